@@ -1,0 +1,79 @@
+/**
+ * The import arrows of the house, checked by `npm run lint`.
+ *
+ * Each row says what a folder under sae/ may import besides itself. `formats`, `store` and the three
+ * files at the root of sae/ (errors, progress, json) are open to everyone.
+ */
+const open = ['formats', 'store'];
+const arrows = {
+  tensor: [],
+  'backends/[^/]+': ['tensor', 'ops', 'backends'],
+  ops: ['tensor'],
+  models: ['tensor', 'ops'],
+  activations: ['models'],
+  autoencoders: ['ops'],
+  training: ['autoencoders', 'activations'],
+  evaluation: ['autoencoders', 'models', 'activations'],
+  features: ['evaluation'],
+  comparison: ['features'],
+  sparsity: ['models'],
+  formats: [],
+  store: [],
+};
+
+/** A folder may import what its row names, and whatever those may import. */
+function reachable(folder, seen = new Set()) {
+  for (const next of arrows[folder] ?? []) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    reachable(next, seen);
+  }
+  return [...seen];
+}
+
+const saeRules = Object.keys(arrows).map((folder) => {
+  const allowed = [folder, ...reachable(folder), ...open];
+  return {
+    name: `sae/${folder} imports only ${allowed.join(', ')}`,
+    severity: 'error',
+    from: { path: `^sae/${folder}/`, pathNot: '\\.test\\.ts$' },
+    to: { path: '^(sae|server|web|scripts)/', pathNot: [`^sae/(${allowed.join('|')})/`, '^sae/[^/]+\\.ts$'] },
+  };
+});
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    ...saeRules,
+    {
+      name: 'sae knows nothing of the server, the explorer or the scripts',
+      severity: 'error',
+      from: { path: '^sae/' },
+      to: { path: '^(server|web|scripts)/' },
+    },
+    {
+      name: 'server knows nothing of the explorer or the scripts',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { path: '^(web|scripts)/' },
+    },
+    {
+      name: 'the explorer takes only types from the server',
+      severity: 'error',
+      from: { path: '^web/', pathNot: '\\.test\\.tsx?$' },
+      to: { path: '^(server|sae|scripts)/', dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)\\.next/' },
+    tsPreCompilationDeps: 'specify',
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.mjs', '.cjs', '.js'] },
+  },
+};

@@ -1,0 +1,44 @@
+/** Hook points, spelled as TransformerLens spells them. A name is parsed once, at the door. */
+import { LazyscopeError } from '../errors.ts';
+
+const residual = [
+  'hook_resid_pre',
+  'hook_resid_mid',
+  'hook_resid_post',
+  'hook_attn_out',
+  'hook_mlp_out',
+] as const;
+const inside = ['mlp.hook_pre', 'mlp.hook_post', 'attn.hook_pattern', 'attn.hook_z'] as const;
+const outside = ['hook_embed', 'ln_final.hook_normalized'] as const;
+
+export const blockHooks = [...residual, ...inside];
+export type BlockHook = (typeof blockHooks)[number];
+export type OuterHook = (typeof outside)[number];
+export type HookPoint = `blocks.${number}.${BlockHook}` | OuterHook;
+
+export function blockHook<H extends BlockHook>(layer: number, hook: H): `blocks.${number}.${H}` {
+  return `blocks.${layer}.${hook}`;
+}
+
+/** The layer and the place of a hook point; `layer` is undefined for `hook_embed` and the final norm. */
+export function parseHookPoint(
+  name: string,
+  layers?: number,
+): { name: HookPoint; layer?: number; hook: BlockHook | OuterHook } {
+  const outer = outside.find((o) => o === name);
+  if (outer) return { name: outer, hook: outer };
+  const match = /^blocks\.(\d+)\.(.+)$/.exec(name);
+  const hook = match && blockHooks.find((h) => h === match[2]);
+  if (!match || !hook)
+    throw new LazyscopeError(
+      'bad_input',
+      `Unknown hook point '${name}': use blocks.{layer}.{${blockHooks.join('|')}}, ${outside.join(' or ')}.`,
+    );
+  const layer = Number(match[1]);
+  if (layers !== undefined && layer >= layers)
+    throw new LazyscopeError(
+      'bad_input',
+      `Hook point '${name}' names layer ${layer}, but the model has layers 0 to ${layers - 1}.`,
+    );
+  return { name: blockHook(layer, hook), layer, hook };
+}

@@ -1,0 +1,47 @@
+/**
+ * What every language model is to the rest of the product: tokens in, logits and activations out, each
+ * hook point readable and replaceable. Families (llama.ts, gpt2.ts) implement it on TF.js ops, so a model
+ * runs on whatever backend is active.
+ *
+ * Axes: batch, seq, d (residual width), heads, head (width of one head), neurons (MLP width), vocab.
+ */
+import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
+import type { HookPoint } from './hookPoints.ts';
+import type { ModelConfig } from './modelConfig.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+export interface ForwardOptions {
+  /** Hook points to return. */
+  read?: readonly HookPoint[];
+  /** Called with the activation at a hook point; what it returns takes the activation's place downstream. */
+  replace?: Partial<Record<HookPoint, (activation: Tensor) => Tensor>>;
+  /** Stop after the deepest hook point in `read` and return no logits. */
+  readOnly?: boolean;
+}
+
+export interface ForwardResult {
+  /** [batch, seq, vocab]; absent when `readOnly`. */
+  logits?: Tensor3D;
+  /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, seq]. */
+  activations: Map<HookPoint, Tensor>;
+}
+
+export interface LanguageModel {
+  readonly name: string;
+  /** The folder it was loaded from. */
+  readonly folder: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  /** All hook points of this model, in forward order. */
+  readonly hookPoints: readonly HookPoint[];
+  /** Width of the last axis at a hook point (for attn.hook_z: heads × head, flattened). */
+  width(hook: HookPoint): number;
+  /** The result's tensors are the caller's to dispose; everything in between is disposed. tokens: int32 [batch, seq]. */
+  forward(tokens: Tensor2D, options?: ForwardOptions): ForwardResult;
+  /** W_U [d, vocab] with the final norm's gain folded in; a direction v in the residual stream moves the logits by v·W_U (up to the norm's scale). Read by the feature index. */
+  foldedUnembedding(): Tensor2D;
+  /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
+  neuronOutputs(layer: number): Tensor2D;
+  parameterCount(): number;
+  dispose(): void;
+}

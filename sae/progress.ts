@@ -1,0 +1,15 @@
+/** How long-running work tells its caller where it is. The work knows nothing of terminals or servers. */
+export interface Progress {
+  /** What is happening, in a few words: `capture`, `train topk`, `index seed 2`. */
+  stage: string;
+  done: number;
+  total: number;
+  /** What `done` counts: `tokens`, `steps`, `latents`. */
+  unit: string;
+  /** Figures worth watching, for example `{ loss, l0, fvu, dead, tokensPerSecond }`. */
+  values?: Record<string, number>;
+}
+
+export type Report = (progress: Progress) => void;
+
+export const silent: Report = () => {};

@@ -1,0 +1,111 @@
+/**
+ * Where everything lives under the data folder. Files are the truth; whoever wrote them, a command or the
+ * server, anyone can read them. No other module spells a path of the store.
+ */
+import { join, resolve } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+
+export class StoreLayout {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  models() {
+    return join(this.root, 'models');
+  }
+  model(name: string) {
+    return join(this.models(), checkName('model', name));
+  }
+
+  captures() {
+    return join(this.root, 'captures');
+  }
+  capture(name: string) {
+    return join(this.captures(), checkName('capture', name));
+  }
+  captureManifest(name: string) {
+    return join(this.capture(name), 'capture.json');
+  }
+  captureTokens(name: string) {
+    return join(this.capture(name), 'tokens.arrow');
+  }
+  captureHook(name: string, hook: string) {
+    return join(this.capture(name), hook);
+  }
+
+  runs() {
+    return join(this.root, 'runs');
+  }
+  run(name: string) {
+    return join(this.runs(), checkName('run', name));
+  }
+  runManifest(name: string) {
+    return join(this.run(name), 'run.json');
+  }
+  runMetrics(name: string) {
+    return join(this.run(name), 'metrics.arrow');
+  }
+  runCheckpoints(name: string) {
+    return join(this.run(name), 'checkpoints');
+  }
+  runSeed(name: string, seed: number) {
+    return join(this.run(name), `seed-${seed}`);
+  }
+  dictionary(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'sae.safetensors');
+  }
+  evaluation(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'evaluation.json');
+  }
+  features(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'features.parquet');
+  }
+  examples(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'examples.parquet');
+  }
+
+  comparisons() {
+    return join(this.root, 'comparisons');
+  }
+  comparison(name: string) {
+    return join(this.comparisons(), checkName('comparison', name));
+  }
+  comparisonManifest(name: string) {
+    return join(this.comparison(name), 'comparison.json');
+  }
+  comparisonMatches(name: string) {
+    return join(this.comparison(name), 'matches.parquet');
+  }
+  comparisonCurve(name: string) {
+    return join(this.comparison(name), 'curve.parquet');
+  }
+
+  sparsities() {
+    return join(this.root, 'sparsity');
+  }
+  sparsity(name: string) {
+    return join(this.sparsities(), checkName('sparsity report', name));
+  }
+  sparsityReport(name: string) {
+    return join(this.sparsity(name), 'report.json');
+  }
+  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves') {
+    return join(this.sparsity(name), `${table}.parquet`);
+  }
+
+  database() {
+    return join(this.root, 'lazyscope.duckdb');
+  }
+}
+
+/** A name is one folder: letters, digits, dot, dash and underscore, so that it can't lead out of the store. */
+export function checkName(kind: string, name: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name))
+    throw new LazyscopeError(
+      'bad_input',
+      `'${name}' can't name a ${kind}: use letters, digits, '.', '-' and '_', starting with a letter or digit.`,
+    );
+  return name;
+}
