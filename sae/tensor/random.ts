@@ -14,7 +14,9 @@ export class Random {
 
   /** The same seed and stream give the same numbers everywhere. Streams of one seed are independent. */
   static fromSeed(seed: number, stream: string | number = 0): Random {
-    let h = (seed | 0) ^ 0x9e3779b9;
+    // The seed is spread over the word before the stream is hashed in: a bare xor would give seed 1,
+    // stream 'b' the numbers of seed 2, stream 'a'.
+    let h = Math.imul(seed | 0, 0x9e3779b1) ^ 0x811c9dc5;
     for (const c of String(stream)) h = Math.imul(h ^ c.charCodeAt(0), 0x01000193);
     const next = () => {
       h = (h + 0x9e3779b9) | 0;
