@@ -1,0 +1,97 @@
+/**
+ * Files appear whole or not at all: written beside their name, synced, renamed. When anything goes wrong the
+ * half-written file is removed, and a full disk is reported as such.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+
+/** Where a file is written before it takes its name: hidden, in the same folder, so that the rename is atomic. */
+export function pathBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.partial`);
+}
+
+/**
+ * `write` fills the file at the temporary path it is given (by any means: a handle, DuckDB); what it returns is
+ * passed on once the file has its name. The folder is made when it's missing.
+ */
+export async function atomically<T>(path: string, write: (beside: string) => Promise<T>): Promise<T> {
+  const beside = pathBeside(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const result = await write(beside);
+    const handle = await open(beside, 'r+');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, path);
+    await syncFolder(dirname(path));
+    return result;
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw explainWriteError(error, path);
+  }
+}
+
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  await atomically(path, async (beside) => {
+    const handle = await open(beside, 'wx');
+    try {
+      await writeAll(handle, typeof content === 'string' ? Buffer.from(content) : content);
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+export async function writeJsonAtomic(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Appends all bytes at the handle's position. A single write may stop short at 2 GiB or on a nearly full disk. */
+export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, at, Math.min(bytes.length - at, 1 << 30));
+    at += bytesWritten;
+  }
+}
+
+/** What the operating system or DuckDB said about a failed write, as one of the product's errors. */
+export function explainWriteError(error: unknown, path: string): unknown {
+  if (error instanceof LazyscopeError) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const said = error instanceof Error ? error.message : '';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left on device/i.test(said))
+    return new LazyscopeError(
+      'no_space',
+      `The disk is full while writing '${path}': free some space or choose another data folder, then run it again.`,
+      { cause: error },
+    );
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
+    return new LazyscopeError(
+      'bad_input',
+      `No permission to write '${path}': choose a data folder you own.`,
+      {
+        cause: error,
+      },
+    );
+  if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST')
+    return new LazyscopeError('bad_input', `'${path}' can't be written: a file or folder is in its way.`, {
+      cause: error,
+    });
+  return error;
+}
+
+/** Makes a rename durable. Windows can't open a folder; there the rename is on its own. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

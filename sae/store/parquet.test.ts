@@ -1,0 +1,81 @@
+import { mkdtemp, readdir, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { queryParquet, writeParquet } from './parquet.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'lazyscope-parquet-'));
+const table = {
+  latent: 'INTEGER',
+  firings: 'BIGINT',
+  density: 'DOUBLE',
+  share: 'FLOAT',
+  dead: 'BOOLEAN',
+  band: 'VARCHAR',
+  tokens: 'INTEGER[]',
+  activations: 'FLOAT[]',
+} as const;
+
+function piece(from: number, rows: number) {
+  const ids = Array.from({ length: rows }, (_, i) => from + i);
+  return {
+    latent: Int32Array.from(ids),
+    firings: ids.map((i) => i * 1e9),
+    density: Float64Array.from(ids, (i) => i / 7),
+    share: Float32Array.from(ids, (i) => i / 8),
+    dead: ids.map((i) => i % 3 === 0),
+    band: ids.map((i) => `it's “${i}”`),
+    tokens: ids.map((i) => Int32Array.from({ length: i % 4 }, (_, j) => i + j)),
+    activations: {
+      values: Float32Array.from(ids.flatMap((i) => [i, -i])),
+      offsets: [...ids, from + rows].map((i) => 2 * (i - from)),
+    },
+  };
+}
+
+test('every column type comes back as it was written, lists of different lengths included, over many chunks', async () => {
+  const path = join(folder, 'all.parquet');
+  await writeParquet(path, table, [piece(0, 5000), piece(5000, 3), piece(5003, 0)]);
+  const rows = await queryParquet('SELECT * FROM read_parquet($path)', { path });
+  expect(rows).toHaveLength(5003);
+  rows.forEach((row, i) =>
+    expect(row).toEqual({
+      latent: i,
+      firings: i * 1e9,
+      density: i / 7,
+      share: i / 8,
+      dead: i % 3 === 0,
+      band: `it's “${i}”`,
+      tokens: Array.from({ length: i % 4 }, (_, j) => i + j),
+      activations: [i, i === 0 ? -0 : -i],
+    }),
+  );
+  expect(await readdir(folder)).toEqual(['all.parquet']);
+});
+
+test('an empty table keeps its columns', async () => {
+  const path = join(folder, 'empty.parquet');
+  await writeParquet(path, table, piece(0, 0));
+  expect(await queryParquet('SELECT count(*) AS n FROM read_parquet($path)', { path })).toEqual([{ n: 0 }]);
+});
+
+test('columns of different lengths are refused by name and leave no file', async () => {
+  const path = join(folder, 'odd.parquet');
+  await expect(writeParquet(path, table, { ...piece(0, 4), share: [1, 2] })).rejects.toThrow(
+    /'share'.*2 rows.*4/,
+  );
+  expect((await readdir(folder)).filter((name) => name.includes('odd'))).toEqual([]);
+});
+
+test('a missing file is not_found and a truncated one is corrupt, both by name', async () => {
+  const path = join(folder, 'cut.parquet');
+  await expect(queryParquet('SELECT * FROM read_parquet($path)', { path })).rejects.toMatchObject({
+    code: 'not_found',
+  });
+  await writeParquet(path, table, piece(0, 3000));
+  await truncate(path, 1000);
+  await expect(queryParquet('SELECT * FROM read_parquet($path)', { path })).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('cut.parquet'),
+  });
+});
