@@ -1,0 +1,35 @@
+/**
+ * What a backend of the product is: a name the user may ask for, a way to start it as TF.js's backend,
+ * and a way to find out whether it would start without starting it. One folder a backend; each exports
+ * one `Backend`. `startBackend.ts` chooses among them.
+ */
+export const backendNames = ['native', 'wasm', 'tensorflow', 'cpu'] as const;
+export type BackendName = (typeof backendNames)[number];
+
+export interface BackendOptions {
+  /** Threads for backends that have them; the machine's available cores by default. */
+  threads?: number;
+}
+
+export interface Started {
+  threads: number;
+  /** What it runs on, for people: compiler, vector width, version. */
+  detail: string;
+}
+
+export interface BackendProbe {
+  name: BackendName;
+  works: boolean;
+  /** What it would run on, or why it does not work. */
+  detail: string;
+  /** What to do about it, when it does not work. */
+  remedy?: string;
+}
+
+export interface Backend {
+  readonly name: BackendName;
+  /** Makes it TF.js's current backend. Throws LazyscopeError 'unavailable' when this machine can't. */
+  start(options: BackendOptions): Promise<Started>;
+  /** Never throws; may compile (native) or load a library. Does not change TF.js's current backend. */
+  probe(): Promise<BackendProbe>;
+}

@@ -1,0 +1,73 @@
+/**
+ * Chooses and starts the TF.js backend. A backend asked for by name starts or fails; only `auto` chooses,
+ * and says why in `reason`.
+ */
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
+import type { Backend, BackendName, BackendOptions, BackendProbe } from './backend.ts';
+import { backendNames } from './backend.ts';
+import { cpuBackend } from './cpu/cpuBackend.ts';
+import { tensorflowBackend } from './tensorflow/tensorflowBackend.ts';
+import { wasmBackend } from './wasm/wasmBackend.ts';
+
+export type { BackendProbe } from './backend.ts';
+export type BackendChoice = 'auto' | BackendName;
+export const backendChoices: readonly BackendChoice[] = ['auto', ...backendNames];
+
+export interface StartedBackend {
+  name: BackendName;
+  threads: number;
+  /** What it runs on, for people. */
+  detail: string;
+  /** Why this one: asked for by name, or what `auto` found. */
+  reason: string;
+}
+
+const backends: Partial<Record<BackendName, Backend>> = {
+  wasm: wasmBackend,
+  tensorflow: tensorflowBackend,
+  cpu: cpuBackend,
+};
+
+/** What `auto` tries, best first. */
+const automatic: readonly BackendName[] = ['native', 'wasm'];
+
+export async function startBackend(
+  choice: BackendChoice,
+  options: BackendOptions = {},
+): Promise<StartedBackend> {
+  const { threads } = options;
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1))
+    throw new LazyscopeError('bad_input', `threads must be a positive integer but is ${threads}.`);
+  if (choice !== 'auto') return start(choice, options, 'asked for by name');
+
+  const failures: string[] = [];
+  for (const name of automatic) {
+    try {
+      return await start(name, options, failures.join(' ') || 'the fastest backend, and it works here');
+    } catch (error) {
+      if (!isLazyscopeError(error) || error.code !== 'unavailable') throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new LazyscopeError('unavailable', `No backend starts here. ${failures.join(' ')}`);
+}
+
+async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
+  const backend = backends[name];
+  if (!backend)
+    throw new LazyscopeError(
+      'unavailable',
+      `Backend ${name} does not exist: choose one of ${backendChoices.join(', ')}.`,
+    );
+  return { name, ...(await backend.start(options)), reason };
+}
+
+/** What works here, for `lazyscope doctor`. */
+export async function probeBackends(): Promise<BackendProbe[]> {
+  const probes: BackendProbe[] = [];
+  for (const name of backendNames) {
+    const backend = backends[name];
+    if (backend) probes.push(await backend.probe());
+  }
+  return probes;
+}
