@@ -1,0 +1,60 @@
+/**
+ * The typed client, for Node and the browser:
+ *
+ *     import { createLazyscopeClient } from 'lazyscope/client';
+ *
+ *     const lazyscope = createLazyscopeClient({ url: 'http://127.0.0.1:4321' });
+ *     const runs = await lazyscope.runs.list.query();
+ *     const best = runs.filter((r) => r.fvu !== null).sort((a, b) => a.fvu! - b.fvu!)[0];
+ *     const page = await lazyscope.features.list.query({ run: best.name, seed: best.seed, filter: { minStability: 1 } });
+ *     for (const { latent, promoted } of page.rows) console.log(latent, promoted.map((t) => t.text).join(' '));
+ *     const watching = lazyscope.jobs.watch.subscribe({}, { onData: ({ data }) => console.log(data.job.progress) });
+ *     await lazyscope.jobs.start.mutate({ kind: 'train', options: { architecture: 'topk', capture: 'demo', seeds: [3, 4] } });
+ *     watching.unsubscribe();
+ */
+import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
+import type { TRPCClient } from '@trpc/client';
+import { EventSource } from 'eventsource';
+import type { AppRouter } from './root.ts';
+
+export interface LazyscopeClientOptions {
+  /** Where the server is, for example `http://127.0.0.1:4321`; in a page served by it, `''`. */
+  url: string;
+  /** What the server was started with as `--token`, if anything. */
+  token?: string;
+}
+
+export type LazyscopeClient = TRPCClient<AppRouter>;
+
+export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): LazyscopeClient {
+  const endpoint = `${url.replace(/\/+$/, '')}/trpc`;
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return createTRPCClient<AppRouter>({
+    links: [
+      splitLink({
+        condition: (operation) => operation.type === 'subscription',
+        // Node 20 has no EventSource, and a browser's own can't send a header.
+        true: httpSubscriptionLink({
+          url: endpoint,
+          EventSource,
+          eventSourceOptions: {
+            fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
+          },
+        }),
+        false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000 }),
+      }),
+    ],
+  });
+}
+
+export type { AppRouter } from './root.ts';
+export type { CaptureDetail, CaptureRow } from './contract/captures.ts';
+export type { ComparisonDetail, MatchRow, OrphanPage, Stability } from './contract/comparisons.ts';
+export type { Counterpart, Example, FeatureDetail, FeatureRow, Neighbour } from './contract/features.ts';
+export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from './contract/jobs.ts';
+export type { Label } from './contract/labels.ts';
+export type { Generation, ModelRow } from './contract/models.ts';
+export type { Overview } from './contract/overview.ts';
+export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
+export type { NeuronRow, SparsityDetail, SparsityRow } from './contract/sparsity.ts';
+export type { Dictionary, Page, TokenCount, TokenEffect, TokenText } from './contract/tokens.ts';

@@ -1,0 +1,21 @@
+import type { CaptureManifest } from '../../sae/store/manifests.ts';
+
+export interface CaptureRow {
+  name: string;
+  createdAt: string;
+  status: CaptureManifest['status'];
+  model: string;
+  text: string;
+  /** Tokens of text, held-out ones included. */
+  tokens: number;
+  heldOutTokens: number;
+  /** Activation rows a hook point: fewer than tokens when the first positions are left out. */
+  rows: number;
+  hooks: { hook: string; width: number }[];
+  dtype: CaptureManifest['dtype'];
+  bytes: number;
+}
+
+export interface CaptureDetail extends CaptureRow {
+  manifest: CaptureManifest;
+}

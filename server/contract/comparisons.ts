@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { ComparisonManifest } from '../../sae/store/manifests.ts';
+import type { FeatureRow } from './features.ts';
+import { dictionaryInput, pageFields } from './tokens.ts';
+import type { Page, TokenText } from './tokens.ts';
+
+export interface ComparisonDetail {
+  manifest: ComparisonManifest;
+  /** Shared fraction against the threshold, 0 to 1 in steps of 0.01. */
+  curve: { threshold: number; shared: number; decoder: number; encoder: number; greedy: number }[];
+}
+
+export const matchSorts = [
+  'latent',
+  'decoderCosine',
+  'encoderCosine',
+  'nearestCosine',
+  'activationCorrelation',
+  'firingJaccard',
+  'densityA',
+  'densityB',
+] as const;
+
+export const matchListInput = z.object({
+  name: z.string().min(1),
+  sort: z.enum(matchSorts).default('decoderCosine'),
+  ...pageFields,
+  shared: z.boolean().optional(),
+  /** Bounds on the decoder cosine of the match. */
+  minCosine: z.number().min(-1).max(1).optional(),
+  maxCosine: z.number().min(-1).max(1).optional(),
+});
+export type MatchListInput = z.infer<typeof matchListInput>;
+
+/** One latent of `a`; the `…B` fields describe its counterpart in the decoder matching. */
+export interface MatchRow {
+  latent: number;
+  decoderMatch: number | null;
+  decoderCosine: number | null;
+  encoderMatch: number | null;
+  encoderCosine: number | null;
+  shared: boolean;
+  nearest: number;
+  nearestCosine: number;
+  activationCorrelation: number | null;
+  firingJaccard: number | null;
+  /** Null when that dictionary is not indexed. */
+  densityA: number | null;
+  densityB: number | null;
+  promotedA: TokenText[];
+  promotedB: TokenText[];
+}
+
+export const stabilityInput = z.object({ runName: z.string().min(1) });
+
+export interface Stability {
+  runName: string;
+  /** Seeds of the run that take part: those compared with at least one other. */
+  seeds: number[];
+  /** Pairs of seeds compared. */
+  pairs: { comparison: string; a: number; b: number; shared: number; mmcs: number }[];
+  threshold: number | null;
+  /** Latents of all seeds by the share of other seeds in which they are shared. */
+  histogram: { stability: number; latents: number }[];
+  /** An even sample of at most 4,000 live latents, in columns. */
+  points: {
+    seed: number[];
+    latent: number[];
+    density: number[];
+    stability: number[];
+    maxActivation: number[];
+  };
+  /** Distinct latents found by n seeds: shared ones counted once; mean, least and most over the orders of the seeds. */
+  unique: { seeds: number; mean: number; min: number; max: number }[];
+}
+
+export const orphanInput = dictionaryInput.extend({
+  sort: z.enum(['density', 'maxActivation']).default('density'),
+  ...pageFields,
+});
+export type OrphanInput = z.infer<typeof orphanInput>;
+/** Live latents shared with no other seed. */
+export type OrphanPage = Page<FeatureRow>;

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+export interface ModelRow {
+  name: string;
+  folder: string;
+  /** Came with the package, as opposed to living in the data folder. */
+  bundled: boolean;
+  family: string;
+  activation: string;
+  gated: boolean;
+  layers: number;
+  d: number;
+  neurons: number;
+  heads: number;
+  vocabulary: number;
+  contextLength: number;
+  parameters: number;
+}
+
+export const generateInput = z.object({
+  model: z.string().min(1),
+  prompt: z.string().max(20_000),
+  maxNewTokens: z.int().min(1).max(2048).default(100),
+  /** 0 is greedy. */
+  temperature: z.number().min(0).max(10).default(0),
+  topK: z.int().positive().optional(),
+  topP: z.number().gt(0).max(1).optional(),
+  seed: z.int().nonnegative().optional(),
+});
+export type GenerateInput = z.infer<typeof generateInput>;
+
+export interface Generation {
+  model: string;
+  prompt: string;
+  /** The prompt's continuation, without the prompt. */
+  text: string;
+  tokens: number;
+  seconds: number;
+}

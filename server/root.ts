@@ -1,0 +1,24 @@
+/** Everything a client can call: one router a noun. */
+import { capturesRouter } from './router/captures.ts';
+import { comparisonsRouter } from './router/comparisons.ts';
+import { featuresRouter } from './router/features.ts';
+import { jobsRouter } from './router/jobs.ts';
+import { labelsRouter } from './router/labels.ts';
+import { modelsRouter } from './router/models.ts';
+import { overviewRouter } from './router/overview.ts';
+import { runsRouter } from './router/runs.ts';
+import { sparsityRouter } from './router/sparsity.ts';
+import { router } from './trpc.ts';
+
+export const appRouter = router({
+  overview: overviewRouter,
+  models: modelsRouter,
+  captures: capturesRouter,
+  runs: runsRouter,
+  features: featuresRouter,
+  comparisons: comparisonsRouter,
+  sparsity: sparsityRouter,
+  jobs: jobsRouter,
+  labels: labelsRouter,
+});
+export type AppRouter = typeof appRouter;

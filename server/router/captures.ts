@@ -1,0 +1,8 @@
+import { nameInput } from '../contract/tokens.ts';
+import { getCapture, listCaptures } from '../queries/captures.ts';
+import { procedure, router } from '../trpc.ts';
+
+export const capturesRouter = router({
+  list: procedure.query(({ ctx }) => listCaptures(ctx)),
+  get: procedure.input(nameInput).query(({ ctx, input }) => getCapture(ctx, input.name)),
+});

@@ -1,0 +1,8 @@
+import { featureInput, featureListInput } from '../contract/features.ts';
+import { getFeature, listFeatures } from '../queries/features.ts';
+import { procedure, router } from '../trpc.ts';
+
+export const featuresRouter = router({
+  list: procedure.input(featureListInput).query(({ ctx, input }) => listFeatures(ctx, input)),
+  get: procedure.input(featureInput).query(({ ctx, input }) => getFeature(ctx, input)),
+});

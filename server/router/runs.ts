@@ -1,0 +1,10 @@
+import { metricsInput } from '../contract/runs.ts';
+import { nameInput } from '../contract/tokens.ts';
+import { getRun, listRuns, runMetrics } from '../queries/runs.ts';
+import { procedure, router } from '../trpc.ts';
+
+export const runsRouter = router({
+  list: procedure.query(({ ctx }) => listRuns(ctx)),
+  get: procedure.input(nameInput).query(({ ctx, input }) => getRun(ctx, input.name)),
+  metrics: procedure.input(metricsInput).query(({ ctx, input }) => runMetrics(ctx, input)),
+});

@@ -1,0 +1,57 @@
+/**
+ * tRPC, set up once: the context a procedure gets, and the one place where errors become codes.
+ *
+ * A LazyscopeError keeps its sentence and gets its code. Anything else was not foreseen: the client reads an
+ * opaque sentence and the server's log gets everything.
+ */
+import { initTRPC, TRPCError } from '@trpc/server';
+import { z, ZodError } from 'zod';
+import { isLazyscopeError } from '../sae/errors.ts';
+import type { ErrorCode } from '../sae/errors.ts';
+import type { ServerContext } from './context.ts';
+
+const codes = {
+  bad_input: 'BAD_REQUEST',
+  not_found: 'NOT_FOUND',
+  conflict: 'CONFLICT',
+  corrupt: 'UNPROCESSABLE_CONTENT',
+  unavailable: 'SERVICE_UNAVAILABLE',
+  no_space: 'INTERNAL_SERVER_ERROR',
+  cancelled: 'CLIENT_CLOSED_REQUEST',
+} as const satisfies Record<ErrorCode, TRPCError['code']>;
+
+const opaque =
+  "Something went wrong inside the server; its log says what. Please report it if it doesn't go away.";
+
+/** What a client may read of an error, whatever was thrown. */
+export function toClientError(error: TRPCError): TRPCError {
+  const { cause } = error;
+  if (isLazyscopeError(cause))
+    return new TRPCError({ code: codes[cause.code], message: cause.message, cause });
+  if (cause instanceof ZodError)
+    return new TRPCError({ code: 'BAD_REQUEST', message: z.prettifyError(cause), cause });
+  if (error.code === 'INTERNAL_SERVER_ERROR')
+    return new TRPCError({ code: error.code, message: opaque, cause });
+  return error;
+}
+
+const t = initTRPC.context<ServerContext>().create({
+  isDev: false,
+  errorFormatter({ shape, error }) {
+    return {
+      ...shape,
+      message: toClientError(error).message,
+      data: { ...shape.data, lazyscopeCode: isLazyscopeError(error.cause) ? error.cause.code : null },
+    };
+  },
+  sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },
+});
+
+const errors = t.middleware(async ({ next }) => {
+  const result = await next();
+  if (!result.ok) throw toClientError(result.error);
+  return result;
+});
+
+export const { router } = t;
+export const procedure = t.procedure.use(errors);
