@@ -31,7 +31,7 @@ export async function atomically<T>(path: string, write: (beside: string) => Pro
     await syncFolder(dirname(path));
     return result;
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => {});
     throw explainWriteError(error, path);
   }
 }
