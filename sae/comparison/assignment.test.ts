@@ -5,7 +5,7 @@ import { certificate } from './certificate.ts';
 
 /** Every way to give each row its own column, tried. Needs rows ≤ columns. */
 function bruteForce({ rows, columns, data }: WeightMatrix): number {
-  const taken = new Array<boolean>(columns).fill(false);
+  const taken = Array.from({ length: columns }, () => false);
   const best = (row: number): number => {
     if (row === rows) return 0;
     let result = -Infinity;
@@ -68,7 +68,8 @@ describe.each(Object.entries(kinds))('%s', (_, kind) => {
     expect(matched).toHaveLength(Math.min(rows, columns));
     expect(new Set(matched).size).toBe(matched.length);
     result.columnToRow.forEach((i, j) => i >= 0 && expect(result.rowToColumn[i]).toBe(j));
-    const scale = problem.data.reduce((most, w) => Math.max(most, Math.abs(w)), 1);
+    let scale = 1;
+    for (const w of problem.data) scale = Math.max(scale, Math.abs(w));
     const proof = certificate(problem, result);
     expect(proof.infeasibility).toBeLessThan(1e-12 * scale);
     expect(proof.slackness).toBeLessThan(1e-12 * scale);
