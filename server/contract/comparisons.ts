@@ -70,8 +70,11 @@ export interface Stability {
     stability: number[];
     maxActivation: number[];
   };
-  /** Distinct latents found by n seeds: shared ones counted once; mean, least and most over the orders of the seeds. */
-  unique: { seeds: number; mean: number; min: number; max: number }[];
+  /**
+   * Distinct features among the latents of n seeds (linked by sharing = one feature), and their latents in
+   * total; means over which seed comes first. Empty until every pair of the seeds is compared.
+   */
+  unique: { seeds: number; unique: number; total: number }[];
 }
 
 export const orphanInput = dictionaryInput.extend({
