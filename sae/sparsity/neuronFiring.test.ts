@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { NeuronFiring } from './neuronFiring.ts';
+import { StrongestTokens } from './strongestTokens.ts';
+
+const options = { neurons: 4, positions: 2, thresholds: [0.1, 1, 10], neuronThreshold: 1 };
+
+test('counts of a hand-made batch', () => {
+  const firing = new NeuronFiring(options);
+  // Two contexts of two tokens; neuron 3 never fires, neuron 0 always does.
+  firing.add({
+    tokens: Int32Array.of(5, 6, 7, 8),
+    seq: 2,
+    activations: Float32Array.from([2, 0, 0, 0, 0.5, -20, 0, 0, 2, 0, 0.05, 0, 3, 0, 0, 0]),
+  });
+  expect(firing.tokens).toBe(4);
+  expect(firing.activationRatio()).toBe(6 / 16);
+  expect(firing.ratioAt()).toEqual([5 / 16, 4 / 16, 1 / 16]);
+  expect(firing.deadRate()).toBe(1 / 4);
+  expect(firing.dynamicDeadRate()).toBe(1 / 4);
+  expect([...firing.frequency()]).toEqual([1, 0.25, 0.25, 0]);
+  expect([...firing.frequencyAt()]).toEqual([0.75, 0.25, 0, 0]);
+  expect([...firing.meanActivation()].map((a) => Number(a.toFixed(6)))).toEqual([1.875, -20, 0.05, 0]);
+  expect([...firing.maxActivation()].map((a) => Number(a.toFixed(6)))).toEqual([3, 20, 0.05, 0]);
+  expect([...firing.ratioByPosition()]).toEqual([3 / 8, 3 / 8]);
+  expect(firing.frequencyHistogram(4)).toEqual([1, 2, 0, 1]);
+  expect([...firing.strongestTokens(0)]).toEqual([8, 5, 7, 6]);
+  expect([...firing.strongestTokens(1)]).toEqual([6]);
+  expect([...firing.strongestTokens(3)]).toEqual([]);
+});
+
+test('a neuron silent in half of the batches is dynamically dead in half, dead in none', () => {
+  const firing = new NeuronFiring({ ...options, neurons: 1 });
+  const batch = (a: number) => ({ tokens: Int32Array.of(1), seq: 1, activations: Float32Array.of(a) });
+  [1, 0, 0, 1].forEach((a) => firing.add(batch(a)));
+  expect(firing.dynamicDeadRate()).toBe(0.5);
+  expect(firing.deadRate()).toBe(0);
+});
+
+test('in a gated layer the gate decides who fires, the product how strongly', () => {
+  const firing = new NeuronFiring({ ...options, neurons: 2, positions: 1 });
+  firing.add({
+    tokens: Int32Array.of(1),
+    seq: 1,
+    gates: Float32Array.of(1e-30, 0),
+    activations: Float32Array.of(0, 0),
+  });
+  expect(firing.activationRatio()).toBe(0.5);
+  expect(firing.ratioAt()).toEqual([0, 0, 0]);
+});
+
+test('the strongest tokens are distinct, in order, and each with its best score', () => {
+  const strongest = new StrongestTokens(2, 3);
+  const offers: [number, number][] = [
+    [10, 1],
+    [11, 5],
+    [10, 4],
+    [12, 3],
+    [13, 3.5],
+    [11, 2],
+    [10, 9],
+    [14, 0.5],
+  ];
+  for (const [token, score] of offers) strongest.offer(1, token, score);
+  expect([...strongest.of(1)]).toEqual([10, 11, 13]);
+  expect([...strongest.of(0)]).toEqual([]);
+});
