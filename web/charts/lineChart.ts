@@ -1,0 +1,102 @@
+import * as Plot from '@observablehq/plot';
+import { significant } from '../format/number.ts';
+import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+
+export interface LineSeries {
+  name: string;
+  colour: string;
+  dash?: string | undefined;
+  x: readonly number[];
+  y: readonly number[];
+}
+
+export interface LineChartOptions extends ChartSize {
+  label: string;
+  x: { label: string; log?: boolean; format: (value: number) => string; domain?: [number, number] };
+  y: { label: string; format: (value: number) => string; domain?: [number, number] };
+  /** A reference line across, with its caption. */
+  level?: { y: number; caption: string };
+}
+
+interface Point {
+  name: string;
+  x: number;
+  y: number;
+}
+
+/** Several named lines over one axis: activation ratio by position, CETT by threshold. */
+export function lineChart(series: readonly LineSeries[], options: LineChartOptions): SVGSVGElement {
+  const log = options.x.log ?? false;
+  const lines = series.map((line) => ({
+    ...line,
+    points: line.x
+      .map((x, index): Point => ({ name: line.name, x, y: line.y[index] ?? Number.NaN }))
+      .filter((point) => Number.isFinite(point.y) && (!log || point.x > 0)),
+  }));
+  const all = lines.flatMap((line) => line.points);
+  return chart(
+    options,
+    { label: options.label, description: lines.map(({ name, points }) => describe(name, points, options)).join('; ') },
+    {
+      marginLeft: 52,
+      x: {
+        label: `${options.x.label} →`,
+        type: log ? 'log' : 'linear',
+        ...(options.x.domain ? { domain: options.x.domain } : {}),
+        ...(log ? { ticks: decades(all.map((point) => point.x)) } : { ticks: Math.max(3, Math.floor(options.width / 90)) }),
+        tickFormat: options.x.format,
+      },
+      y: {
+        label: `↑ ${options.y.label}`,
+        grid: true,
+        ticks: 5,
+        tickFormat: options.y.format,
+        ...(options.y.domain ? { domain: options.y.domain } : { zero: true, nice: true }),
+      },
+      marks: [
+        Plot.ruleY([options.y.domain?.[0] ?? 0], { stroke: 'var(--line-strong)' }),
+        ...(options.level
+          ? [
+              Plot.ruleY([options.level.y], { stroke: 'var(--ink-3)', strokeDasharray: '3 3' }),
+              Plot.text([options.level.caption], { frameAnchor: 'left', y: options.level.y, dx: 6, dy: -7, fill: 'var(--ink-2)' }),
+            ]
+          : []),
+        ...lines.map((line) =>
+          Plot.line(line.points, {
+            x: 'x',
+            y: 'y',
+            stroke: line.colour,
+            strokeWidth: 1.7,
+            ...(line.dash ? { strokeDasharray: line.dash } : {}),
+            ariaLabel: line.name,
+          }),
+        ),
+        Plot.tip(
+          all,
+          Plot.pointer({
+            x: 'x',
+            y: 'y',
+            title: (point: Point) =>
+              `${point.name}\n${options.x.label}: ${significant(point.x)}\n${options.y.label}: ${options.y.format(point.y)}`,
+            ...tipStyle,
+          }),
+        ),
+      ],
+    },
+  );
+}
+
+function decades(values: readonly number[]): number[] {
+  const positive = values.filter((value) => value > 0);
+  if (!positive.length) return [];
+  const low = Math.ceil(Math.log10(Math.min(...positive)) - 1e-9);
+  const high = Math.floor(Math.log10(Math.max(...positive)) + 1e-9);
+  return Array.from({ length: Math.max(0, high - low + 1) }, (_, index) => 10 ** (low + index));
+}
+
+function describe(name: string, points: readonly Point[], options: LineChartOptions): string {
+  const [first, last] = [points[0], points.at(-1)];
+  return first && last
+    ? `${name}: ${options.y.format(first.y)} at ${significant(first.x)}, ${options.y.format(last.y)} at ${significant(last.x)}`
+    : `${name}: nothing`;
+}

@@ -1,0 +1,139 @@
+import * as Plot from '@observablehq/plot';
+import { architectureColour, architectureName, architectureSymbol } from '../format/architecture.ts';
+import { count, fixed, percent, significant } from '../format/number.ts';
+import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+
+export interface ParetoPoint {
+  run: string;
+  seed: number;
+  architecture: string;
+  /** Latents in the dictionary. */
+  width: number;
+  l0: number;
+  /** Fraction of variance unexplained. */
+  fvu: number;
+  ceRecovered: number;
+  href: string;
+}
+
+/**
+ * Sparsity against reconstruction, one mark a seed: L0 (log) to the right, FVU upwards, so the better
+ * dictionary is the lower left one. A thin line joins the means of an architecture's runs.
+ */
+export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVGSVGElement {
+  const architectures = [...new Set(points.map((point) => point.architecture))];
+  const means = runMeans(points);
+  const [low, high] = extent(points.map((point) => point.l0));
+  return chart(
+    size,
+    { label: 'FVU against L0, one mark a seed', description: describe(points) },
+    {
+      grid: true,
+      x: {
+        type: 'log',
+        label: 'L0 (latents active a token, log) →',
+        labelAnchor: 'right',
+        domain: [low / 1.25, high * 1.25],
+        ticks: logTicks(low / 1.25, high * 1.25),
+        tickFormat: (value: number) => significant(value, 2),
+      },
+      y: { label: '↑ FVU (variance unexplained)', nice: true, zero: true, ticks: 5 },
+      marks: [
+        Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
+        Plot.line(means, {
+          x: 'l0',
+          y: 'fvu',
+          z: 'architecture',
+          stroke: (point: RunMean) => architectureColour(point.architecture),
+          strokeOpacity: 0.45,
+          strokeWidth: 1.25,
+        }),
+        // One mark an architecture: the symbol is a constant of the mark, not a scale that would rename it.
+        ...architectures.map((architecture) =>
+          Plot.dot(
+            points.filter((point) => point.architecture === architecture),
+            {
+              x: 'l0',
+              y: 'fvu',
+              r: 4.5,
+              symbol: architectureSymbol(architecture),
+              fill: architectureColour(architecture),
+              fillOpacity: 0.82,
+              stroke: 'var(--surface)',
+              strokeWidth: 1,
+              href: 'href',
+              ariaLabel: (point: ParetoPoint) => caption(point),
+            },
+          ),
+        ),
+        Plot.tip(
+          points,
+          Plot.pointer({
+            x: 'l0',
+            y: 'fvu',
+            maxRadius: 30,
+            title: (point: ParetoPoint) =>
+              [
+                `${point.run} · seed ${point.seed}`,
+                `${architectureName(point.architecture)}, ${count(point.width)} latents`,
+                `L0 ${significant(point.l0, 3)}   FVU ${fixed(point.fvu)}`,
+                `CE recovered ${percent(point.ceRecovered)}`,
+              ].join('\n'),
+            ...tipStyle,
+          }),
+        ),
+      ],
+    },
+  );
+}
+
+interface RunMean {
+  architecture: string;
+  l0: number;
+  fvu: number;
+}
+
+/** The mean of each run's seeds, an architecture's runs in order of L0. */
+export function runMeans(points: readonly ParetoPoint[]): RunMean[] {
+  const groups = new Map<string, ParetoPoint[]>();
+  for (const point of points) groups.set(point.run, [...(groups.get(point.run) ?? []), point]);
+  return [...groups.values()]
+    .map((seeds) => ({
+      architecture: seeds[0]?.architecture ?? '',
+      l0: mean(seeds.map((seed) => seed.l0)),
+      fvu: mean(seeds.map((seed) => seed.fvu)),
+    }))
+    .sort((a, b) => a.l0 - b.l0);
+}
+
+function describe(points: readonly ParetoPoint[]): string {
+  return runMeans(points)
+    .map(
+      (run) =>
+        `${architectureName(run.architecture)}: L0 ${significant(run.l0, 3)}, FVU ${fixed(run.fvu)}`,
+    )
+    .join('; ');
+}
+
+function caption(point: ParetoPoint): string {
+  return `${point.run} seed ${point.seed}: L0 ${significant(point.l0, 3)}, FVU ${fixed(point.fvu)}`;
+}
+
+/** 1, 2, 5 times the powers of ten inside the domain: a log axis over half a decade still gets labels. */
+export function logTicks(low: number, high: number): number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
+    for (const step of [1, 2, 5]) {
+      const tick = step * 10 ** power;
+      if (tick >= low && tick <= high) ticks.push(Number(tick.toPrecision(3)));
+    }
+  return ticks;
+}
+
+function extent(values: readonly number[]): [number, number] {
+  return values.length ? [Math.max(1e-3, Math.min(...values)), Math.max(1e-3, ...values)] : [1, 100];
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

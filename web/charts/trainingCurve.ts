@@ -1,0 +1,88 @@
+import * as Plot from '@observablehq/plot';
+import { seedColour, seedDash } from '../format/architecture.ts';
+import { compact, significant } from '../format/number.ts';
+import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+
+export interface TrainingPoint {
+  seed: number;
+  /** Tokens seen so far. */
+  tokens: number;
+  value: number;
+}
+
+export interface TrainingCurveOptions extends ChartSize {
+  architecture: string;
+  /** What is measured: `Loss`, `FVU`. */
+  label: string;
+  /** Log scale; points at or below zero are left out. */
+  log?: boolean;
+  /** The least top of the axis, for fractions that are nearly always small. */
+  top?: number;
+}
+
+/** One figure of training against the tokens seen, a line a seed. */
+export function trainingCurve(points: readonly TrainingPoint[], options: TrainingCurveOptions): SVGSVGElement {
+  const { architecture, label, log = false } = options;
+  const seeds = [...new Set(points.map((point) => point.seed))].sort((a, b) => a - b);
+  const drawn = points.filter((point) => Number.isFinite(point.value) && (!log || point.value > 0));
+  const values = drawn.map((point) => point.value);
+  return chart(
+    options,
+    { label: `${label} against tokens, a line a seed`, description: describe(drawn, seeds) },
+    {
+      x: { label: 'tokens →', tickFormat: compact, ticks: Math.max(3, Math.floor(options.width / 90)), nice: false },
+      y: {
+        label: `↑ ${label}${log ? ' (log)' : ''}`,
+        grid: true,
+        ticks: 5,
+        tickFormat: (value: number) => significant(value, 2),
+        ...(log
+          ? { type: 'log', ticks: logSpan(values) < 1.2 ? 4 : 5 }
+          : { zero: true, nice: true, domain: [0, Math.max(options.top ?? 0, ...values, 1e-9)] }),
+      },
+      marks: [
+        ...(log ? [] : [Plot.ruleY([0], { stroke: 'var(--line-strong)' })]),
+        ...seeds.map((seed, index) =>
+          Plot.line(
+            drawn.filter((point) => point.seed === seed),
+            {
+              x: 'tokens',
+              y: 'value',
+              stroke: seedColour(architecture, index),
+              strokeWidth: 1.6,
+              ...(seedDash(index) ? { strokeDasharray: seedDash(index) } : {}),
+              ariaLabel: `seed ${seed}`,
+            },
+          ),
+        ),
+        Plot.ruleX(drawn, Plot.pointerX({ x: 'tokens', stroke: 'var(--line-strong)' })),
+        Plot.tip(
+          drawn,
+          Plot.pointer({
+            x: 'tokens',
+            y: 'value',
+            title: (point: TrainingPoint) =>
+              `seed ${point.seed}\n${compact(point.tokens)} tokens\n${label} ${significant(point.value, 4)}`,
+            ...tipStyle,
+          }),
+        ),
+      ],
+    },
+  );
+}
+
+function logSpan(values: readonly number[]): number {
+  return values.length ? Math.log10(Math.max(...values) / Math.min(...values)) : 0;
+}
+
+function describe(points: readonly TrainingPoint[], seeds: readonly number[]): string {
+  return seeds
+    .map((seed) => {
+      const own = points.filter((point) => point.seed === seed);
+      const [first, last] = [own[0], own.at(-1)];
+      return first && last
+        ? `seed ${seed}: from ${significant(first.value)} to ${significant(last.value)} after ${compact(last.tokens)} tokens`
+        : `seed ${seed}: nothing yet`;
+    })
+    .join('; ');
+}

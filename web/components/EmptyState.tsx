@@ -1,0 +1,25 @@
+import type { ReactNode } from 'react';
+import { Command } from './Command.tsx';
+import styles from './Notice.module.css';
+
+/** Nothing here yet, and what to run so that there is. */
+export function EmptyState({
+  title,
+  children,
+  command,
+  action,
+}: {
+  title: string;
+  children?: ReactNode;
+  command?: string;
+  action?: ReactNode;
+}) {
+  return (
+    <div className={styles.notice}>
+      <p className={styles.title}>{title}</p>
+      {children && <div className={styles.message}>{children}</div>}
+      {command && <Command text={command} />}
+      {action}
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+import styles from './Legend.module.css';
+
+export interface LegendItem {
+  name: string;
+  colour: string;
+  dash?: string | undefined;
+  shape?: 'line' | 'block' | 'circle' | 'square' | 'triangle' | 'diamond' | 'cross';
+}
+
+const marks = {
+  circle: 'M8 3.2a3.8 3.8 0 1 0 .01 0z',
+  square: 'M4.6 3.6h6.8v6.8H4.6z',
+  triangle: 'M8 3l4.3 7.6H3.7z',
+  diamond: 'M8 2.6L12.4 7 8 11.4 3.6 7z',
+  block: 'M1 3h14v8H1z',
+} as const;
+
+export function Legend({ items }: { items: readonly LegendItem[] }) {
+  return (
+    <ul className={styles.legend}>
+      {items.map(({ name, colour, dash, shape = 'line' }) => (
+        <li key={name} className={styles.item}>
+          <svg width="16" height="14" viewBox="0 0 16 14" aria-hidden="true">
+            {shape === 'line' ? (
+              <path d="M0 7h16" stroke={colour} strokeWidth="2" strokeDasharray={dash} />
+            ) : shape === 'cross' ? (
+              <path d="M5 4l6 6M11 4l-6 6" stroke={colour} strokeWidth="1.5" />
+            ) : (
+              <path d={marks[shape]} fill={colour} fillOpacity={shape === 'block' ? 0.5 : 1} />
+            )}
+          </svg>
+          {name}
+        </li>
+      ))}
+    </ul>
+  );
+}

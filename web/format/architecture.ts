@@ -1,0 +1,61 @@
+/** How an architecture or an activation function is written, coloured and drawn, everywhere. */
+
+const names: Record<string, string> = {
+  relu: 'ReLU',
+  topk: 'TopK',
+  jumprelu: 'JumpReLU',
+  batchtopk: 'BatchTopK',
+  gated: 'Gated',
+  matryoshka: 'Matryoshka',
+  gelu: 'GELU',
+  gelu_new: 'GELU',
+  silu: 'SiLU',
+  swish: 'Swish',
+  relu2: 'ReLU²',
+  reglu: 'ReGLU',
+  geglu: 'GEGLU',
+  swiglu: 'SwiGLU',
+};
+
+const colours: Record<string, string> = {
+  relu: 'var(--relu)',
+  reglu: 'var(--relu)',
+  topk: 'var(--topk)',
+  batchtopk: 'var(--topk)',
+  jumprelu: 'var(--jumprelu)',
+  gated: 'var(--gated)',
+  gelu: 'var(--gelu)',
+  gelu_new: 'var(--gelu)',
+  geglu: 'var(--gelu)',
+  silu: 'var(--silu)',
+  swiglu: 'var(--silu)',
+  swish: 'var(--silu)',
+};
+
+export function architectureName(key: string): string {
+  return names[key] ?? key;
+}
+
+export function architectureColour(key: string): string {
+  return colours[key] ?? 'var(--other)';
+}
+
+/** Marks differ in shape as well as in hue, so that a chart can be read without colour. */
+export function architectureSymbol(key: string): 'circle' | 'square' | 'triangle' | 'diamond' {
+  if (key === 'relu') return 'circle';
+  if (key === 'topk') return 'square';
+  return key === 'jumprelu' ? 'triangle' : 'diamond';
+}
+
+/** Mixed with ink or paper, alternating, so that the first seed has the architecture's own colour and five seeds stay apart. */
+const shades = ['', 'var(--ink) 45%', 'var(--shade) 42%', 'var(--ink) 70%', 'var(--shade) 62%'];
+
+export function seedColour(key: string, index: number): string {
+  const shade = shades[index % shades.length];
+  return shade ? `color-mix(in oklab, ${architectureColour(key)}, ${shade})` : architectureColour(key);
+}
+
+/** Lines of seeds also differ in their dashes. */
+export function seedDash(index: number): string | undefined {
+  return [undefined, '5 3', '1.5 3', '8 3 2 3', '2 2'][index % 5];
+}

@@ -1,0 +1,63 @@
+/** Numbers as the explorer shows them: few digits, true minus signs, no surprises for zero or what is missing. */
+
+const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/** `12,288`. */
+export function count(value: number | null | undefined): string {
+  return isNumber(value) ? minus(grouped.format(value)) : '–';
+}
+
+/** `1.2k`, `3.4M`: for axes and narrow places. */
+export function compact(value: number | null | undefined): string {
+  if (!isNumber(value)) return '–';
+  const size = Math.abs(value);
+  for (const [limit, suffix] of [
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ] as const)
+    if (size >= limit) return minus(`${trim((value / limit).toPrecision(3))}${suffix}`);
+  return minus(trim(value.toPrecision(3)));
+}
+
+/** A fraction as a percentage: `31.4 %`; below 0.1 % with two significant digits: `0.031 %`. */
+export function percent(fraction: number | null | undefined, digits = 1): string {
+  if (!isNumber(fraction)) return '–';
+  const value = fraction * 100;
+  if (value !== 0 && Math.abs(value) < 0.1) return minus(`${Number(value.toPrecision(2))} %`);
+  return minus(`${value.toFixed(digits)} %`);
+}
+
+/** A fixed number of decimals: `0.184`. */
+export function fixed(value: number | null | undefined, digits = 3): string {
+  return isNumber(value) ? minus(value.toFixed(digits)) : '–';
+}
+
+/** Significant digits, never an exponent a person has to decode unless it is very small or large: `0.0123`, `3.1e−6`. */
+export function significant(value: number | null | undefined, digits = 3): string {
+  if (!isNumber(value)) return '–';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size < 1e-4 || size >= 1e7) return minus(value.toExponential(Math.max(0, digits - 1)).replace('e+', 'e'));
+  return minus(trim(value.toPrecision(digits)));
+}
+
+/** A change with its sign: `+0.42`, `−1.3`. */
+export function signed(value: number | null | undefined, digits = 2): string {
+  if (!isNumber(value)) return '–';
+  return value > 0 ? `+${value.toFixed(digits)}` : minus(value.toFixed(digits));
+}
+
+function isNumber(value: number | null | undefined): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+/** Trailing zeros after the point say nothing; `1.00e5` is left to `toExponential`. */
+function trim(text: string): string {
+  if (text.includes('e')) return String(Number(text));
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
+function minus(text: string): string {
+  return text.replace(/-/g, '−');
+}

@@ -1,0 +1,16 @@
+/** Addresses of the explorer's pages, each spelled once. */
+
+const part = encodeURIComponent;
+
+export const paths = {
+  overview: () => '/',
+  runs: () => '/runs',
+  run: (run: string) => `/runs/${part(run)}`,
+  dictionary: (run: string, seed: number) => `/runs/${part(run)}/${seed}`,
+  feature: (run: string, seed: number, latent: number) => `/runs/${part(run)}/${seed}/${latent}`,
+  comparisons: () => '/compare',
+  comparison: (name: string) => `/compare/${part(name)}`,
+  lazy: () => '/lazy',
+  layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
+  jobs: () => '/jobs',
+} as const;

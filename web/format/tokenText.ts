@@ -1,0 +1,51 @@
+/**
+ * A token's text with its whitespace made visible. A leading space is the most telling character a token
+ * has, and the first one a browser throws away.
+ */
+export interface TokenPiece {
+  text: string;
+  /** `mark`: a stand-in for something invisible, drawn fainter than the token's own letters. */
+  kind: 'text' | 'mark';
+}
+
+const stands: Record<string, string> = {
+  ' ': '·',
+  '\n': '↵',
+  '\r': '␍',
+  '\t': '→',
+  '\u00a0': '⍽',
+  '\u200b': '␣',
+};
+
+export function tokenPieces(text: string): TokenPiece[] {
+  if (text === '') return [{ text: '∅', kind: 'mark' }];
+  const pieces: TokenPiece[] = [];
+  for (const character of text) {
+    const stand = stands[character] ?? control(character);
+    const kind = stand === undefined ? 'text' : 'mark';
+    const last = pieces.at(-1);
+    if (last?.kind === kind) last.text += stand ?? character;
+    else pieces.push({ text: stand ?? character, kind });
+  }
+  return pieces;
+}
+
+/** The same as one string, for titles, charts and screen readers. */
+export function visibleToken(text: string): string {
+  return tokenPieces(text)
+    .map((piece) => piece.text)
+    .join('');
+}
+
+/** Does the line end after this token? Examples break there, as the text did. */
+export function endsLine(text: string): boolean {
+  return text.includes('\n');
+}
+
+function control(character: string): string | undefined {
+  const code = character.codePointAt(0) ?? 0;
+  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+  if (code === 0x7f) return '␡';
+  if (character === '\ufffd') return '�';
+  return undefined;
+}

@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+import type { NextConfig } from 'next';
+
+const config: NextConfig = {
+  // The repository is one package: modules resolve from its root, and file tracing stops there.
+  turbopack: { root: join(import.meta.dirname, '..') },
+  outputFileTracingRoot: join(import.meta.dirname, '..'),
+  // `npm test` type-checks the whole repository once; a second check here would only slow the build.
+  typescript: { ignoreBuildErrors: true, tsconfigPath: 'tsconfig.json' },
+  poweredByHeader: false,
+  devIndicators: false,
+  agentRules: false,
+};
+
+export default config;
