@@ -1,0 +1,261 @@
+#include "gemm.h"
+
+namespace lazyscope {
+namespace gemm {
+namespace {
+
+template <int ROWS, bool INTERLEAVED, bool ACCUMULATE>
+void tile_kernel(int64_t depth, const float* a, const float* b, float* tile) {
+  tile_product<ROWS, INTERLEAVED, ACCUMULATE>(depth, a, b, tile);
+}
+
+template <bool INTERLEAVED, bool ACCUMULATE>
+constexpr Kernel kernels[] = {
+    tile_kernel<1, INTERLEAVED, ACCUMULATE>,  tile_kernel<2, INTERLEAVED, ACCUMULATE>,
+    tile_kernel<3, INTERLEAVED, ACCUMULATE>,  tile_kernel<4, INTERLEAVED, ACCUMULATE>,
+#if defined(__AVX__) || defined(__aarch64__)
+    tile_kernel<5, INTERLEAVED, ACCUMULATE>,  tile_kernel<6, INTERLEAVED, ACCUMULATE>,
+#endif
+#if defined(__AVX512F__) || defined(__aarch64__)
+    tile_kernel<7, INTERLEAVED, ACCUMULATE>,  tile_kernel<8, INTERLEAVED, ACCUMULATE>,
+#endif
+#if defined(__AVX512F__)
+    tile_kernel<9, INTERLEAVED, ACCUMULATE>,  tile_kernel<10, INTERLEAVED, ACCUMULATE>,
+    tile_kernel<11, INTERLEAVED, ACCUMULATE>, tile_kernel<12, INTERLEAVED, ACCUMULATE>,
+#endif
+};
+static_assert(sizeof(kernels<true, true>) / sizeof(Kernel) == MR, "one kernel for each number of rows");
+
+// out[l * NR + j] = rows[j * stride + l]: transposes NR rows, `depth` deep, W × W at a time.
+void transpose_panel(const float* from, int64_t stride, int columns, int64_t depth, float* out) {
+  int64_t l = 0;
+  if (columns == NR) {
+    for (; l + W <= depth; l += W) {
+      for (int v = 0; v < NV; v++) {
+        const float* base = from + v * W * stride + l;
+        vec row[W];
+        for (int i = 0; i < W; i++) row[i] = load(base + i * stride);
+        // Rounds of interleaving rows that are half the matrix apart transpose it.
+        for (int half = W / 2; half >= 1; half /= 2) {
+          vec next[W];
+          for (int i = 0; i < W / 2; i++) {
+            ivec low, high;
+            for (int e = 0; e < W; e++) {
+              low[e] = e / 2 + (e % 2) * W;
+              high[e] = W / 2 + e / 2 + (e % 2) * W;
+            }
+#if defined(__clang__)
+            for (int e = 0; e < W; e++) {
+              next[2 * i][e] = low[e] < W ? row[i][low[e]] : row[i + W / 2][low[e] - W];
+              next[2 * i + 1][e] = high[e] < W ? row[i][high[e]] : row[i + W / 2][high[e] - W];
+            }
+#else
+            next[2 * i] = __builtin_shuffle(row[i], row[i + W / 2], low);
+            next[2 * i + 1] = __builtin_shuffle(row[i], row[i + W / 2], high);
+#endif
+          }
+          for (int i = 0; i < W; i++) row[i] = next[i];
+        }
+        for (int i = 0; i < W; i++) *(vec*)(out + (l + i) * NR + v * W) = row[i];
+      }
+    }
+  }
+  for (; l < depth; l++)
+    for (int j = 0; j < NR; j++) out[l * NR + j] = j < columns ? from[j * stride + l] : 0.0f;
+}
+
+}  // namespace
+
+Kernel kernel(int rows, bool interleaved, bool accumulate) {
+  const int i = rows - 1;
+  if (interleaved) return accumulate ? kernels<true, true>[i] : kernels<true, false>[i];
+  return accumulate ? kernels<false, true>[i] : kernels<false, false>[i];
+}
+
+void pack_a(const Operand& a, int64_t row, int64_t rows, int64_t k, float* out) {
+  const int64_t slices = (k + KC - 1) / KC;
+  for (int64_t p = 0; p < rows; p += MR) {
+    const int64_t height = std::min<int64_t>(MR, rows - p);
+    for (int64_t s = 0; s < slices; s++, out += MR * A_ROW) {
+      const int64_t depth = std::min<int64_t>(KC, k - s * KC);
+      if (a.transposed) {
+        const float* from = a.data + s * KC * a.stride + row + p;
+        if (height == MR)
+          for (int64_t l = 0; l < depth; l++) std::memcpy(out + l * MR, from + l * a.stride, MR * sizeof(float));
+        else
+          for (int64_t l = 0; l < depth; l++)
+            for (int64_t i = 0; i < height; i++) out[l * MR + i] = from[l * a.stride + i];
+      } else {
+        const float* from = a.data + (row + p) * a.stride + s * KC;
+        for (int64_t i = 0; i < height; i++)
+          std::memcpy(out + i * A_ROW, from + i * a.stride, depth * sizeof(float));
+      }
+    }
+  }
+}
+
+void pack_b(const Operand& b, int64_t column, int64_t columns, int64_t k, float* out) {
+  for (int64_t j = 0; j < columns; j += NR, out += NR * k) {
+    const int width = static_cast<int>(std::min<int64_t>(NR, columns - j));
+    if (b.transposed) {
+      transpose_panel(b.data + (column + j) * b.stride, b.stride, width, k, out);
+    } else {
+      const float* from = b.data + column + j;
+      if (width == NR) {
+        for (int64_t l = 0; l < k; l++)
+          for (int v = 0; v < NV; v++) *(vec*)(out + l * NR + v * W) = load(from + l * b.stride + v * W);
+      } else {
+        for (int64_t l = 0; l < k; l++)
+          for (int i = 0; i < NR; i++) out[l * NR + i] = i < width ? from[l * b.stride + i] : 0.0f;
+      }
+    }
+  }
+}
+
+namespace {
+template <int ROWS>
+void few_rows_plain(int columns, int64_t k, const float* a, const float* b, int64_t stride, float* tile) {
+  if (columns == NR) {
+    vec total[ROWS][NV];
+    for (int i = 0; i < ROWS; i++)
+      for (int j = 0; j < NV; j++) total[i][j] = vec{};
+    for (int64_t l = 0; l < k; l++)
+      for (int j = 0; j < NV; j++) {
+        const vec x = load(b + l * stride + j * W);
+        for (int i = 0; i < ROWS; i++) total[i][j] += broadcast(a[i * k + l]) * x;
+      }
+    for (int i = 0; i < ROWS; i++)
+      for (int j = 0; j < NV; j++) *(vec*)(tile + i * NR + j * W) = total[i][j];
+    return;
+  }
+  std::fill(tile, tile + ROWS * NR, 0.0f);
+  for (int64_t l = 0; l < k; l++)
+    for (int i = 0; i < ROWS; i++)
+      for (int j = 0; j < columns; j++) tile[i * NR + j] += a[i * k + l] * b[l * stride + j];
+}
+
+template <int ROWS>
+void few_rows_transposed(int columns, int64_t k, const float* a, const float* b, int64_t stride, float* tile) {
+  std::fill(tile, tile + ROWS * NR, 0.0f);
+  for (int j = 0; j < columns; j++) {
+    const float* row = b + j * stride;
+    vec total[ROWS][2];
+    for (int i = 0; i < ROWS; i++) total[i][0] = total[i][1] = vec{};
+    int64_t l = 0;
+    for (; l + 2 * W <= k; l += 2 * W)
+      for (int i = 0; i < ROWS; i++) {
+        total[i][0] += load(a + i * k + l) * load(row + l);
+        total[i][1] += load(a + i * k + l + W) * load(row + l + W);
+      }
+    for (int i = 0; i < ROWS; i++) {
+      float rest = 0;
+      for (int64_t t = l; t < k; t++) rest += a[i * k + t] * row[t];
+      tile[i * NR + j] = sum(total[i][0] + total[i][1]) + rest;
+    }
+  }
+}
+}  // namespace
+
+void few_rows(int rows, int64_t column, int columns, int64_t k, const float* a, const Operand& b, float* tile) {
+  const float* from = b.transposed ? b.data + column * b.stride : b.data + column;
+  auto call = [&](auto plain, auto transposed) {
+    (b.transposed ? transposed : plain)(columns, k, a, from, b.stride, tile);
+  };
+  if (rows == 1) call(few_rows_plain<1>, few_rows_transposed<1>);
+  else if (rows == 2) call(few_rows_plain<2>, few_rows_transposed<2>);
+  else if (rows == 3) call(few_rows_plain<3>, few_rows_transposed<3>);
+  else call(few_rows_plain<4>, few_rows_transposed<4>);
+}
+
+Grid grid(int64_t m, int64_t n, int64_t k, Split split, int threads) {
+  const int64_t depth = std::max<int64_t>(k, 1);
+  // A chunk of B: 6 MB of last-level cache. A block of A: half of a 512 KB second-level cache.
+  const int64_t columns = std::max<int64_t>(NR * 8, (6 << 20) / (4 * depth) / NR * NR);
+  int64_t rows = std::min<int64_t>(192, std::max<int64_t>(4 * MR, (256 << 10) / (4 * depth))) / MR * MR;
+  if (threads == 1) return {rows, columns, 1};
+  // Enough tasks to keep all threads busy to the end; rows first, then (if allowed) columns.
+  const int64_t wanted = 4 * threads;
+  if ((m + rows - 1) / rows < wanted) {
+    const int64_t even = (m + wanted - 1) / wanted;
+    rows = std::min(rows, std::max<int64_t>(split == Split::rows ? MR : 4 * MR, (even + MR - 1) / MR * MR));
+  }
+  const int64_t blocks = (m + rows - 1) / rows;
+  int64_t splits = 1;
+  if (split == Split::any && blocks < wanted) {
+    const int64_t panels = (std::min(columns, n) + NR - 1) / NR;
+    splits = std::max<int64_t>(1, std::min((wanted + blocks - 1) / blocks, panels / 2));
+  }
+  return {rows, columns, splits};
+}
+
+}  // namespace gemm
+
+void Store::operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
+  float* out = c + row * stride + column;
+  const bool plain = alpha == 1.0f && beta == 0.0f && !bias && !relu;
+  if (columns == NR) {
+    vec shift[NV];
+    for (int j = 0; j < NV; j++) shift[j] = bias ? load(bias + column + j * W) : vec{};
+    for (int i = 0; i < rows; i++, out += stride)
+      for (int j = 0; j < NV; j++) {
+        vec x = *(const vec*)(tile + i * NR + j * W);
+        if (!plain) {
+          x = x * alpha + shift[j];
+          if (beta != 0.0f) x += load(out + j * W) * beta;
+          if (relu) x = x > vec{} ? x : (x != x ? x : vec{});
+        }
+        store(out + j * W, x);
+      }
+    return;
+  }
+  for (int i = 0; i < rows; i++, out += stride)
+    for (int j = 0; j < columns; j++) {
+      float x = tile[i * NR + j] * alpha + (bias ? bias[column + j] : 0.0f);
+      if (beta != 0.0f) x += out[j] * beta;
+      out[j] = relu && x <= 0.0f ? 0.0f : x;
+    }
+}
+
+void product(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Store& out) {
+  constexpr int64_t deep = 8 * gemm::KC;
+  int64_t from = 0;
+  do {
+    const int64_t depth = std::min(deep, k - from);
+    const bool last = from + depth >= k;
+    const Operand a_slice{a.transposed ? a.data + from * a.stride : a.data + from, a.stride, a.transposed};
+    const Operand b_slice{b.transposed ? b.data + from : b.data + from * b.stride, b.stride, b.transposed};
+    const Store store{out.c, out.stride, out.alpha, from == 0 ? out.beta : 1.0f, last ? out.bias : nullptr,
+                      last && out.relu};
+    gemm_tiles(m, n, depth, a_slice, b_slice, store);
+    from += depth;
+  } while (from < k);
+}
+
+}  // namespace lazyscope
+
+using namespace lazyscope;
+
+extern "C" {
+
+// For each of `batch` matrices: c = alpha · op(a) op(b) + beta · c + bias, then ReLU if asked. A batch stride
+// of 0 repeats the operand. Operands are dense: a is [m,k] or, transposed, [k,m]; b is [k,n] or [n,k].
+void lazyscope_gemm(const float* a, const float* b, float* c, const float* bias, int64_t batch, int64_t a_stride,
+                    int64_t b_stride, int64_t m, int64_t n, int64_t k, int32_t transpose_a, int32_t transpose_b,
+                    float alpha, float beta, int32_t relu) {
+  auto one = [&](int64_t i) {
+    product(m, n, k, {a + i * a_stride, transpose_a ? m : k, transpose_a != 0},
+            {b + i * b_stride, transpose_b ? k : n, transpose_b != 0},
+            {c + i * m * n, n, alpha, beta, bias, relu != 0});
+  };
+  // Many matrices: one a thread at a time. Few: all threads on each.
+  if (batch >= 2 * threads())
+    parallel_for(0, batch, std::max<int64_t>(1, std::min(batch / (8 * threads()), 65536 / std::max<int64_t>(1, m * n * k))),
+                 [&](int64_t first, int64_t last) {
+                   for (int64_t i = first; i < last; i++) one(i);
+                 });
+  else
+    for (int64_t i = 0; i < batch; i++) one(i);
+}
+
+int32_t lazyscope_vector_width() { return W; }
+}
