@@ -1,17 +1,25 @@
-/** Hook points, spelled as TransformerLens spells them. A name is parsed once, at the door. */
+/**
+ * Hook points, spelled as TransformerLens spells them. A name is parsed once, at the door.
+ *
+ * mlp.hook_pre is what the activation function is applied to (the gate's product in a gated MLP), mlp.hook_post
+ * what W_down reads (act(gate) ⊙ up). ln_final.hook_normalized is what the unembedding reads: after the final
+ * norm's gain and bias.
+ */
 import { LazyscopeError } from '../errors.ts';
 
-const residual = [
+/** Of one block, in forward order. */
+export const blockHooks = [
   'hook_resid_pre',
-  'hook_resid_mid',
-  'hook_resid_post',
+  'attn.hook_pattern',
+  'attn.hook_z',
   'hook_attn_out',
+  'hook_resid_mid',
+  'mlp.hook_pre',
+  'mlp.hook_post',
   'hook_mlp_out',
+  'hook_resid_post',
 ] as const;
-const inside = ['mlp.hook_pre', 'mlp.hook_post', 'attn.hook_pattern', 'attn.hook_z'] as const;
 const outside = ['hook_embed', 'ln_final.hook_normalized'] as const;
-
-export const blockHooks = [...residual, ...inside];
 export type BlockHook = (typeof blockHooks)[number];
 export type OuterHook = (typeof outside)[number];
 export type HookPoint = `blocks.${number}.${BlockHook}` | OuterHook;

@@ -1,0 +1,132 @@
+/** A language model in memory: weights, configuration and tokenizer behind the LanguageModel interface. */
+import { LazyscopeError } from '../errors.ts';
+import { tf } from '../tensor/tf.ts';
+import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
+import { runDecoder } from './decoder.ts';
+import type { Weights } from './decoderParts.ts';
+import { familyOf } from './families.ts';
+import { blockHook, blockHooks, parseHookPoint } from './hookPoints.ts';
+import type { HookPoint } from './hookPoints.ts';
+import { HookTap } from './hookTap.ts';
+import type { KeyValueCache } from './keyValueCache.ts';
+import type { ForwardOptions, ForwardResult, LanguageModel } from './languageModel.ts';
+import type { ModelConfig } from './modelConfig.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+export class DecoderModel implements LanguageModel {
+  readonly name: string;
+  readonly folder: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly hookPoints: readonly HookPoint[];
+  #weights: Weights;
+
+  /** The model owns the weights from here on. */
+  constructor(
+    identity: { name: string; folder: string },
+    config: ModelConfig,
+    weights: Weights,
+    tokenizer: Tokenizer,
+  ) {
+    this.name = identity.name;
+    this.folder = identity.folder;
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.#weights = weights;
+    this.hookPoints = hookPointsInOrder(config.layers);
+  }
+
+  width(hook: HookPoint): number {
+    const { hook: place } = parseHookPoint(hook, this.config.layers);
+    switch (place) {
+      case 'mlp.hook_pre':
+      case 'mlp.hook_post':
+        return this.config.neurons;
+      case 'attn.hook_z':
+        return this.config.heads * this.config.headWidth;
+      case 'attn.hook_pattern':
+        throw new LazyscopeError(
+          'bad_input',
+          `Hook point '${hook}' is as wide as the text is long, so it has no fixed width: choose another.`,
+        );
+      default:
+        return this.config.d;
+    }
+  }
+
+  forward(tokens: Tensor2D, options: ForwardOptions = {}, cache?: KeyValueCache): ForwardResult {
+    for (const name of [...(options.read ?? []), ...Object.keys(options.replace ?? {})])
+      parseHookPoint(name, this.config.layers);
+    this.#checkTokens(tokens, cache?.length ?? 0);
+    const tap = new HookTap(options);
+    const { config } = this;
+    const [batch, seq] = tokens.shape;
+    try {
+      const pass = { config, weights: this.#weights, tap, cache };
+      const rows = runDecoder(pass, tokens);
+      const logits = rows && tf.tidy(() => rows.reshape([batch, seq, config.vocabularySize]) as Tensor3D);
+      rows?.dispose();
+      return { logits, activations: tap.activations };
+    } catch (error) {
+      tap.dispose();
+      throw error;
+    }
+  }
+
+  foldedUnembedding(): Tensor2D {
+    return tf.tidy(() => {
+      const { gain, centred, unembedding } = familyOf(this.config).output(this.#weights);
+      const folded = tf.transpose(unembedding.mul(gain)) as Tensor2D; // [d, vocab]
+      // LayerNorm subtracts the mean over d first, which takes the mean over d out of every column.
+      return centred ? folded.sub<Tensor2D>(folded.mean(0, true)) : folded;
+    });
+  }
+
+  neuronOutputs(layer: number): Tensor2D {
+    if (!Number.isInteger(layer) || layer < 0 || layer >= this.config.layers)
+      throw new LazyscopeError(
+        'bad_input',
+        `Layer ${layer} does not exist: the model has layers 0 to ${this.config.layers - 1}.`,
+      );
+    return familyOf(this.config).neuronOutputs(this.#weights, layer);
+  }
+
+  parameterCount(): number {
+    let count = 0;
+    for (const weight of this.#weights.values()) count += weight.size;
+    return count;
+  }
+
+  dispose(): void {
+    for (const weight of this.#weights.values()) weight.dispose();
+  }
+
+  #checkTokens(tokens: Tensor2D, before: number): void {
+    const { contextLength, vocabularySize } = this.config;
+    const [batch, seq] = tokens.shape;
+    if (batch < 1 || seq < 1)
+      throw new LazyscopeError(
+        'bad_input',
+        `The tokens have shape [${batch}, ${seq}]: there is nothing to run.`,
+      );
+    if (before + seq > contextLength)
+      throw new LazyscopeError(
+        'bad_input',
+        `The text has ${before + seq} tokens, but '${this.name}' has a context of ${contextLength}: shorten it.`,
+      );
+    for (const id of tokens.dataSync())
+      if (!(id >= 0 && id < vocabularySize && Number.isInteger(id)))
+        throw new LazyscopeError(
+          'bad_input',
+          `Token ${id} is outside the vocabulary of '${this.name}' (0 to ${vocabularySize - 1}).`,
+        );
+  }
+}
+
+function hookPointsInOrder(layers: number): HookPoint[] {
+  const names: HookPoint[] = ['hook_embed'];
+  for (let layer = 0; layer < layers; layer++)
+    for (const hook of blockHooks) names.push(blockHook(layer, hook));
+  names.push('ln_final.hook_normalized');
+  return names;
+}

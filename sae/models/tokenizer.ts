@@ -1,0 +1,109 @@
+/** Text ↔ token ids by the model's own tokenizer.json, through `@huggingface/tokenizers`. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { LazyscopeError } from '../errors.ts';
+import { pieceBytes, showBytes } from './byteLevel.ts';
+
+export interface Tokenizer {
+  /** Ids run from 0 to vocabularySize − 1 (a model's embedding may have more rows than that). */
+  readonly vocabularySize: number;
+  /** A beginning-of-text token is put first when the model's tokenizer does so, unless `special` is false. */
+  encode(text: string, options?: { special?: boolean }): number[];
+  /** Special tokens are left out. */
+  decode(ids: ArrayLike<number>): string;
+  /** A token as people should see it: its text with a leading space kept; parts of characters as \xE2. */
+  tokenText(id: number): string;
+  readonly bosId?: number;
+  readonly eosId?: number;
+}
+
+const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
+const configSchema = z.looseObject({
+  bos_token: specialToken,
+  eos_token: specialToken,
+  add_bos_token: z.boolean().nullish(),
+});
+const tokenizerSchema = z.looseObject({
+  model: z.looseObject({ type: z.string().optional(), vocab: z.unknown() }),
+  decoder: z.unknown(),
+  pre_tokenizer: z.unknown(),
+});
+
+/** Reads tokenizer.json and, when there is one, tokenizer_config.json. Throws `not_found` or `corrupt`. */
+export function loadTokenizer(folder: string): Tokenizer {
+  const path = join(folder, 'tokenizer.json');
+  if (!existsSync(path)) throw new LazyscopeError('not_found', `'${folder}' has no tokenizer.json.`);
+  const configPath = join(folder, 'tokenizer_config.json');
+  return makeTokenizer(readJson(path), existsSync(configPath) ? readJson(configPath) : {}, path);
+}
+
+/** A tokenizer from the parsed files; `source` names them in errors. */
+export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, source: string): Tokenizer {
+  const damaged = (why: string, cause?: unknown) =>
+    new LazyscopeError('corrupt', `'${source}' is not a tokenizer that can be read: ${why}.`, { cause });
+  const definition = tokenizerSchema.safeParse(tokenizerJson);
+  if (!definition.success) throw damaged('it has no model');
+  const config = configSchema.safeParse(configJson);
+  if (!config.success) throw damaged('its tokenizer_config.json has special tokens of the wrong type');
+  let inner: HuggingFaceTokenizer;
+  try {
+    inner = new HuggingFaceTokenizer(definition.data, config.data);
+  } catch (error) {
+    throw damaged(error instanceof Error ? error.message : String(error), error);
+  }
+
+  const idOf = (token: z.infer<typeof specialToken>) => {
+    if (token === null || token === undefined) return undefined;
+    return inner.token_to_id(typeof token === 'string' ? token : token.content);
+  };
+  const bosId = idOf(config.data.bos_token);
+  const eosId = idOf(config.data.eos_token);
+  const addBos = config.data.add_bos_token ?? undefined;
+  const special = new Set([...inner.get_added_tokens_decoder()].map(([id]) => id));
+  let vocabularySize = 0;
+  for (const id of inner.get_vocab(true).values()) vocabularySize = Math.max(vocabularySize, id + 1);
+  const byteLevel = mentions(definition.data.decoder, 'ByteLevel');
+  const byteFallback = mentions(definition.data.decoder, 'ByteFallback');
+
+  return {
+    vocabularySize,
+    bosId,
+    eosId,
+    encode(text, options) {
+      if (options?.special === false) return inner.encode(text, { add_special_tokens: false }).ids;
+      const { ids } = inner.encode(text);
+      // tokenizer_config.json has the last word; the post-processor in tokenizer.json speaks when it is silent.
+      if (bosId === undefined || addBos === undefined || addBos === (ids[0] === bosId)) return ids;
+      return addBos ? [bosId, ...ids] : ids.slice(1);
+    },
+    decode: (ids) => inner.decode(Array.from(ids), { skip_special_tokens: true }),
+    tokenText(id) {
+      const piece = inner.id_to_token(id);
+      if (piece === undefined)
+        throw new LazyscopeError('bad_input', `Token ${id} is not in the vocabulary of '${source}'.`);
+      if (special.has(id)) return piece;
+      if (byteLevel) {
+        const bytes = pieceBytes(piece);
+        return bytes ? showBytes(bytes) : piece;
+      }
+      const byte = byteFallback ? /^<0x([0-9A-F]{2})>$/.exec(piece) : null;
+      if (byte) return showBytes(Uint8Array.of(Number.parseInt(byte[1], 16)));
+      return piece.replaceAll('▁', ' ');
+    },
+  };
+}
+
+/** Whether a component of tokenizer.json is of a type, or a sequence with one that is. */
+function mentions(component: unknown, type: string): boolean {
+  return JSON.stringify(component ?? null).includes(`"type":"${type}"`);
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new LazyscopeError('corrupt', `'${path}' is not JSON; fetch it again.`, { cause: error });
+  }
+}
