@@ -1,0 +1,64 @@
+import { tf, type Tensor4D } from '../tensor/tf.ts';
+import { LazyscopeError } from '../errors.ts';
+import { hasKernel, registerFusedGradient, runKernel, runKernels } from './fusedKernel.ts';
+
+/**
+ * softmax(scale · q·kᵀ + causal mask) · v for each head (Vaswani et al., 1706.03762).
+ *
+ * Grouped-query: k and v may have fewer heads; query head h reads key-value head ⌊h / (heads / kvHeads)⌋.
+ * When k is longer than q (a key-value cache), the queries are the last positions.
+ *
+ * @param q [batch, heads, seq, head]
+ * @param k [batch, kvHeads, keySeq, head], keySeq ≥ seq, heads a multiple of kvHeads
+ * @param v [batch, kvHeads, keySeq, head]
+ * @param scale usually 1/sqrt(head)
+ * @returns [batch, heads, seq, head]
+ */
+export function causalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: number): Tensor4D {
+  const [batch, heads, seq, head] = q.shape;
+  const [, kvHeads, keySeq] = k.shape;
+  if (
+    k.shape.join() !== v.shape.join() ||
+    k.shape[0] !== batch ||
+    k.shape[3] !== head ||
+    heads % kvHeads !== 0 ||
+    keySeq < seq
+  )
+    throw new LazyscopeError(
+      'bad_input',
+      `causalAttention needs k and v [${batch}, a divisor of ${heads}, ≥ ${seq}, ${head}] for q [${q.shape.join(', ')}] but got k [${k.shape.join(', ')}] and v [${v.shape.join(', ')}].`,
+    );
+  if (hasKernel('CausalAttention')) return runKernel('CausalAttention', { q, k, v }, { scale });
+  return referenceCausalAttention(q, k, v, scale);
+}
+
+export function referenceCausalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: number): Tensor4D {
+  return tf.tidy(() => {
+    const [, heads, seq] = q.shape;
+    const keySeq = k.shape[2];
+    const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
+    const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
+    const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
+    const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
+    return tf.matMul(tf.softmax(scores.add(mask)), repeatHeads(v, heads)) as Tensor4D;
+  });
+}
+
+/** [batch, kvHeads, seq, head] → [batch, heads, seq, head], each head repeated for its group. */
+function repeatHeads(x: Tensor4D, heads: number): Tensor4D {
+  const [batch, kvHeads, seq, head] = x.shape;
+  if (kvHeads === heads) return x;
+  const group = heads / kvHeads;
+  return tf
+    .tile(x.reshape([batch, kvHeads, 1, seq, head]), [1, 1, group, 1, 1])
+    .reshape([batch, heads, seq, head]);
+}
+
+registerFusedGradient(
+  'CausalAttention',
+  { inputs: ['q', 'k', 'v'], outputs: [true] },
+  (dy, [q, k, v, y], { scale }) => {
+    const [dq, dk, dv] = runKernels('CausalAttentionGrad', { q, k, v, y, dy }, { scale });
+    return { q: dq, k: dk, v: dv };
+  },
+);
