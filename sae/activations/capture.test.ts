@@ -1,0 +1,278 @@
+import { tableFromIPC } from 'apache-arrow';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { StoreLayout } from '../store/layout.ts';
+import { tf } from '../tensor/tf.ts';
+import { capture, type CaptureOptions } from './capture.ts';
+import { openCapture } from './openCapture.ts';
+import type { Text } from './text.ts';
+import { toy, toyLanguageModel } from './toyLanguageModel.ts';
+
+const model = toyLanguageModel();
+const newStore = async () => new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-capture-')));
+
+/** 40 documents of 23 letters, each letter different from its neighbours. */
+const documents = Array.from({ length: 40 }, (_, i) =>
+  Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
+);
+const text: Text = { source: 'letters', documents, text: documents.join('\n\n'), sha256: 'a'.repeat(64) };
+const options = (store: StoreLayout): CaptureOptions => ({
+  store,
+  name: 'toy',
+  model,
+  text,
+  hooks: ['blocks.0.hook_resid_post', 'blocks.0.mlp.hook_post'],
+  contextLength: 16,
+  batchSize: 3,
+  shardBytes: 16 * 15 * 10, // 10 contexts of 15 rows of 8 values
+});
+
+test('each kept row is the activation of its token at its position, in both hooks', async () => {
+  const store = await newStore();
+  const reports: number[] = [];
+  const manifest = await capture({ ...options(store), report: ({ done }) => reports.push(done) });
+  // 40 × 24 tokens and a separator at the head of those contexts that don't begin with one.
+  expect(manifest).toMatchObject({ status: 'complete', contexts: 63, heldOutContexts: 6, firstPosition: 1 });
+  expect(manifest.hooks.map(({ shards }) => shards.length)).toEqual([7, 7]);
+  expect(reports.at(-1)).toBe(63 * 16);
+  expect(reports).toEqual([...reports].sort((a, b) => a - b));
+
+  const opened = await openCapture(store, 'toy');
+  expect(opened.trainRows).toBe(57 * 15);
+  expect(opened.heldOutRows).toBe(6 * 15);
+  const rows = opened.readRows('blocks.0.hook_resid_post', 0, 63 * 15);
+  const neurons = opened.readRows('blocks.0.mlp.hook_post', 0, 63 * 15);
+  for (let row = 0; row < 63 * 15; row++) {
+    const { context, position } = opened.rowToken(row);
+    const token = opened.tokens[context * 16 + position];
+    for (let j = 0; j < toy.d; j++) {
+      expect(rows[row * 4 + j]).toBe((token + j) / 4 + position / 8);
+      expect(neurons[row * 8 + j]).toBe((token + j) / 4 + position / 8);
+      expect(neurons[row * 8 + 4 + j]).toBe(-((token + j) / 4 + position / 8));
+    }
+  }
+});
+
+test('every context begins with the separator, and all letters are there once', async () => {
+  const store = await newStore();
+  await capture(options(store));
+  const { tokens } = await openCapture(store, 'toy');
+  const count = (of: Iterable<number>) => {
+    const counts = Array.from({ length: 27 }, () => 0);
+    for (const token of of) counts[token]++;
+    return counts;
+  };
+  for (let context = 0; context < 63; context++) expect(tokens[context * 16]).toBe(0);
+  const all = count(documents.flatMap((document) => [...document].map((c) => c.charCodeAt(0) - 96)));
+  const got = count(tokens);
+  // Only what doesn't fill the last context is missing.
+  const missing = all.map((n, token) => (token === 0 ? 0 : n - got[token]));
+  expect(Math.min(...missing)).toBeGreaterThanOrEqual(0);
+  expect(missing.reduce((a, b) => a + b, 0)).toBeLessThan(16);
+});
+
+test('any Arrow reader sees the same rows', async () => {
+  const store = await newStore();
+  const { hooks } = await capture({ ...options(store), dtype: 'float32' });
+  const table = tableFromIPC(await readFile(join(store.capture('toy'), hooks[0].shards[2].file)));
+  const opened = await openCapture(store, 'toy');
+  const start = hooks[0].shards[0].rows + hooks[0].shards[1].rows;
+  expect(table.numRows).toBe(hooks[0].shards[2].rows);
+  expect(Array.from(table.get(5)?.activation)).toEqual([...opened.readRows(hooks[0].hook, start + 5, 1)]);
+});
+
+test('gathered rows are the read rows, across shards, in memory and from files', async () => {
+  const store = await newStore();
+  await capture(options(store));
+  const hook = 'blocks.0.mlp.hook_post';
+  const picked = Uint32Array.from({ length: 300 }, (_, i) => (i * 397) % (63 * 15));
+  for (const memoryBudget of [2 ** 20, 0]) {
+    const opened = await openCapture(store, 'toy', { memoryBudget });
+    const all = opened.readRows(hook, 0, 63 * 15);
+    const out = new Float32Array(300 * 8);
+    opened.gatherRows(hook, picked, out);
+    picked.forEach((row, i) =>
+      expect(out.subarray(i * 8, i * 8 + 8)).toEqual(all.subarray(row * 8, row * 8 + 8)),
+    );
+    expect(() => opened.readRows(hook, 63 * 15 - 1, 2)).toThrow(RangeError);
+    expect(() => opened.gatherRows(hook, Uint32Array.of(63 * 15), out)).toThrow(RangeError);
+    opened.close();
+  }
+});
+
+test('a stopped capture goes on where it stopped and ends as if it never had', async () => {
+  const whole = await newStore();
+  const expected = await capture(options(whole));
+  const store = await newStore();
+  const controller = new AbortController();
+  const stopped = capture({
+    ...options(store),
+    signal: controller.signal,
+    report: ({ done }) => done >= 33 * 16 && controller.abort(),
+  });
+  await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+  const partial = JSON.parse(await readFile(store.captureManifest('toy'), 'utf8'));
+  expect(partial).toMatchObject({ status: 'partial' });
+  expect(partial.hooks[0].shards).toHaveLength(3);
+  await expect(openCapture(store, 'toy')).rejects.toMatchObject({ code: 'bad_input' });
+
+  const before = model.calls;
+  const manifest = await capture(options(store));
+  expect(model.calls - before).toBe(3 * 4 + 1); // contexts 30 to 62: three shards in batches of 3, 3, 3, 1 and one of 3
+  expect(manifest.hooks).toEqual(expected.hooks);
+  expect(manifest.tokens).toEqual(expected.tokens);
+
+  const again = model.calls;
+  expect(await capture(options(store))).toEqual(manifest);
+  expect(model.calls).toBe(again);
+});
+
+test('a shard that vanished is made again, with those after it', async () => {
+  const store = await newStore();
+  const { hooks } = await capture(options(store));
+  await rm(join(store.capture('toy'), hooks[1].shards[5].file));
+  await expect(openCapture(store, 'toy')).rejects.toMatchObject({ code: 'corrupt' });
+  expect((await capture(options(store))).hooks).toEqual(hooks);
+  await openCapture(store, 'toy');
+});
+
+test('the same name with another configuration is a conflict that says what differs, and changes nothing', async () => {
+  const store = await newStore();
+  await capture(options(store));
+  const files = await Promise.all(
+    ['capture.json', 'tokens.arrow'].map((file) => readFile(join(store.capture('toy'), file), 'latin1')),
+  );
+  for (const [change, named] of [
+    [{ contextLength: 8 }, /the context length/],
+    [{ dtype: 'float32' }, /the number type/],
+    [{ hooks: ['hook_embed'] }, /the hook points/],
+    [{ text: { ...text, sha256: 'b'.repeat(64) } }, /the text/],
+    [{ firstPosition: 0 }, /the first position/],
+  ] as const)
+    await expect(capture({ ...options(store), ...change })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(named),
+    });
+  expect(
+    await Promise.all(
+      ['capture.json', 'tokens.arrow'].map((file) => readFile(join(store.capture('toy'), file), 'latin1')),
+    ),
+  ).toEqual(files);
+});
+
+test('two captures of one name at once: one is told of the other', async () => {
+  const store = await newStore();
+  const tries = await Promise.allSettled([capture(options(store)), capture(options(store))]);
+  expect(tries.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(tries.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } });
+});
+
+test('a damaged shard or token file is refused by name', async () => {
+  const store = await newStore();
+  const { hooks } = await capture(options(store));
+  const path = join(store.capture('toy'), hooks[0].shards[1].file);
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1] ^= 1;
+  await writeFile(path, bytes);
+  const opened = await openCapture(store, 'toy');
+  expect(() => opened.readRows(hooks[0].hook, 0, 63 * 15)).toThrow(
+    /00001\.arrow' doesn't match its checksum/,
+  );
+  await truncate(path, 100);
+  await expect(openCapture(store, 'toy')).rejects.toThrow(/00001\.arrow' has 100 bytes/);
+  await writeFile(path, bytes);
+  const tokens = await readFile(store.captureTokens('toy'));
+  tokens[tokens.length >> 1] ^= 1;
+  await writeFile(store.captureTokens('toy'), tokens);
+  await expect(openCapture(store, 'toy')).rejects.toThrow(/tokens\.arrow' doesn't match its checksum/);
+});
+
+test.each([
+  [{ hooks: [] }, /at least one/],
+  [{ hooks: ['blocks.7.hook_resid_post'] }, /has no hook point 'blocks\.7/],
+  [{ hooks: ['hook_embed', 'hook_embed'] }, /twice/],
+  [{ contextLength: 17 }, /2 to 16/],
+  [{ firstPosition: 16 }, /leaves nothing/],
+  [{ heldOutFraction: 1 }, /held-out fraction/],
+  [{ maxTokens: 3 }, /don't fill one context/],
+  [{ maxTokens: 16 }, /would be held out/],
+  [{ text: { ...text, documents: ['abc'] } }, /doesn't fill one context/],
+  [{ name: '../escape' }, /can't name a capture/],
+] as [Partial<CaptureOptions>, RegExp][])(
+  'bad input %o is refused before anything is written',
+  async (change, message) => {
+    const store = await newStore();
+    const wrong = capture({ ...options(store), ...change });
+    await expect(wrong).rejects.toMatchObject({ code: 'bad_input', message: expect.stringMatching(message) });
+    expect(await readdir(store.root)).toEqual([]);
+  },
+);
+
+test('an activation beyond float16 is refused and float32 takes it', async () => {
+  const store = await newStore();
+  const forward = model.forward.bind(model);
+  const loud = {
+    ...model,
+    forward: (...args: Parameters<typeof forward>) => {
+      const result = forward(...args);
+      for (const [hook, activation] of result.activations) result.activations.set(hook, activation.mul(1e5));
+      return result;
+    },
+  };
+  const tooLarge = capture({ ...options(store), model: loud });
+  await expect(tooLarge).rejects.toThrow(/blocks\.0\.hook_resid_post' is .* float32/);
+  expect(await readdir(store.capture('toy'))).toEqual(['tokens.arrow']);
+  await capture({ ...options(store), model: loud, dtype: 'float32' });
+});
+
+test('an unknown capture and an unknown hook are not_found', async () => {
+  const store = await newStore();
+  await expect(openCapture(store, 'nothing')).rejects.toMatchObject({ code: 'not_found' });
+  await capture(options(store));
+  const opened = await openCapture(store, 'toy');
+  expect(() => opened.width('hook_embed')).toThrow(/has no hook 'hook_embed'/);
+});
+
+test('no tensor is left behind', async () => {
+  const store = await newStore();
+  const before = tf.memory().numTensors;
+  await capture(options(store));
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+const stories = '../shared/models/stories260K';
+test.skipIf(!existsSync(stories))(
+  'a real Llama: rows equal a forward pass of their own context (needs ../shared)',
+  async () => {
+    const store = await newStore();
+    const { loadLanguageModel } = await import('../models/loadLanguageModel.ts');
+    const llama = await loadLanguageModel(stories);
+    const story =
+      'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. '.repeat(
+        30,
+      );
+    const hook = 'blocks.2.hook_resid_post';
+    const real: Text = { source: 'story', documents: [story], text: story, sha256: 'c'.repeat(64) };
+    await capture({
+      store,
+      name: 'real',
+      model: llama,
+      text: real,
+      hooks: [hook, 'blocks.2.mlp.hook_post'],
+      contextLength: 32,
+      dtype: 'float32',
+    });
+    const opened = await openCapture(store, 'real');
+    const context = 3;
+    const own = tf.tensor2d(opened.tokens.subarray(context * 32, (context + 1) * 32), [1, 32], 'int32');
+    const { activations } = llama.forward(own, { read: [hook], readOnly: true });
+    const expected = activations.get(hook)?.dataSync() ?? [];
+    const d = opened.width(hook);
+    const got = opened.readRows(hook, context * 31, 31);
+    got.forEach((value, i) => expect(value).toBeCloseTo(expected[d + i], 4));
+    expect(opened.tokens[context * 32]).toBe(llama.tokenizer.bosId);
+  },
+);

@@ -1,0 +1,257 @@
+/**
+ * Runs a language model over text and keeps what passes its hook points.
+ *
+ * Several hooks share one forward pass. Every shard's checksum is in the manifest, which is rewritten as each
+ * set of shards is finished: what it names is whole, and a capture that was stopped goes on from there.
+ */
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { silent, type Report } from '../progress.ts';
+import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { withLock } from '../store/lock.ts';
+import { captureManifestSchema, type CaptureManifest } from '../store/manifests.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { tf } from '../tensor/tf.ts';
+import { modelChecksum } from './modelChecksum.ts';
+import { packTokens, shuffleContexts } from './packTokens.ts';
+import { ShardWriter, encodeShard } from './shardWriter.ts';
+import type { Text } from './text.ts';
+
+export interface CaptureOptions {
+  store: StoreLayout;
+  name: string;
+  model: LanguageModel;
+  text: Text;
+  hooks: readonly HookPoint[];
+  /** Tokens a context; at most the model's own. */
+  contextLength: number;
+  /** Tokens run through the model, first position of each context included; all of the text when absent. */
+  maxTokens?: number;
+  /** Share of the contexts kept for evaluation; default 0.1. */
+  heldOutFraction?: number;
+  /** First position whose activations are kept; default 1. */
+  firstPosition?: number;
+  dtype?: 'float16' | 'float32';
+  /** Contexts a forward pass; by default about 4,096 tokens. */
+  batchSize?: number;
+  /** Bytes of the largest shard; resuming needs the same. */
+  shardBytes?: number;
+  report?: Report;
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes captures/<name>/. A finished capture of the same configuration is returned as it is; a partial one
+ * goes on. Throws `conflict` when the name belongs to another configuration or another process is writing it,
+ * `bad_input` for a hook or length the model doesn't have, `cancelled` when `signal` fires (finished shards stay).
+ */
+export async function capture(options: CaptureOptions): Promise<CaptureManifest> {
+  const { store, name } = options;
+  check(options);
+  const folder = store.capture(name);
+  const tokens = contextsOf(options);
+  const planned = await plan(options, tokens.length / options.contextLength);
+  return withLock(folder, `capture ${name}`, async () => {
+    const path = store.captureManifest(name);
+    const begun = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+    const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
+    planned.tokens = shard;
+    if (begun) refuseChange(begun, planned);
+    const shardContexts = contextsPerShard(planned, options.shardBytes);
+    const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
+    await writeFileAtomic(store.captureTokens(name), bytes);
+    await run(options, manifest, tokens, shardContexts);
+    return manifest;
+  });
+}
+
+async function run(
+  options: CaptureOptions,
+  manifest: CaptureManifest,
+  tokens: Int32Array,
+  shardContexts: number,
+) {
+  const { store, name, model, contextLength, report = silent, signal } = options;
+  const { contexts, firstPosition, dtype } = manifest;
+  const rowsPerContext = contextLength - firstPosition;
+  const folder = store.capture(name);
+  const batchSize = options.batchSize ?? Math.max(1, Math.floor(4096 / contextLength));
+  const hooks = manifest.hooks.map(({ hook }) => parseHookPoint(hook).name);
+  const writers = manifest.hooks.map(
+    ({ hook, width }) =>
+      new ShardWriter(hook, width, dtype, Math.min(shardContexts, contexts) * rowsPerContext),
+  );
+
+  const shardCount = Math.ceil(contexts / shardContexts);
+  const started = performance.now();
+  const firstShard = manifest.hooks[0].shards.length;
+  for (let shard = firstShard; shard < shardCount; shard++) {
+    const end = Math.min((shard + 1) * shardContexts, contexts);
+    for (let from = shard * shardContexts; from < end; from += batchSize) {
+      if (signal?.aborted)
+        throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
+      const to = Math.min(from + batchSize, end);
+      const batch = tokens.subarray(from * contextLength, to * contextLength);
+      await appendBatch({ model, hooks, writers, batch, contextLength, firstPosition });
+      const seen = (to - firstShard * shardContexts) * contextLength;
+      const tokensPerSecond = seen / ((performance.now() - started) / 1000);
+      report({
+        stage: 'capture',
+        done: to * contextLength,
+        total: contexts * contextLength,
+        unit: 'tokens',
+        values: { tokensPerSecond },
+      });
+      // Lets a signal or a timer through between two forward passes, which block.
+      await new Promise((next) => setImmediate(next));
+    }
+    for (const [i, writer] of writers.entries())
+      manifest.hooks[i].shards.push(await writer.flush(folder, shard));
+    manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
+    await writeJsonAtomic(store.captureManifest(name), manifest);
+  }
+}
+
+/** Contexts whose activations at the widest hook fill a shard. */
+function contextsPerShard(manifest: CaptureManifest, shardBytes = 32 << 20): number {
+  const widest = Math.max(...manifest.hooks.map(({ width }) => width));
+  const rows = manifest.contextLength - manifest.firstPosition;
+  return Math.max(1, Math.floor(shardBytes / (rows * widest * (manifest.dtype === 'float16' ? 2 : 4))));
+}
+
+async function appendBatch(pass: {
+  model: LanguageModel;
+  hooks: readonly HookPoint[];
+  writers: readonly ShardWriter[];
+  batch: Int32Array;
+  contextLength: number;
+  firstPosition: number;
+}) {
+  const { model, hooks, writers, batch, contextLength, firstPosition } = pass;
+  const rows = batch.length / contextLength;
+  const input = tf.tensor2d(batch, [rows, contextLength], 'int32');
+  const { activations } = model.forward(input, { read: hooks, readOnly: true });
+  try {
+    for (const [i, hook] of hooks.entries()) {
+      const activation = activations.get(hook);
+      if (!activation) throw new Error(`the model returned nothing for ${hook}`);
+      const values = await activation.data<'float32'>();
+      const { width } = writers[i];
+      for (let row = 0; row < rows; row++) {
+        const from = (row * contextLength + firstPosition) * width;
+        writers[i].append(values.subarray(from, (row + 1) * contextLength * width));
+      }
+    }
+  } finally {
+    input.dispose();
+    for (const activation of activations.values()) activation.dispose();
+  }
+}
+
+function check({ model, hooks, contextLength, ...options }: CaptureOptions): void {
+  const refuse = (message: string) => new LazyscopeError('bad_input', message);
+  const longest = model.config.contextLength;
+  const { heldOutFraction = 0.1, firstPosition = 1, batchSize = 1, maxTokens = Infinity } = options;
+  if (hooks.length === 0) throw refuse('No hook point was given: name at least one.');
+  if (new Set(hooks).size < hooks.length) throw refuse('A hook point is named twice: name each once.');
+  for (const hook of hooks) {
+    if (!model.hookPoints.includes(hook))
+      throw refuse(
+        `Model '${model.name}' has no hook point '${hook}'; it has ${model.hookPoints.join(', ')}.`,
+      );
+    if (hook.endsWith('.attn.hook_pattern'))
+      throw refuse(`'${hook}' has no vector of fixed width a token: choose another hook point.`);
+  }
+  if (!Number.isInteger(contextLength) || contextLength < 2 || contextLength > longest)
+    throw refuse(`A context of ${contextLength} tokens doesn't suit '${model.name}': use 2 to ${longest}.`);
+  if (!Number.isInteger(firstPosition) || firstPosition < 0 || firstPosition >= contextLength)
+    throw refuse(
+      `First position ${firstPosition} leaves nothing of a context of ${contextLength}: use a smaller one.`,
+    );
+  if (!(heldOutFraction >= 0 && heldOutFraction < 1))
+    throw refuse(`The held-out fraction ${heldOutFraction} must be at least 0 and below 1.`);
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw refuse(`Batch size ${batchSize} must be 1 or more.`);
+  if (!(maxTokens >= contextLength))
+    throw refuse(`${maxTokens} tokens don't fill one context of ${contextLength}: allow more.`);
+}
+
+function contextsOf({ model, text, contextLength, maxTokens = Infinity }: CaptureOptions): Int32Array {
+  const maxContexts = Math.floor(maxTokens / contextLength);
+  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts);
+  if (tokens.length === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${text.source}' doesn't fill one context of ${contextLength} tokens: use a longer text or shorter contexts.`,
+    );
+  return shuffleContexts(tokens, contextLength);
+}
+
+async function plan(options: CaptureOptions, contexts: number): Promise<CaptureManifest> {
+  const { model, text, heldOutFraction = 0.1 } = options;
+  const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
+  if (heldOutContexts >= contexts)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${text.source}' makes ${contexts} context${contexts === 1 ? '' : 's'}, of which ${heldOutContexts} would be held out: use more text or shorter contexts.`,
+    );
+  return {
+    version: 1,
+    name: options.name,
+    createdAt: new Date().toISOString(),
+    status: 'partial',
+    model: { name: model.name, folder: model.folder, sha256: await modelChecksum(model.folder) },
+    text: { source: text.source, sha256: text.sha256 },
+    contextLength: options.contextLength,
+    contexts,
+    heldOutContexts,
+    firstPosition: options.firstPosition ?? 1,
+    dtype: options.dtype ?? 'float16',
+    tokens: null,
+    hooks: options.hooks.map((hook) => ({ hook, width: model.width(hook), shards: [] })),
+  };
+}
+
+/** The same name must mean the same activations: everything but when it was made and where the model lies. */
+function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
+  const facts = (m: CaptureManifest): Record<string, unknown> => ({
+    'the model': m.model.sha256,
+    'the text': m.text.sha256,
+    'the context length': m.contextLength,
+    'the number of contexts': m.contexts,
+    'its tokens': m.tokens?.sha256,
+    'the held-out part': m.heldOutContexts,
+    'the first position': m.firstPosition,
+    'the number type': m.dtype,
+    'the hook points': m.hooks.map(({ hook, width }) => `${hook} ${width}`).join(),
+  });
+  const was = facts(begun);
+  const changed = Object.entries(facts(planned)).filter(([what, value]) => was[what] !== value);
+  if (changed.length > 0)
+    throw new LazyscopeError(
+      'conflict',
+      `Capture '${begun.name}' exists with a different configuration (${changed.map(([what]) => what).join(', ')}): choose another name or delete it first.`,
+    );
+}
+
+/** The shards that all hooks have, of the size asked for, and whose files are still there in full; the rest are made again. */
+async function soundShards(folder: string, manifest: CaptureManifest, shardContexts: number) {
+  const rowsPerContext = manifest.contextLength - manifest.firstPosition;
+  let sound = Math.min(...manifest.hooks.map(({ shards }) => shards.length));
+  for (const { shards } of manifest.hooks) {
+    for (let i = 0; i < sound; i++) {
+      const rows = Math.min(shardContexts, manifest.contexts - i * shardContexts) * rowsPerContext;
+      const size = await stat(join(folder, shards[i].file)).then(
+        (found) => found.size,
+        () => -1,
+      );
+      if (size !== shards[i].bytes || rows !== shards[i].rows) sound = i;
+    }
+  }
+  return manifest.hooks.map((hook) => ({ ...hook, shards: hook.shards.slice(0, sound) }));
+}

@@ -1,0 +1,172 @@
+/** Row access to the shards of one hook: from memory when they fit, from the files otherwise. */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+import { locateVectors } from '../formats/arrowVectors.ts';
+import { float16Table } from '../formats/float16.ts';
+import type { Shard } from '../store/manifests.ts';
+
+interface OpenShard {
+  path: string;
+  /** Byte offset of the values in the file. */
+  start: number;
+  /** The values, when kept in memory. */
+  values?: Uint16Array | Float32Array;
+  /** The open file, when not. */
+  fd?: number;
+}
+
+/** Files whose checksum was verified by this process, by path, size, time of change and checksum. */
+const verified = new Set<string>();
+
+export class HookRows {
+  #folder: string;
+  #shards: readonly Shard[];
+  /** First row of each shard, and the row after the last. */
+  #firstRow: number[];
+  #open: (OpenShard | undefined)[];
+  #width: number;
+  #itemBytes: number;
+  #inMemory: boolean;
+
+  constructor(options: {
+    folder: string;
+    shards: readonly Shard[];
+    width: number;
+    dtype: 'float16' | 'float32';
+    inMemory: boolean;
+  }) {
+    this.#folder = options.folder;
+    this.#shards = options.shards;
+    this.#width = options.width;
+    this.#itemBytes = options.dtype === 'float16' ? 2 : 4;
+    this.#inMemory = options.inMemory;
+    this.#open = options.shards.map(() => undefined);
+    this.#firstRow = [0];
+    for (const shard of options.shards)
+      this.#firstRow.push(this.#firstRow[this.#firstRow.length - 1] + shard.rows);
+  }
+
+  get residentBytes(): number {
+    return this.#inMemory ? this.#shards.reduce((sum, { bytes }) => sum + bytes, 0) : 0;
+  }
+
+  get #rows(): number {
+    return this.#firstRow[this.#firstRow.length - 1];
+  }
+
+  /** Consecutive rows into `out`. */
+  read(start: number, count: number, out: Float32Array): void {
+    if (start < 0 || count < 0 || start + count > this.#rows)
+      throw new RangeError(`rows ${start} to ${start + count} of ${this.#rows}`);
+    for (let done = 0; done < count;) {
+      const row = start + done;
+      const shard = this.#shardOf(row);
+      const rows = Math.min(count - done, this.#firstRow[shard + 1] - row);
+      this.#copy(shard, row, rows, out, done);
+      done += rows;
+    }
+  }
+
+  gather(rows: Uint32Array, out: Float32Array): void {
+    if (out.length < rows.length * this.#width)
+      throw new RangeError(`${rows.length} rows of ${this.#width} don't fit ${out.length} values`);
+    for (let i = 0; i < rows.length; i++) {
+      if (rows[i] >= this.#rows) throw new RangeError(`row ${rows[i]} of ${this.#rows}`);
+      this.#copy(this.#shardOf(rows[i]), rows[i], 1, out, i);
+    }
+  }
+
+  close(): void {
+    for (const shard of this.#open) if (shard?.fd !== undefined) closeSync(shard.fd);
+    this.#open = this.#shards.map(() => undefined);
+  }
+
+  /** Shards but the last have one size, so that a division almost always hits; imported captures may differ. */
+  #shardOf(row: number): number {
+    let shard = Math.min(Math.floor(row / this.#shards[0].rows), this.#shards.length - 1);
+    while (row < this.#firstRow[shard]) shard--;
+    while (row >= this.#firstRow[shard + 1]) shard++;
+    return shard;
+  }
+
+  #copy(index: number, row: number, rows: number, out: Float32Array, outRow: number): void {
+    const shard = (this.#open[index] ??= this.#openShard(index));
+    const from = (row - this.#firstRow[index]) * this.#width;
+    const length = rows * this.#width;
+    const to = outRow * this.#width;
+    if (shard.values) widen(shard.values, from, length, out, to);
+    else widen(this.#readValues(shard, from, length), 0, length, out, to);
+  }
+
+  #readValues(shard: OpenShard, from: number, length: number): Uint16Array | Float32Array {
+    const bytes = new Uint8Array(length * this.#itemBytes);
+    readFully(shard, bytes, shard.start + from * this.#itemBytes);
+    return this.#itemBytes === 2 ? new Uint16Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  }
+
+  #openShard(index: number): OpenShard {
+    const { file, rows, sha256 } = this.#shards[index];
+    const path = join(this.#folder, file);
+    const fd = openSync(path, 'r');
+    try {
+      verify(fd, path, sha256);
+      const { start, bytes, rows: found } = locateVectors(fd, path);
+      if (found !== rows || bytes !== rows * this.#width * this.#itemBytes)
+        throw new LazyscopeError(
+          'corrupt',
+          `'${path}' doesn't hold ${rows} rows of ${this.#width}: capture again.`,
+        );
+      const shard = { path, start, fd };
+      if (!this.#inMemory) return shard;
+      const values = this.#readValues(shard, 0, rows * this.#width);
+      closeSync(fd);
+      return { path, start, values };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+}
+
+function widen(
+  source: Uint16Array | Float32Array,
+  from: number,
+  length: number,
+  out: Float32Array,
+  to: number,
+): void {
+  if (source instanceof Float32Array) {
+    out.set(source.subarray(from, from + length), to);
+    return;
+  }
+  const table = float16Table();
+  for (let i = 0; i < length; i++) out[to + i] = table[source[from + i]];
+}
+
+function readFully({ fd, path }: { fd?: number; path: string }, into: Uint8Array, position: number): void {
+  if (fd === undefined) throw new Error(`${path} is not open`);
+  for (let at = 0; at < into.length;) {
+    const read = readSync(fd, into, at, Math.min(into.length - at, 1 << 30), position + at);
+    if (read === 0) throw new LazyscopeError('corrupt', `'${path}' ends early: capture again.`);
+    at += read;
+  }
+}
+
+function verify(fd: number, path: string, sha256: string): void {
+  const { size, mtimeMs } = fstatSync(fd);
+  const key = [path, size, mtimeMs, sha256].join('|');
+  if (verified.has(key)) return;
+  const hash = createHash('sha256');
+  const block = Buffer.alloc(1 << 22);
+  for (let at = 0; at < size;) {
+    const read = readSync(fd, block, 0, block.length, at);
+    if (read === 0) break;
+    hash.update(block.subarray(0, read));
+    at += read;
+  }
+  if (hash.digest('hex') !== sha256)
+    throw new LazyscopeError('corrupt', `'${path}' doesn't match its checksum: capture again.`);
+  verified.add(key);
+}

@@ -1,0 +1,189 @@
+/**
+ * Reads a finished capture. Rows are numbered context by context over the positions that were kept:
+ * row = context × rowsPerContext + (position − firstPosition); training rows come first, held-out rows last.
+ *
+ * Sizes are checked on every opening. Checksums are verified once a process, when a shard's bytes are first
+ * needed, so that opening a capture of a terabyte does not take an hour. A hook whose shards fit the memory
+ * budget is kept in memory as stored; beyond it, rows are read from the files.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+import { locateVectors } from '../formats/arrowVectors.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { captureManifestSchema, type CaptureManifest, type Shard } from '../store/manifests.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { HookRows } from './hookRows.ts';
+
+const defaultMemoryBudget = 2 * 2 ** 30;
+
+export interface Capture {
+  readonly manifest: CaptureManifest;
+  /** [contexts × contextLength] */
+  readonly tokens: Int32Array;
+  readonly rowsPerContext: number;
+  readonly trainRows: number;
+  /** Rows trainRows … trainRows + heldOutRows − 1. */
+  readonly heldOutRows: number;
+  /** Throws `not_found` for a hook that was not captured. */
+  width(hook: string): number;
+  /** `count` rows in order, [count × width]. */
+  readRows(hook: string, start: number, count: number): Float32Array;
+  /** Any rows in any order into `out` [rows × width]. */
+  gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void;
+  /** Where a row comes from. */
+  rowToken(row: number): { context: number; position: number };
+  /** Closes files and forgets what is in memory; reading again opens them again. */
+  close(): void;
+}
+
+class ShardedCapture implements Capture {
+  readonly manifest: CaptureManifest;
+  readonly tokens: Int32Array;
+  readonly rowsPerContext: number;
+  readonly trainRows: number;
+  readonly heldOutRows: number;
+  #folder: string;
+  #memoryBudget: number;
+  #hooks = new Map<string, HookRows>();
+
+  constructor(folder: string, manifest: CaptureManifest, tokens: Int32Array, memoryBudget: number) {
+    this.#folder = folder;
+    this.#memoryBudget = memoryBudget;
+    this.manifest = manifest;
+    this.tokens = tokens;
+    this.rowsPerContext = manifest.contextLength - manifest.firstPosition;
+    this.trainRows = (manifest.contexts - manifest.heldOutContexts) * this.rowsPerContext;
+    this.heldOutRows = manifest.heldOutContexts * this.rowsPerContext;
+  }
+
+  width(hook: string): number {
+    return this.#entry(hook).width;
+  }
+
+  readRows(hook: string, start: number, count: number): Float32Array {
+    const out = new Float32Array(count * this.width(hook));
+    this.#rows(hook).read(start, count, out);
+    return out;
+  }
+
+  gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void {
+    this.#rows(hook).gather(rows, out);
+  }
+
+  rowToken(row: number): { context: number; position: number } {
+    const context = Math.floor(row / this.rowsPerContext);
+    return { context, position: row - context * this.rowsPerContext + this.manifest.firstPosition };
+  }
+
+  close(): void {
+    for (const rows of this.#hooks.values()) rows.close();
+    this.#hooks.clear();
+  }
+
+  #entry(hook: string) {
+    const entry = this.manifest.hooks.find((known) => known.hook === hook);
+    if (entry) return entry;
+    const known = this.manifest.hooks.map((h) => h.hook).join(', ');
+    throw new LazyscopeError(
+      'not_found',
+      `Capture '${this.manifest.name}' has no hook '${hook}'; it has ${known}.`,
+    );
+  }
+
+  #rows(hook: string): HookRows {
+    const open = this.#hooks.get(hook);
+    if (open) return open;
+    const { width, shards } = this.#entry(hook);
+    const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+    let held = 0;
+    for (const other of this.#hooks.values()) held += other.residentBytes;
+    const rows = new HookRows({
+      folder: this.#folder,
+      shards,
+      width,
+      dtype: this.manifest.dtype,
+      inMemory: held + bytes <= this.#memoryBudget,
+    });
+    this.#hooks.set(hook, rows);
+    return rows;
+  }
+}
+
+/**
+ * Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
+ * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong.
+ */
+export async function openCapture(
+  store: StoreLayout,
+  name: string,
+  options: { memoryBudget?: number } = {},
+): Promise<Capture> {
+  const folder = store.capture(name);
+  const manifest = await readManifest(store.captureManifest(name), captureManifestSchema).catch((error) => {
+    if (error instanceof LazyscopeError && error.code === 'not_found')
+      throw new LazyscopeError(
+        'not_found',
+        `There is no capture '${name}' in '${store.captures()}': capture first.`,
+      );
+    throw error;
+  });
+  if (manifest.status !== 'complete' || !manifest.tokens)
+    throw new LazyscopeError(
+      'bad_input',
+      `Capture '${name}' is not finished: run the same capture again to go on.`,
+    );
+  const rows = manifest.contexts * (manifest.contextLength - manifest.firstPosition);
+  checkShards(folder, [manifest.tokens], manifest.contexts);
+  for (const { shards } of manifest.hooks) checkShards(folder, shards, rows);
+  return new ShardedCapture(
+    folder,
+    manifest,
+    readTokens(folder, manifest.tokens, manifest),
+    options.memoryBudget ?? defaultMemoryBudget,
+  );
+}
+
+function checkShards(folder: string, shards: readonly Shard[], rows: number): void {
+  const found = shards.reduce((sum, shard) => sum + shard.rows, 0);
+  if (found !== rows)
+    throw new LazyscopeError(
+      'corrupt',
+      `'${folder}' names shards of ${found} rows where it needs ${rows}: capture again.`,
+    );
+  for (const shard of shards) {
+    const path = join(folder, shard.file);
+    const size = statSync(path, { throwIfNoEntry: false })?.size;
+    if (size === undefined) throw new LazyscopeError('corrupt', `'${path}' is missing: capture again.`);
+    if (size !== shard.bytes)
+      throw new LazyscopeError(
+        'corrupt',
+        `'${path}' has ${size} bytes instead of ${shard.bytes}: capture again.`,
+      );
+  }
+}
+
+function readTokens(folder: string, shard: Shard, manifest: CaptureManifest): Int32Array {
+  const path = join(folder, shard.file);
+  const bytes = new Uint8Array(shard.bytes);
+  const fd = openSync(path, 'r');
+  try {
+    for (let at = 0; at < bytes.length;) {
+      const read = readSync(fd, bytes, at, bytes.length - at, at);
+      if (read === 0) throw new LazyscopeError('corrupt', `'${path}' ends early: capture again.`);
+      at += read;
+    }
+    if (createHash('sha256').update(bytes).digest('hex') !== shard.sha256)
+      throw new LazyscopeError('corrupt', `'${path}' doesn't match its checksum: capture again.`);
+    const { start, bytes: length } = locateVectors(fd, path);
+    if (length !== manifest.contexts * manifest.contextLength * 4)
+      throw new LazyscopeError(
+        'corrupt',
+        `'${path}' doesn't hold ${manifest.contexts} contexts: capture again.`,
+      );
+    return new Int32Array(bytes.slice(start, start + length).buffer);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Collects one hook's activations and writes them out a shard at a time. Memory is one shard, whatever the
+ * length of the capture.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+import { encodeVectors, type VectorValues } from '../formats/arrowVectors.ts';
+import { float32ToFloat16 } from '../formats/float16.ts';
+import { writeFileAtomic } from '../store/atomicWrite.ts';
+import type { Shard } from '../store/manifests.ts';
+
+const largestFloat16 = 65_504;
+
+export class ShardWriter {
+  readonly hook: string;
+  readonly width: number;
+  #half: boolean;
+  #buffer: Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  #filled = 0;
+
+  /** `maxRows` is the shard's size in rows. */
+  constructor(hook: string, width: number, dtype: 'float16' | 'float32', maxRows: number) {
+    this.hook = hook;
+    this.width = width;
+    this.#half = dtype === 'float16';
+    this.#buffer = this.#half ? new Uint16Array(maxRows * width) : new Float32Array(maxRows * width);
+  }
+
+  /** Takes whole rows. Throws `bad_input` for values that are not finite or don't fit the type: rounding them to infinity would spoil every later sum. */
+  append(values: Float32Array): void {
+    const limit = this.#half ? largestFloat16 : Number.MAX_VALUE;
+    for (let i = 0; i < values.length; i++) {
+      if (!(Math.abs(values[i]) <= limit)) throw this.#refuse(values[i]);
+    }
+    const target = this.#buffer.subarray(this.#filled, this.#filled + values.length);
+    if (target instanceof Uint16Array) float32ToFloat16(values, target);
+    else target.set(values);
+    this.#filled += values.length;
+  }
+
+  /** Writes what was appended as `<folder>/<hook>/<index>.arrow` and starts anew. */
+  async flush(folder: string, index: number): Promise<Shard> {
+    const values = this.#buffer.subarray(0, this.#filled);
+    const file = `${this.hook}/${String(index).padStart(5, '0')}.arrow`;
+    const { shard, bytes } = encodeShard(file, 'activation', this.width, values);
+    await writeFileAtomic(join(folder, file), bytes);
+    this.#filled = 0;
+    return shard;
+  }
+
+  #refuse(value: number) {
+    return new LazyscopeError(
+      'bad_input',
+      Number.isFinite(value)
+        ? `An activation at '${this.hook}' is ${value}, beyond float16's ±65504: capture with dtype float32.`
+        : `An activation at '${this.hook}' is ${value}: the model's weights or its text are damaged.`,
+    );
+  }
+}
+
+/** A whole Arrow file in memory and what the manifest says of it. */
+export function encodeShard(file: string, column: string, width: number, values: VectorValues) {
+  const bytes = encodeVectors(column, width, values);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const shard: Shard = { file, rows: values.length / width, bytes: bytes.length, sha256 };
+  return { shard, bytes };
+}

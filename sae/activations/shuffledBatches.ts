@@ -1,0 +1,82 @@
+/**
+ * The training rows of a capture in batches, each row once an epoch, in an order that depends on the seed and
+ * the epoch alone. Where a reader stands is three numbers, so a checkpoint can hold it and go on exactly there.
+ */
+import { LazyscopeError } from '../errors.ts';
+import type { Capture } from './openCapture.ts';
+import { Permutation } from './permutation.ts';
+
+export interface ShuffleState {
+  seed: number;
+  epoch: number;
+  /** Rows of this epoch already given out. */
+  position: number;
+}
+
+export class ShuffledBatches {
+  readonly d: number;
+  readonly batchSize: number;
+  #capture: Capture;
+  #hook: string;
+  #rows: Uint32Array;
+  #state: ShuffleState;
+  #permutation: Permutation;
+
+  /** Throws `bad_input` when there are no training rows. With `state`, goes on where that reader stood. */
+  constructor(
+    capture: Capture,
+    hook: string,
+    options: { seed: number; batchSize: number; state?: ShuffleState },
+  ) {
+    if (capture.trainRows === 0)
+      throw new LazyscopeError(
+        'bad_input',
+        `Capture '${capture.manifest.name}' has no rows to train on: capture more text.`,
+      );
+    this.d = capture.width(hook);
+    this.batchSize = options.batchSize;
+    this.#capture = capture;
+    this.#hook = hook;
+    this.#rows = new Uint32Array(options.batchSize);
+    this.#state = { seed: options.seed, epoch: 0, position: 0 };
+    this.#permutation = this.#permute();
+    if (options.state) this.restore(options.state);
+  }
+
+  /** The next batchSize rows, [batchSize × d]; a batch that reaches the end of an epoch is filled from the next. */
+  next(): Float32Array {
+    const out = new Float32Array(this.batchSize * this.d);
+    this.#capture.gatherRows(this.#hook, this.nextRows(), out);
+    return out;
+  }
+
+  /** The row numbers of the next batch, for callers that gather themselves; overwritten by the next call. */
+  nextRows(): Uint32Array {
+    for (let i = 0; i < this.batchSize; i++) {
+      if (this.#state.position === this.#capture.trainRows) {
+        this.#state = { ...this.#state, epoch: this.#state.epoch + 1, position: 0 };
+        this.#permutation = this.#permute();
+      }
+      this.#rows[i] = this.#permutation.at(this.#state.position++);
+    }
+    return this.#rows;
+  }
+
+  state(): ShuffleState {
+    return { ...this.#state };
+  }
+
+  restore(state: ShuffleState): void {
+    if (!(state.position >= 0 && state.position <= this.#capture.trainRows))
+      throw new LazyscopeError(
+        'bad_input',
+        `Position ${state.position} is not in capture '${this.#capture.manifest.name}' of ${this.#capture.trainRows} training rows: resume with the capture the run began with.`,
+      );
+    this.#state = { ...state };
+    this.#permutation = this.#permute();
+  }
+
+  #permute(): Permutation {
+    return new Permutation(this.#capture.trainRows, this.#state.seed, `epoch ${this.#state.epoch}`);
+  }
+}
