@@ -18,7 +18,7 @@ import { captureManifestSchema, type CaptureManifest } from '../store/manifests.
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { modelChecksum } from './modelChecksum.ts';
-import { packTokens, shuffleContexts } from './packTokens.ts';
+import { packTokens, shuffleContexts } from '../models/packTokens.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
 import type { Text } from './text.ts';
 

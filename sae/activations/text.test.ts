@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packTokens } from './packTokens.ts';
+import { packTokens } from '../models/packTokens.ts';
 import { readText } from './text.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-text-'));
