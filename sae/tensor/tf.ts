@@ -18,6 +18,7 @@ console.warn = warn;
 
 export type { Tf };
 export type Tensor = Tf.Tensor;
+export type Scalar = Tf.Scalar;
 export type Tensor1D = Tf.Tensor1D;
 export type Tensor2D = Tf.Tensor2D;
 export type Tensor3D = Tf.Tensor3D;

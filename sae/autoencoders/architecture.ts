@@ -1,0 +1,59 @@
+/**
+ * What an architecture must say about itself. Each one's file holds its mathematics twice: `loss`, in plain TF.js
+ * for autodiff (the definition, METHODS.md §1), and `forward`, on the fused kernels, which the trainer runs. Tests
+ * hold them together.
+ */
+import type { DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
+import type { TrainingConfig } from '../store/manifests.ts';
+import type { Random } from '../tensor/random.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
+import type { DictionaryArrays } from './dictionary.ts';
+
+/** Measured on the first tokens: means over rows of ‖x‖ and ‖x‖². */
+export interface NormStatistics {
+  readonly meanNorm: number;
+  readonly meanSquaredNorm: number;
+}
+
+export interface Batch {
+  readonly x: Tensor2D; // [batch, d], scaled
+  /** Σ_b ‖x − x̄‖² */
+  readonly variance: number;
+}
+
+export interface StepSettings {
+  /** λ now, its warm-up applied. */
+  readonly sparsityCoefficient: number;
+  /** Latents that count as dead, ascending. */
+  readonly dead: Int32Array;
+}
+
+export interface ForwardPass {
+  /** What the kernels' update needs. */
+  readonly request: GradientRequest;
+  /** Mean over the batch of ‖x − x̂‖². */
+  readonly mse: number;
+  /** Rows of the batch on which each latent fires [latents]. */
+  readonly firings: Int32Array;
+  /** The loss itself; computed when asked, since the update needs only gradients. */
+  loss(): number;
+  dispose(): void;
+}
+
+export interface Architecture<Config extends TrainingConfig> {
+  readonly architecture: Config['architecture'];
+  /** Whether the encoder sees x − b_dec. */
+  readonly subtractsDecoderBias: boolean;
+  readonly unitNormDecoder: boolean;
+  /** s: activations are multiplied by it before training. */
+  inputScale(d: number, norms: NormStatistics): number;
+  /** `sample` [rows, d] is scaled data, `median` its geometric median; neither depends on the seed. */
+  initialise(config: Config, sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
+  forward(
+    kernels: FusedKernels,
+    parameters: DictionaryVariables,
+    batch: Batch,
+    config: Config,
+    settings: StepSettings,
+  ): ForwardPass;
+}

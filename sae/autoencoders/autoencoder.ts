@@ -1,0 +1,105 @@
+/** A trained dictionary in use: encode, decode, reconstruct *raw* activations on the active backend. */
+import { LazyscopeError } from '../errors.ts';
+import { fusedKernels } from '../ops/fusedKernels.ts';
+import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import type { Architecture } from '../store/manifests.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
+
+/** Which latents fire, row by row: entries of row r are rowStart[r] … rowStart[r + 1] − 1; value > 0, ascending latent. */
+export interface SparseCode {
+  rows: number;
+  rowStart: Int32Array; // [rows + 1]
+  indices: Int32Array;
+  values: Float32Array;
+}
+
+export interface Autoencoder {
+  readonly architecture: Architecture;
+  readonly d: number;
+  readonly latents: number;
+  readonly wEnc: Float32Array; // [latents, d]
+  readonly bEnc: Float32Array; // [latents]
+  readonly wDec: Float32Array; // [latents, d]
+  readonly bDec: Float32Array; // [d]
+  /** θ [latents]; JumpReLU only. */
+  readonly threshold?: Float32Array;
+  /** x [rows, d] */
+  encode(x: Tensor2D): SparseCode;
+  /** x̂ [rows, d], the caller's to dispose. */
+  decode(code: SparseCode): Tensor2D;
+  /** decode(encode(x)) without the round trip through the host's lists. */
+  reconstruct(x: Tensor2D): Tensor2D;
+  dispose(): void;
+}
+
+/** Throws `not_found` when the run has no such seed, `corrupt` when the file is damaged. */
+export async function loadAutoencoder(store: StoreLayout, run: string, seed: number): Promise<Autoencoder> {
+  return autoencoderFrom(await readDictionary(store.dictionary(run, seed)));
+}
+
+export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
+  const { latents, d, metadata } = stored;
+  const { architecture, k } = metadata;
+  const wEnc = tf.tensor2d(stored.wEnc, [latents, d]);
+  const wDec = tf.tensor2d(stored.wDec, [latents, d]);
+  const bEnc = tf.tensor1d(stored.bEnc);
+  const bDec = tf.tensor1d(stored.bDec);
+  const threshold = stored.threshold && tf.tensor1d(stored.threshold);
+  const encoder = { wEnc, bEnc, centre: architecture === 'jumprelu' ? null : bDec };
+
+  function firing(x: Tensor2D) {
+    if (x.shape[1] !== d)
+      throw new LazyscopeError(
+        'bad_input',
+        `The dictionary reads activations of width ${d} but got ${x.shape[1]}.`,
+      );
+    const kernels = fusedKernels();
+    const found =
+      k === null
+        ? kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 })
+        : kernels.topKEncode(x, encoder, k);
+    return firingEntries(found, threshold);
+  }
+  const decodeEntries = (entries: ReturnType<typeof firing>) =>
+    tf.tidy(() => fusedKernels().sparseDecode(entries, wDec).add<Tensor2D>(bDec));
+
+  return {
+    architecture,
+    d,
+    latents,
+    wEnc: stored.wEnc,
+    bEnc: stored.bEnc,
+    wDec: stored.wDec,
+    bDec: stored.bDec,
+    ...(stored.threshold && { threshold: stored.threshold }),
+    encode(x) {
+      const entries = firing(x);
+      const code = {
+        rows: entries.rows,
+        rowStart: entries.rowStart.dataSync<'int32'>(),
+        indices: entries.indices.dataSync<'int32'>(),
+        values: entries.values.dataSync<'float32'>(),
+      };
+      disposeEntries(entries);
+      return code;
+    },
+    decode({ rowStart, indices, values }) {
+      const entries = sparseEntries(latents, rowStart, indices, values);
+      const decoded = decodeEntries(entries);
+      disposeEntries(entries);
+      return decoded;
+    },
+    reconstruct(x) {
+      const entries = firing(x);
+      const decoded = decodeEntries(entries);
+      disposeEntries(entries);
+      return decoded;
+    },
+    dispose() {
+      tf.dispose([wEnc, wDec, bEnc, bDec]);
+      threshold?.dispose();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * An autoencoder's parameters as they are trained: W_enc and W_dec [latents, d] (row i is latent i in both),
+ * b_enc [latents], b_dec [d] and, for JumpReLU, log θ [latents].
+ */
+import type { DictionaryOf, DictionaryVariables } from '../ops/fusedKernels.ts';
+import { tf } from '../tensor/tf.ts';
+
+/** The same on the host, for initialisation and files. */
+export type DictionaryArrays = DictionaryOf<Float32Array, Float32Array>;
+
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+
+/** Variables take over the arrays: on a backend that keeps tensors in host memory, training changes them in place. */
+export function dictionaryVariables(arrays: DictionaryArrays): DictionaryVariables {
+  const latents = arrays.bEnc.length;
+  const d = arrays.bDec.length;
+  return {
+    wEnc: variable(arrays.wEnc, [latents, d]),
+    bEnc: variable(arrays.bEnc, [latents]),
+    wDec: variable(arrays.wDec, [latents, d]),
+    bDec: variable(arrays.bDec, [d]),
+    logThreshold: arrays.logThreshold && variable(arrays.logThreshold, [latents]),
+  };
+}
+
+function variable(values: Float32Array, shape: number[]) {
+  const initial = tf.tensor(values, shape, 'float32');
+  const result = tf.variable(initial, false);
+  initial.dispose();
+  return result;
+}
+
+/** Adam's moments before the first step. */
+export function zerosLike(arrays: DictionaryArrays): DictionaryArrays {
+  return {
+    wEnc: new Float32Array(arrays.wEnc.length),
+    bEnc: new Float32Array(arrays.bEnc.length),
+    wDec: new Float32Array(arrays.wDec.length),
+    bDec: new Float32Array(arrays.bDec.length),
+    logThreshold: arrays.logThreshold && new Float32Array(arrays.logThreshold.length),
+  };
+}
+
+/** Copies, so that later steps don't change them. */
+export function dictionaryArrays(dictionary: DictionaryVariables): DictionaryArrays {
+  const read = (tensor: { dataSync(): ArrayLike<number> }) => Float32Array.from(tensor.dataSync());
+  return {
+    wEnc: read(dictionary.wEnc),
+    bEnc: read(dictionary.bEnc),
+    wDec: read(dictionary.wDec),
+    bDec: read(dictionary.bDec),
+    logThreshold: dictionary.logThreshold && read(dictionary.logThreshold),
+  };
+}
+
+export function disposeDictionary(dictionary: DictionaryVariables): void {
+  for (const name of parameterNames) dictionary[name]?.dispose();
+}

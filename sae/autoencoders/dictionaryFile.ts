@@ -1,0 +1,113 @@
+/**
+ * seed-<n>/sae.safetensors: a trained dictionary that acts on *raw* activations. Training saw s·x; ReLU, TopK and
+ * JumpReLU are all positively homogeneous, so dividing b_enc, b_dec and θ by s gives the dictionary whose
+ * activations and reconstructions are 1/s of the trained ones on s·x, while decoder rows keep their norm. (*Choice*:
+ * folding s into W_enc and W_dec instead would give the same reconstructions and rows of norm 1/s.)
+ */
+import { z } from 'zod';
+import { LazyscopeError } from '../errors.ts';
+import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { architectures, type Architecture } from '../store/manifests.ts';
+import type { DictionaryArrays } from './dictionary.ts';
+
+export interface DictionaryMetadata {
+  architecture: Architecture;
+  hook: string;
+  /** The language model's name. */
+  model: string;
+  run: string;
+  seed: number;
+  /** s, already folded into the tensors. */
+  scale: number;
+  /** TopK only. */
+  k: number | null;
+}
+
+export interface StoredDictionary {
+  metadata: DictionaryMetadata;
+  latents: number;
+  d: number;
+  wEnc: Float32Array; // [latents, d]
+  bEnc: Float32Array; // [latents]
+  wDec: Float32Array; // [latents, d]
+  bDec: Float32Array; // [d]
+  /** θ, JumpReLU only. */
+  threshold: Float32Array | null;
+}
+
+/** Folds the scale in and writes atomically. */
+export async function writeDictionary(
+  path: string,
+  trained: DictionaryArrays,
+  metadata: DictionaryMetadata,
+): Promise<void> {
+  const { scale, k } = metadata;
+  const latents = trained.bEnc.length;
+  const d = trained.bDec.length;
+  const unscaled = (values: Float32Array) => values.map((value) => value / scale);
+  const { logThreshold } = trained;
+  const threshold = logThreshold && unscaled(logThreshold.map(Math.exp));
+  await writeSafetensors(
+    path,
+    {
+      W_enc: { shape: [latents, d], data: trained.wEnc },
+      b_enc: { shape: [latents], data: unscaled(trained.bEnc) },
+      W_dec: { shape: [latents, d], data: trained.wDec },
+      b_dec: { shape: [d], data: unscaled(trained.bDec) },
+      ...(threshold && { threshold: { shape: [latents], data: threshold } }),
+    },
+    {
+      format: 'lazyscope-sae-1',
+      architecture: metadata.architecture,
+      hook: metadata.hook,
+      model: metadata.model,
+      run: metadata.run,
+      seed: String(metadata.seed),
+      scale: String(scale),
+      ...(k !== null && { k: String(k) }),
+    },
+  );
+}
+
+const metadataSchema = z.object({
+  format: z.literal('lazyscope-sae-1'),
+  architecture: z.enum(architectures),
+  hook: z.string(),
+  model: z.string(),
+  run: z.string(),
+  seed: z.coerce.number().int(),
+  scale: z.coerce.number().positive(),
+  k: z.coerce.number().int().positive().optional(),
+});
+
+/** Throws `not_found`, or `corrupt` when tensors are missing or disagree about shapes. */
+export async function readDictionary(path: string): Promise<StoredDictionary> {
+  const file = await readSafetensors(path);
+  const damaged = (why: string) =>
+    new LazyscopeError('corrupt', `'${path}' is not a trained dictionary: ${why}; train it again.`);
+  const metadata = metadataSchema.safeParse(file.metadata);
+  if (!metadata.success)
+    throw damaged(`its metadata has no valid '${metadata.error.issues[0].path.join('.')}'`);
+  const { k = null, ...rest } = metadata.data;
+  for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
+    if (!file.has(name)) throw damaged(`it has no ${name}`);
+  const [latents, d] = file.shape('W_enc');
+  const read = (name: string, shape: number[]) => {
+    if (!file.has(name)) throw damaged(`it has no ${name}`);
+    const found = file.shape(name);
+    if (found.join() !== shape.join()) throw damaged(`${name} is [${found}] where [${shape}] was expected`);
+    return file.float32(name);
+  };
+  if (rest.architecture === 'topk' && (k === null || k > latents))
+    throw damaged(`k is ${k} with ${latents} latents`);
+  return {
+    metadata: { ...rest, k },
+    latents,
+    d,
+    wEnc: read('W_enc', [latents, d]),
+    bEnc: read('b_enc', [latents]),
+    wDec: read('W_dec', [latents, d]),
+    bDec: read('b_dec', [d]),
+    threshold: rest.architecture === 'jumprelu' ? read('threshold', [latents]) : null,
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * ReLU autoencoder with an L1 penalty weighted by decoder norms (Towards Monosemanticity, 2023; the April 2024
+ * update of the Anthropic circuits thread; METHODS.md §1): `f = ReLU((x − b_dec)·W_encᵀ + b_enc)`,
+ * `L = mean_b[‖x − x̂‖² + λ Σ_i f_i ‖W_dec,i‖]`. No norm constraint.
+ */
+import type { DictionaryTensors } from '../ops/fusedKernels.ts';
+import { disposeEntries } from '../ops/sparseEntries.ts';
+import type { TrainingConfig } from '../store/manifests.ts';
+import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
+import type { Architecture } from './architecture.ts';
+import { randomRows } from './randomRows.ts';
+import { total } from './total.ts';
+
+export type ReluConfig = Extract<TrainingConfig, { architecture: 'relu' }>;
+
+export interface ReluLoss {
+  loss: Scalar;
+  mse: Scalar;
+  sparsity: Scalar;
+  activations: Tensor2D; // f [batch, latents]
+  reconstruction: Tensor2D; // x̂ [batch, d]
+}
+
+/** The definition, for autodiff. */
+export function reluLoss(p: DictionaryTensors, x: Tensor2D, sparsityCoefficient: number): ReluLoss {
+  const activations = tf.relu(tf.matMul(x.sub<Tensor2D>(p.bDec), p.wEnc, false, true).add<Tensor2D>(p.bEnc));
+  const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
+  const mse = x.sub(reconstruction).square().sum(1).mean<Scalar>();
+  const norms = p.wDec.square().sum(1).sqrt();
+  const sparsity = activations.mul(norms).sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);
+  return { loss: mse.add(sparsity), mse, sparsity, activations, reconstruction };
+}
+
+export const relu: Architecture<ReluConfig> = {
+  architecture: 'relu',
+  subtractsDecoderBias: true,
+  unitNormDecoder: false,
+
+  /** Rows of norm √d on average. */
+  inputScale: (d, { meanNorm }) => Math.sqrt(d) / meanNorm,
+
+  /**
+   * Decoder rows of norm 0.1 in random directions, W_enc = W_dec, b_enc = 0 (April 2024 update). *Choice*: b_dec is
+   * the geometric median as for TopK, so that a short run needn't spend its tokens on finding the centre.
+   */
+  initialise({ width }, _sample, median, random) {
+    const wDec = randomRows(random, width, median.length, 0.1);
+    return {
+      wEnc: wDec.slice(),
+      bEnc: new Float32Array(width),
+      wDec,
+      bDec: median.slice(),
+      logThreshold: null,
+    };
+  },
+
+  forward(kernels, parameters, { x }, _config, { sparsityCoefficient }) {
+    const [rows] = x.shape;
+    const wDec = parameters.wDec as Tensor2D;
+    const bDec = parameters.bDec as Tensor1D;
+    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
+    const entries = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0 });
+    const { counts, sums } = kernels.firings(entries, null);
+    const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
+    const mse = squaredError / rows;
+    return {
+      request: {
+        parameters,
+        x,
+        subtractsDecoderBias: true,
+        main: { entries, error, dots, scale: 2 / rows },
+        auxiliary: null,
+        l1: sparsityCoefficient / rows,
+        jump: null,
+      },
+      mse,
+      firings: counts,
+      loss() {
+        const norms = tf.tidy(() => wDec.square().sum(1).sqrt().dataSync());
+        return mse + (sparsityCoefficient / rows) * total(sums, norms);
+      },
+      dispose() {
+        disposeEntries(entries);
+        tf.dispose([error, dots]);
+      },
+    };
+  },
+};

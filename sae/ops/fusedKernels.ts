@@ -1,0 +1,148 @@
+/**
+ * The product's own ops: the few places where training a sparse autoencoder spends its time, fused so that the
+ * pre-activations z [batch, latents] and the gradients need never reach memory.
+ *
+ * A backend offers them as one typed table (`satisfies FusedKernels`). A backend without tuned kernels gets the
+ * reference kernels, which are composed of plain TF.js ops and define the truth. The pure kernels are also
+ * registered with TF.js (fusedOps.ts), so that they compose with its autodiff; the in-place update is called
+ * through the table.
+ */
+import { tf, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
+import { registerFusedOps } from './fusedOps.ts';
+import { referenceKernels } from './referenceKernels.ts';
+import type { Entries, SparseEntries } from './sparseEntries.ts';
+
+/** Parameters of one dictionary, or something shaped like them: gradients, Adam's moments. Row i is latent i. */
+export interface DictionaryOf<T2, T1> {
+  readonly wEnc: T2; // [latents, d]
+  readonly bEnc: T1; // [latents]
+  readonly wDec: T2; // [latents, d]
+  readonly bDec: T1; // [d]
+  /** log θ [latents]; JumpReLU only. */
+  readonly logThreshold: T1 | null;
+}
+export type DictionaryVariables = DictionaryOf<Variable, Variable>;
+export type DictionaryTensors = DictionaryOf<Tensor2D, Tensor1D>;
+
+export interface Encoder {
+  readonly wEnc: Tensor2D; // [latents, d]
+  readonly bEnc: Tensor1D; // [latents]
+  /** Subtracted from x before the product, [d]; null where the architecture has no pre-encoder bias. */
+  readonly centre: Tensor1D | null;
+}
+
+export interface ThresholdSelection {
+  /** θ [latents]; null means 0 everywhere. */
+  readonly threshold: Tensor1D | null;
+  /** ε: entries down to θ − ε/2 are listed too. */
+  readonly bandwidth: number;
+}
+
+export interface Firings {
+  /** On how many rows of the batch each latent fires [latents]. */
+  readonly counts: Int32Array;
+  /** Σ_b f [latents] */
+  readonly sums: Float32Array;
+}
+
+export interface Reconstruction {
+  /** x̂ − target [batch, d] */
+  readonly error: Tensor2D;
+  /** error_b · W_dec,i of each entry: shaped as the entries' values. */
+  readonly dots: Tensor1D | Tensor2D;
+  /** Σ error², in double precision. */
+  readonly squaredError: number;
+}
+
+/** One reconstruction's share of the loss, `scale/2 · Σ error²`; its gradient with respect to x̂ is `scale · error`. */
+export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
+  readonly entries: Entries;
+  readonly scale: number;
+}
+
+export interface GradientRequest {
+  readonly parameters: DictionaryVariables;
+  readonly x: Tensor2D; // [batch, d], not centred
+  /** Whether the encoder saw x − b_dec. */
+  readonly subtractsDecoderBias: boolean;
+  readonly main: LossTerm;
+  /** AuxK: decoded without b_dec; its gradient reaches the encoder like the main term's. */
+  readonly auxiliary: LossTerm | null;
+  /** Coefficient of Σ f_i ‖W_dec,i‖ over the batch (λ / batch for ReLU; otherwise 0). */
+  readonly l1: number;
+  /** JumpReLU: θ [latents], ε, and the derivative of the loss by Σ H(z − θ). */
+  readonly jump: {
+    readonly threshold: Tensor1D;
+    readonly bandwidth: number;
+    readonly l0Gradient: number;
+  } | null;
+}
+
+export interface AdamSettings {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** 1 for the first update. */
+  readonly step: number;
+  /** The norm of the whole gradient is brought down to this before the update, exactly; null leaves it alone. */
+  readonly clipNorm: number | null;
+  /** Remove the gradient parallel to each decoder row, and bring rows back to unit norm. */
+  readonly unitNormDecoder: boolean;
+}
+
+export interface FusedKernels {
+  /** The TF.js backend the kernels belong to; `reference` for the ones that run on any. */
+  readonly backend: string;
+
+  /**
+   * The k largest of ReLU(z) a row, ties by lower latent, NaN largest; exactly k entries a row (those that are not
+   * positive are 0, lowest latents first). `among` (ascending) restricts the choice to those latents.
+   */
+  topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries;
+  /** Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. */
+  thresholdEncode(x: Tensor2D, encoder: Encoder, selection: ThresholdSelection): Entries;
+
+  // The three products of a sparse [batch, latents] matrix S. Each one's gradient is made of the others.
+  /** S·W [batch, d] */
+  sparseDecode(entries: SparseEntries, w: Tensor2D): Tensor2D;
+  /** (g·Wᵀ) at the entries: [entries] */
+  sparseDots(pattern: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D;
+  /** Sᵀ·g [latents, d] */
+  sparseOuter(entries: SparseEntries, g: Tensor2D): Tensor2D;
+
+  firings(entries: Entries, threshold: Tensor1D | null): Firings;
+  /** Decodes f (see sparseEntries.ts), adds `bias`, and compares with `target`, while the touched rows of W_dec are in cache. */
+  reconstruct(
+    entries: Entries,
+    threshold: Tensor1D | null,
+    decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D | null },
+    target: Tensor2D,
+  ): Reconstruction;
+  /** The gradient the update would use, before clipping. For tests, and for optimisers other than Adam. */
+  gradients(request: GradientRequest): DictionaryTensors;
+  /** Gradients and Adam in one pass over the dictionary, in place: parameters and both moments. */
+  update(
+    request: GradientRequest,
+    moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
+    adam: AdamSettings,
+  ): void;
+}
+
+const tables = new Map<string, FusedKernels>();
+
+/** Makes `kernels` the table of its backend and registers its pure ops with TF.js. Repeating it changes nothing. */
+export function registerFusedKernels(kernels: FusedKernels, backend = kernels.backend): void {
+  if (tables.get(backend) === kernels) return;
+  tables.set(backend, kernels);
+  registerFusedOps(kernels, backend);
+}
+
+/** The table of the active backend: its own where it has one, the reference otherwise. */
+export function fusedKernels(): FusedKernels {
+  const backend = tf.getBackend();
+  const kernels = tables.get(backend);
+  if (kernels) return kernels;
+  registerFusedKernels(referenceKernels, backend);
+  return referenceKernels;
+}

@@ -1,0 +1,103 @@
+/**
+ * The fused kernels written in plain TF.js ops: slow, short, and the definition of what the tuned ones must
+ * compute. They work on every backend.
+ */
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
+import { activations, densePreActivations, firing, preActivations } from './denseActivations.ts';
+import type { Encoder, FusedKernels } from './fusedKernels.ts';
+import { referenceGradients, referenceUpdate } from './referenceUpdate.ts';
+import { denseFromEntries, type Entries, type SparseEntries, sparseEntries } from './sparseEntries.ts';
+import { sumOfSquares } from './sumOfSquares.ts';
+
+function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries {
+  const [latents] = encoder.wEnc.shape;
+  const [rows] = x.shape;
+  const [indices, values] = tf.tidy(() => {
+    const chosen = among ? tf.tensor1d(among, 'int32') : null;
+    const restricted = chosen
+      ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
+      : encoder;
+    const rectified = activations(preActivations(x, restricted), null);
+    // topk has no place for NaN in its order; it ranks as +∞ here and the value is gathered back as it was.
+    const rank = tf.where<Tensor>(tf.isNaN(rectified), tf.scalar(Infinity), rectified);
+    return [tf.topk(rank, k, true).indices.dataSync<'int32'>(), rectified.dataSync<'float32'>()];
+  });
+  const candidates = among?.length ?? latents;
+  const rowStart = Int32Array.from({ length: rows + 1 }, (_, row) => row * k);
+  const sorted = new Int32Array(rows * k);
+  const kept = new Float32Array(rows * k);
+  for (let row = 0; row < rows; row++) {
+    const own = sorted.subarray(row * k, (row + 1) * k);
+    own.set(indices.subarray(row * k, (row + 1) * k));
+    own.sort();
+    for (let j = 0; j < k; j++) {
+      kept[row * k + j] = values[row * candidates + own[j]];
+      if (among) own[j] = among[own[j]];
+    }
+  }
+  return sparseEntries(latents, rowStart, sorted, kept);
+}
+
+function values(entries: Entries, threshold: Tensor1D | null): Tensor2D {
+  return tf.tidy(() => activations(densePreActivations(entries), threshold));
+}
+
+/** Reads off the entries of a dense [batch, latents] matrix, in their order. */
+function atEntries(pattern: SparseEntries, dense: Tensor2D): Tensor1D {
+  const { rows, latents } = pattern;
+  const [rowStart, indices, data] = [
+    pattern.rowStart.dataSync(),
+    pattern.indices.dataSync(),
+    dense.dataSync(),
+  ];
+  const out = new Float32Array(indices.length);
+  for (let row = 0; row < rows; row++)
+    for (let e = rowStart[row]; e < rowStart[row + 1]; e++) out[e] = data[row * latents + indices[e]];
+  return tf.tensor1d(out);
+}
+
+export const referenceKernels = {
+  backend: 'reference',
+
+  topKEncode,
+
+  thresholdEncode(x, encoder) {
+    const z = preActivations(x, encoder);
+    return { kind: 'dense', rows: z.shape[0], latents: z.shape[1], values: z };
+  },
+
+  sparseDecode(entries, w) {
+    return tf.tidy(() => tf.matMul(denseFromEntries(entries, 0), w));
+  },
+
+  sparseDots(pattern, g, w) {
+    return tf.tidy(() => atEntries(pattern, tf.matMul(g, w, false, true)));
+  },
+
+  sparseOuter(entries, g) {
+    return tf.tidy(() => tf.matMul(denseFromEntries(entries, 0), g, true, false));
+  },
+
+  firings(entries, threshold) {
+    return tf.tidy(() => {
+      const z = densePreActivations(entries);
+      return {
+        counts: Int32Array.from(firing(z, threshold).cast('int32').sum(0).dataSync()),
+        sums: Float32Array.from(activations(z, threshold).sum(0).dataSync()),
+      };
+    });
+  },
+
+  reconstruct(entries, threshold, { wDec, bias }, target) {
+    const [error, dots] = tf.tidy(() => {
+      const decoded = tf.matMul(values(entries, threshold), wDec);
+      const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
+      const all = tf.matMul(error, wDec, false, true) as Tensor2D;
+      return [error, entries.kind === 'dense' ? all : atEntries(entries, all)];
+    });
+    return { error: error as Tensor2D, dots, squaredError: sumOfSquares(error.dataSync<'float32'>()) };
+  },
+
+  gradients: referenceGradients,
+  update: referenceUpdate,
+} satisfies FusedKernels;

@@ -1,0 +1,127 @@
+/**
+ * Reference gradients of a sparse autoencoder's loss, and the reference optimiser, in plain TF.js ops over the
+ * dense [batch, latents] matrices. Formulas: METHODS.md §1 (Rajamanoharan et al. 2407.14435 for the
+ * straight-through estimators; Kingma & Ba 1412.6980 for Adam, with ε outside the root as PyTorch has it).
+ */
+import { tf, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
+import type {
+  AdamSettings,
+  DictionaryOf,
+  DictionaryTensors,
+  DictionaryVariables,
+  GradientRequest,
+  LossTerm,
+} from './fusedKernels.ts';
+import { activations, densePreActivations, firing } from './denseActivations.ts';
+import { denseFromEntries } from './sparseEntries.ts';
+import { sumOfSquares } from './sumOfSquares.ts';
+
+export function referenceGradients(request: GradientRequest): DictionaryTensors {
+  const { parameters, x, subtractsDecoderBias, main, auxiliary, l1, jump } = request;
+  const wDec = parameters.wDec as Tensor2D;
+  const gradients = tf.tidy(() => {
+    const centred = subtractsDecoderBias ? x.sub<Tensor2D>(parameters.bDec) : x;
+    const threshold = jump?.threshold ?? null;
+    const z = densePreActivations(main.entries);
+    const on = firing(z, threshold);
+    const f = activations(z, threshold);
+    const norm = wDec.norm('euclidean', 1) as Tensor1D;
+
+    let gradF = denseDots(main);
+    let gradWDec = tf.matMul(f, main.error, true, false).mul<Tensor2D>(main.scale);
+    if (l1 > 0) {
+      gradF = gradF.add<Tensor2D>(norm.mul(l1));
+      const sums = f.sum(0).mul(l1).div(norm.maximum(1e-30));
+      gradWDec = gradWDec.add<Tensor2D>(wDec.mul(sums.expandDims(1)));
+    }
+    let gradZ = tf.where(on, gradF, tf.zerosLike(gradF)) as Tensor2D;
+    let logThreshold: Tensor1D | null = null;
+    if (jump) {
+      const inBand = tf.less(tf.abs(z.sub(jump.threshold)), jump.bandwidth / 2);
+      const each = gradF.mul(jump.threshold).add(jump.l0Gradient).div(-jump.bandwidth);
+      const gradTheta = tf.where(inBand, each, tf.zerosLike(each)).sum(0);
+      logThreshold = gradTheta.mul<Tensor1D>(jump.threshold);
+    }
+    if (auxiliary) {
+      const zAux = densePreActivations(auxiliary.entries);
+      const dots = denseDots(auxiliary);
+      gradWDec = gradWDec.add<Tensor2D>(
+        tf.matMul(activations(zAux, null), auxiliary.error, true, false).mul(auxiliary.scale),
+      );
+      gradZ = gradZ.add<Tensor2D>(tf.where(firing(zAux, null), dots, tf.zerosLike(dots)));
+    }
+    const bEnc = gradZ.sum<Tensor1D>(0);
+    let bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
+    if (subtractsDecoderBias)
+      bDec = bDec.sub<Tensor1D>(
+        tf.matMul(bEnc.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
+      );
+    const wEnc = tf.matMul(gradZ, centred, true, false) as Tensor2D;
+    return { wEnc, bEnc, wDec: gradWDec, bDec, ...(logThreshold && { logThreshold }) };
+  });
+  return { logThreshold: null, ...gradients };
+}
+
+/** ∂L/∂f of one term over [batch, latents]; 0 where there is no entry. */
+function denseDots({ entries, dots, scale }: LossTerm): Tensor2D {
+  const dense =
+    entries.kind === 'dense' ? (dots as Tensor2D) : denseFromEntries(entries, 0, dots as Tensor1D);
+  return dense.mul<Tensor2D>(scale);
+}
+
+export function referenceUpdate(
+  request: GradientRequest,
+  moments: { first: DictionaryVariables; second: DictionaryVariables },
+  adam: AdamSettings,
+): void {
+  const gradients = referenceGradients(request);
+  const scale = adam.clipNorm === null ? 1 : clipScale(gradients, adam.clipNorm);
+  for (const name of parameterNames) {
+    const [parameter, gradient] = [request.parameters[name], gradients[name]];
+    const [first, second] = [moments.first[name], moments.second[name]];
+    if (!parameter || !gradient || !first || !second) continue;
+    const unitNorm = name === 'wDec' && adam.unitNormDecoder;
+    tf.tidy(() => {
+      let g: Tensor1D | Tensor2D = gradient.mul(scale);
+      if (unitNorm) g = removeParallel(g as Tensor2D, parameter as Tensor2D);
+      adamStep(parameter, first, second, g, adam);
+      if (unitNorm) parameter.assign(unitRows(parameter as Tensor2D));
+    });
+    gradient.dispose();
+  }
+}
+
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+
+/** min(1, clipNorm / ‖gradient‖), the norm taken over all parameters together. */
+export function clipScale(gradients: DictionaryOf<Tensor2D, Tensor1D>, clipNorm: number): number {
+  let squares = 0;
+  for (const name of parameterNames) squares += sumOfSquares(gradients[name]?.dataSync() ?? []);
+  return Math.min(1, clipNorm / Math.sqrt(squares));
+}
+
+function removeParallel(gradient: Tensor2D, rows: Tensor2D): Tensor2D {
+  const along = gradient.mul(rows).sum(1, true).div(rows.square().sum(1, true).maximum(1e-30));
+  return gradient.sub(rows.mul(along));
+}
+
+function unitRows(rows: Tensor2D): Tensor2D {
+  return rows.div(rows.norm('euclidean', 1, true).maximum(1e-30));
+}
+
+function adamStep(
+  parameter: Variable,
+  first: Variable,
+  second: Variable,
+  gradient: Tensor1D | Tensor2D,
+  { learningRate, beta1, beta2, epsilon, step }: AdamSettings,
+): void {
+  first.assign(first.mul(beta1).add(gradient.mul(1 - beta1)));
+  second.assign(second.mul(beta2).add(gradient.square().mul(1 - beta2)));
+  const rate = learningRate / (1 - beta1 ** step);
+  const denominator = second
+    .sqrt()
+    .div(Math.sqrt(1 - beta2 ** step))
+    .add(epsilon);
+  parameter.assign(parameter.sub(first.mul(rate).div(denominator)));
+}
