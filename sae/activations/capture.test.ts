@@ -84,12 +84,12 @@ test('any Arrow reader sees the same rows', async () => {
   expect(Array.from(table.get(5)?.activation)).toEqual([...opened.readRows(hooks[0].hook, start + 5, 1)]);
 });
 
-test('gathered rows are the read rows, across shards, in memory and from files', async () => {
+test('gathered rows are the read rows, across shards, from memory as float32 or float16 and from files', async () => {
   const store = await newStore();
   await capture(options(store));
   const hook = 'blocks.0.mlp.hook_post';
   const picked = Uint32Array.from({ length: 300 }, (_, i) => (i * 397) % (63 * 15));
-  for (const memoryBudget of [2 ** 20, 0]) {
+  for (const memoryBudget of [63 * 15 * 8 * 4, 63 * 15 * 8 * 2, 0]) {
     const opened = await openCapture(store, 'toy', { memoryBudget });
     const all = opened.readRows(hook, 0, 63 * 15);
     const out = new Float32Array(300 * 8);

@@ -3,8 +3,8 @@
  * row = context × rowsPerContext + (position − firstPosition); training rows come first, held-out rows last.
  *
  * Sizes are checked on every opening. Checksums are verified once a process, when a shard's bytes are first
- * needed, so that opening a capture of a terabyte does not take an hour. A hook whose shards fit the memory
- * budget is kept in memory as stored; beyond it, rows are read from the files.
+ * needed, so that opening a capture of a terabyte does not take an hour. A hook that fits the memory budget is
+ * kept in memory; beyond it, rows are read from the files.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
@@ -96,7 +96,6 @@ class ShardedCapture implements Capture {
     const open = this.#hooks.get(hook);
     if (open) return open;
     const { width, shards } = this.#entry(hook);
-    const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
     let held = 0;
     for (const other of this.#hooks.values()) held += other.residentBytes;
     const rows = new HookRows({
@@ -104,7 +103,7 @@ class ShardedCapture implements Capture {
       shards,
       width,
       dtype: this.manifest.dtype,
-      inMemory: held + bytes <= this.#memoryBudget,
+      memoryBudget: this.#memoryBudget - held,
     });
     this.#hooks.set(hook, rows);
     return rows;

@@ -37,11 +37,17 @@ export class Permutation {
   #network(value: number): number {
     const a = this.#a;
     const b = this.#b;
-    let left = value % a;
-    let right = (value - left) / a;
+    const keys = this.#keys;
+    // A 32-bit hash times a/2³², cut to a whole number, is even on 0 … a−1 and needs no division.
+    const scaleA = a / 2 ** 32;
+    const scaleB = b / 2 ** 32;
+    let right = Math.floor(value / a);
+    let left = value - right * a;
     for (let round = 0; round < rounds; round += 2) {
-      left = (left + (mix(right, this.#keys[round]) % a)) % a;
-      right = (right + (mix(left, this.#keys[round + 1]) % b)) % b;
+      left += (mix(right, keys[round]) * scaleA) | 0;
+      if (left >= a) left -= a;
+      right += (mix(left, keys[round + 1]) * scaleB) | 0;
+      if (right >= b) right -= b;
     }
     return right * a + left;
   }
