@@ -1,16 +1,47 @@
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { comparisonManifestSchema } from '../../sae/store/manifests.ts';
 import type { ComparisonManifest } from '../../sae/store/manifests.ts';
+import { queryParquet } from '../../sae/store/parquet.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
-import type {
-  ComparisonDetail,
-  MatchListInput,
-  MatchRow,
-  OrphanInput,
-  OrphanPage,
-  Stability,
-} from '../contract/comparisons.ts';
-import type { Page } from '../contract/tokens.ts';
-export declare function listComparisons(server: ServerContext): Promise<ComparisonManifest[]>;
-export declare function getComparison(server: ServerContext, name: string): Promise<ComparisonDetail>;
-export declare function listMatches(server: ServerContext, input: MatchListInput): Promise<Page<MatchRow>>;
-export declare function stability(server: ServerContext, input: { runName: string }): Promise<Stability>;
-export declare function listOrphans(server: ServerContext, input: OrphanInput): Promise<OrphanPage>;
+import type { ComparisonDetail, OrphanInput, OrphanPage } from '../contract/comparisons.ts';
+import { indexedDictionary } from './dictionaries.ts';
+import { featurePage } from './featureTable.ts';
+
+const pointSchema = z.object({
+  threshold: z.number(),
+  shared: z.number(),
+  decoder: z.number(),
+  encoder: z.number(),
+  greedy: z.number(),
+});
+
+export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
+  return server.sharing.comparisons();
+}
+
+export async function comparisonManifest(
+  { store }: ServerContext,
+  name: string,
+): Promise<ComparisonManifest> {
+  const path = store.comparisonManifest(name);
+  if (!existsSync(path))
+    throw new LazyscopeError('not_found', `There is no comparison '${name}': see the list of comparisons.`);
+  return readManifest(path, comparisonManifestSchema);
+}
+
+export async function getComparison(server: ServerContext, name: string): Promise<ComparisonDetail> {
+  const manifest = await comparisonManifest(server, name);
+  const rows = await queryParquet('SELECT * FROM read_parquet($path) ORDER BY threshold', {
+    path: server.store.comparisonCurve(name),
+  });
+  return { manifest, curve: rows.map((row) => pointSchema.parse(row)) };
+}
+
+/** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */
+export async function listOrphans(server: ServerContext, input: OrphanInput): Promise<OrphanPage> {
+  const run = await indexedDictionary(server, input);
+  return featurePage(server, run, { ...input, filter: { maxStability: 0, dead: false } });
+}

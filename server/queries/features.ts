@@ -1,8 +1,86 @@
+import { z } from 'zod';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeatureRow } from '../contract/features.ts';
 import type { Page } from '../contract/tokens.ts';
-export declare function listFeatures(
+import { counterparts } from './counterparts.ts';
+import { indexedDictionary, modelOfRun } from './dictionaries.ts';
+import { examplesByBand } from './examples.ts';
+import { featureGlances, featurePage } from './featureTable.ts';
+
+const detailSchema = z.object({
+  biasEncoder: z.number(),
+  promotedTokens: z.array(z.number()),
+  promotedLogits: z.array(z.number()),
+  suppressedTokens: z.array(z.number()),
+  suppressedLogits: z.array(z.number()),
+  neighbours: z.array(z.number()),
+  neighbourCosines: z.array(z.number()),
+  topTokens: z.array(z.number()),
+  topTokenCounts: z.array(z.number()),
+});
+
+export async function listFeatures(
   server: ServerContext,
   input: FeatureListInput,
-): Promise<Page<FeatureRow>>;
-export declare function getFeature(server: ServerContext, input: FeatureInput): Promise<FeatureDetail>;
+): Promise<Page<FeatureRow>> {
+  return featurePage(server, await indexedDictionary(server, input), input);
+}
+
+export async function getFeature(server: ServerContext, feature: FeatureInput): Promise<FeatureDetail> {
+  const { run, seed, latent } = feature;
+  const manifest = await indexedDictionary(server, feature);
+  const page = { sort: 'latent', order: 'asc', offset: 0, limit: 1 } as const;
+  const { rows } = await featurePage(server, manifest, { ...page, run, seed, filter: { latent } });
+  if (rows.length === 0)
+    throw new LazyscopeError(
+      'not_found',
+      `Run '${run}' has no latent ${latent}: it has ${manifest.config.width}, from 0.`,
+    );
+  const [cells] = await queryParquet(
+    `SELECT ${Object.keys(detailSchema.shape)
+      .map((column) => `"${column}"`)
+      .join(', ')} FROM read_parquet($path) WHERE latent = $latent`,
+    { path: server.store.features(run, seed), latent },
+  );
+  const detail = detailSchema.parse(cells);
+  const model = await modelOfRun(server, manifest);
+  const tokens = server.tokens.of(model);
+  const effects = (ids: number[], logits: number[]) =>
+    tokens.texts(ids).map((token, i) => ({ ...token, logit: logits[i] }));
+  const [glances, examples, others, stability, labels] = await Promise.all([
+    featureGlances(server, manifest, feature, detail.neighbours),
+    examplesByBand(server, feature, latent, tokens),
+    counterparts(server, manifest, feature),
+    server.sharing.stability(feature, manifest.config.width),
+    server.labels.list({ run, seed }),
+  ]);
+  const { architecture, hook, width, capture } = manifest.config;
+  return {
+    ...rows[0],
+    run,
+    seed,
+    architecture,
+    hook,
+    width,
+    capture,
+    model: model?.name ?? null,
+    biasEncoder: detail.biasEncoder,
+    promoted: effects(detail.promotedTokens, detail.promotedLogits),
+    suppressed: effects(detail.suppressedTokens, detail.suppressedLogits),
+    topTokens: tokens
+      .texts(detail.topTokens)
+      .map((token, i) => ({ ...token, count: detail.topTokenCounts[i] })),
+    neighbours: detail.neighbours.map((neighbour, i) => ({
+      latent: neighbour,
+      cosine: detail.neighbourCosines[i],
+      density: glances.get(neighbour)?.density ?? 0,
+      promoted: glances.get(neighbour)?.promoted ?? [],
+    })),
+    examples,
+    counterparts: others,
+    comparedSeeds: stability.compared,
+    note: labels.find((label) => label.latent === latent)?.note || null,
+  };
+}

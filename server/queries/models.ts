@@ -1,4 +1,57 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { readSafetensors } from '../../sae/formats/safetensors.ts';
+import { parseModelConfig } from '../../sae/models/modelConfig.ts';
 import type { ServerContext } from '../context.ts';
 import type { GenerateInput, Generation, ModelRow } from '../contract/models.ts';
-export declare function listModels(server: ServerContext): Promise<ModelRow[]>;
-export declare function generateText(server: ServerContext, input: GenerateInput): Promise<Generation>;
+import { modelFoldersIn, namedModelFolder } from './modelFolders.ts';
+
+/** A folder that can't be read as a model is logged and left out. */
+export async function listModels(server: ServerContext): Promise<ModelRow[]> {
+  const found = await modelFoldersIn(server.modelFolders);
+  const rows = await Promise.all(
+    found.map(async ({ name, folder, parent }) => {
+      try {
+        const path = join(folder, 'config.json');
+        const config = parseModelConfig(JSON.parse(await readFile(path, 'utf8')), path);
+        return {
+          name,
+          folder,
+          bundled: parent !== server.store.models(),
+          family: config.family,
+          activation: config.activation,
+          gated: config.gated,
+          layers: config.layers,
+          d: config.d,
+          neurons: config.neurons,
+          heads: config.heads,
+          vocabulary: config.vocabularySize,
+          contextLength: config.contextLength,
+          parameters: await countParameters(folder),
+        } satisfies ModelRow;
+      } catch (error) {
+        server.log(`Left out of the list of models: '${folder}'.`, error);
+        return undefined;
+      }
+    }),
+  );
+  return rows.filter((row) => row !== undefined);
+}
+
+/** Generation runs in a process of its own: a forward pass would keep every other request waiting. */
+export async function generateText(server: ServerContext, input: GenerateInput): Promise<Generation> {
+  const folder = namedModelFolder(server.modelFolders, input.model);
+  if (!folder)
+    throw new LazyscopeError('not_found', `There is no model '${input.model}': see the list of models.`);
+  return server.commands.generate(folder, input);
+}
+
+/** From the headers of the safetensors files: no weight is read. */
+async function countParameters(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'));
+  const files = await Promise.all(names.map((name) => readSafetensors(join(folder, name))));
+  return files
+    .flatMap((file) => file.names.map((tensor) => file.shape(tensor)))
+    .reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}

@@ -1,8 +1,79 @@
+import { existsSync } from 'node:fs';
+import { evaluationSchema } from '../../sae/store/manifests.ts';
+import type { Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
-import type { RunDetail, RunMetrics, RunRow } from '../contract/runs.ts';
-export declare function listRuns(server: ServerContext): Promise<RunRow[]>;
-export declare function getRun(server: ServerContext, name: string): Promise<RunDetail>;
-export declare function runMetrics(
-  server: ServerContext,
-  input: { name: string; maxPoints: number },
-): Promise<RunMetrics>;
+import type { RunDetail, RunRow } from '../contract/runs.ts';
+import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
+
+export async function listRuns(server: ServerContext): Promise<RunRow[]> {
+  const manifests = await runManifests(server);
+  const rows = await Promise.all(manifests.map((manifest) => rowsOfRun(server, manifest)));
+  return rows.flat();
+}
+
+export async function getRun(server: ServerContext, name: string): Promise<RunDetail> {
+  const manifest = await runManifest(server, name);
+  const seeds = await Promise.all(
+    manifest.config.seeds.map(async (seed) => ({
+      seed,
+      evaluation: await evaluationOf(server, name, seed),
+      indexed: existsSync(server.store.features(name, seed)),
+    })),
+  );
+  return { manifest, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
+}
+
+async function evaluationOf(
+  { store, log }: ServerContext,
+  run: string,
+  seed: number,
+): Promise<Evaluation | null> {
+  const path = store.evaluation(run, seed);
+  if (!existsSync(path)) return null;
+  try {
+    return await readManifest(path, evaluationSchema);
+  } catch (error) {
+    log(`The evaluation of run '${run}', seed ${seed} is left out.`, error);
+    return null;
+  }
+}
+
+async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<RunRow[]> {
+  const { config, name } = manifest;
+  const model = (await modelOfRun(server, manifest))?.name ?? null;
+  return Promise.all(
+    config.seeds.map(async (seed) => {
+      const evaluation = await evaluationOf(server, name, seed);
+      return {
+        name,
+        seed,
+        architecture: config.architecture,
+        capture: config.capture,
+        model,
+        hook: config.hook,
+        width: config.width,
+        d: manifest.d,
+        status: manifest.status,
+        createdAt: manifest.createdAt,
+        step: manifest.step,
+        totalSteps: manifest.totalSteps,
+        tokens: config.tokens,
+        seconds: manifest.seconds,
+        tokensPerSecond: manifest.tokensPerSecond,
+        backend: manifest.environment.backend,
+        batchSize: config.batchSize,
+        learningRate: config.learningRate,
+        k: config.architecture === 'topk' ? config.k : null,
+        sparsityCoefficient: config.architecture === 'topk' ? null : config.sparsityCoefficient,
+        targetL0: config.architecture === 'jumprelu' ? config.targetL0 : null,
+        l0: evaluation?.l0 ?? null,
+        fvu: evaluation?.fvu ?? null,
+        explainedVariance: evaluation?.explainedVariance ?? null,
+        ceRecovered: evaluation?.ceRecovered ?? null,
+        deadFraction: evaluation?.deadFraction ?? null,
+        indexed: existsSync(server.store.features(name, seed)),
+      };
+    }),
+  );
+}

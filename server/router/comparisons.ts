@@ -1,12 +1,8 @@
 import { matchListInput, orphanInput, stabilityInput } from '../contract/comparisons.ts';
 import { nameInput } from '../contract/tokens.ts';
-import {
-  getComparison,
-  listComparisons,
-  listMatches,
-  listOrphans,
-  stability,
-} from '../queries/comparisons.ts';
+import { getComparison, listComparisons, listOrphans } from '../queries/comparisons.ts';
+import { listMatches } from '../queries/matches.ts';
+import { stability } from '../queries/stability.ts';
 import { procedure, router } from '../trpc.ts';
 
 export const comparisonsRouter = router({

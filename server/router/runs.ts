@@ -1,6 +1,7 @@
 import { metricsInput } from '../contract/runs.ts';
 import { nameInput } from '../contract/tokens.ts';
-import { getRun, listRuns, runMetrics } from '../queries/runs.ts';
+import { runMetrics } from '../queries/runMetrics.ts';
+import { getRun, listRuns } from '../queries/runs.ts';
 import { procedure, router } from '../trpc.ts';
 
 export const runsRouter = router({

@@ -1,0 +1,101 @@
+/** A feature in other dictionaries, by every comparison that its dictionary takes part in, on either side. */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { queryParquet } from '../../sae/store/parquet.ts';
+import type { ComparisonManifest, RunManifest } from '../../sae/store/manifests.ts';
+import type { ServerContext } from '../context.ts';
+import type { Counterpart, FeatureInput } from '../contract/features.ts';
+import { finiteOrNull } from './cells.ts';
+import { modelOfRun, runManifests } from './dictionaries.ts';
+import { topExamples } from './examples.ts';
+import { featureGlances } from './featureTable.ts';
+import { sameConfiguration } from './sharing.ts';
+
+const matchSchema = z.object({
+  latent: z.number(),
+  decoderMatch: z.number(),
+  decoderCosine: finiteOrNull,
+  encoderCosine: finiteOrNull,
+  shared: z.boolean(),
+  activationCorrelation: finiteOrNull,
+  firingJaccard: finiteOrNull,
+});
+
+/** Those of the same configuration first, then by run and seed. */
+export async function counterparts(
+  server: ServerContext,
+  own: RunManifest,
+  feature: FeatureInput,
+): Promise<Counterpart[]> {
+  const comparisons = await server.sharing.comparisons();
+  const runs = new Map((await runManifests(server)).map((run) => [run.name, run]));
+  const isOwn = (side: { run: string; seed: number }) =>
+    side.run === feature.run && side.seed === feature.seed;
+  const found = await Promise.all(
+    comparisons.flatMap((comparison) =>
+      (['a', 'b'] as const)
+        .filter((side) => isOwn(comparison[side]) && !(isOwn(comparison.a) && isOwn(comparison.b)))
+        .map(async (side) => {
+          const run = runs.get(comparison[side === 'a' ? 'b' : 'a'].run);
+          if (!run) return [];
+          const row = await counterpart(server, feature.latent, { comparison, side, run });
+          return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];
+        }),
+    ),
+  );
+  return found
+    .flat()
+    .sort(
+      (x, y) =>
+        Number(y.sameConfiguration) - Number(x.sameConfiguration) ||
+        x.run.localeCompare(y.run) ||
+        x.seed - y.seed,
+    );
+}
+
+interface Side {
+  comparison: ComparisonManifest;
+  /** The side the feature is on. */
+  side: 'a' | 'b';
+  /** The run on the other side. */
+  run: RunManifest;
+}
+
+async function counterpart(
+  server: ServerContext,
+  latent: number,
+  { comparison, side, run }: Side,
+): Promise<Omit<Counterpart, 'sameConfiguration'>> {
+  const dictionary = side === 'a' ? comparison.b : comparison.a;
+  // The matching is one to one, so reading it backwards finds at most one latent of a.
+  const rows = await queryParquet(
+    `SELECT * FROM read_parquet($path) WHERE ${side === 'a' ? 'latent' : '"decoderMatch"'} = $latent`,
+    { path: server.store.comparisonMatches(comparison.name), latent },
+  );
+  const match = rows.length > 0 ? matchSchema.parse(rows[0]) : undefined;
+  const other = match && (side === 'a' ? match.decoderMatch : match.latent);
+  const matched = match && other !== undefined && other >= 0 ? { ...match, other } : undefined;
+  const indexed = existsSync(server.store.features(dictionary.run, dictionary.seed));
+  const glance =
+    matched && indexed
+      ? (await featureGlances(server, run, dictionary, [matched.other])).get(matched.other)
+      : undefined;
+  const tokens = server.tokens.of(await modelOfRun(server, run));
+  const example = matched
+    ? (await topExamples(server, dictionary, [matched.other], tokens)).get(matched.other)
+    : undefined;
+  return {
+    ...dictionary,
+    comparison: comparison.name,
+    architecture: run.config.architecture,
+    latent: matched?.other ?? null,
+    decoderCosine: matched?.decoderCosine ?? null,
+    encoderCosine: matched?.encoderCosine ?? null,
+    shared: matched?.shared ?? false,
+    activationCorrelation: matched?.activationCorrelation ?? null,
+    firingJaccard: matched?.firingJaccard ?? null,
+    density: glance?.density ?? null,
+    promoted: glance?.promoted ?? [],
+    topExample: example ?? null,
+  };
+}

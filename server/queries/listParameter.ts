@@ -1,0 +1,9 @@
+/**
+ * A list of numbers as one bound parameter of a query. DuckDB's binding infers a list's type from its first
+ * item and refuses an empty one, so the list travels as text: `string_split($name, ',')` takes it apart.
+ */
+export const listParameter = (numbers: ArrayLike<number>): string => Array.from(numbers).join(',');
+
+/** The SQL that reads a listParameter back. */
+export const integersFrom = (parameter: string): string =>
+  `list_transform(list_filter(string_split($${parameter}, ','), lambda t: t <> ''), lambda t: t::INTEGER)`;
