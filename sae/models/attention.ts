@@ -1,6 +1,6 @@
 /**
  * Attention composed of plain ops, with the pattern in the open: the path when someone reads or replaces
- * attn.hook_pattern, and for new tokens against a key-value cache. Everything else takes the fused op.
+ * attn.hook_pattern. Everything else takes the fused op.
  */
 import { tf } from '../tensor/tf.ts';
 import type { Tensor4D } from '../tensor/tf.ts';

@@ -3,7 +3,7 @@
  * MLP that add to the residual stream, final norm, unembedding; a tap at every hook point.
  * Differentiable: under `tf.variableGrads` the same code trains a model.
  */
-import { causalAttention } from '../ops/causalAttention.ts';
+import { causalAttention } from '../ops/attention.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
 import { activations } from './activations.ts';
@@ -86,7 +86,7 @@ function attend(
   const { q, k: newKeys, v: newValues } = parts.queryKeyValue(layer, x);
   const { k, v } = cache ? cache.extend(layer, newKeys, newValues) : { k: newKeys, v: newValues };
   let mixed: Tensor4D;
-  if (firstPosition > 0 || tap.at(patternHook)) {
+  if (tap.at(patternHook)) {
     const shape = [batch, heads, seq, firstPosition + seq];
     mixed = mixValues(tap.pass(patternHook, attentionPattern(q, k, scale), shape), v);
   } else {

@@ -69,7 +69,7 @@ function gpt2Parts(
       weight(`${name}.weight`) as Tensor1D,
       weight(`${name}.bias`) as Tensor1D,
       config.normEpsilon,
-    );
+    ) as Tensor2D;
   const conv = (name: string, x: Tensor2D): Tensor2D =>
     tf.matMul(x, weight(`${name}.weight`) as Tensor2D).add(weight(`${name}.bias`));
   const block = (layer: number) => `transformer.h.${layer}`;

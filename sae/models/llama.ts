@@ -64,9 +64,9 @@ function llamaParts(
 ): DecoderParts {
   const weight = (name: string) => weights.get(name)!;
   const norm = (name: string, x: Tensor2D): Tensor2D =>
-    rmsNorm(x, weight(`${name}.weight`) as Tensor1D, config.normEpsilon);
+    rmsNorm(x, weight(`${name}.weight`) as Tensor1D, config.normEpsilon) as Tensor2D;
   const linear = (name: string, x: Tensor2D): Tensor2D => {
-    const product = tf.matMul(x, weight(`${name}.weight`) as Tensor2D, false, true);
+    const product: Tensor2D = tf.matMul(x, weight(`${name}.weight`) as Tensor2D, false, true);
     const bias = weights.get(`${name}.bias`);
     return bias ? tf.add<Tensor2D>(product, bias) : product;
   };

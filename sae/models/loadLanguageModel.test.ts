@@ -33,7 +33,7 @@ test.skipIf(!here)(
       const activation = activations.get(hook)!;
       expect(activation.shape).toEqual([1, ...shape]);
       const values = activation.dataSync();
-      expect(Math.sqrt(values.reduce((sum, x) => sum + x * x, 0)) / l2).toBeCloseTo(1, 5);
+      expect(Math.sqrt(Float64Array.from(values).reduce((sum, x) => sum + x * x, 0)) / l2).toBeCloseTo(1, 5);
       const last = values.slice(values.length - shape[1]);
       first8_of_last_token.forEach((x, i) => expect(Math.abs(last[i] - x), hook).toBeLessThan(1e-4));
     }

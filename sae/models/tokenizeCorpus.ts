@@ -1,0 +1,137 @@
+/**
+ * A text, tokenised once and kept: learns a byte-level vocabulary from it, writes its token ids as little-endian
+ * Uint16 beside the tokenizer. Trainings that share a text share the folder.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LazyscopeError } from '../errors.ts';
+import { silent } from '../progress.ts';
+import type { Report } from '../progress.ts';
+import { atomically, writeAll, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { BytePairEncoder, countWords, learnBytePairs } from './bytePairEncoding.ts';
+import { fileSha256, readDocuments } from './readDocuments.ts';
+import { endOfText, tokenizerJson } from './tokenizerFiles.ts';
+
+const corpusSchema = z.strictObject({
+  version: z.literal(1),
+  source: z.string(),
+  sha256: z.string().length(64),
+  bytes: z.int().positive(),
+  documents: z.int().positive(),
+  tokens: z.int().positive(),
+  vocabularySize: z.int().positive(),
+});
+export type CorpusManifest = z.infer<typeof corpusSchema>;
+
+export interface Corpus {
+  folder: string;
+  manifest: CorpusManifest;
+  /** All token ids; a document starts with <|endoftext|>, id 0. */
+  tokens: Uint16Array;
+}
+
+export interface TokenizeOptions {
+  /** UTF-8 text; documents separated by <|endoftext|>. */
+  text: string;
+  /** Where tokenizer.json, tokens.u16 and corpus.json go. Reused when they are of the same text and size. */
+  folder: string;
+  vocabularySize: number;
+  report?: Report;
+}
+
+export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> {
+  const { text, folder, vocabularySize, report = silent } = options;
+  if (!Number.isInteger(vocabularySize) || vocabularySize < 257 || vocabularySize > 65_536)
+    throw new LazyscopeError(
+      'bad_input',
+      `A byte-level vocabulary has 257 to 65,536 tokens, not ${vocabularySize}.`,
+    );
+  const sha256 = await fileSha256(text);
+  const done = readManifest(folder);
+  if (done?.sha256 === sha256 && done.vocabularySize === vocabularySize)
+    return { folder, manifest: done, tokens: readTokens(folder, done.tokens) };
+
+  const counts = new Map<string, number>();
+  for await (const piece of readDocuments(text)) {
+    countWords(piece.text, counts);
+    report({ stage: 'count words', done: piece.bytes, total: piece.totalBytes, unit: 'bytes' });
+  }
+  const vocabulary = learnBytePairs(counts, vocabularySize, [endOfText]);
+  if (vocabulary.pieces.length < vocabularySize)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${text}' is too short to learn ${vocabularySize} tokens from: it gives ${vocabulary.pieces.length}.`,
+    );
+
+  const encoder = new BytePairEncoder(vocabulary);
+  let documents = 0;
+  let tokens = 0;
+  let bytes = 0;
+  await atomically(join(folder, 'tokens.u16'), async (beside) => {
+    const handle = await open(beside, 'wx');
+    try {
+      for await (const piece of readDocuments(text)) {
+        const ids: number[] = [];
+        if (piece.startsDocument) ids.push(0);
+        encoder.encode(piece.text, (word) => {
+          for (const id of word) ids.push(id);
+        });
+        await writeAll(handle, new Uint8Array(Uint16Array.from(ids).buffer));
+        documents += Number(piece.startsDocument);
+        tokens += ids.length;
+        bytes = piece.totalBytes;
+        report({ stage: 'tokenise', done: piece.bytes, total: bytes, unit: 'bytes', values: { tokens } });
+      }
+    } finally {
+      await handle.close();
+    }
+  });
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), tokenizerJson(vocabulary));
+  const manifest: CorpusManifest = {
+    version: 1,
+    source: text.split('/').at(-1) ?? text,
+    sha256,
+    bytes,
+    documents,
+    tokens,
+    vocabularySize,
+  };
+  await writeJsonAtomic(join(folder, 'corpus.json'), manifest);
+  return { folder, manifest, tokens: readTokens(folder, tokens) };
+}
+
+/** A corpus that was tokenised before. Throws `not_found` or `corrupt`. */
+export function openCorpus(folder: string): Corpus {
+  const manifest = readManifest(folder);
+  if (!manifest)
+    throw new LazyscopeError(
+      'not_found',
+      `'${folder}' holds no tokenised text (corpus.json): tokenise one first.`,
+    );
+  return { folder, manifest, tokens: readTokens(folder, manifest.tokens) };
+}
+
+function readManifest(folder: string): CorpusManifest | undefined {
+  const path = join(folder, 'corpus.json');
+  if (!existsSync(path)) return undefined;
+  try {
+    return corpusSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    throw new LazyscopeError('corrupt', `'${path}' is damaged: delete it and tokenise the text again.`, {
+      cause: error,
+    });
+  }
+}
+
+function readTokens(folder: string, count: number): Uint16Array {
+  const path = join(folder, 'tokens.u16');
+  const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array();
+  if (bytes.length !== 2 * count)
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' has ${bytes.length} bytes instead of ${2 * count}: delete corpus.json beside it and tokenise again.`,
+    );
+  return new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}

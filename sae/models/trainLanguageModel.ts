@@ -1,0 +1,297 @@
+/**
+ * Trains a small decoder from scratch: AdamW with decoupled weight decay on matrices, clipped gradients, linear
+ * warm-up and a cosine; writes a Hugging Face folder. The model is the one of decoder.ts, differentiated by
+ * TF.js, so what is trained is what is later read.
+ */
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LazyscopeError } from '../errors.ts';
+import { writeSafetensors } from '../formats/safetensors.ts';
+import type { TensorToWrite } from '../formats/safetensors.ts';
+import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from '../ops/adamW.ts';
+import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
+import { silent } from '../progress.ts';
+import type { Report } from '../progress.ts';
+import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { withLock } from '../store/lock.ts';
+import { tf } from '../tensor/tf.ts';
+import type { Tensor, Tensor1D, Variable } from '../tensor/tf.ts';
+import { CorpusBatches, holdOut } from './corpusBatches.ts';
+import { runDecoder } from './decoder.ts';
+import { familyOf } from './families.ts';
+import { HookTap } from './hookTap.ts';
+import { initialWeights } from './initialWeights.ts';
+import { learningRateAt, modelConfigOf, parseLanguageModelTraining } from './languageModelTraining.ts';
+import type { LanguageModelTraining, LossPoint } from './languageModelTraining.ts';
+import { toHuggingFaceConfig } from './modelConfig.ts';
+import type { ModelConfig } from './modelConfig.ts';
+import { tokenizerConfigJson } from './tokenizerFiles.ts';
+import type { Corpus } from './tokenizeCorpus.ts';
+import { readCheckpoint, writeCheckpoint } from './trainingCheckpoint.ts';
+import type { TrainingState } from './trainingCheckpoint.ts';
+
+export interface TrainLanguageModelOptions {
+  /** From tokenizeCorpus; its vocabulary size is the model's. */
+  corpus: Corpus;
+  /** The model's folder; must not hold a finished model. */
+  folder: string;
+  config: Partial<LanguageModelTraining>;
+  /** Go on from the folder's checkpoint when there is one; without it, a checkpoint is a conflict. */
+  resume?: boolean;
+  /** Steps between checkpoints (0: only when cancelled), and seconds, whichever comes first. */
+  checkpointEvery?: number;
+  checkpointSeconds?: number;
+  report?: Report;
+  /** Cancelled: a checkpoint is written, then LazyscopeError 'cancelled' thrown. */
+  signal?: AbortSignal;
+  /** Recorded in training.json: backend, threads, machine. */
+  environment: Readonly<Record<string, string | number>>;
+}
+
+export interface TrainedLanguageModel {
+  folder: string;
+  parameters: number;
+  steps: number;
+  loss: number;
+  validationLoss: number;
+  seconds: number;
+  tokensPerSecond: number;
+}
+
+export async function trainLanguageModel(options: TrainLanguageModelOptions): Promise<TrainedLanguageModel> {
+  const config = parseLanguageModelTraining({
+    ...options.config,
+    vocabularySize: options.corpus.manifest.vocabularySize,
+  });
+  if (existsSync(join(options.folder, 'model.safetensors')))
+    throw new LazyscopeError('conflict', `'${options.folder}' already holds a model: choose another name.`);
+  return withLock(options.folder, 'language-model training', async () => {
+    const training = new Training(options, config);
+    try {
+      return await training.run();
+    } finally {
+      training.dispose();
+    }
+  });
+}
+
+class Training {
+  #options: TrainLanguageModelOptions;
+  #config: LanguageModelTraining;
+  #model: ModelConfig;
+  #names: string[];
+  #parameters: Variable[];
+  #weights: Map<string, Tensor>;
+  #moments: ReturnType<typeof createAdamWState>;
+  #decay: number[];
+  #batches: CorpusBatches;
+  #heldOut: Uint16Array;
+  #checkpoint: string;
+  #state: TrainingState;
+
+  constructor(options: TrainLanguageModelOptions, config: LanguageModelTraining) {
+    this.#options = options;
+    this.#config = config;
+    this.#model = modelConfigOf(config);
+    this.#checkpoint = join(options.folder, 'checkpoint.safetensors');
+    const { training, heldOut } = holdOut(options.corpus.tokens, config.validationFraction);
+    this.#batches = new CorpusBatches(training, config);
+    this.#heldOut = heldOut;
+    if (heldOut.length <= config.contextLength)
+      throw new LazyscopeError(
+        'bad_input',
+        `The text is too short: ${heldOut.length} tokens are held out, fewer than a context of ${config.contextLength}.`,
+      );
+    const { shapes } = familyOf(this.#model);
+    const initial = initialWeights(shapes, config.layers, config.seed);
+    this.#names = [...shapes.keys()];
+    this.#parameters = this.#names.map((name) =>
+      tf.tidy(() => tf.variable(tf.tensor(initial.get(name)!, [...shapes.get(name)!]), true)),
+    );
+    this.#weights = new Map(this.#names.map((name, i) => [name, this.#parameters[i]]));
+    this.#moments = createAdamWState(this.#parameters);
+    this.#decay = this.#parameters.map(({ shape }) => (shape.length > 1 ? config.weightDecay : 0));
+    this.#state = { config, corpusSha256: options.corpus.manifest.sha256, step: 0, seconds: 0, curve: [] };
+  }
+
+  async run(): Promise<TrainedLanguageModel> {
+    const { report = silent, signal, checkpointEvery = 0, checkpointSeconds = 60 } = this.#options;
+    const { steps, batchSize, contextLength, logEvery, validateEvery } = this.#config;
+    const state = this.#state;
+    await this.#resume();
+    const tokensPerStep = batchSize * contextLength;
+    const before = { step: state.step, seconds: state.seconds };
+    const started = performance.now();
+    let saved = started;
+    let sum = 0;
+    let summed = 0;
+    while (state.step < steps) {
+      const step = state.step + 1;
+      const rate = learningRateAt(this.#config, step);
+      const { loss, norm } = this.#step(step, rate);
+      if (!Number.isFinite(loss))
+        throw new LazyscopeError(
+          'bad_input',
+          `The loss is ${loss} at step ${step}: lower the learning rate (${this.#config.learningRate}).`,
+        );
+      state.step = step;
+      state.seconds = before.seconds + (performance.now() - started) / 1000;
+      sum += loss;
+      summed++;
+      if (step % logEvery === 0 || step === steps) {
+        const point: LossPoint = {
+          step,
+          tokens: step * tokensPerStep,
+          loss: sum / summed,
+          learningRate: rate,
+          gradientNorm: norm,
+        };
+        if (step % validateEvery === 0 || step === steps) point.validationLoss = this.#validationLoss();
+        state.curve.push(point);
+        sum = 0;
+        summed = 0;
+      }
+      const latest = state.curve.at(-1);
+      const values: Record<string, number> = { loss: latest?.loss ?? loss, learningRate: rate };
+      values.tokensPerSecond = ((step - before.step) * tokensPerStep) / (state.seconds - before.seconds);
+      const validated = state.curve.findLast((point) => point.validationLoss !== undefined);
+      if (validated?.validationLoss !== undefined) values.validationLoss = validated.validationLoss;
+      report({ stage: 'train language model', done: step, total: steps, unit: 'steps', values });
+
+      // A checkpoint stands where a point of the curve does, so that the mean loss behind it is complete.
+      const due =
+        (checkpointEvery > 0 && step % checkpointEvery === 0) ||
+        performance.now() - saved > checkpointSeconds * 1000 ||
+        signal?.aborted;
+      if (due && summed === 0 && step < steps) {
+        await this.#save();
+        saved = performance.now();
+        if (signal?.aborted)
+          throw new LazyscopeError(
+            'cancelled',
+            `Stopped at step ${step} of ${steps}; --resume goes on from there.`,
+          );
+      }
+      await new Promise(setImmediate);
+    }
+    return await this.#finish(tokensPerStep);
+  }
+
+  #loss(inputs: Int32Array, labels: Int32Array): Tensor1D {
+    const seq = this.#config.contextLength;
+    return tf.tidy(() => {
+      const tokens = tf.tensor2d(inputs, [inputs.length / seq, seq], 'int32');
+      const pass = { config: this.#model, weights: this.#weights, tap: new HookTap() };
+      const logits = runDecoder(pass, tokens)!;
+      return softmaxCrossEntropy(logits, tf.tensor1d(labels, 'int32'));
+    });
+  }
+
+  #step(step: number, learningRate: number): { loss: number; norm: number } {
+    const { inputs, labels } = this.#batches.at(step);
+    const { value, grads } = tf.variableGrads(
+      () => tf.mean(this.#loss(inputs, labels)).asScalar(),
+      this.#parameters,
+    );
+    const gradients = this.#parameters.map(({ name }) => grads[name]);
+    const norm = globalNorm(gradients);
+    const { clipNorm, beta1, beta2, epsilon } = this.#config;
+    adamWStep(this.#parameters, gradients, this.#moments, {
+      learningRate,
+      beta1,
+      beta2,
+      epsilon,
+      weightDecay: this.#decay,
+      step,
+      gradientScale: clipNorm === null || norm <= clipNorm ? 1 : clipNorm / norm,
+    });
+    const [loss] = value.dataSync();
+    tf.dispose([value, ...gradients]);
+    return { loss, norm };
+  }
+
+  /** Mean loss over the first held-out sequences, nats a token. */
+  #validationLoss(): number {
+    const { contextLength, batchSize, validationSequences } = this.#config;
+    const available = Math.floor((this.#heldOut.length - 1) / contextLength);
+    const sequences = Math.min(validationSequences, available);
+    let sum = 0;
+    for (let first = 0; first < sequences; first += batchSize) {
+      const from = first * contextLength;
+      const to = Math.min(first + batchSize, sequences) * contextLength;
+      const inputs = Int32Array.from(this.#heldOut.subarray(from, to));
+      const labels = Int32Array.from(this.#heldOut.subarray(from + 1, to + 1));
+      sum += tf.tidy(() => tf.sum(this.#loss(inputs, labels)).dataSync()[0]);
+    }
+    return sum / (sequences * contextLength);
+  }
+
+  async #resume(): Promise<void> {
+    if (!existsSync(this.#checkpoint)) return;
+    if (!this.#options.resume)
+      throw new LazyscopeError(
+        'conflict',
+        `'${this.#options.folder}' holds an unfinished training: resume it, or choose another name.`,
+      );
+    const targets = { parameters: this.#parameters, m: this.#moments.m, v: this.#moments.v };
+    const state = await readCheckpoint(this.#checkpoint, this.#state, this.#names, (role, i, values) =>
+      tf.tidy(() => targets[role][i].assign(tf.tensor(values, targets[role][i].shape))),
+    );
+    if (state) Object.assign(this.#state, state);
+  }
+
+  async #save(): Promise<void> {
+    const tensors = { names: this.#names, parameters: this.#parameters, ...this.#moments };
+    await writeCheckpoint(this.#checkpoint, this.#state, tensors);
+  }
+
+  /** The model's own file comes last: a folder that has it is complete. */
+  async #finish(tokensPerStep: number): Promise<TrainedLanguageModel> {
+    const { folder, corpus, environment } = this.#options;
+    const { dtype, contextLength, steps } = this.#config;
+    const { curve, seconds } = this.#state;
+    const last = curve.at(-1)!;
+    await writeFileAtomic(
+      join(folder, 'tokenizer.json'),
+      await readFile(join(corpus.folder, 'tokenizer.json')),
+    );
+    await writeJsonAtomic(join(folder, 'tokenizer_config.json'), tokenizerConfigJson(contextLength));
+    await writeJsonAtomic(join(folder, 'config.json'), {
+      ...toHuggingFaceConfig(this.#model),
+      torch_dtype: dtype === 'F16' ? 'float16' : 'float32',
+    });
+    const result: TrainedLanguageModel = {
+      folder,
+      parameters: this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0),
+      steps,
+      loss: last.loss,
+      validationLoss: last.validationLoss!,
+      seconds,
+      tokensPerSecond: (steps * tokensPerStep) / seconds,
+    };
+    const { folder: _, ...figures } = result;
+    const record = {
+      version: 1,
+      ...figures,
+      corpus: corpus.manifest,
+      config: this.#config,
+      environment,
+      curve,
+    };
+    await writeJsonAtomic(join(folder, 'training.json'), record);
+    const tensors: Record<string, TensorToWrite> = {};
+    for (const [i, name] of this.#names.entries()) {
+      const { shape } = this.#parameters[i];
+      tensors[name] = { shape, data: (await this.#parameters[i].data()) as Float32Array, dtype };
+    }
+    await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+    await rm(this.#checkpoint, { force: true });
+    return result;
+  }
+
+  dispose(): void {
+    tf.dispose(this.#parameters);
+    disposeAdamWState(this.#moments);
+  }
+}
