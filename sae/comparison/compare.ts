@@ -1,0 +1,202 @@
+/**
+ * Compares two trained dictionaries and stores what was found: comparisons/<name>/ with matches.parquet,
+ * curve.parquet and, last, comparison.json, which says that the others are whole.
+ */
+import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
+import { LazyscopeError } from '../errors.ts';
+import { silent, type Report } from '../progress.ts';
+import { writeJsonAtomic } from '../store/atomicWrite.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { withLock } from '../store/lock.ts';
+import {
+  comparisonManifestSchema,
+  runManifestSchema,
+  type ComparisonManifest,
+  type DictionaryReference,
+  type RunManifest,
+} from '../store/manifests.ts';
+import { writeParquet } from '../store/parquet.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { curveColumns, matchColumns } from '../store/tables.ts';
+import { tf } from '../tensor/tf.ts';
+import { ActivationAgreement } from './activationAgreement.ts';
+import { matchDictionaries } from './matchDictionaries.ts';
+import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
+import { dictionaryKey } from './sharedLinks.ts';
+
+export interface CompareOptions {
+  store: StoreLayout;
+  name: string;
+  a: DictionaryReference;
+  b: DictionaryReference;
+  /** Both cosines must reach it for a latent to count as shared. 0.7 in Paulo & Belrose. */
+  threshold?: number;
+  /** Held-out tokens on which activations are compared, from the first one. */
+  maxTokens?: number;
+  report?: Report;
+}
+
+/** The dense solver's limit: beyond it a cosine matrix is larger than 64 MiB and its assignment longer than seconds. */
+export const maximumLatents = 4096;
+
+const batchRows = 1024;
+
+/**
+ * METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
+ * point, so that runs of different layers can be compared when one capture has both.
+ *
+ * A comparison of the same two dictionaries by that name is made again; throws 'conflict' when the name belongs to another
+ * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
+ */
+export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
+  const { store, name, a, b, threshold = 0.7, maxTokens = 32_768, report = silent } = options;
+  const started = performance.now();
+  const folder = store.comparison(name);
+  checkThreshold(threshold);
+  await checkName(store, name, a, b);
+  const [runA, runB] = await Promise.all(
+    [a, b].map(({ run }) => readManifest(store.runManifest(run), runManifestSchema)),
+  );
+  const capture = await openCapture(store, runA.config.capture);
+  checkHook(capture, runB, b);
+  const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
+  const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
+  try {
+    checkSizes(dictionaryA, a);
+    checkSizes(dictionaryB, b);
+    if (dictionaryA.d !== dictionaryB.d)
+      throw new LazyscopeError(
+        'bad_input',
+        `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
+      );
+    return await withLock(folder, `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`, async () => {
+      report({ stage: 'match latents', done: 0, total: dictionaryA.latents, unit: 'latents' });
+      const match = matchDictionaries(dictionaryA, dictionaryB, [dictionaryKey(a), dictionaryKey(b)]);
+      report({
+        stage: 'match latents',
+        done: dictionaryA.latents,
+        total: dictionaryA.latents,
+        unit: 'latents',
+      });
+      const agreement = compareActivations(
+        { dictionary: dictionaryA, hook: runA.config.hook },
+        { dictionary: dictionaryB, hook: runB.config.hook },
+        { capture, match: match.decoder.match, maxTokens, report },
+      );
+      const shared = sharedLatents(match, threshold);
+
+      // A manifest of an earlier comparison must not vouch for the tables of this one.
+      await rm(store.comparisonManifest(name), { force: true });
+      await writeParquet(store.comparisonMatches(name), matchColumns, {
+        latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
+        decoderMatch: match.decoder.match,
+        decoderCosine: match.decoder.cosine,
+        encoderMatch: match.encoder.match,
+        encoderCosine: match.encoder.cosine,
+        shared,
+        nearest: match.nearest.match,
+        nearestCosine: match.nearest.cosine,
+        activationCorrelation: agreement.correlation(),
+        firingJaccard: agreement.jaccard(),
+      });
+      await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
+      const manifest: ComparisonManifest = {
+        version: 1,
+        name,
+        createdAt: new Date().toISOString(),
+        a,
+        b,
+        architectures: [dictionaryA.architecture, dictionaryB.architecture],
+        latents: dictionaryA.latents,
+        threshold,
+        shared: shared.filter(Boolean).length / dictionaryA.latents,
+        sharedDecoder: matchedFraction(match.decoder, threshold),
+        sharedEncoder: matchedFraction(match.encoder, threshold),
+        mmcs: meanCosine(match.nearest),
+        pwMcc: meanCosine(match.decoder),
+        solver: match.solver,
+        gap: match.gap,
+        seconds: (performance.now() - started) / 1000,
+        peakRssMb: process.resourceUsage().maxRSS / 1024,
+      };
+      await writeJsonAtomic(store.comparisonManifest(name), manifest);
+      return manifest;
+    });
+  } finally {
+    dictionaryA.dispose();
+    dictionaryB.dispose();
+    capture.close();
+  }
+}
+
+interface Side {
+  dictionary: Autoencoder;
+  hook: string;
+}
+
+function compareActivations(
+  a: Side,
+  b: Side,
+  {
+    capture,
+    match,
+    maxTokens,
+    report,
+  }: { capture: Capture; match: Int32Array; maxTokens: number; report: Report },
+): ActivationAgreement {
+  const agreement = new ActivationAgreement(match, b.dictionary.latents);
+  const total = Math.min(capture.heldOutRows, maxTokens);
+  for (let done = 0; done < total;) {
+    const rows = Math.min(batchRows, total - done);
+    const encode = ({ dictionary, hook }: Side) => {
+      const x = tf.tensor2d(capture.readRows(hook, capture.trainRows + done, rows), [rows, dictionary.d]);
+      const code = dictionary.encode(x);
+      x.dispose();
+      return code;
+    };
+    agreement.add(encode(a), encode(b));
+    done += rows;
+    report({ stage: 'compare activations', done, total, unit: 'tokens' });
+  }
+  return agreement;
+}
+
+function checkThreshold(threshold: number): void {
+  if (threshold >= 0 && threshold <= 1) return;
+  throw new LazyscopeError('bad_input', `The threshold is a cosine between 0 and 1, but got ${threshold}.`);
+}
+
+async function checkName(
+  store: StoreLayout,
+  name: string,
+  a: DictionaryReference,
+  b: DictionaryReference,
+): Promise<void> {
+  if (!existsSync(store.comparisonManifest(name))) return;
+  const old = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  if (dictionaryKey(old.a) === dictionaryKey(a) && dictionaryKey(old.b) === dictionaryKey(b)) return;
+  throw new LazyscopeError(
+    'conflict',
+    `The comparison '${name}' is of '${dictionaryKey(old.a)}' with '${dictionaryKey(old.b)}': choose another name.`,
+  );
+}
+
+function checkHook(capture: Capture, run: RunManifest, reference: DictionaryReference): void {
+  const hook = capture.manifest.hooks.find((h) => h.hook === run.config.hook);
+  if (hook?.width === run.d) return;
+  throw new LazyscopeError(
+    'bad_input',
+    `The capture '${capture.manifest.name}' has no '${run.config.hook}' of width ${run.d}, which '${dictionaryKey(reference)}' reads: compare runs whose hook points are in one capture.`,
+  );
+}
+
+function checkSizes(dictionary: Autoencoder, reference: DictionaryReference): void {
+  if (dictionary.latents <= maximumLatents) return;
+  throw new LazyscopeError(
+    'bad_input',
+    `'${dictionaryKey(reference)}' has ${dictionary.latents} latents, but the dense solver stops at ${maximumLatents}: compare narrower dictionaries.`,
+  );
+}
