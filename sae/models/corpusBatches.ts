@@ -1,10 +1,12 @@
 /**
  * Which tokens a training step sees. A function of seed and step alone, so that a resumed training reads what
  * the interrupted one would have read. Every epoch cuts the text at a new offset into sequences and goes
- * through them in a fresh permutation.
+ * through them in a fresh permutation. A sequence starts with <|endoftext|>, as contexts do when activations are
+ * captured (packTokens.ts): the first position is where attention rests, and no word should stand there.
  */
 import { LazyscopeError } from '../errors.ts';
 import { Random } from '../tensor/random.ts';
+import { endOfTextId } from './tokenizerFiles.ts';
 
 const blockTokens = 8192;
 
@@ -35,12 +37,34 @@ export function holdOut(
   return { training, heldOut };
 }
 
+/** Inputs and the tokens that follow them, each [batch × seq]. */
+export interface SequenceBatch {
+  inputs: Int32Array;
+  labels: Int32Array;
+}
+
+/** Sequences that predict the `contextLength` tokens from each start on. */
+export function sequencesAt(
+  tokens: Uint16Array,
+  starts: readonly number[],
+  contextLength: number,
+): SequenceBatch {
+  const inputs = new Int32Array(starts.length * contextLength);
+  const labels = new Int32Array(starts.length * contextLength);
+  starts.forEach((start, row) => {
+    inputs[row * contextLength] = endOfTextId;
+    inputs.set(tokens.subarray(start, start + contextLength - 1), row * contextLength + 1);
+    labels.set(tokens.subarray(start, start + contextLength), row * contextLength);
+  });
+  return { inputs, labels };
+}
+
 export class CorpusBatches {
   #tokens: Uint16Array;
   #seed: number;
   #batchSize: number;
   #contextLength: number;
-  /** Sequences an epoch; one fewer than fits, so that any offset does. */
+  /** Sequences an epoch; one fewer than fit, so that any offset will do. */
   readonly sequences: number;
   #epoch?: { number: number; order: Uint32Array; offset: number };
 
@@ -49,7 +73,7 @@ export class CorpusBatches {
     this.#seed = options.seed;
     this.#batchSize = options.batchSize;
     this.#contextLength = options.contextLength;
-    this.sequences = Math.floor((tokens.length - 1) / options.contextLength) - 1;
+    this.sequences = Math.floor(tokens.length / options.contextLength) - 1;
     if (this.sequences < 1)
       throw new LazyscopeError(
         'bad_input',
@@ -57,17 +81,12 @@ export class CorpusBatches {
       );
   }
 
-  /** Inputs and the tokens that follow them, each [batch × seq]. Steps count from 1. */
-  at(step: number): { inputs: Int32Array; labels: Int32Array } {
-    const n = this.#contextLength;
-    const inputs = new Int32Array(this.#batchSize * n);
-    const labels = new Int32Array(this.#batchSize * n);
-    for (let row = 0; row < this.#batchSize; row++) {
-      const start = this.#start((step - 1) * this.#batchSize + row);
-      inputs.set(this.#tokens.subarray(start, start + n), row * n);
-      labels.set(this.#tokens.subarray(start + 1, start + 1 + n), row * n);
-    }
-    return { inputs, labels };
+  /** Steps count from 1. */
+  at(step: number): SequenceBatch {
+    const starts = Array.from({ length: this.#batchSize }, (_, row) =>
+      this.#start((step - 1) * this.#batchSize + row),
+    );
+    return sequencesAt(this.#tokens, starts, this.#contextLength);
   }
 
   #start(draw: number): number {

@@ -7,11 +7,12 @@
  */
 import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import type { HookPoint } from './hookPoints.ts';
+import type { KeyValueCache } from './keyValueCache.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface ForwardOptions {
-  /** Hook points to return. */
+  /** Hook points to return: what went on downstream, so a point that is replaced too gives its replacement. */
   read?: readonly HookPoint[];
   /** Called with the activation at a hook point; what it returns takes the activation's place downstream. */
   replace?: Partial<Record<HookPoint, (activation: Tensor) => Tensor>>;
@@ -22,7 +23,7 @@ export interface ForwardOptions {
 export interface ForwardResult {
   /** [batch, seq, vocab]; absent when `readOnly`. */
   logits?: Tensor3D;
-  /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, seq]. */
+  /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]. */
   activations: Map<HookPoint, Tensor>;
 }
 
@@ -34,11 +35,17 @@ export interface LanguageModel {
   readonly tokenizer: Tokenizer;
   /** All hook points of this model, in forward order. */
   readonly hookPoints: readonly HookPoint[];
-  /** Width of the last axis at a hook point (for attn.hook_z: heads × head, flattened). */
+  /** Width of the last axis at a hook point (for attn.hook_z: heads × head, flattened). Throws at attn.hook_pattern, which has none. */
   width(hook: HookPoint): number;
-  /** The result's tensors are the caller's to dispose; everything in between is disposed. tokens: int32 [batch, seq]. */
-  forward(tokens: Tensor2D, options?: ForwardOptions): ForwardResult;
-  /** W_U [d, vocab] with the final norm's gain folded in; a direction v in the residual stream moves the logits by v·W_U (up to the norm's scale). Read by the feature index. */
+  /**
+   * The result's tensors are the caller's to dispose; everything in between is disposed. tokens: int32 [batch, seq].
+   * With a cache, the tokens go on where it ends, and are added to it.
+   */
+  forward(tokens: Tensor2D, options?: ForwardOptions, cache?: KeyValueCache): ForwardResult;
+  /**
+   * W_U [d, vocab] with the final norm's gain (and LayerNorm's centring) folded in; a direction v in the residual
+   * stream moves the logits by v·W_U (up to the norm's scale). Read by the feature index.
+   */
   foldedUnembedding(): Tensor2D;
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;

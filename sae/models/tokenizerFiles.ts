@@ -2,6 +2,8 @@
 import type { BytePairVocabulary } from './bytePairEncoding.ts';
 
 export const endOfText = '<|endoftext|>';
+/** The first piece of every vocabulary learnt here. */
+export const endOfTextId = 0;
 
 export function tokenizerJson({ pieces, merges, specialTokens }: BytePairVocabulary): object {
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -20,7 +22,17 @@ export function tokenizerJson({ pieces, merges, specialTokens }: BytePairVocabul
     })),
     normalizer: null,
     pre_tokenizer: byteLevel,
-    post_processor: { ...byteLevel, trim_offsets: false },
+    // Models trained here have seen <|endoftext|> first in every context.
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: endOfText, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+      pair: [
+        { SpecialToken: { id: endOfText, type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { Sequence: { id: 'B', type_id: 1 } },
+      ],
+      special_tokens: { [endOfText]: { id: endOfText, ids: [endOfTextId], tokens: [endOfText] } },
+    },
     decoder: byteLevel,
     model: {
       type: 'BPE',
@@ -38,11 +50,11 @@ export function tokenizerJson({ pieces, merges, specialTokens }: BytePairVocabul
 
 export function tokenizerConfigJson(contextLength: number): object {
   return {
-    tokenizer_class: 'GPT2Tokenizer',
+    tokenizer_class: 'PreTrainedTokenizerFast',
     bos_token: endOfText,
     eos_token: endOfText,
     unk_token: endOfText,
-    add_bos_token: false,
+    add_bos_token: true,
     add_prefix_space: false,
     clean_up_tokenization_spaces: false,
     model_max_length: contextLength,

@@ -17,7 +17,8 @@ import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
 import { withLock } from '../store/lock.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor1D, Variable } from '../tensor/tf.ts';
-import { CorpusBatches, holdOut } from './corpusBatches.ts';
+import { CorpusBatches, holdOut, sequencesAt } from './corpusBatches.ts';
+import type { SequenceBatch } from './corpusBatches.ts';
 import { runDecoder } from './decoder.ts';
 import { familyOf } from './families.ts';
 import { HookTap } from './hookTap.ts';
@@ -98,7 +99,7 @@ class Training {
     const { training, heldOut } = holdOut(options.corpus.tokens, config.validationFraction);
     this.#batches = new CorpusBatches(training, config);
     this.#heldOut = heldOut;
-    if (heldOut.length <= config.contextLength)
+    if (heldOut.length < config.contextLength)
       throw new LazyscopeError(
         'bad_input',
         `The text is too short: ${heldOut.length} tokens are held out, fewer than a context of ${config.contextLength}.`,
@@ -178,7 +179,8 @@ class Training {
     return await this.#finish(tokensPerStep);
   }
 
-  #loss(inputs: Int32Array, labels: Int32Array): Tensor1D {
+  /** [batch × seq], nats. */
+  #losses({ inputs, labels }: SequenceBatch): Tensor1D {
     const seq = this.#config.contextLength;
     return tf.tidy(() => {
       const tokens = tf.tensor2d(inputs, [inputs.length / seq, seq], 'int32');
@@ -189,9 +191,9 @@ class Training {
   }
 
   #step(step: number, learningRate: number): { loss: number; norm: number } {
-    const { inputs, labels } = this.#batches.at(step);
+    const batch = this.#batches.at(step);
     const { value, grads } = tf.variableGrads(
-      () => tf.mean(this.#loss(inputs, labels)).asScalar(),
+      () => tf.mean(this.#losses(batch)).asScalar(),
       this.#parameters,
     );
     const gradients = this.#parameters.map(({ name }) => grads[name]);
@@ -214,15 +216,14 @@ class Training {
   /** Mean loss over the first held-out sequences, nats a token. */
   #validationLoss(): number {
     const { contextLength, batchSize, validationSequences } = this.#config;
-    const available = Math.floor((this.#heldOut.length - 1) / contextLength);
+    const available = Math.floor(this.#heldOut.length / contextLength);
     const sequences = Math.min(validationSequences, available);
     let sum = 0;
     for (let first = 0; first < sequences; first += batchSize) {
-      const from = first * contextLength;
-      const to = Math.min(first + batchSize, sequences) * contextLength;
-      const inputs = Int32Array.from(this.#heldOut.subarray(from, to));
-      const labels = Int32Array.from(this.#heldOut.subarray(from + 1, to + 1));
-      sum += tf.tidy(() => tf.sum(this.#loss(inputs, labels)).dataSync()[0]);
+      const rows = Math.min(batchSize, sequences - first);
+      const starts = Array.from({ length: rows }, (_, row) => (first + row) * contextLength);
+      const batch = sequencesAt(this.#heldOut, starts, contextLength);
+      sum += tf.tidy(() => tf.sum(this.#losses(batch)).dataSync()[0]);
     }
     return sum / (sequences * contextLength);
   }
