@@ -62,7 +62,7 @@ export const matchColumns = {
   /** The nearest decoder row of b, matched or not. */
   nearest: 'INTEGER',
   nearestCosine: 'DOUBLE',
-  /** Pearson correlation of activations with decoderMatch on the union of firings, and Jaccard of firing, on held-out tokens. */
+  /** Pearson correlation of activations with decoderMatch on the union of firings, and Jaccard of firing, on held-out tokens; NaN where neither fires or one does not vary. */
   activationCorrelation: 'DOUBLE',
   firingJaccard: 'DOUBLE',
 } as const satisfies TableDefinition;
@@ -90,10 +90,11 @@ export const sparsityNeuronColumns = {
   /** Share of tokens on which it is not exactly zero, and on which |a| > the report's middle threshold. */
   frequency: 'DOUBLE',
   frequencyAt: 'DOUBLE',
+  /** Mean of a over the tokens on which it fires, and the largest |a|. */
   meanActivation: 'DOUBLE',
   maxActivation: 'DOUBLE',
   outputNorm: 'DOUBLE',
-  /** Tokens it fires on most, and tokens it writes (W_down[:,i]·W_U). */
+  /** Tokens on which |a| was largest, strongest first, and tokens it writes (W_down[:,i]·W_U). */
   topTokens: 'INTEGER[]',
   promotedTokens: 'INTEGER[]',
 } as const satisfies TableDefinition;
