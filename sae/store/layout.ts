@@ -98,6 +98,10 @@ export class StoreLayout {
   database() {
     return join(this.root, 'lazyscope.duckdb');
   }
+  /** Where the running server can be reached; absent while none runs. */
+  serverAddress() {
+    return join(this.root, 'server.json');
+  }
 }
 
 /** A name is one folder: letters, digits, dot, dash and underscore, so that it can't lead out of the store. */
