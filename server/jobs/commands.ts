@@ -1,6 +1,174 @@
+/** Runs the command line in child processes: that is how the server computes, so that it never stops answering. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { Progress } from '../../sae/progress.ts';
 import type { GenerateInput, Generation } from '../contract/models.ts';
 import type { Overview } from '../contract/overview.ts';
-export declare class Commands {
-  backend(): Overview['backend'];
-  generate(folder: string, input: GenerateInput): Promise<Generation>;
+import type { Log } from '../log.ts';
+
+export interface CommandsOptions {
+  /** What to run before the arguments, for example `[node, scripts/lazyscope.mjs]`. */
+  program: readonly [string, ...string[]];
+  dataFolder: string;
+  /** Handed on as `--backend` and `--threads` where given. */
+  backend?: string;
+  threads?: number;
+  log: Log;
+}
+
+export interface CommandListener {
+  progress?(progress: Progress): void;
+  line?(line: string): void;
+}
+
+export interface Running {
+  /** Asks it to stop as Ctrl-C does: it keeps what it has and exits. Insists after a while. */
+  stop(): void;
+  finished: Promise<{ exitCode: number; output: string }>;
+}
+
+const progressSchema = z.object({
+  progress: z.object({
+    stage: z.string(),
+    done: z.number(),
+    total: z.number(),
+    unit: z.string(),
+    values: z.record(z.string(), z.number().nullable()).optional(),
+  }),
+});
+const generationSchema = z.object({ text: z.string(), tokens: z.number(), seconds: z.number() });
+const doctorSchema = z.object({ chosen: z.object({ name: z.string(), detail: z.string() }).nullable() });
+
+/** Milliseconds a command has for its checkpoint before it is killed. */
+const patience = 60_000;
+
+export class Commands {
+  readonly #options: CommandsOptions;
+  readonly #running = new Set<Running>();
+  #backend: Overview['backend'] = null;
+  #askedForBackend = false;
+  /** Texts are generated one at a time. */
+  #generations: Promise<unknown> = Promise.resolve();
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  run(args: readonly string[], listener: CommandListener = {}): Running {
+    const { program, dataFolder, backend, threads } = this.#options;
+    const [file, ...before] = program;
+    const common = [
+      '--json',
+      `--data=${dataFolder}`,
+      ...(backend === undefined ? [] : [`--backend=${backend}`]),
+      ...(threads === undefined ? [] : [`--threads=${threads}`]),
+    ];
+    const child = spawn(file, [...before, ...args, ...common], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const lines = createInterface({ input: child.stderr });
+    lines.on('line', (line) => readLine(line, listener));
+    const linesEnded = new Promise<void>((resolve) => lines.once('close', resolve));
+    const closed = new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 137)));
+    });
+    const running: Running = {
+      stop: () => stopChild(child),
+      finished: closed.then(async (exitCode) => {
+        await linesEnded;
+        return { exitCode, output };
+      }),
+    };
+    this.#running.add(running);
+    running.finished.finally(() => this.#running.delete(running)).catch(() => {});
+    return running;
+  }
+
+  generate(folder: string, input: GenerateInput): Promise<Generation> {
+    const turn = this.#generations.then(() => this.#generate(folder, input));
+    this.#generations = turn.catch(() => {});
+    return turn;
+  }
+
+  async #generate(folder: string, input: GenerateInput): Promise<Generation> {
+    const { model, prompt, maxNewTokens, temperature, topK, topP, seed } = input;
+    const optional = { 'top-k': topK, 'top-p': topP, seed };
+    const lines: string[] = [];
+    const { exitCode, output } = await this.run(
+      [
+        'lm',
+        'generate',
+        `--model=${folder}`,
+        `--prompt=${prompt}`,
+        `--max-new-tokens=${maxNewTokens}`,
+        `--temperature=${temperature}`,
+        ...Object.entries(optional)
+          .filter(([, value]) => value !== undefined)
+          .map(([name, value]) => `--${name}=${value}`),
+      ],
+      { line: (line) => lines.push(line) },
+    ).finished;
+    if (exitCode === 2)
+      throw new LazyscopeError('bad_input', errorLine(lines) ?? `Model '${model}' could not generate text.`);
+    if (exitCode !== 0) throw new Error(`lm generate exited with ${exitCode}:\n${lines.join('\n')}`);
+    return { model, prompt, ...generationSchema.parse(JSON.parse(output)) };
+  }
+
+  /** What commands compute on: null until `doctor` has answered, which is asked on the first call. */
+  backend(): Overview['backend'] {
+    if (!this.#askedForBackend) {
+      this.#askedForBackend = true;
+      this.#askDoctor().catch((error: unknown) => this.#options.log('doctor gave no answer.', error));
+    }
+    return this.#backend;
+  }
+
+  async #askDoctor(): Promise<void> {
+    const { output } = await this.run(['doctor']).finished;
+    this.#backend = doctorSchema.parse(JSON.parse(output)).chosen;
+  }
+
+  /** Stops every child and waits for them. */
+  async close(): Promise<void> {
+    const running = [...this.#running];
+    for (const each of running) each.stop();
+    await Promise.allSettled(running.map((each) => each.finished));
+  }
+}
+
+function readLine(line: string, listener: CommandListener): void {
+  if (line.startsWith('{"progress":')) {
+    try {
+      const { values, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
+      const finite = Object.entries(values ?? {}).filter(
+        (entry): entry is [string, number] => entry[1] !== null,
+      );
+      listener.progress?.({ ...progress, ...(values ? { values: Object.fromEntries(finite) } : {}) });
+      return;
+    } catch {
+      // Not progress after all: shown as the line it is.
+    }
+  }
+  if (line.trim() !== '') listener.line?.(line);
+}
+
+function stopChild(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGINT');
+  const insist = setTimeout(() => child.kill('SIGKILL'), patience);
+  insist.unref();
+  child.once('close', () => clearTimeout(insist));
+}
+
+/** The sentence of the one line `lazyscope: …` that a failed command ends with. */
+export function errorLine(lines: readonly string[]): string | undefined {
+  const last = lines.findLast((line) => line.startsWith('lazyscope: '));
+  return last?.slice('lazyscope: '.length);
 }

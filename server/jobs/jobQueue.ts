@@ -1,8 +1,238 @@
+/**
+ * Jobs wait in one queue and run one at a time (training fills every core), each a child process of the
+ * command line. What happens to them is told to subscribers as numbered events, so that a client that lost
+ * its connection goes on where it was.
+ */
+import { EventEmitter, on } from 'node:events';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { Progress } from '../../sae/progress.ts';
 import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
-export declare class JobQueue {
-  list(): Promise<Job[]>;
-  get(id: string): Promise<JobDetail>;
-  start(input: JobStartInput): Promise<Job>;
-  cancel(id: string): Promise<Job>;
-  watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]>;
+import type { Database } from '../database.ts';
+import type { Log } from '../log.ts';
+import { commandArguments, commandLine } from './commandArguments.ts';
+import { errorLine } from './commands.ts';
+import type { Commands, Running } from './commands.ts';
+import { JobLog } from './jobLog.ts';
+
+interface NumberedEvent {
+  number: number;
+  event: JobEvent;
+}
+
+/** Events kept for clients that reconnect. */
+const keptEvents = 2_000;
+/** Lines of a command's output kept. */
+const keptLines = 500;
+
+export class JobQueue {
+  readonly #commands: Commands;
+  readonly #records: JobLog;
+  readonly #log: Log;
+  readonly #jobs = new Map<string, JobDetail>();
+  #waiting: { job: JobDetail; args: string[] }[] = [];
+  readonly #running = new Map<string, Running>();
+  readonly #concurrency: number;
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #events: NumberedEvent[] = [];
+  /** Tells this server's event numbers from those of one before it. */
+  readonly #epoch = Date.now().toString(36);
+  #number = 0;
+  #closing = false;
+
+  private constructor(commands: Commands, records: JobLog, log: Log, concurrency: number) {
+    this.#commands = commands;
+    this.#records = records;
+    this.#log = log;
+    this.#concurrency = concurrency;
+  }
+
+  /** Jobs that an earlier server left queued or running are marked as lost. */
+  static async open(
+    { commands, database, log }: { commands: Commands; database: Database; log: Log },
+    concurrency = 1,
+  ): Promise<JobQueue> {
+    const records = new JobLog(database);
+    const queue = new JobQueue(commands, records, log, concurrency);
+    for (const job of (await records.read()).reverse()) {
+      if (job.status === 'queued' || job.status === 'running') {
+        const lost = { ...job, status: 'lost' as const, finishedAt: new Date().toISOString() };
+        lost.error = 'The server stopped while this job was waiting or running: start it again.';
+        await records.write(lost);
+        queue.#jobs.set(job.id, lost);
+      } else queue.#jobs.set(job.id, job);
+    }
+    return queue;
+  }
+
+  /** Newest first. */
+  list(): Job[] {
+    return [...this.#jobs.values()].reverse().map(withoutDetail);
+  }
+
+  get(id: string): JobDetail {
+    return { ...this.#job(id) };
+  }
+
+  async start(input: JobStartInput): Promise<Job> {
+    if (this.#closing)
+      throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
+    const createdAt = new Date().toISOString();
+    const args = commandArguments(input);
+    const job: JobDetail = {
+      id: `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${(this.#jobs.size + 1).toString(36)}`,
+      ...input,
+      command: commandLine(args),
+      status: 'queued',
+      createdAt,
+      startedAt: null,
+      finishedAt: null,
+      exitCode: null,
+      progress: null,
+      error: null,
+      log: [],
+      result: null,
+    };
+    this.#jobs.set(job.id, job);
+    this.#waiting.push({ job, args });
+    await this.#changed(job);
+    this.#startNext();
+    return withoutDetail(job);
+  }
+
+  /** A running job is asked to stop and keeps what it has; the job is `cancelled` once its process has ended. */
+  async cancel(id: string): Promise<Job> {
+    const job = this.#job(id);
+    const running = this.#running.get(id);
+    if (running) running.stop();
+    else if (job.status === 'queued') {
+      this.#waiting = this.#waiting.filter((waiting) => waiting.job !== job);
+      job.status = 'cancelled';
+      job.finishedAt = new Date().toISOString();
+      await this.#changed(job);
+    } else
+      throw new LazyscopeError(
+        'conflict',
+        `Job '${id}' is ${job.status}: only a waiting or running one can be cancelled.`,
+      );
+    return withoutDetail(job);
+  }
+
+  /** Yields [event id, event]. First the events missed since `lastEventId`, or else the jobs as they stand. */
+  async *watch({ id, lastEventId }: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
+    if (id !== undefined) this.#job(id);
+    // Listening starts before the first look, so that nothing falls in between.
+    const stream = on(this.#emitter, 'event', { signal });
+    const concerns = ({ event }: NumberedEvent) => id === undefined || event.job.id === id;
+    const named = ({ number, event }: NumberedEvent): [string, JobEvent] => [
+      `${this.#epoch}.${number}`,
+      event,
+    ];
+    let seen = this.#number;
+    const missed = this.#missedSince(lastEventId);
+    if (missed) yield* missed.filter(concerns).map(named);
+    else
+      yield* this.list()
+        .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
+        .filter(concerns)
+        .reverse()
+        .map(named);
+    try {
+      for await (const [numbered] of stream as AsyncIterable<[NumberedEvent]>) {
+        if (numbered.number <= seen) continue;
+        seen = numbered.number;
+        if (concerns(numbered)) yield named(numbered);
+      }
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
+  }
+
+  /** Waiting jobs are cancelled, running ones stopped and waited for. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const { job } of this.#waiting.slice()) await this.cancel(job.id);
+    for (const running of this.#running.values()) running.stop();
+    await Promise.allSettled([...this.#running.values()].map((running) => running.finished));
+    // The last job's record is written right after its process has ended.
+    while (this.#running.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #job(id: string): JobDetail {
+    const job = this.#jobs.get(id);
+    if (!job) throw new LazyscopeError('not_found', `There is no job '${id}': see the list of jobs.`);
+    return job;
+  }
+
+  #missedSince(lastEventId: string | null | undefined): NumberedEvent[] | undefined {
+    const [epoch, number] = lastEventId?.split('.') ?? [];
+    const last = Number(number);
+    const oldest = this.#events[0]?.number ?? 1;
+    if (epoch !== this.#epoch || !Number.isInteger(last) || last + 1 < oldest) return undefined;
+    return this.#events.filter((event) => event.number > last);
+  }
+
+  #startNext(): void {
+    if (this.#closing || this.#running.size >= this.#concurrency) return;
+    const next = this.#waiting.shift();
+    if (!next) return;
+    const { job, args } = next;
+    this.#run(job, args).catch((error: unknown) =>
+      this.#log(`Job '${job.id}' could not be followed.`, error),
+    );
+  }
+
+  async #run(job: JobDetail, args: string[]): Promise<void> {
+    job.status = 'running';
+    job.startedAt = new Date().toISOString();
+    const running = this.#commands.run(args, {
+      progress: (progress) => this.#progressed(job, progress),
+      line: (line) => this.#said(job, line),
+    });
+    this.#running.set(job.id, running);
+    try {
+      await this.#changed(job);
+      const { exitCode, output } = await running.finished;
+      job.exitCode = exitCode;
+      job.status = exitCode === 0 ? 'done' : exitCode === 130 ? 'cancelled' : 'failed';
+      if (exitCode === 0) job.result = JSON.parse(output);
+      if (job.status === 'failed')
+        job.error = errorLine(job.log) ?? `The command ended with exit code ${exitCode}; its log says why.`;
+    } catch (error) {
+      job.status = 'failed';
+      job.error = "The command did not run or did not answer as it should; the server's log says why.";
+      this.#log(`Job '${job.id}' (${job.command}) failed.`, error);
+    } finally {
+      job.finishedAt = new Date().toISOString();
+      await this.#changed(job).finally(() => this.#running.delete(job.id));
+      this.#startNext();
+    }
+  }
+
+  #progressed(job: JobDetail, progress: Progress): void {
+    job.progress = progress;
+    this.#emit({ type: 'progress', job: withoutDetail(job) });
+  }
+
+  #said(job: JobDetail, line: string): void {
+    job.log.push(line);
+    if (job.log.length > keptLines) job.log.shift();
+    this.#emit({ type: 'log', job: withoutDetail(job), line });
+  }
+
+  /** Written first, told afterwards: who hears of a status finds it in the log. */
+  async #changed(job: JobDetail): Promise<void> {
+    await this.#records.write(job);
+    this.#emit({ type: 'status', job: withoutDetail(job) });
+  }
+
+  #emit(event: JobEvent): void {
+    const numbered = { number: ++this.#number, event };
+    this.#events.push(numbered);
+    if (this.#events.length > keptEvents) this.#events.shift();
+    this.#emitter.emit('event', numbered);
+  }
+}
+
+function withoutDetail({ log: _log, result: _result, ...job }: JobDetail): Job {
+  return job;
 }

@@ -1,0 +1,99 @@
+/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… for whole tables. */
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
+import { TRPCError } from '@trpc/server';
+import { Hono } from 'hono';
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { isLazyscopeError } from '../sae/errors.ts';
+import type { ErrorCode } from '../sae/errors.ts';
+import type { ServerContext } from './context.ts';
+import { dictionaryInput } from './contract/tokens.ts';
+import type { Guard } from './guard.ts';
+import { featuresArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
+import { appRouter } from './root.ts';
+
+const statuses = {
+  bad_input: 400,
+  not_found: 404,
+  conflict: 409,
+  corrupt: 422,
+  unavailable: 503,
+  no_space: 507,
+  cancelled: 499 as ContentfulStatusCode,
+} as const satisfies Record<ErrorCode, ContentfulStatusCode>;
+
+/** Paths the app answers; everything else is the explorer's. */
+export function isApiPath(path: string): boolean {
+  return /^\/(trpc|api)(\/|$)/.test(path);
+}
+
+export function createApp(server: ServerContext, guard: Guard): Hono {
+  const app = new Hono();
+  const admits = (request: Request) => guard.admits((name) => request.headers.get(name) ?? undefined);
+
+  app.use(async (c, next) => {
+    const refusal = guard.refusal((name) => c.req.header(name));
+    if (refusal) return c.json({ error: { code: 'refused', message: refusal.message } }, refusal.status);
+    return next();
+  });
+
+  app.all('/trpc/*', (c) =>
+    fetchRequestHandler({
+      endpoint: '/trpc',
+      req: c.req.raw,
+      router: appRouter,
+      createContext: ({ req }) => {
+        if (!admits(req))
+          throw new TRPCError({
+            code: 'UNAUTHORIZED',
+            message: "This server needs its token: open the address that 'lazyscope serve' printed.",
+          });
+        return server;
+      },
+      onError: ({ error, path }) => {
+        if (error.code === 'INTERNAL_SERVER_ERROR')
+          server.log(
+            `${path ?? 'a request'} failed: ${error.cause?.message ?? error.message}`,
+            error.cause ?? error,
+          );
+      },
+    }),
+  );
+
+  app.get('/api/health', (c) => c.json({ status: 'ok', version: server.version }));
+
+  app.use('/api/arrow/*', async (c, next) => {
+    if (!admits(c.req.raw))
+      return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
+    return next();
+  });
+  app.get('/api/arrow/features/:run/:seed', async (c) => {
+    const { run, seed } = c.req.param();
+    return arrow(c, await featuresArrow(server, dictionaryInput.parse({ run, seed: Number(seed) })));
+  });
+  app.get('/api/arrow/metrics/:run', async (c) => arrow(c, await metricsArrow(server, c.req.param('run'))));
+  app.get('/api/arrow/matches/:comparison', async (c) =>
+    arrow(c, await matchesArrow(server, c.req.param('comparison'))),
+  );
+
+  app.notFound((c) => c.json({ error: { code: 'not_found', message: `There is no ${c.req.path}.` } }, 404));
+  app.onError((error, c) => {
+    if (isLazyscopeError(error))
+      return c.json({ error: { code: error.code, message: error.message } }, statuses[error.code]);
+    if (error.name === 'ZodError')
+      return c.json({ error: { code: 'bad_input', message: 'The address is not what it must be.' } }, 400);
+    server.log(`${c.req.path} failed: ${error.message}`, error);
+    return c.json(
+      { error: { code: 'internal', message: 'Something went wrong inside the server; its log says what.' } },
+      500,
+    );
+  });
+  return app;
+}
+
+function arrow(c: Context, bytes: Uint8Array) {
+  return c.body(new Uint8Array(bytes).buffer, 200, {
+    'content-type': 'application/vnd.apache.arrow.stream',
+    'cache-control': 'no-store',
+  });
+}

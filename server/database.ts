@@ -1,0 +1,72 @@
+/**
+ * lazyscope.duckdb: what people make (labels) and the job log. Everything else in the store is files that
+ * commands write; this one file has one writer, the server.
+ */
+import { DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LazyscopeError } from '../sae/errors.ts';
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS labels (
+    run VARCHAR, seed INTEGER, latent INTEGER, label VARCHAR, note VARCHAR, "updatedAt" VARCHAR,
+    PRIMARY KEY (run, seed, latent)
+  );
+  CREATE TABLE IF NOT EXISTS jobs (
+    id VARCHAR PRIMARY KEY, kind VARCHAR, options VARCHAR, command VARCHAR, status VARCHAR,
+    "createdAt" VARCHAR, "startedAt" VARCHAR, "finishedAt" VARCHAR, "exitCode" INTEGER,
+    error VARCHAR, log VARCHAR, result VARCHAR
+  );`;
+
+export class Database {
+  readonly #instance: DuckDBInstance;
+  readonly #connection: DuckDBConnection;
+  /** Statements of one connection take turns. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#instance = instance;
+    this.#connection = connection;
+  }
+
+  /** Throws 'conflict' when another process has the file, 'corrupt' when it isn't a database. */
+  static async open(path: string): Promise<Database> {
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      const instance = await DuckDBInstance.create(path);
+      const connection = await instance.connect();
+      await connection.run(tables);
+      return new Database(instance, connection);
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message : '';
+      if (/lock/i.test(said))
+        throw new LazyscopeError(
+          'conflict',
+          `'${path}' is open in another process: stop the other server, or give this one its own --data folder.`,
+          { cause },
+        );
+      throw new LazyscopeError(
+        'corrupt',
+        `'${path}' can't be opened as a database: move it away to start a new one.`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  query(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Record<string, unknown>[]> {
+    const result = this.#last.then(async () =>
+      (await this.#connection.runAndReadAll(sql, params)).getRowObjectsJS(),
+    );
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.#connection.closeSync();
+    this.#instance.closeSync();
+  }
+}

@@ -1,0 +1,69 @@
+/** The jobs table: what was run, and what became of it. */
+import { z } from 'zod';
+import { jobStartInput, jobStatuses } from '../contract/jobs.ts';
+import type { Job, JobDetail } from '../contract/jobs.ts';
+import type { Database } from '../database.ts';
+
+const rowSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  options: z.string(),
+  command: z.string(),
+  status: z.enum(jobStatuses),
+  createdAt: z.string(),
+  startedAt: z.string().nullable(),
+  finishedAt: z.string().nullable(),
+  exitCode: z.number().nullable(),
+  error: z.string().nullable(),
+  log: z.string(),
+  result: z.string().nullable(),
+});
+
+/** Jobs kept; older ones are forgotten. */
+const kept = 500;
+
+export class JobLog {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async write(job: JobDetail): Promise<void> {
+    const { id, kind, command, status, createdAt, startedAt, finishedAt, exitCode, error } = job;
+    await this.#database.query(
+      `INSERT OR REPLACE INTO jobs VALUES ($id, $kind, $options, $command, $status, $createdAt, $startedAt,
+         $finishedAt, $exitCode, $error, $log, $result)`,
+      {
+        id,
+        kind,
+        command,
+        status,
+        createdAt,
+        startedAt,
+        finishedAt,
+        exitCode,
+        error,
+        options: JSON.stringify(job.options),
+        log: job.log.join('\n'),
+        result: job.result === null ? null : JSON.stringify(job.result),
+      },
+    );
+  }
+
+  /** Newest first. A job of a kind this version doesn't know is left out. */
+  async read(): Promise<JobDetail[]> {
+    await this.#database.query(
+      `DELETE FROM jobs WHERE id NOT IN (SELECT id FROM jobs ORDER BY "createdAt" DESC, id DESC LIMIT ${kept})`,
+    );
+    const rows = await this.#database.query('SELECT * FROM jobs ORDER BY "createdAt" DESC, id DESC');
+    return rows.flatMap((cells) => {
+      const row = rowSchema.parse(cells);
+      const input = jobStartInput.safeParse({ kind: row.kind, options: JSON.parse(row.options) });
+      if (!input.success) return [];
+      const job: Job = { ...row, ...input.data, progress: null };
+      const result: unknown = row.result === null ? null : JSON.parse(row.result);
+      return [{ ...job, log: row.log === '' ? [] : row.log.split('\n'), result }];
+    });
+  }
+}

@@ -1,0 +1,51 @@
+/** Opens what a server works with, and closes it again. */
+import { StoreLayout } from '../sae/store/layout.ts';
+import type { ServerContext } from './context.ts';
+import { Database } from './database.ts';
+import { Commands } from './jobs/commands.ts';
+import { JobQueue } from './jobs/jobQueue.ts';
+import type { Log } from './log.ts';
+import { LabelBook } from './queries/labelBook.ts';
+import { Sharing } from './queries/sharing.ts';
+import { TokenTexts } from './queries/tokenTexts.ts';
+
+export interface ContextOptions {
+  dataFolder: string;
+  /** Folders of models that came with the package. */
+  bundledModels: readonly string[];
+  version: string;
+  /** Runs the command line: node and the script. */
+  program: readonly [string, ...string[]];
+  /** What jobs compute on, where the person who started the server chose it. */
+  backend?: string;
+  threads?: number;
+  log: Log;
+}
+
+export async function openContext(
+  options: ContextOptions,
+): Promise<{ context: ServerContext; close: () => Promise<void> }> {
+  const { dataFolder, bundledModels, version, log } = options;
+  const store = new StoreLayout(dataFolder);
+  const database = await Database.open(store.database());
+  const commands = new Commands(options);
+  const jobs = await JobQueue.open({ commands, database, log });
+  const modelFolders = [...new Set([store.models(), ...bundledModels])];
+  const context: ServerContext = {
+    store,
+    modelFolders,
+    version,
+    tokens: new TokenTexts(modelFolders),
+    sharing: new Sharing(store, log),
+    labels: new LabelBook(database),
+    jobs,
+    commands,
+    log,
+  };
+  const close = async () => {
+    await jobs.close();
+    await commands.close();
+    await database.close();
+  };
+  return { context, close };
+}
