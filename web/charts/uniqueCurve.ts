@@ -1,12 +1,13 @@
 import * as Plot from '@observablehq/plot';
-import { compact, count } from '../format/number.ts';
+import { compact, count, percent } from '../format/number.ts';
 import { chart, type ChartSize } from './chartFrame.ts';
 
 export interface UniquePoint {
   seeds: number;
-  mean: number;
-  min: number;
-  max: number;
+  /** Distinct latents: those shared between seeds counted once. */
+  unique: number;
+  /** Live latents of these seeds, all told. */
+  total: number;
 }
 
 /** Distinct latents against the number of seeds trained: it would flatten if the dictionary were the model's own. */
@@ -15,19 +16,27 @@ export function uniqueCurve(points: readonly UniquePoint[], options: ChartSize &
     options,
     {
       label: 'Distinct latents against the number of seeds',
-      description: points.map((point) => `${point.seeds} seeds: ${count(point.mean)}`).join('; '),
+      description: points
+        .map((point) => `${point.seeds} seeds: ${count(point.unique)} distinct of ${count(point.total)}`)
+        .join('; '),
     },
     {
-      x: { type: 'point', label: 'seeds →', domain: points.map((point) => point.seeds), padding: 0.3 },
+      x: { type: 'point', label: 'seeds →', domain: points.map((point) => point.seeds), padding: 0.35 },
       y: { label: '↑ distinct latents', zero: true, nice: true, grid: true, ticks: 4, tickFormat: compact },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
-        // What it would be if no seed shared anything with another.
-        Plot.line(points, { x: 'seeds', y: (point: UniquePoint) => point.seeds * (points[0]?.mean ?? 0), stroke: 'var(--ink-3)', strokeDasharray: '3 3' }),
-        Plot.ruleX(points, { x: 'seeds', y1: 'min', y2: 'max', stroke: options.colour, strokeWidth: 2, strokeOpacity: 0.4 }),
-        Plot.line(points, { x: 'seeds', y: 'mean', stroke: options.colour, strokeWidth: 1.8 }),
-        Plot.dot(points, { x: 'seeds', y: 'mean', fill: options.colour, r: 3.5 }),
-        Plot.text(points, { x: 'seeds', y: 'mean', text: (point: UniquePoint) => count(Math.round(point.mean)), dy: 14, fill: 'var(--ink)', fontVariant: 'tabular-nums', lineAnchor: 'top' }),
+        Plot.line(points, { x: 'seeds', y: 'total', stroke: 'var(--ink-3)', strokeDasharray: '3 3' }),
+        Plot.line(points, { x: 'seeds', y: 'unique', stroke: options.colour, strokeWidth: 1.8 }),
+        Plot.dot(points, { x: 'seeds', y: 'unique', fill: options.colour, r: 3.5 }),
+        Plot.text(points, {
+          x: 'seeds',
+          y: 'unique',
+          text: (point: UniquePoint) => `${count(point.unique)}\n${percent(point.unique / point.total, 0)}`,
+          dy: 10,
+          lineAnchor: 'top',
+          fill: 'var(--ink)',
+          fontVariant: 'tabular-nums',
+        }),
       ],
     },
   );

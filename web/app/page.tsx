@@ -1,0 +1,8 @@
+import type { Metadata } from 'next';
+import { OverviewView } from '../components/OverviewView.tsx';
+
+export const metadata: Metadata = { title: { absolute: 'Lazyscope' } };
+
+export default function Page() {
+  return <OverviewView />;
+}

@@ -1,0 +1,94 @@
+'use client';
+import Link from 'next/link';
+import { useMemo } from 'react';
+import type { FeatureRow } from '../../server/client.ts';
+import { percent, significant } from '../format/number.ts';
+import { paths } from '../format/paths.ts';
+import { DataTable, type Column, type Sorting } from './DataTable.tsx';
+import { Meter } from './Meter.tsx';
+import { MiniHistogram } from './MiniHistogram.tsx';
+import { Term } from './Term.tsx';
+import { TokenRow } from './TokenRow.tsx';
+
+export function FeatureTable({
+  run,
+  seed,
+  rows,
+  sorting,
+  dim = false,
+  caption = 'Latents',
+}: {
+  run: string;
+  seed: number;
+  rows: readonly FeatureRow[];
+  sorting?: Sorting;
+  dim?: boolean;
+  caption?: string;
+}) {
+  const columns = useMemo(() => columnsOf(run, seed), [run, seed]);
+  return (
+    <DataTable
+      caption={caption}
+      columns={columns}
+      rows={rows}
+      rowKey={(row) => String(row.latent)}
+      dim={dim}
+      {...(sorting ? { sorting } : {})}
+    />
+  );
+}
+
+function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
+  return [
+    {
+      key: 'latent',
+      header: 'Latent',
+      numeric: true,
+      sort: 'latent',
+      render: (row) => <Link href={paths.feature(run, seed, row.latent)}>{row.latent}</Link>,
+    },
+    {
+      key: 'density',
+      header: <Term of="density" />,
+      numeric: true,
+      sort: 'density',
+      render: (row) => (row.dead ? <span className="faint">dead</span> : percent(row.density, 2)),
+    },
+    {
+      key: 'max',
+      header: 'Max',
+      numeric: true,
+      sort: 'maxActivation',
+      from: 480,
+      render: (row) => significant(row.maxActivation),
+    },
+    { key: 'histogram', header: 'Activations', from: 640, render: (row) => <MiniHistogram counts={row.histogram} /> },
+    {
+      key: 'stability',
+      header: <Term of="stability" />,
+      numeric: true,
+      sort: 'stability',
+      render: (row) =>
+        row.stability === null ? (
+          <span className="faint">–</span>
+        ) : (
+          <>
+            <Meter share={row.stability} colour="var(--accent)" width={28} /> {percent(row.stability, 0)}
+          </>
+        ),
+    },
+    {
+      key: 'fires',
+      header: 'Fires on',
+      from: 640,
+      render: (row) => <TokenRow tokens={row.topTokens} most={5} />,
+    },
+    { key: 'promoted', header: 'Promotes', render: (row) => <TokenRow tokens={row.promoted} most={5} /> },
+    {
+      key: 'label',
+      header: 'Label',
+      from: 900,
+      render: (row) => row.label ?? '',
+    },
+  ];
+}

@@ -1,0 +1,100 @@
+'use client';
+import { useMemo } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import type { Stability } from '../../server/client.ts';
+import { stabilityHistogram } from '../charts/stabilityHistogram.ts';
+import { stabilityScatter, type StabilityPoint } from '../charts/stabilityScatter.ts';
+import { uniqueCurve } from '../charts/uniqueCurve.ts';
+import { useTRPC } from '../client/trpc.ts';
+import { architectureColour } from '../format/architecture.ts';
+import { paths } from '../format/paths.ts';
+import { ChartFigure } from './ChartFigure.tsx';
+import { EmptyState } from './EmptyState.tsx';
+import { Legend } from './Legend.tsx';
+import { Loaded } from './Loaded.tsx';
+import { Panel } from './Panel.tsx';
+import { Term } from './Term.tsx';
+
+/** All seeds of a run together: what every seed finds, what only one does, and where those live. */
+export function StabilityPanel({ runName }: { runName: string }) {
+  const trpc = useTRPC();
+  const stability = useQuery(trpc.comparisons.stability.queryOptions({ runName }));
+  const runs = useQuery(trpc.runs.list.queryOptions());
+  const architecture = runs.data?.find((run) => run.name === runName)?.architecture ?? '';
+  return (
+    <Panel
+      title="What comes back in other seeds"
+      note={
+        <>
+          <Term of="stability" /> of each latent of <strong>{runName}</strong>, all seeds pooled.
+        </>
+      }
+    >
+      <Loaded query={stability}>
+        {(data) =>
+          data.pairs.length === 0 ? (
+            <EmptyState title="These seeds are not compared yet" command={`npx lazyscope compare --run ${runName}`} />
+          ) : (
+            <StabilityCharts data={data} colour={architectureColour(architecture)} />
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+function StabilityCharts({ data, colour }: { data: Stability; colour: string }) {
+  const others = Math.max(1, data.seeds.length - 1);
+  const points = useMemo(
+    () =>
+      data.points.latent.map((latent, index): StabilityPoint => ({
+        seed: data.points.seed[index] ?? 0,
+        latent,
+        density: data.points.density[index] ?? 0,
+        stability: data.points.stability[index] ?? 0,
+        maxActivation: data.points.maxActivation[index] ?? 0,
+      })),
+    [data],
+  );
+  return (
+    <div className="columns" style={{ '--column': '20rem' } as React.CSSProperties}>
+      <ChartFigure
+        title="Latents by seeds that share them"
+        name={`${data.runName}-stability`}
+        data={data.histogram}
+        draw={(bars, size) => stabilityHistogram(bars, { ...size, otherSeeds: others, colour })}
+      />
+      {points.length > 0 && (
+        <ChartFigure
+          title="Where the orphans are"
+          name={`${data.runName}-orphans`}
+          data={points}
+          draw={(drawn, size) =>
+            stabilityScatter(drawn, {
+              ...size,
+              colour,
+              href: (point) => paths.feature(data.runName, point.seed, point.latent),
+            })
+          }
+          legend={
+            <Legend
+              items={[
+                { name: 'shared', colour, shape: 'circle' },
+                { name: 'orphan: in no other seed', colour: 'var(--bad)', shape: 'cross' },
+              ]}
+            />
+          }
+        />
+      )}
+      {data.unique.length > 1 && (
+        <ChartFigure
+          title="Distinct latents found by n seeds"
+          note="Dashed: if no two seeds shared any."
+          name={`${data.runName}-unique`}
+          data={data.unique}
+          draw={(drawn, size) => uniqueCurve(drawn, { ...size, colour })}
+        />
+      )}
+    </div>
+  );
+}
