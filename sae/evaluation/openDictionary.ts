@@ -1,0 +1,59 @@
+/** What everything that looks at a trained dictionary opens first: run, capture, dictionary, and a model that fits them. */
+import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
+import { modelChecksum } from '../activations/modelChecksum.ts';
+import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { LazyscopeError } from '../errors.ts';
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { runManifestSchema } from '../store/manifests.ts';
+import { readManifest } from '../store/readManifest.ts';
+
+export interface OpenedDictionary {
+  capture: Capture;
+  hook: HookPoint;
+  autoencoder: Autoencoder;
+  dispose(): void;
+}
+
+/**
+ * Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
+ * another model or holds nothing out.
+ */
+export async function openDictionary(
+  store: StoreLayout,
+  run: string,
+  seed: number,
+  model: LanguageModel,
+): Promise<OpenedDictionary> {
+  const { config } = await readManifest(store.runManifest(run), runManifestSchema);
+  const capture = await openCapture(store, config.capture);
+  if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' was trained on '${capture.manifest.model.name}', whose files differ from '${model.folder}': give that model.`,
+    );
+  if (capture.heldOutRows === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `Capture '${config.capture}' holds nothing out to evaluate on: capture with a held-out fraction.`,
+    );
+  const autoencoder = await loadAutoencoder(store, run, seed);
+  const width = capture.width(config.hook);
+  if (autoencoder.d !== width) {
+    autoencoder.dispose();
+    throw new LazyscopeError(
+      'corrupt',
+      `The dictionary of '${run}' seed ${seed} has width ${autoencoder.d}, its hook '${config.hook}' ${width}: train it again.`,
+    );
+  }
+  return {
+    capture,
+    hook: parseHookPoint(config.hook).name,
+    autoencoder,
+    dispose() {
+      autoencoder.dispose();
+      capture.close();
+    },
+  };
+}

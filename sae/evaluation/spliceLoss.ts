@@ -1,0 +1,125 @@
+/**
+ * What a dictionary costs the language model: its loss with a hook point replaced by the reconstruction, by zero and
+ * by the mean activation, against its loss as it is (METHODS.md §2).
+ *
+ * Positions before the capture's first position keep their own activation in every variant, since the dictionary
+ * never saw such positions; predictions made there are left out of the means.
+ */
+import type { HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
+
+export interface SpliceLoss {
+  /** Mean cross-entropy in nats a predicted token. */
+  crossEntropy: { clean: number; sae: number; zero: number; mean: number };
+  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation. */
+  ceRecovered: number;
+  /** The same against mean ablation. */
+  ceRecoveredMean: number;
+  /** KL(clean ‖ sae) of the next token, mean in nats. */
+  klDivergence: number;
+}
+
+export interface SpliceOptions {
+  model: LanguageModel;
+  hook: HookPoint;
+  /** [contexts × contextLength] */
+  tokens: Int32Array;
+  contextLength: number;
+  firstPosition: number;
+  /** x [rows, width] → x̂ [rows, width] */
+  reconstruct: (x: Tensor2D) => Tensor2D;
+  /** What mean ablation puts in [width]. */
+  mean: Float32Array;
+  /** Called after each batch with the contexts done. */
+  progress?: (contexts: number) => void;
+}
+
+/** Logits of one forward pass take at most this many numbers. */
+const largestLogits = 1 << 24;
+
+export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
+  const { model, tokens, contextLength, firstPosition } = options;
+  const contexts = tokens.length / contextLength;
+  const perContext = contextLength * model.config.vocabularySize;
+  const batch = Math.min(contexts, Math.max(1, Math.floor(largestLogits / perContext)));
+  const sums = { clean: 0, sae: 0, zero: 0, mean: 0, divergence: 0 };
+  for (let from = 0; from < contexts; from += batch) {
+    const to = Math.min(from + batch, contexts);
+    addBatch(options, tokens.subarray(from * contextLength, to * contextLength), sums);
+    options.progress?.(to);
+    await new Promise((next) => setImmediate(next));
+  }
+  const predictions = contexts * (contextLength - 1 - firstPosition);
+  const [clean, sae, zero, mean] = [sums.clean, sums.sae, sums.zero, sums.mean].map(
+    (sum) => sum / predictions,
+  );
+  return {
+    crossEntropy: { clean, sae, zero, mean },
+    ceRecovered: (zero - sae) / (zero - clean),
+    ceRecoveredMean: (mean - sae) / (mean - clean),
+    klDivergence: sums.divergence / predictions,
+  };
+}
+
+type Sums = Record<'clean' | 'sae' | 'zero' | 'mean' | 'divergence', number>;
+
+function addBatch(options: SpliceOptions, tokens: Int32Array, sums: Sums): void {
+  const { contextLength, firstPosition, mean } = options;
+  const contexts = tokens.length / contextLength;
+  tf.tidy(() => {
+    const input = tf.tensor2d(tokens, [contexts, contextLength], 'int32');
+    const next = input.slice([0, firstPosition + 1]).reshape<Tensor1D>([-1]);
+    const loss = (logits: Tensor2D) => tf.sum(softmaxCrossEntropy(logits, next)).dataSync()[0];
+    const clean = logitsOf(options, input);
+    sums.clean += loss(clean);
+    const spliced = logitsOf(options, input, options.reconstruct);
+    sums.sae += loss(spliced);
+    sums.divergence += divergence(clean, spliced);
+    tf.dispose([clean, spliced]);
+    const zeros = logitsOf(options, input, (x) => tf.zerosLike(x));
+    sums.zero += loss(zeros);
+    zeros.dispose();
+    sums.mean += loss(logitsOf(options, input, (x) => tf.zerosLike(x).add(tf.tensor1d(mean))));
+  });
+}
+
+/** Logits of the predictions that count, [contexts × (contextLength − 1 − firstPosition), vocabulary]. */
+function logitsOf(
+  { model, hook, firstPosition }: SpliceOptions,
+  input: Tensor2D,
+  substitute?: (x: Tensor2D) => Tensor2D,
+): Tensor2D {
+  return tf.tidy(() => {
+    const replace = substitute && { [hook]: (x: Tensor) => replaceFrom(x, firstPosition, substitute) };
+    const { logits, activations } = model.forward(input, { replace });
+    tf.dispose([...activations.values()]);
+    if (!logits) throw new Error('the model returned no logits');
+    const [contexts, length, vocabulary] = logits.shape;
+    return logits
+      .slice([0, firstPosition, 0], [contexts, length - 1 - firstPosition, vocabulary])
+      .reshape<Tensor2D>([-1, vocabulary]);
+  });
+}
+
+/** Substitutes the vectors of x [batch, seq, …] at positions from `first` on; axes after seq are one vector. */
+function replaceFrom(x: Tensor, first: number, substitute: (rows: Tensor2D) => Tensor2D): Tensor {
+  return tf.tidy(() => {
+    const [batch, seq] = x.shape;
+    const vectors = x.reshape([batch, seq, -1]);
+    const width = vectors.shape[2] ?? 0;
+    const rows = vectors.slice([0, first, 0]).reshape<Tensor2D>([-1, width]);
+    const substituted = substitute(rows).reshape([batch, seq - first, width]);
+    return tf.concat([vectors.slice([0, 0, 0], [batch, first, width]), substituted], 1).reshape(x.shape);
+  });
+}
+
+/** Σ over rows of KL(p ‖ q) of softmaxed logits. */
+function divergence(p: Tensor2D, q: Tensor2D): number {
+  return tf.tidy(() => {
+    const logP = tf.logSoftmax(p);
+    const terms = tf.exp(logP).mul(tf.sub(logP, tf.logSoftmax(q)));
+    return tf.sum(terms).dataSync()[0];
+  });
+}
