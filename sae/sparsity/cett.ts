@@ -6,6 +6,7 @@
  * Exact on the tokens given, with true products; thresholds come from the sorted contributions of those tokens.
  */
 import { LazyscopeError } from '../errors.ts';
+import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
 
 export interface CettPoint {
@@ -132,9 +133,7 @@ export class Cett {
   }
 
   #rowNorms(activations: Float32Array): Float64Array {
-    const y = tf.tidy(() =>
-      tf.tensor2d(activations, [this.#tokens, this.#neurons]).matMul(this.#outputs).dataSync<'float32'>(),
-    );
+    const y = hostValues(() => tf.tensor2d(activations, [this.#tokens, this.#neurons]).matMul(this.#outputs));
     return Float64Array.from({ length: this.#tokens }, (_, t) => {
       let sum = 0;
       for (let k = 0, at = t * this.#d; k < this.#d; k++, at++) sum += y[at] * y[at];

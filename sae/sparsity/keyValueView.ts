@@ -2,7 +2,8 @@
  * A neuron as a key and a value (A study on ReLU and Softmax in transformers, 2302.06461; METHODS.md §4): what makes it fire is
  * neuronFiring.ts's, what it writes when it does is W_down[:, i]·W_U, its direct push on each token's logit.
  */
-import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { hostValues } from '../tensor/hostValues.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
 import { StrongestTokens } from './strongestTokens.ts';
 
 /** Logits held at once. */
@@ -19,9 +20,7 @@ export function promotedTokens(outputs: Tensor2D, unembedding: Tensor2D, kept = 
   const blockRows = Math.max(1, Math.floor(blockEntries / vocab));
   for (let first = 0; first < neurons; first += blockRows) {
     const rows = Math.min(blockRows, neurons - first);
-    const effects = tf.tidy(() =>
-      outputs.slice([first, 0], [rows, d]).matMul(unembedding).dataSync<'float32'>(),
-    );
+    const effects = hostValues(() => outputs.slice([first, 0], [rows, d]).matMul(unembedding));
     for (let i = 0, at = 0; i < rows; i++)
       for (let token = 0; token < vocab; token++, at++) strongest.offer(first + i, token, effects[at]);
   }

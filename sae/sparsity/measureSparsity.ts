@@ -18,6 +18,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportSchema, type SparsityReport } from '../store/manifests.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
 import { Cett, outputNorms } from './cett.ts';
 import { promotedTokens } from './keyValueView.ts';
@@ -149,7 +150,7 @@ function read(batch: StreamedBatch, layer: number, place: 'mlp.hook_pre' | 'mlp.
 function openGates(model: LanguageModel, batch: StreamedBatch, layer: number): Float32Array {
   const pre = batch.activations.get(blockHook(layer, 'mlp.hook_pre'));
   if (!pre) throw new TypeError(`the model gave no hook_pre of layer ${layer}`);
-  return tf.tidy(() => activationFunctions[model.config.activation].apply(pre).dataSync<'float32'>());
+  return hostValues(() => activationFunctions[model.config.activation].apply(pre));
 }
 
 /** −log p(next token), added up over the batch. */
