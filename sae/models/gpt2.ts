@@ -13,7 +13,7 @@ export function gpt2(config: Gpt2Config): Family {
   const unembedding = (weights: Weights) =>
     weights.get(config.tiedEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight') as Tensor2D;
   // The causal mask is stored as a buffer in some files.
-  const masks = 'attn\\.(masked_)?bias$';
+  const masks = '\\.attn\\.(masked_)?bias$';
   return {
     shapes: parameterShapes(config),
     naming: {
