@@ -78,7 +78,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
       if (bosId === undefined || addBos === undefined || addBos === (ids[0] === bosId)) return ids;
       return addBos ? [bosId, ...ids] : ids.slice(1);
     },
-    decode: (ids) => inner.decode(Array.from(ids), { skip_special_tokens: true }),
+    decode: (ids) => (ids.length === 0 ? '' : inner.decode(Array.from(ids), { skip_special_tokens: true })),
     tokenText(id) {
       const piece = inner.id_to_token(id);
       if (piece === undefined)
