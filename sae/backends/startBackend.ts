@@ -6,6 +6,7 @@ import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { Backend, BackendName, BackendOptions, BackendProbe } from './backend.ts';
 import { backendNames } from './backend.ts';
 import { cpuBackend } from './cpu/cpuBackend.ts';
+import { nativeBackend } from './native/native.ts';
 import { tensorflowBackend } from './tensorflow/tensorflowBackend.ts';
 import { wasmBackend } from './wasm/wasmBackend.ts';
 
@@ -22,7 +23,8 @@ export interface StartedBackend {
   reason: string;
 }
 
-const backends: Partial<Record<BackendName, Backend>> = {
+const backends: Record<BackendName, Backend> = {
+  native: nativeBackend,
   wasm: wasmBackend,
   tensorflow: tensorflowBackend,
   cpu: cpuBackend,
@@ -53,10 +55,10 @@ export async function startBackend(
 }
 
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
-  const backend = backends[name];
+  const backend = Object.hasOwn(backends, name) ? backends[name] : undefined;
   if (!backend)
     throw new LazyscopeError(
-      'unavailable',
+      'bad_input',
       `Backend ${name} does not exist: choose one of ${backendChoices.join(', ')}.`,
     );
   return { name, ...(await backend.start(options)), reason };
@@ -65,9 +67,6 @@ async function start(name: BackendName, options: BackendOptions, reason: string)
 /** What works here, for `lazyscope doctor`. */
 export async function probeBackends(): Promise<BackendProbe[]> {
   const probes: BackendProbe[] = [];
-  for (const name of backendNames) {
-    const backend = backends[name];
-    if (backend) probes.push(await backend.probe());
-  }
+  for (const name of backendNames) probes.push(await backends[name].probe());
   return probes;
 }

@@ -1,0 +1,116 @@
+import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { alignBroadcast } from './broadcast.ts';
+
+/** Numbers as in source/elementwise.cc. */
+const unaryNames = [
+  'Exp', 'Log', 'Neg', 'Sqrt', 'Rsqrt', 'Square', 'Abs', 'Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Erf', 'Softplus',
+  'Sin', 'Cos', 'Step', 'Sign', 'Reciprocal', 'LeakyRelu', 'Elu', 'Selu', 'Floor', 'Ceil', 'Log1p', 'Expm1',
+] as const; // prettier-ignore
+export const scaleOperation = unaryNames.length;
+
+const arithmeticNames = [
+  'Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference',
+] as const; // prettier-ignore
+const comparisonNames = [
+  'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd', 'LogicalOr',
+] as const; // prettier-ignore
+
+/** int32 → int32 for those defined on integers; the rest leave integers to TF.js. */
+const integerArithmetic = new Set(['Add', 'Sub', 'Multiply', 'Maximum', 'Minimum', 'SquaredDifference']);
+const typeNumbers: Record<string, number> = { float32: 0, int32: 1, bool: 2 };
+
+export function elementwiseKernels({ backend, library, fallback }: KernelContext): NativeKernels {
+  const unary = library.bind<[number, unknown, unknown, number, number]>(
+    'void lazyscope_unary(int32_t op, void* x, void* y, int64_t count, float parameter)',
+  );
+  const binary = library.bind<[number, number, unknown, unknown, unknown, number, Int32Array]>(
+    'void lazyscope_binary(int32_t op, int32_t type, void* a, void* b, void* out, int32_t rank, void* shape)',
+  );
+  const accumulate = library.bind<[unknown, unknown, number]>(
+    'void lazyscope_accumulate(void* a, void* out, int64_t count)',
+  );
+  const select = library.bind<[unknown, unknown, unknown, unknown, number, number]>(
+    'void lazyscope_select(void* condition, void* yes, void* no, void* out, int64_t count, int64_t inner)',
+  );
+  const cast = library.bind<[number, number, unknown, unknown, number]>(
+    'void lazyscope_cast(int32_t from, int32_t to, void* x, void* y, int64_t count)',
+  );
+  const kernels: NativeKernels = {};
+
+  unaryNames.forEach((name, operation) => {
+    const general = fallback(name);
+    kernels[name] = (inputs, attrs) => {
+      const { x } = inputs;
+      if (x.dtype !== 'float32') return general({ inputs, attrs, backend });
+      const out = backend.output(x.shape, 'float32');
+      const parameter = Number(attrs?.alpha ?? 0);
+      unary(operation, backend.values(x), out.values, out.values.length, parameter);
+      return out.info;
+    };
+  });
+
+  const broadcasting = (operation: number, name: string, comparison: boolean) => {
+    const general = fallback(name);
+    kernels[name] = (inputs, attrs) => {
+      const { a, b } = inputs;
+      const supported =
+        a.dtype === b.dtype &&
+        (a.dtype === 'float32' ||
+          (comparison ? a.dtype in typeNumbers : a.dtype === 'int32' && integerArithmetic.has(name)));
+      if (!supported) return general({ inputs, attrs, backend });
+      const { shape, rank, packed } = alignBroadcast(a.shape, b.shape);
+      const out = backend.output(shape, comparison ? 'bool' : a.dtype);
+      if (out.values.length > 0)
+        binary(
+          operation,
+          typeNumbers[a.dtype],
+          backend.values(a),
+          backend.values(b),
+          out.values,
+          rank,
+          packed,
+        );
+      return out.info;
+    };
+  };
+  arithmeticNames.forEach((name, i) => broadcasting(i, name, false));
+  comparisonNames.forEach((name, i) => broadcasting(arithmeticNames.length + i, name, true));
+
+  const generalAddN = fallback('AddN');
+  kernels.AddN = (inputs, attrs) => {
+    const list = Object.values(inputs);
+    if (list.some((t) => t.dtype !== 'float32')) return generalAddN({ inputs, attrs, backend });
+    const out = backend.output(list[0].shape, 'float32');
+    out.values.set(backend.values(list[0]));
+    for (const t of list.slice(1)) accumulate(backend.values(t), out.values, out.values.length);
+    return out.info;
+  };
+
+  const generalSelect = fallback('Select');
+  kernels.Select = (inputs, attrs) => {
+    const { condition, t, e } = inputs;
+    if (condition.dtype !== 'bool' || t.dtype !== e.dtype || (t.dtype !== 'float32' && t.dtype !== 'int32'))
+      return generalSelect({ inputs, attrs, backend });
+    const out = backend.output(t.shape, t.dtype);
+    const count = sizeOf(condition.shape);
+    if (out.values.length > 0) {
+      // A condition of rank 1 chooses whole rows.
+      const inner = out.values.length / count;
+      select(backend.values(condition), backend.values(t), backend.values(e), out.values, count, inner);
+    }
+    return out.info;
+  };
+
+  const generalCast = fallback('Cast');
+  kernels.Cast = (inputs, attrs) => {
+    const { x } = inputs;
+    const to = String(attrs.dtype);
+    if (x.dtype === to || !(x.dtype in typeNumbers) || !(to in typeNumbers))
+      return generalCast({ inputs, attrs, backend });
+    const out = backend.output(x.shape, to);
+    cast(typeNumbers[x.dtype], typeNumbers[to], backend.values(x), out.values, out.values.length);
+    return out.info;
+  };
+
+  return kernels;
+}

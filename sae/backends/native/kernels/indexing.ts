@@ -1,0 +1,59 @@
+import { tf } from '../../../tensor/tf.ts';
+import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+
+/** Gathers, their transpose (sums by segment) and one-hot rows. */
+export function indexingKernels({ backend, library, fallback }: KernelContext): NativeKernels {
+  const gather = library.bind<[unknown, unknown, unknown, number, number, number, number], number>(
+    'int64_t lazyscope_gather(void* x, void* index, void* out, int64_t outer, int64_t n, int64_t count, int64_t inner)',
+  );
+  const segmentSum = library.bind<[unknown, unknown, unknown, number, number, number]>(
+    'void lazyscope_segment_sum(void* x, void* segment, void* out, int64_t rows, int64_t segments, int64_t inner)',
+  );
+  const generalGather = fallback('GatherV2');
+  const generalSum = fallback('UnsortedSegmentSum');
+  const generalOneHot = fallback('OneHot');
+
+  return {
+    GatherV2: (inputs, attrs) => {
+      const { x, indices } = inputs;
+      if (x.dtype === 'bool' || indices.dtype !== 'int32' || Number(attrs.batchDims ?? 0) !== 0)
+        return generalGather({ inputs, attrs, backend });
+      const axis = tf.util.parseAxisParam(Number(attrs.axis), x.shape)[0];
+      const outer = x.shape.slice(0, axis);
+      const inner = x.shape.slice(axis + 1);
+      const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
+      const index = backend.values(indices);
+      const n = x.shape[axis];
+      const bad = gather(
+        backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner),
+      ); // prettier-ignore
+      if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
+      return out.info;
+    },
+
+    UnsortedSegmentSum: (inputs, attrs) => {
+      const { x, segmentIds } = inputs;
+      if (x.dtype !== 'float32' || segmentIds.dtype !== 'int32' || segmentIds.shape.length !== 1)
+        return generalSum({ inputs, attrs, backend });
+      const segments = Number(attrs.numSegments);
+      const out = backend.output([segments, ...x.shape.slice(1)], 'float32');
+      const ids = backend.values(segmentIds);
+      segmentSum(backend.values(x), ids, out.values, ids.length, segments, sizeOf(x.shape.slice(1)));
+      return out.info;
+    },
+
+    OneHot: (inputs, attrs) => {
+      const { indices } = inputs;
+      const { depth, onValue, offValue, dtype } = attrs;
+      if (indices.dtype !== 'int32' || dtype === 'bool') return generalOneHot({ inputs, attrs, backend });
+      const classes = Number(depth);
+      const out = backend.output([...indices.shape, classes], String(dtype));
+      out.values.fill(Number(offValue));
+      const on = Number(onValue);
+      backend.values(indices).forEach((index, i) => {
+        if (index >= 0 && index < classes) out.values[i * classes + index] = on;
+      });
+      return out.info;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import type { Tf } from '../../../tensor/tf.ts';
+import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+
+/** BatchMatMul and its fusion with bias and activation. */
+export function productKernels({ backend, library, fallback }: KernelContext): NativeKernels {
+  const gemm = library.bind<
+    [
+      unknown,
+      unknown,
+      unknown,
+      unknown,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ]
+  >(
+    'void lazyscope_gemm(void* a, void* b, void* c, void* bias, int64_t batch, int64_t a_stride, int64_t b_stride, int64_t m, int64_t n, int64_t k, int32_t transpose_a, int32_t transpose_b, float alpha, float beta, int32_t relu)',
+  );
+
+  interface Operands {
+    a: Tf.TensorInfo;
+    b: Tf.TensorInfo;
+    bias?: Tf.TensorInfo;
+    transposeA: boolean;
+    transposeB: boolean;
+    relu: boolean;
+  }
+
+  /** Null when C++ does not cover the case (other types, batches that broadcast in part). */
+  function product({ a, b, bias, transposeA, transposeB, relu }: Operands): Tf.TensorInfo | null {
+    if (a.dtype !== 'float32' || b.dtype !== 'float32') return null;
+    const [m, k] = matrix(a.shape, transposeA);
+    const [inner, n] = matrix(b.shape, transposeB);
+    const batchA = sizeOf(a.shape.slice(0, -2));
+    const batchB = sizeOf(b.shape.slice(0, -2));
+    if (k !== inner)
+      throw new Error(`matMul: inner shapes (${k}) and (${inner}) of ${a.shape} and ${b.shape} differ.`);
+    if (batchA !== batchB && batchA !== 1 && batchB !== 1) return null;
+    const longer = a.shape.length >= b.shape.length ? a.shape : b.shape;
+    const other = longer === a.shape ? b.shape : a.shape;
+    const outer = longer.slice(0, -2).map((size, i) => {
+      const there = other[i - longer.length + other.length] ?? 1;
+      return size === 1 ? there : size;
+    });
+    const batch = Math.max(batchA, batchB);
+    if (sizeOf(outer) !== batch && batchA !== 0 && batchB !== 0) return null;
+    const out = backend.output([...outer, m, n], 'float32');
+    // Many matrices times one are one tall product.
+    const tall = batchB === 1 && !transposeA;
+    if (out.values.length > 0)
+      gemm(
+        backend.values(a), backend.values(b), out.values, bias ? backend.values(bias) : null,
+        tall ? 1 : batch, batchA === 1 ? 0 : m * k, batchB === 1 ? 0 : k * n,
+        tall ? batch * m : m, n, k, transposeA ? 1 : 0, transposeB ? 1 : 0, 1, 0, relu ? 1 : 0,
+      ); // prettier-ignore
+    return out.info;
+  }
+
+  const generalProduct = fallback('BatchMatMul');
+  const generalFused = fallback('_FusedMatMul');
+  return {
+    BatchMatMul: (inputs, attrs) =>
+      product({
+        a: inputs.a,
+        b: inputs.b,
+        transposeA: attrs.transposeA === true,
+        transposeB: attrs.transposeB === true,
+        relu: false,
+      }) ?? generalProduct({ inputs, attrs, backend }),
+
+    _FusedMatMul: (inputs, attrs) => {
+      const { a, b } = inputs;
+      const bias: Tf.TensorInfo | undefined = inputs.bias;
+      const simple = attrs.activation === 'linear' || attrs.activation === 'relu';
+      const n = b.shape[b.shape.length - (attrs.transposeB ? 2 : 1)];
+      const biasFits =
+        !bias || (bias.dtype === 'float32' && sizeOf(bias.shape) === n && bias.shape.at(-1) === n);
+      const fused =
+        simple && biasFits
+          ? product({
+              a,
+              b,
+              bias,
+              transposeA: attrs.transposeA === true,
+              transposeB: attrs.transposeB === true,
+              relu: attrs.activation === 'relu',
+            })
+          : null;
+      return fused ?? generalFused({ inputs, attrs, backend });
+    },
+  };
+}
+
+function matrix(shape: readonly number[], transposed: boolean): [number, number] {
+  const rows = shape[shape.length - 2];
+  const columns = shape[shape.length - 1];
+  return transposed ? [columns, rows] : [rows, columns];
+}

@@ -1,0 +1,106 @@
+/**
+ * The TF.js backend behind `native`: TF.js's CPU backend for bookkeeping, tensors as typed arrays that C++
+ * works on directly, and their buffers reused.
+ *
+ * A buffer goes back to the pool only if this backend made it and nobody else can have seen it: reading a
+ * tensor's values hands out the very array, so from then on the array is the reader's.
+ */
+import { createRequire } from 'node:module';
+import { totalmem } from 'node:os';
+import type { Tf } from '../../tensor/tf.ts';
+import { BufferPool, type Values, type ValueType } from './bufferPool.ts';
+
+// Resolved from the umbrella package, so that it is the copy that TF.js itself uses.
+const require = createRequire(createRequire(import.meta.url).resolve('@tensorflow/tfjs'));
+const cpu = require('@tensorflow/tfjs-backend-cpu') as typeof import('@tensorflow/tfjs-backend-cpu');
+
+type DataId = Tf.TensorInfo['dataId'];
+type TensorData = ReturnType<InstanceType<typeof cpu.MathBackendCPU>['data']['get']>;
+interface NativeData extends TensorData {
+  /** Made here and never handed out. */
+  pooled?: boolean;
+}
+
+export interface Output<T extends Values = Values> {
+  info: Tf.TensorInfo;
+  /** Undefined contents: the kernel writes all of it. */
+  values: T;
+}
+
+export class NativeBackend extends cpu.MathBackendCPU {
+  readonly pool = new BufferPool(Math.min(4 * 2 ** 30, totalmem() / 6));
+
+  constructor() {
+    super();
+    // TF.js's CPU backend prints an advertisement at its first write.
+    Object.assign(this, { firstUse: false });
+  }
+
+  /** The memory of a tensor, in place. */
+  values(tensor: Tf.TensorInfo): Values {
+    const data = this.data.get(tensor.dataId);
+    const { values } = data;
+    if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array)
+      return values;
+    // Some of TF.js's kernels leave plain arrays.
+    const typed = typedValues(tensor.dtype, Array.from<unknown, number>(values ?? [], Number));
+    data.values = typed;
+    return typed;
+  }
+
+  output(shape: readonly number[], dtype: 'float32'): Output<Float32Array>;
+  output(shape: readonly number[], dtype: 'int32'): Output<Int32Array>;
+  output(shape: readonly number[], dtype: 'bool'): Output<Uint8Array>;
+  output(shape: readonly number[], dtype: string): Output;
+  output(shape: readonly number[], dtype: string): Output {
+    const type = valueType(dtype);
+    let size = 1;
+    for (const n of shape) size *= n;
+    const values = this.pool.take(type, size);
+    const info = this.makeTensorInfo([...shape], type, values);
+    (this.data.get(info.dataId) as NativeData).pooled = true;
+    return { info, values };
+  }
+
+  /** The memory of a tensor that is about to be overwritten: a copy first, if someone else may hold it. */
+  ownValues(tensor: Tf.TensorInfo): Float32Array {
+    const data = this.data.get(tensor.dataId) as NativeData;
+    if (!data.pooled) {
+      const copy = this.pool.take('float32', this.values(tensor).length);
+      copy.set(this.values(tensor));
+      data.values = copy;
+      data.pooled = true;
+    }
+    return data.values as Float32Array;
+  }
+
+  /** Someone else may hold the memory from now on. */
+  release(dataId: DataId): void {
+    if (this.data.has(dataId)) (this.data.get(dataId) as NativeData).pooled = false;
+  }
+
+  override readSync(dataId: DataId): ReturnType<InstanceType<typeof cpu.MathBackendCPU>['readSync']> {
+    this.release(dataId);
+    return super.readSync(dataId);
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    const data = this.data.has(dataId) ? (this.data.get(dataId) as NativeData) : undefined;
+    const gone = super.disposeData(dataId, force);
+    if (gone && data?.pooled && !this.data.has(dataId)) {
+      data.pooled = false;
+      this.pool.give(valueType(data.dtype), data.values as Values);
+    }
+    return gone;
+  }
+}
+
+function valueType(dtype: string): ValueType {
+  if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
+  throw new Error(`Backend native holds float32, int32 and bool, not ${dtype}.`);
+}
+
+function typedValues(dtype: string, values: readonly number[]): Values {
+  if (dtype === 'int32') return Int32Array.from(values);
+  return dtype === 'bool' ? Uint8Array.from(values) : Float32Array.from(values);
+}
