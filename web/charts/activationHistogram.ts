@@ -26,8 +26,20 @@ export function activationHistogram(
       description: `${count(total)} tokens activate it, up to ${significant(options.max)}; half of them below ${significant(median(bins, total))}.`,
     },
     {
-      x: { label: 'activation →', domain: [0, options.max || 1], ticks: 5, tickFormat: (value: number) => significant(value, 3) },
-      y: { type: 'sqrt', label: '↑ tokens (square-root scale)', grid: true, ticks: 4, nice: true, tickFormat: (value: number) => significant(value, 3) },
+      x: {
+        label: 'activation →',
+        domain: [0, options.max || 1],
+        ticks: 5,
+        tickFormat: (value: number) => significant(value, 3),
+      },
+      y: {
+        type: 'sqrt',
+        label: '↑ tokens (square-root scale)',
+        grid: true,
+        ticks: 4,
+        nice: true,
+        tickFormat: (value: number) => significant(value, 3),
+      },
       marks: [
         Plot.rectY(bins, {
           x1: 'x1',
@@ -36,7 +48,8 @@ export function activationHistogram(
           insetLeft: 0.5,
           insetRight: 0.5,
           // Shaded as the tokens of the examples are: what is amber there lies to the right here.
-          fill: (bin: Bin) => `color-mix(in oklab, var(--heat) ${Math.round(25 + (75 * bin.x2) / (options.max || 1))}%, var(--surface))`,
+          fill: (bin: Bin) =>
+            `color-mix(in oklab, var(--heat) ${Math.round(25 + (75 * bin.x2) / (options.max || 1))}%, var(--surface))`,
         }),
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
         Plot.tip(

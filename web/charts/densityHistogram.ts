@@ -43,7 +43,16 @@ export function densityHistogram(
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
         ...(bins.length === 1
-          ? [Plot.rectY(bins[0] ?? [], { x1: 'x1', x2: 'x2', y: 'latents', fill: seedColour(options.architecture, 0), fillOpacity: 0.25, inset: 0 })]
+          ? [
+              Plot.rectY(bins[0] ?? [], {
+                x1: 'x1',
+                x2: 'x2',
+                y: 'latents',
+                fill: seedColour(options.architecture, 0),
+                fillOpacity: 0.25,
+                inset: 0,
+              }),
+            ]
           : []),
         ...bins.map((own, index) =>
           Plot.line(outline(own), {
@@ -97,7 +106,10 @@ function describe(series: readonly DensitySeries[], bins: readonly Bin[][]): str
   return series
     .map(({ seed }, index) => {
       const own = bins[index] ?? [];
-      const peak = own.reduce((best, bin) => (bin.latents > best.latents ? bin : best), own[0] ?? { latents: 0, x1: 0, x2: 0, seed });
+      const peak = own.reduce(
+        (best, bin) => (bin.latents > best.latents ? bin : best),
+        own[0] ?? { latents: 0, x1: 0, x2: 0, seed },
+      );
       return `seed ${seed}: most latents (${count(peak.latents)}) fire on ${densityTick(peak.x1)} to ${densityTick(peak.x2)} of tokens`;
     })
     .join('; ');

@@ -36,14 +36,19 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
   const all = lines.flatMap((line) => line.points);
   return chart(
     options,
-    { label: options.label, description: lines.map(({ name, points }) => describe(name, points, options)).join('; ') },
+    {
+      label: options.label,
+      description: lines.map(({ name, points }) => describe(name, points, options)).join('; '),
+    },
     {
       marginLeft: 52,
       x: {
         label: `${options.x.label} →`,
         type: log ? 'log' : 'linear',
         ...(options.x.domain ? { domain: options.x.domain } : {}),
-        ...(log ? { ticks: decades(all.map((point) => point.x)) } : { ticks: Math.max(3, Math.floor(options.width / 90)) }),
+        ...(log
+          ? { ticks: decades(all.map((point) => point.x)) }
+          : { ticks: Math.max(3, Math.floor(options.width / 90)) }),
         tickFormat: options.x.format,
       },
       y: {
@@ -58,7 +63,13 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
         ...(options.level
           ? [
               Plot.ruleY([options.level.y], { stroke: 'var(--ink-3)', strokeDasharray: '3 3' }),
-              Plot.text([options.level.caption], { frameAnchor: 'left', y: options.level.y, dx: 6, dy: -7, fill: 'var(--ink-2)' }),
+              Plot.text([options.level.caption], {
+                frameAnchor: 'left',
+                y: options.level.y,
+                dx: 6,
+                dy: -7,
+                fill: 'var(--ink-2)',
+              }),
             ]
           : []),
         ...lines.map((line) =>

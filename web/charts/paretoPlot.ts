@@ -109,8 +109,7 @@ export function runMeans(points: readonly ParetoPoint[]): RunMean[] {
 function describe(points: readonly ParetoPoint[]): string {
   return runMeans(points)
     .map(
-      (run) =>
-        `${architectureName(run.architecture)}: L0 ${significant(run.l0, 3)}, FVU ${fixed(run.fvu)}`,
+      (run) => `${architectureName(run.architecture)}: L0 ${significant(run.l0, 3)}, FVU ${fixed(run.fvu)}`,
     )
     .join('; ');
 }

@@ -18,7 +18,13 @@ export const sharedCurveLines = [
   { key: 'decoder', name: 'decoder matching alone', colour: 'var(--ink-2)', width: 1.4, dash: '6 3' },
   { key: 'encoder', name: 'encoder matching alone', colour: 'var(--ink-2)', width: 1.4, dash: '1.5 3' },
   { key: 'greedy', name: 'greedy nearest', colour: 'var(--ink-3)', width: 1.2, dash: '8 3 2 3' },
-] as const satisfies readonly { key: keyof SharedCurvePoint; name: string; colour: string; width: number; dash: string | undefined }[];
+] as const satisfies readonly {
+  key: keyof SharedCurvePoint;
+  name: string;
+  colour: string;
+  width: number;
+  dash: string | undefined;
+}[];
 
 /** Shared fraction of latents against the cosine threshold: the whole curve, so that 0.7 is a choice a reader can move. */
 export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize): SVGSVGElement {
@@ -29,7 +35,13 @@ export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize
       marginLeft: sharedCurveMargins.left,
       marginRight: sharedCurveMargins.right,
       x: { label: 'cosine threshold →', domain: [0, 1], ticks: 5 },
-      y: { label: '↑ share of latents', domain: [0, 1], ticks: 5, tickFormat: (value: number) => `${Math.round(value * 100)} %`, grid: true },
+      y: {
+        label: '↑ share of latents',
+        domain: [0, 1],
+        ticks: 5,
+        tickFormat: (value: number) => `${Math.round(value * 100)} %`,
+        grid: true,
+      },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
         Plot.areaY(points, { x: 'threshold', y: 'shared', fill: 'var(--accent)', fillOpacity: 0.08 }),
@@ -49,10 +61,14 @@ export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize
 }
 
 /** The curve's value at a threshold; the table has steps of 0.01. */
-export function curveAt(points: readonly SharedCurvePoint[], threshold: number): SharedCurvePoint | undefined {
+export function curveAt(
+  points: readonly SharedCurvePoint[],
+  threshold: number,
+): SharedCurvePoint | undefined {
   let nearest: SharedCurvePoint | undefined;
   for (const point of points)
-    if (!nearest || Math.abs(point.threshold - threshold) < Math.abs(nearest.threshold - threshold)) nearest = point;
+    if (!nearest || Math.abs(point.threshold - threshold) < Math.abs(nearest.threshold - threshold))
+      nearest = point;
   return nearest;
 }
 

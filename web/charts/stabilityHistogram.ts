@@ -14,18 +14,33 @@ export function stabilityHistogram(
   options: ChartSize & { otherSeeds: number; colour: string },
 ): SVGSVGElement {
   const total = bars.reduce((sum, bar) => sum + bar.latents, 0);
-  const named = bars.map((bar) => ({ ...bar, seeds: String(Math.round(bar.stability * options.otherSeeds)) }));
+  const named = bars.map((bar) => ({
+    ...bar,
+    seeds: String(Math.round(bar.stability * options.otherSeeds)),
+  }));
   return chart(
     options,
     {
       label: 'Latents by the number of other seeds in which they are shared',
-      description: bars.map((bar) => `in ${percent(bar.stability, 0)} of the other seeds: ${count(bar.latents)} latents`).join('; '),
+      description: bars
+        .map((bar) => `in ${percent(bar.stability, 0)} of the other seeds: ${count(bar.latents)} latents`)
+        .join('; '),
     },
     {
-      x: { type: 'band', label: `other seeds that share it (of ${options.otherSeeds}) →`, padding: 0.18, domain: named.map((bar) => bar.seeds) },
+      x: {
+        type: 'band',
+        label: `other seeds that share it (of ${options.otherSeeds}) →`,
+        padding: 0.18,
+        domain: named.map((bar) => bar.seeds),
+      },
       y: { label: '↑ latents', grid: true, ticks: 4, nice: true, tickFormat: compact },
       marks: [
-        Plot.barY(named, { x: 'seeds', y: 'latents', fill: options.colour, fillOpacity: (bar: StabilityBar) => 0.3 + 0.65 * bar.stability }),
+        Plot.barY(named, {
+          x: 'seeds',
+          y: 'latents',
+          fill: options.colour,
+          fillOpacity: (bar: StabilityBar) => 0.3 + 0.65 * bar.stability,
+        }),
         Plot.text(named, {
           x: 'seeds',
           y: 'latents',

@@ -32,14 +32,38 @@ export function stabilityScatter(
       description: `${count(orphans.length)} of ${count(drawn.length)} latents are shared with no other seed; median density ${percent(median(orphans.map((point) => point.density)))} against ${percent(median(drawn.filter((point) => point.stability > 0).map((point) => point.density)))} of the shared ones.`,
     },
     {
-      x: { label: 'density (log) →', domain: [low, 0], ticks: Array.from({ length: 1 - low }, (_, index) => low + index), tickFormat: densityTick },
-      y: { type: 'log', label: '↑ strongest activation (log)', grid: true, ticks: 4, tickFormat: (value: number) => significant(value, 2) },
+      x: {
+        label: 'density (log) →',
+        domain: [low, 0],
+        ticks: Array.from({ length: 1 - low }, (_, index) => low + index),
+        tickFormat: densityTick,
+      },
+      y: {
+        type: 'log',
+        label: '↑ strongest activation (log)',
+        grid: true,
+        ticks: 4,
+        tickFormat: (value: number) => significant(value, 2),
+      },
       marks: [
         Plot.dot(
           drawn.filter((point) => point.stability > 0),
-          { ...common, r: 2, symbol: 'circle', fill: options.colour, fillOpacity: (point: StabilityPoint) => 0.15 + 0.45 * point.stability },
+          {
+            ...common,
+            r: 2,
+            symbol: 'circle',
+            fill: options.colour,
+            fillOpacity: (point: StabilityPoint) => 0.15 + 0.45 * point.stability,
+          },
         ),
-        Plot.dot(orphans, { ...common, r: 2.6, symbol: 'times', stroke: 'var(--bad)', strokeOpacity: 0.75, strokeWidth: 1.2 }),
+        Plot.dot(orphans, {
+          ...common,
+          r: 2.6,
+          symbol: 'times',
+          stroke: 'var(--bad)',
+          strokeOpacity: 0.75,
+          strokeWidth: 1.2,
+        }),
         Plot.tip(
           drawn,
           Plot.pointer({

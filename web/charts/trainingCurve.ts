@@ -21,7 +21,10 @@ export interface TrainingCurveOptions extends ChartSize {
 }
 
 /** One figure of training against the tokens seen, a line a seed. */
-export function trainingCurve(points: readonly TrainingPoint[], options: TrainingCurveOptions): SVGSVGElement {
+export function trainingCurve(
+  points: readonly TrainingPoint[],
+  options: TrainingCurveOptions,
+): SVGSVGElement {
   const { architecture, label, log = false } = options;
   const seeds = [...new Set(points.map((point) => point.seed))].sort((a, b) => a - b);
   const drawn = points.filter((point) => Number.isFinite(point.value) && (!log || point.value > 0));
@@ -30,7 +33,12 @@ export function trainingCurve(points: readonly TrainingPoint[], options: Trainin
     options,
     { label: `${label} against tokens, a line a seed`, description: describe(drawn, seeds) },
     {
-      x: { label: 'tokens →', tickFormat: compact, ticks: Math.max(3, Math.floor(options.width / 90)), nice: false },
+      x: {
+        label: 'tokens →',
+        tickFormat: compact,
+        ticks: Math.max(3, Math.floor(options.width / 90)),
+        nice: false,
+      },
       y: {
         label: `↑ ${label}${log ? ' (log)' : ''}`,
         grid: true,

@@ -11,7 +11,10 @@ export interface UniquePoint {
 }
 
 /** Distinct latents against the number of seeds trained: it would flatten if the dictionary were the model's own. */
-export function uniqueCurve(points: readonly UniquePoint[], options: ChartSize & { colour: string }): SVGSVGElement {
+export function uniqueCurve(
+  points: readonly UniquePoint[],
+  options: ChartSize & { colour: string },
+): SVGSVGElement {
   return chart(
     options,
     {

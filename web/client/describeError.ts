@@ -31,7 +31,7 @@ export function describeError(error: unknown): DescribedError {
   if (code === 'UNAUTHORIZED')
     return {
       title: 'This server asks for a token',
-      message: 'It was started with --token, and this browser has not given the right one.',
+      message: error.message,
       kind: 'unauthorized',
     };
   if (code === 'NOT_FOUND')
@@ -49,7 +49,12 @@ export function describeError(error: unknown): DescribedError {
       kind: 'broken',
     };
   if (code === 'INTERNAL_SERVER_ERROR')
-    return { title: 'The server failed', message: error.message, remedy: 'Its log has the details.', kind: 'broken' };
+    return {
+      title: 'The server failed',
+      message: error.message,
+      remedy: 'Its log has the details.',
+      kind: 'broken',
+    };
   return { title: 'The server refused', message: error.message, kind: 'refused' };
 }
 

@@ -2,7 +2,15 @@
  * A chart as a file that stands alone: the page's colours and type, which the chart only names, are written
  * into it, as plain `rgb()` that every editor reads.
  */
-const properties = ['fill', 'stroke', 'color', 'font-family', 'font-size', 'font-variant-numeric', 'paint-order'];
+const properties = [
+  'fill',
+  'stroke',
+  'color',
+  'font-family',
+  'font-size',
+  'font-variant-numeric',
+  'paint-order',
+];
 
 export function saveSvg(picture: SVGSVGElement, name: string): void {
   const text = standaloneSvg(picture);
@@ -27,7 +35,9 @@ export function standaloneSvg(picture: SVGSVGElement): string {
       if (value) element.style.setProperty(property, property === 'font-family' ? value : plainColour(value));
     }
   }
-  copy.style.background = plainColour(getComputedStyle(document.documentElement).getPropertyValue('--surface').trim());
+  copy.style.background = plainColour(
+    getComputedStyle(document.documentElement).getPropertyValue('--surface').trim(),
+  );
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   return new XMLSerializer().serializeToString(copy);
 }
@@ -43,5 +53,7 @@ function plainColour(value: string): string {
   canvas.fillStyle = value;
   canvas.fillRect(0, 0, 1, 1);
   const [red, green, blue, alpha = 255] = canvas.getImageData(0, 0, 1, 1).data;
-  return alpha === 255 ? `rgb(${red}, ${green}, ${blue})` : `rgba(${red}, ${green}, ${blue}, ${(alpha / 255).toFixed(3)})`;
+  return alpha === 255
+    ? `rgb(${red}, ${green}, ${blue})`
+    : `rgba(${red}, ${green}, ${blue}, ${(alpha / 255).toFixed(3)})`;
 }

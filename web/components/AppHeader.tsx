@@ -19,36 +19,36 @@ const sections: { href: string; name: string; icon: IconName }[] = [
 export function AppHeader() {
   const path = usePathname();
   return (
-      <header className={styles.header}>
-        <div className={styles.inner}>
-          <Link href="/" className={styles.brand}>
-            <Logo />
-            <span>Lazyscope</span>
-          </Link>
-          {/* One list of sections: across the top where there is room, along the bottom where thumbs are. */}
-          <nav className={styles.nav} aria-label="Sections">
-            {sections.map((section) => {
-              const here = section.href === '/' ? path === '/' : path.startsWith(section.href);
-              return (
-                <Link
-                  key={section.href}
-                  href={section.href}
-                  className={styles.link}
-                  aria-current={here ? 'page' : undefined}
-                >
-                  <span className={styles.icon}>
-                    <Icon name={section.icon} size={18} />
-                  </span>
-                  {section.name}
-                </Link>
-              );
-            })}
-          </nav>
-          <div className={styles.tools}>
-            <JumpBox />
-            <ThemeToggle />
-          </div>
+    <header className={styles.header}>
+      <div className={styles.inner}>
+        <Link href="/" className={styles.brand}>
+          <Logo />
+          <span>Lazyscope</span>
+        </Link>
+        {/* One list of sections: across the top where there is room, along the bottom where thumbs are. */}
+        <nav className={styles.nav} aria-label="Sections">
+          {sections.map((section) => {
+            const here = section.href === '/' ? path === '/' : path.startsWith(section.href);
+            return (
+              <Link
+                key={section.href}
+                href={section.href}
+                className={styles.link}
+                aria-current={here ? 'page' : undefined}
+              >
+                <span className={styles.icon}>
+                  <Icon name={section.icon} size={18} />
+                </span>
+                {section.name}
+              </Link>
+            );
+          })}
+        </nav>
+        <div className={styles.tools}>
+          <JumpBox />
+          <ThemeToggle />
         </div>
-      </header>
+      </div>
+    </header>
   );
 }

@@ -51,8 +51,16 @@ export function CounterpartCard({ counterpart }: { counterpart: Counterpart }) {
       ) : (
         <>
           <dl className={styles.cosines}>
-            <Cosine name="decoder cosine" value={counterpart.decoderCosine} colour={architectureColour(architecture)} />
-            <Cosine name="encoder cosine" value={counterpart.encoderCosine} colour={architectureColour(architecture)} />
+            <Cosine
+              name="decoder cosine"
+              value={counterpart.decoderCosine}
+              colour={architectureColour(architecture)}
+            />
+            <Cosine
+              name="encoder cosine"
+              value={counterpart.encoderCosine}
+              colour={architectureColour(architecture)}
+            />
             <Cosine name="correlation" value={counterpart.activationCorrelation} colour="var(--chart-fill)" />
             <Cosine name="Jaccard of firing" value={counterpart.firingJaccard} colour="var(--chart-fill)" />
           </dl>
@@ -61,7 +69,9 @@ export function CounterpartCard({ counterpart }: { counterpart: Counterpart }) {
         </>
       )}
       <p className="xs muted">
-        {counterpart.density !== null && <span className="num">density {percent(counterpart.density, 2)} · </span>}
+        {counterpart.density !== null && (
+          <span className="num">density {percent(counterpart.density, 2)} · </span>
+        )}
         by <Link href={paths.comparison(counterpart.comparison)}>{counterpart.comparison}</Link>
       </p>
     </li>
@@ -73,7 +83,10 @@ function Cosine({ name, value, colour }: { name: string; value: number | null; c
     <div className={styles.cosine}>
       <dt className="muted">{name}</dt>
       <dd className={styles.track} aria-hidden="true">
-        <span className={styles.fill} style={{ width: `${Math.max(0, value ?? 0) * 100}%`, background: colour }} />
+        <span
+          className={styles.fill}
+          style={{ width: `${Math.max(0, value ?? 0) * 100}%`, background: colour }}
+        />
       </dd>
       <dd className="num">{fixed(value, 2)}</dd>
     </div>

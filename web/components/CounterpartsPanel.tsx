@@ -16,8 +16,8 @@ export function CounterpartsPanel({ feature }: { feature: FeatureDetail }) {
       title="The same feature in other seeds?"
       note={
         <>
-          Its counterpart in the best one-to-one matching of decoder rows; <Term of="shared" /> when the encoder rows
-          agree.
+          Its counterpart in the best one-to-one matching of decoder rows; <Term of="shared" /> when the
+          encoder rows agree.
         </>
       }
     >

@@ -63,7 +63,9 @@ export function DataTable<Row>({
                 }
               >
                 {column.header}
-                {sorting && column.sort !== undefined && <SortButton column={column.sort} sorting={sorting} />}
+                {sorting && column.sort !== undefined && (
+                  <SortButton column={column.sort} sorting={sorting} />
+                )}
               </th>
             ))}
           </tr>
@@ -119,9 +121,14 @@ function moveBetweenRows(event: KeyboardEvent<HTMLTableSectionElement>): void {
   const handles = [...event.currentTarget.rows].map((row) => row.querySelector<HTMLElement>('a, button'));
   const row = target.closest('tr');
   const index = row ? [...event.currentTarget.rows].indexOf(row) : -1;
-  const to = { ArrowDown: index + 1, j: index + 1, ArrowUp: index - 1, k: index - 1, Home: 0, End: handles.length - 1 }[
-    event.key
-  ];
+  const to = {
+    ArrowDown: index + 1,
+    j: index + 1,
+    ArrowUp: index - 1,
+    k: index - 1,
+    Home: 0,
+    End: handles.length - 1,
+  }[event.key];
   const handle = to === undefined ? undefined : handles[to];
   if (!handle) return;
   event.preventDefault();

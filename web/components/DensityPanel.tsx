@@ -12,12 +12,17 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
   const series = useMemo(
     () =>
       detail.seeds.flatMap(({ seed, evaluation }) =>
-        evaluation ? [{ seed, edges: evaluation.densityHistogram.edges, counts: evaluation.densityHistogram.counts }] : [],
+        evaluation
+          ? [{ seed, edges: evaluation.densityHistogram.edges, counts: evaluation.densityHistogram.counts }]
+          : [],
       ),
     [detail],
   );
   return (
-    <Panel title="How often latents fire" note="Latents by density on held-out tokens; dead ones are left out.">
+    <Panel
+      title="How often latents fire"
+      note="Latents by density on held-out tokens; dead ones are left out."
+    >
       {series.length === 0 ? (
         <p className="small muted">
           Not evaluated yet: <code>npx lazyscope evaluate --run {name}</code>

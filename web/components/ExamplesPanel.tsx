@@ -32,7 +32,9 @@ export function ExamplesPanel({ feature }: { feature: FeatureDetail }) {
     >
       {examples.length === 0 ? (
         <p className="small muted">
-          {feature.dead ? 'It fires on no held-out token, so there is nothing to show.' : 'No example was kept.'}
+          {feature.dead
+            ? 'It fires on no held-out token, so there is nothing to show.'
+            : 'No example was kept.'}
         </p>
       ) : (
         <>

@@ -9,7 +9,11 @@ export function FeatureFigures({ feature }: { feature: FeatureDetail }) {
   return (
     <Stats
       items={[
-        { label: <Term of="density" />, value: percent(feature.density, 2), note: `${count(feature.firings)} tokens` },
+        {
+          label: <Term of="density" />,
+          value: percent(feature.density, 2),
+          note: `${count(feature.firings)} tokens`,
+        },
         { label: 'strongest', value: significant(feature.maxActivation) },
         { label: 'mean when active', value: significant(feature.meanActivation) },
         { label: <Term of="encoderDecoderCosine" />, value: fixed(feature.encoderDecoderCosine, 2) },

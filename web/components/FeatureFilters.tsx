@@ -67,9 +67,7 @@ export function FeatureFilters({
         <button
           type="button"
           className="button quiet"
-          onClick={() =>
-            change({ alive: 'live', token: '', least: '', most: '', stability: 'any' })
-          }
+          onClick={() => change({ alive: 'live', token: '', least: '', most: '', stability: 'any' })}
         >
           Clear
         </button>

@@ -62,7 +62,12 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
       from: 480,
       render: (row) => significant(row.maxActivation),
     },
-    { key: 'histogram', header: 'Activations', from: 640, render: (row) => <MiniHistogram counts={row.histogram} /> },
+    {
+      key: 'histogram',
+      header: 'Activations',
+      from: 640,
+      render: (row) => <MiniHistogram counts={row.histogram} />,
+    },
     {
       key: 'stability',
       header: <Term of="stability" />,

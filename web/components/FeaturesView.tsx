@@ -47,7 +47,8 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
             </Link>
           }
         >
-          Indexing reads the held-out tokens once and keeps each latent’s density, histogram, examples and tokens.
+          Indexing reads the held-out tokens once and keeps each latent’s density, histogram, examples and
+          tokens.
         </EmptyState>
       ) : (
         <Panel title="Latents" note="↑ ↓ or j k move between rows, Enter opens one." flush>

@@ -24,8 +24,8 @@ export function JobLines() {
       {(list) =>
         list.length === 0 ? (
           <p className="small muted">
-            Nothing has been started here. <Link href={paths.jobs()}>Start a capture or a training</Link>, or use the command
-            line: what it writes shows up here as well.
+            Nothing has been started here. <Link href={paths.jobs()}>Start a capture or a training</Link>, or
+            use the command line: what it writes shows up here as well.
           </p>
         ) : (
           <ul className={styles.lines}>
@@ -35,7 +35,9 @@ export function JobLines() {
                   {job.kind}
                 </Link>
                 <StatusTag status={job.status} />
-                <span className={`${styles.when} xs faint`}>{ago(job.finishedAt ?? job.createdAt, new Date())}</span>
+                <span className={`${styles.when} xs faint`}>
+                  {ago(job.finishedAt ?? job.createdAt, new Date())}
+                </span>
                 {job.status === 'running' && job.progress && (
                   <div className={styles.full}>
                     <JobProgress progress={job.progress} />

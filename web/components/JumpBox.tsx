@@ -53,7 +53,12 @@ export function JumpBox() {
 
   return (
     <>
-      <button type="button" className={`button quiet ${styles.open}`} onClick={show} aria-label="Jump to a run, feature or page">
+      <button
+        type="button"
+        className={`button quiet ${styles.open}`}
+        onClick={show}
+        aria-label="Jump to a run, feature or page"
+      >
         <Icon name="search" />
         <span className={styles.hint}>Jump to…</span>
         <kbd className={styles.key}>⌘K</kbd>

@@ -28,7 +28,13 @@ const columns: Column<RunGroup>[] = [
   { key: 'width', header: 'Latents', numeric: true, from: 480, render: (run) => count(run.first.width) },
   { key: 'l0', header: <Term of="l0" />, numeric: true, render: (run) => significant(run.l0) },
   { key: 'fvu', header: <Term of="fvu" />, numeric: true, render: (run) => fixed(run.fvu) },
-  { key: 'ce', header: <Term of="ceRecovered" />, numeric: true, from: 480, render: (run) => percent(run.ceRecovered) },
+  {
+    key: 'ce',
+    header: <Term of="ceRecovered" />,
+    numeric: true,
+    from: 480,
+    render: (run) => percent(run.ceRecovered),
+  },
   { key: 'status', header: 'Status', from: 640, render: (run) => <StatusTag status={run.first.status} /> },
 ];
 
@@ -36,16 +42,28 @@ export function LatestRuns() {
   const trpc = useTRPC();
   const runs = useQuery(
     trpc.runs.list.queryOptions(undefined, {
-      refetchInterval: (query) => (query.state.data?.some((run) => run.status === 'training') ? 3_000 : false),
+      refetchInterval: (query) =>
+        query.state.data?.some((run) => run.status === 'training') ? 3_000 : false,
     }),
   );
   return (
-    <Loaded query={runs} skeleton={<div style={{ padding: '0 1rem 1rem' }}><Skeleton lines={5} /></div>}>
+    <Loaded
+      query={runs}
+      skeleton={
+        <div style={{ padding: '0 1rem 1rem' }}>
+          <Skeleton lines={5} />
+        </div>
+      }
+    >
       {(rows) =>
         rows.length === 0 ? (
           <div style={{ padding: '0 1rem 1rem' }}>
-            <EmptyState title="No dictionary trained yet" command="npx lazyscope train --architecture topk --capture CAPTURE --seeds 0,1,2">
-              Capture a model’s activations, then train sparse autoencoders on them; or run the demo, which does both.
+            <EmptyState
+              title="No dictionary trained yet"
+              command="npx lazyscope train --architecture topk --capture CAPTURE --seeds 0,1,2"
+            >
+              Capture a model’s activations, then train sparse autoencoders on them; or run the demo, which
+              does both.
             </EmptyState>
           </div>
         ) : (

@@ -22,7 +22,8 @@ export function LazyHeadline() {
       title="How lazy are the neurons?"
       note={
         <>
-          <Term of="activationRatio" />: share of MLP neurons that are not exactly zero on a token; a bar a layer.
+          <Term of="activationRatio" />: share of MLP neurons that are not exactly zero on a token; a bar a
+          layer.
         </>
       }
     >
@@ -30,7 +31,10 @@ export function LazyHeadline() {
         {(list) => {
           if (list.length === 0)
             return (
-              <EmptyState title="No model measured yet" command="npx lazyscope sparsity --model MODEL --text dataset:moby-dick">
+              <EmptyState
+                title="No model measured yet"
+                command="npx lazyscope sparsity --model MODEL --text dataset:moby-dick"
+              >
                 Measure a model’s activation sparsity on some text.
               </EmptyState>
             );
@@ -67,13 +71,15 @@ export function LazyHeadline() {
                               className={styles.column}
                               title={`layer ${layer.layer}: ${percent(layer.activationRatio)}`}
                             >
-                              <span style={{ height: `${layer.activationRatio * 100}%`, background: colour }} />
+                              <span
+                                style={{ height: `${layer.activationRatio * 100}%`, background: colour }}
+                              />
                             </span>
                           ))}
                         </div>
                         <p className="xs muted num">
-                          {count(report.neurons)} neurons in {report.layers} layers · {percent(report.deadRate)} dead ·
-                          loss {fixed(report.crossEntropy, 2)} nats
+                          {count(report.neurons)} neurons in {report.layers} layers ·{' '}
+                          {percent(report.deadRate)} dead · loss {fixed(report.crossEntropy, 2)} nats
                         </p>
                       </div>
                     </li>
@@ -81,7 +87,8 @@ export function LazyHeadline() {
                 })}
               </ul>
               <p className={`${styles.foot} xs muted`}>
-                Over {count(list[0]?.tokens)} tokens. <Link href={paths.lazy()}>What it costs to let the others rest</Link>
+                Over {count(list[0]?.tokens)} tokens.{' '}
+                <Link href={paths.lazy()}>What it costs to let the others rest</Link>
               </p>
             </>
           );

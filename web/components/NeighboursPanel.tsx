@@ -30,8 +30,17 @@ export function NeighboursPanel({ feature }: { feature: FeatureDetail }) {
     { key: 'promoted', header: 'Promotes', render: (row) => <TokenRow tokens={row.promoted} most={8} /> },
   ];
   return (
-    <Panel title="Nearest in its own dictionary" note="Latents of this seed with the closest decoder rows: near copies hint at splitting." flush>
-      <DataTable caption="Nearest neighbours" columns={columns} rows={feature.neighbours} rowKey={(row) => String(row.latent)} />
+    <Panel
+      title="Nearest in its own dictionary"
+      note="Latents of this seed with the closest decoder rows: near copies hint at splitting."
+      flush
+    >
+      <DataTable
+        caption="Nearest neighbours"
+        columns={columns}
+        rows={feature.neighbours}
+        rowKey={(row) => String(row.latent)}
+      />
     </Panel>
   );
 }

@@ -20,9 +20,7 @@ export function OverviewView() {
   const overview = useQuery(trpc.overview.get.queryOptions());
   return (
     <>
-      <PageHeader title="Overview">
-        Two questions, answered with what is in this store.
-      </PageHeader>
+      <PageHeader title="Overview">Two questions, answered with what is in this store.</PageHeader>
       <div className={styles.questions}>
         <SharedHeadline />
         <LazyHeadline />

@@ -52,8 +52,8 @@ export function RunView({ name }: { name: string }) {
             {architectureName(manifest.config.architecture)} with {count(manifest.config.width)} latents on{' '}
             <code>{manifest.config.hook}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
-            {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)} tokens in{' '}
-            {duration(manifest.seconds)}.
+            {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
+            tokens in {duration(manifest.seconds)}.
           </>
         )}
       </PageHeader>
@@ -74,9 +74,12 @@ export function RunView({ name }: { name: string }) {
               </Panel>
             )}
             {detail.manifest.status === 'interrupted' && (
-              <Panel title={`Interrupted at ${percent(detail.manifest.step / detail.manifest.totalSteps, 0)}`}>
+              <Panel
+                title={`Interrupted at ${percent(detail.manifest.step / detail.manifest.totalSteps, 0)}`}
+              >
                 <p className="small">
-                  It goes on from its last checkpoint, to the same bits: <code>npx lazyscope train --resume --name {name}</code>
+                  It goes on from its last checkpoint, to the same bits:{' '}
+                  <code>npx lazyscope train --resume --name {name}</code>
                 </p>
               </Panel>
             )}

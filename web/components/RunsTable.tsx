@@ -9,26 +9,68 @@ import { ArchitectureTag, StatusTag } from './Tag.tsx';
 import { Term } from './Term.tsx';
 
 const columns: Column<RunRow>[] = [
-  { key: 'name', header: 'Run', sort: 'name', render: (run) => <Link href={paths.run(run.name)}>{run.name}</Link> },
+  {
+    key: 'name',
+    header: 'Run',
+    sort: 'name',
+    render: (run) => <Link href={paths.run(run.name)}>{run.name}</Link>,
+  },
   {
     key: 'seed',
     header: 'Seed',
     numeric: true,
     sort: 'seed',
     render: (run) => (
-      <Link href={paths.dictionary(run.name, run.seed)} aria-label={`Features of ${run.name}, seed ${run.seed}`}>
+      <Link
+        href={paths.dictionary(run.name, run.seed)}
+        aria-label={`Features of ${run.name}, seed ${run.seed}`}
+      >
         {run.seed}
       </Link>
     ),
   },
-  { key: 'architecture', header: 'Architecture', sort: 'architecture', from: 640, render: (run) => <ArchitectureTag architecture={run.architecture} /> },
+  {
+    key: 'architecture',
+    header: 'Architecture',
+    sort: 'architecture',
+    from: 640,
+    render: (run) => <ArchitectureTag architecture={run.architecture} />,
+  },
   { key: 'hook', header: 'Hook point', sort: 'hook', from: 900, render: (run) => <code>{run.hook}</code> },
-  { key: 'width', header: 'Latents', numeric: true, sort: 'width', from: 640, render: (run) => count(run.width) },
+  {
+    key: 'width',
+    header: 'Latents',
+    numeric: true,
+    sort: 'width',
+    from: 640,
+    render: (run) => count(run.width),
+  },
   { key: 'l0', header: <Term of="l0" />, numeric: true, sort: 'l0', render: (run) => significant(run.l0) },
   { key: 'fvu', header: <Term of="fvu" />, numeric: true, sort: 'fvu', render: (run) => fixed(run.fvu) },
-  { key: 'ce', header: <Term of="ceRecovered">CE rec.</Term>, numeric: true, sort: 'ceRecovered', from: 480, render: (run) => percent(run.ceRecovered) },
-  { key: 'dead', header: <Term of="dead" />, numeric: true, sort: 'deadFraction', from: 640, render: (run) => percent(run.deadFraction) },
-  { key: 'speed', header: 'Tokens/s', numeric: true, sort: 'tokensPerSecond', from: 900, render: (run) => compact(run.tokensPerSecond) },
+  {
+    key: 'ce',
+    header: <Term of="ceRecovered">CE rec.</Term>,
+    numeric: true,
+    sort: 'ceRecovered',
+    from: 480,
+    render: (run) => percent(run.ceRecovered),
+  },
+  {
+    key: 'dead',
+    header: <Term of="dead" />,
+    numeric: true,
+    sort: 'deadFraction',
+    from: 640,
+    render: (run) => percent(run.deadFraction),
+  },
+  {
+    key: 'speed',
+    header: 'Tokens/s',
+    numeric: true,
+    sort: 'tokensPerSecond',
+    from: 900,
+    render: (run) => compact(run.tokensPerSecond),
+  },
   {
     key: 'status',
     header: 'Status',
@@ -38,7 +80,8 @@ const columns: Column<RunRow>[] = [
         <StatusTag status="complete" />
       ) : (
         <span className="cluster">
-          <StatusTag status={run.status} /> <span className="xs muted">{percent(run.step / run.totalSteps, 0)}</span>
+          <StatusTag status={run.status} />{' '}
+          <span className="xs muted">{percent(run.step / run.totalSteps, 0)}</span>
         </span>
       ),
   },
@@ -73,7 +116,8 @@ function sorted(runs: readonly RunRow[], sort: string, order: 'asc' | 'desc'): R
   const value = (run: RunRow) => (sort in run ? run[sort as keyof RunRow] : run.createdAt);
   return runs.toSorted((a, b) => {
     const [left, right] = [value(a), value(b)];
-    const order = left === null ? (right === null ? 0 : 1) : right === null ? -1 : sign * compareValues(left, right);
+    const order =
+      left === null ? (right === null ? 0 : 1) : right === null ? -1 : sign * compareValues(left, right);
     return order || a.name.localeCompare(b.name) || a.seed - b.seed;
   });
 }

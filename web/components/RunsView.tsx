@@ -23,7 +23,8 @@ export function RunsView() {
   const [state, change] = useUrlState(defaults);
   const runs = useQuery(
     trpc.runs.list.queryOptions(undefined, {
-      refetchInterval: (query) => (query.state.data?.some((run) => run.status === 'training') ? 3_000 : false),
+      refetchInterval: (query) =>
+        query.state.data?.some((run) => run.status === 'training') ? 3_000 : false,
     }),
   );
   const shown = useMemo(() => {
@@ -31,7 +32,9 @@ export function RunsView() {
     return (runs.data ?? []).filter(
       (run) =>
         (state.architecture === 'all' || run.architecture === state.architecture) &&
-        words.every((word) => `${run.name} ${run.hook} ${run.model ?? ''} ${run.capture}`.toLowerCase().includes(word)),
+        words.every((word) =>
+          `${run.name} ${run.hook} ${run.model ?? ''} ${run.capture}`.toLowerCase().includes(word),
+        ),
     );
   }, [runs.data, state.architecture, state.find]);
   const architectures = [...new Set((runs.data ?? []).map((run) => run.architecture))];
@@ -51,9 +54,12 @@ export function RunsView() {
       <Loaded query={runs} skeleton={<Skeleton height={420} />}>
         {(all) =>
           all.length === 0 ? (
-            <EmptyState title="No dictionary trained yet" command="npx lazyscope train --architecture topk --capture CAPTURE --seeds 0,1,2">
-              Capture activations first if there are none: <code>npx lazyscope capture</code>. <code>npm run demo</code> does
-              everything on a small model.
+            <EmptyState
+              title="No dictionary trained yet"
+              command="npx lazyscope train --architecture topk --capture CAPTURE --seeds 0,1,2"
+            >
+              Capture activations first if there are none: <code>npx lazyscope capture</code>.{' '}
+              <code>npm run demo</code> does everything on a small model.
             </EmptyState>
           ) : (
             <>
@@ -63,7 +69,10 @@ export function RunsView() {
                   value={state.architecture}
                   options={[
                     { value: 'all', name: 'All' },
-                    ...architectures.map((value) => ({ value: value as string, name: architectureName(value) })),
+                    ...architectures.map((value) => ({
+                      value: value as string,
+                      name: architectureName(value),
+                    })),
                   ]}
                   change={(architecture) => change({ architecture })}
                 />
@@ -80,7 +89,11 @@ export function RunsView() {
                 </span>
               </div>
               <ParetoPanel runs={shown} />
-              <Panel title="Dictionaries" note="A row a seed. The name opens the run, the seed its features." flush>
+              <Panel
+                title="Dictionaries"
+                note="A row a seed. The name opens the run, the seed its features."
+                flush
+              >
                 <RunsTable
                   runs={shown}
                   sort={state.sort}

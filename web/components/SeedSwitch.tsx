@@ -18,7 +18,12 @@ export function SeedSwitch({ run, seed }: { run: string; seed: number }) {
     <nav className={styles.switch} aria-label="Seeds of this run">
       <span className="small muted">Seed</span>
       {seeds.map((one) => (
-        <Link key={one} href={paths.dictionary(run, one)} className={styles.seed} aria-current={one === seed ? 'page' : undefined}>
+        <Link
+          key={one}
+          href={paths.dictionary(run, one)}
+          className={styles.seed}
+          aria-current={one === seed ? 'page' : undefined}
+        >
           {one}
         </Link>
       ))}

@@ -22,7 +22,8 @@ export function SharedHeadline() {
       title="Which features come back when only the seed changes?"
       note={
         <>
-          Share of latents that are <Term of="shared">shared</Term> between two seeds of one configuration; a dot a pair.
+          Share of latents that are <Term of="shared">shared</Term> between two seeds of one configuration; a
+          dot a pair.
         </>
       }
     >
@@ -42,12 +43,18 @@ export function SharedHeadline() {
                   <li key={headline.run} className={styles.row}>
                     <div className={styles.name}>
                       <ArchitectureMark architecture={headline.architecture} />
-                      <Link href={`${paths.comparisons()}?run=${encodeURIComponent(headline.run)}`} className="plain">
+                      <Link
+                        href={`${paths.comparisons()}?run=${encodeURIComponent(headline.run)}`}
+                        className="plain"
+                      >
                         {architectureName(headline.architecture)}
                       </Link>
                       <span className={`${styles.sub} xs faint`}>{headline.run}</span>
                     </div>
-                    <div className={`${styles.big} num`} style={{ color: architectureColour(headline.architecture) }}>
+                    <div
+                      className={`${styles.big} num`}
+                      style={{ color: architectureColour(headline.architecture) }}
+                    >
                       {percent(headline.mean)}
                     </div>
                     <div className={styles.detail}>
@@ -82,7 +89,13 @@ export function SharedHeadline() {
   );
 }
 
-function Strip({ values, colour }: { values: readonly { key: string; share: number; title: string }[]; colour: string }) {
+function Strip({
+  values,
+  colour,
+}: {
+  values: readonly { key: string; share: number; title: string }[];
+  colour: string;
+}) {
   return (
     <div className={styles.strip} role="img" aria-label={values.map((value) => value.title).join('; ')}>
       {values.map((value) => (

@@ -33,7 +33,10 @@ export function StabilityPanel({ runName }: { runName: string }) {
       <Loaded query={stability}>
         {(data) =>
           data.pairs.length === 0 ? (
-            <EmptyState title="These seeds are not compared yet" command={`npx lazyscope compare --run ${runName}`} />
+            <EmptyState
+              title="These seeds are not compared yet"
+              command={`npx lazyscope compare --run ${runName}`}
+            />
           ) : (
             <StabilityCharts data={data} colour={architectureColour(architecture)} />
           )

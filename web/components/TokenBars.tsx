@@ -22,7 +22,10 @@ export function TokenBars({
             <Token text={token.text} />
           </span>
           <span className={styles.track} aria-hidden="true">
-            <span className={styles.bar} style={{ width: `${scale > 0 ? (Math.abs(token.logit) / scale) * 100 : 0}%` }} />
+            <span
+              className={styles.bar}
+              style={{ width: `${scale > 0 ? (Math.abs(token.logit) / scale) * 100 : 0}%` }}
+            />
           </span>
           <span className={`${styles.value} num`}>{signed(token.logit)}</span>
         </li>

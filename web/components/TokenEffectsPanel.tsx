@@ -4,9 +4,15 @@ import { TokenBars } from './TokenBars.tsx';
 
 /** What the latent's decoder row does to the model's next-token logits. */
 export function TokenEffectsPanel({ feature }: { feature: FeatureDetail }) {
-  const scale = Math.max(0, ...[...feature.promoted, ...feature.suppressed].map((token) => Math.abs(token.logit)));
+  const scale = Math.max(
+    0,
+    ...[...feature.promoted, ...feature.suppressed].map((token) => Math.abs(token.logit)),
+  );
   return (
-    <Panel title="What it makes the model say" note="Change of each token’s logit for one unit of activation.">
+    <Panel
+      title="What it makes the model say"
+      note="Change of each token’s logit for one unit of activation."
+    >
       <div className="stack">
         <div>
           <h3>Promotes</h3>

@@ -2,7 +2,13 @@ import { Token } from './Token.tsx';
 import styles from './TokenRow.module.css';
 
 /** Tokens in a line, for tables: as many as fit, the rest cut off. */
-export function TokenRow({ tokens, most = 6 }: { tokens: readonly { id: number; text: string }[]; most?: number }) {
+export function TokenRow({
+  tokens,
+  most = 6,
+}: {
+  tokens: readonly { id: number; text: string }[];
+  most?: number;
+}) {
   if (tokens.length === 0) return <span className="faint">–</span>;
   return (
     <span className={styles.row}>

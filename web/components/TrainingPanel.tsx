@@ -18,7 +18,15 @@ const curves: { pattern: RegExp; label: string; log?: boolean; top?: number }[] 
   { pattern: /^dead/i, label: 'dead latents', top: 0.1 },
 ];
 
-export function TrainingPanel({ name, architecture, live }: { name: string; architecture: string; live: boolean }) {
+export function TrainingPanel({
+  name,
+  architecture,
+  live,
+}: {
+  name: string;
+  architecture: string;
+  live: boolean;
+}) {
   const trpc = useTRPC();
   const metrics = useQuery(
     trpc.runs.metrics.queryOptions({ name, maxPoints: 400 }, { refetchInterval: live ? 2_000 : false }),
@@ -42,7 +50,14 @@ export function TrainingPanel({ name, architecture, live }: { name: string; arch
                 {curves.map((curve) => {
                   const column = data.columns.find((name) => curve.pattern.test(name));
                   return column === undefined ? null : (
-                    <Curve key={curve.label} run={name} metrics={data} column={column} curve={curve} architecture={architecture} />
+                    <Curve
+                      key={curve.label}
+                      run={name}
+                      metrics={data}
+                      column={column}
+                      curve={curve}
+                      architecture={architecture}
+                    />
                   );
                 })}
               </div>
@@ -70,7 +85,11 @@ function Curve({
   const points = useMemo(
     () =>
       metrics.seeds.flatMap(({ seed, tokens, values }) =>
-        tokens.map((at, index): TrainingPoint => ({ seed, tokens: at, value: values[column]?.[index] ?? Number.NaN })),
+        tokens.map((at, index): TrainingPoint => ({
+          seed,
+          tokens: at,
+          value: values[column]?.[index] ?? Number.NaN,
+        })),
       ),
     [metrics, column],
   );

@@ -9,11 +9,13 @@ export const glossary = {
   l0: { term: 'L0', meaning: 'Latents active on a token, on average over held-out tokens.' },
   fvu: {
     term: 'FVU',
-    meaning: 'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is what the mean would do.',
+    meaning:
+      'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is what the mean would do.',
   },
   ceRecovered: {
     term: 'CE recovered',
-    meaning: 'How much of the language model’s cross-entropy survives when the reconstruction takes the activations’ place: 100 % is untouched, 0 % is as bad as zeros.',
+    meaning:
+      'How much of the language model’s cross-entropy survives when the reconstruction takes the activations’ place: 100 % is untouched, 0 % is as bad as zeros.',
   },
   dead: { term: 'Dead', meaning: 'Share of latents that fire on no held-out token.' },
   density: { term: 'Density', meaning: 'Share of held-out tokens on which the latent fires.' },
@@ -24,18 +26,30 @@ export const glossary = {
   },
   shared: {
     term: 'Shared',
-    meaning: 'The best one-to-one matchings of decoder rows and of encoder rows, solved separately, give the latent the same counterpart, and both cosines reach the threshold.',
+    meaning:
+      'The best one-to-one matchings of decoder rows and of encoder rows, solved separately, give the latent the same counterpart, and both cosines reach the threshold.',
     source: 'Paulo & Belrose, arXiv 2501.16615',
   },
-  mmcs: { term: 'MMCS', meaning: 'Mean over latents of the best decoder cosine in the other dictionary, whether or not the best ones collide.' },
-  pwMcc: { term: 'PW-MCC', meaning: 'Mean decoder cosine over the optimal one-to-one matching.', source: 'arXiv 2505.20254' },
+  mmcs: {
+    term: 'MMCS',
+    meaning:
+      'Mean over latents of the best decoder cosine in the other dictionary, whether or not the best ones collide.',
+  },
+  pwMcc: {
+    term: 'PW-MCC',
+    meaning: 'Mean decoder cosine over the optimal one-to-one matching.',
+    source: 'arXiv 2505.20254',
+  },
   correlation: {
     term: 'Correlation',
     meaning: 'Pearson correlation of the two latents’ activations on held-out tokens where either fires.',
   },
   jaccard: { term: 'Jaccard', meaning: 'Tokens on which both fire, over tokens on which either fires.' },
   orphan: { term: 'Orphan', meaning: 'A live latent that is shared with no other seed.' },
-  gap: { term: 'Gap', meaning: 'How far, relatively, the matching could be from the optimum; 0 is proven optimal.' },
+  gap: {
+    term: 'Gap',
+    meaning: 'How far, relatively, the matching could be from the optimum; 0 is proven optimal.',
+  },
   activationRatio: {
     term: 'Activation ratio',
     meaning: 'Share of the MLP’s neurons whose activation is not exactly zero, on average over tokens.',
@@ -43,7 +57,8 @@ export const glossary = {
   },
   cett: {
     term: 'CETT',
-    meaning: 'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions rest. Here: when half of them rest.',
+    meaning:
+      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions rest. Here: when half of them rest.',
     source: 'Zhang et al., ReLU² Wins, arXiv 2402.03804',
   },
   ratioAtCett: {
@@ -52,11 +67,29 @@ export const glossary = {
     source: 'Sparsing Law, arXiv 2411.02335',
   },
   deadRate: { term: 'Dead neurons', meaning: 'Share of neurons that fire on no token of the text.' },
-  dynamicDeadRate: { term: 'Dynamic dead', meaning: 'Share of neurons silent in a whole batch, on average over batches.' },
-  reconstructionBias: { term: 'γ', meaning: 'The factor by which reconstructions are off in size: below 1 they are shrunk, as the L1 penalty does.' },
-  kl: { term: 'KL', meaning: 'Divergence of the model’s predictions with the reconstruction in place from its own, in nats a token.' },
-  encoderDecoderCosine: { term: 'Enc·dec', meaning: 'Cosine between the latent’s encoder and decoder rows; low values mean it reads one direction and writes another.' },
-  outputNorm: { term: '‖W_down‖', meaning: 'Norm of what one unit of the neuron’s activation writes to the residual stream.' },
+  dynamicDeadRate: {
+    term: 'Dynamic dead',
+    meaning: 'Share of neurons silent in a whole batch, on average over batches.',
+  },
+  reconstructionBias: {
+    term: 'γ',
+    meaning:
+      'The factor by which reconstructions are off in size: below 1 they are shrunk, as the L1 penalty does.',
+  },
+  kl: {
+    term: 'KL',
+    meaning:
+      'Divergence of the model’s predictions with the reconstruction in place from its own, in nats a token.',
+  },
+  encoderDecoderCosine: {
+    term: 'Enc·dec',
+    meaning:
+      'Cosine between the latent’s encoder and decoder rows; low values mean it reads one direction and writes another.',
+  },
+  outputNorm: {
+    term: '‖W_down‖',
+    meaning: 'Norm of what one unit of the neuron’s activation writes to the residual stream.',
+  },
   frequency: { term: 'Frequency', meaning: 'Share of tokens on which the neuron is not exactly zero.' },
 } as const satisfies Record<string, GlossaryEntry>;
 

@@ -27,7 +27,10 @@ const pages: JumpTarget[] = [
  * `topk`; anything else is looked for in names and labels, every word of it.
  */
 export function jumpTargets(query: string, sources: JumpSources, most = 12): JumpTarget[] {
-  const words = query.toLowerCase().split(/[\s/:]+/).filter(Boolean);
+  const words = query
+    .toLowerCase()
+    .split(/[\s/:]+/)
+    .filter(Boolean);
   const targets: JumpTarget[] = [...addressed(words, sources)];
   const rest: JumpTarget[] = [
     ...sources.labels.map((label): JumpTarget => ({
@@ -35,13 +38,21 @@ export function jumpTargets(query: string, sources: JumpSources, most = 12): Jum
       title: `${label.label} (${label.run} / ${label.seed} / ${label.latent})`,
       kind: 'label',
     })),
-    ...unique(sources.runs.map((run) => run.name)).map((run): JumpTarget => ({ href: paths.run(run), title: run, kind: 'run' })),
+    ...unique(sources.runs.map((run) => run.name)).map((run): JumpTarget => ({
+      href: paths.run(run),
+      title: run,
+      kind: 'run',
+    })),
     ...sources.runs.map((run): JumpTarget => ({
       href: paths.dictionary(run.name, run.seed),
       title: `${run.name} / seed ${run.seed}`,
       kind: 'dictionary',
     })),
-    ...sources.comparisons.map(({ name }): JumpTarget => ({ href: paths.comparison(name), title: name, kind: 'comparison' })),
+    ...sources.comparisons.map(({ name }): JumpTarget => ({
+      href: paths.comparison(name),
+      title: name,
+      kind: 'comparison',
+    })),
     ...sources.reports.map(({ name, model }): JumpTarget => ({
       href: `${paths.lazy()}#${name}`,
       title: name === model ? name : `${name} (${model})`,
@@ -55,7 +66,8 @@ export function jumpTargets(query: string, sources: JumpSources, most = 12): Jum
 function addressed(words: readonly string[], sources: JumpSources): JumpTarget[] {
   const numbers: number[] = [];
   const rest = [...words];
-  while (rest.length > 1 && numbers.length < 2 && /^\d+$/.test(rest.at(-1) ?? '')) numbers.unshift(Number(rest.pop()));
+  while (rest.length > 1 && numbers.length < 2 && /^\d+$/.test(rest.at(-1) ?? ''))
+    numbers.unshift(Number(rest.pop()));
   const [seed, latent] = numbers;
   if (seed === undefined) return [];
   return sources.runs
@@ -63,7 +75,11 @@ function addressed(words: readonly string[], sources: JumpSources): JumpTarget[]
     .map((run) =>
       latent === undefined
         ? { href: paths.dictionary(run.name, seed), title: `${run.name} / seed ${seed}`, kind: 'dictionary' }
-        : { href: paths.feature(run.name, seed, latent), title: `${run.name} / seed ${seed} / latent ${latent}`, kind: 'feature' },
+        : {
+            href: paths.feature(run.name, seed, latent),
+            title: `${run.name} / seed ${seed} / latent ${latent}`,
+            kind: 'feature',
+          },
     );
 }
 

@@ -38,7 +38,8 @@ export function significant(value: number | null | undefined, digits = 3): strin
   if (!isNumber(value)) return '–';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size < 1e-4 || size >= 1e7) return minus(value.toExponential(Math.max(0, digits - 1)).replace('e+', 'e'));
+  if (size < 1e-4 || size >= 1e7)
+    return minus(value.toExponential(Math.max(0, digits - 1)).replace('e+', 'e'));
   return minus(trim(value.toPrecision(digits)));
 }
 

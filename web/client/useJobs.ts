@@ -1,0 +1,58 @@
+'use client';
+import { useRef, useState } from 'react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useSubscription } from '@trpc/tanstack-react-query';
+import type { Job, JobEvent } from '../../server/client.ts';
+import { useTRPC } from './trpc.ts';
+
+const keptLines = 400;
+
+/** All jobs, newest first, followed as they happen; and the lines they have written since this page opened. */
+export function useJobs(): {
+  jobs: Job[] | undefined;
+  logs: Record<string, string[]>;
+  connected: boolean;
+  error: unknown;
+} {
+  const trpc = useTRPC();
+  const queries = useQueryClient();
+  const list = useQuery(trpc.jobs.list.queryOptions());
+  const [logs, setLogs] = useState<Record<string, string[]>>({});
+  const ended = useRef(new Set<string>());
+
+  const subscription = useSubscription(
+    trpc.jobs.watch.subscriptionOptions(
+      {},
+      {
+        onData: ({ data }: { data: JobEvent }) => {
+          const { job, type, line } = data;
+          queries.setQueryData(trpc.jobs.list.queryKey(), (jobs) => merge(jobs ?? [], job));
+          if (line !== undefined)
+            setLogs((all) => ({ ...all, [job.id]: [...(all[job.id] ?? []), line].slice(-keptLines) }));
+          if (type === 'status' && job.finishedAt && !ended.current.has(job.id)) {
+            ended.current.add(job.id);
+            // It may have written anything: what other pages have cached is asked for again when they are next seen.
+            void queries.invalidateQueries({ predicate: (query) => !isJobsQuery(query.queryKey) });
+            void queries.invalidateQueries(trpc.jobs.get.queryFilter({ id: job.id }));
+          }
+        },
+      },
+    ),
+  );
+  return {
+    jobs: list.data,
+    logs,
+    connected: subscription.status === 'pending',
+    error: list.error ?? null,
+  };
+}
+
+function merge(jobs: readonly Job[], job: Job): Job[] {
+  const others = jobs.filter((one) => one.id !== job.id);
+  return [...others, job].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
+}
+
+function isJobsQuery(key: readonly unknown[]): boolean {
+  const [path] = key;
+  return Array.isArray(path) && path[0] === 'jobs';
+}

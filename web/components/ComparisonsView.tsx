@@ -1,0 +1,88 @@
+'use client';
+import Link from 'next/link';
+import { useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../client/trpc.ts';
+import { useUrlState } from '../client/useUrlState.ts';
+import { architectureName } from '../format/architecture.ts';
+import { sharedHeadlines } from '../format/headlines.ts';
+import { paths } from '../format/paths.ts';
+import { ComparisonsTable } from './ComparisonsTable.tsx';
+import { EmptyState } from './EmptyState.tsx';
+import { Loaded } from './Loaded.tsx';
+import { OrphansPanel } from './OrphansPanel.tsx';
+import { PageHeader } from './PageHeader.tsx';
+import { Panel } from './Panel.tsx';
+import { Segmented } from './Segmented.tsx';
+import { SharedMatrix } from './SharedMatrix.tsx';
+import { Skeleton } from './Skeleton.tsx';
+import { StabilityPanel } from './StabilityPanel.tsx';
+
+const defaults = { run: '' };
+
+export function ComparisonsView() {
+  const trpc = useTRPC();
+  const [state, change] = useUrlState(defaults);
+  const comparisons = useQuery(trpc.comparisons.list.queryOptions());
+  return (
+    <>
+      <PageHeader
+        title="Compare"
+        actions={
+          <Link href={`${paths.jobs()}?start=compare`} className="button">
+            Compare two dictionaries
+          </Link>
+        }
+      >
+        Which features come back when only the seed changes, and which belong to one seed alone.
+      </PageHeader>
+      <Loaded query={comparisons} skeleton={<Skeleton height={420} />}>
+        {(list) => {
+          const headlines = sharedHeadlines(list);
+          const run = headlines.find((one) => one.run === state.run) ?? headlines[0];
+          if (list.length === 0)
+            return (
+              <EmptyState title="Nothing compared yet" command="npx lazyscope compare --run RUN">
+                It matches the latents of every pair of a run’s seeds one to one, by their decoder rows and by
+                their encoder rows, and says which agree.
+              </EmptyState>
+            );
+          return (
+            <>
+              {headlines.length > 0 && (
+                <div className="columns" style={{ '--column': '18rem' } as React.CSSProperties}>
+                  {headlines.map((headline) => (
+                    <SharedMatrix key={headline.run} headline={headline} />
+                  ))}
+                </div>
+              )}
+              {run && (
+                <>
+                  {headlines.length > 1 && (
+                    <Segmented
+                      label="Run"
+                      value={run.run}
+                      options={headlines.map((one) => ({
+                        value: one.run,
+                        name: `${architectureName(one.architecture)} · ${one.run}`,
+                      }))}
+                      change={(value) => change({ run: value })}
+                    />
+                  )}
+                  <StabilityPanel key={run.run} runName={run.run} />
+                  <OrphansPanel key={`orphans ${run.run}`} run={run.run} seeds={seedsOf(run.pairs)} />
+                </>
+              )}
+              <Panel title="All comparisons" flush>
+                <ComparisonsTable comparisons={list} />
+              </Panel>
+            </>
+          );
+        }}
+      </Loaded>
+    </>
+  );
+}
+
+function seedsOf(pairs: readonly { seeds: [number, number] }[]): number[] {
+  return [...new Set(pairs.flatMap((pair) => pair.seeds))].sort((a, b) => a - b);
+}

@@ -1,0 +1,71 @@
+'use client';
+import { useMemo } from 'react';
+import type { SparsityDetail } from '../../server/client.ts';
+import { frequencyHistogram } from '../charts/frequencyHistogram.ts';
+import { architectureName } from '../format/architecture.ts';
+import { ChartFigure } from './ChartFigure.tsx';
+import { Legend } from './Legend.tsx';
+import { Panel } from './Panel.tsx';
+import { Segmented } from './Segmented.tsx';
+
+/** On how many tokens each neuron works: the models over one another, all layers together or one. */
+export function FrequencyPanel({
+  reports,
+  colourOf,
+  layer,
+  change,
+}: {
+  reports: readonly SparsityDetail[];
+  colourOf: (report: string) => string;
+  layer: string;
+  change: (layer: string) => void;
+}) {
+  const layers = [...new Set(reports.flatMap(({ report }) => report.layers.map((one) => one.layer)))].sort(
+    (a, b) => a - b,
+  );
+  const series = useMemo(
+    () =>
+      reports.map(({ report }) => ({
+        name: `${architectureName(report.model.activation)} (${report.name})`,
+        colour: colourOf(report.name),
+        counts: addUp(
+          report.layers
+            .filter((one) => layer === 'all' || String(one.layer) === layer)
+            .map((one) => one.frequencyHistogram),
+        ),
+      })),
+    // The colours follow from the reports.
+    [reports, layer],
+  );
+  return (
+    <Panel
+      title="How often a neuron works"
+      note="Neurons by the share of tokens on which they are not exactly zero. A lazy layer leans left."
+      actions={
+        <Segmented
+          label="Layer"
+          value={layer}
+          options={[
+            { value: 'all', name: 'All layers' },
+            ...layers.map((one) => ({ value: String(one), name: String(one) })),
+          ]}
+          change={change}
+        />
+      }
+    >
+      <ChartFigure
+        title={layer === 'all' ? 'Firing frequency, all layers' : `Firing frequency, layer ${layer}`}
+        name={`firing-frequency-${layer}`}
+        height={260}
+        data={series}
+        draw={frequencyHistogram}
+        legend={<Legend items={series.map(({ name, colour }) => ({ name, colour, shape: 'block' }))} />}
+      />
+    </Panel>
+  );
+}
+
+function addUp(histograms: readonly (readonly number[])[]): number[] {
+  const bins = Math.max(0, ...histograms.map((one) => one.length));
+  return Array.from({ length: bins }, (_, bin) => histograms.reduce((sum, one) => sum + (one[bin] ?? 0), 0));
+}

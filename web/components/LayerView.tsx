@@ -1,0 +1,185 @@
+'use client';
+import Link from 'next/link';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { NeuronRow } from '../../server/client.ts';
+import { useTRPC } from '../client/trpc.ts';
+import { useUrlState } from '../client/useUrlState.ts';
+import { architectureColour, architectureName } from '../format/architecture.ts';
+import { count, percent, significant } from '../format/number.ts';
+import { paths } from '../format/paths.ts';
+import { wholeNumber } from '../format/wholeNumber.ts';
+import { DataTable, type Column } from './DataTable.tsx';
+import { Loaded } from './Loaded.tsx';
+import { Meter } from './Meter.tsx';
+import { PageHeader } from './PageHeader.tsx';
+import { Pager } from './Pager.tsx';
+import { Panel } from './Panel.tsx';
+import { Skeleton } from './Skeleton.tsx';
+import { Stats } from './Stat.tsx';
+import { Term } from './Term.tsx';
+import { TokenRow } from './TokenRow.tsx';
+
+const sorts = [
+  'neuron',
+  'frequency',
+  'frequencyAt',
+  'meanActivation',
+  'maxActivation',
+  'outputNorm',
+] as const;
+const defaults = { sort: 'frequency', order: 'asc', offset: '0' };
+const limit = 50;
+
+export function LayerView({ report: name, layer }: { report: string; layer: number }) {
+  const trpc = useTRPC();
+  const [state, change] = useUrlState(defaults);
+  const sort = sorts.find((one) => one === state.sort) ?? 'frequency';
+  const order = state.order === 'desc' ? 'desc' : 'asc';
+  const offset = wholeNumber(state.offset) ?? 0;
+  const detail = useQuery(trpc.sparsity.get.queryOptions({ name }));
+  const neurons = useQuery(
+    trpc.sparsity.neurons.queryOptions(
+      { name, layer, sort, order, offset, limit },
+      { placeholderData: keepPreviousData },
+    ),
+  );
+  const report = detail.data?.report;
+  const here = report?.layers.find((one) => one.layer === layer);
+  const colour = architectureColour(report?.model.activation ?? '');
+  const middle = report?.thresholds[Math.floor(report.thresholds.length / 2)];
+  return (
+    <>
+      <PageHeader
+        title={`Neurons of layer ${layer}`}
+        crumbs={[
+          { name: 'Lazy neurons', href: paths.lazy() },
+          { name, href: `${paths.lazy()}?reports=${encodeURIComponent(name)}` },
+        ]}
+        actions={
+          report && (
+            <nav className="cluster" aria-label="Layers">
+              {report.layers.map((one) => (
+                <Link
+                  key={one.layer}
+                  href={paths.layer(name, one.layer)}
+                  className={one.layer === layer ? 'button primary' : 'button'}
+                  aria-current={one.layer === layer ? 'page' : undefined}
+                >
+                  {one.layer}
+                </Link>
+              ))}
+            </nav>
+          )
+        }
+      >
+        {report &&
+          `${architectureName(report.model.activation)} MLP of ${report.model.name}, over ${count(report.tokens)} tokens.`}
+      </PageHeader>
+      {here && (
+        <Stats
+          items={[
+            { label: 'neurons', value: count(here.neurons) },
+            { label: <Term of="activationRatio" />, value: percent(here.activationRatio) },
+            { label: <Term of="ratioAtCett" />, value: percent(here.ratioAtCett) },
+            { label: <Term of="deadRate" />, value: percent(here.deadRate) },
+            { label: <Term of="dynamicDeadRate" />, value: percent(here.dynamicDeadRate) },
+          ]}
+        />
+      )}
+      <Panel
+        title="Neurons"
+        note="The laziest first. Fires on: tokens of the text that wake it. Writes: tokens its output points to."
+        flush
+      >
+        <Loaded
+          query={neurons}
+          skeleton={
+            <div style={{ padding: '0 1rem 1rem' }}>
+              <Skeleton lines={14} />
+            </div>
+          }
+        >
+          {(page) => (
+            <>
+              <DataTable
+                caption={`Neurons of layer ${layer}`}
+                columns={columnsOf(colour, middle)}
+                rows={page.rows}
+                rowKey={(row) => String(row.neuron)}
+                dim={neurons.isPlaceholderData}
+                sorting={{
+                  by: sort,
+                  order,
+                  change: (by, to) => change({ sort: by, order: to, offset: '0' }),
+                }}
+              />
+              <Pager
+                offset={offset}
+                limit={limit}
+                total={page.total}
+                noun="neurons"
+                change={(to) => change({ offset: String(to) })}
+              />
+            </>
+          )}
+        </Loaded>
+      </Panel>
+    </>
+  );
+}
+
+function columnsOf(colour: string, threshold: number | undefined): Column<NeuronRow>[] {
+  return [
+    { key: 'neuron', header: 'Neuron', numeric: true, sort: 'neuron', render: (row) => row.neuron },
+    {
+      key: 'frequency',
+      header: <Term of="frequency" />,
+      numeric: true,
+      sort: 'frequency',
+      render: (row) => (
+        <>
+          <Meter share={row.frequency} colour={colour} /> {percent(row.frequency)}
+        </>
+      ),
+    },
+    {
+      key: 'frequencyAt',
+      header: threshold === undefined ? 'above ε' : `|a| > ${significant(threshold, 2)}`,
+      numeric: true,
+      sort: 'frequencyAt',
+      from: 640,
+      render: (row) => percent(row.frequencyAt),
+    },
+    {
+      key: 'mean',
+      header: 'Mean',
+      numeric: true,
+      sort: 'meanActivation',
+      from: 900,
+      render: (row) => significant(row.meanActivation),
+    },
+    {
+      key: 'max',
+      header: 'Max',
+      numeric: true,
+      sort: 'maxActivation',
+      from: 640,
+      render: (row) => significant(row.maxActivation),
+    },
+    {
+      key: 'norm',
+      header: <Term of="outputNorm" />,
+      numeric: true,
+      sort: 'outputNorm',
+      from: 900,
+      render: (row) => significant(row.outputNorm),
+    },
+    { key: 'fires', header: 'Fires on', render: (row) => <TokenRow tokens={row.topTokens} most={5} /> },
+    {
+      key: 'writes',
+      header: 'Writes',
+      from: 480,
+      render: (row) => <TokenRow tokens={row.promoted} most={5} />,
+    },
+  ];
+}

@@ -1,0 +1,88 @@
+'use client';
+import Link from 'next/link';
+import type { SparsityDetail } from '../../server/client.ts';
+import { architectureColour, architectureName } from '../format/architecture.ts';
+import { count, percent, significant } from '../format/number.ts';
+import { paths } from '../format/paths.ts';
+import { DataTable, type Column } from './DataTable.tsx';
+import { HeatCell } from './HeatCell.tsx';
+import { Panel } from './Panel.tsx';
+import { Term } from './Term.tsx';
+
+type Layer = SparsityDetail['report']['layers'][number];
+
+/** Layers × metrics, each cell shaded by its share: a heat map that can be read as a table. */
+export function LayersPanel({ detail }: { detail: SparsityDetail }) {
+  const { report } = detail;
+  const colour = architectureColour(report.model.activation);
+  const heat = (share: number, digits = 1) => (
+    <HeatCell share={share} colour={colour} text={percent(share, digits)} />
+  );
+  const columns: Column<Layer>[] = [
+    {
+      key: 'layer',
+      header: 'Layer',
+      render: (row) => (
+        <Link
+          href={paths.layer(report.name, row.layer)}
+          aria-label={`Neurons of layer ${row.layer} of ${report.name}`}
+        >
+          {row.layer}
+        </Link>
+      ),
+    },
+    {
+      key: 'ratio',
+      header: <Term of="activationRatio">Active</Term>,
+      numeric: true,
+      render: (row) => heat(row.activationRatio),
+    },
+    ...report.thresholds.map((threshold, index): Column<Layer> => ({
+      key: `at ${threshold}`,
+      header: `|a| > ${significant(threshold, 2)}`,
+      numeric: true,
+      ...(index === Math.floor(report.thresholds.length / 2) ? {} : { from: 640 as const }),
+      render: (row) => heat(row.ratioAt[index] ?? 0),
+    })),
+    {
+      key: 'cettRatio',
+      header: <Term of="ratioAtCett">At CETT 0.2</Term>,
+      numeric: true,
+      render: (row) => heat(row.ratioAtCett),
+    },
+    {
+      key: 'cett',
+      header: <Term of="cett">Half rest</Term>,
+      numeric: true,
+      from: 480,
+      render: (row) => heat(row.cett),
+    },
+    {
+      key: 'dead',
+      header: <Term of="deadRate">Dead</Term>,
+      numeric: true,
+      render: (row) => heat(row.deadRate),
+    },
+    {
+      key: 'dynamic',
+      header: <Term of="dynamicDeadRate">Dyn. dead</Term>,
+      numeric: true,
+      from: 480,
+      render: (row) => heat(row.dynamicDeadRate),
+    },
+  ];
+  return (
+    <Panel
+      title={`${architectureName(report.model.activation)}: ${report.name}`}
+      note={`${report.model.name}${report.model.gated ? ', gated' : ''}; ${count(report.tokens)} tokens of ${report.text}. A layer opens its neurons.`}
+      flush
+    >
+      <DataTable
+        caption={`Layers of ${report.name}`}
+        columns={columns}
+        rows={report.layers}
+        rowKey={(row) => String(row.layer)}
+      />
+    </Panel>
+  );
+}

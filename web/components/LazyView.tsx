@@ -1,0 +1,94 @@
+'use client';
+import { useMemo } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../client/trpc.ts';
+import { useUrlState } from '../client/useUrlState.ts';
+import { architectureColour } from '../format/architecture.ts';
+import { CettPanel } from './CettPanel.tsx';
+import { EmptyState } from './EmptyState.tsx';
+import { FrequencyPanel } from './FrequencyPanel.tsx';
+import { LayersPanel } from './LayersPanel.tsx';
+import { Loaded } from './Loaded.tsx';
+import { PageHeader } from './PageHeader.tsx';
+import { PositionPanel } from './PositionPanel.tsx';
+import { ReportChoice } from './ReportChoice.tsx';
+import { Skeleton } from './Skeleton.tsx';
+
+const defaults = { reports: '', layer: 'all' };
+
+export function LazyView() {
+  const trpc = useTRPC();
+  const [state, change] = useUrlState(defaults);
+  const list = useQuery(trpc.sparsity.list.queryOptions());
+  const names = useMemo(() => {
+    const known = (list.data ?? []).map((report) => report.name);
+    const asked = state.reports.split(',').filter((name) => known.includes(name));
+    return asked.length ? asked : known.slice(0, 2);
+  }, [list.data, state.reports]);
+  const details = useQuery(
+    trpc.sparsity.compare.queryOptions(
+      { names },
+      { enabled: names.length > 0, placeholderData: keepPreviousData },
+    ),
+  );
+  return (
+    <>
+      <PageHeader title="Lazy neurons">
+        How few neurons of each MLP a token wakes, and what it costs to let the others rest.
+      </PageHeader>
+      <Loaded query={list} skeleton={<Skeleton height={420} />}>
+        {(all) =>
+          all.length === 0 ? (
+            <EmptyState
+              title="No model measured yet"
+              command="npx lazyscope sparsity --model MODEL --text dataset:moby-dick"
+            >
+              It runs a model over some text and counts, for each neuron of each layer, the tokens that wake
+              it.
+            </EmptyState>
+          ) : (
+            <>
+              <ReportChoice
+                reports={all}
+                chosen={names}
+                change={(chosen) => change({ reports: chosen.join(',') })}
+              />
+              <Loaded query={details} skeleton={<Skeleton height={600} />}>
+                {(reports) => (
+                  <>
+                    <div className="columns" style={{ '--column': '30rem' } as React.CSSProperties}>
+                      {reports.map((detail) => (
+                        <LayersPanel key={detail.report.name} detail={detail} />
+                      ))}
+                    </div>
+                    <FrequencyPanel
+                      reports={reports}
+                      colourOf={colourOf(reports)}
+                      layer={state.layer}
+                      change={(layer) => change({ layer })}
+                    />
+                    <CettPanel reports={reports} colourOf={colourOf(reports)} />
+                    <PositionPanel reports={reports} colourOf={colourOf(reports)} />
+                  </>
+                )}
+              </Loaded>
+            </>
+          )
+        }
+      </Loaded>
+    </>
+  );
+}
+
+/** A report's colour is its activation's; two reports of one activation differ in shade. */
+function colourOf(reports: readonly { report: { name: string; model: { activation: string } } }[]) {
+  return (name: string): string => {
+    const index = reports.findIndex(({ report }) => report.name === name);
+    const activation = reports[index]?.report.model.activation ?? '';
+    const before = reports
+      .slice(0, index)
+      .filter(({ report }) => report.model.activation === activation).length;
+    const colour = architectureColour(activation);
+    return before === 0 ? colour : `color-mix(in oklab, ${colour}, var(--ink) ${Math.min(70, before * 35)}%)`;
+  };
+}

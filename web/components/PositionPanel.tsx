@@ -1,0 +1,70 @@
+'use client';
+import { useMemo } from 'react';
+import type { SparsityDetail } from '../../server/client.ts';
+import { lineChart, type LineSeries } from '../charts/lineChart.ts';
+import { lineStyle } from '../format/lineStyle.ts';
+import { compact, percent } from '../format/number.ts';
+import { ChartFigure } from './ChartFigure.tsx';
+import { Legend } from './Legend.tsx';
+import { Panel } from './Panel.tsx';
+
+/** Do neurons wake as the context grows? */
+export function PositionPanel({
+  reports,
+  colourOf,
+}: {
+  reports: readonly SparsityDetail[];
+  colourOf: (report: string) => string;
+}) {
+  const series = useMemo(
+    () =>
+      reports.flatMap(({ report, positions }) =>
+        positions.map((line, index): LineSeries => ({
+          name: `${report.name}, layer ${line.layer}`,
+          ...lineStyle(colourOf(report.name), index, positions.length),
+          x: line.position,
+          y: line.activationRatio,
+        })),
+      ),
+    // The colours follow from the reports.
+    [reports],
+  );
+  return (
+    <Panel
+      title="Along the sequence"
+      note="Activation ratio by position in the context; a line a layer, deeper layers darker."
+    >
+      <ChartFigure
+        title="Activation ratio by position"
+        name="activation-ratio-by-position"
+        height={240}
+        data={series}
+        draw={(lines, size) =>
+          lineChart(lines, {
+            ...size,
+            label: 'Activation ratio by position in the sequence',
+            x: { label: 'position (tokens)', format: compact },
+            y: {
+              label: 'activation ratio',
+              format: (value) => percent(value, 0),
+              domain: [0, Math.min(1, top(lines) * 1.08)],
+            },
+          })
+        }
+        legend={
+          <Legend
+            items={reports.map(({ report }) => ({
+              name: report.name,
+              colour: colourOf(report.name),
+              shape: 'line',
+            }))}
+          />
+        }
+      />
+    </Panel>
+  );
+}
+
+function top(lines: readonly LineSeries[]): number {
+  return lines.reduce((most, line) => line.y.reduce((best, value) => Math.max(best, value), most), 0.01);
+}
