@@ -1,0 +1,117 @@
+/**
+ * Every firing of a dictionary on held-out tokens, arranged by latent. What the index shows of a latent, all of it
+ * exact, is read off its list.
+ *
+ * Memory is bounded by the number of firings kept, eight bytes each (twice that while they are rearranged). A
+ * capture with more is cut at a context's end, and the number of tokens covered is returned.
+ */
+import type { Capture } from '../activations/openCapture.ts';
+import type { Autoencoder } from '../autoencoders/autoencoder.ts';
+import { LazyscopeError } from '../errors.ts';
+import { silent, type Report } from '../progress.ts';
+import { tf } from '../tensor/tf.ts';
+
+export interface FiringsByLatent {
+  /** Held-out rows covered, whole contexts. */
+  tokens: number;
+  latents: number;
+  /** Firings of latent i are start[i] … start[i + 1] − 1 of the two arrays below [latents + 1]. */
+  start: Uint32Array;
+  /** Ascending within a latent; row 0 is the first held-out row. */
+  rows: Uint32Array;
+  /** Activations, all > 0. */
+  values: Float32Array;
+}
+
+export interface CollectOptions {
+  capture: Capture;
+  hook: string;
+  autoencoder: Pick<Autoencoder, 'latents' | 'encode'>;
+  maxTokens?: number;
+  /** Default 64 Mi: 512 MiB of lists. */
+  maxFirings?: number;
+  report?: Report;
+}
+
+const rowsAtOnce = 4096;
+
+interface Piece {
+  firstRow: number;
+  rowStart: Int32Array;
+  indices: Int32Array;
+  values: Float32Array;
+}
+
+export function collectFirings(options: CollectOptions): FiringsByLatent {
+  const { capture, autoencoder, report = silent } = options;
+  const { rowsPerContext, heldOutRows } = capture;
+  const limit = options.maxFirings ?? 1 << 26;
+  const wanted = Math.min(
+    heldOutRows,
+    Math.ceil((options.maxTokens ?? Infinity) / rowsPerContext) * rowsPerContext,
+  );
+  const step = Math.max(1, Math.floor(rowsAtOnce / rowsPerContext)) * rowsPerContext;
+  const counts = new Uint32Array(autoencoder.latents);
+  const pieces: Piece[] = [];
+  let tokens = 0;
+  let firings = 0;
+  while (tokens < wanted) {
+    const rows = Math.min(step, wanted - tokens);
+    const piece = encode(options, tokens, rows);
+    const fits = fittingRows(piece.rowStart, limit - firings, rowsPerContext);
+    if (fits === 0) break;
+    const entries = piece.rowStart[fits];
+    for (let e = 0; e < entries; e++) counts[piece.indices[e]]++;
+    pieces.push({ ...piece, rowStart: piece.rowStart.subarray(0, fits + 1) });
+    tokens += fits;
+    firings += entries;
+    report({ stage: 'index: encode', done: tokens, total: wanted, unit: 'tokens' });
+    if (fits < rows) break;
+  }
+  if (tokens === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionary fires more than ${limit} times in one context of '${capture.manifest.name}': train a sparser one.`,
+    );
+  return { tokens, latents: autoencoder.latents, ...transpose(pieces, counts, firings) };
+}
+
+function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number, rows: number): Piece {
+  const x = tf.tensor2d(capture.readRows(hook, capture.trainRows + firstRow, rows), [
+    rows,
+    capture.width(hook),
+  ]);
+  try {
+    const { rowStart, indices, values } = autoencoder.encode(x);
+    // Copied: a backend may hand out views of memory that it uses again.
+    return { firstRow, rowStart: rowStart.slice(), indices: indices.slice(), values: values.slice() };
+  } finally {
+    x.dispose();
+  }
+}
+
+/** Rows, in whole contexts, whose entries number at most `room`. */
+function fittingRows(rowStart: Int32Array, room: number, rowsPerContext: number): number {
+  let rows = rowStart.length - 1;
+  while (rows > 0 && rowStart[rows] > room) rows -= rowsPerContext;
+  return Math.max(rows, 0);
+}
+
+/** From lists by row to lists by latent; pieces are let go as they are used. */
+function transpose(pieces: Piece[], counts: Uint32Array, firings: number) {
+  const start = new Uint32Array(counts.length + 1);
+  for (let latent = 0; latent < counts.length; latent++) start[latent + 1] = start[latent] + counts[latent];
+  const next = start.slice(0, -1);
+  const rows = new Uint32Array(firings);
+  const values = new Float32Array(firings);
+  for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
+    const { firstRow, rowStart, indices } = piece;
+    for (let row = 0; row + 1 < rowStart.length; row++)
+      for (let e = rowStart[row]; e < rowStart[row + 1]; e++) {
+        const at = next[indices[e]]++;
+        rows[at] = firstRow + row;
+        values[at] = piece.values[e];
+      }
+  }
+  return { start, rows, values };
+}

@@ -1,0 +1,56 @@
+/** Makes the two tables that the explorer browses: a row a latent, and the text each latent fires on. */
+import { openDictionary } from '../evaluation/openDictionary.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { silent, type Report } from '../progress.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { writeParquet } from '../store/parquet.ts';
+import { featureColumns } from '../store/tables.ts';
+import { collectFirings } from './collectFirings.ts';
+import { writeExamples } from './examplesTable.ts';
+import { firingStatistics, weightStatistics } from './latentStatistics.ts';
+import { neighbours } from './neighbours.ts';
+import { tokenEffects } from './tokenEffects.ts';
+
+const effectTokens = 10;
+const neighbourCount = 8;
+
+export interface IndexOptions {
+  store: StoreLayout;
+  run: string;
+  seed: number;
+  /** The model the capture was made with. */
+  model: LanguageModel;
+  /** Held-out tokens to look at; all when absent. */
+  maxTokens?: number;
+  /** Firings held in memory (see collectFirings.ts). */
+  maxFirings?: number;
+  report?: Report;
+}
+
+/**
+ * Writes seed-<n>/features.parquet and examples.parquet. Returns the number of latents and of held-out tokens
+ * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
+ */
+export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
+  const { store, run, seed, model, maxTokens, maxFirings, report = silent } = options;
+  const { capture, hook, autoencoder, dispose } = await openDictionary(store, run, seed, model);
+  try {
+    const { latents, wDec, bEnc } = autoencoder;
+    const firings = collectFirings({ capture, hook, autoencoder, maxTokens, maxFirings, report });
+    const statistics = firingStatistics(capture, firings);
+    await writeExamples(store.examples(run, seed), capture, firings, report);
+    await writeParquet(store.features(run, seed), featureColumns, {
+      latent: Int32Array.from({ length: latents }, (_, i) => i),
+      density: statistics.firings.map((count) => count / firings.tokens),
+      dead: Array.from(statistics.firings, (count) => count === 0),
+      biasEncoder: bEnc,
+      ...statistics,
+      ...weightStatistics(autoencoder),
+      ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report })),
+      ...(await neighbours(wDec, latents, neighbourCount, report)),
+    });
+    return { features: latents, tokens: firings.tokens };
+  } finally {
+    dispose();
+  }
+}

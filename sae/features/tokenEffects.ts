@@ -1,0 +1,85 @@
+/**
+ * What a latent does to the next token: its decoder row times the unembedding (METHODS.md §2, the effect of a latent
+ * on the output), a block of latents at a time.
+ */
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { silent, type Report } from '../progress.ts';
+import type { FlatLists } from '../store/parquet.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { Largest } from './largest.ts';
+import { ListBuilder } from './listBuilder.ts';
+
+export interface TokenEffects {
+  promotedTokens: FlatLists;
+  /** Change of the logit a unit of activation, before the final norm divides by the residual stream's size. */
+  promotedLogits: FlatLists;
+  suppressedTokens: FlatLists;
+  suppressedLogits: FlatLists;
+}
+
+const blockNumbers = 1 << 23;
+
+/**
+ * The `count` tokens each decoder row raises and lowers most. Rows that live in the residual stream act on it
+ * directly and rows over MLP neurons through the neurons' outputs; at other hook points there is no such
+ * linear path, and the lists are empty.
+ */
+export async function tokenEffects(options: {
+  wDec: Float32Array; // [latents, width]
+  latents: number;
+  hook: HookPoint;
+  model: LanguageModel;
+  count: number;
+  report?: Report;
+}): Promise<TokenEffects> {
+  const { wDec, latents, hook, model, count, report = silent } = options;
+  const lists = {
+    promotedTokens: new ListBuilder(Int32Array, latents, count),
+    promotedLogits: new ListBuilder(Float32Array, latents, count),
+    suppressedTokens: new ListBuilder(Int32Array, latents, count),
+    suppressedLogits: new ListBuilder(Float32Array, latents, count),
+  };
+  const effect = effectMatrix(model, hook);
+  if (effect) {
+    const [width, rows] = effect.shape;
+    // An embedding may be padded with rows that no token has.
+    const vocabulary = Math.min(rows, model.tokenizer.vocabularySize);
+    const block = Math.max(1, Math.floor(blockNumbers / rows));
+    const largest = new Largest(Math.min(count, vocabulary));
+    for (let from = 0; from < latents; from += block) {
+      const to = Math.min(from + block, latents);
+      const logits = tf.tidy(() =>
+        tf.tensor2d(wDec.subarray(from * width, to * width), [to - from, width]).matMul(effect),
+      );
+      const values = logits.dataSync<'float32'>();
+      for (let row = 0; row < to - from; row++) {
+        largest.scan(values, row * rows, vocabulary);
+        lists.promotedTokens.add(largest.places);
+        lists.promotedLogits.add(largest.values);
+        largest.scan(values, row * rows, vocabulary, { sign: -1 });
+        lists.suppressedTokens.add(largest.places);
+        lists.suppressedLogits.add(largest.values.map((value) => -value));
+      }
+      logits.dispose();
+      report({ stage: 'index: token effects', done: to, total: latents, unit: 'latents' });
+      await new Promise((next) => setImmediate(next));
+    }
+    effect.dispose();
+  }
+  return {
+    promotedTokens: lists.promotedTokens.lists(),
+    promotedLogits: lists.promotedLogits.lists(),
+    suppressedTokens: lists.suppressedTokens.lists(),
+    suppressedLogits: lists.suppressedLogits.lists(),
+  };
+}
+
+/** [width of the hook, vocabulary], the caller's to dispose. */
+function effectMatrix(model: LanguageModel, name: HookPoint): Tensor2D | undefined {
+  const { hook, layer } = parseHookPoint(name);
+  if (hook === 'mlp.hook_post' && layer !== undefined)
+    return tf.tidy(() => tf.matMul<Tensor2D>(model.neuronOutputs(layer), model.foldedUnembedding()));
+  const inResidual = hook.startsWith('hook_') || hook === 'ln_final.hook_normalized';
+  return inResidual ? model.foldedUnembedding() : undefined;
+}
