@@ -12,7 +12,7 @@ import { sumOfSquares } from './sumOfSquares.ts';
 function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries {
   const [latents] = encoder.wEnc.shape;
   const [rows] = x.shape;
-  const [indices, values] = tf.tidy(() => {
+  const [order, rectified] = tf.tidy(() => {
     const chosen = among ? tf.tensor1d(among, 'int32') : null;
     const restricted = chosen
       ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
@@ -20,15 +20,18 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
     const rectified = activations(preActivations(x, restricted), null);
     // topk has no place for NaN in its order; it ranks as +∞ here and the value is gathered back as it was.
     const rank = tf.where<Tensor>(tf.isNaN(rectified), tf.scalar(Infinity), rectified);
-    return [tf.topk(rank, k, true).indices.dataSync<'int32'>(), rectified.dataSync<'float32'>()];
+    return [tf.topk(rank, k, true).indices, rectified];
   });
+  const chosen = order.dataSync<'int32'>();
+  const values = rectified.dataSync<'float32'>();
+  tf.dispose([order, rectified]);
   const candidates = among?.length ?? latents;
   const rowStart = Int32Array.from({ length: rows + 1 }, (_, row) => row * k);
   const sorted = new Int32Array(rows * k);
   const kept = new Float32Array(rows * k);
   for (let row = 0; row < rows; row++) {
     const own = sorted.subarray(row * k, (row + 1) * k);
-    own.set(indices.subarray(row * k, (row + 1) * k));
+    own.set(chosen.subarray(row * k, (row + 1) * k));
     own.sort();
     for (let j = 0; j < k; j++) {
       kept[row * k + j] = values[row * candidates + own[j]];
@@ -79,13 +82,13 @@ export const referenceKernels = {
   },
 
   firings(entries, threshold) {
-    return tf.tidy(() => {
+    const [counts, sums] = tf.tidy(() => {
       const z = densePreActivations(entries);
-      return {
-        counts: Int32Array.from(firing(z, threshold).cast('int32').sum(0).dataSync()),
-        sums: Float32Array.from(activations(z, threshold).sum(0).dataSync()),
-      };
+      return [firing(z, threshold).cast('int32').sum(0), activations(z, threshold).sum(0)];
     });
+    const result = { counts: Int32Array.from(counts.dataSync()), sums: Float32Array.from(sums.dataSync()) };
+    tf.dispose([counts, sums]);
+    return result;
   },
 
   reconstruct(entries, threshold, { wDec, bias }, target) {

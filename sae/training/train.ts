@@ -1,0 +1,234 @@
+/**
+ * Trains one configuration, all its seeds in one pass over the data, into runs/<name>: run.json says how far it is,
+ * metrics.arrow grows as it goes, checkpoints/ lets it go on to the same bits after an interruption, and
+ * seed-<n>/sae.safetensors appear at the end, when the checkpoints are no longer needed.
+ */
+import { existsSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { openCapture } from '../activations/openCapture.ts';
+import { ShuffledBatches } from '../activations/shuffledBatches.ts';
+import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
+import { LazyscopeError } from '../errors.ts';
+import { type Report, silent } from '../progress.ts';
+import { writeJsonAtomic } from '../store/atomicWrite.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { withLock } from '../store/lock.ts';
+import {
+  type Environment,
+  type RunManifest,
+  runManifestSchema,
+  type TrainingConfig,
+} from '../store/manifests.ts';
+import { readManifest } from '../store/readManifest.ts';
+import type { BatchSource } from './batchSource.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { checkConfig } from './checkConfig.ts';
+import { MetricsWriter } from './metrics.ts';
+import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
+import { initialState, type StepMetrics, Trainer } from './trainer.ts';
+
+/** Order of the data: the same for every run on a capture, so that runs differ only in what their configurations say. */
+const dataSeed = 0;
+
+export interface TrainOptions {
+  store: StoreLayout;
+  name: string;
+  config: TrainingConfig;
+  /** Go on with an interrupted run of this name and configuration. */
+  resume?: boolean;
+  report?: Report;
+  signal?: AbortSignal;
+  environment: Environment;
+}
+
+/**
+ * Throws `bad_input` (configuration, divergence), `not_found` (capture, hook, run to resume), `conflict` (the name
+ * is taken, or another trainer is at it), `cancelled` (after a checkpoint), `no_space`, `corrupt`.
+ */
+export async function train(options: TrainOptions): Promise<RunManifest> {
+  const { store, name, resume = false } = options;
+  const config = checkConfig(options.config);
+  const folder = store.run(name);
+  const capture = await openCapture(store, config.capture);
+  try {
+    const source = new ShuffledBatches(capture, config.hook, { seed: dataSeed, batchSize: config.batchSize });
+    const existed = existsSync(folder);
+    if (resume && !existsSync(store.runManifest(name)))
+      throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
+    try {
+      return await withLock(folder, `training run ${name}`, () =>
+        trainLocked({ ...options, config }, source, capture.manifest.model.name),
+      );
+    } catch (error) {
+      // A run that failed before it had anything to say leaves no folder.
+      if (!existed && !existsSync(store.runManifest(name))) await rmdir(folder).catch(() => {});
+      throw error;
+    }
+  } finally {
+    capture.close();
+  }
+}
+
+async function trainLocked(options: TrainOptions, source: BatchSource, model: string): Promise<RunManifest> {
+  const { store, name, config, resume = false, report = silent, signal, environment } = options;
+  const path = store.runManifest(name);
+  const before = existsSync(path) ? await readManifest(path, runManifestSchema) : null;
+  if (before && !resume)
+    throw new LazyscopeError(
+      'conflict',
+      before.status === 'complete'
+        ? `Run '${name}' exists: choose another name.`
+        : `Run '${name}' was interrupted at step ${before.step} of ${before.totalSteps}: resume it or choose another name.`,
+    );
+  if (before && !isDeepStrictEqual(before.config, config))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${name}' was started with another configuration (${differences(before.config, config).join(', ')} differ): resume it with its own.`,
+    );
+  if (before?.status === 'complete') return before;
+
+  const checkpoint = before && (await readCheckpoint(store.runCheckpoints(name)));
+  if (checkpoint) source.restore(checkpoint.source);
+  const state = checkpoint?.trainer ?? initialState(config, source);
+  const steps = totalSteps(config);
+  const trainer = new Trainer(config, source, state);
+  let manifest: RunManifest = before ?? {
+    version: 1,
+    name,
+    createdAt: new Date().toISOString(),
+    finishedAt: null,
+    status: 'training',
+    config,
+    d: source.d,
+    scale: trainer.scale,
+    environment,
+    step: 0,
+    totalSteps: steps,
+    seconds: 0,
+    tokensPerSecond: 0,
+  };
+  const secondsBefore = checkpoint?.seconds ?? 0;
+  const began = performance.now();
+  const seconds = () => secondsBefore + (performance.now() - began) / 1000;
+  const save = async (changes: Partial<RunManifest> = {}) => {
+    const tokens = trainer.step * config.batchSize * config.seeds.length;
+    const soFar = seconds();
+    const progress = { step: trainer.step, seconds: soFar, tokensPerSecond: soFar > 0 ? tokens / soFar : 0 };
+    manifest = { ...manifest, environment, ...progress, ...changes };
+    await writeJsonAtomic(path, manifest);
+  };
+
+  let metrics: MetricsWriter | undefined;
+  try {
+    await save({ status: 'training' });
+    const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
+    metrics = writer;
+    const keep = async () => {
+      await writer.sync();
+      await writeCheckpoint(store.runCheckpoints(name), {
+        trainer: trainer.state(),
+        source: source.state(),
+        metricsBytes: writer.bytes,
+        seconds: seconds(),
+      });
+    };
+    const log = progressLog(config, report, (rows) => writer.append(rows));
+    let yielded = performance.now();
+    let checkpointed = trainer.step;
+    while (trainer.step < steps) {
+      if (signal?.aborted) {
+        if (checkpointed !== trainer.step) await keep();
+        await save({ status: 'interrupted' });
+        throw new LazyscopeError(
+          'cancelled',
+          `Training of run '${name}' was stopped at step ${trainer.step} of ${steps}: resume it to go on.`,
+        );
+      }
+      const logged = (trainer.step + 1) % config.logEvery === 0 || trainer.step + 1 === steps;
+      const results = trainer.advance(logged);
+      if (logged) await log(trainer.step, results);
+      if (trainer.step % config.checkpointEvery === 0 && trainer.step < steps) {
+        await keep();
+        await save();
+        checkpointed = trainer.step;
+      }
+      if (performance.now() - yielded > 30) {
+        await nextTurn();
+        yielded = performance.now();
+      }
+    }
+    await writer.sync();
+    for (const [index, seed] of config.seeds.entries())
+      await writeDictionary(store.dictionary(name, seed), trainer.parameters(index), {
+        architecture: config.architecture,
+        hook: config.hook,
+        model,
+        run: name,
+        seed,
+        scale: trainer.scale,
+        k: config.architecture === 'topk' ? config.k : null,
+      });
+    await save({ status: 'complete', finishedAt: new Date().toISOString() });
+    await rm(store.runCheckpoints(name), { recursive: true, force: true });
+    return manifest;
+  } catch (error) {
+    // The run stays resumable from its last checkpoint; when even this can't be written the first error counts.
+    if (existsSync(path) && manifest.status === 'training')
+      await save({ status: 'interrupted' }).catch(() => {});
+    throw error;
+  } finally {
+    await metrics?.close();
+    trainer.dispose();
+  }
+}
+
+/** Turns a step's results into rows of metrics and a progress report. */
+function progressLog(
+  config: TrainingConfig,
+  report: Report,
+  append: (rows: Parameters<MetricsWriter['append']>[0]) => Promise<void>,
+) {
+  let last = { time: performance.now(), step: NaN };
+  return async (step: number, results: readonly StepMetrics[]) => {
+    const now = performance.now();
+    const since = Number.isNaN(last.step) ? Math.min(config.logEvery, step) : step - last.step;
+    const tokensPerSecond =
+      (since * config.batchSize * results.length * 1000) / Math.max(now - last.time, 1e-3);
+    last = { time: now, step };
+    const shared = {
+      step,
+      tokens: step * config.batchSize,
+      learningRate: learningRateAt(config, step - 1),
+      sparsityCoefficient: sparsityCoefficientAt(config, step - 1),
+      tokensPerSecond,
+    };
+    await append(results.map((result) => ({ ...shared, ...result })));
+    const mean = (value: (result: StepMetrics) => number) =>
+      results.reduce((sum, result) => sum + value(result), 0) / results.length;
+    report({
+      stage: `train ${config.architecture}`,
+      done: step,
+      total: totalSteps(config),
+      unit: 'steps',
+      values: {
+        loss: mean((r) => r.loss),
+        l0: mean((r) => r.l0),
+        fvu: mean((r) => r.fvu),
+        dead: mean((r) => r.deadFraction),
+        tokensPerSecond,
+      },
+    });
+  };
+}
+
+function differences(a: TrainingConfig, b: TrainingConfig): string[] {
+  const [left, right] = [
+    new Map<string, unknown>(Object.entries(a)),
+    new Map<string, unknown>(Object.entries(b)),
+  ];
+  return [...new Set([...left.keys(), ...right.keys()])].filter(
+    (key) => !isDeepStrictEqual(left.get(key), right.get(key)),
+  );
+}

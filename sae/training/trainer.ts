@@ -1,0 +1,249 @@
+/**
+ * The training loop's core: some dictionaries that differ only in the seed of their initialisation, fed the same
+ * batches (as in Paulo & Belrose, 2501.16615: same data, same order). It knows nothing of files.
+ */
+import type {
+  Architecture,
+  Batch,
+  ForwardPass,
+  NormStatistics,
+  StepSettings,
+} from '../autoencoders/architecture.ts';
+import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, zerosLike } from '../autoencoders/dictionary.ts'; // prettier-ignore
+import { jumpRelu } from '../autoencoders/jumpRelu.ts';
+import { relu } from '../autoencoders/relu.ts';
+import { topK } from '../autoencoders/topK.ts';
+import { total } from '../autoencoders/total.ts';
+import { varianceAboutMean } from '../autoencoders/varianceAboutMean.ts';
+import { LazyscopeError } from '../errors.ts';
+import { type DictionaryVariables, type FusedKernels, fusedKernels } from '../ops/fusedKernels.ts';
+import type { TrainingConfig } from '../store/manifests.ts';
+import { Random } from '../tensor/random.ts';
+import { tf } from '../tensor/tf.ts';
+import type { BatchSource } from './batchSource.ts';
+import { inputStatistics } from './inputStatistics.ts';
+import { learningRateAt, sparsityCoefficientAt } from './schedules.ts';
+
+/** One dictionary and its optimiser, on the host. */
+export interface DictionaryState {
+  parameters: DictionaryArrays;
+  first: DictionaryArrays;
+  second: DictionaryArrays;
+  /** Tokens since each latent last fired [latents]. */
+  sinceFired: Float64Array;
+}
+
+/** Everything that a resumed run needs, besides its configuration and where the source stands. */
+export interface TrainerState {
+  /** Steps done. */
+  step: number;
+  scale: number;
+  dictionaries: DictionaryState[];
+}
+
+export interface StepMetrics {
+  seed: number;
+  loss: number;
+  mse: number;
+  fvu: number;
+  l0: number;
+  deadFraction: number;
+}
+
+interface Dictionary {
+  parameters: DictionaryVariables;
+  first: DictionaryVariables;
+  second: DictionaryVariables;
+  sinceFired: Float64Array;
+}
+
+/** An architecture with its configuration filled in. */
+interface ConfiguredArchitecture {
+  unitNormDecoder: boolean;
+  inputScale(d: number, norms: NormStatistics): number;
+  initialise(sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
+  forward(
+    kernels: FusedKernels,
+    parameters: DictionaryVariables,
+    batch: Batch,
+    settings: StepSettings,
+  ): ForwardPass;
+}
+
+function configured(config: TrainingConfig): ConfiguredArchitecture {
+  switch (config.architecture) {
+    case 'relu':
+      return withConfig(relu, config);
+    case 'topk':
+      return withConfig(topK, config);
+    case 'jumprelu':
+      return withConfig(jumpRelu, config);
+  }
+}
+
+function withConfig<C extends TrainingConfig>(
+  definition: Architecture<C>,
+  config: C,
+): ConfiguredArchitecture {
+  return {
+    unitNormDecoder: definition.unitNormDecoder,
+    inputScale: (d, norms) => definition.inputScale(d, norms),
+    initialise: (sample, median, random) => definition.initialise(config, sample, median, random),
+    forward: (kernels, parameters, batch, settings) =>
+      definition.forward(kernels, parameters, batch, config, settings),
+  };
+}
+
+/** The state before the first step. Reads ahead in the source and puts it back. */
+export function initialState(config: TrainingConfig, source: BatchSource): TrainerState {
+  const statistics = inputStatistics(source);
+  const architecture = configured(config);
+  const scale = architecture.inputScale(source.d, statistics);
+  const sample = statistics.sample.map((value) => value * scale);
+  const median = statistics.median.map((value) => value * scale);
+  const dictionaries = config.seeds.map((seed) => {
+    const random = Random.fromSeed(seed, 'initialisation');
+    const parameters = architecture.initialise(sample, median, random);
+    return {
+      parameters,
+      first: zerosLike(parameters),
+      second: zerosLike(parameters),
+      sinceFired: new Float64Array(config.width),
+    };
+  });
+  return { step: 0, scale, dictionaries };
+}
+
+export class Trainer {
+  readonly config: TrainingConfig;
+  readonly scale: number;
+  #architecture: ConfiguredArchitecture;
+  #source: BatchSource;
+  #dictionaries: Dictionary[];
+  #step: number;
+
+  /** Takes over the arrays of `state`. */
+  constructor(config: TrainingConfig, source: BatchSource, state: TrainerState) {
+    this.config = config;
+    this.scale = state.scale;
+    this.#architecture = configured(config);
+    this.#source = source;
+    this.#step = state.step;
+    this.#dictionaries = state.dictionaries.map(({ parameters, first, second, sinceFired }) => ({
+      parameters: dictionaryVariables(parameters),
+      first: dictionaryVariables(first),
+      second: dictionaryVariables(second),
+      sinceFired,
+    }));
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** One optimiser step of every seed on the next batch. `withLoss` asks for the loss, which costs a little. */
+  advance(withLoss = true): StepMetrics[] {
+    const { config } = this;
+    const { d } = this.#source;
+    const values = this.#source.next();
+    for (let i = 0; i < values.length; i++) values[i] *= this.scale;
+    const rows = values.length / d;
+    const x = tf.tensor2d(values, [rows, d]);
+    const batch = { x, variance: varianceAboutMean(values, d) };
+    try {
+      const metrics = this.#dictionaries.map((dictionary, index) => {
+        const result = this.#update(dictionary, batch, withLoss);
+        if (!Number.isFinite(result.mse) || !Number.isFinite(result.loss))
+          throw new LazyscopeError(
+            'bad_input',
+            `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${result.loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
+          );
+        return { seed: config.seeds[index], ...result };
+      });
+      this.#step++;
+      return metrics;
+    } finally {
+      x.dispose();
+    }
+  }
+
+  #update(
+    dictionary: Dictionary,
+    batch: { x: ReturnType<typeof tf.tensor2d>; variance: number },
+    withLoss: boolean,
+  ) {
+    const { config } = this;
+    const { parameters, first, second, sinceFired } = dictionary;
+    const settings: StepSettings = {
+      sparsityCoefficient: sparsityCoefficientAt(config, this.#step),
+      dead: deadLatents(sinceFired, config.deadAfter),
+    };
+    const kernels = fusedKernels();
+    const pass = this.#architecture.forward(kernels, parameters, batch, settings);
+    try {
+      const [rows] = batch.x.shape;
+      const loss = withLoss || !Number.isFinite(pass.mse) ? pass.loss() : pass.mse;
+      const fvu = (pass.mse * rows) / batch.variance;
+      if (Number.isFinite(loss))
+        kernels.update(
+          pass.request,
+          { first, second },
+          {
+            learningRate: learningRateAt(config, this.#step),
+            beta1: config.beta1,
+            beta2: config.beta2,
+            epsilon: config.epsilon,
+            step: this.#step + 1,
+            clipNorm: config.clipNorm,
+            unitNormDecoder: this.#architecture.unitNormDecoder,
+          },
+        );
+      for (let i = 0; i < sinceFired.length; i++)
+        sinceFired[i] = pass.firings[i] > 0 ? 0 : sinceFired[i] + rows;
+      return {
+        loss,
+        mse: pass.mse,
+        fvu,
+        l0: total(pass.firings) / rows,
+        deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
+      };
+    } finally {
+      pass.dispose();
+    }
+  }
+
+  /** The parameters of one seed, copied. */
+  parameters(index: number): DictionaryArrays {
+    return dictionaryArrays(this.#dictionaries[index].parameters);
+  }
+
+  /** A copy that later steps don't change. */
+  state(): TrainerState {
+    return {
+      step: this.#step,
+      scale: this.scale,
+      dictionaries: this.#dictionaries.map(({ parameters, first, second, sinceFired }) => ({
+        parameters: dictionaryArrays(parameters),
+        first: dictionaryArrays(first),
+        second: dictionaryArrays(second),
+        sinceFired: sinceFired.slice(),
+      })),
+    };
+  }
+
+  dispose(): void {
+    for (const { parameters, first, second } of this.#dictionaries)
+      for (const dictionary of [parameters, first, second]) disposeDictionary(dictionary);
+    this.#dictionaries = [];
+  }
+}
+
+/** Latents that have not fired for `deadAfter` tokens, ascending. */
+function deadLatents(sinceFired: Float64Array, deadAfter: number): Int32Array {
+  let count = 0;
+  for (const tokens of sinceFired) if (tokens >= deadAfter) count++;
+  const dead = new Int32Array(count);
+  for (let i = 0, at = 0; at < count; i++) if (sinceFired[i] >= deadAfter) dead[at++] = i;
+  return dead;
+}
