@@ -9,6 +9,8 @@ export const cpuBackend: Backend = {
   async start() {
     await tf.setBackend('cpu');
     await tf.ready();
+    // It prints an advertisement at its first write.
+    Object.assign(tf.backend(), { firstUse: false });
     return { threads: 1, detail };
   },
   async probe() {

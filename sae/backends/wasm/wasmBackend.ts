@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import { tf } from '../../tensor/tf.ts';
 import { LazyscopeError } from '../../errors.ts';
+import { registerSegmentSum } from './segmentSum.ts';
 import type { Backend } from '../backend.ts';
 
 const require = createRequire(import.meta.url);
@@ -19,6 +20,7 @@ export const wasmBackend: Backend = {
       wasm.setWasmPaths(dirname(require.resolve(packageName)) + sep);
       if (!(await tf.setBackend('wasm'))) throw new Error('TF.js refused the wasm backend');
       await tf.ready();
+      if (!tf.getKernel('UnsortedSegmentSum', 'wasm')) registerSegmentSum();
     } catch (cause) {
       throw new LazyscopeError(
         'unavailable',

@@ -29,8 +29,8 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
   const accumulate = library.bind<[unknown, unknown, number]>(
     'void lazyscope_accumulate(void* a, void* out, int64_t count)',
   );
-  const select = library.bind<[unknown, unknown, unknown, unknown, number, number]>(
-    'void lazyscope_select(void* condition, void* yes, void* no, void* out, int64_t count, int64_t inner)',
+  const select = library.bind<[unknown, unknown, unknown, unknown, number]>(
+    'void lazyscope_select(void* condition, void* yes, void* no, void* out, int64_t count)',
   );
   const cast = library.bind<[number, number, unknown, unknown, number]>(
     'void lazyscope_cast(int32_t from, int32_t to, void* x, void* y, int64_t count)',
@@ -89,15 +89,12 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
   const generalSelect = fallback('Select');
   kernels.Select = (inputs, attrs) => {
     const { condition, t, e } = inputs;
-    if (condition.dtype !== 'bool' || t.dtype !== e.dtype || (t.dtype !== 'float32' && t.dtype !== 'int32'))
+    const size = sizeOf(t.shape);
+    const same = t.dtype === e.dtype && sizeOf(condition.shape) === size;
+    if (condition.dtype !== 'bool' || !same || (t.dtype !== 'float32' && t.dtype !== 'int32'))
       return generalSelect({ inputs, attrs, backend });
     const out = backend.output(t.shape, t.dtype);
-    const count = sizeOf(condition.shape);
-    if (out.values.length > 0) {
-      // A condition of rank 1 chooses whole rows.
-      const inner = out.values.length / count;
-      select(backend.values(condition), backend.values(t), backend.values(e), out.values, count, inner);
-    }
+    select(backend.values(condition), backend.values(t), backend.values(e), out.values, size);
     return out.info;
   };
 

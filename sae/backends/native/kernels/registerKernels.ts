@@ -11,31 +11,36 @@ import { reductionKernels } from './reduction.ts';
 /** These share memory by TF.js's own reference count, so they need no guard. */
 const sharing = new Set(['Identity', 'Reshape', 'ExpandDims']);
 
-/** Registers our kernels, and TF.js's own CPU kernels for everything else, under `backendName`. */
-export function registerKernels(backendName: string, backend: NativeBackend, library: NativeLibrary): void {
-  const cpu = new Map(tf.getKernelsForBackend('cpu').map((config) => [config.kernelName, config]));
-  const fallback = (name: string): Tf.KernelFunc => {
-    const config = cpu.get(name);
-    if (!config) throw new Error(`TF.js has no CPU kernel ${name}.`);
-    return sharing.has(name) ? config.kernelFunc : guarded(config.kernelFunc, backend);
-  };
-  const context: KernelContext = { backend, library, fallback };
-  const ours: NativeKernels = {
+/** The kernels of C++, by TF.js's names. */
+export function nativeKernels(backend: NativeBackend, library: NativeLibrary): NativeKernels {
+  const context: KernelContext = { backend, library, fallback: (name) => fallbackKernel(name, backend) };
+  return {
     ...elementwiseKernels(context),
     ...productKernels(context),
     ...reductionKernels(context),
     ...movementKernels(context),
     ...indexingKernels(context),
   };
+}
+
+/** Registers our kernels, and TF.js's own CPU kernels for everything else, under `backendName`. */
+export function registerKernels(backendName: string, backend: NativeBackend, library: NativeLibrary): void {
+  const ours = nativeKernels(backend, library);
   for (const [kernelName, kernel] of Object.entries(ours))
     tf.registerKernel({
       kernelName,
       backendName,
       kernelFunc: ({ inputs, attrs }) => kernel(inputs as Inputs, attrs ?? {}),
     });
-  for (const [kernelName, config] of cpu)
-    if (!(kernelName in ours))
-      tf.registerKernel({ ...config, backendName, kernelFunc: fallback(kernelName) });
+  for (const config of tf.getKernelsForBackend('cpu'))
+    if (!(config.kernelName in ours))
+      tf.registerKernel({ ...config, backendName, kernelFunc: fallbackKernel(config.kernelName, backend) });
+}
+
+function fallbackKernel(name: string, backend: NativeBackend): Tf.KernelFunc {
+  const config = tf.getKernel(name, 'cpu');
+  if (!config) throw new Error(`TF.js has no CPU kernel ${name}.`);
+  return sharing.has(name) ? config.kernelFunc : guarded(config.kernelFunc, backend);
 }
 
 /**

@@ -52,7 +52,7 @@ void unary(int32_t op, const float* x, float* y, int64_t n, float parameter) {
     case SIN: return map_scalar(x, y, n, [](float v) { return static_cast<float>(std::sin(static_cast<double>(v))); });
     case COS: return map_scalar(x, y, n, [](float v) { return static_cast<float>(std::cos(static_cast<double>(v))); });
     case STEP: return map(x, y, n, [=](vec v) { return select(v > zero, one, select(v == v, p, nan)); });
-    case SIGN: return map(x, y, n, [=](vec v) { return select(v > zero, one, select(v < zero, -one, select(v == v, zero, nan))); });
+    case SIGN: return map(x, y, n, [=](vec v) { return select(v > zero, one, select(v < zero, -one, zero)); });
     case RECIPROCAL: return map(x, y, n, [](vec v) { return 1.0f / v; });
     case LEAKY_RELU: return map(x, y, n, [=](vec v) { return select(v < zero, v * p, v); });
     case ELU: return map_scalar(x, y, n, [](float v) { return v >= 0 ? v : std::expm1(v); });
@@ -201,16 +201,10 @@ void lazyscope_accumulate(const float* a, float* out, int64_t count) {
   });
 }
 
-// out[i, j] = condition[i] ? yes[i, j] : no[i, j], for 4-byte elements; `inner` elements a condition.
-void lazyscope_select(const uint8_t* condition, const int32_t* yes, const int32_t* no, int32_t* out,
-                      int64_t count, int64_t inner) {
-  parallel_for(0, count, std::max<int64_t>(1, grain / std::max<int64_t>(1, inner)), [&](int64_t first, int64_t last) {
-    if (inner == 1) {
-      for (int64_t i = first; i < last; i++) out[i] = condition[i] ? yes[i] : no[i];
-      return;
-    }
-    for (int64_t i = first; i < last; i++)
-      std::memcpy(out + i * inner, (condition[i] ? yes : no) + i * inner, inner * sizeof(int32_t));
+// out[i] = condition[i] ? yes[i] : no[i], for 4-byte elements.
+void lazyscope_select(const uint8_t* condition, const int32_t* yes, const int32_t* no, int32_t* out, int64_t count) {
+  parallel_for(0, count, grain, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) out[i] = condition[i] ? yes[i] : no[i];
   });
 }
 
