@@ -19,6 +19,11 @@ export class StoreLayout {
     return join(this.models(), checkName('model', name));
   }
 
+  /** A text, tokenised for training language models; models trained on the same text share it. */
+  corpus(name: string) {
+    return join(this.root, 'corpora', checkName('corpus', name));
+  }
+
   captures() {
     return join(this.root, 'captures');
   }

@@ -1,0 +1,73 @@
+/**
+ * The `lazyscope` command line. Each command is a file of ./commands that declares its options and, when it
+ * runs, imports what it needs: `lazyscope --help` loads no tensor library.
+ */
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from './commandLine/environment.ts';
+import { captureCommand } from './commands/capture.ts';
+import { compareCommand } from './commands/compare.ts';
+import { demo } from './commands/demo.ts';
+import { doctor } from './commands/doctor.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
+import { indexCommand } from './commands/index.ts';
+import { jobs } from './commands/jobs.ts';
+import { lm } from './commands/lm.ts';
+import { serveCommand } from './commands/serve.ts';
+import { sparsityCommand } from './commands/sparsity.ts';
+import { trainCommand } from './commands/train.ts';
+
+const description = `Sparse autoencoders for several seeds at once, which of their features come back,
+and how lazy a transformer's neurons are.`;
+
+export async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('lazyscope')
+    .description(description)
+    .version(packageVersion(), '--version')
+    .showHelpAfterError(false)
+    .enablePositionalOptions();
+  const commands = [
+    demo,
+    captureCommand,
+    trainCommand,
+    evaluateCommand,
+    indexCommand,
+    compareCommand,
+    sparsityCommand,
+    lm,
+    serveCommand,
+    jobs,
+    doctor,
+  ];
+  for (const command of commands) program.addCommand(command());
+  speakInOneLine(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and the version were asked for; anything else was mistyped.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  }
+}
+
+/** Usage errors read like every other error, and end with exit status 2. */
+function speakInOneLine(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      const said = text.replace(/^error: /, '').trim();
+      const path = pathOf(command);
+      write(
+        `lazyscope: ${capitalised(said)}${/[.?)]$/.test(said) ? '' : '.'} See '${path} --help'.\n`.replaceAll(
+          /\n(?!$)/g,
+          ' ',
+        ),
+      );
+    },
+  });
+  for (const child of command.commands) speakInOneLine(child);
+}
+
+function pathOf(command: Command): string {
+  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+}
+
+const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,41 @@
+/** The dictionaries a command is asked to work on. */
+import { existsSync } from 'node:fs';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { LanguageModel } from '../../sae/models/languageModel.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { captureManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/store/manifests.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
+import { loadModelOfCapture } from './models.ts';
+
+/** A finished run. */
+export async function finishedRun(store: StoreLayout, run: string): Promise<RunManifest> {
+  if (!existsSync(store.runManifest(run)))
+    throw new LazyscopeError(
+      'not_found',
+      `There is no run '${run}' in '${store.root}': train it first, or name another data folder with --data.`,
+    );
+  const manifest = await readManifest(store.runManifest(run), runManifestSchema);
+  if (manifest.status !== 'complete')
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' is not finished (step ${manifest.step} of ${manifest.totalSteps}): go on with 'lazyscope train … --resume'.`,
+    );
+  return manifest;
+}
+
+/** The seeds asked for, or all; each must be one of the run's. */
+export function seedsOf({ name, config }: RunManifest, asked: readonly number[] | undefined): number[] {
+  const unknown = asked?.find((seed) => !config.seeds.includes(seed));
+  if (unknown !== undefined)
+    throw new LazyscopeError(
+      'not_found',
+      `Run '${name}' has no seed ${unknown}: it has ${config.seeds.join(', ')}.`,
+    );
+  return asked ? [...asked] : [...config.seeds];
+}
+
+export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel> {
+  const capture = await readManifest(store.captureManifest(run.config.capture), captureManifestSchema);
+  return loadModelOfCapture(store, capture);
+}

@@ -1,0 +1,38 @@
+/** Language models as people name them: by name (the data folder's, then those of the package) or by folder. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { LanguageModel } from '../../sae/models/languageModel.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import { bundledModels } from './environment.ts';
+
+/** Throws 'not_found' for what is neither. */
+export function modelFolder(store: StoreLayout, model: string): string {
+  const isName = !/[/\\]/.test(model) && model !== '.' && model !== '..';
+  const candidates = [
+    ...(isName ? [join(store.models(), model), join(bundledModels, model)] : []),
+    resolve(model),
+  ];
+  const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
+  if (!found)
+    throw new LazyscopeError(
+      'not_found',
+      `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), or the name of one in '${store.models()}' or '${bundledModels}'.`,
+    );
+  return found;
+}
+
+export async function loadModel(store: StoreLayout, model: string): Promise<LanguageModel> {
+  const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
+  return loadLanguageModel(modelFolder(store, model));
+}
+
+/** The model a capture was made with; when its folder has moved, one of the same name. */
+export async function loadModelOfCapture(
+  store: StoreLayout,
+  capture: CaptureManifest,
+): Promise<LanguageModel> {
+  const { folder, name } = capture.model;
+  return loadModel(store, existsSync(join(folder, 'config.json')) ? folder : name);
+}

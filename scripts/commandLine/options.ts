@@ -1,0 +1,81 @@
+/** Options as commands take them: parsed where they are given, refused with the option's name. */
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+
+/** What every command takes. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON document on standard output')
+    .option('--data <folder>', 'the data folder', 'data')
+    .option('--backend <name>', 'auto, native, wasm, tensorflow or cpu', 'auto')
+    .option('--threads <n>', "threads of the backend; all of the machine's when left out", positiveInteger);
+}
+
+export function positiveInteger(text: string): number {
+  const value = wholeNumber(text);
+  if (value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text.replaceAll('_', ''));
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('It must be a whole number.');
+  return value;
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+export function nonNegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number, 0 or more.');
+  return value;
+}
+
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('It must be between 0 and 1.');
+  return value;
+}
+
+/** `0,1,2` or `0-4`. */
+export function seedList(text: string): number[] {
+  const seeds = text.split(',').flatMap((part) => {
+    const range = /^(\d+)-(\d+)$/.exec(part.trim());
+    if (!range) return [wholeNumber(part)];
+    const [first, last] = [Number(range[1]), Number(range[2])];
+    if (last < first || last - first > 1000) throw new InvalidArgumentError('The range is not one.');
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  if (new Set(seeds).size !== seeds.length) throw new InvalidArgumentError('A seed is named twice.');
+  return seeds;
+}
+
+/** For options that may be given several times. */
+export function repeated(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+export function oneOf<const Choices extends readonly string[]>(
+  choices: Choices,
+): (text: string) => Choices[number] {
+  return (text) => {
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) throw new InvalidArgumentError(`Choose one of ${choices.join(', ')}.`);
+    return found;
+  };
+}
+
+/** `RUN/SEED` */
+export function dictionaryReference(text: string): { run: string; seed: number } {
+  const match = /^([^/]+)\/(\d+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError("It must read RUN/SEED, for example 'demo-topk/0'.");
+  return { run: match[1], seed: Number(match[2]) };
+}

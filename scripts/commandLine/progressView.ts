@@ -1,0 +1,151 @@
+/**
+ * Progress for whoever watches: a bar that redraws itself on a terminal, JSON Lines for the server, and
+ * otherwise (a log file, a pipe) a line now and then. Always on standard error.
+ */
+import type { Progress, Report } from '../../sae/progress.ts';
+
+export interface ProgressView {
+  report: Report;
+  /** A line that stays. */
+  say(line: string): void;
+  /** Leaves the bar's line for what comes next. */
+  end(): void;
+}
+
+interface Output {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+export function progressView(
+  mode: string | undefined,
+  out: Output,
+  now = () => performance.now(),
+): ProgressView {
+  if (mode === 'json') return jsonLines(out, now);
+  return out.isTTY ? bar(out, now) : occasionalLines(out, now);
+}
+
+function jsonLines(out: Output, now: () => number): ProgressView {
+  const due = throttle(150, now);
+  return {
+    report: (progress) => {
+      if (due(progress)) out.write(`${JSON.stringify({ progress })}\n`);
+    },
+    say: (line) => out.write(`${line}\n`),
+    end() {},
+  };
+}
+
+function bar(out: Output, now: () => number): ProgressView {
+  const due = throttle(80, now);
+  const clock = stageClock(now);
+  let drawn = false;
+  let stage = '';
+  const end = () => {
+    if (drawn) out.write('\n');
+    drawn = false;
+  };
+  return {
+    report(progress) {
+      const seconds = clock(progress);
+      if (!due(progress)) return;
+      if (drawn && progress.stage !== stage) end();
+      ({ stage } = progress);
+      out.write(`\r\x1b[2K${cut(barLine(progress, seconds), (out.columns ?? 80) - 1)}`);
+      drawn = true;
+    },
+    say(line) {
+      end();
+      out.write(`${line}\n`);
+    },
+    end,
+  };
+}
+
+function occasionalLines(out: Output, now: () => number): ProgressView {
+  const due = throttle(10_000, now);
+  const clock = stageClock(now);
+  return {
+    report(progress) {
+      const seconds = clock(progress);
+      if (due(progress)) out.write(`${plainLine(progress, seconds)}\n`);
+    },
+    say: (line) => out.write(`${line}\n`),
+    end() {},
+  };
+}
+
+/** True for the first report of a stage, its last, and one an interval in between. */
+function throttle(interval: number, now: () => number): (progress: Progress) => boolean {
+  let stage: string | undefined;
+  let last = 0;
+  let finished = false;
+  return (progress) => {
+    const isNew = progress.stage !== stage || (finished && progress.done < progress.total);
+    const isLast = progress.done >= progress.total && !finished;
+    if (!isNew && !isLast && (now() - last < interval || finished)) return false;
+    stage = progress.stage;
+    last = now();
+    finished = progress.done >= progress.total;
+    return true;
+  };
+}
+
+/** Seconds since a stage began. */
+function stageClock(now: () => number): (progress: Progress) => number {
+  let stage: string | undefined;
+  let started = 0;
+  return (progress) => {
+    if (progress.stage !== stage) {
+      ({ stage } = progress);
+      started = now();
+    }
+    return (now() - started) / 1000;
+  };
+}
+
+const barWidth = 24;
+
+export function barLine(progress: Progress, seconds: number): string {
+  const share = progress.total > 0 ? Math.min(1, progress.done / progress.total) : 0;
+  const full = Math.round(share * barWidth);
+  const blocks = '█'.repeat(full) + '░'.repeat(barWidth - full);
+  return `${progress.stage.padEnd(24)} ${blocks} ${String(Math.floor(share * 100)).padStart(3)} %  ${figures(progress, seconds)}`;
+}
+
+function plainLine(progress: Progress, seconds: number): string {
+  const share = progress.total > 0 ? Math.floor((100 * progress.done) / progress.total) : 0;
+  return `${progress.stage}: ${share} %, ${figures(progress, seconds)}`;
+}
+
+function figures({ done, total, unit, values }: Progress, seconds: number): string {
+  const left = done > 0 && done < total && seconds > 1 ? (seconds * (total - done)) / done : undefined;
+  return [
+    `${short(done)}/${short(total)} ${unit}`,
+    ...Object.entries(values ?? {}).map(([name, value]) => `${spaced(name)} ${short(value)}`),
+    ...(left === undefined ? [] : [`${duration(left)} left`]),
+  ].join('  ');
+}
+
+const spaced = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${(value / 1e6).toFixed(size >= 1e7 ? 1 : 2)}M`;
+  if (size >= 1e4) return `${(value / 1e3).toFixed(size >= 1e5 ? 0 : 1)}k`;
+  if (Number.isInteger(value)) return String(value);
+  return value.toPrecision(3);
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${Math.round(seconds % 60)} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+const cut = (text: string, width: number) => (text.length > width ? text.slice(0, Math.max(0, width)) : text);

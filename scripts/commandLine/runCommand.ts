@@ -1,0 +1,126 @@
+/**
+ * What every command has in common: the store, progress, Ctrl-C, one document or one text on standard
+ * output, and an exit status.
+ *
+ *     0    done
+ *     2    something given was wrong, or is not there, or is in the way: one line says what and the remedy
+ *     1    a fault of ours: the line is followed by what a bug report needs
+ *     130  stopped by Ctrl-C, after what can be kept was kept
+ */
+import type { Command } from 'commander';
+import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import type { StartedBackend } from '../../sae/backends/startBackend.ts';
+import { StoreLayout } from '../../sae/store/layout.ts';
+import type { Report } from '../../sae/progress.ts';
+import { environment } from './environment.ts';
+import { progressView } from './progressView.ts';
+
+export interface CommonOptions {
+  json?: boolean;
+  data: string;
+  backend: string;
+  threads?: number;
+}
+
+export interface Session {
+  store: StoreLayout;
+  options: CommonOptions;
+  report: Report;
+  /** Fires on Ctrl-C. */
+  signal: AbortSignal;
+  /** A line for people, on standard error. */
+  say(line: string): void;
+  /** Starts the chosen backend; once a process. */
+  startBackend(): Promise<StartedBackend>;
+}
+
+export interface Outcome {
+  /** For `--json`. */
+  document: unknown;
+  /** For people. */
+  text: string;
+  /** What goes on after that was printed, until Ctrl-C. */
+  stay?: () => Promise<void>;
+}
+
+/** Runs the work of a command and ends the process. */
+export async function runCommand(
+  command: Command,
+  work: (session: Session) => Promise<Outcome>,
+): Promise<void> {
+  const options = command.optsWithGlobals<CommonOptions>();
+  const view = progressView(environment.progress, process.stderr);
+  const stopping = new AbortController();
+  const stop = () => {
+    // A second Ctrl-C is for those who can't wait for the checkpoint.
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  // Standard output is the caller's: whatever a library prints goes to standard error.
+  console.log = console.error;
+  console.info = console.error;
+
+  let started: Promise<StartedBackend> | undefined;
+  const session: Session = {
+    store: new StoreLayout(options.data),
+    options,
+    report: view.report,
+    signal: stopping.signal,
+    say: (line) => view.say(line),
+    startBackend: () => (started ??= startChosen(options, session)),
+  };
+  try {
+    const { document, text, stay } = await work(session);
+    view.end();
+    await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    await stay?.();
+    view.end();
+    process.exit(0);
+  } catch (error) {
+    view.end();
+    const { status, message } = explain(error, stopping.signal.aborted);
+    await write(process.stderr, message);
+    process.exit(status);
+  }
+}
+
+async function startChosen({ backend, threads }: CommonOptions, session: Session): Promise<StartedBackend> {
+  const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
+  const choice = backendChoices.find((name) => name === backend);
+  if (!choice)
+    throw new LazyscopeError(
+      'bad_input',
+      `--backend ${backend}: choose one of ${backendChoices.join(', ')}.`,
+    );
+  const started = await startBackend(choice, threads === undefined ? {} : { threads });
+  // The fallback is never silent.
+  if (choice === 'auto' && started.name !== 'native')
+    session.say(`Computing on ${started.name}: ${started.reason}`);
+  return started;
+}
+
+export function explain(error: unknown, stopped: boolean): { status: number; message: string } {
+  if (isLazyscopeError(error)) {
+    if (error.code === 'cancelled') return { status: 130, message: `lazyscope: ${error.message}\n` };
+    return { status: 2, message: `lazyscope: ${oneLine(error.message)}\n` };
+  }
+  if (stopped) return { status: 130, message: 'lazyscope: Stopped.\n' };
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  return {
+    status: 1,
+    message: `lazyscope: Something went wrong inside Lazyscope (${oneLine(said)}); please report it with the lines below.\n${stack}\n`,
+  };
+}
+
+const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' ').trim();
+const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    // A reader that has gone away (`| head`) is no fault.
+    stream.once('error', () => resolve());
+    stream.write(text, () => resolve());
+  });
+}

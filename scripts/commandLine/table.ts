@@ -1,0 +1,23 @@
+/** A table for a terminal: numbers to the right, words to the left. */
+export function table(head: string[], rows: (string | number | null)[][]): string {
+  const cells = [head, ...rows.map((row) => row.map((cell) => (cell === null ? '–' : String(cell))))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const numeric = head.map((_, column) =>
+    rows.every((row) => typeof row[column] !== 'string' || isFigure(row[column])),
+  );
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const isFigure = (cell: string) => /^[-–\d.]+( ?[%kM])?$/.test(cell);
+
+export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+export const figure = (value: number, digits = 3) => value.toFixed(digits);

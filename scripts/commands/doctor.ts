@@ -1,0 +1,69 @@
+/** `lazyscope doctor`: what works on this machine, and for what does not, the reason and the remedy. */
+import { Command } from 'commander';
+import { access, constants, mkdir, statfs } from 'node:fs/promises';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import type { StartedBackend } from '../../sae/backends/startBackend.ts';
+import { isLazyscopeError } from '../../sae/errors.ts';
+import { packageVersion } from '../commandLine/environment.ts';
+import { withCommonOptions } from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import type { Session } from '../commandLine/runCommand.ts';
+
+export function doctor(): Command {
+  const command = new Command('doctor').description(
+    'say which backends work here, and what to do about those that do not',
+  );
+  return withCommonOptions(command).action(() =>
+    runCommand(command, async (session) => {
+      const { probeBackends } = await import('../../sae/backends/startBackend.ts');
+      const backends = await probeBackends();
+      const chosen = await chosenBackend(session);
+      const data = await dataFolder(session.options.data);
+      const machine = {
+        lazyscope: packageVersion(),
+        node: process.versions.node,
+        platform: `${process.platform}-${process.arch}`,
+        cpu: cpus()[0]?.model.trim() ?? 'unknown',
+        cores: availableParallelism(),
+        memoryGb: Math.round(totalmem() / 2 ** 30),
+      };
+      const lines = [
+        `Lazyscope ${machine.lazyscope}, Node ${machine.node} on ${machine.platform}`,
+        `${machine.cpu}, ${machine.cores} threads, ${machine.memoryGb} GB`,
+        `Data folder ${data.folder}: ${data.writable ? `${data.freeGb} GB free` : 'NOT writable'}`,
+        '',
+        ...backends.flatMap(({ name, works, detail, remedy }) => [
+          `${works ? '✓' : '✗'} ${name.padEnd(11)} ${detail}`,
+          ...(works || !remedy ? [] : [`  ${' '.repeat(11)} → ${remedy}`]),
+        ]),
+        '',
+        'name' in chosen
+          ? `Commands compute on ${chosen.name} (${chosen.threads} threads): ${chosen.reason}.`
+          : chosen.problem,
+      ];
+      return {
+        document: { ...machine, data, backends, chosen: 'name' in chosen ? chosen : null },
+        text: lines.join('\n').replaceAll(/\.\.$/gm, '.'),
+      };
+    }),
+  );
+}
+
+async function chosenBackend({ startBackend }: Session): Promise<StartedBackend | { problem: string }> {
+  try {
+    return await startBackend();
+  } catch (error) {
+    // Doctor reports what does not start; only a backend that doesn't exist is a mistake of the caller.
+    if (isLazyscopeError(error) && error.code === 'unavailable') return { problem: error.message };
+    throw error;
+  }
+}
+
+async function dataFolder(folder: string) {
+  const writable = await mkdir(folder, { recursive: true })
+    .then(() => access(folder, constants.W_OK))
+    .then(() => true)
+    .catch(() => false);
+  const disk = await statfs(writable ? folder : '.');
+  return { folder, writable, freeGb: Math.round((disk.bavail * disk.bsize) / 2 ** 30) };
+}

@@ -1,0 +1,155 @@
+/** `lazyscope jobs`: what the running server is asked to do. Without a server, `list` reads its log. */
+import { Command } from 'commander';
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { Job, LazyscopeClient } from '../../server/client.ts';
+import { environment } from '../commandLine/environment.ts';
+import { withCommonOptions } from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
+import { table } from '../commandLine/table.ts';
+
+interface Options {
+  url?: string;
+  token?: string;
+}
+
+export function jobs(): Command {
+  const group = new Command('jobs').description('list, start, watch and cancel jobs of the running server');
+  return group
+    .addCommand(subcommand('list', 'all jobs, newest first', [], listJobs), { isDefault: true })
+    .addCommand(subcommand('start', 'start a job', ['<json>'], startJob))
+    .addCommand(subcommand('watch', 'follow a job to its end', ['<id>'], watchJob))
+    .addCommand(subcommand('cancel', 'ask a job to stop', ['<id>'], cancelJob));
+}
+
+type Work = (session: Session, given: Options, argument: string) => Promise<Outcome>;
+
+function subcommand(name: string, description: string, args: string[], work: Work): Command {
+  const command = new Command(name).description(description);
+  for (const argument of args) command.argument(argument);
+  return withCommonOptions(command)
+    .option('--url <address>', 'of the server; by default the one on this data folder')
+    .option('--token <secret>', 'of the server (or LAZYSCOPE_TOKEN)')
+    .action((...given: [Options] | [string, Options]) => {
+      const [argument, options] = given.length > 2 ? (given as [string, Options]) : ['', given[0] as Options];
+      return runCommand(command, (session) => work(session, options, argument));
+    });
+}
+
+const addressSchema = z.object({ url: z.string() });
+
+async function connect(
+  { store }: Session,
+  { url, token = environment.token }: Options,
+): Promise<LazyscopeClient> {
+  const { createLazyscopeClient } = await import('../../server/client.ts');
+  const path = store.serverAddress();
+  const address =
+    url ?? (existsSync(path) ? addressSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).url : undefined);
+  if (address === undefined)
+    throw new LazyscopeError(
+      'not_found',
+      `No server runs on '${store.root}': start one with 'lazyscope serve', or name another with --url.`,
+    );
+  return createLazyscopeClient({ url: address, ...(token === undefined ? {} : { token }) });
+}
+
+/** What the server refused is the caller's to mend; a server that does not answer too. */
+async function ask<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const unreachable = /fetch failed|ECONNREFUSED/.test(said);
+    throw new LazyscopeError(
+      unreachable ? 'unavailable' : 'bad_input',
+      unreachable ? "The server does not answer: start it with 'lazyscope serve'." : said,
+      { cause },
+    );
+  }
+}
+
+async function listJobs(session: Session, given: Options): Promise<Outcome> {
+  const { store } = session;
+  const running = given.url !== undefined || existsSync(store.serverAddress());
+  const list: Job[] = running
+    ? await ask((await connect(session, given)).jobs.list.query())
+    : await loggedJobs(session);
+  const head = ['id', 'status', 'kind', 'progress', 'command'];
+  const rows = list.map(({ id, status, kind, progress, command }) => [
+    id,
+    status,
+    kind,
+    percentOf(progress),
+    command,
+  ]);
+  return { document: { jobs: list }, text: list.length === 0 ? 'No jobs yet.' : table(head, rows) };
+}
+
+async function loggedJobs({ store }: Session): Promise<Job[]> {
+  if (!existsSync(store.database())) return [];
+  const { Database } = await import('../../server/database.ts');
+  const { JobLog } = await import('../../server/jobs/jobLog.ts');
+  const database = await Database.open(store.database());
+  try {
+    return await new JobLog(database).read();
+  } finally {
+    await database.close();
+  }
+}
+
+function percentOf(progress: Job['progress']): string {
+  return progress && progress.total > 0 ? `${Math.floor((100 * progress.done) / progress.total)} %` : '';
+}
+
+async function startJob(session: Session, given: Options, json: string): Promise<Outcome> {
+  const { jobStartInput } = await import('../../server/contract/jobs.ts');
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new LazyscopeError(
+      'bad_input',
+      `The job is not JSON: give for example '{"kind":"evaluate","options":{"run":"demo-topk"}}'.`,
+      { cause },
+    );
+  }
+  const parsed = jobStartInput.safeParse(value);
+  if (!parsed.success)
+    throw new LazyscopeError('bad_input', `The job is not one: ${z.prettifyError(parsed.error)}`);
+  const job = await ask((await connect(session, given)).jobs.start.mutate(parsed.data));
+  return { document: job, text: `Started ${job.id}: ${job.command}` };
+}
+
+async function cancelJob(session: Session, given: Options, id: string): Promise<Outcome> {
+  const job = await ask((await connect(session, given)).jobs.cancel.mutate({ id }));
+  return { document: job, text: `Asked ${job.id} to stop.` };
+}
+
+async function watchJob(session: Session, given: Options, id: string): Promise<Outcome> {
+  const client = await connect(session, given);
+  await ask(client.jobs.get.query({ id }));
+  await new Promise<void>((resolve, reject) => {
+    const watching = client.jobs.watch.subscribe(
+      { id },
+      {
+        onData: ({ data: { job, type, line } }) => {
+          if (type === 'log' && line !== undefined) session.say(line);
+          if (job.progress) session.report(job.progress);
+          if (job.status === 'queued' || job.status === 'running') return;
+          watching.unsubscribe();
+          resolve();
+        },
+        onError: reject,
+      },
+    );
+    session.signal.addEventListener('abort', () => {
+      watching.unsubscribe();
+      reject(new LazyscopeError('cancelled', `Stopped watching; job '${id}' goes on.`));
+    });
+  });
+  const job = await ask(client.jobs.get.query({ id }));
+  return { document: job, text: `${job.id} is ${job.status}.${job.error ? ` ${job.error}` : ''}` };
+}

@@ -1,0 +1,161 @@
+/** `lazyscope lm`: small language models of one's own: train and generate. */
+import { Command } from 'commander';
+import { basename } from 'node:path';
+import { describeEnvironment } from '../commandLine/environment.ts';
+import { loadModel } from '../commandLine/models.ts';
+import {
+  fraction,
+  nonNegativeNumber,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+  withCommonOptions,
+} from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import { slug } from './capture.ts';
+
+export function lm(): Command {
+  return new Command('lm')
+    .description('train a small language model, or let one write')
+    .addCommand(trainModel())
+    .addCommand(generateText());
+}
+
+interface TrainOptions {
+  text: string;
+  name: string;
+  resume?: boolean;
+  family: 'gpt2' | 'llama';
+  activation: string;
+  vocabulary: number;
+  d?: number;
+  layers?: number;
+  heads?: number;
+  neurons?: number;
+  contextLength?: number;
+  batchSize?: number;
+  steps?: number;
+  learningRate?: number;
+  warmupSteps?: number;
+  weightDecay?: number;
+  validationFraction?: number;
+  seed?: number;
+  checkpointEvery?: number;
+}
+
+function trainModel(): Command {
+  const command = new Command('train')
+    .description('train a decoder from scratch on a text, with a byte-level vocabulary learnt from it')
+    .requiredOption('--text <file>', 'UTF-8; documents separated by <|endoftext|>')
+    .requiredOption('--name <name>', 'of the model, in the data folder')
+    .option(
+      '--family <name>',
+      'gpt2 (plain MLP) or llama (gated MLP)',
+      oneOf(['gpt2', 'llama']),
+      'gpt2' as const,
+    )
+    .option('--activation <name>', "the MLP's: relu, gelu, silu …", 'relu')
+    .option('--vocabulary <n>', 'tokens to learn', positiveInteger, 4096)
+    .option('--d <n>', 'width of the residual stream', positiveInteger)
+    .option('--layers <n>', 'blocks', positiveInteger)
+    .option('--heads <n>', 'attention heads', positiveInteger)
+    .option('--neurons <n>', 'width of the MLP', positiveInteger)
+    .option('--context-length <tokens>', 'tokens a context', positiveInteger)
+    .option('--batch-size <n>', 'contexts a step', positiveInteger)
+    .option('--steps <n>', 'optimiser steps', positiveInteger)
+    .option('--learning-rate <rate>', 'after warm-up', positiveNumber)
+    .option('--warmup-steps <n>', 'steps of linear warm-up', wholeNumber)
+    .option('--weight-decay <rate>', 'on matrices', nonNegativeNumber)
+    .option('--validation-fraction <share>', 'of the text that is held out', fraction)
+    .option('--seed <n>', 'of the initial weights and the order of the text', wholeNumber)
+    .option('--checkpoint-every <steps>', 'steps between checkpoints, besides one a minute', positiveInteger)
+    .option('--resume', 'go on from the last checkpoint');
+  return withCommonOptions(command).action((given: TrainOptions) =>
+    runCommand(command, async (session) => {
+      const { text, name, resume, vocabulary, checkpointEvery, activation } = given;
+      const { parseActivation } = await import('../../sae/models/activations.ts');
+      const { tokenizeCorpus } = await import('../../sae/models/tokenizeCorpus.ts');
+      const { trainLanguageModel } = await import('../../sae/models/trainLanguageModel.ts');
+      const { languageModelTrainingSchema } = await import('../../sae/models/languageModelTraining.ts');
+      const known = parseActivation(activation);
+      const folder = session.store.model(name);
+      const corpus = await tokenizeCorpus({
+        text,
+        folder: session.store.corpus(slug(`${basename(text)}-${vocabulary}`)),
+        vocabularySize: vocabulary,
+        report: session.report,
+      });
+      const environment = describeEnvironment(await session.startBackend());
+      const fields = Object.keys(languageModelTrainingSchema.shape);
+      const chosen = Object.fromEntries(Object.entries(given).filter(([field]) => fields.includes(field)));
+      const trained = await trainLanguageModel({
+        corpus,
+        folder,
+        config: { ...chosen, activation: known, vocabularySize: vocabulary },
+        resume,
+        ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
+        report: session.report,
+        signal: session.signal,
+        environment: { ...environment },
+      });
+      return {
+        document: { name, ...trained },
+        text: `Trained '${name}' (${trained.parameters} parameters) for ${trained.steps} steps: validation loss ${trained.validationLoss.toFixed(3)} nats a token. It is in ${trained.folder}.`,
+      };
+    }),
+  );
+}
+
+interface GenerateOptions {
+  model: string;
+  prompt: string;
+  maxNewTokens: number;
+  temperature: number;
+  topK?: number;
+  topP?: number;
+  seed?: number;
+}
+
+function generateText(): Command {
+  const command = new Command('generate')
+    .description('continue a prompt')
+    .requiredOption(
+      '--model <name|folder>',
+      'a model of the data folder or the package, or a Hugging Face folder',
+    )
+    .requiredOption('--prompt <text>', 'what the text begins with')
+    .option('--max-new-tokens <n>', 'tokens to write', positiveInteger, 100)
+    .option('--temperature <t>', '0 takes the likeliest token', nonNegativeNumber, 0)
+    .option('--top-k <n>', 'draw from the n likeliest only', positiveInteger)
+    .option('--top-p <share>', 'draw from the likeliest that make up this share', fraction)
+    .option('--seed <n>', 'of the draws', wholeNumber);
+  return withCommonOptions(command).action((given: GenerateOptions) =>
+    runCommand(command, async (session) => {
+      const { generate } = await import('../../sae/models/generate.ts');
+      await session.startBackend();
+      const model = await loadModel(session.store, given.model);
+      const { model: _model, prompt, ...options } = given;
+      const started = performance.now();
+      const { maxNewTokens: total } = given;
+      let done = 0;
+      const generation = await generate(model, prompt, {
+        ...options,
+        signal: session.signal,
+        onToken: () => session.report({ stage: 'generate', done: ++done, total, unit: 'tokens' }),
+      });
+      const continuation = generation.text.startsWith(prompt)
+        ? generation.text.slice(prompt.length)
+        : generation.text;
+      const document = {
+        model: model.name,
+        prompt,
+        text: continuation,
+        tokens: generation.tokens.length - generation.promptTokens,
+        stopped: generation.stopped,
+        seconds: (performance.now() - started) / 1000,
+      };
+      return { document, text: generation.text };
+    }),
+  );
+}

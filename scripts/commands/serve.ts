@@ -1,0 +1,82 @@
+/** `lazyscope serve`: the explorer and the API, on one port. */
+import { Command, InvalidArgumentError } from 'commander';
+import {
+  bundledModels,
+  environment,
+  packageFolder,
+  packageVersion,
+  program,
+  webFolder,
+} from '../commandLine/environment.ts';
+import { withCommonOptions, wholeNumber } from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import type { Session } from '../commandLine/runCommand.ts';
+
+export interface ServeFlags {
+  port: number;
+  host: string;
+  token?: string;
+  explorer: boolean;
+}
+
+export function serveCommand(): Command {
+  const command = new Command('serve').description('serve the explorer and the API');
+  return withCommonOptions(withServeOptions(command))
+    .option('--no-explorer', 'the API only')
+    .action((given: ServeFlags) =>
+      runCommand(command, async (session) => {
+        const { url, port, stay } = await startServing(session, given);
+        return { document: { url, port }, text: '', stay };
+      }),
+    );
+}
+
+export function withServeOptions(command: Command): Command {
+  return command
+    .option('--port <n>', '0 takes any free port', port, 4321)
+    .option('--host <name>', 'address to listen on; another than this machine needs a token', '127.0.0.1')
+    .option('--token <secret>', 'ask every client for this (or set LAZYSCOPE_TOKEN)');
+}
+
+/** Starts the server and says where it is; `stay` waits for Ctrl-C and closes it. */
+export async function startServing(
+  session: Session,
+  { port, host, token = environment.token, explorer }: ServeFlags,
+): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
+  const { serve } = await import('../../server/serve.ts');
+  const { data, backend, threads } = session.options;
+  const server = await serve({
+    dataFolder: data,
+    bundledModels: [bundledModels],
+    version: packageVersion(),
+    program,
+    ...(backend === 'auto' ? {} : { backend }),
+    ...(threads === undefined ? {} : { threads }),
+    port,
+    hostname: host,
+    ...(token === undefined ? {} : { token }),
+    ...(explorer ? { explorer: { web: webFolder, root: packageFolder } } : {}),
+    log: (line, details) => {
+      session.say(line);
+      if (details !== undefined)
+        session.say(details instanceof Error ? (details.stack ?? details.message) : String(details));
+    },
+  });
+  const address = token === undefined ? server.url : `${server.url}/?token=${encodeURIComponent(token)}`;
+  session.say(`Lazyscope is at ${address}  (Ctrl-C stops it)`);
+  const stay = async () => {
+    await new Promise<void>((resolve) => {
+      if (session.signal.aborted) resolve();
+      session.signal.addEventListener('abort', () => resolve());
+    });
+    session.say('Stopping …');
+    await server.close();
+  };
+  return { url: server.url, port: server.port, stay };
+}
+
+function port(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 65_535) throw new InvalidArgumentError('It must be at most 65535.');
+  return value;
+}

@@ -1,0 +1,196 @@
+/** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture. */
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { RunManifest, TrainingConfig } from '../../sae/store/manifests.ts';
+import { describeEnvironment } from '../commandLine/environment.ts';
+import {
+  nonNegativeNumber,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  seedList,
+  withCommonOptions,
+} from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import type { Session } from '../commandLine/runCommand.ts';
+import { table } from '../commandLine/table.ts';
+
+interface Options {
+  architecture?: 'relu' | 'topk' | 'jumprelu';
+  capture?: string;
+  hook?: string;
+  name?: string;
+  width?: number;
+  seeds?: number[];
+  tokens?: number;
+  batchSize?: number;
+  learningRate?: number;
+  k?: number;
+  sparsityCoefficient?: number;
+  targetL0?: number;
+  checkpointEvery?: number;
+  logEvery?: number;
+  resume?: boolean;
+}
+
+/** Options that are fields of the configuration. */
+const settings = [
+  'width',
+  'seeds',
+  'batchSize',
+  'learningRate',
+  'k',
+  'sparsityCoefficient',
+  'targetL0',
+  'checkpointEvery',
+  'logEvery',
+] as const satisfies readonly (keyof Options)[];
+
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('train sparse autoencoders on a capture, by flags or by a sweep file')
+    .argument('[sweep]', 'a YAML file with lists of architectures, hooks, widths, sparsities and seeds')
+    .option('--architecture <name>', 'relu, topk or jumprelu', oneOf(['relu', 'topk', 'jumprelu']))
+    .option('--capture <name>', 'the capture to train on')
+    .option('--hook <hook>', 'the hook point; may be left out where the capture has one only')
+    .option('--name <name>', 'of the run; by default capture and architecture')
+    .option('--width <latents>', 'latents of the dictionary', positiveInteger)
+    .option('--seeds <list>', 'for example 0,1,2 or 0-4', seedList)
+    .option('--tokens <n>', "tokens to train on; by default the capture's, four times over", positiveInteger)
+    .option('--batch-size <n>', 'tokens a step', positiveInteger)
+    .option('--learning-rate <rate>', 'after warm-up', positiveNumber)
+    .option('--k <n>', 'active latents a token (topk)', positiveInteger)
+    .option('--sparsity-coefficient <λ>', 'weight of the sparsity loss (relu, jumprelu)', nonNegativeNumber)
+    .option('--target-l0 <n>', 'L0 to steer to (jumprelu)', positiveNumber)
+    .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger)
+    .option('--log-every <steps>', 'steps between rows of metrics', positiveInteger)
+    .option('--resume', 'go on with runs that were interrupted; finished ones stay as they are');
+  return withCommonOptions(command).action((sweep: string | undefined, given: Options) =>
+    runCommand(command, async (session) => {
+      const runs =
+        sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
+      const manifests = await trainRuns(session, runs, given.resume ?? false);
+      return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+    }),
+  );
+}
+
+export interface RunToTrain {
+  name: string;
+  config: TrainingConfig;
+}
+
+/** One after another. With `resume`, a run that isn't there yet is started. */
+export async function trainRuns(
+  session: Session,
+  runs: readonly RunToTrain[],
+  resume: boolean,
+): Promise<RunManifest[]> {
+  const { existsSync } = await import('node:fs');
+  const { train } = await import('../../sae/training/train.ts');
+  const backend = await session.startBackend();
+  const { store, report, signal } = session;
+  const manifests: RunManifest[] = [];
+  for (const { name, config } of runs)
+    manifests.push(
+      await train({
+        store,
+        name,
+        config,
+        resume: resume && existsSync(store.runManifest(name)),
+        report,
+        signal,
+        environment: describeEnvironment(backend),
+      }),
+    );
+  return manifests;
+}
+
+async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
+  const { architecture, capture: captureName } = given;
+  if (architecture === undefined || captureName === undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `Nothing to train: give --${architecture === undefined ? 'architecture' : 'capture'}, or the path of a sweep file.`,
+    );
+  const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
+  const capture = await openCapture(session.store, captureName);
+  try {
+    const hooks = capture.manifest.hooks.map(({ hook }) => hook);
+    const hook = given.hook ?? (hooks.length === 1 ? hooks[0] : undefined);
+    if (hook === undefined)
+      throw new LazyscopeError(
+        'bad_input',
+        `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}).`,
+      );
+    const chosen = Object.fromEntries(
+      settings.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined),
+    );
+    const config = defaultTrainingConfig(architecture, {
+      capture: captureName,
+      hook,
+      d: capture.width(hook),
+      tokens: given.tokens ?? 4 * capture.trainRows,
+      ...chosen,
+    });
+    return { name: given.name ?? `${captureName}-${architecture}`, config };
+  } finally {
+    capture.close();
+  }
+}
+
+async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
+  const [flag] = Object.keys(given).filter((name) =>
+    [...settings, 'architecture', 'capture', 'hook', 'name', 'tokens'].includes(name),
+  );
+  if (flag !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' says what to train: put ${flag} there instead of on the command line.`,
+    );
+  const { configureSweep } = await import('../../sae/training/sweep.ts');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new LazyscopeError('not_found', `The sweep file '${path}' can't be read: check the path.`, {
+      cause,
+    });
+  }
+  return configureSweep(session.store, text);
+}
+
+function summary(manifest: RunManifest) {
+  const { name, config, step, totalSteps, seconds, tokensPerSecond, environment, status } = manifest;
+  return {
+    name,
+    architecture: config.architecture,
+    hook: config.hook,
+    width: config.width,
+    seeds: config.seeds,
+    tokens: config.tokens,
+    status,
+    step,
+    totalSteps,
+    seconds,
+    tokensPerSecond,
+    backend: environment.backend,
+  };
+}
+
+function trainedTable(manifests: readonly RunManifest[]): string {
+  return table(
+    ['run', 'architecture', 'latents', 'seeds', 'tokens', 'seconds', 'tokens/s'],
+    manifests.map(({ name, config, seconds, tokensPerSecond }) => [
+      name,
+      config.architecture,
+      config.width,
+      config.seeds.join(','),
+      config.tokens,
+      seconds.toFixed(1),
+      Math.round(tokensPerSecond),
+    ]),
+  );
+}

@@ -1,0 +1,61 @@
+/** What the demo finds out about its dictionaries. A finding is made again when its dictionary is newer. */
+import { existsSync, statSync } from 'node:fs';
+import type { LanguageModel } from '../../sae/models/languageModel.ts';
+import { comparisonManifestSchema, evaluationSchema } from '../../sae/store/manifests.ts';
+import type { ComparisonManifest, Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
+import type { Session } from '../commandLine/runCommand.ts';
+import { seedPairs } from '../commands/compare.ts';
+
+const isNewer = (path: string, sources: string[]) =>
+  existsSync(path) && sources.every((source) => statSync(path).mtimeMs >= statSync(source).mtimeMs);
+
+export async function evaluateAndIndexDemo(
+  { store, report, signal }: Session,
+  runs: readonly RunManifest[],
+  model: LanguageModel,
+): Promise<{ evaluations: Evaluation[]; features: number }> {
+  const { evaluate } = await import('../../sae/evaluation/evaluate.ts');
+  const { indexFeatures } = await import('../../sae/features/indexFeatures.ts');
+  const evaluations: Evaluation[] = [];
+  let features = 0;
+  for (const { name: run, config } of runs)
+    for (const seed of config.seeds) {
+      signal.throwIfAborted();
+      const source = [store.dictionary(run, seed)];
+      const path = store.evaluation(run, seed);
+      evaluations.push(
+        isNewer(path, source)
+          ? await readManifest(path, evaluationSchema)
+          : await evaluate({ store, run, seed, model, report }),
+      );
+      signal.throwIfAborted();
+      const indexed = [store.features(run, seed), store.examples(run, seed)];
+      if (!indexed.every((file) => isNewer(file, source)))
+        await indexFeatures({ store, run, seed, model, report });
+      // An index has a row for each latent.
+      features += config.width;
+    }
+  return { evaluations, features };
+}
+
+/** Every pair of seeds of each run. */
+export async function compareDemo(
+  { store, report, signal }: Session,
+  runs: readonly RunManifest[],
+): Promise<ComparisonManifest[]> {
+  const { compare } = await import('../../sae/comparison/compare.ts');
+  const manifests: ComparisonManifest[] = [];
+  for (const run of runs)
+    for (const pair of seedPairs(run.name, run.config.seeds)) {
+      signal.throwIfAborted();
+      const path = store.comparisonManifest(pair.name);
+      const sources = [pair.a, pair.b].map(({ run, seed }) => store.dictionary(run, seed));
+      manifests.push(
+        isNewer(path, sources)
+          ? await readManifest(path, comparisonManifestSchema)
+          : await compare({ store, ...pair, report }),
+      );
+    }
+  return manifests;
+}

@@ -1,0 +1,138 @@
+/** The demo's work up to trained dictionaries, and its sparsity reports. Each step knows what is done already. */
+import { existsSync } from 'node:fs';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { LanguageModel } from '../../sae/models/languageModel.ts';
+import {
+  architectures,
+  captureManifestSchema,
+  runManifestSchema,
+  sparsityReportSchema,
+} from '../../sae/store/manifests.ts';
+import type {
+  Architecture,
+  CaptureManifest,
+  RunManifest,
+  SparsityReport,
+} from '../../sae/store/manifests.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
+import { loadModel } from '../commandLine/models.ts';
+import type { Session } from '../commandLine/runCommand.ts';
+import { trainRuns } from '../commands/train.ts';
+
+export interface DemoPlan {
+  /** What everything the demo makes is named after. */
+  name: string;
+  model: string;
+  /** Models whose neurons are measured; `model` first. */
+  models: string[];
+  text: string;
+  /** To capture. */
+  tokens: number;
+  /** For each dictionary; by default as many as suit the capture. */
+  trainingTokens: number | undefined;
+  seeds: number[];
+}
+
+const contextLength = 128;
+
+export const runName = (plan: DemoPlan, architecture: Architecture) => `${plan.name}-${architecture}`;
+/** Models are given by name or folder; either way the last part names them. */
+export const modelName = (model: string) => model.split(/[/\\]/).findLast((part) => part !== '') ?? model;
+export const reportName = (plan: DemoPlan, model: string) => `${plan.name}-${modelName(model)}`;
+
+export async function captureDemo(
+  { store, report, signal }: Session,
+  plan: DemoPlan,
+  model: LanguageModel,
+): Promise<CaptureManifest> {
+  const { capture } = await import('../../sae/activations/capture.ts');
+  const { readText } = await import('../../sae/activations/text.ts');
+  const { blockHook } = await import('../../sae/models/hookPoints.ts');
+  const path = store.captureManifest(plan.name);
+  if (existsSync(path)) {
+    const before = await readManifest(path, captureManifestSchema);
+    if (before.model.name !== model.name)
+      throw new LazyscopeError(
+        'conflict',
+        `An earlier demo looked into '${before.model.name}': start over with --fresh, or choose another folder with --data.`,
+      );
+  }
+  // The middle of the model: late enough for words to have met, early enough to be more than the next token.
+  const hook = blockHook(Math.floor(model.config.layers / 2), 'hook_resid_post');
+  return capture({
+    store,
+    name: plan.name,
+    model,
+    text: await readText(plan.text),
+    hooks: [hook],
+    contextLength: Math.min(contextLength, model.config.contextLength),
+    maxTokens: plan.tokens,
+    report,
+    signal,
+  });
+}
+
+export async function trainDemo(
+  session: Session,
+  plan: DemoPlan,
+  capture: CaptureManifest,
+): Promise<RunManifest[]> {
+  const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
+  const [{ hook, width: d }] = capture.hooks;
+  const trainRows =
+    (capture.contexts - capture.heldOutContexts) * (capture.contextLength - capture.firstPosition);
+  const shared = {
+    capture: capture.name,
+    hook,
+    d,
+    tokens: plan.trainingTokens ?? trainingTokens(trainRows),
+    seeds: plan.seeds,
+  };
+  const runs = architectures.map((architecture) => ({
+    name: runName(plan, architecture),
+    config:
+      architecture === 'jumprelu'
+        ? defaultTrainingConfig(architecture, { ...shared, targetL0: 32 })
+        : defaultTrainingConfig(architecture, shared),
+  }));
+  const manifests: RunManifest[] = [];
+  for (const run of runs) {
+    const path = session.store.runManifest(run.name);
+    const before = existsSync(path) ? await readManifest(path, runManifestSchema) : undefined;
+    // What an earlier demo trained stays as it is, whatever the defaults have become since.
+    if (before?.status === 'complete') manifests.push(before);
+    else manifests.push(...(await trainRuns(session, [run], true)));
+  }
+  return manifests;
+}
+
+/** Four times over the capture: enough for these sizes, and minutes on two cores. */
+const trainingTokens = (rows: number) => 4 * rows;
+
+export async function measureDemo(session: Session, plan: DemoPlan): Promise<SparsityReport[]> {
+  const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
+  const { readText } = await import('../../sae/activations/text.ts');
+  const { store, report, signal } = session;
+  const reports: SparsityReport[] = [];
+  for (const name of plan.models) {
+    const path = store.sparsityReport(reportName(plan, name));
+    if (existsSync(path)) {
+      reports.push(await readManifest(path, sparsityReportSchema));
+      continue;
+    }
+    const model = await loadModel(store, name);
+    reports.push(
+      await measureSparsity({
+        store,
+        name: reportName(plan, name),
+        model,
+        text: await readText(plan.text),
+        maxTokens: Math.min(plan.tokens, 32_768),
+        report,
+        signal,
+      }),
+    );
+    model.dispose();
+  }
+  return reports;
+}
