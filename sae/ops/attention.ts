@@ -49,8 +49,9 @@ function repeatHeads(x: Tensor4D, heads: number): Tensor4D {
   const [batch, kvHeads, seq, head] = x.shape;
   if (kvHeads === heads) return x;
   const group = heads / kvHeads;
+  // Rank 4, because tfjs has no gradient for tiling five axes.
   return tf
-    .tile(x.reshape([batch, kvHeads, 1, seq, head]), [1, 1, group, 1, 1])
+    .tile(x.reshape([batch, kvHeads, 1, seq * head]), [1, 1, group, 1])
     .reshape([batch, heads, seq, head]);
 }
 
