@@ -4,6 +4,7 @@ import type { NativeBackend } from '../nativeBackend.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { indexingKernels } from './indexing.ts';
 import type { Inputs, KernelContext, NativeKernels } from './kernelContext.ts';
+import { languageModelKernels } from './languageModel.ts';
 import { movementKernels } from './movement.ts';
 import { productKernels } from './product.ts';
 import { reductionKernels } from './reduction.ts';
@@ -20,6 +21,7 @@ export function nativeKernels(backend: NativeBackend, library: NativeLibrary): N
     ...reductionKernels(context),
     ...movementKernels(context),
     ...indexingKernels(context),
+    ...languageModelKernels(context),
   };
 }
 

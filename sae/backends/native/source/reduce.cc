@@ -6,6 +6,7 @@
 
 #include "functions.h"
 #include "pool.h"
+#include "rows.h"
 
 namespace lazyscope {
 namespace {
