@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
 import { tf } from '../tensor/tf.ts';
 import { activationNames, activations, parseActivation } from './activations.ts';
 import type { ActivationName } from './activations.ts';
+
+beforeAll(async () => {
+  await startBackend('auto');
+});
 
 /** From PyTorch in float64 on 49 points from −6 to 6. */
 const golden = JSON.parse(

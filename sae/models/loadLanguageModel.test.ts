@@ -1,7 +1,8 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import { tf } from '../tensor/tf.ts';
 import { meanCrossEntropy } from './crossEntropy.ts';
@@ -9,6 +10,10 @@ import { generate } from './generate.ts';
 import { blockHook } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { loadLanguageModel } from './loadLanguageModel.ts';
+
+beforeAll(async () => {
+  await startBackend('auto');
+});
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 const stories = '../shared/models/stories260K';

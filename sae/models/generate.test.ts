@@ -1,0 +1,97 @@
+import { beforeAll, expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
+import { Random } from '../tensor/random.ts';
+import { tf } from '../tensor/tf.ts';
+import { generate } from './generate.ts';
+import { randomModel } from './randomModel.ts';
+import { sampleToken } from './sampleToken.ts';
+
+beforeAll(async () => {
+  await startBackend('auto');
+});
+
+test('greedy generation with a cache takes the tokens that whole forward passes would take', async () => {
+  for (const family of ['gpt2', 'llama'] as const) {
+    const model = randomModel({ family });
+    const before = tf.memory().numTensors;
+    const { tokens, promptTokens, stopped } = await generate(model, 'Call', { maxNewTokens: 12 });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(promptTokens).toBe(5); // <|endoftext|> and four bytes
+    const whole = tokens.slice(0, promptTokens);
+    while (whole.length < tokens.length)
+      whole.push(
+        tf.tidy(() => {
+          const { logits } = model.forward(tf.tensor2d([whole], undefined, 'int32'));
+          return logits!.argMax(-1).dataSync()[whole.length - 1];
+        }),
+      );
+    expect(tokens).toEqual(whole);
+    expect(['length', 'end']).toContain(stopped);
+    model.dispose();
+  }
+});
+
+test('the same seed draws the same text, another seed another', async () => {
+  const model = randomModel();
+  const draw = async (seed: number) =>
+    (await generate(model, 'x', { maxNewTokens: 20, temperature: 1, seed })).tokens.join();
+  expect(await draw(3)).toBe(await draw(3));
+  expect(await draw(3)).not.toBe(await draw(4));
+  model.dispose();
+});
+
+test('stops when the context is full', async () => {
+  const model = randomModel();
+  const { tokens, stopped } = await generate(model, 'x', { maxNewTokens: 100, temperature: 5, seed: 2 });
+  // The last token needs no room of its own: nothing is predicted from it.
+  if (stopped === 'context') expect(tokens).toHaveLength(33);
+  expect(stopped).not.toBe('length');
+  model.dispose();
+});
+
+test('streamed pieces make up the text, characters arrive whole', async () => {
+  const model = randomModel();
+  let streamed = '';
+  const { text } = await generate(model, 'né', {
+    maxNewTokens: 25,
+    temperature: 1,
+    seed: 5,
+    onToken: (_, piece) => (streamed += piece),
+  });
+  expect(text.startsWith(`né${streamed}`)).toBe(true);
+  model.dispose();
+});
+
+test('options that can not be are refused', async () => {
+  const model = randomModel();
+  const refused = (options: object, message: RegExp) =>
+    expect(generate(model, 'x', { maxNewTokens: 1, ...options })).rejects.toThrow(message);
+  await refused({ maxNewTokens: 0 }, /maxNewTokens/);
+  await refused({ temperature: -1 }, /temperature/);
+  await refused({ topK: 0 }, /topK/);
+  await refused({ topP: 1.5 }, /topP/);
+  await expect(generate(model, 'x'.repeat(40), { maxNewTokens: 1 })).rejects.toThrow(
+    /41 tokens.*context of 32/,
+  );
+  model.dispose();
+});
+
+test('draws follow the softmax, within what top-k and top-p leave', () => {
+  const logits = [Math.log(0.5), Math.log(0.3), Math.log(0.15), Math.log(0.05)];
+  const shares = (sampling: object) => {
+    const random = Random.fromSeed(1);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 20_000; i++) counts[sampleToken(logits, { temperature: 1, ...sampling }, random)]++;
+    return counts.map((count) => count / 20_000);
+  };
+  const close = (actual: number[], expected: number[]) =>
+    actual.forEach((share, i) => expect(Math.abs(share - expected[i])).toBeLessThan(0.015));
+  close(shares({}), [0.5, 0.3, 0.15, 0.05]);
+  close(shares({ topK: 2 }), [0.625, 0.375, 0, 0]);
+  close(shares({ topP: 0.9 }), [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0]);
+  close(
+    shares({ temperature: 0.5 }),
+    [0.25, 0.09, 0.0225, 0.0025].map((p) => p / 0.365),
+  );
+  close(shares({ temperature: 0 }), [1, 0, 0, 0]);
+});
