@@ -23,7 +23,7 @@ export function chart(size: ChartSize, words: ChartWords, options: Plot.PlotOpti
     width: size.width,
     height: size.height,
     ...(size.document ? { document: size.document } : {}),
-    marginTop: 18,
+    marginTop: 26,
     marginRight: 14,
     marginBottom: 38,
     marginLeft: 46,

@@ -23,12 +23,15 @@ export function densityHistogram(
   series: readonly DensitySeries[],
   options: ChartSize & { architecture: string },
 ): SVGSVGElement {
-  const bins = series.map(({ seed, edges, counts }) =>
+  const everyBin = series.map(({ seed, edges, counts }) =>
     counts.map((latents, bin): Bin => ({ seed, x1: edges[bin] ?? 0, x2: edges[bin + 1] ?? 0, latents })),
   );
-  const all = bins.flat();
-  const filled = all.filter((bin) => bin.latents > 0);
-  const low = Math.floor(Math.min(-4, ...filled.map((bin) => bin.x1)));
+  const low = Math.floor(
+    Math.min(-4, ...everyBin.flatMap((bins) => bins.filter((bin) => bin.latents > 0).map((bin) => bin.x1))),
+  );
+  // The bins reach down to 10⁻⁷; an axis that does would be mostly empty.
+  const bins = everyBin.map((own) => own.filter((bin) => bin.x1 >= low));
+  const filled = bins.flat().filter((bin) => bin.latents > 0);
   return chart(
     options,
     { label: 'Latents by firing density, an outline a seed', description: describe(series, bins) },

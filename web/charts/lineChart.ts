@@ -79,7 +79,6 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
             stroke: line.colour,
             strokeWidth: 1.7,
             ...(line.dash ? { strokeDasharray: line.dash } : {}),
-            ariaLabel: line.name,
           }),
         ),
         Plot.tip(

@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { architectureColour, architectureName, architectureSymbol } from '../format/architecture.ts';
 import { count, fixed, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+import { logTicks } from './logTicks.ts';
 
 export interface ParetoPoint {
   run: string;
@@ -116,17 +117,6 @@ function describe(points: readonly ParetoPoint[]): string {
 
 function caption(point: ParetoPoint): string {
   return `${point.run} seed ${point.seed}: L0 ${significant(point.l0, 3)}, FVU ${fixed(point.fvu)}`;
-}
-
-/** 1, 2, 5 times the powers of ten inside the domain: a log axis over half a decade still gets labels. */
-export function logTicks(low: number, high: number): number[] {
-  const ticks: number[] = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
-    for (const step of [1, 2, 5]) {
-      const tick = step * 10 ** power;
-      if (tick >= low && tick <= high) ticks.push(Number(tick.toPrecision(3)));
-    }
-  return ticks;
 }
 
 function extent(values: readonly number[]): [number, number] {

@@ -52,7 +52,6 @@ export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize
             stroke: line.colour,
             strokeWidth: line.width,
             ...(line.dash ? { strokeDasharray: line.dash } : {}),
-            ariaLabel: line.name,
           }),
         ),
       ],

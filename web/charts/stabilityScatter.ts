@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { count, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 import { densityTick } from './densityHistogram.ts';
+import { logTicks } from './logTicks.ts';
 
 export interface StabilityPoint {
   seed: number;
@@ -23,6 +24,7 @@ export function stabilityScatter(
     .filter((point) => point.density > 0 && point.maxActivation > 0)
     .map((point) => ({ ...point, x: Math.log10(point.density) }));
   const low = Math.floor(Math.min(-3, ...drawn.map((point) => point.x)));
+  const strengths = drawn.map((point) => point.maxActivation);
   const orphans = drawn.filter((point) => point.stability === 0);
   const common = { x: 'x', y: 'maxActivation', href: options.href } as const;
   return chart(
@@ -42,7 +44,7 @@ export function stabilityScatter(
         type: 'log',
         label: '↑ strongest activation (log)',
         grid: true,
-        ticks: 4,
+        ticks: logTicks(Math.min(...strengths), Math.max(...strengths)),
         tickFormat: (value: number) => significant(value, 2),
       },
       marks: [

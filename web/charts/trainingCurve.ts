@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { seedColour, seedDash } from '../format/architecture.ts';
 import { compact, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+import { logTicks } from './logTicks.ts';
 
 export interface TrainingPoint {
   seed: number;
@@ -45,7 +46,7 @@ export function trainingCurve(
         ticks: 5,
         tickFormat: (value: number) => significant(value, 2),
         ...(log
-          ? { type: 'log', ticks: logSpan(values) < 1.2 ? 4 : 5 }
+          ? { type: 'log', ticks: logTicks(Math.min(...values), Math.max(...values)) }
           : { zero: true, nice: true, domain: [0, Math.max(options.top ?? 0, ...values, 1e-9)] }),
       },
       marks: [
@@ -59,7 +60,6 @@ export function trainingCurve(
               stroke: seedColour(architecture, index),
               strokeWidth: 1.6,
               ...(seedDash(index) ? { strokeDasharray: seedDash(index) } : {}),
-              ariaLabel: `seed ${seed}`,
             },
           ),
         ),
@@ -77,10 +77,6 @@ export function trainingCurve(
       ],
     },
   );
-}
-
-function logSpan(values: readonly number[]): number {
-  return values.length ? Math.log10(Math.max(...values) / Math.min(...values)) : 0;
 }
 
 function describe(points: readonly TrainingPoint[], seeds: readonly number[]): string {

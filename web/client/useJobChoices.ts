@@ -15,8 +15,11 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
   const models = useQuery(trpc.models.list.queryOptions());
   const captures = useQuery(trpc.captures.list.queryOptions());
   const runs = useQuery(trpc.runs.list.queryOptions());
-  const model = models.data?.find((one) => one.name === values.model);
-  const capture = captures.data?.find((one) => one.name === values.capture);
+  const model = chosen(models.data, values.model);
+  const capture = chosen(
+    captures.data?.filter((one) => one.status === 'complete'),
+    values.capture,
+  );
   return {
     models: (models.data ?? []).map((one) => ({
       value: one.name,
@@ -52,6 +55,17 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       { value: 'float32', name: 'float32' },
     ],
   };
+}
+
+/** The one that was chosen, or the only one there is. */
+function chosen<Item extends { name: string }>(
+  items: readonly Item[] | undefined,
+  name: string | undefined,
+): Item | undefined {
+  return (
+    items?.find((item) => item.name === name) ??
+    (name === undefined && items?.length === 1 ? items[0] : undefined)
+  );
 }
 
 function same(value: string): Choice {

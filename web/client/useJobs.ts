@@ -1,5 +1,5 @@
 'use client';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useSubscription } from '@trpc/tanstack-react-query';
 import type { Job, JobEvent } from '../../server/client.ts';
@@ -18,7 +18,6 @@ export function useJobs(): {
   const queries = useQueryClient();
   const list = useQuery(trpc.jobs.list.queryOptions());
   const [logs, setLogs] = useState<Record<string, string[]>>({});
-  const ended = useRef(new Set<string>());
 
   const subscription = useSubscription(
     trpc.jobs.watch.subscriptionOptions(
@@ -29,8 +28,7 @@ export function useJobs(): {
           queries.setQueryData(trpc.jobs.list.queryKey(), (jobs) => merge(jobs ?? [], job));
           if (line !== undefined)
             setLogs((all) => ({ ...all, [job.id]: [...(all[job.id] ?? []), line].slice(-keptLines) }));
-          if (type === 'status' && job.finishedAt && !ended.current.has(job.id)) {
-            ended.current.add(job.id);
+          if (type === 'status' && job.finishedAt && !before?.finishedAt) {
             // It may have written anything: what other pages have cached is asked for again when they are next seen.
             void queries.invalidateQueries({ predicate: (query) => !isJobsQuery(query.queryKey) });
             void queries.invalidateQueries(trpc.jobs.get.queryFilter({ id: job.id }));

@@ -13,10 +13,11 @@ import { Term } from './Term.tsx';
 /** What resting costs: error of the MLP's output against how many neurons are let rest, layer by layer. */
 export function CettPanel({
   reports,
-  colourOf,
+  colours,
 }: {
   reports: readonly SparsityDetail[];
-  colourOf: (report: string) => string;
+  /** By report name. */
+  colours: Readonly<Record<string, string>>;
 }) {
   const [axis, setAxis] = useState<'threshold' | 'active'>('threshold');
   const series = useMemo(
@@ -24,13 +25,12 @@ export function CettPanel({
       reports.flatMap(({ report, curves }) =>
         curves.map((curve, index): LineSeries => ({
           name: `${report.name}, layer ${curve.layer}`,
-          ...lineStyle(colourOf(report.name), index, curves.length),
+          ...lineStyle(colours[report.name] ?? 'var(--other)', index, curves.length),
           x: axis === 'threshold' ? curve.threshold : curve.activeRatio,
           y: curve.cett,
         })),
       ),
-    // The colours follow from the reports.
-    [reports, axis],
+    [reports, colours, axis],
   );
   return (
     <Panel
@@ -54,6 +54,7 @@ export function CettPanel({
       }
     >
       <ChartFigure
+        bare
         title={
           axis === 'threshold'
             ? 'CETT against the threshold'
@@ -86,7 +87,7 @@ export function CettPanel({
           <Legend
             items={reports.map(({ report }) => ({
               name: report.name,
-              colour: colourOf(report.name),
+              colour: colours[report.name] ?? 'var(--other)',
               shape: 'line',
             }))}
           />

@@ -17,6 +17,7 @@ export function ChartFigure<Data>({
   data,
   draw,
   height = 240,
+  bare = false,
   name,
   overlay,
 }: {
@@ -27,6 +28,8 @@ export function ChartFigure<Data>({
   data: Data;
   draw: (data: Data, size: ChartSize) => SVGSVGElement;
   height?: number;
+  /** The panel around it already says what the title says: it is kept for those who can't see the panel. */
+  bare?: boolean;
   /** File name of the exported picture, without its ending. */
   name: string;
   /** Drawn over the chart: a slider, a marker. */
@@ -62,10 +65,13 @@ export function ChartFigure<Data>({
   return (
     <figure className={styles.figure} aria-labelledby={caption}>
       <div className={styles.head}>
-        <figcaption id={caption} className={styles.words}>
-          <h3>{title}</h3>
-          {note && <p className={styles.note}>{note}</p>}
-        </figcaption>
+        <div className={styles.words}>
+          <figcaption id={caption} className={bare ? 'visually-hidden' : undefined}>
+            <h3>{title}</h3>
+            {note && <p className={styles.note}>{note}</p>}
+          </figcaption>
+          {bare && legend}
+        </div>
         <button
           type="button"
           className={styles.save}
@@ -79,7 +85,7 @@ export function ChartFigure<Data>({
           <Icon name="download" />
         </button>
       </div>
-      {legend}
+      {!bare && legend}
       <div className={styles.stage} style={{ minHeight: height }}>
         <div
           ref={place}

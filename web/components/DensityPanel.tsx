@@ -29,6 +29,7 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
         </p>
       ) : (
         <ChartFigure
+          bare
           title="Density histogram"
           name={`${name}-density`}
           height={240}

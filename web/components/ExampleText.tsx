@@ -1,13 +1,13 @@
 'use client';
 import { useState } from 'react';
-import { significant } from '../format/number.ts';
+import { figures, significant } from '../format/number.ts';
 import { endsLine, visibleToken } from '../format/tokenText.ts';
 import styles from './ExampleText.module.css';
 import { Token } from './Token.tsx';
 
 /**
- * A stretch of text with each token shaded by the latent's activation there, relative to `max`. Point at a token
- * (or tap it) to read its exact value; the peak is underlined.
+ * A stretch of text with each token shaded by the latent's activation there, relative to `max`. The gutter holds
+ * the activation at the peak, which is underlined; point at a token (or tap it) and it holds that token's.
  */
 export function ExampleText({
   tokens,
@@ -26,8 +26,15 @@ export function ExampleText({
 }) {
   const [chosen, setChosen] = useState<number | null>(null);
   const shown = chosen ?? peak;
+  const value = activations[shown] ?? 0;
   return (
-    <div className={styles.example}>
+    <div className={styles.example} data-chosen={chosen === null ? undefined : ''}>
+      <span
+        className={`${styles.value} num`}
+        title={`activation on “${visibleToken(tokens[shown]?.text ?? '')}”`}
+      >
+        {value === 0 ? '0' : figures(value, 4)}
+      </span>
       <p className={styles.text} onMouseLeave={() => setChosen(null)}>
         {tokens.map((token, index) => {
           const activation = activations[index] ?? 0;
@@ -47,10 +54,6 @@ export function ExampleText({
             </span>
           );
         })}
-      </p>
-      <p className={styles.value} aria-live="off">
-        <span className="mono">{visibleToken(tokens[shown]?.text ?? '')}</span>{' '}
-        <span className="num">{significant(activations[shown] ?? 0, 4)}</span>
       </p>
     </div>
   );

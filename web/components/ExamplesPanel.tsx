@@ -2,7 +2,6 @@
 import { useState } from 'react';
 import type { FeatureDetail } from '../../server/client.ts';
 import { bandName } from '../format/bandName.ts';
-import { significant } from '../format/number.ts';
 import { ExampleText } from './ExampleText.tsx';
 import styles from './ExamplesPanel.module.css';
 import { Panel } from './Panel.tsx';
@@ -41,9 +40,6 @@ export function ExamplesPanel({ feature }: { feature: FeatureDetail }) {
           <ol className={styles.list}>
             {examples.map((example) => (
               <li key={`${example.context} ${example.position}`} className={styles.item}>
-                <span className={`${styles.peak} num`} title="activation at the peak">
-                  {significant(example.activation)}
-                </span>
                 <ExampleText
                   tokens={example.tokens}
                   activations={example.activations}

@@ -2,7 +2,7 @@
 import Link from 'next/link';
 import { useMemo } from 'react';
 import type { FeatureRow } from '../../server/client.ts';
-import { percent, significant } from '../format/number.ts';
+import { figures, percent } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { DataTable, type Column, type Sorting } from './DataTable.tsx';
 import { Meter } from './Meter.tsx';
@@ -60,7 +60,7 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
       numeric: true,
       sort: 'maxActivation',
       from: 480,
-      render: (row) => significant(row.maxActivation),
+      render: (row) => figures(row.maxActivation),
     },
     {
       key: 'histogram',
@@ -77,9 +77,7 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
         row.stability === null ? (
           <span className="faint">–</span>
         ) : (
-          <>
-            <Meter share={row.stability} colour="var(--accent)" width={28} /> {percent(row.stability, 0)}
-          </>
+          <Meter share={row.stability} text={percent(row.stability, 0)} colour="var(--accent)" width={28} />
         ),
     },
     {

@@ -64,9 +64,9 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
                 <ExamplesPanel feature={detail} />
               </div>
               <div className="stack">
+                <LabelEditor key={`${detail.run} ${detail.seed} ${detail.latent}`} feature={detail} />
                 <TokenEffectsPanel feature={detail} />
                 <ActivationPanel feature={detail} />
-                <LabelEditor key={`${detail.run} ${detail.seed} ${detail.latent}`} feature={detail} />
               </div>
             </div>
             <CounterpartsPanel feature={detail} />

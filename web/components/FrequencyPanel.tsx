@@ -1,7 +1,7 @@
 'use client';
 import { useMemo } from 'react';
 import type { SparsityDetail } from '../../server/client.ts';
-import { frequencyHistogram } from '../charts/frequencyHistogram.ts';
+import { frequencyHistogram, type FrequencySeries } from '../charts/frequencyHistogram.ts';
 import { architectureName } from '../format/architecture.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
@@ -11,32 +11,20 @@ import { Segmented } from './Segmented.tsx';
 /** On how many tokens each neuron works: the models over one another, all layers together or one. */
 export function FrequencyPanel({
   reports,
-  colourOf,
+  colours,
   layer,
   change,
 }: {
   reports: readonly SparsityDetail[];
-  colourOf: (report: string) => string;
+  /** By report name. */
+  colours: Readonly<Record<string, string>>;
   layer: string;
   change: (layer: string) => void;
 }) {
   const layers = [...new Set(reports.flatMap(({ report }) => report.layers.map((one) => one.layer)))].sort(
     (a, b) => a - b,
   );
-  const series = useMemo(
-    () =>
-      reports.map(({ report }) => ({
-        name: `${architectureName(report.model.activation)} (${report.name})`,
-        colour: colourOf(report.name),
-        counts: addUp(
-          report.layers
-            .filter((one) => layer === 'all' || String(one.layer) === layer)
-            .map((one) => one.frequencyHistogram),
-        ),
-      })),
-    // The colours follow from the reports.
-    [reports, layer],
-  );
+  const series = useMemo(() => frequencySeries(reports, layer, colours), [reports, layer, colours]);
   return (
     <Panel
       title="How often a neuron works"
@@ -47,13 +35,14 @@ export function FrequencyPanel({
           value={layer}
           options={[
             { value: 'all', name: 'All layers' },
-            ...layers.map((one) => ({ value: String(one), name: String(one) })),
+            ...layers.map((one) => ({ value: String(one), name: `layer ${one}` })),
           ]}
           change={change}
         />
       }
     >
       <ChartFigure
+        bare
         title={layer === 'all' ? 'Firing frequency, all layers' : `Firing frequency, layer ${layer}`}
         name={`firing-frequency-${layer}`}
         height={260}
@@ -63,6 +52,21 @@ export function FrequencyPanel({
       />
     </Panel>
   );
+}
+
+function frequencySeries(
+  reports: readonly SparsityDetail[],
+  layer: string,
+  colours: Readonly<Record<string, string>>,
+): FrequencySeries[] {
+  return reports.map(({ report }) => {
+    const chosen = report.layers.filter((one) => layer === 'all' || String(one.layer) === layer);
+    return {
+      name: `${architectureName(report.model.activation)} (${report.name})`,
+      colour: colours[report.name] ?? 'var(--other)',
+      counts: addUp(chosen.map((one) => one.frequencyHistogram)),
+    };
+  });
 }
 
 function addUp(histograms: readonly (readonly number[])[]): number[] {

@@ -3,6 +3,7 @@ import { useId } from 'react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import type { Job } from '../../server/client.ts';
 import { useTRPC } from '../client/trpc.ts';
+import { useNow } from '../client/useNow.ts';
 import { jobForms } from '../format/jobForms.ts';
 import { ago, duration } from '../format/time.ts';
 import { Command } from './Command.tsx';
@@ -26,6 +27,7 @@ export function JobCard({
   const trpc = useTRPC();
   const cancel = useMutation(trpc.jobs.cancel.mutationOptions());
   const body = useId();
+  const now = useNow();
   const active = job.status === 'running' || job.status === 'queued';
   return (
     <li className={styles.card}>
@@ -43,7 +45,7 @@ export function JobCard({
         <StatusTag status={job.status} />
         <span className={`${styles.when} xs muted num`}>
           {took(job)}
-          {ago(job.createdAt, new Date())}
+          {ago(job.createdAt, now)}
         </span>
         {active && (
           <button

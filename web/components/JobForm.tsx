@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { JobKind } from '../../server/client.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { useJobChoices } from '../client/useJobChoices.ts';
-import { draftJob, jobForms, type JobField } from '../format/jobForms.ts';
+import { draftJob, jobForms, type FieldSource, type JobField } from '../format/jobForms.ts';
 import { ErrorNotice } from './ErrorNotice.tsx';
 import styles from './JobForm.module.css';
 
@@ -19,9 +19,10 @@ export function JobForm({
 }) {
   const trpc = useTRPC();
   const queries = useQueryClient();
-  const [values, setValues] = useState<Record<string, string>>(initial);
+  const [typed, setTyped] = useState<Record<string, string>>(initial);
   const [errors, setErrors] = useState<Record<string, string>>({});
-  const choices = useJobChoices(values);
+  const choices = useJobChoices(typed);
+  const values = withOnlyChoices(jobForms[kind].fields, typed, choices);
   const start = useMutation(
     trpc.jobs.start.mutationOptions({
       onSuccess: async (job) => {
@@ -35,8 +36,8 @@ export function JobForm({
     (field) => !field.when || field.when.values.includes(values[field.when.field] ?? ''),
   );
   const set = (name: string, value: string) => {
-    setValues((all) => ({ ...all, [name]: value }));
-    setErrors(({ [name]: _, ...rest }) => rest);
+    setTyped((all) => ({ ...all, [name]: value }));
+    setErrors((all) => ({ ...all, [name]: '' }));
   };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -118,7 +119,10 @@ function Field({
       </label>
     );
   return (
-    <div className={styles.field}>
+    <div
+      className={styles.field}
+      data-narrow={field.kind === 'whole' || field.kind === 'number' || undefined}
+    >
       <label htmlFor={id}>
         {field.label}
         {!field.required && <span className="faint xs"> optional</span>}
@@ -167,4 +171,19 @@ function Field({
       )}
     </div>
   );
+}
+
+/** Where a field must be filled and the store offers one thing, that is what is meant. */
+function withOnlyChoices(
+  fields: readonly JobField[],
+  typed: Readonly<Record<string, string>>,
+  choices: Readonly<Record<FieldSource, readonly { value: string }[]>>,
+): Record<string, string> {
+  const values = { ...typed };
+  for (const field of fields) {
+    const [only, another] = field.source && field.kind === 'choice' ? choices[field.source] : [];
+    if (field.required && values[field.name] === undefined && only && !another)
+      values[field.name] = only.value;
+  }
+  return values;
 }

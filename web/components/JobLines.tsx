@@ -2,6 +2,7 @@
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
+import { useNow } from '../client/useNow.ts';
 import { ago } from '../format/time.ts';
 import { paths } from '../format/paths.ts';
 import { JobProgress } from './JobProgress.tsx';
@@ -13,6 +14,7 @@ import { StatusTag } from './Tag.tsx';
 /** The last few jobs, with what is running now. */
 export function JobLines() {
   const trpc = useTRPC();
+  const now = useNow();
   const jobs = useQuery(
     trpc.jobs.list.queryOptions(undefined, {
       refetchInterval: (query) =>
@@ -35,9 +37,7 @@ export function JobLines() {
                   {job.kind}
                 </Link>
                 <StatusTag status={job.status} />
-                <span className={`${styles.when} xs faint`}>
-                  {ago(job.finishedAt ?? job.createdAt, new Date())}
-                </span>
+                <span className={`${styles.when} xs faint`}>{ago(job.finishedAt ?? job.createdAt, now)}</span>
                 {job.status === 'running' && job.progress && (
                   <div className={styles.full}>
                     <JobProgress progress={job.progress} />

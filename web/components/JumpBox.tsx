@@ -1,5 +1,5 @@
 'use client';
-import { useEffect, useId, useRef, useState } from 'react';
+import { useCallback, useEffect, useId, useRef, useState } from 'react';
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
@@ -28,12 +28,12 @@ export function JumpBox() {
     labels: labels.data ?? [],
   });
 
-  const show = () => {
+  const show = useCallback(() => {
     setQuery('');
     setActive(0);
     setOpen(true);
     dialog.current?.showModal();
-  };
+  }, []);
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== 'k' || !(event.metaKey || event.ctrlKey)) return;
@@ -42,7 +42,7 @@ export function JumpBox() {
     };
     window.addEventListener('keydown', listen);
     return () => window.removeEventListener('keydown', listen);
-  }, []);
+  }, [show]);
 
   const go = (index: number) => {
     const target = targets[index];

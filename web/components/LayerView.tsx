@@ -5,7 +5,7 @@ import type { NeuronRow } from '../../server/client.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { useUrlState } from '../client/useUrlState.ts';
 import { architectureColour, architectureName } from '../format/architecture.ts';
-import { count, percent, significant } from '../format/number.ts';
+import { count, figures, percent, significant } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { wholeNumber } from '../format/wholeNumber.ts';
 import { DataTable, type Column } from './DataTable.tsx';
@@ -136,11 +136,7 @@ function columnsOf(colour: string, threshold: number | undefined): Column<Neuron
       header: <Term of="frequency" />,
       numeric: true,
       sort: 'frequency',
-      render: (row) => (
-        <>
-          <Meter share={row.frequency} colour={colour} /> {percent(row.frequency)}
-        </>
-      ),
+      render: (row) => <Meter share={row.frequency} text={percent(row.frequency)} colour={colour} />,
     },
     {
       key: 'frequencyAt',
@@ -156,7 +152,7 @@ function columnsOf(colour: string, threshold: number | undefined): Column<Neuron
       numeric: true,
       sort: 'meanActivation',
       from: 900,
-      render: (row) => significant(row.meanActivation),
+      render: (row) => figures(row.meanActivation),
     },
     {
       key: 'max',
@@ -164,7 +160,7 @@ function columnsOf(colour: string, threshold: number | undefined): Column<Neuron
       numeric: true,
       sort: 'maxActivation',
       from: 640,
-      render: (row) => significant(row.maxActivation),
+      render: (row) => figures(row.maxActivation),
     },
     {
       key: 'norm',
@@ -172,7 +168,7 @@ function columnsOf(colour: string, threshold: number | undefined): Column<Neuron
       numeric: true,
       sort: 'outputNorm',
       from: 900,
-      render: (row) => significant(row.outputNorm),
+      render: (row) => figures(row.outputNorm),
     },
     { key: 'fires', header: 'Fires on', render: (row) => <TokenRow tokens={row.topTokens} most={5} /> },
     {

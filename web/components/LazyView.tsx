@@ -31,6 +31,10 @@ export function LazyView() {
       { enabled: names.length > 0, placeholderData: keepPreviousData },
     ),
   );
+  const colours = useMemo(
+    () => reportColours((list.data ?? []).filter((report) => names.includes(report.name))),
+    [list.data, names],
+  );
   return (
     <>
       <PageHeader title="Lazy neurons">
@@ -63,12 +67,12 @@ export function LazyView() {
                     </div>
                     <FrequencyPanel
                       reports={reports}
-                      colourOf={colourOf(reports)}
+                      colours={colours}
                       layer={state.layer}
                       change={(layer) => change({ layer })}
                     />
-                    <CettPanel reports={reports} colourOf={colourOf(reports)} />
-                    <PositionPanel reports={reports} colourOf={colourOf(reports)} />
+                    <CettPanel reports={reports} colours={colours} />
+                    <PositionPanel reports={reports} colours={colours} />
                   </>
                 )}
               </Loaded>
@@ -81,14 +85,17 @@ export function LazyView() {
 }
 
 /** A report's colour is its activation's; two reports of one activation differ in shade. */
-function colourOf(reports: readonly { report: { name: string; model: { activation: string } } }[]) {
-  return (name: string): string => {
-    const index = reports.findIndex(({ report }) => report.name === name);
-    const activation = reports[index]?.report.model.activation ?? '';
-    const before = reports
-      .slice(0, index)
-      .filter(({ report }) => report.model.activation === activation).length;
-    const colour = architectureColour(activation);
-    return before === 0 ? colour : `color-mix(in oklab, ${colour}, var(--ink) ${Math.min(70, before * 35)}%)`;
-  };
+function reportColours(reports: readonly { name: string; activation: string }[]): Record<string, string> {
+  const seen: Record<string, number> = {};
+  return Object.fromEntries(
+    reports.map(({ name, activation }) => {
+      const before = seen[activation] ?? 0;
+      seen[activation] = before + 1;
+      const colour = architectureColour(activation);
+      return [
+        name,
+        before === 0 ? colour : `color-mix(in oklab, ${colour}, var(--ink) ${Math.min(70, before * 35)}%)`,
+      ];
+    }),
+  );
 }

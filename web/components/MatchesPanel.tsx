@@ -140,9 +140,12 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
       numeric: true,
       sort: 'decoderCosine',
       render: (row) => (
-        <>
-          <Meter share={row.decoderCosine} colour="var(--accent)" width={28} /> {fixed(row.decoderCosine, 2)}
-        </>
+        <Meter
+          share={row.decoderCosine}
+          text={fixed(row.decoderCosine, 2)}
+          colour="var(--accent)"
+          width={28}
+        />
       ),
     },
     {

@@ -1,21 +1,26 @@
 import styles from './Meter.module.css';
 
-/** A share as a short bar beside its figure. */
+/** A share as a short bar beside its figure; in a column, bars and figures both line up. */
 export function Meter({
   share,
+  text,
   colour = 'var(--chart-fill)',
-  width = 44,
+  width = 36,
 }: {
   share: number | null;
+  text: string;
   colour?: string;
   width?: number;
 }) {
   return (
-    <span className={styles.track} style={{ width }} aria-hidden="true">
-      <span
-        className={styles.bar}
-        style={{ width: `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`, background: colour }}
-      />
+    <span className={styles.meter}>
+      <span className={styles.track} style={{ width }} aria-hidden="true">
+        <span
+          className={styles.bar}
+          style={{ width: `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`, background: colour }}
+        />
+      </span>
+      <span className={styles.text}>{text}</span>
     </span>
   );
 }

@@ -20,11 +20,7 @@ export function NeighboursPanel({ feature }: { feature: FeatureDetail }) {
       key: 'cosine',
       header: 'Decoder cosine',
       numeric: true,
-      render: (row) => (
-        <>
-          <Meter share={Math.abs(row.cosine)} /> {fixed(row.cosine, 2)}
-        </>
-      ),
+      render: (row) => <Meter share={Math.abs(row.cosine)} text={fixed(row.cosine, 2)} />,
     },
     { key: 'density', header: 'Density', numeric: true, from: 480, render: (row) => percent(row.density, 2) },
     { key: 'promoted', header: 'Promotes', render: (row) => <TokenRow tokens={row.promoted} most={8} /> },

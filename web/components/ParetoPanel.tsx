@@ -47,6 +47,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
         </p>
       ) : (
         <ChartFigure
+          bare
           title="L0 against FVU"
           name="pareto-l0-fvu"
           height={320}

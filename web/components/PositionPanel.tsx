@@ -11,23 +11,23 @@ import { Panel } from './Panel.tsx';
 /** Do neurons wake as the context grows? */
 export function PositionPanel({
   reports,
-  colourOf,
+  colours,
 }: {
   reports: readonly SparsityDetail[];
-  colourOf: (report: string) => string;
+  /** By report name. */
+  colours: Readonly<Record<string, string>>;
 }) {
   const series = useMemo(
     () =>
       reports.flatMap(({ report, positions }) =>
         positions.map((line, index): LineSeries => ({
           name: `${report.name}, layer ${line.layer}`,
-          ...lineStyle(colourOf(report.name), index, positions.length),
+          ...lineStyle(colours[report.name] ?? 'var(--other)', index, positions.length),
           x: line.position,
           y: line.activationRatio,
         })),
       ),
-    // The colours follow from the reports.
-    [reports],
+    [reports, colours],
   );
   return (
     <Panel
@@ -35,6 +35,7 @@ export function PositionPanel({
       note="Activation ratio by position in the context; a line a layer, deeper layers darker."
     >
       <ChartFigure
+        bare
         title="Activation ratio by position"
         name="activation-ratio-by-position"
         height={240}
@@ -55,7 +56,7 @@ export function PositionPanel({
           <Legend
             items={reports.map(({ report }) => ({
               name: report.name,
-              colour: colourOf(report.name),
+              colour: colours[report.name] ?? 'var(--other)',
               shape: 'line',
             }))}
           />

@@ -17,6 +17,7 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
     <Panel title="How alike is alike enough?" note="Drag the line, or focus it and use ← →.">
       <div className={styles.grid}>
         <ChartFigure
+          bare
           title="Shared fraction against the threshold"
           name={`${manifest.name}-shared-curve`}
           height={300}

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
 import { architectureColour, architectureName } from '../format/architecture.ts';
 import { sharedHeadlines } from '../format/headlines.ts';
-import { count, fixed, percent } from '../format/number.ts';
+import { fixed, percent } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { EmptyState } from './EmptyState.tsx';
 import styles from './Headline.module.css';
@@ -69,9 +69,8 @@ export function SharedHeadline() {
                       <p className="xs muted num">
                         {headline.pairs.length === 1
                           ? '1 pair of seeds'
-                          : `${headline.pairs.length} pairs of seeds, ${percent(headline.low)} to ${percent(headline.high)}`}
-                        {' · '}
-                        {count(headline.latents)} latents · MMCS {fixed(headline.mmcs, 2)}
+                          : `${headline.pairs.length} pairs, ${percent(headline.low)} to ${percent(headline.high)}`}
+                        {' · '}MMCS {fixed(headline.mmcs, 2)}
                       </p>
                     </div>
                   </li>

@@ -46,7 +46,7 @@ export function TrainingPanel({
                   dash: seedDash(index),
                 }))}
               />
-              <div className="columns" style={{ '--column': '24rem' } as React.CSSProperties}>
+              <div className="columns" style={{ '--column': '15.5rem' } as React.CSSProperties}>
                 {curves.map((curve) => {
                   const column = data.columns.find((name) => curve.pattern.test(name));
                   return column === undefined ? null : (

@@ -43,6 +43,14 @@ export function significant(value: number | null | undefined, digits = 3): strin
   return minus(trim(value.toPrecision(digits)));
 }
 
+/** As `significant`, with its zeros: a column of them lines up. */
+export function figures(value: number | null | undefined, digits = 3): string {
+  if (!isNumber(value)) return '–';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  return size < 1e-4 || size >= 1e5 ? significant(value, digits) : minus(value.toPrecision(digits));
+}
+
 /** A change with its sign: `+0.42`, `−1.3`. */
 export function signed(value: number | null | undefined, digits = 2): string {
   if (!isNumber(value)) return '–';

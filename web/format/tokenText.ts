@@ -11,10 +11,10 @@ export interface TokenPiece {
 const stands: Record<string, string> = {
   ' ': '·',
   '\n': '↵',
-  '\r': '␍',
+  '\r': '↵',
   '\t': '→',
-  '\u00a0': '⍽',
-  '\u200b': '␣',
+  '\u00a0': '·',
+  '\u200b': '|',
 };
 
 export function tokenPieces(text: string): TokenPiece[] {
@@ -42,10 +42,9 @@ export function endsLine(text: string): boolean {
   return text.includes('\n');
 }
 
+/** `\\x0b`: the picture characters for these are in few fonts. */
 function control(character: string): string | undefined {
   const code = character.codePointAt(0) ?? 0;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return '␡';
-  if (character === '\ufffd') return '�';
-  return undefined;
+  const invisible = code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0xad || code === 0xfffd;
+  return invisible ? `\\x${code.toString(16).padStart(2, '0')}` : undefined;
 }
