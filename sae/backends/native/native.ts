@@ -1,6 +1,8 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
+import { registerFusedKernels } from '../../ops/fusedKernels.ts';
 import type { Backend } from '../backend.ts';
+import { nativeFusedKernels } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
@@ -26,6 +28,7 @@ export const nativeBackend: Backend = {
       const backend = new NativeBackend();
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
+      registerFusedKernels(nativeFusedKernels(backend, library));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');

@@ -11,20 +11,26 @@ namespace {
 
 constexpr int64_t grain = 1 << 15;
 
-template <class F>
-void map(const float* x, float* y, int64_t count, F f) {
-  parallel_for(0, count, grain, [&](int64_t first, int64_t last) {
-    int64_t i = first;
-    for (; i + W <= last; i += W) store(y + i, f(load(x + i)));
-    if (i < last) store_part(y + i, f(load_part(x + i, last - i)), last - i);
-  });
+// Each operation is one small function over a range; what surrounds them is compiled once, not once for each.
+using Range = void (*)(const float* x, float* y, int64_t count, float parameter);
+
+void map(const float* x, float* y, int64_t count, float parameter, int64_t piece, Range range) {
+  parallel_for(0, count, piece, [=](int64_t first, int64_t last) { range(x + first, y + first, last - first, parameter); });
 }
 
 template <class F>
-void map_scalar(const float* x, float* y, int64_t count, F f) {
-  parallel_for(0, count, grain / 8, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) y[i] = f(x[i]);
-  });
+void vector_range(const float* x, float* y, int64_t count, float parameter) {
+  const F f{};
+  const vec p = broadcast(parameter);
+  int64_t i = 0;
+  for (; i + W <= count; i += W) store(y + i, f(load(x + i), p));
+  if (i < count) store_part(y + i, f(load_part(x + i, count - i), p), count - i);
+}
+
+template <class F>
+void scalar_range(const float* x, float* y, int64_t count, float) {
+  const F f{};
+  for (int64_t i = 0; i < count; i++) y[i] = f(x[i]);
 }
 
 enum Unary : int32_t {
@@ -32,76 +38,123 @@ enum Unary : int32_t {
   RECIPROCAL, LEAKY_RELU, ELU, SELU, FLOOR, CEIL, LOG1P, EXPM1, SCALE,
 };
 
+// name(v, p): the operation on a vector v with the operation's parameter p.
+#define VECTOR(NAME, ...) \
+  struct NAME { vec operator()(vec v, vec p) const { (void)p; return __VA_ARGS__; } }
+#define SCALAR(NAME, ...) \
+  struct NAME { float operator()(float v) const { return static_cast<float>(__VA_ARGS__); } }
+
+VECTOR(Exp, exp(v));
+VECTOR(Log, log(v));
+VECTOR(Neg, -v);
+VECTOR(Sqrt, sqrt(v));
+VECTOR(Rsqrt, 1.0f / sqrt(v));
+VECTOR(Square, v * v);
+VECTOR(Abs, abs(v));
+VECTOR(Relu, select(v <= vec{}, vec{}, v));
+VECTOR(Relu6, select(v <= vec{}, vec{}, select(v >= 6.0f, vec{} + 6.0f, v)));
+VECTOR(Sigmoid, sigmoid(v));
+VECTOR(Tanh, tanh(v));
+VECTOR(Erf, erf(v));
+VECTOR(Softplus, softplus(v));
+VECTOR(Step, select(v > vec{}, vec{} + 1.0f, select(v == v, p, v)));
+VECTOR(Sign, select(v > vec{}, vec{} + 1.0f, select(v < vec{}, vec{} - 1.0f, vec{})));
+VECTOR(Reciprocal, 1.0f / v);
+VECTOR(LeakyRelu, select(v < vec{}, v * p, v));
+VECTOR(Scale, v * p);
+SCALAR(Sin, std::sin(static_cast<double>(v)));
+SCALAR(Cos, std::cos(static_cast<double>(v)));
+SCALAR(Elu, v >= 0 ? v : std::expm1(v));
+SCALAR(Selu, v >= 0 ? 1.0507009873554804934f * v : 1.7580993408473768599f * std::expm1(v));
+SCALAR(Floor, std::floor(v));
+SCALAR(Ceil, std::ceil(v));
+SCALAR(Log1p, std::log1p(v));
+SCALAR(Expm1, std::expm1(v));
+
 void unary(int32_t op, const float* x, float* y, int64_t n, float parameter) {
-  const vec zero{}, one = zero + 1.0f, nan = broadcast(std::numeric_limits<float>::quiet_NaN());
-  const vec p = broadcast(parameter);
+  auto fast = [=](Range range) { map(x, y, n, parameter, grain, range); };
+  auto slow = [=](Range range) { map(x, y, n, parameter, grain / 8, range); };
   switch (op) {
-    case EXP: return map(x, y, n, [](vec v) { return exp(v); });
-    case LOG: return map(x, y, n, [](vec v) { return log(v); });
-    case NEG: return map(x, y, n, [](vec v) { return -v; });
-    case SQRT: return map(x, y, n, [](vec v) { return sqrt(v); });
-    case RSQRT: return map(x, y, n, [](vec v) { return 1.0f / sqrt(v); });
-    case SQUARE: return map(x, y, n, [](vec v) { return v * v; });
-    case ABS: return map(x, y, n, [](vec v) { return abs(v); });
-    case RELU: return map(x, y, n, [=](vec v) { return select(v <= zero, zero, v); });
-    case RELU6: return map(x, y, n, [=](vec v) { return select(v <= zero, zero, select(v >= 6.0f, zero + 6.0f, v)); });
-    case SIGMOID: return map(x, y, n, [](vec v) { return sigmoid(v); });
-    case TANH: return map(x, y, n, [](vec v) { return tanh(v); });
-    case ERF: return map(x, y, n, [](vec v) { return erf(v); });
-    case SOFTPLUS: return map(x, y, n, [](vec v) { return softplus(v); });
-    case SIN: return map_scalar(x, y, n, [](float v) { return static_cast<float>(std::sin(static_cast<double>(v))); });
-    case COS: return map_scalar(x, y, n, [](float v) { return static_cast<float>(std::cos(static_cast<double>(v))); });
-    case STEP: return map(x, y, n, [=](vec v) { return select(v > zero, one, select(v == v, p, nan)); });
-    case SIGN: return map(x, y, n, [=](vec v) { return select(v > zero, one, select(v < zero, -one, zero)); });
-    case RECIPROCAL: return map(x, y, n, [](vec v) { return 1.0f / v; });
-    case LEAKY_RELU: return map(x, y, n, [=](vec v) { return select(v < zero, v * p, v); });
-    case ELU: return map_scalar(x, y, n, [](float v) { return v >= 0 ? v : std::expm1(v); });
-    case SELU:
-      return map_scalar(x, y, n, [](float v) {
-        return v >= 0 ? 1.0507009873554804934193349852946f * v : 1.7580993408473768599402175208123f * std::expm1(v);
-      });
-    case FLOOR: return map_scalar(x, y, n, [](float v) { return std::floor(v); });
-    case CEIL: return map_scalar(x, y, n, [](float v) { return std::ceil(v); });
-    case LOG1P: return map_scalar(x, y, n, [](float v) { return std::log1p(v); });
-    case EXPM1: return map_scalar(x, y, n, [](float v) { return std::expm1(v); });
-    case SCALE: return map(x, y, n, [=](vec v) { return v * p; });
+    case EXP: return fast(vector_range<Exp>);
+    case LOG: return fast(vector_range<Log>);
+    case NEG: return fast(vector_range<Neg>);
+    case SQRT: return fast(vector_range<Sqrt>);
+    case RSQRT: return fast(vector_range<Rsqrt>);
+    case SQUARE: return fast(vector_range<Square>);
+    case ABS: return fast(vector_range<Abs>);
+    case RELU: return fast(vector_range<Relu>);
+    case RELU6: return fast(vector_range<Relu6>);
+    case SIGMOID: return fast(vector_range<Sigmoid>);
+    case TANH: return fast(vector_range<Tanh>);
+    case ERF: return fast(vector_range<Erf>);
+    case SOFTPLUS: return fast(vector_range<Softplus>);
+    case SIN: return slow(scalar_range<Sin>);
+    case COS: return slow(scalar_range<Cos>);
+    case STEP: return fast(vector_range<Step>);
+    case SIGN: return fast(vector_range<Sign>);
+    case RECIPROCAL: return fast(vector_range<Reciprocal>);
+    case LEAKY_RELU: return fast(vector_range<LeakyRelu>);
+    case ELU: return slow(scalar_range<Elu>);
+    case SELU: return slow(scalar_range<Selu>);
+    case FLOOR: return slow(scalar_range<Floor>);
+    case CEIL: return slow(scalar_range<Ceil>);
+    case LOG1P: return slow(scalar_range<Log1p>);
+    case EXPM1: return slow(scalar_range<Expm1>);
+    case SCALE: return fast(vector_range<Scale>);
   }
 }
 
-// out[i] = f(a[i], b[i]) over a box of `rank` dimensions, innermost last, with strides 0 or contiguous in a
-// and b; out is dense. Neighbouring dimensions that broadcast alike were merged by the caller.
+// How the operands of a row move: both along it, or one of them fixed.
+enum Moving { BOTH, A_FIXED, B_FIXED };
+using Row = void (*)(const void* a, const void* b, void* out, int64_t count, Moving moving);
+
 template <class T, class R, class F>
-void broadcast_map(const T* a, const T* b, R* out, int rank, const int32_t* dims, const int32_t* a_strides,
-                   const int32_t* b_strides, F f) {
-  const int64_t inner = dims[rank - 1];
+void row(const void* a, const void* b, void* out, int64_t count, Moving moving) {
+  const F f{};
+  const T *x = static_cast<const T*>(a), *y = static_cast<const T*>(b);
+  R* z = static_cast<R*>(out);
+  if (moving == A_FIXED) {
+    const T v = *x;
+    for (int64_t i = 0; i < count; i++) z[i] = f(v, y[i]);
+  } else if (moving == B_FIXED) {
+    const T v = *y;
+    for (int64_t i = 0; i < count; i++) z[i] = f(x[i], v);
+  } else {
+    for (int64_t i = 0; i < count; i++) z[i] = f(x[i], y[i]);
+  }
+}
+
+struct Box {
+  int rank;
+  const int32_t *dims, *a_strides, *b_strides;
+};
+
+// out = f(a, b) over a box, innermost dimension last, with strides 0 or contiguous in a and b; out is dense.
+// Neighbouring dimensions that broadcast alike were merged by the caller. Sizes are in bytes.
+void over_box(const void* a, const void* b, void* out, const Box& s, int64_t in_size, int64_t out_size, Row f) {
+  const char *left = static_cast<const char*>(a), *right = static_cast<const char*>(b);
+  char* result = static_cast<char*>(out);
+  const int64_t inner = s.dims[s.rank - 1];
   int64_t outer = 1;
-  for (int d = 0; d + 1 < rank; d++) outer *= dims[d];
-  const bool a_fixed = a_strides[rank - 1] == 0, b_fixed = b_strides[rank - 1] == 0;
-  auto row = [&](const T* x, const T* y, R* z, int64_t from, int64_t to) {
-    if (a_fixed) {
-      const T v = *x;
-      for (int64_t i = from; i < to; i++) z[i] = f(v, y[i]);
-    } else if (b_fixed) {
-      const T v = *y;
-      for (int64_t i = from; i < to; i++) z[i] = f(x[i], v);
-    } else {
-      for (int64_t i = from; i < to; i++) z[i] = f(x[i], y[i]);
-    }
-  };
+  for (int d = 0; d + 1 < s.rank; d++) outer *= s.dims[d];
+  const Moving moving = s.a_strides[s.rank - 1] == 0 ? A_FIXED : s.b_strides[s.rank - 1] == 0 ? B_FIXED : BOTH;
   if (outer == 1) {
-    parallel_for(0, inner, grain, [&](int64_t first, int64_t last) { row(a, b, out, first, last); });
+    const int64_t a_step = moving == A_FIXED ? 0 : in_size, b_step = moving == B_FIXED ? 0 : in_size;
+    parallel_for(0, inner, grain, [=](int64_t first, int64_t last) {
+      f(left + first * a_step, right + first * b_step, result + first * out_size, last - first, moving);
+    });
     return;
   }
-  parallel_for(0, outer, std::max<int64_t>(1, grain / inner), [&](int64_t first, int64_t last) {
+  parallel_for(0, outer, std::max<int64_t>(1, grain / inner), [=](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; r++) {
       int64_t rest = r, x = 0, y = 0;
-      for (int d = rank - 2; d >= 0; d--) {
-        const int64_t i = rest % dims[d];
-        rest /= dims[d];
-        x += i * a_strides[d];
-        y += i * b_strides[d];
+      for (int d = s.rank - 2; d >= 0; d--) {
+        const int64_t i = rest % s.dims[d];
+        rest /= s.dims[d];
+        x += i * s.a_strides[d];
+        y += i * s.b_strides[d];
       }
-      row(a + x, b + y, out + r * inner, 0, inner);
+      f(left + x * in_size, right + y * in_size, result + r * inner * out_size, inner, moving);
     }
   });
 }
@@ -109,11 +162,6 @@ void broadcast_map(const T* a, const T* b, R* out, int rank, const int32_t* dims
 enum Binary : int32_t {
   ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE,
   GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, EQUAL, NOT_EQUAL, LOGICAL_AND, LOGICAL_OR,
-};
-
-struct Box {
-  int rank;
-  const int32_t *dims, *a, *b;
 };
 
 // JavaScript's Math.pow, where it differs from C's.
@@ -125,46 +173,62 @@ inline float power(float x, float y) {
   return static_cast<float>(std::pow(static_cast<double>(x), static_cast<double>(y)));
 }
 
-void arithmetic(int32_t op, const float* a, const float* b, float* out, const Box& s) {
-  auto go = [&](auto f) { broadcast_map(a, b, out, s.rank, s.dims, s.a, s.b, f); };
+#define BINARY(NAME, ...) \
+  struct NAME { template <class T> auto operator()(T x, T y) const { return __VA_ARGS__; } }
+
+BINARY(Add, static_cast<T>(x + y));
+BINARY(Sub, static_cast<T>(x - y));
+BINARY(Mul, static_cast<T>(x * y));
+BINARY(Div, x / y);
+BINARY(Maximum, x > y || x != x ? x : y);
+BINARY(Minimum, x < y || x != x ? x : y);
+BINARY(Pow, power(x, y));
+BINARY(SquaredDifference, static_cast<T>((x - y) * (x - y)));
+BINARY(Greater, uint8_t(x > y));
+BINARY(GreaterEqual, uint8_t(x >= y));
+BINARY(Less, uint8_t(x < y));
+BINARY(LessEqual, uint8_t(x <= y));
+BINARY(Equal, uint8_t(x == y));
+BINARY(NotEqual, uint8_t(x != y));
+BINARY(And, uint8_t((x != 0) & (y != 0)));
+BINARY(Or, uint8_t((x != 0) | (y != 0)));
+
+Row float_arithmetic(int32_t op) {
   switch (op) {
-    case ADD: return go([](float x, float y) { return x + y; });
-    case SUB: return go([](float x, float y) { return x - y; });
-    case MUL: return go([](float x, float y) { return x * y; });
-    case DIV: return go([](float x, float y) { return x / y; });
-    case MAXIMUM: return go([](float x, float y) { return x > y || x != x ? x : y; });
-    case MINIMUM: return go([](float x, float y) { return x < y || x != x ? x : y; });
-    case POW: return go([](float x, float y) { return power(x, y); });
-    case SQUARED_DIFFERENCE: return go([](float x, float y) { return (x - y) * (x - y); });
+    case ADD: return row<float, float, Add>;
+    case SUB: return row<float, float, Sub>;
+    case MUL: return row<float, float, Mul>;
+    case DIV: return row<float, float, Div>;
+    case MAXIMUM: return row<float, float, Maximum>;
+    case MINIMUM: return row<float, float, Minimum>;
+    case POW: return row<float, float, Pow>;
+    default: return row<float, float, SquaredDifference>;
   }
 }
 
-// int32 wraps around, as it does in a typed array.
-void arithmetic(int32_t op, const int32_t* a, const int32_t* b, int32_t* out, const Box& s) {
-  auto go = [&](auto f) { broadcast_map(a, b, out, s.rank, s.dims, s.a, s.b, f); };
-  auto wrap = [](uint32_t x) { return static_cast<int32_t>(x); };
+// int32 wraps around, as it does in a typed array: sums and products are those of uint32.
+Row int_arithmetic(int32_t op) {
   switch (op) {
-    case ADD: return go([=](uint32_t x, uint32_t y) { return wrap(x + y); });
-    case SUB: return go([=](uint32_t x, uint32_t y) { return wrap(x - y); });
-    case MUL: return go([=](uint32_t x, uint32_t y) { return wrap(x * y); });
-    case MAXIMUM: return go([](int32_t x, int32_t y) { return x > y ? x : y; });
-    case MINIMUM: return go([](int32_t x, int32_t y) { return x < y ? x : y; });
-    case SQUARED_DIFFERENCE: return go([=](uint32_t x, uint32_t y) { return wrap((x - y) * (x - y)); });
+    case ADD: return row<uint32_t, uint32_t, Add>;
+    case SUB: return row<uint32_t, uint32_t, Sub>;
+    case MUL: return row<uint32_t, uint32_t, Mul>;
+    case MAXIMUM: return row<int32_t, int32_t, Maximum>;
+    case MINIMUM: return row<int32_t, int32_t, Minimum>;
+    default: return row<uint32_t, uint32_t, SquaredDifference>;
   }
 }
 
 template <class T>
-void comparison(int32_t op, const T* a, const T* b, uint8_t* out, const Box& s) {
-  auto go = [&](auto f) { broadcast_map(a, b, out, s.rank, s.dims, s.a, s.b, f); };
+Row comparison(int32_t op) {
   switch (op) {
-    case GREATER: return go([](T x, T y) { return uint8_t(x > y); });
-    case GREATER_EQUAL: return go([](T x, T y) { return uint8_t(x >= y); });
-    case LESS: return go([](T x, T y) { return uint8_t(x < y); });
-    case LESS_EQUAL: return go([](T x, T y) { return uint8_t(x <= y); });
-    case EQUAL: return go([](T x, T y) { return uint8_t(x == y); });
-    case NOT_EQUAL: return go([](T x, T y) { return uint8_t(x != y); });
-    case LOGICAL_AND: return go([](T x, T y) { return uint8_t((x != 0) & (y != 0)); });
-    case LOGICAL_OR: return go([](T x, T y) { return uint8_t((x != 0) | (y != 0)); });
+    case GREATER: return row<T, uint8_t, Greater>;
+    case GREATER_EQUAL: return row<T, uint8_t, GreaterEqual>;
+    case LESS: return row<T, uint8_t, Less>;
+    case LESS_EQUAL: return row<T, uint8_t, LessEqual>;
+    case EQUAL: return row<T, uint8_t, Equal>;
+    case NOT_EQUAL: return row<T, uint8_t, NotEqual>;
+    case LOGICAL_AND: return row<T, uint8_t, And>;
+    default: return row<T, uint8_t, Or>;
   }
 }
 
@@ -183,15 +247,10 @@ void lazyscope_unary(int32_t op, const float* x, float* y, int64_t count, float 
 void lazyscope_binary(int32_t op, int32_t type, const void* a, const void* b, void* out, int32_t rank,
                       const int32_t* shape) {
   const Box s{rank, shape, shape + rank, shape + 2 * rank};
-  if (op < GREATER) {
-    if (type == 0) arithmetic(op, static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(out), s);
-    else arithmetic(op, static_cast<const int32_t*>(a), static_cast<const int32_t*>(b), static_cast<int32_t*>(out), s);
-    return;
-  }
-  uint8_t* flags = static_cast<uint8_t*>(out);
-  if (type == 0) comparison(op, static_cast<const float*>(a), static_cast<const float*>(b), flags, s);
-  else if (type == 1) comparison(op, static_cast<const int32_t*>(a), static_cast<const int32_t*>(b), flags, s);
-  else comparison(op, static_cast<const uint8_t*>(a), static_cast<const uint8_t*>(b), flags, s);
+  if (op < GREATER) over_box(a, b, out, s, 4, 4, type == 0 ? float_arithmetic(op) : int_arithmetic(op));
+  else if (type == 0) over_box(a, b, out, s, 4, 1, comparison<float>(op));
+  else if (type == 1) over_box(a, b, out, s, 4, 1, comparison<int32_t>(op));
+  else over_box(a, b, out, s, 1, 1, comparison<uint8_t>(op));
 }
 
 // out += a.

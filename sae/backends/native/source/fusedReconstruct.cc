@@ -1,0 +1,167 @@
+// Products with a sparse [rows, latents] matrix given as a list of entries (row_start, indices, values): only the
+// rows of W that are named are touched, and they are used again while they are in cache.
+#include <algorithm>
+#include <cstring>
+
+#include "fusedRows.h"
+#include "gemm.h"
+
+namespace lazyscope {
+namespace {
+
+constexpr int group = 64;  // entries whose rows are looked up together
+constexpr int64_t grain = 16;
+
+// out += Σ f·W[i] over the entries of a row, f = z where it fires.
+void decode_row(const int32_t* indices, const float* values, int64_t count, const float* threshold, bool fire_only,
+                const float* w, int64_t d, float* out) {
+  const float* rows[group];
+  float f[group];
+  for (int64_t e = 0; e < count;) {
+    int n = 0;
+    for (; e < count && n < group; e++) {
+      if (fire_only && !fires(values[e], threshold ? threshold[indices[e]] : 0.0f)) continue;
+      rows[n] = w + indices[e] * d;
+      f[n++] = values[e];
+    }
+    add_rows(out, rows, f, n, d);
+  }
+}
+
+void dots_row(const int32_t* indices, int64_t count, const float* g, const float* w, int64_t d, float* out) {
+  const float* rows[group];
+  for (int64_t e = 0; e < count; e += group) {
+    const int n = int(std::min<int64_t>(group, count - e));
+    for (int i = 0; i < n; i++) rows[i] = w + indices[e + i] * d;
+    dot_rows(g, rows, n, d, out + e);
+  }
+}
+
+double square_sum(const float* x, int64_t d) {
+  double s = 0;
+  for (int64_t j = 0; j < d; j++) s += double(x[j]) * x[j];
+  return s;
+}
+
+}  // namespace
+}  // namespace lazyscope
+
+using namespace lazyscope;
+
+extern "C" {
+
+// out [rows, d] = S·W
+void lazyscope_sparse_decode(const int32_t* row_start, const int32_t* indices, const float* values, const float* w,
+                             int64_t rows, int64_t d, float* out) {
+  parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+    std::fill(out + first * d, out + last * d, 0.0f);
+    for (int64_t row = first; row < last; row++) {
+      const int32_t from = row_start[row];
+      decode_row(indices + from, values + from, row_start[row + 1] - from, nullptr, false, w, d, out + row * d);
+    }
+  });
+}
+
+// out [entries] = (g·Wᵀ) at the entries
+void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, const float* g, const float* w,
+                           int64_t rows, int64_t d, float* out) {
+  parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++) {
+      const int32_t from = row_start[row];
+      dots_row(indices + from, row_start[row + 1] - from, g + row * d, w, d, out + from);
+    }
+  });
+}
+
+// error [rows, d] = f·W + bias − target, and dots [entries] = error·W at the entries. Returns Σ error².
+double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* indices, const float* values,
+                                    const float* threshold, const float* w, const float* bias, const float* target,
+                                    int64_t rows, int64_t d, float* error, float* dots) {
+  thread_local std::vector<double> squares_buffer;
+  double* squares = at_least(squares_buffer, rows);
+  parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++) {
+      float* e = error + row * d;
+      const float* t = target + row * d;
+      if (bias)
+        for (int64_t j = 0; j < d; j++) e[j] = bias[j] - t[j];
+      else
+        for (int64_t j = 0; j < d; j++) e[j] = -t[j];
+      const int32_t from = row_start[row];
+      const int64_t count = row_start[row + 1] - from;
+      decode_row(indices + from, values + from, count, threshold, true, w, d, e);
+      squares[row] = square_sum(e, d);
+      dots_row(indices + from, count, e, w, d, dots + from);
+    }
+  });
+  double total = 0;
+  for (int64_t row = 0; row < rows; row++) total += squares[row];
+  return total;
+}
+
+// The same from a matrix of pre-activations; dots [rows, latents] = error·Wᵀ.
+double lazyscope_dense_reconstruct(const float* z, const float* threshold, const float* w, const float* bias,
+                                   const float* target, int64_t rows, int64_t d, int64_t latents, float* error,
+                                   float* dots) {
+  thread_local std::vector<float> f_buffer;
+  thread_local std::vector<double> squares_buffer;
+  // A block of rows at a time: f needs no matrix of its own as large as z.
+  const int64_t block = std::min<int64_t>(rows, 512);
+  float* f = at_least(f_buffer, block * latents);
+  double* squares = at_least(squares_buffer, rows);
+  for (int64_t begin = 0; begin < rows; begin += block) {
+    const int64_t n = std::min(block, rows - begin);
+    parallel_for(0, n, 8, [&](int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; row++) {
+        const float* from = z + (begin + row) * latents;
+        float* to = f + row * latents;
+        if (threshold)
+          for (int64_t i = 0; i < latents; i++) to[i] = from[i] <= threshold[i] ? 0.0f : from[i];
+        else
+          for (int64_t i = 0; i < latents; i++) to[i] = from[i] <= 0.0f ? 0.0f : from[i];
+      }
+    });
+    float* e = error + begin * d;
+    product(n, d, latents, {f, latents, false}, {w, d, false}, {e, d, 1.0f, 0.0f, bias, false});
+    parallel_for(0, n, 64, [&](int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; row++) {
+        const float* t = target + (begin + row) * d;
+        for (int64_t j = 0; j < d; j++) e[row * d + j] -= t[j];
+        squares[begin + row] = square_sum(e + row * d, d);
+      }
+    });
+  }
+  product(rows, latents, d, {error, d, false}, {w, d, true}, {dots, latents, 1.0f, 0.0f, nullptr, false});
+  double total = 0;
+  for (int64_t row = 0; row < rows; row++) total += squares[row];
+  return total;
+}
+
+// Rows on which each latent fires, and the sum of its activations [latents].
+void lazyscope_sparse_firings(const int32_t* indices, const float* values, const float* threshold, int64_t entries,
+                              int64_t latents, int32_t* counts, float* sums) {
+  std::fill(counts, counts + latents, 0);
+  std::fill(sums, sums + latents, 0.0f);
+  for (int64_t e = 0; e < entries; e++) {
+    const int32_t i = indices[e];
+    if (!fires(values[e], threshold ? threshold[i] : 0.0f)) continue;
+    counts[i]++;
+    sums[i] += values[e];
+  }
+}
+
+void lazyscope_dense_firings(const float* z, const float* threshold, int64_t rows, int64_t latents, int32_t* counts,
+                             float* sums) {
+  parallel_for(0, latents, 128, [&](int64_t first, int64_t last) {
+    std::fill(counts + first, counts + last, 0);
+    std::fill(sums + first, sums + last, 0.0f);
+    for (int64_t row = 0; row < rows; row++)
+      for (int64_t i = first; i < last; i++) {
+        const float value = z[row * latents + i];
+        const bool on = !(value <= (threshold ? threshold[i] : 0.0f));
+        counts[i] += on;
+        sums[i] += on ? value : 0.0f;
+      }
+  });
+}
+}
