@@ -1,0 +1,142 @@
+/**
+ * A maximum-weight matching among candidate pairs, by Bertsekas's auction with ε-scaling, forward and reverse
+ * (Bertsekas, Annals of Operations Research 14, 1988; Bertsekas & Castañón, Computational Optimization and
+ * Applications 1, 1992). Rows bid for columns; then columns that were left with a price bid for rows. At the end no row
+ * and no column could gain more than ε by another match, so the whole is within rows · ε of the best.
+ *
+ * A row may stay out, and is then worth 0. That keeps prices from running away where more rows than columns want the
+ * same few columns; sparseAssignment.ts finds places for those rows afterwards.
+ */
+import { merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
+
+export interface AuctionState {
+  /** The column of each row; −1 where it stayed out. */
+  readonly rowToColumn: Int32Array;
+  readonly columnToRow: Int32Array;
+  /** Never negative, and 0 on columns without a row. */
+  readonly columnPrices: Float64Array;
+  /** What each row gets at those prices: weight − price of its column, 0 if it stayed out. */
+  readonly rowValues: Float64Array;
+}
+
+export interface AuctionOptions {
+  /** ε of the last phase. */
+  epsilon: number;
+  /** ε of the first phase; each next one's is a fifth. */
+  firstEpsilon: number;
+  /** Prices to start from; zeros by default. */
+  columnPrices?: Float64Array;
+}
+
+/** Deterministic. */
+export function auction(candidates: Candidates, options: AuctionOptions): AuctionState {
+  const { rows, columns } = candidates;
+  const byColumn = merge({ rows: columns, columns: rows }, [transposed(pairsOfCandidates(candidates))]);
+  const state: AuctionState = {
+    rowToColumn: new Int32Array(rows),
+    columnToRow: new Int32Array(columns),
+    columnPrices: options.columnPrices?.slice() ?? new Float64Array(columns),
+    rowValues: new Float64Array(rows),
+  };
+  for (let epsilon = options.firstEpsilon; ; epsilon = Math.max(options.epsilon, epsilon / 5)) {
+    forward(candidates, state, epsilon);
+    reverse(byColumn, state, epsilon);
+    if (epsilon <= options.epsilon) return state;
+  }
+}
+
+/** All rows bid anew at the prices reached so far, until each has a column or stays out. */
+function forward({ rows, start, column, weight }: Candidates, state: AuctionState, epsilon: number): void {
+  const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
+  rowToColumn.fill(-1);
+  columnToRow.fill(-1);
+  const queue = new Queue(rows);
+  for (let i = 0; i < rows; i++) queue.push(i);
+  for (let i = queue.shift(); i >= 0; i = queue.shift()) {
+    let best = -1;
+    let bestValue = 0;
+    let second = -Infinity;
+    let bestWeight = 0;
+    for (let p = start[i], end = start[i + 1]; p < end; p++) {
+      const value = weight[p] - columnPrices[column[p]];
+      if (value > bestValue) {
+        second = bestValue;
+        best = column[p];
+        bestValue = value;
+        bestWeight = weight[p];
+      } else if (value > second) second = value;
+    }
+    rowValues[i] = 0;
+    if (best < 0) continue;
+    // Staying out is always the second choice at worst.
+    columnPrices[best] += bestValue - Math.max(second, 0) + epsilon;
+    rowValues[i] = bestWeight - columnPrices[best];
+    const displaced = columnToRow[best];
+    columnToRow[best] = i;
+    rowToColumn[i] = best;
+    if (displaced < 0) continue;
+    rowToColumn[displaced] = -1;
+    queue.push(displaced);
+  }
+}
+
+/** Columns that no row took but that still ask a price lower it until a row comes, or to 0. `byColumn`: columns as rows. */
+function reverse(byColumn: Candidates, state: AuctionState, epsilon: number): void {
+  const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
+  const { rows: columns, start, column: row, weight } = byColumn;
+  const queue = new Queue(columns);
+  for (let j = 0; j < columns; j++) if (columnToRow[j] < 0 && columnPrices[j] > 0) queue.push(j);
+  for (let j = queue.shift(); j >= 0; j = queue.shift()) {
+    let best = -1;
+    let bestOffer = -Infinity;
+    let second = -Infinity;
+    let bestWeight = 0;
+    for (let p = start[j], end = start[j + 1]; p < end; p++) {
+      const offer = weight[p] - rowValues[row[p]];
+      if (offer > bestOffer) {
+        second = bestOffer;
+        best = row[p];
+        bestOffer = offer;
+        bestWeight = weight[p];
+      } else if (offer > second) second = offer;
+    }
+    if (bestOffer < epsilon) {
+      columnPrices[j] = 0;
+      continue;
+    }
+    columnPrices[j] = Math.max(0, second - epsilon);
+    rowValues[best] = bestWeight - columnPrices[j];
+    const left = rowToColumn[best];
+    rowToColumn[best] = j;
+    columnToRow[j] = best;
+    if (left < 0) continue;
+    columnToRow[left] = -1;
+    if (columnPrices[left] > 0) queue.push(left);
+  }
+}
+
+/** First in, first out: who was displaced waits, which keeps two rivals from bidding against each other alone. */
+class Queue {
+  readonly #items: Int32Array;
+  #head = 0;
+  #size = 0;
+
+  constructor(capacity: number) {
+    this.#items = new Int32Array(capacity);
+  }
+
+  push(item: number): void {
+    let tail = this.#head + this.#size++;
+    if (tail >= this.#items.length) tail -= this.#items.length;
+    this.#items[tail] = item;
+  }
+
+  /** −1 when there is nobody. */
+  shift(): number {
+    if (this.#size === 0) return -1;
+    const item = this.#items[this.#head];
+    this.#head = this.#head + 1 === this.#items.length ? 0 : this.#head + 1;
+    this.#size--;
+    return item;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The optimal matching of two dictionaries whose cosine matrix is too large to keep (METHODS.md §3): an auction among
+ * candidates, then a look at all pairs that prices them. What the look finds is added to the candidates and the
+ * auction held again, until the matching is within the gap asked for, proved for the whole matrix.
+ */
+import { LazyscopeError } from '../errors.ts';
+import { assign } from './assignment.ts';
+import { auction, type AuctionState } from './auction.ts';
+import { findCandidates, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
+import { cosineMatrix, forEachCosineBlock, type BlockSize, type Directions } from './cosineBlocks.ts';
+import { dualCheck } from './dualCheck.ts';
+
+export interface SparseAssignmentOptions {
+  /** Best columns of each row, and best rows of each column, to consider at first. */
+  perRow?: number;
+  perColumn?: number;
+  /** Pairs each look at all pairs may add to a row. */
+  tempting?: number;
+  /** Relative gap to stop at. */
+  gap?: number;
+  /** Looks at all pairs, each as long as the search for candidates. */
+  maxPasses?: number;
+  /** Entries of the largest matrix that is still solved densely, for rows that no candidate suits. */
+  denseEntries?: number;
+  block?: BlockSize;
+  progress?: (stage: string, rows: number) => void;
+}
+
+export interface SparseAssignment {
+  /** [a.rows], −1 where b has too few rows; and the cosine of each pair, NaN for none. */
+  readonly match: Int32Array;
+  readonly cosine: Float64Array;
+  readonly weight: number;
+  /** No matching of the whole matrix weighs more. */
+  readonly bound: number;
+  /** (bound − weight) / max(1, |bound|). */
+  readonly gap: number;
+  readonly passes: number;
+  /** The pairs considered, rows those of a. */
+  readonly candidates: Candidates;
+}
+
+/** ε of the auction as a share of the gap asked for: ε · rows is what the auction itself may lose. */
+const epsilonShare = 0.2;
+
+/** a and b have unit rows. Deterministic. */
+export function assignDirections(
+  a: Directions,
+  b: Directions,
+  options: SparseAssignmentOptions = {},
+): SparseAssignment {
+  if (a.rows <= b.rows) return solve(a, b, options);
+  const turned = solve(b, a, options);
+  const match = new Int32Array(a.rows).fill(-1);
+  const cosine = new Float64Array(a.rows).fill(NaN);
+  turned.match.forEach((i, j) => {
+    match[i] = j;
+    cosine[i] = turned.cosine[j];
+  });
+  const candidates = merge({ rows: a.rows, columns: b.rows }, [
+    transposed(pairsOfCandidates(turned.candidates)),
+  ]);
+  return { ...turned, match, cosine, candidates };
+}
+
+/** a.rows ≤ b.rows. */
+function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): SparseAssignment {
+  const { perRow = 32, perColumn = 16, tempting = 8, gap: target = 1e-3, maxPasses = 4, block } = options;
+  if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
+  const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
+  let candidates = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });
+  const epsilon = epsilonShare * target * typicalWeight(candidates);
+  let best: Pick<SparseAssignment, 'match' | 'cosine' | 'weight'> | undefined;
+  let bound = Infinity;
+  let columnPrices: Float64Array | undefined;
+  for (let passes = 1; ; passes++) {
+    const firstEpsilon = columnPrices ? epsilon * 5 : Math.max(epsilon, 0.1);
+    const state = auction(candidates, { epsilon, firstEpsilon, columnPrices });
+    const cosine = completed(a, b, candidates, { state, ...options });
+    const weight = cosine.reduce((sum, value) => sum + value, 0);
+    if (!best || weight > best.weight) best = { match: state.rowToColumn, cosine, weight };
+    columnPrices = state.columnPrices;
+    const check = dualCheck(a, b, state, { kept: tempting, block, progress: progress('prices') });
+    bound = Math.min(bound, check.bound);
+    const gap = Math.max(0, bound - best.weight) / Math.max(1, Math.abs(bound));
+    candidates = merge({ rows: a.rows, columns: b.rows }, [pairsOfCandidates(candidates), ...check.tempting]);
+    if (gap <= target || passes >= maxPasses) return { ...best, bound, gap, passes, candidates };
+  }
+}
+
+/** Mean over rows of the best candidate's weight, which is what a matched pair weighs at most. */
+function typicalWeight({ rows, start, weight }: Candidates): number {
+  let sum = 0;
+  for (let i = 0; i < rows; i++) {
+    let best = 0;
+    for (let p = start[i]; p < start[i + 1]; p++) best = Math.max(best, weight[p]);
+    sum += best;
+  }
+  return Math.max(sum / rows, 1e-6);
+}
+
+/** Finds columns for the rows that stayed out, in `state` itself, and returns every row's cosine. */
+function completed(
+  a: Directions,
+  b: Directions,
+  { start, column, weight }: Candidates,
+  { state, block, denseEntries = 4096 * 4096 }: { state: AuctionState } & SparseAssignmentOptions,
+): Float64Array {
+  const { rowToColumn, columnToRow } = state;
+  const cosine = new Float64Array(a.rows);
+  const leftRows: number[] = [];
+  const leftColumns: number[] = [];
+  rowToColumn.forEach((j, i) => {
+    if (j < 0) leftRows.push(i);
+    for (let p = start[i]; p < start[i + 1]; p++) if (column[p] === j) cosine[i] = weight[p];
+  });
+  if (leftRows.length === 0) return cosine;
+  columnToRow.forEach((i, j) => {
+    if (i < 0) leftColumns.push(j);
+  });
+  const place = (i: number, j: number, value: number) => {
+    rowToColumn[leftRows[i]] = leftColumns[j];
+    columnToRow[leftColumns[j]] = leftRows[i];
+    cosine[leftRows[i]] = value;
+  };
+  const rows = gather(a, leftRows);
+  const columns = gather(b, leftColumns);
+  if (rows.rows * columns.rows <= denseEntries) {
+    const data = cosineMatrix(rows, columns);
+    const left = assign({ rows: rows.rows, columns: columns.rows, data });
+    left.rowToColumn.forEach((j, i) => place(i, j, data[i * columns.rows + j]));
+  } else {
+    placeInTurn(rows, columns, place, block);
+  }
+  return cosine;
+}
+
+/** Each row in turn takes the best column left: only for rows that no candidate wanted enough. */
+function placeInTurn(
+  rows: Directions,
+  columns: Directions,
+  place: (i: number, j: number, value: number) => void,
+  block: BlockSize | undefined,
+): void {
+  const taken = new Uint8Array(columns.rows);
+  forEachCosineBlock(
+    rows,
+    columns,
+    ({ firstRow, rows: count, values }) => {
+      for (let i = 0; i < count; i++) {
+        let best = -1;
+        const base = i * columns.rows;
+        for (let j = 0; j < columns.rows; j++)
+          if (taken[j] === 0 && (best < 0 || values[base + j] > values[base + best])) best = j;
+        taken[best] = 1;
+        place(firstRow + i, best, values[base + best]);
+      }
+    },
+    { rows: Math.min(64, block?.rows ?? 64), columns: columns.rows },
+  );
+}
+
+function gather({ d, data }: Directions, rows: readonly number[]): Directions {
+  const out = new Float32Array(rows.length * d);
+  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
+  return { rows: rows.length, d, data: out };
+}
