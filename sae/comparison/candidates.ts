@@ -3,6 +3,7 @@
  * best few rows of each column, gathered from one visit to every block. A matching is then sought among these
  * alone, and dualCheck.ts says what that may have cost.
  */
+import type { Counterparts } from './counterparts.ts';
 import { forEachCosineBlock, type BlockSize, type Directions } from './cosineBlocks.ts';
 
 /** A sparse weight matrix by rows: row i has columns[start[i] … start[i + 1]), ascending, with their weights. */
@@ -181,4 +182,17 @@ function insertionSort(key: Int32Array, value: Float32Array, from: number, to: n
     key[at] = k;
     value[at] = v;
   }
+}
+
+/** The best candidate of each row, −1 for a row without any. */
+export function nearestAmong({ rows, start, column, weight }: Candidates): Counterparts {
+  const match = new Int32Array(rows).fill(-1);
+  const cosine = new Float64Array(rows).fill(NaN);
+  for (let i = 0; i < rows; i++)
+    for (let p = start[i]; p < start[i + 1]; p++)
+      if (match[i] < 0 || weight[p] > cosine[i]) {
+        match[i] = column[p];
+        cosine[i] = weight[p];
+      }
+  return { match, cosine };
 }

@@ -141,10 +141,10 @@ test('a comparison of the same pair is made again; its name is refused to anothe
 });
 
 test('dictionaries that cannot be compared are refused before anything is written', async () => {
-  await makeRun('wide', randomWeights(7, 4, 4097));
+  await makeRun('wide', randomWeights(7, 4, 131_073));
   const from = (b: string, name = 'refused') =>
     compare({ store, name, a: reference('first'), b: reference(b) });
-  await expect(from('wide')).rejects.toThrow(/'wide\/0' has 4097 latents/);
+  await expect(from('wide')).rejects.toThrow(/'wide\/0' has 131073 latents/);
   await expect(from('whole')).rejects.toThrow(
     /'first\/0' reads activations of width 4 and 'whole\/0' of width 8/,
   );

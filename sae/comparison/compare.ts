@@ -39,8 +39,8 @@ export interface CompareOptions {
   report?: Report;
 }
 
-/** The dense solver's limit: beyond it a cosine matrix is larger than 64 MiB and its assignment longer than seconds. */
-export const maximumLatents = 4096;
+/** The widest dictionary that comparison is built and measured for. */
+export const maximumLatents = 131_072;
 
 const batchRows = 1024;
 
@@ -64,6 +64,8 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   checkHook(capture, runB, b);
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
+  // Passes over a matrix are made by the rows of the narrower side.
+  const smaller = Math.min(dictionaryA.latents, dictionaryB.latents);
   try {
     checkSizes(dictionaryA, a);
     checkSizes(dictionaryB, b);
@@ -73,13 +75,9 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
       );
     return await withLock(folder, `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`, async () => {
-      report({ stage: 'match latents', done: 0, total: dictionaryA.latents, unit: 'latents' });
-      const match = matchDictionaries(dictionaryA, dictionaryB, [dictionaryKey(a), dictionaryKey(b)]);
-      report({
-        stage: 'match latents',
-        done: dictionaryA.latents,
-        total: dictionaryA.latents,
-        unit: 'latents',
+      const match = matchDictionaries(dictionaryA, dictionaryB, {
+        names: [dictionaryKey(a), dictionaryKey(b)],
+        progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
       });
       const agreement = compareActivations(
         { dictionary: dictionaryA, hook: runA.config.hook },
@@ -197,6 +195,6 @@ function checkSizes(dictionary: Autoencoder, reference: DictionaryReference): vo
   if (dictionary.latents <= maximumLatents) return;
   throw new LazyscopeError(
     'bad_input',
-    `'${dictionaryKey(reference)}' has ${dictionary.latents} latents, but the dense solver stops at ${maximumLatents}: compare narrower dictionaries.`,
+    `'${dictionaryKey(reference)}' has ${dictionary.latents} latents, but comparison stops at ${maximumLatents}: compare narrower dictionaries.`,
   );
 }

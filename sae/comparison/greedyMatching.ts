@@ -3,6 +3,8 @@
  * beside the optimal matching it shows how much the cheap way misses.
  */
 import type { WeightMatrix } from './assignment.ts';
+import { pairsOfCandidates, type Candidates } from './candidates.ts';
+import type { Counterparts } from './counterparts.ts';
 
 /**
  * The column of each row, −1 where the columns ran out. Equal weights: the lower row, then the lower column, first.
@@ -61,4 +63,20 @@ export function greedyMatching({ rows, columns, data }: WeightMatrix): Int32Arra
     if (size > 0) sink(0);
   }
   return rowToColumn;
+}
+
+/** The same among candidate pairs: −1 for a row whose candidates are all taken. */
+export function greedyAmong(candidates: Candidates): Counterparts {
+  const { row, column, weight } = pairsOfCandidates(candidates);
+  const order = Uint32Array.from(weight, (_, p) => p).sort((p, q) => weight[q] - weight[p] || p - q);
+  const match = new Int32Array(candidates.rows).fill(-1);
+  const cosine = new Float64Array(candidates.rows).fill(NaN);
+  const taken = new Uint8Array(candidates.columns);
+  for (const p of order) {
+    if (match[row[p]] >= 0 || taken[column[p]] === 1) continue;
+    match[row[p]] = column[p];
+    cosine[row[p]] = weight[p];
+    taken[column[p]] = 1;
+  }
+  return { match, cosine };
 }

@@ -111,6 +111,26 @@ describe('different widths', () => {
   });
 });
 
+test('the sparse solver finds the same shared latents, greedy pairs and nearest rows as the dense one', () => {
+  const a = randomDictionary(20, 500, 24);
+  const noise = Random.fromSeed(21);
+  const blur = (rows: Float32Array, scale: number) =>
+    rows.map((w, at) => w + [0.1, 0.5, 4][Math.floor(at / 24) % 3] * scale * noise.normal());
+  const b = { ...a, wEnc: blur(a.wEnc, 3), wDec: blur(a.wDec, 1) };
+  const dense = matchDictionaries(a, b);
+  const sparse = matchDictionaries(a, b, { denseLatents: 100 });
+  expect(sparse.solver).toMatch(/^auction/);
+  expect(sparse.gap).toBeGreaterThan(0);
+  expect(sparse.gap).toBeLessThanOrEqual(1e-3);
+  expect(sharedLatents(sparse, 0.7)).toEqual(sharedLatents(dense, 0.7));
+  expect(share(sharedLatents(dense, 0.7))).toBeGreaterThan(0.3);
+  expect([...sparse.nearest.match]).toEqual([...dense.nearest.match]);
+  const strong = (match: typeof dense) =>
+    [...match.greedy.match].filter((_, i) => dense.greedy.cosine[i] > 0.5);
+  expect(strong(sparse)).toEqual(strong(dense));
+  expect(meanCosine(sparse.decoder)).toBeCloseTo(meanCosine(dense.decoder), 3);
+});
+
 test('a latent with a decoder of zeros has cosine 0 with everything and is not shared', () => {
   const a = randomDictionary(11, 30, 16);
   a.wDec.fill(0, 0, 16);
@@ -124,7 +144,9 @@ test('weights that are not finite are refused by name', () => {
   const a = randomDictionary(12, 5, 4);
   const b = { ...a, wDec: a.wDec.slice() };
   b.wDec[9] = NaN;
-  expect(() => matchDictionaries(a, b, ['first/0', 'second/1'])).toThrow(/Row 2 of the decoder of second\/1/);
+  expect(() => matchDictionaries(a, b, { names: ['first/0', 'second/1'] })).toThrow(
+    /Row 2 of the decoder of second\/1/,
+  );
 });
 
 test('blocks of any size put together the same matrix, and leave no tensor behind', () => {

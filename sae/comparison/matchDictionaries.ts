@@ -4,8 +4,11 @@
  * two agree.
  */
 import { assign } from './assignment.ts';
+import { nearestAmong } from './candidates.ts';
+import type { Counterparts } from './counterparts.ts';
 import { cosineMatrix, unitRows, type Directions } from './cosineBlocks.ts';
-import { greedyMatching } from './greedyMatching.ts';
+import { greedyAmong, greedyMatching } from './greedyMatching.ts';
+import { assignDirections } from './sparseAssignment.ts';
 
 /** The two weight matrices of a dictionary, latent-major [latents, d]. */
 export interface DictionaryWeights {
@@ -13,12 +16,6 @@ export interface DictionaryWeights {
   readonly d: number;
   readonly wEnc: Float32Array;
   readonly wDec: Float32Array;
-}
-
-/** A counterpart in b for each latent of a (−1: none), with the cosine of the pair (NaN: none). */
-export interface Counterparts {
-  readonly match: Int32Array;
-  readonly cosine: Float64Array;
 }
 
 export interface DictionaryMatch {
@@ -34,35 +31,75 @@ export interface DictionaryMatch {
   readonly gap: number;
 }
 
-/** Both sides dense: 4 · a.latents · b.latents bytes for one cosine matrix at a time. */
+export interface MatchOptions {
+  /** What the dictionaries are called in errors. */
+  names?: readonly [string, string];
+  /** Latents, of the wider dictionary, up to which the cosine matrix is made whole and solved exactly. */
+  denseLatents?: number;
+  /** Told of each pass over the rows of a matrix. */
+  progress?: (stage: string, rows: number) => void;
+}
+
+/**
+ * Up to `denseLatents` (default 4,096; a matrix of 64 MiB, solved in a second) by the exact solver, beyond by an auction among candidates
+ * whose gap is proved for all pairs. There, the greedy matching is among candidates too: a latent whose
+ * candidates are all taken has none, which no cosine near a useful threshold ever is.
+ */
 export function matchDictionaries(
   a: DictionaryWeights,
   b: DictionaryWeights,
-  names: readonly [string, string] = ['a', 'b'],
+  options: MatchOptions = {},
 ): DictionaryMatch {
-  const dense = (side: 'wDec' | 'wEnc') => {
-    const what = (name: string) => `the ${side === 'wDec' ? 'decoder' : 'encoder'} of ${name}`;
-    const left = unitRows(directions(a, side), what(names[0]));
-    const right = unitRows(directions(b, side), what(names[1]));
-    return { rows: a.latents, columns: b.latents, data: cosineMatrix(left, right) };
+  const { names = ['a', 'b'], denseLatents = 4096, progress } = options;
+  const dense = Math.max(a.latents, b.latents) <= denseLatents;
+  const solve = (side: 'wDec' | 'wEnc') => {
+    const part = side === 'wDec' ? 'decoder' : 'encoder';
+    const left = unitRows(directions(a, side), `the ${part} of ${names[0]}`);
+    const right = unitRows(directions(b, side), `the ${part} of ${names[1]}`);
+    const told = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
+    if (!dense) return solveSparse(left, right, told);
+    const solved = solveDense(left, right);
+    told('matching', Math.min(left.rows, right.rows));
+    return solved;
   };
-  const solve = (matrix: { rows: number; columns: number; data: Float32Array }) => {
-    const { rowToColumn, weight, bound } = assign(matrix);
-    const gap = Math.max(0, bound - weight) / Math.max(1, Math.abs(bound));
-    return { counterparts: withCosines(matrix, rowToColumn), gap };
-  };
-
-  // One matrix lives at a time: the encoder's is solved and dropped before the decoder's is made.
-  const encoder = solve(dense('wEnc'));
-  const cosines = dense('wDec');
-  const decoder = solve(cosines);
+  // One side at a time: the encoder's matrix or candidates are dropped before the decoder's are made.
+  const { counterparts: encoder, gap: encoderGap } = solve('wEnc');
+  const decoder = solve('wDec');
   return {
-    encoder: encoder.counterparts,
+    encoder,
     decoder: decoder.counterparts,
-    greedy: withCosines(cosines, greedyMatching(cosines)),
-    nearest: withCosines(cosines, nearestColumns(cosines)),
-    solver: 'dense shortest augmenting paths',
-    gap: Math.max(encoder.gap, decoder.gap),
+    greedy: decoder.greedy(),
+    nearest: decoder.nearest(),
+    solver: dense ? 'dense shortest augmenting paths' : 'auction among candidates, checked against all pairs',
+    gap: Math.max(encoderGap, decoder.gap),
+  };
+}
+
+interface Solved {
+  counterparts: Counterparts;
+  gap: number;
+  greedy(): Counterparts;
+  nearest(): Counterparts;
+}
+
+function solveDense(left: Directions, right: Directions): Solved {
+  const matrix = { rows: left.rows, columns: right.rows, data: cosineMatrix(left, right) };
+  const { rowToColumn, weight, bound } = assign(matrix);
+  return {
+    counterparts: withCosines(matrix, rowToColumn),
+    gap: Math.max(0, bound - weight) / Math.max(1, Math.abs(bound)),
+    greedy: () => withCosines(matrix, greedyMatching(matrix)),
+    nearest: () => withCosines(matrix, nearestColumns(matrix)),
+  };
+}
+
+function solveSparse(left: Directions, right: Directions, progress: MatchOptions['progress']): Solved {
+  const { match, cosine, gap, candidates } = assignDirections(left, right, { progress });
+  return {
+    counterparts: { match, cosine },
+    gap,
+    greedy: () => greedyAmong(candidates),
+    nearest: () => nearestAmong(candidates),
   };
 }
 

@@ -1,5 +1,6 @@
 /** From matchings to the numbers people quote: shared fractions, their curve against the threshold, mean cosines. */
-import type { Counterparts, DictionaryMatch } from './matchDictionaries.ts';
+import type { Counterparts } from './counterparts.ts';
+import type { DictionaryMatch } from './matchDictionaries.ts';
 
 /** Cosines are single precision: a copy's may come out a few 1e-8 short of 1, and still meets a threshold of 1. */
 const rounding = 1e-6;
