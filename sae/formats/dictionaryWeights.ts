@@ -1,0 +1,127 @@
+/**
+ * A trained dictionary as it travels between tools: the product's own layout and convention, whatever the other
+ * tool's were.
+ *
+ * Layout: W_enc and W_dec are [latents, d], row i is latent i. Convention: ReLU and TopK read x − b_dec and
+ * JumpReLU reads x; a tool that does otherwise differs by W_enc·b_dec in b_enc, which is folded in here, so that
+ * activations and reconstructions stay the same.
+ */
+import { LazyscopeError } from '../errors.ts';
+import type { Architecture } from '../store/manifests.ts';
+
+export interface DictionaryWeights {
+  architecture: Architecture;
+  latents: number;
+  d: number;
+  wEnc: Float32Array; // [latents, d]
+  bEnc: Float32Array; // [latents]
+  wDec: Float32Array; // [latents, d]
+  bDec: Float32Array; // [d]
+  /** θ [latents]; JumpReLU only. */
+  threshold: Float32Array | null;
+  /** TopK only. */
+  k: number | null;
+  /** Where the file says it was trained, when it does. */
+  hook: string | null;
+  model: string | null;
+}
+
+export interface ForeignMatrix {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+export interface ForeignDictionary {
+  /** The file, for errors. */
+  source: string;
+  architecture: Architecture;
+  wEnc: ForeignMatrix;
+  wDec: ForeignMatrix;
+  bEnc: ForeignMatrix;
+  bDec: ForeignMatrix;
+  /** How the tool documents each matrix; asked only when latents = d and the shape can't tell. */
+  layout: { wEnc: 'latents × d' | 'd × latents'; wDec: 'latents × d' | 'd × latents' };
+  /** Whether the tool's encoder reads x − b_dec. */
+  subtractsDecoderBias: boolean;
+  threshold?: ForeignMatrix;
+  k?: number;
+  hook?: string | null;
+  model?: string | null;
+}
+
+/** Whether the product's encoder of this architecture reads x − b_dec. */
+export function subtractsDecoderBias(architecture: Architecture): boolean {
+  return architecture !== 'jumprelu';
+}
+
+/** Turns and checks another tool's tensors by their shapes. Throws `corrupt` naming the tensor that does not fit. */
+export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
+  const { source, architecture, layout } = foreign;
+  const refuse = (why: string) => new LazyscopeError('corrupt', `'${source}' is not a dictionary: ${why}.`);
+  const latents = foreign.bEnc.data.length;
+  const d = foreign.bDec.data.length;
+  const turn = (name: 'wEnc' | 'wDec') => {
+    const { shape, data } = foreign[name];
+    const found = shape.join(' × ');
+    const [straight, turned] = [`${latents} × ${d}`, `${d} × ${latents}`];
+    if (found !== straight && found !== turned)
+      throw refuse(`${name} is ${found} where the biases ask for ${straight} or ${turned}`);
+    const isTurned = latents === d ? layout[name] === 'd × latents' : found === turned;
+    return isTurned ? transpose(data, d, latents) : data;
+  };
+  const wEnc = turn('wEnc');
+  const threshold = architecture === 'jumprelu' ? thresholdOf(foreign, latents, refuse) : null;
+  const { k = null } = foreign;
+  if (architecture === 'topk' && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
+    throw refuse(`k is ${k} with ${latents} latents`);
+  const weights: DictionaryWeights = {
+    architecture,
+    latents,
+    d,
+    wEnc,
+    bEnc: foreign.bEnc.data,
+    wDec: turn('wDec'),
+    bDec: foreign.bDec.data,
+    threshold,
+    k: architecture === 'topk' ? k : null,
+    hook: foreign.hook ?? null,
+    model: foreign.model ?? null,
+  };
+  return {
+    ...weights,
+    bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtractsDecoderBias(architecture)),
+  };
+}
+
+function thresholdOf({ threshold }: ForeignDictionary, latents: number, refuse: (why: string) => Error) {
+  if (!threshold) throw refuse('it has no threshold');
+  // One number may stand for all latents (BatchTopK).
+  if (threshold.data.length === 1) return new Float32Array(latents).fill(threshold.data[0]);
+  if (threshold.data.length !== latents)
+    throw refuse(`it has ${threshold.data.length} thresholds for ${latents} latents`);
+  return threshold.data;
+}
+
+/** b_enc for an encoder that does or does not read x − b_dec, from one that did or did not. */
+export function encoderBias(
+  { wEnc, bEnc, bDec, latents, d }: Pick<DictionaryWeights, 'wEnc' | 'bEnc' | 'bDec' | 'latents' | 'd'>,
+  subtracted: boolean,
+  subtracts: boolean,
+): Float32Array {
+  if (subtracted === subtracts) return bEnc;
+  const sign = subtracts ? 1 : -1;
+  return Float32Array.from({ length: latents }, (_, latent) => {
+    let product = 0;
+    for (let j = 0; j < d; j++) product += wEnc[latent * d + j] * bDec[j];
+    return bEnc[latent] + sign * product;
+  });
+}
+
+/** [rows, columns] → [columns, rows] */
+export function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(matrix.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      out[column * rows + row] = matrix[row * columns + column];
+  return out;
+}

@@ -1,0 +1,159 @@
+/**
+ * The part of Python's pickle that a PyTorch state dict uses, read without running anything: a name in the
+ * stream is looked up in a short list of harmless constructors, and a file that names anything else is refused.
+ * (Opcodes: CPython's pickletools.)
+ */
+import { LazyscopeError } from '../errors.ts';
+
+export type Pickled = number | bigint | string | boolean | null | Pickled[] | Map<Pickled, Pickled> | object;
+
+export interface PickleHost {
+  /** Calls `module.name(...args)`; undefined when the name is not on the list. */
+  construct(name: string, args: Pickled[]): Pickled | undefined;
+  /** What a persistent id stands for. */
+  persistent(id: Pickled): Pickled;
+}
+
+class Global {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+export function globalName(value: Pickled): string | undefined {
+  return value instanceof Global ? value.name : undefined;
+}
+
+const mark = Symbol('mark');
+
+export function readPickle(bytes: Uint8Array, source: string, host: PickleHost): Pickled {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const damaged = (why: string) =>
+    new LazyscopeError('corrupt', `'${source}' is not a whole PyTorch file: ${why}.`);
+  const stack: (Pickled | typeof mark)[] = [];
+  const memo = new Map<number, Pickled>();
+  let at = 0;
+
+  const take = (length: number) => {
+    if (at + length > view.length) throw damaged('it ends early');
+    at += length;
+    return view.subarray(at - length, at);
+  };
+  const line = () => {
+    const end = view.indexOf(10, at);
+    if (end < 0) throw damaged('it ends early');
+    const text = view.toString('utf8', at, end);
+    at = end + 1;
+    return text;
+  };
+  const pop = (): Pickled => {
+    const value = stack.pop();
+    if (value === undefined || value === mark) throw damaged('its stack runs empty');
+    return value;
+  };
+  const top = (): Pickled => {
+    const value = pop();
+    stack.push(value);
+    return value;
+  };
+  const popMark = (): Pickled[] => {
+    const from = stack.lastIndexOf(mark);
+    if (from < 0) throw damaged('its stack has no mark');
+    const values = stack.splice(from).slice(1);
+    return values.filter((value): value is Pickled => value !== mark);
+  };
+  const text = (length: number) => take(length).toString('utf8');
+  const setItems = (target: Pickled, items: Pickled[]) => {
+    if (!(target instanceof Map)) throw damaged('it sets items of something that has none');
+    for (let i = 0; i + 1 < items.length; i += 2) target.set(items[i], items[i + 1]);
+  };
+  const append = (target: Pickled, items: Pickled[]) => {
+    if (!Array.isArray(target)) throw damaged('it appends to something that is no list');
+    target.push(...items);
+  };
+  const recall = (index: number): Pickled => {
+    const value = memo.get(index);
+    if (value === undefined) throw damaged('it recalls what it never kept');
+    return value;
+  };
+  const tuple = (length: number) => stack.push(Array.from({ length }, pop).reverse());
+  const reduce = (args: Pickled, callee: Pickled) => {
+    if (!(callee instanceof Global) || !Array.isArray(args)) throw damaged('it calls what is no name');
+    const made = host.construct(callee.name, args);
+    if (made === undefined)
+      throw new LazyscopeError(
+        'bad_input',
+        `'${source}' asks for '${callee.name}', which is no part of a plain state dict and is not run: save the state dict alone.`,
+      );
+    stack.push(made);
+  };
+  const small = (length: number) => {
+    // Little-endian two's complement of any length.
+    let value = 0n;
+    const raw = take(length);
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(raw[i]);
+    return Number(BigInt.asIntN(length * 8, value));
+  };
+
+  const operations: Record<string, () => unknown> = {
+    '\x80': () => take(1),
+    '\x95': () => take(8),
+    '(': () => stack.push(mark),
+    ')': () => stack.push([]),
+    ']': () => stack.push([]),
+    '}': () => stack.push(new Map()),
+    N: () => stack.push(null),
+    '\x88': () => stack.push(true),
+    '\x89': () => stack.push(false),
+    J: () => stack.push(take(4).readInt32LE(0)),
+    K: () => stack.push(take(1)[0]),
+    M: () => stack.push(take(2).readUInt16LE(0)),
+    G: () => stack.push(take(8).readDoubleBE(0)),
+    '\x8a': () => stack.push(small(take(1)[0])),
+    X: () => stack.push(text(take(4).readUInt32LE(0))),
+    '\x8c': () => stack.push(text(take(1)[0])),
+    c: () => stack.push(new Global(`${line()}.${line()}`)),
+    '\x93': () => {
+      const name = pop();
+      stack.push(new Global(`${String(pop())}.${String(name)}`));
+    },
+    q: () => memo.set(take(1)[0], top()),
+    r: () => memo.set(take(4).readUInt32LE(0), top()),
+    '\x94': () => memo.set(memo.size, top()),
+    h: () => stack.push(recall(take(1)[0])),
+    j: () => stack.push(recall(take(4).readUInt32LE(0))),
+    t: () => stack.push(popMark()),
+    '\x85': () => tuple(1),
+    '\x86': () => tuple(2),
+    '\x87': () => tuple(3),
+    R: () => reduce(pop(), pop()),
+    // Attributes of an object (a state dict's _metadata) are of no use here.
+    b: () => pop(),
+    s: () => {
+      const value = pop();
+      const key = pop();
+      setItems(top(), [key, value]);
+    },
+    u: () => {
+      const items = popMark();
+      setItems(top(), items);
+    },
+    a: () => {
+      const value = pop();
+      append(top(), [value]);
+    },
+    e: () => {
+      const items = popMark();
+      append(top(), items);
+    },
+    Q: () => stack.push(host.persistent(pop())),
+  };
+
+  for (;;) {
+    const code = take(1).toString('latin1');
+    if (code === '.') return pop();
+    const operation = operations[code];
+    if (!operation) throw damaged(`it holds the unknown opcode 0x${code.charCodeAt(0).toString(16)}`);
+    operation();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * EleutherAI's sparsify: a folder with cfg.json and sae.safetensors; encoder.weight and W_dec are both
+ * [latents, d], and the encoder reads x − b_dec (github.com/EleutherAI/sparsify, sparsify/sparse_coder.py).
+ */
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { LazyscopeError } from '../errors.ts';
+import { writeJsonAtomic } from '../store/atomicWrite.ts';
+import { fromForeign, type DictionaryWeights } from './dictionaryWeights.ts';
+import { readJson } from './readJson.ts';
+import { readSafetensors, writeSafetensors } from './safetensors.ts';
+
+const configSchema = z.looseObject({
+  d_in: z.int().positive(),
+  k: z.int().positive(),
+  activation: z.string().default('topk'),
+  transcode: z.boolean().default(false),
+  skip_connection: z.boolean().default(false),
+});
+
+export async function readSparsify(folder: string): Promise<DictionaryWeights> {
+  const path = join(folder, 'cfg.json');
+  const config = await readJson(path, configSchema);
+  const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
+  if (config.activation !== 'topk')
+    throw refuse(`uses the activation '${config.activation}'; only topk can be read`);
+  if (config.transcode || config.skip_connection)
+    throw refuse('is of a transcoder; only autoencoders can be read');
+  const file = await readSafetensors(join(folder, 'sae.safetensors'));
+  const tensor = (name: string) => ({ shape: file.shape(name), data: file.float32(name) });
+  return fromForeign({
+    source: file.path,
+    architecture: 'topk',
+    wEnc: tensor('encoder.weight'),
+    wDec: tensor('W_dec'),
+    bEnc: tensor('encoder.bias'),
+    bDec: tensor('b_dec'),
+    layout: { wEnc: 'latents × d', wDec: 'latents × d' },
+    subtractsDecoderBias: true,
+    k: config.k,
+    // The folder is named after the module, for example `layers.3.mlp`.
+    hook: basename(folder),
+  });
+}
+
+/** TopK only: throws `bad_input` for another architecture, which this format cannot hold. */
+export async function writeSparsify(folder: string, weights: DictionaryWeights): Promise<void> {
+  const { architecture, latents, d, k } = weights;
+  if (architecture !== 'topk')
+    throw new LazyscopeError(
+      'bad_input',
+      `sparsify holds only topk dictionaries, not ${architecture}: export to saelens.`,
+    );
+  await writeSafetensors(join(folder, 'sae.safetensors'), {
+    'encoder.weight': { shape: [latents, d], data: weights.wEnc },
+    'encoder.bias': { shape: [latents], data: weights.bEnc },
+    W_dec: { shape: [latents, d], data: weights.wDec },
+    b_dec: { shape: [d], data: weights.bDec },
+  });
+  await writeJsonAtomic(join(folder, 'cfg.json'), {
+    activation: 'topk',
+    expansion_factor: latents / d,
+    normalize_decoder: true,
+    num_latents: latents,
+    k,
+    multi_topk: false,
+    skip_connection: false,
+    transcode: false,
+    d_in: d,
+  });
+}
