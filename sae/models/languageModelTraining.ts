@@ -55,7 +55,7 @@ export const languageModelTrainingDefaults = {
   d: 192,
   layers: 5,
   heads: 6,
-  neurons: 768,
+  neurons: 720,
   contextLength: 256,
   vocabularySize: 4096,
   seed: 0,
