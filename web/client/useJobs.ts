@@ -25,7 +25,9 @@ export function useJobs(): {
       {
         onData: ({ data }: { data: JobEvent }) => {
           const { job, type, line } = data;
-          queries.setQueryData(trpc.jobs.list.queryKey(), (jobs) => merge(jobs ?? [], job));
+          const key = trpc.jobs.list.queryKey();
+          const before = queries.getQueryData(key)?.find((one) => one.id === job.id);
+          queries.setQueryData(key, (jobs) => merge(jobs ?? [], job));
           if (line !== undefined)
             setLogs((all) => ({ ...all, [job.id]: [...(all[job.id] ?? []), line].slice(-keptLines) }));
           if (type === 'status' && job.finishedAt && !before?.finishedAt) {

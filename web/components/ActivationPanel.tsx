@@ -10,7 +10,7 @@ import styles from './ActivationPanel.module.css';
 export function ActivationPanel({ feature }: { feature: FeatureDetail }) {
   return (
     <Panel title="When it fires">
-      <div className="stack">
+      <div className={styles.grid}>
         {!feature.dead && (
           <ChartFigure
             title="Activation histogram"

@@ -7,6 +7,8 @@ export interface Column<Row> {
   header: ReactNode;
   /** Numbers go to the right, in tabular figures. */
   numeric?: boolean;
+  /** As narrow as what it holds. */
+  tight?: boolean;
   /** Left out below this width of the table, in pixels. */
   from?: 480 | 640 | 900;
   /** The name the server sorts by; a column without it can't be sorted. */
@@ -109,8 +111,12 @@ function spoken(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-function cell(column: { numeric?: boolean; from?: number }): string {
-  return [column.numeric ? styles.numeric : '', column.from ? (styles[`from${column.from}`] ?? '') : '']
+function cell(column: { numeric?: boolean; tight?: boolean; from?: number }): string {
+  return [
+    column.numeric ? styles.numeric : '',
+    column.tight ? styles.tight : '',
+    column.from ? (styles[`from${column.from}`] ?? '') : '',
+  ]
     .filter(Boolean)
     .join(' ');
 }

@@ -64,6 +64,7 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
     },
     {
       key: 'histogram',
+      tight: true,
       header: 'Activations',
       from: 640,
       render: (row) => <MiniHistogram counts={row.histogram} />,

@@ -62,11 +62,11 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
             <div className={styles.grid}>
               <div className="stack">
                 <ExamplesPanel feature={detail} />
+                <ActivationPanel feature={detail} />
               </div>
               <div className="stack">
                 <LabelEditor key={`${detail.run} ${detail.seed} ${detail.latent}`} feature={detail} />
                 <TokenEffectsPanel feature={detail} />
-                <ActivationPanel feature={detail} />
               </div>
             </div>
             <CounterpartsPanel feature={detail} />

@@ -1,5 +1,5 @@
 'use client';
-import { useCallback, useEffect, useId, useRef, useState } from 'react';
+import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore } from 'react';
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
@@ -13,6 +13,7 @@ export function JumpBox() {
   const [open, setOpen] = useState(false);
   const [query, setQuery] = useState('');
   const [active, setActive] = useState(0);
+  const mac = useSyncExternalStore(never, isMac, () => false);
   const router = useRouter();
   const trpc = useTRPC();
   const list = useId();
@@ -61,7 +62,7 @@ export function JumpBox() {
       >
         <Icon name="search" />
         <span className={styles.hint}>Jump to…</span>
-        <kbd className={styles.key}>⌘K</kbd>
+        <kbd className={styles.key}>{mac ? '⌘K' : 'Ctrl K'}</kbd>
       </button>
       <dialog
         ref={dialog}
@@ -117,3 +118,7 @@ export function JumpBox() {
     </>
   );
 }
+
+/** The platform does not change while the page is open; the server does not know it. */
+const never = () => () => {};
+const isMac = () => /Mac|iPhone|iPad/.test(navigator.userAgent);

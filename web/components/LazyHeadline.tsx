@@ -23,7 +23,7 @@ export function LazyHeadline() {
       note={
         <>
           <Term of="activationRatio" />: share of MLP neurons that are not exactly zero on a token; a bar a
-          layer.
+          layer, out of 100 %.
         </>
       }
     >

@@ -23,7 +23,7 @@ export function SharedHeadline() {
       note={
         <>
           Share of latents that are <Term of="shared">shared</Term> between two seeds of one configuration; a
-          dot a pair.
+          dot a pair, on a line from 0 to 100 %.
         </>
       }
     >

@@ -39,7 +39,7 @@ export function significant(value: number | null | undefined, digits = 3): strin
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size < 1e-4 || size >= 1e7)
-    return minus(value.toExponential(Math.max(0, digits - 1)).replace('e+', 'e'));
+    return minus(value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, 'e'));
   return minus(trim(value.toPrecision(digits)));
 }
 

@@ -1,0 +1,297 @@
+import { describe, expect, test } from 'vitest';
+import { activationHistogram } from './activationHistogram.ts';
+import { densityHistogram, densityTick } from './densityHistogram.ts';
+import { frequencyHistogram } from './frequencyHistogram.ts';
+import { lineChart } from './lineChart.ts';
+import { logTicks } from './logTicks.ts';
+import { miniHistogram } from './miniHistogram.ts';
+import { paretoPlot, runMeans, type ParetoPoint } from './paretoPlot.ts';
+import { curveAt, sharedCurve, sharedCurveMargins } from './sharedCurve.ts';
+import { stabilityHistogram } from './stabilityHistogram.ts';
+import { stabilityScatter } from './stabilityScatter.ts';
+import { linesOf, testSize, textsOf } from './testDocument.ts';
+import { trainingCurve } from './trainingCurve.ts';
+import { uniqueCurve } from './uniqueCurve.ts';
+
+const point = (run: string, seed: number, l0: number, fvu: number): ParetoPoint => ({
+  run,
+  seed,
+  architecture: run.startsWith('topk') ? 'topk' : 'relu',
+  width: 4096,
+  l0,
+  fvu,
+  ceRecovered: 0.95,
+  href: `/runs/${run}/${seed}`,
+});
+
+describe('every chart', () => {
+  test('is a picture with a name and its numbers in words, for those who can’t see it', () => {
+    const picture = paretoPlot([point('topk', 0, 32, 0.2)], testSize());
+    expect(picture.getAttribute('role')).toBe('img');
+    expect(picture.getAttribute('aria-label')).toBe('FVU against L0, one mark a seed');
+    expect(picture.getAttribute('aria-description')).toBe('TopK: L0 32, FVU 0.200');
+  });
+
+  test('has the size it was asked for', () => {
+    const picture = paretoPlot([point('topk', 0, 32, 0.2)], testSize(612, 333));
+    expect([picture.getAttribute('width'), picture.getAttribute('height')]).toEqual(['612', '333']);
+  });
+
+  test('takes its colours from the page, so that it changes with the theme', () => {
+    const text = paretoPlot([point('topk', 0, 32, 0.2)], testSize()).outerHTML;
+    expect(text).toContain('var(--topk)');
+    expect(text).not.toMatch(/fill="#|stroke="#/);
+  });
+});
+
+describe('paretoPlot', () => {
+  const points = [
+    point('topk-16', 0, 16, 0.3),
+    point('topk-16', 1, 16, 0.32),
+    point('topk-64', 0, 64, 0.15),
+    point('relu', 0, 40, 0.35),
+  ];
+
+  test('draws a mark a seed that links to its dictionary, and a line an architecture', () => {
+    const picture = paretoPlot(points, testSize());
+    const links = [...picture.querySelectorAll('[aria-label="dot"] a')].map(
+      (link) => link.getAttribute('href') ?? link.getAttribute('xlink:href'),
+    );
+    expect(links.toSorted()).toEqual([
+      '/runs/relu/0',
+      '/runs/topk-16/0',
+      '/runs/topk-16/1',
+      '/runs/topk-64/0',
+    ]);
+    expect(linesOf(picture)).toHaveLength(2);
+  });
+
+  test('places twice the L0 at equal steps: the axis is logarithmic', () => {
+    const [first, second, third] = linesOf(
+      paretoPlot(
+        [point('topk-a', 0, 10, 0.3), point('topk-b', 0, 20, 0.3), point('topk-c', 0, 40, 0.3)],
+        testSize(),
+      ),
+    )[0]!;
+    expect(second![0] - first![0]).toBeCloseTo(third![0] - second![0], 3);
+  });
+
+  test('averages a run over its seeds', () => {
+    const [sixteen] = runMeans(points);
+    expect(sixteen).toMatchObject({ architecture: 'topk', l0: 16 });
+    expect(sixteen?.fvu).toBeCloseTo(0.31);
+  });
+
+  test('draws a single dictionary, and none', () => {
+    expect(
+      paretoPlot([point('topk', 0, 32, 0.2)], testSize()).querySelectorAll('[aria-label="dot"] path'),
+    ).toHaveLength(1);
+    expect(() => paretoPlot([], testSize())).not.toThrow();
+  });
+});
+
+describe('logTicks', () => {
+  test.each([
+    [1, 1e6, [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]],
+    [8, 120, [10, 30, 100]],
+    [18, 55, [20, 30, 50]],
+  ])('%d to %d', (low, high, ticks) => expect(logTicks(low, high)).toEqual(ticks));
+
+  test('gives a narrow domain at least three labels', () => {
+    expect(logTicks(0.19, 0.3).length).toBeGreaterThanOrEqual(3);
+  });
+
+  test('has none for a domain that no log axis can have', () => {
+    expect(logTicks(0, 10)).toEqual([]);
+    expect(logTicks(Infinity, -Infinity)).toEqual([]);
+  });
+});
+
+describe('trainingCurve', () => {
+  const points = [0, 1, 2].flatMap((seed) =>
+    [1, 2, 3, 4].map((step) => ({ seed, tokens: step * 1e6, value: 1 / step + seed / 100 })),
+  );
+
+  test('draws a line a seed over the tokens', () => {
+    const picture = trainingCurve(points, { ...testSize(), architecture: 'topk', label: 'FVU' });
+    const lines = linesOf(picture);
+    expect(lines).toHaveLength(3);
+    expect(lines.every((line) => line.length === 4)).toBe(true);
+    expect(picture.getAttribute('aria-description')).toContain('seed 0: from 1 to 0.25 after 4M tokens');
+  });
+
+  test('seeds differ in dashes as well as in shade', () => {
+    const picture = trainingCurve(points, { ...testSize(), architecture: 'topk', label: 'FVU' });
+    const groups = [...picture.querySelectorAll('g[aria-label="line"]')];
+    expect(new Set(groups.map((group) => group.getAttribute('stroke-dasharray'))).size).toBe(3);
+    expect(new Set(groups.map((group) => group.getAttribute('stroke'))).size).toBe(3);
+  });
+
+  test('leaves out what a log axis can’t show, and NaN', () => {
+    const odd = [...points, { seed: 0, tokens: 5e6, value: 0 }, { seed: 0, tokens: 6e6, value: Number.NaN }];
+    const picture = trainingCurve(odd, { ...testSize(), architecture: 'relu', label: 'loss', log: true });
+    expect(linesOf(picture)[0]).toHaveLength(4);
+    expect(picture.outerHTML).not.toContain('NaN');
+  });
+});
+
+describe('densityHistogram', () => {
+  const edges = Array.from({ length: 29 }, (_, bin) => -7 + bin * 0.25);
+  const counts = edges.slice(1).map((_, bin) => (bin === 16 ? 300 : bin === 17 ? 100 : 0));
+
+  test('says where most latents are', () => {
+    const picture = densityHistogram([{ seed: 3, edges, counts }], { ...testSize(), architecture: 'topk' });
+    expect(picture.getAttribute('aria-description')).toBe(
+      'seed 3: most latents (300) fire on 0.1 % to 0.18 % of tokens',
+    );
+  });
+
+  test('draws nothing to the left of its axis', () => {
+    const picture = densityHistogram([{ seed: 0, edges, counts }], { ...testSize(), architecture: 'topk' });
+    for (const [x] of linesOf(picture).flat()) expect(x).toBeGreaterThanOrEqual(46);
+  });
+
+  test.each([
+    [0, '100 %'],
+    [-2, '1 %'],
+    [-4, '0.01 %'],
+    [-7, '10⁻⁷'],
+  ])('a tick at 10^%d reads %s', (power, text) => expect(densityTick(power)).toBe(text));
+});
+
+describe('activationHistogram', () => {
+  test('has a bar a bin with a token in it, and the total in words', () => {
+    const picture = activationHistogram([10, 4, 0, 1], { ...testSize(), max: 8 });
+    expect(picture.getAttribute('aria-description')).toBe(
+      '15 tokens activate it, up to 8; half of them below 2.',
+    );
+    const heights = [...picture.querySelectorAll('[aria-label="rect"] rect')].map((bar) =>
+      Number(bar.getAttribute('height')),
+    );
+    expect(heights.filter((height) => height > 0)).toHaveLength(3);
+    // Square root: a quarter of the tokens is half of the height.
+    expect(heights[1]! / heights[0]!).toBeCloseTo(Math.sqrt(0.4), 2);
+  });
+});
+
+describe('miniHistogram', () => {
+  test('is one bar a bin with something in it, at least three quarters of a pixel high', () => {
+    const path = miniHistogram([10_000, 0, 1], 60, 16);
+    expect(path.match(/M/g)).toHaveLength(2);
+    expect(path).toContain('v-16');
+    expect(path).toContain('v-0.75');
+  });
+
+  test('of nothing is nothing', () => {
+    expect(miniHistogram([], 60, 16)).toBe('');
+    expect(miniHistogram([0, 0], 60, 16)).toBe('');
+  });
+});
+
+describe('sharedCurve', () => {
+  const curve = Array.from({ length: 101 }, (_, step) => ({
+    threshold: step / 100,
+    shared: 1 - step / 100,
+    decoder: 1,
+    encoder: 1,
+    greedy: 1,
+  }));
+
+  test('keeps the margins that the threshold’s slider lies in', () => {
+    const shared = linesOf(sharedCurve(curve, testSize(500))).at(-1)!;
+    expect(shared[0]![0]).toBeCloseTo(sharedCurveMargins.left);
+    expect(shared.at(-1)![0]).toBeCloseTo(500 - sharedCurveMargins.right);
+  });
+
+  test('reads the curve at the nearest step', () => {
+    expect(curveAt(curve, 0.704)?.shared).toBeCloseTo(0.3);
+    expect(curveAt([], 0.7)).toBeUndefined();
+  });
+
+  test('says what is shared at three thresholds', () => {
+    expect(sharedCurve(curve, testSize()).getAttribute('aria-description')).toBe(
+      '50.0 % shared at 0.5, 30.0 % shared at 0.7, 10.0 % shared at 0.9',
+    );
+  });
+});
+
+describe('stability', () => {
+  test('the histogram names bars by the number of other seeds, and gives each its share', () => {
+    const picture = stabilityHistogram(
+      [
+        { stability: 0, latents: 30 },
+        { stability: 0.5, latents: 20 },
+        { stability: 1, latents: 50 },
+      ],
+      { ...testSize(), otherSeeds: 2, colour: 'var(--topk)' },
+    );
+    expect(textsOf(picture, 'x-axis tick label')).toEqual(['0', '1', '2']);
+    expect(textsOf(picture, 'text')).toEqual(['30 %', '20 %', '50 %']);
+  });
+
+  test('the scatter tells orphans from shared latents by shape, and leaves the dead out', () => {
+    const of = (latent: number, density: number, stability: number) => ({
+      seed: 0,
+      latent,
+      density,
+      stability,
+      maxActivation: density > 0 ? 3 + latent : 0,
+    });
+    const picture = stabilityScatter([of(1, 0.01, 0), of(2, 0.02, 1), of(3, 0.03, 0.5), of(4, 0, 0)], {
+      ...testSize(),
+      colour: 'var(--topk)',
+      href: ({ latent }) => `/${latent}`,
+    });
+    expect(picture.getAttribute('aria-description')).toMatch(/^1 of 3 latents are shared with no other seed/);
+    const groups = [...picture.querySelectorAll('[aria-label="dot"]')].map((group) => group.children.length);
+    expect(groups).toEqual([2, 1]);
+  });
+
+  test('the unique curve says how many of all latents are distinct', () => {
+    const picture = uniqueCurve(
+      [
+        { seeds: 1, unique: 100, total: 100 },
+        { seeds: 2, unique: 150, total: 200 },
+      ],
+      { ...testSize(), colour: 'var(--topk)' },
+    );
+    expect(picture.getAttribute('aria-description')).toBe(
+      '1 seeds: 100 distinct of 100; 2 seeds: 150 distinct of 200',
+    );
+  });
+});
+
+describe('frequencyHistogram', () => {
+  test('compares models of different size by shares, and says how lazy each is', () => {
+    const lazy = [90, ...Array.from({ length: 48 }, () => 0), 10];
+    const busy = [...Array.from({ length: 49 }, () => 0), 400];
+    const picture = frequencyHistogram(
+      [
+        { name: 'ReLU', colour: 'var(--relu)', counts: lazy },
+        { name: 'GELU', colour: 'var(--gelu)', counts: busy },
+      ],
+      testSize(),
+    );
+    expect(picture.getAttribute('aria-description')).toBe(
+      'ReLU: 90.0 % of neurons fire on at most a tenth of the tokens; GELU: 0.0 % of neurons fire on at most a tenth of the tokens',
+    );
+  });
+});
+
+describe('lineChart', () => {
+  test('drops points that a log axis can’t hold, and labels its powers of ten', () => {
+    const picture = lineChart(
+      [{ name: 'layer 0', colour: 'var(--relu)', x: [0, 0.01, 0.1, 1], y: [0, 0.1, 0.3, 1] }],
+      {
+        ...testSize(),
+        label: 'CETT',
+        x: { label: 'threshold', log: true, format: String },
+        y: { label: 'CETT', format: String, domain: [0, 1] },
+        level: { y: 0.2, caption: 'CETT 0.2' },
+      },
+    );
+    expect(linesOf(picture)[0]).toHaveLength(3);
+    expect(textsOf(picture, 'x-axis tick label')).toEqual(['0.01', '0.1', '1']);
+    expect(textsOf(picture, 'text')).toEqual(['CETT 0.2']);
+  });
+});
