@@ -22,7 +22,8 @@ export function promotedTokens(outputs: Tensor2D, unembedding: Tensor2D, kept = 
     const rows = Math.min(blockRows, neurons - first);
     const effects = hostValues(() => outputs.slice([first, 0], [rows, d]).matMul(unembedding));
     for (let i = 0, at = 0; i < rows; i++)
-      for (let token = 0; token < vocab; token++, at++) strongest.offer(first + i, token, effects[at]);
+      for (let token = 0; token < vocab; token++, at++)
+        if (effects[at] > strongest.bar[first + i]) strongest.offer(first + i, token, effects[at]);
   }
   return Array.from({ length: neurons }, (_, i) => strongest.of(i));
 }

@@ -182,12 +182,12 @@ describe.skipIf(!existsSync(stories))('stories260K, gated with SiLU (needs ../sh
       store,
       name: 'stories',
       model,
-      text: { source: 'story', documents: [story.repeat(12)] },
+      text: { source: 'story', documents: [story.repeat(6)] },
       contextLength: 64,
       cettTokens: 64,
     });
     expect(report.model).toMatchObject({ name: 'stories260K', activation: 'silu', gated: true });
-    const contexts = packTokens(model.tokenizer, [story.repeat(12)], 64, 1000);
+    const contexts = packTokens(model.tokenizer, [story.repeat(6)], 64, 1000);
     expect(report.tokens).toBe(contexts.length);
     expect(report.crossEntropy).toBeCloseTo(meanCrossEntropy(model, contexts, 64), 4);
     for (const layer of report.layers) {

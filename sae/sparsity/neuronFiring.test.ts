@@ -64,3 +64,34 @@ test('the strongest tokens are distinct, in order, and each with its best score'
   expect([...strongest.of(1)]).toEqual([10, 11, 13]);
   expect([...strongest.of(0)]).toEqual([]);
 });
+
+test('counts above thresholds are exact at the threshold itself, whatever its rounding', () => {
+  const thresholds = [0, 1e-4, 1e-3, 1e-2, 0.1, 1];
+  const values: number[] = [];
+  for (const threshold of thresholds) {
+    const single = Math.fround(threshold);
+    values.push(single, -single, single * (1 + 2 ** -22), single * (1 - 2 ** -22), threshold + 1e-9);
+  }
+  values.push(1e-40, -1e-40, 3e38, Infinity);
+  const activations = Float32Array.from(values);
+  const firing = new NeuronFiring({
+    neurons: activations.length,
+    positions: 1,
+    thresholds,
+    neuronThreshold: 3,
+  });
+  firing.add({ tokens: Int32Array.of(0), seq: 1, activations });
+  thresholds.forEach((threshold, e) => {
+    const above = activations.filter((a) => Math.abs(a) > threshold).length;
+    expect(firing.ratioAt()[e]).toBe(above / activations.length);
+  });
+  const single = [...firing.frequencyAt()];
+  expect(single).toEqual(Array.from(activations, (a) => (Math.abs(a) > 1e-2 ? 1 : 0)));
+});
+
+test('thresholds that do not ascend, or crowd, are refused', () => {
+  const make = (thresholds: number[]) => () =>
+    new NeuronFiring({ neurons: 1, positions: 1, thresholds, neuronThreshold: 0 });
+  expect(make([1, 0.1])).toThrow(/must ascend/);
+  expect(make([1, 1.01])).toThrow(/less than an eighth apart/);
+});

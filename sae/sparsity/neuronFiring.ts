@@ -6,6 +6,7 @@
  * "Fires" means that act(·) is not exactly zero. In a gated MLP that is the gate alone: act(g) may be zero while
  * u is not, and a = act(g) ⊙ u may underflow while the gate is open.
  */
+import { binShift, magnitudeLevels, type MagnitudeLevels } from './magnitudeLevels.ts';
 import { StrongestTokens } from './strongestTokens.ts';
 
 export interface FiringBatch {
@@ -32,11 +33,12 @@ export interface FiringOptions {
 
 export class NeuronFiring {
   readonly #options: FiringOptions;
-  readonly #fired: Float64Array;
-  readonly #firedAt: Float64Array;
+  readonly #levels: MagnitudeLevels;
+  /** Entries that fired, by how many thresholds they exceed. */
+  readonly #levelCounts: Float64Array;
+  readonly #fired: Uint32Array;
+  readonly #firedAt: Uint32Array;
   readonly #sum: Float64Array;
-  readonly #largest: Float64Array;
-  readonly #above: Float64Array;
   readonly #positionFired: Float64Array;
   readonly #positionTokens: Float64Array;
   readonly #strongest: StrongestTokens;
@@ -47,45 +49,48 @@ export class NeuronFiring {
   constructor(options: FiringOptions) {
     const { neurons, positions, thresholds, keptTokens = 8 } = options;
     this.#options = options;
-    this.#fired = new Float64Array(neurons);
-    this.#firedAt = new Float64Array(neurons);
+    this.#levels = magnitudeLevels(thresholds);
+    this.#levelCounts = new Float64Array(thresholds.length + 1);
+    this.#fired = new Uint32Array(neurons);
+    this.#firedAt = new Uint32Array(neurons);
     this.#sum = new Float64Array(neurons);
-    this.#largest = new Float64Array(neurons);
-    this.#above = new Float64Array(thresholds.length);
     this.#positionFired = new Float64Array(positions);
     this.#positionTokens = new Float64Array(positions);
     this.#strongest = new StrongestTokens(neurons, keptTokens);
   }
 
-  add({ tokens, seq, activations, gates }: FiringBatch): void {
-    const { neurons, thresholds, neuronThreshold } = this.#options;
-    const epsilons = Float64Array.from(thresholds);
-    const bar = thresholds[neuronThreshold];
-    const fires = gates ?? activations;
+  /** The innermost loop of the whole pass: entries are told apart by their bits, and the rare work is left to calls. */
+  add({ tokens, seq, activations, gates = activations }: FiringBatch): void {
+    const { neurons, neuronThreshold } = this.#options;
+    const { level, edge } = this.#levels;
+    const bits = new Int32Array(activations.buffer, activations.byteOffset, activations.length);
+    const levelCounts = new Uint32Array(this.#levelCounts.length);
     const fired = this.#fired;
     const firedAt = this.#firedAt;
     const sum = this.#sum;
-    const largest = this.#largest;
-    const above = this.#above;
+    const strongest = this.#strongest;
+    const { bar } = strongest;
     const before = fired.slice();
     for (let t = 0; t < tokens.length; t++) {
-      const token = tokens[t];
       let firedHere = 0;
       for (let i = 0, at = t * neurons; i < neurons; i++, at++) {
-        if (fires[at] === 0) continue;
+        if (gates[at] === 0) continue;
         const a = activations[at];
-        const magnitude = a < 0 ? -a : a;
+        const magnitudeBits = bits[at] & 0x7fffffff;
+        const bin = magnitudeBits >> binShift;
+        const exceeded = level[bin] + (magnitudeBits > edge[bin] ? 1 : 0);
+        levelCounts[exceeded]++;
+        if (exceeded > neuronThreshold) firedAt[i]++;
         firedHere++;
         fired[i]++;
         sum[i] += a;
-        if (magnitude > bar) firedAt[i]++;
-        for (let e = 0; e < epsilons.length && magnitude > epsilons[e]; e++) above[e]++;
-        if (magnitude > largest[i]) largest[i] = magnitude;
-        this.#strongest.offer(i, token, magnitude);
+        const magnitude = a < 0 ? -a : a;
+        if (magnitude > bar[i]) strongest.offer(i, tokens[t], magnitude);
       }
       this.#positionFired[t % seq] += firedHere;
       this.#positionTokens[t % seq]++;
     }
+    levelCounts.forEach((count, l) => (this.#levelCounts[l] += count));
     this.#tokens += tokens.length;
     this.#batches++;
     let silent = 0;
@@ -104,7 +109,10 @@ export class NeuronFiring {
 
   /** Share of entries with |a| > ε, for each ε. */
   ratioAt(): number[] {
-    return Array.from(this.#above, (count) => count / (this.#tokens * this.#options.neurons));
+    const entries = this.#tokens * this.#options.neurons;
+    return this.#options.thresholds.map(
+      (_, e) => this.#levelCounts.slice(e + 1).reduce((sum, count) => sum + count, 0) / entries,
+    );
   }
 
   /** Share of neurons that fired on no token. */
@@ -119,12 +127,12 @@ export class NeuronFiring {
 
   /** [neurons]: share of tokens on which each fires. */
   frequency(): Float64Array {
-    return this.#fired.map((count) => count / this.#tokens);
+    return Float64Array.from(this.#fired, (count) => count / this.#tokens);
   }
 
   /** [neurons]: share of tokens on which |a| exceeds the neuron threshold. */
   frequencyAt(): Float64Array {
-    return this.#firedAt.map((count) => count / this.#tokens);
+    return Float64Array.from(this.#firedAt, (count) => count / this.#tokens);
   }
 
   /** [neurons]: mean of a over the tokens on which the neuron fires; 0 for a dead one. */
@@ -132,9 +140,9 @@ export class NeuronFiring {
     return this.#sum.map((sum, i) => (this.#fired[i] === 0 ? 0 : sum / this.#fired[i]));
   }
 
-  /** [neurons]: largest |a|. */
+  /** [neurons]: largest |a|; 0 for a dead one. */
   maxActivation(): Float64Array {
-    return this.#largest.slice();
+    return this.#sum.map((_, i) => this.#strongest.bestScore(i) ?? 0);
   }
 
   /** Activation ratio by position in the context; only positions that occurred. */

@@ -3,19 +3,19 @@ export class StrongestTokens {
   readonly #kept: number;
   readonly #tokens: Int32Array;
   readonly #scores: Float64Array;
-  /** The score a newcomer must beat, by owner. */
-  readonly #bar: Float64Array;
+  /** The score a newcomer must beat, by owner: callers in a hurry look here before they call. */
+  readonly bar: Float64Array;
 
   constructor(owners: number, kept: number) {
     this.#kept = kept;
     this.#tokens = new Int32Array(owners * kept).fill(-1);
     this.#scores = new Float64Array(owners * kept).fill(-Infinity);
-    this.#bar = new Float64Array(owners).fill(-Infinity);
+    this.bar = new Float64Array(owners).fill(-Infinity);
   }
 
   /** A token counts once, with its best score; among equals the one that came first stays. */
   offer(owner: number, token: number, score: number): void {
-    if (!(score > this.#bar[owner])) return;
+    if (!(score > this.bar[owner])) return;
     const tokens = this.#tokens;
     const scores = this.#scores;
     const base = owner * this.#kept;
@@ -31,7 +31,13 @@ export class StrongestTokens {
     }
     tokens[at] = token;
     scores[at] = score;
-    this.#bar[owner] = scores[last];
+    this.bar[owner] = scores[last];
+  }
+
+  /** Undefined when nothing was offered. */
+  bestScore(owner: number): number | undefined {
+    const base = owner * this.#kept;
+    return this.#tokens[base] < 0 ? undefined : this.#scores[base];
   }
 
   /** Strongest first; shorter than `kept` when fewer were offered. */
