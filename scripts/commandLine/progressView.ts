@@ -65,12 +65,15 @@ function bar(out: Output, now: () => number): ProgressView {
 }
 
 function occasionalLines(out: Output, now: () => number): ProgressView {
-  const due = throttle(10_000, now);
   const clock = stageClock(now);
+  let last = 0;
   return {
     report(progress) {
       const seconds = clock(progress);
-      if (due(progress)) out.write(`${plainLine(progress, seconds)}\n`);
+      // Short stages say nothing; long ones every ten seconds and in the end.
+      if (seconds < 2 || (now() - last < 10_000 && progress.done < progress.total)) return;
+      last = now();
+      out.write(`${plainLine(progress, seconds)}\n`);
     },
     say: (line) => out.write(`${line}\n`),
     end() {},

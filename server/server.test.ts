@@ -1,0 +1,366 @@
+/** The whole way: typed client → HTTP → router → query → the fixture store's files, whose truth is planted. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { tableFromIPC } from 'apache-arrow';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestServer } from './testServer.ts';
+import type { TestServer } from './testServer.ts';
+
+let on: TestServer;
+beforeAll(async () => {
+  on = await startTestServer();
+});
+afterAll(async () => {
+  await on?.stop();
+});
+
+const topk = { run: 'fixture-topk', seed: 0 } as const;
+
+describe('overview, models and captures', () => {
+  test('the overview counts what the store holds', async () => {
+    const { backend: _, ...counts } = await on.client.overview.get.query();
+    expect(counts).toEqual({
+      runs: 6,
+      features: 6 * 64,
+      captures: 1,
+      models: 2,
+      comparisons: 6,
+      sparsityReports: 2,
+      dataFolder: on.store.root,
+      version: '0.0.0-test',
+    });
+  });
+
+  test('models say their shape and count their weights from the file headers', async () => {
+    const models = await on.client.models.list.query();
+    expect(models.map((m) => [m.name, m.family, m.activation, m.layers, m.d, m.neurons])).toEqual([
+      ['fixture-gelu', 'llama', 'gelu', 2, 32, 64],
+      ['fixture-relu', 'llama', 'relu', 2, 32, 64],
+    ]);
+    const [{ vocabulary, parameters }] = models;
+    // Embedding and final norm; per layer two norms, four attention and three MLP matrices.
+    expect(parameters).toBe(vocabulary * 32 + 32 + 2 * (2 * 32 + 4 * 32 * 32 + 3 * 32 * 64));
+  });
+
+  test('a capture counts tokens, rows and bytes', async () => {
+    const [row] = await on.client.captures.list.query();
+    expect(row).toMatchObject({ name: 'fixture', tokens: 96 * 32, heldOutTokens: 64 * 32, rows: 96 * 31 });
+    const { manifest } = await on.client.captures.get.query({ name: 'fixture' });
+    expect(row.bytes).toBe(manifest.hooks[0].shards[0].bytes + (manifest.tokens?.bytes ?? 0));
+  });
+});
+
+describe('runs', () => {
+  test('a row for each run and seed, with its evaluation', async () => {
+    const rows = await on.client.runs.list.query();
+    expect(rows.map((r) => `${r.name}/${r.seed}`)).toEqual([
+      'fixture-relu/0',
+      'fixture-relu/1',
+      'fixture-relu/2',
+      'fixture-topk/0',
+      'fixture-topk/1',
+      'fixture-topk/2',
+    ]);
+    const { seeds } = await on.client.runs.get.query({ name: 'fixture-topk' });
+    expect(rows[3]).toMatchObject({
+      k: 8,
+      sparsityCoefficient: null,
+      model: 'fixture-relu',
+      deadFraction: 4 / 64,
+      fvu: seeds[0].evaluation?.fvu,
+      indexed: true,
+    });
+  });
+
+  test('metrics are thinned evenly and keep the first and the last row', async () => {
+    const all = await on.client.runs.metrics.query({ name: 'fixture-topk' });
+    expect(all.seeds.map(({ seed, step }) => [seed, step.length])).toEqual([
+      [0, 40],
+      [1, 40],
+      [2, 40],
+    ]);
+    const few = await on.client.runs.metrics.query({ name: 'fixture-topk', maxPoints: 5 });
+    expect(few.seeds[0].step).toHaveLength(5);
+    expect([few.seeds[0].step[0], few.seeds[0].step[4]]).toEqual([5, 200]);
+    expect(few.seeds[0].values['fvu'][4]).toBeCloseTo(0.15 + 0.85 * Math.exp(-200 / 40), 10);
+  });
+
+  test('a damaged evaluation takes its figures away, not the run', async () => {
+    const path = on.store.evaluation('fixture-relu', 1);
+    const before = await readFile(path);
+    await writeFile(path, before.subarray(0, 40));
+    const rows = await on.client.runs.list.query();
+    await writeFile(path, before);
+    expect(rows.find((r) => r.name === 'fixture-relu' && r.seed === 1)).toMatchObject({
+      fvu: null,
+      width: 64,
+    });
+    expect(on.log.some((line) => line.includes("evaluation of run 'fixture-relu', seed 1"))).toBe(true);
+  });
+});
+
+describe('features', () => {
+  test('stability has the planted values: 30 in both other seeds, 10 in one, 24 in none', async () => {
+    const { rows, total } = await on.client.features.list.query({ ...topk, limit: 500 });
+    expect(total).toBe(64);
+    const count = (stability: number) => rows.filter((r) => r.stability === stability).length;
+    expect([count(1), count(0.5), count(0)]).toEqual([30, 10, 24]);
+  });
+
+  test('every sort orders, in both directions', async () => {
+    for (const sort of ['density', 'maxActivation', 'stability', 'encoderDecoderCosine', 'latent'] as const)
+      for (const order of ['asc', 'desc'] as const) {
+        const { rows } = await on.client.features.list.query({ ...topk, sort, order, limit: 64 });
+        const values = rows.map((r) => Number(r[sort]));
+        expect(values).toEqual([...values].sort((a, b) => (order === 'asc' ? a - b : b - a)));
+      }
+  });
+
+  test('pages are stretches of one order', async () => {
+    const whole = await on.client.features.list.query({ ...topk, limit: 30 });
+    const second = await on.client.features.list.query({ ...topk, offset: 10, limit: 10 });
+    expect(second.rows).toEqual(whole.rows.slice(10, 20));
+    const beyond = await on.client.features.list.query({ ...topk, offset: 1000 });
+    expect(beyond).toEqual({ total: 64, rows: [] });
+  });
+
+  test('filters narrow, alone and together', async () => {
+    const dead = await on.client.features.list.query({ ...topk, filter: { dead: true } });
+    expect(dead.total).toBe(4);
+    expect(dead.rows.every((r) => r.firings === 0)).toBe(true);
+    const stable = await on.client.features.list.query({
+      ...topk,
+      filter: { minStability: 1, minDensity: 0.005 },
+    });
+    expect(stable.total).toBeGreaterThan(0);
+    expect(stable.total).toBeLessThan(30);
+    expect(stable.rows.every((r) => r.stability === 1 && r.density >= 0.005)).toBe(true);
+  });
+
+  test('the token search finds the feature of the commonest word, and nothing for nonsense', async () => {
+    const [{ topTokens, latent }] = (await on.client.features.list.query({ ...topk, limit: 1 })).rows;
+    const word = topTokens[0].text;
+    const found = await on.client.features.list.query({ ...topk, filter: { token: word.toUpperCase() } });
+    expect(found.rows.map((r) => r.latent)).toContain(latent);
+    const none = await on.client.features.list.query({ ...topk, filter: { token: 'qqqq' } });
+    expect(none).toEqual({ total: 0, rows: [] });
+  });
+
+  test('a feature comes with examples whose peak is where it says', async () => {
+    const [{ latent }] = (await on.client.features.list.query({ ...topk, limit: 1 })).rows;
+    const feature = await on.client.features.get.query({ ...topk, latent });
+    expect(feature.examples[0].band).toBe('top');
+    expect(feature.examples.slice(1).map((e) => e.band)).toEqual(
+      feature.examples
+        .slice(1)
+        .map((e) => e.band)
+        .sort()
+        .reverse(),
+    );
+    for (const { examples } of feature.examples)
+      for (const { activation, activations, tokens, position, start } of examples) {
+        expect(activations).toHaveLength(tokens.length);
+        expect(activations[position - start]).toBeCloseTo(activation, 5);
+        // A concept is one word: that is the token at the peak.
+        expect(tokens[position - start].id).toBe(feature.topTokens[0].id);
+      }
+    expect(feature.examples[0].examples[0].activation).toBeCloseTo(feature.maxActivation, 5);
+    // The decoder row is the word's embedding but for noise, so it promotes the word.
+    expect(feature.promoted[0].id).toBe(feature.topTokens[0].id);
+    expect(feature.neighbours).toHaveLength(8);
+  });
+
+  test('counterparts are the same word in every other seed, seen from either side', async () => {
+    const [{ latent }] = (await on.client.features.list.query({ ...topk, limit: 1 })).rows;
+    const feature = await on.client.features.get.query({ ...topk, latent });
+    expect(feature.counterparts.map((c) => [c.run, c.seed, c.shared])).toEqual([
+      ['fixture-topk', 1, true],
+      ['fixture-topk', 2, true],
+    ]);
+    expect(feature.comparedSeeds).toBe(2);
+    for (const { run, seed, latent: other, topExample, promoted, density } of feature.counterparts) {
+      expect(promoted[0].id).toBe(feature.topTokens[0].id);
+      expect(density).toBe(feature.density);
+      expect(topExample?.tokens[topExample.position - topExample.start].id).toBe(feature.topTokens[0].id);
+      if (other === null) throw new Error('a shared latent has a counterpart');
+      const back = await on.client.features.get.query({ run, seed, latent: other });
+      expect(back.counterparts.find((c) => c.seed === 0)).toMatchObject({ latent, shared: true });
+    }
+  });
+});
+
+describe('comparisons', () => {
+  test('the planted shared fraction is found, and the curve passes through it', async () => {
+    const { manifest, curve } = await on.client.comparisons.get.query({ name: 'fixture-topk-0-1' });
+    expect(manifest.shared).toBe(40 / 64);
+    expect(curve).toHaveLength(101);
+    expect(curve[70]).toMatchObject({ threshold: 0.7, shared: manifest.shared });
+  });
+
+  test('matches carry both sides', async () => {
+    const { rows, total } = await on.client.comparisons.matches.query({
+      name: 'fixture-topk-0-1',
+      shared: true,
+      limit: 500,
+    });
+    expect(total).toBe(40);
+    for (const row of rows) {
+      expect(row.densityA).toBe(row.densityB);
+      expect(row.promotedA[0]).toEqual(row.promotedB[0]);
+    }
+    const high = await on.client.comparisons.matches.query({ name: 'fixture-topk-0-1', maxCosine: 0.5 });
+    expect(high.rows.every((row) => (row.decoderCosine ?? 1) <= 0.5 && !row.shared)).toBe(true);
+  });
+
+  test('stability over the seeds: histogram, points of live latents, unique features', async () => {
+    const found = await on.client.comparisons.stability.query({ runName: 'fixture-topk' });
+    expect(found.seeds).toEqual([0, 1, 2]);
+    // Seeds 0 and 1: 30 in both others, 10 in one; seed 2: 30 in both others. The rest in none.
+    expect(found.histogram).toEqual([
+      { stability: 0, latents: 24 + 24 + 34 },
+      { stability: 0.5, latents: 20 },
+      { stability: 1, latents: 90 },
+    ]);
+    expect(found.points.latent).toHaveLength(3 * 60);
+    // 30 features common to all, 10 to two seeds, and what each seed has alone.
+    expect(found.unique.at(-1)).toEqual({ seeds: 3, unique: 30 + 10 + 24 + 24 + 34, total: 192 });
+  });
+
+  test('orphans are live latents shared with no other seed', async () => {
+    const { total, rows } = await on.client.comparisons.orphans.query({
+      run: 'fixture-topk',
+      seed: 2,
+      limit: 500,
+    });
+    expect(total).toBe(30);
+    expect(rows.every((r) => r.stability === 0 && !r.dead)).toBe(true);
+  });
+});
+
+describe('sparsity', () => {
+  test('reports, curves by ascending threshold and neurons by frequency', async () => {
+    const list = await on.client.sparsity.list.query();
+    expect(list.map((r) => [r.name, r.activation, r.neurons])).toEqual([
+      ['fixture-gelu', 'gelu', 128],
+      ['fixture-relu', 'relu', 128],
+    ]);
+    const [gelu, relu] = await on.client.sparsity.compare.query({ names: ['fixture-gelu', 'fixture-relu'] });
+    expect(gelu.report.layers[0].activationRatio).toBe(1);
+    expect(relu.report.layers[0].activationRatio).toBeLessThan(0.5);
+    const [{ threshold }] = relu.curves;
+    expect(threshold).toEqual([...threshold].sort((a, b) => a - b));
+    expect(relu.positions[1].position).toEqual(Array.from({ length: 32 }, (_, i) => i));
+    const { rows, total } = await on.client.sparsity.neurons.query({
+      name: 'fixture-relu',
+      layer: 1,
+      limit: 10,
+    });
+    expect(total).toBe(64);
+    expect(rows.map((r) => r.frequency)).toEqual(rows.map((r) => r.frequency).sort((a, b) => b - a));
+    expect(rows[0].promoted.every(({ text }) => text.length > 0)).toBe(true);
+  });
+});
+
+describe('labels', () => {
+  test('a label is kept over a restart, shown in the list, and removed by an empty one', async () => {
+    const feature = { ...topk, latent: 3 };
+    await on.client.labels.set.mutate({ ...feature, label: '  the sea ', note: 'ships too' });
+    await on.restart();
+    expect(await on.client.labels.list.query({ run: 'fixture-topk' })).toMatchObject([
+      { ...feature, label: 'the sea', note: 'ships too' },
+    ]);
+    const { rows } = await on.client.features.list.query({ ...topk, filter: { latent: 3 } });
+    expect(rows[0].label).toBe('the sea');
+    expect((await on.client.features.get.query(feature)).note).toBe('ships too');
+    expect(await on.client.labels.set.mutate({ ...feature, label: '' })).toBeNull();
+    expect(await on.client.labels.list.query({})).toEqual([]);
+  });
+});
+
+describe('errors', () => {
+  const failure = (request: Promise<unknown>) =>
+    request.then(
+      () => undefined,
+      (error: { message: string; data?: { code?: string } }) => ({
+        code: error.data?.code,
+        message: error.message,
+      }),
+    );
+
+  test('what is not there is named, with the remedy', async () => {
+    expect(await failure(on.client.runs.get.query({ name: 'nothing' }))).toEqual({
+      code: 'NOT_FOUND',
+      message: "There is no run 'nothing': see the list of runs for those there are.",
+    });
+    expect(await failure(on.client.features.list.query({ run: 'fixture-topk', seed: 9 }))).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    expect(await failure(on.client.features.get.query({ ...topk, latent: 64 }))).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+  });
+
+  test('a name that leads out of the store is refused', async () => {
+    const answer = await failure(on.client.runs.get.query({ name: '../../etc' }));
+    expect(answer?.code).toBe('BAD_REQUEST');
+  });
+
+  test('input that is not what it must be is refused by field', async () => {
+    const answer = await failure(on.client.features.list.query({ ...topk, limit: 10_000 }));
+    expect(answer?.code).toBe('BAD_REQUEST');
+    expect(answer?.message).toContain('limit');
+  });
+
+  test('a damaged table is named as such', async () => {
+    const path = on.store.comparisonMatches('fixture-relu-0-1');
+    const before = await readFile(path);
+    await writeFile(path, before.subarray(0, before.length / 2));
+    const answer = await failure(on.client.comparisons.matches.query({ name: 'fixture-relu-0-1' }));
+    await writeFile(path, before);
+    expect(answer?.code).toBe('UNPROCESSABLE_CONTENT');
+    expect(answer?.message).toContain('matches.parquet');
+  });
+
+  test('a fault of the server is opaque to the client and whole in the log', async () => {
+    const path = on.store.features('fixture-relu', 2);
+    const before = await readFile(path);
+    // A whole Parquet file with other columns: nobody foresees that.
+    await writeFile(path, await readFile(on.store.comparisonCurve('fixture-relu-0-1')));
+    const answer = await failure(on.client.features.list.query({ run: 'fixture-relu', seed: 2 }));
+    await writeFile(path, before);
+    expect(answer?.code).toBe('INTERNAL_SERVER_ERROR');
+    expect(answer?.message).not.toContain('latent');
+    expect(on.log.at(-1)).toMatch(/features\.list failed: .*latent/s);
+  });
+});
+
+describe('Arrow streams', () => {
+  const fetchTable = async (path: string) => {
+    const response = await fetch(`${on.server.url}/api/arrow/${path}`);
+    expect(response.headers.get('content-type')).toBe('application/vnd.apache.arrow.stream');
+    return tableFromIPC(new Uint8Array(await response.arrayBuffer()));
+  };
+
+  test('the feature table has a row for each latent and the stability that the list shows', async () => {
+    const table = await fetchTable('features/fixture-topk/0');
+    expect(table.numRows).toBe(64);
+    const { rows } = await on.client.features.list.query({
+      ...topk,
+      sort: 'latent',
+      order: 'asc',
+      limit: 64,
+    });
+    expect([...(table.getChild('stability') ?? [])]).toEqual(rows.map((r) => r.stability));
+    expect([...(table.getChild('density') ?? [])]).toEqual(rows.map((r) => r.density));
+  });
+
+  test('metrics and matches', async () => {
+    expect((await fetchTable('metrics/fixture-topk')).numRows).toBe(3 * 40);
+    expect((await fetchTable('matches/fixture-topk-0-1')).numRows).toBe(64);
+  });
+
+  test('what is not there answers 404 with the sentence', async () => {
+    const response = await fetch(`${on.server.url}/api/arrow/features/nothing/0`);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ error: { code: 'not_found' } });
+  });
+});
