@@ -71,7 +71,11 @@ function gpt2Parts(
       config.normEpsilon,
     ) as Tensor2D;
   const conv = (name: string, x: Tensor2D): Tensor2D =>
-    tf.matMul(x, weight(`${name}.weight`) as Tensor2D).add(weight(`${name}.bias`));
+    tf.fused.matMul({
+      a: x,
+      b: weight(`${name}.weight`) as Tensor2D,
+      bias: weight(`${name}.bias`),
+    }) as Tensor2D;
   const block = (layer: number) => `transformer.h.${layer}`;
 
   return {
@@ -90,7 +94,10 @@ function gpt2Parts(
       const parts = tf.split(weight(`${name}.weight`) as Tensor2D, 3, 1);
       const biases = tf.split(weight(`${name}.bias`) as Tensor1D, 3);
       const [q, k, v] = parts.map((part, i): Tensor4D =>
-        tf.matMul(x, part).add(biases[i]).reshape([batch, seq, heads, headWidth]).transpose([0, 2, 1, 3]),
+        tf.fused
+          .matMul({ a: x, b: part, bias: biases[i] })
+          .reshape([batch, seq, heads, headWidth])
+          .transpose([0, 2, 1, 3]),
       );
       return { q, k, v };
     },

@@ -66,9 +66,8 @@ function llamaParts(
   const norm = (name: string, x: Tensor2D): Tensor2D =>
     rmsNorm(x, weight(`${name}.weight`) as Tensor1D, config.normEpsilon) as Tensor2D;
   const linear = (name: string, x: Tensor2D): Tensor2D => {
-    const product: Tensor2D = tf.matMul(x, weight(`${name}.weight`) as Tensor2D, false, true);
-    const bias = weights.get(`${name}.bias`);
-    return bias ? tf.add<Tensor2D>(product, bias) : product;
+    const b = weight(`${name}.weight`) as Tensor2D;
+    return tf.fused.matMul({ a: x, b, bias: weights.get(`${name}.bias`), transposeB: true }) as Tensor2D;
   };
   const split = (x: Tensor2D, heads: number): Tensor4D =>
     x.reshape([window.batch, window.seq, heads, config.headWidth]).transpose([0, 2, 1, 3]);

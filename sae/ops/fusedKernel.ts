@@ -15,6 +15,8 @@ export type KernelName =
   | 'CausalAttention'
   | 'CausalAttentionGrad'
   | 'RotaryEmbedding'
+  | 'Activation'
+  | 'ActivationGrad'
   | 'AdamWStep'
   | 'SumOfSquares';
 

@@ -1,6 +1,7 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
 import type { NativeLibrary } from '../library.ts';
 import type { NativeBackend } from '../nativeBackend.ts';
+import { activationKernels } from './activations.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { indexingKernels } from './indexing.ts';
 import type { Inputs, KernelContext, NativeKernels } from './kernelContext.ts';
@@ -22,6 +23,7 @@ export function nativeKernels(backend: NativeBackend, library: NativeLibrary): N
     ...movementKernels(context),
     ...indexingKernels(context),
     ...languageModelKernels(context),
+    ...activationKernels(context),
   };
 }
 
