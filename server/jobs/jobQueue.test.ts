@@ -1,0 +1,167 @@
+/** Jobs of a real server, run by the real command line on the fixture store. */
+import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Database } from '../database.ts';
+import type { Job, JobEvent, JobStatus } from '../client.ts';
+import type { JobDetail } from '../contract/jobs.ts';
+import { startTestServer } from '../testServer.ts';
+import type { TestServer } from '../testServer.ts';
+import { JobLog } from './jobLog.ts';
+
+let on: TestServer;
+beforeAll(async () => {
+  on = await startTestServer();
+});
+afterAll(async () => {
+  await on?.stop();
+});
+
+interface Told extends JobEvent {
+  id: string;
+}
+
+/** Events of a job until one satisfies `until`. */
+function follow(id: string, until: (event: JobEvent) => boolean, lastEventId?: string): Promise<Told[]> {
+  return new Promise((resolve, reject) => {
+    const told: Told[] = [];
+    const watching = on.client.jobs.watch.subscribe(
+      { id, lastEventId },
+      {
+        onData: ({ id: eventId, data }) => {
+          told.push({ ...data, id: eventId });
+          if (!until(data)) return;
+          watching.unsubscribe();
+          resolve(told);
+        },
+        onError: reject,
+      },
+    );
+  });
+}
+
+const ended: readonly JobStatus[] = ['done', 'failed', 'cancelled', 'lost'];
+const isEnd = ({ job }: JobEvent) => ended.includes(job.status);
+
+describe('a job', () => {
+  test('runs the command, tells its progress, and keeps what it printed', async () => {
+    const a = { run: 'fixture-topk', seed: 0 };
+    const b = { run: 'fixture-relu', seed: 0 };
+    const started = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, name: 'across' } });
+    expect(started.command).toBe('lazyscope compare fixture-topk/0 fixture-relu/0 --name=across');
+    const told = await follow(started.id, isEnd);
+    expect(told.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0, error: null });
+    expect(told.some((event) => event.type === 'progress' && event.job.progress !== null)).toBe(true);
+    const { result } = await on.client.jobs.get.query({ id: started.id });
+    const { manifest } = await on.client.comparisons.get.query({ name: 'across' });
+    expect(result).toEqual({ comparisons: [manifest] });
+    // Both architectures found the same words: the planted concepts come back.
+    expect(manifest.shared).toBe(40 / 64);
+  });
+
+  test('that fails says why in one line, and the next one runs', async () => {
+    const bad = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'nothing' } });
+    const next = await on.client.jobs.start.mutate({
+      kind: 'index',
+      options: { run: 'fixture-topk', seeds: [7] },
+    });
+    expect((await on.client.jobs.get.query({ id: next.id })).status).toBe('queued');
+    const told = await follow(bad.id, isEnd);
+    expect(told.at(-1)?.job).toMatchObject({ status: 'failed', exitCode: 2 });
+    expect(told.at(-1)?.job.error).toMatch(/There is no run 'nothing'/);
+    const later = await follow(next.id, isEnd);
+    expect(later.at(-1)?.job.error).toMatch(/has no seed 7/);
+  });
+
+  test('a client that lost its connection is told what it missed, once', async () => {
+    const [newest] = await on.client.jobs.list.query();
+    const all = await follow(newest.id, isEnd, undefined);
+    // A job that has ended tells how it stands, and no more.
+    expect(all.map(({ type }) => type)).toEqual(['snapshot']);
+    const job = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'nothing' } });
+    const told = await follow(job.id, isEnd);
+    const [first, ...missed] = told;
+    const again = await follow(job.id, isEnd, first.id);
+    expect(again.map(({ id }) => id)).toEqual(missed.map(({ id }) => id));
+  });
+
+  test('cancelled in the queue never starts; cancelled while training it keeps a checkpoint', async () => {
+    const options = {
+      architecture: 'relu',
+      capture: 'fixture',
+      name: 'long',
+      width: 256,
+      tokens: 50_000_000,
+      batchSize: 512,
+    } as const;
+    const long = await on.client.jobs.start.mutate({ kind: 'train', options });
+    const waiting = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'long' } });
+    await follow(long.id, (event) => event.type === 'progress' && (event.job.progress?.done ?? 0) > 1);
+    expect((await on.client.jobs.cancel.mutate({ id: waiting.id })).status).toBe('cancelled');
+    await on.client.jobs.cancel.mutate({ id: long.id });
+    const told = await follow(long.id, isEnd);
+    expect(told.at(-1)?.job).toMatchObject({ status: 'cancelled', exitCode: 130 });
+    const { manifest } = await on.client.runs.get.query({ name: 'long' });
+    expect(manifest.status).toBe('interrupted');
+    expect(manifest.step).toBeGreaterThan(0);
+    expect(existsSync(on.store.runCheckpoints('long'))).toBe(true);
+    expect((await on.client.jobs.get.query({ id: waiting.id })).startedAt).toBeNull();
+    await expect(on.client.jobs.cancel.mutate({ id: long.id })).rejects.toThrow(/is cancelled/);
+    await rm(on.store.run('long'), { recursive: true });
+  });
+
+  test('options that are not the command’s are refused before anything runs', async () => {
+    const count = (await on.client.jobs.list.query()).length;
+    // @ts-expect-error: the type refuses it too
+    await expect(on.client.jobs.start.mutate({ kind: 'train', options: { capture: 'x' } })).rejects.toThrow();
+    const evil = { kind: 'evaluate', options: { run: '--data=elsewhere' } } as const;
+    await expect(on.client.jobs.start.mutate(evil)).rejects.toThrow(/letters/);
+    expect(await on.client.jobs.list.query()).toHaveLength(count);
+  });
+});
+
+describe('generation', () => {
+  test('continues a prompt with a model of the store', async () => {
+    const written = await on.client.models.generate.mutate({
+      model: 'fixture-relu',
+      prompt: 'the whale',
+      maxNewTokens: 5,
+    });
+    expect(written).toMatchObject({ model: 'fixture-relu', prompt: 'the whale' });
+    expect(written.tokens).toBeLessThanOrEqual(5);
+    expect(written.tokens).toBeGreaterThan(0);
+  });
+
+  test('names the model that is not there', async () => {
+    await expect(on.client.models.generate.mutate({ model: 'none', prompt: 'x' })).rejects.toThrow(
+      /no model 'none'/,
+    );
+  });
+});
+
+describe('a restart', () => {
+  test('keeps the log and marks as lost what another server left running', async () => {
+    const before = await on.client.jobs.list.query();
+    await on.server.close();
+    const database = await Database.open(on.store.database());
+    const [newest] = await new JobLog(database).read();
+    const left: JobDetail = {
+      ...newest,
+      id: 'left-running',
+      status: 'running',
+      finishedAt: null,
+      exitCode: null,
+    };
+    await new JobLog(database).write(left);
+    await database.close();
+    await on.restart();
+    const after = await on.client.jobs.list.query();
+    expect(after).toHaveLength(before.length + 1);
+    const lost = after.find(({ id }: Job) => id === 'left-running');
+    expect(lost).toMatchObject({ status: 'lost' });
+    expect(lost?.error).toMatch(/start it again/);
+    // Its successor hears of it by subscription too.
+    const [{ type, job }] = await follow('left-running', isEnd);
+    expect([type, job.status]).toEqual(['snapshot', 'lost']);
+  });
+});
