@@ -18,8 +18,10 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
       ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
       : encoder;
     const rectified = activations(preActivations(x, restricted), null);
-    // topk has no place for NaN in its order; it ranks as +∞ here and the value is gathered back as it was.
-    const rank = tf.where<Tensor>(tf.isNaN(rectified), tf.scalar(Infinity), rectified);
+    // topk's order has no place for NaN, and can't compare two infinities: both rank as the largest number here, and
+    // the value is gathered back as it was.
+    const unordered = tf.logicalOr(tf.isNaN(rectified), tf.isInf(rectified));
+    const rank = tf.where<Tensor>(unordered, tf.scalar(3.4028234e38), rectified);
     return [tf.topk(rank, k, true).indices, rectified];
   });
   const chosen = order.dataSync<'int32'>();

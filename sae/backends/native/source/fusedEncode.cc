@@ -5,13 +5,12 @@
 #include <cstring>
 #include <limits>
 
+#include "fusedLanes.h"
 #include "fusedRows.h"
 #include "gemm.h"
 
 namespace lazyscope {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // x − centre, in memory that lasts until this thread's next call; x itself without a centre.
 const float* centred(const float* x, const float* centre, int64_t rows, int64_t d) {
@@ -25,98 +24,125 @@ const float* centred(const float* x, const float* centre, int64_t rows, int64_t 
   return out;
 }
 
-// Padded to whole tiles with a value that no comparison lets through.
-const float* padded(std::vector<float>& buffer, const float* values, int64_t count, float fill) {
+// The lanes of a vector that are columns of the result: those beyond it may be NaN when the input is.
+inline unsigned real_lanes(int64_t left) { return left >= W ? ~0u : left <= 0 ? 0u : (1u << left) - 1; }
+
+// Padded to whole tiles, so that vectors can be loaded past the end.
+const float* padded(std::vector<float>& buffer, const float* values, int64_t count) {
   float* out = at_least(buffer, count + NR);
   std::memcpy(out, values, count * sizeof(float));
-  std::fill(out + count, out + count + NR, fill);
+  std::fill(out + count, out + count + NR, 0.0f);
   return out;
 }
 
-// A positive candidate as one number that sorts by value, then by lower latent. NaN ranks as +∞ does; the lowest
-// bit remembers which it was.
-inline uint64_t key_of(float z, int64_t latent) {
-  uint32_t bits;
-  std::memcpy(&bits, &z, 4);
-  const bool nan = z != z;
-  if (nan) bits = 0x7f800000u;
-  return uint64_t(bits) << 32 | uint64_t(0x7fffffff - latent) << 1 | uint64_t(nan);
-}
-inline float value_of(uint64_t key) {
-  if (key & 1) return std::numeric_limits<float>::quiet_NaN();
-  const uint32_t bits = uint32_t(key >> 32);
+// Candidates of a row, in ascending order of latent. A rank is the bits of a positive float, which sort as the
+// float does; NaN ranks as +∞, and the latent's sign bit remembers that it was NaN.
+constexpr int32_t infinity_bits = 0x7f800000;
+constexpr int32_t was_nan = int32_t(0x80000000);
+
+inline float value_of(int32_t rank, int32_t latent) {
+  if (latent < 0) return std::numeric_limits<float>::quiet_NaN();
   float z;
-  std::memcpy(&z, &bits, 4);
+  std::memcpy(&z, &rank, 4);
   return z;
 }
-inline int32_t latent_of(uint64_t key) { return 0x7fffffff - int32_t(uint32_t(key) >> 1); }
 
 struct TopK {
-  const float* bias;  // padded with −∞
+  const float* bias;  // padded
   int64_t k, capacity;
-  uint64_t* keys;    // [rows][capacity]
+  int32_t* ranks;    // [rows][capacity]
+  int32_t* latents;  // [rows][capacity]
   int32_t* counts;   // [rows]
   float* kth;        // [rows]: nothing at or below this can still be chosen
 
+  // Keeps the k best of a row, in their order. The k-th rank is found by bisection, counting in vectors: no branch
+  // depends on the data.
   void shrink(int64_t row) const {
-    uint64_t* own = keys + row * capacity;
-    std::nth_element(own, own + k - 1, own + counts[row], std::greater<uint64_t>());
+    int32_t *rank = ranks + row * capacity, *latent = latents + row * capacity;
+    const int64_t count = counts[row];
+    const int64_t whole = (count + W - 1) / W * W;
+    for (int64_t i = count; i < whole; i++) rank[i] = 0;
+    int32_t low = 0, high = 0;  // count(rank > low) >= k > count(rank > high)
+    std::memcpy(&low, kth + row, 4);
+    low = std::max(low - 1, 0);  // what ties with the k-th so far is still here
+    ivec most{};
+    for (int64_t i = 0; i < whole; i += W) {
+      const ivec r = *(const ivec_unaligned*)(rank + i);
+      most = r > most ? r : most;
+    }
+    for (int i = 0; i < W; i++) high = std::max(high, most[i]);
+    int64_t above = 0;
+    while (high - low > 1) {
+      const int32_t middle = low + (high - low) / 2;
+      ivec total{};
+      const ivec limit = ivec{} + middle;
+      for (int64_t i = 0; i < whole; i += W) total -= *(const ivec_unaligned*)(rank + i) > limit;
+      int64_t n = 0;
+      for (int i = 0; i < W; i++) n += total[i];
+      if (n >= k) low = middle;
+      else high = middle, above = n;
+      if (n == k) break;
+    }
+    // Either exactly k are above `low`, or `high` is the k-th rank and its ties fill up, lowest latent first.
+    const bool exact = high - low > 1;
+    const int32_t sure = exact ? low : high;
+    int64_t ties = exact ? 0 : k - above, to = 0;
+    int32_t least = infinity_bits;
+    for (int64_t i = 0; i < count; i++) {
+      const int32_t r = rank[i];
+      const bool tie = r == sure && ties > 0;
+      const bool keep = r > sure || tie;
+      ties -= tie;
+      rank[to] = r;
+      latent[to] = latent[i];
+      least = keep ? std::min(least, r) : least;
+      to += keep;
+    }
     counts[row] = int32_t(k);
-    const uint32_t bits = uint32_t(own[k - 1] >> 32);
-    std::memcpy(kth + row, &bits, 4);
+    std::memcpy(kth + row, &least, 4);
   }
 
-  void operator()(int64_t row, int rows, int64_t column, int, const float* tile) const {
+  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
     vec shift[NV];
     for (int v = 0; v < NV; v++) shift[v] = load(bias + column + v * W);
     for (int i = 0; i < rows; i++, row++) {
       const vec limit = broadcast(kth[row]);
       vec z[NV];
-      ivec none = ivec{} - 1;
+      unsigned bits[NV], any = 0;
       for (int v = 0; v < NV; v++) {
         z[v] = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        none &= (ivec)(z[v] <= limit);
+        bits[v] = mask_bits(~(ivec)(z[v] <= limit)) & real_lanes(columns - v * W);
+        any |= bits[v];
       }
-      if (mask_bits(none) == (1u << W) - 1) continue;
+      if (!any) continue;
+      int64_t at = row * capacity + counts[row];
       for (int v = 0; v < NV; v++) {
-        unsigned bits = mask_bits(~(ivec)(z[v] <= limit));
-        float values[W];
-        store(values, z[v]);
-        for (; bits; bits &= bits - 1) {
-          const int lane = __builtin_ctz(bits);
-          keys[row * capacity + counts[row]++] = key_of(values[lane], column + v * W + lane);
-        }
+        const ivec nan = z[v] != z[v];
+        const ivec rank = nan ? ivec{} + infinity_bits : (ivec)z[v];
+        const ivec latent = (lanes + int32_t(column + v * W)) | (nan & was_nan);
+        at += keep_lanes(bits[v], rank, latent, ranks + at, latents + at);
       }
-      if (counts[row] > capacity - NR) shrink(row);
+      counts[row] = int32_t(at - row * capacity);
+      if (counts[row] > capacity - NR - W) shrink(row);
     }
   }
 
   // The k chosen of a row by ascending latent; zeros at the lowest latents that are left fill it up.
   void finish(int64_t row, int32_t* indices, float* values) const {
     if (counts[row] > k) shrink(row);
-    uint64_t* own = keys + row * capacity;
+    const int32_t *rank = ranks + row * capacity, *latent = latents + row * capacity;
     const int64_t found = counts[row];
-    // By latent: the low words descend as latents ascend.
-    std::sort(own, own + found, [](uint64_t a, uint64_t b) { return uint32_t(a) > uint32_t(b); });
-    if (found == k) {
-      for (int64_t j = 0; j < k; j++) {
-        indices[j] = latent_of(own[j]);
-        values[j] = value_of(own[j]);
-      }
-      return;
-    }
     int64_t padding = k - found, taken = 0;
-    int32_t next = 0;
-    for (int64_t j = 0; j < k; next++) {
-      if (taken < found && latent_of(own[taken]) == next) {
+    for (int32_t next = 0, j = 0; j < k; next++) {
+      if (padding == 0) next = latent[taken] & ~was_nan;
+      if (taken < found && (latent[taken] & ~was_nan) == next) {
         indices[j] = next;
-        values[j++] = value_of(own[taken++]);
-      } else if (padding > 0) {
+        values[j++] = value_of(rank[taken], latent[taken]);
+        taken++;
+      } else {
         indices[j] = next;
         values[j++] = 0.0f;
         padding--;
-      } else {
-        next = latent_of(own[taken]) - 1;
       }
     }
   }
@@ -127,20 +153,20 @@ struct Pages {
   static constexpr int64_t size = 128;
   int32_t* latents;  // [pages][size]
   float* values;
-  int32_t* next;  // [pages]: the page before this one in its row
+  int32_t* counts;  // [pages]
+  int32_t* next;    // [pages]: the page before this one in its row
   int64_t limit;
   std::atomic<int64_t> used{0};
 };
 
 struct Threshold {
-  const float* bias;   // padded with −∞
-  const float* lower;  // θ − ε/2, padded with 0
+  const float* bias;   // padded
+  const float* lower;  // θ − ε/2, padded
   Pages* pages;
-  int32_t* counts;  // [rows]
-  int32_t* last;    // [rows]: the page being filled
+  int32_t* last;  // [rows]: the page being filled, −1 before the first
   std::atomic<bool>* overflow;
 
-  void operator()(int64_t row, int rows, int64_t column, int, const float* tile) const {
+  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
     if (overflow->load(std::memory_order_relaxed)) return;
     vec shift[NV], limit[NV];
     for (int v = 0; v < NV; v++) {
@@ -150,34 +176,29 @@ struct Threshold {
     for (int i = 0; i < rows; i++, row++) {
       for (int v = 0; v < NV; v++) {
         const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        unsigned bits = mask_bits(~(ivec)(z <= limit[v]));
+        const unsigned bits = mask_bits(~(ivec)(z <= limit[v])) & real_lanes(columns - v * W);
         if (!bits) continue;
-        float values[W];
-        store(values, z);
-        for (; bits; bits &= bits - 1) {
-          const int lane = __builtin_ctz(bits);
-          const int64_t at = counts[row] % Pages::size;
-          if (at == 0) {
-            const int64_t page = pages->used.fetch_add(1, std::memory_order_relaxed);
-            if (page >= pages->limit) {
-              overflow->store(true, std::memory_order_relaxed);
-              return;
-            }
-            pages->next[page] = last[row];
-            last[row] = int32_t(page);
+        int32_t page = last[row];
+        if (page < 0 || pages->counts[page] > Pages::size - W) {
+          const int64_t fresh = pages->used.fetch_add(1, std::memory_order_relaxed);
+          if (fresh >= pages->limit) {
+            overflow->store(true, std::memory_order_relaxed);
+            return;
           }
-          const int64_t entry = last[row] * Pages::size + at;
-          pages->latents[entry] = int32_t(column + v * W + lane);
-          pages->values[entry] = values[lane];
-          counts[row]++;
+          pages->next[fresh] = page;
+          pages->counts[fresh] = 0;
+          last[row] = page = int32_t(fresh);
         }
+        const int64_t at = page * Pages::size + pages->counts[page];
+        pages->counts[page] += keep_lanes(bits, (ivec)z, lanes + int32_t(column + v * W),
+                                          (int32_t*)pages->values + at, pages->latents + at);
       }
     }
   }
 };
 
 thread_local std::vector<float> bias_buffer, lower_buffer, page_values;
-thread_local std::vector<int32_t> counts_buffer, last_buffer, page_latents, page_next;
+thread_local std::vector<int32_t> last_buffer, page_latents, page_next, page_counts;
 
 }  // namespace
 }  // namespace lazyscope
@@ -193,7 +214,7 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
                            float* values) {
   if (rows <= 0 || k <= 0) return;
   thread_local std::vector<float> w_buffer, b_buffer, kth_buffer;
-  thread_local std::vector<uint64_t> keys_buffer;
+  thread_local std::vector<int32_t> ranks_buffer, latents_buffer, counts_buffer;
   if (among) {
     float* rows_of = at_least(w_buffer, among_count * d);
     float* biases = at_least(b_buffer, among_count);
@@ -207,9 +228,10 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
     b = biases;
     latents = among_count;
   }
-  const int64_t capacity = std::max<int64_t>(2 * k, k + 32) + NR;
-  const TopK select{padded(bias_buffer, b, latents, -infinity), k, capacity, at_least(keys_buffer, rows * capacity),
-                    at_least(counts_buffer, rows), at_least(kth_buffer, rows)};
+  const int64_t capacity = (std::max<int64_t>(3 * k, k + 64) + NR + 2 * W) / W * W;
+  const TopK select{padded(bias_buffer, b, latents), k, capacity, at_least(ranks_buffer, rows * capacity),
+                    at_least(latents_buffer, rows * capacity), at_least(counts_buffer, rows),
+                    at_least(kth_buffer, rows)};
   std::fill(select.counts, select.counts + rows, 0);
   std::fill(select.kth, select.kth + rows, 0.0f);
   gemm_tiles(rows, latents, d, {centred(x, centre, rows, d), d, false}, {w, d, true}, select, Split::rows);
@@ -227,42 +249,44 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
 int64_t lazyscope_threshold_encode(const float* x, const float* centre, const float* w, const float* b,
                                    const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit) {
   Pages pages;
-  pages.limit = limit / Pages::size + rows;
+  pages.limit = limit / (Pages::size - W) + 2 * rows;
   pages.latents = at_least(page_latents, pages.limit * Pages::size);
   pages.values = at_least(page_values, pages.limit * Pages::size);
   pages.next = at_least(page_next, pages.limit);
+  pages.counts = at_least(page_counts, pages.limit);
   std::atomic<bool> overflow{false};
   float* low = at_least(lower_buffer, latents + NR);
   if (lower) std::memcpy(low, lower, latents * sizeof(float));
   std::fill(lower ? low + latents : low, low + latents + NR, 0.0f);
-  const Threshold select{padded(bias_buffer, b, latents, -infinity), low, &pages, at_least(counts_buffer, rows),
-                         at_least(last_buffer, rows), &overflow};
-  std::fill(select.counts, select.counts + rows, 0);
+  const Threshold select{padded(bias_buffer, b, latents), low, &pages, at_least(last_buffer, rows),
+                         &overflow};
   std::fill(select.last, select.last + rows, -1);
   gemm_tiles(rows, latents, d, {centred(x, centre, rows, d), d, false}, {w, d, true}, select, Split::rows);
   if (overflow) return -1;
   int64_t total = 0;
-  for (int64_t row = 0; row < rows; row++) total += select.counts[row];
+  for (int64_t page = 0; page < pages.used; page++) total += pages.counts[page];
   return total > limit ? -1 : total;
 }
 
 // The entries found by the call before, row by row: row_start [rows + 1], indices and values [entries].
 void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices, float* values) {
-  const int32_t *counts = counts_buffer.data(), *last_page = last_buffer.data(), *next = page_next.data();
+  const int32_t *counts = page_counts.data(), *last_page = last_buffer.data(), *next = page_next.data();
   const int32_t* latents = page_latents.data();
   const float* found = page_values.data();
   row_start[0] = 0;
-  for (int64_t row = 0; row < rows; row++) row_start[row + 1] = row_start[row] + counts[row];
+  for (int64_t row = 0; row < rows; row++) {
+    int32_t count = 0;
+    for (int32_t page = last_page[row]; page >= 0; page = next[page]) count += counts[page];
+    row_start[row + 1] = row_start[row] + count;
+  }
   parallel_for(0, rows, 64, [&](int64_t first, int64_t end) {
     for (int64_t row = first; row < end; row++) {
       // Pages are linked from the last to the first.
-      int64_t left = counts[row];
+      int64_t to = row_start[row + 1];
       for (int32_t page = last_page[row]; page >= 0; page = next[page]) {
-        const int64_t size = (left - 1) % Pages::size + 1;
-        left -= size;
-        const int64_t to = row_start[row] + left;
-        std::memcpy(indices + to, latents + page * Pages::size, size * sizeof(int32_t));
-        std::memcpy(values + to, found + page * Pages::size, size * sizeof(float));
+        to -= counts[page];
+        std::memcpy(indices + to, latents + page * Pages::size, counts[page] * sizeof(int32_t));
+        std::memcpy(values + to, found + page * Pages::size, counts[page] * sizeof(float));
       }
     }
   });

@@ -1,0 +1,402 @@
+/**
+ * Every fused native kernel against the reference kernel, on random and adversarial inputs. Where inputs are small
+ * integers all arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { DictionaryTensors, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { preActivations } from '../../ops/denseActivations.ts';
+import { referenceKernels } from '../../ops/referenceKernels.ts';
+import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
+import { Random } from '../../tensor/random.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { startBackend } from '../startBackend.ts';
+
+let native: FusedKernels;
+beforeAll(async () => {
+  await startBackend('native', { threads: 2 });
+  native = fusedKernels();
+  expect(native.backend).toBe('native');
+});
+
+const random = Random.fromSeed(1);
+const normals = (shape: number[], scale = 1) =>
+  tf.tensor(
+    random.normals(
+      shape.reduce((a, b) => a * b),
+      scale,
+    ),
+    shape,
+  );
+/** Uniform on −range … range. */
+const integers = (shape: number[], range = 3) =>
+  tf.tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.below(2 * range + 1) - range),
+    shape,
+  );
+const matrix = (make: (shape: number[]) => Tensor, rows: number, columns: number) =>
+  make([rows, columns]) as Tensor2D;
+const vector = (make: (shape: number[]) => Tensor, length: number) => make([length]) as Tensor1D;
+const encoder = (make: (shape: number[]) => Tensor, latents: number, d: number, centre = true): Encoder => ({
+  wEnc: matrix(make, latents, d),
+  bEnc: vector(make, latents),
+  centre: centre ? vector(make, d) : null,
+});
+const arrays = ({ rowStart, indices, values }: SparseEntries) => ({
+  rowStart: [...rowStart.dataSync()],
+  indices: [...indices.dataSync()],
+  values: [...values.dataSync()],
+});
+/** Largest difference, relative to the largest number where that exceeds 1. */
+function difference(a: Tensor | null, b: Tensor | null): number {
+  const [x, y] = [a?.dataSync() ?? [], b?.dataSync() ?? []];
+  expect(x.length).toBe(y.length);
+  let [worst, size] = [0, 1];
+  for (let i = 0; i < x.length; i++) {
+    if (Number.isNaN(x[i]) && Number.isNaN(y[i])) continue;
+    worst = Math.max(worst, Number.isNaN(x[i] - y[i]) ? Infinity : Math.abs(x[i] - y[i]));
+    size = Math.max(size, Math.abs(y[i]) || 0);
+  }
+  return worst / size;
+}
+
+/** rows, d, latents, k: ones, primes, k = latents, whole and broken tiles, more rows than a block. */
+const shapes = [
+  [1, 1, 1, 1],
+  [1, 7, 16, 3],
+  [3, 5, 31, 31],
+  [5, 13, 97, 7],
+  [67, 29, 131, 11],
+  [200, 16, 257, 64],
+  [33, 300, 48, 48],
+  [1000, 8, 64, 5],
+] as const;
+
+describe('topKEncode', () => {
+  test.each(shapes)(
+    '%i rows, d = %i, %i latents, k = %i: exact, ties by lower latent',
+    (rows, d, latents, k) => {
+      const x = matrix(integers, rows, d);
+      const e = encoder(integers, latents, d);
+      expect(arrays(native.topKEncode(x, e, k))).toEqual(arrays(referenceKernels.topKEncode(x, e, k)));
+      const among = Int32Array.from({ length: latents }, (_, i) => i).filter((i) => i % 3 !== 1);
+      const some = Math.min(k, among.length);
+      expect(arrays(native.topKEncode(x, e, some, among))).toEqual(
+        arrays(referenceKernels.topKEncode(x, e, some, among)),
+      );
+    },
+  );
+
+  test('many latents and real numbers: what was chosen is what the same product ranks highest', () => {
+    const x = matrix(normals, 8, 24);
+    const e = encoder(normals, 3000, 24);
+    const got = arrays(native.topKEncode(x, e, 32));
+    const z = preActivations(x, e).arraySync();
+    z.forEach((row, b) => {
+      const order = row.map((value, i) => [value, i] as const).sort((p, q) => q[0] - p[0]);
+      const chosen = new Set(got.indices.slice(b * 32, (b + 1) * 32));
+      const kth = order[31][0];
+      for (const [value, i] of order)
+        if (Math.abs(value - kth) > 1e-5) expect(chosen.has(i)).toBe(value > kth);
+      got.values.slice(b * 32, (b + 1) * 32).forEach((value, j) => {
+        expect(value).toBeCloseTo(row[got.indices[b * 32 + j]], 4);
+      });
+    });
+  });
+
+  /** z = x·w + b with d = 1, x = 1, w = 0: pre-activations at will. */
+  function encodeRow(z: number[], k: number) {
+    const e = { wEnc: tf.zeros<never>([z.length, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
+    const x = tf.ones([2, 1]) as Tensor2D;
+    const [a, b] = [native, referenceKernels].map((kernels) => arrays(kernels.topKEncode(x, e, k)));
+    expect(a).toEqual(b);
+    return { indices: a.indices.slice(0, k), values: a.values.slice(0, k) };
+  }
+
+  test('all-negative rows give zeros at the lowest latents', () => {
+    expect(
+      encodeRow(
+        Array.from({ length: 40 }, (_, i) => -1 - i),
+        3,
+      ),
+    ).toEqual({ indices: [0, 1, 2], values: [0, 0, 0] });
+  });
+  test('padding goes around the latents that fire', () => {
+    expect(encodeRow([-1, 2, -1, -1, 5, -1], 4)).toEqual({ indices: [0, 1, 2, 4], values: [0, 2, 0, 5] });
+  });
+  test('zeros of either sign never fire', () => {
+    expect(encodeRow([-0, 0, 1, -0, 0], 2)).toEqual({ indices: [0, 2], values: [0, 1] });
+  });
+  test('subnormal numbers are positive numbers', () => {
+    const tiny = 2 ** -149;
+    expect(encodeRow([0, tiny, 2 * tiny, -tiny, tiny], 3)).toEqual({
+      indices: [1, 2, 4],
+      values: [tiny, 2 * tiny, tiny],
+    });
+  });
+  test('equal values everywhere: the lowest latents', () => {
+    expect(
+      encodeRow(
+        Array.from({ length: 500 }, () => 1),
+        4,
+      ).indices,
+    ).toEqual([0, 1, 2, 3]);
+  });
+  test('ties with the k-th that come after larger values lose to those before', () => {
+    const z = Array.from({ length: 600 }, (_, i) => (i % 100 === 99 ? 9 : 5));
+    expect(encodeRow(z, 8).indices).toEqual([0, 1, 99, 199, 299, 399, 499, 599]);
+  });
+  test('ascending rows replace everything they had chosen', () => {
+    const z = Array.from({ length: 700 }, (_, i) => i + 1);
+    expect(encodeRow(z, 5).indices).toEqual([695, 696, 697, 698, 699]);
+  });
+  test('NaN and infinity rank above every number and come back as they were', () => {
+    const z = Array.from({ length: 300 }, (_, i) => i + 1);
+    z[290] = NaN;
+    z[10] = Infinity;
+    z[5] = -Infinity;
+    expect(encodeRow(z, 3)).toEqual({ indices: [10, 290, 299], values: [Infinity, NaN, 300] });
+    expect(
+      encodeRow(
+        Array.from({ length: 300 }, () => NaN),
+        2,
+      ),
+    ).toEqual({ indices: [0, 1], values: [NaN, NaN] });
+  });
+});
+
+describe('thresholdEncode', () => {
+  const firing = (found: Entries, threshold: Tensor1D | null) => arrays(firingEntries(found, threshold));
+
+  test.each(shapes)('%i rows, d = %i, %i latents: the latents above their thresholds', (rows, d, latents) => {
+    const x = matrix(integers, rows, d);
+    for (const shift of [0, -30]) {
+      // Shifted down, few fire and the list is taken; else the matrix.
+      const wide = encoder(integers, latents, d, false);
+      const e = { ...wide, bEnc: wide.bEnc.add<Tensor1D>(shift) };
+      for (const threshold of [null, tf.range(0, latents).mod<Tensor1D>(4).add<Tensor1D>(1)]) {
+        const selection = { threshold, bandwidth: 0 };
+        expect(firing(native.thresholdEncode(x, e, selection), threshold)).toEqual(
+          firing(referenceKernels.thresholdEncode(x, e), threshold),
+        );
+      }
+    }
+  });
+
+  test('few firings make a list, with the entries just below θ; many make the matrix', () => {
+    const x = matrix(normals, 300, 20);
+    const e = encoder((shape) => normals(shape, 0.1), 500, 20, false);
+    const threshold = tf.fill([500], 1) as Tensor1D;
+    const found = native.thresholdEncode(x, e, { threshold, bandwidth: 0.5 });
+    if (found.kind !== 'sparse') throw new Error('expected a list');
+    const { indices, values, rowStart } = arrays(found);
+    expect(values.every((z) => z > 0.75)).toBe(true);
+    expect(values.some((z) => z < 1)).toBe(true);
+    for (let b = 0; b < 300; b++) {
+      const own = indices.slice(rowStart[b], rowStart[b + 1]);
+      expect(own).toEqual([...own].sort((p, q) => p - q));
+    }
+    const all = preActivations(x, e)
+      .dataSync()
+      .filter((z) => z > 0.75);
+    expect(Math.abs(all.length - values.length)).toBeLessThan(3);
+    expect(native.thresholdEncode(x, e, { threshold: null, bandwidth: 0 }).kind).toBe('dense');
+  });
+
+  test('rows that fire densely after a sparse sample fall back to the matrix', () => {
+    const quiet = tf.zeros([64, 4]);
+    const loud = tf.ones([150, 4]);
+    const e = { wEnc: tf.ones([130, 4]) as Tensor2D, bEnc: tf.fill([130], -1) as Tensor1D, centre: null };
+    const x = tf.concat([quiet, loud]) as Tensor2D;
+    const found = native.thresholdEncode(x, e, { threshold: null, bandwidth: 0 });
+    expect(found.kind).toBe('dense');
+    expect(firing(found, null)).toEqual(firing(referenceKernels.thresholdEncode(x, e), null));
+  });
+
+  test('a row may fire everywhere while the others are silent; NaN fires', () => {
+    const x = tf.concat([tf.zeros([400, 4]), tf.ones([1, 4]), tf.fill([1, 4], NaN)]) as Tensor2D;
+    const e = { wEnc: tf.ones([700, 4]) as Tensor2D, bEnc: tf.fill([700], -1) as Tensor1D, centre: null };
+    const found = native.thresholdEncode(x, e, { threshold: null, bandwidth: 0 });
+    expect(found.kind).toBe('sparse');
+    expect(firing(found, null)).toEqual(firing(referenceKernels.thresholdEncode(x, e), null));
+  });
+});
+
+/** Random entries, a share of which is below the threshold. */
+function randomEntries(rows: number, latents: number, density: number): SparseEntries {
+  const rowStart = new Int32Array(rows + 1);
+  const indices: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < latents; i++) if (random.uniform() < density) indices.push(i);
+    rowStart[row + 1] = indices.length;
+  }
+  return sparseEntries(latents, rowStart, Int32Array.from(indices), random.normals(indices.length));
+}
+
+describe.each([...shapes.map(([rows, d, latents]) => [rows, d, latents] as const), [700, 70, 300] as const])(
+  'products with a sparse matrix: %i rows, d = %i, %i latents',
+  (rows, d, latents) => {
+    const entries = () => randomEntries(rows, latents, 0.2);
+    test('sparseDecode, sparseDots, sparseOuter', () => {
+      const s = entries();
+      const [w, g] = [matrix(normals, latents, d), matrix(normals, rows, d)];
+      expect(difference(native.sparseDecode(s, w), referenceKernels.sparseDecode(s, w))).toBeLessThan(1e-5);
+      expect(difference(native.sparseDots(s, g, w), referenceKernels.sparseDots(s, g, w))).toBeLessThan(1e-5);
+      expect(difference(native.sparseOuter(s, g), referenceKernels.sparseOuter(s, g))).toBeLessThan(1e-5);
+    });
+
+    test.each(['list', 'matrix'] as const)('firings and reconstruct from a %s', (form) => {
+      const z: Entries =
+        form === 'list'
+          ? entries()
+          : { kind: 'dense', rows, latents, values: matrix(normals, rows, latents) };
+      const [wDec, bias, target] = [
+        matrix(normals, latents, d),
+        vector(normals, d),
+        matrix(normals, rows, d),
+      ];
+      for (const threshold of [null, tf.abs(vector(normals, latents)) as Tensor1D]) {
+        const [a, b] = [native, referenceKernels].map((kernels) => kernels.firings(z, threshold));
+        expect(a.counts).toEqual(b.counts);
+        expect(difference(tf.tensor1d(a.sums), tf.tensor1d(b.sums))).toBeLessThan(1e-5);
+        for (const decoder of [
+          { wDec, bias },
+          { wDec, bias: null },
+        ]) {
+          const [p, q] = [native, referenceKernels].map((kernels) =>
+            kernels.reconstruct(z, threshold, decoder, target),
+          );
+          expect(difference(p.error, q.error)).toBeLessThan(1e-5);
+          expect(difference(p.dots, q.dots)).toBeLessThan(1e-5);
+          expect(Math.abs(p.squaredError / q.squaredError - 1)).toBeLessThan(1e-5);
+        }
+      }
+    });
+  },
+);
+
+const names = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+
+/** A request with every term there is, or without some. */
+function request(
+  [rows, d, latents]: readonly [number, number, number],
+  options: { form: 'list' | 'matrix'; jump?: boolean; auxiliary?: boolean; l1?: number; subtract?: boolean },
+) {
+  const { form, jump = false, auxiliary = false, l1 = 0, subtract = true } = options;
+  const variable = (make: Tensor) => tf.variable(make, false);
+  const parameters = () => ({
+    wEnc: variable(normals([latents, d])),
+    bEnc: variable(normals([latents])),
+    wDec: variable(normals([latents, d])),
+    bDec: variable(normals([d])),
+    logThreshold: jump ? variable(normals([latents], 0.3)) : null,
+  });
+  const own = parameters();
+  const entries: Entries =
+    form === 'list'
+      ? randomEntries(rows, latents, 0.2)
+      : { kind: 'dense', rows, latents, values: matrix(normals, rows, latents) };
+  const auxEntries = randomEntries(rows, latents, 0.1);
+  const threshold = own.logThreshold ? (tf.exp(own.logThreshold) as Tensor1D) : null;
+  const made: GradientRequest = {
+    parameters: own,
+    x: matrix(normals, rows, d),
+    subtractsDecoderBias: subtract,
+    main: {
+      entries,
+      error: matrix(normals, rows, d),
+      dots: normals(entries.values.shape) as Tensor1D,
+      scale: 0.3,
+    },
+    auxiliary: auxiliary
+      ? {
+          entries: auxEntries,
+          error: matrix(normals, rows, d),
+          dots: normals(auxEntries.values.shape) as Tensor1D,
+          scale: 0.7,
+        }
+      : null,
+    l1,
+    jump: threshold && { threshold, bandwidth: 0.8, l0Gradient: 0.05 },
+  };
+  return { made, parameters };
+}
+
+const variants = [
+  ['ReLU, list', { form: 'list', l1: 0.2 }],
+  ['ReLU, matrix', { form: 'matrix', l1: 0.2 }],
+  ['TopK with AuxK', { form: 'list', auxiliary: true }],
+  ['JumpReLU, list', { form: 'list', jump: true, subtract: false }],
+  ['JumpReLU, matrix', { form: 'matrix', jump: true, subtract: false }],
+] as const;
+
+describe.each(variants)('gradients and update: %s', (_, options) => {
+  test.each([...shapes, [900, 40, 130, 0] as const])('%i rows, d = %i, %i latents', (rows, d, latents) => {
+    const { made } = request([rows, d, latents], options);
+    const got = native.gradients(made);
+    const want = referenceKernels.gradients(made);
+    for (const name of names) expect(difference(got[name], want[name])).toBeLessThan(2e-5);
+    // Asking for the gradient changes nothing.
+    for (const name of names) expect(difference(native.gradients(made)[name], got[name])).toBe(0);
+  });
+
+  test.each([
+    ['plain', { clipNorm: null, unitNormDecoder: false }],
+    ['clipped', { clipNorm: 0.5, unitNormDecoder: false }],
+    ['unit norm', { clipNorm: null, unitNormDecoder: true }],
+    ['clipped, unit norm', { clipNorm: 0.5, unitNormDecoder: true }],
+  ] as const)('two Adam steps, %s', (_, adam) => {
+    const { made, parameters } = request([60, 24, 50], options);
+    const zeros = () => {
+      const like = parameters();
+      for (const name of names) like[name]?.assign(tf.zerosLike(like[name] as Tensor));
+      return like;
+    };
+    const copy = (request: GradientRequest): GradientRequest => ({
+      ...request,
+      parameters: Object.fromEntries(
+        names.map((name) => [
+          name,
+          request.parameters[name] && tf.variable(request.parameters[name].clone().add(0), false),
+        ]),
+      ) as unknown as GradientRequest['parameters'],
+      main: {
+        ...request.main,
+        entries: { ...request.main.entries, values: request.main.entries.values.add(0) } as Entries,
+        dots: request.main.dots.add(0),
+      },
+    });
+    const results = [native, referenceKernels].map((kernels) => {
+      const own = copy(made);
+      const moments = { first: zeros(), second: zeros() };
+      for (const step of [1, 2]) {
+        const settings = { learningRate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, step, ...adam };
+        kernels.update(
+          copy(own).main === own.main ? own : { ...own, main: copy(own).main },
+          moments,
+          settings,
+        );
+      }
+      return { parameters: own.parameters, ...moments };
+    });
+    for (const part of ['parameters', 'first', 'second'] as const)
+      for (const name of names)
+        expect(difference(results[0][part][name], results[1][part][name])).toBeLessThan(1e-5);
+    if (adam.unitNormDecoder)
+      for (const norm of (results[0].parameters.wDec as Tensor2D).norm('euclidean', 1).dataSync())
+        expect(norm).toBeCloseTo(1, 5);
+  });
+});
+
+test('one thread and two give the same bits', async () => {
+  const { made } = request([900, 40, 130], { form: 'list', l1: 0.1 });
+  const x = matrix(normals, 900, 40);
+  const e = encoder(normals, 130, 40);
+  const both: { gradients: DictionaryTensors; code: SparseEntries }[] = [];
+  for (const threads of [1, 2]) {
+    await startBackend('native', { threads });
+    both.push({ gradients: native.gradients(made), code: native.topKEncode(x, e, 9) });
+  }
+  for (const name of names) expect(difference(both[0].gradients[name], both[1].gradients[name])).toBe(0);
+  expect(arrays(both[0].code)).toEqual(arrays(both[1].code));
+});
