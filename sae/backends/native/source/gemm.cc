@@ -217,7 +217,8 @@ void Store::operator()(int64_t row, int rows, int64_t column, int columns, const
 }
 
 void product(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Store& out) {
-  constexpr int64_t deep = 8 * gemm::KC;
+  // Measured: C may be written again every 2 KC of depth rather than have blocks of A too small to reuse B.
+  const int64_t deep = k <= 4 * gemm::KC ? 4 * gemm::KC : 2 * gemm::KC;
   int64_t from = 0;
   do {
     const int64_t depth = std::min(deep, k - from);
