@@ -21,9 +21,9 @@ export function FrequencyPanel({
   layer: string;
   change: (layer: string) => void;
 }) {
-  const layers = [...new Set(reports.flatMap(({ report }) => report.layers.map((one) => one.layer)))].sort(
-    (a, b) => a - b,
-  );
+  const layers = [
+    ...new Set(reports.flatMap(({ report }) => report.layers.map((one) => one.layer))),
+  ].toSorted((a, b) => a - b);
   const series = useMemo(() => frequencySeries(reports, layer, colours), [reports, layer, colours]);
   return (
     <Panel

@@ -1,0 +1,465 @@
+/**
+ * The real pages in a real browser, on the real server: what a person does with the explorer, from the runs to a
+ * feature, its counterpart in another seed, the comparison, the lazy neurons and a job. What the pages say is
+ * compared with what the server's own client says, and on the fixture store with what is planted there.
+ *
+ * LAZYSCOPE_TEST_STORE points it at another store (nothing is written to it). Screenshots stay in screenshots/.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLazyscopeClient, type LazyscopeClient, type RunRow } from '../server/client.ts';
+import { latents, sharedConcepts } from '../server/fixtures/fixtureDictionary.ts';
+import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
+import { serve, type RunningServer } from '../server/serve.ts';
+import { pageFaults } from './browserChecks.ts';
+import { fixed, percent } from './format/number.ts';
+import { visibleToken } from './format/tokenText.ts';
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const hasChromium = existsSync(executablePath);
+const given = process.env.LAZYSCOPE_TEST_STORE;
+const root = join(import.meta.dirname, '..');
+const screenshots = join(root, 'screenshots');
+
+describe.skipIf(!hasChromium)(
+  hasChromium
+    ? 'the explorer'
+    : `the explorer: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
+  { timeout: 120_000 },
+  () => {
+    let folder: string;
+    let server: RunningServer;
+    let browser: Browser;
+    let context: BrowserContext;
+    let page: Page;
+    let client: LazyscopeClient;
+    let runs: RunRow[];
+    /** Console errors, failed requests and requests to other hosts, since the last look. */
+    const troubles: string[] = [];
+    const serverLog: string[] = [];
+
+    beforeAll(async () => {
+      folder = given ?? (await mkdtemp(join(tmpdir(), 'lazyscope-explorer-')));
+      if (!given) await writeFixtureStore(folder);
+      await mkdir(screenshots, { recursive: true });
+      server = await serve({
+        dataFolder: folder,
+        bundledModels: [],
+        version: '0.0.0',
+        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
+        log: (line) => void serverLog.push(line),
+        port: 0,
+        explorer: { web: import.meta.dirname, root },
+      });
+      client = createLazyscopeClient({ url: server.url });
+      runs = await client.runs.list.query();
+      browser = await chromium.launch({
+        executablePath,
+        args: [
+          '--no-sandbox',
+          '--disable-gpu',
+          '--disable-quic',
+          '--no-first-run',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+        ],
+      });
+      context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
+      page = await context.newPage();
+      page.on('console', (message) => {
+        if (message.type() === 'error' || message.type() === 'warning')
+          troubles.push(`console: ${message.text()}`);
+      });
+      page.on('pageerror', (error) => troubles.push(`page error: ${error.message}`));
+      page.on('requestfailed', (request) => {
+        const reason = request.failure()?.errorText ?? '';
+        // Leaving a page ends its subscription and prefetches: not a failure of theirs.
+        if (!reason.includes('ERR_ABORTED')) troubles.push(`failed: ${request.url()} ${reason}`);
+      });
+      page.on('response', (response) => {
+        if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
+      });
+      page.on('request', (request) => {
+        if (!request.url().startsWith(server.url) && /^https?:/.test(request.url()))
+          troubles.push(`asked another host: ${request.url()}`);
+      });
+    }, 240_000);
+
+    afterAll(async () => {
+      await browser?.close();
+      await server?.close();
+      if (!given && folder) await rm(folder, { recursive: true, force: true });
+    });
+
+    const settled = async () => {
+      await page.waitForFunction(
+        () =>
+          document.querySelector('h1') &&
+          ![...document.querySelectorAll('[role=status]')].some((one) => one.textContent === 'Loading…'),
+      );
+      await page.evaluate(() => document.fonts.ready);
+    };
+    const go = async (path: string) => {
+      await page.goto(server.url + path);
+      await settled();
+    };
+    const noTroubles = () => expect(troubles.splice(0)).toEqual([]);
+
+    /** The page in both themes at both widths: no fault in any, and a picture of each. */
+    const lookAt = async (name: string) => {
+      for (const width of [1280, 390])
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme });
+          await page.setViewportSize({ width, height: 860 });
+          await page.waitForFunction(
+            (theme) => document.documentElement.dataset.theme === theme,
+            colorScheme,
+          );
+          // Charts are drawn for the width they have now.
+          await page.waitForFunction(() =>
+            [...document.querySelectorAll('figure svg[role=img]')].every(
+              (svg) =>
+                Math.abs(Number(svg.getAttribute('width')) - (svg.parentElement?.clientWidth ?? 0)) <= 1,
+            ),
+          );
+          const height = await page.evaluate(() => document.documentElement.scrollHeight);
+          await page.setViewportSize({ width, height: Math.min(6_000, Math.max(860, height)) });
+          await page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`) });
+          expect(await page.evaluate(pageFaults), `${name} at ${width}, ${colorScheme}`).toEqual([]);
+        }
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.setViewportSize({ width: 1280, height: 860 });
+      noTroubles();
+    };
+    /** Pages and server take their time on a busy machine. */
+    const eventually = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
+    const text = () => page.locator('main').innerText();
+
+    test('the overview answers both questions with the store’s own numbers', async () => {
+      await go('/');
+      await page.getByText('pairs', { exact: false }).first().waitFor();
+      const shown = await text();
+      const comparisons = (await client.comparisons.list.query()).filter((one) => one.a.run === one.b.run);
+      const run = comparisons[0]!.a.run;
+      const own = comparisons.filter((one) => one.a.run === run).map((one) => one.shared);
+      expect(shown).toContain(percent(own.reduce((sum, one) => sum + one, 0) / own.length));
+      for (const report of (await client.sparsity.list.query()).slice(0, 4))
+        expect(shown).toContain(percent(report.activationRatio));
+      const overview = await client.overview.get.query();
+      expect(shown).toContain(overview.features.toLocaleString('en-US'));
+      await lookAt('overview');
+    });
+
+    test('runs: a table of every dictionary and a plot of sparsity against reconstruction', async () => {
+      await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Runs' }).click();
+      await page.waitForURL('**/runs');
+      await settled();
+      expect(await page.title()).toBe('Runs · Lazyscope');
+      expect(await page.getByRole('table', { name: 'Dictionaries' }).locator('tbody tr').count()).toBe(
+        runs.length,
+      );
+      const plot = page.getByRole('img', { name: /FVU against L0/ });
+      await plot.waitFor();
+      expect(await plot.locator('[aria-label=dot] path').count()).toBe(
+        runs.filter((run) => run.l0 !== null).length,
+      );
+
+      await page.getByRole('button', { name: /Sort by fvu, largest/ }).click();
+      const worst = runs.filter((run) => run.fvu !== null).toSorted((a, b) => b.fvu! - a.fvu!)[0]!;
+      const first = page.getByRole('table', { name: 'Dictionaries' }).locator('tbody tr').first();
+      await eventually(() => first.innerText()).toContain(fixed(worst.fvu));
+      expect(page.url()).toContain('sort=fvu');
+      await lookAt('runs');
+    });
+
+    test('a run: its seeds’ evaluations, a curve a seed, its configuration', async () => {
+      const run = stableRun().name;
+      await page.getByRole('link', { name: run, exact: true }).first().click();
+      await page.waitForURL(`**/runs/${run}`);
+      await settled();
+      const detail = await client.runs.get.query({ name: run });
+      const shown = await text();
+      for (const seed of detail.seeds) expect(shown).toContain(percent(seed.evaluation!.ceRecovered));
+      const curve = page.getByRole('img', { name: /^FVU against tokens/ });
+      await curve.waitFor();
+      expect(await curve.locator('[aria-label=line] path').count()).toBe(detail.seeds.length);
+      expect(shown).toContain(detail.manifest.config.hook);
+      await lookAt('run');
+    });
+
+    test('features: sorted, filtered and moved through with the keyboard; the address keeps it', async () => {
+      const { name: run, seed } = stableRun();
+      await page
+        .getByRole('link', { name: `seed ${seed}`, exact: true })
+        .first()
+        .click();
+      await page.waitForURL(`**/runs/${run}/${seed}`);
+      await settled();
+      const rows = page.getByRole('table', { name: 'Latents' }).locator('tbody tr');
+      const expected = await client.features.list.query({
+        run,
+        seed,
+        sort: 'maxActivation',
+        filter: { dead: false },
+      });
+      await eventually(() => rows.first().getByRole('link').innerText()).toBe(
+        String(expected.rows[0]!.latent),
+      );
+      expect(await page.getByRole('navigation', { name: 'Pages of latents' }).innerText()).toContain(
+        `of ${expected.total.toLocaleString('en-US')} latents`,
+      );
+
+      await rows.first().getByRole('link').focus();
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('j');
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
+        String(expected.rows[2]!.latent),
+      );
+      await lookAt('features');
+
+      const word = expected.rows
+        .find((row) => row.topTokens[0] && /[a-z]{2}/.test(row.topTokens[0].text))!
+        .topTokens[0]!.text.trim();
+      await page.getByRole('searchbox', { name: /token/ }).fill(word);
+      await page.waitForURL(/token=/);
+      const found = await client.features.list.query({
+        run,
+        seed,
+        sort: 'maxActivation',
+        filter: { dead: false, token: word },
+      });
+      await eventually(() => rows.count()).toBe(Math.min(50, found.total));
+
+      await page.reload();
+      await settled();
+      await eventually(() => rows.count()).toBe(Math.min(50, found.total));
+      noTroubles();
+    });
+
+    test('a feature: where it fires, what it says, and the same feature in another seed', async () => {
+      const { feature, counterpart } = await sharedFeature();
+      await go(`/runs/${feature.run}/${feature.seed}/${feature.latent}`);
+      const shown = await text();
+      expect(shown).toContain(`Comes back in`);
+      expect(shown).toContain(percent(feature.density, 2));
+
+      // The strongest example's peak is shaded most, and says its value.
+      const best = feature.examples.find((one) => one.band === 'top')!.examples[0]!;
+      const example = page.getByRole('region', { name: 'Examples' }).locator('li').first();
+      expect((await example.innerText()).replace(/\s/g, '')).toContain(
+        visibleToken(best.tokens[best.position - best.start]!.text).trim(),
+      );
+      const shades = await example.locator('p span[title]').evaluateAll((spans) =>
+        spans.map((span) => ({
+          value: Number((span as HTMLElement).title),
+          colour: (span as HTMLElement).style.backgroundColor,
+        })),
+      );
+      const strength = (colour: string) => Number(/([\d.]+)%/.exec(colour)?.[1] ?? 0);
+      expect(shades.length).toBeGreaterThan(0);
+      const byValue = shades.toSorted((a, b) => b.value - a.value);
+      expect(byValue.map((one) => strength(one.colour))).toEqual(
+        byValue.map((one) => strength(one.colour)).toSorted((a, b) => b - a),
+      );
+
+      const promoted = await page
+        .getByRole('region', { name: 'What it makes the model say' })
+        .locator('li')
+        .first()
+        .innerText();
+      expect(promoted.replace(/\s/g, '')).toContain(visibleToken(feature.promoted[0]!.text).trim());
+
+      const card = page
+        .locator('#counterparts li')
+        .filter({ hasText: `Seed ${counterpart.seed}, latent ${counterpart.latent}` });
+      expect(await card.innerText()).toContain(fixed(counterpart.decoderCosine, 2));
+      expect(await card.innerText()).toContain('shared');
+      await lookAt('feature');
+
+      await card
+        .getByRole('link', { name: `Seed ${counterpart.seed}, latent ${counterpart.latent}` })
+        .click();
+      await page.waitForURL(`**/runs/${counterpart.run}/${counterpart.seed}/${counterpart.latent}`);
+      await eventually(() => page.locator('h1').innerText()).toBe(`Latent ${counterpart.latent}`);
+      // And from there back: the matching is one to one.
+      await page
+        .locator('#counterparts')
+        .getByRole('link', { name: `Seed ${feature.seed}, latent ${feature.latent}` })
+        .waitFor();
+      await page.keyboard.press('ArrowRight');
+      await page.waitForURL(
+        `**/${counterpart.seed}/${counterpart.latent! + 1 < feature.width ? counterpart.latent! + 1 : counterpart.latent}`,
+      );
+      noTroubles();
+    });
+
+    test.skipIf(given)('a label is kept, shown in the table, and found by the jump box', async () => {
+      const { feature } = await sharedFeature();
+      const path = `/runs/${feature.run}/${feature.seed}/${feature.latent}`;
+      await go(path);
+      await page.getByRole('textbox', { name: 'Label' }).fill('planted concept');
+      await page.getByRole('button', { name: 'Save label' }).click();
+      await page.getByText('Saved.').waitFor();
+      expect(
+        (await client.features.get.query({ run: feature.run, seed: feature.seed, latent: feature.latent }))
+          .label,
+      ).toBe('planted concept');
+      await go('/');
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox').fill('planted');
+      await page.getByRole('option', { name: /planted concept/ }).waitFor();
+      await page.keyboard.press('Enter');
+      await page.waitForURL(`**${path}`);
+      noTroubles();
+    });
+
+    test('compare: pairs of seeds, the threshold in the reader’s hand, both sides of each pair', async () => {
+      await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Compare' }).click();
+      await page.waitForURL('**/compare');
+      await settled();
+      const { name } = stableRun();
+      const comparison = (await client.comparisons.list.query()).find(
+        (one) => one.a.run === name && one.b.run === name,
+      )!;
+      if (!given) expect(comparison.shared).toBeCloseTo(sharedConcepts(comparison.b.seed) / latents);
+      await lookAt('compare');
+
+      await page
+        .getByRole('link', {
+          name: `Seeds ${comparison.a.seed} and ${comparison.b.seed}: ${percent(comparison.shared)} shared`,
+        })
+        .first()
+        .click();
+      await page.waitForURL('**/compare/*');
+      await settled();
+      const { curve, manifest } = await client.comparisons.get.query({
+        name: decodeURIComponent(page.url().split('/').at(-1)!),
+      });
+      const slider = page.getByRole('slider', { name: 'Cosine threshold' });
+      expect(Number(await slider.inputValue())).toBeCloseTo(manifest.threshold);
+      await slider.focus();
+      for (let step = 0; step < 5; step++) await page.keyboard.press('ArrowRight');
+      const moved = curve.find((point) => Math.abs(point.threshold - manifest.threshold - 0.05) < 1e-6)!;
+      const panel = page.getByRole('region', { name: 'How alike is alike enough?' });
+      await eventually(() => panel.innerText()).toContain(percent(moved.shared));
+      // And by dragging: the pointer in the middle of the plot is a threshold of a half.
+      const box = (await slider.boundingBox())!;
+      await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+      await eventually(async () => Number(await slider.inputValue())).toBeCloseTo(0.5, 1);
+
+      const matches = await client.comparisons.matches.query({ name: manifest.name, limit: 25 });
+      const row = page.getByRole('table', { name: 'Matched pairs' }).locator('tbody tr').first();
+      const [first] = matches.rows;
+      expect(await row.innerText()).toContain(fixed(first!.decoderCosine, 2));
+      expect(await row.getByRole('link').allInnerTexts()).toEqual([
+        String(first!.latent),
+        String(first!.decoderMatch),
+      ]);
+      await lookAt('comparison');
+    });
+
+    test('lazy neurons: every report’s layers, ReLU over GELU, and the neurons of a layer', async () => {
+      await page
+        .getByRole('navigation', { name: 'Sections' })
+        .getByRole('link', { name: 'Lazy neurons' })
+        .click();
+      await page.waitForURL('**/lazy');
+      await settled();
+      const list = (await client.sparsity.list.query()).slice(0, 2);
+      const shown = await text();
+      for (const report of list) {
+        const { report: full } = await client.sparsity.get.query({ name: report.name });
+        const table = page.getByRole('table', { name: `Layers of ${report.name}` });
+        expect(await table.locator('tbody tr').count()).toBe(full.layers.length);
+        expect(await table.innerText()).toContain(percent(full.layers[0]!.activationRatio));
+        expect(shown).toContain(percent(report.activationRatio));
+      }
+      await page.getByRole('img', { name: /^Neurons by the share of tokens/ }).waitFor();
+      await page.getByRole('img', { name: /CETT/ }).waitFor();
+      await lookAt('lazy');
+
+      const { name } = list[0]!;
+      await page.getByRole('link', { name: `Neurons of layer 0 of ${name}` }).click();
+      await page.waitForURL(`**/lazy/${name}/0`);
+      await settled();
+      const neurons = await client.sparsity.neurons.query({
+        name,
+        layer: 0,
+        sort: 'frequency',
+        order: 'asc',
+      });
+      const row = page.getByRole('table', { name: 'Neurons of layer 0' }).locator('tbody tr').first();
+      await row.waitFor();
+      expect(await row.locator('td').first().innerText()).toBe(String(neurons.rows[0]!.neuron));
+      await lookAt('layer');
+    });
+
+    test.skipIf(given)(
+      'a job: started from its form, followed to its end, its result in the store',
+      async () => {
+        await go('/jobs?start=sparsity');
+        const form = page.getByRole('form', { name: 'Measure lazy neurons' });
+        await form.getByRole('button', { name: 'Measure lazy neurons' }).click();
+        // Nothing was chosen: the form says what is missing, and the server is not asked.
+        await form.getByText('Text is needed.').waitFor();
+        await form.getByLabel('Model').selectOption('fixture-relu');
+        await form.getByLabel('Text', { exact: true }).selectOption('dataset:moby-dick');
+        await form.getByLabel('Name').fill('from-the-explorer');
+        await form.getByLabel('Most tokens').fill('512');
+        await form.getByRole('button', { name: 'Measure lazy neurons' }).click();
+        const card = page.locator('main li').filter({ hasText: 'Measure lazy neurons' }).first();
+        await card
+          .getByText(/queued|running|done/)
+          .first()
+          .waitFor();
+        await lookAt('jobs');
+        await card.getByText('done').waitFor({ timeout: 90_000 });
+        expect(await card.innerText()).toContain('--max-tokens 512');
+        await page
+          .getByRole('navigation', { name: 'Sections' })
+          .getByRole('link', { name: 'Lazy neurons' })
+          .click();
+        await page.getByRole('checkbox', { name: /from-the-explorer/ }).waitFor();
+        noTroubles();
+      },
+    );
+
+    test('what is not there is said in words, with a way on', async () => {
+      await page.goto(`${server.url}/runs/no-such-run`);
+      await page.getByRole('alert').filter({ hasText: 'no-such-run' }).waitFor();
+      await page.goto(`${server.url}/nowhere`);
+      await page.getByRole('heading', { name: 'No such page' }).waitFor();
+      expect(await page.evaluate(pageFaults)).toEqual([]);
+      troubles.length = 0;
+    });
+
+    /** A seed of a run that was compared with itself: an evaluated, indexed one. */
+    function stableRun(): RunRow {
+      const row =
+        runs.find((run) => run.indexed && run.architecture === 'topk') ?? runs.find((run) => run.indexed);
+      if (!row) throw new Error('the store has no indexed dictionary to test with');
+      return row;
+    }
+
+    async function sharedFeature() {
+      const { name: run, seed } = stableRun();
+      const { rows } = await client.features.list.query({
+        run,
+        seed,
+        sort: 'density',
+        filter: { dead: false, minStability: 1 },
+        limit: 1,
+      });
+      const feature = await client.features.get.query({ run, seed, latent: rows[0]!.latent });
+      const counterpart = feature.counterparts.find(
+        (one) => one.sameConfiguration && one.shared && one.latent !== null,
+      )!;
+      return { feature, counterpart };
+    }
+  },
+);
