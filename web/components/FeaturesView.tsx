@@ -51,7 +51,11 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
           tokens.
         </EmptyState>
       ) : (
-        <Panel title="Latents" note="↑ ↓ or j k move between rows, Enter opens one." flush>
+        <Panel
+          title="Latents"
+          note={<span className="with-keyboard">↑ ↓ or j k move between rows, Enter opens one.</span>}
+          flush
+        >
           <FeatureFilters state={state} change={(changes) => change({ ...changes, offset: '0' })} />
           <Loaded
             query={features}

@@ -21,9 +21,6 @@ export function FrequencyPanel({
   layer: string;
   change: (layer: string) => void;
 }) {
-  const layers = [
-    ...new Set(reports.flatMap(({ report }) => report.layers.map((one) => one.layer))),
-  ].toSorted((a, b) => a - b);
   const series = useMemo(() => frequencySeries(reports, layer, colours), [reports, layer, colours]);
   return (
     <Panel
@@ -35,7 +32,7 @@ export function FrequencyPanel({
           value={layer}
           options={[
             { value: 'all', name: 'All layers' },
-            ...layers.map((one) => ({ value: String(one), name: `layer ${one}` })),
+            ...layersOf(reports).map((one) => ({ value: String(one), name: `layer ${one}` })),
           ]}
           change={change}
         />
@@ -52,6 +49,11 @@ export function FrequencyPanel({
       />
     </Panel>
   );
+}
+
+function layersOf(reports: readonly SparsityDetail[]): number[] {
+  const layers = reports.flatMap(({ report }) => report.layers.map((one) => one.layer));
+  return [...new Set(layers)].toSorted((a, b) => a - b);
 }
 
 function frequencySeries(

@@ -114,7 +114,6 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
     {
       key: 'promotedA',
       header: 'a promotes',
-      from: 480,
       render: (row) => <TokenRow tokens={row.promotedA} most={4} />,
     },
     {
@@ -131,7 +130,6 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
     {
       key: 'promotedB',
       header: 'b promotes',
-      from: 480,
       render: (row) => <TokenRow tokens={row.promotedB} most={4} />,
     },
     {
@@ -151,6 +149,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
     {
       key: 'encoder',
       header: 'Encoder',
+      from: 480,
       numeric: true,
       sort: 'encoderCosine',
       render: (row) => (
