@@ -78,13 +78,13 @@ export class NeuronFiring {
         const a = activations[at];
         const magnitudeBits = bits[at] & 0x7fffffff;
         const bin = magnitudeBits >> binShift;
-        const exceeded = level[bin] + (magnitudeBits > edge[bin] ? 1 : 0);
+        const exceeded = level[bin] + ((edge[bin] - magnitudeBits) >>> 31);
         levelCounts[exceeded]++;
         if (exceeded > neuronThreshold) firedAt[i]++;
         firedHere++;
         fired[i]++;
         sum[i] += a;
-        const magnitude = a < 0 ? -a : a;
+        const magnitude = Math.abs(a);
         if (magnitude > bar[i]) strongest.offer(i, tokens[t], magnitude);
       }
       this.#positionFired[t % seq] += firedHere;
