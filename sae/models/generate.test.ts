@@ -43,9 +43,9 @@ test('the same seed draws the same text, another seed another', async () => {
 test('stops when the context is full', async () => {
   const model = randomModel();
   const { tokens, stopped } = await generate(model, 'x', { maxNewTokens: 100, temperature: 5, seed: 2 });
+  expect(stopped).toBe('context');
   // The last token needs no room of its own: nothing is predicted from it.
-  if (stopped === 'context') expect(tokens).toHaveLength(33);
-  expect(stopped).not.toBe('length');
+  expect(tokens).toHaveLength(33);
   model.dispose();
 });
 
@@ -58,6 +58,7 @@ test('streamed pieces make up the text, characters arrive whole', async () => {
     seed: 5,
     onToken: (_, piece) => (streamed += piece),
   });
+  expect(streamed.length).toBeGreaterThan(0);
   expect(text.startsWith(`né${streamed}`)).toBe(true);
   model.dispose();
 });

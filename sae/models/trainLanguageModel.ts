@@ -4,16 +4,13 @@
  * TF.js, so what is trained is what is later read.
  */
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
-import { writeSafetensors } from '../formats/safetensors.ts';
-import type { TensorToWrite } from '../formats/safetensors.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from '../ops/adamW.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { silent } from '../progress.ts';
 import type { Report } from '../progress.ts';
-import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
 import { withLock } from '../store/lock.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor1D, Variable } from '../tensor/tf.ts';
@@ -25,12 +22,11 @@ import { HookTap } from './hookTap.ts';
 import { initialWeights } from './initialWeights.ts';
 import { learningRateAt, modelConfigOf, parseLanguageModelTraining } from './languageModelTraining.ts';
 import type { LanguageModelTraining, LossPoint } from './languageModelTraining.ts';
-import { toHuggingFaceConfig } from './modelConfig.ts';
 import type { ModelConfig } from './modelConfig.ts';
-import { tokenizerConfigJson } from './tokenizerFiles.ts';
 import type { Corpus } from './tokenizeCorpus.ts';
 import { readCheckpoint, writeCheckpoint } from './trainingCheckpoint.ts';
 import type { TrainingState } from './trainingCheckpoint.ts';
+import { writeLanguageModel } from './writeLanguageModel.ts';
 
 export interface TrainLanguageModelOptions {
   /** From tokenizeCorpus; its vocabulary size is the model's. */
@@ -247,23 +243,12 @@ class Training {
     await writeCheckpoint(this.#checkpoint, this.#state, tensors);
   }
 
-  /** The model's own file comes last: a folder that has it is complete. */
   async #finish(tokensPerStep: number): Promise<TrainedLanguageModel> {
     const { folder, corpus, environment } = this.#options;
-    const { dtype, contextLength, steps } = this.#config;
+    const { dtype, steps } = this.#config;
     const { curve, seconds } = this.#state;
     const last = curve.at(-1)!;
-    await writeFileAtomic(
-      join(folder, 'tokenizer.json'),
-      await readFile(join(corpus.folder, 'tokenizer.json')),
-    );
-    await writeJsonAtomic(join(folder, 'tokenizer_config.json'), tokenizerConfigJson(contextLength));
-    await writeJsonAtomic(join(folder, 'config.json'), {
-      ...toHuggingFaceConfig(this.#model),
-      torch_dtype: dtype === 'F16' ? 'float16' : 'float32',
-    });
-    const result: TrainedLanguageModel = {
-      folder,
+    const figures = {
       parameters: this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0),
       steps,
       loss: last.loss,
@@ -271,24 +256,15 @@ class Training {
       seconds,
       tokensPerSecond: (steps * tokensPerStep) / seconds,
     };
-    const { folder: _, ...figures } = result;
-    const record = {
-      version: 1,
-      ...figures,
-      corpus: corpus.manifest,
-      config: this.#config,
-      environment,
-      curve,
-    };
-    await writeJsonAtomic(join(folder, 'training.json'), record);
-    const tensors: Record<string, TensorToWrite> = {};
-    for (const [i, name] of this.#names.entries()) {
-      const { shape } = this.#parameters[i];
-      tensors[name] = { shape, data: (await this.#parameters[i].data()) as Float32Array, dtype };
-    }
-    await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+    await writeLanguageModel(folder, {
+      config: this.#model,
+      weights: this.#weights,
+      dtype,
+      tokenizer: join(corpus.folder, 'tokenizer.json'),
+      record: { version: 1, ...figures, corpus: corpus.manifest, config: this.#config, environment, curve },
+    });
     await rm(this.#checkpoint, { force: true });
-    return result;
+    return { folder, ...figures };
   }
 
   dispose(): void {
