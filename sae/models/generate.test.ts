@@ -42,7 +42,7 @@ test('the same seed draws the same text, another seed another', async () => {
 
 test('stops when the context is full', async () => {
   const model = randomModel();
-  const { tokens, stopped } = await generate(model, 'x', { maxNewTokens: 100, temperature: 5, seed: 2 });
+  const { tokens, stopped } = await generate(model, 'x', { maxNewTokens: 100 });
   expect(stopped).toBe('context');
   // The last token needs no room of its own: nothing is predicted from it.
   expect(tokens).toHaveLength(33);
