@@ -4,11 +4,14 @@
  */
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from './commandLine/environment.ts';
+import { bench } from './commands/bench.ts';
 import { captureCommand } from './commands/capture.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
 import { indexCommand } from './commands/index.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
@@ -34,8 +37,11 @@ export async function main(args: readonly string[]): Promise<void> {
     compareCommand,
     sparsityCommand,
     lm,
+    importCommand,
+    exportCommand,
     serveCommand,
     jobs,
+    bench,
     doctor,
   ];
   for (const command of commands) program.addCommand(command());

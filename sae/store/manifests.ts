@@ -129,6 +129,8 @@ export const runManifestSchema = z.strictObject({
   /** Wall-clock seconds of training so far, and tokens a second over all seeds together. */
   seconds: z.number().nonnegative(),
   tokensPerSecond: z.number().nonnegative(),
+  /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
+  origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });
 export type RunManifest = z.infer<typeof runManifestSchema>;
 

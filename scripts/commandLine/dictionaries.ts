@@ -3,9 +3,7 @@ import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { captureManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
 import type { RunManifest } from '../../sae/store/manifests.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import { loadModelOfCapture } from './models.ts';
 
 /** A finished run. */
@@ -15,6 +13,7 @@ export async function finishedRun(store: StoreLayout, run: string): Promise<RunM
       'not_found',
       `There is no run '${run}' in '${store.root}': train it first, or name another data folder with --data.`,
     );
+  const { readManifest, runManifestSchema } = await manifests();
   const manifest = await readManifest(store.runManifest(run), runManifestSchema);
   if (manifest.status !== 'complete')
     throw new LazyscopeError(
@@ -36,6 +35,16 @@ export function seedsOf({ name, config }: RunManifest, asked: readonly number[] 
 }
 
 export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel> {
+  const { readManifest, captureManifestSchema } = await manifests();
   const capture = await readManifest(store.captureManifest(run.config.capture), captureManifestSchema);
   return loadModelOfCapture(store, capture);
+}
+
+/** Loaded when a command runs: the schemas would slow `--help` down. */
+async function manifests() {
+  const [schemas, { readManifest }] = await Promise.all([
+    import('../../sae/store/manifests.ts'),
+    import('../../sae/store/readManifest.ts'),
+  ]);
+  return { ...schemas, readManifest };
 }

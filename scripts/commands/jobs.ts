@@ -1,7 +1,6 @@
 /** `lazyscope jobs`: what the running server is asked to do. Without a server, `list` reads its log. */
 import { Command } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Job, LazyscopeClient } from '../../server/client.ts';
 import { environment } from '../commandLine/environment.ts';
@@ -38,22 +37,24 @@ function subcommand(name: string, description: string, args: string[], work: Wor
     });
 }
 
-const addressSchema = z.object({ url: z.string() });
-
 async function connect(
   { store }: Session,
   { url, token = environment.token }: Options,
 ): Promise<LazyscopeClient> {
   const { createLazyscopeClient } = await import('../../server/client.ts');
   const path = store.serverAddress();
-  const address =
-    url ?? (existsSync(path) ? addressSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).url : undefined);
+  const address = url ?? (existsSync(path) ? addressIn(path) : undefined);
   if (address === undefined)
     throw new LazyscopeError(
       'not_found',
       `No server runs on '${store.root}': start one with 'lazyscope serve', or name another with --url.`,
     );
   return createLazyscopeClient({ url: address, ...(token === undefined ? {} : { token }) });
+}
+
+function addressIn(path: string): string {
+  const { url }: { url: string } = JSON.parse(readFileSync(path, 'utf8'));
+  return url;
 }
 
 /** What the server refused is the caller's to mend; a server that does not answer too. */
@@ -105,6 +106,7 @@ function percentOf(progress: Job['progress']): string {
 }
 
 async function startJob(session: Session, given: Options, json: string): Promise<Outcome> {
+  const { z } = await import('zod');
   const { jobStartInput } = await import('../../server/contract/jobs.ts');
   let value: unknown;
   try {

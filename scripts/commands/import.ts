@@ -1,0 +1,144 @@
+/** `lazyscope import`: dictionaries of other tools as a run of the store, each file a seed. */
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { Command } from 'commander';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
+import type { RunManifest, TrainingConfig } from '../../sae/store/manifests.ts';
+import { describeEnvironment } from '../commandLine/environment.ts';
+import { withCommonOptions } from '../commandLine/options.ts';
+import { runCommand } from '../commandLine/runCommand.ts';
+import { slug } from './capture.ts';
+
+interface Options {
+  capture: string;
+  hook?: string;
+  name?: string;
+  format?: string;
+}
+
+export function importCommand(): Command {
+  const command = new Command('import')
+    .description('bring in dictionaries of SAELens, sparsify, Gemma Scope or dictionary_learning')
+    .argument('<path...>', 'folders or files; several become the seeds of one run')
+    .requiredOption('--capture <name>', 'a capture of the same model, for evaluation and indexing')
+    .option('--hook <hook>', 'the hook point; by default what the file says')
+    .option('--name <name>', "of the run; by default the first path's")
+    .option(
+      '--format <format>',
+      'saelens, sparsify, gemma-scope or dictionary-learning; by default told by the files',
+    );
+  return withCommonOptions(command).action((paths: string[], given: Options) =>
+    runCommand(command, async (session) => {
+      const { store } = session;
+      const { openCapture } = await import('../../sae/activations/openCapture.ts');
+      const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
+      const { dictionaryFormatOf, dictionaryFormats, importDictionary } =
+        await import('../../sae/formats/importDictionary.ts');
+      const { writeJsonAtomic } = await import('../../sae/store/atomicWrite.ts');
+      const { withLock } = await import('../../sae/store/lock.ts');
+      const asked = dictionaryFormats.find((format) => format === given.format);
+      if (given.format !== undefined && !asked)
+        throw new LazyscopeError(
+          'bad_input',
+          `--format ${given.format}: choose one of ${dictionaryFormats.join(', ')}.`,
+        );
+      const format = asked ?? dictionaryFormatOf(paths[0]);
+      const name = given.name ?? slug(basename(resolve(paths[0])));
+      if (existsSync(store.run(name)))
+        throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
+      const weights: DictionaryWeights[] = [];
+      for (const path of paths) weights.push(await importDictionary(path, format));
+      const [first] = weights;
+      refuseMixture(weights, paths);
+      const capture = await openCapture(store, given.capture);
+      try {
+        const hook = given.hook ?? first.hook;
+        if (hook === null || hook === undefined)
+          throw new LazyscopeError(
+            'bad_input',
+            `'${paths[0]}' does not say where it was trained: give --hook.`,
+          );
+        const d = capture.width(hook);
+        if (d !== first.d)
+          throw new LazyscopeError(
+            'bad_input',
+            `'${paths[0]}' reads activations of width ${first.d}, but '${hook}' of capture '${given.capture}' has ${d}: give the capture of its model.`,
+          );
+        const config = await unknownTraining(first, {
+          capture: given.capture,
+          hook,
+          seeds: paths.map((_, seed) => seed),
+        });
+        const backend = await session.startBackend();
+        const now = new Date().toISOString();
+        const manifest: RunManifest = {
+          version: 1,
+          name,
+          createdAt: now,
+          finishedAt: now,
+          status: 'complete',
+          config,
+          d,
+          scale: 1,
+          environment: describeEnvironment(backend),
+          step: 1,
+          totalSteps: 1,
+          seconds: 0,
+          tokensPerSecond: 0,
+          origin: { format, files: paths.map((path) => basename(resolve(path))) },
+        };
+        await withLock(store.run(name), `import run ${name}`, async () => {
+          for (const [seed, dictionary] of weights.entries()) {
+            const { wEnc, bEnc, wDec, bDec, threshold, k, architecture } = dictionary;
+            const logThreshold = threshold && threshold.map(Math.log);
+            await writeDictionary(
+              store.dictionary(name, seed),
+              { wEnc, bEnc, wDec, bDec, logThreshold },
+              { architecture, hook, model: capture.manifest.model.name, run: name, seed, scale: 1, k },
+            );
+          }
+          await writeJsonAtomic(store.runManifest(name), manifest);
+        });
+        const document = {
+          name,
+          format,
+          architecture: first.architecture,
+          latents: first.latents,
+          d,
+          hook,
+          seeds: config.seeds,
+        };
+        return {
+          document,
+          text: `Imported ${paths.length} ${first.architecture} ${paths.length === 1 ? 'dictionary' : 'dictionaries'} of ${first.latents} latents as run '${name}'.`,
+        };
+      } finally {
+        capture.close();
+      }
+    }),
+  );
+}
+
+function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {
+  const shape = ({ architecture, latents, d, k }: DictionaryWeights) =>
+    `${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}`;
+  const odd = weights.findIndex((each) => shape(each) !== shape(weights[0]));
+  if (odd > 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${paths[odd]}' (${shape(weights[odd])}) and '${paths[0]}' (${shape(weights[0])}) can't be seeds of one run: import them as two.`,
+    );
+}
+
+/** How it was trained is not known; the manifest's `origin` says so. */
+async function unknownTraining(
+  { architecture, d, latents, k }: DictionaryWeights,
+  place: { capture: string; hook: string; seeds: number[] },
+): Promise<TrainingConfig> {
+  const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
+  const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };
+  return architecture === 'topk'
+    ? defaultTrainingConfig(architecture, { ...common, k: k ?? 1 })
+    : defaultTrainingConfig(architecture, common);
+}

@@ -1,0 +1,127 @@
+/** The demo from beginning to end, and what it reports. */
+import { LazyscopeError } from '../../sae/errors.ts';
+import { loadModel, modelFolder } from '../commandLine/models.ts';
+import { duration } from '../commandLine/progressView.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
+import { percent } from '../commandLine/table.ts';
+import { comparisonTable } from '../commands/compare.ts';
+import type { DemoOptions } from '../commands/demo.ts';
+import { evaluationTable } from '../commands/evaluate.ts';
+import { startServing } from '../commands/serve.ts';
+import { sparsityTable } from '../commands/sparsity.ts';
+import { compareDemo, evaluateAndIndexDemo } from './demoFindings.ts';
+import { captureDemo, measureDemo, trainDemo } from './demoSteps.ts';
+import type { DemoPlan } from './demoSteps.ts';
+import { forgetDemo } from './forgetDemo.ts';
+
+export async function runDemo(
+  session: Session,
+  given: DemoOptions,
+  bundled: { model: string; otherModel: string },
+): Promise<Outcome> {
+  const started = performance.now();
+  const { store, say } = session;
+  const plan = planOf(session, given, bundled);
+  if (given.fresh) await forgetDemo(store, plan);
+  const backend = await session.startBackend();
+  const model = await loadModel(store, plan.model);
+  say(
+    `Looking into ${model.name} (${model.parameterCount()} parameters) on ${backend.name}, ${backend.threads} threads.`,
+  );
+
+  const captured = await captureDemo(session, plan, model);
+  const runs = await trainDemo(session, plan, captured);
+  const { evaluations, features } = await evaluateAndIndexDemo(session, runs, model);
+  model.dispose();
+  const comparisons = await compareDemo(session, runs);
+  const reports = await measureDemo(session, plan);
+  const seconds = (performance.now() - started) / 1000;
+
+  const document = {
+    model: captured.model.name,
+    tokens: captured.contexts * captured.contextLength,
+    backend: backend.name,
+    seconds: round(seconds, 1),
+    runs: evaluations.map(({ run, seed, l0, fvu, ceRecovered, deadFraction }) => {
+      const manifest = runs.find(({ name }) => name === run);
+      return {
+        name: run,
+        architecture: manifest?.config.architecture,
+        seed,
+        l0,
+        fvu,
+        ceRecovered,
+        deadFraction,
+        tokensPerSecond: manifest?.tokensPerSecond,
+      };
+    }),
+    comparisons: comparisons.map(({ architectures, a, b, shared, threshold, mmcs }) => ({
+      architecture: architectures[0],
+      seeds: [a.seed, b.seed],
+      shared,
+      threshold,
+      mmcs,
+    })),
+    sparsity: {
+      models: reports.map(({ model, layers }) => ({
+        name: model.name,
+        layers: layers.map(({ layer, activationRatio, cett }) => ({ layer, activationRatio, cett })),
+      })),
+    },
+    features,
+  };
+  const text = [
+    evaluationTable(evaluations),
+    comparisonTable(comparisons),
+    ...reports.map((report) => `${report.model.name} (${report.model.activation})\n${sparsityTable(report)}`),
+    headline(document),
+  ].join('\n\n');
+  if (!given.serve) return { document, text };
+  const { stay } = await startServing(session, { ...given, explorer: true });
+  return { document, text, stay };
+}
+
+function planOf(
+  { store }: Session,
+  given: DemoOptions,
+  bundled: { model: string; otherModel: string },
+): DemoPlan {
+  const model = given.model ?? bundled.model;
+  // Someone's own model has no natural partner: the second is theirs to name.
+  const other = given.otherModel ?? (given.model === undefined ? bundled.otherModel : undefined);
+  const models = [model, ...(other === undefined ? [] : [other])];
+  for (const each of models) modelFolder(store, each);
+  if (given.tokens < 20_000)
+    throw new LazyscopeError(
+      'bad_input',
+      `--tokens ${given.tokens} is too few to train on: give at least 20000.`,
+    );
+  return {
+    name: 'demo',
+    model,
+    models,
+    text: given.text,
+    tokens: given.tokens,
+    trainingTokens: given.trainingTokens,
+    seeds: [0, 1, 2],
+  };
+}
+
+function headline({
+  comparisons,
+  features,
+  seconds,
+}: {
+  comparisons: { architecture: string; shared: number }[];
+  features: number;
+  seconds: number;
+}): string {
+  const shares = [...new Set(comparisons.map((c) => c.architecture))].map((architecture) => {
+    const own = comparisons.filter((c) => c.architecture === architecture);
+    const mean = own.reduce((sum, c) => sum + c.shared, 0) / own.length;
+    return `${architecture} ${percent(mean)}`;
+  });
+  return `${features} features in ${duration(seconds)}; shared between two seeds: ${shares.join(', ')}.`;
+}
+
+const round = (value: number, digits: number) => Number(value.toFixed(digits));
