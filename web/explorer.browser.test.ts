@@ -72,7 +72,9 @@ describe.skipIf(!hasChromium)(
       context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
       page = await context.newPage();
       page.on('console', (message) => {
-        if (message.type() === 'error' || message.type() === 'warning')
+        // Chromium's own advice about a style sheet fetched ahead is about the machine's speed.
+        const advice = message.text().includes('was preloaded using link preload');
+        if (['error', 'warning'].includes(message.type()) && !advice)
           troubles.push(`console: ${message.text()}`);
       });
       page.on('pageerror', (error) => troubles.push(`page error: ${error.message}`));

@@ -14,9 +14,13 @@ export function stabilityHistogram(
   options: ChartSize & { otherSeeds: number; colour: string },
 ): SVGSVGElement {
   const total = bars.reduce((sum, bar) => sum + bar.latents, 0);
-  const named = bars.map((bar) => ({
-    ...bar,
-    seeds: String(Math.round(bar.stability * options.otherSeeds)),
+  // Every number of seeds has its place, the ones that no latent has too.
+  const named = Array.from({ length: options.otherSeeds + 1 }, (_, seeds) => ({
+    seeds: String(seeds),
+    stability: seeds / options.otherSeeds,
+    latents: bars
+      .filter((bar) => Math.round(bar.stability * options.otherSeeds) === seeds)
+      .reduce((sum, bar) => sum + bar.latents, 0),
   }));
   return chart(
     options,

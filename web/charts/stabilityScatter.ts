@@ -63,7 +63,7 @@ export function stabilityScatter(
           r: 2.6,
           symbol: 'times',
           stroke: 'var(--bad)',
-          strokeOpacity: 0.75,
+          strokeOpacity: orphans.length > 600 ? 0.35 : 0.75,
           strokeWidth: 1.2,
         }),
         Plot.tip(

@@ -30,6 +30,7 @@ export function trainingCurve(
   const seeds = [...new Set(points.map((point) => point.seed))].sort((a, b) => a - b);
   const drawn = points.filter((point) => Number.isFinite(point.value) && (!log || point.value > 0));
   const values = drawn.map((point) => point.value);
+  const span = logDomain(values);
   return chart(
     options,
     { label: `${label} against tokens, a line a seed`, description: describe(drawn, seeds) },
@@ -46,7 +47,7 @@ export function trainingCurve(
         ticks: 5,
         tickFormat: (value: number) => significant(value, 2),
         ...(log
-          ? { type: 'log', ticks: logTicks(Math.min(...values), Math.max(...values)) }
+          ? { type: 'log', domain: span, ticks: logTicks(...span) }
           : { zero: true, nice: true, domain: [0, Math.max(options.top ?? 0, ...values, 1e-9)] }),
       },
       marks: [
@@ -77,6 +78,13 @@ export function trainingCurve(
       ],
     },
   );
+}
+
+/** A figure that hardly moves (TopK's L0) is a line in the middle, not a magnified wobble. */
+function logDomain(values: readonly number[]): [number, number] {
+  if (values.length === 0) return [1, 10];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return high / low < 1.2 ? [low / 2, high * 2] : [low, high];
 }
 
 function describe(points: readonly TrainingPoint[], seeds: readonly number[]): string {

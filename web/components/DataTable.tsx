@@ -34,6 +34,7 @@ export function DataTable<Row>({
   sorting,
   current,
   dim = false,
+  spread = false,
 }: {
   /** For those who can't see the heading next to it. */
   caption: string;
@@ -44,10 +45,12 @@ export function DataTable<Row>({
   current?: (row: Row) => boolean;
   /** The rows are about to be replaced. */
   dim?: boolean;
+  /** Columns of figures share the width; otherwise they are as narrow as they can be and text has the rest. */
+  spread?: boolean;
 }) {
   return (
     <div className={styles.frame}>
-      <table className={styles.table} aria-busy={dim}>
+      <table className={styles.table} aria-busy={dim} data-spread={spread || undefined}>
         <caption className="visually-hidden">{caption}</caption>
         <thead>
           <tr>

@@ -1,7 +1,7 @@
 'use client';
 import { useState } from 'react';
 import { figures, significant } from '../format/number.ts';
-import { endsLine, visibleToken } from '../format/tokenText.ts';
+import { lineBreaks, visibleToken } from '../format/tokenText.ts';
 import styles from './ExampleText.module.css';
 import { Token } from './Token.tsx';
 
@@ -27,6 +27,7 @@ export function ExampleText({
   const [chosen, setChosen] = useState<number | null>(null);
   const shown = chosen ?? peak;
   const value = activations[shown] ?? 0;
+  const breaks = wrapLines ? lineBreaks(tokens.map((token) => token.text)) : [];
   return (
     <div className={styles.example} data-chosen={chosen === null ? undefined : ''}>
       <span
@@ -50,7 +51,7 @@ export function ExampleText({
               >
                 <Token text={token.text} />
               </span>
-              {wrapLines && endsLine(token.text) && <br />}
+              {breaks[index] && <br />}
             </span>
           );
         })}

@@ -78,6 +78,7 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
       flush
     >
       <DataTable
+        spread
         caption={`Layers of ${report.name}`}
         columns={columns}
         rows={report.layers}

@@ -93,6 +93,7 @@ export function SeedsTable({ detail }: { detail: RunDetail }) {
   }));
   return (
     <DataTable
+      spread
       caption="Evaluation of each seed"
       columns={columns}
       rows={rows}

@@ -69,7 +69,7 @@ export function SharedHeadline() {
                       <p className="xs muted num">
                         {headline.pairs.length === 1
                           ? '1 pair of seeds'
-                          : `${headline.pairs.length} pairs, ${percent(headline.low)} to ${percent(headline.high)}`}
+                          : `${headline.pairs.length} pairs, ${range(headline.low, headline.high)}`}
                         {' · '}MMCS {fixed(headline.mmcs, 2)}
                       </p>
                     </div>
@@ -86,6 +86,10 @@ export function SharedHeadline() {
       </Loaded>
     </Panel>
   );
+}
+
+function range(low: number, high: number): string {
+  return percent(low) === percent(high) ? `all ${percent(low)}` : `${percent(low)} to ${percent(high)}`;
 }
 
 function Strip({

@@ -7,7 +7,7 @@ import { jumpTargets } from './jumpTargets.ts';
 import { compact, count, figures, fixed, percent, signed, significant } from './number.ts';
 import { paths } from './paths.ts';
 import { ago, duration } from './time.ts';
-import { endsLine, tokenPieces, visibleToken } from './tokenText.ts';
+import { lineBreaks, tokenPieces, visibleToken } from './tokenText.ts';
 import { wholeNumber } from './wholeNumber.ts';
 
 describe('numbers', () => {
@@ -75,8 +75,15 @@ describe('tokens', () => {
     expect(tokenPieces('𝛼')).toEqual([{ text: '𝛼', kind: 'text' }]);
   });
 
-  test('a line ends after a token that holds a line end', () => {
-    expect([endsLine('.\n'), endsLine('. ')]).toEqual([true, false]);
+  test('lines break where the text did, and empty lines take no room', () => {
+    expect(lineBreaks(['
+', '
+', 'a', '.
+', '
+', 'b'])).toEqual([false, false, false, true, false, false]);
+    expect(lineBreaks(['a', '
+', '
+', 'b'])).toEqual([false, true, false, false]);
   });
 
   test('bands of examples are fifths of the range', () => {

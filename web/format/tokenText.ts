@@ -37,9 +37,21 @@ export function visibleToken(text: string): string {
     .join('');
 }
 
-/** Does the line end after this token? Examples break there, as the text did. */
-export function endsLine(text: string): boolean {
-  return text.includes('\n');
+/**
+ * After which tokens to break the line, as the text did; but empty lines are not worth the room they take, so
+ * a run of line ends breaks once and one before any text not at all.
+ */
+export function lineBreaks(texts: readonly string[]): boolean[] {
+  let written = false;
+  return texts.map((text) => {
+    if (!text.includes('\n')) {
+      written = true;
+      return false;
+    }
+    const ends = written || text.trim() !== '';
+    written = false;
+    return ends;
+  });
 }
 
 /** `\\x0b`: the picture characters for these are in few fonts. */
