@@ -1,0 +1,187 @@
+// Runs every C function of the library on small, odd sizes with buffers that end where they must, so that the
+// sanitizers see each overrun, and compares the matrix product with a plain loop. Built by
+// scripts/sanitize.mjs; not part of the library.
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+extern "C" {
+void lazyscope_set_threads(int32_t);
+void lazyscope_gemm(const float*, const float*, float*, const float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t, float, float, int32_t);
+void lazyscope_unary(int32_t, const float*, float*, int64_t, float);
+void lazyscope_binary(int32_t, int32_t, const void*, const void*, void*, int32_t, const int32_t*);
+void lazyscope_accumulate(const float*, float*, int64_t);
+void lazyscope_select(const uint8_t*, const int32_t*, const int32_t*, int32_t*, int64_t);
+void lazyscope_cast(int32_t, int32_t, const void*, void*, int64_t);
+void lazyscope_reduce(int32_t, const float*, float*, int64_t, int64_t, int64_t);
+void lazyscope_reduce_int(int32_t, const int32_t*, int32_t*, int64_t, int64_t, int64_t);
+void lazyscope_softmax(const float*, float*, int64_t, int64_t);
+void lazyscope_arg_extreme(const float*, int32_t*, int64_t, int64_t, int64_t, int32_t);
+void lazyscope_cumsum(const float*, float*, int64_t, int64_t, int64_t, int32_t, int32_t);
+void lazyscope_segment_sum(const float*, const int32_t*, float*, int64_t, int64_t, int64_t);
+void lazyscope_copy(int32_t, const void*, int64_t, void*, int64_t, int32_t, const int32_t*);
+void lazyscope_fill(uint32_t*, int64_t, float);
+int64_t lazyscope_gather(const uint32_t*, const int32_t*, uint32_t*, int64_t, int64_t, int64_t, int64_t);
+void lazyscope_rms_norm(const float*, const float*, float*, int64_t, int64_t, float);
+void lazyscope_rms_norm_grad(const float*, const float*, const float*, float*, float*, int64_t, int64_t, float);
+void lazyscope_layer_norm(const float*, const float*, const float*, float*, int64_t, int64_t, float);
+void lazyscope_layer_norm_grad(const float*, const float*, const float*, float*, float*, int64_t, int64_t, float);
+int64_t lazyscope_cross_entropy(const float*, const int32_t*, float*, int64_t, int64_t);
+void lazyscope_cross_entropy_grad(const float*, const int32_t*, const float*, float*, int64_t, int64_t);
+void lazyscope_attention(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
+void lazyscope_attention_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
+void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
+void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
+double lazyscope_sum_of_squares(const float*, int64_t);
+}
+
+static int failures = 0;
+static void check(bool ok, const char* what) {
+  if (ok) return;
+  std::fprintf(stderr, "wrong: %s\n", what);
+  failures++;
+}
+
+// Exactly n elements on the heap: one more is an error.
+template <class T = float>
+struct Array {
+  T* data;
+  explicit Array(int64_t n, bool random = true) : data(static_cast<T*>(std::malloc(n * sizeof(T) + (n == 0)))) {
+    for (int64_t i = 0; i < n; i++) data[i] = random ? static_cast<T>(std::rand() % 2000 - 1000) / T(sizeof(T) == 4 && T(0.5) != T(0) ? 500 : 1) : T(0);
+  }
+  ~Array() { std::free(data); }
+  Array(const Array&) = delete;
+  operator T*() const { return data; }
+};
+static Array<int32_t>* indices(int64_t n, int below) {
+  auto* a = new Array<int32_t>(n, false);
+  for (int64_t i = 0; i < n; i++) a->data[i] = std::rand() % below;
+  return a;
+}
+
+static void products() {
+  const int64_t sizes[][3] = {{1, 1, 1}, {1, 37, 50}, {4, 19, 300}, {5, 1, 7}, {13, 33, 65}, {97, 130, 257}, {65, 70, 1100}, {200, 40, 20}, {3, 5, 0}};
+  for (auto& s : sizes)
+    for (int t = 0; t < 4; t++) {
+      const int64_t m = s[0], n = s[1], k = s[2];
+      Array<> a(m * k), b(k * n), c(m * n), bias(n);
+      lazyscope_gemm(a, b, c, bias, 1, 0, 0, m, n, k, t & 1, t >> 1, 1, 0, 0);
+      double worst = 0;
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+          double sum = bias[j];
+          for (int64_t l = 0; l < k; l++) sum += double(t & 1 ? a[l * m + i] : a[i * k + l]) * (t >> 1 ? b[j * k + l] : b[l * n + j]);
+          worst = std::fmax(worst, std::fabs(c[i * n + j] - sum));
+        }
+      check(worst < 1e-2, "product");
+    }
+  Array<> a(40 * 6 * 5), b(40 * 5 * 4), c(40 * 6 * 4);
+  lazyscope_gemm(a, b, c, nullptr, 40, 30, 20, 6, 4, 5, 0, 0, 1, 1, 1);
+}
+
+static void elements() {
+  for (int64_t n : {0, 1, 7, 17, 70001}) {
+    Array<> x(n), y(n), z(n);
+    for (int op = 0; op < 26; op++) lazyscope_unary(op, x, y, n, 0.5f);
+    const int32_t shape[] = {static_cast<int32_t>(n), 1, 1};
+    Array<uint8_t> flags(n, false);
+    if (n > 0)
+      for (int op = 0; op < 16; op++) lazyscope_binary(op, 0, x, y, op < 8 ? static_cast<void*>(z) : flags, 1, shape);
+    lazyscope_accumulate(x, y, n);
+    Array<int32_t> i(n), j(n), k(n);
+    lazyscope_select(flags, i, j, k, n);
+    lazyscope_cast(0, 1, x, k, n);
+    lazyscope_cast(0, 2, x, flags, n);
+    lazyscope_cast(1, 0, k, y, n);
+    lazyscope_cast(1, 2, k, flags, n);
+    lazyscope_cast(2, 0, flags, y, n);
+    lazyscope_cast(2, 1, flags, k, n);
+    lazyscope_fill(reinterpret_cast<uint32_t*>(y.data), n, 1.5f);
+  }
+  Array<> a(13), b(17), out(13 * 17);
+  const int32_t cross[] = {13, 17, 1, 0, 0, 1};
+  for (int op = 0; op < 8; op++) lazyscope_binary(op, 0, a, b, out, 2, cross);
+  check(out[13 * 17 - 1] == (a[12] - b[16]) * (a[12] - b[16]), "broadcast");
+}
+
+static void reductions() {
+  const int64_t boxes[][3] = {{1, 1, 1}, {5, 33, 1}, {1, 700, 13}, {3, 5, 7}, {1, 100003, 1}, {2, 0, 3}};
+  for (auto& s : boxes) {
+    const int64_t outer = s[0], n = s[1], inner = s[2];
+    Array<> x(outer * n * inner), y(outer * inner), z(outer * n * inner);
+    Array<int32_t> i(outer * n * inner), at(outer * inner);
+    for (int op = 0; op < 4; op++) {
+      lazyscope_reduce(op, x, y, outer, n, inner);
+      lazyscope_reduce_int(op, i, at, outer, n, inner);
+    }
+    lazyscope_arg_extreme(x, at, outer, n, inner, 0);
+    lazyscope_cumsum(x, z, outer, n, inner, 1, 1);
+    if (n > 0) lazyscope_softmax(x, z, outer * inner, n);
+    lazyscope_sum_of_squares(x, outer * n * inner);
+  }
+}
+
+static void movement() {
+  Array<> x(7 * 11 * 13), y(7 * 11 * 13);
+  const int32_t transposed[] = {13, 7, 11, 1, 143, 13, 77, 11, 1};
+  lazyscope_copy(4, x, 0, y, 0, 3, transposed);
+  check(y[76 + 77 * 12] == x[12 + 13 * (10 + 11 * 6)], "transpose");
+  const int32_t slice[] = {3, 4, -13, 2, 4, 1};
+  lazyscope_copy(4, x, 13 * 5, y, 0, 2, slice);
+  const int32_t run[] = {7 * 11 * 13, 1, 1};
+  lazyscope_copy(4, x, 0, y, 0, 1, run);
+  auto* index = indices(9, 11);
+  Array<> rows(9 * 7), sums(11 * 7);
+  check(lazyscope_gather(reinterpret_cast<uint32_t*>(x.data), *index, reinterpret_cast<uint32_t*>(rows.data), 1, 11, 9, 7) == -1, "gather");
+  index->data[4] = 11;
+  check(lazyscope_gather(reinterpret_cast<uint32_t*>(x.data), *index, reinterpret_cast<uint32_t*>(rows.data), 1, 11, 9, 7) == 4, "gather out of range");
+  lazyscope_segment_sum(rows, *index, sums, 9, 11, 7);
+  delete index;
+}
+
+static void language_model() {
+  const int64_t boxes[][2] = {{1, 1}, {5, 7}, {200, 33}};
+  for (auto& s : boxes) {
+    const int64_t rows = s[0], d = s[1];
+    Array<> x(rows * d), y(rows * d), dx(rows * d), gain(d), bias(d), sums(2 * d), loss(rows);
+    lazyscope_rms_norm(x, gain, y, rows, d, 1e-5f);
+    lazyscope_rms_norm_grad(x, gain, y, dx, bias, rows, d, 1e-5f);
+    lazyscope_layer_norm(x, gain, bias, y, rows, d, 1e-5f);
+    lazyscope_layer_norm_grad(x, gain, y, dx, sums, rows, d, 1e-5f);
+    auto* labels = indices(rows, static_cast<int>(d));
+    lazyscope_cross_entropy(x, *labels, loss, rows, d);
+    lazyscope_cross_entropy_grad(x, *labels, loss, dx, rows, d);
+    delete labels;
+    Array<> m(rows * d, false), v(rows * d, false);
+    lazyscope_adamw(x, y, m, v, rows * d, 1e-3f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 1);
+  }
+  const int64_t shapes[][6] = {{1, 1, 1, 1, 1, 1}, {2, 4, 2, 70, 70, 5}, {1, 2, 1, 3, 90, 16}};
+  for (auto& s : shapes) {
+    const int64_t q_size = s[0] * s[1] * s[3] * s[5], k_size = s[0] * s[2] * s[4] * s[5];
+    Array<> q(q_size), k(k_size), v(k_size), y(q_size), dy(q_size), dq(q_size), dk(k_size), dv(k_size);
+    lazyscope_attention(q, k, v, y, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    lazyscope_attention_grad(q, k, v, y, dy, dq, dk, dv, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+  }
+  Array<> x(3 * 5 * 6), y(3 * 5 * 6), cosine(5 * 3), sine(5 * 3);
+  lazyscope_rotary(x, cosine, sine, y, 3, 5, 6, 1);
+}
+
+int main() {
+  for (int threads : {1, 4}) {
+    lazyscope_set_threads(threads);
+    products();
+    elements();
+    reductions();
+    movement();
+    language_model();
+  }
+  // Two callers at once: the second runs on its own thread.
+  std::thread other(products);
+  products();
+  other.join();
+  if (failures == 0) std::puts("self-test passed");
+  return failures == 0 ? 0 : 1;
+}
