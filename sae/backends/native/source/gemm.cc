@@ -113,31 +113,47 @@ void pack_b(const Operand& b, int64_t column, int64_t columns, int64_t k, float*
 }
 
 namespace {
+// Rows of B are read in runs of many panels, four at a time, and added up in the tiles, which stay in the
+// first-level cache.
 template <int ROWS>
-void few_rows_plain(int columns, int64_t k, const float* a, const float* b, int64_t stride, float* tile) {
-  if (columns == NR) {
-    vec total[ROWS][NV];
-    for (int i = 0; i < ROWS; i++)
-      for (int j = 0; j < NV; j++) total[i][j] = vec{};
-    for (int64_t l = 0; l < k; l++)
-      for (int j = 0; j < NV; j++) {
-        const vec x = load(b + l * stride + j * W);
-        for (int i = 0; i < ROWS; i++) total[i][j] += broadcast(a[i * k + l]) * x;
+void few_rows_plain(int64_t columns, int64_t k, const float* a, const float* b, int64_t stride, float* tiles) {
+  const int64_t panels = columns / NR;
+  std::fill(tiles, tiles + (columns + NR - 1) / NR * ROWS * NR, 0.0f);
+  int64_t l = 0;
+  for (; l + 4 <= k; l += 4) {
+    const float* from = b + l * stride;
+    for (int64_t p = 0; p < panels; p++)
+      for (int v = 0; v < NV; v++) {
+        const float* at = from + p * NR + v * W;
+        const vec b0 = load(at), b1 = load(at + stride), b2 = load(at + 2 * stride), b3 = load(at + 3 * stride);
+        for (int i = 0; i < ROWS; i++) {
+          const float* x = a + i * k + l;
+          vec& y = *(vec*)(tiles + (p * ROWS + i) * NR + v * W);
+          y = y + broadcast(x[0]) * b0 + broadcast(x[1]) * b1 + broadcast(x[2]) * b2 + broadcast(x[3]) * b3;
+        }
       }
-    for (int i = 0; i < ROWS; i++)
-      for (int j = 0; j < NV; j++) *(vec*)(tile + i * NR + j * W) = total[i][j];
-    return;
   }
-  std::fill(tile, tile + ROWS * NR, 0.0f);
-  for (int64_t l = 0; l < k; l++)
+  for (; l < k; l++)
+    for (int64_t p = 0; p < panels; p++)
+      for (int v = 0; v < NV; v++) {
+        const vec x = load(b + l * stride + p * NR + v * W);
+        for (int i = 0; i < ROWS; i++) *(vec*)(tiles + (p * ROWS + i) * NR + v * W) += broadcast(a[i * k + l]) * x;
+      }
+  const int rest = static_cast<int>(columns - panels * NR);
+  if (rest == 0) return;
+  float* last = tiles + panels * ROWS * NR;
+  for (l = 0; l < k; l++) {
+    const float* from = b + l * stride + panels * NR;
     for (int i = 0; i < ROWS; i++)
-      for (int j = 0; j < columns; j++) tile[i * NR + j] += a[i * k + l] * b[l * stride + j];
+      for (int j = 0; j < rest; j++) last[i * NR + j] += a[i * k + l] * from[j];
+  }
 }
 
 template <int ROWS>
-void few_rows_transposed(int columns, int64_t k, const float* a, const float* b, int64_t stride, float* tile) {
-  std::fill(tile, tile + ROWS * NR, 0.0f);
-  for (int j = 0; j < columns; j++) {
+void few_rows_transposed(int64_t columns, int64_t k, const float* a, const float* b, int64_t stride, float* tiles) {
+  std::fill(tiles, tiles + (columns + NR - 1) / NR * ROWS * NR, 0.0f);
+  for (int64_t j = 0; j < columns; j++) {
+    float* tile = tiles + j / NR * ROWS * NR + j % NR;
     const float* row = b + j * stride;
     vec total[ROWS][2];
     for (int i = 0; i < ROWS; i++) total[i][0] = total[i][1] = vec{};
@@ -150,16 +166,16 @@ void few_rows_transposed(int columns, int64_t k, const float* a, const float* b,
     for (int i = 0; i < ROWS; i++) {
       float rest = 0;
       for (int64_t t = l; t < k; t++) rest += a[i * k + t] * row[t];
-      tile[i * NR + j] = sum(total[i][0] + total[i][1]) + rest;
+      tile[i * NR] = sum(total[i][0] + total[i][1]) + rest;
     }
   }
 }
 }  // namespace
 
-void few_rows(int rows, int64_t column, int columns, int64_t k, const float* a, const Operand& b, float* tile) {
+void few_rows(int rows, int64_t column, int64_t columns, int64_t k, const float* a, const Operand& b, float* tiles) {
   const float* from = b.transposed ? b.data + column * b.stride : b.data + column;
   auto call = [&](auto plain, auto transposed) {
-    (b.transposed ? transposed : plain)(columns, k, a, from, b.stride, tile);
+    (b.transposed ? transposed : plain)(columns, k, a, from, b.stride, tiles);
   };
   if (rows == 1) call(few_rows_plain<1>, few_rows_transposed<1>);
   else if (rows == 2) call(few_rows_plain<2>, few_rows_transposed<2>);

@@ -112,10 +112,12 @@ void block(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k
   }
 }
 
-// Up to 4 rows of op(A): B is read once and not packed. In gemm.cc; `tile` gets rows × NR.
+// Up to 4 rows of op(A): B is read once and not packed. In gemm.cc; `tiles` gets rows × NR for each panel of
+// NR columns.
 constexpr int FEW = 4;
-void few_rows(int rows, int64_t column, int columns, int64_t k, const float* a /* [rows][k] */,
-              const Operand& b, float* tile);
+constexpr int64_t FEW_PANELS = 2048 / NR;  // runs long enough for the prefetchers
+void few_rows(int rows, int64_t column, int64_t columns, int64_t k, const float* a /* [rows][k] */,
+              const Operand& b, float* tiles);
 
 struct Grid {
   int64_t rows;     // of a block of A
@@ -137,17 +139,20 @@ void gemm_tiles(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand
     for (int64_t i = 0; i < m; i++)
       for (int64_t l = 0; l < k; l++) rows[i * k + l] = a.transposed ? a.data[l * a.stride + i] : a.data[i * a.stride + l];
     auto piece = [&](int64_t first, int64_t last) {
-      float* tile = scratch(Scratch::tile, FEW * NR);
-      for (int64_t p = first; p < last; p++) {
-        const int columns = static_cast<int>(std::min<int64_t>(NR, n - p * NR));
-        few_rows(static_cast<int>(m), p * NR, columns, k, rows, b, tile);
-        epilogue(int64_t(0), static_cast<int>(m), p * NR, columns, static_cast<const float*>(tile));
+      float* tiles = scratch(Scratch::tile, FEW_PANELS * FEW * NR);
+      for (int64_t p = first; p < last; p += FEW_PANELS) {
+        const int64_t end = std::min(n, std::min(last, p + FEW_PANELS) * NR);
+        few_rows(static_cast<int>(m), p * NR, end - p * NR, k, rows, b, tiles);
+        for (int64_t j = p * NR; j < end; j += NR)
+          epilogue(int64_t(0), static_cast<int>(m), j, static_cast<int>(std::min<int64_t>(NR, end - j)),
+                   static_cast<const float*>(tiles + (j / NR - p) * m * NR));
       }
     };
     const int64_t panels = (n + NR - 1) / NR;
-    // Memory-bound: a task should read at least 64 KB.
+    // Memory-bound: a task should read at least 64 KB, and long runs.
+    const int64_t least = 16384 / (NR * std::max<int64_t>(k, 1)), even = (panels + 2 * threads() - 1) / (2 * threads());
     if (split == Split::rows) piece(0, panels);
-    else parallel_for(0, panels, std::max<int64_t>(1, 16384 / (NR * std::max<int64_t>(k, 1))), piece);
+    else parallel_for(0, panels, std::max<int64_t>(1, std::max(least, even)), piece);
     return;
   }
 
