@@ -76,14 +76,15 @@ describe('tokens', () => {
   });
 
   test('lines break where the text did, and empty lines take no room', () => {
-    expect(lineBreaks(['
-', '
-', 'a', '.
-', '
-', 'b'])).toEqual([false, false, false, true, false, false]);
-    expect(lineBreaks(['a', '
-', '
-', 'b'])).toEqual([false, true, false, false]);
+    expect(lineBreaks(['\n', '\n', 'a', '.\n', '\n', 'b'])).toEqual([
+      false,
+      false,
+      false,
+      true,
+      false,
+      false,
+    ]);
+    expect(lineBreaks(['a', '\n', '\n', 'b'])).toEqual([false, true, false, false]);
   });
 
   test('bands of examples are fifths of the range', () => {
