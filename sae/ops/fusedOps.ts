@@ -72,6 +72,12 @@ export function registerFusedOps(kernels: FusedKernels, backendName: string): vo
   registerGradients();
 }
 
+/** TF.js asks for these because the places came out of an op that has a gradient. */
+const fixed = ({ rowStart, indices }: SparseEntries) => ({
+  rowStart: () => tf.zerosLike(rowStart),
+  indices: () => tf.zerosLike(indices),
+});
+
 let gradientsRegistered = false;
 function registerGradients(): void {
   if (gradientsRegistered) return;
@@ -101,6 +107,7 @@ function registerGradients(): void {
       const [rowStart, indices, values, w] = saved as [Tensor1D, Tensor1D, Tensor1D, Tensor2D];
       const code = entriesOf(w.shape[0], rowStart, indices, values);
       return {
+        ...fixed(code),
         values: () => sparseDots(code, dy as Tensor2D, w),
         w: () => sparseOuter(code, dy as Tensor2D),
       };
@@ -112,7 +119,7 @@ function registerGradients(): void {
     gradFunc: (dy, saved) => {
       const [rowStart, indices, g, w] = saved as [Tensor1D, Tensor1D, Tensor2D, Tensor2D];
       const code = entriesOf(w.shape[0], rowStart, indices, dy as Tensor1D);
-      return { g: () => sparseDecode(code, w), w: () => sparseOuter(code, g) };
+      return { ...fixed(code), g: () => sparseDecode(code, w), w: () => sparseOuter(code, g) };
     },
   });
   tf.registerGradient({
@@ -120,8 +127,9 @@ function registerGradients(): void {
     inputsToSave: ['rowStart', 'indices', 'values', 'g'],
     gradFunc: (dy, saved) => {
       const [rowStart, indices, values, g] = saved as [Tensor1D, Tensor1D, Tensor1D, Tensor2D];
-      const code = entriesOf(dy instanceof tf.Tensor ? (dy.shape[0] ?? 0) : 0, rowStart, indices, values);
+      const code = entriesOf((dy as Tensor2D).shape[0], rowStart, indices, values);
       return {
+        ...fixed(code),
         values: () => sparseDots(code, g, dy as Tensor2D),
         g: () => sparseDecode(code, dy as Tensor2D),
       };
