@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { seedColour, seedDash } from '../format/architecture.ts';
-import { compact, significant } from '../format/number.ts';
+import { compact, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 import { logTicks } from './logTicks.ts';
 
@@ -17,6 +17,8 @@ export interface TrainingCurveOptions extends ChartSize {
   label: string;
   /** Log scale; points at or below zero are left out. */
   log?: boolean;
+  /** A share between 0 and 1, written in percent. */
+  share?: boolean;
   /** The least top of the axis, for fractions that are nearly always small. */
   top?: number;
 }
@@ -45,7 +47,7 @@ export function trainingCurve(
         label: `↑ ${label}${log ? ' (log)' : ''}`,
         grid: true,
         ticks: 5,
-        tickFormat: (value: number) => significant(value, 2),
+        tickFormat: (value: number) => (options.share ? percent(value, 0) : significant(value, 2)),
         ...(log
           ? { type: 'log', domain: span, ticks: logTicks(...span) }
           : { zero: true, nice: true, domain: [0, Math.max(options.top ?? 0, ...values, 1e-9)] }),
@@ -71,7 +73,7 @@ export function trainingCurve(
             x: 'tokens',
             y: 'value',
             title: (point: TrainingPoint) =>
-              `seed ${point.seed}\n${compact(point.tokens)} tokens\n${label} ${significant(point.value, 4)}`,
+              `seed ${point.seed}\n${compact(point.tokens)} tokens\n${label} ${options.share ? percent(point.value, 2) : significant(point.value, 4)}`,
             ...tipStyle,
           }),
         ),

@@ -11,11 +11,11 @@ import { Loaded } from './Loaded.tsx';
 import { Panel } from './Panel.tsx';
 
 /** Columns of the metrics table worth a chart, and how they are drawn. The table may have others; they are not shown. */
-const curves: { pattern: RegExp; label: string; log?: boolean; top?: number }[] = [
+const curves: { pattern: RegExp; label: string; log?: boolean; top?: number; share?: boolean }[] = [
   { pattern: /^loss$/i, label: 'loss', log: true },
   { pattern: /^fvu$/i, label: 'FVU' },
   { pattern: /^l0$/i, label: 'L0', log: true },
-  { pattern: /^dead/i, label: 'dead latents', top: 0.1 },
+  { pattern: /^deadFraction$/, label: 'dead latents', top: 0.1, share: true },
 ];
 
 export function TrainingPanel({
@@ -106,6 +106,7 @@ function Curve({
           label: curve.label,
           ...(curve.log ? { log: true } : {}),
           ...(curve.top ? { top: curve.top } : {}),
+          ...(curve.share ? { share: true } : {}),
         })
       }
     />
