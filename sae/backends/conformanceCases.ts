@@ -150,7 +150,7 @@ function products(): void {
           `matMul ${m}×${k}×${n}${ta ? ' a transposed' : ''}${tb ? ' b transposed' : ''}`,
           [normal(ta ? [k, m] : [m, k]), normal(tb ? [n, k] : [k, n])],
           (a, b) => tf.matMul(a, b, ta, tb),
-          1e-5 * Math.max(1, Math.sqrt(k / 50)),
+          2e-5 * Math.max(1, Math.sqrt(k / 50)),
         );
   add('matMul of many', [normal([2, 3, 9, 20]), normal([2, 3, 20, 11])], (a, b) => tf.matMul(a, b), 1e-5);
   add('matMul of many small', [normal([50, 6, 5]), normal([50, 5, 4])], (a, b) => tf.matMul(a, b), 1e-5);

@@ -36,19 +36,18 @@ void copy_box(const T* from, T* to, const Dimension* d, int rank) {
   }
   const int64_t work = last.size * (across >= 0 ? side : 1);
   parallel_for(0, outer, std::max<int64_t>(1, grain / std::max<int64_t>(1, work)), [&](int64_t first, int64_t end) {
+    // Where the first row of the piece is; from there on the indices count up like an odometer.
+    int64_t at[max_rank], x = 0, y = 0;
+    int64_t rest = first;
+    for (int i = rank - 2; i >= 0; i--) {
+      const int64_t count = i == across ? rows : d[i].size, step = i == across ? side : 1;
+      at[i] = rest % count;
+      rest /= count;
+      x += at[i] * step * d[i].from;
+      y += at[i] * step * d[i].to;
+    }
     for (int64_t r = first; r < end; r++) {
-      int64_t rest = r, x = 0, y = 0, height = 1;
-      for (int i = rank - 2; i >= 0; i--) {
-        const int64_t count = i == across ? rows : d[i].size;
-        int64_t index = rest % count;
-        rest /= count;
-        if (i == across) {
-          index *= side;
-          height = std::min(side, d[i].size - index);
-        }
-        x += index * d[i].from;
-        y += index * d[i].to;
-      }
+      const int64_t height = across >= 0 ? std::min(side, d[across].size - at[across] * side) : 1;
       const T* source = from + x;
       T* target = to + y;
       if (across >= 0) {
@@ -63,6 +62,15 @@ void copy_box(const T* from, T* to, const Dimension* d, int rank) {
         std::fill(target, target + last.size, *source);
       } else {
         for (int64_t j = 0; j < last.size; j++) target[j * last.to] = source[j * last.from];
+      }
+      for (int i = rank - 2; i >= 0; i--) {
+        const int64_t count = i == across ? rows : d[i].size, step = i == across ? side : 1;
+        x += step * d[i].from;
+        y += step * d[i].to;
+        if (++at[i] < count) break;
+        at[i] = 0;
+        x -= count * step * d[i].from;
+        y -= count * step * d[i].to;
       }
     }
   });

@@ -183,11 +183,17 @@ void few_rows(int rows, int64_t column, int64_t columns, int64_t k, const float*
   else call(few_rows_plain<4>, few_rows_transposed<4>);
 }
 
+#if defined(__AVX512F__)
+constexpr int64_t second_level = 1 << 20;  // the least that CPUs with AVX-512 have
+#else
+constexpr int64_t second_level = 512 << 10;
+#endif
+
 Grid grid(int64_t m, int64_t n, int64_t k, Split split, int threads) {
   const int64_t depth = std::max<int64_t>(k, 1);
-  // A chunk of B: 6 MB of last-level cache. A block of A: half of a 512 KB second-level cache.
+  // A chunk of B: 6 MB of last-level cache. A block of A: half of the second-level cache.
   const int64_t columns = std::max<int64_t>(NR * 8, (6 << 20) / (4 * depth) / NR * NR);
-  int64_t rows = std::min<int64_t>(192, std::max<int64_t>(4 * MR, (256 << 10) / (4 * depth))) / MR * MR;
+  int64_t rows = std::min<int64_t>(192, std::max<int64_t>(4 * MR, second_level / (8 * depth))) / MR * MR;
   if (threads == 1) return {rows, columns, 1};
   // Enough tasks to keep all threads busy to the end; rows first, then (if allowed) columns.
   const int64_t wanted = 4 * threads;

@@ -156,7 +156,7 @@ void gemm_tiles(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand
     return;
   }
 
-  const bool small = m * n * k < 64 * 64 * 64;
+  const bool small = m * n * k < 64 * 64 * 64 || inside_parallel();
   const Grid g = grid(m, n, k, split, small ? 1 : threads());
   const int64_t blocks = (m + g.rows - 1) / g.rows;
   // When a chunk is cut along columns, all its tasks read the same packed A.

@@ -44,6 +44,15 @@ inline void add_row(float* y, int64_t d, F f) {
   if (j < d) store_part(y + j, load_part(y + j, d - j) + f(j, d - j), d - j);
 }
 
+// Σ (x − mean)²
+float squared_deviations(const float* x, int64_t d, float mean) {
+  return sum_row(d, [=](int64_t j, int64_t n) {
+    vec c = part(x + j, n) - mean;
+    for (int64_t i = n; i < W; i++) c[i] = 0;
+    return c * c;
+  });
+}
+
 // Runs body(row, partial) over all rows, then adds the `width` partial sums of all chunks into out.
 template <class F>
 void with_partial_sums(int64_t rows, int64_t width, float* out, F body) {
@@ -101,8 +110,7 @@ void lazyscope_layer_norm(const float* x, const float* gain, const float* bias, 
     for (int64_t r = first; r < last; r++) {
       const float* v = x + r * d;
       const float mean = sum_row(d, [&](int64_t j, int64_t n) { return part(v + j, n); }) / d;
-      float squares = 0;
-      for (int64_t j = 0; j < d; j++) squares += (v[j] - mean) * (v[j] - mean);
+      const float squares = squared_deviations(v, d, mean);
       const float s = 1.0f / std::sqrt(squares / d + epsilon);
       write_row(y + r * d, d, [&](int64_t j, int64_t n) {
         return (part(v + j, n) - mean) * s * part(gain + j, n) + part(bias + j, n);
@@ -118,8 +126,7 @@ void lazyscope_layer_norm_grad(const float* x, const float* gain, const float* d
   with_partial_sums(rows, 2 * d, sums, [&](int64_t r, float* partial) {
     const float *v = x + r * d, *g = dy + r * d;
     const float mean = sum_row(d, [&](int64_t j, int64_t n) { return part(v + j, n); }) / d;
-    float squares = 0;
-    for (int64_t j = 0; j < d; j++) squares += (v[j] - mean) * (v[j] - mean);
+    const float squares = squared_deviations(v, d, mean);
     const float s = 1.0f / std::sqrt(squares / d + epsilon);
     const float mean_g = sum_row(d, [&](int64_t j, int64_t n) { return part(g + j, n) * part(gain + j, n); }) / d;
     // Σ g·(x − mean): lanes past the row's end have g = 0.

@@ -115,6 +115,8 @@ Pool& the_pool() {
 
 int threads() { return the_pool().limit.load(std::memory_order_relaxed); }
 
+bool inside_parallel() { return inside; }
+
 void set_threads(int count) {
   Pool& p = the_pool();
   std::lock_guard<std::mutex> lock(p.owner);

@@ -15,6 +15,8 @@ namespace lazyscope {
 // Threads that take part in parallel_for, the caller included.
 int threads();
 void set_threads(int count);
+// Whether the caller runs inside parallel_for already, so that a further one would be serial.
+bool inside_parallel();
 
 namespace pool {
 using Body = void (*)(void* context, int64_t begin, int64_t end);
