@@ -30,7 +30,7 @@ export function demo(): Command {
       '--other-model <name|folder>',
       `a second one for the sparsity report (default: ${bundled.otherModel})`,
     )
-    .option('--text <file|dataset>', 'the text to look at it with', 'dataset:sotu')
+    .option('--text <file|dataset>', 'the text to look at it with', 'dataset:moby-dick')
     .option('--tokens <n>', 'tokens to capture', positiveInteger, 640_000)
     .option('--training-tokens <n>', 'tokens each dictionary is trained on', positiveInteger)
     .option('--fresh', 'forget what an earlier demo made and start over')

@@ -37,6 +37,7 @@ interface TrainOptions {
   batchSize?: number;
   steps?: number;
   learningRate?: number;
+  finalRate?: number;
   warmupSteps?: number;
   weightDecay?: number;
   validationFraction?: number;
@@ -65,6 +66,7 @@ function trainModel(): Command {
     .option('--batch-size <n>', 'contexts a step', positiveInteger)
     .option('--steps <n>', 'optimiser steps', positiveInteger)
     .option('--learning-rate <rate>', 'after warm-up', positiveNumber)
+    .option('--final-rate <share>', 'of the learning rate, at the end of the cosine', fraction)
     .option('--warmup-steps <n>', 'steps of linear warm-up', wholeNumber)
     .option('--weight-decay <rate>', 'on matrices', nonNegativeNumber)
     .option('--validation-fraction <share>', 'of the text that is held out', fraction)
