@@ -9,13 +9,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLazyscopeClient, type LazyscopeClient, type RunRow } from '../server/client.ts';
 import { latents, sharedConcepts } from '../server/fixtures/fixtureDictionary.ts';
 import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
 import { serve, type RunningServer } from '../server/serve.ts';
 import { pageFaults } from './browserChecks.ts';
+import { BrowserVisit } from './browserVisit.ts';
 import { fixed, percent } from './format/number.ts';
 import { visibleToken } from './format/tokenText.ts';
 
@@ -33,13 +34,10 @@ describe.skipIf(!hasChromium)(
   () => {
     let folder: string;
     let server: RunningServer;
-    let browser: Browser;
-    let context: BrowserContext;
+    let visit: BrowserVisit;
     let page: Page;
     let client: LazyscopeClient;
     let runs: RunRow[];
-    /** Console errors, failed requests and requests to other hosts, since the last look. */
-    const troubles: string[] = [];
     const serverLog: string[] = [];
 
     beforeAll(async () => {
@@ -57,98 +55,24 @@ describe.skipIf(!hasChromium)(
       });
       client = createLazyscopeClient({ url: server.url });
       runs = await client.runs.list.query();
-      browser = await chromium.launch({
-        executablePath,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-        ],
-      });
-      context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
-      page = await context.newPage();
-      page.on('console', (message) => {
-        // Chromium's own advice about a style sheet fetched ahead is about the machine's speed.
-        const advice = message.text().includes('was preloaded using link preload');
-        if (['error', 'warning'].includes(message.type()) && !advice)
-          troubles.push(`console: ${message.text()}`);
-      });
-      page.on('pageerror', (error) => troubles.push(`page error: ${error.message}`));
-      page.on('requestfailed', (request) => {
-        const reason = request.failure()?.errorText ?? '';
-        // Leaving a page ends its subscription and prefetches: not a failure of theirs.
-        if (!reason.includes('ERR_ABORTED')) troubles.push(`failed: ${request.url()} ${reason}`);
-      });
-      page.on('response', (response) => {
-        if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
-      });
-      page.on('request', (request) => {
-        if (!request.url().startsWith(server.url) && /^https?:/.test(request.url()))
-          troubles.push(`asked another host: ${request.url()}`);
-      });
+      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
+      ({ page } = visit);
     }, 240_000);
 
     afterAll(async () => {
-      await browser?.close();
+      await visit?.close();
       await server?.close();
       if (!given && folder) await rm(folder, { recursive: true, force: true });
     });
 
-    const settled = async () => {
-      await page.waitForFunction(
-        () =>
-          document.querySelector('h1') &&
-          ![...document.querySelectorAll('[role=status]')].some((one) => one.textContent === 'Loading…'),
-      );
-      await page.evaluate(() => document.fonts.ready);
-    };
-    const go = async (path: string) => {
-      await page.goto(server.url + path);
-      await settled();
-    };
-    /** By the navigation, as a person would; each test can also be run alone. */
-    const section = async (name: string) => {
-      if (!page.url().startsWith(server.url)) await go('/');
-      await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name }).click();
-    };
-    const noTroubles = () => expect(troubles.splice(0)).toEqual([]);
-
-    /** The page in both themes at both widths: no fault in any, and a picture of each. */
-    const lookAt = async (name: string) => {
-      for (const width of [1280, 390])
-        for (const colorScheme of ['light', 'dark'] as const) {
-          await page.emulateMedia({ colorScheme });
-          await page.setViewportSize({ width, height: 860 });
-          await page.waitForFunction(
-            (theme) => document.documentElement.dataset.theme === theme,
-            colorScheme,
-          );
-          // Charts are drawn for the width they have now.
-          await page.waitForFunction(() =>
-            [...document.querySelectorAll('figure svg[role=img]')].every(
-              (svg) =>
-                Math.abs(Number(svg.getAttribute('width')) - (svg.parentElement?.clientWidth ?? 0)) <= 1,
-            ),
-          );
-          const height = await page.evaluate(() => document.documentElement.scrollHeight);
-          await page.setViewportSize({ width, height: Math.min(6_000, Math.max(860, height)) });
-          await page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`) });
-          expect(await page.evaluate(pageFaults), `${name} at ${width}, ${colorScheme}`).toEqual([]);
-        }
-      await page.emulateMedia({ colorScheme: 'light' });
-      await page.setViewportSize({ width: 1280, height: 860 });
-      noTroubles();
-    };
+    const noTroubles = () => expect(visit.takeTroubles()).toEqual([]);
+    const looksRight = async (name: string) => expect(await visit.lookAt(name)).toEqual([]);
     /** Pages and server take their time on a busy machine. */
     const eventually = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
     const text = () => page.locator('main').innerText();
 
     test('the overview answers both questions with the store’s own numbers', async () => {
-      await go('/');
+      await visit.go('/');
       await page.getByText('pairs', { exact: false }).first().waitFor();
       const shown = await text();
       const comparisons = (await client.comparisons.list.query()).filter((one) => one.a.run === one.b.run);
@@ -159,13 +83,13 @@ describe.skipIf(!hasChromium)(
         expect(shown).toContain(percent(report.activationRatio));
       const overview = await client.overview.get.query();
       expect(shown).toContain(overview.features.toLocaleString('en-US'));
-      await lookAt('overview');
+      await looksRight('overview');
     });
 
     test('runs: a table of every dictionary and a plot of sparsity against reconstruction', async () => {
-      await section('Runs');
+      await visit.section('Runs');
       await page.waitForURL('**/runs');
-      await settled();
+      await visit.settled();
       expect(await page.title()).toBe('Runs · Lazyscope');
       expect(await page.getByRole('table', { name: 'Dictionaries' }).locator('tbody tr').count()).toBe(
         runs.length,
@@ -181,14 +105,14 @@ describe.skipIf(!hasChromium)(
       const first = page.getByRole('table', { name: 'Dictionaries' }).locator('tbody tr').first();
       await eventually(() => first.innerText()).toContain(fixed(worst.fvu));
       expect(page.url()).toContain('sort=fvu');
-      await lookAt('runs');
+      await looksRight('runs');
     });
 
     test('a run: its seeds’ evaluations, a curve a seed, its configuration', async () => {
       const run = stableRun().name;
       await page.getByRole('link', { name: run, exact: true }).first().click();
       await page.waitForURL(`**/runs/${run}`);
-      await settled();
+      await visit.settled();
       const detail = await client.runs.get.query({ name: run });
       const shown = await text();
       for (const seed of detail.seeds) expect(shown).toContain(percent(seed.evaluation!.ceRecovered));
@@ -196,7 +120,7 @@ describe.skipIf(!hasChromium)(
       await curve.waitFor();
       expect(await curve.locator('[aria-label=line] path').count()).toBe(detail.seeds.length);
       expect(shown).toContain(detail.manifest.config.hook);
-      await lookAt('run');
+      await looksRight('run');
     });
 
     test('features: sorted, filtered and moved through with the keyboard; the address keeps it', async () => {
@@ -206,7 +130,7 @@ describe.skipIf(!hasChromium)(
         .first()
         .click();
       await page.waitForURL(`**/runs/${run}/${seed}`);
-      await settled();
+      await visit.settled();
       const rows = page.getByRole('table', { name: 'Latents' }).locator('tbody tr');
       const expected = await client.features.list.query({
         run,
@@ -227,7 +151,7 @@ describe.skipIf(!hasChromium)(
       expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
         String(expected.rows[2]!.latent),
       );
-      await lookAt('features');
+      await looksRight('features');
 
       const word = expected.rows
         .find((row) => row.topTokens[0] && /[a-z]{2}/.test(row.topTokens[0].text))!
@@ -243,14 +167,14 @@ describe.skipIf(!hasChromium)(
       await eventually(() => rows.count()).toBe(Math.min(50, found.total));
 
       await page.reload();
-      await settled();
+      await visit.settled();
       await eventually(() => rows.count()).toBe(Math.min(50, found.total));
       noTroubles();
     });
 
     test('a feature: where it fires, what it says, and the same feature in another seed', async () => {
       const { feature, counterpart } = await sharedFeature();
-      await go(`/runs/${feature.run}/${feature.seed}/${feature.latent}`);
+      await visit.go(`/runs/${feature.run}/${feature.seed}/${feature.latent}`);
       const shown = await text();
       expect(shown).toContain(`Comes back in`);
       expect(shown).toContain(percent(feature.density, 2));
@@ -286,7 +210,7 @@ describe.skipIf(!hasChromium)(
         .filter({ hasText: `Seed ${counterpart.seed}, latent ${counterpart.latent}` });
       expect(await card.innerText()).toContain(fixed(counterpart.decoderCosine, 2));
       expect(await card.innerText()).toContain('shared');
-      await lookAt('feature');
+      await looksRight('feature');
 
       await card
         .getByRole('link', { name: `Seed ${counterpart.seed}, latent ${counterpart.latent}` })
@@ -308,7 +232,7 @@ describe.skipIf(!hasChromium)(
     test.skipIf(given)('a label is kept, shown in the table, and found by the jump box', async () => {
       const { feature } = await sharedFeature();
       const path = `/runs/${feature.run}/${feature.seed}/${feature.latent}`;
-      await go(path);
+      await visit.go(path);
       await page.getByRole('textbox', { name: 'Label' }).fill('planted concept');
       await page.getByRole('button', { name: 'Save label' }).click();
       await page.getByText('Saved.').waitFor();
@@ -316,7 +240,7 @@ describe.skipIf(!hasChromium)(
         (await client.features.get.query({ run: feature.run, seed: feature.seed, latent: feature.latent }))
           .label,
       ).toBe('planted concept');
-      await go('/');
+      await visit.go('/');
       await page.keyboard.press('Control+k');
       await page.getByRole('combobox').fill('planted');
       await page.getByRole('option', { name: /planted concept/ }).waitFor();
@@ -326,15 +250,15 @@ describe.skipIf(!hasChromium)(
     });
 
     test('compare: pairs of seeds, the threshold in the reader’s hand, both sides of each pair', async () => {
-      await section('Compare');
+      await visit.section('Compare');
       await page.waitForURL('**/compare');
-      await settled();
+      await visit.settled();
       const { name } = stableRun();
       const comparison = (await client.comparisons.list.query()).find(
         (one) => one.a.run === name && one.b.run === name,
       )!;
       if (!given) expect(comparison.shared).toBeCloseTo(sharedConcepts(comparison.b.seed) / latents);
-      await lookAt('compare');
+      await looksRight('compare');
 
       await page
         .getByRole('link', {
@@ -343,7 +267,7 @@ describe.skipIf(!hasChromium)(
         .first()
         .click();
       await page.waitForURL('**/compare/*');
-      await settled();
+      await visit.settled();
       const { curve, manifest } = await client.comparisons.get.query({
         name: decodeURIComponent(page.url().split('/').at(-1)!),
       });
@@ -367,13 +291,13 @@ describe.skipIf(!hasChromium)(
         String(first!.latent),
         String(first!.decoderMatch),
       ]);
-      await lookAt('comparison');
+      await looksRight('comparison');
     });
 
     test('lazy neurons: every report’s layers, ReLU over GELU, and the neurons of a layer', async () => {
-      await section('Lazy neurons');
+      await visit.section('Lazy neurons');
       await page.waitForURL('**/lazy');
-      await settled();
+      await visit.settled();
       const list = (await client.sparsity.list.query()).slice(0, 2);
       const shown = await text();
       for (const report of list) {
@@ -385,12 +309,12 @@ describe.skipIf(!hasChromium)(
       }
       await page.getByRole('img', { name: /^Neurons by the share of tokens/ }).waitFor();
       await page.getByRole('img', { name: /CETT/ }).waitFor();
-      await lookAt('lazy');
+      await looksRight('lazy');
 
       const { name } = list[0]!;
       await page.getByRole('link', { name: `Neurons of layer 0 of ${name}` }).click();
       await page.waitForURL(`**/lazy/${name}/0`);
-      await settled();
+      await visit.settled();
       const neurons = await client.sparsity.neurons.query({
         name,
         layer: 0,
@@ -400,13 +324,13 @@ describe.skipIf(!hasChromium)(
       const row = page.getByRole('table', { name: 'Neurons of layer 0' }).locator('tbody tr').first();
       await row.waitFor();
       expect(await row.locator('td').first().innerText()).toBe(String(neurons.rows[0]!.neuron));
-      await lookAt('layer');
+      await looksRight('layer');
     });
 
     test.skipIf(given)(
       'a job: started from its form, followed to its end, its result in the store',
       async () => {
-        await go('/jobs?start=sparsity');
+        await visit.go('/jobs?start=sparsity');
         const form = page.getByRole('form', { name: 'Measure lazy neurons' });
         await form.getByRole('button', { name: 'Measure lazy neurons' }).click();
         // Nothing was chosen: the form says what is missing, and the server is not asked.
@@ -421,13 +345,13 @@ describe.skipIf(!hasChromium)(
           .getByText(/queued|running|done/)
           .first()
           .waitFor();
-        await lookAt('jobs');
+        await looksRight('jobs');
         await expect
           .poll(() => card.innerText(), { timeout: 100_000 })
           .toMatch(/^(done|failed|lost|cancelled)$/m);
         expect(await card.innerText()).toMatch(/^done$/m);
         expect(await card.innerText()).toContain('--max-tokens=512');
-        await section('Lazy neurons');
+        await visit.section('Lazy neurons');
         await page.getByRole('checkbox', { name: /from-the-explorer/ }).waitFor();
         noTroubles();
       },
@@ -439,7 +363,6 @@ describe.skipIf(!hasChromium)(
       await page.goto(`${server.url}/nowhere`);
       await page.getByRole('heading', { name: 'No such page' }).waitFor();
       expect(await page.evaluate(pageFaults)).toEqual([]);
-      troubles.length = 0;
     });
 
     /** A seed of a run that was compared with itself: an evaluated, indexed one. */

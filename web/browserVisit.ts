@@ -1,0 +1,127 @@
+/**
+ * A person with a browser, for the explorer's test: opens pages, notes everything that goes wrong on them, and
+ * looks at each in both themes and at both widths.
+ */
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { pageFaults } from './browserChecks.ts';
+
+// Without these, Chromium looks for its maker's hosts at every start.
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export class BrowserVisit {
+  readonly page: Page;
+  readonly #browser: Browser;
+  readonly #url: string;
+  readonly #screenshots: string;
+  #troubles: string[] = [];
+
+  static async open(options: {
+    executablePath: string;
+    url: string;
+    screenshots: string;
+  }): Promise<BrowserVisit> {
+    const browser = await chromium.launch({ executablePath: options.executablePath, args: flags });
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 860 },
+      colorScheme: 'light',
+    });
+    return new BrowserVisit(browser, await context.newPage(), options);
+  }
+
+  private constructor(
+    browser: Browser,
+    page: Page,
+    { url, screenshots }: { url: string; screenshots: string },
+  ) {
+    this.#browser = browser;
+    this.page = page;
+    this.#url = url;
+    this.#screenshots = screenshots;
+    page.on('console', (message) => {
+      // Chromium's own advice about a style sheet fetched ahead is about the machine's speed.
+      const advice = message.text().includes('was preloaded using link preload');
+      if (['error', 'warning'].includes(message.type()) && !advice)
+        this.#troubles.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => this.#troubles.push(`page error: ${error.message}`));
+    page.on('requestfailed', (request) => {
+      const reason = request.failure()?.errorText ?? '';
+      // Leaving a page ends its subscription and prefetches: not a failure of theirs.
+      if (!reason.includes('ERR_ABORTED')) this.#troubles.push(`failed: ${request.url()} ${reason}`);
+    });
+    page.on('response', (response) => {
+      if (response.status() >= 400) this.#troubles.push(`${response.status()}: ${response.url()}`);
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url) && /^https?:/.test(request.url()))
+        this.#troubles.push(`asked another host: ${request.url()}`);
+    });
+  }
+
+  /** Console errors, failed requests and requests to other hosts, since the last time this was asked. */
+  takeTroubles(): string[] {
+    const taken = this.#troubles;
+    this.#troubles = [];
+    return taken;
+  }
+
+  /** Until the page shows what it came for instead of skeletons. */
+  async settled(): Promise<void> {
+    await this.page.waitForFunction(
+      () =>
+        document.querySelector('h1') &&
+        ![...document.querySelectorAll('[role=status]')].some((one) => one.textContent === 'Loading…'),
+    );
+    await this.page.evaluate(() => document.fonts.ready);
+  }
+
+  async go(path: string): Promise<void> {
+    await this.page.goto(this.#url + path);
+    await this.settled();
+  }
+
+  /** By the navigation, as a person would, from wherever the last test ended. */
+  async section(name: string): Promise<void> {
+    if (!this.page.url().startsWith(this.#url)) await this.go('/');
+    await this.page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name }).click();
+  }
+
+  /** A picture of the page in both themes at both widths; what is wrong with it in any, and what went wrong so far. */
+  async lookAt(name: string): Promise<string[]> {
+    const { page } = this;
+    const faults: string[] = [];
+    for (const width of [1280, 390])
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 860 });
+        await page.waitForFunction((theme) => document.documentElement.dataset.theme === theme, colorScheme);
+        // Charts are drawn for the width they have now.
+        await page.waitForFunction(() =>
+          [...document.querySelectorAll('figure svg[role=img]')].every(
+            (svg) => Math.abs(Number(svg.getAttribute('width')) - (svg.parentElement?.clientWidth ?? 0)) <= 1,
+          ),
+        );
+        const height = await page.evaluate(() => document.documentElement.scrollHeight);
+        await page.setViewportSize({ width, height: Math.min(6_000, Math.max(860, height)) });
+        await page.screenshot({ path: join(this.#screenshots, `${name}-${width}-${colorScheme}.png`) });
+        for (const fault of await page.evaluate(pageFaults))
+          faults.push(`${name} at ${width}, ${colorScheme}: ${fault}`);
+      }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1280, height: 860 });
+    return [...faults, ...this.takeTroubles()];
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+}
