@@ -236,8 +236,9 @@ function movement(): void {
   add('tile', [normal([3, 1, 5])], (x) => tf.tile(x, [2, 4, 1]));
   add('tile bool', [flags([3, 2])], (x) => tf.tile(x, [2, 3]));
   add('broadcastTo', [normal([5, 1])], (x) => tf.broadcastTo(x, [3, 5, 4]));
-  add('fill', [], () => tf.fill([3, 4], 2.5));
-  add('fill int32', [], () => tf.fill([3, 4], 2, 'int32'));
+  const { fill } = tf;
+  add('fill', [], () => fill([3, 4], 2.5));
+  add('fill int32', [], () => fill([3, 4], 2, 'int32'));
   add('zeros of nothing', [], () => tf.zeros([0, 4]));
   add('reshape', [normal([3, 4])], (x) => tf.add(tf.reshape(x, [2, 6]), 1));
 }

@@ -7,12 +7,13 @@
  */
 import { createRequire } from 'node:module';
 import { totalmem } from 'node:os';
+import type * as Cpu from '@tensorflow/tfjs-backend-cpu';
 import type { Tf } from '../../tensor/tf.ts';
 import { BufferPool, type Values, type ValueType } from './bufferPool.ts';
 
 // Resolved from the umbrella package, so that it is the copy that TF.js itself uses.
 const require = createRequire(createRequire(import.meta.url).resolve('@tensorflow/tfjs'));
-const cpu = require('@tensorflow/tfjs-backend-cpu') as typeof import('@tensorflow/tfjs-backend-cpu');
+const cpu = require('@tensorflow/tfjs-backend-cpu') as typeof Cpu;
 
 type DataId = Tf.TensorInfo['dataId'];
 type TensorData = ReturnType<InstanceType<typeof cpu.MathBackendCPU>['data']['get']>;

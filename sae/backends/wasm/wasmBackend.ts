@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
+import type * as Wasm from '@tensorflow/tfjs-backend-wasm';
 import { tf } from '../../tensor/tf.ts';
 import { LazyscopeError } from '../../errors.ts';
 import { registerSegmentSum } from './segmentSum.ts';
@@ -16,7 +17,7 @@ export const wasmBackend: Backend = {
   name: 'wasm',
   async start() {
     try {
-      const wasm = require(packageName) as typeof import('@tensorflow/tfjs-backend-wasm');
+      const wasm = require(packageName) as typeof Wasm;
       wasm.setWasmPaths(dirname(require.resolve(packageName)) + sep);
       if (!(await tf.setBackend('wasm'))) throw new Error('TF.js refused the wasm backend');
       await tf.ready();

@@ -12,7 +12,7 @@ export interface Broadcast {
 
 export function alignBroadcast(a: readonly number[], b: readonly number[]): Broadcast {
   const full = Math.max(a.length, b.length);
-  const shape = new Array<number>(full);
+  const shape: number[] = [];
   const sizes: number[] = [];
   /** Which operands move along the dimension: 1 = a, 2 = b, 3 = both. */
   const moving: number[] = [];
@@ -22,7 +22,7 @@ export function alignBroadcast(a: readonly number[], b: readonly number[]): Broa
     if (x !== y && x !== 1 && y !== 1)
       throw new Error(`Operands could not be broadcast together with shapes ${a.join()} and ${b.join()}.`);
     const size = x === 1 ? y : x;
-    shape[i] = size;
+    shape.push(size);
     if (size === 1) continue;
     const who = (x === 1 ? 0 : 1) | (y === 1 ? 0 : 2);
     if (moving.at(-1) === who) sizes[sizes.length - 1] *= size;

@@ -230,7 +230,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
 }
 
 function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
+  const strides = shape.map(() => 1);
   let stride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
     strides[i] = stride;

@@ -74,24 +74,27 @@ Kernel kernel(int rows, bool interleaved, bool accumulate) {
 
 void pack_a(const Operand& a, int64_t row, int64_t rows, int64_t k, float* out) {
   const int64_t slices = (k + KC - 1) / KC;
-  for (int64_t p = 0; p < rows; p += MR) {
-    const int64_t height = std::min<int64_t>(MR, rows - p);
+  const int64_t panels = (rows + MR - 1) / MR;
+  if (a.transposed) {
+    // Row after row of the matrix as stored, each shared out to all panels: a panel at a time would touch a
+    // few bytes of every cache line, far apart.
+    const int64_t whole = rows / MR;
+    for (int64_t l = 0; l < k; l++) {
+      const float* from = a.data + l * a.stride + row;
+      float* to = out + l / KC * (MR * A_ROW) + l % KC * MR;
+      for (int64_t p = 0; p < whole; p++)
+        std::memcpy(to + p * slices * (MR * A_ROW), from + p * MR, MR * sizeof(float));
+      for (int64_t i = whole * MR; i < rows; i++) to[whole * slices * (MR * A_ROW) + i - whole * MR] = from[i];
+    }
+    return;
+  }
+  for (int64_t p = 0; p < panels; p++)
     for (int64_t s = 0; s < slices; s++, out += MR * A_ROW) {
       const int64_t depth = std::min<int64_t>(KC, k - s * KC);
-      if (a.transposed) {
-        const float* from = a.data + s * KC * a.stride + row + p;
-        if (height == MR)
-          for (int64_t l = 0; l < depth; l++) std::memcpy(out + l * MR, from + l * a.stride, MR * sizeof(float));
-        else
-          for (int64_t l = 0; l < depth; l++)
-            for (int64_t i = 0; i < height; i++) out[l * MR + i] = from[l * a.stride + i];
-      } else {
-        const float* from = a.data + (row + p) * a.stride + s * KC;
-        for (int64_t i = 0; i < height; i++)
-          std::memcpy(out + i * A_ROW, from + i * a.stride, depth * sizeof(float));
-      }
+      const float* from = a.data + (row + p * MR) * a.stride + s * KC;
+      for (int64_t i = 0; i < std::min<int64_t>(MR, rows - p * MR); i++)
+        std::memcpy(out + i * A_ROW, from + i * a.stride, depth * sizeof(float));
     }
-  }
 }
 
 void pack_b(const Operand& b, int64_t column, int64_t columns, int64_t k, float* out) {
@@ -239,8 +242,9 @@ void Store::operator()(int64_t row, int rows, int64_t column, int columns, const
 }
 
 void product(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Store& out) {
-  // Measured: C may be written again every 2 KC of depth rather than have blocks of A too small to reuse B.
-  const int64_t deep = k <= 4 * gemm::KC ? 4 * gemm::KC : 2 * gemm::KC;
+  // Measured: a small C may be written again every 2 KC of depth, rather than have blocks of A too small to
+  // reuse B; a large one would leave the cache each time.
+  const int64_t deep = k <= 4 * gemm::KC ? k : m * n <= 1 << 18 ? 2 * gemm::KC : 4 * gemm::KC;
   int64_t from = 0;
   do {
     const int64_t depth = std::min(deep, k - from);
