@@ -32,7 +32,6 @@ export async function startTestServer(options: Partial<ServeOptions> = {}): Prom
       bundledModels: [],
       version: '0.0.0-test',
       program,
-      backend: 'cpu',
       port: 0,
       log: (line) => log.push(line),
       ...options,

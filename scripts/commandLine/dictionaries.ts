@@ -3,8 +3,19 @@ import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { RunManifest } from '../../sae/store/manifests.ts';
+import type { DictionaryReference, RunManifest } from '../../sae/store/manifests.ts';
 import { loadModelOfCapture } from './models.ts';
+
+/** `RUN/SEED` */
+export function dictionaryReference(text: string): DictionaryReference {
+  const match = /^([^/]+)\/(\d+)$/.exec(text);
+  if (!match)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${text}' names no dictionary: give RUN/SEED, for example 'demo-topk/0'.`,
+    );
+  return { run: match[1], seed: Number(match[2]) };
+}
 
 /** A finished run. */
 export async function finishedRun(store: StoreLayout, run: string): Promise<RunManifest> {

@@ -72,10 +72,3 @@ export function oneOf<const Choices extends readonly string[]>(
     return found;
   };
 }
-
-/** `RUN/SEED` */
-export function dictionaryReference(text: string): { run: string; seed: number } {
-  const match = /^([^/]+)\/(\d+)$/.exec(text);
-  if (!match) throw new InvalidArgumentError("It must read RUN/SEED, for example 'demo-topk/0'.");
-  return { run: match[1], seed: Number(match[2]) };
-}

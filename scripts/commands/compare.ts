@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ComparisonManifest, DictionaryReference } from '../../sae/store/manifests.ts';
-import { finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
-import { dictionaryReference, fraction, withCommonOptions } from '../commandLine/options.ts';
+import { dictionaryReference, finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
+import { fraction, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
-import { dictionaryReference, withCommonOptions } from '../commandLine/options.ts';
+import { dictionaryReference, finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
+import { withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
 interface Options {
@@ -15,31 +15,31 @@ interface Options {
 export function exportCommand(): Command {
   const command = new Command('export')
     .description('write a dictionary as SAELens, sparsify, Gemma Scope or dictionary_learning has it')
-    .argument('<run/seed>', 'the dictionary', dictionaryReference)
+    .argument('<run/seed>', 'the dictionary')
     .requiredOption('--to <folder>', 'a folder that does not exist yet')
     .option('--format <format>', 'saelens, sparsify, gemma-scope or dictionary-learning', 'saelens');
-  return withCommonOptions(command).action(
-    ({ run, seed }: { run: string; seed: number }, { to, format: asked }: Options) =>
-      runCommand(command, async ({ store }) => {
-        const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
-        const { dictionaryFormats, exportDictionary } = await import('../../sae/formats/importDictionary.ts');
-        const format = dictionaryFormats.find((name) => name === asked);
-        if (!format)
-          throw new LazyscopeError(
-            'bad_input',
-            `--format ${asked}: choose one of ${dictionaryFormats.join(', ')}.`,
-          );
-        seedsOf(await finishedRun(store, run), [seed]);
-        if (existsSync(to))
-          throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
-        const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
-        const { architecture, hook, model, k } = metadata;
-        await exportDictionary(to, format, { ...weights, architecture, hook, model, k });
-        const folder = resolve(to);
-        return {
-          document: { run, seed, format, folder },
-          text: `Wrote ${run}/${seed} as ${format} to ${folder}.`,
-        };
-      }),
+  return withCommonOptions(command).action((dictionary: string, { to, format: asked }: Options) =>
+    runCommand(command, async ({ store }) => {
+      const { run, seed } = dictionaryReference(dictionary);
+      const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
+      const { dictionaryFormats, exportDictionary } = await import('../../sae/formats/importDictionary.ts');
+      const format = dictionaryFormats.find((name) => name === asked);
+      if (!format)
+        throw new LazyscopeError(
+          'bad_input',
+          `--format ${asked}: choose one of ${dictionaryFormats.join(', ')}.`,
+        );
+      seedsOf(await finishedRun(store, run), [seed]);
+      if (existsSync(to))
+        throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
+      const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
+      const { architecture, hook, model, k } = metadata;
+      await exportDictionary(to, format, { ...weights, architecture, hook, model, k });
+      const folder = resolve(to);
+      return {
+        document: { run, seed, format, folder },
+        text: `Wrote ${run}/${seed} as ${format} to ${folder}.`,
+      };
+    }),
   );
 }

@@ -1,7 +1,7 @@
 /** Jobs of a real server, run by the real command line on the fixture store. */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Database } from '../database.ts';
 import type { Job, JobEvent, JobStatus } from '../client.ts';
 import type { JobDetail } from '../contract/jobs.ts';
@@ -9,6 +9,8 @@ import { startTestServer } from '../testServer.ts';
 import type { TestServer } from '../testServer.ts';
 import { JobLog } from './jobLog.ts';
 
+// Jobs are processes, on machines that may be busy with other tests.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 let on: TestServer;
 beforeAll(async () => {
   on = await startTestServer();

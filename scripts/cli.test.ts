@@ -1,0 +1,267 @@
+/** The command line as a person meets it: real processes, their exit status and what they print. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { StoreLayout } from '../sae/store/layout.ts';
+import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
+
+const script = join(import.meta.dirname, 'lazyscope.mjs');
+let store: StoreLayout;
+// A process a test, on machines that may be busy with other tests.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+beforeAll(async () => {
+  store = await writeFixtureStore(await mkdtemp(join(tmpdir(), 'lazyscope-cli-')));
+});
+afterAll(async () => {
+  await rm(store.root, { recursive: true, force: true });
+});
+
+/** `lazyscope …args` on the fixture store. */
+function lazyscope(...args: string[]) {
+  const common = args.includes('--help') ? [] : ['--data', store.root];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, ...common], {
+    encoding: 'utf8',
+    timeout: 170_000,
+  });
+  return { status, stdout, stderr };
+}
+
+const fixtureModel = () => store.model('fixture-relu');
+const train = (name: string, ...more: string[]) => [
+  'train',
+  '--architecture=topk',
+  '--capture=fixture',
+  `--name=${name}`,
+  '--width=64',
+  '--k=4',
+  '--batch-size=256',
+  ...more,
+];
+
+describe('help', () => {
+  test('names every command', () => {
+    const { status, stdout } = lazyscope('--help');
+    expect(status).toBe(0);
+    const names =
+      'demo capture train evaluate index compare sparsity lm import export serve jobs bench doctor';
+    for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+  });
+
+  test('loads no tensor library, no schema and no database', () => {
+    // What was loaded is what makes it slow: a measure of time would depend on the machine.
+    const loaded = spawnSync(process.execPath, [script, '--help'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_DEBUG: 'esm' },
+    });
+    expect(loaded.stderr).toContain('scripts/cli.ts');
+    for (const heavy of ['@tensorflow', '@duckdb', 'node_modules/zod', 'apache-arrow', 'node_modules/next/'])
+      expect(loaded.stderr).not.toContain(heavy);
+  });
+});
+
+/** One line on standard error, nothing on standard output, exit status 2. */
+function refused(said: RegExp, ...args: string[]) {
+  const { status, stdout, stderr } = lazyscope(...args);
+  expect(stderr).toMatch(said);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  expect(stderr).toMatch(/^lazyscope: /);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+}
+
+describe('bad input is one line that names the argument, and exit status 2', () => {
+  test('a command that does not exist', () => refused(/Unknown command 'trian'.*train/, 'trian'));
+  test('an option that does not exist', () => refused(/--lattents.*--help/, ...train('x', '--lattents=3')));
+  test('a required option left out', () => refused(/--text/, 'capture', '--model=fixture-relu'));
+  test('a number that is none', () =>
+    refused(/--width <latents>.*'many'.*whole number/, 'train', '--width=many'));
+  test('a backend that does not exist', () =>
+    refused(/--backend abacus: choose one of auto, native/, 'doctor', '--backend=abacus'));
+  test('a model that is not there', () =>
+    refused(
+      /no model 'nowhere'.*config\.json/,
+      'capture',
+      '--model=nowhere',
+      '--text=dataset:moby-dick',
+      '--hook=hook_embed',
+    ));
+  test('a text that is not there', () =>
+    refused(
+      /'none\.txt' can't be read/,
+      'capture',
+      '--model=fixture-relu',
+      '--text=none.txt',
+      '--hook=hook_embed',
+    ));
+  test('a hook point that is none', () =>
+    refused(
+      /Unknown hook point 'blocks\.0\.resid'/,
+      'capture',
+      '--model=fixture-relu',
+      '--text=dataset:moby-dick',
+      '--hook=blocks.0.resid',
+      '--name=none',
+    ));
+  test('a layer the model does not have', () =>
+    refused(
+      /layer 9.*layers 0 to 1/,
+      'capture',
+      '--model=fixture-relu',
+      '--text=dataset:moby-dick',
+      '--hook=blocks.9.hook_resid_post',
+      '--name=none',
+    ));
+  test('a capture that is not there', () =>
+    refused(/nowhere/, 'train', '--architecture=relu', '--capture=nowhere'));
+  test('an architecture that does not exist', () =>
+    refused(
+      /--architecture <name>.*'gelu'.*relu, topk, jumprelu/,
+      'train',
+      '--architecture=gelu',
+      '--capture=fixture',
+    ));
+  test('a sparsity setting of another architecture', () =>
+    refused(/k|targetL0/, 'train', '--architecture=relu', '--capture=fixture', '--k=4', '--name=none'));
+  test('a sweep that is wrong inside', async () => {
+    const path = join(store.root, 'sweep.yaml');
+    await writeFile(path, 'capture: fixture\ntokens: many\narchitectures: [topk]\nhooks: [x]\n');
+    refused(/'tokens'/, 'train', path);
+  });
+  test('a run that is not there', () => refused(/no run 'nothing'/, 'evaluate', 'nothing'));
+  test('a seed the run does not have', () =>
+    refused(/no seed 7.*0, 1, 2/, 'index', 'fixture-topk', '--seeds=7'));
+  test('a dictionary named in another way', () =>
+    refused(/RUN\/SEED/, 'compare', 'fixture-topk', 'fixture-relu'));
+  test('a run name that is taken', () =>
+    refused(/Run 'fixture-topk' exists/, ...train('fixture-topk', '--tokens=1000')));
+  test('a name that leads out of the store', () =>
+    refused(/can't name a run/, ...train('../out', '--tokens=1000')));
+
+  test('a truncated model', async () => {
+    const broken = join(store.root, 'broken');
+    await cp(fixtureModel(), broken, { recursive: true });
+    const weights = join(broken, 'model.safetensors');
+    await writeFile(weights, (await readFile(weights)).subarray(0, 50_000));
+    refused(
+      /model\.safetensors' is not a whole safetensors file/,
+      'lm',
+      'generate',
+      `--model=${broken}`,
+      '--prompt=x',
+    );
+  });
+
+  test('a truncated shard is named, and the run that met it leaves nothing', async () => {
+    const shard = join(store.captureHook('fixture', 'blocks.0.hook_resid_post'), '00000.arrow');
+    const whole = await readFile(shard);
+    await writeFile(shard, whole.subarray(0, 1_000));
+    refused(/00000\.arrow/, ...train('halved', '--tokens=1000'));
+    await writeFile(shard, whole);
+    expect(existsSync(store.run('halved'))).toBe(false);
+  });
+
+  test('nothing of all that was left in the store', async () => {
+    expect((await readdir(store.captures())).sort()).toEqual(['fixture']);
+    expect((await readdir(store.runs())).sort()).toEqual(['fixture-relu', 'fixture-topk']);
+  });
+});
+
+describe('what works', () => {
+  test('--json prints one document and nothing else', () => {
+    const { status, stdout } = lazyscope(
+      'lm',
+      'generate',
+      '--model=fixture-relu',
+      '--prompt=the sea',
+      '--max-new-tokens=3',
+      '--json',
+    );
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ model: 'fixture-relu', prompt: 'the sea' });
+  });
+
+  test('doctor says what works, and why what does not', () => {
+    const { status, stdout } = lazyscope('doctor', '--backend=cpu', '--json');
+    expect(status).toBe(0);
+    const {
+      backends,
+      chosen,
+    }: { backends: { name: string; works: boolean; remedy?: string }[]; chosen: { name: string } } =
+      JSON.parse(stdout);
+    expect(backends.find(({ name }) => name === 'cpu')?.works).toBe(true);
+    expect(backends.filter(({ works }) => !works).every(({ remedy }) => remedy !== undefined)).toBe(true);
+    expect(chosen.name).toBe('cpu');
+  });
+
+  test('the commands one after another: train, evaluate, index, compare', () => {
+    const trained = lazyscope(...train('small', '--tokens=20000', '--seeds=0,1', '--json'));
+    expect(trained.status).toBe(0);
+    expect(JSON.parse(trained.stdout).runs).toMatchObject([
+      { name: 'small', status: 'complete', seeds: [0, 1] },
+    ]);
+    const evaluated = lazyscope('evaluate', 'small', '--json');
+    const { evaluations }: { evaluations: { l0: number; fvu: number }[] } = JSON.parse(evaluated.stdout);
+    expect(evaluations).toHaveLength(2);
+    expect(evaluations[0].l0).toBeLessThanOrEqual(4);
+    expect(JSON.parse(lazyscope('index', 'small', '--json').stdout).indexed).toMatchObject([
+      { run: 'small', seed: 0, features: 64 },
+      { run: 'small', seed: 1, features: 64 },
+    ]);
+    expect(JSON.parse(lazyscope('compare', 'small', '--json').stdout).comparisons).toMatchObject([
+      { name: 'small-0-1', latents: 64, a: { seed: 0 }, b: { seed: 1 } },
+    ]);
+  });
+
+  test('export and import bring a dictionary back as it was', () => {
+    const folder = join(store.root, 'exported');
+    expect(lazyscope('export', 'fixture-topk/0', `--to=${folder}`).status).toBe(0);
+    refused(/exists/, 'export', 'fixture-topk/0', `--to=${folder}`);
+    expect(lazyscope('import', folder, '--capture=fixture', '--name=back').status).toBe(0);
+    const { comparisons }: { comparisons: { shared: number; mmcs: number }[] } = JSON.parse(
+      lazyscope('compare', 'back/0', 'fixture-topk/0', '--json').stdout,
+    );
+    expect(comparisons[0].shared).toBe(1);
+    expect(comparisons[0].mmcs).toBeCloseTo(1, 5);
+  });
+});
+
+describe('while it runs', () => {
+  const start = (...args: string[]) =>
+    spawn(process.execPath, [script, ...args, '--data', store.root], {
+      env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
+    });
+
+  test('a second trainer on the same run is refused; Ctrl-C leaves a checkpoint that --resume goes on from', async () => {
+    const long = train('long', '--tokens=100000000');
+    const first = start(...long);
+    const progress = new Promise<void>((resolve) => {
+      let said = '';
+      first.stderr.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        if (/"done":(\d{2,})/.test(said)) resolve();
+      });
+    });
+    const ended = new Promise<number | null>((resolve) => first.once('exit', (code) => resolve(code)));
+    await progress;
+    refused(/in use by process \d+.*training run long/, ...train('long', '--tokens=100000000', '--resume'));
+    first.kill('SIGINT');
+    expect(await ended).toBe(130);
+    const manifest = JSON.parse(await readFile(store.runManifest('long'), 'utf8'));
+    expect(manifest).toMatchObject({ status: 'interrupted' });
+    expect(manifest.step).toBeGreaterThan(9);
+    refused(/was interrupted at step/, ...long);
+
+    const again = start(...long, '--resume');
+    const from = await new Promise<number>((resolve) => {
+      again.stderr.setEncoding('utf8').on('data', (text: string) => {
+        const match = /"done":(\d+)/.exec(text);
+        if (match) resolve(Number(match[1]));
+      });
+    });
+    again.kill('SIGKILL');
+    expect(from).toBeGreaterThan(manifest.step - 1);
+  });
+});
