@@ -207,7 +207,7 @@ test('the fused ops compose with autodiff: gradients of every output are those o
   const p = parameters(false);
   const [wEnc, wDec] = [p.wEnc, p.wDec].map((w) => tf.tensor2d(Float32Array.from(w), [latents, d]));
   const bEnc = tf.tensor1d(Float32Array.from(p.bEnc));
-  const theta = tf.fill([latents], 0.4) as Tensor1D;
+  const theta = tf.mul(tf.ones([latents]), 0.4) as Tensor1D;
   const weights = tf.tensor2d(random.normals(rows * d), [rows, d]);
   const dense = (keep: (z: Tensor2D) => Tensor2D) => (a: Tensor, w: Tensor, b: Tensor, v: Tensor) => {
     const z = tf.matMul(a as Tensor2D, w as Tensor2D, false, true).add<Tensor2D>(b);

@@ -72,10 +72,10 @@ export function registerFusedOps(kernels: FusedKernels, backendName: string): vo
   registerGradients();
 }
 
-/** TF.js asks for these because the places came out of an op that has a gradient. */
+/** TF.js asks for these, in float32, because the places came out of an op that has a gradient. */
 const fixed = ({ rowStart, indices }: SparseEntries) => ({
-  rowStart: () => tf.zerosLike(rowStart),
-  indices: () => tf.zerosLike(indices),
+  rowStart: () => tf.zeros(rowStart.shape),
+  indices: () => tf.zeros(indices.shape),
 });
 
 let gradientsRegistered = false;

@@ -17,12 +17,12 @@ import { train, type TrainOptions } from './train.ts';
 
 const hook = 'blocks.0.mlp.hook_post';
 const environment = {
-  lazyscope: '0', node: process.version, platform: 'test', cpu: 'test', backend: 'cpu', threads: 1,
+  lazyscope: '0', node: process.version, platform: 'test', cpu: 'test', backend: 'native', threads: 1,
 }; // prettier-ignore
 let store: StoreLayout;
 
 beforeAll(async () => {
-  await startBackend('cpu');
+  await startBackend('native', { threads: 1 });
   store = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-train-')));
   const documents = Array.from({ length: 40 }, (_, i) =>
     Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * j * 5) % 26))).join(''),

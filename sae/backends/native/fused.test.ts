@@ -106,7 +106,7 @@ describe('topKEncode', () => {
 
   /** z = x·w + b with d = 1, x = 1, w = 0: pre-activations at will. */
   function encodeRow(z: number[], k: number) {
-    const e = { wEnc: tf.zeros<never>([z.length, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
+    const e = { wEnc: tf.zeros([z.length, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
     const x = tf.ones([2, 1]) as Tensor2D;
     const [a, b] = [native, referenceKernels].map((kernels) => arrays(kernels.topKEncode(x, e, k)));
     expect(a).toEqual(b);
@@ -186,7 +186,7 @@ describe('thresholdEncode', () => {
   test('few firings make a list, with the entries just below θ; many make the matrix', () => {
     const x = matrix(normals, 300, 20);
     const e = encoder((shape) => normals(shape, 0.1), 500, 20, false);
-    const threshold = tf.fill([500], 1) as Tensor1D;
+    const threshold = tf.mul(tf.ones([500]), 1) as Tensor1D;
     const found = native.thresholdEncode(x, e, { threshold, bandwidth: 0.5 });
     if (found.kind !== 'sparse') throw new Error('expected a list');
     const { indices, values, rowStart } = arrays(found);
@@ -206,7 +206,11 @@ describe('thresholdEncode', () => {
   test('rows that fire densely after a sparse sample fall back to the matrix', () => {
     const quiet = tf.zeros([64, 4]);
     const loud = tf.ones([150, 4]);
-    const e = { wEnc: tf.ones([130, 4]) as Tensor2D, bEnc: tf.fill([130], -1) as Tensor1D, centre: null };
+    const e = {
+      wEnc: tf.ones([130, 4]) as Tensor2D,
+      bEnc: tf.mul(tf.ones([130]), -1) as Tensor1D,
+      centre: null,
+    };
     const x = tf.concat([quiet, loud]) as Tensor2D;
     const found = native.thresholdEncode(x, e, { threshold: null, bandwidth: 0 });
     expect(found.kind).toBe('dense');
@@ -214,8 +218,12 @@ describe('thresholdEncode', () => {
   });
 
   test('a row may fire everywhere while the others are silent; NaN fires', () => {
-    const x = tf.concat([tf.zeros([400, 4]), tf.ones([1, 4]), tf.fill([1, 4], NaN)]) as Tensor2D;
-    const e = { wEnc: tf.ones([700, 4]) as Tensor2D, bEnc: tf.fill([700], -1) as Tensor1D, centre: null };
+    const x = tf.concat([tf.zeros([400, 4]), tf.ones([1, 4]), tf.mul(tf.ones([1, 4]), NaN)]) as Tensor2D;
+    const e = {
+      wEnc: tf.ones([700, 4]) as Tensor2D,
+      bEnc: tf.mul(tf.ones([700]), -1) as Tensor1D,
+      centre: null,
+    };
     const found = native.thresholdEncode(x, e, { threshold: null, bandwidth: 0 });
     expect(found.kind).toBe('sparse');
     expect(firing(found, null)).toEqual(firing(referenceKernels.thresholdEncode(x, e), null));
