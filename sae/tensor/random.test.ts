@@ -16,7 +16,7 @@ test('seeds and streams give different sequences', () => {
 test('uniform draws fill [0, 1) evenly and normals have mean 0 and variance 1', () => {
   const random = Random.fromSeed(3);
   const n = 40_000;
-  const bins = new Array(10).fill(0);
+  const bins = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < n; i++) bins[Math.floor(random.uniform() * 10)]++;
   // χ² with 9 degrees of freedom exceeds 33.7 once in 10,000 tries.
   expect(bins.reduce((sum, count) => sum + (count - n / 10) ** 2 / (n / 10), 0)).toBeLessThan(33.7);

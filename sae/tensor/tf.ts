@@ -11,10 +11,10 @@ import type * as Tf from '@tensorflow/tfjs';
 const require = createRequire(import.meta.url);
 
 // TF.js prints an advertisement for tfjs-node on load; standard output belongs to the caller's JSON.
-const { warn } = console;
-console.warn = () => {};
+const { warn } = globalThis.console;
+globalThis.console.warn = () => {};
 export const tf = require('@tensorflow/tfjs') as typeof Tf;
-console.warn = warn;
+globalThis.console.warn = warn;
 
 export type { Tf };
 export type Tensor = Tf.Tensor;
