@@ -24,8 +24,9 @@ export function ensureInstalled() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
 
   process.stderr.write('Installing dependencies (once) …\n');
+  // Not `npm ci`: it refuses a lock file made where a registry lacks an optional package of another platform.
   // npm's own output goes to standard error: standard output belongs to the command that follows.
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
@@ -35,7 +36,7 @@ export function ensureInstalled() {
     ),
   });
   if (npm.status !== 0)
-    fail('The dependencies could not be installed: npm ci failed, see its message above.');
+    fail('The dependencies could not be installed: npm install failed, see its message above.');
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }
