@@ -3,22 +3,15 @@
  * for autodiff (the definition, METHODS.md §1), and `forward`, on the fused kernels, which the trainer runs. Tests
  * hold them together.
  */
-import type { DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
+import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import type { Random } from '../tensor/random.ts';
-import type { Tensor2D } from '../tensor/tf.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 
 /** Measured on the first tokens: means over rows of ‖x‖ and ‖x‖². */
 export interface NormStatistics {
   readonly meanNorm: number;
   readonly meanSquaredNorm: number;
-}
-
-export interface Batch {
-  readonly x: Tensor2D; // [batch, d], scaled
-  /** Σ_b ‖x − x̄‖² */
-  readonly variance: number;
 }
 
 export interface StepSettings {

@@ -15,7 +15,7 @@ import { exampleConfig } from './exampleConfig.ts';
 import { jump, jumpRelu, step } from './jumpRelu.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';
-import { varianceAboutMean } from './varianceAboutMean.ts';
+import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 
 beforeAll(() => startBackend('native'));
 

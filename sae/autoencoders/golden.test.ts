@@ -13,7 +13,7 @@ import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDi
 import { jumpRelu, jumpReluLoss } from './jumpRelu.ts';
 import { relu, reluLoss } from './relu.ts';
 import { topK, topKLoss } from './topK.ts';
-import { varianceAboutMean } from './varianceAboutMean.ts';
+import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { exampleConfig } from './exampleConfig.ts';
 
 const path = '../shared/goldens/sae.json';

@@ -9,7 +9,6 @@ import type { TrainingConfig } from '../store/manifests.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { randomRows } from './randomRows.ts';
-import { varianceAboutMean } from './varianceAboutMean.ts';
 
 export type TopKConfig = Extract<TrainingConfig, { architecture: 'topk' }>;
 
@@ -105,7 +104,7 @@ export const topK: Architecture<TopKConfig> = {
     let auxiliary: LossTerm | null = null;
     let auxK = 0;
     // e = x − x̂ has no variance when the reconstruction is perfect; then there is nothing left to explain.
-    const leftVariance = choice.k > 0 && auxCoefficient > 0 ? varianceAboutMean(error.dataSync(), d) : 0;
+    const leftVariance = choice.k > 0 && auxCoefficient > 0 ? kernels.varianceAboutMean(error) : 0;
     if (leftVariance > 0) {
       const auxEntries: SparseEntries = kernels.topKEncode(x, encoder, choice.k, dead);
       const left = tf.neg(error);

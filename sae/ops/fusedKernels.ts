@@ -38,6 +38,12 @@ export interface ThresholdSelection {
   readonly bandwidth: number;
 }
 
+export interface Batch {
+  readonly x: Tensor2D; // [batch, d]
+  /** Σ_b ‖x − x̄‖² */
+  readonly variance: number;
+}
+
 export interface Firings {
   /** On how many rows of the batch each latent fires [latents]. */
   readonly counts: Int32Array;
@@ -96,7 +102,15 @@ export interface FusedKernels {
   readonly backend: string;
 
   /**
-   * The k largest of ReLU(z) a row, ties by lower latent, NaN largest; exactly k entries a row (those that are not
+   * Rows of activations [batch × d] times `scale`, as a tensor that takes over `values`, and Σ_b ‖x − x̄‖² of them,
+   * x̄ their mean.
+   */
+  scaledBatch(values: Float32Array, d: number, scale: number): Batch;
+  /** Σ_b ‖x − x̄‖² */
+  varianceAboutMean(x: Tensor2D): number;
+
+  /**
+   * The k largest of ReLU(z) a row, ties by lower latent; what is not finite counts as largest and is NaN; exactly k entries a row (those that are not
    * positive are 0, lowest latents first). `among` (ascending) restricts the choice to those latents.
    */
   topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries;

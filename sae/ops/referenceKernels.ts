@@ -8,6 +8,7 @@ import type { Encoder, FusedKernels } from './fusedKernels.ts';
 import { referenceGradients, referenceUpdate } from './referenceUpdate.ts';
 import { denseFromEntries, type Entries, type SparseEntries, sparseEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
+import { varianceAboutMean } from './varianceAboutMean.ts';
 
 function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries {
   const [latents] = encoder.wEnc.shape;
@@ -18,10 +19,9 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
       ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
       : encoder;
     const rectified = activations(preActivations(x, restricted), null);
-    // topk's order has no place for NaN, and can't compare two infinities: both rank as the largest number here, and
-    // the value is gathered back as it was.
-    const unordered = tf.logicalOr(tf.isNaN(rectified), tf.isInf(rectified));
-    const rank = tf.where<Tensor>(unordered, tf.scalar(3.4028234e38), rectified);
+    // topk's order has no place for NaN, and can't compare two infinities: what is not finite ranks as the largest
+    // number here, and comes back as NaN.
+    const rank = tf.where<Tensor>(tf.isFinite(rectified), rectified, tf.scalar(3.4028234e38));
     return [tf.topk(rank, k, true).indices, rectified];
   });
   const chosen = order.dataSync<'int32'>();
@@ -36,7 +36,8 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
     own.set(chosen.subarray(row * k, (row + 1) * k));
     own.sort();
     for (let j = 0; j < k; j++) {
-      kept[row * k + j] = values[row * candidates + own[j]];
+      const value = values[row * candidates + own[j]];
+      kept[row * k + j] = Number.isFinite(value) ? value : NaN;
       if (among) own[j] = among[own[j]];
     }
   }
@@ -63,6 +64,13 @@ function atEntries(pattern: SparseEntries, dense: Tensor2D): Tensor1D {
 
 export const referenceKernels = {
   backend: 'reference',
+
+  scaledBatch(values, d, scale) {
+    for (let i = 0; i < values.length; i++) values[i] *= scale;
+    return { x: tf.tensor2d(values, [values.length / d, d]), variance: varianceAboutMean(values, d) };
+  },
+
+  varianceAboutMean: (x) => varianceAboutMean(x.dataSync(), x.shape[1]),
 
   topKEncode,
 

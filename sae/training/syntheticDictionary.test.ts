@@ -4,7 +4,7 @@ import { dictionaryVariables } from '../autoencoders/dictionary.ts';
 import { exampleConfig } from '../autoencoders/exampleConfig.ts';
 import { randomRows } from '../autoencoders/randomRows.ts';
 import { relu } from '../autoencoders/relu.ts';
-import { varianceAboutMean } from '../autoencoders/varianceAboutMean.ts';
+import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { fusedKernels } from '../ops/fusedKernels.ts';
 import type { Architecture } from '../store/manifests.ts';

@@ -4,7 +4,6 @@
  */
 import type {
   Architecture,
-  Batch,
   ForwardPass,
   NormStatistics,
   StepSettings,
@@ -14,12 +13,15 @@ import { jumpRelu } from '../autoencoders/jumpRelu.ts';
 import { relu } from '../autoencoders/relu.ts';
 import { topK } from '../autoencoders/topK.ts';
 import { total } from '../autoencoders/total.ts';
-import { varianceAboutMean } from '../autoencoders/varianceAboutMean.ts';
 import { LazyscopeError } from '../errors.ts';
-import { type DictionaryVariables, type FusedKernels, fusedKernels } from '../ops/fusedKernels.ts';
+import {
+  type Batch,
+  type DictionaryVariables,
+  type FusedKernels,
+  fusedKernels,
+} from '../ops/fusedKernels.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import { Random } from '../tensor/random.ts';
-import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';
 import { learningRateAt, sparsityCoefficientAt } from './schedules.ts';
@@ -117,13 +119,15 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
 export class Trainer {
   readonly config: TrainingConfig;
   readonly scale: number;
+  #kernels: FusedKernels;
   #architecture: ConfiguredArchitecture;
   #source: BatchSource;
   #dictionaries: Dictionary[];
   #step: number;
 
-  /** Takes over the arrays of `state`. */
-  constructor(config: TrainingConfig, source: BatchSource, state: TrainerState) {
+  /** Takes over the arrays of `state`. `kernels` are those of the active backend unless a benchmark wraps them. */
+  constructor(config: TrainingConfig, source: BatchSource, state: TrainerState, kernels = fusedKernels()) {
+    this.#kernels = kernels;
     this.config = config;
     this.scale = state.scale;
     this.#architecture = configured(config);
@@ -146,11 +150,7 @@ export class Trainer {
   advance(withLoss = true): StepMetrics[] {
     const { config } = this;
     const { d } = this.#source;
-    const values = this.#source.next();
-    for (let i = 0; i < values.length; i++) values[i] *= this.scale;
-    const rows = values.length / d;
-    const x = tf.tensor2d(values, [rows, d]);
-    const batch = { x, variance: varianceAboutMean(values, d) };
+    const batch = this.#kernels.scaledBatch(this.#source.next(), d, this.scale);
     try {
       const metrics = this.#dictionaries.map((dictionary, index) => {
         const result = this.#update(dictionary, batch, withLoss);
@@ -164,22 +164,18 @@ export class Trainer {
       this.#step++;
       return metrics;
     } finally {
-      x.dispose();
+      batch.x.dispose();
     }
   }
 
-  #update(
-    dictionary: Dictionary,
-    batch: { x: ReturnType<typeof tf.tensor2d>; variance: number },
-    withLoss: boolean,
-  ) {
+  #update(dictionary: Dictionary, batch: Batch, withLoss: boolean) {
     const { config } = this;
     const { parameters, first, second, sinceFired } = dictionary;
     const settings: StepSettings = {
       sparsityCoefficient: sparsityCoefficientAt(config, this.#step),
       dead: deadLatents(sinceFired, config.deadAfter),
     };
-    const kernels = fusedKernels();
+    const kernels = this.#kernels;
     const pass = this.#architecture.forward(kernels, parameters, batch, settings);
     try {
       const [rows] = batch.x.shape;

@@ -103,6 +103,15 @@ export function nativeFusedKernels(backend: NativeBackend, library: NativeLibrar
   return {
     backend: 'native',
 
+    scaledBatch(values, d, scale) {
+      const rows = values.length / d;
+      const variance = call.scaledBatch(values, rows, d, scale);
+      return { x: tf.tensor2d(values, [rows, d]), variance };
+    },
+
+    // Multiplying by 1 leaves the tensor as it is.
+    varianceAboutMean: (x) => call.scaledBatch(floats(x), x.shape[0], x.shape[1], 1),
+
     topKEncode(x, encoder, k, among) {
       const [rows, d] = x.shape;
       const [latents] = encoder.wEnc.shape;
@@ -263,6 +272,9 @@ function bindFunctions(library: NativeLibrary) {
   type Update = [number, number, number, number, Float64Array, ...(Floats | Integers)[]];
   type EncoderArgs = [Floats, Floats, Floats, Floats];
   return {
+    scaledBatch: library.bind<[Floats, number, number, number], number>(
+      'double lazyscope_scaled_batch(float* x, int64_t rows, int64_t d, float scale)',
+    ),
     topKEncode: library.bind<
       [...EncoderArgs, Integers, number, number, number, number, number, Integers, Floats]
     >(

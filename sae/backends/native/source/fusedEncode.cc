@@ -35,13 +35,12 @@ const float* padded(std::vector<float>& buffer, const float* values, int64_t cou
   return out;
 }
 
-// Candidates of a row, in ascending order of latent. A rank is the bits of a positive float, which sort as the
-// float does; NaN ranks as +∞, and the latent's sign bit remembers that it was NaN.
-constexpr int32_t infinity_bits = 0x7f800000;
-constexpr int32_t was_nan = int32_t(0x80000000);
+// Candidates of a row, in ascending order of latent. A rank is the bits of a positive float, which sort as the float
+// does; whatever is not finite ranks highest.
+constexpr int32_t not_finite = 0x7f800000;
 
-inline float value_of(int32_t rank, int32_t latent) {
-  if (latent < 0) return std::numeric_limits<float>::quiet_NaN();
+inline float value_of(int32_t rank) {
+  if (rank == not_finite) return std::numeric_limits<float>::quiet_NaN();
   float z;
   std::memcpy(&z, &rank, 4);
   return z;
@@ -55,14 +54,14 @@ struct TopK {
   int32_t* counts;   // [rows]
   float* kth;        // [rows]: nothing at or below this can still be chosen
 
-  // Keeps the k best of a row, in their order. The k-th rank is found by bisection, counting in vectors: no branch
-  // depends on the data.
+  // Keeps the k best of a row, in their order. The k-th rank is found by bisection, counting in vectors: hardly a
+  // branch depends on the data.
   void shrink(int64_t row) const {
     int32_t *rank = ranks + row * capacity, *latent = latents + row * capacity;
     const int64_t count = counts[row];
     const int64_t whole = (count + W - 1) / W * W;
     for (int64_t i = count; i < whole; i++) rank[i] = 0;
-    int32_t low = 0, high = 0;  // count(rank > low) >= k > count(rank > high)
+    int32_t low, high = 0;  // count(rank > low) >= k > count(rank > high)
     std::memcpy(&low, kth + row, 4);
     low = std::max(low - 1, 0);  // what ties with the k-th so far is still here
     ivec most{};
@@ -71,32 +70,39 @@ struct TopK {
       most = r > most ? r : most;
     }
     for (int i = 0; i < W; i++) high = std::max(high, most[i]);
-    int64_t above = 0;
-    while (high - low > 1) {
+    int64_t above = 0, n = count;
+    while (high - low > 1 && n != k) {
       const int32_t middle = low + (high - low) / 2;
       ivec total{};
       const ivec limit = ivec{} + middle;
       for (int64_t i = 0; i < whole; i += W) total -= *(const ivec_unaligned*)(rank + i) > limit;
-      int64_t n = 0;
+      n = 0;
       for (int i = 0; i < W; i++) n += total[i];
       if (n >= k) low = middle;
       else high = middle, above = n;
-      if (n == k) break;
     }
-    // Either exactly k are above `low`, or `high` is the k-th rank and its ties fill up, lowest latent first.
-    const bool exact = high - low > 1;
-    const int32_t sure = exact ? low : high;
-    int64_t ties = exact ? 0 : k - above, to = 0;
-    int32_t least = infinity_bits;
-    for (int64_t i = 0; i < count; i++) {
-      const int32_t r = rank[i];
-      const bool tie = r == sure && ties > 0;
-      const bool keep = r > sure || tie;
-      ties -= tie;
-      rank[to] = r;
-      latent[to] = latent[i];
-      least = keep ? std::min(least, r) : least;
-      to += keep;
+    int32_t least = not_finite;
+    if (n == k) {  // exactly k are above `low`
+      ivec smallest = ivec{} + not_finite;
+      int64_t to = 0;
+      for (int64_t i = 0; i < whole; i += W) {
+        const ivec r = *(const ivec_unaligned*)(rank + i), l = *(const ivec_unaligned*)(latent + i);
+        const ivec keep = r > low;
+        smallest = keep & (r < smallest) ? r : smallest;
+        to += keep_lanes(mask_bits(keep), r, l, rank + to, latent + to);
+      }
+      for (int i = 0; i < W; i++) least = std::min(least, smallest[i]);
+    } else {  // `high` is the k-th rank; those that tie with it fill up, lowest latent first
+      int64_t ties = k - above, to = 0;
+      for (int64_t i = 0; i < count; i++) {
+        const int32_t r = rank[i];
+        const bool tie = r == high && ties > 0;
+        ties -= tie;
+        rank[to] = r;
+        latent[to] = latent[i];
+        to += r > high || tie;
+      }
+      least = high;
     }
     counts[row] = int32_t(k);
     std::memcpy(kth + row, &least, 4);
@@ -107,20 +113,13 @@ struct TopK {
     for (int v = 0; v < NV; v++) shift[v] = load(bias + column + v * W);
     for (int i = 0; i < rows; i++, row++) {
       const vec limit = broadcast(kth[row]);
-      vec z[NV];
-      unsigned bits[NV], any = 0;
-      for (int v = 0; v < NV; v++) {
-        z[v] = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        bits[v] = mask_bits(~(ivec)(z[v] <= limit)) & real_lanes(columns - v * W);
-        any |= bits[v];
-      }
-      if (!any) continue;
       int64_t at = row * capacity + counts[row];
       for (int v = 0; v < NV; v++) {
-        const ivec nan = z[v] != z[v];
-        const ivec rank = nan ? ivec{} + infinity_bits : (ivec)z[v];
-        const ivec latent = (lanes + int32_t(column + v * W)) | (nan & was_nan);
-        at += keep_lanes(bits[v], rank, latent, ranks + at, latents + at);
+        const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
+        const unsigned bits = mask_bits(~(ivec)(z <= limit)) & real_lanes(columns - v * W);
+        const ivec rank = (ivec)z & 0x7fffffff;  // the sign of a NaN may be set
+        at += keep_lanes(bits, rank < not_finite ? rank : ivec{} + not_finite, lanes + int32_t(column + v * W),
+                         ranks + at, latents + at);
       }
       counts[row] = int32_t(at - row * capacity);
       if (counts[row] > capacity - NR - W) shrink(row);
@@ -134,16 +133,12 @@ struct TopK {
     const int64_t found = counts[row];
     int64_t padding = k - found, taken = 0;
     for (int32_t next = 0, j = 0; j < k; next++) {
-      if (padding == 0) next = latent[taken] & ~was_nan;
-      if (taken < found && (latent[taken] & ~was_nan) == next) {
-        indices[j] = next;
-        values[j++] = value_of(rank[taken], latent[taken]);
-        taken++;
-      } else {
-        indices[j] = next;
-        values[j++] = 0.0f;
-        padding--;
-      }
+      if (padding == 0) next = latent[taken];
+      const bool fires = taken < found && latent[taken] == next;
+      indices[j] = next;
+      values[j++] = fires ? value_of(rank[taken]) : 0.0f;
+      taken += fires;
+      padding -= !fires;
     }
   }
 };

@@ -164,4 +164,49 @@ void lazyscope_dense_firings(const float* z, const float* threshold, int64_t row
       }
   });
 }
+
+// Multiplies x [rows, d] by `scale` in place and returns Σ_b ‖x_b − x̄‖², x̄ the mean of the scaled rows.
+double lazyscope_scaled_batch(float* x, int64_t rows, int64_t d, float scale) {
+  constexpr int64_t block = 64;
+  const int64_t blocks = (rows + block - 1) / block;
+  thread_local std::vector<float> sums_buffer, mean_buffer;
+  thread_local std::vector<double> squares_buffer;
+  float *sums = at_least(sums_buffer, blocks * d), *mean = at_least(mean_buffer, d);
+  double* squares = at_least(squares_buffer, blocks);
+  parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t b = first; b < last; b++) {
+      float* sum_row = sums + b * d;
+      std::fill(sum_row, sum_row + d, 0.0f);
+      for (int64_t row = b * block; row < std::min(rows, (b + 1) * block); row++) {
+        float* from = x + row * d;
+        for (int64_t j = 0; j < d; j++) {
+          from[j] *= scale;
+          sum_row[j] += from[j];
+        }
+      }
+    }
+  });
+  for (int64_t j = 0; j < d; j++) {
+    double total = 0;
+    for (int64_t b = 0; b < blocks; b++) total += sums[b * d + j];
+    mean[j] = float(total / double(rows));
+  }
+  parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t b = first; b < last; b++) {
+      squares[b] = 0;
+      for (int64_t row = b * block; row < std::min(rows, (b + 1) * block); row++) {
+        const float* from = x + row * d;
+        double total = 0;
+        for (int64_t j = 0; j < d; j++) {
+          const double offset = double(from[j]) - mean[j];
+          total += offset * offset;
+        }
+        squares[b] += total;
+      }
+    }
+  });
+  double total = 0;
+  for (int64_t b = 0; b < blocks; b++) total += squares[b];
+  return total;
+}
 }
