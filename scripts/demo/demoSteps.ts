@@ -1,6 +1,6 @@
 /** The demo's work up to trained dictionaries, and its sparsity reports. Each step knows what is done already. */
 import { existsSync } from 'node:fs';
-import { LazyscopeError } from '../../sae/errors.ts';
+import { LazyscopeError, isLazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import {
   architectures,
@@ -49,17 +49,10 @@ export async function captureDemo(
   const { readText } = await import('../../sae/activations/text.ts');
   const { blockHook } = await import('../../sae/models/hookPoints.ts');
   const path = store.captureManifest(plan.name);
-  if (existsSync(path)) {
-    const before = await readManifest(path, captureManifestSchema);
-    if (before.model.name !== model.name)
-      throw new LazyscopeError(
-        'conflict',
-        `An earlier demo looked into '${before.model.name}': start over with --fresh, or choose another folder with --data.`,
-      );
-  }
+  const before = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
   // The middle of the model: late enough for words to have met, early enough to be more than the next token.
   const hook = blockHook(Math.floor(model.config.layers / 2), 'hook_resid_post');
-  return capture({
+  const making = capture({
     store,
     name: plan.name,
     model,
@@ -69,6 +62,15 @@ export async function captureDemo(
     maxTokens: plan.tokens,
     report,
     signal,
+  });
+  return making.catch((cause: unknown) => {
+    // A finished capture that does not fit is one of other settings; nobody is writing it.
+    if (before?.status !== 'complete' || !isLazyscopeError(cause) || cause.code !== 'conflict') throw cause;
+    throw new LazyscopeError(
+      'conflict',
+      `An earlier demo in '${store.root}' looked into '${before.model.name}' on '${before.text.source}' with other settings: start over with --fresh, or choose another folder with --data.`,
+      { cause },
+    );
   });
 }
 
@@ -97,9 +99,10 @@ export async function trainDemo(
   for (const run of runs) {
     const path = session.store.runManifest(run.name);
     const before = existsSync(path) ? await readManifest(path, runManifestSchema) : undefined;
-    // What an earlier demo trained stays as it is, whatever the defaults have become since.
+    // What an earlier demo began is finished as it was begun, whatever the defaults have become since.
     if (before?.status === 'complete') manifests.push(before);
-    else manifests.push(...(await trainRuns(session, [run], true)));
+    else
+      manifests.push(...(await trainRuns(session, [{ ...run, config: before?.config ?? run.config }], true)));
   }
   return manifests;
 }

@@ -15,11 +15,16 @@ type Integers = Int32Array | null;
  * Above this share of firing latents the dense path is faster. Measured (2 Zen 3 cores, d = 192, 2,048 latents, batch
  * 2,048; `bench train --arch relu` with either path forced): see benchTrain.ts.
  */
-export const denseAbove = 0.2;
+const measuredDenseAbove = 0.2;
 /** Rows from which the share is estimated, at a cost of that many rows of the product. */
 const sampledRows = 64;
 
-export function nativeFusedKernels(backend: NativeBackend, library: NativeLibrary): FusedKernels {
+/** `denseAbove` 0 forces the dense path and 1 the sparse one, for measuring where they cross. */
+export function nativeFusedKernels(
+  backend: NativeBackend,
+  library: NativeLibrary,
+  denseAbove = measuredDenseAbove,
+): FusedKernels {
   const call = bindFunctions(library);
   const floats = (tensor: Tensor) => backend.values(tensor) as Float32Array;
   const maybe = (tensor: Tensor | null): Floats => tensor && floats(tensor);
