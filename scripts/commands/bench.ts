@@ -33,10 +33,10 @@ function benchProducts(): Command {
 }
 
 interface TrainOptions {
-  architecture: Architecture;
+  arch: Architecture;
   d: number;
   width: number;
-  batchSize: number;
+  batch: number;
   k: number;
   seeds: number;
   steps: number;
@@ -44,28 +44,43 @@ interface TrainOptions {
 
 function benchTraining(): Command {
   const command = new Command('train')
-    .description('training steps on synthetic sparse activations')
-    .option(
-      '--architecture <name>',
-      'relu, topk or jumprelu',
-      oneOf(['relu', 'topk', 'jumprelu']),
-      'topk' as const,
+    .description(
+      'training steps on activations whose sparse structure is planted, at the L0 of a trained dictionary',
     )
+    .option('--arch <name>', 'relu, topk or jumprelu', oneOf(['relu', 'topk', 'jumprelu']), 'topk' as const)
     .option('--d <n>', 'width of the activations', positiveInteger, 768)
     .option('--width <latents>', 'of the dictionary', positiveInteger, 12_288)
-    .option('--batch-size <tokens>', 'a step', positiveInteger, 2_048)
     .option('--k <n>', 'active latents a token (topk)', positiveInteger, 32)
+    .option('--batch <tokens>', 'a step', positiveInteger, 2_048)
     .option('--seeds <n>', 'dictionaries trained at once', positiveInteger, 1)
-    .option('--steps <n>', 'to time', positiveInteger, 20);
+    .option('--steps <n>', 'to time, after two that warm up', positiveInteger, 5);
   return withCommonOptions(command).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
-      const { architecture, d, width, batchSize, k, seeds, steps } = given;
-      const settings = { architecture, d, width, batchSize, k, seeds, steps };
+      const { arch, d, width, batch, k, seeds, steps } = given;
+      if (arch === 'topk' && k > width)
+        throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       const { name, threads } = await session.startBackend();
-      const { benchTrain } = await import('../bench/benchTrain.ts');
-      const result = await benchTrain(settings, session.report);
-      const text = `${name}, ${threads} threads, ${given.architecture} ${given.d} × ${given.width}, batch ${given.batchSize}, ${given.seeds} ${given.seeds === 1 ? 'seed' : 'seeds'}: ${result.millisecondsAStep.toFixed(1)} ms a step, ${short(Math.round(result.tokensPerSecond))} tokens/s; one product of the batch with the dictionary takes ${result.productMilliseconds.toFixed(1)} ms.`;
-      return { document: { backend: name, threads, ...settings, ...result }, text };
+      const { benchTrain } = await import('../../sae/training/benchTrain.ts');
+      const result = benchTrain(
+        { architecture: arch, d, width, k, batchSize: batch, seeds, steps },
+        session.report,
+      );
+      const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);
+      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}), ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
+      return {
+        document: {
+          arch,
+          d,
+          width,
+          batch,
+          k: arch === 'topk' ? k : null,
+          seeds,
+          backend: name,
+          threads,
+          ...result,
+        },
+        text,
+      };
     }),
   );
 }
