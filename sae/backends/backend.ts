@@ -9,6 +9,8 @@ export type BackendName = (typeof backendNames)[number];
 export interface BackendOptions {
   /** Threads for backends that have them; the machine's available cores by default. */
   threads?: number;
+  /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
+  screening?: boolean;
 }
 
 export interface Started {

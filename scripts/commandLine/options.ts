@@ -11,6 +11,14 @@ export function withCommonOptions(command: Command): Command {
     .option('--threads <n>', "threads of the backend; all of the machine's when left out", positiveInteger);
 }
 
+/** For commands that train. */
+export function withScreeningOption(command: Command): Command {
+  return command.option(
+    '--no-screening',
+    'native: compute every pre-activation in floats, rather than only those that a product of integers leaves possible; the result is the same to the bit',
+  );
+}
+
 export function positiveInteger(text: string): number {
   const value = wholeNumber(text);
   if (value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');

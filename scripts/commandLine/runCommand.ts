@@ -20,6 +20,8 @@ export interface CommonOptions {
   data: string;
   backend: string;
   threads?: number;
+  /** Only commands that train offer it. */
+  screening?: boolean;
 }
 
 export interface Session {
@@ -85,7 +87,10 @@ export async function runCommand(
   }
 }
 
-async function startChosen({ backend, threads }: CommonOptions, session: Session): Promise<StartedBackend> {
+async function startChosen(
+  { backend, threads, screening }: CommonOptions,
+  session: Session,
+): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
   const choice = backendChoices.find((name) => name === backend);
   if (!choice)
@@ -93,7 +98,10 @@ async function startChosen({ backend, threads }: CommonOptions, session: Session
       'bad_input',
       `--backend ${backend}: choose one of ${backendChoices.join(', ')}.`,
     );
-  const started = await startBackend(choice, threads === undefined ? {} : { threads });
+  const started = await startBackend(choice, {
+    ...(threads !== undefined && { threads }),
+    ...(screening !== undefined && { screening }),
+  });
   // The fallback is never silent.
   if (choice === 'auto' && started.name !== 'native')
     session.say(`Computing on ${started.name}: ${started.reason}`);

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Architecture } from '../../sae/store/manifests.ts';
 import { loadModel } from '../commandLine/models.ts';
-import { oneOf, positiveInteger, withCommonOptions } from '../commandLine/options.ts';
+import { oneOf, positiveInteger, withCommonOptions, withScreeningOption } from '../commandLine/options.ts';
 import { short } from '../commandLine/progressView.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
@@ -40,6 +40,7 @@ interface TrainOptions {
   k: number;
   seeds: number;
   steps: number;
+  screening: boolean;
 }
 
 function benchTraining(): Command {
@@ -54,7 +55,7 @@ function benchTraining(): Command {
     .option('--batch <tokens>', 'a step', positiveInteger, 2_048)
     .option('--seeds <n>', 'dictionaries trained at once', positiveInteger, 1)
     .option('--steps <n>', 'to time, after two that warm up', positiveInteger, 5);
-  return withCommonOptions(command).action((given: TrainOptions) =>
+  return withCommonOptions(withScreeningOption(command)).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { arch, d, width, batch, k, seeds, steps } = given;
       if (arch === 'topk' && k > width)
@@ -77,6 +78,7 @@ function benchTraining(): Command {
           seeds,
           backend: name,
           threads,
+          screening: given.screening,
           ...result,
         },
         text,

@@ -11,6 +11,7 @@ import {
   positiveNumber,
   seedList,
   withCommonOptions,
+  withScreeningOption,
 } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -66,7 +67,7 @@ export function trainCommand(): Command {
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger)
     .option('--log-every <steps>', 'steps between rows of metrics', positiveInteger)
     .option('--resume', 'go on with runs that were interrupted; finished ones stay as they are');
-  return withCommonOptions(command).action((sweep: string | undefined, given: Options) =>
+  return withCommonOptions(withScreeningOption(command)).action((sweep: string | undefined, given: Options) =>
     runCommand(command, async (session) => {
       const runs =
         sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);

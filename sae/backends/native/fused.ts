@@ -19,13 +19,24 @@ const measuredDenseAbove = 0.2;
 /** Rows from which the share is estimated, at a cost of that many rows of the product. */
 const sampledRows = 64;
 
-/** `denseAbove` 0 forces the dense path and 1 the sparse one, for measuring where they cross. */
+export interface FusedOptions {
+  /** Find candidates by a product of 16-bit integers first (screening.h): the same result to the bit, sooner. */
+  screening: 'never' | 'whereItPays' | 'always';
+  /** 0 forces the dense path and 1 the sparse one, for measuring where they cross. */
+  denseAbove: number;
+}
+
+export const fusedDefaults: FusedOptions = { screening: 'whereItPays', denseAbove: measuredDenseAbove };
+const screenings = ['never', 'whereItPays', 'always'] as const;
+
+/** `options` are looked at in each call. */
 export function nativeFusedKernels(
   backend: NativeBackend,
   library: NativeLibrary,
-  denseAbove = measuredDenseAbove,
+  options: FusedOptions = fusedDefaults,
 ): FusedKernels {
   const call = bindFunctions(library);
+  const screening = () => screenings.indexOf(options.screening);
   const floats = (tensor: Tensor) => backend.values(tensor) as Float32Array;
   const maybe = (tensor: Tensor | null): Floats => tensor && floats(tensor);
   const integers = (tensor: Tensor) => backend.values(tensor) as Int32Array;
@@ -124,12 +135,13 @@ export function nativeFusedKernels(
       for (let row = 0; row <= rows; row++) rowStart[row] = row * k;
       const chosen: Integers = among ?? null;
       call.topKEncode(
-        floats(x), ...encoderArrays(encoder), chosen, among?.length ?? 0, rows, d, latents, k, indices, values,
+        floats(x), ...encoderArrays(encoder), chosen, among?.length ?? 0, rows, d, latents, k, screening(), indices, values,
       ); // prettier-ignore
       return entries;
     },
 
     thresholdEncode(x, encoder, { threshold, bandwidth }) {
+      const { denseAbove } = options;
       const [rows, d] = x.shape;
       const [latents] = encoder.wEnc.shape;
       const lower = threshold && floats(threshold).map((theta) => theta - bandwidth / 2);
@@ -141,7 +153,16 @@ export function nativeFusedKernels(
       const count =
         sampled > denseAbove * sample * latents
           ? -1
-          : call.thresholdEncode(...from, lower, rows, d, latents, 2 * limit);
+          : call.thresholdEncode(
+              ...from,
+              lower,
+              rows,
+              d,
+              latents,
+              2 * limit,
+              Math.ceil(sampled / sample),
+              Number(screening),
+            );
       if (count >= 0) {
         const { entries, rowStart, indices, values } = list(rows, latents, count);
         call.thresholdTake(rows, rowStart, indices, values);
@@ -281,15 +302,18 @@ function bindFunctions(library: NativeLibrary) {
       'double lazyscope_scaled_batch(float* x, int64_t rows, int64_t d, float scale)',
     ),
     topKEncode: library.bind<
-      [...EncoderArgs, Integers, number, number, number, number, number, Integers, Floats]
+      [...EncoderArgs, Integers, number, number, number, number, number, number, Integers, Floats]
     >(
-      `void lazyscope_topk_encode(${encoder}, const int32_t* among, int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t* indices, float* values)`,
+      `void lazyscope_topk_encode(${encoder}, const int32_t* among, int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t screening, int32_t* indices, float* values)`,
     ),
     thresholdCount: library.bind<[...EncoderArgs, Floats, number, number, number], number>(
       `int64_t lazyscope_threshold_count(${encoder}, const float* lower, int64_t rows, int64_t d, int64_t latents)`,
     ),
-    thresholdEncode: library.bind<[...EncoderArgs, Floats, number, number, number, number], number>(
-      `int64_t lazyscope_threshold_encode(${encoder}, const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit)`,
+    thresholdEncode: library.bind<
+      [...EncoderArgs, Floats, number, number, number, number, number, number],
+      number
+    >(
+      `int64_t lazyscope_threshold_encode(${encoder}, const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit, int64_t expected, int32_t screening)`,
     ),
     thresholdTake: library.bind<[number, Integers, Integers, Floats]>(
       'void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices, float* values)',

@@ -2,10 +2,12 @@ import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/fusedKernels.ts';
 import type { Backend } from '../backend.ts';
-import { nativeFusedKernels } from './fused.ts';
+import { fusedDefaults, nativeFusedKernels, type FusedOptions } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
+
+const fusedOptions: FusedOptions = { ...fusedDefaults };
 
 /** Instruction sets by the width of their vectors, in floats. */
 function vectors(width: number): string {
@@ -16,19 +18,21 @@ function vectors(width: number): string {
 
 function describe(library: NativeLibrary): string {
   const width = library.bind<[], number>('int32_t lazyscope_vector_width()')();
-  return `C++ kernels with ${vectors(width)}, compiled by ${library.compiler}`;
+  const screens = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+  return `C++ kernels with ${vectors(width)}${screens ? ', screening in 16-bit integers' : ''}, compiled by ${library.compiler}`;
 }
 
 /** C++ kernels compiled for this CPU, on all its cores; TF.js's JavaScript for the rest. */
 export const nativeBackend: Backend = {
   name: 'native',
-  async start({ threads = defaultThreads() }) {
+  async start({ threads = defaultThreads(), screening = true }) {
+    fusedOptions.screening = screening ? 'whereItPays' : 'never';
     const library = await nativeLibrary();
     if (!tf.findBackend('native')) {
       const backend = new NativeBackend();
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
-      registerFusedKernels(nativeFusedKernels(backend, library));
+      registerFusedKernels(nativeFusedKernels(backend, library, fusedOptions));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');

@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <limits>
 
-#include "fusedLanes.h"
-#include "fusedRows.h"
 #include "gemm.h"
+#include "screenedSelection.h"
 
 namespace lazyscope {
 namespace {
@@ -15,7 +13,7 @@ namespace {
 // x − centre, in memory that lasts until this thread's next call; x itself without a centre.
 const float* centred(const float* x, const float* centre, int64_t rows, int64_t d) {
   if (!centre) return x;
-  thread_local std::vector<float> buffer;
+  thread_local Buffer<float> buffer;
   float* out = at_least(buffer, rows * d);
   parallel_for(0, rows, 64, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++)
@@ -24,176 +22,92 @@ const float* centred(const float* x, const float* centre, int64_t rows, int64_t 
   return out;
 }
 
-// The lanes of a vector that are columns of the result: those beyond it may be NaN when the input is.
-inline unsigned real_lanes(int64_t left) { return left >= W ? ~0u : left <= 0 ? 0u : (1u << left) - 1; }
+thread_local Buffer<float> bias_buffer, lower_buffer, page_values;
+thread_local Buffer<int32_t> last_buffer, page_latents, page_next, page_row, page_counts;
+thread_local RoundedBuffers rounded_x, rounded_w;
+thread_local BoundBuffers bounds;
 
-// Padded to whole tiles, so that vectors can be loaded past the end.
-const float* padded(std::vector<float>& buffer, const float* values, int64_t count) {
-  float* out = at_least(buffer, count + NR);
-  std::memcpy(out, values, count * sizeof(float));
-  std::fill(out + count, out + count + NR, 0.0f);
-  return out;
+struct Dictionary {
+  const float *w, *b;
+  int64_t latents, d;
+};
+
+// Lists for `rows` rows, empty.
+TopK top_k(const float* bias, int64_t k, int64_t rows, int64_t capacity) {
+  thread_local Buffer<float> kth;
+  thread_local Buffer<int32_t> ranks, latents, counts;
+  const TopK select{bias, k, capacity, at_least(ranks, rows * capacity), at_least(latents, rows * capacity),
+                    at_least(counts, rows), at_least(kth, rows)};
+  std::fill(select.counts, select.counts + rows, 0);
+  std::fill(select.kth, select.kth + rows, 0.0f);
+  return select;
 }
 
-// Candidates of a row, in ascending order of latent. A rank is the bits of a positive float, which sort as the float
-// does; whatever is not finite ranks highest.
-constexpr int32_t not_finite = 0x7f800000;
-
-inline float value_of(int32_t rank) {
-  if (rank == not_finite) return std::numeric_limits<float>::quiet_NaN();
-  float z;
-  std::memcpy(&z, &rank, 4);
-  return z;
+void choose(const float* x, int64_t rows, const Dictionary& of, int64_t k, int32_t* indices, float* values) {
+  const int64_t capacity = (std::max<int64_t>(3 * k, k + 64) + NR + 2 * W) / W * W;
+  const TopK select = top_k(padded(bias_buffer, of.b, of.latents), k, rows, capacity);
+  gemm_tiles(rows, of.latents, of.d, {x, of.d, false}, {of.w, of.d, true}, select, Split::rows);
+  parallel_for(0, rows, 64, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++) select.finish(row, indices + row * k, values + row * k);
+  });
 }
 
-struct TopK {
-  const float* bias;  // padded
-  int64_t k, capacity;
-  int32_t* ranks;    // [rows][capacity]
-  int32_t* latents;  // [rows][capacity]
-  int32_t* counts;   // [rows]
-  float* kth;        // [rows]: nothing at or below this can still be chosen
-
-  // Keeps the k best of a row, in their order. The k-th rank is found by bisection, counting in vectors: hardly a
-  // branch depends on the data.
-  void shrink(int64_t row) const {
-    int32_t *rank = ranks + row * capacity, *latent = latents + row * capacity;
-    const int64_t count = counts[row];
-    const int64_t whole = (count + W - 1) / W * W;
-    for (int64_t i = count; i < whole; i++) rank[i] = 0;
-    int32_t low, high = 0;  // count(rank > low) >= k > count(rank > high)
-    std::memcpy(&low, kth + row, 4);
-    low = std::max(low - 1, 0);  // what ties with the k-th so far is still here
-    ivec most{};
-    for (int64_t i = 0; i < whole; i += W) {
-      const ivec r = *(const ivec_unaligned*)(rank + i);
-      most = r > most ? r : most;
-    }
-    for (int i = 0; i < W; i++) high = std::max(high, most[i]);
-    int64_t above = 0, n = count;
-    while (high - low > 1 && n != k) {
-      const int32_t middle = low + (high - low) / 2;
-      ivec total{};
-      const ivec limit = ivec{} + middle;
-      for (int64_t i = 0; i < whole; i += W) total -= *(const ivec_unaligned*)(rank + i) > limit;
-      n = 0;
-      for (int i = 0; i < W; i++) n += total[i];
-      if (n >= k) low = middle;
-      else high = middle, above = n;
-    }
-    int32_t least = not_finite;
-    if (n == k) {  // exactly k are above `low`
-      ivec smallest = ivec{} + not_finite;
-      int64_t to = 0;
-      for (int64_t i = 0; i < whole; i += W) {
-        const ivec r = *(const ivec_unaligned*)(rank + i), l = *(const ivec_unaligned*)(latent + i);
-        const ivec keep = r > low;
-        smallest = keep & (r < smallest) ? r : smallest;
-        to += keep_lanes(mask_bits(keep), r, l, rank + to, latent + to);
-      }
-      for (int i = 0; i < W; i++) least = std::min(least, smallest[i]);
-    } else {  // `high` is the k-th rank; those that tie with it fill up, lowest latent first
-      int64_t ties = k - above, to = 0;
-      for (int64_t i = 0; i < count; i++) {
-        const int32_t r = rank[i];
-        const bool tie = r == high && ties > 0;
-        ties -= tie;
-        rank[to] = r;
-        latent[to] = latent[i];
-        to += r > high || tie;
-      }
-      least = high;
-    }
-    counts[row] = int32_t(k);
-    std::memcpy(kth + row, &least, 4);
+void choose_screened(const float* x, int64_t rows, const Dictionary& of, int64_t k, int32_t* indices, float* values) {
+  thread_local Buffer<float> uppers, rows_buffer, values_buffer;
+  thread_local Buffer<int32_t> indices_buffer;
+  const RoundedRows xq = round_rows(rounded_x, x, rows, of.d), wq = round_rows(rounded_w, of.w, of.latents, of.d);
+  const int64_t capacity = (std::max<int64_t>(4 * k, k + 128) + NR + 2 * W) / W * W;
+  const LatentBounds latent = latent_bounds(bounds, wq, of.b, of.latents, of.d);
+  const ScreenedTopK select{latent, xq, top_k(latent.bias, k, rows, capacity), at_least(uppers, rows * capacity)};
+  gemm_tiles(rows, of.latents, xq.depth, {xq.pairs, xq.depth, false}, {wq.pairs, wq.depth, true}, select, Split::rows,
+             Arithmetic::pairs);
+  std::atomic<int64_t> given_up{0};
+  parallel_for(0, rows, 32, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++)
+      if (select.settle(row, x + row * of.d, of.w, of.d))
+        select.choice.finish(row, indices + row * k, values + row * k);
+      else
+        given_up++;
+  });
+  if (given_up == 0) return;
+  // Rows that the bounds could not narrow down are chosen from in full, at least so many that their sums run in the
+  // same order.
+  if (given_up > rows / 8) screening_wasted();
+  const int64_t n = std::max<int64_t>(given_up, gemm::FEW + 1);
+  float* again = at_least(rows_buffer, n * of.d);
+  std::vector<int64_t> which;
+  for (int64_t row = 0; row < rows; row++)
+    if (select.choice.counts[row] == ScreenedTopK::given_up) which.push_back(row);
+  for (int64_t i = 0; i < n; i++)
+    std::memcpy(again + i * of.d, x + which[std::min<int64_t>(i, which.size() - 1)] * of.d, of.d * sizeof(float));
+  int32_t* their_indices = at_least(indices_buffer, n * k);
+  float* their_values = at_least(values_buffer, n * k);
+  choose(again, n, of, k, their_indices, their_values);
+  for (size_t i = 0; i < which.size(); i++) {
+    std::memcpy(indices + which[i] * k, their_indices + i * k, k * sizeof(int32_t));
+    std::memcpy(values + which[i] * k, their_values + i * k, k * sizeof(float));
   }
+}
 
-  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
-    vec shift[NV];
-    for (int v = 0; v < NV; v++) shift[v] = load(bias + column + v * W);
-    for (int i = 0; i < rows; i++, row++) {
-      const vec limit = broadcast(kth[row]);
-      int64_t at = row * capacity + counts[row];
-      for (int v = 0; v < NV; v++) {
-        const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        const unsigned bits = mask_bits(~(ivec)(z <= limit)) & real_lanes(columns - v * W);
-        const ivec rank = (ivec)z & 0x7fffffff;  // the sign of a NaN may be set
-        at += keep_lanes(bits, rank < not_finite ? rank : ivec{} + not_finite, lanes + int32_t(column + v * W),
-                         ranks + at, latents + at);
-      }
-      counts[row] = int32_t(at - row * capacity);
-      if (counts[row] > capacity - NR - W) shrink(row);
+void list_screened(const float* x, int64_t rows, const Dictionary& of, const float* lower, Pages& pages) {
+  const RoundedRows xq = round_rows(rounded_x, x, rows, of.d), wq = round_rows(rounded_w, of.w, of.latents, of.d);
+  const ScreenedThreshold select{latent_bounds(bounds, wq, of.b, of.latents, of.d), xq, lower, &pages};
+  gemm_tiles(rows, of.latents, xq.depth, {xq.pairs, xq.depth, false}, {wq.pairs, wq.depth, true}, select, Split::rows,
+             Arithmetic::pairs);
+  if (pages.full()) return;
+  std::atomic<int64_t> candidates{0}, entries{0};
+  parallel_for(0, pages.used, 16, [&](int64_t first, int64_t last) {
+    int64_t before = 0, after = 0;
+    for (int64_t page = first; page < last; page++) {
+      before += pages.counts[page];
+      select.settle(page, x + int64_t(pages.row[page]) * of.d, of.w, of.d);
+      after += pages.counts[page];
     }
-  }
-
-  // The k chosen of a row by ascending latent; zeros at the lowest latents that are left fill it up.
-  void finish(int64_t row, int32_t* indices, float* values) const {
-    if (counts[row] > k) shrink(row);
-    const int32_t *rank = ranks + row * capacity, *latent = latents + row * capacity;
-    const int64_t found = counts[row];
-    int64_t padding = k - found, taken = 0;
-    for (int32_t next = 0, j = 0; j < k; next++) {
-      if (padding == 0) next = latent[taken];
-      const bool fires = taken < found && latent[taken] == next;
-      indices[j] = next;
-      values[j++] = fires ? value_of(rank[taken]) : 0.0f;
-      taken += fires;
-      padding -= !fires;
-    }
-  }
-};
-
-// Lists of entries that grow a page at a time, so that rows may differ and nothing is allocated under way.
-struct Pages {
-  static constexpr int64_t size = 128;
-  int32_t* latents;  // [pages][size]
-  float* values;
-  int32_t* counts;  // [pages]
-  int32_t* next;    // [pages]: the page before this one in its row
-  int64_t limit;
-  std::atomic<int64_t> used{0};
-};
-
-struct Threshold {
-  const float* bias;   // padded
-  const float* lower;  // θ − ε/2, padded
-  Pages* pages;
-  int32_t* last;  // [rows]: the page being filled, −1 before the first
-  std::atomic<bool>* overflow;
-
-  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
-    if (overflow->load(std::memory_order_relaxed)) return;
-    vec shift[NV], limit[NV];
-    for (int v = 0; v < NV; v++) {
-      shift[v] = load(bias + column + v * W);
-      limit[v] = load(lower + column + v * W);
-    }
-    for (int i = 0; i < rows; i++, row++) {
-      for (int v = 0; v < NV; v++) {
-        const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        const unsigned bits = mask_bits(~(ivec)(z <= limit[v])) & real_lanes(columns - v * W);
-        if (!bits) continue;
-        int32_t page = last[row];
-        if (page < 0 || pages->counts[page] > Pages::size - W) {
-          const int64_t fresh = pages->used.fetch_add(1, std::memory_order_relaxed);
-          if (fresh >= pages->limit) {
-            overflow->store(true, std::memory_order_relaxed);
-            return;
-          }
-          pages->next[fresh] = page;
-          pages->counts[fresh] = 0;
-          last[row] = page = int32_t(fresh);
-        }
-        const int64_t at = page * Pages::size + pages->counts[page];
-        pages->counts[page] += keep_lanes(bits, (ivec)z, lanes + int32_t(column + v * W),
-                                          (int32_t*)pages->values + at, pages->latents + at);
-      }
-    }
-  }
-};
-
-thread_local std::vector<float> bias_buffer, lower_buffer, page_values;
-thread_local std::vector<int32_t> last_buffer, page_latents, page_next, page_counts;
+    candidates += before;
+    entries += after;
+  });
+  if (candidates > 2 * entries + 64 * rows) screening_wasted();
+}
 
 }  // namespace
 }  // namespace lazyscope
@@ -204,12 +118,12 @@ extern "C" {
 
 // The k largest positive pre-activations of each row, by ascending latent, filled up with zeros: indices and
 // values [rows, k]. `among` (ascending, `among_count` of them) restricts the choice; null means all latents.
+// `screening` is one of Screening; the result is the same.
 void lazyscope_topk_encode(const float* x, const float* centre, const float* w, const float* b, const int32_t* among,
-                           int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t* indices,
-                           float* values) {
+                           int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t screening,
+                           int32_t* indices, float* values) {
   if (rows <= 0 || k <= 0) return;
-  thread_local std::vector<float> w_buffer, b_buffer, kth_buffer;
-  thread_local std::vector<int32_t> ranks_buffer, latents_buffer, counts_buffer;
+  thread_local Buffer<float> w_buffer, b_buffer;
   if (among) {
     float* rows_of = at_least(w_buffer, among_count * d);
     float* biases = at_least(b_buffer, among_count);
@@ -223,41 +137,40 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
     b = biases;
     latents = among_count;
   }
-  const int64_t capacity = (std::max<int64_t>(3 * k, k + 64) + NR + 2 * W) / W * W;
-  const TopK select{padded(bias_buffer, b, latents), k, capacity, at_least(ranks_buffer, rows * capacity),
-                    at_least(latents_buffer, rows * capacity), at_least(counts_buffer, rows),
-                    at_least(kth_buffer, rows)};
-  std::fill(select.counts, select.counts + rows, 0);
-  std::fill(select.kth, select.kth + rows, 0.0f);
-  gemm_tiles(rows, latents, d, {centred(x, centre, rows, d), d, false}, {w, d, true}, select, Split::rows);
-  parallel_for(0, rows, 64, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; row++) {
-      select.finish(row, indices + row * k, values + row * k);
-      if (among)
-        for (int64_t j = 0; j < k; j++) indices[row * k + j] = among[indices[row * k + j]];
-    }
+  const float* from = centred(x, centre, rows, d);
+  (screens(screening, rows, d, latents, k) ? choose_screened : choose)(from, rows, {w, b, latents, d}, k, indices, values);
+  if (!among) return;
+  parallel_for(0, rows * k, 4096, [&](int64_t first, int64_t last) {
+    for (int64_t j = first; j < last; j++) indices[j] = among[indices[j]];
   });
 }
 
 // Finds every latent with z > lower (lower null: 0). Returns how many there are in all, kept until
-// lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list is then given up).
+// lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list is then given up). About
+// `expected` of a row are; `screening` is one of Screening.
 int64_t lazyscope_threshold_encode(const float* x, const float* centre, const float* w, const float* b,
-                                   const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit) {
+                                   const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit,
+                                   int64_t expected, int32_t screening) {
   Pages pages;
   pages.limit = limit / (Pages::size - W) + 2 * rows;
   pages.latents = at_least(page_latents, pages.limit * Pages::size);
   pages.values = at_least(page_values, pages.limit * Pages::size);
   pages.next = at_least(page_next, pages.limit);
+  pages.row = at_least(page_row, pages.limit);
   pages.counts = at_least(page_counts, pages.limit);
-  std::atomic<bool> overflow{false};
+  pages.last = at_least(last_buffer, rows);
+  std::fill(pages.last, pages.last + rows, -1);
   float* low = at_least(lower_buffer, latents + NR);
   if (lower) std::memcpy(low, lower, latents * sizeof(float));
   std::fill(lower ? low + latents : low, low + latents + NR, 0.0f);
-  const Threshold select{padded(bias_buffer, b, latents), low, &pages, at_least(last_buffer, rows),
-                         &overflow};
-  std::fill(select.last, select.last + rows, -1);
-  gemm_tiles(rows, latents, d, {centred(x, centre, rows, d), d, false}, {w, d, true}, select, Split::rows);
-  if (overflow) return -1;
+  const float* from = centred(x, centre, rows, d);
+  if (screens(screening, rows, d, latents, expected)) {
+    list_screened(from, rows, {w, b, latents, d}, low, pages);
+  } else {
+    const Threshold select{padded(bias_buffer, b, latents), low, &pages};
+    gemm_tiles(rows, latents, d, {from, d, false}, {w, d, true}, select, Split::rows);
+  }
+  if (pages.full()) return -1;
   int64_t total = 0;
   for (int64_t page = 0; page < pages.used; page++) total += pages.counts[page];
   return total > limit ? -1 : total;

@@ -5,8 +5,6 @@
 
 namespace lazyscope {
 
-typedef int32_t ivec_unaligned __attribute__((vector_size(W * 4), aligned(4), may_alias));
-
 inline ivec first_lanes() {
   ivec v{};
   for (int i = 0; i < W; i++) v[i] = i;

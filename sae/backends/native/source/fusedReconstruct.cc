@@ -77,7 +77,7 @@ void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, con
 double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* indices, const float* values,
                                     const float* threshold, const float* w, const float* bias, const float* target,
                                     int64_t rows, int64_t d, float* error, float* dots) {
-  thread_local std::vector<double> squares_buffer;
+  thread_local Buffer<double> squares_buffer;
   double* squares = at_least(squares_buffer, rows);
   parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++) {
@@ -103,8 +103,8 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
 double lazyscope_dense_reconstruct(const float* z, const float* threshold, const float* w, const float* bias,
                                    const float* target, int64_t rows, int64_t d, int64_t latents, float* error,
                                    float* dots) {
-  thread_local std::vector<float> f_buffer;
-  thread_local std::vector<double> squares_buffer;
+  thread_local Buffer<float> f_buffer;
+  thread_local Buffer<double> squares_buffer;
   // A block of rows at a time: f needs no matrix of its own as large as z.
   const int64_t block = std::min<int64_t>(rows, 512);
   float* f = at_least(f_buffer, block * latents);
@@ -169,8 +169,8 @@ void lazyscope_dense_firings(const float* z, const float* threshold, int64_t row
 double lazyscope_scaled_batch(float* x, int64_t rows, int64_t d, float scale) {
   constexpr int64_t block = 64;
   const int64_t blocks = (rows + block - 1) / block;
-  thread_local std::vector<float> sums_buffer, mean_buffer;
-  thread_local std::vector<double> squares_buffer;
+  thread_local Buffer<float> sums_buffer, mean_buffer;
+  thread_local Buffer<double> squares_buffer;
   float *sums = at_least(sums_buffer, blocks * d), *mean = at_least(mean_buffer, d);
   double* squares = at_least(squares_buffer, blocks);
   parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {

@@ -7,9 +7,6 @@
 
 #include "pool.h"
 #include "simd.h"
-#if defined(__AVX2__) || defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
 namespace lazyscope {
 
@@ -95,10 +92,25 @@ inline void dot_rows(const float* x, const float* const* rows, int count, int64_
 // A latent fires where z > θ; NaN fires, so that it reaches the loss.
 inline bool fires(float z, float threshold) { return !(z <= threshold); }
 
-// Memory that stays allocated from call to call, one a use and a thread.
+// Memory that stays allocated from call to call, one a use and a thread. It is not touched before it is used: what
+// was asked for in case it is needed costs no pages.
 template <class T>
-T* at_least(std::vector<T>& buffer, size_t count) {
-  if (buffer.size() < count) buffer.resize(count + count / 4);
+struct Untouched : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = Untouched<U>;
+  };
+  template <class U>
+  void construct(U*) noexcept {}
+};
+template <class T>
+using Buffer = std::vector<T, Untouched<T>>;
+template <class T>
+T* at_least(Buffer<T>& buffer, size_t count) {
+  if (buffer.size() < count) {
+    buffer = Buffer<T>();
+    buffer.resize(count + count / 4);
+  }
   return buffer.data();
 }
 

@@ -105,7 +105,7 @@ struct Update {
 
   // ∂b_dec; `parts` hold −Σ ∂b_enc,i·w_enc,i of each task.
   void decoder_bias(const float* parts, int64_t tasks, float* out) const {
-    thread_local std::vector<float> column_parts;
+    thread_local Buffer<float> column_parts;
     constexpr int64_t block = 64;
     const int64_t blocks = (rows + block - 1) / block;
     float* sums = at_least(column_parts, blocks * d);
@@ -128,11 +128,11 @@ struct Update {
   // Calls use(i, row, dec, enc) for every latent and returns ∂b_dec.
   template <class Use>
   void each(float* bias_gradient, Use&& use) const {
-    thread_local std::vector<float> parts_buffer;
+    thread_local Buffer<float> parts_buffer;
     const int64_t tasks = (latents + grain - 1) / grain;
     float* parts = at_least(parts_buffer, tasks * d);
     parallel_for(0, latents, grain, [&](int64_t first, int64_t last) {
-      thread_local std::vector<float> rows_buffer;
+      thread_local Buffer<float> rows_buffer;
       float* dec = at_least(rows_buffer, 2 * d);
       float* enc = dec + d;
       float* part = parts + first / grain * d;
@@ -157,7 +157,7 @@ struct Update {
 
   // A first pass that only adds up squares; it costs the sums of the entries once more, and no memory.
   double norm(float* bias_gradient) const {
-    thread_local std::vector<double> squares_buffer;
+    thread_local Buffer<double> squares_buffer;
     double* squares = at_least(squares_buffer, latents);
     each(bias_gradient, [&](int64_t i, Row row, const float* dec, const float* enc) {
       squares[i] = double(dot_row(dec, dec, d)) + dot_row(enc, enc, d) + double(row.b) * row.b;
@@ -169,7 +169,7 @@ struct Update {
   }
 
   void step() const {
-    thread_local std::vector<float> bias_buffer;
+    thread_local Buffer<float> bias_buffer;
     float* bias_gradient = at_least(bias_buffer, d);
     double scale = 1;
     if (s.clip > 0) scale = std::min(1.0, s.clip / norm(bias_gradient));
@@ -241,7 +241,7 @@ void lazyscope_dense_update(int64_t latents, int64_t d, int64_t rows, int32_t wr
                             float* m_w_enc, float* m_b_enc, float* m_w_dec, float* m_b_dec, float* m_log_threshold,
                             float* v_w_enc, float* v_b_enc, float* v_w_dec, float* v_b_dec, float* v_log_threshold,
                             const float* x, const float* threshold, float* z, float* dots, const float* error) {
-  thread_local std::vector<float> buffer;
+  thread_local Buffer<float> buffer;
   const Settings s = settings_from(settings);
   float* enc = at_least(buffer, 2 * latents * d + 4 * latents);
   float* dec = enc + latents * d;

@@ -16,9 +16,9 @@ struct ByLatent {
 };
 
 struct EntryBuffers {
-  std::vector<int64_t> start, places;
-  std::vector<int32_t> row;
-  std::vector<float> value, dot;
+  Buffer<int64_t> start, places;
+  Buffer<int32_t> row;
+  Buffer<float> value, dot;
 };
 
 // A counting sort, on all threads.

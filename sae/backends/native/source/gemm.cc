@@ -1,5 +1,7 @@
 #include "gemm.h"
 
+#include <cstdlib>
+
 namespace lazyscope {
 namespace gemm {
 namespace {
@@ -26,6 +28,53 @@ constexpr Kernel kernels[] = {
 };
 static_assert(sizeof(kernels<true, true>) / sizeof(Kernel) == MR, "one kernel for each number of rows");
 
+#if LAZYSCOPE_PAIRS
+// total + a·b, lane by lane, each a pair of 16-bit integers.
+inline ivec add_pairs(ivec total, int32_t a, ivec b) {
+#if defined(__AVX512VNNI__)
+  return (ivec)_mm512_dpwssd_epi32((__m512i)total, _mm512_set1_epi32(a), (__m512i)b);
+#elif defined(__AVX512BW__)
+  return total + (ivec)_mm512_madd_epi16(_mm512_set1_epi32(a), (__m512i)b);
+#else
+  return total + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(a), (__m256i)b);
+#endif
+}
+
+template <int ROWS, bool ACCUMULATE>
+void pair_kernel(int64_t depth, const float* a, const float* b, float* tile) {
+  const int32_t* pairs = reinterpret_cast<const int32_t*>(a);
+  ivec sum[ROWS][NV];
+#pragma GCC unroll 16
+  for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) sum[i][j] = ACCUMULATE ? *(const ivec_unaligned*)(tile + i * NR + j * W) : ivec{};
+  for (int64_t k = 0; k < depth; k++) {
+    ivec row[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) row[j] = *(const ivec_unaligned*)(b + k * NR + j * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; j++) sum[i][j] = add_pairs(sum[i][j], pairs[i * A_ROW + k], row[j]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) *(ivec_unaligned*)(tile + i * NR + j * W) = sum[i][j];
+}
+
+template <bool ACCUMULATE>
+constexpr Kernel pair_kernels[] = {
+    pair_kernel<1, ACCUMULATE>,  pair_kernel<2, ACCUMULATE>,  pair_kernel<3, ACCUMULATE>,
+    pair_kernel<4, ACCUMULATE>,  pair_kernel<5, ACCUMULATE>,  pair_kernel<6, ACCUMULATE>,
+#if defined(__AVX512F__)
+    pair_kernel<7, ACCUMULATE>,  pair_kernel<8, ACCUMULATE>,  pair_kernel<9, ACCUMULATE>,
+    pair_kernel<10, ACCUMULATE>, pair_kernel<11, ACCUMULATE>, pair_kernel<12, ACCUMULATE>,
+#endif
+};
+static_assert(sizeof(pair_kernels<true>) / sizeof(Kernel) == MR, "one kernel for each number of rows");
+#endif
+
 // out[l * NR + j] = rows[j * stride + l]: transposes NR rows, `depth` deep, W × W at a time.
 void transpose_panel(const float* from, int64_t stride, int columns, int64_t depth, float* out) {
   int64_t l = 0;
@@ -35,27 +84,7 @@ void transpose_panel(const float* from, int64_t stride, int columns, int64_t dep
         const float* base = from + v * W * stride + l;
         vec row[W];
         for (int i = 0; i < W; i++) row[i] = load(base + i * stride);
-        // Rounds of interleaving rows that are half the matrix apart transpose it.
-        for (int half = W / 2; half >= 1; half /= 2) {
-          vec next[W];
-          for (int i = 0; i < W / 2; i++) {
-            ivec low, high;
-            for (int e = 0; e < W; e++) {
-              low[e] = e / 2 + (e % 2) * W;
-              high[e] = W / 2 + e / 2 + (e % 2) * W;
-            }
-#if defined(__clang__)
-            for (int e = 0; e < W; e++) {
-              next[2 * i][e] = low[e] < W ? row[i][low[e]] : row[i + W / 2][low[e] - W];
-              next[2 * i + 1][e] = high[e] < W ? row[i][high[e]] : row[i + W / 2][high[e] - W];
-            }
-#else
-            next[2 * i] = __builtin_shuffle(row[i], row[i + W / 2], low);
-            next[2 * i + 1] = __builtin_shuffle(row[i], row[i + W / 2], high);
-#endif
-          }
-          for (int i = 0; i < W; i++) row[i] = next[i];
-        }
+        transpose(row);
         for (int i = 0; i < W; i++) *(vec*)(out + (l + i) * NR + v * W) = row[i];
       }
     }
@@ -66,8 +95,15 @@ void transpose_panel(const float* from, int64_t stride, int columns, int64_t dep
 
 }  // namespace
 
-Kernel kernel(int rows, bool interleaved, bool accumulate) {
+Kernel kernel(Arithmetic arithmetic, int rows, bool interleaved, bool accumulate) {
   const int i = rows - 1;
+  if (arithmetic == Arithmetic::pairs) {
+#if LAZYSCOPE_PAIRS
+    return accumulate ? pair_kernels<true>[i] : pair_kernels<false>[i];
+#else
+    std::abort();
+#endif
+  }
   if (interleaved) return accumulate ? kernels<true, true>[i] : kernels<true, false>[i];
   return accumulate ? kernels<false, true>[i] : kernels<false, false>[i];
 }

@@ -17,7 +17,11 @@
 // the epilogue may then keep per-row state (a running top-k, a count of what passed a threshold) in plain
 // arrays indexed by row, without locks. With Split::any, rows that are few may be cut along columns as well.
 //
-// The order of summation depends only on k (blocks of KC), not on m, n, threads or Split.
+// The order of summation depends only on k, not on m, n, threads or Split: for more than FEW rows it is one chain of
+// fused multiply-adds from the first element to the last.
+//
+// With Arithmetic::pairs an element of either operand is a pair of 16-bit integers (behind a float's pointer), k
+// counts pairs, and the tiles hold the exact sums as 32-bit integers; A must not be transposed, and m > FEW.
 //
 // How: B is packed into panels [k][NR], a chunk of columns that fits the last-level cache at a time, shared
 // by all threads. Each task packs a block of rows of A for its second-level cache, and runs the register
@@ -38,6 +42,14 @@ struct Operand {
 };
 
 enum class Split { any, rows };
+enum class Arithmetic { floats, pairs };
+
+// Products of pairs pay where one instruction multiplies twice as many of them as floats.
+#if (defined(__AVX2__) && !defined(__AVX512F__)) || defined(__AVX512BW__)
+#define LAZYSCOPE_PAIRS 1
+#else
+#define LAZYSCOPE_PAIRS 0
+#endif
 
 namespace gemm {
 
@@ -64,7 +76,7 @@ inline __attribute__((always_inline)) void tile_product(int64_t depth, const flo
     for (int i = 0; i < ROWS; i++) {
       const vec x = broadcast(INTERLEAVED ? a[k * MR + i] : a[i * A_ROW + k]);
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; j++) sum[i][j] += x * row[j];
+      for (int j = 0; j < NV; j++) sum[i][j] = multiply_add(x, row[j], sum[i][j]);
     }
   }
 #pragma GCC unroll 16
@@ -75,7 +87,7 @@ inline __attribute__((always_inline)) void tile_product(int64_t depth, const flo
 
 // One panel of `rows` <= MR rows against one panel of B, `depth` <= KC deep. In gemm.cc.
 using Kernel = void (*)(int64_t depth, const float* a, const float* b, float* tile);
-Kernel kernel(int rows, bool interleaved, bool accumulate);
+Kernel kernel(Arithmetic arithmetic, int rows, bool interleaved, bool accumulate);
 
 // Floats of a packed block of `rows` rows of A, k deep.
 inline int64_t packed_a_size(int64_t rows, int64_t k) {
@@ -90,8 +102,8 @@ void pack_b(const Operand& b, int64_t column, int64_t columns, int64_t k, float*
 
 // The pieces of a packed block of A times packed panels of B.
 template <class Epilogue>
-void block(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, bool interleaved,
-           const float* a, const float* b, Epilogue& epilogue) {
+void block(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, Arithmetic arithmetic,
+           bool interleaved, const float* a, const float* b, Epilogue& epilogue) {
   const int64_t panels = (rows + MR - 1) / MR;
   const int64_t slices = (k + KC - 1) / KC;
   const int last_rows = static_cast<int>(rows - (panels - 1) * MR);
@@ -101,9 +113,9 @@ void block(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k
     for (int64_t s = 0; s < slices; s++) {
       const int64_t depth = std::min<int64_t>(KC, k - s * KC);
       const float* b_slice = b + j * k + s * KC * NR;
-      const Kernel full = kernel(MR, interleaved, s > 0);
+      const Kernel full = kernel(arithmetic, MR, interleaved, s > 0);
       for (int64_t p = 0; p < panels; p++) {
-        const Kernel f = p + 1 < panels ? full : kernel(last_rows, interleaved, s > 0);
+        const Kernel f = p + 1 < panels ? full : kernel(arithmetic, last_rows, interleaved, s > 0);
         f(depth, a + (p * slices + s) * (MR * A_ROW), b_slice, tile + p * MR * NR);
       }
     }
@@ -130,7 +142,7 @@ Grid grid(int64_t m, int64_t n, int64_t k, Split split, int threads);
 
 template <class Epilogue>
 void gemm_tiles(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, Epilogue&& epilogue,
-                Split split = Split::any) {
+                Split split = Split::any, Arithmetic arithmetic = Arithmetic::floats) {
   using namespace gemm;
   if (m <= 0 || n <= 0) return;
 
@@ -188,7 +200,7 @@ void gemm_tiles(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand
           pack_a(a, row, rows, k, mine);
           packed_a = mine;
         }
-        block(row, rows, column + from, to - from, k, a.transposed, packed_a, packed_b + from * k, epilogue);
+        block(row, rows, column + from, to - from, k, arithmetic, a.transposed, packed_a, packed_b + from * k, epilogue);
       }
     };
     const int64_t tasks = blocks * g.splits;

@@ -5,6 +5,12 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX__) || defined(__AVX512F__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 namespace lazyscope {
 
 #if defined(__AVX512F__)
@@ -25,15 +31,54 @@ constexpr int NR = NV * W;
 typedef float vec __attribute__((vector_size(W * 4)));
 typedef int32_t ivec __attribute__((vector_size(W * 4)));
 typedef float vec_unaligned __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef int32_t ivec_unaligned __attribute__((vector_size(W * 4), aligned(4), may_alias));
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec_unaligned*>(p) = v; }
 // x − 0, unlike 0 + x, keeps −0 and folds away.
 inline vec broadcast(float x) { return x - vec{}; }
+// a·b + c, rounded once where the machine can. Written out because compilers choose between one rounding and two by
+// what they take to be faster, and sums that must come out the same bit for bit go through different code.
+inline vec multiply_add(vec a, vec b, vec c) {
+#if defined(__AVX512F__)
+  return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__) && defined(__AVX__)
+  return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
 inline float sum(vec v) {
   float s = 0;
   for (int i = 0; i < W; i++) s += v[i];
   return s;
+}
+
+// The W × W matrix in `rows` becomes its transpose: rounds of interleaving rows that are half the matrix apart.
+// Lanes are moved, never computed with, so that they may hold integers as well.
+inline void transpose(vec* rows) {
+  for (int half = W / 2; half >= 1; half /= 2) {
+    vec next[W];
+    for (int i = 0; i < W / 2; i++) {
+      ivec low, high;
+      for (int e = 0; e < W; e++) {
+        low[e] = e / 2 + (e % 2) * W;
+        high[e] = W / 2 + e / 2 + (e % 2) * W;
+      }
+#if defined(__clang__)
+      for (int e = 0; e < W; e++) {
+        next[2 * i][e] = low[e] < W ? rows[i][low[e]] : rows[i + W / 2][low[e] - W];
+        next[2 * i + 1][e] = high[e] < W ? rows[i][high[e]] : rows[i + W / 2][high[e] - W];
+      }
+#else
+      next[2 * i] = __builtin_shuffle(rows[i], rows[i + W / 2], low);
+      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + W / 2], high);
+#endif
+    }
+    for (int i = 0; i < W; i++) rows[i] = next[i];
+  }
 }
 
 }  // namespace lazyscope

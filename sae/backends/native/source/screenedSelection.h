@@ -1,0 +1,127 @@
+// The choice of latents by screening, as epilogues of the product of integers, and their second half: what was left
+// possible gets its pre-activation in floats, and the choice is made among those.
+#pragma once
+
+#include "screening.h"
+#include "thresholdSelection.h"
+#include "topKSelection.h"
+
+namespace lazyscope {
+
+// Keeps, of each row, every latent whose upper bound reaches the k-th largest lower bound: the k largest are among them.
+struct ScreenedTopK {
+  LatentBounds bounds;
+  RoundedRows x;
+  // Shares its lists with `choice`: first of candidates, ranked by lower bounds (0 where they are not positive).
+  TopK choice;
+  float* uppers;  // [rows][capacity]
+
+  static constexpr int32_t given_up = -1;
+
+  // False when the candidates are still too many.
+  bool shrink(int64_t row) const {
+    const int64_t at = row * choice.capacity;
+    int32_t *rank = choice.ranks + at, *latent = choice.latents + at;
+    float* upper = uppers + at;
+    const int64_t count = choice.counts[row], whole = pad_ranks(rank, count);
+    int32_t least;
+    std::memcpy(&least, choice.kth + row, 4);
+    const auto [low, high, n, above] = bracket_kth(rank, whole, count, choice.k, least);
+    least = high;
+    if (n == choice.k)
+      for (int64_t i = 0; i < count; i++)
+        if (rank[i] > low) least = std::min(least, rank[i]);
+    std::memcpy(choice.kth + row, &least, 4);
+    const vec limit = broadcast(choice.kth[row]);
+    int64_t to = 0;
+    for (int64_t i = 0; i < count; i += W) {
+      const vec u = load(upper + i);
+      const ivec r = *(const ivec_unaligned*)(rank + i), l = *(const ivec_unaligned*)(latent + i);
+      const unsigned bits = mask_bits(~(ivec)(u < limit)) & real_lanes(count - i);
+      keep_lanes(bits, (ivec)u, l, (int32_t*)upper + to, latent + to);
+      to += keep_lanes(bits, r, l, rank + to, latent + to);
+    }
+    choice.counts[row] = int32_t(to);
+    return to <= choice.capacity - NR - W;
+  }
+
+  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
+    for (int i = 0; i < rows; i++, row++) {
+      if (choice.counts[row] == given_up) continue;
+      const vec limit = broadcast(choice.kth[row]);
+      int64_t at = row * choice.capacity + choice.counts[row];
+      for (int v = 0; v < NV; v++) {
+        const Screen s = screen(tile + i * NR + v * W, bounds, column + v * W, x.inverse[row], x.norm[row], x.residual[row]);
+        const vec upper = s.z + s.bound, lower = s.z - s.bound;
+        const unsigned bits = mask_bits(~(ivec)(upper < limit)) & real_lanes(columns - v * W);
+        if (!bits) continue;
+        const ivec latent = lanes + int32_t(column + v * W);
+        keep_lanes(bits, (ivec)upper, latent, (int32_t*)uppers + at, choice.latents + at);
+        at += keep_lanes(bits, (ivec)lower & (lower > vec{}), latent, choice.ranks + at, choice.latents + at);
+      }
+      choice.counts[row] = int32_t(at - row * choice.capacity);
+      if (choice.counts[row] > choice.capacity - NR - W && !shrink(row)) choice.counts[row] = given_up;
+    }
+  }
+
+  // Leaves in `choice` what is positive of the row's candidates, as its own epilogue would have. False when the row
+  // was given up.
+  bool settle(int64_t row, const float* of_row, const float* w, int64_t d) const {
+    if (choice.counts[row] > choice.k) shrink(row);
+    if (choice.counts[row] == given_up) return false;
+    thread_local Buffer<float> buffer;
+    float* dots = at_least(buffer, choice.capacity);
+    const int64_t at = row * choice.capacity, count = choice.counts[row];
+    int32_t *rank = choice.ranks + at, *latent = choice.latents + at;
+    exact_dots(of_row, w, d, latent, count, dots);
+    int64_t to = 0;
+    for (int64_t i = 0; i < count; i++) {
+      const float z = dots[i] + bounds.bias[latent[i]];
+      int32_t r;
+      std::memcpy(&r, &z, 4);
+      rank[to] = std::min(r & 0x7fffffff, not_finite);
+      latent[to] = latent[i];
+      to += !(z <= 0.0f);
+    }
+    choice.counts[row] = int32_t(to);
+    choice.kth[row] = 0;
+    return true;
+  }
+};
+
+// Lists every latent whose upper bound exceeds its threshold.
+struct ScreenedThreshold {
+  LatentBounds bounds;
+  RoundedRows x;
+  const float* lower;  // θ − ε/2, padded
+  Pages* pages;
+
+  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
+    if (pages->full()) return;
+    for (int i = 0; i < rows; i++, row++)
+      for (int v = 0; v < NV; v++) {
+        const Screen s = screen(tile + i * NR + v * W, bounds, column + v * W, x.inverse[row], x.norm[row], x.residual[row]);
+        const unsigned bits = mask_bits(~(ivec)(s.z + s.bound <= load(lower + column + v * W))) & real_lanes(columns - v * W);
+        if (bits) pages->add(row, bits, (ivec)s.z, lanes + int32_t(column + v * W));
+      }
+  }
+
+  // The page's pre-activations in floats; what is not above its threshold goes.
+  void settle(int64_t page, const float* of_row, const float* w, int64_t d) const {
+    int32_t* latent = pages->latents + page * Pages::size;
+    float* value = pages->values + page * Pages::size;
+    const int32_t count = pages->counts[page];
+    exact_dots(of_row, w, d, latent, count, value);
+    int32_t to = 0;
+    for (int32_t i = 0; i < count; i++) {
+      const float z = value[i] + bounds.bias[latent[i]];
+      const bool above = !(z <= lower[latent[i]]);
+      value[to] = z;
+      latent[to] = latent[i];
+      to += above;
+    }
+    pages->counts[page] = to;
+  }
+};
+
+}  // namespace lazyscope
