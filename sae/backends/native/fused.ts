@@ -240,10 +240,10 @@ export function nativeFusedKernels(
       const [rows, d] = target.shape;
       const error = output<Tensor2D>([rows, d]);
       const dots = output<Tensor1D | Tensor2D>(entries.values.shape);
-      const common = [floats(entries.values), maybe(threshold), floats(wDec), maybe(bias), floats(target), rows, d] as const; // prettier-ignore
+      const common = [floats(entries.values), maybe(threshold), floats(wDec), maybe(bias), floats(target), rows, d, entries.latents] as const; // prettier-ignore
       const squaredError =
         entries.kind === 'dense'
-          ? call.denseReconstruct(...common, entries.latents, error.values, dots.values)
+          ? call.denseReconstruct(...common, error.values, dots.values)
           : call.sparseReconstruct(
               integers(entries.rowStart), integers(entries.indices), ...common, error.values, dots.values,
             ); // prettier-ignore
@@ -337,10 +337,10 @@ function bindFunctions(library: NativeLibrary) {
       'void lazyscope_dense_firings(const float* z, const float* threshold, int64_t rows, int64_t latents, int32_t* counts, float* sums)',
     ),
     sparseReconstruct: library.bind<
-      [Integers, Integers, Floats, Floats, Floats, Floats, Floats, number, number, Floats, Floats],
+      [Integers, Integers, Floats, Floats, Floats, Floats, Floats, number, number, number, Floats, Floats],
       number
     >(
-      `double lazyscope_sparse_reconstruct(${entries}, const float* values, const float* threshold, const float* w, const float* bias, const float* target, int64_t rows, int64_t d, float* error, float* dots)`,
+      `double lazyscope_sparse_reconstruct(${entries}, const float* values, const float* threshold, const float* w, const float* bias, const float* target, int64_t rows, int64_t d, int64_t latents, float* error, float* dots)`,
     ),
     denseReconstruct: library.bind<
       [Floats, Floats, Floats, Floats, Floats, number, number, number, Floats, Floats],

@@ -36,6 +36,21 @@ void lazyscope_attention_grad(const float*, const float*, const float*, const fl
 void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
 void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
 double lazyscope_sum_of_squares(const float*, int64_t);
+double lazyscope_scaled_batch(float*, int64_t, int64_t, float);
+void lazyscope_topk_encode(const float*, const float*, const float*, const float*, const int32_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t*, float*);
+int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
+int64_t lazyscope_threshold_count(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t);
+void lazyscope_threshold_take(int64_t, int32_t*, int32_t*, float*);
+void lazyscope_dense_encode(const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*);
+void lazyscope_sparse_decode(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, float*);
+void lazyscope_sparse_dots(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, float*);
+void lazyscope_sparse_outer(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, int64_t, float*);
+void lazyscope_sparse_firings(const int32_t*, const float*, const float*, int64_t, int64_t, int32_t*, float*);
+void lazyscope_dense_firings(const float*, const float*, int64_t, int64_t, int32_t*, float*);
+double lazyscope_sparse_reconstruct(const int32_t*, const int32_t*, const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
+double lazyscope_dense_reconstruct(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
+void lazyscope_sparse_update(int64_t, int64_t, int64_t, int32_t, const double*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, const float*, const float*, const int32_t*, const int32_t*, const float*, const float*, const float*, const int32_t*, const int32_t*, const float*, const float*, const float*);
+void lazyscope_dense_update(int64_t, int64_t, int64_t, int32_t, const double*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, const float*, const float*, float*, float*, const float*);
 }
 
 static int failures = 0;
@@ -169,6 +184,59 @@ static void language_model() {
   lazyscope_rotary(x, cosine, sine, y, 3, 5, 6, 1);
 }
 
+struct Dictionary {
+  Array<> w_enc, b_enc, w_dec, b_dec, log_threshold;
+  Dictionary(int64_t latents, int64_t d, bool random = true)
+      : w_enc(latents * d, random), b_enc(latents, random), w_dec(latents * d, random), b_dec(d, random), log_threshold(latents, random) {}
+};
+
+// Whole training steps, with every encoder and either way of screening.
+static void autoencoders() {
+  const int64_t shapes[][4] = {{1, 1, 1, 1}, {6, 7, 31, 31}, {70, 37, 130, 9}, {130, 90, 700, 20}};
+  for (auto& s : shapes) {
+    const int64_t rows = s[0], d = s[1], latents = s[2], k = s[3];
+    Array<> x(rows * d), theta(latents), error(rows * d), out(rows * d), outer(latents * d);
+    Dictionary p(latents, d), m(latents, d, false), v(latents, d, false);
+    lazyscope_scaled_batch(x, rows, d, 0.5f);
+    Array<int32_t> start(rows + 1, false), chosen(rows * k, false), screened(rows * k, false), counts(latents, false);
+    Array<> values(rows * k), same(rows * k), dots(rows * k), sums(latents);
+    for (int64_t row = 0; row <= rows; row++) start[row] = static_cast<int32_t>(row * k);
+    lazyscope_topk_encode(x, p.b_dec, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, k, 0, chosen, values);
+    lazyscope_topk_encode(x, p.b_dec, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, k, 2, screened, same);
+    for (int64_t i = 0; i < rows * k; i++) check(chosen[i] == screened[i] && values[i] == same[i], "screened top-k");
+    Array<int32_t> among((latents + 1) / 2, false);
+    for (int64_t i = 0; i < (latents + 1) / 2; i++) among[i] = static_cast<int32_t>(2 * i);
+    lazyscope_topk_encode(x, nullptr, p.w_enc, p.b_enc, among, (latents + 1) / 2, rows, d, latents, 1, 2, screened, same);
+
+    lazyscope_sparse_decode(start, chosen, values, p.w_dec, rows, d, out);
+    lazyscope_sparse_dots(start, chosen, out, p.w_dec, rows, d, dots);
+    lazyscope_sparse_outer(start, chosen, values, x, rows, d, latents, outer);
+    lazyscope_sparse_firings(chosen, values, nullptr, rows * k, latents, counts, sums);
+    lazyscope_sparse_reconstruct(start, chosen, values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots);
+    const double adam[] = {0.1, 0.05, 0.01, 0, 0, 1e-3, 0.9, 0.999, 1e-8, 1, 1, 1, 1};
+    lazyscope_sparse_update(latents, d, rows, 0, adam, p.w_enc, p.b_enc, p.w_dec, p.b_dec, nullptr, m.w_enc, m.b_enc, m.w_dec, m.b_dec, nullptr, v.w_enc, v.b_enc, v.w_dec, v.b_dec, nullptr, x, nullptr, start, chosen, values, dots, error, start, chosen, values, dots, error);
+
+    const double jump[] = {0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1};
+    int64_t found[2];
+    for (int screening : {0, 2}) {
+      found[screening / 2] = lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, theta, rows, d, latents, rows * latents, 5, screening);
+      Array<int32_t> own_start(rows + 1, false), index(found[screening / 2], false);
+      Array<> z(found[screening / 2]), own_dots(found[screening / 2]);
+      lazyscope_threshold_take(rows, own_start, index, z);
+      lazyscope_sparse_firings(index, z, theta, found[screening / 2], latents, counts, sums);
+      lazyscope_sparse_reconstruct(own_start, index, z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, own_dots);
+      lazyscope_sparse_update(latents, d, rows, screening, jump, p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold, m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold, v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold, x, theta, own_start, index, z, own_dots, error, nullptr, nullptr, nullptr, nullptr, nullptr);
+    }
+    lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, nullptr, rows, d, latents, 1, 5, 2);
+    Array<> z(rows * latents), all(rows * latents);
+    lazyscope_threshold_count(x, p.b_dec, p.w_enc, p.b_enc, theta, rows, d, latents);
+    lazyscope_dense_encode(x, p.b_dec, p.w_enc, p.b_enc, rows, d, latents, z);
+    lazyscope_dense_firings(z, theta, rows, latents, counts, sums);
+    lazyscope_dense_reconstruct(z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, all);
+    lazyscope_dense_update(latents, d, rows, 0, jump, p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold, m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold, v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold, x, theta, z, all, error);
+  }
+}
+
 int main() {
   for (int threads : {1, 4}) {
     lazyscope_set_threads(threads);
@@ -177,6 +245,7 @@ int main() {
     reductions();
     movement();
     language_model();
+    autoencoders();
   }
   // Two callers at once: the second runs on its own thread.
   std::thread other(products);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "fusedRows.h"
+#include "entriesByLatent.h"
 #include "gemm.h"
 
 namespace lazyscope {
@@ -11,6 +11,8 @@ namespace {
 
 constexpr int group = 64;  // entries whose rows are looked up together
 constexpr int64_t grain = 16;
+// Entries a row above which their dots are taken latent by latent.
+constexpr int64_t many_entries = 128;
 
 // out += Σ f·W[i] over the entries of a row, f = z where it fires.
 void decode_row(const int32_t* indices, const float* values, int64_t count, const float* threshold, bool fire_only,
@@ -35,6 +37,32 @@ void dots_row(const int32_t* indices, int64_t count, const float* g, const float
     for (int i = 0; i < n; i++) rows[i] = w + indices[e + i] * d;
     dot_rows(g, rows, n, d, out + e);
   }
+}
+
+// dots [entries] = g·W at the entries, latent by latent: where rows name many latents each, W is read once in order
+// and it is the rows of g, of which there are fewer, that are visited from cache.
+void dots_by_latent(const int32_t* row_start, const int32_t* indices, const float* g, const float* w, int64_t rows,
+                    int64_t d, int64_t latents, float* dots) {
+  thread_local SortBuffers sort_buffers;
+  thread_local Buffer<int32_t> row_buffer, entry_buffer;
+  int32_t* row_of = at_least(row_buffer, row_start[rows]);
+  int32_t* entry = at_least(entry_buffer, row_start[rows]);
+  const int64_t* start =
+      sort_by_latent(sort_buffers, row_start, indices, rows, latents, [=](int64_t to, int64_t e, int64_t row) {
+        row_of[to] = int32_t(row);
+        entry[to] = int32_t(e);
+      });
+  parallel_for(0, latents, grain, [&](int64_t first, int64_t last) {
+    const float* from[group];
+    float found[group];
+    for (int64_t i = first; i < last; i++)
+      for (int64_t e = start[i]; e < start[i + 1]; e += group) {
+        const int n = int(std::min<int64_t>(group, start[i + 1] - e));
+        for (int t = 0; t < n; t++) from[t] = g + row_of[e + t] * d;
+        dot_rows(w + i * d, from, n, d, found);
+        for (int t = 0; t < n; t++) dots[entry[e + t]] = found[t];
+      }
+  });
 }
 
 double square_sum(const float* x, int64_t d) {
@@ -76,7 +104,8 @@ void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, con
 // error [rows, d] = f·W + bias − target, and dots [entries] = error·W at the entries. Returns Σ error².
 double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* indices, const float* values,
                                     const float* threshold, const float* w, const float* bias, const float* target,
-                                    int64_t rows, int64_t d, float* error, float* dots) {
+                                    int64_t rows, int64_t d, int64_t latents, float* error, float* dots) {
+  const bool by_latent = row_start[rows] > many_entries * rows;
   thread_local Buffer<double> squares_buffer;
   double* squares = at_least(squares_buffer, rows);
   parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
@@ -91,9 +120,10 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
       const int64_t count = row_start[row + 1] - from;
       decode_row(indices + from, values + from, count, threshold, true, w, d, e);
       squares[row] = square_sum(e, d);
-      dots_row(indices + from, count, e, w, d, dots + from);
+      if (!by_latent) dots_row(indices + from, count, e, w, d, dots + from);
     }
   });
+  if (by_latent) dots_by_latent(row_start, indices, error, w, rows, d, latents, dots);
   double total = 0;
   for (int64_t row = 0; row < rows; row++) total += squares[row];
   return total;

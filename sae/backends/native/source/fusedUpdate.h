@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "fusedRows.h"
+#include "entriesByLatent.h"
 
 namespace lazyscope {
 
@@ -16,12 +16,11 @@ struct ByLatent {
 };
 
 struct EntryBuffers {
-  Buffer<int64_t> start, places;
+  SortBuffers sort;
   Buffer<int32_t> row;
   Buffer<float> value, dot;
 };
 
-// A counting sort, on all threads.
 ByLatent by_latent(EntryBuffers& buffers, const int32_t* row_start, const int32_t* indices, const float* values,
                    const float* dots, int64_t rows, int64_t latents);
 
