@@ -6,11 +6,16 @@
 export const backendNames = ['native', 'wasm', 'tensorflow', 'cpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
+/** How encoders with thresholds keep what fires. */
+export type EncoderPath = 'auto' | 'sparse' | 'dense';
+
 export interface BackendOptions {
   /** Threads for backends that have them; the machine's available cores by default. */
   threads?: number;
   /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
   screening?: boolean;
+  /** `native`: `auto` (the default) estimates which is faster for each batch. */
+  path?: EncoderPath;
 }
 
 export interface Started {

@@ -2,7 +2,7 @@
  * How long a training step takes, through the product's own trainer, and against what this machine could do at best.
  *
  * The dictionary behaves like a trained one from the first step: its rows are the directions the activations are made
- * of, and for ReLU and JumpReLU the thresholds let 64 latents through. The learning rate is tiny, so that it stays so.
+ * of, and for ReLU and JumpReLU the thresholds let `l0` latents through. The learning rate is tiny, so that it stays so.
  * `floorMs` is one product of the batch with the dictionary at the measured rate plus six passes over the parameters'
  * bytes (reading and writing weights and both moments) at the measured bandwidth of a copy, both measured in the call.
  */
@@ -28,6 +28,8 @@ export interface TrainBenchmarkOptions {
   batchSize: number;
   seeds: number;
   steps: number;
+  /** Latents that fire a token (ReLU, JumpReLU): 64 is a trained dictionary, half the width one at the start. */
+  l0: number;
 }
 
 export interface TrainBenchmark {
@@ -49,9 +51,8 @@ export interface TrainBenchmark {
 /** Batches that are kept and repeated: making them must not be what is timed. */
 const kept = 4;
 const featuresAToken = 32;
-const firingLatents = 64;
-/** Latents a token within the band of JumpReLU's estimators or above it: five times L0 in trained demo dictionaries. */
-const listedLatents = 5 * firingLatents;
+/** Latents a token within the band of JumpReLU's estimators or above it, by L0: as in trained demo dictionaries. */
+const listedByL0 = 5;
 
 /** Checks the kernels at a small size, then times. Throws `unavailable` when they compute something wrong. */
 export function benchTrain(options: TrainBenchmarkOptions, report: Report = silent): TrainBenchmark {
@@ -62,6 +63,7 @@ export function benchTrain(options: TrainBenchmarkOptions, report: Report = sile
     width: Math.min(width, 256),
     batchSize: 64,
     k: Math.min(options.k, 8),
+    l0: Math.min(options.l0, 16),
     seeds: 1,
   });
   const { trainer, spent, request } = prepare(options, steps + 2);
@@ -149,7 +151,7 @@ function prepare(
     last = request;
     seen(request);
   });
-  const { state, bandwidth } = trainedState(config, source, features);
+  const { state, bandwidth } = trainedState(config, source, features, options.l0);
   const fitted = config.architecture === 'jumprelu' ? { ...config, bandwidth } : config;
   const trainer = new Trainer(fitted, source, state, timed);
   const request = () => {
@@ -193,6 +195,7 @@ function trainedState(
   config: TrainingConfig,
   source: BatchSource,
   features: Float32Array,
+  l0: number,
 ): { state: TrainerState; bandwidth: number } {
   const state = initialState(config, source);
   const { width } = config;
@@ -210,7 +213,7 @@ function trainedState(
   const sorted = Float32Array.from(z.dataSync()).sort();
   z.dispose();
   const exceededBy = (latents: number) => sorted[sorted.length - Math.min(width, latents) * rows] ?? 0;
-  const cut = Math.max(exceededBy(firingLatents), 1e-6);
+  const cut = Math.max(exceededBy(l0), 1e-6);
   for (const { parameters } of state.dictionaries) {
     parameters.wEnc.set(features);
     parameters.wDec.set(features);
@@ -218,7 +221,7 @@ function trainedState(
     parameters.bEnc.fill(config.architecture === 'relu' ? -cut : 0);
     parameters.logThreshold?.fill(Math.log(cut));
   }
-  return { state, bandwidth: Math.max(2 * (cut - exceededBy(listedLatents)), 1e-6) };
+  return { state, bandwidth: Math.max(2 * (cut - exceededBy(listedByL0 * l0)), 1e-6) };
 }
 
 function plantedBatches(features: Float32Array, d: number, width: number, batchSize: number): BatchSource {

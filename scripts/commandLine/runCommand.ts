@@ -9,6 +9,7 @@
  */
 import type { Command } from 'commander';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import type { Report } from '../../sae/progress.ts';
@@ -22,6 +23,8 @@ export interface CommonOptions {
   threads?: number;
   /** Only commands that train offer it. */
   screening?: boolean;
+  /** `bench train` offers it. */
+  path?: EncoderPath;
 }
 
 export interface Session {
@@ -88,7 +91,7 @@ export async function runCommand(
 }
 
 async function startChosen(
-  { backend, threads, screening }: CommonOptions,
+  { backend, threads, screening, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -101,6 +104,7 @@ async function startChosen(
   const started = await startBackend(choice, {
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
+    ...(path !== undefined && { path }),
   });
   // The fallback is never silent.
   if (choice === 'auto' && started.name !== 'native')

@@ -1,6 +1,7 @@
 /** `lazyscope bench`: how fast this machine is at what the product does. Results are checked before they are timed. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { Architecture } from '../../sae/store/manifests.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { oneOf, positiveInteger, withCommonOptions, withScreeningOption } from '../commandLine/options.ts';
@@ -40,7 +41,9 @@ interface TrainOptions {
   k: number;
   seeds: number;
   steps: number;
+  l0: number;
   screening: boolean;
+  path: EncoderPath;
 }
 
 function benchTraining(): Command {
@@ -52,18 +55,27 @@ function benchTraining(): Command {
     .option('--d <n>', 'width of the activations', positiveInteger, 768)
     .option('--width <latents>', 'of the dictionary', positiveInteger, 12_288)
     .option('--k <n>', 'active latents a token (topk)', positiveInteger, 32)
+    .option('--l0 <n>', 'latents that fire a token (relu, jumprelu)', positiveInteger, 64)
+    .option(
+      '--path <name>',
+      'native: whether ReLU and JumpReLU keep what fires as a list or all of it as a matrix; auto estimates which is faster',
+      oneOf(['auto', 'sparse', 'dense']),
+      'auto' as const,
+    )
     .option('--batch <tokens>', 'a step', positiveInteger, 2_048)
     .option('--seeds <n>', 'dictionaries trained at once', positiveInteger, 1)
     .option('--steps <n>', 'to time, after two that warm up', positiveInteger, 5);
   return withCommonOptions(withScreeningOption(command)).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
-      const { arch, d, width, batch, k, seeds, steps } = given;
+      const { arch, d, width, batch, k, l0, seeds, steps } = given;
       if (arch === 'topk' && k > width)
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
+      if (l0 > width)
+        throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
       const { name, threads } = await session.startBackend();
       const { benchTrain } = await import('../../sae/training/benchTrain.ts');
       const result = benchTrain(
-        { architecture: arch, d, width, k, batchSize: batch, seeds, steps },
+        { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
         session.report,
       );
       const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);

@@ -22,7 +22,7 @@ const sampledRows = 64;
 export interface FusedOptions {
   /** Find candidates by a product of 16-bit integers first (screening.h): the same result to the bit, sooner. */
   screening: 'never' | 'whereItPays' | 'always';
-  /** 0 forces the dense path and 1 the sparse one, for measuring where they cross. */
+  /** The share of firing latents above which the dense path is taken: −1 forces it, and 1 the sparse one. */
   denseAbove: number;
 }
 

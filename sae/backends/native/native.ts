@@ -25,7 +25,8 @@ function describe(library: NativeLibrary): string {
 /** C++ kernels compiled for this CPU, on all its cores; TF.js's JavaScript for the rest. */
 export const nativeBackend: Backend = {
   name: 'native',
-  async start({ threads = defaultThreads(), screening = true }) {
+  async start({ threads = defaultThreads(), screening = true, path = 'auto' }) {
+    fusedOptions.denseAbove = { auto: fusedDefaults.denseAbove, sparse: 1, dense: -1 }[path];
     fusedOptions.screening = screening ? 'whereItPays' : 'never';
     const library = await nativeLibrary();
     if (!tf.findBackend('native')) {
