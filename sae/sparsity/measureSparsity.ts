@@ -48,6 +48,11 @@ export interface MeasureOptions {
 const thresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 /** CETT at which the papers quote sparsity. */
 const quotedCett = 0.2;
+/**
+ * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
+ * Below what ReLU models have of themselves (3 % and up): at half, say, a ReLU layer's CETT is 0 and says nothing.
+ */
+export const quotedRatio = 0.02;
 const sampleBytes = 256 * 2 ** 20;
 
 /** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
@@ -185,7 +190,7 @@ function measureLayer(
         ratioAt: firing.ratioAt(),
         deadRate: firing.deadRate(),
         dynamicDeadRate: firing.dynamicDeadRate(),
-        cett: cett.at(cett.thresholdForResting(0.5)),
+        cett: cett.at(cett.thresholdForResting(1 - quotedRatio)),
         ratioAtCett: cett.solve(quotedCett, curve).activeRatio,
         frequencyHistogram: firing.frequencyHistogram(),
       },
