@@ -30,6 +30,15 @@ export function tokenPieces(text: string): TokenPiece[] {
   return pieces;
 }
 
+/** The same for running text, where spaces between words are spaces, so that it reads and breaks like text. */
+export function runningPieces(text: string): TokenPiece[] {
+  return tokenPieces(text).map((piece) =>
+    piece.kind === 'mark' && /^·+$/.test(piece.text)
+      ? { text: ' '.repeat(piece.text.length), kind: 'text' }
+      : piece,
+  );
+}
+
 /** The same as one string, for titles, charts and screen readers. */
 export function visibleToken(text: string): string {
   return tokenPieces(text)
