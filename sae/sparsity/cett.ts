@@ -9,6 +9,12 @@ import { LazyscopeError } from '../errors.ts';
 import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
 
+/**
+ * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
+ * Below what ReLU models have of themselves (3 % and up): at half, say, a ReLU layer's CETT is 0 and says nothing.
+ */
+export const quotedRatio = 0.02;
+
 export interface CettPoint {
   /** τ, on |a_i|·n_i. */
   threshold: number;

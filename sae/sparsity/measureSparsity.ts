@@ -20,7 +20,7 @@ import { sparsityReportSchema, type SparsityReport } from '../store/manifests.ts
 import { readManifest } from '../store/readManifest.ts';
 import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
-import { Cett, outputNorms } from './cett.ts';
+import { Cett, outputNorms, quotedRatio } from './cett.ts';
 import { promotedTokens } from './keyValueView.ts';
 import { LayerSample } from './layerSample.ts';
 import { NeuronFiring } from './neuronFiring.ts';
@@ -48,11 +48,6 @@ export interface MeasureOptions {
 const thresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 /** CETT at which the papers quote sparsity. */
 const quotedCett = 0.2;
-/**
- * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
- * Below what ReLU models have of themselves (3 % and up): at half, say, a ReLU layer's CETT is 0 and says nothing.
- */
-export const quotedRatio = 0.02;
 const sampleBytes = 256 * 2 ** 20;
 
 /** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */

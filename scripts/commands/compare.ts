@@ -57,11 +57,6 @@ async function pairsOf(
     for (const { run, seed } of [a, b]) seedsOf(await finishedRun(store, run), [seed]);
     return [{ name: name ?? pairName(a, b), a, b }];
   }
-  if (/^[^/]+\/\d+$/.test(first))
-    throw new LazyscopeError(
-      'bad_input',
-      `'${first}' is one dictionary: name a second one as RUN/SEED, or the run alone for every pair of its seeds.`,
-    );
   const run = await finishedRun(store, first);
   const pairs = seedPairs(run.name, run.config.seeds);
   if (pairs.length === 0)

@@ -36,7 +36,7 @@ export async function runDemo(
   const comparisons = await compareDemo(session, runs);
   const reports = await measureDemo(session, plan);
   const seconds = (performance.now() - started) / 1000;
-  const { quotedRatio } = await import('../../sae/sparsity/measureSparsity.ts');
+  const { quotedRatio } = await import('../../sae/sparsity/cett.ts');
 
   const document = {
     model: captured.model.name,
