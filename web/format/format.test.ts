@@ -75,6 +75,7 @@ describe('tokens', () => {
       { text: '.', kind: 'text' },
       { text: '↵', kind: 'mark' },
     ]);
+    expect(runningPieces('<|endoftext|>')).toEqual([{ text: '<|endoftext|>', kind: 'mark' }]);
     // A dot of the text itself is no space.
     expect(runningPieces('a·b')).toEqual([{ text: 'a·b', kind: 'text' }]);
   });
