@@ -307,7 +307,10 @@ describe('while it runs', () => {
     expect(manifest.step).toBeGreaterThan(9);
     refused(/was interrupted at step/, ...long);
 
-    const again = start(...long, '--resume');
+    // As it was begun: its name is enough, and what contradicts it is refused.
+    refused(/another configuration \(k differ\)/, 'train', '--resume', '--name=long', '--k=5');
+    refused(/no run 'short'.*to resume/, 'train', '--resume', '--name=short');
+    const again = start('train', '--resume', '--name=long');
     const from = await new Promise<number>((resolve) => {
       again.stderr.setEncoding('utf8').on('data', (text: string) => {
         const match = /"done":(\d+)/.exec(text);

@@ -1,6 +1,6 @@
 /** What the README shows works as it stands there. */
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -20,12 +20,22 @@ afterAll(async () => {
   await on?.stop();
 });
 
-test('every command and flag in it is one of the command line’s', () => {
-  const lines = blocks('sh')
+/** What the explorer's empty pages tell people to run. */
+const explorerLines = readdirSync(join(root, 'web', 'components'))
+  .filter((file) => file.endsWith('.tsx'))
+  .flatMap((file) => [
+    ...readFileSync(join(root, 'web', 'components', file), 'utf8').matchAll(/npx lazyscope [^"`<]+/g),
+  ])
+  .map(([line]) => line);
+
+test('every command and flag in it, and on the explorer’s empty pages, is one of the command line’s', () => {
+  const readmeLines = blocks('sh')
     .join('\n')
     .split('\n')
     .filter((line) => line.startsWith('npx lazyscope '));
-  expect(lines.length).toBeGreaterThan(5);
+  expect(readmeLines.length).toBeGreaterThan(5);
+  expect(explorerLines.length).toBeGreaterThan(5);
+  const lines = [...readmeLines, ...explorerLines];
   const helps = new Map<string, string>();
   for (const line of lines) {
     const command = /^npx lazyscope ([a-z]+)/.exec(line)?.[1] ?? '';
@@ -37,7 +47,8 @@ test('every command and flag in it is one of the command line’s', () => {
       expect({ command, status }).toEqual({ command, status: 0 });
       helps.set(command, stdout);
     }
-    for (const [flag] of line.matchAll(/--[a-z0-9-]+/g)) expect(helps.get(command)).toContain(`${flag} `);
+    for (const [flag] of line.matchAll(/--[a-z0-9-]+/g))
+      expect({ line, help: helps.get(command) }).toMatchObject({ help: expect.stringContaining(`${flag} `) });
   }
 });
 

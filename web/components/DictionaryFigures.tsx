@@ -12,7 +12,7 @@ export function DictionaryFigures({ row }: { row: RunRow }) {
         <>
           {' '}
           · L0 {significant(row.l0)} · FVU {fixed(row.fvu)} · CE recovered {percent(row.ceRecovered)} ·
-          {`\u00a0dead\u00a0${percent(row.deadFraction)}`}
+          {` dead\u00a0${percent(row.deadFraction)}`}
         </>
       )}
     </span>
