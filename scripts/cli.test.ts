@@ -1,6 +1,6 @@
 /** The command line as a person meets it: real processes, their exit status and what they print. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,8 @@ afterAll(async () => {
 
 /** `lazyscope …args` on the fixture store. */
 function lazyscope(...args: string[]) {
-  const common = args.includes('--help') ? [] : ['--data', store.root];
+  const own = args.some((arg) => arg === '--help' || arg.startsWith('--data='));
+  const common = own ? [] : ['--data', store.root];
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, ...common], {
     encoding: 'utf8',
     timeout: 170_000,
@@ -163,10 +164,62 @@ describe('bad input is one line that names the argument, and exit status 2', () 
     expect(existsSync(store.run('halved'))).toBe(false);
   });
 
+  test('a data folder that is a file', async () => {
+    const path = join(store.root, 'in-the-way');
+    await writeFile(path, 'kept');
+    const common = ['--text=dataset:moby-dick', '--max-tokens=2000', `--data=${path}`];
+    const model = `--model=${fixtureModel()}`;
+    refused(/in-the-way.*in its way/, 'capture', model, '--hook=hook_embed', ...common);
+    refused(/in-the-way.*in its way/, 'serve', '--port=0', `--data=${path}`);
+    expect(await readFile(path, 'utf8')).toBe('kept');
+  });
+  test('one dictionary where a run is needed', () =>
+    refused(/'fixture-topk\/0' is one dictionary.*name a second/, 'compare', 'fixture-topk/0'));
+  test('a mistyped command of the jobs', () => refused(/Unknown command 'lst'/, 'jobs', 'lst'));
+
   test('nothing of all that was left in the store', async () => {
     expect((await readdir(store.captures())).sort()).toEqual(['fixture']);
     expect((await readdir(store.runs())).sort()).toEqual(['fixture-relu', 'fixture-topk']);
   });
+});
+
+const disk = mkdtempSync(join(tmpdir(), 'lazyscope-disk-'));
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2500k', 'lazyscope', disk]).status === 0;
+
+describe('a full disk', () => {
+  afterAll(async () => {
+    if (mounted) spawnSync('umount', [disk]);
+    await rm(disk, { recursive: true, force: true });
+  });
+
+  test.skipIf(!mounted)(
+    mounted
+      ? 'is one line and exit status 2 for every command that writes, and leaves nothing half-written'
+      : 'SKIPPED: a small disk can be mounted by root on Linux only',
+    async () => {
+      const data = `--data=${disk}`;
+      const full = /The disk is full while writing/;
+      const capture = ['capture', `--model=${fixtureModel()}`, '--text=dataset:moby-dick', data];
+      const hooks = ['--hook=blocks.0.hook_resid_post', '--dtype=float32'];
+      refused(full, ...capture, ...hooks, '--max-tokens=60000', '--name=large');
+      expect(await readdir(join(disk, 'captures'))).toEqual([]);
+
+      expect(lazyscope(...capture, ...hooks, '--max-tokens=3000', '--name=small').status).toBe(0);
+      const long = ['train', '--architecture=topk', '--capture=small', '--width=20000', data];
+      refused(full, ...long, '--tokens=4000', '--name=wide');
+      expect(await readdir(join(disk, 'runs'))).toEqual([]);
+
+      await writeFile(join(disk, 'rest'), Buffer.alloc(3_000_000)).catch(() => {});
+      const sparsity = ['sparsity', `--model=${fixtureModel()}`, '--text=dataset:moby-dick'];
+      refused(full, ...sparsity, '--max-tokens=1024', data);
+      refused(full, 'export', 'fixture-topk/0', `--to=${join(disk, 'exported')}`);
+      expect(existsSync(join(disk, 'exported'))).toBe(false);
+      refused(full, 'serve', '--port=0', '--no-explorer', data);
+      await rm(join(disk, 'rest'));
+      // Once there is space again nothing is in the way.
+      expect(lazyscope('export', 'fixture-topk/0', `--to=${join(disk, 'exported')}`).status).toBe(0);
+    },
+  );
 });
 
 describe('what works', () => {
@@ -254,7 +307,10 @@ describe('while it runs', () => {
     expect(manifest.step).toBeGreaterThan(9);
     refused(/was interrupted at step/, ...long);
 
-    const again = start(...long, '--resume');
+    // As it was begun: its name is enough, and what contradicts it is refused.
+    refused(/another configuration \(k differ\)/, 'train', '--resume', '--name=long', '--k=5');
+    refused(/no run 'short'.*to resume/, 'train', '--resume', '--name=short');
+    const again = start('train', '--resume', '--name=long');
     const from = await new Promise<number>((resolve) => {
       again.stderr.setEncoding('utf8').on('data', (text: string) => {
         const match = /"done":(\d+)/.exec(text);

@@ -19,8 +19,9 @@ import { serveCommand } from './commands/serve.ts';
 import { sparsityCommand } from './commands/sparsity.ts';
 import { trainCommand } from './commands/train.ts';
 
-const description = `Sparse autoencoders for several seeds at once, which of their features come back,
-and how lazy a transformer's neurons are.`;
+// One line: the help is wrapped to the terminal's width.
+const description =
+  "Sparse autoencoders for several seeds at once: which of their features come back, and how lazy a transformer's neurons are.";
 
 export async function main(args: readonly string[]): Promise<void> {
   const program = new Command('lazyscope')

@@ -4,9 +4,11 @@
  */
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { mkdir } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { LazyscopeError } from '../sae/errors.ts';
+import { LazyscopeError, isLazyscopeError } from '../sae/errors.ts';
+import { explainWriteError } from '../sae/store/atomicWrite.ts';
 
 const tables = `
   CREATE TABLE IF NOT EXISTS labels (
@@ -30,9 +32,16 @@ export class Database {
     this.#connection = connection;
   }
 
-  /** Throws 'conflict' when another process has the file, 'corrupt' when it isn't a database. */
+  /**
+   * Throws 'conflict' when another process has the file, 'corrupt' when it isn't a database, 'no_space' on a full
+   * disk, 'bad_input' where the folder can't be made.
+   */
   static async open(path: string): Promise<Database> {
-    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+      throw explainWriteError(error, dirname(path));
+    });
+    // A full disk leaves an empty file, which DuckDB would refuse ever after.
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0) await rm(path);
     try {
       const instance = await DuckDBInstance.create(path);
       const connection = await instance.connect();
@@ -46,6 +55,8 @@ export class Database {
           `'${path}' is open in another process: stop the other server, or give this one its own --data folder.`,
           { cause },
         );
+      const explained = explainWriteError(cause, path);
+      if (isLazyscopeError(explained)) throw explained;
       throw new LazyscopeError(
         'corrupt',
         `'${path}' can't be opened as a database: move it away to start a new one.`,

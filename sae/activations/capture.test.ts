@@ -224,7 +224,7 @@ test('an activation beyond float16 is refused and float32 takes it', async () =>
   };
   const tooLarge = capture({ ...options(store), model: loud });
   await expect(tooLarge).rejects.toThrow(/blocks\.0\.hook_resid_post' is .* float32/);
-  expect(await readdir(store.capture('toy'))).toEqual(['tokens.arrow']);
+  expect(existsSync(store.capture('toy'))).toBe(false);
   await capture({ ...options(store), model: loud, dtype: 'float32' });
 });
 

@@ -5,7 +5,7 @@
  * set of shards is finished: what it names is whole, and a capture that was stopped goes on from there.
  */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
@@ -64,10 +64,21 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
     if (begun) refuseChange(begun, planned);
     const shardContexts = contextsPerShard(planned, options.shardBytes);
     const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
-    await writeFileAtomic(store.captureTokens(name), bytes);
-    await run(options, manifest, tokens, shardContexts);
+    try {
+      await writeFileAtomic(store.captureTokens(name), bytes);
+      await run(options, manifest, tokens, shardContexts);
+    } catch (error) {
+      if (!existsSync(path)) await forget(options);
+      throw error;
+    }
     return manifest;
   });
+}
+
+/** A capture that ended before its first shard leaves nothing: there is nothing to go on from, and its name is free. */
+async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
+  const written = [store.captureTokens(name), ...hooks.map((hook) => store.captureHook(name, hook))];
+  for (const path of written) await rm(path, { recursive: true, force: true });
 }
 
 async function run(

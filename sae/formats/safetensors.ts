@@ -72,7 +72,10 @@ export class SafetensorsFile {
       case 'I64':
         return Float32Array.from(new BigInt64Array(bytes), Number);
       default:
-        throw this.#refuse(name, `has type ${dtype}, which can't be read as float32`);
+        throw this.#refuse(
+          name,
+          `has type ${dtype}, which can't be read as float32: save it as F32, F16 or BF16`,
+        );
     }
   }
 

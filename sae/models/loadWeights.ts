@@ -34,7 +34,10 @@ export async function loadWeights(
   }
   const missing = [...shapes.keys()].filter((name) => !located.has(name));
   if (missing.length > 0)
-    throw new LazyscopeError('bad_input', `The weights in '${folder}' lack ${list(missing)}.`);
+    throw new LazyscopeError(
+      'bad_input',
+      `The weights in '${folder}' lack ${list(missing)}: fetch them again.`,
+    );
   if (unexpected.length > 0)
     throw new LazyscopeError(
       'bad_input',
@@ -70,7 +73,7 @@ function weightFiles(folder: string): string[] {
   if (!existsSync(index))
     throw new LazyscopeError(
       'not_found',
-      `'${folder}' has neither model.safetensors nor model.safetensors.index.json.`,
+      `'${folder}' has neither model.safetensors nor model.safetensors.index.json: fetch the weights in safetensors format.`,
     );
   let json: unknown;
   try {

@@ -62,7 +62,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   if (vocabulary.pieces.length < vocabularySize)
     throw new LazyscopeError(
       'bad_input',
-      `'${text}' is too short to learn ${vocabularySize} tokens from: it gives ${vocabulary.pieces.length}.`,
+      `'${text}' is too short to learn ${vocabularySize} tokens from: it gives ${vocabulary.pieces.length}; use a longer text or a smaller vocabulary.`,
     );
 
   const encoder = new BytePairEncoder(vocabulary);

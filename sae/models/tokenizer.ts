@@ -34,7 +34,8 @@ const tokenizerSchema = z.looseObject({
 /** Reads tokenizer.json and, when there is one, tokenizer_config.json. Throws `not_found` or `corrupt`. */
 export function loadTokenizer(folder: string): Tokenizer {
   const path = join(folder, 'tokenizer.json');
-  if (!existsSync(path)) throw new LazyscopeError('not_found', `'${folder}' has no tokenizer.json.`);
+  if (!existsSync(path))
+    throw new LazyscopeError('not_found', `'${folder}' has no tokenizer.json: copy the model's own there.`);
   const configPath = join(folder, 'tokenizer_config.json');
   return makeTokenizer(readJson(path), existsSync(configPath) ? readJson(configPath) : {}, path);
 }

@@ -61,12 +61,23 @@ test('the curve is monotone where neurons write along different axes', () => {
     d: 20,
   });
   const curve = cett.curve();
-  expect(curve).toHaveLength(24);
+  expect(curve).toHaveLength(27);
   for (let p = 1; p < curve.length; p++) {
     expect(curve[p].threshold).toBeGreaterThan(curve[p - 1].threshold);
     expect(curve[p].cett).toBeGreaterThan(curve[p - 1].cett);
     expect(curve[p].activeRatio).toBeLessThan(curve[p - 1].activeRatio);
   }
+  cett.dispose();
+});
+
+test('the curve is fine where the error is: among the few strongest entries', () => {
+  const random = Random.fromSeed(4);
+  const a = random.normals(200 * 40);
+  const cett = new Cett(a, axes(...random.normals(40).map(Math.abs)), { neurons: 40, d: 40 });
+  const curve = cett.curve();
+  const strongest = curve.filter(({ activeRatio }) => activeRatio > 0 && activeRatio < 0.05);
+  expect(strongest.length).toBeGreaterThanOrEqual(6);
+  for (let p = 1; p < curve.length; p++) expect(curve[p].cett - curve[p - 1].cett).toBeLessThan(0.3);
   cett.dispose();
 });
 

@@ -9,6 +9,12 @@ import { LazyscopeError } from '../errors.ts';
 import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
 
+/**
+ * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
+ * Below what ReLU models have of themselves (3 % and up): at half, say, a ReLU layer's CETT is 0 and says nothing.
+ */
+export const quotedRatio = 0.02;
+
 export interface CettPoint {
   /** τ, on |a_i|·n_i. */
   threshold: number;
@@ -79,12 +85,18 @@ export class Cett {
     return rank <= 0 ? 0 : this.#sorted[Math.min(rank, this.#sorted.length) - 1];
   }
 
-  /** CETT from τ = 0 to the largest contribution, at equal steps of the share of non-zero entries. */
-  curve(points = 24): CettPoint[] {
+  /**
+   * CETT from τ = 0 to the largest contribution: at equal steps of the share of non-zero entries, the last of them
+   * halved `halvings` times over, because most of the error is in the few strongest entries.
+   */
+  curve(steps = 20, halvings = 6): CettPoint[] {
     const zeros = this.#rank(0);
+    const nonZero = this.#sorted.length - zeros;
+    const active = Array.from({ length: steps - 1 }, (_, step) => 1 - (step + 1) / steps);
+    for (let halving = 1; halving <= halvings; halving++) active.push(2 ** -halving / steps);
     const thresholds = new Set([0]);
-    for (let p = 1; p < points; p++) {
-      const rank = zeros + Math.ceil(((this.#sorted.length - zeros) * p) / (points - 1));
+    for (const share of [...active, 0]) {
+      const rank = zeros + Math.ceil(nonZero * (1 - share) - 1e-9);
       if (rank > zeros) thresholds.add(this.#sorted[rank - 1]);
     }
     return Array.from(thresholds, (threshold) => this.#point(threshold));

@@ -20,7 +20,7 @@ import { sparsityReportSchema, type SparsityReport } from '../store/manifests.ts
 import { readManifest } from '../store/readManifest.ts';
 import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
-import { Cett, outputNorms } from './cett.ts';
+import { Cett, outputNorms, quotedRatio } from './cett.ts';
 import { promotedTokens } from './keyValueView.ts';
 import { LayerSample } from './layerSample.ts';
 import { NeuronFiring } from './neuronFiring.ts';
@@ -185,7 +185,7 @@ function measureLayer(
         ratioAt: firing.ratioAt(),
         deadRate: firing.deadRate(),
         dynamicDeadRate: firing.dynamicDeadRate(),
-        cett: cett.at(cett.thresholdForResting(0.5)),
+        cett: cett.at(cett.thresholdForResting(1 - quotedRatio)),
         ratioAtCett: cett.solve(quotedCett, curve).activeRatio,
         frequencyHistogram: firing.frequencyHistogram(),
       },

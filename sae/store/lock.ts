@@ -3,10 +3,11 @@
  * a lock left by a process that died (or whose number was given to another one) is seen to be stale.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { explainWriteError } from './atomicWrite.ts';
@@ -24,19 +25,31 @@ const holderSchema = z.object({
 type Holder = z.infer<typeof holderSchema>;
 
 const file = '.lock';
+/** Milliseconds; removing a lock takes one or two. */
+const abandonedAfter = 10_000;
 
 /**
  * Runs `fn` while holding the folder. Throws `conflict` when a live process holds it. A process on another
  * machine (a shared disk) can't be checked and counts as live.
  */
 export async function withLock<T>(folder: string, what: string, fn: () => Promise<T>): Promise<T> {
+  const existed = existsSync(folder);
   const mine = await acquire(folder, what);
+  let done = false;
   try {
-    return await fn();
+    const result = await fn();
+    done = true;
+    return result;
   } finally {
-    const held = await readHolder(join(folder, file));
-    if (held?.token === mine.token) await rm(join(folder, file), { force: true });
+    await release(folder, mine);
+    // What came to nothing leaves no folder either; `rmdir` takes empty ones only.
+    if (!done && !existed) await rmdir(folder).catch(() => {});
   }
+}
+
+async function release(folder: string, mine: Holder): Promise<void> {
+  const held = await readLock(join(folder, file));
+  if (held?.token === mine.token) await rm(join(folder, file), { force: true });
 }
 
 async function acquire(folder: string, what: string): Promise<Holder> {
@@ -55,8 +68,9 @@ async function acquire(folder: string, what: string): Promise<Holder> {
     await mkdir(folder, { recursive: true });
     await writeFile(draft, JSON.stringify(mine), { flag: 'wx' });
   } catch (error) {
-    await rm(draft, { force: true });
-    throw explainWriteError(error, path);
+    // Where a file is in the folder's way, or the disk is full, the clean-up has nothing to find.
+    await rm(draft, { force: true }).catch(() => {});
+    throw explainWriteError(error, folder);
   }
   try {
     for (;;) {
@@ -65,38 +79,63 @@ async function acquire(folder: string, what: string): Promise<Holder> {
         await link(draft, path);
         return mine;
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+        if (!isTaken(error)) throw error;
       }
-      const holder = await readHolder(path);
+      const found = await readLock(path);
+      const holder = found?.holder;
       if (holder && isAlive(holder))
         throw new LazyscopeError(
           'conflict',
           `'${folder}' is in use by process ${holder.pid} on ${holder.host} (${holder.what}, since ${holder.since}): wait for it or stop it.`,
         );
-      await removeStale(path, holder?.token, `${draft}.stale`);
+      if (found) await removeStale(path, found.token);
     }
   } finally {
     await rm(draft, { force: true });
   }
 }
 
-/** Moves the stale lock away; if another process took the lock over in between, its lock is put back. */
-async function removeStale(path: string, staleToken: string | undefined, aside: string): Promise<void> {
+/**
+ * Removes a dead holder's lock. Between reading it and removing it another process may have done so and taken the
+ * folder, and its lock must stay: so each dead lock has one heir, who alone may remove it, and looks again first.
+ */
+async function removeStale(path: string, token: string): Promise<void> {
+  const heir = `${path}.${token}.heir`;
   try {
-    await rename(path, aside);
-  } catch {
+    await writeFile(heir, '', { flag: 'wx' });
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    // The other heir is about to be done, or died in the middle of it.
+    await setTimeout(5);
+    const age = await stat(heir).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > abandonedAfter) await rm(heir, { force: true });
     return;
   }
-  const moved = await readHolder(aside);
-  if (moved && moved.token !== staleToken) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
+  try {
+    if ((await readLock(path))?.token === token) await rm(path, { force: true });
+  } finally {
+    await rm(heir, { force: true });
+  }
 }
 
-async function readHolder(path: string): Promise<Holder | undefined> {
+const isTaken = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'EEXIST';
+
+/** Whoever holds the folder; undefined when nobody does. A lock that can't be read has no holder and one name for all. */
+async function readLock(path: string): Promise<{ token: string; holder?: Holder } | undefined> {
+  let text: string;
   try {
-    return holderSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    text = await readFile(path, 'utf8');
   } catch {
     return undefined;
+  }
+  try {
+    const holder = holderSchema.parse(JSON.parse(text));
+    return { token: holder.token, holder };
+  } catch {
+    return { token: 'damaged' };
   }
 }
 

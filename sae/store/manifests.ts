@@ -211,7 +211,7 @@ export const sparsityReportSchema = z.strictObject({
       deadRate: z.number(),
       /** Mean over batches of the share of neurons silent in the whole batch. */
       dynamicDeadRate: z.number(),
-      /** CETT at the threshold that leaves half of the neurons resting. */
+      /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
       cett: z.number(),
       /** Share of neurons still active at CETT = 0.2. */
       ratioAtCett: z.number(),

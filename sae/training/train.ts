@@ -4,13 +4,13 @@
  * seed-<n>/sae.safetensors appear at the end, when the checkpoints are no longer needed.
  */
 import { existsSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { openCapture } from '../activations/openCapture.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
@@ -50,22 +50,14 @@ export interface TrainOptions {
 export async function train(options: TrainOptions): Promise<RunManifest> {
   const { store, name, resume = false } = options;
   const config = checkConfig(options.config);
-  const folder = store.run(name);
   const capture = await openCapture(store, config.capture);
   try {
     const source = new ShuffledBatches(capture, config.hook, { seed: dataSeed, batchSize: config.batchSize });
-    const existed = existsSync(folder);
     if (resume && !existsSync(store.runManifest(name)))
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
-    try {
-      return await withLock(folder, `training run ${name}`, () =>
-        trainLocked({ ...options, config }, source, capture.manifest.model.name),
-      );
-    } catch (error) {
-      // A run that failed before it had anything to say leaves no folder.
-      if (!existed && !existsSync(store.runManifest(name))) await rmdir(folder).catch(() => {});
-      throw error;
-    }
+    return await withLock(store.run(name), `training run ${name}`, () =>
+      trainLocked({ ...options, config }, source, capture.manifest.model.name),
+    );
   } finally {
     capture.close();
   }
@@ -121,6 +113,8 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
   };
 
   let metrics: MetricsWriter | undefined;
+  /** Whether there is anything to resume from. */
+  let kept = before !== null;
   try {
     await save({ status: 'training' });
     const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
@@ -133,13 +127,14 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
         metricsBytes: writer.bytes,
         seconds: seconds(),
       });
+      kept = true;
     };
     const log = progressLog(config, report, (rows) => writer.append(rows));
     let yielded = performance.now();
     let checkpointed = trainer.step;
     while (trainer.step < steps) {
       if (signal?.aborted) {
-        if (checkpointed !== trainer.step) await keep();
+        if (!kept || checkpointed !== trainer.step) await keep();
         await save({ status: 'interrupted' });
         throw new LazyscopeError(
           'cancelled',
@@ -174,14 +169,27 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     await rm(store.runCheckpoints(name), { recursive: true, force: true });
     return manifest;
   } catch (error) {
+    if (!kept && isLazyscopeError(error) && error.code === 'no_space')
+      await forget(store, name, config.seeds);
     // The run stays resumable from its last checkpoint; when even this can't be written the first error counts.
-    if (existsSync(path) && manifest.status === 'training')
+    else if (existsSync(path) && manifest.status === 'training')
       await save({ status: 'interrupted' }).catch(() => {});
     throw error;
   } finally {
     await metrics?.close();
     trainer.dispose();
   }
+}
+
+/** A run that the full disk stopped before its first checkpoint leaves nothing: there is nothing to go on from. */
+async function forget(store: StoreLayout, name: string, seeds: readonly number[]): Promise<void> {
+  const written = [
+    store.runManifest(name),
+    store.runMetrics(name),
+    store.runCheckpoints(name),
+    ...seeds.map((seed) => store.runSeed(name, seed)),
+  ];
+  for (const path of written) await rm(path, { recursive: true, force: true });
 }
 
 /** Turns a step's results into rows of metrics and a progress report. */

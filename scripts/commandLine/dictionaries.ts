@@ -19,6 +19,12 @@ export function dictionaryReference(text: string): DictionaryReference {
 
 /** A finished run. */
 export async function finishedRun(store: StoreLayout, run: string): Promise<RunManifest> {
+  const seed = /^[^/]+\/(\d+)$/.exec(run)?.[1];
+  if (seed !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${run}' is one dictionary, and a run is needed: leave out '/${seed}' (for one seed give --seeds ${seed}; to compare it, name a second dictionary beside it).`,
+    );
   if (!existsSync(store.runManifest(run)))
     throw new LazyscopeError(
       'not_found',

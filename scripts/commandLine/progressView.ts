@@ -140,7 +140,7 @@ export function short(value: number): string {
   if (size >= 1e6) return `${(value / 1e6).toFixed(size >= 1e7 ? 1 : 2)}M`;
   if (size >= 1e4) return `${(value / 1e3).toFixed(size >= 1e5 ? 0 : 1)}k`;
   if (Number.isInteger(value)) return String(value);
-  return value.toPrecision(3);
+  return size >= 1000 ? String(Math.round(value)) : value.toPrecision(3);
 }
 
 export function duration(seconds: number): string {

@@ -1,5 +1,6 @@
 /** `lazyscope export`: a dictionary in the layout of another tool. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
@@ -34,7 +35,13 @@ export function exportCommand(): Command {
         throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
       const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
       const { architecture, hook, model, k } = metadata;
-      await exportDictionary(to, format, { ...weights, architecture, hook, model, k });
+      try {
+        await exportDictionary(to, format, { ...weights, architecture, hook, model, k });
+      } catch (error) {
+        // Not there before: what was written of it is no export, and would refuse the next attempt.
+        await rm(to, { recursive: true, force: true });
+        throw error;
+      }
       const folder = resolve(to);
       return {
         document: { run, seed, format, folder },

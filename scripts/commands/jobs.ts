@@ -18,7 +18,14 @@ export function jobs(): Command {
   const group = new Command('jobs').description('list, start, watch and cancel jobs of the running server');
   return group
     .addCommand(subcommand('list', 'all jobs, newest first', [], listJobs), { isDefault: true })
-    .addCommand(subcommand('start', 'start a job', ['<json>'], startJob))
+    .addCommand(
+      subcommand(
+        'start',
+        'start a job: its kind and options as JSON, for example \'{"kind":"evaluate","options":{"run":"demo-topk"}}\'',
+        ['<json>'],
+        startJob,
+      ),
+    )
     .addCommand(subcommand('watch', 'follow a job to its end', ['<id>'], watchJob))
     .addCommand(subcommand('cancel', 'ask a job to stop', ['<id>'], cancelJob));
 }
@@ -28,6 +35,8 @@ type Work = (session: Session, given: Options, argument: string) => Promise<Outc
 function subcommand(name: string, description: string, args: string[], work: Work): Command {
   const command = new Command(name).description(description);
   for (const argument of args) command.argument(argument);
+  // A mistyped command of the group reaches the default one as an argument.
+  if (args.length === 0) command.allowExcessArguments().hook('preAction', refuseUnknown);
   return withCommonOptions(command)
     .option('--url <address>', 'of the server; by default the one on this data folder')
     .option('--token <secret>', 'of the server (or LAZYSCOPE_TOKEN)')
@@ -35,6 +44,11 @@ function subcommand(name: string, description: string, args: string[], work: Wor
       const [argument, options] = given.length > 2 ? (given as [string, Options]) : ['', given[0] as Options];
       return runCommand(command, (session) => work(session, options, argument));
     });
+}
+
+function refuseUnknown(command: Command): void {
+  const [unknown] = command.args;
+  if (unknown !== undefined) command.error(`unknown command '${unknown}'`, { exitCode: 2 });
 }
 
 async function connect(

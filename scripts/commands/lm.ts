@@ -41,6 +41,8 @@ interface TrainOptions {
   warmupSteps?: number;
   weightDecay?: number;
   validationFraction?: number;
+  validationSequences?: number;
+  validateEvery?: number;
   seed?: number;
   checkpointEvery?: number;
 }
@@ -70,6 +72,8 @@ function trainModel(): Command {
     .option('--warmup-steps <n>', 'steps of linear warm-up', wholeNumber)
     .option('--weight-decay <rate>', 'on matrices', nonNegativeNumber)
     .option('--validation-fraction <share>', 'of the text that is held out', fraction)
+    .option('--validation-sequences <n>', 'held-out contexts the validation loss is of', positiveInteger)
+    .option('--validate-every <steps>', 'steps between validation losses', positiveInteger)
     .option('--seed <n>', 'of the initial weights and the order of the text', wholeNumber)
     .option('--checkpoint-every <steps>', 'steps between checkpoints, besides one a minute', positiveInteger)
     .option('--resume', 'go on from the last checkpoint');

@@ -49,7 +49,7 @@ export function sparsityCommand(): Command {
 
 export function sparsityTable(report: SparsityReport): string {
   return table(
-    ['layer', 'neurons', 'active', 'dead', 'CETT at half', 'active at CETT 0.2'],
+    ['layer', 'neurons', 'active', 'dead', 'CETT at 2 %', 'active at CETT 0.2'],
     report.layers.map((l) => [
       l.layer,
       l.neurons,

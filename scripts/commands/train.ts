@@ -66,7 +66,10 @@ export function trainCommand(): Command {
     .option('--target-l0 <n>', 'L0 to steer to (jumprelu)', positiveNumber)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger)
     .option('--log-every <steps>', 'steps between rows of metrics', positiveInteger)
-    .option('--resume', 'go on with runs that were interrupted; finished ones stay as they are');
+    .option(
+      '--resume',
+      'go on with what was interrupted (of one run, --name is enough); finished runs stay as they are',
+    );
   return withCommonOptions(withScreeningOption(command)).action((sweep: string | undefined, given: Options) =>
     runCommand(command, async (session) => {
       const runs =
@@ -110,6 +113,8 @@ export async function trainRuns(
 
 async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { architecture, capture: captureName } = given;
+  if (given.resume && given.name !== undefined && architecture === undefined && captureName === undefined)
+    return interruptedRun(session, given.name, given);
   if (architecture === undefined || captureName === undefined)
     throw new LazyscopeError(
       'bad_input',
@@ -126,21 +131,35 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
         'bad_input',
         `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}).`,
       );
-    const chosen = Object.fromEntries(
-      settings.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined),
-    );
     const config = defaultTrainingConfig(architecture, {
       capture: captureName,
       hook,
       d: capture.width(hook),
       tokens: given.tokens ?? 4 * capture.trainRows,
-      ...chosen,
+      ...chosenSettings(given),
     });
     return { name: given.name ?? `${captureName}-${architecture}`, config };
   } finally {
     capture.close();
   }
 }
+
+/** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
+async function interruptedRun({ store }: Session, name: string, given: Options): Promise<RunToTrain> {
+  const { existsSync } = await import('node:fs');
+  const { runManifestSchema } = await import('../../sae/store/manifests.ts');
+  const { readManifest } = await import('../../sae/store/readManifest.ts');
+  if (!existsSync(store.runManifest(name)))
+    throw new LazyscopeError(
+      'not_found',
+      `There is no run '${name}' in '${store.root}' to resume: give --architecture and --capture to start it.`,
+    );
+  const { config } = await readManifest(store.runManifest(name), runManifestSchema);
+  return { name, config: { ...config, ...chosenSettings(given) } };
+}
+
+const chosenSettings = (given: Options) =>
+  Object.fromEntries(settings.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined));
 
 async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
   const [flag] = Object.keys(given).filter((name) =>

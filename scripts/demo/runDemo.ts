@@ -36,6 +36,7 @@ export async function runDemo(
   const comparisons = await compareDemo(session, runs);
   const reports = await measureDemo(session, plan);
   const seconds = (performance.now() - started) / 1000;
+  const { quotedRatio } = await import('../../sae/sparsity/cett.ts');
 
   const document = {
     model: captured.model.name,
@@ -63,6 +64,8 @@ export async function runDemo(
       mmcs,
     })),
     sparsity: {
+      /** Activation ratio at which `cett` is taken: 98 % of the neurons rest. */
+      cettAtActivationRatio: quotedRatio,
       models: reports.map(({ model, layers }) => ({
         name: model.name,
         layers: layers.map(({ layer, activationRatio, cett }) => ({ layer, activationRatio, cett })),

@@ -38,7 +38,12 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
         ticks: logTicks(low / 1.25, high * 1.25),
         tickFormat: (value: number) => significant(value, 2),
       },
-      y: { label: '↑ FVU (variance unexplained)', nice: true, zero: true, ticks: 5 },
+      // Room above the highest mark, which would be cut in half at the frame.
+      y: {
+        label: '↑ FVU (variance unexplained)',
+        domain: [0, 1.12 * Math.max(1e-3, ...points.map((point) => point.fvu))],
+        ticks: 5,
+      },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
         Plot.line(means, {

@@ -41,7 +41,7 @@ export function ComparisonsView() {
           const run = headlines.find((one) => one.run === state.run) ?? headlines[0];
           if (list.length === 0)
             return (
-              <EmptyState title="Nothing compared yet" command="npx lazyscope compare --run RUN">
+              <EmptyState title="Nothing compared yet" command="npx lazyscope compare RUN">
                 It matches the latents of every pair of a run’s seeds one to one, by their decoder rows and by
                 their encoder rows, and says which agree.
               </EmptyState>

@@ -25,7 +25,7 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
     >
       {series.length === 0 ? (
         <p className="small muted">
-          Not evaluated yet: <code>npx lazyscope evaluate --run {name}</code>
+          Not evaluated yet: <code>npx lazyscope evaluate {name}</code>
         </p>
       ) : (
         <ChartFigure

@@ -11,8 +11,8 @@ export function DictionaryFigures({ row }: { row: RunRow }) {
       {row.l0 !== null && (
         <>
           {' '}
-          · L0 {significant(row.l0)} · FVU {fixed(row.fvu)} · CE recovered {percent(row.ceRecovered)} · dead{' '}
-          {percent(row.deadFraction)}
+          · L0 {significant(row.l0)} · FVU {fixed(row.fvu)} · CE recovered {percent(row.ceRecovered)} ·
+          {` dead\u00a0${percent(row.deadFraction)}`}
         </>
       )}
     </span>

@@ -49,7 +49,8 @@ export function ExampleText({
                 onMouseEnter={() => setChosen(index)}
                 onClick={() => setChosen(index)}
               >
-                <Token text={token.text} />
+                {/* A stretch begins at the edge: the space before its first word is no part of the text shown. */}
+                <Token running text={index === 0 ? token.text.replace(/^ +(?=\S)/, '') : token.text} />
               </span>
               {breaks[index] && <br />}
             </span>

@@ -40,7 +40,7 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
       {notIndexed ? (
         <EmptyState
           title="This dictionary has no feature index yet"
-          command={`npx lazyscope index --run ${run}`}
+          command={`npx lazyscope index ${run}`}
           action={
             <Link href={`${paths.jobs()}?start=index&run=${encodeURIComponent(run)}`} className="button">
               Index it from here

@@ -52,7 +52,7 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
     },
     {
       key: 'cett',
-      header: <Term of="cett">Half rest</Term>,
+      header: <Term of="cett">CETT at 2 %</Term>,
       numeric: true,
       from: 480,
       render: (row) => heat(row.cett),

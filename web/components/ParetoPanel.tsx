@@ -43,7 +43,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
     >
       {points.length === 0 ? (
         <p className="small muted">
-          None of these is evaluated yet: <code>npx lazyscope evaluate --run RUN</code>.
+          None of these is evaluated yet: <code>npx lazyscope evaluate RUN</code>.
         </p>
       ) : (
         <ChartFigure

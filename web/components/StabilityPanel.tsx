@@ -35,7 +35,7 @@ export function StabilityPanel({ runName }: { runName: string }) {
           data.pairs.length === 0 ? (
             <EmptyState
               title="These seeds are not compared yet"
-              command={`npx lazyscope compare --run ${runName}`}
+              command={`npx lazyscope compare ${runName}`}
             />
           ) : (
             <StabilityCharts data={data} colour={architectureColour(architecture)} />

@@ -7,7 +7,7 @@ import { jumpTargets } from './jumpTargets.ts';
 import { compact, count, figures, fixed, percent, signed, significant } from './number.ts';
 import { paths } from './paths.ts';
 import { ago, duration } from './time.ts';
-import { lineBreaks, tokenPieces, visibleToken } from './tokenText.ts';
+import { lineBreaks, runningPieces, tokenPieces, visibleToken } from './tokenText.ts';
 import { wholeNumber } from './wholeNumber.ts';
 
 describe('numbers', () => {
@@ -64,6 +64,20 @@ describe('tokens', () => {
     expect(visibleToken('\n\n')).toBe('↵↵');
     expect(visibleToken('\ta')).toBe('→a');
     expect(visibleToken('')).toBe('∅');
+  });
+
+  test('spaces of running text are spaces, so that lines break between words; line ends stay visible', () => {
+    expect(runningPieces(' the')).toEqual([
+      { text: ' ', kind: 'text' },
+      { text: 'the', kind: 'text' },
+    ]);
+    expect(runningPieces('.\n')).toEqual([
+      { text: '.', kind: 'text' },
+      { text: '↵', kind: 'mark' },
+    ]);
+    expect(runningPieces('<|endoftext|>')).toEqual([{ text: '<|endoftext|>', kind: 'mark' }]);
+    // A dot of the text itself is no space.
+    expect(runningPieces('a·b')).toEqual([{ text: 'a·b', kind: 'text' }]);
   });
 
   test('control characters are bytes, not empty boxes', () => {

@@ -58,7 +58,7 @@ export const glossary = {
   cett: {
     term: 'CETT',
     meaning:
-      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions rest. Here: when half of them rest.',
+      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions rest. As one figure: when the strongest 2 % stay active.',
     source: 'Zhang et al., ReLU² Wins, arXiv 2402.03804',
   },
   ratioAtCett: {

@@ -30,6 +30,20 @@ export function tokenPieces(text: string): TokenPiece[] {
   return pieces;
 }
 
+/** Tokens that tokenizers add to a text: `<|endoftext|>`, `<s>`, `[CLS]` … */
+const special = /^(<\|.+\|>|<\/?(s|bos|eos|pad|unk)>|\[(CLS|SEP|PAD|UNK|MASK)\])$/;
+
+/** The same for running text, where spaces between words are spaces, so that it reads and breaks like text. */
+export function runningPieces(text: string): TokenPiece[] {
+  // What begins or ends a text is no part of it, and stands back.
+  if (special.test(text)) return [{ text, kind: 'mark' }];
+  return tokenPieces(text).map((piece) =>
+    piece.kind === 'mark' && /^·+$/.test(piece.text)
+      ? { text: ' '.repeat(piece.text.length), kind: 'text' }
+      : piece,
+  );
+}
+
 /** The same as one string, for titles, charts and screen readers. */
 export function visibleToken(text: string): string {
   return tokenPieces(text)

@@ -69,7 +69,7 @@ function expectSame({ rows, d, latents, k, x, wEnc, bEnc }: Case, lift = 0): voi
   const among = Int32Array.from({ length: latents }, (_, i) => i).filter((i) => i % 3 !== 1);
   const some = Math.min(k, among.length);
   const [encoder, lifted] = [of(bEnc), of(bEnc.map((b) => b + lift))];
-  const threshold = tf.fill([latents], 0.3) as Tensor1D;
+  const threshold = tf.tensor1d(new Float32Array(latents).fill(0.3));
   const all = (kernels: FusedKernels) => [
     bits(kernels.topKEncode(input, encoder, k)),
     bits(kernels.topKEncode(input, encoder, some, among)),

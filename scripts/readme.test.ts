@@ -1,0 +1,90 @@
+/** What the README shows works as it stands there. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { startTestServer, type TestServer } from '../server/testServer.ts';
+
+const root = join(import.meta.dirname, '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const blocks = (language: string) =>
+  [...readme.matchAll(new RegExp('```' + language + '\\n([^]*?)```', 'g'))].map(([, code]) => code);
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
+
+let on: TestServer;
+beforeAll(async () => {
+  on = await startTestServer();
+});
+afterAll(async () => {
+  await on?.stop();
+});
+
+/** What the explorer's empty pages tell people to run. */
+const explorerLines = readdirSync(join(root, 'web', 'components'))
+  .filter((file) => file.endsWith('.tsx'))
+  .flatMap((file) => [
+    ...readFileSync(join(root, 'web', 'components', file), 'utf8').matchAll(/npx lazyscope [^"`<]+/g),
+  ])
+  .map(([line]) => line);
+
+test('every command and flag in it, and on the explorer’s empty pages, is one of the command line’s', () => {
+  const readmeLines = blocks('sh')
+    .join('\n')
+    .split('\n')
+    .filter((line) => line.startsWith('npx lazyscope '));
+  expect(readmeLines.length).toBeGreaterThan(5);
+  expect(explorerLines.length).toBeGreaterThan(5);
+  const lines = [...readmeLines, ...explorerLines];
+  const helps = new Map<string, string>();
+  for (const line of lines) {
+    const command = /^npx lazyscope ([a-z]+)/.exec(line)?.[1] ?? '';
+    if (!helps.has(command)) {
+      const script = join(root, 'scripts', 'lazyscope.mjs');
+      const { status, stdout } = spawnSync(process.execPath, [script, command, '--help'], {
+        encoding: 'utf8',
+      });
+      expect({ command, status }).toEqual({ command, status: 0 });
+      helps.set(command, stdout);
+    }
+    for (const [flag] of line.matchAll(/--[a-z0-9-]+/g))
+      expect({ line, help: helps.get(command) }).toMatchObject({ help: expect.stringContaining(`${flag} `) });
+  }
+});
+
+test('the typed client’s lines find features, start a job and follow it to its end', async () => {
+  const [code] = blocks('ts');
+  // The names of the demo become those of the fixture store; everything else is run as it is written.
+  const here = code
+    .replace('http://127.0.0.1:4321', on.server.url)
+    // The fixture's best dictionary was not compared with its other seeds.
+    .replace('run: best.name', "run: 'fixture-topk'")
+    .replace("capture: 'demo'", "capture: 'fixture', tokens: 2000, width: 64, k: 4");
+  expect(here).not.toBe(code);
+  // In the package's own folder, where 'lazyscope/client' is what its exports say.
+  const path = join(root, `.readme-${process.pid}.mts`);
+  await writeFile(path, here);
+  try {
+    const said = await run(path);
+    expect(said).toMatchObject({ status: 0, err: '' });
+    expect(said.out).toMatch(/^\d+ +\S+/m);
+    expect(said.out).toMatch(/^done \{[^}]*\}\s*\} null$/m);
+  } finally {
+    await rm(path);
+  }
+  const trained = (await on.client.runs.list.query()).filter(({ name }) => name === 'two-more');
+  expect(trained.map(({ seed, status }) => [seed, status])).toEqual([
+    [3, 'complete'],
+    [4, 'complete'],
+  ]);
+});
+
+function run(path: string) {
+  return new Promise<{ status: number | null; out: string; err: string }>((resolve) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', path], { cwd: root });
+    const said = { out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+    child.once('close', (status) => resolve({ status, ...said }));
+  });
+}
