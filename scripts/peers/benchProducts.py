@@ -69,7 +69,7 @@ def main() -> None:
         kernel = f"{blas['internal_api']} {blas['version']}, {blas['architecture']}"
     with threadpool_limits(given.threads, user_api="blas" if given.library == "numpy" else "openmp"):
         products = list(measure(given.library, given.tries))
-    json.dump({"version": version(given.library), "kernel": kernel, "products": products}, sys.stdout, indent=2)
+    json.dump({"versions": {given.library: version(given.library)}, "kernel": kernel, "products": products}, sys.stdout, indent=2)
     print()
 
 
