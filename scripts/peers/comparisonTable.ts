@@ -1,5 +1,5 @@
 /** Measured rounds as a table, and tables as sections of a Markdown file. */
-import type { Figures } from './comparisonSubjects.ts';
+import { type Figures, floor } from './comparisonSubjects.ts';
 
 export interface Comparison {
   subject: string;
@@ -19,41 +19,50 @@ export interface Row {
   name: string;
   /** Over the rounds. */
   median: number;
-  /** How many times faster the first way of ours is, round by round; absent for that way itself. */
-  ratio?: { median: number; least: number; greatest: number };
+  /** How many times as fast each way of ours is, round by round; null for that way itself. */
+  ratios: ({ median: number; least: number; greatest: number } | null)[];
 }
 
-export function rowsOf({ rounds, higherIsBetter }: Comparison): Row[] {
-  const [first, ...others] = Object.keys(rounds[0].ours);
-  const own = rounds.map(({ ours }) => ours[first]);
+function waysOf({ rounds }: Comparison): string[] {
+  return Object.keys(rounds[0].ours).filter((name) => name !== floor);
+}
+
+/** Ours as they are given, then theirs from the fastest on. */
+export function rowsOf(comparison: Comparison): Row[] {
+  const { rounds, higherIsBetter } = comparison;
   const row = (name: string, side: 'ours' | 'theirs'): Row => {
     const values = rounds.map((round) => round[side][name]);
-    const ratios = values.map((value, i) => (higherIsBetter ? own[i] / value : value / own[i]));
-    return {
-      name,
-      median: medianOf(values),
-      ratio: { median: medianOf(ratios), least: Math.min(...ratios), greatest: Math.max(...ratios) },
-    };
+    const ratios = waysOf(comparison).map((way) => {
+      if (way === name) return null;
+      const each = values.map((value, i) =>
+        higherIsBetter ? rounds[i].ours[way] / value : value / rounds[i].ours[way],
+      );
+      return { median: medianOf(each), least: Math.min(...each), greatest: Math.max(...each) };
+    });
+    return { name, median: medianOf(values), ratios };
   };
   const theirs = Object.keys(rounds[0].theirs).map((name) => row(name, 'theirs'));
   theirs.sort((a, b) => (higherIsBetter ? b.median - a.median : a.median - b.median));
-  return [{ name: first, median: medianOf(own) }, ...others.map((name) => row(name, 'ours')), ...theirs];
+  return [...Object.keys(rounds[0].ours).map((name) => row(name, 'ours')), ...theirs];
 }
 
 export function tableOf(comparison: Comparison): string {
-  const lines = rowsOf(comparison).map(({ name, median, ratio }) => {
-    const said = ratio
-      ? `${ratio.median.toFixed(2)} (${ratio.least.toFixed(2)} – ${ratio.greatest.toFixed(2)})`
-      : '';
-    return `| ${name} | ${median >= 100 ? Math.round(median).toLocaleString('en') : median.toFixed(1)} | ${said} |`;
+  const ways = waysOf(comparison);
+  const columns = ways.map((way) =>
+    comparison.subject === 'seeds' ? `× ${way}` : `${way} is … times as fast`,
+  );
+  const lines = rowsOf(comparison).map(({ name, median, ratios }) => {
+    const said = ratios.map((ratio) =>
+      ratio ? `${ratio.median.toFixed(2)} (${ratio.least.toFixed(2)} – ${ratio.greatest.toFixed(2)})` : '',
+    );
+    const figure = median >= 100 ? Math.round(median).toLocaleString('en') : median.toFixed(1);
+    return `| ${[name, figure, ...said].join(' | ')} |`;
   });
-  const [first] = Object.keys(comparison.rounds[0].ours);
-  const relation = comparison.subject === 'seeds' ? `× ${first}` : `${first} is … times as fast`;
   return [
     `### ${comparison.title}`,
     '',
-    `| | ${comparison.unit}, median of ${comparison.rounds.length} | ${relation} |`,
-    '| --- | ---: | ---: |',
+    `| | ${[`${comparison.unit}, median of ${comparison.rounds.length}`, ...columns].join(' | ')} |`,
+    `| --- | ---: |${' ---: |'.repeat(ways.length)}`,
     ...lines,
     '',
   ].join('\n');
