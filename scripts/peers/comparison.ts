@@ -12,7 +12,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -30,13 +30,17 @@ export async function main(argv: string[]): Promise<void> {
   const given = parse(argv);
   const comparisons: Comparison[] = [];
   for (const name of given.names) {
-    const comparison = await measure(name, given);
-    comparisons.push(comparison);
-    if (!given.json) process.stdout.write(`${tableOf(comparison)}\n`);
-    if (given.markdown) {
+    let latest: Comparison | undefined;
+    // Written after each round, so that what was measured is kept when the rest is cut short.
+    for await (const comparison of measured(name, given)) {
+      latest = comparison;
+      if (!given.markdown) continue;
       const before = existsSync(given.markdown) ? await readFile(given.markdown, 'utf8') : '';
       await writeFile(given.markdown, replaceSection(before, name, sectionOf(comparison, given.note)));
     }
+    if (!latest) continue;
+    comparisons.push(latest);
+    if (!given.json) process.stdout.write(`${tableOf(latest)}\n`);
   }
   if (given.json) process.stdout.write(`${JSON.stringify(comparisons, null, 2)}\n`);
 }
@@ -90,7 +94,8 @@ function parse(argv: string[]): Given {
   }
 }
 
-async function measure(name: string, given: Given): Promise<Comparison> {
+/** What is known after each round. */
+async function* measured(name: string, given: Given): AsyncGenerator<Comparison> {
   const { python, rounds, steps, threads, model } = given;
   const subject: Subject = subjects[name];
   const commands = new Set<string>();
@@ -118,7 +123,8 @@ async function measure(name: string, given: Given): Promise<Comparison> {
       return result as never;
     },
   };
-  const measured: Comparison['rounds'] = [];
+  const done: Comparison['rounds'] = [];
+  let load = 0;
   for (let round = 0; round < rounds; round++) {
     process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`);
     const sides = [
@@ -128,21 +134,23 @@ async function measure(name: string, given: Given): Promise<Comparison> {
     if (round % 2 === 1) sides.reverse();
     const halves: object[] = [];
     for (const side of sides) halves.push(await side());
-    measured.push(Object.assign({}, ...halves));
+    load = Math.max(load, loadavg()[0]);
+    done.push(Object.assign({}, ...halves));
+    yield {
+      subject: name,
+      title: subject.title,
+      unit: subject.unit,
+      higherIsBetter: subject.higherIsBetter,
+      rounds: [...done],
+      versions,
+      commands: [...commands],
+      machine: `${cpus()[0].model.trim()} (${widestVectors()}), ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+      threads,
+      load,
+      date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+      commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
+    };
   }
-  return {
-    subject: name,
-    title: subject.title,
-    unit: subject.unit,
-    higherIsBetter: subject.higherIsBetter,
-    rounds: measured,
-    versions,
-    commands: [...commands],
-    machine: `${cpus()[0].model.trim()} (${widestVectors()}), ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    threads,
-    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
-    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
-  };
 }
 
 /** The widest vectors that /proc/cpuinfo names. */

@@ -16,6 +16,7 @@ const comparison: Comparison = {
   commands: [],
   machine: 'machine',
   threads: 2,
+  load: 2,
   date: '2026-01-01 00:00',
   commit: 'abc',
 };

@@ -11,6 +11,8 @@ export interface Comparison {
   commands: string[];
   machine: string;
   threads: number;
+  /** The highest one-minute load average after a round: how far others used the machine too. */
+  load: number;
   date: string;
   commit: string;
 }
@@ -69,11 +71,11 @@ export function tableOf(comparison: Comparison): string {
 }
 
 export function sectionOf(comparison: Comparison, note?: string): string {
-  const { machine, threads, date, commit, versions, commands } = comparison;
+  const { machine, threads, load, date, commit, versions, commands } = comparison;
   const libraries = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     tableOf(comparison),
-    `${[`${date} UTC`, machine, `${threads} threads`, `commit ${commit}`, ...libraries].join(' · ')}.${note ? ` ${note}` : ''}`,
+    `${[`${date} UTC`, machine, `${threads} threads`, `load average up to ${load.toFixed(1)}`, `commit ${commit}`, ...libraries].join(' · ')}.${note ? ` ${note}` : ''}`,
     '',
     '```sh',
     ...commands,
