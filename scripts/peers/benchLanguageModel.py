@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--context-length", type=int, default=128)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out: it takes minutes on a busy CPU")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--forward", action="store_true")
     what.add_argument("--train", action="store_true")
@@ -81,7 +82,7 @@ def main() -> None:
     tokens = torch.randint(vocabulary, (given.batch, given.context_length + given.train), generator=generator)
     results = {}
     for attention in ["eager", "sdpa"]:
-        for compiled in [False, True]:
+        for compiled in [False] if given.no_compiled else [False, True]:
             name = f"{attention}, compiled" if compiled else attention
             if given.forward:
                 variants = {name: lambda: forward_pass(given.model, tokens, attention, compiled)}

@@ -24,7 +24,7 @@ const root = join(peers, '..', '..');
 const run = promisify(execFile);
 
 const usage = `node scripts/peers/compare.mjs [${Object.keys(subjects).join('|')} …] --python FILE
-  [--rounds 3] [--steps 3] [--threads N] [--model DIR] [--json] [--markdown FILE] [--note TEXT]`;
+  [--rounds 3] [--steps 3] [--threads N] [--model DIR] [--no-compiled] [--json] [--markdown FILE] [--note TEXT]`;
 
 export async function main(argv: string[]): Promise<void> {
   const given = parse(argv);
@@ -53,6 +53,7 @@ interface Given {
   threads: number;
   model: string;
   json: boolean;
+  compiled: boolean;
   markdown?: string;
   note?: string;
 }
@@ -69,6 +70,7 @@ function parse(argv: string[]): Given {
         threads: { type: 'string', default: String(availableParallelism()) },
         model: { type: 'string', default: join('data', 'models', 'lazyscope-demo-relu') },
         json: { type: 'boolean', default: false },
+        'no-compiled': { type: 'boolean', default: false },
         markdown: { type: 'string' },
         note: { type: 'string' },
       },
@@ -86,6 +88,7 @@ function parse(argv: string[]): Given {
     return {
       names: positionals.length > 0 ? positionals : Object.keys(subjects),
       python, json, model, markdown, note,
+      compiled: !values['no-compiled'],
       rounds: number('rounds'), steps: number('steps'), threads: number('threads'),
     }; // prettier-ignore
   } catch (error) {
@@ -96,13 +99,14 @@ function parse(argv: string[]): Given {
 
 /** What is known after each round. */
 async function* measured(name: string, given: Given): AsyncGenerator<Comparison> {
-  const { python, rounds, steps, threads, model } = given;
+  const { python, rounds, steps, threads, compiled, model } = given;
   const subject: Subject = subjects[name];
   const commands = new Set<string>();
   const versions: Record<string, string> = {};
   const runners: Runners = {
     steps,
     threads,
+    compiled,
     model,
     vectors: widestVectors(),
     lazyscope: async (...args) => {

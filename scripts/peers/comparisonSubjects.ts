@@ -7,6 +7,8 @@ export interface Runners {
   /** Timed steps a process. */
   steps: number;
   threads: number;
+  /** Whether language models are measured under torch.compile too. */
+  compiled: boolean;
   /** The CPU's widest vectors, as /proc/cpuinfo names them. */
   vectors: string;
   /** The language model's folder. */
@@ -133,9 +135,9 @@ const forward: Subject = {
       )
     ).tokensPerSecond,
   }),
-  theirs: async ({ python, model }) => {
+  theirs: async ({ python, model, compiled }) => {
     const { peers } = await python<{ peers: Record<string, { bestTokensPerSecond: number }> }>(
-      'benchLanguageModel.py', ['--forward', '--model', model, ...languageModel, '--steps', '10'],
+      'benchLanguageModel.py', ['--forward', '--model', model, ...languageModel, '--steps', '10', ...(compiled ? [] : ['--no-compiled'])],
     ); // prettier-ignore
     return figures(peers, ({ bestTokensPerSecond }) => bestTokensPerSecond);
   },
@@ -152,9 +154,9 @@ const languageModelTraining: Subject = {
       )
     ).tokensPerSecond,
   }), // prettier-ignore
-  theirs: async ({ python, model }) => {
+  theirs: async ({ python, model, compiled }) => {
     const { peers } = await python<{ peers: Record<string, { tokensPerSecond: number }> }>('benchLanguageModel.py', [
-      '--train', '--model', model, '--batch', '8', '--context-length', '256', '--steps', '8',
+      '--train', '--model', model, '--batch', '8', '--context-length', '256', '--steps', '8', ...(compiled ? [] : ['--no-compiled']),
     ]); // prettier-ignore
     return figures(peers, ({ tokensPerSecond }) => tokensPerSecond);
   },
