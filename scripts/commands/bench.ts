@@ -13,7 +13,8 @@ export function bench(): Command {
     .description('measure matrix products, training and forward passes on this machine')
     .addCommand(benchProducts())
     .addCommand(benchTraining())
-    .addCommand(benchForwardPass());
+    .addCommand(benchForwardPass())
+    .addCommand(benchModelTraining());
 }
 
 function benchProducts(): Command {
@@ -137,6 +138,50 @@ function benchForwardPass(): Command {
           ...result,
         },
         text: `${name}, ${threads} threads, ${model.name}: ${short(Math.round(result.tokensPerSecond))} tokens/s, ${result.gflops.toFixed(0)} GFLOP/s in the weights' products.`,
+      };
+    }),
+  );
+}
+
+interface ModelTrainingOptions extends Omit<ForwardOptions, 'contextLength'> {
+  contextLength?: number;
+}
+
+function benchModelTraining(): Command {
+  const command = new Command('lm-train')
+    .description('training steps of a language model of the shape of a given one')
+    .requiredOption(
+      '--model <name|folder>',
+      'a model of the data folder or the package, or a Hugging Face folder: only its shape counts',
+    )
+    .option('--batch <n>', 'contexts a step', positiveInteger, 8)
+    .option('--context-length <tokens>', "tokens a context; the model's when left out", positiveInteger)
+    .option('--repeats <n>', 'steps to time', positiveInteger, 5);
+  return withCommonOptions(command).action((given: ModelTrainingOptions) =>
+    runCommand(command, async (session) => {
+      const { name, threads } = await session.startBackend();
+      const model = await loadModel(session.store, given.model);
+      const { family, activation, d, layers, heads, keyValueHeads, neurons, vocabularySize } = model.config;
+      const contextLength = given.contextLength ?? model.config.contextLength;
+      if (!model.config.tiedEmbeddings)
+        throw new LazyscopeError(
+          'bad_input',
+          `'${model.name}' has an unembedding of its own, which lm train does not make: give a model that ties it.`,
+        );
+      model.dispose();
+      const { benchLanguageModelTraining } = await import('../bench/benchLanguageModelTraining.ts');
+      const result = await benchLanguageModelTraining(
+        {
+          family, activation, d, layers, heads, neurons, vocabularySize, contextLength,
+          keyValueHeads: family === 'llama' ? keyValueHeads : undefined,
+          batchSize: given.batch,
+        },
+        given.repeats,
+        session.report,
+      ); // prettier-ignore
+      return {
+        document: { backend: name, threads, model: model.name, batch: given.batch, contextLength, ...result },
+        text: `${name}, ${threads} threads, the shape of ${model.name}: ${result.stepMs.toFixed(1)} ms a step, ${short(Math.round(result.tokensPerSecond))} tokens/s.`,
       };
     }),
   );
