@@ -42,26 +42,30 @@ struct ScreenedTopK {
       to += keep_lanes(bits, r, l, rank + to, latent + to);
     }
     choice.counts[row] = int32_t(to);
-    return to <= choice.capacity - NR - W;
+    return to <= choice.capacity - 2 * W;
   }
 
-  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
-    for (int i = 0; i < rows; i++, row++) {
-      if (choice.counts[row] == given_up) continue;
-      const vec limit = broadcast(choice.kth[row]);
-      int64_t at = row * choice.capacity + choice.counts[row];
-      for (int v = 0; v < NV; v++) {
-        const Screen s = screen(tile + i * NR + v * W, bounds, column + v * W, x.inverse[row], x.norm[row], x.residual[row]);
-        const vec upper = s.z + s.bound, lower = s.z - s.bound;
-        const unsigned bits = mask_bits(~(ivec)(upper < limit)) & real_lanes(columns - v * W);
-        if (!bits) continue;
-        const ivec latent = lanes + int32_t(column + v * W);
-        keep_lanes(bits, (ivec)upper, latent, (int32_t*)uppers + at, choice.latents + at);
-        at += keep_lanes(bits, (ivec)lower & (lower > vec{}), latent, choice.ranks + at, choice.latents + at);
+  void operator()(int64_t first, int rows, int64_t column, int columns, const float* tile) const {
+    for (int v = 0; v < NV; v++, column += W, columns -= W) {
+      const Screen screen(bounds, column);
+      const unsigned real = real_lanes(columns);
+      for (int i = 0; i < rows; i++) {
+        const int64_t row = first + i;
+        const vec z = screen.pre_activation(tile + i * NR + v * W, x.inverse[row]);
+        const vec bound = screen.bound(x.norm[row], x.residual[row]);
+        const vec upper = z + bound, lower = z - bound;
+        const unsigned bits = mask_bits(~(ivec)(upper < broadcast(choice.kth[row]))) & real;
+        if (bits) add(row, bits, lower, upper, lanes + int32_t(column));
       }
-      choice.counts[row] = int32_t(at - row * choice.capacity);
-      if (choice.counts[row] > choice.capacity - NR - W && !shrink(row)) choice.counts[row] = given_up;
     }
+  }
+
+  void add(int64_t row, unsigned bits, vec lower, vec upper, ivec latent) const {
+    if (choice.counts[row] == given_up) return;
+    const int64_t at = row * choice.capacity + choice.counts[row];
+    keep_lanes(bits, (ivec)upper, latent, (int32_t*)uppers + at, choice.latents + at);
+    choice.counts[row] += keep_lanes(bits, (ivec)lower & (lower > vec{}), latent, choice.ranks + at, choice.latents + at);
+    if (choice.counts[row] > choice.capacity - 2 * W && !shrink(row)) choice.counts[row] = given_up;
   }
 
   // Leaves in `choice` what is positive of the row's candidates, as its own epilogue would have. False when the row
@@ -96,14 +100,19 @@ struct ScreenedThreshold {
   const float* lower;  // θ − ε/2, padded
   Pages* pages;
 
-  void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
+  void operator()(int64_t first, int rows, int64_t column, int columns, const float* tile) const {
     if (pages->full()) return;
-    for (int i = 0; i < rows; i++, row++)
-      for (int v = 0; v < NV; v++) {
-        const Screen s = screen(tile + i * NR + v * W, bounds, column + v * W, x.inverse[row], x.norm[row], x.residual[row]);
-        const unsigned bits = mask_bits(~(ivec)(s.z + s.bound <= load(lower + column + v * W))) & real_lanes(columns - v * W);
-        if (bits) pages->add(row, bits, (ivec)s.z, lanes + int32_t(column + v * W));
+    for (int v = 0; v < NV; v++, column += W, columns -= W) {
+      const Screen screen(bounds, column);
+      const vec limit = load(lower + column);
+      const unsigned real = real_lanes(columns);
+      for (int i = 0; i < rows; i++) {
+        const int64_t row = first + i;
+        const vec z = screen.pre_activation(tile + i * NR + v * W, x.inverse[row]);
+        const unsigned bits = mask_bits(~(ivec)(z + screen.bound(x.norm[row], x.residual[row]) <= limit)) & real;
+        if (bits) pages->add(row, bits, (ivec)z, lanes + int32_t(column));
       }
+    }
   }
 
   // The page's pre-activations in floats; what is not above its threshold goes.

@@ -44,17 +44,22 @@ struct BoundBuffers {
 
 LatentBounds latent_bounds(BoundBuffers& buffers, const RoundedRows& w, const float* b, int64_t latents, int64_t d);
 
-// z̃ and how far z may be from it, for a vector of latents.
+// z̃ and how far z may be from it, for a vector of latents and one row after another.
 struct Screen {
-  vec z, bound;
+  vec inverse, bias, of_norm, of_residual, of_bias;
+
+  Screen(const LatentBounds& l, int64_t column)
+      : inverse(load(l.inverse + column)), bias(load(l.bias + column)), of_norm(load(l.of_norm + column)),
+        of_residual(load(l.of_residual + column)), of_bias(load(l.of_bias + column)) {}
+
+  vec pre_activation(const float* tile, float row_inverse) const {
+    const vec q = __builtin_convertvector(*(const ivec_unaligned*)tile, vec);
+    return q * broadcast(row_inverse) * inverse + bias;
+  }
+  vec bound(float norm, float residual) const {
+    return broadcast(norm) * of_norm + broadcast(residual) * of_residual + of_bias;
+  }
 };
-inline Screen screen(const float* tile, const LatentBounds& l, int64_t column, float inverse, float norm,
-                     float residual) {
-  const vec q = __builtin_convertvector(*(const ivec_unaligned*)tile, vec);
-  return {q * broadcast(inverse) * load(l.inverse + column) + load(l.bias + column),
-          broadcast(norm) * load(l.of_norm + column) + broadcast(residual) * load(l.of_residual + column) +
-              load(l.of_bias + column)};
-}
 
 // out[i] = x · w[latents[i]], the bits that gemm_tiles computes for more than FEW rows.
 void exact_dots(const float* x, const float* w, int64_t d, const int32_t* latents, int64_t count, float* out);
