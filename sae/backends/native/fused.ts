@@ -12,10 +12,20 @@ type Floats = Float32Array | null;
 type Integers = Int32Array | null;
 
 /**
- * Above this share of firing latents the dense path is faster. Measured (2 Zen 3 cores, d = 192, 2,048 latents, batch
- * 2,048; `bench train --arch relu` with either path forced): see benchTrain.ts.
+ * The share of firing latents above which the dense path is faster. A list's cost is that of visiting a row of the
+ * dictionary for each entry, which grows when the dictionary leaves the cache. Measured with `bench train --arch relu
+ * --l0 N --path sparse|dense`, batch 2,048, 2 Zen 3 cores, ms a step:
+ *
+ * | d, latents | share | list | matrix |
+ * |---|---|---|---|
+ * | 128, 1,024 | 10 % | 17 | 27 |
+ * | 128, 1,024 | 20 % | 29 | 28 |
+ * | 768, 12,288 | 10 % | 1,010 | 1,257 |
+ * | 768, 12,288 | 20 % | 1.5 times the matrix | |
  */
-const measuredDenseAbove = 0.2;
+function measuredDenseAbove(d: number, latents: number): number {
+  return d * latents <= 2 ** 21 ? 0.19 : 0.13;
+}
 /** Rows from which the share is estimated, at a cost of that many rows of the product. */
 const sampledRows = 64;
 
@@ -23,10 +33,10 @@ export interface FusedOptions {
   /** Find candidates by a product of 16-bit integers first (screening.h): the same result to the bit, sooner. */
   screening: 'never' | 'whereItPays' | 'always';
   /** The share of firing latents above which the dense path is taken: −1 forces it, and 1 the sparse one. */
-  denseAbove: number;
+  denseAbove: number | 'measured';
 }
 
-export const fusedDefaults: FusedOptions = { screening: 'whereItPays', denseAbove: measuredDenseAbove };
+export const fusedDefaults: FusedOptions = { screening: 'whereItPays', denseAbove: 'measured' };
 const screenings = ['never', 'whereItPays', 'always'] as const;
 
 /** `options` are looked at in each call. */
@@ -141,9 +151,10 @@ export function nativeFusedKernels(
     },
 
     thresholdEncode(x, encoder, { threshold, bandwidth }) {
-      const { denseAbove } = options;
       const [rows, d] = x.shape;
       const [latents] = encoder.wEnc.shape;
+      const denseAbove =
+        options.denseAbove === 'measured' ? measuredDenseAbove(d, latents) : options.denseAbove;
       const lower = threshold && floats(threshold).map((theta) => theta - bandwidth / 2);
       const from = [floats(x), ...encoderArrays(encoder)] as const;
       const sample = Math.min(rows, sampledRows);

@@ -26,7 +26,7 @@ function describe(library: NativeLibrary): string {
 export const nativeBackend: Backend = {
   name: 'native',
   async start({ threads = defaultThreads(), screening = true, path = 'auto' }) {
-    fusedOptions.denseAbove = { auto: fusedDefaults.denseAbove, sparse: 1, dense: -1 }[path];
+    fusedOptions.denseAbove = ({ auto: 'measured', sparse: 1, dense: -1 } as const)[path];
     fusedOptions.screening = screening ? 'whereItPays' : 'never';
     const library = await nativeLibrary();
     if (!tf.findBackend('native')) {
