@@ -42,12 +42,12 @@ export async function benchTrain(options: TrainBenchmark, report: Report) {
       ? defaultTrainingConfig(architecture, { ...common, k })
       : defaultTrainingConfig(architecture, common);
   const trainer = new Trainer(config, source, initialState(config, source));
-  const [before] = trainer.advance(true);
-  for (let step = 1; step < warmUp; step++) trainer.advance(false);
+  const [before] = await trainer.advance(true);
+  for (let step = 1; step < warmUp; step++) await trainer.advance(false);
   const started = performance.now();
   let after = before;
   for (let step = 1; step <= steps; step++) {
-    [after] = trainer.advance(false);
+    [after] = await trainer.advance(false);
     report({ stage: `train ${architecture}`, done: step, total: steps, unit: 'steps' });
   }
   const millisecondsAStep = (performance.now() - started) / steps;
