@@ -3,10 +3,12 @@
  * for autodiff (the definition, METHODS.md §1), and `forward`, on the fused kernels, which the trainer runs. Tests
  * hold them together.
  */
+import type { Computed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import type { Random } from '../tensor/random.ts';
 import type { DictionaryArrays } from './dictionary.ts';
+import type { Measured } from './measure.ts';
 
 /** Measured on the first tokens: means over rows of ‖x‖ and ‖x‖². */
 export interface NormStatistics {
@@ -24,12 +26,14 @@ export interface StepSettings {
 export interface ForwardPass {
   /** What the kernels' update needs. */
   readonly request: GradientRequest;
-  /** Mean over the batch of ‖x − x̂‖². */
-  readonly mse: number;
-  /** Rows of the batch on which each latent fires [latents]. */
-  readonly firings: Int32Array;
-  /** The loss itself; computed when asked, since the update needs only gradients. */
-  loss(): number;
+  /** Σ_b ‖x − x̂‖² */
+  readonly squaredError: Computed;
+  /**
+   * What the step has to say. Ask before the update, which changes the parameters, and wait for the answer after it:
+   * a device goes on computing meanwhile. `withLoss` asks for the loss too, which the update doesn't need.
+   */
+  measure(withLoss: boolean): Promise<Measured>;
+  /** May be called before what was measured has arrived. */
   dispose(): void;
 }
 

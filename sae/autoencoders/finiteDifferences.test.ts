@@ -99,7 +99,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
   });
   const none = new Int32Array();
 
-  test('ReLU', () => {
+  test('ReLU', async () => {
     const p = parameters(false);
     const lambda = 0.7;
     const loss = (q: Doubles) => {
@@ -109,7 +109,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
     };
     const settings = { sparsityCoefficient: lambda, dead: none };
     const pass = relu.forward(kernels(), variables(p), batch(), exampleConfig('relu'), settings);
-    expect(pass.loss()).toBeCloseTo(loss(p), 4);
+    expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     expectGradient(loss, p, kernels().gradients(pass.request));
   });
 
@@ -117,7 +117,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
     ['nothing dead', []],
     ['two dead', [3, 11]],
     ['many dead, more than AuxK takes', [0, 1, 2, 5, 7, 8, 9, 13]],
-  ])('TopK, %s', (_, dead) => {
+  ])('TopK, %s', async (_, dead) => {
     const p = parameters(false);
     const [k, alpha] = [3, 0.4];
     const left = (q: Doubles) => {
@@ -143,14 +143,14 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
     const config = { ...exampleConfig('topk'), k, auxCoefficient: alpha };
     const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead) };
     const pass = topK.forward(kernels(), variables(p), batch(), config, settings);
-    expect(pass.loss()).toBeCloseTo(loss(p), 4);
+    expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     expectGradient(loss, p, kernels().gradients(pass.request));
   });
 
   test.each([
     ['λ·L0', null],
     ['λ(L0/L0* − 1)²', 3],
-  ])('JumpReLU, %s: derivatives where there are any, closed forms for θ', (_, targetL0) => {
+  ])('JumpReLU, %s: derivatives where there are any, closed forms for θ', async (_, targetL0) => {
     const p = parameters(true);
     const theta = Float64Array.from(p.logThreshold ?? [], Math.exp);
     const [lambda, bandwidth] = [0.3, 0.9];
@@ -162,7 +162,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
     const config = { ...exampleConfig('jumprelu'), bandwidth, targetL0 };
     const settings = { sparsityCoefficient: lambda, dead: none };
     const pass = jumpRelu.forward(kernels(), variables(p), batch(), config, settings);
-    expect(pass.loss()).toBeCloseTo(loss(p), 4);
+    expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     const gradients = kernels().gradients(pass.request);
     // The number of firings does not move with z, so that the loss is smooth away from the thresholds.
     expectGradient(loss, p, gradients);

@@ -3,11 +3,13 @@
  * `f = z·H(z − θ)`, `L = mean_b[‖x − x̂‖² + λ Σ_i H(z_i − θ_i)]`, or λ(L0/L0* − 1)² with a target L0*. The steps have
  * no useful derivative; θ learns through straight-through estimators with the rectangle kernel of width ε.
  */
+import { type Computed, type ComputedVector, disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
+import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
 
@@ -87,6 +89,28 @@ export function jumpReluLoss(p: DictionaryTensors, x: Tensor2D, settings: JumpRe
   return { loss: mse.add(penalty.mul(sparsityCoefficient)), mse, l0, activations, reconstruction };
 }
 
+/** The derivative of the penalty by each H(z − θ): λ/batch times that of L0, or of (L0/L0* − 1)². */
+function penaltyGradient(
+  counts: ComputedVector<Int32Array>,
+  rows: number,
+  sparsityCoefficient: number,
+  targetL0: number | null,
+): Computed {
+  if (targetL0 === null) return sparsityCoefficient / rows;
+  if (counts instanceof Int32Array) {
+    const slope = (2 * (total(counts) / rows / targetL0 - 1)) / targetL0;
+    return (sparsityCoefficient * slope) / rows;
+  }
+  const factor = (2 * sparsityCoefficient) / targetL0 / rows;
+  return tf.tidy(() =>
+    tf
+      .sum(counts)
+      .div(rows * targetL0)
+      .sub(1)
+      .mul<Scalar>(factor),
+  );
+}
+
 export const jumpRelu: Architecture<JumpReluConfig> = {
   architecture: 'jumprelu',
   subtractsDecoderBias: false,
@@ -113,20 +137,19 @@ export const jumpRelu: Architecture<JumpReluConfig> = {
     };
   },
 
-  forward(kernels, parameters, { x }, { bandwidth, targetL0 }, { sparsityCoefficient }) {
+  forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient }) {
+    const { x } = batch;
     const { wEnc, bEnc, wDec, bDec, logThreshold } = parameters;
     if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
     const [rows] = x.shape;
     const threshold = tf.exp(logThreshold as Tensor1D);
     const encoder = { wEnc: wEnc as Tensor2D, bEnc: bEnc as Tensor1D, centre: null };
     const entries = kernels.thresholdEncode(x, encoder, { threshold, bandwidth });
-    const { counts } = kernels.firings(entries, threshold);
-    const l0 = total(counts) / rows;
+    const firings = kernels.firings(entries, threshold);
     const decoder = { wDec: wDec as Tensor2D, bias: bDec as Tensor1D };
     const { error, dots, squaredError } = kernels.reconstruct(entries, threshold, decoder, x);
-    const mse = squaredError / rows;
-    const penalty = targetL0 === null ? l0 : (l0 / targetL0 - 1) ** 2;
-    const slope = targetL0 === null ? 1 : (2 * (l0 / targetL0 - 1)) / targetL0;
+    const penalty = (l0: number) => (targetL0 === null ? l0 : (l0 / targetL0 - 1) ** 2);
+    const l0Gradient = penaltyGradient(firings.counts, rows, sparsityCoefficient, targetL0);
     return {
       request: {
         parameters,
@@ -135,13 +158,25 @@ export const jumpRelu: Architecture<JumpReluConfig> = {
         main: { entries, error, dots, scale: 2 / rows },
         auxiliary: null,
         l1: 0,
-        jump: { threshold, bandwidth, l0Gradient: (sparsityCoefficient * slope) / rows },
+        jump: { threshold, bandwidth, l0Gradient },
       },
-      mse,
-      firings: counts,
-      loss: () => mse + sparsityCoefficient * penalty,
+      squaredError,
+      measure: (withLoss) =>
+        measure(
+          kernels,
+          batch,
+          squaredError,
+          firings,
+          withLoss
+            ? {
+                parts: [],
+                loss: ({ mse, firings: counts }) => mse + sparsityCoefficient * penalty(total(counts) / rows),
+              }
+            : null,
+        ),
       dispose() {
         disposeEntries(entries);
+        disposeComputed(squaredError, firings.counts, firings.sums, l0Gradient);
         tf.dispose([error, dots, threshold]);
       },
     };

@@ -4,10 +4,12 @@
  * `L = mean_b[‖x − x̂‖² + λ Σ_i f_i ‖W_dec,i‖]`. No norm constraint.
  */
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
+import { disposeComputed } from '../ops/computed.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
+import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
 
@@ -54,15 +56,15 @@ export const relu: Architecture<ReluConfig> = {
     };
   },
 
-  forward(kernels, parameters, { x }, _config, { sparsityCoefficient }) {
+  forward(kernels, parameters, batch, _config, { sparsityCoefficient }) {
+    const { x } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
     const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
     const entries = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0 });
-    const { counts, sums } = kernels.firings(entries, null);
+    const firings = kernels.firings(entries, null);
     const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
-    const mse = squaredError / rows;
     return {
       request: {
         parameters,
@@ -73,14 +75,22 @@ export const relu: Architecture<ReluConfig> = {
         l1: sparsityCoefficient / rows,
         jump: null,
       },
-      mse,
-      firings: counts,
-      loss() {
-        const norms = tf.tidy(() => wDec.square().sum(1).sqrt().dataSync());
-        return mse + (sparsityCoefficient / rows) * total(sums, norms);
+      squaredError,
+      async measure(withLoss) {
+        if (!withLoss) return measure(kernels, batch, squaredError, firings, null);
+        const norms = tf.tidy(() => wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>());
+        try {
+          return await measure(kernels, batch, squaredError, firings, {
+            parts: [firings.sums, norms],
+            loss: ({ mse }, [sums, sizes]) => mse + (sparsityCoefficient / rows) * total(sums, sizes),
+          });
+        } finally {
+          norms.dispose();
+        }
       },
       dispose() {
         disposeEntries(entries);
+        disposeComputed(squaredError, firings.counts, firings.sums);
         tf.dispose([error, dots]);
       },
     };

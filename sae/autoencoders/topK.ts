@@ -3,11 +3,13 @@
  * `L = Σ‖x − x̂‖² / Σ‖x − x̄‖² + α·AuxK`. AuxK lets the k_aux strongest *dead* latents explain what the others left
  * over, and its gradient reaches the encoder as well as the decoder.
  */
+import { type Computed, derived, disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors, LossTerm } from '../ops/fusedKernels.ts';
 import { disposeEntries, type SparseEntries } from '../ops/sparseEntries.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
+import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 
 export type TopKConfig = Extract<TrainingConfig, { architecture: 'topk' }>;
@@ -71,6 +73,15 @@ function withoutGradient(x: Tensor2D, f: (x: Tensor2D) => Tensor2D): Tensor2D {
   }))(x) as Tensor2D;
 }
 
+/** 0 over 0: e = x − x̂ has no variance when the reconstruction is perfect; then there is nothing left to explain. */
+function over(numerator: number, variance: Computed): Computed {
+  return derived(
+    variance,
+    (total) => (total === 0 ? 0 : numerator / total),
+    (total) => tf.divNoNan(tf.scalar(numerator), total),
+  );
+}
+
 export const topK: Architecture<TopKConfig> = {
   architecture: 'topk',
   subtractsDecoderBias: true,
@@ -91,48 +102,63 @@ export const topK: Architecture<TopKConfig> = {
     };
   },
 
-  forward(kernels, parameters, { x, variance }, { k, auxCoefficient }, { dead }) {
-    const [rows, d] = x.shape;
+  forward(kernels, parameters, batch, { k, auxCoefficient }, { dead }) {
+    const { x, variance } = batch;
+    const [, d] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
     const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
     const entries = kernels.topKEncode(x, encoder, k);
-    const { counts } = kernels.firings(entries, null);
+    const firings = kernels.firings(entries, null);
     const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
 
     const choice = auxiliaryChoice(d, dead.length);
     let auxiliary: LossTerm | null = null;
-    let auxK = 0;
-    // e = x − x̂ has no variance when the reconstruction is perfect; then there is nothing left to explain.
+    let auxSquaredError: Computed = 0;
     const leftVariance = choice.k > 0 && auxCoefficient > 0 ? kernels.varianceAboutMean(error) : 0;
-    if (leftVariance > 0) {
+    if (leftVariance !== 0) {
       const auxEntries: SparseEntries = kernels.topKEncode(x, encoder, choice.k, dead);
       const left = tf.neg(error);
       const explained = kernels.reconstruct(auxEntries, null, { wDec, bias: null }, left);
       left.dispose();
-      auxK = (choice.weight * explained.squaredError) / leftVariance;
-      const scale = (2 * auxCoefficient * choice.weight) / leftVariance;
+      auxSquaredError = explained.squaredError;
+      const scale = over(2 * auxCoefficient * choice.weight, leftVariance);
       auxiliary = { entries: auxEntries, error: explained.error, dots: explained.dots, scale };
     }
+    const mainScale = over(2, variance);
     return {
       request: {
         parameters,
         x,
         subtractsDecoderBias: true,
-        main: { entries, error, dots, scale: 2 / variance },
+        main: { entries, error, dots, scale: mainScale },
         auxiliary,
         l1: 0,
         jump: null,
       },
-      mse: squaredError / rows,
-      firings: counts,
-      loss: () => squaredError / variance + auxCoefficient * auxK,
+      squaredError,
+      measure: (withLoss) =>
+        measure(
+          kernels,
+          batch,
+          squaredError,
+          firings,
+          withLoss
+            ? {
+                parts: [auxSquaredError, leftVariance],
+                loss: ({ fvu }, [auxError, left]) =>
+                  fvu + (left[0] > 0 ? (auxCoefficient * choice.weight * auxError[0]) / left[0] : 0),
+              }
+            : null,
+        ),
       dispose() {
         disposeEntries(entries);
         tf.dispose([error, dots]);
+        disposeComputed(squaredError, firings.counts, firings.sums, mainScale, auxSquaredError, leftVariance);
         if (!auxiliary) return;
         disposeEntries(auxiliary.entries);
         tf.dispose([auxiliary.error, auxiliary.dots]);
+        disposeComputed(auxiliary.scale);
       },
     };
   },

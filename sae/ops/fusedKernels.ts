@@ -7,7 +7,8 @@
  * registered with TF.js (fusedOps.ts), so that they compose with its autodiff; the in-place update is called
  * through the table.
  */
-import { tf, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
+import type { Computed, ComputedVector } from './computed.ts';
 import { registerFusedOps } from './fusedOps.ts';
 import { referenceKernels } from './referenceKernels.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
@@ -41,14 +42,14 @@ export interface ThresholdSelection {
 export interface Batch {
   readonly x: Tensor2D; // [batch, d]
   /** Σ_b ‖x − x̄‖² */
-  readonly variance: number;
+  readonly variance: Computed;
 }
 
 export interface Firings {
   /** On how many rows of the batch each latent fires [latents]. */
-  readonly counts: Int32Array;
+  readonly counts: ComputedVector<Int32Array>;
   /** Σ_b f [latents] */
-  readonly sums: Float32Array;
+  readonly sums: ComputedVector<Float32Array>;
 }
 
 export interface Reconstruction {
@@ -56,14 +57,14 @@ export interface Reconstruction {
   readonly error: Tensor2D;
   /** error_b · W_dec,i of each entry: shaped as the entries' values. */
   readonly dots: Tensor1D | Tensor2D;
-  /** Σ error², in double precision. */
-  readonly squaredError: number;
+  /** Σ error²; in double precision where it is at hand. */
+  readonly squaredError: Computed;
 }
 
 /** One reconstruction's share of the loss, `scale/2 · Σ error²`; its gradient with respect to x̂ is `scale · error`. */
 export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
   readonly entries: Entries;
-  readonly scale: number;
+  readonly scale: Computed;
 }
 
 export interface GradientRequest {
@@ -80,7 +81,7 @@ export interface GradientRequest {
   readonly jump: {
     readonly threshold: Tensor1D;
     readonly bandwidth: number;
-    readonly l0Gradient: number;
+    readonly l0Gradient: Computed;
   } | null;
 }
 
@@ -107,7 +108,7 @@ export interface FusedKernels {
    */
   scaledBatch(values: Float32Array, d: number, scale: number): Batch;
   /** Σ_b ‖x − x̄‖² */
-  varianceAboutMean(x: Tensor2D): number;
+  varianceAboutMean(x: Tensor2D): Computed;
 
   /**
    * The k largest of ReLU(z) a row, ties by lower latent; what is not finite counts as largest and is NaN; exactly k entries a row (those that are not
@@ -141,6 +142,12 @@ export interface FusedKernels {
     moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
     adam: AdamSettings,
   ): void;
+
+  /**
+   * What the tensors hold, fetched together; the fetch is on its way when this returns, so that what is asked of the
+   * device next doesn't delay it. Left out by backends whose tensors lie in host memory.
+   */
+  readBack?(tensors: readonly Tensor[]): Promise<ArrayLike<number>[]>;
 }
 
 const tables = new Map<string, FusedKernels>();

@@ -55,9 +55,12 @@ const featuresAToken = 32;
 const listedByL0 = 5;
 
 /** Checks the kernels at a small size, then times. Throws `unavailable` when they compute something wrong. */
-export function benchTrain(options: TrainBenchmarkOptions, report: Report = silent): TrainBenchmark {
+export async function benchTrain(
+  options: TrainBenchmarkOptions,
+  report: Report = silent,
+): Promise<TrainBenchmark> {
   const { architecture, d, width, batchSize, seeds, steps } = options;
-  check({
+  await check({
     ...options,
     d: Math.min(d, 48),
     width: Math.min(width, 256),
@@ -67,8 +70,8 @@ export function benchTrain(options: TrainBenchmarkOptions, report: Report = sile
     seeds: 1,
   });
   const { trainer, spent, request } = prepare(options, steps + 2);
-  trainer.advance(false);
-  trainer.advance(false);
+  await trainer.advance(false);
+  await trainer.advance(false);
   const samples: Record<'step' | 'encode' | 'decode' | 'update' | 'other', number[]> = {
     step: [],
     encode: [],
@@ -80,7 +83,7 @@ export function benchTrain(options: TrainBenchmarkOptions, report: Report = sile
   for (let step = 1; step <= steps; step++) {
     Object.assign(spent, { encode: 0, decode: 0, update: 0 });
     const before = performance.now();
-    const results = trainer.advance(false);
+    const results = await trainer.advance(false);
     const elapsed = performance.now() - before;
     samples.step.push(elapsed);
     samples.other.push(elapsed - spent.encode - spent.decode - spent.update);
@@ -307,7 +310,7 @@ function machine(batchSize: number, d: number, width: number) {
 }
 
 /** A wrong step is not worth timing: the gradients of a small one against the reference kernels'. */
-function check(options: TrainBenchmarkOptions): void {
+async function check(options: TrainBenchmarkOptions): Promise<void> {
   let wrong = '';
   const { trainer } = prepare(options, 4, (request) => {
     const [got, want] = [fusedKernels().gradients(request), referenceKernels.gradients(request)];
@@ -319,7 +322,7 @@ function check(options: TrainBenchmarkOptions): void {
       tf.dispose([a, b]);
     }
   });
-  trainer.advance(false);
+  await trainer.advance(false);
   trainer.dispose();
   if (wrong)
     throw new LazyscopeError(

@@ -68,7 +68,7 @@ const settings: Record<Architecture, object> = {
 };
 
 describe.each(['topk', 'relu', 'jumprelu'] as const)('%s', (architecture) => {
-  test('finds the dictionary the data is made of, whatever the seed', () => {
+  test('finds the dictionary the data is made of, whatever the seed', async () => {
     const config = defaultTrainingConfig(architecture, {
       capture: 'synthetic',
       hook: 'none',
@@ -81,8 +81,8 @@ describe.each(['topk', 'relu', 'jumprelu'] as const)('%s', (architecture) => {
     });
     const source = syntheticSource(config.batchSize);
     const trainer = new Trainer(config, source, initialState(config, source));
-    let last = trainer.advance();
-    while (trainer.step < 1500) last = trainer.advance(false);
+    let last = await trainer.advance();
+    while (trainer.step < 1500) last = await trainer.advance(false);
     for (const index of [0, 1]) expect(meanMaxCosine(trainer.parameters(index).wDec)).toBeGreaterThan(0.95);
     for (const { fvu, l0 } of last) {
       expect(fvu).toBeLessThan(0.2);
@@ -92,12 +92,12 @@ describe.each(['topk', 'relu', 'jumprelu'] as const)('%s', (architecture) => {
   });
 });
 
-test('the mean predictor explains nothing and the identity everything', () => {
+test('the mean predictor explains nothing and the identity everything', async () => {
   const values = syntheticSource(500).next();
   const x = tf.tensor2d(values, [500, d]);
   const batch = { x, variance: varianceAboutMean(values, d) };
   const mean = Float32Array.from(x.mean(0).dataSync());
-  const fvu = (w: Float32Array, bDec: Float32Array) => {
+  const fvu = async (w: Float32Array, bDec: Float32Array) => {
     const parameters = dictionaryVariables({
       wEnc: w.slice(),
       bEnc: new Float32Array(2 * d),
@@ -107,13 +107,13 @@ test('the mean predictor explains nothing and the identity everything', () => {
     });
     const none = { sparsityCoefficient: 0, dead: new Int32Array() };
     const pass = relu.forward(fusedKernels(), parameters, batch, exampleConfig('relu'), none);
-    return (pass.mse * 500) / batch.variance;
+    return (await pass.measure(false)).fvu;
   };
-  expect(fvu(new Float32Array(2 * d * d), mean)).toBeCloseTo(1, 5);
+  expect(await fvu(new Float32Array(2 * d * d), mean)).toBeCloseTo(1, 5);
   const both = new Float32Array(2 * d * d); // I and −I: ReLU loses neither sign
   for (let j = 0; j < d; j++) {
     both[j * d + j] = 1;
     both[(d + j) * d + j] = -1;
   }
-  expect(fvu(both, new Float32Array(d))).toBeLessThan(1e-10);
+  expect(await fvu(both, new Float32Array(d))).toBeLessThan(1e-10);
 });

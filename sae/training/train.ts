@@ -142,7 +142,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
         );
       }
       const logged = (trainer.step + 1) % config.logEvery === 0 || trainer.step + 1 === steps;
-      const results = trainer.advance(logged);
+      const results = await trainer.advance(logged);
       if (logged) await log(trainer.step, results);
       if (trainer.step % config.checkpointEvery === 0 && trainer.step < steps) {
         await keep();

@@ -12,8 +12,10 @@ import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDi
 import { jumpRelu } from '../autoencoders/jumpRelu.ts';
 import { relu } from '../autoencoders/relu.ts';
 import { topK } from '../autoencoders/topK.ts';
+import type { Measured } from '../autoencoders/measure.ts';
 import { total } from '../autoencoders/total.ts';
 import { LazyscopeError } from '../errors.ts';
+import { disposeComputed } from '../ops/computed.ts';
 import {
   type Batch,
   type DictionaryVariables,
@@ -146,29 +148,45 @@ export class Trainer {
     return this.#step;
   }
 
-  /** One optimiser step of every seed on the next batch. `withLoss` asks for the loss, which costs a little. */
-  advance(withLoss = true): StepMetrics[] {
+  /**
+   * One optimiser step of every seed on the next batch; one call at a time. `withLoss` asks for the loss, which costs
+   * a little. A device may still be at the update when the answer comes.
+   */
+  async advance(withLoss = true): Promise<StepMetrics[]> {
     const { config } = this;
-    const { d } = this.#source;
-    const batch = this.#kernels.scaledBatch(this.#source.next(), d, this.scale);
+    const batch = this.#kernels.scaledBatch(this.#source.next(), this.#source.d, this.scale);
     try {
-      const metrics = this.#dictionaries.map((dictionary, index) => {
-        const result = this.#update(dictionary, batch, withLoss);
-        if (!Number.isFinite(result.mse) || !Number.isFinite(result.loss))
+      const [rows] = batch.x.shape;
+      const measured = await Promise.all(
+        this.#dictionaries.map((dictionary) => this.#update(dictionary, batch, withLoss)),
+      );
+      const metrics = measured.map(({ loss, mse, fvu, firings }, index) => {
+        if (!Number.isFinite(mse) || !Number.isFinite(loss))
           throw new LazyscopeError(
             'bad_input',
-            `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${result.loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
+            `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
           );
-        return { seed: config.seeds[index], ...result };
+        const { sinceFired } = this.#dictionaries[index];
+        for (let i = 0; i < sinceFired.length; i++) sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
+        return {
+          seed: config.seeds[index],
+          loss,
+          mse,
+          fvu,
+          l0: total(firings) / rows,
+          deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
+        };
       });
       this.#step++;
       return metrics;
     } finally {
       batch.x.dispose();
+      disposeComputed(batch.variance);
     }
   }
 
-  #update(dictionary: Dictionary, batch: Batch, withLoss: boolean) {
+  /** Sends the step of one dictionary on its way: forward pass, read-back of what it has to say, update. */
+  #update(dictionary: Dictionary, batch: Batch, withLoss: boolean): Promise<Measured> {
     const { config } = this;
     const { parameters, first, second, sinceFired } = dictionary;
     const settings: StepSettings = {
@@ -178,10 +196,9 @@ export class Trainer {
     const kernels = this.#kernels;
     const pass = this.#architecture.forward(kernels, parameters, batch, settings);
     try {
-      const [rows] = batch.x.shape;
-      const loss = withLoss || !Number.isFinite(pass.mse) ? pass.loss() : pass.mse;
-      const fvu = (pass.mse * rows) / batch.variance;
-      if (Number.isFinite(loss))
+      const measured = pass.measure(withLoss);
+      // Where the error is at hand, a step that diverged leaves the parameters as they were.
+      if (typeof pass.squaredError !== 'number' || Number.isFinite(pass.squaredError))
         kernels.update(
           pass.request,
           { first, second },
@@ -195,15 +212,7 @@ export class Trainer {
             unitNormDecoder: this.#architecture.unitNormDecoder,
           },
         );
-      for (let i = 0; i < sinceFired.length; i++)
-        sinceFired[i] = pass.firings[i] > 0 ? 0 : sinceFired[i] + rows;
-      return {
-        loss,
-        mse: pass.mse,
-        fvu,
-        l0: total(pass.firings) / rows,
-        deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
-      };
+      return measured;
     } finally {
       pass.dispose();
     }

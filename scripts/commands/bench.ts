@@ -75,7 +75,7 @@ function benchTraining(): Command {
         throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
       const { name, threads } = await session.startBackend();
       const { benchTrain } = await import('../../sae/training/benchTrain.ts');
-      const result = benchTrain(
+      const result = await benchTrain(
         { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
         session.report,
       );

@@ -2,6 +2,7 @@
  * The fused kernels of sae/ops on the native backend: C++ on the memory behind the tensors. Parameters and moments
  * are changed in place; z [batch, latents] exists only on the dense path, gradients only there and for tests.
  */
+import { hostNumber } from '../../ops/computed.ts';
 import type { DictionaryVariables, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import type { DenseEntries, SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
@@ -75,7 +76,8 @@ export function nativeFusedKernels(
     [from.wEnc, from.bEnc, from.wDec, from.bDec, from.logThreshold].map(maybe);
 
   function settings({ main, auxiliary, l1, jump, subtractsDecoderBias }: GradientRequest, adam: number[]) {
-    const terms = [main.scale, auxiliary?.scale ?? 0, l1, jump?.bandwidth ?? 0, jump?.l0Gradient ?? 0];
+    const scales = [main.scale, auxiliary?.scale ?? 0].map(hostNumber);
+    const terms = [...scales, l1, jump?.bandwidth ?? 0, hostNumber(jump?.l0Gradient ?? 0)];
     const [rate, beta1, beta2, epsilon, root, clip, unitNorm] = adam;
     return Float64Array.of(
       ...terms,
