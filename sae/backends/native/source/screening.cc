@@ -190,14 +190,14 @@ void exact_dots(const float* x, const float* w, int64_t d, const int32_t* latent
 // Measured on one Zen 3 core, encoding 2,048 rows without and with screening, in ms (AVX2: pairs run 1.6 times as fast
 // as floats; the rest is rounding, the bounds, and the pre-activations of what is left):
 //
-//     d = 768, 12,288 latents, 32 left   472  331       d = 256, 4,096 latents, 32 left    54  51
-//                              78 left   463  339                               70 left    50  46
-//                             365 left   474  446                              340 left    56  79
-//     d = 128,  1,024 latents, 32 left     8  12
+//     d = 768, 12,288 latents, 32 left   446  324       d = 256, 2,048 latents, 32 left    26  29
+//                              78 left   463  339       d = 256, 4,096 latents, 32 left    52  48
+//                             365 left   474  446       d = 512, 4,096 latents, 32 left    99  84
+//     d = 1,024, 8,192 latents, 32 left  377  293       d = 128, 1,024 latents, 32 left     8  12
 bool screens(int32_t asked, int64_t rows, int64_t d, int64_t latents, int64_t expected) {
   if (!LAZYSCOPE_PAIRS || asked == Screening::never || rows <= gemm::FEW) return false;
   if (asked == Screening::always) return true;
-  if (rows < 64 || d < 192 || latents < std::max<int64_t>(2048, 40 * expected)) return false;
+  if (rows < 64 || d < 192 || latents < std::max<int64_t>(4096, 40 * expected)) return false;
   if (resting.load(std::memory_order_relaxed) <= 0) return true;
   resting.fetch_sub(1, std::memory_order_relaxed);
   return false;
