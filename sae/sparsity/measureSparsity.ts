@@ -9,7 +9,6 @@
 import { existsSync } from 'node:fs';
 import { packTokens } from '../models/packTokens.ts';
 import { LazyscopeError } from '../errors.ts';
-import { activations as activationFunctions } from '../models/activations.ts';
 import { nextTokenLosses } from '../models/crossEntropy.ts';
 import { blockHook } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
@@ -150,7 +149,7 @@ function read(batch: StreamedBatch, layer: number, place: 'mlp.hook_pre' | 'mlp.
 function openGates(model: LanguageModel, batch: StreamedBatch, layer: number): Float32Array {
   const pre = batch.activations.get(blockHook(layer, 'mlp.hook_pre'));
   if (!pre) throw new TypeError(`the model gave no hook_pre of layer ${layer}`);
-  return hostValues(() => activationFunctions[model.config.activation].apply(pre));
+  return hostValues(() => model.activate(layer, pre));
 }
 
 /** −log p(next token), added up over the batch. */
