@@ -96,7 +96,7 @@ export class StoreLayout {
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
-  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves') {
+  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples') {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 

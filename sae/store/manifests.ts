@@ -194,7 +194,14 @@ export const sparsityReportSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
-  model: z.strictObject({ name: z.string(), folder: z.string(), activation: z.string(), gated: z.boolean() }),
+  model: z.strictObject({
+    name: z.string(),
+    folder: z.string(),
+    activation: z.string(),
+    gated: z.boolean(),
+    /** Where another activation function was put in its place. */
+    trainedActivation: z.string().optional(),
+  }),
   text: z.string(),
   tokens: z.int().positive(),
   crossEntropy: z.number(),
@@ -213,11 +220,33 @@ export const sparsityReportSchema = z.strictObject({
       dynamicDeadRate: z.number(),
       /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
       cett: z.number(),
+      /** CETT at other shares of resting neurons. */
+      cettAtResting: z.array(z.strictObject({ resting: z.number(), cett: z.number() })).optional(),
       /** Share of neurons still active at CETT = 0.2. */
       ratioAtCett: z.number(),
       /** Counts of neurons by firing frequency, 50 equal bins on [0, 1]. */
       frequencyHistogram: z.array(z.int()),
+      /** Counts of tokens by the share of neurons that fire on them, in the same bins. */
+      tokenHistogram: z.array(z.int()).optional(),
+      /** H(p)/log n of each head, and the share of heads above ¾. */
+      attentionEntropy: z.array(z.number()).optional(),
+      attentionOverload: z.number().optional(),
+      /** χ between embeddings of two stretches of text. */
+      spaceFolding: z.number().optional(),
     }),
   ),
+  /** The residual stream from the embedding to the last layer: signal propagation, and CKA with tokens read and tokens to come. */
+  depth: z
+    .array(
+      z.strictObject({
+        hook: z.string(),
+        meanSquared: z.number(),
+        variance: z.number(),
+        /** Null where the labels of the sample do not vary. */
+        inputAlignment: z.number().nullable(),
+        targetAlignment: z.number().nullable(),
+      }),
+    )
+    .optional(),
 });
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;

@@ -99,6 +99,29 @@ export const sparsityNeuronColumns = {
   promotedTokens: 'INTEGER[]',
 } as const satisfies TableDefinition;
 
+/** sparsity/<name>/tokens.parquet: activation ratio by token id, of those that occurred. */
+export const sparsityTokenColumns = {
+  layer: 'INTEGER',
+  token: 'INTEGER',
+  occurrences: 'INTEGER',
+  activationRatio: 'DOUBLE',
+} as const satisfies TableDefinition;
+
+/** sparsity/<name>/examples.parquet: the stretches of text on which a neuron is strongest. */
+export const sparsityExampleColumns = {
+  layer: 'INTEGER',
+  neuron: 'INTEGER',
+  rank: 'INTEGER',
+  /** a at the peak. */
+  activation: 'DOUBLE',
+  context: 'INTEGER',
+  /** Position of the peak in its context, and of the first token shown. */
+  position: 'INTEGER',
+  start: 'INTEGER',
+  tokens: 'INTEGER[]',
+  activations: 'FLOAT[]',
+} as const satisfies TableDefinition;
+
 /** sparsity/<name>/curves.parquet: CETT against sparsity, per layer. */
 export const sparsityCurveColumns = {
   layer: 'INTEGER',
