@@ -3,7 +3,7 @@ import { startBackend } from '../backends/startBackend.ts';
 import { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { activationFunction, applyActivation, gatedForms, type ActivationName } from './activations.ts';
-import { activationZoo, fairCoins } from './activationZoo.ts';
+import { fairCoins, type activationZoo } from './activationZoo.ts';
 
 type Formula = (x: number, p: readonly number[]) => number;
 const relu = (x: number) => Math.max(0, x);
@@ -165,7 +165,7 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
   });
 
   test('StochA draws SiLU or ReLU for each entry while it trains, each with its own slope', () => {
-    const x = tf.fill([4000], -1.5);
+    const x = tf.tensor1d(new Float32Array(4000).fill(-1.5));
     const random = () => Random.fromSeed(7);
     const y = applyActivation('stocha', x, undefined, random()).dataSync();
     const silu = -1.5 * sigma(-1.5);

@@ -2,7 +2,7 @@
  * Activation functions beyond those with a kernel of their own (METHODS.md §5), as compositions of TF.js ops, from
  * which their gradients follow. Constants that a source leaves open are marked *choice*.
  */
-import { Random } from '../tensor/random.ts';
+import type { Random } from '../tensor/random.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import type { ActivationFunction } from './activationFunction.ts';
 

@@ -19,6 +19,7 @@ import { tf } from '../tensor/tf.ts';
 import { promotedTokens } from './keyValueView.ts';
 import { labelAlignment } from './labelAlignment.ts';
 import { summariseLayer } from './layerSummary.ts';
+import { measureInterventions } from './measureInterventions.ts';
 import { modelFolding } from './modelFolding.ts';
 import { streamActivations } from './streamActivations.ts';
 import { StreamingMeasures } from './streamingMeasures.ts';
@@ -37,6 +38,8 @@ export interface MeasureOptions {
   batchTokens?: number;
   /** Tokens on which CETT and kernel alignment are computed. */
   sampleTokens?: number;
+  /** Also put neurons to rest and measure what it costs, on this many tokens. */
+  interventionTokens?: number;
   /** The activation function the model was trained with, where it now runs with another. */
   trainedActivation?: string;
   report?: Report;
@@ -59,6 +62,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const measures = await stream(options, contexts, seq);
     const foldings = modelFolding(model, contexts, seq, folding);
     const layers = measures.firing.map((_, layer) => measureLayer(options, layer, measures, foldings[layer]));
+    const interventions = await rest(options, measures, contexts, seq);
     const report: SparsityReport = {
       version: 1,
       name,
@@ -76,6 +80,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
       thresholds: ratioThresholds,
       layers: layers.map(({ summary }) => summary),
       depth: depthFigures(options, measures, contexts, seq),
+      ...(interventions ? { interventions } : {}),
     };
     await writeReport(store, report, layers, contexts);
     return report;
@@ -83,8 +88,10 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
 }
 
 /** [contexts · seq]. */
-export function packContexts(options: MeasureOptions, seq: number): Int32Array {
-  const { model, text, maxTokens = 65_536 } = options;
+export function packContexts(
+  { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
+  seq: number,
+): Int32Array {
   const contexts = packTokens(model.tokenizer, text.documents, seq, Math.floor(maxTokens / seq));
   if (contexts.length === 0)
     throw new LazyscopeError(
@@ -129,6 +136,16 @@ async function stream(
     measures.add(batch),
   );
   return measures;
+}
+
+async function rest(
+  { model, interventionTokens: tokens, report, signal }: MeasureOptions,
+  { activationSample }: StreamingMeasures,
+  contexts: Int32Array,
+  seq: number,
+): Promise<SparsityReport['interventions']> {
+  if (tokens === undefined) return undefined;
+  return measureInterventions(model, activationSample.layers, { contexts, seq }, { tokens, report, signal });
 }
 
 function measureLayer(

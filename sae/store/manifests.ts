@@ -189,6 +189,61 @@ export const comparisonManifestSchema = z.strictObject({
 });
 export type ComparisonManifest = z.infer<typeof comparisonManifestSchema>;
 
+/** What resting neurons cost, in true perplexity on `tokens` tokens (METHODS.md §4). */
+const interventionsSchema = z.strictObject({
+  tokens: z.int().positive(),
+  /** Of the whole model on the same tokens. */
+  perplexity: z.number(),
+  /** Per token of a forward pass. */
+  multiplyAdds: z.strictObject({
+    mlpLayer: z.number(),
+    mlp: z.number(),
+    attention: z.number(),
+    unembedding: z.number(),
+    total: z.number(),
+  }),
+  /** One CETT for all layers, bisected until perplexity rises by p %, and the share of neurons active there. */
+  pplP: z.array(
+    z.strictObject({ p: z.number(), cett: z.number(), ratio: z.number(), perplexity: z.number() }),
+  ),
+  /** `none` is the model as it is; sparsity is the share of entries that W_down reads as exactly 0. */
+  tradeoff: z.array(
+    z.strictObject({
+      method: z.string(),
+      setting: z.string().optional(),
+      value: z.number().optional(),
+      rank: z.int().positive().optional(),
+      sparsity: z.number(),
+      perplexity: z.number(),
+      sparsityByLayer: z.array(z.number()),
+      /** Multiply-adds saved, as shares: of each layer's MLP, of all MLPs, of the whole forward pass. */
+      savedByLayer: z.array(z.number()),
+      savedOfMlp: z.number(),
+      savedOfAll: z.number(),
+    }),
+  ),
+  /** Top-k against token noise, with calibration. */
+  robustness: z.array(
+    z.strictObject({
+      k: z.int().positive(),
+      noise: z.number(),
+      perplexity: z.number(),
+      accuracy: z.number(),
+      ece: z.number(),
+      reliability: z
+        .array(
+          z.strictObject({
+            from: z.number(),
+            count: z.number(),
+            confidence: z.number(),
+            accuracy: z.number(),
+          }),
+        )
+        .optional(),
+    }),
+  ),
+});
+
 /** sparsity/<name>/report.json (METHODS.md §4). */
 export const sparsityReportSchema = z.strictObject({
   version: z.literal(1),
@@ -248,5 +303,6 @@ export const sparsityReportSchema = z.strictObject({
       }),
     )
     .optional(),
+  interventions: interventionsSchema.optional(),
 });
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;
