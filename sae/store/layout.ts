@@ -71,6 +71,10 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
 
+  loadings(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'loadings.parquet');
+  }
+
   comparisons() {
     return join(this.root, 'comparisons');
   }

@@ -50,6 +50,15 @@ export const exampleColumns = {
   activations: 'FLOAT[]',
 } as const satisfies TableDefinition;
 
+/** seed-<n>/loadings.parquet: the neurons that write along a latent's decoder row, strongest first. */
+export const loadingColumns = {
+  latent: 'INTEGER',
+  rank: 'INTEGER',
+  layer: 'INTEGER',
+  neuron: 'INTEGER',
+  cosine: 'DOUBLE',
+} as const satisfies TableDefinition;
+
 /** comparisons/<name>/matches.parquet: one row a latent of a; −1 where b has no counterpart. */
 export const matchColumns = {
   latent: 'INTEGER',
