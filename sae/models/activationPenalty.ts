@@ -1,4 +1,4 @@
-/** The L1 term of a training step: λ · mean |a| over what every W_down reads (ProSparse, 2402.13516 §3.2). */
+/** The L1 term of a training step: λ · mean |a| over what every W_down reads (ProSparse, 2402.13516). */
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { blockHook } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';

@@ -89,7 +89,7 @@ const expandedGate = (gate: (x: Tensor) => Tensor): ActivationFunction =>
     parameters: { alpha: [0] },
   });
 
-/** max(0, x) + ε·x·e^(−x²/2), ε trained from 0.01 (2407.08290). */
+/** max(0, x) + ε·x·e^(−x²/2), ε trained from 0.01 (CRReLU). */
 const crrelu = plain((x) => x, {
   apply: (x, { epsilon }) => relu(x).add(x.mul(bell(x)).mul(epsilon)),
   parameters: { epsilon: [0.01] },
@@ -134,7 +134,7 @@ const heluOp = tf.customGrad((x, save) => {
     gradFunc: (dy: Tensor, [saved]: Tensor[]) => dy.mul(saved.greater(-heluMargin).cast('float32')),
   };
 });
-/** ReLU forward; backward the gate is open above −α (hysteresis, 2411.15205). */
+/** ReLU forward; backward the gate is open above −α (hysteresis). */
 const helu = plain((x) => heluOp(x), { exactZeros: true });
 
 /** While training, a fair coin for each entry chooses SiLU or ReLU; afterwards it is ReLU (Stochastic activations). */
@@ -160,7 +160,7 @@ export function fairCoins(random: Random, count: number): Float32Array {
   return coins;
 }
 
-/** x where it exceeds τ, else 0 (ProSparse's threshold shift, 2402.13516 §3.3; FATReLU). τ is set, not trained: 0.01. */
+/** x where it exceeds τ, else 0 (FATReLU; ProSparse's threshold shift, 2402.13516). τ is set, not trained: 0.01. */
 const fatrelu = plain((x) => x, {
   // The step's gradient is 0, so training leaves τ where it was set.
   apply: (x, { threshold }) => x.mul(tf.step(x.sub(threshold))),

@@ -27,7 +27,7 @@ export const languageModelTrainingSchema = z.strictObject({
   initialisation: z.enum(['gpt2', 'lsuv']).default('gpt2'),
   /**
    * What is learnt. `random-labels` and `random-inputs` replace what is to be predicted, or what it is predicted from, by tokens
-   * drawn once for each place of the text (Lazy Neuron, 2210.06313 §3.4): does sparsity emerge without structure?
+   * drawn once for each place of the text (Lazy Neuron, 2210.06313): does sparsity emerge without structure?
    */
   task: z.enum(['text', 'random-labels', 'random-inputs']).default('text'),
   /** λ of an L1 term on what W_down reads, mean |a| over entries, at the end of its schedule (ProSparse, 2402.13516); 0 for none. */
@@ -171,7 +171,7 @@ export function learningRateAt(training: LanguageModelTraining, step: number): n
 
 /**
  * λ of the L1 term at a step (from 1): 0 until l1Start, then stages of equal length; in stage i of n it goes from
- * λ(i − 1)/n to λi/n as (1 + sin) does from its trough to its crest (ProSparse, 2402.13516 §3.2).
+ * λ(i − 1)/n to λi/n as (1 + sin) does from its trough to its crest (ProSparse, 2402.13516).
  */
 export function l1CoefficientAt(training: LanguageModelTraining, step: number): number {
   const { l1Coefficient, l1Stages, l1Start, steps } = training;

@@ -1,5 +1,5 @@
 /**
- * How far a model's confidence can be believed (Guo et al., 1706.04599; Lazy Neuron, 2210.06313 §4.2): predictions are put into
+ * How far a model's confidence can be believed (Guo et al., 1706.04599; Lazy Neuron, 2210.06313): predictions are put into
  * bins by the probability of the likeliest token, and each bin's mean confidence is held against its accuracy.
  */
 import { hostValues } from '../tensor/hostValues.ts';

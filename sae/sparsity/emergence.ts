@@ -1,5 +1,5 @@
 /**
- * Sparsity while a model trains (Lazy Neuron, 2210.06313 §3; Sparsing Law, 2411.02335): the measures of one pass, on held-out
+ * Sparsity while a model trains (Lazy Neuron, 2210.06313; Sparsing Law, 2411.02335): the measures of one pass, on held-out
  * contexts, before the first step and at steps spread evenly over the logarithm of time.
  */
 import type { LanguageModel } from '../models/languageModel.ts';

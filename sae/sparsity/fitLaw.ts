@@ -1,5 +1,5 @@
 /**
- * The laws by which the activation ratio A follows the tokens seen D (Sparsing Law, 2411.02335 §4): where sparsity is exact
+ * The laws by which the activation ratio A follows the tokens seen D (Sparsing Law, 2411.02335): where sparsity is exact
  * a logspace power law that falls, A = exp(−c·D^α + b) + A₀; for smooth functions a vanilla power law that rises,
  * A = A₀ − c/D^α. D is taken in units of the largest, so that c means the same for every budget.
  */

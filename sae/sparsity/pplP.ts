@@ -1,5 +1,5 @@
 /**
- * PPL-p % (Sparsing Law, 2411.02335 §3.2): one CETT for all layers, as large as perplexity allows when it may rise by p %; the
+ * PPL-p % (Sparsing Law, 2411.02335): one CETT for all layers, as large as perplexity allows when it may rise by p %; the
  * share of neurons still active there.
  */
 import type { MeasuredIntervention } from './intervention.ts';

@@ -43,7 +43,7 @@ export function fatReluRule(threshold: number): RestingRule {
   };
 }
 
-/** All but the k largest |a| of each token (Lazy Neuron, 2210.06313 §4); of equals, those that come first stay. */
+/** All but the k largest |a| of each token (Lazy Neuron, 2210.06313); of equals, those that come first stay. */
 export function topKRule(k: number): RestingRule {
   return ({ a, neurons }) => {
     if (k >= neurons) return;

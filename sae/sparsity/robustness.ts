@@ -1,5 +1,5 @@
 /**
- * Does resting all but the strongest neurons make a model hardier (Lazy Neuron, 2210.06313 §4.2)? Tokens of the input are replaced by random
+ * Does resting all but the strongest neurons make a model hardier (Lazy Neuron, 2210.06313)? Tokens of the input are replaced by random
  * ones, what is to be predicted stays; perplexity, accuracy and calibration with all neurons and with the top k.
  */
 import { nextTokenLosses } from '../models/crossEntropy.ts';
