@@ -76,29 +76,31 @@ export function ChartFigure<Data>({
           </figcaption>
           {bare && legend}
         </div>
-        {csv && (
+        <div className={styles.saves}>
+          {csv && (
+            <button
+              type="button"
+              className={styles.save}
+              aria-label={`Save the data of “${name}” as CSV`}
+              title="Save the data as CSV"
+              onClick={() => saveCsv(csv(data), name)}
+            >
+              <Icon name="table" />
+            </button>
+          )}
           <button
             type="button"
             className={styles.save}
-            aria-label={`Save the data of “${name}” as CSV`}
-            title="Save the data as CSV"
-            onClick={() => saveCsv(csv(data), name)}
+            aria-label={`Save “${name}” as SVG`}
+            title="Save as SVG"
+            onClick={() => {
+              const picture = place.current?.querySelector('svg');
+              if (picture) saveSvg(picture, name);
+            }}
           >
-            <Icon name="table" />
+            <Icon name="download" />
           </button>
-        )}
-        <button
-          type="button"
-          className={styles.save}
-          aria-label={`Save “${name}” as SVG`}
-          title="Save as SVG"
-          onClick={() => {
-            const picture = place.current?.querySelector('svg');
-            if (picture) saveSvg(picture, name);
-          }}
-        >
-          <Icon name="download" />
-        </button>
+        </div>
       </div>
       {!bare && legend}
       <div className={styles.stage} style={{ minHeight: height }}>
