@@ -13,32 +13,32 @@ export interface StudiedModel {
 }
 
 export const budget = {
-  d: 64,
-  layers: 3,
+  d: 48,
+  layers: 2,
   heads: 4,
-  neurons: 256,
+  neurons: 192,
   contextLength: 128,
   batchSize: 8,
-  steps: 500,
+  steps: 250,
   learningRate: 4e-3,
   finalRate: 0.05,
-  warmupSteps: 50,
+  warmupSteps: 25,
   validationFraction: 0.01,
-  validationSequences: 64,
+  validationSequences: 16,
   validateEvery: 250,
-  vocabularySize: 2048,
+  vocabularySize: 1024,
   dtype: 'F32',
 } as const satisfies Partial<LanguageModelTraining>;
 export const seeds = [0, 1];
 /** Looks at the neurons while a model trains. */
-export const observations = 12;
+export const observations = 8;
 
 type Variants = Record<string, Partial<LanguageModelTraining>>;
 
 const ungatedNames = ['relu', 'relu2', 'gelu', 'silu', 'smelu', 'tanh', 'crrelu', 'helu', 'stocha'] as const;
 const ungated: Variants = Object.fromEntries(ungatedNames.map((activation) => [activation, { activation }]));
 /** A gated MLP has three matrices: two thirds of the neurons cost the same. */
-const gatedNeurons = 168;
+const gatedNeurons = 128;
 const gated: Variants = {
   reglu: { family: 'llama', activation: 'relu', neurons: gatedNeurons },
   swiglu: { family: 'llama', activation: 'silu', neurons: gatedNeurons },
@@ -49,12 +49,12 @@ const trainings: Variants = {
   'relu, random labels': { activation: 'relu', task: 'random-labels' },
   'relu, random inputs': { activation: 'relu', task: 'random-inputs' },
 };
-/** The group above has 256 neurons in 3 layers. */
+/** The group above has 192 neurons in 2 layers. */
 const sizes: Variants = {
-  'relu, 64 neurons': { neurons: 64 },
-  'relu, 1024 neurons': { neurons: 1024 },
+  'relu, 48 neurons': { neurons: 48 },
+  'relu, 768 neurons': { neurons: 768 },
   'relu, 1 layer': { layers: 1 },
-  'relu, 6 layers': { layers: 6 },
+  'relu, 4 layers': { layers: 4 },
 };
 
 export function studiedModels(): StudiedModel[] {
