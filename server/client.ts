@@ -56,5 +56,13 @@ export type { Label } from './contract/labels.ts';
 export type { Generation, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
-export type { NeuronRow, SparsityDetail, SparsityRow } from './contract/sparsity.ts';
+export type {
+  Carriers,
+  EmergenceCurve,
+  NeuronDetail,
+  NeuronFeature,
+  NeuronRow,
+  SparsityDetail,
+  SparsityRow,
+} from './contract/sparsity.ts';
 export type { Dictionary, Page, TokenCount, TokenEffect, TokenText } from './contract/tokens.ts';

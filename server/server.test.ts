@@ -260,6 +260,64 @@ describe('sparsity', () => {
   });
 });
 
+describe('a neuron and what carries it', () => {
+  test('its figures, its examples with their peaks, and the latents it writes on the same model', async () => {
+    const [{ neuron, frequency }] = (
+      await on.client.sparsity.neurons.query({
+        name: 'fixture-relu',
+        layer: 0,
+        sort: 'neuron',
+        order: 'asc',
+        offset: 5,
+        limit: 1,
+      })
+    ).rows;
+    const detail = await on.client.sparsity.neuron.query({ name: 'fixture-relu', layer: 0, neuron });
+    expect(detail).toMatchObject({ neuron: 5, frequency, neurons: 64, activation: 'relu' });
+    expect(detail.lazier).toBeGreaterThanOrEqual(0);
+    for (const { activation, activations, position, start, tokens } of detail.examples) {
+      expect(activations[position - start]).toBeCloseTo(activation, 5);
+      expect(tokens).toHaveLength(activations.length);
+    }
+    expect(detail.features.length).toBeGreaterThan(0);
+    for (const { latent, cosine } of detail.features) expect(latent).toBe(cosine > 0.5 ? 5 : 4);
+    // The GELU model has no dictionary.
+    const other = await on.client.sparsity.neuron.query({ name: 'fixture-gelu', layer: 0, neuron: 5 });
+    expect(other.features).toEqual([]);
+  });
+
+  test('carriers: stable latents against the frequency of their neurons, from the store’s own tables', async () => {
+    const found = await on.client.sparsity.carriers.query({ name: 'fixture-relu', ...topk });
+    const { rows } = await on.client.sparsity.neurons.query({ name: 'fixture-relu', layer: 0, limit: 500 });
+    const frequencies = new Map(rows.map((row) => [row.neuron, row.frequency]));
+    expect(found.latent.length).toBe(found.groups.reduce((sum, group) => sum + group.latents, 0));
+    found.latent.forEach((latent, i) => {
+      expect(found.neuron[i]).toBe(latent % 64);
+      expect(found.frequency[i]).toBe(frequencies.get(latent % 64));
+    });
+    for (const group of found.groups) {
+      const own = found.frequency.filter((_, i) => found.stability[i] === group.stability);
+      expect(group.frequency).toBeCloseTo(own.reduce((a, b) => a + b, 0) / own.length, 10);
+      expect(group.cosine).toBeCloseTo(0.6, 10);
+    }
+    expect(Math.abs(found.correlation!)).toBeLessThanOrEqual(1);
+    await expect(on.client.sparsity.carriers.query({ name: 'fixture-gelu', ...topk })).rejects.toThrow(
+      /looks into 'fixture-relu', the report 'fixture-gelu' is of 'fixture-gelu'/,
+    );
+  });
+
+  test('emergence: observations by layer, and the law they were made by', async () => {
+    const curves = await on.client.sparsity.emergence.query();
+    expect(curves.map(({ model }) => model)).toEqual(['fixture-gelu', 'fixture-relu']);
+    const [, relu] = curves;
+    expect(relu.tokens[0]).toBe(0);
+    expect(relu.activationRatio[9]).toHaveLength(2);
+    expect(relu.law).toMatchObject({ form: 'logspace-power' });
+    expect(relu.law!.alpha).toBeCloseTo(0.5, 1);
+    expect(relu.law!.limit).toBeCloseTo(0.05, 2);
+  });
+});
+
 describe('labels', () => {
   test('a label is kept over a restart, shown in the list, and removed by an empty one', async () => {
     const feature = { ...topk, latent: 3 };

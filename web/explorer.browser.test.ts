@@ -6,7 +6,7 @@
  * LAZYSCOPE_TEST_STORE points it at another store (nothing is written to it). Screenshots stay in screenshots/.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -325,6 +325,46 @@ describe.skipIf(!hasChromium)(
       await row.waitFor();
       expect(await row.locator('td').first().innerText()).toBe(String(neurons.rows[0]!.neuron));
       await looksRight('layer');
+
+      const { neuron } = neurons.rows.find((one) => one.maxActivation > 0)!;
+      await visit.go(`/lazy/${name}/0/${neuron}`);
+      const detail = await client.sparsity.neuron.query({ name, layer: 0, neuron });
+      expect(await page.locator('h1').innerText()).toBe(`Neuron ${neuron} of layer 0`);
+      expect(await text()).toContain(percent(detail.frequency, 2));
+      const fires = page.getByRole('region', { name: 'Where it fires' }).locator('li');
+      expect(await fires.count()).toBe(detail.examples.length);
+      await looksRight('neuron');
+    });
+
+    test('what rest costs: a curve a method, PPL-p %, and its data as CSV', async () => {
+      const report = (await client.sparsity.list.query())[0]!.name;
+      await visit.go(`/lazy?reports=${report}`);
+      const { interventions } = (await client.sparsity.get.query({ name: report })).report;
+      if (!interventions) return;
+      const chart = page.getByRole('img', { name: /^Perplexity, relative/ });
+      await chart.waitFor();
+      expect(await chart.locator('[aria-label=line] path').count()).toBeGreaterThan(4);
+      const ppl = page.getByRole('table', { name: /for perplexity to rise/ });
+      for (const { ratio } of interventions.pplP) expect(await ppl.innerText()).toContain(percent(ratio));
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: `Save the data of “tradeoff-${report}” as CSV` }).click();
+      const path = await (await saving).path();
+      const [header, first] = (await readFile(path, 'utf8')).split('\r\n');
+      expect(header).toBe('series,sparsity,perplexity over the whole model’s');
+      expect(first).toMatch(/^[^,]+,[\d.]+,1$/);
+      await looksRight('resting');
+    });
+
+    test('emergence: a line a watched model, and its law', async () => {
+      const curves = await client.sparsity.emergence.query();
+      await visit.go('/lazy/emergence');
+      if (curves.length === 0) return;
+      const chart = page.getByRole('img', { name: /against tokens seen/ });
+      await chart.waitFor();
+      expect(await chart.locator('[aria-label=line] path').count()).toBe(curves.length);
+      const table = page.getByRole('table', { name: 'Laws of emergence, by model' });
+      for (const { law } of curves) expect(await table.innerText()).toContain(fixed(law?.r2));
+      await looksRight('emergence');
     });
 
     test.skipIf(given)(

@@ -68,6 +68,7 @@ export function toyLanguageModel(): LanguageModel & { calls: number } {
       return { activations };
     },
     foldedUnembedding: () => unembedding.clone(),
+    activate: (_, pre) => tf.relu(pre),
     neuronOutputs: () => {
       throw new Error('the toy has no neurons to ask for');
     },

@@ -1,18 +1,20 @@
-/** Makes the two tables that the explorer browses: a row a latent, and the text each latent fires on. */
+/** Makes the tables that the explorer browses: a row a latent, the text each latent fires on, and the neurons that write it. */
 import { openDictionary } from '../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
-import { featureColumns } from '../store/tables.ts';
+import { featureColumns, loadingColumns } from '../store/tables.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
 import { firingStatistics, weightStatistics } from './latentStatistics.ts';
 import { neighbours } from './neighbours.ts';
+import { neuronLoadings } from './neuronLoadings.ts';
 import { tokenEffects } from './tokenEffects.ts';
 
 const effectTokens = 10;
 const neighbourCount = 8;
+const loadingCount = 8;
 
 export interface IndexOptions {
   store: StoreLayout;
@@ -28,7 +30,7 @@ export interface IndexOptions {
 }
 
 /**
- * Writes seed-<n>/features.parquet and examples.parquet. Returns the number of latents and of held-out tokens
+ * Writes seed-<n>/features.parquet, examples.parquet and loadings.parquet. Returns the number of latents and of held-out tokens
  * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
@@ -39,6 +41,11 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
     const firings = collectFirings({ capture, hook, autoencoder, maxTokens, maxFirings, report });
     const statistics = firingStatistics(capture, firings);
     await writeExamples(store.examples(run, seed), capture, firings, report);
+    await writeParquet(
+      store.loadings(run, seed),
+      loadingColumns,
+      await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report }),
+    );
     await writeParquet(store.features(run, seed), featureColumns, {
       latent: Int32Array.from({ length: latents }, (_, i) => i),
       density: statistics.firings.map((count) => count / firings.tokens),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import { tf } from '../tensor/tf.ts';
-import { activationNames, activations, parseActivation } from './activations.ts';
+import { activationNames, activations, applyActivation, parseActivation } from './activations.ts';
 import type { ActivationName } from './activations.ts';
 
 /** From PyTorch in float64 on 49 points from −6 to 6. */
@@ -17,22 +17,25 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
     await startBackend(backend);
   });
 
-  test.each(activationNames)('%s and its derivative agree with PyTorch', (name) => {
-    const x = tf.tensor1d(golden.x);
-    const y = activations[name].apply(x).dataSync();
-    const slope = tf
-      .grad((t) => activations[name].apply(t))(x)
-      .dataSync();
-    golden.x.forEach((at, i) => {
-      expect(y[i], `${name}(${at})`).toBeCloseTo(golden[name].y[i], 5);
-      expect(slope[i], `${name}'(${at})`).toBeCloseTo(golden[name].slope[i], 5);
-    });
-  });
+  test.each(['relu', 'gelu', 'gelu_new', 'silu'] as const)(
+    '%s and its derivative agree with PyTorch',
+    (name) => {
+      const x = tf.tensor1d(golden.x);
+      const y = applyActivation(name, x).dataSync();
+      const slope = tf
+        .grad((t) => applyActivation(name, t))(x)
+        .dataSync();
+      golden.x.forEach((at, i) => {
+        expect(y[i], `${name}(${at})`).toBeCloseTo(golden[name].y[i], 5);
+        expect(slope[i], `${name}'(${at})`).toBeCloseTo(golden[name].slope[i], 5);
+      });
+    },
+  );
 
   test('exactZeros says where zeros mean rest', () => {
     const negative = tf.tensor1d([-3, -1]);
     for (const name of activationNames) {
-      const values = activations[name].apply(negative).dataSync();
+      const values = applyActivation(name, negative).dataSync();
       expect(
         values.every((x) => x === 0),
         name,

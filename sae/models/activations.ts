@@ -1,20 +1,14 @@
 /**
- * The activation functions of MLPs. A new one is one entry of the table (or, when it is long, one file and
- * one entry): its names in config.json and its forward pass in TF.js ops, from which the gradient follows,
- * to which `tf.customGrad` attaches one, or which sae/ops/activation.ts runs as one kernel. Formulas: METHODS.md §5.
+ * The activation functions of MLPs. A new one is one entry of a table: its names in config.json and its forward
+ * pass in TF.js ops, from which the gradient follows, to which `tf.customGrad` attaches one, or which
+ * sae/ops/activation.ts runs as one kernel. Formulas: METHODS.md §5.
  */
 import { LazyscopeError } from '../errors.ts';
 import { activation } from '../ops/activation.ts';
-import type { Tensor } from '../tensor/tf.ts';
-
-export interface ActivationFunction {
-  /** act(x), any shape; differentiable. */
-  apply(x: Tensor): Tensor;
-  /** Other spellings that config.json files use for the same function. */
-  aliases: readonly string[];
-  /** Whether act is exactly 0 on an interval, so that "share of non-zero entries" says something. */
-  exactZeros: boolean;
-}
+import type { Random } from '../tensor/random.ts';
+import { tf, type Tensor } from '../tensor/tf.ts';
+import type { ActivationFunction, ActivationParameters } from './activationFunction.ts';
+import { activationZoo } from './activationZoo.ts';
 
 export const activations = {
   relu: { apply: (x: Tensor) => activation('relu', x), aliases: [], exactZeros: true },
@@ -25,10 +19,34 @@ export const activations = {
     exactZeros: false,
   },
   silu: { apply: (x: Tensor) => activation('silu', x), aliases: ['swish'], exactZeros: false },
+  ...activationZoo,
 } as const satisfies Record<string, ActivationFunction>;
 
 export type ActivationName = keyof typeof activations;
 export const activationNames = Object.keys(activations) as ActivationName[];
+
+export function activationFunction(name: ActivationName): ActivationFunction {
+  return activations[name];
+}
+
+/**
+ * act(x), any shape with neurons last. Without `parameters` the function's initial ones; with `random`, what it is
+ * while a model trains.
+ */
+export function applyActivation(
+  name: ActivationName,
+  x: Tensor,
+  parameters?: ActivationParameters,
+  random?: Random,
+): Tensor {
+  const { apply, train, parameters: initial = {} }: ActivationFunction = activations[name];
+  return tf.tidy(() => {
+    const own =
+      parameters ??
+      Object.fromEntries(Object.entries(initial).map(([key, values]) => [key, tf.tensor1d([...values])]));
+    return random && train ? train(x, own, random) : apply(x, own);
+  });
+}
 
 /** One spelling inside: resolves a config.json's `hidden_act` or a person's flag. Throws `bad_input`. */
 export function parseActivation(name: string): ActivationName {
@@ -43,3 +61,11 @@ export function parseActivation(name: string): ActivationName {
     );
   return found;
 }
+
+/** The gated MLPs by their own names: act(gate) ⊙ up (Shazeer, 2002.05202; ReGLU² in ReLU² Wins). */
+export const gatedForms = {
+  reglu: 'relu',
+  geglu: 'gelu',
+  swiglu: 'silu',
+  reglu2: 'relu2',
+} as const satisfies Record<string, ActivationName>;

@@ -5,6 +5,7 @@
  * captured (packTokens.ts): the first position is where attention rests, and no word should stand there.
  */
 import { LazyscopeError } from '../errors.ts';
+import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { Random } from '../tensor/random.ts';
 import { endOfTextId } from './tokenizerFiles.ts';
 
@@ -43,9 +44,27 @@ export interface SequenceBatch {
   labels: Int32Array;
 }
 
-/** Sequences that predict the `contextLength` tokens from each start on. */
-export function sequencesAt(
+/** What is read and what is to be predicted, place by place; in ordinary text the two are one. */
+export interface TokenStreams {
+  inputs: Uint16Array;
+  labels: Uint16Array;
+}
+
+/** Tokens drawn uniformly, once for each place, in the place of those that are read or of those to be predicted. */
+export function taskStreams(
   tokens: Uint16Array,
+  task: LanguageModelTraining['task'],
+  draw: { vocabularySize: number; seed: number },
+): TokenStreams {
+  if (task === 'text') return { inputs: tokens, labels: tokens };
+  const random = Random.fromSeed(draw.seed, task);
+  const drawn = Uint16Array.from(tokens, () => random.below(draw.vocabularySize));
+  return task === 'random-labels' ? { inputs: tokens, labels: drawn } : { inputs: drawn, labels: tokens };
+}
+
+/** Sequences that predict the `contextLength` labels from each start on. */
+export function sequencesAt(
+  streams: TokenStreams,
   starts: readonly number[],
   contextLength: number,
 ): SequenceBatch {
@@ -53,14 +72,14 @@ export function sequencesAt(
   const labels = new Int32Array(starts.length * contextLength);
   starts.forEach((start, row) => {
     inputs[row * contextLength] = endOfTextId;
-    inputs.set(tokens.subarray(start, start + contextLength - 1), row * contextLength + 1);
-    labels.set(tokens.subarray(start, start + contextLength), row * contextLength);
+    inputs.set(streams.inputs.subarray(start, start + contextLength - 1), row * contextLength + 1);
+    labels.set(streams.labels.subarray(start, start + contextLength), row * contextLength);
   });
   return { inputs, labels };
 }
 
 export class CorpusBatches {
-  #tokens: Uint16Array;
+  #streams: TokenStreams;
   #seed: number;
   #batchSize: number;
   #contextLength: number;
@@ -68,16 +87,17 @@ export class CorpusBatches {
   readonly sequences: number;
   #epoch?: { number: number; order: Uint32Array; offset: number };
 
-  constructor(tokens: Uint16Array, options: { seed: number; batchSize: number; contextLength: number }) {
-    this.#tokens = tokens;
+  constructor(streams: TokenStreams, options: { seed: number; batchSize: number; contextLength: number }) {
+    this.#streams = streams;
     this.#seed = options.seed;
     this.#batchSize = options.batchSize;
     this.#contextLength = options.contextLength;
-    this.sequences = Math.floor(tokens.length / options.contextLength) - 1;
+    const { length } = streams.inputs;
+    this.sequences = Math.floor(length / options.contextLength) - 1;
     if (this.sequences < 1)
       throw new LazyscopeError(
         'bad_input',
-        `The text has ${tokens.length} tokens to train on, too few for a context of ${options.contextLength}.`,
+        `The text has ${length} tokens to train on, too few for a context of ${options.contextLength}.`,
       );
   }
 
@@ -86,7 +106,7 @@ export class CorpusBatches {
     const starts = Array.from({ length: this.#batchSize }, (_, row) =>
       this.#start((step - 1) * this.#batchSize + row),
     );
-    return sequencesAt(this.#tokens, starts, this.#contextLength);
+    return sequencesAt(this.#streams, starts, this.#contextLength);
   }
 
   #start(draw: number): number {

@@ -9,9 +9,10 @@ import type { ForwardOptions, LanguageModel } from './languageModel.ts';
 export function nextTokenLosses(logits: Tensor3D, tokens: Tensor2D): Tensor2D {
   return tf.tidy(() => {
     const [batch, seq, vocabulary] = logits.shape;
-    const predictions = logits.slice([0, 0, 0], [-1, seq - 1, -1]).reshape([-1, vocabulary]) as Tensor2D;
-    const labels = tokens.slice([0, 1], [-1, seq - 1]).flatten();
-    return softmaxCrossEntropy(predictions, labels).reshape([batch, seq - 1]) as Tensor2D;
+    // The last position has no next token: it is given token 0 and left out afterwards, which copies nothing large.
+    const labels = tokens.slice([0, 1], [-1, seq - 1]).concat(tf.zeros([batch, 1], 'int32'), 1);
+    const losses = softmaxCrossEntropy(logits.reshape([-1, vocabulary]) as Tensor2D, labels.flatten());
+    return losses.reshape([batch, seq]).slice([0, 0], [-1, seq - 1]) as Tensor2D;
   });
 }
 

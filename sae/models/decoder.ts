@@ -4,9 +4,10 @@
  * Differentiable: under `tf.variableGrads` the same code trains a model.
  */
 import { causalAttention } from '../ops/attention.ts';
+import type { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
-import { activations } from './activations.ts';
+import { applyActivation } from './activations.ts';
 import { attentionPattern, mixValues } from './attention.ts';
 import type { DecoderParts, Weights, Window } from './decoderParts.ts';
 import { familyOf } from './families.ts';
@@ -20,6 +21,8 @@ export interface DecoderPass {
   weights: Weights;
   tap: HookTap;
   cache?: KeyValueCache;
+  /** While a model trains: what its activation function draws from, if it draws. */
+  draws?: Random;
 }
 
 /**
@@ -64,7 +67,12 @@ function runBlock(pass: DecoderPass, parts: DecoderParts, layer: number, input: 
   const normed = parts.mlpNorm(layer, x);
   const pre = tap.pass(blockHook(layer, 'mlp.hook_pre'), parts.mlpPre(layer, normed), neurons);
   if (tap.finished) return x;
-  const active = activations[config.activation].apply(pre) as Tensor2D;
+  const active = applyActivation(
+    config.activation,
+    pre,
+    parts.activationParameters(layer),
+    pass.draws,
+  ) as Tensor2D;
   const gated = parts.mlpUp ? tf.mul<Tensor2D>(active, parts.mlpUp(layer, normed)) : active;
   const post = tap.pass(blockHook(layer, 'mlp.hook_post'), gated, neurons);
   if (tap.finished) return x;

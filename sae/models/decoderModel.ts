@@ -1,7 +1,9 @@
 /** A language model in memory: weights, configuration and tokenizer behind the LanguageModel interface. */
 import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
-import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
+import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
+import { activationParameters } from './activationParameters.ts';
+import { applyActivation } from './activations.ts';
 import { runDecoder } from './decoder.ts';
 import type { Weights } from './decoderParts.ts';
 import { familyOf } from './families.ts';
@@ -80,6 +82,12 @@ export class DecoderModel implements LanguageModel {
       // LayerNorm subtracts the mean over d first, which takes the mean over d out of every column.
       return centred ? folded.sub<Tensor2D>(folded.mean(0, true)) : folded;
     });
+  }
+
+  activate(layer: number, pre: Tensor): Tensor {
+    const { activation } = this.config;
+    const mlp = familyOf(this.config).mlp(layer);
+    return applyActivation(activation, pre, activationParameters(this.#weights, mlp, activation));
   }
 
   neuronOutputs(layer: number): Tensor2D {

@@ -3,6 +3,7 @@
  * all of them. Inside, activations are matrices of rows = batch × seq, so that every product is one large
  * matrix product; they take their public shapes only at hook points.
  */
+import type { ActivationParameters } from './activationFunction.ts';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '../tensor/tf.ts';
 
 /** Weights by the names Hugging Face's `save_pretrained` gives them. */
@@ -28,6 +29,8 @@ export interface DecoderParts {
   mlpNorm(layer: number, x: Tensor2D): Tensor2D;
   /** What the activation function is applied to: [rows, d] → [rows, neurons]. */
   mlpPre(layer: number, x: Tensor2D): Tensor2D;
+  /** The activation function's own parameters. */
+  activationParameters(layer: number): ActivationParameters;
   /** The factor of a gated MLP: [rows, d] → [rows, neurons]. */
   mlpUp?(layer: number, x: Tensor2D): Tensor2D;
   /** [rows, neurons] → [rows, d] */
@@ -52,6 +55,8 @@ export interface Family {
   parts(weights: Weights, window: Window): DecoderParts;
   /** The way from the residual stream to the logits: final norm's gain [d], W_U as stored [vocab, d]. */
   output(weights: Weights): { gain: Tensor1D; unembedding: Tensor2D; centred: boolean };
+  /** The prefix of a layer's MLP weights. */
+  mlp(layer: number): string;
   /** W_down of a layer, neuron-major [neurons, d]; a new tensor. */
   neuronOutputs(weights: Weights, layer: number): Tensor2D;
 }

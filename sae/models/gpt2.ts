@@ -6,6 +6,7 @@
 import { layerNorm } from '../ops/layerNorm.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor1D, Tensor2D, Tensor4D } from '../tensor/tf.ts';
+import { activationParameters, addActivationShapes } from './activationParameters.ts';
 import type { DecoderParts, Family, ParameterShapes, Weights, Window } from './decoderParts.ts';
 import type { Gpt2Config } from './modelConfig.ts';
 
@@ -26,10 +27,13 @@ export function gpt2(config: Gpt2Config): Family {
       unembedding: unembedding(weights),
       centred: true,
     }),
+    mlp: mlpPrefix,
     neuronOutputs: (weights, layer) =>
       tf.clone(weights.get(`transformer.h.${layer}.mlp.c_proj.weight`) as Tensor2D),
   };
 }
+
+const mlpPrefix = (layer: number) => `transformer.h.${layer}.mlp`;
 
 function parameterShapes(config: Gpt2Config): ParameterShapes {
   const { d, neurons, vocabularySize } = config;
@@ -48,6 +52,7 @@ function parameterShapes(config: Gpt2Config): ParameterShapes {
     norm(`${block}.ln_2`);
     conv(`${block}.mlp.c_fc`, d, neurons);
     conv(`${block}.mlp.c_proj`, neurons, d);
+    addActivationShapes(shapes, mlpPrefix(layer), config.activation);
   }
   norm('transformer.ln_f');
   if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabularySize, d]);
@@ -104,6 +109,7 @@ function gpt2Parts(
     attentionOutput: (layer, z) => conv(`${block(layer)}.attn.c_proj`, z),
     mlpNorm: (layer, x) => norm(`${block(layer)}.ln_2`, x),
     mlpPre: (layer, x) => conv(`${block(layer)}.mlp.c_fc`, x),
+    activationParameters: (layer) => activationParameters(weights, mlpPrefix(layer), config.activation),
     mlpOutput: (layer, post) => conv(`${block(layer)}.mlp.c_proj`, post),
     finalNorm: (x) => norm('transformer.ln_f', x),
     unembed: (x) => tf.matMul(x, unembedding, false, true),

@@ -47,6 +47,8 @@ export interface LanguageModel {
    * stream moves the logits by v·W_U (up to the norm's scale). Read by the feature index.
    */
   foldedUnembedding(): Tensor2D;
+  /** act(pre) of a layer, with that layer's parameters; a new tensor of the same shape, neurons last. */
+  activate(layer: number, pre: Tensor): Tensor;
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;
   parameterCount(): number;

@@ -23,6 +23,21 @@ export const languageModelTrainingSchema = z.strictObject({
   contextLength: size,
   vocabularySize: size,
   seed: z.int().nonnegative(),
+  /** How the weights begin: GPT-2's small normals, or orthonormal and scaled layer by layer (lsuv.ts). */
+  initialisation: z.enum(['gpt2', 'lsuv']).default('gpt2'),
+  /**
+   * What is learnt. `random-labels` and `random-inputs` replace what is to be predicted, or what it is predicted from, by tokens
+   * drawn once for each place of the text (Lazy Neuron, 2210.06313): does sparsity emerge without structure?
+   */
+  task: z.enum(['text', 'random-labels', 'random-inputs']).default('text'),
+  /** λ of an L1 term on what W_down reads, mean |a| over entries, at the end of its schedule (ProSparse, 2402.13516); 0 for none. */
+  l1Coefficient: z.number().nonnegative().default(0),
+  /** Stages in which λ rises, each along half a sine from the one before. */
+  l1Stages: size.default(4),
+  /** Share of the steps before the first stage. */
+  l1Start: z.number().min(0).lt(1).default(0.1),
+  /** After the training of a ReLU model: it becomes FATReLU with this threshold (ProSparse's last step); 0 for none. */
+  thresholdShift: z.number().nonnegative().default(0),
   /** Sequences of contextLength tokens in one step. */
   batchSize: size,
   steps: size,
@@ -59,6 +74,12 @@ export const languageModelTrainingDefaults = {
   contextLength: 256,
   vocabularySize: 4096,
   seed: 0,
+  initialisation: 'gpt2',
+  task: 'text',
+  l1Coefficient: 0,
+  l1Stages: 4,
+  l1Start: 0.1,
+  thresholdShift: 0,
   batchSize: 16,
   steps: 5000,
   learningRate: 2e-3,
@@ -88,6 +109,13 @@ export const lossPointSchema = z.strictObject({
 });
 export type LossPoint = z.infer<typeof lossPointSchema>;
 
+/** What an observer said about the model after a step; what it measures is its own. */
+export const observationSchema = z.looseObject({
+  step: z.int().nonnegative(),
+  tokens: z.int().nonnegative(),
+});
+export type Observation = z.infer<typeof observationSchema>;
+
 /** Defaults filled in and everything checked. Throws `bad_input` naming the field. */
 export function parseLanguageModelTraining(options: Partial<LanguageModelTraining>): LanguageModelTraining {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -109,6 +137,8 @@ export function parseLanguageModelTraining(options: Partial<LanguageModelTrainin
     throw refuse(`${training.keyValueHeads} key-value heads do not divide ${training.heads} heads`);
   if (training.family === 'llama' && (training.d / training.heads) % 2 !== 0)
     throw refuse('rotary embedding needs heads of even width');
+  if (training.thresholdShift > 0 && training.activation !== 'relu')
+    throw refuse(`thresholdShift belongs to relu, but the activation is ${training.activation}`);
   return training;
 }
 
@@ -137,4 +167,18 @@ export function learningRateAt(training: LanguageModelTraining, step: number): n
   if (step <= warmupSteps) return (learningRate * step) / warmupSteps;
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
   return learningRate * (finalRate + (1 - finalRate) * 0.5 * (1 + Math.cos(Math.PI * progress)));
+}
+
+/**
+ * λ of the L1 term at a step (from 1): 0 until l1Start, then stages of equal length; in stage i of n it goes from
+ * λ(i − 1)/n to λi/n as (1 + sin) does from its trough to its crest (ProSparse, 2402.13516).
+ */
+export function l1CoefficientAt(training: LanguageModelTraining, step: number): number {
+  const { l1Coefficient, l1Stages, l1Start, steps } = training;
+  const progress = (step / steps - l1Start) / (1 - l1Start);
+  if (progress <= 0) return 0;
+  const stage = Math.min(l1Stages - 1, Math.floor(progress * l1Stages));
+  const within = Math.min(1, progress * l1Stages - stage);
+  const risen = (1 + Math.sin(Math.PI * (within - 0.5))) / 2;
+  return (l1Coefficient * (stage + risen)) / l1Stages;
 }

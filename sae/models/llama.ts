@@ -7,6 +7,7 @@ import { rmsNorm } from '../ops/rmsNorm.ts';
 import { rotaryEmbedding } from '../ops/rotaryEmbedding.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor1D, Tensor2D, Tensor4D } from '../tensor/tf.ts';
+import { activationParameters, addActivationShapes } from './activationParameters.ts';
 import type { DecoderParts, Family, ParameterShapes, Weights, Window } from './decoderParts.ts';
 import type { LlamaConfig } from './modelConfig.ts';
 
@@ -25,10 +26,13 @@ export function llama(config: LlamaConfig): Family {
       unembedding: unembedding(weights),
       centred: false,
     }),
+    mlp: mlpPrefix,
     neuronOutputs: (weights, layer) =>
       tf.transpose(weights.get(`model.layers.${layer}.mlp.down_proj.weight`) as Tensor2D),
   };
 }
+
+const mlpPrefix = (layer: number) => `model.layers.${layer}.mlp`;
 
 function parameterShapes(config: LlamaConfig): ParameterShapes {
   const { d, neurons, vocabularySize, headWidth } = config;
@@ -50,6 +54,7 @@ function parameterShapes(config: LlamaConfig): ParameterShapes {
     linear(`${block}.mlp.gate_proj`, neurons, d, config.mlpBias);
     linear(`${block}.mlp.up_proj`, neurons, d, config.mlpBias);
     linear(`${block}.mlp.down_proj`, d, neurons, config.mlpBias);
+    addActivationShapes(shapes, mlpPrefix(layer), config.activation);
   }
   shapes.set('model.norm.weight', [d]);
   if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabularySize, d]);
@@ -88,6 +93,7 @@ function llamaParts(
     attentionOutput: (layer, z) => linear(`${block(layer)}.self_attn.o_proj`, z),
     mlpNorm: (layer, x) => norm(`${block(layer)}.post_attention_layernorm`, x),
     mlpPre: (layer, x) => linear(`${block(layer)}.mlp.gate_proj`, x),
+    activationParameters: (layer) => activationParameters(weights, mlpPrefix(layer), config.activation),
     mlpUp: (layer, x) => linear(`${block(layer)}.mlp.up_proj`, x),
     mlpOutput: (layer, post) => linear(`${block(layer)}.mlp.down_proj`, post),
     finalNorm: (x) => norm('model.norm', x),

@@ -2,14 +2,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { tf, type Tensor } from '../tensor/tf.ts';
+import { initialActivationParameter } from './activationParameters.ts';
+import type { ActivationName } from './activations.ts';
 import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families.ts';
 import { loadWeights } from './loadWeights.ts';
-import { parseModelConfig } from './modelConfig.ts';
+import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
 import { loadTokenizer } from './tokenizer.ts';
 
+export interface LoadOptions {
+  /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */
+  replaceActivation?: ActivationName | undefined;
+}
+
 /** Throws `not_found`, `corrupt` or `bad_input`, naming the file. The caller disposes the model. */
-export async function loadLanguageModel(folder: string): Promise<DecoderModel> {
+export async function loadLanguageModel(folder: string, options: LoadOptions = {}): Promise<DecoderModel> {
   const path = join(folder, 'config.json');
   if (!existsSync(path))
     throw new LazyscopeError(
@@ -32,5 +40,31 @@ export async function loadLanguageModel(folder: string): Promise<DecoderModel> {
   const { shapes, naming } = familyOf(config);
   const weights = await loadWeights(folder, shapes, naming);
   const identity = { name: basename(resolve(folder)), folder: resolve(folder) };
-  return new DecoderModel(identity, config, weights, tokenizer);
+  const { replaceActivation } = options;
+  if (replaceActivation === undefined) return new DecoderModel(identity, config, weights, tokenizer);
+  return new DecoderModel(
+    identity,
+    { ...config, activation: replaceActivation },
+    replaceParameters(weights, config, replaceActivation),
+    tokenizer,
+  );
+}
+
+/** The weights with the parameters of one activation function taken out and the initial ones of another put in. */
+function replaceParameters(
+  weights: Map<string, Tensor>,
+  config: ModelConfig,
+  activation: ActivationName,
+): Map<string, Tensor> {
+  const { shapes } = familyOf({ ...config, activation });
+  for (const [name, weight] of weights)
+    if (initialActivationParameter(name, config.activation)) {
+      weight.dispose();
+      weights.delete(name);
+    }
+  for (const name of shapes.keys()) {
+    const initial = initialActivationParameter(name, activation);
+    if (initial) weights.set(name, tf.tensor1d([...initial]));
+  }
+  return weights;
 }

@@ -158,7 +158,10 @@ test('documents are separated by <|endoftext|>, without the white space around i
 
 test('an epoch reads every sequence once; the next one in another order from another offset', () => {
   const tokens = Uint16Array.from({ length: 103 }, (_, i) => i);
-  const batches = new CorpusBatches(tokens, { seed: 1, batchSize: 3, contextLength: 10 });
+  const batches = new CorpusBatches(
+    { inputs: tokens, labels: tokens },
+    { seed: 1, batchSize: 3, contextLength: 10 },
+  );
   const starts = (epoch: number) =>
     Array.from({ length: 3 }, (_, i) => batches.at(1 + 3 * epoch + i).labels).flatMap((labels) => [
       labels[0],

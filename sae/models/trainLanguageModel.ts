@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from '../ops/adamW.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
@@ -14,15 +14,27 @@ import type { Report } from '../progress.ts';
 import { withLock } from '../store/lock.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor1D, Variable } from '../tensor/tf.ts';
-import { CorpusBatches, holdOut, sequencesAt } from './corpusBatches.ts';
-import type { SequenceBatch } from './corpusBatches.ts';
+import { Random } from '../tensor/random.ts';
+import { ActivationPenalty } from './activationPenalty.ts';
+import { CorpusBatches, holdOut, sequencesAt, taskStreams } from './corpusBatches.ts';
+import type { SequenceBatch, TokenStreams } from './corpusBatches.ts';
 import { runDecoder } from './decoder.ts';
+import { DecoderModel } from './decoderModel.ts';
+import type { Weights } from './decoderParts.ts';
 import { familyOf } from './families.ts';
 import { HookTap } from './hookTap.ts';
 import { initialWeights } from './initialWeights.ts';
-import { learningRateAt, modelConfigOf, parseLanguageModelTraining } from './languageModelTraining.ts';
+import type { LanguageModel } from './languageModel.ts';
+import {
+  l1CoefficientAt,
+  learningRateAt,
+  modelConfigOf,
+  parseLanguageModelTraining,
+} from './languageModelTraining.ts';
 import type { LanguageModelTraining, LossPoint } from './languageModelTraining.ts';
+import { initialiseLsuv } from './lsuv.ts';
 import type { ModelConfig } from './modelConfig.ts';
+import { loadTokenizer } from './tokenizer.ts';
 import type { Corpus } from './tokenizeCorpus.ts';
 import { readCheckpoint, writeCheckpoint } from './trainingCheckpoint.ts';
 import type { TrainingState } from './trainingCheckpoint.ts';
@@ -39,11 +51,19 @@ export interface TrainLanguageModelOptions {
   /** Steps between checkpoints (0: only when cancelled), and seconds, whichever comes first. */
   checkpointEvery?: number;
   checkpointSeconds?: number;
+  /** Looks at the model while it trains, before the first step (0) and after each of these. */
+  observer?: TrainingObserver;
   report?: Report;
   /** Cancelled: a checkpoint is written, then LazyscopeError 'cancelled' thrown. */
   signal?: AbortSignal;
   /** Recorded in training.json: backend, threads, machine. */
   environment: Readonly<Record<string, string | number>>;
+}
+
+export interface TrainingObserver {
+  readonly steps: readonly number[];
+  /** What it returns is kept in training.json. `contexts` are held out, [sequences × contextLength]; the model is not its to dispose. */
+  observe(model: LanguageModel, contexts: Int32Array): Promise<Record<string, unknown>>;
 }
 
 export interface TrainedLanguageModel {
@@ -81,9 +101,10 @@ class Training {
   #parameters: Variable[];
   #weights: Map<string, Tensor>;
   #moments: ReturnType<typeof createAdamWState>;
+  #extra: Tensor[] = [];
   #decay: number[];
   #batches: CorpusBatches;
-  #heldOut: Uint16Array;
+  #heldOut: TokenStreams;
   #checkpoint: string;
   #state: TrainingState;
 
@@ -93,23 +114,25 @@ class Training {
     this.#model = modelConfigOf(config);
     this.#checkpoint = join(options.folder, 'checkpoint.safetensors');
     const { training, heldOut } = holdOut(options.corpus.tokens, config.validationFraction);
-    this.#batches = new CorpusBatches(training, config);
-    this.#heldOut = heldOut;
+    this.#batches = new CorpusBatches(taskStreams(training, config.task, config), config);
+    this.#heldOut = taskStreams(heldOut, config.task, config);
     if (heldOut.length < config.contextLength)
       throw new LazyscopeError(
         'bad_input',
         `The text is too short: ${heldOut.length} tokens are held out, fewer than a context of ${config.contextLength}.`,
       );
     const { shapes } = familyOf(this.#model);
-    const initial = initialWeights(shapes, config.layers, config.seed);
+    const initial = initialWeights(shapes, config.layers, config.seed, config.activation);
     this.#names = [...shapes.keys()];
     this.#parameters = this.#names.map((name) =>
       tf.tidy(() => tf.variable(tf.tensor(initial.get(name)!, [...shapes.get(name)!]), true)),
     );
     this.#weights = new Map(this.#names.map((name, i) => [name, this.#parameters[i]]));
+    if (config.initialisation === 'lsuv') this.#initialiseLsuv();
     this.#moments = createAdamWState(this.#parameters);
     this.#decay = this.#parameters.map(({ shape }) => (shape.length > 1 ? config.weightDecay : 0));
-    this.#state = { config, corpusSha256: options.corpus.manifest.sha256, step: 0, seconds: 0, curve: [] };
+    const { sha256 } = options.corpus.manifest;
+    this.#state = { config, corpusSha256: sha256, step: 0, seconds: 0, curve: [], observations: [] };
   }
 
   async run(): Promise<TrainedLanguageModel> {
@@ -123,6 +146,7 @@ class Training {
     let saved = started;
     let sum = 0;
     let summed = 0;
+    await this.#observe();
     while (state.step < steps) {
       const step = state.step + 1;
       const rate = learningRateAt(this.#config, step);
@@ -149,6 +173,7 @@ class Training {
         sum = 0;
         summed = 0;
       }
+      await this.#observe();
       const latest = state.curve.at(-1);
       const values: Record<string, number> = { loss: latest?.loss ?? loss, learningRate: rate };
       values.tokensPerSecond = ((step - before.step) * tokensPerStep) / (state.seconds - before.seconds);
@@ -176,11 +201,12 @@ class Training {
   }
 
   /** [batch × seq], nats. */
-  #losses({ inputs, labels }: SequenceBatch): Tensor1D {
+  #losses({ inputs, labels }: SequenceBatch, training: { tap?: HookTap; draws?: Random } = {}): Tensor1D {
     const seq = this.#config.contextLength;
     return tf.tidy(() => {
       const tokens = tf.tensor2d(inputs, [inputs.length / seq, seq], 'int32');
-      const pass = { config: this.#model, weights: this.#weights, tap: new HookTap() };
+      const { tap = new HookTap(), draws } = training;
+      const pass = { config: this.#model, weights: this.#weights, tap, ...(draws ? { draws } : {}) };
       const logits = runDecoder(pass, tokens)!;
       return softmaxCrossEntropy(logits, tf.tensor1d(labels, 'int32'));
     });
@@ -188,10 +214,14 @@ class Training {
 
   #step(step: number, learningRate: number): { loss: number; norm: number } {
     const batch = this.#batches.at(step);
-    const { value, grads } = tf.variableGrads(
-      () => tf.mean(this.#losses(batch)).asScalar(),
-      this.#parameters,
-    );
+    const l1 = new ActivationPenalty(this.#model.layers, l1CoefficientAt(this.#config, step));
+    const draws = Random.fromSeed(this.#config.seed, `activation draws ${step}`);
+    let crossEntropy: Tensor | undefined;
+    const { value, grads } = tf.variableGrads(() => {
+      const mean = tf.mean(this.#losses(batch, { tap: l1.tap(), draws }));
+      crossEntropy = tf.keep(mean.clone());
+      return l1.addTo(mean).asScalar();
+    }, this.#parameters);
     const gradients = this.#parameters.map(({ name }) => grads[name]);
     const norm = globalNorm(gradients);
     const { clipNorm, beta1, beta2, epsilon } = this.#config;
@@ -204,21 +234,53 @@ class Training {
       step,
       gradientScale: clipNorm === null || norm <= clipNorm ? 1 : clipNorm / norm,
     });
-    const [loss] = value.dataSync();
-    tf.dispose([value, ...gradients]);
+    const [loss] = crossEntropy!.dataSync();
+    l1.dispose();
+    tf.dispose([value, crossEntropy!, ...gradients]);
     return { loss, norm };
+  }
+
+  #initialiseLsuv(): void {
+    const { contextLength, seed } = this.#config;
+    const { inputs } = this.#batches.at(1);
+    const tokens = tf.tensor2d(inputs, [inputs.length / contextLength, contextLength], 'int32');
+    const weights = new Map(this.#names.map((name, i) => [name, this.#parameters[i]]));
+    initialiseLsuv(this.#model, weights, tokens, seed);
+    tokens.dispose();
+  }
+
+  /** Lets the observer look, when it is time and it has not done so already. */
+  async #observe(): Promise<void> {
+    const { observer, corpus, folder } = this.#options;
+    const { step, observations } = this.#state;
+    if (!observer || (step > 0 && !observer.steps.includes(step)) || observations.at(-1)?.step === step)
+      return;
+    const { contextLength, batchSize } = this.#config;
+    const identity = { name: basename(folder), folder };
+    const model = new DecoderModel(identity, this.#model, this.#weights, loadTokenizer(corpus.folder));
+    const { inputs } = this.#heldOutBatch(0, this.#validationSequences());
+    const seen = await observer.observe(model, inputs);
+    observations.push({ ...seen, step, tokens: step * batchSize * contextLength });
+  }
+
+  #validationSequences(): number {
+    const { contextLength, validationSequences } = this.#config;
+    return Math.min(validationSequences, Math.floor(this.#heldOut.inputs.length / contextLength));
+  }
+
+  #heldOutBatch(first: number, rows: number): SequenceBatch {
+    const { contextLength } = this.#config;
+    const starts = Array.from({ length: rows }, (_, row) => (first + row) * contextLength);
+    return sequencesAt(this.#heldOut, starts, contextLength);
   }
 
   /** Mean loss over the first held-out sequences, nats a token. */
   #validationLoss(): number {
-    const { contextLength, batchSize, validationSequences } = this.#config;
-    const available = Math.floor(this.#heldOut.length / contextLength);
-    const sequences = Math.min(validationSequences, available);
+    const { contextLength, batchSize } = this.#config;
+    const sequences = this.#validationSequences();
     let sum = 0;
     for (let first = 0; first < sequences; first += batchSize) {
-      const rows = Math.min(batchSize, sequences - first);
-      const starts = Array.from({ length: rows }, (_, row) => (first + row) * contextLength);
-      const batch = sequencesAt(this.#heldOut, starts, contextLength);
+      const batch = this.#heldOutBatch(first, Math.min(batchSize, sequences - first));
       sum += tf.tidy(() => tf.sum(this.#losses(batch)).dataSync()[0]);
     }
     return sum / (sequences * contextLength);
@@ -246,7 +308,7 @@ class Training {
   async #finish(tokensPerStep: number): Promise<TrainedLanguageModel> {
     const { folder, corpus, environment } = this.#options;
     const { dtype, steps } = this.#config;
-    const { curve, seconds } = this.#state;
+    const { curve, seconds, observations } = this.#state;
     const last = curve.at(-1)!;
     const figures = {
       parameters: this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0),
@@ -257,18 +319,42 @@ class Training {
       tokensPerSecond: (steps * tokensPerStep) / seconds,
     };
     await writeLanguageModel(folder, {
-      config: this.#model,
-      weights: this.#weights,
+      ...this.#shifted(),
       dtype,
       tokenizer: join(corpus.folder, 'tokenizer.json'),
-      record: { version: 1, ...figures, corpus: corpus.manifest, config: this.#config, environment, curve },
+      record: {
+        version: 1,
+        ...figures,
+        corpus: corpus.manifest,
+        config: this.#config,
+        environment,
+        curve,
+        ...(observations.length > 0 ? { observations } : {}),
+      },
     });
     await rm(this.#checkpoint, { force: true });
     return { folder, ...figures };
   }
 
+  /** The model as it is written: trained with ReLU, run with FATReLU, when a threshold shift was asked for. */
+  #shifted(): { config: ModelConfig; weights: Weights } {
+    const { thresholdShift } = this.#config;
+    if (thresholdShift === 0) return { config: this.#model, weights: this.#weights };
+    const config: ModelConfig = { ...this.#model, activation: 'fatrelu' };
+    const weights = new Map(this.#weights);
+    for (const name of familyOf(config).shapes.keys())
+      if (!weights.has(name)) weights.set(name, this.#threshold(thresholdShift));
+    return { config, weights };
+  }
+
+  #threshold(value: number): Tensor {
+    const threshold = tf.tensor1d([value]);
+    this.#extra.push(threshold);
+    return threshold;
+  }
+
   dispose(): void {
-    tf.dispose(this.#parameters);
+    tf.dispose([...this.#parameters, ...this.#extra]);
     disposeAdamWState(this.#moments);
   }
 }

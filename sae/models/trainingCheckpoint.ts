@@ -5,7 +5,7 @@ import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import type { Variable } from '../tensor/tf.ts';
-import { languageModelTrainingSchema, lossPointSchema } from './languageModelTraining.ts';
+import { languageModelTrainingSchema, lossPointSchema, observationSchema } from './languageModelTraining.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
 
 const stateSchema = z.strictObject({
@@ -16,6 +16,8 @@ const stateSchema = z.strictObject({
   /** Wall-clock seconds so far. */
   seconds: z.number().nonnegative(),
   curve: z.array(lossPointSchema),
+  /** What an observer saw, by step. */
+  observations: z.array(observationSchema).default([]),
 });
 export type TrainingState = z.infer<typeof stateSchema>;
 

@@ -17,6 +17,8 @@ export type KernelName =
   | 'RotaryEmbedding'
   | 'Activation'
   | 'ActivationGrad'
+  | 'FiringCounts'
+  | 'AttentionEntropySums'
   | 'AdamWStep'
   | 'SumOfSquares';
 

@@ -3,6 +3,9 @@
  * Large Language Models, 2410.09637; METHODS.md §4): H(p)/log(n) of each query's distribution over the n positions it can
  * see, averaged over queries. 1 is a head that looks everywhere alike, 0 one that looks at a single place.
  */
+import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
+import type { Tensor4D } from '../tensor/tf.ts';
+
 export class AttentionEntropy {
   readonly #heads: number;
   readonly #sum: Float64Array;
@@ -17,20 +20,9 @@ export class AttentionEntropy {
    * attn.hook_pattern of a batch, [batch, heads, seq, seq]: row q sums to 1 over keys 0 … q. The first query of a
    * context sees one position and has no entropy to speak of: it is left out.
    */
-  add(pattern: Float32Array, seq: number): void {
-    const heads = this.#heads;
-    const batch = pattern.length / (heads * seq * seq);
-    for (let b = 0; b < batch; b++)
-      for (let head = 0; head < heads; head++)
-        for (let query = 1; query < seq; query++) {
-          const row = ((b * heads + head) * seq + query) * seq;
-          let entropy = 0;
-          for (let key = 0; key <= query; key++) {
-            const p = pattern[row + key];
-            if (p > 0) entropy -= p * Math.log(p);
-          }
-          this.#sum[head] += entropy / Math.log(query + 1);
-        }
+  add(pattern: Tensor4D): void {
+    const [batch, heads, seq] = pattern.shape;
+    attentionEntropySums(pattern).forEach((sum, row) => (this.#sum[row % heads] += sum));
     this.#queries += batch * (seq - 1);
   }
 

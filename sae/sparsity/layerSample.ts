@@ -1,31 +1,34 @@
-/** A random sample of tokens whose MLP activations are kept whole, for measures that need exact products. */
+/** A random sample of tokens whose activations are kept whole, for measures that need exact products. */
 import { Random } from '../tensor/random.ts';
+import type { Tensor } from '../tensor/tf.ts';
 
 export class LayerSample {
   /** Ascending places in the stream. */
   readonly places: Uint32Array;
-  /** A layer's rows of a, [sample, neurons]. */
+  /** A layer's rows, [sample, width]. */
   readonly layers: readonly Float32Array[];
-  readonly #neurons: number;
+  readonly #width: number;
 
   /** At most `size` of `tokens` tokens, always the same ones; bounded by `bytes` over all layers together. */
-  constructor(tokens: number, shape: { layers: number; neurons: number; size: number; bytes: number }) {
-    const { layers, neurons, size, bytes } = shape;
-    const affordable = Math.max(1, Math.floor(bytes / (4 * layers * neurons)));
+  constructor(tokens: number, shape: { layers: number; width: number; size: number; bytes: number }) {
+    const { layers, width, size, bytes } = shape;
+    const affordable = Math.max(1, Math.floor(bytes / (4 * layers * width)));
     const count = Math.min(tokens, size, affordable);
     this.places = Random.fromSeed(0, 'sparsity sample').permutation(tokens).slice(0, count).sort();
-    this.layers = Array.from({ length: layers }, () => new Float32Array(count * neurons));
-    this.#neurons = neurons;
+    this.layers = Array.from({ length: layers }, () => new Float32Array(count * width));
+    this.#width = width;
   }
 
-  /** Takes what it wants of a batch that starts at `firstToken`; activations [tokens, neurons]. */
-  add(layer: number, firstToken: number, activations: Float32Array): void {
-    const neurons = this.#neurons;
-    const end = firstToken + activations.length / neurons;
+  /** Takes what it wants of a batch that starts at `firstToken`; activations [tokens, width], or with more axes before. */
+  add(layer: number, firstToken: number, activations: Tensor): void {
+    const width = this.#width;
+    const end = firstToken + activations.size / width;
+    if (!this.places.some((place) => place >= firstToken && place < end)) return;
+    const values = activations.dataSync<'float32'>();
     this.places.forEach((place, row) => {
       if (place < firstToken || place >= end) return;
-      const from = (place - firstToken) * neurons;
-      this.layers[layer].set(activations.subarray(from, from + neurons), row * neurons);
+      const from = (place - firstToken) * width;
+      this.layers[layer].set(values.subarray(from, from + width), row * width);
     });
   }
 }

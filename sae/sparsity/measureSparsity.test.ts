@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startBackend } from '../backends/startBackend.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { meanCrossEntropy } from '../models/crossEntropy.ts';
 import { DecoderModel } from '../models/decoderModel.ts';
@@ -111,11 +112,20 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
       expect(layer.deadRate).toBe(0);
       expect(layer.dynamicDeadRate).toBe(0);
       expect(layer.frequencyHistogram).toEqual(Array.from({ length: 50 }, (_, bin) => (bin === 12 ? 16 : 0)));
+      expect(layer.tokenHistogram?.[12]).toBe(512);
+      // Attention of weight 0 looks everywhere alike.
+      expect(layer.attentionEntropy![0]).toBeCloseTo(1, 5);
+      expect(layer.attentionOverload).toBe(1);
       // 2 % are fewer than those that fire as strongly as any, and equals rest together: nothing is left.
       expect(layer.cett).toBe(1);
       // The four that fire write 1, 2, 3 and 4 along one axis: resting the first loses 1/10, the second 3/10.
       expect(layer.ratioAtCett).toBe(3 / 16);
     }
+    // An embedding of one axis: mean² (1/4)², variance 1/4 − 1/16. Tokens c and c + 4 share it.
+    expect(report.depth).toHaveLength(3);
+    expect(report.depth![0].meanSquared).toBeCloseTo(1 / 16, 6);
+    expect(report.depth![0].variance).toBeCloseTo(3 / 16, 6);
+    expect(report.depth![0].inputAlignment!).toBeGreaterThan(0.6);
     model.dispose();
   });
 
@@ -131,6 +141,22 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
       expect([...(topTokens as number[])].sort()).toEqual([axis, axis + 4]);
       expect((promotedTokens as number[]).slice(0, 2)).toEqual([axis, axis + 4]);
       expect(outputNorm).toBeCloseTo((Math.floor((row % 16) / 4) + 1) / 10, 6);
+    });
+    const tokens = await queryParquet('SELECT * FROM read_parquet($path)', {
+      path: store.sparsityTable('quarter', 'tokens'),
+    });
+    expect(tokens).toHaveLength(2 * 8);
+    for (const { occurrences, activationRatio } of tokens)
+      expect([occurrences, activationRatio]).toEqual([64, 0.25]);
+    const examples = await queryParquet(
+      'SELECT * FROM read_parquet($path) WHERE layer = 1 AND neuron = 6 ORDER BY rank',
+      { path: store.sparsityTable('quarter', 'examples') },
+    );
+    expect(examples).toHaveLength(4);
+    examples.forEach(({ context, position, start, tokens: shown, activations, activation }, rank) => {
+      expect([context, position, start]).toEqual([rank, 2, 0]);
+      expect(shown).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2]);
+      (activations as number[]).forEach((a, i) => expect(a).toBe(i % 4 === 2 ? activation : 0));
     });
     const positions = await queryParquet('SELECT * FROM read_parquet($path)', {
       path: store.sparsityTable('quarter', 'layers'),
@@ -176,6 +202,7 @@ const stories = '../shared/models/stories260K';
 
 describe.skipIf(!existsSync(stories))('stories260K, gated with SiLU (needs ../shared)', () => {
   test('a smooth activation fires everywhere, and its curve runs from 0 to 1', async () => {
+    await startBackend('auto');
     const model = await loadLanguageModel(stories);
     const story = 'Once upon a time, there was a little girl named Lily. She loved to play in the park. ';
     const report = await measureSparsity({
@@ -184,7 +211,7 @@ describe.skipIf(!existsSync(stories))('stories260K, gated with SiLU (needs ../sh
       model,
       text: { source: 'story', documents: [story.repeat(6)] },
       contextLength: 64,
-      cettTokens: 64,
+      sampleTokens: 64,
     });
     expect(report.model).toMatchObject({ name: 'stories260K', activation: 'silu', gated: true });
     const contexts = packTokens(model.tokenizer, [story.repeat(6)], 64, 1000);

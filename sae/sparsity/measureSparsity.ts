@@ -1,30 +1,28 @@
 /**
- * The lazy-neuron report of a model on a text (METHODS.md §4): sparsity/<name>/ with layers.parquet,
- * neurons.parquet, curves.parquet and, last, report.json.
+ * The lazy-neuron report of a model on a text (METHODS.md §4): sparsity/<name>/ with its tables and, last,
+ * report.json.
  *
- * What is counted streams through one forward pass over all tokens; CETT, which needs true products, is exact
- * on a sample of them. Every position counts, the first of each context included: the by-position table shows
- * how it differs.
+ * What is counted streams through one forward pass over all tokens; CETT and kernel alignment, which need true products,
+ * are exact on a sample of them. Every position counts, the first of each context included: the by-position
+ * table shows how it differs.
  */
 import { existsSync } from 'node:fs';
-import { packTokens } from '../models/packTokens.ts';
 import { LazyscopeError } from '../errors.ts';
-import { activations as activationFunctions } from '../models/activations.ts';
-import { nextTokenLosses } from '../models/crossEntropy.ts';
-import { blockHook } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { packTokens } from '../models/packTokens.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportSchema, type SparsityReport } from '../store/manifests.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { hostValues } from '../tensor/hostValues.ts';
 import { tf } from '../tensor/tf.ts';
-import { Cett, outputNorms, quotedRatio } from './cett.ts';
 import { promotedTokens } from './keyValueView.ts';
-import { LayerSample } from './layerSample.ts';
-import { NeuronFiring } from './neuronFiring.ts';
-import { streamActivations, type StreamedBatch } from './streamActivations.ts';
+import { labelAlignment } from './labelAlignment.ts';
+import { summariseLayer } from './layerSummary.ts';
+import { measureInterventions } from './measureInterventions.ts';
+import { modelFolding } from './modelFolding.ts';
+import { streamActivations } from './streamActivations.ts';
+import { StreamingMeasures } from './streamingMeasures.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
 export interface MeasureOptions {
@@ -38,39 +36,33 @@ export interface MeasureOptions {
   contextLength?: number;
   /** Tokens in a batch: the unit of the dynamic dead rate. */
   batchTokens?: number;
-  /** Tokens on which CETT is computed. */
-  cettTokens?: number;
+  /** Tokens on which CETT and kernel alignment are computed. */
+  sampleTokens?: number;
+  /** Also put neurons to rest and measure what it costs, on this many tokens. */
+  interventionTokens?: number;
+  /** The activation function the model was trained with, where it now runs with another. */
+  trainedActivation?: string;
   report?: Report;
   signal?: AbortSignal;
 }
 
 /** ε of `ratioAt`; the middle one is also counted neuron by neuron. */
-const thresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
-/** CETT at which the papers quote sparsity. */
-const quotedCett = 0.2;
-const sampleBytes = 256 * 2 ** 20;
+export const ratioThresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
+const examplesPerNeuron = 4;
+/** Enough for a mean; each path is a forward pass over `points` stretches. */
+const folding = { paths: 8, points: 33, tokens: 16 };
 
 /** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
   const seq = options.contextLength ?? Math.min(128, model.config.contextLength);
   await check(options, seq);
-  const contexts = packTokens(
-    model.tokenizer,
-    text.documents,
-    seq,
-    Math.floor((options.maxTokens ?? 65_536) / seq),
-  );
-  if (contexts.length === 0)
-    throw new LazyscopeError(
-      'bad_input',
-      `'${text.source}' does not fill one context of ${seq} tokens: give a longer text, a shorter context or a higher limit of tokens.`,
-    );
+  const contexts = packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
-    const measured = await stream(options, contexts, seq);
-    const layers = measured.firing.map((firing, layer) =>
-      measureLayer(options, layer, firing, measured.sample),
-    );
+    const measures = await stream(options, contexts, seq);
+    const foldings = modelFolding(model, contexts, seq, folding);
+    const layers = measures.firing.map((_, layer) => measureLayer(options, layer, measures, foldings[layer]));
+    const interventions = await rest(options, measures, contexts, seq);
     const report: SparsityReport = {
       version: 1,
       name,
@@ -80,16 +72,33 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
         folder: model.folder,
         activation: model.config.activation,
         gated: model.config.gated,
+        ...(options.trainedActivation ? { trainedActivation: options.trainedActivation } : {}),
       },
       text: text.source,
       tokens: contexts.length,
-      crossEntropy: measured.crossEntropy,
-      thresholds,
+      crossEntropy: measures.crossEntropy(),
+      thresholds: ratioThresholds,
       layers: layers.map(({ summary }) => summary),
+      depth: depthFigures(options, measures, contexts, seq),
+      ...(interventions ? { interventions } : {}),
     };
-    await writeReport(store, report, layers);
+    await writeReport(store, report, layers, contexts);
     return report;
   });
+}
+
+/** [contexts · seq]. */
+export function packContexts(
+  { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
+  seq: number,
+): Int32Array {
+  const contexts = packTokens(model.tokenizer, text.documents, seq, Math.floor(maxTokens / seq));
+  if (contexts.length === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${text.source}' does not fill one context of ${seq} tokens: give a longer text, a shorter context or a higher limit of tokens.`,
+    );
+  return contexts;
 }
 
 async function check({ store, name, model, text }: MeasureOptions, seq: number): Promise<void> {
@@ -107,91 +116,87 @@ async function check({ store, name, model, text }: MeasureOptions, seq: number):
   );
 }
 
-interface Measured {
-  firing: NeuronFiring[];
-  sample: LayerSample;
-  crossEntropy: number;
-}
-
-async function stream(options: MeasureOptions, contexts: Int32Array, seq: number): Promise<Measured> {
-  const { model, batchTokens = 2048, cettTokens = 512, report, signal } = options;
-  const { layers, neurons, gated } = model.config;
-  const sample = new LayerSample(contexts.length, { layers, neurons, size: cettTokens, bytes: sampleBytes });
-  const firing = Array.from(
-    { length: layers },
-    () => new NeuronFiring({ neurons, positions: seq, thresholds, neuronThreshold: 2 }),
-  );
-  const places = gated ? (['mlp.hook_pre', 'mlp.hook_post'] as const) : (['mlp.hook_post'] as const);
-  const hooks = firing.flatMap((_, layer) => places.map((place) => blockHook(layer, place)));
-  const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
-  let lossSum = 0;
-  let lossCount = 0;
-  const stage = `sparsity of ${model.name}`;
-  await streamActivations(model, contexts, { seq, batchContexts, hooks, stage, report, signal }, (batch) => {
-    for (let layer = 0; layer < layers; layer++) {
-      const activations = read(batch, layer, 'mlp.hook_post');
-      const gates = gated ? openGates(model, batch, layer) : undefined;
-      firing[layer].add({ tokens: batch.tokens, seq, activations, gates });
-      sample.add(layer, batch.firstToken, activations);
-    }
-    lossSum += summedLoss(batch);
-    lossCount += batch.contexts * (seq - 1);
+async function stream(
+  options: MeasureOptions,
+  contexts: Int32Array,
+  seq: number,
+): Promise<StreamingMeasures> {
+  const { model, batchTokens = 2048, sampleTokens = 512, report, signal } = options;
+  const measures = new StreamingMeasures(model, {
+    tokens: contexts.length,
+    seq,
+    thresholds: ratioThresholds,
+    sampleTokens,
+    examples: examplesPerNeuron,
   });
-  return { firing, sample, crossEntropy: lossSum / lossCount };
+  const stage = `sparsity of ${model.name}`;
+  const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
+  const { hooks } = measures;
+  await streamActivations(model, contexts, { seq, batchContexts, hooks, stage, report, signal }, (batch) =>
+    measures.add(batch),
+  );
+  return measures;
 }
 
-function read(batch: StreamedBatch, layer: number, place: 'mlp.hook_pre' | 'mlp.hook_post'): Float32Array {
-  const tensor = batch.activations.get(blockHook(layer, place));
-  if (!tensor) throw new TypeError(`the model gave no ${place} of layer ${layer}`);
-  return tensor.dataSync<'float32'>();
-}
-
-/** act(g): a gated MLP's hook_pre is g, and its hook_post, act(g) ⊙ u, says nothing certain about it. */
-function openGates(model: LanguageModel, batch: StreamedBatch, layer: number): Float32Array {
-  const pre = batch.activations.get(blockHook(layer, 'mlp.hook_pre'));
-  if (!pre) throw new TypeError(`the model gave no hook_pre of layer ${layer}`);
-  return hostValues(() => activationFunctions[model.config.activation].apply(pre));
-}
-
-/** −log p(next token), added up over the batch. */
-function summedLoss({ logits, ids }: StreamedBatch): number {
-  if (!logits) throw new TypeError('the model gave no logits');
-  return tf.tidy(() => nextTokenLosses(logits, ids).sum().dataSync<'float32'>()[0]);
+async function rest(
+  { model, interventionTokens: tokens, report, signal }: MeasureOptions,
+  { activationSample }: StreamingMeasures,
+  contexts: Int32Array,
+  seq: number,
+): Promise<SparsityReport['interventions']> {
+  if (tokens === undefined) return undefined;
+  return measureInterventions(model, activationSample.layers, { contexts, seq }, { tokens, report, signal });
 }
 
 function measureLayer(
   { model, report = silent }: MeasureOptions,
   layer: number,
-  firing: NeuronFiring,
-  sample: LayerSample,
+  measures: StreamingMeasures,
+  spaceFolding: number,
 ): MeasuredLayer {
-  const { neurons, d, layers } = model.config;
+  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures);
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
-  const rows = outputs.dataSync<'float32'>();
-  const cett = new Cett(sample.layers[layer], rows, { neurons, d });
-  try {
-    const curve = cett.curve();
-    report({ stage: `CETT of ${model.name}`, done: layer + 1, total: layers, unit: 'layers' });
-    return {
-      firing,
-      curve,
-      outputNorms: outputNorms(rows, neurons, d),
-      promoted: promotedTokens(outputs, unembedding),
-      summary: {
-        layer,
-        neurons,
-        activationRatio: firing.activationRatio(),
-        ratioAt: firing.ratioAt(),
-        deadRate: firing.deadRate(),
-        dynamicDeadRate: firing.dynamicDeadRate(),
-        cett: cett.at(cett.thresholdForResting(1 - quotedRatio)),
-        ratioAtCett: cett.solve(quotedCett, curve).activeRatio,
-        frequencyHistogram: firing.frequencyHistogram(),
-      },
-    };
-  } finally {
-    cett.dispose();
-    tf.dispose([outputs, unembedding]);
-  }
+  const promoted = promotedTokens(outputs, unembedding);
+  tf.dispose([outputs, unembedding]);
+  const total = model.config.layers;
+  report({ stage: `CETT of ${model.name}`, done: layer + 1, total, unit: 'layers' });
+  return {
+    firing: measures.firing[layer],
+    curve,
+    outputNorms,
+    promoted,
+    summary: { ...summary, spaceFolding },
+  };
 }
+
+/** The residual stream from the embedding to the last layer: its signal, and its alignment with what is read and what comes next. */
+function depthFigures(
+  { model }: MeasureOptions,
+  { signal, residualSample }: StreamingMeasures,
+  contexts: Int32Array,
+  seq: number,
+): SparsityReport['depth'] {
+  // The last token of a context has no next one.
+  const rows = Array.from(residualSample.places.keys()).filter(
+    (row) => residualSample.places[row] % seq !== seq - 1,
+  );
+  const inputs = Int32Array.from(rows, (row) => contexts[residualSample.places[row]]);
+  const targets = Int32Array.from(rows, (row) => contexts[residualSample.places[row] + 1]);
+  const { d } = model.config;
+  return signal.byDepth().map(({ meanSquared, variance }, depth) => {
+    const sample = new Float32Array(rows.length * d);
+    rows.forEach((row, at) =>
+      sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
+    );
+    return {
+      hook: depth === 0 ? 'hook_embed' : `blocks.${depth - 1}.hook_resid_post`,
+      meanSquared,
+      variance,
+      inputAlignment: orNull(labelAlignment(sample, d, inputs)),
+      targetAlignment: orNull(labelAlignment(sample, d, targets)),
+    };
+  });
+}
+
+const orNull = (value: number) => (Number.isFinite(value) ? value : null);

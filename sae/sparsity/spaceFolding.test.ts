@@ -43,3 +43,21 @@ test('paths include both ends; patterns of different size have no distance', () 
   expect(() => hammingDistance(new Uint8Array(2), new Uint8Array(3))).toThrow(/2 and 3 neurons/);
   expect(() => spaceFolding(patterns('0'))).toThrow(/two points or more/);
 });
+
+test('a linear network does not fold, however deep: each pre-activation is linear along the path', () => {
+  const random = Random.fromSeed(2);
+  const [d, layers] = [12, 4];
+  const weights = Array.from({ length: layers }, () => random.normals(d * d));
+  const biases = Array.from({ length: layers }, () => random.normals(d));
+  for (let round = 0; round < 20; round++) {
+    const path = straightPath(random.normals(d, 3), random.normals(d, 3), 65);
+    const patterns = path.map((x) => {
+      let h = Array.from(x);
+      return weights.flatMap((w, layer) => {
+        h = Array.from(biases[layer], (b, i) => h.reduce((sum, hk, k) => sum + w[i * d + k] * hk, b));
+        return h;
+      });
+    });
+    expect(spaceFolding(patterns.map(activationPattern))).toBeCloseTo(0, 12);
+  }
+});

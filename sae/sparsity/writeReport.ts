@@ -1,10 +1,16 @@
-/** Writes a sparsity report: three tables, and last report.json, which says that they are whole. */
+/** Writes a sparsity report: its tables, and last report.json, which says that they are whole. */
 import { rm } from 'node:fs/promises';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import type { SparsityReport } from '../store/manifests.ts';
 import { writeParquet } from '../store/parquet.ts';
-import { sparsityCurveColumns, sparsityLayerColumns, sparsityNeuronColumns } from '../store/tables.ts';
+import {
+  sparsityCurveColumns,
+  sparsityExampleColumns,
+  sparsityLayerColumns,
+  sparsityNeuronColumns,
+  sparsityTokenColumns,
+} from '../store/tables.ts';
 import type { CettPoint } from './cett.ts';
 import type { NeuronFiring } from './neuronFiring.ts';
 
@@ -23,6 +29,7 @@ export async function writeReport(
   store: StoreLayout,
   report: SparsityReport,
   layers: readonly MeasuredLayer[],
+  contexts: Int32Array,
 ): Promise<void> {
   const { name } = report;
   // A report of an earlier measurement must not vouch for the tables of this one.
@@ -30,6 +37,13 @@ export async function writeReport(
   await writeParquet(store.sparsityTable(name, 'layers'), sparsityLayerColumns, layers.map(byPosition));
   await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronColumns, layers.map(byNeuron));
   await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveColumns, layers.map(byThreshold));
+  await writeParquet(store.sparsityTable(name, 'tokens'), sparsityTokenColumns, layers.map(byToken));
+  await writeParquet(
+    store.sparsityTable(name, 'examples'),
+    sparsityExampleColumns,
+    layers.map((layer) => byExample(layer, contexts)),
+    { rowGroupSize: 8192 },
+  );
   await writeJsonAtomic(store.sparsityReport(name), report);
 }
 
@@ -63,5 +77,33 @@ function byThreshold({ summary, curve }: MeasuredLayer) {
     threshold: curve.map((point) => point.threshold),
     cett: curve.map((point) => point.cett),
     activeRatio: curve.map((point) => point.activeRatio),
+  };
+}
+
+function byToken({ summary, firing }: MeasuredLayer) {
+  const rows = firing.ratioByToken();
+  return {
+    layer: new Int32Array(rows.length).fill(summary.layer),
+    token: rows.map(({ token }) => token),
+    occurrences: rows.map(({ occurrences }) => occurrences),
+    activationRatio: rows.map(({ activationRatio }) => activationRatio),
+  };
+}
+
+function byExample({ summary, firing }: MeasuredLayer, contexts: Int32Array) {
+  const { positions } = firing;
+  const rows = Array.from({ length: summary.neurons }, (_, neuron) =>
+    firing.examples.of(neuron).map((example, rank) => ({ neuron, rank, ...example })),
+  ).flat();
+  return {
+    layer: new Int32Array(rows.length).fill(summary.layer),
+    neuron: rows.map(({ neuron }) => neuron),
+    rank: rows.map(({ rank }) => rank),
+    activation: rows.map(({ place, start, activations }) => activations[place - start]),
+    context: rows.map(({ place }) => Math.floor(place / positions)),
+    position: rows.map(({ place }) => place % positions),
+    start: rows.map(({ start }) => start % positions),
+    tokens: rows.map(({ start, activations }) => contexts.subarray(start, start + activations.length)),
+    activations: rows.map(({ activations }) => activations),
   };
 }

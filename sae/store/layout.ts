@@ -71,6 +71,10 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
 
+  loadings(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'loadings.parquet');
+  }
+
   comparisons() {
     return join(this.root, 'comparisons');
   }
@@ -96,7 +100,7 @@ export class StoreLayout {
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
-  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves') {
+  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples') {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 

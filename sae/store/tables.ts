@@ -50,6 +50,15 @@ export const exampleColumns = {
   activations: 'FLOAT[]',
 } as const satisfies TableDefinition;
 
+/** seed-<n>/loadings.parquet: the neurons that write along a latent's decoder row, strongest first. */
+export const loadingColumns = {
+  latent: 'INTEGER',
+  rank: 'INTEGER',
+  layer: 'INTEGER',
+  neuron: 'INTEGER',
+  cosine: 'DOUBLE',
+} as const satisfies TableDefinition;
+
 /** comparisons/<name>/matches.parquet: one row a latent of a; −1 where b has no counterpart. */
 export const matchColumns = {
   latent: 'INTEGER',
@@ -97,6 +106,29 @@ export const sparsityNeuronColumns = {
   /** Tokens on which |a| was largest, strongest first, and tokens it writes (W_down[:,i]·W_U). */
   topTokens: 'INTEGER[]',
   promotedTokens: 'INTEGER[]',
+} as const satisfies TableDefinition;
+
+/** sparsity/<name>/tokens.parquet: activation ratio by token id, of those that occurred. */
+export const sparsityTokenColumns = {
+  layer: 'INTEGER',
+  token: 'INTEGER',
+  occurrences: 'INTEGER',
+  activationRatio: 'DOUBLE',
+} as const satisfies TableDefinition;
+
+/** sparsity/<name>/examples.parquet: the stretches of text on which a neuron is strongest. */
+export const sparsityExampleColumns = {
+  layer: 'INTEGER',
+  neuron: 'INTEGER',
+  rank: 'INTEGER',
+  /** a at the peak. */
+  activation: 'DOUBLE',
+  context: 'INTEGER',
+  /** Position of the peak in its context, and of the first token shown. */
+  position: 'INTEGER',
+  start: 'INTEGER',
+  tokens: 'INTEGER[]',
+  activations: 'FLOAT[]',
 } as const satisfies TableDefinition;
 
 /** sparsity/<name>/curves.parquet: CETT against sparsity, per layer. */

@@ -23,9 +23,17 @@ export function modelFolder(store: StoreLayout, model: string): string {
   return found;
 }
 
-export async function loadModel(store: StoreLayout, model: string): Promise<LanguageModel> {
+/** Another activation function than the model was trained with goes in by name. */
+export async function loadModel(
+  store: StoreLayout,
+  model: string,
+  { replaceActivation }: { replaceActivation?: string } = {},
+): Promise<LanguageModel> {
   const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
-  return loadLanguageModel(modelFolder(store, model));
+  const { parseActivation } = await import('../../sae/models/activations.ts');
+  return loadLanguageModel(modelFolder(store, model), {
+    replaceActivation: replaceActivation === undefined ? undefined : parseActivation(replaceActivation),
+  });
 }
 
 /** The model a capture was made with; when its folder has moved, one of the same name. */

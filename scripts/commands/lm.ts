@@ -44,6 +44,13 @@ interface TrainOptions {
   validationSequences?: number;
   validateEvery?: number;
   seed?: number;
+  initialisation?: 'gpt2' | 'lsuv';
+  task?: 'text' | 'random-labels' | 'random-inputs';
+  l1Coefficient?: number;
+  l1Stages?: number;
+  l1Start?: number;
+  thresholdShift?: number;
+  emergence?: number;
   checkpointEvery?: number;
 }
 
@@ -58,7 +65,11 @@ function trainModel(): Command {
       oneOf(['gpt2', 'llama']),
       'gpt2' as const,
     )
-    .option('--activation <name>', "the MLP's: relu, gelu, silu …", 'relu')
+    .option(
+      '--activation <name>',
+      "the MLP's: relu, relu2, gelu, silu … (a wrong name lists them all), or reglu, geglu, swiglu, reglu2 for a gated one",
+      'relu',
+    )
     .option('--vocabulary <n>', 'tokens to learn', positiveInteger, 4096)
     .option('--d <n>', 'width of the residual stream', positiveInteger)
     .option('--layers <n>', 'blocks', positiveInteger)
@@ -75,16 +86,32 @@ function trainModel(): Command {
     .option('--validation-sequences <n>', 'held-out contexts the validation loss is of', positiveInteger)
     .option('--validate-every <steps>', 'steps between validation losses', positiveInteger)
     .option('--seed <n>', 'of the initial weights and the order of the text', wholeNumber)
+    .option('--initialisation <name>', 'of the weights: gpt2 or lsuv', oneOf(['gpt2', 'lsuv']))
+    .option(
+      '--task <name>',
+      'text, or random-labels or random-inputs in its place',
+      oneOf(['text', 'random-labels', 'random-inputs']),
+    )
+    .option(
+      '--l1-coefficient <λ>',
+      "of ProSparse's progressive L1 on the MLPs' activations",
+      nonNegativeNumber,
+    )
+    .option('--l1-stages <n>', 'stages in which λ rises', positiveInteger)
+    .option('--l1-start <share>', 'of the steps before the first stage', fraction)
+    .option('--threshold-shift <τ>', 'makes a relu model FATReLU(τ) at the end', nonNegativeNumber)
+    .option('--emergence <n>', 'measure sparsity n times while it trains, in training.json', positiveInteger)
     .option('--checkpoint-every <steps>', 'steps between checkpoints, besides one a minute', positiveInteger)
     .option('--resume', 'go on from the last checkpoint');
   return withCommonOptions(command).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
-      const { text, name, resume, vocabulary, checkpointEvery, activation } = given;
-      const { parseActivation } = await import('../../sae/models/activations.ts');
+      const { text, name, resume, vocabulary, checkpointEvery, emergence } = given;
       const { tokenizeCorpus } = await import('../../sae/models/tokenizeCorpus.ts');
       const { trainLanguageModel } = await import('../../sae/models/trainLanguageModel.ts');
-      const { languageModelTrainingSchema } = await import('../../sae/models/languageModelTraining.ts');
-      const known = parseActivation(activation);
+      const { languageModelTrainingDefaults, languageModelTrainingSchema } =
+        await import('../../sae/models/languageModelTraining.ts');
+      const { emergenceObserver } = await import('../../sae/sparsity/emergence.ts');
+      const chosenMlp = await mlpOf(given);
       const folder = session.store.model(name);
       const corpus = await tokenizeCorpus({
         text,
@@ -98,7 +125,10 @@ function trainModel(): Command {
       const trained = await trainLanguageModel({
         corpus,
         folder,
-        config: { ...chosen, activation: known, vocabularySize: vocabulary },
+        config: { ...chosen, ...chosenMlp, vocabularySize: vocabulary },
+        ...(emergence === undefined
+          ? {}
+          : { observer: emergenceObserver(given.steps ?? languageModelTrainingDefaults.steps, emergence) }),
         resume,
         ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
         report: session.report,
@@ -113,8 +143,18 @@ function trainModel(): Command {
   );
 }
 
+/** Family and activation function: a gated form's name stands for both. */
+async function mlpOf({ family, activation }: TrainOptions) {
+  const { gatedForms, parseActivation } = await import('../../sae/models/activations.ts');
+  const gated = Object.entries(gatedForms).find(([form]) => form === activation);
+  return gated
+    ? ({ family: 'llama', activation: gated[1] } as const)
+    : { family, activation: parseActivation(activation) };
+}
+
 interface GenerateOptions {
   model: string;
+  replaceActivation?: string;
   prompt: string;
   maxNewTokens: number;
   temperature: number;
@@ -131,6 +171,7 @@ function generateText(): Command {
       'a model of the data folder or the package, or a Hugging Face folder',
     )
     .requiredOption('--prompt <text>', 'what the text begins with')
+    .option('--replace-activation <name>', 'run it with another activation function, to see what breaks')
     .option('--max-new-tokens <n>', 'tokens to write', positiveInteger, 100)
     .option('--temperature <t>', '0 takes the likeliest token', nonNegativeNumber, 0)
     .option('--top-k <n>', 'draw from the n likeliest only', positiveInteger)
@@ -140,8 +181,8 @@ function generateText(): Command {
     runCommand(command, async (session) => {
       const { generate } = await import('../../sae/models/generate.ts');
       await session.startBackend();
-      const model = await loadModel(session.store, given.model);
-      const { model: _model, prompt, ...options } = given;
+      const model = await loadModel(session.store, given.model, given);
+      const { model: _model, replaceActivation: _, prompt, ...options } = given;
       const started = performance.now();
       const { maxNewTokens: total } = given;
       let done = 0;

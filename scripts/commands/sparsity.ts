@@ -1,9 +1,10 @@
-/** `lazyscope sparsity`: how lazy the neurons of a model are on a text. */
+/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what it costs to let them rest. */
 import { Command } from 'commander';
 import type { SparsityReport } from '../../sae/store/manifests.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
+import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 
 interface Options {
@@ -12,11 +13,17 @@ interface Options {
   name?: string;
   maxTokens: number;
   contextLength?: number;
+  replaceActivation?: string;
+  interventions: boolean;
+  interventionTokens: number;
+  against?: string;
 }
 
 export function sparsityCommand(): Command {
   const command = new Command('sparsity')
-    .description("measure the activation sparsity of a model's MLP neurons on a text")
+    .description(
+      "measure the activation sparsity of a model's MLP neurons on a text, and what resting them costs",
+    )
     .requiredOption(
       '--model <name|folder>',
       'a model of the data folder or the package, or a Hugging Face folder',
@@ -24,26 +31,121 @@ export function sparsityCommand(): Command {
     .requiredOption('--text <file|dataset>', 'a UTF-8 file, dataset:moby-dick or dataset:sotu')
     .option('--name <name>', "of the report; by default the model's")
     .option('--max-tokens <n>', 'tokens to measure on', positiveInteger, 65_536)
-    .option('--context-length <tokens>', 'tokens a context', positiveInteger);
+    .option('--context-length <tokens>', 'tokens a context', positiveInteger)
+    .option('--replace-activation <name>', 'run it with another activation function, to see what breaks')
+    .option('--no-interventions', 'count only: no PPL-p %, trade-off and robustness')
+    .option('--intervention-tokens <n>', 'tokens that perplexity is measured on', positiveInteger, 4096)
+    .option('--against <name|folder>', 'a second model, to say how differently the two predict');
   return withCommonOptions(command).action((given: Options) =>
     runCommand(command, async (session) => {
       const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
       const { readText } = await import('../../sae/activations/text.ts');
       const text = await readText(given.text);
       await session.startBackend();
-      const model = await loadModel(session.store, given.model);
+      const model = await loadModel(session.store, given.model, given);
+      const trained =
+        given.replaceActivation === undefined ? undefined : await trainedActivation(session, given);
       const report = await measureSparsity({
         store: session.store,
-        name: given.name ?? model.name,
+        name: given.name ?? (trained ? `${model.name}-as-${model.config.activation}` : model.name),
         model,
         text,
         maxTokens: given.maxTokens,
-        contextLength: given.contextLength,
+        ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
+        ...(given.interventions ? { interventionTokens: given.interventionTokens } : {}),
+        ...(trained ? { trainedActivation: trained } : {}),
         report: session.report,
         signal: session.signal,
       });
-      return { document: report, text: sparsityTable(report) };
+      const difference =
+        given.against === undefined ? undefined : await compareWith(session, given, model, text);
+      return {
+        document: {
+          ...sparsityDocument(report),
+          ...(difference ? { predictionDifference: difference } : {}),
+        },
+        text: [
+          sparsityTable(report),
+          ...(report.interventions ? [pplTable(report), tradeoffTable(report)] : []),
+          ...(difference
+            ? [
+                `Against ${given.against}: ${percent(difference.totalVariation)} of the probability elsewhere, another likeliest token in ${percent(difference.disagreement)} of the predictions.`,
+              ]
+            : []),
+        ].join('\n\n'),
+      };
     }),
+  );
+}
+
+/** What config.json says, before the replacement. */
+async function trainedActivation({ store }: Session, { model }: Options): Promise<string> {
+  const whole = await loadModel(store, model);
+  const { activation } = whole.config;
+  whole.dispose();
+  return activation;
+}
+
+async function compareWith(
+  { store }: Session,
+  given: Options,
+  model: Awaited<ReturnType<typeof loadModel>>,
+  text: { source: string; documents: readonly string[] },
+) {
+  const { packContexts } = await import('../../sae/sparsity/measureSparsity.ts');
+  const { predictionDifference } = await import('../../sae/sparsity/predictionDifference.ts');
+  const other = await loadModel(store, given.against!);
+  const seq = given.contextLength ?? Math.min(128, model.config.contextLength, other.config.contextLength);
+  const contexts = packContexts({ model, text, maxTokens: given.interventionTokens }, seq);
+  const difference = predictionDifference(model, other, contexts, seq);
+  other.dispose();
+  return { model: other.name, ...difference };
+}
+
+/** The report with its lists as the names they stand for: thresholds and shares of resting neurons become keys. */
+export function sparsityDocument({ interventions, thresholds, layers, ...report }: SparsityReport) {
+  return {
+    ...report,
+    thresholds,
+    layers: layers.map(({ ratioAt, cettAtResting, ...layer }) => ({
+      ...layer,
+      ratioAt: Object.fromEntries(thresholds.map((threshold, i) => [threshold, ratioAt[i]])),
+      cettAtRatio: Object.fromEntries((cettAtResting ?? []).map(({ resting, cett }) => [1 - resting, cett])),
+    })),
+    ...(interventions
+      ? {
+          pplP: interventions.pplP,
+          tradeoff: interventions.tradeoff,
+          robustness: interventions.robustness,
+          perplexity: interventions.perplexity,
+          multiplyAdds: interventions.multiplyAdds,
+        }
+      : {}),
+  };
+}
+
+function pplTable({ interventions }: SparsityReport): string {
+  return table(
+    ['perplexity may rise by', 'CETT', 'active', 'perplexity'],
+    interventions!.pplP.map(({ p, cett, ratio, perplexity }) => [
+      `${p} %`,
+      figure(cett),
+      percent(ratio),
+      figure(perplexity, 2),
+    ]),
+  );
+}
+
+function tradeoffTable({ interventions }: SparsityReport): string {
+  return table(
+    ['method', 'set', 'resting', 'perplexity', 'multiply-adds saved (MLP)'],
+    interventions!.tradeoff.map(({ method, setting, value, rank, sparsity, perplexity, savedOfMlp }) => [
+      method + (rank === undefined ? '' : `, rank ${rank}`),
+      setting === undefined ? '' : `${setting} = ${Number(value?.toPrecision(3))}`,
+      percent(sparsity),
+      figure(perplexity, 2),
+      percent(savedOfMlp),
+    ]),
   );
 }
 

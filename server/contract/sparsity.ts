@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { SparsityReport } from '../../sae/store/manifests.ts';
 import { pageFields } from './tokens.ts';
-import type { TokenText } from './tokens.ts';
+import type { Dictionary, TokenText } from './tokens.ts';
+import type { Example } from './features.ts';
 
 export interface SparsityRow {
   name: string;
@@ -58,3 +59,84 @@ export interface NeuronRow {
 }
 
 export const sparsityCompareInput = z.object({ names: z.array(z.string().min(1)).min(1).max(8) });
+
+export const neuronInput = z.object({
+  name: z.string().min(1),
+  layer: z.int().nonnegative(),
+  neuron: z.int().nonnegative(),
+});
+export type NeuronInput = z.infer<typeof neuronInput>;
+
+/** A latent whose decoder row is near what the neuron writes. */
+export interface NeuronFeature extends Dictionary {
+  latent: number;
+  cosine: number;
+  density: number;
+  /** Share of the compared other seeds in which it is shared; null when none is compared. */
+  stability: number | null;
+  promoted: TokenText[];
+}
+
+export interface NeuronDetail extends NeuronRow {
+  report: string;
+  model: string;
+  activation: string;
+  /** Neurons of the layer, and how many of them fire less often. */
+  neurons: number;
+  lazier: number;
+  /** Empty in reports made before examples were kept. */
+  examples: Example[];
+  features: NeuronFeature[];
+}
+
+export const carriersInput = z.object({
+  name: z.string().min(1),
+  run: z.string().min(1),
+  seed: z.int().nonnegative(),
+});
+export type CarriersInput = z.infer<typeof carriersInput>;
+
+/** The join of a dictionary with the neurons that write its latents. */
+export interface Carriers extends Dictionary {
+  report: string;
+  hook: string;
+  /** Other seeds of the same configuration it was compared with; 0 leaves stability null. */
+  compared: number;
+  /** Live latents, each with its strongest neuron. */
+  latent: number[];
+  layer: number[];
+  neuron: number[];
+  cosine: number[];
+  /** Firing frequency of that neuron. */
+  frequency: number[];
+  stability: (number | null)[];
+  /** By stability, ascending: latents, and means over them of |cosine|, of the frequency of the strongest neuron, and of the kept neurons weighted by cosine². */
+  groups: {
+    stability: number;
+    latents: number;
+    cosine: number;
+    frequency: number;
+    weightedFrequency: number;
+  }[];
+  /** Spearman's rank correlation of stability with frequency; null where either does not vary. */
+  correlation: number | null;
+}
+
+export interface EmergenceCurve {
+  model: string;
+  activation: string;
+  gated: boolean;
+  layers: number;
+  neurons: number;
+  parameters: number;
+  seed: number;
+  tokens: number[];
+  crossEntropy: number[];
+  /** [observation][layer] */
+  activationRatio: number[][];
+  /** Share with |a| above the middle threshold, by which smooth functions can be told apart. */
+  ratioAt: number[][];
+  deadRate: number[][];
+  /** Fitted to the mean activation ratio where it is exact, to ratioAt where it is not; null with too few observations. */
+  law: { form: string; alpha: number; c: number; b: number; limit: number; r2: number } | null;
+}

@@ -42,7 +42,7 @@ export async function listSparsity({ store, log }: ServerContext): Promise<Spars
   });
 }
 
-async function reportOf({ store }: ServerContext, name: string): Promise<SparsityReport> {
+export async function reportOf({ store }: ServerContext, name: string): Promise<SparsityReport> {
   const path = store.sparsityReport(name);
   if (!existsSync(path))
     throw new LazyscopeError('not_found', `There is no sparsity report '${name}': see the list of reports.`);
@@ -97,7 +97,7 @@ const sortColumns = {
   outputNorm: '"outputNorm"',
 } as const satisfies Record<NeuronListInput['sort'], string>;
 
-const neuronSchema = z.object({
+export const neuronSchema = z.object({
   layer: z.number(),
   neuron: z.number(),
   frequency: z.number(),

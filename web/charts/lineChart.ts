@@ -16,6 +16,10 @@ export interface LineChartOptions extends ChartSize {
   y: { label: string; format: (value: number) => string; domain?: [number, number] };
   /** A reference line across, with its caption. */
   level?: { y: number; caption: string };
+  /** A dot at each point, where there are few. */
+  dots?: boolean;
+  /** The line on which y is x. */
+  diagonal?: boolean;
 }
 
 interface Point {
@@ -71,6 +75,21 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
                 fill: 'var(--ink-2)',
               }),
             ]
+          : []),
+        ...(options.diagonal
+          ? [
+              Plot.link([0], {
+                x1: 0,
+                y1: 0,
+                x2: 1,
+                y2: 1,
+                stroke: 'var(--ink-3)',
+                strokeDasharray: '3 3',
+              }),
+            ]
+          : []),
+        ...(options.dots
+          ? lines.map((line) => Plot.dot(line.points, { x: 'x', y: 'y', r: 2.4, fill: line.colour }))
           : []),
         ...lines.map((line) =>
           Plot.line(line.points, {

@@ -1,6 +1,7 @@
 'use client';
 import { useRouter } from 'next/navigation';
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { saveCsv } from '../client/saveCsv.ts';
 import { saveSvg } from '../client/saveSvg.ts';
 import type { ChartSize } from '../charts/chartFrame.ts';
 import styles from './ChartFigure.module.css';
@@ -19,6 +20,7 @@ export function ChartFigure<Data>({
   height = 240,
   bare = false,
   name,
+  csv,
   overlay,
 }: {
   title: ReactNode;
@@ -32,6 +34,8 @@ export function ChartFigure<Data>({
   bare?: boolean;
   /** File name of the exported picture, without its ending. */
   name: string;
+  /** The data as CSV, where they can be saved beside the picture. */
+  csv?: (data: Data) => string;
   /** Drawn over the chart: a slider, a marker. */
   overlay?: ReactNode;
 }) {
@@ -72,18 +76,31 @@ export function ChartFigure<Data>({
           </figcaption>
           {bare && legend}
         </div>
-        <button
-          type="button"
-          className={styles.save}
-          aria-label={`Save “${name}” as SVG`}
-          title="Save as SVG"
-          onClick={() => {
-            const picture = place.current?.querySelector('svg');
-            if (picture) saveSvg(picture, name);
-          }}
-        >
-          <Icon name="download" />
-        </button>
+        <div className={styles.saves}>
+          {csv && (
+            <button
+              type="button"
+              className={styles.save}
+              aria-label={`Save the data of “${name}” as CSV`}
+              title="Save the data as CSV"
+              onClick={() => saveCsv(csv(data), name)}
+            >
+              <Icon name="table" />
+            </button>
+          )}
+          <button
+            type="button"
+            className={styles.save}
+            aria-label={`Save “${name}” as SVG`}
+            title="Save as SVG"
+            onClick={() => {
+              const picture = place.current?.querySelector('svg');
+              if (picture) saveSvg(picture, name);
+            }}
+          >
+            <Icon name="download" />
+          </button>
+        </div>
       </div>
       {!bare && legend}
       <div className={styles.stage} style={{ minHeight: height }}>

@@ -88,7 +88,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
       )}
       <Panel
         title="Neurons"
-        note="The laziest first. Fires on: tokens of the text that wake it. Writes: tokens its output points to."
+        note="The laziest first. Fires on: tokens of the text that wake it. Writes: tokens its output points to. A number opens the neuron."
         flush
       >
         <Loaded
@@ -103,7 +103,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
             <>
               <DataTable
                 caption={`Neurons of layer ${layer}`}
-                columns={columnsOf(colour, middle)}
+                columns={columnsOf(name, colour, middle)}
                 rows={page.rows}
                 rowKey={(row) => String(row.neuron)}
                 dim={neurons.isPlaceholderData}
@@ -128,9 +128,15 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
   );
 }
 
-function columnsOf(colour: string, threshold: number | undefined): Column<NeuronRow>[] {
+function columnsOf(report: string, colour: string, threshold: number | undefined): Column<NeuronRow>[] {
   return [
-    { key: 'neuron', header: 'Neuron', numeric: true, sort: 'neuron', render: (row) => row.neuron },
+    {
+      key: 'neuron',
+      header: 'Neuron',
+      numeric: true,
+      sort: 'neuron',
+      render: (row) => <Link href={paths.neuron(report, row.layer, row.neuron)}>{row.neuron}</Link>,
+    },
     {
       key: 'frequency',
       header: <Term of="frequency" />,

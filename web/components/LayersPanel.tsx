@@ -71,6 +71,22 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
       render: (row) => heat(row.dynamicDeadRate),
     },
   ];
+  if (report.layers.some((layer) => layer.attentionOverload !== undefined))
+    columns.push({
+      key: 'overload',
+      header: <Term of="attentionOverload">Overload</Term>,
+      numeric: true,
+      from: 640,
+      render: (row) => (row.attentionOverload === undefined ? '–' : heat(row.attentionOverload)),
+    });
+  if (report.layers.some((layer) => layer.spaceFolding !== undefined))
+    columns.push({
+      key: 'folding',
+      header: <Term of="spaceFolding">Folding</Term>,
+      numeric: true,
+      from: 640,
+      render: (row) => (row.spaceFolding === undefined ? '–' : heat(row.spaceFolding)),
+    });
   return (
     <Panel
       title={`${architectureName(report.model.activation)}: ${report.name}`}

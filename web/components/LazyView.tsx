@@ -1,10 +1,14 @@
 'use client';
+import Link from 'next/link';
 import { useMemo } from 'react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
 import { useUrlState } from '../client/useUrlState.ts';
+import { paths } from '../format/paths.ts';
 import { architectureColour } from '../format/architecture.ts';
+import { CarriersPanel } from './CarriersPanel.tsx';
 import { CettPanel } from './CettPanel.tsx';
+import { DepthPanel } from './DepthPanel.tsx';
 import { EmptyState } from './EmptyState.tsx';
 import { FrequencyPanel } from './FrequencyPanel.tsx';
 import { LayersPanel } from './LayersPanel.tsx';
@@ -12,6 +16,8 @@ import { Loaded } from './Loaded.tsx';
 import { PageHeader } from './PageHeader.tsx';
 import { PositionPanel } from './PositionPanel.tsx';
 import { ReportChoice } from './ReportChoice.tsx';
+import { RobustnessPanel } from './RobustnessPanel.tsx';
+import { TradeoffPanel } from './TradeoffPanel.tsx';
 import { Skeleton } from './Skeleton.tsx';
 
 const defaults = { reports: '', layer: 'all' };
@@ -37,7 +43,14 @@ export function LazyView() {
   );
   return (
     <>
-      <PageHeader title="Lazy neurons">
+      <PageHeader
+        title="Lazy neurons"
+        actions={
+          <Link href={paths.emergence()} className="button">
+            Emergence in training
+          </Link>
+        }
+      >
         How few neurons of each MLP a token wakes, and what it costs to let the others rest.
       </PageHeader>
       <Loaded query={list} skeleton={<Skeleton height={420} />}>
@@ -71,7 +84,17 @@ export function LazyView() {
                       layer={state.layer}
                       change={(layer) => change({ layer })}
                     />
+                    <TradeoffPanel reports={reports} colours={colours} />
                     <CettPanel reports={reports} colours={colours} />
+                    {reports.map((detail) => (
+                      <RobustnessPanel
+                        key={detail.report.name}
+                        detail={detail}
+                        colour={colours[detail.report.name] ?? 'var(--other)'}
+                      />
+                    ))}
+                    <CarriersPanel reports={reports} />
+                    <DepthPanel reports={reports} colours={colours} />
                     <PositionPanel reports={reports} colours={colours} />
                   </>
                 )}

@@ -90,6 +90,56 @@ export const glossary = {
     term: '‖W_down‖',
     meaning: 'Norm of what one unit of the neuron’s activation writes to the residual stream.',
   },
+  pplP: {
+    term: 'PPL-p %',
+    meaning:
+      'One CETT for all layers, as large as it may be for perplexity to rise by at most p percent; the share of neurons still active there.',
+    source: 'Luo et al., Sparsing Law, arXiv 2411.02335',
+  },
+  tradeoff: {
+    term: 'Methods',
+    meaning:
+      'CETT: contributions below a layer’s threshold rest. Magnitude and TEAL: |a| below one threshold for all layers, or a share in each. Top-k: all but the k largest. Spark: pre-activations below mean + std · Φ⁻¹(1 − k/n). FATReLU: activations below T. R-Sparse: TEAL, with what rests sent through a few directions. Circa: sign faults near 0. Random: the control.',
+  },
+  ece: {
+    term: 'Expected calibration error',
+    meaning:
+      'Predictions binned by the probability of the likeliest token: the mean gap between a bin’s confidence and its accuracy.',
+    source: 'Guo et al., arXiv 1706.04599',
+  },
+  alignment: {
+    term: 'Kernel alignment (CKA)',
+    meaning:
+      'How far tokens with the same label lie together and apart from others: 0 not at all, 1 entirely.',
+    source: 'Kornblith et al., arXiv 1905.00414',
+  },
+  signal: {
+    term: 'Signal propagation',
+    meaning:
+      'Of each token’s residual vector, the variance over its components and its squared mean, averaged over tokens.',
+    source: 'Brock et al., arXiv 2101.08692',
+  },
+  attentionOverload: {
+    term: 'Entropic overload',
+    meaning: 'Share of attention heads whose entropy is above three quarters of the largest possible.',
+    source: 'ReLU’s Revival, arXiv 2410.09637',
+  },
+  spaceFolding: {
+    term: 'Space folding',
+    meaning:
+      'Along a straight path between two inputs, how much of the way the activation pattern walks comes back towards its start: 0 for a linear network.',
+    source: 'The Space Between: On Folding, Symmetries and Sampling',
+  },
+  loading: {
+    term: 'Loading',
+    meaning: 'Cosine of a latent’s decoder row with what a neuron writes, its row of W_down.',
+  },
+  law: {
+    term: 'Law of emergence',
+    meaning:
+      'Where zeros are exact, the active share falls as exp(−c·D^α + b) + A₀; for smooth functions it rises as A₀ − c/D^α.',
+    source: 'Luo et al., Sparsing Law, arXiv 2411.02335',
+  },
   frequency: { term: 'Frequency', meaning: 'Share of tokens on which the neuron is not exactly zero.' },
 } as const satisfies Record<string, GlossaryEntry>;
 

@@ -12,5 +12,7 @@ export const paths = {
   comparison: (name: string) => `/compare/${part(name)}`,
   lazy: () => '/lazy',
   layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
+  neuron: (report: string, layer: number, neuron: number) => `/lazy/${part(report)}/${layer}/${neuron}`,
+  emergence: () => '/lazy/emergence',
   jobs: () => '/jobs',
 } as const;

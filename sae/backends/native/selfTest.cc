@@ -33,6 +33,9 @@ int64_t lazyscope_cross_entropy(const float*, const int32_t*, float*, int64_t, i
 void lazyscope_cross_entropy_grad(const float*, const int32_t*, const float*, float*, int64_t, int64_t);
 void lazyscope_attention(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
 void lazyscope_attention_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
+int64_t lazyscope_firing_chunk();
+void lazyscope_firing(const float*, const float*, const float*, int64_t, int64_t, const float*, int32_t, int32_t, int32_t*, int32_t*, float*, int32_t*, int32_t*, int32_t*, int32_t*);
+void lazyscope_attention_entropy(const float*, float*, int64_t, int64_t);
 void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
 void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
 double lazyscope_sum_of_squares(const float*, int64_t);
@@ -237,6 +240,26 @@ static void autoencoders() {
   }
 }
 
+static void firing() {
+  for (int64_t neurons : {1, 63, 64, 200}) {
+    const int64_t rows = 9, chunk = lazyscope_firing_chunk(), chunks = (neurons + chunk - 1) / chunk;
+    Array<> a(rows * neurons), gates(rows * neurons), bar(neurons, false), sum(neurons), thresholds(2, false);
+    thresholds[1] = 1;
+    for (int64_t i = 0; i < rows * neurons; i += 3) gates[i] = 0;
+    Array<int32_t> fired(neurons), fired_at(neurons), levels(3), row_fired(rows), over(rows * neurons), counts(chunks);
+    lazyscope_firing(a, gates, bar, rows, neurons, thresholds, 2, 1, fired, fired_at, sum, levels, row_fired, over, counts);
+    int64_t all = 0, by_row = 0, by_level = 0;
+    for (int64_t i = 0; i < neurons; i++) all += fired[i];
+    for (int64_t r = 0; r < rows; r++) by_row += row_fired[r];
+    for (int e = 0; e < 3; e++) by_level += levels[e];
+    check(all == by_row && all == by_level, "firing counts");
+  }
+  for (int64_t seq : {1, 2, 7, 33}) {
+    Array<> pattern(6 * seq * seq), sums(6);
+    lazyscope_attention_entropy(pattern, sums, 6, seq);
+  }
+}
+
 int main() {
   for (int threads : {1, 4}) {
     lazyscope_set_threads(threads);
@@ -246,6 +269,7 @@ int main() {
     movement();
     language_model();
     autoencoders();
+    firing();
   }
   // Two callers at once: the second runs on its own thread.
   std::thread other(products);

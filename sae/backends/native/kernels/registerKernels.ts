@@ -9,6 +9,7 @@ import { languageModelKernels } from './languageModel.ts';
 import { movementKernels } from './movement.ts';
 import { productKernels } from './product.ts';
 import { reductionKernels } from './reduction.ts';
+import { sparsityKernels } from './sparsity.ts';
 
 /** These share memory by TF.js's own reference count, so they need no guard. */
 const sharing = new Set(['Identity', 'Reshape', 'ExpandDims']);
@@ -24,6 +25,7 @@ export function nativeKernels(backend: NativeBackend, library: NativeLibrary): N
     ...indexingKernels(context),
     ...languageModelKernels(context),
     ...activationKernels(context),
+    ...sparsityKernels(context),
   };
 }
 

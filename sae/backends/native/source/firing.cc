@@ -1,0 +1,137 @@
+// Who fires: the counts behind every sparsity measure, in one pass over the activations of a block of tokens
+// (sae/ops/firingCounts.ts says what each output is). Columns are cut into chunks of `chunk` neurons; what all chunks
+// share (entries by level, neurons a row) is added up in integers, so the order does not matter.
+#include <algorithm>
+
+#include "functions.h"
+#include "pool.h"
+
+namespace lazyscope {
+namespace {
+
+constexpr int64_t chunk = 64;
+constexpr int vectors = chunk / W;
+constexpr int maxLevels = 16;
+
+inline bool any(ivec mask) {
+  uint64_t words[sizeof(ivec) / 8];
+  std::memcpy(words, &mask, sizeof(mask));
+  uint64_t all = 0;
+  for (uint64_t word : words) all |= word;
+  return all != 0;
+}
+
+inline int32_t total(ivec v) {
+  int32_t s = 0;
+  for (int i = 0; i < W; i++) s += v[i];
+  return s;
+}
+
+struct Block {
+  const float *a, *gates, *bar, *thresholds;
+  int64_t rows, neurons;
+  int32_t levels, neuronLevel;
+  int32_t *fired, *firedAt, *levelCounts, *rowFired, *over, *overCounts;
+  float* sum;
+};
+
+void count_columns(const Block& b, int64_t first) {
+  const int64_t columns = std::min(chunk, b.neurons - first), last = first + columns;
+  int32_t* over = b.over + first * b.rows;
+  int32_t found = 0;
+  ivec fired[vectors] = {}, firedAt[vectors] = {}, exceeded[maxLevels] = {};
+  vec sums[vectors] = {};
+  for (int64_t row = 0; row < b.rows; row++) {
+    const float* a = b.a + row * b.neurons;
+    const float* gates = b.gates + row * b.neurons;
+    ivec here = {};
+    for (int v = 0; v < vectors; v++) {
+      const int64_t i = first + v * W;
+      if (i >= last) break;
+      const int64_t lanes = std::min<int64_t>(W, last - i);
+      const vec x = lanes == W ? load(a + i) : load_part(a + i, lanes);
+      const vec g = lanes == W ? load(gates + i) : load_part(gates + i, lanes);
+      const vec bar = lanes == W ? load(b.bar + i) : load_part(b.bar + i, lanes);
+      // A true lane is −1; the missing lanes of a last vector have gate 0 and never fire.
+      const ivec on = g != 0.0f;
+      if (!any(on)) continue;
+      const vec magnitude = abs(x);
+      here -= on;
+      fired[v] -= on;
+      sums[v] += select(on, x, vec{});
+      for (int32_t e = 0; e < b.levels; e++) {
+        const ivec above = (magnitude > b.thresholds[e]) & on;
+        exceeded[e] -= above;
+        if (e == b.neuronLevel) firedAt[v] -= above;
+      }
+      const ivec news = (magnitude > bar) & on;
+      if (any(news))
+        for (int64_t lane = 0; lane < lanes; lane++)
+          if (news[lane]) over[found++] = int32_t(row * b.neurons + i + lane);
+    }
+    __atomic_fetch_add(b.rowFired + row, total(here), __ATOMIC_RELAXED);
+  }
+  for (int64_t i = first; i < last; i++) {
+    const int64_t v = (i - first) / W, lane = (i - first) % W;
+    b.fired[i] = fired[v][lane];
+    b.firedAt[i] = firedAt[v][lane];
+    b.sum[i] = sums[v][lane];
+  }
+  int32_t firing = 0;
+  for (int v = 0; v < vectors; v++) firing += total(fired[v]);
+  // Entries that exceed exactly e thresholds: those that exceed e or more, less those that exceed one more.
+  int32_t reached = firing;
+  for (int32_t e = 0; e <= b.levels; e++) {
+    const int32_t next = e < b.levels ? total(exceeded[e]) : 0;
+    __atomic_fetch_add(b.levelCounts + e, reached - next, __ATOMIC_RELAXED);
+    reached = next;
+  }
+  b.overCounts[first / chunk] = found;
+}
+
+}  // namespace
+}  // namespace lazyscope
+
+using namespace lazyscope;
+
+extern "C" {
+
+// Neurons a chunk has: overCounts [ceil(neurons / chunk)]; the entries of chunk c begin at over + c · chunk · rows.
+int64_t lazyscope_firing_chunk() { return chunk; }
+
+// a, gates [rows, neurons]; bar, fired, firedAt, sum [neurons]; levelCounts [levels + 1] and rowFired [rows] are
+// overwritten; over [rows · neurons]. At most 16 thresholds.
+void lazyscope_firing(const float* a, const float* gates, const float* bar, int64_t rows, int64_t neurons,
+                      const float* thresholds, int32_t levels, int32_t neuron_level, int32_t* fired,
+                      int32_t* fired_at, float* sum, int32_t* level_counts, int32_t* row_fired, int32_t* over,
+                      int32_t* over_counts) {
+  std::fill(level_counts, level_counts + levels + 1, 0);
+  std::fill(row_fired, row_fired + rows, 0);
+  const Block block{a,     gates,    bar,          thresholds, rows, neurons,     levels, neuron_level,
+                    fired, fired_at, level_counts, row_fired,  over, over_counts, sum};
+  const int64_t chunks = (neurons + chunk - 1) / chunk;
+  parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
+    for (int64_t c = from; c < to; c++) count_columns(block, c * chunk);
+  });
+}
+
+// pattern [rows, seq, seq] → sums [rows]: Σ over queries from 1 of −Σ p log p / log(query + 1).
+void lazyscope_attention_entropy(const float* pattern, float* sums, int64_t rows, int64_t seq) {
+  parallel_for(0, rows, 1, [=](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; row++) {
+      double all = 0;
+      for (int64_t query = 1; query < seq; query++) {
+        const float* p = pattern + (row * seq + query) * seq;
+        vec entropy{};
+        int64_t key = 0;
+        // log 0 is −∞, and 0 · ∞ no number: those lanes add nothing.
+        auto term = [](vec x) { return select(x > 0.0f, x * log(select(x > 0.0f, x, broadcast(1.0f))), vec{}); };
+        for (; key + W <= query + 1; key += W) entropy -= term(load(p + key));
+        if (key <= query) entropy -= term(load_part(p + key, query + 1 - key));
+        all += sum(entropy) / std::log(double(query + 1));
+      }
+      sums[row] = float(all);
+    }
+  });
+}
+}

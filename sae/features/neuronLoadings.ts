@@ -1,0 +1,103 @@
+/**
+ * Which neurons write what a latent stands for: cosines of its decoder row with the rows of W_down of every layer before the
+ * hook point. At mlp.hook_post the decoder row is made of neurons, and a loading is its entry over its norm.
+ */
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { silent, type Report } from '../progress.ts';
+import type { TableData } from '../store/parquet.ts';
+import type { loadingColumns } from '../store/tables.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { Largest } from './largest.ts';
+
+const blockNumbers = 1 << 23;
+
+export interface NeuronLoadingOptions {
+  wDec: Float32Array;
+  latents: number;
+  hook: HookPoint;
+  model: LanguageModel;
+  /** Neurons kept for each latent, by |cosine|. */
+  count: number;
+  report?: Report;
+}
+
+/** One row a latent and rank; none where no neuron writes into the hook point. */
+export async function neuronLoadings(
+  options: NeuronLoadingOptions,
+): Promise<TableData<typeof loadingColumns>> {
+  const { wDec, latents, hook, model, count, report = silent } = options;
+  const d = wDec.length / latents;
+  const layers = writingLayers(hook, model.config.layers);
+  const columns = { latent: [], rank: [], layer: [], neuron: [], cosine: [] } as Record<
+    keyof typeof loadingColumns,
+    number[]
+  >;
+  const { neurons } = model.config;
+  const writers = unitWriters(model, hook, layers);
+  if (!writers) return columns;
+  const all = layers.length * neurons;
+  const largest = new Largest(Math.min(count, all));
+  const block = Math.max(1, Math.floor(blockNumbers / all));
+  for (let from = 0; from < latents; from += block) {
+    const to = Math.min(from + block, latents);
+    const cosines = tf.tidy(() => {
+      const rows = unit(tf.tensor2d(wDec.subarray(from * d, to * d), [to - from, d]));
+      return tf.matMul(rows, writers, false, true);
+    });
+    const values = cosines.dataSync<'float32'>();
+    const sizes = values.map(Math.abs);
+    for (let row = 0; row < to - from; row++) {
+      largest.scan(sizes, row * all, all);
+      largest.places.forEach((place, rank) => {
+        columns.latent.push(from + row);
+        columns.rank.push(rank);
+        columns.layer.push(layers[Math.floor(place / neurons)]);
+        columns.neuron.push(place % neurons);
+        columns.cosine.push(values[row * all + place]);
+      });
+    }
+    cosines.dispose();
+    report({ stage: 'index: neurons', done: to, total: latents, unit: 'latents' });
+    await new Promise((next) => setImmediate(next));
+  }
+  writers.dispose();
+  return columns;
+}
+
+/** Layers whose MLP has written into what the hook point shows. */
+function writingLayers(hook: HookPoint, layers: number): number[] {
+  const { layer = layers, hook: place } = parseHookPoint(hook, layers);
+  const upTo = (end: number) => Array.from({ length: end }, (_, i) => i);
+  switch (place) {
+    case 'hook_resid_pre':
+    case 'hook_resid_mid':
+      return upTo(layer);
+    case 'hook_resid_post':
+      return upTo(layer + 1);
+    case 'hook_mlp_out':
+    case 'mlp.hook_post':
+      return [layer];
+    case 'ln_final.hook_normalized':
+      return upTo(layers);
+    default:
+      return [];
+  }
+}
+
+/** Unit rows of W_down, layer after layer, [layers × neurons, d]; the axes themselves at mlp.hook_post. */
+function unitWriters(model: LanguageModel, hook: HookPoint, layers: readonly number[]): Tensor2D | undefined {
+  if (layers.length === 0) return undefined;
+  if (parseHookPoint(hook).hook === 'mlp.hook_post') return tf.eye(model.config.neurons);
+  return tf.tidy(() =>
+    tf.concat2d(
+      layers.map((layer) => unit(model.neuronOutputs(layer))),
+      0,
+    ),
+  );
+}
+
+/** A row of zeros stays, and is at cosine 0 to everything. */
+function unit(rows: Tensor2D): Tensor2D {
+  return tf.tidy(() => rows.div<Tensor2D>(tf.maximum(tf.norm(rows, 'euclidean', 1, true), 1e-30)));
+}

@@ -1,0 +1,102 @@
+/**
+ * The stretches of text on which each neuron is strongest, kept while the text streams by: at most one a context,
+ * with the neuron's activations around the peak. Memory is neurons × kept × window.
+ */
+export interface NeuronExample {
+  /** |a| at the peak, and its place in the whole stream. */
+  magnitude: number;
+  place: number;
+  /** Place of the first token of the stretch. */
+  start: number;
+  /** a over the stretch. */
+  activations: Float32Array;
+}
+
+/** Whole contexts of the stream. */
+export interface Block {
+  /** a, [rows, neurons]. */
+  activations: Float32Array;
+  /** Place of the first row in the stream. */
+  firstPlace: number;
+  /** Tokens in a context. */
+  seq: number;
+}
+
+/** Tokens shown before and after the peak, within its context. */
+const before = 15;
+const after = 8;
+
+export class NeuronExamples {
+  readonly #kept: number;
+  /** By neuron, strongest first. */
+  readonly #examples: NeuronExample[][];
+  /** By neuron, the best of the context being read: its row in the block, and |a|. */
+  readonly #candidates = new Map<number, { context: number; row: number; magnitude: number }>();
+  #block: Block | undefined;
+  /** The magnitude a newcomer must beat, by neuron. */
+  readonly bar: Float64Array;
+
+  constructor(neurons: number, kept: number) {
+    this.#kept = kept;
+    this.#examples = Array.from({ length: neurons }, () => []);
+    this.bar = new Float64Array(neurons).fill(kept > 0 ? -Infinity : Infinity);
+  }
+
+  /** What the following offers are of. */
+  beginBlock(block: Block): void {
+    this.#block = block;
+  }
+
+  /** Of one neuron in the order of rows; rows count from the block's first. */
+  offer(neuron: number, row: number, magnitude: number): void {
+    if (!(magnitude > this.bar[neuron])) return;
+    const context = Math.floor(row / this.#here().seq);
+    const best = this.#candidates.get(neuron);
+    if (best && best.context === context) {
+      if (magnitude > best.magnitude) Object.assign(best, { row, magnitude });
+      return;
+    }
+    if (best) this.#keep(neuron, best);
+    // What has just been kept may have raised the bar.
+    if (magnitude > this.bar[neuron]) this.#candidates.set(neuron, { context, row, magnitude });
+    else this.#candidates.delete(neuron);
+  }
+
+  endBlock(): void {
+    for (const [neuron, best] of this.#candidates) this.#keep(neuron, best);
+    this.#candidates.clear();
+  }
+
+  #here(): Block {
+    if (!this.#block) throw new TypeError('no block has begun');
+    return this.#block;
+  }
+
+  #keep(neuron: number, { row, magnitude }: { row: number; magnitude: number }): void {
+    const { activations, firstPlace, seq } = this.#here();
+    const neurons = this.bar.length;
+    const context = row - (row % seq);
+    const start = Math.max(context, row - before);
+    const end = Math.min(context + seq, activations.length / neurons, row + after + 1);
+    const example = {
+      magnitude,
+      place: firstPlace + row,
+      start: firstPlace + start,
+      activations: Float32Array.from(
+        { length: end - start },
+        (_, i) => activations[(start + i) * neurons + neuron],
+      ),
+    };
+    const list = this.#examples[neuron];
+    // Behind those of the same strength: what came first stays first.
+    const weaker = list.findIndex((other) => other.magnitude < magnitude);
+    list.splice(weaker < 0 ? list.length : weaker, 0, example);
+    if (list.length > this.#kept) list.pop();
+    if (list.length === this.#kept) this.bar[neuron] = list[this.#kept - 1].magnitude;
+  }
+
+  /** Strongest first; shorter than `kept` when the neuron fired in fewer contexts. */
+  of(neuron: number): readonly NeuronExample[] {
+    return this.#examples[neuron];
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * PPL-p % (Sparsing Law, 2411.02335): one CETT for all layers, as large as perplexity allows when it may rise by p %; the
+ * share of neurons still active there.
+ */
+import type { MeasuredIntervention } from './intervention.ts';
+
+export interface PplPoint {
+  p: number;
+  cett: number;
+  ratio: number;
+  perplexity: number;
+}
+
+/** CETT is found to this, or perplexity to a tenth of what it may rise by. */
+const precision = 1e-3;
+
+/** `evaluate` at a CETT; every evaluation serves all p. `base` is the perplexity of the whole model. */
+export function pplP(
+  evaluate: (cett: number) => MeasuredIntervention,
+  base: number,
+  percentages: readonly number[],
+): PplPoint[] {
+  const known = new Map<number, MeasuredIntervention>();
+  const at = (cett: number) => {
+    const before = known.get(cett);
+    if (before) return before;
+    const measured = evaluate(cett);
+    known.set(cett, measured);
+    return measured;
+  };
+  at(0);
+  at(1);
+  return percentages.map((p) => {
+    const limit = base * (1 + p / 100);
+    const ordered = [...known.keys()].sort((x, y) => x - y);
+    // Perplexity need not be monotone: the crossing is looked for below the first value that is too large.
+    const above = ordered.findIndex((cett) => at(cett).perplexity > limit);
+    if (above < 0) return point(p, 1, at(1));
+    let high = ordered[above];
+    let low = ordered[above - 1] ?? 0;
+    while (high - low > precision && limit - at(low).perplexity > 0.1 * (limit - base)) {
+      const middle: number = (low + high) / 2;
+      if (at(middle).perplexity > limit) high = middle;
+      else low = middle;
+    }
+    return point(p, low, at(low));
+  });
+}
+
+const point = (p: number, cett: number, { sparsity, perplexity }: MeasuredIntervention): PplPoint => ({
+  p,
+  cett,
+  ratio: 1 - sparsity,
+  perplexity,
+});

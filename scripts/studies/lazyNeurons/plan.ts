@@ -1,0 +1,75 @@
+/**
+ * The models of the study: one data set, one budget, one size; only what is named here differs. Every one is trained
+ * for each of two seeds, the sweep over sizes for one.
+ */
+import type { LanguageModelTraining } from '../../../sae/models/languageModelTraining.ts';
+
+export interface StudiedModel {
+  name: string;
+  /** What the tables and plots call it. */
+  variant: string;
+  group: 'activation' | 'training' | 'size';
+  config: Partial<LanguageModelTraining>;
+}
+
+export const budget = {
+  d: 48,
+  layers: 2,
+  heads: 4,
+  neurons: 192,
+  contextLength: 128,
+  batchSize: 8,
+  steps: 250,
+  learningRate: 4e-3,
+  finalRate: 0.05,
+  warmupSteps: 25,
+  validationFraction: 0.01,
+  validationSequences: 16,
+  validateEvery: 250,
+  vocabularySize: 1024,
+  dtype: 'F32',
+} as const satisfies Partial<LanguageModelTraining>;
+export const seeds = [0, 1];
+/** Looks at the neurons while a model trains. */
+export const observations = 8;
+
+type Variants = Record<string, Partial<LanguageModelTraining>>;
+
+const ungatedNames = ['relu', 'relu2', 'gelu', 'silu', 'smelu', 'tanh', 'crrelu', 'helu', 'stocha'] as const;
+const ungated: Variants = Object.fromEntries(ungatedNames.map((activation) => [activation, { activation }]));
+/** A gated MLP has three matrices: two thirds of the neurons cost the same. */
+const gatedNeurons = 128;
+const gated: Variants = {
+  reglu: { family: 'llama', activation: 'relu', neurons: gatedNeurons },
+  swiglu: { family: 'llama', activation: 'silu', neurons: gatedNeurons },
+};
+const trainings: Variants = {
+  'relu, progressive L1': { activation: 'relu', l1Coefficient: 0.5 },
+  'relu, LSUV': { activation: 'relu', initialisation: 'lsuv' },
+  'relu, random labels': { activation: 'relu', task: 'random-labels' },
+  'relu, random inputs': { activation: 'relu', task: 'random-inputs' },
+};
+/** The group above has 192 neurons in 2 layers. */
+const sizes: Variants = {
+  'relu, 48 neurons': { neurons: 48 },
+  'relu, 768 neurons': { neurons: 768 },
+  'relu, 1 layer': { layers: 1 },
+  'relu, 4 layers': { layers: 4 },
+};
+
+export function studiedModels(): StudiedModel[] {
+  const of = (group: StudiedModel['group'], variants: Variants, each: readonly number[]): StudiedModel[] =>
+    each.flatMap((seed) =>
+      Object.entries(variants).map(([variant, config]) => ({
+        name: `${variant.replaceAll(/[^a-z0-9_]+/gi, '-')}-${seed}`,
+        variant,
+        group,
+        config: { ...budget, ...config, seed },
+      })),
+    );
+  return [
+    ...of('activation', { ...ungated, ...gated }, seeds),
+    ...of('training', trainings, [0]),
+    ...of('size', sizes, [0]),
+  ];
+}

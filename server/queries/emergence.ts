@@ -1,0 +1,91 @@
+/** Models whose training was watched: how their neurons fell silent, token by token, and the law that fits it. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { activationFunction, parseActivation } from '../../sae/models/activations.ts';
+import { fitLaw } from '../../sae/sparsity/fitLaw.ts';
+import type { ServerContext } from '../context.ts';
+import type { EmergenceCurve } from '../contract/sparsity.ts';
+import { modelFoldersIn } from './modelFolders.ts';
+
+const trainingSchema = z.looseObject({
+  parameters: z.number(),
+  config: z.looseObject({
+    family: z.string(),
+    activation: z.string(),
+    layers: z.number(),
+    neurons: z.number(),
+    seed: z.number(),
+  }),
+  observations: z.array(
+    z.looseObject({
+      tokens: z.number(),
+      crossEntropy: z.number(),
+      layers: z.array(
+        z.looseObject({ activationRatio: z.number(), ratioAt: z.array(z.number()), deadRate: z.number() }),
+      ),
+    }),
+  ),
+});
+
+/** By model name. A training.json without observations, or by another program, is passed over. */
+export async function listEmergence(server: ServerContext): Promise<EmergenceCurve[]> {
+  const found = await modelFoldersIn(server.modelFolders);
+  const curves = await Promise.all(found.map(({ name, folder }) => readCurve(name, folder)));
+  return curves.filter((curve) => curve !== undefined);
+}
+
+async function readCurve(model: string, folder: string): Promise<EmergenceCurve | undefined> {
+  const path = join(folder, 'training.json');
+  if (!existsSync(path)) return undefined;
+  const parsed = trainingSchema.safeParse(json(await readFile(path, 'utf8')));
+  if (!parsed.success) return undefined;
+  const { parameters, config, observations } = parsed.data;
+  const at = (pick: (layer: (typeof observations)[number]['layers'][number]) => number) =>
+    observations.map(({ layers }) => layers.map(pick));
+  const activationRatio = at((layer) => layer.activationRatio);
+  const ratioAt = at((layer) => layer.ratioAt[Math.floor(layer.ratioAt.length / 2)] ?? 0);
+  const tokens = observations.map((observation) => observation.tokens);
+  return {
+    model,
+    activation: config.activation,
+    gated: config.family === 'llama',
+    layers: config.layers,
+    neurons: config.neurons,
+    parameters,
+    seed: config.seed,
+    tokens,
+    crossEntropy: observations.map((observation) => observation.crossEntropy),
+    activationRatio,
+    ratioAt,
+    deadRate: at((layer) => layer.deadRate),
+    law: lawOf(config.activation, tokens, activationRatio, ratioAt),
+  };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function lawOf(
+  activation: string,
+  tokens: readonly number[],
+  exact: readonly number[][],
+  above: readonly number[][],
+): EmergenceCurve['law'] {
+  const { exactZeros } = activationFunction(parseActivation(activation));
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const ratio = (exactZeros ? exact : above).map(mean);
+  const after = tokens.flatMap((d, i) => (d > 0 ? [i] : []));
+  if (after.length < 5) return null;
+  return fitLaw(
+    exactZeros ? 'logspace-power' : 'power',
+    after.map((i) => tokens[i]),
+    after.map((i) => ratio[i]),
+  );
+}

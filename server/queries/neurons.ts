@@ -1,0 +1,121 @@
+/** One neuron of a sparsity report: its figures, the text that wakes it, and the latents that it writes. */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { queryParquet } from '../../sae/store/parquet.ts';
+import type { ServerContext } from '../context.ts';
+import type { Example } from '../contract/features.ts';
+import type { NeuronDetail, NeuronFeature, NeuronInput } from '../contract/sparsity.ts';
+import { modelOfRun, runManifests } from './dictionaries.ts';
+import { neuronSchema, reportOf } from './sparsity.ts';
+import type { TokenReader } from './tokenTexts.ts';
+
+/** Latents listed for a neuron. */
+const mostFeatures = 12;
+
+export async function getNeuron(server: ServerContext, input: NeuronInput): Promise<NeuronDetail> {
+  const { name, layer, neuron } = input;
+  const report = await reportOf(server, name);
+  const path = server.store.sparsityTable(name, 'neurons');
+  const [cells] = await queryParquet(
+    `SELECT * FROM read_parquet($path) WHERE layer = $layer AND neuron = $neuron`,
+    { path, layer, neuron },
+  );
+  if (!cells)
+    throw new LazyscopeError(
+      'not_found',
+      `The sparsity report '${name}' has no neuron ${neuron} in layer ${layer}: see the list of its neurons.`,
+    );
+  const { topTokens, promotedTokens, ...row } = neuronSchema.parse(cells);
+  const [rank] = await queryParquet(
+    `SELECT count(*) AS neurons, count(*) FILTER (frequency < $frequency) AS lazier
+     FROM read_parquet($path) WHERE layer = $layer`,
+    { path, layer, frequency: row.frequency },
+  );
+  const tokens = server.tokens.of(report.model);
+  return {
+    ...row,
+    topTokens: tokens.texts(topTokens),
+    promoted: tokens.texts(promotedTokens),
+    report: name,
+    model: report.model.name,
+    activation: report.model.activation,
+    neurons: Number(rank.neurons),
+    lazier: Number(rank.lazier),
+    examples: await neuronExamples(server, input, tokens),
+    features: await neuronFeatures(server, input, report.model.name, tokens),
+  };
+}
+
+const exampleSchema = z.object({
+  rank: z.number(),
+  activation: z.number(),
+  context: z.number(),
+  position: z.number(),
+  start: z.number(),
+  tokens: z.array(z.number()),
+  activations: z.array(z.number()),
+});
+
+async function neuronExamples(
+  { store }: ServerContext,
+  { name, layer, neuron }: NeuronInput,
+  tokens: TokenReader,
+): Promise<Example[]> {
+  const path = store.sparsityTable(name, 'examples');
+  if (!existsSync(path)) return [];
+  const rows = await queryParquet(
+    'SELECT * FROM read_parquet($path) WHERE layer = $layer AND neuron = $neuron ORDER BY rank',
+    { path, layer, neuron },
+  );
+  return rows.map((cells) => {
+    const { tokens: ids, ...row } = exampleSchema.parse(cells);
+    return { ...row, tokens: tokens.texts(ids) };
+  });
+}
+
+const loadingSchema = z.object({
+  latent: z.number(),
+  cosine: z.number(),
+  density: z.number(),
+  promotedTokens: z.array(z.number()),
+});
+
+/** Of every indexed dictionary on the same model. */
+async function neuronFeatures(
+  server: ServerContext,
+  { layer, neuron }: NeuronInput,
+  model: string,
+  tokens: TokenReader,
+): Promise<NeuronFeature[]> {
+  const found: NeuronFeature[] = [];
+  for (const run of await runManifests(server)) {
+    if ((await modelOfRun(server, run))?.name !== model) continue;
+    for (const seed of run.config.seeds) {
+      const path = server.store.loadings(run.name, seed);
+      const features = server.store.features(run.name, seed);
+      if (!existsSync(path) || !existsSync(features)) continue;
+      const { compared, sharedWith } = await server.sharing.stability(
+        { run: run.name, seed },
+        run.config.width,
+      );
+      const rows = await queryParquet(
+        `SELECT l.latent, l.cosine, f.density, f."promotedTokens"
+         FROM read_parquet($path) l JOIN read_parquet($features) f ON f.latent = l.latent
+         WHERE l.layer = $layer AND l.neuron = $neuron ORDER BY abs(l.cosine) DESC LIMIT ${mostFeatures}`,
+        { path, features, layer, neuron },
+      );
+      for (const cells of rows) {
+        const { promotedTokens, ...row } = loadingSchema.parse(cells);
+        found.push({
+          run: run.name,
+          seed,
+          ...row,
+          stability: compared > 0 ? sharedWith[row.latent] / compared : null,
+          promoted: tokens.texts(promotedTokens),
+        });
+      }
+    }
+  }
+  return found.sort((a, b) => Math.abs(b.cosine) - Math.abs(a.cosine)).slice(0, mostFeatures);
+}

@@ -1,0 +1,22 @@
+/** How a method of letting neurons rest is written and drawn: hues in pairs, told apart by dashes. */
+const methods: Record<string, { name: string; colour: string; dash?: string }> = {
+  cett: { name: 'CETT', colour: 'var(--relu)' },
+  magnitude: { name: 'Magnitude', colour: 'var(--relu)', dash: '2 3' },
+  topk: { name: 'Top-k', colour: 'var(--topk)' },
+  spark: { name: 'Spark, threshold only', colour: 'var(--topk)', dash: '6 3' },
+  'spark-soft': { name: 'Spark, soft', colour: 'var(--topk)', dash: '2 3' },
+  fatrelu: { name: 'FATReLU', colour: 'var(--jumprelu)' },
+  circa: { name: 'Circa', colour: 'var(--jumprelu)', dash: '2 3' },
+  teal: { name: 'TEAL', colour: 'var(--gated)' },
+  rsparse: { name: 'R-Sparse', colour: 'var(--silu)' },
+  random: { name: 'Random', colour: 'var(--other)', dash: '2 3' },
+};
+
+export function restingMethod(
+  method: string,
+  rank?: number,
+): { name: string; colour: string; dash?: string | undefined } {
+  const known = methods[method] ?? { name: method, colour: 'var(--other)' };
+  if (rank === undefined) return known;
+  return { ...known, name: `${known.name}, rank ${rank}` };
+}
