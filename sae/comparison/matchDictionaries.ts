@@ -6,7 +6,7 @@
 import { assign } from './assignment.ts';
 import { nearestAmong } from './candidates.ts';
 import type { Counterparts } from './counterparts.ts';
-import { cosineMatrix, unitRows, type Directions } from './cosineBlocks.ts';
+import { cosineMatrix, unitRows, type Directions } from './directions.ts';
 import { greedyAmong, greedyMatching } from './greedyMatching.ts';
 import { assignDirections } from './sparseAssignment.ts';
 

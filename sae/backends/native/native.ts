@@ -1,11 +1,13 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/fusedKernels.ts';
+import { registerTopPairs } from '../../ops/topPairs.ts';
 import type { Backend } from '../backend.ts';
 import { nativeFusedKernels } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
+import { nativeTopPairs } from './topPairs.ts';
 
 /** Instruction sets by the width of their vectors, in floats. */
 function vectors(width: number): string {
@@ -29,6 +31,7 @@ export const nativeBackend: Backend = {
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
       registerFusedKernels(nativeFusedKernels(backend, library));
+      registerTopPairs('native', nativeTopPairs(library));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');
