@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
-import { cosineMatrix, unitRows } from './directions.ts';
 import { greedyMatching } from './greedyMatching.ts';
 import { matchDictionaries, type DictionaryWeights } from './matchDictionaries.ts';
+import { planMemory } from './memoryPlan.ts';
 import { matchedFraction, meanCosine, sharedCurve, sharedLatents } from './sharedFraction.ts';
 
 beforeAll(async () => {
@@ -118,7 +118,8 @@ test('the sparse solver finds the same shared latents, greedy pairs and nearest 
     rows.map((w, at) => w + [0.1, 0.5, 4][Math.floor(at / 24) % 3] * scale * noise.normal());
   const b = { ...a, wEnc: blur(a.wEnc, 3), wDec: blur(a.wDec, 1) };
   const dense = matchDictionaries(a, b);
-  const sparse = matchDictionaries(a, b, { denseLatents: 100 });
+  const memory = planMemory({ a: 500, b: 500, d: 24 }, { denseLatents: 100 });
+  const sparse = matchDictionaries(a, b, { memory });
   expect(sparse.solver).toMatch(/^auction/);
   expect(sparse.gap).toBeGreaterThan(0);
   expect(sparse.gap).toBeLessThanOrEqual(1e-3);

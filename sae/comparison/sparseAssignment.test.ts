@@ -76,7 +76,8 @@ describe('candidates', () => {
   test('what was left out weighs no more than the limits of its row and of its column', () => {
     for (let i = 0; i < 90; i++)
       for (let j = 0; j < 70; j++)
-        if (!has(i, j)) expect(cosines[i * 70 + j]).toBeLessThanOrEqual(Math.min(rowLimit[i], columnLimit[j]));
+        if (!has(i, j))
+          expect(cosines[i * 70 + j]).toBeLessThanOrEqual(Math.min(rowLimit[i], columnLimit[j]));
   });
 
   test('of identical rows among identical columns are not all the same few columns', () => {

@@ -47,7 +47,14 @@ describe.each(shapes)('%d rows, %d columns, d = %d', (rows, columns, d) => {
   test('with offsets', () => {
     const offsets = (seed: number, length: number) =>
       vectors(seed, length, 1, (random) => random.below(8) / 8).data;
-    const request = { a, b, perRow, perColumn, columnOffset: offsets(3, columns), rowOffset: offsets(4, rows) };
+    const request = {
+      a,
+      b,
+      perRow,
+      perColumn,
+      columnOffset: offsets(3, columns),
+      rowOffset: offsets(4, rows),
+    };
     const { found, expected } = compared(request);
     expect(found).toEqual(expected);
   });
@@ -57,7 +64,13 @@ test('real vectors: the same scores to rounding, and progress to the end', () =>
   const normal = (random: Random) => random.normal() / 10;
   const [a, b] = [vectors(5, 400, 100, normal), vectors(6, 300, 100, normal)];
   const seen: number[] = [];
-  const { found, expected } = compared({ a, b, perRow: 8, perColumn: 8, progress: (rows) => seen.push(rows) });
+  const { found, expected } = compared({
+    a,
+    b,
+    perRow: 8,
+    perColumn: 8,
+    progress: (rows) => seen.push(rows),
+  });
   for (const side of ['byRow', 'byColumn'] as const)
     found[side].score.forEach((score, at) => expect(score).toBeCloseTo(expected[side].score[at], 5));
   found.best.forEach((score, i) => expect(score).toBeCloseTo(expected.best[i], 5));
@@ -65,7 +78,12 @@ test('real vectors: the same scores to rounding, and progress to the end', () =>
 });
 
 test('the same lists for any number of threads', async () => {
-  const request = { a: vectors(7, 500, 32, integer), b: vectors(8, 600, 32, integer), perRow: 5, perColumn: 5 };
+  const request = {
+    a: vectors(7, 500, 32, integer),
+    b: vectors(8, 600, 32, integer),
+    perRow: 5,
+    perColumn: 5,
+  };
   const two = topPairs(request);
   await startBackend('native', { threads: 1 });
   expect(topPairs(request)).toEqual(two);
@@ -73,7 +91,12 @@ test('the same lists for any number of threads', async () => {
 });
 
 test('another backend takes the reference', async () => {
-  const request = { a: vectors(9, 20, 16, integer), b: vectors(10, 30, 16, integer), perRow: 2, perColumn: 2 };
+  const request = {
+    a: vectors(9, 20, 16, integer),
+    b: vectors(10, 30, 16, integer),
+    perRow: 2,
+    perColumn: 2,
+  };
   const native = topPairs(request);
   await tf.setBackend('cpu');
   expect(topPairs(request)).toEqual(native);

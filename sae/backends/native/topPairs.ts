@@ -32,9 +32,9 @@ export function nativeTopPairs(library: NativeLibrary): TopPairsKernel {
     for (let first = 0; first < a.rows; first += rowsAtOnce) {
       const rows = Math.min(rowsAtOnce, a.rows - first);
       call(
-        ...[a.data.subarray(first * d, (first + rows) * d), first, rows, b.data, b.rows, d] as const,
-        ...[rowOffsets, columnOffsets, perRow, byRow.index, byRow.score, byRow.bar, best] as const,
-        ...[perColumn, byColumn.index, byColumn.score, columnBar] as const,
+        ...([a.data.subarray(first * d, (first + rows) * d), first, rows, b.data, b.rows, d] as const),
+        ...([rowOffsets, columnOffsets, perRow, byRow.index, byRow.score, byRow.bar, best] as const),
+        ...([perColumn, byColumn.index, byColumn.score, columnBar] as const),
       );
       progress?.(first + rows);
     }
