@@ -47,7 +47,7 @@ describe('help', () => {
     const { status, stdout } = lazyscope('--help');
     expect(status).toBe(0);
     const names =
-      'demo capture train evaluate index compare sparsity lm import export serve jobs bench doctor';
+      'demo capture train evaluate index compare map sparsity lm import export serve jobs bench doctor';
     for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   });
 
@@ -224,6 +224,10 @@ describe('what works', () => {
       expect(compared[name]).toBe(compared.comparisons[0][name]);
     expect(compared.curve).toHaveLength(101);
     expect(compared.curve[70]).toEqual({ threshold: 0.7, shared: compared.shared });
+    expect(JSON.parse(lazyscope('map', 'small-0-1', '--json').stdout).maps).toMatchObject([
+      { comparison: 'small-0-1', points: 128 },
+    ]);
+    refused(/no.*comparison|comparison.*not/i, 'map', 'nothing');
   });
 
   test('export and import bring a dictionary back as it was', () => {

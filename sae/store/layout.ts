@@ -86,6 +86,9 @@ export class StoreLayout {
   comparisonCurve(name: string) {
     return join(this.comparison(name), 'curve.parquet');
   }
+  comparisonMap(name: string) {
+    return join(this.comparison(name), 'map.parquet');
+  }
 
   sparsities() {
     return join(this.root, 'sparsity');

@@ -76,6 +76,15 @@ export const curveColumns = {
   greedy: 'DOUBLE',
 } as const satisfies TableDefinition;
 
+/** comparisons/<name>/map.parquet: latents of both dictionaries laid out by their decoder rows. */
+export const mapColumns = {
+  /** 0 for a, 1 for b. */
+  side: 'INTEGER',
+  latent: 'INTEGER',
+  x: 'FLOAT',
+  y: 'FLOAT',
+} as const satisfies TableDefinition;
+
 /** sparsity/<name>/layers.parquet: activation ratio by position in the sequence. */
 export const sparsityLayerColumns = {
   layer: 'INTEGER',
