@@ -291,6 +291,25 @@ describe.skipIf(!hasChromium)(
         String(first!.latent),
         String(first!.decoderMatch),
       ]);
+
+      // A point for each latent of both; the pointer on one says which, and a click opens it.
+      const map = page.locator('canvas');
+      if (!given) expect(await map.getAttribute('data-points')).toBe(String(2 * latents));
+      if ((await map.count()) > 0) {
+        await map.scrollIntoViewIfNeeded();
+        const painted = () =>
+          map.evaluate((element) => {
+            const canvas = element as HTMLCanvasElement;
+            const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((alpha, at) => at % 4 === 3 && alpha > 0).length;
+          });
+        await eventually(painted).toBeGreaterThan(0);
+        const before = await painted();
+        await page.getByRole('button', { name: 'Zoom in' }).click();
+        await eventually(painted).not.toBe(before);
+        await page.getByRole('button', { name: 'All', exact: true }).click();
+        await eventually(painted).toBe(before);
+      }
       await looksRight('comparison');
     });
 

@@ -15,6 +15,7 @@ import { Panel } from './Panel.tsx';
 import { Segmented } from './Segmented.tsx';
 import { SharedMatrix } from './SharedMatrix.tsx';
 import { Skeleton } from './Skeleton.tsx';
+import { StabilityByLayer } from './StabilityByLayer.tsx';
 import { StabilityPanel } from './StabilityPanel.tsx';
 
 const defaults = { run: '' };
@@ -41,7 +42,7 @@ export function ComparisonsView() {
           const run = headlines.find((one) => one.run === state.run) ?? headlines[0];
           if (list.length === 0)
             return (
-              <EmptyState title="Nothing compared yet" command="npx lazyscope compare --run RUN">
+              <EmptyState title="Nothing compared yet" command="npx lazyscope compare RUN">
                 It matches the latents of every pair of a run’s seeds one to one, by their decoder rows and by
                 their encoder rows, and says which agree.
               </EmptyState>
@@ -72,6 +73,7 @@ export function ComparisonsView() {
                   <OrphansPanel key={`orphans ${run.run}`} run={run.run} seeds={seedsOf(run.pairs)} />
                 </>
               )}
+              <StabilityByLayer headlines={headlines} />
               <Panel title="All comparisons" flush>
                 <ComparisonsTable comparisons={list} />
               </Panel>

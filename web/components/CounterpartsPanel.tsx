@@ -24,7 +24,7 @@ export function CounterpartsPanel({ feature }: { feature: FeatureDetail }) {
       {feature.counterparts.length === 0 ? (
         <EmptyState
           title="Not compared with another dictionary yet"
-          command={`npx lazyscope compare --run ${feature.run}`}
+          command={`npx lazyscope compare ${feature.run}`}
         />
       ) : (
         <div className="stack">

@@ -32,7 +32,7 @@ export function SharedHeadline() {
           const headlines = sharedHeadlines(list);
           if (headlines.length === 0)
             return (
-              <EmptyState title="No two seeds compared yet" command="npx lazyscope compare --run RUN">
+              <EmptyState title="No two seeds compared yet" command="npx lazyscope compare RUN">
                 Train a configuration for several seeds, then compare them.
               </EmptyState>
             );
