@@ -6,6 +6,8 @@ import type { Page, TokenText } from './tokens.ts';
 
 export interface ComparisonDetail {
   manifest: ComparisonManifest;
+  /** Whether its map was made. */
+  mapped: boolean;
   /** Shared fraction against the threshold, 0 to 1 in steps of 0.01. */
   curve: { threshold: number; shared: number; decoder: number; encoder: number; greedy: number }[];
 }

@@ -1,10 +1,9 @@
 /** Whole tables from the server as typed columns: plots of a hundred thousand latents want no JSON. */
 import { tableFromIPC, type Table } from 'apache-arrow';
 
-/** Null when the server says that there is no such table (yet). Throws with the server's own sentence otherwise. */
-export async function arrowTable(path: string): Promise<Table | null> {
+/** Throws with the server's own sentence when there is no such table. */
+export async function arrowTable(path: string): Promise<Table> {
   const response = await fetch(`/api/arrow/${path}`);
-  if (response.status === 404) return null;
   if (!response.ok) {
     const said: { error?: { message?: string } } = await response.json().catch(() => ({}));
     throw new Error(said.error?.message ?? `The server answered ${response.status}.`);

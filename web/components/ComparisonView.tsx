@@ -72,7 +72,7 @@ export function ComparisonView({ name }: { name: string }) {
             />
             <SharedCurvePanel detail={detail} />
             <MeasuresPanel manifest={detail.manifest} />
-            <DictionaryMapPanel manifest={detail.manifest} />
+            <DictionaryMapPanel detail={detail} />
             <MatchesPanel manifest={detail.manifest} />
             <OrphansPanel run={detail.manifest.a.run} seeds={[detail.manifest.a.seed]} />
             {detail.manifest.a.run === detail.manifest.b.run && (

@@ -81,7 +81,7 @@ export function DictionaryMap({
     if (!element || !context || size.width === 0) return;
     const frame = requestAnimationFrame(() => {
       const image = context.createImageData(size.width, size.height);
-      paintPoints(
+      const seen = paintPoints(
         { pixels: new Uint32Array(image.data.buffer), width: size.width, height: size.height },
         points,
         view,
@@ -93,6 +93,7 @@ export function DictionaryMap({
         },
       );
       context.putImageData(image, 0, 0);
+      element.dataset.seen = String(seen);
     });
     return () => cancelAnimationFrame(frame);
   }, [points, view, size, colour, colouring, theme]);

@@ -1,7 +1,7 @@
 'use client';
 import { useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import type { ComparisonManifest } from '../../sae/store/manifests.ts';
+import type { ComparisonDetail } from '../../server/client.ts';
 import { arrowTable, numbers } from '../client/arrowTable.ts';
 import { count } from '../format/number.ts';
 import { DictionaryMap, type Colouring, type MapPoints } from './DictionaryMap.tsx';
@@ -16,14 +16,15 @@ import { Skeleton } from './Skeleton.tsx';
 const columns = ['x', 'y', 'side', 'latent', 'shared', 'stability', 'density', 'maxActivation'] as const;
 
 /** Where shared and private features lie among each other. */
-export function DictionaryMapPanel({ manifest }: { manifest: ComparisonManifest }) {
+export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
+  const { manifest, mapped } = detail;
   const [chosen, setChosen] = useState<Colouring>('shared');
   const map = useQuery({
     queryKey: ['arrow', 'map', manifest.name, manifest.createdAt],
     staleTime: 60_000,
+    enabled: mapped,
     queryFn: async () => {
       const table = await arrowTable(`map/${encodeURIComponent(manifest.name)}`);
-      if (!table) return null;
       return Object.fromEntries(columns.map((name) => [name, numbers(table, name)])) as Record<
         (typeof columns)[number],
         Float32Array
@@ -36,14 +37,14 @@ export function DictionaryMapPanel({ manifest }: { manifest: ComparisonManifest 
       title="Map of both dictionaries"
       note="Decoder rows of a and b laid out together (UMAP): what is near has a like direction. Squares are a’s, crosses b’s."
     >
-      <Loaded query={map} skeleton={<Skeleton height={420} />}>
-        {(points) =>
-          points === null ? (
-            <EmptyState title="No map yet" command={`npx lazyscope map ${manifest.name}`}>
-              It lays the decoder rows of both dictionaries out in the plane, and takes seconds for a thousand
-              latents and minutes for a hundred thousand.
-            </EmptyState>
-          ) : (
+      {!mapped ? (
+        <EmptyState title="No map yet" command={`npx lazyscope map ${manifest.name}`}>
+          It lays the decoder rows of both dictionaries out in the plane, and takes seconds for a thousand
+          latents and minutes for a hundred thousand.
+        </EmptyState>
+      ) : (
+        <Loaded query={map} skeleton={<Skeleton height={420} />}>
+          {(points) => (
             <>
               <div className={styles.controls}>
                 <Legend items={legends[chosen]} />
@@ -64,9 +65,9 @@ export function DictionaryMapPanel({ manifest }: { manifest: ComparisonManifest 
                 feature.
               </p>
             </>
-          )
-        }
-      </Loaded>
+          )}
+        </Loaded>
+      )}
     </Panel>
   );
 }

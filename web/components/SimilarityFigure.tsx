@@ -22,7 +22,6 @@ export function SimilarityFigure({
     staleTime: 60_000,
     queryFn: async () => {
       const table = await arrowTable(`matches/${encodeURIComponent(manifest.name)}`);
-      if (!table) throw new Error(`The comparison '${manifest.name}' has no table of matches.`);
       return similarityBins({
         decoder: numbers(table, 'decoderCosine'),
         encoder: numbers(table, 'encoderCosine'),

@@ -5,7 +5,7 @@ import { sharedByLayer } from './sharedByLayer.ts';
 const headline = (run: string, mean: number) => ({ run, mean }) as SharedHeadline;
 const run = (name: string, layer: number, width = 1024) => ({
   name,
-  architecture: 'topk',
+  architecture: 'topk' as const,
   hook: `blocks.${layer}.hook_resid_post`,
   width,
 });
