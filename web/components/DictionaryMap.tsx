@@ -47,7 +47,7 @@ export function DictionaryMap({
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [moved, setMoved] = useState<PlaneView | null>(null);
   const [over, setOver] = useState<{ point: number; px: number; py: number } | null>(null);
-  const [theme, setTheme] = useState(0);
+  const [inks, setInks] = useState<readonly number[]>([]);
   const drag = useRef<{ px: number; py: number; far: boolean } | null>(null);
   const router = useRouter();
   const view = useMemo(
@@ -55,6 +55,7 @@ export function DictionaryMap({
     [moved, points, size],
   );
   const colour = useMemo(() => colours(points, colouring), [points, colouring]);
+  const shape = useMemo(() => new Uint8Array(points.side), [points]);
 
   useEffect(() => {
     const element = canvas.current;
@@ -67,13 +68,18 @@ export function DictionaryMap({
       }),
     );
     resized.observe(element);
-    const themed = new MutationObserver(() => setTheme((n) => n + 1));
-    themed.observe(document.documentElement, { attributeFilter: ['data-theme'] });
-    return () => {
-      resized.disconnect();
-      themed.disconnect();
-    };
+    return () => resized.disconnect();
   }, []);
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const read = () => setInks(palette(element, colouring));
+    read();
+    const themed = new MutationObserver(read);
+    themed.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    return () => themed.disconnect();
+  }, [colouring]);
 
   useEffect(() => {
     const element = canvas.current;
@@ -87,8 +93,8 @@ export function DictionaryMap({
         view,
         {
           colour,
-          palette: palette(element, colouring),
-          shape: Uint8Array.from(points.side),
+          palette: inks,
+          shape,
           reach: points.x.length > 20_000 ? 1 : 2,
         },
       );
@@ -96,7 +102,7 @@ export function DictionaryMap({
       element.dataset.seen = String(seen);
     });
     return () => cancelAnimationFrame(frame);
-  }, [points, view, size, colour, colouring, theme]);
+  }, [points, view, size, colour, shape, inks]);
 
   const place = useCallback(
     (event: { clientX: number; clientY: number }) => {
