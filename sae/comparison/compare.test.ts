@@ -197,6 +197,25 @@ test('half a copy: half shared, and the stored tables give each latent its stabi
   expect([...second.orphans]).toEqual([4, 5, 6, 7]);
 });
 
+test('the stability of each latent is stored with its dictionary, over the seeds of one configuration', async () => {
+  const table = (run: string) =>
+    queryParquet('SELECT * FROM read_parquet($path) ORDER BY latent', { path: store.stability(run, 0) });
+  const row = (latent: number, sharedWith: number) => ({
+    latent,
+    sharedWith,
+    compared: 1,
+    stability: sharedWith,
+  });
+  for (const run of ['whole', 'half'])
+    expect(await table(run)).toEqual([1, 1, 1, 1, 0, 0, 0, 0].map((shared, latent) => row(latent, shared)));
+  // A run of another hook point is another configuration: comparing with it does not count.
+  await makeRun('elsewhere', randomWeights(6, 4), { ...residual, hook: 'blocks.0.hook_resid_mid' });
+  const pair = { a: reference('first'), b: reference('elsewhere') };
+  await compare({ store, name: 'apart', ...pair, maxTokens: 0 });
+  expect((await table('first'))[0].compared).toBeGreaterThan(0);
+  expect(existsSync(store.stability('elsewhere', 0))).toBe(false);
+});
+
 test('a comparison of the same pair is made again; its name is refused to another pair', async () => {
   const again = { store, name: 'copy', a: reference('first'), b: reference('second') };
   expect((await compare({ ...again, threshold: 0.9 })).threshold).toBe(0.9);

@@ -32,6 +32,7 @@ import { matchDictionaries, type DictionaryMatch } from './matchDictionaries.ts'
 import { planMemory } from './memoryPlan.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
 import { dictionaryKey } from './sharedLinks.ts';
+import { storeStability } from './storedStability.ts';
 
 export interface CompareOptions {
   store: StoreLayout;
@@ -90,71 +91,77 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         'bad_input',
         `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
       );
-    return await withLock(folder, `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`, async () => {
-      const match = matchDictionaries(dictionaryA, dictionaryB, {
-        names: [dictionaryKey(a), dictionaryKey(b)],
-        memory,
-        targetGap: options.targetGap,
-        progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
-      });
-      const agreement = compareActivations(
-        { dictionary: dictionaryA, hook: runA.config.hook },
-        { dictionary: dictionaryB, hook: runB.config.hook },
-        { capture, match: match.decoder.match, maxTokens, report },
-      );
-      const shared = sharedLatents(match, threshold);
-      const swap =
-        options.model &&
-        (await functionalSwap({
-          a: dictionaryA,
-          b: dictionaryB,
-          hook: parseHookPoint(runA.config.hook).name,
-          capture,
-          model: options.model,
-          match: match.decoder.match,
-          shared,
-          report,
-        }));
+    const manifest = await withLock(
+      folder,
+      `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`,
+      async () => {
+        const match = matchDictionaries(dictionaryA, dictionaryB, {
+          names: [dictionaryKey(a), dictionaryKey(b)],
+          memory,
+          targetGap: options.targetGap,
+          progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
+        });
+        const agreement = compareActivations(
+          { dictionary: dictionaryA, hook: runA.config.hook },
+          { dictionary: dictionaryB, hook: runB.config.hook },
+          { capture, match: match.decoder.match, maxTokens, report },
+        );
+        const shared = sharedLatents(match, threshold);
+        const swap =
+          options.model &&
+          (await functionalSwap({
+            a: dictionaryA,
+            b: dictionaryB,
+            hook: parseHookPoint(runA.config.hook).name,
+            capture,
+            model: options.model,
+            match: match.decoder.match,
+            shared,
+            report,
+          }));
 
-      // A manifest of an earlier comparison must not vouch for the tables of this one.
-      await rm(store.comparisonManifest(name), { force: true });
-      await writeParquet(store.comparisonMatches(name), matchColumns, {
-        latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
-        decoderMatch: match.decoder.match,
-        decoderCosine: match.decoder.cosine,
-        encoderMatch: match.encoder.match,
-        encoderCosine: match.encoder.cosine,
-        shared,
-        nearest: match.nearest.match,
-        nearestCosine: match.nearest.cosine,
-        activationCorrelation: agreement.correlation(),
-        firingJaccard: agreement.jaccard(),
-      });
-      await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
-      const manifest: ComparisonManifest = {
-        version: 1,
-        name,
-        createdAt: new Date().toISOString(),
-        a,
-        b,
-        architectures: [dictionaryA.architecture, dictionaryB.architecture],
-        latents: dictionaryA.latents,
-        threshold,
-        shared: shared.filter(Boolean).length / dictionaryA.latents,
-        sharedDecoder: matchedFraction(match.decoder, threshold),
-        sharedEncoder: matchedFraction(match.encoder, threshold),
-        mmcs: meanCosine(match.nearest),
-        pwMcc: meanCosine(match.decoder),
-        measures: measuresOf(match, threshold, dictionaryB.latents),
-        ...(swap && { swap }),
-        solver: match.solver,
-        gap: match.gap,
-        seconds: (performance.now() - started) / 1000,
-        peakRssMb: process.resourceUsage().maxRSS / 1024,
-      };
-      await writeJsonAtomic(store.comparisonManifest(name), manifest);
-      return manifest;
-    });
+        // A manifest of an earlier comparison must not vouch for the tables of this one.
+        await rm(store.comparisonManifest(name), { force: true });
+        await writeParquet(store.comparisonMatches(name), matchColumns, {
+          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
+          decoderMatch: match.decoder.match,
+          decoderCosine: match.decoder.cosine,
+          encoderMatch: match.encoder.match,
+          encoderCosine: match.encoder.cosine,
+          shared,
+          nearest: match.nearest.match,
+          nearestCosine: match.nearest.cosine,
+          activationCorrelation: agreement.correlation(),
+          firingJaccard: agreement.jaccard(),
+        });
+        await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
+        const manifest: ComparisonManifest = {
+          version: 1,
+          name,
+          createdAt: new Date().toISOString(),
+          a,
+          b,
+          architectures: [dictionaryA.architecture, dictionaryB.architecture],
+          latents: dictionaryA.latents,
+          threshold,
+          shared: shared.filter(Boolean).length / dictionaryA.latents,
+          sharedDecoder: matchedFraction(match.decoder, threshold),
+          sharedEncoder: matchedFraction(match.encoder, threshold),
+          mmcs: meanCosine(match.nearest),
+          pwMcc: meanCosine(match.decoder),
+          measures: measuresOf(match, threshold, dictionaryB.latents),
+          ...(swap && { swap }),
+          solver: match.solver,
+          gap: match.gap,
+          seconds: (performance.now() - started) / 1000,
+          peakRssMb: process.resourceUsage().maxRSS / 1024,
+        };
+        await writeJsonAtomic(store.comparisonManifest(name), manifest);
+        return manifest;
+      },
+    );
+    for (const dictionary of [a, b]) await storeStability(store, dictionary);
+    return manifest;
   } finally {
     dictionaryA.dispose();
     dictionaryB.dispose();

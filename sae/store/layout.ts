@@ -67,6 +67,9 @@ export class StoreLayout {
   features(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'features.parquet');
   }
+  stability(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'stability.parquet');
+  }
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }

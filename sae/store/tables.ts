@@ -34,6 +34,15 @@ export const featureColumns = {
   topTokenCounts: 'INTEGER[]',
 } as const satisfies TableDefinition;
 
+/** seed-<n>/stability.parquet: one row a latent, over the comparisons with other seeds of the same configuration. */
+export const stabilityColumns = {
+  latent: 'INTEGER',
+  /** In how many of the `compared` other seeds it is shared, and that as a share. */
+  sharedWith: 'INTEGER',
+  compared: 'INTEGER',
+  stability: 'DOUBLE',
+} as const satisfies TableDefinition;
+
 /** seed-<n>/examples.parquet: stretches of held-out text around an activation. */
 export const exampleColumns = {
   latent: 'INTEGER',
