@@ -48,7 +48,7 @@ describe('help', () => {
     const { status, stdout } = lazyscope('--help');
     expect(status).toBe(0);
     const names =
-      'demo capture train evaluate index compare sparsity lm import export serve jobs bench doctor';
+      'demo capture train evaluate index compare map sparsity lm import export serve jobs bench doctor';
     for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   });
 
@@ -135,7 +135,12 @@ describe('bad input is one line that names the argument, and exit status 2', () 
   test('a seed the run does not have', () =>
     refused(/no seed 7.*0, 1, 2/, 'index', 'fixture-topk', '--seeds=7'));
   test('a dictionary named in another way', () =>
-    refused(/RUN\/SEED/, 'compare', 'fixture-topk', 'fixture-relu'));
+    refused(/RUN\/SEED/, 'compare', 'fixture-topk/first', 'fixture-relu'));
+  test('less memory than a comparison takes', () => {
+    const pair = ['compare', 'fixture-topk/0', 'fixture-relu/0'];
+    refused(/--memory \d+MB/, ...pair, '--memory=1MB');
+    refused(/800MB or 2GB/, ...pair, '--memory=much');
+  });
   test('a run name that is taken', () =>
     refused(/Run 'fixture-topk' exists/, ...train('fixture-topk', '--tokens=1000')));
   test('a name that leads out of the store', () =>
@@ -263,9 +268,19 @@ describe('what works', () => {
       { run: 'small', seed: 0, features: 64 },
       { run: 'small', seed: 1, features: 64 },
     ]);
-    expect(JSON.parse(lazyscope('compare', 'small', '--json').stdout).comparisons).toMatchObject([
+    const compared = JSON.parse(lazyscope('compare', 'small', '--json').stdout);
+    expect(compared.comparisons).toMatchObject([
       { name: 'small-0-1', latents: 64, a: { seed: 0 }, b: { seed: 1 } },
     ]);
+    expect(compared).toMatchObject({ threshold: 0.7, gap: compared.comparisons[0].gap });
+    for (const name of ['shared', 'mmcs', 'pwMcc', 'seconds', 'peakRssMb'])
+      expect(compared[name]).toBe(compared.comparisons[0][name]);
+    expect(compared.curve).toHaveLength(101);
+    expect(compared.curve[70]).toEqual({ threshold: 0.7, shared: compared.shared });
+    expect(JSON.parse(lazyscope('map', 'small-0-1', '--json').stdout).maps).toMatchObject([
+      { comparison: 'small-0-1', points: 128 },
+    ]);
+    refused(/no.*comparison|comparison.*not/i, 'map', 'nothing');
   });
 
   test('export and import bring a dictionary back as it was', () => {

@@ -15,6 +15,7 @@ import { importCommand } from './commands/import.ts';
 import { indexCommand } from './commands/index.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { mapCommand } from './commands/map.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sparsityCommand } from './commands/sparsity.ts';
 import { trainCommand } from './commands/train.ts';
@@ -36,6 +37,7 @@ export async function main(args: readonly string[]): Promise<void> {
     evaluateCommand,
     indexCommand,
     compareCommand,
+    mapCommand,
     sparsityCommand,
     lm,
     importCommand,

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../sae/errors.ts';
 import type { ServerContext } from './context.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
-import { featuresArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
+import { featuresArrow, mapArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
 import { appRouter } from './root.ts';
 
 const statuses = {
@@ -74,6 +74,9 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
   app.get('/api/arrow/metrics/:run', async (c) => arrow(c, await metricsArrow(server, c.req.param('run'))));
   app.get('/api/arrow/matches/:comparison', async (c) =>
     arrow(c, await matchesArrow(server, c.req.param('comparison'))),
+  );
+  app.get('/api/arrow/map/:comparison', async (c) =>
+    arrow(c, await mapArrow(server, c.req.param('comparison'))),
   );
 
   app.notFound((c) => c.json({ error: { code: 'not_found', message: `There is no ${c.req.path}.` } }, 404));

@@ -416,6 +416,27 @@ describe('Arrow streams', () => {
     expect((await fetchTable('matches/fixture-topk-0-1')).numRows).toBe(64);
   });
 
+  test('the map has a point for each latent of both, with what colours it', async () => {
+    const table = await fetchTable('map/fixture-topk-0-1');
+    expect(table.numRows).toBe(128);
+    const column = (name: string) => [...(table.getChild(name) ?? [])];
+    const { rows } = await on.client.features.list.query({
+      ...topk,
+      sort: 'latent',
+      order: 'asc',
+      limit: 64,
+    });
+    expect(column('stability').slice(0, 64)).toEqual(rows.map((r) => r.stability));
+    const close = column('density')
+      .slice(0, 64)
+      .map((value, i) => Math.abs(value - rows[i].density));
+    expect(Math.max(...close)).toBeLessThan(1e-6);
+    const { manifest } = await on.client.comparisons.get.query({ name: 'fixture-topk-0-1' });
+    const shared = column('shared');
+    for (const side of [shared.slice(0, 64), shared.slice(64)])
+      expect(side.filter(Boolean)).toHaveLength(Math.round(manifest.shared * 64));
+  });
+
   test('what is not there answers 404 with the sentence', async () => {
     const response = await fetch(`${on.server.url}/api/arrow/features/nothing/0`);
     expect(response.status).toBe(404);

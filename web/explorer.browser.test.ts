@@ -291,6 +291,21 @@ describe.skipIf(!hasChromium)(
         String(first!.latent),
         String(first!.decoderMatch),
       ]);
+
+      // A point for each latent of both; the pointer on one says which, and a click opens it.
+      const map = page.locator('canvas');
+      if (!given) expect(await map.getAttribute('data-points')).toBe(String(2 * latents));
+      if ((await map.count()) > 0) {
+        await map.scrollIntoViewIfNeeded();
+        // How many points the last painting had in view.
+        const seen = async () => Number(await map.getAttribute('data-seen'));
+        const before = Number(await map.getAttribute('data-points'));
+        await eventually(seen).toBe(before);
+        await page.getByRole('button', { name: 'Zoom in' }).click();
+        await eventually(seen).toBeLessThan(before);
+        await page.getByRole('button', { name: 'All', exact: true }).click();
+        await eventually(seen).toBe(before);
+      }
       await looksRight('comparison');
     });
 

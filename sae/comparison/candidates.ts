@@ -3,8 +3,11 @@
  * best few rows of each column, gathered from one visit to every block. A matching is then sought among these
  * alone, and dualCheck.ts says what that may have cost.
  */
+import type { BlockSize } from '../ops/productBlocks.ts';
+import { topPairs } from '../ops/topPairs.ts';
+import { tie, type TopScores } from '../ops/topScores.ts';
 import type { Counterparts } from './counterparts.ts';
-import { forEachCosineBlock, type BlockSize, type Directions } from './cosineBlocks.ts';
+import type { Directions } from './directions.ts';
 
 /** A sparse weight matrix by rows: row i has columns[start[i] … start[i + 1]), ascending, with their weights. */
 export interface Candidates {
@@ -22,98 +25,39 @@ export interface Pairs {
   readonly weight: Float32Array;
 }
 
-/** Scores nearer than this count as equal. */
-export const tie = 2 ** -20;
-
-/**
- * The best `kept` of a stream of scores, for each owner, best first. Equal scores are ordered by a hash of owner and
- * index: were it by index alone, a hundred identical latents would all keep the same few of a hundred identical
- * counterparts, and most would find no match among them.
- */
-export class TopScores {
-  readonly index: Int32Array;
-  readonly score: Float32Array;
-  /** A newcomer above it may have a place. */
-  readonly bar: Float32Array;
-  readonly #kept: number;
-
-  constructor(owners: number, kept: number) {
-    this.#kept = kept;
-    this.index = new Int32Array(owners * kept).fill(-1);
-    this.score = new Float32Array(owners * kept).fill(-Infinity);
-    this.bar = new Float32Array(owners).fill(-Infinity);
-  }
-
-  get kept(): number {
-    return this.#kept;
-  }
-
-  /** Only for a score above the owner's bar. */
-  insert(owner: number, index: number, score: number): void {
-    const base = owner * this.#kept;
-    const last = base + this.#kept - 1;
-    if (!this.#before(owner, index, score, last)) return;
-    let at = last;
-    while (at > base && this.#before(owner, index, score, at - 1)) {
-      this.score[at] = this.score[at - 1];
-      this.index[at] = this.index[at - 1];
-      at--;
-    }
-    this.score[at] = score;
-    this.index[at] = index;
-    this.bar[owner] = this.score[last] - tie;
-  }
-
-  /** Does a newcomer go before the entry at `place`? Scores are compared in steps of `tie`, so that the order is a total one. */
-  #before(owner: number, index: number, score: number, place: number): boolean {
-    const there = this.index[place];
-    if (there < 0) return true;
-    const difference = Math.round(score / tie) - Math.round(this.score[place] / tie);
-    if (difference !== 0) return difference > 0;
-    return scatter(owner, index) < scatter(owner, there);
-  }
-}
-
-function scatter(owner: number, index: number): number {
-  let h = Math.imul(owner, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
-  return (h ^ (h >>> 13)) >>> 0;
+export interface FoundCandidates {
+  readonly candidates: Candidates;
+  /** No pair of row i outside the candidates weighs more than rowLimit[i], and none of column j more than columnLimit[j]. */
+  readonly rowLimit: Float32Array;
+  readonly columnLimit: Float32Array;
 }
 
 /**
  * Both directions in one visit: top `perRow` of each row, top `perColumn` of each column, merged. Memory is
- * 8 bytes a kept pair and one block. `a` and `b` have unit rows. `progress` is told the rows done.
+ * 8 bytes a kept pair and what the product takes. `a` and `b` have unit rows. `progress` is told the rows done.
  */
 export function findCandidates(
   a: Directions,
   b: Directions,
   options: { perRow: number; perColumn: number; block?: BlockSize; progress?: (rows: number) => void },
-): Candidates {
-  const byRow = new TopScores(a.rows, Math.min(options.perRow, b.rows));
-  const byColumn = new TopScores(b.rows, Math.min(options.perColumn, a.rows));
-  forEachCosineBlock(
+): FoundCandidates {
+  const { byRow, byColumn } = topPairs({
     a,
     b,
-    ({ firstRow, rows, firstColumn, columns, values }) => {
-      const columnBar = byColumn.bar;
-      for (let i = 0, at = 0; i < rows; i++) {
-        const row = firstRow + i;
-        let rowBar = byRow.bar[row];
-        for (let j = 0; j < columns; j++, at++) {
-          const value = values[at];
-          if (value > rowBar) {
-            byRow.insert(row, firstColumn + j, value);
-            rowBar = byRow.bar[row];
-          }
-          if (value > columnBar[firstColumn + j]) byColumn.insert(firstColumn + j, row, value);
-        }
-      }
-      if (firstColumn + columns === b.rows) options.progress?.(firstRow + rows);
-    },
-    options.block,
-  );
-  return merge({ rows: a.rows, columns: b.rows }, [pairsOf(byRow), transposed(pairsOf(byColumn))]);
+    perRow: Math.min(options.perRow, b.rows),
+    perColumn: Math.min(options.perColumn, a.rows),
+    block: options.block,
+    progress: options.progress,
+  });
+  return {
+    candidates: merge({ rows: a.rows, columns: b.rows }, [pairsOf(byRow), transposed(pairsOf(byColumn))]),
+    rowLimit: byRow.bar.map(limitAbove),
+    columnLimit: byColumn.bar.map(limitAbove),
+  };
 }
+
+/** What was turned away scores no more than this. */
+const limitAbove = (bar: number) => bar + 2 * tie;
 
 /** Owners as rows, kept indices as columns. */
 export function pairsOf({ index, score, kept }: TopScores): Pairs {

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { capture } from '../activations/capture.ts';
 import { toyLanguageModel } from '../activations/toyLanguageModel.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { exampleConfig } from '../autoencoders/exampleConfig.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { StoreLayout } from '../store/layout.ts';
 import { comparisonManifestSchema, type RunManifest } from '../store/manifests.ts';
@@ -22,21 +23,24 @@ const latents = 24;
 const residual = { hook: 'blocks.0.hook_resid_post', d: 4 };
 const mlp = { hook: 'blocks.0.mlp.hook_post', d: 8 };
 let store: StoreLayout;
+let model: LanguageModel;
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
   store = new StoreLayout(await mkdtemp(join(tmpdir(), 'compare-')));
-  const model = toyLanguageModel();
+  model = toyLanguageModel();
   const documents = Array.from({ length: 60 }, (_, i) =>
     Array.from({ length: 30 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
   );
   const text = { source: 'letters', documents, text: documents.join('\n\n'), sha256: 'a'.repeat(64) };
   const hooks = [residual.hook, mlp.hook] as ['blocks.0.hook_resid_post', 'blocks.0.mlp.hook_post'];
   await capture({ store, name: 'toy', model, text, hooks, contextLength: 16, heldOutFraction: 0.3 });
+});
+afterAll(async () => {
   model.dispose();
   await rm(model.folder, { recursive: true });
+  await rm(store.root, { recursive: true });
 });
-afterAll(() => rm(store.root, { recursive: true }));
 
 /** A run of one seed with the weights given; biases make about half of the latents fire on a token. */
 async function makeRun(
@@ -114,6 +118,67 @@ test('a permuted copy: all shared, the permutation in the table, activations equ
   expect(curve[100]).toEqual({ threshold: 1, shared: 1, decoder: 1, encoder: 1, greedy: 1 });
 });
 
+test('every measure of a copy, of either side', async () => {
+  const { measures } = await compare({ store, name: 'copy', a: reference('first'), b: reference('second') });
+  const one = { matched: 1, greedy: 1, mmcs: expect.closeTo(1, 6), pwMcc: expect.closeTo(1, 6) };
+  expect(measures).toEqual({
+    decoder: { ...one, gap: expect.closeTo(0, 9) },
+    encoder: { ...one, gap: expect.closeTo(0, 9) },
+    agreement: 1,
+    otherLatents: latents,
+  });
+});
+
+describe('functional swap', () => {
+  const swapped = async (b: string, threshold = 0.7) => {
+    const pair = { name: `swap-${b}`, a: reference('first'), b: reference(b) };
+    const { swap } = await compare({ store, ...pair, threshold, model });
+    if (!swap) throw new Error('nothing was swapped');
+    return swap;
+  };
+
+  test('a copy stands in without a trace; silencing what is shared leaves the bias alone', async () => {
+    const { own, shared, matched, silenced, clean, tokens } = await swapped('second');
+    expect(tokens).toBeGreaterThan(100);
+    expect([own, shared, matched, silenced].map((variant) => variant.latents)).toEqual([
+      0,
+      latents,
+      latents,
+      latents,
+    ]);
+    for (const variant of [shared, matched]) {
+      expect(variant.fvu).toBeCloseTo(own.fvu, 4);
+      expect(variant.crossEntropy).toBeCloseTo(own.crossEntropy, 5);
+    }
+    expect(clean).toBeGreaterThan(0);
+    expect(silenced.fvu).not.toBeCloseTo(own.fvu, 1);
+  });
+
+  test('strangers share nothing, so nothing changes; as stand-ins they do', async () => {
+    await makeRun('stranger', randomWeights(99, 4));
+    const { own, shared, matched, silenced } = await swapped('stranger', 1);
+    expect(shared.latents).toBe(0);
+    for (const variant of [shared, silenced]) expect(variant).toEqual(own);
+    expect(matched.latents).toBe(latents);
+    expect(matched.fvu).not.toBeCloseTo(own.fvu, 1);
+  });
+
+  test('is refused between hook points', async () => {
+    const options = { store, name: 'refused', a: reference('first'), b: reference('whole'), model };
+    await makeRun('whole', randomWeights(5, 8), mlp);
+    await expect(compare(options)).rejects.toThrow(/can't stand in/);
+  });
+});
+
+test('weights alone: no token is looked at', async () => {
+  await compare({ store, name: 'weights', a: reference('first'), b: reference('second'), maxTokens: 0 });
+  const rows = await queryParquet('SELECT * FROM read_parquet($path)', {
+    path: store.comparisonMatches('weights'),
+  });
+  for (const { firingJaccard, activationCorrelation } of rows)
+    expect([firingJaccard, activationCorrelation]).toEqual([NaN, NaN]);
+});
+
 test('half a copy: half shared, and the stored tables give each latent its stability', async () => {
   const axes = (sign: (i: number) => number) =>
     Float32Array.from({ length: 64 }, (_, at) => (at % 9 === 0 ? sign(at / 9) : 0));
@@ -130,6 +195,25 @@ test('half a copy: half shared, and the stored tables give each latent its stabi
   const [first, second] = latentStability(seeds, links);
   expect([...first.stability]).toEqual([1, 1, 1, 1, 0, 0, 0, 0]);
   expect([...second.orphans]).toEqual([4, 5, 6, 7]);
+});
+
+test('the stability of each latent is stored with its dictionary, over the seeds of one configuration', async () => {
+  const table = (run: string) =>
+    queryParquet('SELECT * FROM read_parquet($path) ORDER BY latent', { path: store.stability(run, 0) });
+  const row = (latent: number, sharedWith: number) => ({
+    latent,
+    sharedWith,
+    compared: 1,
+    stability: sharedWith,
+  });
+  for (const run of ['whole', 'half'])
+    expect(await table(run)).toEqual([1, 1, 1, 1, 0, 0, 0, 0].map((shared, latent) => row(latent, shared)));
+  // A run of another hook point is another configuration: comparing with it does not count.
+  await makeRun('elsewhere', randomWeights(6, 4), { ...residual, hook: 'blocks.0.hook_resid_mid' });
+  const pair = { a: reference('first'), b: reference('elsewhere') };
+  await compare({ store, name: 'apart', ...pair, maxTokens: 0 });
+  expect((await table('first'))[0].compared).toBeGreaterThan(0);
+  expect(existsSync(store.stability('elsewhere', 0))).toBe(false);
 });
 
 test('a comparison of the same pair is made again; its name is refused to another pair', async () => {

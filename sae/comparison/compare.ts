@@ -4,9 +4,12 @@
  */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { modelChecksum } from '../activations/modelChecksum.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
+import { parseHookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
@@ -23,9 +26,13 @@ import { readManifest } from '../store/readManifest.ts';
 import { curveColumns, matchColumns } from '../store/tables.ts';
 import { tf } from '../tensor/tf.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
-import { matchDictionaries } from './matchDictionaries.ts';
+import type { Counterparts } from './counterparts.ts';
+import { functionalSwap } from './functionalSwap.ts';
+import { matchDictionaries, type DictionaryMatch } from './matchDictionaries.ts';
+import { planMemory } from './memoryPlan.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
 import { dictionaryKey } from './sharedLinks.ts';
+import { storeStability } from './storedStability.ts';
 
 export interface CompareOptions {
   store: StoreLayout;
@@ -34,8 +41,14 @@ export interface CompareOptions {
   b: DictionaryReference;
   /** Both cosines must reach it for a latent to count as shared. 0.7 in Paulo & Belrose. */
   threshold?: number;
-  /** Held-out tokens on which activations are compared, from the first one. */
+  /** Held-out tokens on which activations are compared, from the first one; 0 leaves activations out. */
   maxTokens?: number;
+  /** Bytes the process may take; by default as many as it likes. Checked before anything is read. */
+  memory?: number;
+  /** Relative gap at which the matching of wide dictionaries is good enough. */
+  targetGap?: number;
+  /** The model of a's capture: with it, latents of b stand in for a's (functionalSwap.ts). */
+  model?: LanguageModel;
   report?: Report;
 }
 
@@ -52,7 +65,7 @@ const batchRows = 1024;
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = 0.7, maxTokens = 32_768, report = silent } = options;
+  const { store, name, a, b, threshold = 0.7, report = silent } = options;
   const started = performance.now();
   const folder = store.comparison(name);
   checkThreshold(threshold);
@@ -60,8 +73,12 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   const [runA, runB] = await Promise.all(
     [a, b].map(({ run }) => readManifest(store.runManifest(run), runManifestSchema)),
   );
+  const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
+  const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
+  const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
   const capture = await openCapture(store, runA.config.capture);
-  checkHook(capture, runB, b);
+  if (maxTokens > 0) checkHook(capture, runB, b);
+  if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
   // Passes over a matrix are made by the rows of the narrower side.
@@ -74,60 +91,108 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         'bad_input',
         `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
       );
-    return await withLock(folder, `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`, async () => {
-      const match = matchDictionaries(dictionaryA, dictionaryB, {
-        names: [dictionaryKey(a), dictionaryKey(b)],
-        progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
-      });
-      const agreement = compareActivations(
-        { dictionary: dictionaryA, hook: runA.config.hook },
-        { dictionary: dictionaryB, hook: runB.config.hook },
-        { capture, match: match.decoder.match, maxTokens, report },
-      );
-      const shared = sharedLatents(match, threshold);
+    const manifest = await withLock(
+      folder,
+      `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`,
+      async () => {
+        const match = matchDictionaries(dictionaryA, dictionaryB, {
+          names: [dictionaryKey(a), dictionaryKey(b)],
+          memory,
+          targetGap: options.targetGap,
+          progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
+        });
+        const agreement = compareActivations(
+          { dictionary: dictionaryA, hook: runA.config.hook },
+          { dictionary: dictionaryB, hook: runB.config.hook },
+          { capture, match: match.decoder.match, maxTokens, report },
+        );
+        const shared = sharedLatents(match, threshold);
+        const swap =
+          options.model &&
+          (await functionalSwap({
+            a: dictionaryA,
+            b: dictionaryB,
+            hook: parseHookPoint(runA.config.hook).name,
+            capture,
+            model: options.model,
+            match: match.decoder.match,
+            shared,
+            report,
+          }));
 
-      // A manifest of an earlier comparison must not vouch for the tables of this one.
-      await rm(store.comparisonManifest(name), { force: true });
-      await writeParquet(store.comparisonMatches(name), matchColumns, {
-        latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
-        decoderMatch: match.decoder.match,
-        decoderCosine: match.decoder.cosine,
-        encoderMatch: match.encoder.match,
-        encoderCosine: match.encoder.cosine,
-        shared,
-        nearest: match.nearest.match,
-        nearestCosine: match.nearest.cosine,
-        activationCorrelation: agreement.correlation(),
-        firingJaccard: agreement.jaccard(),
-      });
-      await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
-      const manifest: ComparisonManifest = {
-        version: 1,
-        name,
-        createdAt: new Date().toISOString(),
-        a,
-        b,
-        architectures: [dictionaryA.architecture, dictionaryB.architecture],
-        latents: dictionaryA.latents,
-        threshold,
-        shared: shared.filter(Boolean).length / dictionaryA.latents,
-        sharedDecoder: matchedFraction(match.decoder, threshold),
-        sharedEncoder: matchedFraction(match.encoder, threshold),
-        mmcs: meanCosine(match.nearest),
-        pwMcc: meanCosine(match.decoder),
-        solver: match.solver,
-        gap: match.gap,
-        seconds: (performance.now() - started) / 1000,
-        peakRssMb: process.resourceUsage().maxRSS / 1024,
-      };
-      await writeJsonAtomic(store.comparisonManifest(name), manifest);
-      return manifest;
-    });
+        // A manifest of an earlier comparison must not vouch for the tables of this one.
+        await rm(store.comparisonManifest(name), { force: true });
+        await writeParquet(store.comparisonMatches(name), matchColumns, {
+          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
+          decoderMatch: match.decoder.match,
+          decoderCosine: match.decoder.cosine,
+          encoderMatch: match.encoder.match,
+          encoderCosine: match.encoder.cosine,
+          shared,
+          nearest: match.nearest.match,
+          nearestCosine: match.nearest.cosine,
+          activationCorrelation: agreement.correlation(),
+          firingJaccard: agreement.jaccard(),
+        });
+        await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
+        const manifest: ComparisonManifest = {
+          version: 1,
+          name,
+          createdAt: new Date().toISOString(),
+          a,
+          b,
+          architectures: [dictionaryA.architecture, dictionaryB.architecture],
+          latents: dictionaryA.latents,
+          threshold,
+          shared: shared.filter(Boolean).length / dictionaryA.latents,
+          sharedDecoder: matchedFraction(match.decoder, threshold),
+          sharedEncoder: matchedFraction(match.encoder, threshold),
+          mmcs: meanCosine(match.nearest),
+          pwMcc: meanCosine(match.decoder),
+          measures: measuresOf(match, threshold, dictionaryB.latents),
+          ...(swap && { swap }),
+          solver: match.solver,
+          gap: match.gap,
+          seconds: (performance.now() - started) / 1000,
+          peakRssMb: process.resourceUsage().maxRSS / 1024,
+        };
+        await writeJsonAtomic(store.comparisonManifest(name), manifest);
+        return manifest;
+      },
+    );
+    for (const dictionary of [a, b]) await storeStability(store, dictionary);
+    return manifest;
   } finally {
     dictionaryA.dispose();
     dictionaryB.dispose();
     capture.close();
   }
+}
+
+/** Wide dictionaries are asked about fewer tokens: encoding these takes a quarter of one product of the two at most. */
+function comparedTokens(latents: number): number {
+  return latents <= 8192 ? 32_768 : Math.max(8192, latents / 8);
+}
+
+function measuresOf(
+  match: DictionaryMatch,
+  threshold: number,
+  otherLatents: number,
+): NonNullable<ComparisonManifest['measures']> {
+  const side = (optimal: Counterparts, greedy: Counterparts, nearest: Counterparts, gap: number) => ({
+    matched: matchedFraction(optimal, threshold),
+    greedy: matchedFraction(greedy, threshold),
+    mmcs: meanCosine(nearest),
+    pwMcc: meanCosine(optimal),
+    gap,
+  });
+  const agreeing = match.decoder.match.filter((j, i) => j >= 0 && j === match.encoder.match[i]);
+  return {
+    decoder: side(match.decoder, match.greedy, match.nearest, match.gaps.decoder),
+    encoder: side(match.encoder, match.greedyEncoder, match.nearestEncoder, match.gaps.encoder),
+    agreement: agreeing.length / match.decoder.match.length,
+    otherLatents,
+  };
 }
 
 interface Side {
@@ -189,6 +254,27 @@ function checkHook(capture: Capture, run: RunManifest, reference: DictionaryRefe
     'bad_input',
     `The capture '${capture.manifest.name}' has no '${run.config.hook}' of width ${run.d}, which '${dictionaryKey(reference)}' reads: compare runs whose hook points are in one capture.`,
   );
+}
+
+async function checkSwap(
+  capture: Capture,
+  { model, runA, runB }: { model: LanguageModel; runA: RunManifest; runB: RunManifest },
+): Promise<void> {
+  if (runA.config.hook !== runB.config.hook)
+    throw new LazyscopeError(
+      'bad_input',
+      `Latents that read '${runB.config.hook}' can't stand in at '${runA.config.hook}': swap between runs of one hook point.`,
+    );
+  if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${runA.name}' was trained on '${capture.manifest.model.name}', whose files differ from '${model.folder}': give that model.`,
+    );
+  if (capture.heldOutRows === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `Capture '${capture.manifest.name}' holds nothing out to swap latents on: capture with a held-out fraction.`,
+    );
 }
 
 function checkSizes(dictionary: Autoencoder, reference: DictionaryReference): void {

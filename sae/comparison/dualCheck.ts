@@ -1,70 +1,96 @@
 /**
- * The second look at all pairs: given column prices from a solver that saw candidates only, how much could a matching of the whole
- * matrix weigh at most, and which pairs outside the candidates would tempt a row away? One blocked visit;
- * the matrix is never kept.
+ * The second look at all pairs: given column prices from a solver that saw candidates only, how much could a matching
+ * of the whole matrix weigh at most, and which pairs outside the candidates would tempt a row away?
+ *
+ * The search for candidates has left a limit on what it turned away in each row and in each column. A row whose
+ * limit is below what it gets already, and a column whose limit is below what it costs the least demanding row,
+ * need no second look: only the other rows against the other columns are multiplied again. Where many features are
+ * shared that is a small part of the matrix; the bound holds for all of it.
  */
-import { forEachCosineBlock, type BlockSize, type Directions } from './cosineBlocks.ts';
-import { pairsOf, TopScores, transposed, type Pairs } from './candidates.ts';
+import type { BlockSize } from '../ops/productBlocks.ts';
+import { topPairs } from '../ops/topPairs.ts';
+import { pairsOf, transposed, type FoundCandidates, type Pairs } from './candidates.ts';
+import { gather, type Directions } from './directions.ts';
 
 export interface DualCheck {
   /** Σ_i max_j (w_ij − p_j) + Σ_j p_j over all pairs: no matching that covers all rows weighs more. */
   bound: number;
-  /** Each row's best choices at these prices, and each column's most willing rows, with their weights. */
+  /** Of the rows and columns looked at again, each row's best choices at these prices and each column's most willing rows, with their weights. */
   tempting: Pairs[];
+  /** Share of all pairs that were looked at again. */
+  share: number;
 }
 
 export interface Duals {
   /** Never negative. */
   columnPrices: Float64Array;
-  /** What each row gets out of its match at those prices: a column tempts it by what it offers beyond that. */
-  rowValues: Float64Array;
 }
 
-/** Needs a.rows ≤ b.rows and unit rows. */
+/** Needs a.rows ≤ b.rows and unit rows. `limits` of the search that `candidates`, since widened perhaps, began with. */
 export function dualCheck(
   a: Directions,
   b: Directions,
-  duals: Duals,
+  { candidates, rowLimit, columnLimit }: FoundCandidates,
+  { columnPrices }: Duals,
   options: { kept: number; block?: BlockSize; progress?: (rows: number) => void },
 ): DualCheck {
-  const byRow = new TopScores(a.rows, Math.min(options.kept, b.rows));
-  const byColumn = new TopScores(b.rows, Math.min(options.kept, a.rows));
+  // In single precision from here on: the bound is one for these very prices.
+  const price = Float32Array.from(columnPrices);
+  const { start, column, weight } = candidates;
   const best = new Float32Array(a.rows).fill(-Infinity);
-  const price = Float32Array.from(duals.columnPrices);
-  const rowValue = Float32Array.from(duals.rowValues);
-  forEachCosineBlock(
-    a,
-    b,
-    ({ firstRow, rows, firstColumn, columns, values }) => {
-      const columnBar = byColumn.bar;
-      for (let i = 0, at = 0; i < rows; i++) {
-        const row = firstRow + i;
-        const mine = rowValue[row];
-        let rowBar = byRow.bar[row];
-        for (let j = 0; j < columns; j++, at++) {
-          const weight = values[at];
-          const column = firstColumn + j;
-          const value = weight - price[column];
-          if (value > rowBar) {
-            if (value > best[row]) best[row] = value;
-            byRow.insert(row, column, value);
-            rowBar = byRow.bar[row];
-          }
-          const offer = weight - mine;
-          if (offer > columnBar[column]) byColumn.insert(column, row, offer);
-        }
-      }
-      if (firstColumn + columns === b.rows) options.progress?.(firstRow + rows);
-    },
-    options.block,
-  );
+  for (let i = 0; i < a.rows; i++)
+    for (let p = start[i]; p < start[i + 1]; p++)
+      best[i] = Math.max(best[i], Math.fround(weight[p] - price[column[p]]));
+
+  const { rows, columns } = undecided({ best, price, rowLimit, columnLimit });
+  const tempting: Pairs[] = [];
+  if (rows.length > 0 && columns.length > 0) {
+    const offsets = { columnOffset: price, rowOffset: best };
+    const all = rows.length === a.rows && columns.length === b.rows;
+    const found = topPairs({
+      a: all ? a : gather(a, rows),
+      b: all ? b : gather(b, columns),
+      perRow: Math.min(options.kept, columns.length),
+      perColumn: Math.min(options.kept, rows.length),
+      columnOffset: Float32Array.from(columns, (j) => offsets.columnOffset[j]),
+      rowOffset: Float32Array.from(rows, (i) => offsets.rowOffset[i]),
+      block: options.block,
+      progress: options.progress,
+    });
+    const choices = renamed(pairsOf(found.byRow), rows, columns);
+    choices.column.forEach((j, p) => (choices.weight[p] += price[j]));
+    const willing = renamed(transposed(pairsOf(found.byColumn)), rows, columns);
+    willing.row.forEach((i, p) => (willing.weight[p] += best[i]));
+    tempting.push(choices, willing);
+    rows.forEach((i, at) => (best[i] = Math.max(best[i], found.best[at])));
+  }
   let bound = 0;
-  // With the prices that the values were made with, single precision and all: it is a bound for those.
   for (const value of best) bound += value;
   for (const p of price) bound += p;
-  const choices = pairsOf(byRow);
-  for (let p = 0; p < choices.row.length; p++) choices.weight[p] += price[choices.column[p]];
-  const willing = transposed(pairsOf(byColumn));
-  for (let p = 0; p < willing.row.length; p++) willing.weight[p] += rowValue[willing.row[p]];
-  return { bound, tempting: [choices, willing] };
+  return { bound, tempting, share: (rows.length * columns.length) / (a.rows * b.rows) };
+}
+
+interface Limits {
+  best: Float32Array;
+  price: Float32Array;
+  rowLimit: Float32Array;
+  columnLimit: Float32Array;
+}
+
+/** Rows and columns that have among each other every pair outside the candidates by which a row might gain. */
+function undecided({ best, price, rowLimit, columnLimit }: Limits): { rows: number[]; columns: number[] } {
+  let rows = Array.from(best.keys());
+  let columns = Array.from(price.keys());
+  // The fewer rows are left, the more columns drop out, and the other way round; three rounds settle it.
+  for (let round = 0; round < 3; round++) {
+    const cheapest = columns.reduce((least, j) => Math.min(least, price[j]), Infinity);
+    rows = rows.filter((i) => rowLimit[i] - cheapest > best[i]);
+    const humblest = rows.reduce((least, i) => Math.min(least, best[i]), Infinity);
+    columns = columns.filter((j) => columnLimit[j] - price[j] > humblest);
+  }
+  return { rows, columns };
+}
+
+function renamed({ row, column, weight }: Pairs, rows: readonly number[], columns: readonly number[]): Pairs {
+  return { row: row.map((i) => rows[i]), column: column.map((j) => columns[j]), weight };
 }

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
-import { cosineMatrix, forEachCosineBlock, unitRows } from './cosineBlocks.ts';
 import { greedyMatching } from './greedyMatching.ts';
 import { matchDictionaries, type DictionaryWeights } from './matchDictionaries.ts';
+import { planMemory } from './memoryPlan.ts';
 import { matchedFraction, meanCosine, sharedCurve, sharedLatents } from './sharedFraction.ts';
 
 beforeAll(async () => {
@@ -118,7 +118,8 @@ test('the sparse solver finds the same shared latents, greedy pairs and nearest 
     rows.map((w, at) => w + [0.1, 0.5, 4][Math.floor(at / 24) % 3] * scale * noise.normal());
   const b = { ...a, wEnc: blur(a.wEnc, 3), wDec: blur(a.wDec, 1) };
   const dense = matchDictionaries(a, b);
-  const sparse = matchDictionaries(a, b, { denseLatents: 100 });
+  const memory = planMemory({ a: 500, b: 500, d: 24 }, { denseLatents: 100 });
+  const sparse = matchDictionaries(a, b, { memory });
   expect(sparse.solver).toMatch(/^auction/);
   expect(sparse.gap).toBeGreaterThan(0);
   expect(sparse.gap).toBeLessThanOrEqual(1e-3);
@@ -146,30 +147,6 @@ test('weights that are not finite are refused by name', () => {
   b.wDec[9] = NaN;
   expect(() => matchDictionaries(a, b, { names: ['first/0', 'second/1'] })).toThrow(
     /Row 2 of the decoder of second\/1/,
-  );
-});
-
-test('blocks of any size put together the same matrix, and leave no tensor behind', () => {
-  const a = unitRows({ rows: 37, d: 8, data: Random.fromSeed(13).normals(37 * 8) }, 'a');
-  const b = unitRows({ rows: 23, d: 8, data: Random.fromSeed(14).normals(23 * 8) }, 'b');
-  const whole = cosineMatrix(a, b);
-  const before = tf.memory().numTensors;
-  const seen = new Float32Array(37 * 23);
-  forEachCosineBlock(
-    a,
-    b,
-    (block) => {
-      for (let i = 0; i < block.rows; i++)
-        for (let j = 0; j < block.columns; j++)
-          seen[(block.firstRow + i) * 23 + block.firstColumn + j] = block.values[i * block.columns + j];
-    },
-    { rows: 10, columns: 7 },
-  );
-  expect([...seen]).toEqual([...whole]);
-  expect(tf.memory().numTensors).toBe(before);
-  expect(whole[0]).toBeCloseTo(
-    a.data.slice(0, 8).reduce((sum, x, k) => sum + x * b.data[k], 0),
-    6,
   );
 });
 

@@ -6,8 +6,9 @@
 import { assign } from './assignment.ts';
 import { nearestAmong } from './candidates.ts';
 import type { Counterparts } from './counterparts.ts';
-import { cosineMatrix, unitRows, type Directions } from './cosineBlocks.ts';
+import { cosineMatrix, unitRows, type Directions } from './directions.ts';
 import { greedyAmong, greedyMatching } from './greedyMatching.ts';
+import { planMemory, type MemoryPlan } from './memoryPlan.ts';
 import { assignDirections } from './sparseAssignment.ts';
 
 /** The two weight matrices of a dictionary, latent-major [latents, d]. */
@@ -22,64 +23,75 @@ export interface DictionaryMatch {
   /** Optimal matchings. Where a has more latents than b, the surplus has no counterpart. */
   readonly decoder: Counterparts;
   readonly encoder: Counterparts;
-  /** Greedy matching by decoder cosine. */
+  /** Greedy matchings. */
   readonly greedy: Counterparts;
-  /** The nearest decoder row of b, matched or not. */
+  readonly greedyEncoder: Counterparts;
+  /** The nearest row of b, matched or not. */
   readonly nearest: Counterparts;
+  readonly nearestEncoder: Counterparts;
   readonly solver: string;
-  /** Relative optimality gap, the worse of the two matchings. */
+  /** Relative optimality gaps. */
+  readonly gaps: { readonly decoder: number; readonly encoder: number };
+  /** The worse of the two. */
   readonly gap: number;
 }
 
 export interface MatchOptions {
   /** What the dictionaries are called in errors. */
   names?: readonly [string, string];
-  /** Latents, of the wider dictionary, up to which the cosine matrix is made whole and solved exactly. */
-  denseLatents?: number;
+  /** What may be kept; by default as if there were no limit. */
+  memory?: MemoryPlan;
+  /** Relative gap the sparse solver stops at. */
+  targetGap?: number;
   /** Told of each pass over the rows of a matrix. */
   progress?: (stage: string, rows: number) => void;
 }
 
 /**
- * Up to `denseLatents` (default 4,096; a matrix of 64 MiB, solved in a second) by the exact solver, beyond by an auction among candidates
- * whose gap is proved for all pairs. There, the greedy matching is among candidates too: a latent whose
- * candidates are all taken has none, which no cosine near a useful threshold ever is.
+ * Where the memory plan has the matrix whole, by the exact solver; otherwise by an auction among candidates whose gap is
+ * proved for all pairs. There, the greedy matching is among candidates too: a latent whose candidates are all taken
+ * has none, which no cosine near a useful threshold ever is.
  */
 export function matchDictionaries(
   a: DictionaryWeights,
   b: DictionaryWeights,
   options: MatchOptions = {},
 ): DictionaryMatch {
-  const { names = ['a', 'b'], denseLatents = 4096, progress } = options;
-  const dense = Math.max(a.latents, b.latents) <= denseLatents;
+  const { names = ['a', 'b'], progress, targetGap } = options;
+  const memory = options.memory ?? planMemory({ a: a.latents, b: b.latents, d: a.d });
   const solve = (side: 'wDec' | 'wEnc') => {
     const part = side === 'wDec' ? 'decoder' : 'encoder';
     const left = unitRows(directions(a, side), `the ${part} of ${names[0]}`);
     const right = unitRows(directions(b, side), `the ${part} of ${names[1]}`);
     const told = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
-    if (!dense) return solveSparse(left, right, told);
+    if (!memory.dense) return solveSparse(left, right, { memory, targetGap, progress: told });
     const solved = solveDense(left, right);
     told('matching', Math.min(left.rows, right.rows));
     return solved;
   };
   // One side at a time: the encoder's matrix or candidates are dropped before the decoder's are made.
-  const { counterparts: encoder, gap: encoderGap } = solve('wEnc');
+  const encoder = solve('wEnc');
   const decoder = solve('wDec');
   return {
-    encoder,
+    encoder: encoder.counterparts,
+    greedyEncoder: encoder.greedy,
+    nearestEncoder: encoder.nearest,
     decoder: decoder.counterparts,
-    greedy: decoder.greedy(),
-    nearest: decoder.nearest(),
-    solver: dense ? 'dense shortest augmenting paths' : 'auction among candidates, checked against all pairs',
-    gap: Math.max(encoderGap, decoder.gap),
+    greedy: decoder.greedy,
+    nearest: decoder.nearest,
+    solver: memory.dense
+      ? 'dense shortest augmenting paths'
+      : 'auction among candidates, checked against all pairs',
+    gaps: { decoder: decoder.gap, encoder: encoder.gap },
+    gap: Math.max(encoder.gap, decoder.gap),
   };
 }
 
 interface Solved {
   counterparts: Counterparts;
   gap: number;
-  greedy(): Counterparts;
-  nearest(): Counterparts;
+  greedy: Counterparts;
+  nearest: Counterparts;
 }
 
 function solveDense(left: Directions, right: Directions): Solved {
@@ -88,18 +100,28 @@ function solveDense(left: Directions, right: Directions): Solved {
   return {
     counterparts: withCosines(matrix, rowToColumn),
     gap: Math.max(0, bound - weight) / Math.max(1, Math.abs(bound)),
-    greedy: () => withCosines(matrix, greedyMatching(matrix)),
-    nearest: () => withCosines(matrix, nearestColumns(matrix)),
+    greedy: withCosines(matrix, greedyMatching(matrix)),
+    nearest: withCosines(matrix, nearestColumns(matrix)),
   };
 }
 
-function solveSparse(left: Directions, right: Directions, progress: MatchOptions['progress']): Solved {
-  const { match, cosine, gap, candidates } = assignDirections(left, right, { progress });
+function solveSparse(
+  left: Directions,
+  right: Directions,
+  { memory, targetGap, progress }: MatchOptions & { memory: MemoryPlan },
+): Solved {
+  const { perRow, perColumn } = memory;
+  const { match, cosine, gap, candidates } = assignDirections(left, right, {
+    perRow,
+    perColumn,
+    gap: targetGap,
+    progress,
+  });
   return {
     counterparts: { match, cosine },
     gap,
-    greedy: () => greedyAmong(candidates),
-    nearest: () => nearestAmong(candidates),
+    greedy: greedyAmong(candidates),
+    nearest: nearestAmong(candidates),
   };
 }
 

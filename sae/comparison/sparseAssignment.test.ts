@@ -4,7 +4,7 @@ import { tf } from '../tensor/tf.ts';
 import { assign } from './assignment.ts';
 import { auction } from './auction.ts';
 import { findCandidates, merge } from './candidates.ts';
-import { cosineMatrix, unitRows, type Directions } from './cosineBlocks.ts';
+import { cosineMatrix, unitRows, type Directions } from './directions.ts';
 import { dualCheck } from './dualCheck.ts';
 import { assignDirections } from './sparseAssignment.ts';
 
@@ -45,7 +45,11 @@ function dense(a: Directions, b: Directions) {
 describe('candidates', () => {
   const [a, b] = [directions(1, 90, 8), directions(2, 70, 8)];
   const cosines = cosineMatrix(a, b);
-  const found = findCandidates(a, b, { perRow: 5, perColumn: 3, block: { rows: 32, columns: 20 } });
+  const {
+    candidates: found,
+    rowLimit,
+    columnLimit,
+  } = findCandidates(a, b, { perRow: 5, perColumn: 3, block: { rows: 32, columns: 20 } });
   const has = (i: number, j: number) => found.column.subarray(found.start[i], found.start[i + 1]).includes(j);
 
   test('hold the best of each row and of each column, with their cosines, each once', () => {
@@ -69,9 +73,16 @@ describe('candidates', () => {
       }
   });
 
+  test('what was left out weighs no more than the limits of its row and of its column', () => {
+    for (let i = 0; i < 90; i++)
+      for (let j = 0; j < 70; j++)
+        if (!has(i, j))
+          expect(cosines[i * 70 + j]).toBeLessThanOrEqual(Math.min(rowLimit[i], columnLimit[j]));
+  });
+
   test('of identical rows among identical columns are not all the same few columns', () => {
     const one = { rows: 50, d: 2, data: Float32Array.from({ length: 100 }, (_, at) => (at + 1) % 2) };
-    const { column } = findCandidates(one, one, { perRow: 3, perColumn: 1 });
+    const { column } = findCandidates(one, one, { perRow: 3, perColumn: 1 }).candidates;
     expect(new Set(column).size).toBeGreaterThan(40);
   });
 });
@@ -120,26 +131,42 @@ test('rows that compete for too few columns stay out instead of bidding for ever
   expect([...rowToColumn]).toEqual([0, -1, -1]);
 });
 
-test('the dual check bounds every matching, for any prices, and finds the tempting pairs with their cosines', () => {
+describe('the dual check', () => {
   const [a, b] = related(3, 80, 6);
-  const random = Random.fromSeed(9);
-  const duals = {
-    columnPrices: Float64Array.from({ length: 80 }, () => random.uniform()),
-    rowValues: new Float64Array(80),
-  };
-  const { bound, tempting } = dualCheck(a, b, duals, { kept: 2, block: { rows: 30, columns: 25 } });
-  expect(bound).toBeGreaterThan(dense(a, b).bound);
   const cosines = cosineMatrix(a, b);
-  for (const { row, column, weight } of tempting)
-    row.forEach((i, p) => expect(weight[p]).toBeCloseTo(cosines[i * 80 + column[p]], 6));
   const exact = dense(a, b);
-  const tight = dualCheck(
-    a,
-    b,
-    { columnPrices: exact.columnPrices, rowValues: exact.rowPrices },
-    { kept: 2 },
-  );
-  expect(tight.bound).toBeCloseTo(exact.weight, 3);
+  const block = { rows: 30, columns: 25 };
+  const found = findCandidates(a, b, { perRow: 2, perColumn: 1 });
+
+  test('bounds every matching, for any prices, and finds tempting pairs with their cosines', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const random = Random.fromSeed(seed);
+      const columnPrices = Float64Array.from({ length: 80 }, () => 0.5 * random.uniform());
+      const { bound, tempting } = dualCheck(a, b, found, { columnPrices }, { kept: 2, block });
+      const whole = new Float64Array(80).fill(-Infinity);
+      cosines.forEach((w, at) => {
+        const i = Math.floor(at / 80);
+        whole[i] = Math.max(whole[i], w - columnPrices[at % 80]);
+      });
+      const expected = [...whole, ...columnPrices].reduce((sum, value) => sum + value, 0);
+      expect(bound).toBeCloseTo(expected, 4);
+      expect(bound).toBeGreaterThan(exact.weight);
+      for (const { row, column, weight } of tempting)
+        row.forEach((i, p) => expect(weight[p]).toBeCloseTo(cosines[i * 80 + column[p]], 6));
+    }
+  });
+
+  test('at the best prices it is the best weight', () => {
+    const { bound } = dualCheck(a, b, found, { columnPrices: exact.columnPrices }, { kept: 2 });
+    expect(bound).toBeCloseTo(exact.weight, 3);
+  });
+
+  test('looks again only where a limit leaves room: at a copy, nowhere', () => {
+    const copy = findCandidates(a, a, { perRow: 2, perColumn: 1 });
+    const { share, bound } = dualCheck(a, a, copy, { columnPrices: new Float64Array(80) }, { kept: 2 });
+    expect(share).toBe(0);
+    expect(bound).toBeCloseTo(80, 4);
+  });
 });
 
 describe.each([

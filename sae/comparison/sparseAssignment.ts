@@ -4,10 +4,11 @@
  * auction held again, until the matching is within the gap asked for, proved for the whole matrix.
  */
 import { LazyscopeError } from '../errors.ts';
+import { forEachProductBlock, type BlockSize } from '../ops/productBlocks.ts';
 import { assign } from './assignment.ts';
 import { auction, type AuctionState } from './auction.ts';
 import { findCandidates, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
-import { cosineMatrix, forEachCosineBlock, type BlockSize, type Directions } from './cosineBlocks.ts';
+import { cosineMatrix, gather, type Directions } from './directions.ts';
 import { dualCheck } from './dualCheck.ts';
 
 export interface SparseAssignmentOptions {
@@ -68,7 +69,8 @@ function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): 
   const { perRow = 32, perColumn = 16, tempting = 8, gap: target = 1e-3, maxPasses = 4, block } = options;
   if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
   const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
-  let candidates = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });
+  const found = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });
+  let { candidates } = found;
   const epsilon = epsilonShare * target * typicalWeight(candidates);
   let best: Pick<SparseAssignment, 'match' | 'cosine' | 'weight'> | undefined;
   let bound = Infinity;
@@ -80,7 +82,11 @@ function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): 
     const weight = cosine.reduce((sum, value) => sum + value, 0);
     if (!best || weight > best.weight) best = { match: state.rowToColumn, cosine, weight };
     columnPrices = state.columnPrices;
-    const check = dualCheck(a, b, state, { kept: tempting, block, progress: progress('prices') });
+    const check = dualCheck(a, b, { ...found, candidates }, state, {
+      kept: tempting,
+      block,
+      progress: progress('prices'),
+    });
     bound = Math.min(bound, check.bound);
     const gap = Math.max(0, bound - best.weight) / Math.max(1, Math.abs(bound));
     candidates = merge({ rows: a.rows, columns: b.rows }, [pairsOfCandidates(candidates), ...check.tempting]);
@@ -143,7 +149,7 @@ function placeInTurn(
   block: BlockSize | undefined,
 ): void {
   const taken = new Uint8Array(columns.rows);
-  forEachCosineBlock(
+  forEachProductBlock(
     rows,
     columns,
     ({ firstRow, rows: count, values }) => {
@@ -158,10 +164,4 @@ function placeInTurn(
     },
     { rows: Math.min(64, block?.rows ?? 64), columns: columns.rows },
   );
-}
-
-function gather({ d, data }: Directions, rows: readonly number[]): Directions {
-  const out = new Float32Array(rows.length * d);
-  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
-  return { rows: rows.length, d, data: out };
 }

@@ -67,6 +67,9 @@ export class StoreLayout {
   features(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'features.parquet');
   }
+  stability(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'stability.parquet');
+  }
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
@@ -89,6 +92,9 @@ export class StoreLayout {
   }
   comparisonCurve(name: string) {
     return join(this.comparison(name), 'curve.parquet');
+  }
+  comparisonMap(name: string) {
+    return join(this.comparison(name), 'map.parquet');
   }
 
   sparsities() {

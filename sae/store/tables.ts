@@ -34,6 +34,15 @@ export const featureColumns = {
   topTokenCounts: 'INTEGER[]',
 } as const satisfies TableDefinition;
 
+/** seed-<n>/stability.parquet: one row a latent, over the comparisons with other seeds of the same configuration. */
+export const stabilityColumns = {
+  latent: 'INTEGER',
+  /** In how many of the `compared` other seeds it is shared, and that as a share. */
+  sharedWith: 'INTEGER',
+  compared: 'INTEGER',
+  stability: 'DOUBLE',
+} as const satisfies TableDefinition;
+
 /** seed-<n>/examples.parquet: stretches of held-out text around an activation. */
 export const exampleColumns = {
   latent: 'INTEGER',
@@ -83,6 +92,15 @@ export const curveColumns = {
   decoder: 'DOUBLE',
   encoder: 'DOUBLE',
   greedy: 'DOUBLE',
+} as const satisfies TableDefinition;
+
+/** comparisons/<name>/map.parquet: latents of both dictionaries laid out by their decoder rows. */
+export const mapColumns = {
+  /** 0 for a, 1 for b. */
+  side: 'INTEGER',
+  latent: 'INTEGER',
+  x: 'FLOAT',
+  y: 'FLOAT',
 } as const satisfies TableDefinition;
 
 /** sparsity/<name>/layers.parquet: activation ratio by position in the sequence. */

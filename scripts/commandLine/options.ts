@@ -46,6 +46,15 @@ export function nonNegativeNumber(text: string): number {
   return value;
 }
 
+/** `800MB`, `2GB`, in powers of ten; a bare number is bytes. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(k|M|G|T)?B?$/i.exec(text.trim());
+  const exponent = { '': 0, k: 3, m: 6, g: 9, t: 12 }[match?.[2]?.toLowerCase() ?? ''] ?? 0;
+  const value = Number(match?.[1]) * 10 ** exponent;
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a size, for example 800MB or 2GB.');
+  return value;
+}
+
 export function fraction(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0 && value <= 1))

@@ -4,17 +4,25 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { Architecture } from '../../sae/store/manifests.ts';
 import { loadModel } from '../commandLine/models.ts';
-import { oneOf, positiveInteger, withCommonOptions, withScreeningOption } from '../commandLine/options.ts';
+import {
+  byteSize,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  withCommonOptions,
+  withScreeningOption,
+} from '../commandLine/options.ts';
 import { short } from '../commandLine/progressView.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
 export function bench(): Command {
   return new Command('bench')
-    .description('measure matrix products, training and forward passes on this machine')
+    .description('measure matrix products, training, forward passes and comparisons on this machine')
     .addCommand(benchProducts())
     .addCommand(benchTraining())
     .addCommand(benchForwardPass())
-    .addCommand(benchModelTraining());
+    .addCommand(benchModelTraining())
+    .addCommand(benchComparison());
 }
 
 function benchProducts(): Command {
@@ -182,6 +190,48 @@ function benchModelTraining(): Command {
       return {
         document: { backend: name, threads, model: model.name, batch: given.batch, contextLength, ...result },
         text: `${name}, ${threads} threads, the shape of ${model.name}: ${result.stepMs.toFixed(1)} ms a step, ${short(Math.round(result.tokensPerSecond))} tokens/s.`,
+      };
+    }),
+  );
+}
+
+interface ComparisonOptions {
+  relation: 'copy' | 'independent' | 'trained';
+  latents: number;
+  d: number;
+  solver: 'auto' | 'dense';
+  memory?: number;
+  gap?: number;
+}
+
+function benchComparison(): Command {
+  const command = new Command('compare')
+    .description('match two made-up dictionaries whose answer is known, encoders and decoders')
+    .option(
+      '--relation <kind>',
+      'copy, independent, or trained: half of the features shared, off by noise',
+      oneOf(['copy', 'independent', 'trained']),
+      'trained' as const,
+    )
+    .option('--latents <n>', 'of each', positiveInteger, 32_768)
+    .option('--d <n>', 'width of the activations', positiveInteger, 768)
+    .option(
+      '--solver <name>',
+      'auto, or dense to make the whole matrix',
+      oneOf(['auto', 'dense']),
+      'auto' as const,
+    )
+    .option('--memory <size>', 'what the process may take at most, for example 2GB', byteSize)
+    .option('--gap <share>', 'to stop at', positiveNumber);
+  return withCommonOptions(command).action((given: ComparisonOptions) =>
+    runCommand(command, async (session) => {
+      const { relation, latents, d, solver, memory, gap } = given;
+      const { name, threads } = await session.startBackend();
+      const { benchCompare } = await import('../bench/benchCompare.ts');
+      const result = benchCompare({ relation, latents, d, solver, memory, gap }, session.report);
+      return {
+        document: { backend: name, threads, relation, latents, d, ...result },
+        text: `${name}, ${threads} threads, ${relation}, ${latents} × ${d}: ${result.seconds.toFixed(1)} s (${result.cpuSeconds.toFixed(0)} s of CPU), ${Math.round(result.peakRssMb)} MB, gap ${(100 * result.gap).toFixed(3)} %, shared ${(100 * result.shared).toFixed(1)} %.`,
       };
     }),
   );

@@ -1,9 +1,16 @@
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { ComparisonManifest, DictionaryReference } from '../../sae/store/manifests.ts';
-import { dictionaryReference, finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
-import { fraction, withCommonOptions } from '../commandLine/options.ts';
+import { dictionaryReference, finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
+import {
+  byteSize,
+  fraction,
+  positiveInteger,
+  positiveNumber,
+  withCommonOptions,
+} from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
@@ -11,6 +18,11 @@ import { figure, percent, table } from '../commandLine/table.ts';
 interface Options {
   name?: string;
   threshold?: number;
+  memory?: number;
+  gap?: number;
+  maxTokens?: number;
+  activations: boolean;
+  swap?: boolean;
 }
 
 export interface Pair {
@@ -21,29 +33,76 @@ export interface Pair {
 
 export function compareCommand(): Command {
   const command = new Command('compare')
-    .description('compare two dictionaries, or every pair of seeds of a run')
+    .description('compare two dictionaries, every seed of two runs, or every pair of seeds of one run')
     .argument('<run|run/seed>', 'a run, or one of its seeds as RUN/SEED')
-    .argument('[run/seed]', 'the dictionary to compare it with')
+    .argument('[run|run/seed]', 'what to compare it with')
     .option('--name <name>', 'of the comparison')
-    .option('--threshold <cosine>', 'both cosines of a shared latent are at least this', fraction);
+    .option('--threshold <cosine>', 'both cosines of a shared latent are at least this', fraction)
+    .option(
+      '--gap <share>',
+      'how far a matching of wide dictionaries may be from the best one (default: 0.001)',
+      positiveNumber,
+    )
+    .option('--memory <size>', 'what the process may take at most, for example 2GB', byteSize)
+    .option('--max-tokens <n>', 'held-out tokens on which activations are compared', positiveInteger)
+    .option('--no-activations', 'compare weights alone')
+    .option('--swap', "put b's matched latents in the place of a's, and see what the model makes of it");
   return withCommonOptions(command).action((first: string, second: string | undefined, given: Options) =>
     runCommand(command, async (session) => {
       const pairs = await pairsOf(session, first, second, given.name);
       const { compare } = await import('../../sae/comparison/compare.ts');
       await session.startBackend();
       const manifests: ComparisonManifest[] = [];
-      for (const pair of pairs)
+      for (const pair of pairs) {
+        const model = given.swap
+          ? await modelOfRun(session.store, await finishedRun(session.store, pair.a.run))
+          : undefined;
         manifests.push(
           await compare({
             store: session.store,
             ...pair,
             threshold: given.threshold,
+            memory: given.memory,
+            targetGap: given.gap,
+            maxTokens: given.activations ? given.maxTokens : 0,
+            model,
             report: session.report,
           }),
         );
-      return { document: { comparisons: manifests }, text: comparisonTable(manifests) };
+        model?.dispose();
+      }
+      return { document: await comparisonDocument(session, manifests), text: comparisonTable(manifests) };
     }),
   );
+}
+
+/** Of one comparison its own figures; of several their means, the largest gap and memory, and the time in all. */
+async function comparisonDocument({ store }: Session, manifests: readonly ComparisonManifest[]) {
+  const { queryParquet } = await import('../../sae/store/parquet.ts');
+  const curves = await Promise.all(
+    manifests.map(({ name }) =>
+      queryParquet('SELECT threshold, shared FROM read_parquet($path) ORDER BY threshold', {
+        path: store.comparisonCurve(name),
+      }),
+    ),
+  );
+  const mean = (of: (manifest: ComparisonManifest, at: number) => number) =>
+    manifests.reduce((sum, manifest, at) => sum + of(manifest, at), 0) / manifests.length;
+  const largest = (of: (manifest: ComparisonManifest) => number) => Math.max(...manifests.map(of));
+  return {
+    shared: mean((m) => m.shared),
+    threshold: manifests[0].threshold,
+    curve: curves[0].map(({ threshold }, i) => ({
+      threshold,
+      shared: mean((_, at) => Number(curves[at][i].shared)),
+    })),
+    mmcs: mean((m) => m.mmcs),
+    pwMcc: mean((m) => m.pwMcc),
+    gap: largest((m) => m.gap),
+    seconds: manifests.reduce((sum, m) => sum + m.seconds, 0),
+    peakRssMb: largest((m) => m.peakRssMb),
+    comparisons: manifests,
+  };
 }
 
 async function pairsOf(
@@ -52,24 +111,42 @@ async function pairsOf(
   second: string | undefined,
   name: string | undefined,
 ): Promise<Pair[]> {
-  if (second !== undefined) {
-    const [a, b] = [dictionaryReference(first), dictionaryReference(second)];
-    for (const { run, seed } of [a, b]) seedsOf(await finishedRun(store, run), [seed]);
-    return [{ name: name ?? pairName(a, b), a, b }];
-  }
-  const run = await finishedRun(store, first);
+  const pairs =
+    second === undefined ? await pairsWithin(store, first) : await pairsBetween(store, first, second);
+  if (name === undefined) return pairs;
+  if (pairs.length > 1)
+    throw new LazyscopeError(
+      'bad_input',
+      `--name can't name the ${pairs.length} comparisons of '${second === undefined ? first : `${first}' with '${second}`}': leave it out.`,
+    );
+  return pairs.map((pair) => ({ ...pair, name }));
+}
+
+async function pairsWithin(store: StoreLayout, name: string): Promise<Pair[]> {
+  const run = await finishedRun(store, name);
   const pairs = seedPairs(run.name, run.config.seeds);
   if (pairs.length === 0)
     throw new LazyscopeError(
       'bad_input',
-      `Run '${first}' has one seed only: name a second dictionary as RUN/SEED.`,
+      `Run '${name}' has one seed only: name a second dictionary as RUN/SEED, or a second run.`,
     );
-  if (name !== undefined && pairs.length > 1)
-    throw new LazyscopeError(
-      'bad_input',
-      `--name can't name the ${pairs.length} comparisons of run '${first}': leave it out.`,
-    );
-  return pairs.map((pair) => ({ ...pair, name: name ?? pair.name }));
+  return pairs;
+}
+
+/** Every dictionary of one with every one of the other. */
+async function pairsBetween(store: StoreLayout, first: string, second: string): Promise<Pair[]> {
+  const [left, right] = [await dictionariesOf(store, first), await dictionariesOf(store, second)];
+  return left.flatMap((a) => right.map((b) => ({ name: pairName(a, b), a, b })));
+}
+
+async function dictionariesOf(store: StoreLayout, text: string): Promise<DictionaryReference[]> {
+  if (text.includes('/')) {
+    const dictionary = dictionaryReference(text);
+    seedsOf(await finishedRun(store, dictionary.run), [dictionary.seed]);
+    return [dictionary];
+  }
+  const run = await finishedRun(store, text);
+  return run.config.seeds.map((seed) => ({ run: run.name, seed }));
 }
 
 export function seedPairs(run: string, seeds: readonly number[]): Pair[] {
@@ -88,13 +165,15 @@ function pairName(a: DictionaryReference, b: DictionaryReference): string {
 
 export function comparisonTable(manifests: readonly ComparisonManifest[]): string {
   return table(
-    ['comparison', 'latents', 'shared', 'threshold', 'MMCS', 'seconds'],
+    ['comparison', 'latents', 'shared', 'threshold', 'MMCS', 'PW-MCC', 'gap', 'seconds'],
     manifests.map((m) => [
       m.name,
       m.latents,
       percent(m.shared),
       figure(m.threshold, 2),
       figure(m.mmcs),
+      figure(m.pwMcc),
+      m.gap < 1e-9 ? '0' : `${figure(100 * m.gap, 3)} %`,
       figure(m.seconds, 1),
     ]),
   );

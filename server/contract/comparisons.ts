@@ -6,6 +6,8 @@ import type { Page, TokenText } from './tokens.ts';
 
 export interface ComparisonDetail {
   manifest: ComparisonManifest;
+  /** Whether its map was made. */
+  mapped: boolean;
   /** Shared fraction against the threshold, 0 to 1 in steps of 0.01. */
   curve: { threshold: number; shared: number; decoder: number; encoder: number; greedy: number }[];
 }
@@ -53,6 +55,13 @@ export interface MatchRow {
 
 export const stabilityInput = z.object({ runName: z.string().min(1) });
 
+export interface StabilityTrend {
+  /** Spearman's ρ; null where one of the two does not vary. */
+  rankCorrelation: number | null;
+  /** Latents in order of the quantity, a tenth each: its median, mean stability, share of orphans. */
+  groups: { latents: number; at: number; stability: number; orphans: number }[];
+}
+
 export interface Stability {
   runName: string;
   /** Seeds of the run that take part: those compared with at least one other. */
@@ -70,6 +79,8 @@ export interface Stability {
     stability: number[];
     maxActivation: number[];
   };
+  /** How stability goes with density and with strength, over all live latents. */
+  trends: { density: StabilityTrend; maxActivation: StabilityTrend };
   /**
    * Distinct features among the latents of n seeds (linked by sharing = one feature), and their latents in
    * total; means over which seed comes first. Empty until every pair of the seeds is compared.

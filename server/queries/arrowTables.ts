@@ -1,7 +1,9 @@
 /** Whole tables as Arrow IPC streams, for plots and notebooks: no paging, scalar columns only. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Bool, Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
+import { Bool, Float32, Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import type { DataType } from 'apache-arrow';
+import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { Row } from '../../sae/store/parquet.ts';
@@ -24,6 +26,67 @@ export async function featuresArrow(server: ServerContext, dictionary: Dictionar
 export async function matchesArrow(server: ServerContext, comparison: string): Promise<Uint8Array> {
   await comparisonManifest(server, comparison);
   return stream(matchColumns, await scalars(matchColumns, server.store.comparisonMatches(comparison)));
+}
+
+const mapSchema = z.object({ side: z.number(), latent: z.number(), x: z.number(), y: z.number() });
+
+/**
+ * map.parquet of a comparison with what colours it: `stability` (null where nothing is compared), `shared` in this
+ * very comparison, `density` and `maxActivation` (null where the dictionary isn't indexed).
+ */
+export async function mapArrow(server: ServerContext, comparison: string): Promise<Uint8Array> {
+  const { a, b } = await comparisonManifest(server, comparison);
+  const path = server.store.comparisonMap(comparison);
+  if (!existsSync(path))
+    throw new LazyscopeError(
+      'not_found',
+      `The comparison '${comparison}' has no map: make it with 'lazyscope map ${comparison}'.`,
+    );
+  const points = (await queryParquet('SELECT * FROM read_parquet($path)', { path })).map((row) =>
+    mapSchema.parse(row),
+  );
+  const shared = await server.sharing.link(comparison);
+  const inB = new Set(shared.counterpart);
+  const sides = await Promise.all([a, b].map((dictionary) => sideOfMap(server, dictionary)));
+  const column = (of: (point: (typeof points)[number]) => number | null) =>
+    vectorFromArray(points.map(of), new Float32());
+  return tableToIPC(
+    new Table({
+      side: vectorFromArray(
+        points.map(({ side }) => side),
+        new Int32(),
+      ),
+      latent: vectorFromArray(
+        points.map(({ latent }) => latent),
+        new Int32(),
+      ),
+      x: column(({ x }) => x),
+      y: column(({ y }) => y),
+      shared: vectorFromArray(
+        points.map(({ side, latent }) => (side === 0 ? shared.counterpart[latent] >= 0 : inB.has(latent))),
+        new Bool(),
+      ),
+      stability: column(({ side, latent }) => sides[side].stability(latent)),
+      density: column(({ side, latent }) => sides[side].density(latent)),
+      maxActivation: column(({ side, latent }) => sides[side].maxActivation(latent)),
+    }),
+    'stream',
+  );
+}
+
+async function sideOfMap(server: ServerContext, dictionary: Dictionary) {
+  const { config } = await runManifest(server, dictionary.run);
+  const { compared, sharedWith } = await server.sharing.stability(dictionary, config.width);
+  const path = server.store.features(dictionary.run, dictionary.seed);
+  const rows = existsSync(path)
+    ? await queryParquet('SELECT density, "maxActivation" FROM read_parquet($path) ORDER BY latent', { path })
+    : undefined;
+  const cell = (name: string) => (latent: number) => (rows ? Number(rows[latent][name]) : null);
+  return {
+    stability: (latent: number) => (compared > 0 ? sharedWith[latent] / compared : null),
+    density: cell('density'),
+    maxActivation: cell('maxActivation'),
+  };
 }
 
 /** The trainer's own file, which is such a stream already. */

@@ -37,7 +37,11 @@ export async function getComparison(server: ServerContext, name: string): Promis
   const rows = await queryParquet('SELECT * FROM read_parquet($path) ORDER BY threshold', {
     path: server.store.comparisonCurve(name),
   });
-  return { manifest, curve: rows.map((row) => pointSchema.parse(row)) };
+  return {
+    manifest,
+    mapped: existsSync(server.store.comparisonMap(name)),
+    curve: rows.map((row) => pointSchema.parse(row)),
+  };
 }
 
 /** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */

@@ -1,6 +1,7 @@
 /** A feature in other dictionaries, by every comparison that its dictionary takes part in, on either side. */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { sameConfiguration } from '../../sae/comparison/storedStability.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ComparisonManifest, RunManifest } from '../../sae/store/manifests.ts';
 import type { ServerContext } from '../context.ts';
@@ -9,7 +10,6 @@ import { finiteOrNull } from './cells.ts';
 import { modelOfRun, runManifests } from './dictionaries.ts';
 import { topExamples } from './examples.ts';
 import { featureGlances } from './featureTable.ts';
-import { sameConfiguration } from './sharing.ts';
 
 const matchSchema = z.object({
   latent: z.number(),

@@ -1,7 +1,12 @@
 /** In how many other seeds a latent comes back, from the comparisons in the store. */
 import { existsSync, statSync } from 'node:fs';
-import { dictionaryKey, sharedLinks } from '../../sae/comparison/sharedLinks.ts';
-import { latentStability } from '../../sae/comparison/stability.ts';
+import { sharedLinks } from '../../sae/comparison/sharedLinks.ts';
+import {
+  dictionaryStability,
+  seedComparisons,
+  type DictionaryStability,
+  type SeedComparison,
+} from '../../sae/comparison/storedStability.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { comparisonManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
@@ -10,19 +15,6 @@ import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Dictionary } from '../contract/tokens.ts';
 import type { Log } from '../log.ts';
 import { manifestsIn } from './manifestsIn.ts';
-
-export interface DictionaryStability {
-  /** Other seeds of the same configuration this dictionary was compared with. */
-  compared: number;
-  /** [latents]: in how many of them the latent is shared. */
-  sharedWith: Int32Array;
-}
-
-/** Two runs are of one configuration when nothing but their seeds differs. */
-export function sameConfiguration(a: RunManifest, b: RunManifest): boolean {
-  const key = ({ config }: RunManifest) => JSON.stringify({ ...config, seeds: null });
-  return a.name === b.name || key(a) === key(b);
-}
 
 export class Sharing {
   readonly #store: StoreLayout;
@@ -55,44 +47,22 @@ export class Sharing {
     return link;
   }
 
-  /**
-   * Comparisons of this dictionary with others that differ in the seed only, one a pair: when a pair was
-   * compared twice, the newest counts.
-   */
-  async sameConfiguration(
-    dictionary: Dictionary,
-  ): Promise<{ other: RunManifest; manifest: ComparisonManifest }[]> {
-    const own = await this.#run(dictionary.run);
-    if (!own) return [];
-    const key = dictionaryKey(dictionary);
-    const found = new Map<string, { other: RunManifest; manifest: ComparisonManifest }>();
+  /** Comparisons of this dictionary with others that differ in the seed only, one a pair. */
+  async sameConfiguration(dictionary: Dictionary): Promise<SeedComparison[]> {
     const comparisons = await this.comparisons();
-    for (const manifest of comparisons.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))) {
-      const [a, b] = [dictionaryKey(manifest.a), dictionaryKey(manifest.b)];
-      if ((a !== key && b !== key) || a === b) continue;
-      const reference = a === key ? manifest.b : manifest.a;
-      const other = await this.#run(reference.run);
-      if (other && other.config.width === own.config.width && sameConfiguration(own, other))
-        found.set(dictionaryKey(reference), { other, manifest });
+    const names = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
+    const runs = new Map<string, RunManifest>();
+    for (const name of names) {
+      const run = await this.#run(name);
+      if (run) runs.set(name, run);
     }
-    return [...found.values()];
+    return seedComparisons(dictionary, comparisons, runs);
   }
 
   async stability(dictionary: Dictionary, latents: number): Promise<DictionaryStability> {
     const pairs = await this.sameConfiguration(dictionary);
     const links = await Promise.all(pairs.map(({ manifest }) => this.link(manifest.name)));
-    const key = dictionaryKey(dictionary);
-    const keys = new Set([key, ...links.flatMap(({ a, b }) => [a, b])]);
-    const all = latentStability(
-      [...keys].map((k) => ({ key: k, latents })),
-      links,
-    );
-    const own = all.find((seed) => seed.key === key);
-    const compared = own?.compared ?? 0;
-    const sharedWith = new Int32Array(latents);
-    if (own && compared > 0)
-      for (let i = 0; i < latents; i++) sharedWith[i] = Math.round(own.stability[i] * compared);
-    return { compared, sharedWith };
+    return dictionaryStability(dictionary, latents, links);
   }
 
   async #run(name: string): Promise<RunManifest | undefined> {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { dictionaryKey } from '../../sae/comparison/sharedLinks.ts';
 import { latentStability, uniqueLatents } from '../../sae/comparison/stability.ts';
+import { stabilityTrend } from '../../sae/comparison/stabilityTrend.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ServerContext } from '../context.ts';
@@ -10,6 +11,7 @@ import type { Stability } from '../contract/comparisons.ts';
 import { runManifest } from './dictionaries.ts';
 
 const mostPoints = 4_000;
+const trendGroups = 10;
 const pointSchema = z.object({ latent: z.number(), density: z.number(), maxActivation: z.number() });
 
 export async function stability(server: ServerContext, { runName }: { runName: string }): Promise<Stability> {
@@ -42,11 +44,11 @@ export async function stability(server: ServerContext, { runName }: { runName: s
     })),
     threshold: thresholds.size === 1 ? pairs[0].threshold : null,
     histogram: [...counts].sort(([a], [b]) => a - b).map(([stability, latents]) => ({ stability, latents })),
-    points: await points(
+    ...(await liveLatents(
       server,
       runName,
       seeds.map((seed, i) => ({ seed, stability: perSeed[i].stability })),
-    ),
+    )),
     unique: everyPairCompared(seeds.length, links) ? uniqueLatents(dictionaries, links) : [],
   };
 }
@@ -55,12 +57,14 @@ function everyPairCompared(seeds: number, links: readonly SharedLink[]): boolean
   return seeds > 1 && links.length === (seeds * (seeds - 1)) / 2;
 }
 
-async function points(
+/** Live latents of the indexed seeds: a sample to plot, and how stability goes with what is known of all. */
+async function liveLatents(
   { store }: ServerContext,
   run: string,
   seeds: { seed: number; stability: Float64Array }[],
-): Promise<Stability['points']> {
-  const out: Stability['points'] = { seed: [], latent: [], density: [], stability: [], maxActivation: [] };
+): Promise<Pick<Stability, 'points' | 'trends'>> {
+  const points: Stability['points'] = { seed: [], latent: [], density: [], stability: [], maxActivation: [] };
+  const all = { stability: [] as number[], density: [] as number[], maxActivation: [] as number[] };
   const indexed = seeds.filter(({ seed }) => existsSync(store.features(run, seed)));
   for (const { seed, stability } of indexed) {
     const rows = await queryParquet(
@@ -68,14 +72,25 @@ async function points(
       { path: store.features(run, seed) },
     );
     const every = Math.max(1, Math.ceil((rows.length * indexed.length) / mostPoints));
-    for (let i = 0; i < rows.length; i += every) {
-      const point = pointSchema.parse(rows[i]);
-      out.seed.push(seed);
-      out.latent.push(point.latent);
-      out.density.push(point.density);
-      out.maxActivation.push(point.maxActivation);
-      out.stability.push(stability[point.latent]);
-    }
+    rows.forEach((row, i) => {
+      const { latent, density, maxActivation } = pointSchema.parse(row);
+      all.stability.push(stability[latent]);
+      all.density.push(density);
+      all.maxActivation.push(maxActivation);
+      if (i % every !== 0) return;
+      points.seed.push(seed);
+      points.latent.push(latent);
+      points.density.push(density);
+      points.maxActivation.push(maxActivation);
+      points.stability.push(stability[latent]);
+    });
   }
-  return out;
+  const trend = (quantity: number[]) => {
+    const { rankCorrelation, groups } = stabilityTrend(all.stability, quantity, trendGroups);
+    return {
+      rankCorrelation: Number.isNaN(rankCorrelation) ? null : rankCorrelation,
+      groups: [...groups],
+    };
+  };
+  return { points, trends: { density: trend(all.density), maxActivation: trend(all.maxActivation) } };
 }

@@ -5,8 +5,10 @@ import { useTRPC } from '../client/trpc.ts';
 import { count, fixed, percent, significant } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { duration } from '../format/time.ts';
+import { DictionaryMapPanel } from './DictionaryMapPanel.tsx';
 import { Loaded } from './Loaded.tsx';
 import { MatchesPanel } from './MatchesPanel.tsx';
+import { MeasuresPanel } from './MeasuresPanel.tsx';
 import { OrphansPanel } from './OrphansPanel.tsx';
 import { PageHeader } from './PageHeader.tsx';
 import { SharedCurvePanel } from './SharedCurvePanel.tsx';
@@ -69,6 +71,8 @@ export function ComparisonView({ name }: { name: string }) {
               ]}
             />
             <SharedCurvePanel detail={detail} />
+            <MeasuresPanel manifest={detail.manifest} />
+            <DictionaryMapPanel detail={detail} />
             <MatchesPanel manifest={detail.manifest} />
             <OrphansPanel run={detail.manifest.a.run} seeds={[detail.manifest.a.seed]} />
             {detail.manifest.a.run === detail.manifest.b.run && (

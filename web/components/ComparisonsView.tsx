@@ -15,6 +15,7 @@ import { Panel } from './Panel.tsx';
 import { Segmented } from './Segmented.tsx';
 import { SharedMatrix } from './SharedMatrix.tsx';
 import { Skeleton } from './Skeleton.tsx';
+import { StabilityByLayer } from './StabilityByLayer.tsx';
 import { StabilityPanel } from './StabilityPanel.tsx';
 
 const defaults = { run: '' };
@@ -72,6 +73,7 @@ export function ComparisonsView() {
                   <OrphansPanel key={`orphans ${run.run}`} run={run.run} seeds={seedsOf(run.pairs)} />
                 </>
               )}
+              <StabilityByLayer headlines={headlines} />
               <Panel title="All comparisons" flush>
                 <ComparisonsTable comparisons={list} />
               </Panel>

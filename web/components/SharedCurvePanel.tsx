@@ -7,6 +7,7 @@ import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
 import { Panel } from './Panel.tsx';
 import styles from './SharedCurvePanel.module.css';
+import { SimilarityFigure } from './SimilarityFigure.tsx';
 
 /** The curve of shared fraction with the threshold in the reader's hand. */
 export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
@@ -86,6 +87,7 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
           )}
         </div>
       </div>
+      <SimilarityFigure manifest={manifest} threshold={threshold} />
     </Panel>
   );
 }

@@ -2,11 +2,13 @@
 import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { Stability } from '../../server/client.ts';
+import { lineChart } from '../charts/lineChart.ts';
 import { stabilityHistogram } from '../charts/stabilityHistogram.ts';
 import { stabilityScatter, type StabilityPoint } from '../charts/stabilityScatter.ts';
 import { uniqueCurve } from '../charts/uniqueCurve.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { architectureColour } from '../format/architecture.ts';
+import { fixed, percent } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { EmptyState } from './EmptyState.tsx';
@@ -44,6 +46,52 @@ export function StabilityPanel({ runName }: { runName: string }) {
       </Loaded>
     </Panel>
   );
+}
+
+/** Two quantities on one axis: where in the order of its own quantity a latent stands. */
+function TrendFigure({ data, colour }: { data: Stability; colour: string }) {
+  const lines = useMemo(
+    () => [
+      trendLine('density', data.trends.density, { colour }),
+      trendLine('strongest activation', data.trends.maxActivation, { colour: 'var(--ink-2)', dash: '6 3' }),
+    ],
+    [data, colour],
+  );
+  return (
+    <ChartFigure
+      title="Does stability go with density or strength?"
+      note={lines.map((line) => `${line.name}: ρ = ${fixed(line.rankCorrelation, 2)}`).join(' · ')}
+      name={`${data.runName}-stability-trends`}
+      data={lines}
+      draw={(drawn, size) =>
+        lineChart(drawn, {
+          ...size,
+          label: 'Mean stability of latents in ten groups by density and by strength',
+          x: {
+            label: 'from rarest or weakest to most',
+            format: (value) => percent(value, 0),
+            domain: [0, 1],
+          },
+          y: { label: 'mean stability', format: (value) => percent(value, 0) },
+        })
+      }
+      legend={<Legend items={lines.map(({ name, colour: ink, dash }) => ({ name, colour: ink, dash }))} />}
+    />
+  );
+}
+
+function trendLine(
+  name: string,
+  trend: Stability['trends']['density'],
+  style: { colour: string; dash?: string },
+) {
+  return {
+    name,
+    ...style,
+    rankCorrelation: trend.rankCorrelation,
+    x: trend.groups.map((_, group) => (group + 0.5) / trend.groups.length),
+    y: trend.groups.map((group) => group.stability),
+  };
 }
 
 function StabilityCharts({ data, colour }: { data: Stability; colour: string }) {
@@ -89,6 +137,7 @@ function StabilityCharts({ data, colour }: { data: Stability; colour: string }) 
           }
         />
       )}
+      {points.length > 0 && <TrendFigure data={data} colour={colour} />}
       {data.unique.length > 1 && (
         <ChartFigure
           title="Distinct latents found by n seeds"

@@ -1,11 +1,13 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/fusedKernels.ts';
+import { registerTopPairs } from '../../ops/topPairs.ts';
 import type { Backend } from '../backend.ts';
 import { fusedDefaults, nativeFusedKernels, type FusedOptions } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
+import { nativeTopPairs } from './topPairs.ts';
 
 const fusedOptions: FusedOptions = { ...fusedDefaults };
 
@@ -34,6 +36,7 @@ export const nativeBackend: Backend = {
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
       registerFusedKernels(nativeFusedKernels(backend, library, fusedOptions));
+      registerTopPairs('native', nativeTopPairs(library));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');

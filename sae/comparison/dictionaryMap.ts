@@ -1,0 +1,91 @@
+/**
+ * A map of the two dictionaries of a comparison: decoder rows of both laid out together in the plane, so that shared
+ * features lie in pairs and private ones apart. Made by a command, stored with the comparison as map.parquet, read
+ * by the explorer.
+ */
+import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
+import { LazyscopeError } from '../errors.ts';
+import { silent, type Report } from '../progress.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { withLock } from '../store/lock.ts';
+import { comparisonManifestSchema } from '../store/manifests.ts';
+import { writeParquet } from '../store/parquet.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { mapColumns } from '../store/tables.ts';
+import { unitRows, type Directions } from './directions.ts';
+import { nearestDirections, neighbourGraph } from './neighbourGraph.ts';
+import { planarLayout, principalStart } from './planarLayout.ts';
+import { dictionaryKey } from './sharedLinks.ts';
+
+export interface DictionaryMapOptions {
+  store: StoreLayout;
+  /** A comparison in the store. */
+  name: string;
+  /** Points of both dictionaries together; every n-th latent of each when they have more. */
+  maxPoints?: number;
+  report?: Report;
+}
+
+/** Points that a browser shows and pans without effort. */
+export const mostMapPoints = 131_072;
+const neighbours = 15;
+
+/** Writes comparisons/<name>/map.parquet and returns the points on it. Throws 'not_found' and 'corrupt' as the readers do. */
+export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ points: number }> {
+  const { store, name, maxPoints = mostMapPoints, report = silent } = options;
+  const { a, b } = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const rows = [];
+  for (const { run, seed } of [a, b]) {
+    const { wDec, latents, d, dispose } = await loadAutoencoder(store, run, seed);
+    rows.push(unitRows({ rows: latents, d, data: wDec }, `the decoder of ${dictionaryKey({ run, seed })}`));
+    dispose();
+  }
+  const points = sampled(rows, maxPoints);
+  if (points.all.rows <= neighbours)
+    throw new LazyscopeError(
+      'bad_input',
+      `A map of ${points.all.rows} points says nothing: allow more than ${neighbours}.`,
+    );
+  return withLock(store.comparison(name), `map of ${name}`, async () => {
+    const stage = (what: string, unit: string, total: number) => (done: number) =>
+      report({ stage: what, done, total, unit });
+    const nearest = nearestDirections(
+      points.all,
+      neighbours,
+      stage('map: neighbours', 'latents', points.all.rows),
+    );
+    const layout = await planarLayout(neighbourGraph(nearest), principalStart(points.all), {
+      progress: (done, total) => report({ stage: 'map: layout', done, total, unit: 'epochs' }),
+    });
+    await writeParquet(store.comparisonMap(name), mapColumns, {
+      side: points.side,
+      latent: points.latent,
+      x: layout.filter((_, at) => at % 2 === 0),
+      y: layout.filter((_, at) => at % 2 === 1),
+    });
+    return { points: points.all.rows };
+  });
+}
+
+/** Every n-th row of each, one after the other. */
+function sampled(
+  dictionaries: readonly Directions[],
+  most: number,
+): { all: Directions; side: Int32Array; latent: Int32Array } {
+  const total = dictionaries.reduce((sum, { rows }) => sum + rows, 0);
+  const stride = Math.max(1, Math.ceil(total / most));
+  const [{ d }] = dictionaries;
+  const rows = dictionaries.reduce((sum, one) => sum + Math.ceil(one.rows / stride), 0);
+  const data = new Float32Array(rows * d);
+  const side = new Int32Array(rows);
+  const latent = new Int32Array(rows);
+  let at = 0;
+  dictionaries.forEach((one, s) => {
+    for (let i = 0; i < one.rows; i += stride, at++) {
+      data.set(one.data.subarray(i * d, (i + 1) * d), at * d);
+      side[at] = s;
+      latent[at] = i;
+    }
+  });
+  return { all: { rows, d, data }, side, latent };
+}

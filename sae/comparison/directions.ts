@@ -1,0 +1,43 @@
+/** Directions of a dictionary's latents, and the cosines between those of two. */
+import { LazyscopeError } from '../errors.ts';
+import { forEachProductBlock, type RowVectors } from '../ops/productBlocks.ts';
+
+/** Unit vectors by latent: data [rows, d]. Their products are cosines. */
+export type Directions = RowVectors;
+
+/**
+ * Rows scaled to unit norm. A row of zeros has no direction and stays zero: its cosine with everything is 0.
+ * Throws 'corrupt' for a row that is not finite, naming it as a row of `what`.
+ */
+export function unitRows({ rows, d, data }: Directions, what: string): Directions {
+  const out = new Float32Array(rows * d);
+  for (let i = 0; i < rows; i++) {
+    let sum = 0;
+    for (let k = 0, at = i * d; k < d; k++, at++) sum += data[at] * data[at];
+    if (!Number.isFinite(sum))
+      throw new LazyscopeError(
+        'corrupt',
+        `Row ${i} of ${what} holds numbers that are not finite: train that dictionary again.`,
+      );
+    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0;
+    for (let k = 0, at = i * d; k < d; k++, at++) out[at] = data[at] * scale;
+  }
+  return { rows, d, data: out };
+}
+
+/** The whole matrix [a.rows, b.rows], for sizes at which it fits. */
+export function cosineMatrix(a: Directions, b: Directions): Float32Array {
+  const out = new Float32Array(a.rows * b.rows);
+  forEachProductBlock(a, b, ({ firstRow, rows, firstColumn, columns, values }) => {
+    for (let i = 0; i < rows; i++)
+      out.set(values.subarray(i * columns, (i + 1) * columns), (firstRow + i) * b.rows + firstColumn);
+  });
+  return out;
+}
+
+/** Some of the rows, in the order given. */
+export function gather({ d, data }: Directions, rows: readonly number[]): Directions {
+  const out = new Float32Array(rows.length * d);
+  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
+  return { rows: rows.length, d, data: out };
+}

@@ -1,0 +1,157 @@
+/**
+ * Is a matched latent of b as good as a's own? In a's reconstruction, latents of b stand in for a's: activation and decoder
+ * row both b's, so that the whole path from input to output is exchanged (METHODS.md §3).
+ *
+ *     x̂ = Σ_{i not replaced} f_i^A d_i^A  +  Σ_{i replaced} f_{m(i)}^B d_{m(i)}^B  +  b_dec^A
+ *
+ * *Choice*: b's activations are those of b as a whole, so that a TopK dictionary's stand-ins compete with b's own latents.
+ */
+import type { Capture } from '../activations/openCapture.ts';
+import type { Autoencoder, SparseCode } from '../autoencoders/autoencoder.ts';
+import { ReconstructionSums } from '../evaluation/reconstructionSums.ts';
+import { spliceLoss, type SpliceLoss } from '../evaluation/spliceLoss.ts';
+import type { HookPoint } from '../models/hookPoints.ts';
+import type { LanguageModel } from '../models/languageModel.ts';
+import { silent, type Report } from '../progress.ts';
+import type { FunctionalSwap } from '../store/manifests.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
+
+export interface SwapOptions {
+  a: Autoencoder;
+  b: Autoencoder;
+  /** Both read it. */
+  hook: HookPoint;
+  capture: Capture;
+  /** The capture's. */
+  model: LanguageModel;
+  /** Counterparts in b of a's latents, −1 for none; and which of them are shared. [latents of a] */
+  match: Int32Array;
+  shared: readonly boolean[];
+  /** Held-out tokens to reconstruct, and to run the model on. */
+  maxTokens?: number;
+  lossTokens?: number;
+  report?: Report;
+}
+
+type Dictionary = Pick<Autoencoder, 'encode' | 'decode' | 'bDec' | 'latents' | 'd'>;
+
+/** Which latents take part: of a those that stay, of b those that stand in. */
+interface Variant {
+  keeps: Uint8Array; // [latents of a]
+  takes: Uint8Array; // [latents of b]
+  latents: number;
+}
+
+const rowsAtOnce = 2048;
+
+export async function functionalSwap(options: SwapOptions): Promise<FunctionalSwap> {
+  const { a, b, match, shared, capture, hook, model, report = silent } = options;
+  const replaced = (of: (latent: number) => boolean, standIns = true): Variant => {
+    const keeps = new Uint8Array(a.latents).fill(1);
+    const takes = new Uint8Array(b.latents);
+    let latents = 0;
+    match.forEach((j, i) => {
+      if (j < 0 || !of(i)) return;
+      keeps[i] = 0;
+      if (standIns) takes[j] = 1;
+      latents++;
+    });
+    return { keeps, takes, latents };
+  };
+  const variants = {
+    own: replaced(() => false),
+    shared: replaced((i) => shared[i]),
+    matched: replaced(() => true),
+    silenced: replaced((i) => shared[i], false),
+  };
+  const names = ['own', 'shared', 'matched', 'silenced'] as const;
+
+  const tokens = Math.min(capture.heldOutRows, options.maxTokens ?? 16_384);
+  const sums = names.map(() => new ReconstructionSums(a.d, a.latents));
+  for (let done = 0; done < tokens; done += rowsAtOnce) {
+    const rows = Math.min(rowsAtOnce, tokens - done);
+    const x = capture.readRows(hook, capture.trainRows + done, rows);
+    tf.tidy(() => {
+      const codes = encodeBoth(a, b, tf.tensor2d(x, [rows, a.d]));
+      names.forEach((name, v) =>
+        sums[v].add(x, decodeMixed(a, b, codes, variants[name]).dataSync<'float32'>(), codes.a),
+      );
+    });
+    report({ stage: 'functional swap', done: done + rows, total: tokens, unit: 'tokens' });
+  }
+
+  const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
+  const sample = Math.min(heldOutContexts, Math.ceil((options.lossTokens ?? 4096) / contextLength));
+  const first = contexts - heldOutContexts;
+  const losses: SpliceLoss[] = [];
+  for (const name of names)
+    losses.push(
+      await spliceLoss({
+        model,
+        hook,
+        tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
+        contextLength,
+        firstPosition,
+        reconstruct: (x) => decodeMixed(a, b, encodeBoth(a, b, x), variants[name]),
+        mean: sums[0].mean(),
+      }),
+    );
+  const [own, standing, matched, silenced] = names.map((name, v) => ({
+    latents: variants[name].latents,
+    fvu: sums[v].metrics().fvu,
+    crossEntropy: losses[v].crossEntropy.sae,
+  }));
+  return {
+    tokens,
+    lossTokens: sample * (contextLength - 1 - firstPosition),
+    clean: losses[0].crossEntropy.clean,
+    own,
+    shared: standing,
+    matched,
+    silenced,
+  };
+}
+
+interface Codes {
+  a: SparseCode;
+  b: SparseCode;
+}
+
+export function encodeBoth(
+  a: Pick<Autoencoder, 'encode'>,
+  b: Pick<Autoencoder, 'encode'>,
+  x: Tensor2D,
+): Codes {
+  return { a: a.encode(x), b: b.encode(x) };
+}
+
+/** x̂ [rows, d] */
+export function decodeMixed(
+  a: Dictionary,
+  b: Dictionary,
+  codes: Codes,
+  { keeps, takes }: Pick<Variant, 'keeps' | 'takes'>,
+): Tensor2D {
+  return tf.tidy(() => {
+    const own = a.decode(restricted(codes.a, keeps));
+    // b's own bias goes: a's is in already.
+    const standIns = b.decode(restricted(codes.b, takes)).sub<Tensor2D>(tf.tensor1d(b.bDec));
+    return own.add<Tensor2D>(standIns);
+  });
+}
+
+function restricted({ rows, rowStart, indices, values }: SparseCode, among: Uint8Array): SparseCode {
+  const start = new Int32Array(rows + 1);
+  const index = new Int32Array(indices.length);
+  const value = new Float32Array(indices.length);
+  let out = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let e = rowStart[row]; e < rowStart[row + 1]; e++) {
+      if (among[indices[e]] === 0) continue;
+      index[out] = indices[e];
+      value[out++] = values[e];
+    }
+    start[row + 1] = out;
+  }
+  return { rows, rowStart: start, indices: index.slice(0, out), values: value.slice(0, out) };
+}

@@ -1,0 +1,108 @@
+/**
+ * The stability of a dictionary's latents, stored with its features: seed-<n>/stability.parquet, made again whenever the
+ * dictionary is compared. What counts are comparisons with dictionaries that differ in the seed alone, one a pair.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import {
+  comparisonManifestSchema,
+  runManifestSchema,
+  type ComparisonManifest,
+  type DictionaryReference,
+  type RunManifest,
+} from '../store/manifests.ts';
+import type { StoreLayout } from '../store/layout.ts';
+import { writeParquet } from '../store/parquet.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { stabilityColumns } from '../store/tables.ts';
+import { dictionaryKey, sharedLinks } from './sharedLinks.ts';
+import { latentStability, type SharedLink } from './stability.ts';
+
+/** Two runs are of one configuration when nothing but their seeds differs. */
+export function sameConfiguration(a: RunManifest, b: RunManifest): boolean {
+  const key = ({ config }: RunManifest) => JSON.stringify({ ...config, seeds: null });
+  return a.name === b.name || key(a) === key(b);
+}
+
+export interface SeedComparison {
+  /** The run on the other side. */
+  readonly other: RunManifest;
+  readonly manifest: ComparisonManifest;
+}
+
+/** Of `comparisons`, those of this dictionary with others that differ in the seed only; of a pair compared twice the newest. */
+export function seedComparisons(
+  dictionary: DictionaryReference,
+  comparisons: readonly ComparisonManifest[],
+  runs: ReadonlyMap<string, RunManifest>,
+): SeedComparison[] {
+  const own = runs.get(dictionary.run);
+  if (!own) return [];
+  const key = dictionaryKey(dictionary);
+  const found = new Map<string, SeedComparison>();
+  for (const manifest of [...comparisons].sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))) {
+    const [a, b] = [dictionaryKey(manifest.a), dictionaryKey(manifest.b)];
+    if ((a !== key && b !== key) || a === b) continue;
+    const reference = a === key ? manifest.b : manifest.a;
+    const other = runs.get(reference.run);
+    if (other && other.config.width === own.config.width && sameConfiguration(own, other))
+      found.set(dictionaryKey(reference), { other, manifest });
+  }
+  return [...found.values()];
+}
+
+export interface DictionaryStability {
+  /** Other seeds of the same configuration this dictionary was compared with. */
+  compared: number;
+  /** [latents]: in how many of them the latent is shared. */
+  sharedWith: Int32Array;
+}
+
+/** `links` of the seed comparisons of this dictionary. */
+export function dictionaryStability(
+  dictionary: DictionaryReference,
+  latents: number,
+  links: readonly SharedLink[],
+): DictionaryStability {
+  const key = dictionaryKey(dictionary);
+  const keys = new Set([key, ...links.flatMap(({ a, b }) => [a, b])]);
+  const all = latentStability(
+    [...keys].map((k) => ({ key: k, latents })),
+    links,
+  );
+  const own = all.find((seed) => seed.key === key);
+  const compared = own?.compared ?? 0;
+  const sharedWith = new Int32Array(latents);
+  if (own && compared > 0)
+    for (let i = 0; i < latents; i++) sharedWith[i] = Math.round(own.stability[i] * compared);
+  return { compared, sharedWith };
+}
+
+/** Writes the table of one dictionary from all comparisons in the store; nothing when none counts. */
+export async function storeStability(store: StoreLayout, dictionary: DictionaryReference): Promise<void> {
+  // Whatever else lies there is nobody's comparison.
+  const names = readdirSync(store.comparisons()).filter(
+    (name) => /^[A-Za-z0-9][\w.-]{0,127}$/.test(name) && existsSync(store.comparisonManifest(name)),
+  );
+  const comparisons = await Promise.all(
+    names.map((name) => readManifest(store.comparisonManifest(name), comparisonManifestSchema)),
+  );
+  const wanted = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
+  const runs = new Map<string, RunManifest>();
+  for (const name of wanted)
+    if (existsSync(store.runManifest(name)))
+      runs.set(name, await readManifest(store.runManifest(name), runManifestSchema));
+  const counted = seedComparisons(dictionary, comparisons, runs);
+  const own = runs.get(dictionary.run);
+  if (!own || counted.length === 0) return;
+  const links = await sharedLinks(
+    store,
+    counted.map(({ manifest }) => manifest.name),
+  );
+  const { compared, sharedWith } = dictionaryStability(dictionary, own.config.width, links);
+  await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityColumns, {
+    latent: sharedWith.map((_, latent) => latent),
+    sharedWith,
+    compared: sharedWith.map(() => compared),
+    stability: Float64Array.from(sharedWith, (seeds) => seeds / compared),
+  });
+}

@@ -1,0 +1,151 @@
+/**
+ * The cross-seed study: every run of cross-seed.yaml trained, evaluated and compared seed with seed, then tables and plots. What
+ * is done already is not done again, so that it can be stopped and started at will, and run in pieces of --minutes.
+ */
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { compare } from '../../sae/comparison/compare.ts';
+import { evaluate } from '../../sae/evaluation/evaluate.ts';
+import { capture } from '../../sae/activations/capture.ts';
+import { readText } from '../../sae/activations/text.ts';
+import { parseHookPoint } from '../../sae/models/hookPoints.ts';
+import { comparisonManifestSchema, evaluationSchema, runManifestSchema } from '../../sae/store/manifests.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
+import { configureSweep } from '../../sae/training/sweep.ts';
+import { loadModel } from '../commandLine/models.ts';
+import { positiveNumber, withCommonOptions } from '../commandLine/options.ts';
+import { runCommand, type Session } from '../commandLine/runCommand.ts';
+import { seedPairs } from '../commands/compare.ts';
+import { trainRuns, type RunToTrain } from '../commands/train.ts';
+import { studyPlots, studyTables, type StudyRun } from './crossSeedReport.ts';
+
+const folder = dirname(fileURLToPath(import.meta.url));
+const evaluatedTokens = 16_384;
+const comparedTokens = 8_192;
+
+const studySchema = z.strictObject({
+  capture: z.strictObject({
+    name: z.string(),
+    model: z.string(),
+    text: z.string(),
+    hook: z.string(),
+    tokens: z.int().positive(),
+  }),
+  seeds: z.array(z.int().nonnegative()).min(2),
+  settings: z.record(z.string(), z.number()),
+  sweeps: z.array(z.looseObject({ name: z.string() })).min(1),
+});
+type Study = z.infer<typeof studySchema>;
+
+const command = withCommonOptions(
+  new Command('cross-seed')
+    .option('--report', 'write tables and plots of what is there, and do nothing else')
+    .option('--minutes <n>', 'begin nothing new after this long', positiveNumber),
+).action((given: { report?: boolean; minutes?: number }) =>
+  runCommand(command, async (session) => {
+    const study = studySchema.parse(parse(await readFile(join(folder, 'cross-seed.yaml'), 'utf8')));
+    const until = performance.now() + (given.minutes ?? Infinity) * 60_000;
+    const mayBegin = () => {
+      session.signal.throwIfAborted();
+      return !given.report && performance.now() < until;
+    };
+    await session.startBackend();
+    if (!given.report) await captureStudy(session, study);
+    const runs = await runsOf(session, study);
+    for (const run of runs) if (mayBegin()) await trainRuns(session, [run], true);
+    await look(session, study, runs, mayBegin);
+    const results = await resultsOf(session, runs);
+    await writeFile(join(folder, 'cross-seed.results.md'), studyTables(results));
+    for (const [name, svg] of studyPlots(results))
+      await writeFile(join(folder, `cross-seed-${name}.svg`), svg);
+    return {
+      document: { runs: results },
+      text: `${results.length} of ${runs.length} runs are trained, evaluated and compared; see ${join(folder, 'cross-seed.results.md')}`,
+    };
+  }),
+);
+await command.parseAsync();
+
+async function captureStudy({ store, report, signal }: Session, study: Study): Promise<void> {
+  const { name, model: modelName, text, hook, tokens } = study.capture;
+  if (existsSync(store.captureManifest(name))) return;
+  const model = await loadModel(store, modelName);
+  await capture({
+    store,
+    name,
+    model,
+    text: await readText(text),
+    hooks: [parseHookPoint(hook).name],
+    contextLength: 128,
+    maxTokens: tokens,
+    report,
+    signal,
+  });
+  model.dispose();
+}
+
+async function runsOf({ store }: Session, study: Study): Promise<RunToTrain[]> {
+  const { capture: captured, seeds, settings, sweeps } = study;
+  const runs: RunToTrain[] = [];
+  for (const sweep of sweeps)
+    runs.push(
+      ...(await configureSweep(
+        store,
+        stringify({ ...sweep, capture: captured.name, hooks: [captured.hook], seeds, settings }),
+      )),
+    );
+  return runs;
+}
+
+/** Evaluates and compares what is trained. */
+async function look(
+  { store, report }: Session,
+  study: Study,
+  runs: readonly RunToTrain[],
+  mayBegin: () => boolean,
+): Promise<void> {
+  const model = await loadModel(store, study.capture.model);
+  for (const { name, config } of runs) {
+    if (!(await isTrained(store.runManifest(name)))) continue;
+    for (const seed of config.seeds)
+      if (!existsSync(store.evaluation(name, seed)) && mayBegin())
+        await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, report });
+    for (const pair of seedPairs(name, config.seeds))
+      if (!existsSync(store.comparisonManifest(pair.name)) && mayBegin())
+        await compare({ store, ...pair, maxTokens: comparedTokens, report });
+  }
+  model.dispose();
+}
+
+async function isTrained(path: string): Promise<boolean> {
+  return existsSync(path) && (await readManifest(path, runManifestSchema)).status === 'complete';
+}
+
+/** Runs of which everything is there. */
+async function resultsOf({ store }: Session, runs: readonly RunToTrain[]): Promise<StudyRun[]> {
+  const results: StudyRun[] = [];
+  for (const { name, config } of runs) {
+    const pairs = seedPairs(name, config.seeds);
+    const whole =
+      (await isTrained(store.runManifest(name))) &&
+      config.seeds.every((seed) => existsSync(store.evaluation(name, seed))) &&
+      pairs.every((pair) => existsSync(store.comparisonManifest(pair.name)));
+    if (!whole) continue;
+    results.push({
+      name,
+      config,
+      evaluations: await Promise.all(
+        config.seeds.map((seed) => readManifest(store.evaluation(name, seed), evaluationSchema)),
+      ),
+      comparisons: await Promise.all(
+        pairs.map((pair) => readManifest(store.comparisonManifest(pair.name), comparisonManifestSchema)),
+      ),
+    });
+  }
+  return results;
+}

@@ -1,0 +1,158 @@
+/** Tables and plots of the cross-seed study, from what was stored. */
+import type { ComparisonManifest, Evaluation, TrainingConfig } from '../../sae/store/manifests.ts';
+import { studyPlot, type PlotLine } from './studyPlot.ts';
+
+export interface StudyRun {
+  name: string;
+  config: TrainingConfig;
+  evaluations: Evaluation[];
+  comparisons: ComparisonManifest[];
+}
+
+const architectures = [
+  { key: 'topk', name: 'TopK', colour: '#b94a08' },
+  { key: 'relu', name: 'ReLU + L1', colour: '#1767a8' },
+  { key: 'jumprelu', name: 'JumpReLU', colour: '#0b7254' },
+] as const;
+
+/** What the others vary around. */
+const middle = { width: 1024, tokens: 1_200_000, sparsity: { topk: 32, relu: 0.5, jumprelu: 32 } } as const;
+
+interface Figures {
+  l0: number;
+  fvu: number;
+  dead: number;
+  shared: number;
+  low: number;
+  high: number;
+  decoder: number;
+  encoder: number;
+  mmcs: number;
+  pwMcc: number;
+}
+
+function figures({ evaluations, comparisons }: StudyRun): Figures {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const shares = comparisons.map(({ shared }) => shared);
+  return {
+    l0: mean(evaluations.map(({ l0 }) => l0)),
+    fvu: mean(evaluations.map(({ fvu }) => fvu)),
+    dead: mean(evaluations.map(({ deadFraction }) => deadFraction)),
+    shared: mean(shares),
+    low: Math.min(...shares),
+    high: Math.max(...shares),
+    decoder: mean(comparisons.map(({ sharedDecoder }) => sharedDecoder)),
+    encoder: mean(comparisons.map(({ sharedEncoder }) => sharedEncoder)),
+    mmcs: mean(comparisons.map(({ mmcs }) => mmcs)),
+    pwMcc: mean(comparisons.map(({ pwMcc }) => pwMcc)),
+  };
+}
+
+function sparsityOf(config: TrainingConfig): number {
+  if (config.architecture === 'topk') return config.k;
+  if (config.architecture === 'jumprelu') return config.targetL0 ?? NaN;
+  return config.sparsityCoefficient;
+}
+
+const settingOf = (config: TrainingConfig) =>
+  ({ topk: 'k = ', relu: 'λ = ', jumprelu: 'L0* = ' })[config.architecture] + sparsityOf(config);
+
+/** The three ways to cut through the grid: two of width, sparsity and length held in the middle. */
+const cuts = [
+  { name: 'width', title: 'Width', varies: (c: TrainingConfig) => c.width },
+  { name: 'sparsity', title: 'Sparsity', varies: sparsityOf },
+  { name: 'length', title: 'Length of training', varies: (c: TrainingConfig) => c.tokens },
+] as const;
+
+function inCut(config: TrainingConfig, cut: (typeof cuts)[number]['name']): boolean {
+  return (
+    (cut === 'width' || config.width === middle.width) &&
+    (cut === 'length' || config.tokens === middle.tokens) &&
+    (cut === 'sparsity' || sparsityOf(config) === middle.sparsity[config.architecture])
+  );
+}
+
+function membersOf(runs: readonly StudyRun[], cut: (typeof cuts)[number]) {
+  return architectures.map((architecture) => ({
+    ...architecture,
+    runs: runs
+      .filter(({ config }) => config.architecture === architecture.key && inCut(config, cut.name))
+      .map((run) => ({ run, ...figures(run) }))
+      .sort((a, b) =>
+        cut.name === 'sparsity' ? a.l0 - b.l0 : cut.varies(a.run.config) - cut.varies(b.run.config),
+      ),
+  }));
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const count = (value: number) => value.toLocaleString('en-US');
+
+export function studyTables(runs: readonly StudyRun[]): string {
+  const tables = cuts.map((cut) => {
+    const rows = membersOf(runs, cut).flatMap(({ name, runs: members }) =>
+      members.map((f) => {
+        const { config } = f.run;
+        const cells = [
+          name,
+          settingOf(config),
+          count(config.width),
+          count(config.tokens),
+          f.l0.toFixed(1),
+          f.fvu.toFixed(3),
+          percent(f.dead),
+          `${percent(f.shared)} (${(100 * f.low).toFixed(1)}–${(100 * f.high).toFixed(1)})`,
+          percent(f.decoder),
+          percent(f.encoder),
+          f.mmcs.toFixed(3),
+          f.pwMcc.toFixed(3),
+        ];
+        return `| ${cells.join(' | ')} |`;
+      }),
+    );
+    return [
+      `## ${cut.title}`,
+      '',
+      `| architecture | setting | latents | tokens | L0 | FVU | dead | shared (range over pairs) | decoder alone | encoder alone | MMCS | PW-MCC |`,
+      `| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |`,
+      ...rows,
+    ].join('\n');
+  });
+  return [
+    '<!-- Written by crossSeed.ts; see cross-seed.md for what it says. -->',
+    '',
+    '# Results of the cross-seed study',
+    '',
+    'Means over three seeds, or over their three pairs. Shared: same counterpart in both matchings, both cosines ≥ 0.7.',
+    '',
+    tables.join('\n\n'),
+    '',
+  ].join('\n');
+}
+
+/** Name and SVG of each. */
+export function studyPlots(runs: readonly StudyRun[]): [string, string][] {
+  const axes = {
+    width: { label: 'latents', format: count },
+    sparsity: { label: 'L0, measured', format: (value: number) => String(Math.round(value)) },
+    length: { label: 'training tokens', format: (value: number) => `${value / 1e6} M` },
+  };
+  return cuts.map((cut) => {
+    const lines = membersOf(runs, cut)
+      .filter(({ runs: members }) => members.length > 0)
+      .map(({ name, colour, runs: members }): PlotLine => ({
+        name,
+        colour,
+        points: members.map((f) => ({
+          x: cut.name === 'sparsity' ? f.l0 : cut.varies(f.run.config),
+          y: f.shared,
+          low: f.low,
+          high: f.high,
+        })),
+      }));
+    const svg = studyPlot(lines, {
+      title: `Shared between two seeds, by ${cut.title.toLowerCase()}`,
+      x: axes[cut.name],
+    });
+    return [cut.name, svg];
+  });
+}

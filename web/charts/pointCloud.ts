@@ -1,0 +1,138 @@
+/**
+ * Points by the hundred thousand, painted into the pixels of a canvas: a loop over typed arrays, no element a point. Pure:
+ * the canvas, the pointer and the colours of the page are DictionaryMap.tsx's.
+ */
+export interface PointCloud {
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+}
+
+/** Which part of the plane is seen: its centre, and pixels a unit. */
+export interface PlaneView {
+  x: number;
+  y: number;
+  scale: number;
+}
+
+export interface Picture {
+  /** RGBA as the canvas has it, one number a pixel. [height, width] */
+  readonly pixels: Uint32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The view in which all points are seen with a margin. */
+export function wholeView(
+  { x, y }: PointCloud,
+  { width, height }: Pick<Picture, 'width' | 'height'>,
+): PlaneView {
+  let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let i = 0; i < x.length; i++) {
+    left = Math.min(left, x[i]);
+    right = Math.max(right, x[i]);
+    bottom = Math.min(bottom, y[i]);
+    top = Math.max(top, y[i]);
+  }
+  const span = (least: number, most: number) => Math.max(most - least, 1e-6);
+  return {
+    x: (left + right) / 2,
+    y: (bottom + top) / 2,
+    scale: 0.94 * Math.min(width / span(left, right), height / span(bottom, top)),
+  };
+}
+
+/** The view after zooming by `factor` with the pixel (px, py) held where it is. */
+export function zoomed(
+  view: PlaneView,
+  factor: number,
+  { px, py, width, height }: { px: number; py: number; width: number; height: number },
+): PlaneView {
+  const scale = view.scale * factor;
+  const [dx, dy] = [px - width / 2, height / 2 - py];
+  return {
+    x: view.x + dx / view.scale - dx / scale,
+    y: view.y + dy / view.scale - dy / scale,
+    scale,
+  };
+}
+
+export interface Marks {
+  /** Index into `palette` of each point; −1 leaves it out. */
+  readonly colour: Int8Array;
+  /** RGBA as the canvas has it. */
+  readonly palette: readonly number[];
+  /** 0 draws a square, 1 a cross, so that the two dictionaries can be told apart without colour. */
+  readonly shape: Uint8Array;
+  /** Half the size of a mark, in pixels. */
+  readonly reach: number;
+}
+
+/** Paints over what is there; later colours of the palette lie on top. Returns how many points are in view. */
+export function paintPoints(
+  { pixels, width, height }: Picture,
+  { x, y }: PointCloud,
+  view: PlaneView,
+  { colour, palette, shape, reach }: Marks,
+): number {
+  pixels.fill(0);
+  let seen = 0;
+  for (let layer = 0; layer < palette.length; layer++) {
+    const ink = palette[layer];
+    for (let i = 0; i < x.length; i++) {
+      if (colour[i] !== layer) continue;
+      const px = Math.round(width / 2 + (x[i] - view.x) * view.scale);
+      const py = Math.round(height / 2 - (y[i] - view.y) * view.scale);
+      if (px < -reach || py < -reach || px >= width + reach || py >= height + reach) continue;
+      seen++;
+      for (let dy = -reach; dy <= reach; dy++) {
+        const row = py + dy;
+        if (row < 0 || row >= height) continue;
+        for (let dx = -reach; dx <= reach; dx++) {
+          if (shape[i] === 1 && dx !== dy && dx !== -dy) continue;
+          const column = px + dx;
+          if (column >= 0 && column < width) pixels[row * width + column] = ink;
+        }
+      }
+    }
+  }
+  return seen;
+}
+
+/** The point nearest to a pixel, if one lies within `within` pixels; −1 otherwise. */
+export function pointAt(
+  { x, y }: PointCloud,
+  view: PlaneView,
+  at: { px: number; py: number; width: number; height: number; within: number },
+  colour: Int8Array,
+): number {
+  const wantedX = view.x + (at.px - at.width / 2) / view.scale;
+  const wantedY = view.y + (at.height / 2 - at.py) / view.scale;
+  let best = -1;
+  let least = (at.within / view.scale) ** 2;
+  for (let i = 0; i < x.length; i++) {
+    const square = (x[i] - wantedX) ** 2 + (y[i] - wantedY) ** 2;
+    if (square > least || colour[i] < 0) continue;
+    least = square;
+    best = i;
+  }
+  return best;
+}
+
+/** `#rrggbb`, or `rgb(r g b)` in either notation, as one number of the canvas (little-endian RGBA). */
+export function inkOf(css: string): number {
+  const hex = /^#([0-9a-f]{6})$/i.exec(css.trim());
+  const parts = hex
+    ? [0, 2, 4].map((at) => parseInt(hex[1].slice(at, at + 2), 16))
+    : (css.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+  const [r = 0, g = 0, b = 0] = parts;
+  return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+}
+
+/** Between two inks, 0 the first. */
+export function blended(from: number, to: number, share: number): number {
+  const channel = (shift: number) => {
+    const [a, b] = [(from >>> shift) & 255, (to >>> shift) & 255];
+    return Math.round(a + (b - a) * share) << shift;
+  };
+  return ((255 << 24) | channel(16) | channel(8) | channel(0)) >>> 0;
+}

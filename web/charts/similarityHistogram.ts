@@ -1,0 +1,95 @@
+import * as Plot from '@observablehq/plot';
+import { count, percent } from '../format/number.ts';
+import { chart, type ChartSize } from './chartFrame.ts';
+
+export interface SimilarityBins {
+  /** Latents by cosine, in equal bins from −1 to 1, of each matching. */
+  decoder: number[];
+  encoder: number[];
+  nearest: number[];
+}
+
+const bins = 80;
+/** Cosines of matched pairs below it are rare: the axis starts there unless there are any. */
+const usualLow = -0.2;
+
+/** NaN, for a latent without a counterpart, is in no bin. */
+export function similarityBins(cosines: Record<keyof SimilarityBins, Float32Array>): SimilarityBins {
+  const binned = (values: Float32Array) => {
+    const counts = Array.from({ length: bins }, () => 0);
+    for (const value of values)
+      if (!Number.isNaN(value))
+        counts[Math.max(0, Math.min(bins - 1, Math.floor(((value + 1) / 2) * bins)))]++;
+    return counts;
+  };
+  return {
+    decoder: binned(cosines.decoder),
+    encoder: binned(cosines.encoder),
+    nearest: binned(cosines.nearest),
+  };
+}
+
+export const similarityLines = [
+  { key: 'decoder', name: 'matched decoder rows', colour: 'var(--accent)', dash: undefined },
+  { key: 'encoder', name: 'matched encoder rows', colour: 'var(--ink-2)', dash: '6 3' },
+  { key: 'nearest', name: 'nearest decoder row', colour: 'var(--ink-3)', dash: '1.5 3' },
+] as const satisfies readonly {
+  key: keyof SimilarityBins;
+  name: string;
+  colour: string;
+  dash: string | undefined;
+}[];
+
+/** Latents by how alike they are to their counterparts: two humps, when there are shared features and private ones. */
+export function similarityHistogram(
+  data: SimilarityBins,
+  options: ChartSize & { threshold: number },
+): SVGSVGElement {
+  const edge = (bin: number) => (2 * bin) / bins - 1;
+  const first = Math.min(
+    ...similarityLines
+      .map(({ key }) => data[key].findIndex((latents) => latents > 0))
+      .filter((at) => at >= 0),
+    Math.floor(((usualLow + 1) / 2) * bins),
+  );
+  const outline = (key: keyof SimilarityBins) =>
+    data[key]
+      .flatMap((latents, bin) => [
+        { cosine: edge(bin), latents },
+        { cosine: edge(bin + 1), latents },
+      ])
+      .slice(2 * first);
+  const above = data.decoder.reduce(
+    (sum, latents, bin) => sum + (edge(bin) >= options.threshold - 1e-9 ? latents : 0),
+    0,
+  );
+  const total = data.decoder.reduce((sum, latents) => sum + latents, 0);
+  return chart(
+    options,
+    {
+      label: 'Latents by the cosine with their counterparts',
+      description: `${percent(above / Math.max(1, total))} of ${count(total)} matched decoder rows reach ${options.threshold.toFixed(2)}.`,
+    },
+    {
+      x: { label: 'cosine →', domain: [edge(first), 1], ticks: 6 },
+      y: { label: '↑ latents', grid: true, ticks: 4, nice: true },
+      marks: [
+        Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
+        Plot.areaY(
+          outline('decoder').filter(({ cosine }) => cosine >= options.threshold - 1e-9),
+          { x: 'cosine', y: 'latents', fill: 'var(--accent)', fillOpacity: 0.12 },
+        ),
+        ...similarityLines.toReversed().map(({ key, colour, dash }) =>
+          Plot.line(outline(key), {
+            x: 'cosine',
+            y: 'latents',
+            stroke: colour,
+            strokeWidth: key === 'decoder' ? 1.8 : 1.3,
+            ...(dash ? { strokeDasharray: dash } : {}),
+          }),
+        ),
+        Plot.ruleX([options.threshold], { stroke: 'var(--ink)', strokeWidth: 1.5 }),
+      ],
+    },
+  );
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import type { SharedHeadline } from './headlines.ts';
+import { sharedByLayer } from './sharedByLayer.ts';
+
+const headline = (run: string, mean: number) => ({ run, mean }) as SharedHeadline;
+const run = (name: string, layer: number, width = 1024) => ({
+  name,
+  architecture: 'topk' as const,
+  hook: `blocks.${layer}.hook_resid_post`,
+  width,
+});
+
+test('runs that differ in the layer only are a line, in order of layers', () => {
+  const lines = sharedByLayer(
+    [headline('late', 0.1), headline('early', 0.4), headline('early again', 0.2), headline('wide', 0.3)],
+    [run('late', 3), run('early', 1), run('early again', 1), run('wide', 2, 4096)],
+  );
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ name: 'TopK · 1024 · hook_resid_post', layers: [1, 3] });
+  expect(lines[0].shared[0]).toBeCloseTo(0.3, 12);
+  expect(lines[0].shared[1]).toBe(0.1);
+});
+
+test('one layer is no line', () => {
+  expect(sharedByLayer([headline('a', 0.1)], [run('a', 1)])).toEqual([]);
+});
