@@ -39,6 +39,9 @@ void lazyscope_attention_entropy(const float*, float*, int64_t, int64_t);
 void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
 void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
 double lazyscope_sum_of_squares(const float*, int64_t);
+void lazyscope_activation(int32_t, const float*, float*, int64_t);
+void lazyscope_activation_grad(int32_t, const float*, const float*, float*, int64_t);
+void lazyscope_top_pairs(const float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, const float*, int32_t, int32_t*, float*, float*, float*, int32_t, int32_t*, float*, float*);
 double lazyscope_scaled_batch(float*, int64_t, int64_t, float);
 void lazyscope_topk_encode(const float*, const float*, const float*, const float*, const int32_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t*, float*);
 int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
@@ -109,6 +112,10 @@ static void elements() {
     if (n > 0)
       for (int op = 0; op < 16; op++) lazyscope_binary(op, 0, x, y, op < 8 ? static_cast<void*>(z) : flags, 1, shape);
     lazyscope_accumulate(x, y, n);
+    for (int function = 0; function < 4; function++) {
+      lazyscope_activation(function, x, y, n);
+      lazyscope_activation_grad(function, x, y, z, n);
+    }
     Array<int32_t> i(n), j(n), k(n);
     lazyscope_select(flags, i, j, k, n);
     lazyscope_cast(0, 1, x, k, n);
@@ -257,6 +264,28 @@ static void firing() {
   for (int64_t seq : {1, 2, 7, 33}) {
     Array<> pattern(6 * seq * seq), sums(6);
     lazyscope_attention_entropy(pattern, sums, 6, seq);
+  }
+}
+
+static void top_pairs() {
+  const int64_t rows = 90, columns = 131, d = 29;
+  const int32_t per_row = 5, per_column = 3;
+  Array<> a(rows * d), b(columns * d), row_offset(rows, false), column_offset(columns + 64, false), best(rows, false);
+  Array<int32_t> row_index(rows * per_row, false), column_index(columns * per_column, false);
+  Array<> row_score(rows * per_row, false), row_bar(rows, false), column_score(columns * per_column, false), column_bar(columns + 64, false);
+  for (auto* values : {&row_score, &column_score, &row_bar, &best, &column_bar})
+    for (int64_t i = 0, n = values == &row_score ? rows * per_row : values == &column_score ? columns * per_column : values == &column_bar ? columns : rows; i < n; i++)
+      values->data[i] = -INFINITY;
+  for (int64_t i = columns; i < columns + 64; i++) column_bar[i] = INFINITY;
+  lazyscope_top_pairs(a, 0, rows, b, columns, d, row_offset, column_offset, per_row, row_index, row_score, row_bar, best, per_column, column_index, column_score, column_bar);
+  for (int64_t i = 0; i < rows; i++) {
+    double most = -1e9;
+    for (int64_t j = 0; j < columns; j++) {
+      double dot = 0;
+      for (int64_t l = 0; l < d; l++) dot += double(a[i * d + l]) * b[j * d + l];
+      most = std::fmax(most, dot);
+    }
+    check(std::fabs(most - best[i]) < 1e-3, "best pair of a row");
   }
 }
 
