@@ -38,10 +38,10 @@ test('every command and flag in it, and on the explorer’s empty pages, is one 
   const lines = [...readmeLines, ...explorerLines];
   const helps = new Map<string, string>();
   for (const line of lines) {
-    const command = /^npx lazyscope ([a-z]+)/.exec(line)?.[1] ?? '';
+    const command = /^npx lazyscope ((?:lm |bench )?[a-z-]+)/.exec(line)?.[1] ?? '';
     if (!helps.has(command)) {
       const script = join(root, 'scripts', 'lazyscope.mjs');
-      const { status, stdout } = spawnSync(process.execPath, [script, command, '--help'], {
+      const { status, stdout } = spawnSync(process.execPath, [script, ...command.split(' '), '--help'], {
         encoding: 'utf8',
       });
       expect({ command, status }).toEqual({ command, status: 0 });
