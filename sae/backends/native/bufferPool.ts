@@ -1,6 +1,6 @@
 /**
- * Buffers of disposed tensors, kept for the next tensor of the same type and size: a training step makes the
- * same tensors again and again, and fresh memory costs a page fault every 4 KB.
+ * Buffers of disposed tensors, kept for the next tensor that needs as much: a training step makes the same
+ * tensors again and again, and fresh memory costs a page fault every 4 KB.
  */
 export type Values = Float32Array | Int32Array | Uint8Array;
 export type ValueType = 'float32' | 'int32' | 'bool';
@@ -8,7 +8,7 @@ export type ValueType = 'float32' | 'int32' | 'bool';
 export class BufferPool {
   readonly #limit: number;
   #bytes = 0;
-  /** By type and length. Least recently used first, as a Map keeps the order of insertion. */
+  /** By type and capacity. Least recently used first, as a Map keeps the order of insertion. */
   readonly #free = new Map<string, Values[]>();
 
   /** @param limit bytes kept at most */
@@ -16,22 +16,27 @@ export class BufferPool {
     this.#limit = limit;
   }
 
-  /** A buffer with undefined contents. */
-  take(type: ValueType, length: number): Values {
-    const key = `${type}${length}`;
-    const kept = this.#free.get(key)?.pop();
-    if (!kept) return allocate(type, length);
-    this.#bytes -= kept.byteLength;
-    return kept;
+  /**
+   * A buffer with undefined contents. `roomy` is for tensors whose length is another each time, as lists of what fires
+   * are: up to an eighth more is set aside, so that the next one finds a buffer that fits; as many lengths as steps
+   * would otherwise each keep one of their own.
+   */
+  take(type: ValueType, length: number, roomy = false): Values {
+    const capacity = roomy ? roomyCapacity(length) : length;
+    const kept = this.#free.get(`${type}${capacity}`)?.pop();
+    if (kept) this.#bytes -= kept.byteLength;
+    const values = kept ?? allocate(type, capacity);
+    return length === capacity ? values : values.subarray(0, length);
   }
 
   /** The caller promises that nothing else refers to it. */
   give(type: ValueType, values: Values): void {
-    if (values.byteLength > this.#limit) return;
-    const key = `${type}${values.length}`;
+    const whole = entire(type, values.buffer);
+    if (whole.byteLength > this.#limit) return;
+    const key = `${type}${whole.length}`;
     const list = this.#free.get(key) ?? [];
-    list.push(values);
-    this.#bytes += values.byteLength;
+    list.push(whole);
+    this.#bytes += whole.byteLength;
     this.#free.delete(key);
     this.#free.set(key, list);
     for (const [oldest, buffers] of this.#free) {
@@ -48,9 +53,19 @@ export class BufferPool {
   }
 }
 
+/** The next of eight steps to each power of two. */
+function roomyCapacity(length: number): number {
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(length, 1))) - 3);
+  return Math.ceil(length / step) * step;
+}
+
 function allocate(type: ValueType, length: number): Values {
   if (type === 'bool') return new Uint8Array(length);
   // Node's unpooled buffers are not zeroed first.
-  const { buffer } = Buffer.allocUnsafeSlow(length * 4);
-  return type === 'int32' ? new Int32Array(buffer, 0, length) : new Float32Array(buffer, 0, length);
+  return entire(type, Buffer.allocUnsafeSlow(length * 4).buffer);
+}
+
+function entire(type: ValueType, buffer: ArrayBufferLike): Values {
+  if (type === 'bool') return new Uint8Array(buffer);
+  return type === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer);
 }

@@ -52,14 +52,14 @@ export function nativeFusedKernels(
   const maybe = (tensor: Tensor | null): Floats => tensor && floats(tensor);
   const integers = (tensor: Tensor) => backend.values(tensor) as Int32Array;
   const made = <T extends Tensor>(info: Parameters<typeof toTensor>[0]) => toTensor(info) as T;
-  function output<T extends Tensor>(shape: number[]) {
-    const { info, values } = backend.output(shape, 'float32');
+  function output<T extends Tensor>(shape: number[], roomy = false) {
+    const { info, values } = backend.output(shape, 'float32', roomy);
     return { tensor: made<T>(info), values };
   }
   function list(rows: number, latents: number, count: number) {
     const rowStart = backend.output([rows + 1], 'int32');
-    const indices = backend.output([count], 'int32');
-    const values = backend.output([count], 'float32');
+    const indices = backend.output([count], 'int32', true);
+    const values = backend.output([count], 'float32', true);
     const entries: SparseEntries = {
       kind: 'sparse',
       rows,
@@ -201,7 +201,7 @@ export function nativeFusedKernels(
     },
 
     sparseDots({ rows, rowStart, indices }, g, w) {
-      const out = output<Tensor1D>([indices.shape[0]]);
+      const out = output<Tensor1D>([indices.shape[0]], true);
       call.sparseDots(
         integers(rowStart),
         integers(indices),
@@ -252,7 +252,7 @@ export function nativeFusedKernels(
     reconstruct(entries, threshold, { wDec, bias }, target) {
       const [rows, d] = target.shape;
       const error = output<Tensor2D>([rows, d]);
-      const dots = output<Tensor1D | Tensor2D>(entries.values.shape);
+      const dots = output<Tensor1D | Tensor2D>(entries.values.shape, entries.kind === 'sparse');
       const common = [floats(entries.values), maybe(threshold), floats(wDec), maybe(bias), floats(target), rows, d, entries.latents] as const; // prettier-ignore
       const squaredError =
         entries.kind === 'dense'

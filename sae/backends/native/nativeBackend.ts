@@ -49,15 +49,16 @@ export class NativeBackend extends cpu.MathBackendCPU {
     return typed;
   }
 
-  output(shape: readonly number[], dtype: 'float32'): Output<Float32Array>;
-  output(shape: readonly number[], dtype: 'int32'): Output<Int32Array>;
-  output(shape: readonly number[], dtype: 'bool'): Output<Uint8Array>;
-  output(shape: readonly number[], dtype: string): Output;
-  output(shape: readonly number[], dtype: string): Output {
+  /** A new tensor. `roomy`: its length is another each time (see BufferPool.take). */
+  output(shape: readonly number[], dtype: 'float32', roomy?: boolean): Output<Float32Array>;
+  output(shape: readonly number[], dtype: 'int32', roomy?: boolean): Output<Int32Array>;
+  output(shape: readonly number[], dtype: 'bool', roomy?: boolean): Output<Uint8Array>;
+  output(shape: readonly number[], dtype: string, roomy?: boolean): Output;
+  output(shape: readonly number[], dtype: string, roomy = false): Output {
     const type = valueType(dtype);
     let size = 1;
     for (const n of shape) size *= n;
-    const values = this.pool.take(type, size);
+    const values = this.pool.take(type, size, roomy);
     const info = this.makeTensorInfo([...shape], type, values);
     (this.data.get(info.dataId) as NativeData).pooled = true;
     return { info, values };
