@@ -57,8 +57,14 @@ const command = withCommonOptions(
     await session.startBackend();
     if (!given.report) await captureStudy(session, study);
     const runs = await runsOf(session, study);
-    for (const run of runs) if (mayBegin()) await trainRuns(session, [run], true);
+    // What is trained is looked at first: so a piece that ends early still has something to say.
     await look(session, study, runs, mayBegin);
+    for (const run of runs) {
+      if (!mayBegin()) break;
+      if (await isTrained(session.store.runManifest(run.name))) continue;
+      await trainRuns(session, [run], true);
+      await look(session, study, [run], mayBegin);
+    }
     const results = await resultsOf(session, runs);
     await writeFile(join(folder, 'cross-seed.results.md'), studyTables(results));
     for (const [name, svg] of studyPlots(results))
@@ -102,7 +108,7 @@ async function runsOf({ store }: Session, study: Study): Promise<RunToTrain[]> {
   return runs;
 }
 
-/** Evaluates and compares what is trained. */
+/** Evaluates and compares those that are trained. */
 async function look(
   { store, report }: Session,
   study: Study,
