@@ -26,6 +26,8 @@ import { studyPlots, studyTables, type StudyRun } from './crossSeedReport.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const evaluatedTokens = 16_384;
+/** The tables have no cross-entropy: a token count that keeps the evaluation short. */
+const lossTokens = 1_024;
 const comparedTokens = 8_192;
 
 const studySchema = z.strictObject({
@@ -120,7 +122,7 @@ async function look(
     if (!(await isTrained(store.runManifest(name)))) continue;
     for (const seed of config.seeds)
       if (!existsSync(store.evaluation(name, seed)) && mayBegin())
-        await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, report });
+        await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, lossTokens, report });
     for (const pair of seedPairs(name, config.seeds))
       if (!existsSync(store.comparisonManifest(pair.name)) && mayBegin())
         await compare({ store, ...pair, maxTokens: comparedTokens, report });
