@@ -7,6 +7,7 @@ import type { Directions } from './directions.ts';
 import type { NeighbourGraph } from './neighbourGraph.ts';
 
 export interface LayoutOptions {
+  /** Default 200: from a start that has the large distances right, more change little. */
   epochs?: number;
   seed?: number;
   progress?: (epochs: number, total: number) => void;
@@ -22,7 +23,7 @@ const longestStep = 4;
 export async function planarLayout(
   { points, from, to, weight }: NeighbourGraph,
   start: Float32Array,
-  { epochs = points > 10_000 ? 200 : 500, seed = 0, progress }: LayoutOptions = {},
+  { epochs = 200, seed = 0, progress }: LayoutOptions = {},
 ): Promise<Float32Array> {
   const random = Random.fromSeed(seed, 'planar layout');
   const place = Float32Array.from(start);
@@ -36,7 +37,8 @@ export async function planarLayout(
       if (turn[e] > epoch + 1) continue;
       turn[e] += period[e];
       // As the symmetric matrix has it: once with either end as the one that is pushed away from the rest.
-      for (const end of [from[e], to[e]]) {
+      for (let side = 0; side < 2; side++) {
+        const end = side === 0 ? from[e] : to[e];
         pull(place, from[e], to[e], rate);
         for (let n = 0; n < negativeSamples; n++) push(place, end, random.below(points), rate);
       }

@@ -26,6 +26,8 @@ import { studyPlots, studyTables, type StudyRun } from './crossSeedReport.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const evaluatedTokens = 16_384;
+/** The tables have no cross-entropy: a token count that keeps the evaluation short. */
+const lossTokens = 1_024;
 const comparedTokens = 8_192;
 
 const studySchema = z.strictObject({
@@ -57,8 +59,14 @@ const command = withCommonOptions(
     await session.startBackend();
     if (!given.report) await captureStudy(session, study);
     const runs = await runsOf(session, study);
-    for (const run of runs) if (mayBegin()) await trainRuns(session, [run], true);
+    // What is trained is looked at first: so a piece that ends early still has something to say.
     await look(session, study, runs, mayBegin);
+    for (const run of runs) {
+      if (!mayBegin()) break;
+      if (await isTrained(session.store.runManifest(run.name))) continue;
+      await trainRuns(session, [run], true);
+      await look(session, study, [run], mayBegin);
+    }
     const results = await resultsOf(session, runs);
     await writeFile(join(folder, 'cross-seed.results.md'), studyTables(results));
     for (const [name, svg] of studyPlots(results))
@@ -102,7 +110,7 @@ async function runsOf({ store }: Session, study: Study): Promise<RunToTrain[]> {
   return runs;
 }
 
-/** Evaluates and compares what is trained. */
+/** Evaluates and compares those that are trained. */
 async function look(
   { store, report }: Session,
   study: Study,
@@ -114,7 +122,7 @@ async function look(
     if (!(await isTrained(store.runManifest(name)))) continue;
     for (const seed of config.seeds)
       if (!existsSync(store.evaluation(name, seed)) && mayBegin())
-        await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, report });
+        await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, lossTokens, report });
     for (const pair of seedPairs(name, config.seeds))
       if (!existsSync(store.comparisonManifest(pair.name)) && mayBegin())
         await compare({ store, ...pair, maxTokens: comparedTokens, report });
