@@ -25,7 +25,7 @@ export type InterventionReport = NonNullable<SparsityReport['interventions']>;
 const percentages = [0.1, 1, 5, 10];
 const noises = [0, 0.05, 0.1, 0.2];
 /** Shares of the neurons that fire anyway which the robustness test keeps, besides all. */
-const robustShares = [0.5, 0.25, 0.1];
+const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
 
 /** `samples` by layer, [tokens, neurons], as RestingCalibration takes them; contexts [contexts · seq]. */
