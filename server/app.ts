@@ -1,4 +1,4 @@
-/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… for whole tables. */
+/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… and /api/parquet/… for whole tables. */
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import { TRPCError } from '@trpc/server';
 import { Hono } from 'hono';
@@ -7,9 +7,11 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { isLazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
 import type { ServerContext } from './context.ts';
+import { sparsityTableInput } from './contract/sparsity.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
 import { featuresArrow, mapArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
+import { sparsityParquet } from './queries/sparsity.ts';
 import { appRouter } from './root.ts';
 
 const statuses = {
@@ -62,11 +64,12 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
 
   app.get('/api/health', (c) => c.json({ status: 'ok', version: server.version }));
 
-  app.use('/api/arrow/*', async (c, next) => {
-    if (!admits(c.req.raw))
-      return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
-    return next();
-  });
+  for (const tables of ['/api/arrow/*', '/api/parquet/*'])
+    app.use(tables, async (c, next) => {
+      if (!admits(c.req.raw))
+        return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
+      return next();
+    });
   app.get('/api/arrow/features/:run/:seed', async (c) => {
     const { run, seed } = c.req.param();
     return arrow(c, await featuresArrow(server, dictionaryInput.parse({ run, seed: Number(seed) })));
@@ -78,6 +81,16 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
   app.get('/api/arrow/map/:comparison', async (c) =>
     arrow(c, await mapArrow(server, c.req.param('comparison'))),
   );
+
+  app.get('/api/parquet/sparsity/:name/:table', async (c) => {
+    const { name, table } = sparsityTableInput.parse(c.req.param());
+    const bytes = await sparsityParquet(server, name, table);
+    return c.body(new Uint8Array(bytes).buffer, 200, {
+      'content-type': 'application/vnd.apache.parquet',
+      'content-disposition': `attachment; filename="${name}-${table}.parquet"`,
+      'cache-control': 'no-store',
+    });
+  });
 
   app.notFound((c) => c.json({ error: { code: 'not_found', message: `There is no ${c.req.path}.` } }, 404));
   app.onError((error, c) => {

@@ -108,6 +108,7 @@ describe('with a token', () => {
     expect(JSON.parse(body).error.data.code).toBe('UNAUTHORIZED');
     expect((await ask(server, query, { authorization: 'Bearer open sesamE' })).status).toBe(401);
     expect((await ask(server, '/api/arrow/metrics/x')).status).toBe(401);
+    expect((await ask(server, '/api/parquet/sparsity/x/neurons')).status).toBe(401);
   });
 
   test('the client carries it, in queries and in subscriptions', async () => {

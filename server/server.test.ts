@@ -306,6 +306,15 @@ describe('a neuron and what carries it', () => {
     );
   });
 
+  test('a table of a report is handed over as it lies in the store', async () => {
+    const response = await fetch(`${on.server.url}/api/parquet/sparsity/fixture-relu/neurons`);
+    expect(response.status).toBe(200);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(bytes.equals(await readFile(on.store.sparsityTable('fixture-relu', 'neurons')))).toBe(true);
+    expect((await fetch(`${on.server.url}/api/parquet/sparsity/fixture-relu/tokens`)).status).toBe(404);
+    expect((await fetch(`${on.server.url}/api/parquet/sparsity/fixture-relu/secrets`)).status).toBe(400);
+  });
+
   test('emergence: observations by layer, and the law they were made by', async () => {
     const curves = await on.client.sparsity.emergence.query();
     expect(curves.map(({ model }) => model)).toEqual(['fixture-gelu', 'fixture-relu']);

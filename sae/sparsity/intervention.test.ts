@@ -194,6 +194,7 @@ test('noise costs perplexity, the same for every k, and none costs none', () => 
 test('a model differs from itself by nothing, and two models by what their probabilities say', () => {
   const [a, b] = [randomModel({ seed: 1 }), randomModel({ seed: 2 })];
   const few = contexts.subarray(0, 2 * seq);
+  expect(predictionDifference(a, a, few, seq).alignment).toBeCloseTo(1, 4);
   expect(predictionDifference(a, a, few, seq)).toMatchObject({
     totalVariation: 0,
     relative: 0,
@@ -213,6 +214,7 @@ test('a model differs from itself by nothing, and two models by what their proba
   expect(found.predictions).toBe(count);
   expect(found.totalVariation).toBeCloseTo(variation / count, 5);
   expect(found.disagreement).toBeGreaterThan(0.5);
+  expect(found.alignment).toBeLessThan(0.95);
   expect(found.crossEntropies[0]).toBeCloseTo(meanCrossEntropy(a, few, seq), 4);
   const other = randomModel({ vocabularySize: 300 });
   expect(() => predictionDifference(a, other, few, seq)).toThrow(/257 tokens and 'random' 300/);

@@ -11,11 +11,21 @@ import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } 
 import { multiplyAdds, savedMultiplyAdds } from './multiplyAdds.ts';
 import { pplP } from './pplP.ts';
 import { measureRobustness } from './robustness.ts';
-import { planTradeoff, RestingCalibration, type PlannedPoint } from './tradeoff.ts';
+import {
+  planTradeoff,
+  RestingCalibration,
+  tradeoffMethods,
+  type PlannedPoint,
+  type TradeoffMethod,
+} from './tradeoff.ts';
 
 export interface InterventionOptions {
   /** Tokens that perplexity is measured on, spread over the text. */
   tokens: number;
+  /** Of the trade-off; all of them when left out. */
+  methods?: readonly TradeoffMethod[] | undefined;
+  /** Also top-k against token noise; true when left out. */
+  robustness?: boolean | undefined;
   report?: Report | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -25,7 +35,7 @@ export type InterventionReport = NonNullable<SparsityReport['interventions']>;
 const percentages = [0.1, 1, 5, 10];
 const noises = [0, 0.05, 0.1, 0.2];
 /** Shares of the neurons that fire anyway which the robustness test keeps, besides all. */
-const robustShares = [0.5, 0.25, 0.1];
+const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
 
 /** `samples` by layer, [tokens, neurons], as RestingCalibration takes them; contexts [contexts · seq]. */
@@ -33,7 +43,13 @@ export async function measureInterventions(
   model: LanguageModel,
   samples: readonly Float32Array[],
   { contexts, seq }: { contexts: Int32Array; seq: number },
-  { tokens, report = silent, signal }: InterventionOptions,
+  {
+    tokens,
+    methods = tradeoffMethods,
+    robustness: noisy = true,
+    report = silent,
+    signal,
+  }: InterventionOptions,
 ): Promise<InterventionReport> {
   const text: EvaluationText = { contexts: spread(contexts, seq, tokens), seq, batchTokens };
   const stage = `resting neurons of ${model.name}`;
@@ -42,7 +58,9 @@ export async function measureInterventions(
   try {
     const gates: number[] = [];
     const whole = evaluateIntervention(model, text, { rule: ({ act }) => sampleInto(gates, act) });
-    const plan = planTradeoff(calibration, Float32Array.from(gates));
+    const plan = planTradeoff(calibration, Float32Array.from(gates)).filter(({ method }) =>
+      methods.includes(method),
+    );
     const step = async <T>(work: () => T): Promise<T> => {
       if (signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${stage}.`);
       const result = work();
@@ -63,7 +81,9 @@ export async function measureInterventions(
     const { neurons } = model.config;
     const active = calibration.activeRatio();
     const ks = [neurons, ...robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)))];
-    const robustness = await step(() => measureRobustness(model, text, [...new Set(ks)], noises));
+    const robustness = noisy
+      ? await step(() => measureRobustness(model, text, [...new Set(ks)], noises))
+      : [];
     return {
       tokens: text.contexts.length,
       perplexity: whole.perplexity,

@@ -23,6 +23,7 @@ import { measureInterventions } from './measureInterventions.ts';
 import { modelFolding } from './modelFolding.ts';
 import { streamActivations } from './streamActivations.ts';
 import { StreamingMeasures } from './streamingMeasures.ts';
+import type { TradeoffMethod } from './tradeoff.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
 export interface MeasureOptions {
@@ -40,6 +41,8 @@ export interface MeasureOptions {
   sampleTokens?: number;
   /** Also put neurons to rest and measure what it costs, on this many tokens. */
   interventionTokens?: number;
+  methods?: readonly TradeoffMethod[];
+  robustness?: boolean;
   /** The activation function the model was trained with, where it now runs with another. */
   trainedActivation?: string;
   report?: Report;
@@ -139,13 +142,14 @@ async function stream(
 }
 
 async function rest(
-  { model, interventionTokens: tokens, report, signal }: MeasureOptions,
+  { model, interventionTokens: tokens, methods, robustness, report, signal }: MeasureOptions,
   { activationSample }: StreamingMeasures,
   contexts: Int32Array,
   seq: number,
 ): Promise<SparsityReport['interventions']> {
   if (tokens === undefined) return undefined;
-  return measureInterventions(model, activationSample.layers, { contexts, seq }, { tokens, report, signal });
+  const options = { tokens, methods, robustness, report, signal };
+  return measureInterventions(model, activationSample.layers, { contexts, seq }, options);
 }
 
 function measureLayer(

@@ -5,7 +5,8 @@
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { hostValues } from '../tensor/hostValues.ts';
-import { tf, type Tensor3D } from '../tensor/tf.ts';
+import { KernelAlignment } from './kernelAlignment.ts';
+import { tf, type Tensor2D, type Tensor3D } from '../tensor/tf.ts';
 
 export interface PredictionDifference {
   /** Mean over predictions of ½ Σ |p − q|. */
@@ -14,6 +15,8 @@ export interface PredictionDifference {
   relative: number;
   /** Share of predictions whose likeliest token differs. */
   disagreement: number;
+  /** Linear CKA of what the two unembeddings read: how alike they represent the text, up to rotation; null where one does not vary. */
+  alignment: number | null;
   crossEntropies: [number, number];
   predictions: number;
 }
@@ -33,17 +36,14 @@ export function predictionDifference(
     );
   let [variation, difference, level, differing, predictions] = [0, 0, 0, 0, 0];
   const losses: [number, number] = [0, 0];
+  const alignment = new KernelAlignment(a.config.d, b.config.d);
   for (let first = 0; first < contexts.length; first += batchContexts * seq) {
     const part = contexts.subarray(first, first + batchContexts * seq);
     const ids = tf.tensor2d(part, [part.length / seq, seq], 'int32');
-    const [p, q] = [a, b].map((model) =>
-      tf.tidy(() => {
-        const { logits } = model.forward(ids);
-        const probabilities = tf.softmax(logits!) as Tensor3D;
-        logits!.dispose();
-        return probabilities;
-      }),
+    const [{ probabilities: p, residual: x }, { probabilities: q, residual: y }] = [a, b].map((model) =>
+      predict(model, ids),
     );
+    alignment.add(x, y);
     const distance = hostValues(() => p.sub(q).abs().sum(-1).mul(0.5));
     const guesses = [p, q].map((each) => {
       const best = tf.argMax(each, -1);
@@ -70,7 +70,19 @@ export function predictionDifference(
     totalVariation: variation / predictions,
     relative: difference / level,
     disagreement: differing / predictions,
+    alignment: Number.isFinite(alignment.value()) ? alignment.value() : null,
     crossEntropies: [losses[0] / predictions, losses[1] / predictions],
     predictions,
   };
 }
+
+/** Next-token probabilities [batch, seq, vocab], the caller's to dispose, and what the unembedding read, [batch × seq, d]. */
+function predict(model: LanguageModel, ids: Tensor2D): { probabilities: Tensor3D; residual: Float32Array } {
+  const { logits, activations } = model.forward(ids, { read: [lastHook] });
+  const probabilities = tf.softmax(logits!) as Tensor3D;
+  const residual = activations.get(lastHook)!.dataSync<'float32'>().slice();
+  tf.dispose([logits!, ...activations.values()]);
+  return { probabilities, residual };
+}
+
+const lastHook = 'ln_final.hook_normalized';

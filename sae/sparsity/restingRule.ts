@@ -2,8 +2,8 @@
  * Which neurons may rest: the rules of the literature as one kind of function (METHODS.md §4). A rule sees what W_down is
  * about to read and sets to 0 what may rest, in place; interventions.ts puts it into a forward pass.
  */
-import { normalQuantile } from './normalQuantile.ts';
 import type { Random } from '../tensor/random.ts';
+import { statisticalThreshold } from './statisticalTopK.ts';
 
 /** One layer's activations on a batch of tokens, on the host. */
 export interface MlpBatch {
@@ -87,26 +87,15 @@ export function kthLargest(values: Float32Array, k: number): number {
 
 /**
  * Spark's threshold (2506.06644) on a token's pre-activations, mean + std·Φ⁻¹(1 − k/n), deciding who may fire; activations that
- * stay are left as they are. The paper's soft threshold, for which a model must be trained, is softSparkRule.
+ * stay are left as they are. The paper's soft threshold, for which a model must be trained, is statisticalTopK.ts's.
  */
 export function sparkRule(k: number): RestingRule {
   return ({ a, pre, neurons }) => {
-    const quantile = normalQuantile(1 - k / neurons);
     for (let row = 0; row < a.length; row += neurons) {
-      const threshold = rowThreshold(pre, row, neurons, quantile);
+      const threshold = statisticalThreshold(pre.subarray(row, row + neurons), k);
       for (let at = row; at < row + neurons; at++) if (pre[at] <= threshold) a[at] = 0;
     }
   };
-}
-
-/** mean + std · quantile of pre[row … row + neurons). */
-export function rowThreshold(pre: Float32Array, row: number, neurons: number, quantile: number): number {
-  let [sum, squares] = [0, 0];
-  for (let at = row; at < row + neurons; at++) sum += pre[at];
-  const mean = sum / neurons;
-  for (let at = row; at < row + neurons; at++) squares += (pre[at] - mean) ** 2;
-  const std = Math.sqrt(squares / (neurons - 1));
-  return std === 0 ? mean : mean + std * quantile;
 }
 
 /** The control: among entries that are not 0 anyway, each rests with this probability. */

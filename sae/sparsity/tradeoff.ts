@@ -4,7 +4,6 @@
  */
 import { activationFunction } from '../models/activations.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
-import { normalQuantile } from './normalQuantile.ts';
 import { Random } from '../tensor/random.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { Cett, outputNorms } from './cett.ts';
@@ -16,10 +15,10 @@ import {
   fatReluRule,
   magnitudeRule,
   randomRule,
-  rowThreshold,
   sparkRule,
   topKRule,
 } from './restingRule.ts';
+import { statisticalTopK } from './statisticalTopK.ts';
 
 export const tradeoffMethods = [
   'cett', 'topk', 'spark', 'spark-soft', 'fatrelu', 'teal', 'rsparse', 'circa', 'magnitude', 'random',
@@ -102,15 +101,7 @@ export class RestingCalibration {
   /** Spark's soft threshold: what is above it is shifted down by it before the activation function reads it. */
   softSpark(k: number): Intervention {
     const { neurons } = this.model.config;
-    const shift = normalQuantile(1 - k / neurons);
-    return {
-      onPre(pre) {
-        for (let row = 0; row < pre.length; row += neurons) {
-          const threshold = rowThreshold(pre, row, neurons, shift);
-          for (let at = row; at < row + neurons; at++) pre[at] = Math.max(0, pre[at] - threshold);
-        }
-      },
-    };
+    return { onPre: (pre) => pre.set(statisticalTopK(pre, neurons, k).values) };
   }
 
   /** Widths below which this share of what fires would be in reach of a sign fault. */

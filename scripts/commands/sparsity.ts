@@ -1,5 +1,6 @@
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what it costs to let them rest. */
 import { Command } from 'commander';
+import { LazyscopeError } from '../../sae/errors.ts';
 import type { SparsityReport } from '../../sae/store/manifests.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
@@ -16,6 +17,7 @@ interface Options {
   replaceActivation?: string;
   interventions: boolean;
   interventionTokens: number;
+  methods?: string;
   against?: string;
 }
 
@@ -35,6 +37,7 @@ export function sparsityCommand(): Command {
     .option('--replace-activation <name>', 'run it with another activation function, to see what breaks')
     .option('--no-interventions', 'count only: no PPL-p %, trade-off and robustness')
     .option('--intervention-tokens <n>', 'tokens that perplexity is measured on', positiveInteger, 4096)
+    .option('--methods <list>', 'of the trade-off, by commas; all of them by default')
     .option('--against <name|folder>', 'a second model, to say how differently the two predict');
   return withCommonOptions(command).action((given: Options) =>
     runCommand(command, async (session) => {
@@ -53,6 +56,7 @@ export function sparsityCommand(): Command {
         maxTokens: given.maxTokens,
         ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
         ...(given.interventions ? { interventionTokens: given.interventionTokens } : {}),
+        ...(given.methods === undefined ? {} : { methods: await methodsIn(given.methods) }),
         ...(trained ? { trainedActivation: trained } : {}),
         report: session.report,
         signal: session.signal,
@@ -76,6 +80,19 @@ export function sparsityCommand(): Command {
       };
     }),
   );
+}
+
+async function methodsIn(list: string) {
+  const { tradeoffMethods } = await import('../../sae/sparsity/tradeoff.ts');
+  return list.split(',').map((name) => {
+    const found = tradeoffMethods.find((method) => method === name.trim());
+    if (!found)
+      throw new LazyscopeError(
+        'bad_input',
+        `--methods: '${name.trim()}' is none; choose from ${tradeoffMethods.join(', ')}.`,
+      );
+    return found;
+  });
 }
 
 /** What config.json says, before the replacement. */

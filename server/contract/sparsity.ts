@@ -58,6 +58,9 @@ export interface NeuronRow {
   promoted: TokenText[];
 }
 
+export const sparsityTables = ['layers', 'neurons', 'curves', 'tokens', 'examples'] as const;
+export const sparsityTableInput = z.object({ name: z.string().min(1), table: z.enum(sparsityTables) });
+
 export const sparsityCompareInput = z.object({ names: z.array(z.string().min(1)).min(1).max(8) });
 
 export const neuronInput = z.object({

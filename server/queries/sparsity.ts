@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { sparsityReportSchema } from '../../sae/store/manifests.ts';
@@ -6,6 +7,7 @@ import type { SparsityReport } from '../../sae/store/manifests.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
+import type { sparsityTables } from '../contract/sparsity.ts';
 import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '../contract/sparsity.ts';
 import type { Page } from '../contract/tokens.ts';
 import { manifestsIn } from './manifestsIn.ts';
@@ -82,6 +84,24 @@ export async function getSparsity(server: ServerContext, name: string): Promise<
     curves: curves.map((row) => curvesSchema.parse(row)),
     positions: positions.map((row) => positionsSchema.parse(row)),
   };
+}
+
+/** A table of a report as it lies in the store. */
+export async function sparsityParquet(
+  server: ServerContext,
+  name: string,
+  table: (typeof sparsityTables)[number],
+): Promise<Uint8Array> {
+  await reportOf(server, name);
+  try {
+    return await readFile(server.store.sparsityTable(name, table));
+  } catch (cause) {
+    throw new LazyscopeError(
+      'not_found',
+      `The sparsity report '${name}' was made before its table '${table}' was kept: measure again.`,
+      { cause },
+    );
+  }
 }
 
 export async function compareSparsity(server: ServerContext, names: string[]): Promise<SparsityDetail[]> {

@@ -35,8 +35,7 @@ export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] 
       note={
         <>
           Latents of a dictionary by <Term of="stability" />, and how often the neurons fire that write along
-          their decoder rows (<Term of="loading" />
-          ).
+          their decoder rows: their <Term of="loading">loadings</Term>.
         </>
       }
       actions={

@@ -4,6 +4,7 @@ import type { SparsityDetail } from '../../server/client.ts';
 import { lineChart, type LineSeries } from '../charts/lineChart.ts';
 import { percent, significant } from '../format/number.ts';
 import { lineStyle } from '../format/lineStyle.ts';
+import { seriesCsv } from '../format/seriesCsv.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
 import { Panel } from './Panel.tsx';
@@ -63,6 +64,7 @@ export function CettPanel({
         name={`cett-by-${axis}`}
         height={300}
         data={series}
+        csv={seriesCsv(axis === 'threshold' ? 'threshold' : 'active', 'CETT')}
         draw={(lines, size) =>
           lineChart(lines, {
             ...size,

@@ -100,6 +100,14 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
         rows={report.layers}
         rowKey={(row) => String(row.layer)}
       />
+      <p className="xs muted cluster" style={{ padding: '0.5rem 1rem 0.75rem' }}>
+        Tables, as Parquet:
+        {(['layers', 'neurons', 'curves', 'tokens', 'examples'] as const).map((table) => (
+          <a key={table} href={`/api/parquet/sparsity/${encodeURIComponent(report.name)}/${table}`} download>
+            {table}
+          </a>
+        ))}
+      </p>
     </Panel>
   );
 }

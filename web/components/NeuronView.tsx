@@ -99,10 +99,8 @@ export function NeuronView({ report, layer, neuron }: { report: string; layer: n
               title="Features it writes"
               note={
                 <>
-                  Latents of dictionaries on this model for which it is among the neurons nearest the decoder
-                  row (
-                  <Term of="loading" />
-                  ).
+                  Latents of dictionaries on this model whose decoder rows it is among the eight neurons to
+                  load on most: <Term of="loading" />.
                 </>
               }
               flush

@@ -4,6 +4,7 @@ import type { SparsityDetail } from '../../server/client.ts';
 import { lineChart, type LineSeries } from '../charts/lineChart.ts';
 import { lineStyle } from '../format/lineStyle.ts';
 import { compact, percent } from '../format/number.ts';
+import { seriesCsv } from '../format/seriesCsv.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
 import { Panel } from './Panel.tsx';
@@ -40,6 +41,7 @@ export function PositionPanel({
         name="activation-ratio-by-position"
         height={240}
         data={series}
+        csv={seriesCsv('position', 'activationRatio')}
         draw={(lines, size) =>
           lineChart(lines, {
             ...size,

@@ -64,7 +64,7 @@ const curves = activations
   );
 save('tradeoff', {
   x: { label: 'share of neurons resting by CETT →', domain: [0, 1], tickFormat: '%' },
-  y: { label: '↑ perplexity, relative to all neurons', domain: [0.99, 1.5], grid: true },
+  y: { label: '↑ perplexity, relative to all neurons', domain: [0.95, 1.5], grid: true },
   marks: [
     Plot.line(curves, { x: 'sparsity', y: 'cost', stroke: 'variant', strokeWidth: 1.6 }),
     Plot.text(

@@ -20,8 +20,8 @@ import { budget, seeds, studiedModels, type StudiedModel } from './plan.ts';
 import type { StudyResult, StudyResults } from './results.ts';
 
 const text = 'dataset:moby-dick';
-const maxTokens = 8192;
-const interventionTokens = 2048;
+const maxTokens = 4096;
+const interventionTokens = 1024;
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });
 if (!values.data) {
@@ -72,7 +72,16 @@ async function measure({ name, variant, group, config }: StudiedModel): Promise<
   const done = existsSync(store.sparsityReport(name));
   const report = done
     ? await readManifest(store.sparsityReport(name), sparsityReportSchema)
-    : await measureSparsity({ store, name, model, text: documents, maxTokens, interventionTokens });
+    : await measureSparsity({
+        store,
+        name,
+        model,
+        text: documents,
+        maxTokens,
+        interventionTokens,
+        methods: ['cett'],
+        robustness: false,
+      });
   const parameters = model.parameterCount();
   const { activation, gated } = model.config;
   model.dispose();

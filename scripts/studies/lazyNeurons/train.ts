@@ -1,6 +1,6 @@
 /**
  * Trains what the study compares and is not there yet:
- * `npx tsx scripts/studies/lazyNeurons/train.ts --text FILE --data DIR [--minutes N]`.
+ * `npx tsx scripts/studies/lazyNeurons/train.ts --text FILE --data DIR [--group NAME] [--minutes N]`.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ const { values } = parseArgs({
   options: {
     text: { type: 'string' },
     data: { type: 'string' },
+    /** activation, training or size; all of them when left out. */
+    group: { type: 'string' },
     minutes: { type: 'string', default: 'Infinity' },
   },
 });
@@ -31,7 +33,8 @@ const corpus = await tokenizeCorpus({
   vocabularySize: budget.vocabularySize,
 });
 const end = performance.now() + 60_000 * Number(values.minutes);
-for (const { name, config } of studiedModels()) {
+for (const { name, group, config } of studiedModels()) {
+  if (values.group !== undefined && values.group !== group) continue;
   const folder = store.model(name);
   if (existsSync(join(folder, 'model.safetensors'))) continue;
   if (performance.now() > end) {
