@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
+import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
 import { type DictionaryTensors, fusedKernels } from '../ops/fusedKernels.ts';
 import { activations, densePreActivations } from '../ops/denseActivations.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
@@ -16,6 +17,7 @@ import { topK, topKLoss } from './topK.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { exampleConfig } from './exampleConfig.ts';
 
+const adapter = await adapterForTests();
 const path = '../shared/goldens/sae.json';
 const present = existsSync(path);
 
@@ -48,7 +50,11 @@ describe.skipIf(!present)(
   () => {
     const golden = (present ? JSON.parse(readFileSync(path, 'utf8')) : {}) as Goldens;
 
-    describe.each(['cpu', 'native'] as const)('%s backend', (backend) => {
+    describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
+      if (backend === 'webgpu' && !adapter.found) {
+        test.skip(adapter.description, () => {});
+        return;
+      }
       const arrays = (withThreshold: boolean): DictionaryArrays => {
         const read = (name: keyof typeof spelling) =>
           Float32Array.from(golden.parameters[spelling[name]].data);

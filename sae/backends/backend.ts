@@ -3,7 +3,7 @@
  * and a way to find out whether it would start without starting it. One folder a backend; each exports
  * one `Backend`. `startBackend.ts` chooses among them.
  */
-export const backendNames = ['native', 'wasm', 'tensorflow', 'cpu'] as const;
+export const backendNames = ['native', 'webgpu', 'wasm', 'tensorflow', 'cpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /** How encoders with thresholds keep what fires. */
@@ -16,6 +16,8 @@ export interface BackendOptions {
   screening?: boolean;
   /** `native`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
+  /** `webgpu`: refuse an adapter that is only software. Off by default. */
+  hardwareOnly?: boolean;
 }
 
 export interface Started {

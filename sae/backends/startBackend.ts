@@ -8,6 +8,7 @@ import { backendNames } from './backend.ts';
 import { cpuBackend } from './cpu/cpuBackend.ts';
 import { nativeBackend } from './native/native.ts';
 import { tensorflowBackend } from './tensorflow/tensorflowBackend.ts';
+import { webgpuBackend } from './webgpu/webgpu.ts';
 import { wasmBackend } from './wasm/wasmBackend.ts';
 
 export type { BackendProbe } from './backend.ts';
@@ -25,13 +26,17 @@ export interface StartedBackend {
 
 const backends: Record<BackendName, Backend> = {
   native: nativeBackend,
+  webgpu: webgpuBackend,
   wasm: wasmBackend,
   tensorflow: tensorflowBackend,
   cpu: cpuBackend,
 };
 
-/** What `auto` tries, best first. */
-const automatic: readonly BackendName[] = ['native', 'wasm'];
+/**
+ * What `auto` tries, in this order. `webgpu` comes after `native` because its speed on GPUs has not been measured; only
+ * a real GPU is taken, for what a processor pretends to be one for is slower than `wasm`.
+ */
+const automatic: readonly BackendName[] = ['native', 'webgpu', 'wasm'];
 
 export async function startBackend(
   choice: BackendChoice,
@@ -45,7 +50,11 @@ export async function startBackend(
   const failures: string[] = [];
   for (const name of automatic) {
     try {
-      return await start(name, options, failures.join(' ') || 'the fastest backend, and it works here');
+      return await start(
+        name,
+        { ...options, hardwareOnly: true },
+        failures.join(' ') || 'the fastest backend, and it works here',
+      );
     } catch (error) {
       if (!isLazyscopeError(error) || error.code !== 'unavailable') throw error;
       failures.push(error.message);

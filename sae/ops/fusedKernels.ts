@@ -98,6 +98,15 @@ export interface AdamSettings {
   readonly unitNormDecoder: boolean;
 }
 
+/** What a kernel took on the device's own clock. */
+export interface KernelTime {
+  readonly kernel: string;
+  /** The part of a training step it belongs to; gradients of matrices are summed up inside the optimiser's. */
+  readonly phase: 'encode' | 'decode' | 'gradients' | 'optimiser' | 'other';
+  readonly calls: number;
+  readonly milliseconds: number;
+}
+
 export interface FusedKernels {
   /** The TF.js backend the kernels belong to; `reference` for the ones that run on any. */
   readonly backend: string;
@@ -142,6 +151,12 @@ export interface FusedKernels {
     moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
     adam: AdamSettings,
   ): void;
+
+  /**
+   * The kernels that `run` asks for, by the device's clock, the longest first; null where it has none. Left out by
+   * backends that have finished when a function returns.
+   */
+  timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
 
   /**
    * What the tensors hold, fetched together; the fetch is on its way when this returns, so that what is asked of the

@@ -4,7 +4,6 @@
  * straight-through estimators; Kingma & Ba 1412.6980 for Adam, with ε outside the root as PyTorch has it).
  */
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
-import { hostNumber } from './computed.ts';
 import type {
   AdamSettings,
   DictionaryOf,
@@ -28,9 +27,8 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     const f = activations(z, threshold);
     const norm = wDec.norm('euclidean', 1) as Tensor1D;
 
-    const scale = hostNumber(main.scale);
     let gradF = denseDots(main);
-    let gradWDec = tf.matMul(f, main.error, true, false).mul<Tensor2D>(scale);
+    let gradWDec = tf.matMul(f, main.error, true, false).mul<Tensor2D>(main.scale);
     if (l1 > 0) {
       gradF = gradF.add<Tensor2D>(norm.mul(l1));
       const sums = f.sum(0).mul(l1).div(norm.maximum(1e-30));
@@ -40,7 +38,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     let logThreshold: Tensor1D | null = null;
     if (jump) {
       const inBand = tf.less(tf.abs(z.sub(jump.threshold)), jump.bandwidth / 2);
-      const each = gradF.mul(jump.threshold).add(hostNumber(jump.l0Gradient)).div(-jump.bandwidth);
+      const each = gradF.mul(jump.threshold).add(jump.l0Gradient).div(-jump.bandwidth);
       const gradTheta = tf.where(inBand, each, tf.zerosLike(each)).sum(0);
       logThreshold = gradTheta.mul<Tensor1D>(jump.threshold);
     }
@@ -48,12 +46,12 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       const zAux = densePreActivations(auxiliary.entries);
       const dots = denseDots(auxiliary);
       gradWDec = gradWDec.add<Tensor2D>(
-        tf.matMul(activations(zAux, null), auxiliary.error, true, false).mul(hostNumber(auxiliary.scale)),
+        tf.matMul(activations(zAux, null), auxiliary.error, true, false).mul(auxiliary.scale),
       );
       gradZ = gradZ.add<Tensor2D>(tf.where(firing(zAux, null), dots, tf.zerosLike(dots)));
     }
     const bEnc = gradZ.sum<Tensor1D>(0);
-    let bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(scale);
+    let bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
     if (subtractsDecoderBias)
       bDec = bDec.sub<Tensor1D>(
         tf.matMul(bEnc.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
@@ -68,7 +66,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
 function denseDots({ entries, dots, scale }: LossTerm): Tensor2D {
   const dense =
     entries.kind === 'dense' ? (dots as Tensor2D) : denseFromEntries(entries, 0, dots as Tensor1D);
-  return dense.mul<Tensor2D>(hostNumber(scale));
+  return dense.mul<Tensor2D>(scale);
 }
 
 export function referenceUpdate(

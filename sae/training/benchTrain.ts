@@ -7,7 +7,12 @@
  * bytes (reading and writing weights and both moments) at the measured bandwidth of a copy, both measured in the call.
  */
 import { LazyscopeError } from '../errors.ts';
-import { type FusedKernels, fusedKernels, type GradientRequest } from '../ops/fusedKernels.ts';
+import {
+  type FusedKernels,
+  fusedKernels,
+  type GradientRequest,
+  type KernelTime,
+} from '../ops/fusedKernels.ts';
 import { dictionaryVariables, disposeDictionary, parameterNames } from '../autoencoders/dictionary.ts';
 import { randomRows } from '../autoencoders/randomRows.ts';
 import { sparseEntries } from '../ops/sparseEntries.ts';
@@ -37,8 +42,13 @@ export interface TrainBenchmark {
   stepMs: number;
   /** Tokens × seeds a second. */
   tokensPerSecond: number;
-  /** Medians. `gradients` and `optimiser` are one pass; the optimiser's share is what the pass takes without entries. */
+  /**
+   * Medians. `gradients` and `optimiser` are one pass; the optimiser's share is what the pass takes without entries. On a
+   * device with a clock: means of its own times over as many steps more, with the gradients of matrices in `optimiser`.
+   */
   phasesMs: { encode: number; decode: number; gradients: number; optimiser: number; other: number };
+  /** By the device's clock, a step; null where kernels have finished when they return, or there is no clock. */
+  kernels: readonly KernelTime[] | null;
   /** Of the product of the batch with one dictionary. */
   gemmGflops: number;
   copyGBs: number;
@@ -95,6 +105,7 @@ export async function benchTrain(
   const [encode, decode, update, other] = [samples.encode, samples.decode, samples.update, samples.other].map(
     median,
   );
+  const kernels = await deviceTimes(trainer, steps);
   const optimiser = Math.min(update, seeds * optimiserTime(fusedKernels(), request()));
   trainer.dispose();
   const { gemmMs, copyGBs } = machine(batchSize, d, width);
@@ -102,19 +113,34 @@ export async function benchTrain(
   return {
     stepMs,
     tokensPerSecond: (batchSize * seeds * 1000) / stepMs,
-    phasesMs: {
-      encode,
-      decode,
-      gradients: update - optimiser,
-      optimiser,
-      other,
-    },
+    phasesMs: kernels
+      ? devicePhases(kernels, stepMs)
+      : { encode, decode, gradients: update - optimiser, optimiser, other },
+    kernels,
     gemmGflops: (2 * batchSize * width * d) / gemmMs / 1e6,
     copyGBs,
     floorMs: seeds * (gemmMs + (6 * parameterBytes) / copyGBs / 1e6),
     peakRssMb: process.resourceUsage().maxRSS / 1024,
     l0,
   };
+}
+
+/** What the kernels took on a device's clock, a step. */
+async function deviceTimes(trainer: Trainer, steps: number): Promise<KernelTime[] | null> {
+  const times = await fusedKernels().timed?.(async () => {
+    for (let step = 0; step < steps; step++) await trainer.advance(false);
+  });
+  return (
+    times?.map((time) => ({ ...time, calls: time.calls / steps, milliseconds: time.milliseconds / steps })) ??
+    null
+  );
+}
+
+function devicePhases(kernels: readonly KernelTime[], stepMs: number): TrainBenchmark['phasesMs'] {
+  const phases = { encode: 0, decode: 0, gradients: 0, optimiser: 0, other: 0 };
+  for (const { phase, milliseconds } of kernels) phases[phase] += milliseconds;
+  const known = phases.encode + phases.decode + phases.gradients + phases.optimiser;
+  return { ...phases, other: Math.max(0, stepMs - known) };
 }
 
 interface Spent {
@@ -298,7 +324,11 @@ function machine(batchSize: number, d: number, width: number) {
     let least = Infinity;
     for (let n = 0; n < 6; n++) {
       const before = performance.now();
-      run().dispose();
+      const result = run();
+      // A device has finished once a value can be read.
+      const last = tf.tidy(() => result.flatten().slice([result.size - 1], [1]));
+      last.dataSync();
+      tf.dispose([result, last]);
       if (n > 0) least = Math.min(least, performance.now() - before);
     }
     return least;

@@ -7,7 +7,7 @@ export function withCommonOptions(command: Command): Command {
   return command
     .option('--json', 'print one JSON document on standard output')
     .option('--data <folder>', 'the data folder', 'data')
-    .option('--backend <name>', 'auto, native, wasm, tensorflow or cpu', 'auto')
+    .option('--backend <name>', 'auto, native, webgpu, wasm, tensorflow or cpu', 'auto')
     .option('--threads <n>', "threads of the backend; all of the machine's when left out", positiveInteger);
 }
 

@@ -81,7 +81,7 @@ function benchTraining(): Command {
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       if (l0 > width)
         throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
-      const { name, threads } = await session.startBackend();
+      const { name, threads, detail } = await session.startBackend();
       const { benchTrain } = await import('../../sae/training/benchTrain.ts');
       const result = await benchTrain(
         { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
@@ -99,6 +99,7 @@ function benchTraining(): Command {
           seeds,
           backend: name,
           threads,
+          device: detail,
           screening: given.screening,
           ...result,
         },

@@ -1,0 +1,76 @@
+/**
+ * Buffers of disposed tensors, kept for the next tensor of the same size and usage. TF.js's own pool never gives
+ * memory back, and a run whose lists differ in length at every step would fill the GPU with buffers of every length.
+ */
+import { LazyscopeError } from '../../errors.ts';
+
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #largest: number;
+  /** By size and usage; least recently used first, as a Map keeps the order of insertion. */
+  readonly #free = new Map<string, GPUBuffer[]>();
+  #freeBytes = 0;
+  numBytesUsed = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#largest = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  }
+
+  get numBytesAllocated(): number {
+    return this.numBytesUsed + this.#freeBytes;
+  }
+
+  /** Throws `unavailable` when the device has no buffers of that size. */
+  acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
+    // An empty tensor is bound like any other.
+    if (size === 0) return this.acquireBuffer(4, usage, mappedAtCreation, reuse);
+    if (size > this.#largest)
+      throw new LazyscopeError(
+        'unavailable',
+        `A tensor of ${megabytes(size)} MB does not fit the GPU's largest buffer of ${megabytes(this.#largest)} MB: use a smaller batch, a narrower dictionary, or another backend.`,
+      );
+    const kept = reuse ? this.#free.get(keyOf(size, usage))?.pop() : undefined;
+    if (kept) this.#freeBytes -= size;
+    this.numBytesUsed += size;
+    return kept ?? this.#device.createBuffer({ size, usage, mappedAtCreation });
+  }
+
+  releaseBuffer(buffer: GPUBuffer, reuse = true): void {
+    const { size, usage } = buffer;
+    this.numBytesUsed -= size;
+    if (!reuse) {
+      buffer.destroy();
+      return;
+    }
+    const key = keyOf(size, usage);
+    const list = this.#free.get(key) ?? [];
+    list.push(buffer);
+    this.#freeBytes += size;
+    this.#free.delete(key);
+    this.#free.set(key, list);
+  }
+
+  /** Gives back what has long been unused. Only when no recorded command may refer to a free buffer. */
+  trim(): void {
+    const limit = Math.max(256 * 2 ** 20, this.numBytesUsed);
+    for (const [key, buffers] of this.#free) {
+      if (this.#freeBytes <= limit) return;
+      for (let drop = buffers.pop(); drop; drop = buffers.pop()) {
+        this.#freeBytes -= drop.size;
+        drop.destroy();
+      }
+      this.#free.delete(key);
+    }
+  }
+
+  /** What tensors still hold belongs to them. */
+  dispose(): void {
+    for (const buffers of this.#free.values()) for (const buffer of buffers) buffer.destroy();
+    this.#free.clear();
+    this.#freeBytes = 0;
+  }
+}
+
+const keyOf = (size: number, usage: number) => `${size} ${usage}`;
+const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20).toLocaleString('en');

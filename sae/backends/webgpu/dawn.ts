@@ -1,0 +1,121 @@
+/**
+ * Dawn, the WebGPU implementation of Chromium, as the npm package `webgpu` brings it to Node: loaded on demand, its
+ * constants put where TF.js looks for them, and its event loop in our hands.
+ *
+ * Dawn for Node notices finished work only in a callback that it hands to `setImmediate`, and hands over one at a
+ * time. Whoever keeps that callback can also run it, so that a result can be waited for without leaving a
+ * synchronous function: that is how `dataSync` works here, which TF.js's WebGPU backend offers only where there
+ * is a canvas.
+ */
+import { createRequire } from 'node:module';
+import { LazyscopeError } from '../../errors.ts';
+
+const require = createRequire(import.meta.url);
+
+export interface Dawn {
+  readonly gpu: GPU;
+  /** Blocks until `done` says so; `done` is asked after every look at the device. */
+  waitUntil(done: () => boolean): void;
+}
+
+interface DawnPackage {
+  create(options: string[]): GPU;
+  globals: Record<string, unknown>;
+}
+
+/** What TF.js's WebGPU backend expects in the global scope. */
+const globalNames = [
+  'GPUBufferUsage',
+  'GPUMapMode',
+  'GPUTextureUsage',
+  'GPUShaderStage',
+  'GPUBuffer',
+  'GPUTexture',
+] as const;
+
+/** Methods whose answer comes through the event loop. */
+const waiting = {
+  GPU: ['requestAdapter'],
+  GPUAdapter: ['requestDevice'],
+  GPUBuffer: ['mapAsync'],
+  GPUDevice: ['popErrorScope', 'createComputePipelineAsync'],
+  GPUQueue: ['onSubmittedWorkDone'],
+} as const;
+
+let loaded: Dawn | undefined;
+
+/** Throws `unavailable` where the package is missing or its binary does not load. */
+export async function loadDawn(): Promise<Dawn> {
+  if (loaded) return loaded;
+  let dawn: DawnPackage;
+  try {
+    // Its entry is an ES module; the specifier stays out of the compiler's sight because the package is optional.
+    dawn = (await import(require.resolve('webgpu'))) as DawnPackage;
+  } catch (cause) {
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
+    throw new LazyscopeError(
+      'unavailable',
+      missing
+        ? 'Backend webgpu needs the npm package webgpu, which is optional and not installed: run npm install webgpu.'
+        : `The npm package webgpu has no binary that loads on ${process.platform}-${process.arch}: use another backend.`,
+      { cause },
+    );
+  }
+  for (const name of globalNames) Object.assign(globalThis, { [name]: dawn.globals[name] });
+  const events = new DeviceEvents();
+  for (const [type, methods] of Object.entries(waiting)) events.watch(dawn.globals[type], methods);
+  // Durations are rounded to 0.1 ms against attacks on browsers; here they are the purpose.
+  const gpu = dawn.create(['disable-dawn-features=timestamp_quantization']);
+  loaded = { gpu, waitUntil: (done) => events.waitUntil(done) };
+  return loaded;
+}
+
+type Callback = () => void;
+
+class DeviceEvents {
+  #next: Callback | null = null;
+  readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+
+  /** Lets the given methods of a class schedule their callbacks here. */
+  watch(type: unknown, methods: readonly string[]): void {
+    const { prototype } = type as { prototype: Record<string, (...args: unknown[]) => unknown> };
+    const { capture } = this;
+    for (const name of methods) {
+      const method = prototype[name];
+      prototype[name] = function (...args: unknown[]) {
+        return capture(() => method.apply(this, args));
+      };
+    }
+  }
+
+  waitUntil(done: () => boolean): void {
+    for (let looks = 0; !done(); looks++) {
+      if (!this.#next) throw new Error('Waiting for a device that has nothing to tell.');
+      this.#run(this.#next);
+      // A software driver computes on the cores that this loop would keep busy.
+      if (looks > 20) Atomics.wait(this.#clock, 0, 0, 0.05);
+    }
+  }
+
+  /** Runs `call`, and keeps what it hands to setImmediate. */
+  capture = <T>(call: () => T): T => {
+    const { setImmediate } = globalThis;
+    const keep = (callback: Callback) => {
+      this.#next = callback;
+      return setImmediate(() => {
+        if (this.#next === callback) this.#run(callback);
+      });
+    };
+    globalThis.setImmediate = keep as typeof setImmediate;
+    try {
+      return call();
+    } finally {
+      globalThis.setImmediate = setImmediate;
+    }
+  };
+
+  #run(callback: Callback): void {
+    this.#next = null;
+    this.capture(callback);
+  }
+}

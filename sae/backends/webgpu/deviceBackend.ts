@@ -1,0 +1,293 @@
+/**
+ * The TF.js backend behind `webgpu`: TF.js's own, with `dataSync`, with errors that say what happened, and with a way
+ * to run kernels of ours among TF.js's, in order, on the same buffers.
+ */
+import { createRequire } from 'node:module';
+import { LazyscopeError } from '../../errors.ts';
+import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
+import { BufferPool } from './bufferPool.ts';
+import type { Dawn } from './dawn.ts';
+import type { KernelTime } from '../../ops/fusedKernels.ts';
+import { KernelTimer } from './kernelTimes.ts';
+
+const require = createRequire(import.meta.url);
+
+type DataId = Tf.TensorInfo['dataId'];
+type HostValues = Float32Array | Int32Array | Uint8Array;
+
+interface TensorData {
+  dtype: string;
+  shape: number[];
+  /** On the host, until a kernel needs it on the device. */
+  values: HostValues | null;
+  resource?: GPUBuffer | null;
+}
+
+/** TF.js's class as far as we go into it: version 4.22, pinned by the lock file. */
+export interface TfjsWebGpuBackend extends Tf.KernelBackend {
+  device: GPUDevice;
+  queue: GPUQueue;
+  bufferManager: BufferPool;
+  tensorMap: { get(dataId: DataId): TensorData };
+  commandEncoder: GPUCommandEncoder | null;
+  computePassEncoder: GPUComputePassEncoder | null;
+  commandQueueOwnedIds: WeakSet<DataId>;
+  uniformPendingDisposal: GPUBuffer[];
+  dispatchCountInPass: number;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean;
+  submitQueue(): void;
+  uploadToGPU(dataId: DataId): void;
+}
+
+type TfjsClass = new (device: GPUDevice, info: GPUAdapterInfo) => TfjsWebGpuBackend;
+
+/** Loads the package, which registers its kernels. */
+function tfjsClass(): TfjsClass {
+  const name = '@tensorflow/tfjs-backend-webgpu';
+  try {
+    const { WebGPUBackend } = require(name) as { WebGPUBackend: TfjsClass };
+    return WebGPUBackend;
+  } catch (cause) {
+    throw new LazyscopeError(
+      'unavailable',
+      `Backend webgpu needs the npm package ${name}, which is optional and not installed: run npm install ${name}.`,
+      { cause },
+    );
+  }
+}
+
+export interface DeviceBackend extends TfjsWebGpuBackend {
+  /** The tensor's memory on the device; uploads what is only on the host. */
+  bufferOf(tensor: Tf.TensorInfo): GPUBuffer;
+  /** Keeps tensors alive until the commands recorded so far have been submitted. */
+  hold(tensors: readonly Tf.TensorInfo[]): void;
+  /** A tensor with undefined contents, owned by the scope around. */
+  scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor;
+  /** Fills with zeros, in the order of commands. */
+  clear(tensor: Tf.TensorInfo): void;
+  /** Copies 4-byte elements from the start of `from` to `to`, in the order of commands. */
+  copyInto(from: Tf.TensorInfo, to: Tf.TensorInfo, offset: number, count: number): void;
+  /** Records one dispatch. */
+  record(label: string, encode: (pass: GPUComputePassEncoder) => void): void;
+  /**
+   * From now on no float is computed on the host. TF.js does so with small tensors that are still there, in other
+   * roundings than the device's: a resumed run would not go on to the same bits.
+   */
+  stayOnDevice(): void;
+  /** Waits until the device has done everything it was asked for, and closes it. */
+  close(): void;
+  /** What the kernels of ours that `run` asks for take on the device; null where it has no timestamps. */
+  timed(run: () => Promise<void>): Promise<KernelTime[] | null>;
+  /** Throws `unavailable` if the device has reported an error or is gone. */
+  check(): void;
+  /** Several tensors in one transfer. It has been sent on its way when this returns. */
+  readTogether(tensors: readonly Tensor[]): Promise<HostValues[]>;
+}
+
+/**
+ * `readSync` and what it stands on replace TF.js's canvas. Throws `unavailable` when the TF.js package is missing.
+ */
+export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdapterInfo): DeviceBackend {
+  const Base = tfjsClass();
+
+  class Backend extends Base implements DeviceBackend {
+    #fault: string | null = null;
+    #timer: KernelTimer | null = null;
+    #onDevice = false;
+
+    constructor() {
+      super(device, info);
+      device.addEventListener('uncapturederror', (event) => {
+        this.#fault ??= (event as GPUUncapturedErrorEvent).error.message;
+      });
+      void this.#watch();
+      this.bufferManager = new BufferPool(device);
+    }
+
+    async #watch(): Promise<void> {
+      const { reason, message } = await device.lost;
+      if (reason !== 'destroyed') this.#fault ??= message || 'the device was lost';
+    }
+
+    check(): void {
+      if (this.#fault !== null) throw deviceFault(this.#fault);
+    }
+
+    stayOnDevice(): void {
+      this.#onDevice = true;
+    }
+
+    override shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean {
+      if (this.#onDevice && inputs.some(({ dtype }) => dtype === 'float32')) return false;
+      return super.shouldExecuteOnCPU(inputs, sizeThreshold);
+    }
+
+    close(): void {
+      const staging = this.#copyOut([]);
+      staging.mapAsync(GPUMapMode.READ).catch(() => {});
+      dawn.waitUntil(() => staging.mapState !== 'pending');
+      device.destroy();
+    }
+
+    bufferOf(tensor: Tf.TensorInfo): GPUBuffer {
+      this.uploadToGPU(tensor.dataId);
+      const { resource } = this.tensorMap.get(tensor.dataId);
+      if (!resource) throw new Error('A tensor without memory on the device.');
+      return resource;
+    }
+
+    hold(tensors: readonly Tf.TensorInfo[]): void {
+      for (const { dataId } of tensors) this.commandQueueOwnedIds.add(dataId);
+    }
+
+    scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor {
+      const dataId = this.write(null as never, [...shape], dtype);
+      return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [...shape], dtype });
+    }
+
+    clear(tensor: Tf.TensorInfo): void {
+      const buffer = this.bufferOf(tensor);
+      this.hold([tensor]);
+      this.#encoder().clearBuffer(buffer);
+    }
+
+    copyInto(from: Tf.TensorInfo, to: Tf.TensorInfo, offset: number, count: number): void {
+      const [source, target] = [this.bufferOf(from), this.bufferOf(to)];
+      this.hold([from, to]);
+      this.#encoder().copyBufferToBuffer(source, 0, target, offset * 4, count * 4);
+    }
+
+    record(label: string, encode: (pass: GPUComputePassEncoder) => void): void {
+      if (this.#timer) {
+        const pass = this.#encoder().beginComputePass(this.#timer.pass(label));
+        encode(pass);
+        pass.end();
+        return;
+      }
+      this.ensureCommandEncoderReady();
+      this.computePassEncoder ??= this.commandEncoder?.beginComputePass() ?? null;
+      if (this.computePassEncoder) encode(this.computePassEncoder);
+      if (++this.dispatchCountInPass < tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) return;
+      this.endComputePassEncoder();
+      this.submitQueue();
+    }
+
+    async timed(run: () => Promise<void>): Promise<KernelTime[] | null> {
+      if (!device.features.has('timestamp-query')) return null;
+      const timer = new KernelTimer(device);
+      this.#timer = timer;
+      try {
+        await run();
+      } finally {
+        this.#timer = null;
+      }
+      this.#encoder();
+      this.submitQueue();
+      return timer.finish();
+    }
+
+    /** Outside of passes. */
+    #encoder(): GPUCommandEncoder {
+      this.endComputePassEncoder();
+      this.ensureCommandEncoderReady();
+      return this.commandEncoder as GPUCommandEncoder;
+    }
+
+    override submitQueue(): void {
+      super.submitQueue();
+      this.bufferManager.trim();
+    }
+
+    override readSync(dataId: DataId): HostValues {
+      const data = this.tensorMap.get(dataId);
+      if (data.values !== null && data.values !== undefined) return data.values;
+      if (!data.resource) return typed(data.dtype, new ArrayBuffer(0));
+      const staging = this.#copyOut([data.resource]);
+      // Its rejection is what check() reports.
+      staging.mapAsync(GPUMapMode.READ).catch(() => {});
+      dawn.waitUntil(() => staging.mapState !== 'pending');
+      return this.#take(staging, [data])[0];
+    }
+
+    override async read(dataId: DataId): Promise<HostValues> {
+      const data = this.tensorMap.get(dataId);
+      if (data.values !== null && data.values !== undefined) return data.values;
+      const [values] = await this.#readAll([data]);
+      return values;
+    }
+
+    readTogether(tensors: readonly Tensor[]): Promise<HostValues[]> {
+      for (const { dataId } of tensors) this.uploadToGPU(dataId);
+      return this.#readAll(tensors.map(({ dataId }) => ({ ...this.tensorMap.get(dataId) })));
+    }
+
+    async #readAll(data: readonly TensorData[]): Promise<HostValues[]> {
+      const staging = this.#copyOut(data.flatMap(({ resource }) => resource ?? []));
+      await staging.mapAsync(GPUMapMode.READ).catch(() => {});
+      return this.#take(staging, data);
+    }
+
+    /** Copies into a buffer that can be mapped, after everything that was asked for so far. */
+    #copyOut(buffers: readonly GPUBuffer[]): GPUBuffer {
+      const total = buffers.reduce((sum, { size }) => sum + size, 0);
+      // Few sizes, so that staging buffers find their way back.
+      const size = 2 ** Math.ceil(Math.log2(Math.max(256, total)));
+      const staging = this.bufferManager.acquireBuffer(
+        size,
+        GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+      );
+      const encoder = this.#encoder();
+      let at = 0;
+      for (const buffer of buffers) {
+        encoder.copyBufferToBuffer(buffer, 0, staging, at, buffer.size);
+        at += buffer.size;
+      }
+      this.submitQueue();
+      return staging;
+    }
+
+    #take(staging: GPUBuffer, data: readonly TensorData[]): HostValues[] {
+      this.check();
+      if (staging.mapState !== 'mapped') throw deviceFault('a result could not be read');
+      const mapped = staging.getMappedRange();
+      let at = 0;
+      const values = data.map(({ dtype, shape, resource }) => {
+        const bytes = mapped.slice(at, at + 4 * tf.util.sizeFromShape(shape));
+        at += resource?.size ?? 0;
+        return typed(dtype, bytes);
+      });
+      staging.unmap();
+      this.bufferManager.releaseBuffer(staging);
+      return values;
+    }
+  }
+
+  return withNavigator(dawn.gpu, () => new Backend());
+}
+
+/** TF.js's constructor asks the browser's global whether there is WebGPU; Node's need not know for longer. */
+function withNavigator<T>(gpu: GPU, make: () => T): T {
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  try {
+    return make();
+  } finally {
+    if (before) Object.defineProperty(globalThis, 'navigator', before);
+    else Reflect.deleteProperty(globalThis, 'navigator');
+  }
+}
+
+function typed(dtype: string, bytes: ArrayBuffer): HostValues {
+  if (dtype === 'float32') return new Float32Array(bytes);
+  const integers = new Int32Array(bytes);
+  return dtype === 'bool' ? Uint8Array.from(integers) : integers;
+}
+
+function deviceFault(said: string): LazyscopeError {
+  const message = /out of memory|allocation/i.test(said)
+    ? 'The GPU is out of memory: use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint.'
+    : 'The GPU was lost or refused a command: resume from the last checkpoint, on another backend if it happens again.';
+  return new LazyscopeError('unavailable', message, { cause: new Error(said) });
+}

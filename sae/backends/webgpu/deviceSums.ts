@@ -1,0 +1,57 @@
+import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import { blocksOf, columnSums, joinColumns, rowSquares, total } from './kernels/sums.ts';
+import type { Programs } from './programs.ts';
+
+/** Sums that stay on the device. In single precision, over trees or blocks, so that errors grow slowly. */
+export class DeviceSums {
+  readonly #backend: DeviceBackend;
+  readonly #programs: Programs;
+
+  constructor(backend: DeviceBackend, programs: Programs) {
+    this.#backend = backend;
+    this.#programs = programs;
+  }
+
+  /** Σ of all elements, []. */
+  total(values: Tensor): Scalar {
+    const out = this.#backend.scratch([], 'float32') as Scalar;
+    this.#programs.run(total(values.size), [values, out], 1);
+    return out;
+  }
+
+  /** Σ x², []. */
+  squares(x: Tensor2D): Scalar {
+    return tf.tidy(() => this.total(this.#rowSquares(x, null)));
+  }
+
+  /** Σ_b ‖x − x̄‖², []. */
+  varianceAboutMean(x: Tensor2D): Scalar {
+    return tf.tidy(() => {
+      const [rows, d] = x.shape;
+      const mean = this.#backend.scratch([d], 'float32') as Tensor1D;
+      const { sums, blocks } = this.columns(x, null);
+      const join = joinColumns({ d, blocks, factor: 1 / rows });
+      this.#programs.run(join, [sums, mean], Math.ceil(d / 64));
+      return this.total(this.#rowSquares(x, mean));
+    });
+  }
+
+  /** Σ over the rows of each block, [blocks, d]; rows are weighted if there are weights. */
+  columns(x: Tensor2D, weights: Tensor | null): { sums: Tensor2D; blocks: number } {
+    const [rows, d] = x.shape;
+    const blocks = blocksOf(rows);
+    const sums = this.#backend.scratch([blocks, d], 'float32') as Tensor2D;
+    const program = columnSums({ rows, d, weighted: weights !== null });
+    this.#programs.run(program, [x, sums, ...(weights ? [weights] : [])], [blocks, 1]);
+    return { sums, blocks };
+  }
+
+  #rowSquares(x: Tensor2D, centre: Tensor1D | null): Tensor {
+    const [rows, d] = x.shape;
+    const squares = this.#backend.scratch([rows], 'float32');
+    const program = rowSquares({ rows, d, centred: centre !== null, root: false, offset: 0 });
+    this.#programs.run(program, [x, squares, ...(centre ? [centre] : [])], rows);
+    return squares;
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Gradients and Adam for one dictionary: entries are regrouped by latent, each latent's rows are updated by a workgroup
+ * of their own, and the biases follow. No gradient of a matrix reaches memory, except for clipping by norm, which sums
+ * the gradient up twice, and where z was kept as a matrix.
+ */
+import type { Computed } from '../../ops/computed.ts';
+import type {
+  AdamSettings,
+  DictionaryTensors,
+  DictionaryVariables,
+  GradientRequest,
+} from '../../ops/fusedKernels.ts';
+import { referenceGradients } from '../../ops/referenceUpdate.ts';
+import type { SparseEntries } from '../../ops/sparseEntries.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import type { DeviceSums } from './deviceSums.ts';
+import { vectorUpdate } from './kernels/adam.ts';
+import { countBits, fillList, latentSums, markBits } from './kernels/byLatent.ts';
+import { type Purpose, rowUpdate, type Source } from './kernels/rowUpdate.ts';
+import { prefixSums } from './kernels/select.ts';
+import { clipScale, joinColumns, rowSquares } from './kernels/sums.ts';
+import type { Programs } from './programs.ts';
+
+interface Moments {
+  readonly first: DictionaryVariables;
+  readonly second: DictionaryVariables;
+}
+
+/** What the entries contribute, by latent, and the gradients of the vectors. */
+interface Regrouped {
+  /** [latents + 1] */
+  start: Tensor;
+  /** [entries, 4] */
+  list: Tensor;
+  /** The first row of the second term in the list. */
+  secondRows: number;
+  /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
+  sums: Tensor;
+  /** [d] */
+  bDec: Tensor;
+}
+
+export class DictionaryUpdate {
+  readonly #backend: DeviceBackend;
+  readonly #programs: Programs;
+  readonly #sums: DeviceSums;
+
+  constructor(backend: DeviceBackend, programs: Programs, sums: DeviceSums) {
+    this.#backend = backend;
+    this.#programs = programs;
+    this.#sums = sums;
+  }
+
+  gradients(request: GradientRequest): DictionaryTensors {
+    if (request.main.entries.kind === 'dense') return referenceGradients(request);
+    const { latents, d } = sizes(request);
+    const { jump } = request;
+    const made = tf.tidy(() => {
+      const regrouped = this.#regroup(request);
+      const wEnc = this.#backend.scratch([latents, d], 'float32') as Tensor2D;
+      const wDec = this.#backend.scratch([latents, d], 'float32') as Tensor2D;
+      this.#encoderRows(request, regrouped, { kind: 'gradient' }, [wEnc]);
+      this.#decoderRows(request, regrouped, { kind: 'gradient' }, [wDec]);
+      const part = (at: number) =>
+        tf.slice(regrouped.sums, [at, 0], [1, latents]).reshape<Tensor1D>([latents]);
+      const logThreshold = jump && part(1);
+      return {
+        wEnc,
+        bEnc: part(0),
+        wDec,
+        bDec: regrouped.bDec as Tensor1D,
+        ...(logThreshold && { logThreshold }),
+      };
+    });
+    return { logThreshold: null, ...made };
+  }
+
+  apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+    tf.tidy(() => {
+      if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam);
+      else this.#applyEntries(request, moments, adam);
+    });
+  }
+
+  #applyEntries(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+    const { parameters, jump } = request;
+    const { latents, d } = sizes(request);
+    const regrouped = this.#regroup(request);
+    const { sums, bDec } = regrouped;
+    const clip = this.#clip(adam, request, regrouped, (squares) => {
+      this.#encoderRows(request, regrouped, { kind: 'norm', offset: 0 }, [squares]);
+      this.#decoderRows(request, regrouped, { kind: 'norm', offset: latents }, [squares]);
+    });
+    const step: Purpose = { kind: 'adam', adam };
+    this.#encoderRows(request, regrouped, step, operands(parameters, moments, 'wEnc', clip));
+    this.#decoderRows(request, regrouped, step, operands(parameters, moments, 'wDec', clip));
+    const vector = (
+      name: 'bEnc' | 'bDec' | 'logThreshold',
+      gradient: Tensor,
+      offset: number,
+      length: number,
+    ) =>
+      this.#programs.run(
+        vectorUpdate({ length, offset }, adam),
+        [gradient, ...operands(parameters, moments, name, clip)],
+        Math.ceil(length / 64),
+      );
+    vector('bEnc', sums, 0, latents);
+    vector('bDec', bDec, 0, d);
+    if (jump) vector('logThreshold', sums, latents, latents);
+  }
+
+  /** From gradients in memory. */
+  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+    const { parameters } = request;
+    const { latents, d } = sizes(request);
+    const gradients = referenceGradients(request);
+    const { wEnc, bEnc, wDec, bDec, logThreshold } = gradients;
+    const vectors = logThreshold ? tf.concat([bEnc, logThreshold]) : bEnc;
+    const clip = this.#clip(adam, request, { sums: vectors, bDec }, (squares) => {
+      [wEnc, wDec].forEach((gradient, i) => {
+        const program = rowSquares({ rows: latents, d, centred: false, root: false, offset: i * latents });
+        this.#programs.run(program, [gradient, squares], latents);
+      });
+    });
+    for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const) {
+      const gradient = gradients[name];
+      if (!gradient) continue;
+      const rest = [gradient, ...operands(parameters, moments, name, clip)];
+      if (name === 'wDec') {
+        const size = { latents, d, secondRows: 0 };
+        this.#programs.run(rowUpdate(size, { kind: 'given' }, { kind: 'adam', adam }), rest, latents);
+      } else {
+        const length = gradient.size;
+        this.#programs.run(vectorUpdate({ length, offset: 0 }, adam), rest, Math.ceil(length / 64));
+      }
+      gradient.dispose();
+    }
+  }
+
+  /** What gradients are multiplied by, [1]; null where nothing is clipped. */
+  #clip(
+    { clipNorm }: AdamSettings,
+    request: GradientRequest,
+    { sums, bDec }: Pick<Regrouped, 'sums' | 'bDec'>,
+    fill: (squares: Tensor) => void,
+  ): Tensor | null {
+    if (clipNorm === null) return null;
+    const { latents, d } = sizes(request);
+    const jump = request.jump !== null;
+    const squares = this.#backend.scratch([2 * latents], 'float32');
+    fill(squares);
+    const clip = this.#backend.scratch([1], 'float32');
+    const program = clipScale({ squares: 2 * latents, vectors: (jump ? 2 : 1) * latents, d, clipNorm });
+    this.#programs.run(program, [squares, sums, bDec, clip], 1);
+    return clip;
+  }
+
+  #encoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
+    const { latents, d } = sizes(request);
+    const { x, parameters, subtractsDecoderBias } = request;
+    const source: Source = { kind: 'encoder', centred: subtractsDecoderBias };
+    const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
+    const centre = subtractsDecoderBias ? [parameters.bDec] : [];
+    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], latents);
+  }
+
+  #decoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
+    const { latents, d } = sizes(request);
+    const { main, auxiliary, l1, parameters } = request;
+    // The list's coefficients carry the term's scale.
+    const source: Source = {
+      kind: 'decoder',
+      auxiliary: auxiliary !== null,
+      l1: l1 === 0 ? 0 : l1 / plain(main.scale),
+    };
+    const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
+    const errors = [main.error, ...(auxiliary ? [auxiliary.error] : [])];
+    const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
+    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], latents);
+  }
+
+  #regroup(request: GradientRequest): Regrouped {
+    const { parameters, main, auxiliary, l1, jump, subtractsDecoderBias } = request;
+    const { latents, d, rows } = sizes(request);
+    const terms = [main, ...(auxiliary ? [auxiliary] : [])];
+    const each = Math.ceil(rows / 32);
+    const words = each * terms.length;
+    const entries = terms.map((term) => sparse(term.entries));
+    const bits = this.bits(latents, each, entries);
+    const start = this.starts(bits, latents, words);
+    const count = entries.reduce((sum, { indices }) => sum + indices.shape[0], 0);
+    const list = this.#backend.scratch([Math.max(1, count), 4], 'int32');
+    const table = this.#table(request, latents, d);
+    terms.forEach((term, i) => {
+      const { rowStart, indices, values } = entries[i];
+      if (indices.shape[0] === 0) return;
+      const program = fillList({
+        latents,
+        words,
+        firstWord: i * each,
+        endWord: (i + 1) * each,
+        kind: i === 0 ? 'main' : 'auxiliary',
+        l1: i === 0 ? l1 : 0,
+        bandwidth: i === 0 && jump ? jump.bandwidth : null,
+      });
+      this.#programs.run(program, [bits, start, rowStart, indices, values, term.dots, table, list], latents);
+    });
+    const secondRows = each * 32;
+    const sums = this.#backend.scratch([3, latents], 'float32');
+    this.#programs.run(
+      latentSums({ latents, secondRows, jump: jump !== null }),
+      [start, list, sums, ...(jump ? [table] : [])],
+      latents,
+    );
+    const error = this.#sums.columns(main.error, null);
+    const through = subtractsDecoderBias ? this.#sums.columns(parameters.wEnc as Tensor2D, sums) : null;
+    const scale = plainOrNull(main.scale);
+    const bDec = this.#backend.scratch([d], 'float32');
+    const join = joinColumns({
+      d,
+      blocks: error.blocks,
+      factor: scale ?? 1,
+      scaled: scale === null,
+      less: through?.blocks ?? 0,
+    });
+    this.#programs.run(
+      join,
+      [
+        error.sums,
+        bDec,
+        ...(scale === null ? [main.scale as Tensor] : []),
+        ...(through ? [through.sums] : []),
+      ],
+      Math.ceil(d / 64),
+    );
+    return { start, list, secondRows, sums, bDec };
+  }
+
+  /** A bit for each (latent, row) that has an entry, [latents, words of every term]. */
+  bits(latents: number, wordsEach: number, terms: readonly SparseEntries[]): Tensor {
+    const words = wordsEach * terms.length;
+    const bits = this.#backend.scratch([latents, words], 'int32');
+    this.#backend.clear(bits);
+    terms.forEach(({ rows, rowStart, indices }, i) => {
+      if (indices.shape[0] > 0)
+        this.#programs.run(
+          markBits({ rows, words, firstWord: i * wordsEach }),
+          [rowStart, indices, bits],
+          rows,
+        );
+    });
+    return bits;
+  }
+
+  /** Where each latent's entries begin, [latents + 1]. */
+  starts(bits: Tensor, latents: number, words: number): Tensor {
+    const counts = this.#backend.scratch([latents], 'int32');
+    this.#programs.run(countBits({ latents, words }), [bits, counts], latents);
+    const start = this.#backend.scratch([latents + 1], 'int32');
+    this.#programs.run(prefixSums(latents), [counts, start], 1);
+    return start;
+  }
+
+  /** θ [latents], ‖W_dec‖ [latents] and the scalars, in one tensor: see `tableParts`. */
+  #table({ parameters, main, auxiliary, l1, jump }: GradientRequest, latents: number, d: number): Tensor {
+    const table = this.#backend.scratch([2 * latents + 4], 'float32');
+    if (jump) this.#backend.copyInto(jump.threshold, table, 0, latents);
+    if (l1 !== 0) {
+      const norms = rowSquares({ rows: latents, d, centred: false, root: true, offset: latents });
+      this.#programs.run(norms, [parameters.wDec, table], latents);
+    }
+    [main.scale, auxiliary?.scale ?? 0, jump?.l0Gradient ?? 0].forEach((value, i) => {
+      const scalar = typeof value === 'number' ? tf.scalar(value) : value;
+      this.#backend.copyInto(scalar, table, 2 * latents + i, 1);
+    });
+    return table;
+  }
+}
+
+function sizes({ main, x }: GradientRequest) {
+  return { latents: main.entries.latents, rows: x.shape[0], d: x.shape[1] };
+}
+
+function operands(
+  parameters: DictionaryVariables,
+  { first, second }: Moments,
+  name: keyof DictionaryVariables,
+  clip: Tensor | null,
+): Tensor[] {
+  const all = [parameters[name], first[name], second[name]].filter((v): v is Variable => v !== null);
+  return [...all, ...(clip ? [clip] : [])];
+}
+
+function sparse(entries: GradientRequest['main']['entries']): SparseEntries {
+  if (entries.kind === 'dense') throw new Error('An auxiliary term needs both terms as lists.');
+  return entries;
+}
+
+const plainOrNull = (value: Computed): number | null => (typeof value === 'number' ? value : null);
+const plain = (value: Computed): number => {
+  if (typeof value !== 'number') throw new Error('An L1 term needs the scale of its main term at hand.');
+  return value;
+};

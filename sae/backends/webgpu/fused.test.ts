@@ -1,0 +1,345 @@
+/**
+ * Every fused WGSL kernel against the reference kernel on TF.js's plain backend. Where inputs are small integers all
+ * arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
+import type { Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
+import { Random } from '../../tensor/random.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { startBackend } from '../startBackend.ts';
+import { adapterForTests } from './adapterForTests.ts';
+
+const adapter = await adapterForTests();
+
+/** What a case makes its inputs of: the same on every backend. */
+class Inputs {
+  readonly random = Random.fromSeed(1);
+
+  normals<T extends Tensor>(shape: number[], scale = 1): T {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return tf.tensor(this.random.normals(size, scale), shape) as T;
+  }
+  /** Uniform on −range … range. */
+  integers<T extends Tensor>(shape: number[], range = 3): T {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const values = Float32Array.from({ length: size }, () => this.random.below(2 * range + 1) - range);
+    return tf.tensor(values, shape) as T;
+  }
+  encoder(latents: number, d: number, kind: 'normals' | 'integers', centre = true): Encoder {
+    return {
+      wEnc: this[kind]<Tensor2D>([latents, d]),
+      bEnc: this[kind]<Tensor1D>([latents]),
+      centre: centre ? this[kind]<Tensor1D>([d]) : null,
+    };
+  }
+  /** Random entries, some of which are negative. */
+  entries(rows: number, latents: number, density: number): SparseEntries {
+    const rowStart = new Int32Array(rows + 1);
+    const indices: number[] = [];
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < latents; i++) if (this.random.uniform() < density) indices.push(i);
+      rowStart[row + 1] = indices.length;
+    }
+    return sparseEntries(latents, rowStart, Int32Array.from(indices), this.random.normals(indices.length));
+  }
+}
+
+type Result = Tensor | Computed | ComputedVector<Int32Array | Float32Array> | null;
+type Case = (kernels: FusedKernels, inputs: Inputs) => Record<string, Result>;
+
+async function outputs(backend: 'cpu' | 'webgpu', run: Case): Promise<Record<string, number[] | null>> {
+  await startBackend(backend);
+  const kernels = fusedKernels();
+  expect(kernels.backend).toBe(backend === 'cpu' ? 'reference' : 'webgpu');
+  const made = run(kernels, new Inputs());
+  return Object.fromEntries(
+    Object.entries(made).map(([name, value]) => {
+      if (value === null) return [name, null];
+      if (typeof value === 'number') return [name, [value]];
+      return [name, Array.from(value instanceof tf.Tensor ? value.dataSync() : value)];
+    }),
+  );
+}
+
+/** Largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
+async function expectSame(run: Case, tolerance: number): Promise<void> {
+  const want = await outputs('cpu', run);
+  const got = await outputs('webgpu', run);
+  expect(Object.keys(got)).toEqual(Object.keys(want));
+  for (const [name, expected] of Object.entries(want)) {
+    const actual = got[name];
+    if (tolerance === 0 || !expected || !actual) {
+      expect({ [name]: actual }).toEqual({ [name]: expected });
+      continue;
+    }
+    expect(actual.length).toBe(expected.length);
+    const size = expected.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 1);
+    const off = actual.findIndex((value, i) => {
+      const difference = Math.abs(value - expected[i]);
+      return !(difference <= tolerance * size || (Number.isNaN(value) && Number.isNaN(expected[i])));
+    });
+    if (off >= 0) expect.fail(`${name}[${off}] is ${actual[off]}, the reference has ${expected[off]}`);
+  }
+}
+
+const listed = (entries: Entries, threshold: Tensor1D | null = null) => {
+  const { rowStart, indices, values } =
+    entries.kind === 'sparse' ? entries : firingEntries(entries, threshold);
+  return { rowStart, indices, values };
+};
+
+/** rows, d, latents, k: ones, primes, k = latents, whole and broken tiles, more latents than one round looks at. */
+const shapes = [
+  [1, 1, 1, 1],
+  [3, 5, 31, 31],
+  [70, 32, 131, 11],
+  [7, 300, 48, 48],
+  [5, 16, 4500, 40],
+] as const;
+
+describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
+  beforeAll(() => startBackend('webgpu'));
+
+  describe('topKEncode', () => {
+    test.each(shapes)(
+      '%i rows, d = %i, %i latents, k = %i: exact, ties by lower latent',
+      async (rows, d, latents, k) => {
+        const chosen = Int32Array.from({ length: latents }, (_, i) => i).filter((i) => i % 3 !== 1);
+        for (const among of [undefined, chosen])
+          await expectSame((kernels, inputs) => {
+            const x = inputs.integers<Tensor2D>([rows, d]);
+            const encoder = inputs.encoder(latents, d, 'integers');
+            return listed(kernels.topKEncode(x, encoder, Math.min(k, (among ?? chosen).length), among));
+          }, 0);
+      },
+    );
+
+    test.each([
+      ['all negative: zeros at the lowest latents', Array.from({ length: 40 }, (_, i) => -1 - i), 3],
+      ['padding goes around the latents that fire', [-1, 2, -1, -1, 5, -1], 4],
+      ['zeros of either sign never fire', [-0, 0, 1, -0, 0], 2],
+      ['equal values: the lowest latents', Array.from({ length: 500 }, () => 1), 4],
+      ['ties with the k-th', Array.from({ length: 600 }, (_, i) => (i % 100 === 99 ? 9 : 5)), 8],
+      ['ascending', Array.from({ length: 5000 }, (_, i) => i + 1), 5],
+      [
+        'NaN and infinities',
+        Array.from({ length: 300 }, (_, i) => ({ 290: NaN, 10: Infinity, 5: -Infinity })[i] ?? i + 1),
+        3,
+      ],
+      ['NaN alone', Array.from({ length: 300 }, () => NaN), 2],
+    ])('%s', async (_, z, k) => {
+      // z = x·w + b with d = 1, x = 1, w = 0: pre-activations at will.
+      await expectSame((kernels) => {
+        const encoder = { wEnc: tf.zeros([z.length, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
+        return listed(kernels.topKEncode(tf.ones([2, 1]), encoder, k));
+      }, 0);
+    });
+  });
+
+  describe('thresholdEncode', () => {
+    test.each(shapes)(
+      '%i rows, d = %i, %i latents: the latents above their thresholds',
+      async (rows, d, latents) => {
+        // Shifted down, few fire and the list is taken; else the matrix.
+        for (const [shift, learns] of [
+          [0, false],
+          [-30, true],
+        ] as const)
+          await expectSame((kernels, inputs) => {
+            const x = inputs.integers<Tensor2D>([rows, d]);
+            const wide = inputs.encoder(latents, d, 'integers', false);
+            const encoder = { ...wide, bEnc: wide.bEnc.add<Tensor1D>(shift) };
+            const threshold = learns
+              ? tf.range(0, latents).mod<Tensor1D>(tf.scalar(4)).add<Tensor1D>(1)
+              : null;
+            const found = kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
+            return listed(firingEntries(found, threshold));
+          }, 0);
+      },
+    );
+
+    test('few firings make a list, with the entries just below θ; many make the matrix', async () => {
+      const inputs = new Inputs();
+      const x = inputs.normals<Tensor2D>([100, 20]);
+      const encoder = {
+        ...inputs.encoder(500, 20, 'normals', false),
+        bEnc: tf.mul(tf.ones([500]), -6) as Tensor1D,
+      };
+      const kernels = fusedKernels();
+      const threshold = tf.ones([500]) as Tensor1D;
+      const found = kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0.5 });
+      if (found.kind !== 'sparse') throw new Error('expected a list');
+      const values = found.values.dataSync();
+      expect(Math.min(...values)).toBeGreaterThan(0.75);
+      expect(values.some((z) => z < 1)).toBe(true);
+      const wide = { ...encoder, bEnc: tf.zeros([500]) as Tensor1D };
+      expect(kernels.thresholdEncode(x, wide, { threshold: null, bandwidth: 0 }).kind).toBe('dense');
+    });
+
+    test('a row of NaN fires everywhere; nothing at all is an empty list', async () => {
+      for (const x of [[[NaN, 0]], [[0, 0]]])
+        await expectSame((kernels) => {
+          const rows = tf.concat([tf.zeros([20, 2]), tf.tensor2d(x)]) as Tensor2D;
+          const encoder = {
+            wEnc: tf.ones([30, 2]) as Tensor2D,
+            bEnc: tf.mul(tf.ones([30]), -1) as Tensor1D,
+            centre: null,
+          };
+          return listed(kernels.thresholdEncode(rows, encoder, { threshold: null, bandwidth: 0 }));
+        }, 0);
+    });
+  });
+
+  describe.each([...shapes, [2, 2100, 9, 0] as const])('%i rows, d = %i, %i latents', (rows, d, latents) => {
+    test('products with a sparse matrix', () =>
+      expectSame((kernels, inputs) => {
+        const s = inputs.entries(rows, latents, 0.2);
+        const [w, g] = [inputs.normals<Tensor2D>([latents, d]), inputs.normals<Tensor2D>([rows, d])];
+        return {
+          decode: kernels.sparseDecode(s, w),
+          dots: kernels.sparseDots(s, g, w),
+          outer: kernels.sparseOuter(s, g),
+        };
+      }, 1e-5));
+
+    test.each(['list', 'matrix'] as const)('firings and reconstruct from a %s', async (form) => {
+      for (const learns of [false, true])
+        await expectSame((kernels, inputs) => {
+          const z: Entries =
+            form === 'list'
+              ? inputs.entries(rows, latents, 0.2)
+              : { kind: 'dense', rows, latents, values: inputs.normals([rows, latents]) };
+          const wDec = inputs.normals<Tensor2D>([latents, d]);
+          const bias = learns ? null : inputs.normals<Tensor1D>([d]);
+          const threshold = learns ? (tf.abs(inputs.normals([latents])) as Tensor1D) : null;
+          const target = inputs.normals<Tensor2D>([rows, d]);
+          return {
+            ...kernels.firings(z, threshold),
+            ...kernels.reconstruct(z, threshold, { wDec, bias }, target),
+            both: kernels.reconstruct(
+              z,
+              threshold,
+              { wDec, bias: target.slice([0, 0], [1, d]).flatten() },
+              target,
+            ).error,
+          };
+        }, 2e-5);
+    });
+
+    test('scaled batch and its variance', () =>
+      expectSame((kernels, inputs) => {
+        const values = inputs.random.normals(rows * d);
+        const { x, variance } = kernels.scaledBatch(values, d, 0.37);
+        return { x, variance, again: kernels.varianceAboutMean(x) };
+      }, 1e-5));
+  });
+
+  describe.each([
+    ['ReLU, list', { form: 'list', l1: 0.2 }],
+    ['ReLU, matrix', { form: 'matrix', l1: 0.2 }],
+    ['TopK with AuxK', { form: 'list', auxiliary: true }],
+    ['JumpReLU, list', { form: 'list', jump: true, subtract: false }],
+    ['JumpReLU, matrix', { form: 'matrix', jump: true, subtract: false }],
+  ] as const)('%s', (_, options) => {
+    test.each([...shapes, [40, 300, 20, 0] as const, [100, 16, 130, 0] as const])(
+      'gradients: %i rows, d = %i, %i latents',
+      (rows, d, latents) =>
+        expectSame(
+          (kernels, inputs) => ({ ...kernels.gradients(request(inputs, [rows, d, latents], options).made) }),
+          2e-5,
+        ),
+    );
+
+    test.each([
+      ['plain', { clipNorm: null, unitNormDecoder: false }],
+      ['clipped', { clipNorm: 0.5, unitNormDecoder: false }],
+      ['unit norm', { clipNorm: null, unitNormDecoder: true }],
+      ['clipped, unit norm', { clipNorm: 0.5, unitNormDecoder: true }],
+    ] as const)('two Adam steps, %s', (__, chosen) =>
+      expectSame((kernels, inputs) => {
+        const { made, parameters } = request(inputs, [40, 70, 45], options);
+        const moments = { first: parameters(0), second: parameters(0) };
+        for (const step of [1, 2])
+          kernels.update(made, moments, {
+            learningRate: 0.01,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-6,
+            step,
+            ...chosen,
+          });
+        const named = (from: object, prefix: string) =>
+          Object.fromEntries(
+            Object.entries(from).map(([name, value]) => [`${prefix} ${name}`, value as Tensor]),
+          );
+        return {
+          ...named(made.parameters, 'p'),
+          ...named(moments.first, 'm'),
+          ...named(moments.second, 'v'),
+        };
+      }, 1e-4),
+    );
+  });
+
+  test('the same step twice gives the same bits', async () => {
+    const run: Case = (kernels, inputs) => {
+      const { made } = request(inputs, [100, 40, 130], { form: 'list', auxiliary: true });
+      return { ...kernels.gradients(made), ...kernels.firings(made.main.entries, null) };
+    };
+    expect(await outputs('webgpu', run)).toEqual(await outputs('webgpu', run));
+  });
+
+  test('numbers that are still on the device do as well as numbers at hand', async () => {
+    await startBackend('webgpu');
+    const at = (scale: Computed) => {
+      const { made } = request(new Inputs(), [40, 20, 30], { form: 'list', auxiliary: true });
+      const term = made.auxiliary && { ...made.auxiliary, scale };
+      return fusedKernels().gradients({ ...made, main: { ...made.main, scale }, auxiliary: term });
+    };
+    const [a, b] = [at(0.25), at(tf.scalar(0.25))];
+    for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec'] as const)
+      expect(a[name].dataSync()).toEqual(b[name].dataSync());
+    expect(hostNumber(tf.scalar(0.25))).toBe(0.25);
+  });
+});
+
+/** A request with every term there is, or without some. */
+function request(
+  inputs: Inputs,
+  [rows, d, latents]: readonly [number, number, number],
+  options: { form: 'list' | 'matrix'; jump?: boolean; auxiliary?: boolean; l1?: number; subtract?: boolean },
+) {
+  const { form, jump = false, auxiliary = false, l1 = 0, subtract = true } = options;
+  const parameters = (scale: number) => ({
+    wEnc: tf.variable(inputs.normals([latents, d], scale), false),
+    bEnc: tf.variable(inputs.normals([latents], scale), false),
+    wDec: tf.variable(inputs.normals([latents, d], scale), false),
+    bDec: tf.variable(inputs.normals([d], scale), false),
+    logThreshold: jump ? tf.variable(inputs.normals([latents], 0.3 * scale), false) : null,
+  });
+  const own = parameters(1);
+  const term = (entries: Entries, scale: number) => ({
+    entries,
+    error: inputs.normals<Tensor2D>([rows, d]),
+    dots: inputs.normals<Tensor1D>(entries.values.shape),
+    scale,
+  });
+  const main: Entries =
+    form === 'list'
+      ? inputs.entries(rows, latents, 0.2)
+      : { kind: 'dense', rows, latents, values: inputs.normals([rows, latents]) };
+  const threshold = own.logThreshold ? (tf.exp(own.logThreshold) as Tensor1D) : null;
+  const made: GradientRequest = {
+    parameters: own,
+    x: inputs.normals([rows, d]),
+    subtractsDecoderBias: subtract,
+    main: term(main, 0.3),
+    auxiliary: auxiliary ? term(inputs.entries(rows, latents, 0.1), 0.7) : null,
+    l1,
+    jump: threshold && { threshold, bandwidth: 0.8, l0Gradient: 0.05 },
+  };
+  return { made, parameters };
+}

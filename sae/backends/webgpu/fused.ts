@@ -1,0 +1,219 @@
+/**
+ * The fused kernels of sae/ops on the webgpu backend. Everything stays on the device: what a kernel computes is a
+ * tensor, numbers are tensors of one element, and only `readBack` and `thresholdEncode` look at results. The latter has
+ * to know how much memory a list takes, and whether a list pays at all; it is the one place where a step waits.
+ *
+ * Every sum has one order, whatever the device does first, so that the same device gives the same bits.
+ */
+import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
+import { activations, firing } from '../../ops/denseActivations.ts';
+import type { SparseEntries } from '../../ops/sparseEntries.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import { fillList, firingsOf } from './kernels/byLatent.ts';
+import { rowUpdate } from './kernels/rowUpdate.ts';
+import { prefixSums, thresholdCount, thresholdFill, topKSelect } from './kernels/select.ts';
+import { decode, dots } from './kernels/sparse.ts';
+import type { Products } from './matMul.ts';
+import type { Programs } from './programs.ts';
+import { DeviceSums } from './deviceSums.ts';
+import { DictionaryUpdate } from './dictionaryUpdate.ts';
+
+/**
+ * Above this share of listed latents the matrix is used instead of the list. Not measured on a GPU: a matrix product
+ * spends 8·d bytes and operations a latent and row on all of them, in cache, a list 16·d bytes on those it has, from
+ * memory; 1/8 is where the two would meet on a device with 40 operations a byte.
+ */
+const denseAbove = 1 / 8;
+/** Pre-activations of a block of rows exist at once, bytes. */
+const selectionBytes = 2 ** 28;
+
+export function webgpuFusedKernels(
+  backend: DeviceBackend,
+  programs: Programs,
+  products: Products,
+): FusedKernels {
+  const sums = new DeviceSums(backend, programs);
+  const update = new DictionaryUpdate(backend, programs, sums);
+  const floats = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'float32') as T;
+  const integers = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'int32') as T;
+
+  const preActivations = (x: Tensor2D, { wEnc, bEnc, centre }: Encoder) =>
+    products.preActivations(x, wEnc, bEnc, centre);
+  const noneListed = (entries: SparseEntries) => entries.indices.shape[0] === 0;
+
+  return {
+    backend: 'webgpu',
+
+    scaledBatch(values, d, scale) {
+      backend.stayOnDevice();
+      const raw = tf.tensor2d(values, [values.length / d, d]);
+      const x = tf.mul<Tensor2D>(raw, scale);
+      raw.dispose();
+      return { x, variance: sums.varianceAboutMean(x) };
+    },
+
+    varianceAboutMean: (x) => sums.varianceAboutMean(x),
+
+    topKEncode(x, encoder, k, among) {
+      const [rows, d] = x.shape;
+      const [latents] = encoder.wEnc.shape;
+      const candidates = among?.length ?? latents;
+      const made = tf.tidy(() => {
+        const chosen = among ? tf.tensor1d(among, 'int32') : null;
+        const from = chosen
+          ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
+          : encoder;
+        const rowStart = integers<Tensor1D>(rows + 1);
+        const indices = integers<Tensor1D>(rows * k);
+        const values = floats<Tensor1D>(rows * k);
+        const block = Math.max(1, Math.floor(selectionBytes / (4 * candidates)));
+        for (let first = 0; first < rows; first += block)
+          tf.tidy(() => {
+            const count = Math.min(block, rows - first);
+            const part = count === rows ? x : tf.slice(x, [first, 0], [count, d]);
+            const z = preActivations(part, from);
+            const program = topKSelect({
+              rows: count,
+              candidates,
+              k,
+              firstRow: first,
+              among: chosen !== null,
+            });
+            programs.run(program, [z, ...(chosen ? [chosen] : []), rowStart, indices, values], count);
+          });
+        return { rowStart, indices, values };
+      });
+      return { kind: 'sparse', rows, latents, ...made };
+    },
+
+    thresholdEncode(x, encoder, { threshold, bandwidth }) {
+      const [rows] = x.shape;
+      const [latents] = encoder.wEnc.shape;
+      const { z, lower, rowStart } = tf.tidy(() => {
+        const z = preActivations(x, encoder);
+        const lower = threshold
+          ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
+          : (tf.zeros([latents]) as Tensor1D);
+        const counts = integers<Tensor1D>(rows);
+        programs.run(thresholdCount({ rows, latents }), [z, lower, counts], rows);
+        const rowStart = integers<Tensor1D>(rows + 1);
+        programs.run(prefixSums(rows), [counts, rowStart], 1);
+        return { z, lower, rowStart };
+      });
+      const last = tf.slice(rowStart, [rows], [1]);
+      const [listed] = last.dataSync();
+      last.dispose();
+      if (listed > denseAbove * rows * latents) {
+        tf.dispose([lower, rowStart]);
+        return { kind: 'dense', rows, latents, values: z };
+      }
+      const indices = integers<Tensor1D>(listed);
+      const values = floats<Tensor1D>(listed);
+      if (listed > 0)
+        programs.run(thresholdFill({ rows, latents }), [z, lower, rowStart, indices, values], rows);
+      tf.dispose([lower, z]);
+      return { kind: 'sparse', rows, latents, rowStart, indices, values };
+    },
+
+    sparseDecode(entries, w) {
+      const { rows, rowStart, indices, values } = entries;
+      const d = w.shape[1];
+      if (noneListed(entries)) return tf.zeros([rows, d]);
+      const out = floats<Tensor2D>(rows, d);
+      programs.run(decode({ rows, d, reconstruct: null }), [rowStart, indices, values, w, out], rows);
+      return out;
+    },
+
+    sparseDots: (pattern, g, w) => sparseDots(pattern, g, w),
+
+    sparseOuter(entries, g) {
+      const { rows, latents, rowStart, indices, values } = entries;
+      const d = g.shape[1];
+      if (noneListed(entries)) return tf.zeros([latents, d]);
+      return tf.tidy(() => {
+        const words = Math.ceil(rows / 32);
+        const bits = update.bits(latents, words, [entries]);
+        const start = update.starts(bits, latents, words);
+        const list = integers(indices.shape[0], 4);
+        const term = { latents, words, firstWord: 0, endWord: words, l1: 0, bandwidth: null };
+        programs.run(
+          fillList({ ...term, kind: 'outer' }),
+          [bits, start, rowStart, indices, values, list],
+          latents,
+        );
+        const out = floats<Tensor2D>(latents, d);
+        const source = { kind: 'decoder', auxiliary: false, l1: 0 } as const;
+        const program = rowUpdate({ latents, d, secondRows: words * 32 }, source, { kind: 'gradient' });
+        programs.run(program, [start, list, g, out], latents);
+        return out;
+      });
+    },
+
+    firings(entries, threshold) {
+      const { rows, latents } = entries;
+      if (entries.kind === 'dense')
+        return tf.tidy(() => {
+          const on = firing(entries.values, threshold);
+          return {
+            counts: tf.sum<Tensor1D>(on.cast('int32'), 0),
+            sums: tf.sum<Tensor1D>(activations(entries.values, threshold), 0),
+          };
+        });
+      const { rowStart, indices, values } = entries;
+      if (noneListed(entries))
+        return { counts: tf.zeros([latents], 'int32') as Tensor1D, sums: tf.zeros([latents]) as Tensor1D };
+      return tf.tidy(() => {
+        const words = Math.ceil(rows / 32);
+        const bits = update.bits(latents, words, [entries]);
+        const counts = integers<Tensor1D>(latents);
+        const sums = floats<Tensor1D>(latents);
+        const program = firingsOf({ latents, words, threshold: threshold !== null });
+        programs.run(
+          program,
+          [bits, rowStart, indices, values, counts, sums, ...(threshold ? [threshold] : [])],
+          latents,
+        );
+        return { counts, sums };
+      });
+    },
+
+    reconstruct(entries, threshold, { wDec, bias }, target) {
+      const [rows, d] = target.shape;
+      if (entries.kind === 'dense' || noneListed(entries))
+        return tf.tidy(() => {
+          const f = entries.kind === 'dense' ? activations(entries.values, threshold) : null;
+          const decoded = f ? tf.matMul(f, wDec) : (tf.zeros([rows, d]) as Tensor2D);
+          const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
+          const dots = f ? tf.matMul(error, wDec, false, true) : tf.zeros([0]);
+          return { error, dots: dots as Tensor1D | Tensor2D, squaredError: sums.squares(error) };
+        });
+      const { rowStart, indices, values, latents } = entries;
+      return tf.tidy(() => {
+        const error = floats<Tensor2D>(rows, d);
+        const squares = floats<Tensor1D>(rows);
+        // Thresholds and bias share a binding: eight are all that every GPU has.
+        const vectors = threshold && bias ? tf.concat([threshold, bias]) : (threshold ?? bias);
+        const at = { threshold: threshold ? 0 : null, bias: bias ? (threshold ? latents : 0) : null };
+        programs.run(
+          decode({ rows, d, reconstruct: at }),
+          [rowStart, indices, values, wDec, error, target, squares, ...(vectors ? [vectors] : [])],
+          rows,
+        );
+        return { error, dots: sparseDots(entries, error, wDec), squaredError: sums.total(squares) };
+      });
+    },
+
+    gradients: (request) => update.gradients(request),
+    update: (request, moments, adam) => update.apply(request, moments, adam),
+    readBack: (tensors) => backend.readTogether(tensors),
+    timed: (run) => backend.timed(run),
+  } satisfies FusedKernels;
+
+  function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
+    const out = floats<Tensor1D>(indices.shape[0]);
+    if (indices.shape[0] > 0)
+      programs.run(dots({ rows, d: w.shape[1] }), [rowStart, indices, g, w, out], rows);
+    return out;
+  }
+}

@@ -1,0 +1,54 @@
+/** One Adam step (Kingma & Ba, 1412.6980, ε outside of the root), shared by every program that ends in one. */
+import type { AdamSettings } from '../../../ops/fusedKernels.ts';
+import { type Binding, type Program, workgroupIndex } from '../programs.ts';
+
+/** The moments, and what the gradient is multiplied by first. */
+export function adamBindings({ clipNorm }: AdamSettings): Binding[] {
+  return [
+    ['first', 'write', 'f32'],
+    ['second', 'write', 'f32'],
+    ...(clipNorm === null ? [] : [['clip', 'read', 'f32'] as const]),
+  ];
+}
+
+export function adamUniforms(adam: AdamSettings): Program['uniforms'] {
+  const { learningRate, beta1, beta2, epsilon, step } = adam;
+  return {
+    rate: ['f32', learningRate / (1 - beta1 ** step)],
+    beta1: ['f32', beta1],
+    rest1: ['f32', 1 - beta1],
+    beta2: ['f32', beta2],
+    rest2: ['f32', 1 - beta2],
+    root: ['f32', 1 / Math.sqrt(1 - beta2 ** step)],
+    epsilon: ['f32', epsilon],
+  };
+}
+
+/** The new value of a parameter, and new moments in place. */
+export const adamStep = `
+fn adamStep(at: u32, value: f32, gradient: f32) -> f32 {
+  let m = u.beta1 * first[at] + u.rest1 * gradient;
+  let v = u.beta2 * second[at] + u.rest2 * gradient * gradient;
+  first[at] = m;
+  second[at] = v;
+  return value - u.rate * m / (sqrt(v) * u.root + u.epsilon);
+}`;
+
+/** A step of a vector whose gradient is `gradient[offset …]`. */
+export function vectorUpdate(size: { length: number; offset: number }, adam: AdamSettings): Program {
+  return {
+    label: 'updateVector',
+    bindings: [['gradient', 'read', 'f32'], ['w', 'write', 'f32'], ...adamBindings(adam)],
+    uniforms: { length: ['u32', size.length], offset: ['u32', size.offset], ...adamUniforms(adam) },
+    code: `
+${workgroupIndex}
+${adamStep}
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let i = workgroupIndex(group, groups) * 64u + thread;
+  if (i >= u.length) { return; }
+  w[i] = adamStep(i, w[i], gradient[u.offset + i] ${adam.clipNorm === null ? '' : '* clip[0]'});
+}`,
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * The update of one dictionary matrix, a workgroup a latent: its gradient row is summed up in registers from the
+ * latent's entries, and goes no further: the removal of the gradient parallel to the row, Adam and unit norm (Gao et
+ * al., 2406.04093, A.1) follow on the spot, on one reading and one writing of the row and its moments.
+ */
+import type { AdamSettings } from '../../../ops/fusedKernels.ts';
+import { type Binding, type Program, workgroupIndex } from '../programs.ts';
+import { adamBindings, adamStep, adamUniforms } from './adam.ts';
+import { sum } from './scan.ts';
+import { threadsFor } from './sparse.ts';
+
+/** Where the gradient row comes from. */
+export type Source =
+  /** Σ ∂L/∂z · (x − centre) */
+  | { kind: 'encoder'; centred: boolean }
+  /** Σ coefficient · error, over both terms, and l1 · Σ coefficient / ‖w‖ · w over the first. */
+  | { kind: 'decoder'; auxiliary: boolean; l1: number }
+  /** It lies in memory. */
+  | { kind: 'given' };
+
+/** What is done with it. */
+export type Purpose =
+  | { kind: 'gradient' }
+  /** Its squared norm goes to `squares[offset + latent]`, for clipping. */
+  | { kind: 'norm'; offset: number }
+  | { kind: 'adam'; adam: AdamSettings };
+
+interface Size {
+  latents: number;
+  d: number;
+  /** Rows from here on in the list are the second term's. */
+  secondRows: number;
+}
+
+/** Operands in the order: list (latentStart, list), what it multiplies, w, and what the purpose needs. */
+export function rowUpdate({ latents, d, secondRows }: Size, source: Source, purpose: Purpose): Program {
+  const threads = threadsFor(d);
+  const columns = Math.ceil(d / threads);
+  const adam = purpose.kind === 'adam' ? purpose.adam : null;
+  const l1 = source.kind === 'decoder' ? source.l1 : 0;
+  const reads = adam !== null || l1 !== 0;
+  const each = (body: string) =>
+    `for (var j = 0u; j < ${columns}u; j++) {
+    let column = thread + j * ${threads}u;
+    if (column < u.d) { ${body} }
+  }`;
+  return {
+    label: { encoder: 'updateEncoder', decoder: 'updateDecoder', given: 'updateRows' }[source.kind],
+    bindings: [
+      ...sourceBindings(source),
+      ...(reads ? [['w', adam ? 'write' : 'read', 'f32'] as const] : []),
+      ...purposeBindings(purpose),
+    ],
+    uniforms: {
+      latents: ['u32', latents],
+      d: ['u32', d],
+      secondRows: ['u32', secondRows],
+      l1: ['f32', l1],
+      offset: ['u32', purpose.kind === 'norm' ? purpose.offset : 0],
+      ...(adam && adamUniforms(adam)),
+    },
+    code: `
+${workgroupIndex}
+${sum(threads)}
+${adam ? adamStep : ''}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let latent = workgroupIndex(group, groups);
+  if (latent >= u.latents) { return; }
+  let base = latent * u.d;
+  var g: array<f32, ${columns}>;
+  ${reads ? `var row: array<f32, ${columns}>;\n  ${each('row[j] = w[base + column];')}` : ''}
+  ${gradientRow(source, columns, each)}
+  ${purpose.kind === 'adam' ? adamRow(purpose.adam, source, each) : ''}
+  ${purpose.kind === 'gradient' ? each('out[base + column] = g[j];') : ''}
+  ${
+    purpose.kind === 'norm'
+      ? `var square = 0.0;
+  ${each('square += g[j] * g[j];')}
+  let all = sumOf(square, thread);
+  if (thread == 0u) { squares[u.offset + latent] = all; }`
+      : ''
+  }
+}`,
+  };
+}
+
+function sourceBindings(source: Source): Binding[] {
+  if (source.kind === 'given') return [['gradient', 'read', 'f32']];
+  const lists: Binding[] = [
+    ['latentStart', 'read', 'u32'],
+    ['list', 'read', 'vec4<u32>'],
+  ];
+  return source.kind === 'encoder'
+    ? [...lists, ['x', 'read', 'f32'], ...optional(source.centred, 'centre')]
+    : [...lists, ['error', 'read', 'f32'], ...optional(source.auxiliary, 'secondError')];
+}
+
+const optional = (present: boolean, name: string): Binding[] => (present ? [[name, 'read', 'f32']] : []);
+
+function purposeBindings(purpose: Purpose): Binding[] {
+  if (purpose.kind === 'gradient') return [['out', 'write', 'f32']];
+  if (purpose.kind === 'norm') return [['squares', 'write', 'f32']];
+  return adamBindings(purpose.adam);
+}
+
+type Each = (body: string) => string;
+
+function gradientRow(source: Source, columns: number, each: Each): string {
+  if (source.kind === 'given') return each('g[j] = gradient[base + column];');
+  const entries = (body: string) => `for (var e = latentStart[latent]; e < latentStart[latent + 1u]; e++) {
+    let entry = list[e];
+    let isSecond = entry.x >= u.secondRows;
+    let origin = select(entry.x, entry.x - u.secondRows, isSecond) * u.d;
+    ${body}
+  }`;
+  if (source.kind === 'encoder') {
+    const { centred } = source;
+    return `${centred ? `var middle: array<f32, ${columns}>;\n  ${each('middle[j] = centre[column];')}` : ''}
+  ${entries(`let slope = bitcast<f32>(entry.z);
+    if (slope != 0.0) { ${each(`g[j] += slope * (x[origin + column] ${centred ? '- middle[j]' : ''});`)} }`)}`;
+  }
+  const { auxiliary, l1 } = source;
+  const first = each('g[j] += coefficient * error[origin + column];');
+  const add = auxiliary
+    ? `if (isSecond) { ${each('g[j] += coefficient * secondError[origin + column];')} } else { ${first} }`
+    : first;
+  return `var fired = 0.0;
+  ${entries(`let coefficient = bitcast<f32>(entry.y);
+    if (coefficient != 0.0) {
+      ${add}
+      if (!isSecond) { fired += coefficient; }
+    }`)}
+  ${
+    l1 === 0
+      ? ''
+      : `var length = 0.0;
+  ${each('length += row[j] * row[j];')}
+  let pull = u.l1 * fired / max(sqrt(sumOf(length, thread)), 1e-30);
+  ${each('g[j] += pull * row[j];')}`
+  }`;
+}
+
+function adamRow({ clipNorm, unitNormDecoder }: AdamSettings, source: Source, each: Each): string {
+  const unitNorm = unitNormDecoder && source.kind !== 'encoder';
+  return `${clipNorm === null ? '' : each('g[j] *= clip[0];')}
+  ${
+    unitNorm
+      ? `var along = 0.0;
+  var square = 0.0;
+  ${each('along += g[j] * row[j]; square += row[j] * row[j];')}
+  let parallel = sumOf(along, thread) / max(sumOf(square, thread), 1e-30);
+  ${each('g[j] -= parallel * row[j];')}`
+      : ''
+  }
+  ${each('row[j] = adamStep(base + column, row[j], g[j]);')}
+  ${
+    unitNorm
+      ? `var norm = 0.0;
+  ${each('norm += row[j] * row[j];')}
+  norm = max(sqrt(sumOf(norm, thread)), 1e-30);
+  ${each('row[j] /= norm;')}`
+      : ''
+  }
+  ${each('w[base + column] = row[j];')}`;
+}

@@ -1,0 +1,252 @@
+/** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
+import { type Program, workgroupIndex } from '../programs.ts';
+import { fires, scan } from './scan.ts';
+
+/** Threads that share a row, or a list. */
+const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
+/** Neighbours that one thread looks at in one round of the ordered output. */
+const run = 8;
+
+/**
+ * The k largest of ReLU(z) a row, ties by lower latent, ascending; what is not finite ranks above every number and
+ * comes out as NaN (`topKEncode` in fusedKernels.ts). Radix selection: the bits of a positive float order as integers, so
+ * three passes over a long row, 11 + 11 + 9 bits, or four over a short one, find the k-th largest exactly for any k, and
+ * one more writes the choice in order. Zeros are not counted but inferred: half of all latents would meet in one counter.
+ */
+export function topKSelect(size: {
+  rows: number;
+  candidates: number;
+  k: number;
+  firstRow: number;
+  among: boolean;
+}): Program {
+  const { rows, candidates, k, firstRow, among } = size;
+  const threads = threadsFor(candidates);
+  const digits = candidates > 4096 ? [11, 11, 9] : [8, 8, 8, 7];
+  const bins = 2 ** digits[0];
+  const each = bins / threads;
+  const shifts = digits.map((_, i) => 31 - digits.slice(0, i + 1).reduce((sum, bits) => sum + bits, 0));
+  const narrowings = shifts.map(
+    (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread);`,
+  );
+  return {
+    label: 'topKSelect',
+    bindings: [
+      ['z', 'read', 'u32'],
+      ...(among ? [['latents', 'read', 'i32'] as const] : []),
+      ['rowStart', 'write', 'i32'],
+      ['indices', 'write', 'i32'],
+      ['values', 'write', 'u32'],
+    ],
+    uniforms: {
+      rows: ['u32', rows],
+      candidates: ['u32', candidates],
+      k: ['u32', k],
+      firstRow: ['u32', firstRow],
+    },
+    code: `
+${workgroupIndex}
+${scan(threads)}
+var<workgroup> counters: array<atomic<u32>, ${bins}>;
+var<workgroup> bin: u32;
+var<workgroup> wanted: u32;
+
+const notFinite = 0x7f800000u;
+fn rank(bits: u32) -> u32 {
+  if ((bits & notFinite) == notFinite) { return select(notFinite, 0u, bits == 0xff800000u); }
+  return select(bits, 0u, (bits >> 31u) == 1u);
+}
+
+// Narrows the range of the k-th largest by one digit: [prefix, prefix + 2^shift) after it.
+fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32) {
+  for (var i = thread; i < ${bins}u; i += ${threads}u) { atomicStore(&counters[i], 0u); }
+  workgroupBarrier();
+  for (var i = thread; i < u.candidates; i += ${threads}u) {
+    let key = rank(z[base + i]);
+    if (key > 0u && (key >> above) == (prefix >> above)) {
+      atomicAdd(&counters[(key >> shift) & ((1u << (above - shift)) - 1u)], 1u);
+    }
+  }
+  workgroupBarrier();
+  // Thread 0 has the largest digits.
+  let first = ${bins - 1}u - thread * ${each}u;
+  var own = 0u;
+  for (var i = 0u; i < ${each}u; i++) { own += atomicLoad(&counters[first - i]); }
+  let larger = scan(own, thread);
+  let left = workgroupUniformLoad(&wanted);
+  if (larger < left && left <= larger + own) {
+    var seen = larger;
+    for (var i = 0u; i < ${each}u; i++) {
+      let count = atomicLoad(&counters[first - i]);
+      if (seen < left && left <= seen + count) {
+        bin = first - i;
+        wanted = left - seen;
+      }
+      seen += count;
+    }
+  }
+  workgroupBarrier();
+}
+
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let row = workgroupIndex(group, groups);
+  if (row >= u.rows) { return; }
+  let base = row * u.candidates;
+  if (thread == 0u) {
+    if (u.firstRow + row == 0u) { rowStart[0] = 0; }
+    rowStart[u.firstRow + row + 1u] = i32((u.firstRow + row + 1u) * u.k);
+    wanted = u.k;
+  }
+  var kth = 0u;
+${narrowings[0]}
+  let positive = workgroupUniformLoad(&scanTotal);
+  if (positive < u.k) {
+    // Fewer than k fire: all of them, and the lowest of the others.
+    if (thread == 0u) { wanted = u.k - positive; }
+    workgroupBarrier();
+  } else {
+    kth = workgroupUniformLoad(&bin) << ${31 - digits[0]}u;
+${narrowings
+  .slice(1)
+  .map((call, i) => `  ${call}\n    kth |= workgroupUniformLoad(&bin) << ${shifts[i + 1]}u;`)
+  .join('\n')}
+  }
+  let ties = workgroupUniformLoad(&wanted);
+
+  // Larger ones counted in the low half, ties in the high half.
+  var before = vec2<u32>(0u);
+  for (var start = 0u; start < u.candidates; start += ${threads * run}u) {
+    var own = 0u;
+    var keys: array<u32, ${run}>;
+    let first = start + thread * ${run}u;
+    for (var i = 0u; i < ${run}u; i++) {
+      if (first + i < u.candidates) {
+        keys[i] = rank(z[base + first + i]);
+        own += select(select(0u, 0x10000u, keys[i] == kth), 1u, keys[i] > kth);
+      }
+    }
+    let packed = scan(own, thread);
+    var at = before + vec2<u32>(packed & 0xffffu, packed >> 16u);
+    for (var i = 0u; i < ${run}u; i++) {
+      if (first + i < u.candidates) {
+        let larger = keys[i] > kth;
+        let tie = keys[i] == kth;
+        if (larger || (tie && at.y < ties)) {
+          let entry = (u.firstRow + row) * u.k + at.x + min(at.y, ties);
+          indices[entry] = ${among ? 'latents[first + i]' : 'i32(first + i)'};
+          values[entry] = select(keys[i], 0x7fc00000u, keys[i] == notFinite);
+        }
+        at += vec2<u32>(u32(larger), u32(tie));
+      }
+    }
+    let total = workgroupUniformLoad(&scanTotal);
+    before += vec2<u32>(total & 0xffffu, total >> 16u);
+  }
+}`,
+  };
+}
+
+/** How many latents of each row lie above their lower bounds. */
+export function thresholdCount(size: { rows: number; latents: number }): Program {
+  const threads = threadsFor(size.latents);
+  return {
+    label: 'thresholdCount',
+    bindings: [
+      ['z', 'read', 'u32'],
+      ['lower', 'read', 'f32'],
+      ['counts', 'write', 'u32'],
+    ],
+    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
+    code: `
+${workgroupIndex}
+${scan(threads)}
+${fires}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let row = workgroupIndex(group, groups);
+  if (row >= u.rows) { return; }
+  var own = 0u;
+  for (var i = thread; i < u.latents; i += ${threads}u) {
+    own += u32(fires(z[row * u.latents + i], lower[i]));
+  }
+  _ = scan(own, thread);
+  if (thread == 0u) { counts[row] = scanTotal; }
+}`,
+  };
+}
+
+/** Writes those latents, ascending, from rowStart on. */
+export function thresholdFill(size: { rows: number; latents: number }): Program {
+  const threads = threadsFor(size.latents);
+  return {
+    label: 'thresholdFill',
+    bindings: [
+      ['z', 'read', 'u32'],
+      ['lower', 'read', 'f32'],
+      ['rowStart', 'read', 'u32'],
+      ['indices', 'write', 'i32'],
+      ['values', 'write', 'u32'],
+    ],
+    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
+    code: `
+${workgroupIndex}
+${scan(threads)}
+${fires}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let row = workgroupIndex(group, groups);
+  if (row >= u.rows) { return; }
+  let base = row * u.latents;
+  var before = rowStart[row];
+  for (var start = 0u; start < u.latents; start += ${threads * run}u) {
+    let first = start + thread * ${run}u;
+    var own = 0u;
+    for (var i = first; i < min(first + ${run}u, u.latents); i++) { own += u32(fires(z[base + i], lower[i])); }
+    var at = before + scan(own, thread);
+    for (var i = first; i < min(first + ${run}u, u.latents); i++) {
+      if (fires(z[base + i], lower[i])) {
+        indices[at] = i32(i);
+        values[at] = z[base + i];
+        at++;
+      }
+    }
+    before += workgroupUniformLoad(&scanTotal);
+  }
+}`,
+  };
+}
+
+/** starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. One workgroup. */
+export function prefixSums(count: number): Program {
+  const threads = threadsFor(count);
+  return {
+    label: 'prefixSums',
+    bindings: [
+      ['counts', 'read', 'u32'],
+      ['starts', 'write', 'u32'],
+    ],
+    uniforms: { count: ['u32', count] },
+    code: `
+${scan(threads)}
+@compute @workgroup_size(${threads})
+fn main(@builtin(local_invocation_index) thread: u32) {
+  var before = 0u;
+  for (var start = 0u; start < u.count; start += ${threads * run}u) {
+    let first = start + thread * ${run}u;
+    var own = 0u;
+    for (var i = first; i < min(first + ${run}u, u.count); i++) { own += counts[i]; }
+    var at = before + scan(own, thread);
+    for (var i = first; i < min(first + ${run}u, u.count); i++) {
+      starts[i] = at;
+      at += counts[i];
+    }
+    before += workgroupUniformLoad(&scanTotal);
+  }
+  if (thread == 0u) { starts[u.count] = before; }
+}`,
+  };
+}

@@ -1,0 +1,121 @@
+/** Products of a sparse [rows, latents] matrix, given as entries, with dense ones: one workgroup a row. */
+import { type Program, workgroupIndex } from '../programs.ts';
+import { fires, sum } from './scan.ts';
+
+/** Threads that share the columns of a row. */
+export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
+
+/**
+ * out [rows, d] = S·W; with a target, f·W_dec + bias − target, and Σ of its squares by row. An entry at or below its
+ * threshold counts for nothing there.
+ */
+export function decode(size: {
+  rows: number;
+  d: number;
+  /** Where thresholds and bias begin in `vectors`; null where there are none. */
+  reconstruct: { threshold: number | null; bias: number | null } | null;
+}): Program {
+  const { rows, d, reconstruct } = size;
+  const { threshold = null, bias = null } = reconstruct ?? {};
+  const threads = threadsFor(d);
+  const columns = Math.ceil(d / threads);
+  const value = reconstruct
+    ? `select(0.0, bitcast<f32>(bits), fires(bits, ${threshold === null ? '0.0' : 'vectors[u.threshold + indices[e]]'}))`
+    : 'bitcast<f32>(bits)';
+  return {
+    label: reconstruct ? 'reconstruct' : 'sparseDecode',
+    bindings: [
+      ['rowStart', 'read', 'u32'],
+      ['indices', 'read', 'u32'],
+      ['values', 'read', 'u32'],
+      ['w', 'read', 'f32'],
+      ['out', 'write', 'f32'],
+      ...(reconstruct
+        ? ([
+            ['target_', 'read', 'f32'],
+            ['squares', 'write', 'f32'],
+          ] as const)
+        : []),
+      ...(threshold === null && bias === null ? [] : [['vectors', 'read', 'f32'] as const]),
+    ],
+    uniforms: {
+      rows: ['u32', rows],
+      d: ['u32', d],
+      threshold: ['u32', threshold ?? 0],
+      bias: ['u32', bias ?? 0],
+    },
+    code: `
+${workgroupIndex}
+${reconstruct ? sum(threads) : ''}
+${fires}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let row = workgroupIndex(group, groups);
+  if (row >= u.rows) { return; }
+  var total: array<f32, ${columns}>;
+  for (var e = rowStart[row]; e < rowStart[row + 1u]; e++) {
+    let bits = values[e];
+    let f = ${value};
+    let base = indices[e] * u.d + thread;
+    for (var j = 0u; j < ${columns}u; j++) {
+      if (thread + j * ${threads}u < u.d) { total[j] += f * w[base + j * ${threads}u]; }
+    }
+  }
+  ${reconstruct ? 'var square = 0.0;' : ''}
+  for (var j = 0u; j < ${columns}u; j++) {
+    let column = thread + j * ${threads}u;
+    if (column < u.d) {
+      let at = row * u.d + column;
+      ${reconstruct ? `let off = total[j] ${bias === null ? '' : '+ vectors[u.bias + column] '}- target_[at];` : 'let off = total[j];'}
+      out[at] = off;
+      ${reconstruct ? 'square += off * off;' : ''}
+    }
+  }
+  ${reconstruct ? `let rowSquare = sumOf(square, thread);\n  if (thread == 0u) { squares[row] = rowSquare; }` : ''}
+}`,
+  };
+}
+
+/** (g·Wᵀ) at the entries: 32 threads an entry. */
+export function dots(size: { rows: number; d: number }): Program {
+  const threads = size.d > 128 ? 256 : 64;
+  return {
+    label: 'sparseDots',
+    bindings: [
+      ['rowStart', 'read', 'u32'],
+      ['indices', 'read', 'u32'],
+      ['g', 'read', 'f32'],
+      ['w', 'read', 'f32'],
+      ['out', 'write', 'f32'],
+    ],
+    uniforms: { rows: ['u32', size.rows], d: ['u32', size.d] },
+    code: `
+${workgroupIndex}
+var<workgroup> parts: array<f32, ${threads}>;
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32) {
+  let row = workgroupIndex(group, groups);
+  if (row >= u.rows) { return; }
+  let lane = thread % 32u;
+  let end = rowStart[row + 1u];
+  for (var first = rowStart[row]; first < end; first += ${threads / 32}u) {
+    let e = first + thread / 32u;
+    var part = 0.0;
+    if (e < end) {
+      let base = indices[e] * u.d;
+      for (var column = lane; column < u.d; column += 32u) { part += g[row * u.d + column] * w[base + column]; }
+    }
+    parts[thread] = part;
+    workgroupBarrier();
+    for (var half = 16u; half > 0u; half /= 2u) {
+      if (lane < half) { parts[thread] += parts[thread + half]; }
+      workgroupBarrier();
+    }
+    if (lane == 0u && e < end) { out[e] = parts[thread]; }
+    workgroupBarrier();
+  }
+}`,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Running WGSL of ours: source text with its bindings left out, which are written here so that the two can't
+ * disagree. Programs are compiled once for each text and recorded into the same pass as TF.js's kernels; what one
+ * writes the next one sees.
+ */
+import type { Tf } from '../../tensor/tf.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+
+/** `read` and `write` are storage: element types in WGSL, `array<…>` around them. */
+export type Binding = readonly [name: string, access: 'read' | 'write', element: string];
+
+export interface Program {
+  /** Of the kernel, for timestamps and messages. */
+  readonly label: string;
+  readonly bindings: readonly Binding[];
+  /** Fields of `u`, 4 bytes each, and their values. */
+  readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
+  /** Everything else; entry point `main`. */
+  readonly code: string;
+  /** `enable` directives and the like, before everything. */
+  readonly directives?: string;
+}
+
+export class Programs {
+  readonly #backend: DeviceBackend;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+
+  constructor(backend: DeviceBackend) {
+    this.#backend = backend;
+  }
+
+  /**
+   * Records one dispatch over `groups` workgroups; one-dimensional ones may exceed the device's limit, see
+   * `workgroupIndex`. `operands` in the order of the bindings.
+   */
+  run(
+    program: Program,
+    operands: readonly Tf.TensorInfo[],
+    groups: number | readonly [number, number],
+  ): void {
+    const backend = this.#backend;
+    const [x, y] = typeof groups === 'number' ? this.#folded(groups) : groups;
+    if (x === 0 || y === 0) return;
+    backend.check();
+    const pipeline = this.#pipeline(program);
+    const buffers = operands.map((operand) => backend.bufferOf(operand));
+    const entries = [...buffers, this.#uniforms(program)].map((buffer, binding) => ({
+      binding,
+      resource: { buffer },
+    }));
+    const group = backend.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    backend.hold(operands);
+    backend.record(program.label, (pass) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(x, y);
+    });
+  }
+
+  #folded(groups: number): [number, number] {
+    const rows = Math.ceil(groups / this.#backend.device.limits.maxComputeWorkgroupsPerDimension);
+    return [Math.ceil(groups / Math.max(1, rows)), rows];
+  }
+
+  #uniforms({ uniforms }: Program): GPUBuffer {
+    const values = Object.values(uniforms);
+    const size = Math.max(16, Math.ceil(values.length / 4) * 16);
+    const bytes = new DataView(new ArrayBuffer(size));
+    values.forEach(([type, value], i) => {
+      if (type === 'f32') bytes.setFloat32(i * 4, value, true);
+      else if (type === 'i32') bytes.setInt32(i * 4, value, true);
+      else bytes.setUint32(i * 4, value, true);
+    });
+    const backend = this.#backend;
+    const buffer = backend.bufferManager.acquireBuffer(
+      size,
+      GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
+    );
+    backend.queue.writeBuffer(buffer, 0, bytes.buffer);
+    backend.uniformPendingDisposal.push(buffer);
+    return buffer;
+  }
+
+  #pipeline(program: Program): GPUComputePipeline {
+    const code = sourceOf(program);
+    const known = this.#pipelines.get(code);
+    if (known) return known;
+    const { device } = this.#backend;
+    const { label } = program;
+    const shader = device.createShaderModule({ label, code });
+    const buffers: GPUBufferBindingType[] = program.bindings.map(([, access]) =>
+      access === 'read' ? 'read-only-storage' : 'storage',
+    );
+    const entries = [...buffers, 'uniform' as const].map((type, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type },
+    }));
+    const layout = device.createPipelineLayout({
+      bindGroupLayouts: [device.createBindGroupLayout({ entries })],
+    });
+    const made = device.createComputePipeline({
+      label,
+      layout,
+      compute: { module: shader, entryPoint: 'main' },
+    });
+    this.#pipelines.set(code, made);
+    return made;
+  }
+}
+
+/** The whole WGSL text of a program. */
+export function sourceOf({ directives = '', bindings, uniforms, code }: Program): string {
+  const fields = Object.entries(uniforms).map(([name, [type]]) => `${name}: ${type},`);
+  const declarations = bindings.map(
+    ([name, access, element], i) =>
+      `@group(0) @binding(${i}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
+  );
+  return [
+    directives,
+    `struct Uniforms { ${fields.join(' ') || 'unused: u32,'} }`,
+    ...declarations,
+    `@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;`,
+    code,
+  ].join('\n');
+}
+
+/** The number of a workgroup in a dispatch that `run` may have folded into two dimensions; the last ones may not exist. */
+export const workgroupIndex = `
+fn workgroupIndex(id: vec3<u32>, count: vec3<u32>) -> u32 { return id.x + id.y * count.x; }`;
