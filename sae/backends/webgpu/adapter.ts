@@ -1,6 +1,7 @@
 /** Finding a GPU, saying what it is, and opening it with everything it has. */
 import { LazyscopeError } from '../../errors.ts';
 import { type Dawn, loadDawn } from './dawn.ts';
+import { hasVulkanDriver } from './vulkanDrivers.ts';
 
 export interface Adapter {
   readonly dawn: Dawn;
@@ -11,13 +12,16 @@ export interface Adapter {
   readonly software: boolean;
 }
 
-const remedy = 'Install the driver of your GPU (on Linux its Vulkan driver, and the loader libvulkan1).';
+export const adapterRemedy =
+  'Install the driver of your GPU (on Linux its Vulkan driver, and the loader libvulkan1).';
+const none = () => new LazyscopeError('unavailable', `Backend webgpu finds no GPU. ${adapterRemedy}`);
 
 /** Throws `unavailable` where there is no adapter: TF.js would go on with its slowest backend instead. */
 export async function findAdapter(): Promise<Adapter> {
+  if (process.platform === 'linux' && !hasVulkanDriver()) throw none();
   const dawn = await loadDawn();
   const gpu = await dawn.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
-  if (!gpu) throw new LazyscopeError('unavailable', `Backend webgpu finds no GPU. ${remedy}`);
+  if (!gpu) throw none();
   const { vendor, architecture, device, description } = gpu.info;
   const software =
     gpu.info.isFallbackAdapter ||

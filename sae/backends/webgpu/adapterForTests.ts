@@ -2,17 +2,16 @@
  * The adapter that tests run on: a GPU's, or that of a software Vulkan driver, which computes as a GPU does, slowly.
  * Chromium's packages bring one, SwiftShader; the Vulkan loader finds it by an environment variable.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isLazyscopeError } from '../../errors.ts';
 import { findAdapter } from './adapter.ts';
+import { hasVulkanDriver } from './vulkanDrivers.ts';
 
 const softwareDriver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const driverFolders = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
 
 /** `found` says whether there is one; `description` what it is, or why there is none. */
 export async function adapterForTests(): Promise<{ found: boolean; description: string }> {
-  const installed = driverFolders.some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
-  if (!installed && existsSync(softwareDriver)) process.env['VK_DRIVER_FILES'] ??= softwareDriver;
+  if (!hasVulkanDriver() && existsSync(softwareDriver)) process.env['VK_DRIVER_FILES'] ??= softwareDriver;
   try {
     return { found: true, description: (await findAdapter()).description };
   } catch (error) {

@@ -202,7 +202,7 @@ export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdap
 
     override readSync(dataId: DataId): HostValues {
       const data = this.tensorMap.get(dataId);
-      if (data.values !== null && data.values !== undefined) return data.values;
+      if (data.values !== null && data.values !== undefined) return data.values.slice();
       if (!data.resource) return typed(data.dtype, new ArrayBuffer(0));
       const staging = this.#copyOut([data.resource]);
       // Its rejection is what check() reports.
@@ -213,7 +213,7 @@ export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdap
 
     override async read(dataId: DataId): Promise<HostValues> {
       const data = this.tensorMap.get(dataId);
-      if (data.values !== null && data.values !== undefined) return data.values;
+      if (data.values !== null && data.values !== undefined) return data.values.slice();
       const [values] = await this.#readAll([data]);
       return values;
     }

@@ -2,7 +2,7 @@ import { LazyscopeError, isLazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/fusedKernels.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
-import { type Adapter, findAdapter, openDevice } from './adapter.ts';
+import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';
 import { createDeviceBackend } from './deviceBackend.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
@@ -49,7 +49,8 @@ export const webgpuBackend: Backend = {
       return { name: 'webgpu', works: true, detail: description };
     } catch (error) {
       if (!isLazyscopeError(error)) throw error;
-      return { name: 'webgpu', works: false, detail: error.message };
+      const [detail, remedy] = error.message.split(/(?<=\.) |: /);
+      return { name: 'webgpu', works: false, detail, remedy: remedy ?? adapterRemedy };
     }
   },
 };
