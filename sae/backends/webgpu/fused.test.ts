@@ -2,7 +2,7 @@
  * Every fused WGSL kernel against the reference kernel on TF.js's plain backend. Where inputs are small integers all
  * arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit.
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
 import type { Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/fusedKernels.ts';
@@ -101,6 +101,8 @@ const shapes = [
 ] as const;
 
 describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
+  // A software driver on a busy machine takes its time to compile.
+  vi.setConfig({ testTimeout: 240_000 });
   beforeAll(() => startBackend('webgpu'));
 
   describe('topKEncode', () => {
