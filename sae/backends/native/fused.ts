@@ -174,7 +174,7 @@ export function nativeFusedKernels(
               latents,
               2 * limit,
               Math.ceil(sampled / sample),
-              Number(screening),
+              screening(),
             );
       if (count >= 0) {
         const { entries, rowStart, indices, values } = list(rows, latents, count);

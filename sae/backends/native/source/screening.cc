@@ -197,7 +197,7 @@ void exact_dots(const float* x, const float* w, int64_t d, const int32_t* latent
 bool screens(int32_t asked, int64_t rows, int64_t d, int64_t latents, int64_t expected) {
   if (!LAZYSCOPE_PAIRS || asked == Screening::never || rows <= gemm::FEW) return false;
   if (asked == Screening::always) return true;
-  if (rows < 64 || d < 192 || latents < std::max<int64_t>(4096, 40 * expected)) return false;
+  if (rows < 64 || d < 192 || latents < std::max<int64_t>(4096, 32 * expected)) return false;
   if (resting.load(std::memory_order_relaxed) <= 0) return true;
   resting.fetch_sub(1, std::memory_order_relaxed);
   return false;
