@@ -299,6 +299,7 @@ int main() {
     language_model();
     autoencoders();
     firing();
+    top_pairs();
   }
   // Two callers at once: the second runs on its own thread.
   std::thread other(products);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "functions.h"
+#include "fusedRows.h"
 #include "pool.h"
 
 namespace lazyscope {
@@ -12,14 +13,6 @@ namespace {
 constexpr int64_t chunk = 64;
 constexpr int vectors = chunk / W;
 constexpr int maxLevels = 16;
-
-inline bool any(ivec mask) {
-  uint64_t words[sizeof(ivec) / 8];
-  std::memcpy(words, &mask, sizeof(mask));
-  uint64_t all = 0;
-  for (uint64_t word : words) all |= word;
-  return all != 0;
-}
 
 inline int32_t total(ivec v) {
   int32_t s = 0;
@@ -54,7 +47,7 @@ void count_columns(const Block& b, int64_t first) {
       const vec bar = lanes == W ? load(b.bar + i) : load_part(b.bar + i, lanes);
       // A true lane is −1; the missing lanes of a last vector have gate 0 and never fire.
       const ivec on = g != 0.0f;
-      if (!any(on)) continue;
+      if (mask_bits(on) == 0) continue;
       const vec magnitude = abs(x);
       here -= on;
       fired[v] -= on;
@@ -65,7 +58,7 @@ void count_columns(const Block& b, int64_t first) {
         if (e == b.neuronLevel) firedAt[v] -= above;
       }
       const ivec news = (magnitude > bar) & on;
-      if (any(news))
+      if (mask_bits(news) != 0)
         for (int64_t lane = 0; lane < lanes; lane++)
           if (news[lane]) over[found++] = int32_t(row * b.neurons + i + lane);
     }

@@ -6,11 +6,8 @@
 #include <cmath>
 #include <memory>
 
+#include "fusedRows.h"
 #include "gemm.h"
-
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
 
 namespace lazyscope {
 namespace {
@@ -50,17 +47,15 @@ void insert(const Lists& lists, int64_t owner, int64_t index, float score) {
   }
   scores[at] = score;
   indices[at] = static_cast<int32_t>(index);
-  lists.bar[owner] = scores[lists.kept - 1] - TIE;
+  // Others look at the bars of columns while they are raised.
+  const float bar = scores[lists.kept - 1] - TIE;
+  __atomic_store(lists.bar + owner, &bar, __ATOMIC_RELAXED);
 }
 
-inline bool any(ivec mask) {
-#if defined(__AVX__) && !defined(__AVX512F__)
-  return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
-#else
-  int32_t all = 0;
-  for (int i = 0; i < W; i++) all |= mask[i];
-  return all != 0;
-#endif
+inline float current(const float* bar) {
+  float value;
+  __atomic_load(bar, &value, __ATOMIC_RELAXED);
+  return value;
 }
 
 // Held for the few instructions of an insertion: waiting costs less than a queue would.
@@ -96,16 +91,18 @@ void lazyscope_top_pairs(const float* a, int64_t first, int64_t rows, const floa
   auto pick = [&](int64_t row, int count, int64_t column, int width, const float* tile) {
     vec offset[NV];
     for (int v = 0; v < NV; v++) offset[v] = load(column_offset + column + v * W);
+    // Another thread may be raising the bars: an old one lets through what the insertion turns away.
+    float bars[NR];
+    for (int j = 0; j < NR; j++) bars[j] = current(column_bar + column + j);
     for (int i = 0; i < count; i++, tile += NR) {
       const int64_t owner = first + row + i;
       const vec bar = broadcast(row_bar[owner]), mine = broadcast(row_offset[owner]);
       ivec hit{};
       for (int v = 0; v < NV; v++) {
         const vec value = *(const vec*)(tile + v * W);
-        // Another thread may be raising the bar: an old one lets through what the insertion turns away.
-        hit |= (value - offset[v] > bar) | (value - mine > load(column_bar + column + v * W));
+        hit |= (value - offset[v] > bar) | (value - mine > load(bars + v * W));
       }
-      if (!any(hit)) continue;
+      if (mask_bits(hit) == 0) continue;
       for (int j = 0; j < width; j++) {
         const float value = tile[j] - column_offset[column + j];
         if (value > row_bar[owner]) {
@@ -113,9 +110,10 @@ void lazyscope_top_pairs(const float* a, int64_t first, int64_t rows, const floa
           insert(by_row, owner, column + j, value);
         }
         const float offer = tile[j] - row_offset[owner];
-        if (!(offer > column_bar[column + j])) continue;
+        if (!(offer > bars[j])) continue;
         locks.lock(column / NR);
-        if (offer > column_bar[column + j]) insert(by_column, column + j, owner, offer);
+        if (offer > current(column_bar + column + j)) insert(by_column, column + j, owner, offer);
+        bars[j] = current(column_bar + column + j);
         locks.unlock(column / NR);
       }
     }
