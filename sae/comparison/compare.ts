@@ -4,10 +4,10 @@
  */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { modelChecksum } from '../activations/modelChecksum.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
+import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
@@ -265,11 +265,7 @@ async function checkSwap(
       'bad_input',
       `Latents that read '${runB.config.hook}' can't stand in at '${runA.config.hook}': swap between runs of one hook point.`,
     );
-  if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
-    throw new LazyscopeError(
-      'bad_input',
-      `Run '${runA.name}' was trained on '${capture.manifest.model.name}', whose files differ from '${model.folder}': give that model.`,
-    );
+  await checkTrainedOn(model, runA.name, capture);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
       'bad_input',

@@ -28,11 +28,7 @@ export async function openDictionary(
 ): Promise<OpenedDictionary> {
   const { config } = await readManifest(store.runManifest(run), runManifestSchema);
   const capture = await openCapture(store, config.capture);
-  if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
-    throw new LazyscopeError(
-      'bad_input',
-      `Run '${run}' was trained on '${capture.manifest.model.name}', whose files differ from '${model.folder}': give that model.`,
-    );
+  await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -56,4 +52,13 @@ export async function openDictionary(
       capture.close();
     },
   };
+}
+
+/** Throws `bad_input` when the capture that a run learnt from was made with another model. */
+export async function checkTrainedOn(model: LanguageModel, run: string, capture: Capture): Promise<void> {
+  if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' was trained on '${capture.manifest.model.name}', whose files differ from '${model.folder}': give that model.`,
+    );
 }

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
@@ -12,33 +11,18 @@ import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { loadLanguageModel } from './loadLanguageModel.ts';
 import { tokenizeCorpus } from './tokenizeCorpus.ts';
 import type { Corpus } from './tokenizeCorpus.ts';
-import { trainLanguageModel } from './trainLanguageModel.ts';
+import { toyTraining, type ToyTraining } from './toyTraining.ts';
 
 let root: string;
 let corpus: Corpus;
+let train: ToyTraining['train'];
+let toy: ToyTraining;
 beforeAll(async () => {
   await startBackend('auto');
-  root = mkdtempSync(join(tmpdir(), 'lazyscope-lm-'));
-  corpus = await tokenizeCorpus({
-    text: join(import.meta.dirname, 'fixtures/text.txt'),
-    folder: join(root, 'corpus'),
-    vocabularySize: 280,
-  });
+  toy = await toyTraining();
+  ({ root, corpus, train } = toy);
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-const tiny: Partial<LanguageModelTraining> = {
-  d: 16, layers: 1, heads: 2, neurons: 24, contextLength: 16, batchSize: 4, steps: 24, warmupSteps: 4,
-  learningRate: 1e-2, validationFraction: 0.05, validationSequences: 4, validateEvery: 12, logEvery: 4, dtype: 'F32',
-}; // prettier-ignore
-const train = (name: string, config: Partial<LanguageModelTraining> = {}, options: object = {}) =>
-  trainLanguageModel({
-    corpus,
-    folder: join(root, name),
-    config: { ...tiny, ...config },
-    environment: { backend: 'cpu' },
-    ...options,
-  });
+afterAll(() => toy.remove());
 const weights = (name: string) => readFileSync(join(root, name, 'model.safetensors'));
 
 test.each([

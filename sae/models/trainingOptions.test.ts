@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
@@ -10,38 +9,22 @@ import { ActivationPenalty } from './activationPenalty.ts';
 import { taskStreams } from './corpusBatches.ts';
 import { blockHook } from './hookPoints.ts';
 import { l1CoefficientAt, parseLanguageModelTraining } from './languageModelTraining.ts';
-import type { LanguageModelTraining, Observation } from './languageModelTraining.ts';
+import type { Observation } from './languageModelTraining.ts';
 import { loadLanguageModel } from './loadLanguageModel.ts';
 import { orthonormal } from './lsuv.ts';
-import { tokenizeCorpus } from './tokenizeCorpus.ts';
 import type { Corpus } from './tokenizeCorpus.ts';
-import { trainLanguageModel } from './trainLanguageModel.ts';
+import { tinyTraining, toyTraining, type ToyTraining } from './toyTraining.ts';
 
 let root: string;
 let corpus: Corpus;
+let train: ToyTraining['train'];
+let toy: ToyTraining;
 beforeAll(async () => {
   await startBackend('auto');
-  root = mkdtempSync(join(tmpdir(), 'lazyscope-options-'));
-  corpus = await tokenizeCorpus({
-    text: join(import.meta.dirname, 'fixtures/text.txt'),
-    folder: join(root, 'corpus'),
-    vocabularySize: 280,
-  });
+  toy = await toyTraining({ layers: 2 });
+  ({ root, corpus, train } = toy);
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-const tiny: Partial<LanguageModelTraining> = {
-  d: 16, layers: 2, heads: 2, neurons: 24, contextLength: 16, batchSize: 4, steps: 24, warmupSteps: 4,
-  learningRate: 1e-2, validationFraction: 0.05, validationSequences: 4, validateEvery: 12, logEvery: 4, dtype: 'F32',
-}; // prettier-ignore
-const train = (name: string, config: Partial<LanguageModelTraining> = {}, options: object = {}) =>
-  trainLanguageModel({
-    corpus,
-    folder: join(root, name),
-    config: { ...tiny, ...config },
-    environment: { backend: 'cpu' },
-    ...options,
-  });
+afterAll(() => toy.remove());
 const record = (name: string) =>
   JSON.parse(readFileSync(join(root, name, 'training.json'), 'utf8')) as {
     curve: { loss: number }[];
@@ -65,7 +48,7 @@ async function firing(name: string) {
 describe('ProSparse', () => {
   test('λ is 0 at first, then rises in stages along sines to its end', () => {
     const training = parseLanguageModelTraining({
-      ...tiny,
+      ...tinyTraining,
       steps: 1000,
       l1Coefficient: 8,
       l1Stages: 4,

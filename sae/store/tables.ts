@@ -43,6 +43,16 @@ export const stabilityColumns = {
   stability: 'DOUBLE',
 } as const satisfies TableDefinition;
 
+/** A stretch of a text around a peak. */
+const stretchColumns = {
+  context: 'INTEGER',
+  /** Position of the peak in its context, and of the first token shown. */
+  position: 'INTEGER',
+  start: 'INTEGER',
+  tokens: 'INTEGER[]',
+  activations: 'FLOAT[]',
+} as const satisfies TableDefinition;
+
 /** seed-<n>/examples.parquet: stretches of held-out text around an activation. */
 export const exampleColumns = {
   latent: 'INTEGER',
@@ -51,12 +61,7 @@ export const exampleColumns = {
   rank: 'INTEGER',
   /** Activation at the peak. */
   activation: 'DOUBLE',
-  context: 'INTEGER',
-  /** Position of the peak in its context, and of the first token shown. */
-  position: 'INTEGER',
-  start: 'INTEGER',
-  tokens: 'INTEGER[]',
-  activations: 'FLOAT[]',
+  ...stretchColumns,
 } as const satisfies TableDefinition;
 
 /** seed-<n>/loadings.parquet: the neurons that write along a latent's decoder row, strongest first. */
@@ -141,12 +146,7 @@ export const sparsityExampleColumns = {
   rank: 'INTEGER',
   /** a at the peak. */
   activation: 'DOUBLE',
-  context: 'INTEGER',
-  /** Position of the peak in its context, and of the first token shown. */
-  position: 'INTEGER',
-  start: 'INTEGER',
-  tokens: 'INTEGER[]',
-  activations: 'FLOAT[]',
+  ...stretchColumns,
 } as const satisfies TableDefinition;
 
 /** sparsity/<name>/curves.parquet: CETT against sparsity, per layer. */

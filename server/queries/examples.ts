@@ -8,9 +8,7 @@ import type { Dictionary } from '../contract/tokens.ts';
 import { integersFrom, listParameter } from './listParameter.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
-const rowSchema = z.object({
-  latent: z.number(),
-  band: z.string(),
+export const exampleSchema = z.object({
   rank: z.number(),
   activation: z.number(),
   context: z.number(),
@@ -19,6 +17,7 @@ const rowSchema = z.object({
   tokens: z.array(z.number()),
   activations: z.array(z.number()),
 });
+const rowSchema = exampleSchema.extend({ latent: z.number(), band: z.string() });
 
 /** `top` first, then quantile-4 … quantile-0, each by rank. */
 export async function examplesByBand(
@@ -64,7 +63,7 @@ export async function topExamples(
   );
 }
 
-function exampleOf(row: z.infer<typeof rowSchema>, tokens: TokenReader): Example {
+export function exampleOf(row: z.infer<typeof exampleSchema>, tokens: TokenReader): Example {
   const { rank, activation, context, position, start, activations } = row;
   return { rank, activation, context, position, start, tokens: tokens.texts(row.tokens), activations };
 }

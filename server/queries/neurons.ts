@@ -7,6 +7,7 @@ import type { ServerContext } from '../context.ts';
 import type { Example } from '../contract/features.ts';
 import type { NeuronDetail, NeuronFeature, NeuronInput } from '../contract/sparsity.ts';
 import { modelOfRun, runManifests } from './dictionaries.ts';
+import { exampleOf, exampleSchema } from './examples.ts';
 import { neuronSchema, reportOf } from './sparsity.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
@@ -47,16 +48,6 @@ export async function getNeuron(server: ServerContext, input: NeuronInput): Prom
   };
 }
 
-const exampleSchema = z.object({
-  rank: z.number(),
-  activation: z.number(),
-  context: z.number(),
-  position: z.number(),
-  start: z.number(),
-  tokens: z.array(z.number()),
-  activations: z.array(z.number()),
-});
-
 async function neuronExamples(
   { store }: ServerContext,
   { name, layer, neuron }: NeuronInput,
@@ -68,10 +59,7 @@ async function neuronExamples(
     'SELECT * FROM read_parquet($path) WHERE layer = $layer AND neuron = $neuron ORDER BY rank',
     { path, layer, neuron },
   );
-  return rows.map((cells) => {
-    const { tokens: ids, ...row } = exampleSchema.parse(cells);
-    return { ...row, tokens: tokens.texts(ids) };
-  });
+  return rows.map((cells) => exampleOf(exampleSchema.parse(cells), tokens));
 }
 
 const loadingSchema = z.object({
