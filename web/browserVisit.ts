@@ -50,7 +50,7 @@ export class BrowserVisit {
       // Chromium's own advice about a style sheet fetched ahead is about the machine's speed.
       const advice = message.text().includes('was preloaded using link preload');
       if (['error', 'warning'].includes(message.type()) && !advice)
-        this.#troubles.push(`console: ${message.text()}`);
+        this.#troubles.push(`console: ${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => this.#troubles.push(`page error: ${error.message}`));
     page.on('requestfailed', (request) => {

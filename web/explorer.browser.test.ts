@@ -420,6 +420,11 @@ describe.skipIf(!hasChromium)(
       expect(await page.evaluate(pageFaults)).toEqual([]);
     });
 
+    test('the icon is there too by the name that browsers ask for by themselves', async () => {
+      const answer = await fetch(`${server.url}/favicon.ico`);
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/svg+xml']);
+    });
+
     /** A seed of a run that was compared with itself: an evaluated, indexed one. */
     function stableRun(): RunRow {
       const row =

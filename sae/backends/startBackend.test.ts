@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tf } from '../tensor/tf.ts';
 import { findCompiler } from './native/compiler.ts';
 import { probeBackends, startBackend, type BackendChoice } from './startBackend.ts';
@@ -93,11 +93,16 @@ describe.skipIf(!compiler)('buffers of the native backend', () => {
   beforeEach(() => startBackend('native'));
 
   test('are reused once a tensor is disposed', () => {
-    const first = tf.exp(tf.zeros([1000]));
-    first.dispose();
-    const before = process.memoryUsage().arrayBuffers;
-    for (let i = 0; i < 500; i++) tf.tidy(() => void tf.exp(tf.zeros([100_000])));
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * 400_000);
+    const x = tf.zeros([100_000]);
+    tf.exp(x).dispose();
+    const allocated = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    for (let i = 0; i < 50; i++) tf.exp(x).dispose();
+    expect(allocated).not.toHaveBeenCalled();
+    const kept = tf.exp(x);
+    tf.exp(x).dispose();
+    expect(allocated).toHaveBeenCalledTimes(1);
+    allocated.mockRestore();
+    tf.dispose([x, kept]);
   });
 
   test('are not reused while their reader may hold them', () => {
