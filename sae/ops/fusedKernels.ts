@@ -124,7 +124,10 @@ export interface FusedKernels {
    * positive are 0, lowest latents first). `among` (ascending) restricts the choice to those latents.
    */
   topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries;
-  /** Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. */
+  /**
+   * Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. An entry that does not fire
+   * (z ≤ θ) is there for the threshold's gradient, which asks only that it is in the window: its value may be θ.
+   */
   thresholdEncode(x: Tensor2D, encoder: Encoder, selection: ThresholdSelection): Entries;
 
   // The three products of a sparse [batch, latents] matrix S. Each one's gradient is made of the others.

@@ -69,6 +69,29 @@ function training(architecture: string, activity: string): Subject {
   };
 }
 
+/** As training begins: a matrix, for us as for them, where nothing is sparse. Theirs takes as long whatever fires. */
+function early(architecture: string): Subject {
+  return {
+    title: `A training step of ${architecture} while half the latents fire: d = 768, 12,288 latents, batch 2,048, float32`,
+    unit: 'ms',
+    higherIsBetter: false,
+    ours: async (runners) => ({
+      Lazyscope: (
+        await runners.lazyscope<TrainDocument>(
+          'train', '--arch', architecture, ...sizes, ...stepsOf(runners), '--l0', '6144',
+        )
+      ).stepMs,
+    }), // prettier-ignore
+    theirs: async (runners) => {
+      const { peers } = await runners.python<{ peers: Record<string, { stepMs: number }> }>('benchTraining.py', [
+        '--arch', architecture, ...sizes, ...stepsOf(runners), '--warmup', '1',
+        ...['SAELens', 'by hand, dense', 'by hand, dense, compiled'].flatMap((peer) => ['--peer', peer]),
+      ]); // prettier-ignore
+      return figures(peers, ({ stepMs }) => stepMs);
+    },
+  };
+}
+
 const seeds: Subject = {
   title: 'Four seeds of TopK together against one',
   unit: 'ms',
@@ -166,6 +189,8 @@ export const subjects: Record<string, Subject> = {
   topk: training('topk', 'k = 32'),
   relu: training('relu', 'L0 ≈ 64'),
   jumprelu: training('jumprelu', 'L0 ≈ 64'),
+  'relu-early': early('relu'),
+  'jumprelu-early': early('jumprelu'),
   seeds,
   gemm: product('[1024, 768] × [768, 8192]', 0, async ({ lazyscope }) => ({
     Lazyscope: (await lazyscope<{ gemmGflops: number }>('gemm')).gemmGflops,

@@ -193,8 +193,8 @@ describe('thresholdEncode', () => {
     const found = native.thresholdEncode(x, e, { threshold, bandwidth: 0.5 });
     if (found.kind !== 'sparse') throw new Error('expected a list');
     const { indices, values, rowStart } = arrays(found);
-    expect(values.every((z) => z > 0.75)).toBe(true);
-    expect(values.some((z) => z < 1)).toBe(true);
+    // Those in the window that don't fire are at θ.
+    expect(Math.min(...values)).toBe(1);
     for (let b = 0; b < 300; b++) {
       const own = indices.slice(rowStart[b], rowStart[b + 1]);
       expect(own).toEqual([...own].sort((p, q) => p - q));

@@ -157,18 +157,19 @@ export function nativeFusedKernels(
       const [latents] = encoder.wEnc.shape;
       const denseAbove =
         options.denseAbove === 'measured' ? measuredDenseAbove(d, latents) : options.denseAbove;
-      const lower = threshold && floats(threshold).map((theta) => theta - bandwidth / 2);
+      const theta = maybe(threshold);
       const from = [floats(x), ...encoderArrays(encoder)] as const;
       const sample = Math.min(rows, sampledRows);
       const limit = Math.ceil(denseAbove * rows * latents);
-      const sampled = call.thresholdCount(...from, lower, sample, d, latents);
+      const sampled = call.thresholdCount(...from, theta, bandwidth, sample, d, latents);
       // The list may hold more than the sample promised; past twice the limit the matrix takes over after all.
       const count =
         sampled > denseAbove * sample * latents
           ? -1
           : call.thresholdEncode(
               ...from,
-              lower,
+              theta,
+              bandwidth,
               rows,
               d,
               latents,
@@ -319,14 +320,14 @@ function bindFunctions(library: NativeLibrary) {
     >(
       `void lazyscope_topk_encode(${encoder}, const int32_t* among, int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t screening, int32_t* indices, float* values)`,
     ),
-    thresholdCount: library.bind<[...EncoderArgs, Floats, number, number, number], number>(
-      `int64_t lazyscope_threshold_count(${encoder}, const float* lower, int64_t rows, int64_t d, int64_t latents)`,
+    thresholdCount: library.bind<[...EncoderArgs, Floats, number, number, number, number], number>(
+      `int64_t lazyscope_threshold_count(${encoder}, const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents)`,
     ),
     thresholdEncode: library.bind<
-      [...EncoderArgs, Floats, number, number, number, number, number, number],
+      [...EncoderArgs, Floats, number, number, number, number, number, number, number],
       number
     >(
-      `int64_t lazyscope_threshold_encode(${encoder}, const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit, int64_t expected, int32_t screening)`,
+      `int64_t lazyscope_threshold_encode(${encoder}, const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents, int64_t limit, int64_t expected, int32_t screening)`,
     ),
     thresholdTake: library.bind<[number, Integers, Integers, Floats]>(
       'void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices, float* values)',

@@ -44,8 +44,8 @@ void lazyscope_activation_grad(int32_t, const float*, const float*, float*, int6
 void lazyscope_top_pairs(const float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, const float*, int32_t, int32_t*, float*, float*, float*, int32_t, int32_t*, float*, float*);
 double lazyscope_scaled_batch(float*, int64_t, int64_t, float);
 void lazyscope_topk_encode(const float*, const float*, const float*, const float*, const int32_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t*, float*);
-int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
-int64_t lazyscope_threshold_count(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t);
+int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, float, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
+int64_t lazyscope_threshold_count(const float*, const float*, const float*, const float*, const float*, float, int64_t, int64_t, int64_t);
 void lazyscope_threshold_take(int64_t, int32_t*, int32_t*, float*);
 void lazyscope_dense_encode(const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*);
 void lazyscope_sparse_decode(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, float*);
@@ -229,7 +229,7 @@ static void autoencoders() {
     const double jump[] = {0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1};
     int64_t found[2];
     for (int screening : {0, 2}) {
-      found[screening / 2] = lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, theta, rows, d, latents, rows * latents, 5, screening);
+      found[screening / 2] = lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, theta, 0.1f, rows, d, latents, rows * latents, 5, screening);
       Array<int32_t> own_start(rows + 1, false), index(found[screening / 2], false);
       Array<> z(found[screening / 2]), own_dots(found[screening / 2]);
       lazyscope_threshold_take(rows, own_start, index, z);
@@ -237,9 +237,9 @@ static void autoencoders() {
       lazyscope_sparse_reconstruct(own_start, index, z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, own_dots);
       lazyscope_sparse_update(latents, d, rows, screening, jump, p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold, m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold, v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold, x, theta, own_start, index, z, own_dots, error, nullptr, nullptr, nullptr, nullptr, nullptr);
     }
-    lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, nullptr, rows, d, latents, 1, 5, 2);
+    lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, 1, 5, 2);
     Array<> z(rows * latents), all(rows * latents);
-    lazyscope_threshold_count(x, p.b_dec, p.w_enc, p.b_enc, theta, rows, d, latents);
+    lazyscope_threshold_count(x, p.b_dec, p.w_enc, p.b_enc, theta, 0.1f, rows, d, latents);
     lazyscope_dense_encode(x, p.b_dec, p.w_enc, p.b_enc, rows, d, latents, z);
     lazyscope_dense_firings(z, theta, rows, latents, counts, sums);
     lazyscope_dense_reconstruct(z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, all);

@@ -22,7 +22,7 @@ const float* centred(const float* x, const float* centre, int64_t rows, int64_t 
   return out;
 }
 
-thread_local Buffer<float> bias_buffer, lower_buffer, page_values;
+thread_local Buffer<float> bias_buffer, threshold_buffer, lower_buffer, page_values;
 thread_local Buffer<int32_t> last_buffer, page_latents, page_next, page_row, page_counts;
 thread_local RoundedBuffers rounded_x, rounded_w;
 thread_local BoundBuffers bounds;
@@ -89,9 +89,20 @@ void choose_screened(const float* x, int64_t rows, const Dictionary& of, int64_t
   }
 }
 
-void list_screened(const float* x, int64_t rows, const Dictionary& of, const float* lower, Pages& pages) {
+// Padded to whole tiles. No thresholds are thresholds of 0.
+Window window_of(const float* threshold, float bandwidth, int64_t latents) {
+  float* own = at_least(threshold_buffer, latents + NR);
+  float* lower = at_least(lower_buffer, latents + NR);
+  for (int64_t i = 0; i < latents + NR; i++) {
+    own[i] = threshold && i < latents ? threshold[i] : 0.0f;
+    lower[i] = own[i] - bandwidth / 2;
+  }
+  return {own, lower};
+}
+
+void list_screened(const float* x, int64_t rows, const Dictionary& of, const Window& window, Pages& pages) {
   const RoundedRows xq = round_rows(rounded_x, x, rows, of.d), wq = round_rows(rounded_w, of.w, of.latents, of.d);
-  const ScreenedThreshold select{latent_bounds(bounds, wq, of.b, of.latents, of.d), xq, lower, &pages};
+  const ScreenedThreshold select{latent_bounds(bounds, wq, of.b, of.latents, of.d), xq, window, &pages};
   gemm_tiles(rows, of.latents, xq.depth, {xq.pairs, xq.depth, false}, {wq.pairs, wq.depth, true}, select, Split::rows,
              Arithmetic::pairs);
   if (pages.full()) return;
@@ -145,12 +156,12 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
   });
 }
 
-// Finds every latent with z > lower (lower null: 0). Returns how many there are in all, kept until
-// lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list is then given up). About
-// `expected` of a row are; `screening` is one of Screening.
+// Finds every latent with z > θ − ε/2 (null: θ = 0; ε is the bandwidth); the value of one with z <= θ is θ. Returns how
+// many there are in all, kept until lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list
+// is then given up). About `expected` of a row are; `screening` is one of Screening.
 int64_t lazyscope_threshold_encode(const float* x, const float* centre, const float* w, const float* b,
-                                   const float* lower, int64_t rows, int64_t d, int64_t latents, int64_t limit,
-                                   int64_t expected, int32_t screening) {
+                                   const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents,
+                                   int64_t limit, int64_t expected, int32_t screening) {
   Pages pages;
   pages.limit = limit / (Pages::size - W) + 2 * rows;
   pages.latents = at_least(page_latents, pages.limit * Pages::size);
@@ -160,14 +171,12 @@ int64_t lazyscope_threshold_encode(const float* x, const float* centre, const fl
   pages.counts = at_least(page_counts, pages.limit);
   pages.last = at_least(last_buffer, rows);
   std::fill(pages.last, pages.last + rows, -1);
-  float* low = at_least(lower_buffer, latents + NR);
-  if (lower) std::memcpy(low, lower, latents * sizeof(float));
-  std::fill(lower ? low + latents : low, low + latents + NR, 0.0f);
+  const Window window = window_of(threshold, bandwidth, latents);
   const float* from = centred(x, centre, rows, d);
   if (screens(screening, rows, d, latents, expected)) {
-    list_screened(from, rows, {w, b, latents, d}, low, pages);
+    list_screened(from, rows, {w, b, latents, d}, window, pages);
   } else {
-    const Threshold select{padded(bias_buffer, b, latents), low, &pages};
+    const Threshold select{padded(bias_buffer, b, latents), window, &pages};
     gemm_tiles(rows, latents, d, {from, d, false}, {w, d, true}, select, Split::rows);
   }
   if (pages.full()) return -1;
@@ -200,16 +209,16 @@ void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices
   });
 }
 
-// On how many of the rows' (row, latent) pairs z > lower: what the choice between list and matrix rests on.
+// On how many of the rows' (row, latent) pairs z > θ − ε/2: what the choice between list and matrix rests on.
 int64_t lazyscope_threshold_count(const float* x, const float* centre, const float* w, const float* b,
-                                  const float* lower, int64_t rows, int64_t d, int64_t latents) {
+                                  const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents) {
   std::atomic<int64_t> total{0};
   const float* from = centred(x, centre, rows, d);
+  const Window window = window_of(threshold, bandwidth, latents);
   auto count = [&](int64_t, int n, int64_t column, int columns, const float* tile) {
     int64_t mine = 0;
     for (int i = 0; i < n; i++)
-      for (int j = 0; j < columns; j++)
-        mine += fires(tile[i * NR + j] + b[column + j], lower ? lower[column + j] : 0.0f);
+      for (int j = 0; j < columns; j++) mine += fires(tile[i * NR + j] + b[column + j], window.lower[column + j]);
     total += mine;
   };
   gemm_tiles(rows, latents, d, {from, d, false}, {w, d, true}, count);

@@ -182,7 +182,7 @@ void lazyscope_sparse_firings(const int32_t* indices, const float* values, const
 
 void lazyscope_dense_firings(const float* z, const float* threshold, int64_t rows, int64_t latents, int32_t* counts,
                              float* sums) {
-  parallel_for(0, latents, 128, [&](int64_t first, int64_t last) {
+  parallel_for(0, latents, columns_together, [&](int64_t first, int64_t last) {
     std::fill(counts + first, counts + last, 0);
     std::fill(sums + first, sums + last, 0.0f);
     for (int64_t row = 0; row < rows; row++)

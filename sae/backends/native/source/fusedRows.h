@@ -10,6 +10,9 @@
 
 namespace lazyscope {
 
+// Columns of a matrix that one thread sums down all rows: shorter stretches of a row are over before they are fetched.
+constexpr int64_t columns_together = 512;
+
 // One bit for each lane whose mask is set.
 inline unsigned mask_bits(ivec mask) {
 #if defined(__AVX512F__) && defined(__AVX512DQ__)

@@ -252,7 +252,7 @@ void lazyscope_dense_update(int64_t latents, int64_t d, int64_t rows, int32_t wr
     });
   else
     std::fill(norms, norms + latents, 0.0f);
-  parallel_for(0, latents, 64, [&](int64_t first, int64_t last) {
+  parallel_for(0, latents, columns_together, [&](int64_t first, int64_t last) {
     std::fill(b + first, b + last, 0.0f);
     std::fill(sums + first, sums + last, 0.0f);
     std::fill(theta_gradient + first, theta_gradient + last, 0.0f);

@@ -82,10 +82,8 @@ void transpose_panel(const float* from, int64_t stride, int columns, int64_t dep
   if (columns == NR) {
     for (; l + W <= depth; l += W) {
       for (int v = 0; v < NV; v++) {
-        const float* base = from + v * W * stride + l;
         vec row[W];
-        for (int i = 0; i < W; i++) row[i] = load(base + i * stride);
-        transpose(row);
+        load_transposed([&](int i) { return from + (v * W + i) * stride + l; }, row);
         for (int i = 0; i < W; i++) *(vec*)(out + (l + i) * NR + v * W) = row[i];
       }
     }

@@ -93,41 +93,56 @@ struct ScreenedTopK {
   }
 };
 
-// Lists every latent whose upper bound exceeds its threshold.
+// Lists every latent whose upper bound exceeds θ − ε/2. Those that are sure to lie between it and θ are done with.
 struct ScreenedThreshold {
   LatentBounds bounds;
   RoundedRows x;
-  const float* lower;  // θ − ε/2, padded
+  Window window;
   Pages* pages;
+
+  static constexpr float unknown = -std::numeric_limits<float>::infinity();
 
   void operator()(int64_t first, int rows, int64_t column, int columns, const float* tile) const {
     if (pages->full()) return;
     for (int v = 0; v < NV; v++, column += W, columns -= W) {
       const Screen screen(bounds, column);
-      const vec limit = load(lower + column);
+      const vec limit = load(window.lower + column), threshold = load(window.threshold + column);
       const unsigned real = real_lanes(columns);
       for (int i = 0; i < rows; i++) {
         const int64_t row = first + i;
         const vec z = screen.pre_activation(tile + i * NR + v * W, x.inverse[row]);
-        const unsigned bits = mask_bits(~(ivec)(z + screen.bound(x.norm[row], x.residual[row]) <= limit)) & real;
-        if (bits) pages->add(row, bits, (ivec)z, lanes + int32_t(column));
+        const vec bound = screen.bound(x.norm[row], x.residual[row]);
+        const unsigned bits = mask_bits(~(ivec)(z + bound <= limit)) & real;
+        if (!bits) continue;
+        const ivec within = (z + bound <= threshold) & (z - bound > limit);
+        pages->add(row, bits, (ivec)(within ? threshold : broadcast(unknown)), lanes + int32_t(column));
       }
     }
   }
 
-  // The page's pre-activations in floats; what is not above its threshold goes.
+  // The page's unknown pre-activations in floats; what is not above θ − ε/2 goes.
   void settle(int64_t page, const float* of_row, const float* w, int64_t d) const {
     int32_t* latent = pages->latents + page * Pages::size;
     float* value = pages->values + page * Pages::size;
     const int32_t count = pages->counts[page];
-    exact_dots(of_row, w, d, latent, count, value);
-    int32_t to = 0;
+    int32_t sought[Pages::size];
+    float found[Pages::size];
+    int32_t most = 0, next = 0, to = 0;
+    for (int32_t i = 0; i < count; i++)
+      if (value[i] == unknown) sought[most++] = latent[i];
+    exact_dots(of_row, w, d, sought, most, found);
     for (int32_t i = 0; i < count; i++) {
-      const float z = value[i] + bounds.bias[latent[i]];
-      const bool above = !(z <= lower[latent[i]]);
-      value[to] = z;
-      latent[to] = latent[i];
-      to += above;
+      const int32_t l = latent[i];
+      bool listed = true;
+      float known = value[i];
+      if (known == unknown) {
+        const float z = found[next++] + bounds.bias[l];
+        listed = !(z <= window.lower[l]);
+        known = Window::listed(z, window.threshold[l]);
+      }
+      value[to] = known;
+      latent[to] = l;
+      to += listed;
     }
     pages->counts[page] = to;
   }

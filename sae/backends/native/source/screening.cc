@@ -88,28 +88,6 @@ Rounded round_row(const float* v, int64_t d, int16_t* out) {
   return {1 / scale, norm, std::sqrt(sum(off) + rest) / scale * slack};
 }
 
-// block[i] = element j + i of each of W rows.
-inline void load_transposed(const float* const* rows, int64_t j, vec* block) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
-  // Halves of two rows a vector, so that the rest happens within halves.
-  for (int half = 0; half < 2; half++) {
-    __m256 pair[4];
-    for (int i = 0; i < 4; i++)
-      pair[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + j + 4 * half)),
-                                     _mm_loadu_ps(rows[i + 4] + j + 4 * half), 1);
-    const __m256 low01 = _mm256_unpacklo_ps(pair[0], pair[1]), high01 = _mm256_unpackhi_ps(pair[0], pair[1]);
-    const __m256 low23 = _mm256_unpacklo_ps(pair[2], pair[3]), high23 = _mm256_unpackhi_ps(pair[2], pair[3]);
-    block[4 * half] = (vec)_mm256_shuffle_ps(low01, low23, 0x44);
-    block[4 * half + 1] = (vec)_mm256_shuffle_ps(low01, low23, 0xee);
-    block[4 * half + 2] = (vec)_mm256_shuffle_ps(high01, high23, 0x44);
-    block[4 * half + 3] = (vec)_mm256_shuffle_ps(high01, high23, 0xee);
-  }
-#else
-  for (int i = 0; i < W; i++) block[i] = load(rows[i] + j);
-  transpose(block);
-#endif
-}
-
 // Some vectors of latents at a time, so that their chains run side by side.
 template <int GROUPS>
 void exact_groups(const float* x, const float* const* rows, int64_t d, float* out) {
@@ -119,7 +97,7 @@ void exact_groups(const float* x, const float* const* rows, int64_t d, float* ou
 #pragma GCC unroll 4
     for (int g = 0; g < GROUPS; g++) {
       vec block[W];
-      load_transposed(rows + g * W, j, block);
+      load_transposed([&](int i) { return rows[g * W + i] + j; }, block);
       for (int i = 0; i < W; i++) total[g] = multiply_add(broadcast(x[j + i]), block[i], total[g]);
     }
   for (; j < d; j++)

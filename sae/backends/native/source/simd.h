@@ -81,4 +81,27 @@ inline void transpose(vec* rows) {
   }
 }
 
+// block[i] = element i of each of W rows, `row(i)` where the i-th begins.
+template <class Row>
+inline void load_transposed(Row row, vec* block) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  // Halves of two rows a vector, so that the rest happens within halves.
+  for (int half = 0; half < 2; half++) {
+    __m256 pair[4];
+    for (int i = 0; i < 4; i++)
+      pair[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row(i) + 4 * half)),
+                                     _mm_loadu_ps(row(i + 4) + 4 * half), 1);
+    const __m256 low01 = _mm256_unpacklo_ps(pair[0], pair[1]), high01 = _mm256_unpackhi_ps(pair[0], pair[1]);
+    const __m256 low23 = _mm256_unpacklo_ps(pair[2], pair[3]), high23 = _mm256_unpackhi_ps(pair[2], pair[3]);
+    block[4 * half] = (vec)_mm256_shuffle_ps(low01, low23, 0x44);
+    block[4 * half + 1] = (vec)_mm256_shuffle_ps(low01, low23, 0xee);
+    block[4 * half + 2] = (vec)_mm256_shuffle_ps(high01, high23, 0x44);
+    block[4 * half + 3] = (vec)_mm256_shuffle_ps(high01, high23, 0xee);
+  }
+#else
+  for (int i = 0; i < W; i++) block[i] = load(row(i));
+  transpose(block);
+#endif
+}
+
 }  // namespace lazyscope

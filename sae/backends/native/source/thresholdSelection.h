@@ -42,23 +42,34 @@ struct Pages {
   }
 };
 
+// θ, and θ − ε/2, above which a pre-activation is listed [latents, padded]. An entry that does not fire is there only to
+// be counted in its threshold's gradient: its value is θ, so that none need be found out.
+struct Window {
+  const float *threshold, *lower;
+
+  // The value of an entry.
+  static vec listed(vec z, vec threshold) { return z <= threshold ? threshold : z; }
+  static float listed(float z, float threshold) { return z <= threshold ? threshold : z; }
+};
+
 struct Threshold {
-  const float* bias;   // padded
-  const float* lower;  // θ − ε/2, padded
+  const float* bias;  // padded
+  Window window;
   Pages* pages;
 
   void operator()(int64_t row, int rows, int64_t column, int columns, const float* tile) const {
     if (pages->full()) return;
-    vec shift[NV], limit[NV];
+    vec shift[NV], limit[NV], threshold[NV];
     for (int v = 0; v < NV; v++) {
       shift[v] = load(bias + column + v * W);
-      limit[v] = load(lower + column + v * W);
+      limit[v] = load(window.lower + column + v * W);
+      threshold[v] = load(window.threshold + column + v * W);
     }
     for (int i = 0; i < rows; i++, row++)
       for (int v = 0; v < NV; v++) {
         const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
         const unsigned bits = mask_bits(~(ivec)(z <= limit[v])) & real_lanes(columns - v * W);
-        if (bits) pages->add(row, bits, (ivec)z, lanes + int32_t(column + v * W));
+        if (bits) pages->add(row, bits, (ivec)Window::listed(z, threshold[v]), lanes + int32_t(column + v * W));
       }
   }
 };
