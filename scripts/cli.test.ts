@@ -21,12 +21,14 @@ afterAll(async () => {
 });
 
 /** `lazyscope …args` on the fixture store. */
-function lazyscope(...args: string[]) {
+const lazyscope = (...args: string[]) => lazyscopeWith({}, ...args);
+function lazyscopeWith(environment: Record<string, string>, ...args: string[]) {
   const own = args.some((arg) => arg === '--help' || arg.startsWith('--data='));
   const common = own ? [] : ['--data', store.root];
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, ...common], {
     encoding: 'utf8',
     timeout: 170_000,
+    env: { ...process.env, ...environment },
   });
   return { status, stdout, stderr };
 }
@@ -252,6 +254,24 @@ describe('what works', () => {
     expect(backends.find(({ name }) => name === 'cpu')?.works).toBe(true);
     expect(backends.filter(({ works }) => !works).every(({ remedy }) => remedy !== undefined)).toBe(true);
     expect(chosen.name).toBe('cpu');
+  });
+
+  test('doctor fails, after its report, when the backend asked for by name does not start', () => {
+    // No Vulkan driver, no webgpu: the same on every machine.
+    const nothing = { VK_DRIVER_FILES: '/nonexistent.json', VK_ICD_FILENAMES: '/nonexistent.json' };
+    for (const format of [['--json'], []]) {
+      const { status, stdout, stderr } = lazyscopeWith(nothing, 'doctor', '--backend=webgpu', ...format);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^lazyscope: Backend webgpu .+\n$/);
+      expect(stdout).toContain('cpu');
+      if (format.length > 0) {
+        const { chosen, problem } = JSON.parse(stdout);
+        expect({ chosen, problem }).toEqual({
+          chosen: null,
+          problem: stderr.slice('lazyscope: '.length, -1),
+        });
+      }
+    }
   });
 
   test('the commands one after another: train, evaluate, index, compare', () => {

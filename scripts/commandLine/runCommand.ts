@@ -46,6 +46,8 @@ export interface Outcome {
   text: string;
   /** What goes on after that was printed, until Ctrl-C. */
   stay?: () => Promise<void>;
+  /** For a command that reports what is wrong: thrown after that was printed, so that scripts see it too. */
+  failure?: LazyscopeError | undefined;
 }
 
 /** Runs the work of a command and ends the process. */
@@ -76,9 +78,10 @@ export async function runCommand(
     startBackend: () => (started ??= startChosen(options, session)),
   };
   try {
-    const { document, text, stay } = await work(session);
+    const { document, text, stay, failure } = await work(session);
     view.end();
     await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    if (failure) throw failure;
     await stay?.();
     view.end();
     process.exit(0);

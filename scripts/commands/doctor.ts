@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
-import { isLazyscopeError } from '../../sae/errors.ts';
+import { isLazyscopeError, type LazyscopeError } from '../../sae/errors.ts';
 import { packageVersion } from '../commandLine/environment.ts';
 import { withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
@@ -36,25 +36,32 @@ export function doctor(): Command {
           `${works ? '✓' : '✗'} ${name.padEnd(11)} ${detail}`,
           ...(works || !remedy ? [] : [`  ${' '.repeat(11)} → ${remedy}`]),
         ]),
-        '',
-        'name' in chosen
-          ? `Commands compute on ${chosen.name} (${chosen.threads} threads): ${chosen.reason}.`
-          : chosen.problem,
+        ...(isLazyscopeError(chosen)
+          ? []
+          : ['', `Commands compute on ${chosen.name} (${chosen.threads} threads): ${chosen.reason}.`]),
       ];
+      const failure = isLazyscopeError(chosen) ? chosen : undefined;
       return {
-        document: { ...machine, data, backends, chosen: 'name' in chosen ? chosen : null },
+        document: {
+          ...machine,
+          data,
+          backends,
+          chosen: failure ? null : chosen,
+          problem: failure?.message ?? null,
+        },
         text: lines.join('\n').replaceAll(/\.\.$/gm, '.'),
+        failure,
       };
     }),
   );
 }
 
-async function chosenBackend({ startBackend }: Session): Promise<StartedBackend | { problem: string }> {
+async function chosenBackend({ startBackend }: Session): Promise<StartedBackend | LazyscopeError> {
   try {
     return await startBackend();
   } catch (error) {
-    // Doctor reports what does not start; only a backend that doesn't exist is a mistake of the caller.
-    if (isLazyscopeError(error) && error.code === 'unavailable') return { problem: error.message };
+    // What does not start fails after the report; a backend that doesn't exist is a mistake of the caller, without one.
+    if (isLazyscopeError(error) && error.code === 'unavailable') return error;
     throw error;
   }
 }
