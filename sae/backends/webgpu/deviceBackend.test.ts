@@ -8,6 +8,7 @@ import { findAdapter, openDevice } from './adapter.ts';
 import { BufferPool } from './bufferPool.ts';
 import { adapterForTests } from './adapterForTests.ts';
 import { createDeviceBackend, type DeviceBackend } from './deviceBackend.ts';
+import { hasOrderedSubgroups } from './subgroups.ts';
 
 const adapter = await adapterForTests();
 const here = dirname(fileURLToPath(import.meta.url));
@@ -103,6 +104,15 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       expect(() => backend.check()).toThrow(/The GPU was lost or refused a command: resume/),
     );
     device.destroy();
+  });
+
+  test('subgroups of the software drivers are neighbouring threads, and used; a device without is told apart', async () => {
+    const found = await findAdapter();
+    if (found.software && found.gpu.features.has('subgroups'))
+      expect(await hasOrderedSubgroups((tf.backend() as DeviceBackend).device)).toBe(true);
+    const plain = await found.gpu.requestDevice();
+    expect(await hasOrderedSubgroups(plain)).toBe(false);
+    plain.destroy();
   });
 
   test("Node's globals are as they were", () => {

@@ -1,6 +1,7 @@
 /**
  * Every fused WGSL kernel against the reference kernel on TF.js's plain backend. Where inputs are small integers all
- * arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit.
+ * arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit. Where the device
+ * has subgroups, every case runs with them and without, to the same bits.
  */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
@@ -11,6 +12,11 @@ import { Random } from '../../tensor/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import { webgpuFusedKernels } from './fused.ts';
+import { Products } from './matMul.ts';
+import { Programs } from './programs.ts';
+import { hasOrderedSubgroups } from './subgroups.ts';
 
 const adapter = await adapterForTests();
 
@@ -50,9 +56,13 @@ class Inputs {
 type Result = Tensor | Computed | ComputedVector<Int32Array | Float32Array> | null;
 type Case = (kernels: FusedKernels, inputs: Inputs) => Record<string, Result>;
 
-async function outputs(backend: 'cpu' | 'webgpu', run: Case): Promise<Record<string, number[] | null>> {
+async function outputs(
+  backend: 'cpu' | 'webgpu',
+  run: Case,
+  table?: FusedKernels | null,
+): Promise<Record<string, number[] | null>> {
   await startBackend(backend);
-  const kernels = fusedKernels();
+  const kernels = table ?? fusedKernels();
   expect(kernels.backend).toBe(backend === 'cpu' ? 'reference' : 'webgpu');
   const made = run(kernels, new Inputs());
   return Object.fromEntries(
@@ -64,10 +74,14 @@ async function outputs(backend: 'cpu' | 'webgpu', run: Case): Promise<Record<str
   );
 }
 
+/** The same kernels through workgroup memory; null where the device has no subgroups that could be used instead. */
+let throughMemory: FusedKernels | null = null;
+
 /** Largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
 async function expectSame(run: Case, tolerance: number): Promise<void> {
   const want = await outputs('cpu', run);
   const got = await outputs('webgpu', run);
+  if (throughMemory) expect(await outputs('webgpu', run, throughMemory)).toEqual(got);
   expect(Object.keys(got)).toEqual(Object.keys(want));
   for (const [name, expected] of Object.entries(want)) {
     const actual = got[name];
@@ -103,7 +117,13 @@ const shapes = [
 describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   // A software driver on a busy machine takes its time to compile.
   vi.setConfig({ testTimeout: 240_000 });
-  beforeAll(() => startBackend('webgpu'));
+  beforeAll(async () => {
+    await startBackend('webgpu');
+    const backend = tf.backend() as DeviceBackend;
+    if (!(await hasOrderedSubgroups(backend.device))) return;
+    const programs = new Programs(backend, { subgroups: false });
+    throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs));
+  });
 
   describe('topKEncode', () => {
     test.each(shapes)(

@@ -5,6 +5,7 @@
  */
 import type { Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
+import { type Collectives, collectiveFunctions } from './kernels/collectives.ts';
 
 /** `read` and `write` are storage: element types in WGSL, `array<…>` around them. */
 export type Binding = readonly [name: string, access: 'read' | 'write', element: string];
@@ -15,23 +16,37 @@ export interface Program {
   readonly bindings: readonly Binding[];
   /** Fields of `u`, 4 bytes each, and their values. */
   readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
-  /** Everything else; entry point `main`. */
-  readonly code: string;
-  /** `enable` directives and the like, before everything. */
-  readonly directives?: string;
+  /** Of a workgroup. */
+  readonly threads: number;
+  /**
+   * What a workgroup is about: the name that its number gets, and how many there are. Left out where a workgroup is not
+   * about one thing; `group` and `groupIndex` are there in any case, and `thread`, its place in the workgroup.
+   */
+  readonly each?: readonly [name: string, count: string];
+  /** The sums over a workgroup that it calls. */
+  readonly collectives?: Collectives;
+  /** Functions, constants and variables outside of the entry point. */
+  readonly functions?: string;
+  /** Of the entry point. */
+  readonly body: string;
+  /** Numbers of 16 bits are among the bindings or in the code. */
+  readonly half?: boolean;
 }
 
 export class Programs {
   readonly #backend: DeviceBackend;
+  readonly #subgroups: boolean;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(backend: DeviceBackend) {
+  /** `subgroups`: whether threads of a subgroup may exchange values, see subgroups.ts. */
+  constructor(backend: DeviceBackend, { subgroups }: { subgroups: boolean }) {
     this.#backend = backend;
+    this.#subgroups = subgroups;
   }
 
   /**
-   * Records one dispatch over `groups` workgroups; one-dimensional ones may exceed the device's limit, see
-   * `workgroupIndex`. `operands` in the order of the bindings.
+   * Records one dispatch over `groups` workgroups; one-dimensional ones may exceed the device's limit and are folded,
+   * see `groupIndex` below. `operands` in the order of the bindings.
    */
   run(
     program: Program,
@@ -82,7 +97,7 @@ export class Programs {
   }
 
   #pipeline(program: Program): GPUComputePipeline {
-    const code = sourceOf(program);
+    const code = sourceOf(program, this.#subgroups);
     const known = this.#pipelines.get(code);
     if (known) return known;
     const { device } = this.#backend;
@@ -110,21 +125,27 @@ export class Programs {
 }
 
 /** The whole WGSL text of a program. */
-export function sourceOf({ directives = '', bindings, uniforms, code }: Program): string {
+export function sourceOf(program: Program, subgroups: boolean): string {
+  const { half = false, bindings, uniforms, threads, each, collectives, functions = '', body } = program;
+  const shared = subgroups && collectives !== undefined;
   const fields = Object.entries(uniforms).map(([name, [type]]) => `${name}: ${type},`);
   const declarations = bindings.map(
     ([name, access, element], i) =>
       `@group(0) @binding(${i}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
   );
-  return [
-    directives,
-    `struct Uniforms { ${fields.join(' ') || 'unused: u32,'} }`,
-    ...declarations,
-    `@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;`,
-    code,
-  ].join('\n');
+  return `${half ? 'enable f16;\n' : ''}${shared ? 'enable subgroups;\n' : ''}
+struct Uniforms { ${fields.join(' ') || 'unused: u32,'} }
+${declarations.join('\n')}
+@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;
+${collectives ? collectiveFunctions(threads, collectives, subgroups) : ''}
+${functions}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32 ${shared ? ', @builtin(subgroup_size) lanes: u32' : ''}) {
+  ${collectives && !shared ? 'let lanes = 1u;' : ''}
+  // The last ones of a folded dispatch may not exist.
+  let groupIndex = group.x + group.y * groups.x;
+  ${each ? `let ${each[0]} = groupIndex;\n  if (${each[0]} >= ${each[1]}) { return; }` : ''}
+${body}
+}`;
 }
-
-/** The number of a workgroup in a dispatch that `run` may have folded into two dimensions; the last ones may not exist. */
-export const workgroupIndex = `
-fn workgroupIndex(id: vec3<u32>, count: vec3<u32>) -> u32 { return id.x + id.y * count.x; }`;

@@ -7,6 +7,7 @@ import { createDeviceBackend } from './deviceBackend.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
+import { hasOrderedSubgroups } from './subgroups.ts';
 
 let started: Promise<Adapter> | undefined;
 
@@ -17,7 +18,7 @@ async function register(): Promise<Adapter> {
   tf.registerBackend('webgpu', () => backend);
   // Dawn crashes when the process ends under a device that is still computing.
   process.once('exit', () => backend.close());
-  const programs = new Programs(backend);
+  const programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(device) });
   const products = new Products(backend, programs);
   registerProducts(products);
   registerFusedKernels(webgpuFusedKernels(backend, programs, products));

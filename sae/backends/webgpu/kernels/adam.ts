@@ -1,6 +1,6 @@
 /** One Adam step (Kingma & Ba, 1412.6980, ε outside of the root), shared by every program that ends in one. */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
-import { type Binding, type Program, workgroupIndex } from '../programs.ts';
+import type { Binding, Program } from '../programs.ts';
 
 /** The moments, and what the gradient is multiplied by first. */
 export function adamBindings({ clipNorm }: AdamSettings): Binding[] {
@@ -40,15 +40,11 @@ export function vectorUpdate(size: { length: number; offset: number }, adam: Ada
     label: 'updateVector',
     bindings: [['gradient', 'read', 'f32'], ['w', 'write', 'f32'], ...adamBindings(adam)],
     uniforms: { length: ['u32', size.length], offset: ['u32', size.offset], ...adamUniforms(adam) },
-    code: `
-${workgroupIndex}
-${adamStep}
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let i = workgroupIndex(group, groups) * 64u + thread;
+    threads: 64,
+    functions: adamStep,
+    body: `
+  let i = groupIndex * 64u + thread;
   if (i >= u.length) { return; }
-  w[i] = adamStep(i, w[i], gradient[u.offset + i] ${adam.clipNorm === null ? '' : '* clip[0]'});
-}`,
+  w[i] = adamStep(i, w[i], gradient[u.offset + i] ${adam.clipNorm === null ? '' : '* clip[0]'});`,
   };
 }

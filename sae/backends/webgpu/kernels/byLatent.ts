@@ -5,8 +5,8 @@
  * A second set of entries (AuxK's) may share the bits: its rows follow those of the first, from the next multiple of
  * 32 on. One latent occurs at most once a row, so a bit leads back to its entry.
  */
-import { type Program, workgroupIndex } from '../programs.ts';
-import { fires, scan, sum } from './scan.ts';
+import type { Program } from '../programs.ts';
+import { fires } from './fires.ts';
 
 const threads = 64;
 
@@ -21,17 +21,12 @@ export function markBits(size: { rows: number; words: number; firstWord: number 
       ['bits', 'write', 'atomic<u32>'],
     ],
     uniforms: { rows: ['u32', rows], words: ['u32', words], firstWord: ['u32', firstWord] },
-    code: `
-${workgroupIndex}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+    threads,
+    each: ['row', 'u.rows'],
+    body: `
   for (var e = rowStart[row] + thread; e < rowStart[row + 1u]; e += ${threads}u) {
     atomicOr(&bits[indices[e] * u.words + u.firstWord + row / 32u], 1u << (row % 32u));
-  }
-}`,
+  }`,
   };
 }
 
@@ -44,19 +39,14 @@ export function countBits(size: { latents: number; words: number }): Program {
       ['counts', 'write', 'u32'],
     ],
     uniforms: { latents: ['u32', size.latents], words: ['u32', size.words] },
-    code: `
-${workgroupIndex}
-${scan(threads)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let latent = workgroupIndex(group, groups);
-  if (latent >= u.latents) { return; }
+    threads,
+    each: ['latent', 'u.latents'],
+    collectives: { scan: true },
+    body: `
   var own = 0u;
   for (var w = thread; w < u.words; w += ${threads}u) { own += countOneBits(bits[latent * u.words + w]); }
-  _ = scan(own, thread);
-  if (thread == 0u) { counts[latent] = scanTotal; }
-}`,
+  _ = scan(own, thread, lanes);
+  if (thread == 0u) { counts[latent] = scanTotal; }`,
   };
 }
 
@@ -87,17 +77,13 @@ export function firingsOf(size: { latents: number; words: number; threshold: boo
       ...(threshold ? [['threshold', 'read', 'f32'] as const] : []),
     ],
     uniforms: { latents: ['u32', latents], words: ['u32', words] },
-    code: `
-${workgroupIndex}
-${scan(threads)}
-${sum(threads)}
+    threads,
+    each: ['latent', 'u.latents'],
+    collectives: { scan: true, sum: threads },
+    functions: `
 ${fires}
-${entryOf}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let latent = workgroupIndex(group, groups);
-  if (latent >= u.latents) { return; }
+${entryOf}`,
+    body: `
   let theta = ${threshold ? 'threshold[latent]' : '0.0'};
   var count = 0u;
   var total = 0.0;
@@ -112,13 +98,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       word &= word - 1u;
     }
   }
-  _ = scan(count, thread);
-  let all = sumOf(total, thread);
+  _ = scan(count, thread, lanes);
+  let all = sumOf(total, thread, lanes);
   if (thread == 0u) {
     counts[latent] = i32(scanTotal);
     sums[latent] = all;
-  }
-}`,
+  }`,
   };
 }
 
@@ -173,9 +158,10 @@ export function fillList(term: FillTerm): Program {
       l1: ['f32', l1],
       bandwidth: ['f32', bandwidth ?? 0],
     },
-    code: `
-${workgroupIndex}
-${scan(threads)}
+    threads,
+    each: ['latent', 'u.latents'],
+    collectives: { scan: true },
+    functions: `
 ${fires}
 ${entryOf}
 fn contribution(row: u32, latent: u32) -> vec4<u32> {
@@ -199,32 +185,26 @@ fn contribution(row: u32, latent: u32) -> vec4<u32> {
   }
   return vec4<u32>(row, bitcast<u32>(select(0.0, scale * z, on)), bitcast<u32>(select(0.0, gradF, on)), bitcast<u32>(gradTheta));`
   }
-}
-
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let latent = workgroupIndex(group, groups);
-  if (latent >= u.latents) { return; }
+}`,
+    body: `
   var before = latentStart[latent];
   // What the terms before this one have written.
   var earlier = 0u;
   for (var w = thread; w < u.firstWord; w += ${threads}u) { earlier += countOneBits(bits[latent * u.words + w]); }
-  _ = scan(earlier, thread);
+  _ = scan(earlier, thread, lanes);
   before += workgroupUniformLoad(&scanTotal);
   for (var start = u.firstWord; start < u.endWord; start += ${threads}u) {
     let w = start + thread;
     var word = 0u;
     if (w < u.endWord) { word = bits[latent * u.words + w]; }
-    var at = before + scan(countOneBits(word), thread);
+    var at = before + scan(countOneBits(word), thread, lanes);
     while (word != 0u) {
       list[at] = contribution(w * 32u + firstTrailingBit(word), latent);
       at++;
       word &= word - 1u;
     }
     before += workgroupUniformLoad(&scanTotal);
-  }
-}`,
+  }`,
   };
 }
 
@@ -240,28 +220,23 @@ export function latentSums(size: { latents: number; secondRows: number; jump: bo
       ...(jump ? [['table', 'read', 'f32'] as const] : []),
     ],
     uniforms: { latents: ['u32', latents], secondRows: ['u32', secondRows] },
-    code: `
-${workgroupIndex}
-${sum(threads)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let latent = workgroupIndex(group, groups);
-  if (latent >= u.latents) { return; }
+    threads,
+    each: ['latent', 'u.latents'],
+    collectives: { sum: threads },
+    body: `
   var own = vec3<f32>(0.0);
   for (var e = latentStart[latent] + thread; e < latentStart[latent + 1u]; e += ${threads}u) {
     let entry = list[e];
     let coefficient = select(0.0, bitcast<f32>(entry.y), entry.x < u.secondRows);
     own += vec3<f32>(bitcast<f32>(entry.z), bitcast<f32>(entry.w), coefficient);
   }
-  let x = sumOf(own.x, thread);
-  let y = sumOf(own.y, thread);
-  let z = sumOf(own.z, thread);
+  let x = sumOf(own.x, thread, lanes);
+  let y = sumOf(own.y, thread, lanes);
+  let z = sumOf(own.z, thread, lanes);
   if (thread == 0u) {
     sums[latent] = x;
     sums[u.latents + latent] = y ${jump ? '* table[latent]' : ''};
     sums[2u * u.latents + latent] = z;
-  }
-}`,
+  }`,
   };
 }

@@ -1,4 +1,4 @@
-import { type Program, workgroupIndex } from '../programs.ts';
+import type { Program } from '../programs.ts';
 
 /** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
 const tile = 64;
@@ -54,20 +54,18 @@ export function product(size: ProductSize): Program {
       strideA: ['u32', a.shared ? 0 : rows * depth],
       strideB: ['u32', b.shared ? 0 : columns * depth],
     },
-    code: `
-${workgroupIndex}
+    threads: 64,
+    functions: `
 var<workgroup> left: array<vec4<f32>, ${(slice * tile) / 4}>;
 var<workgroup> right: array<vec4<f32>, ${(slice * tile) / 4}>;
 
 ${block('a', 'u.rows', { transposed: a.transposed, wide: wideA, centred })}
-${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: false })}
-
-@compute @workgroup_size(8, 8)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_id) local: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: false })}`,
+    body: `
+  let local = vec2<u32>(thread % 8u, thread / 8u);
   let across = (u.columns + ${tile - 1}u) / ${tile}u;
   let tiles = across * ((u.rows + ${tile - 1}u) / ${tile}u);
-  let index = workgroupIndex(group, groups);
+  let index = groupIndex;
   let which = index / tiles;
   if (which >= u.groups) { return; }
   let firstRow = (index % tiles / across) * ${tile}u;
@@ -107,8 +105,7 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
         if (to < u.columns) { c[base + at * u.columns + to] = sums[i][j] ${biased ? '+ bias[to]' : ''}; }
       }
     }
-  }
-}`,
+  }`,
   };
 }
 

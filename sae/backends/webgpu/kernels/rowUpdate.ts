@@ -4,9 +4,8 @@
  * al., 2406.04093, A.1) follow on the spot, on one reading and one writing of the row and its moments.
  */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
-import { type Binding, type Program, workgroupIndex } from '../programs.ts';
+import type { Binding, Program } from '../programs.ts';
 import { adamBindings, adamStep, adamUniforms } from './adam.ts';
-import { sum } from './scan.ts';
 import { threadsFor } from './sparse.ts';
 
 /** Where the gradient row comes from. */
@@ -59,15 +58,11 @@ export function rowUpdate({ latents, d, secondRows }: Size, source: Source, purp
       offset: ['u32', purpose.kind === 'norm' ? purpose.offset : 0],
       ...(adam && adamUniforms(adam)),
     },
-    code: `
-${workgroupIndex}
-${sum(threads)}
-${adam ? adamStep : ''}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let latent = workgroupIndex(group, groups);
-  if (latent >= u.latents) { return; }
+    threads,
+    each: ['latent', 'u.latents'],
+    collectives: { sum: threads },
+    functions: adam ? adamStep : '',
+    body: `
   let base = latent * u.d;
   var g: array<f32, ${columns}>;
   ${reads ? `var row: array<f32, ${columns}>;\n  ${each('row[j] = w[base + column];')}` : ''}
@@ -78,11 +73,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     purpose.kind === 'norm'
       ? `var square = 0.0;
   ${each('square += g[j] * g[j];')}
-  let all = sumOf(square, thread);
+  let all = sumOf(square, thread, lanes);
   if (thread == 0u) { squares[u.offset + latent] = all; }`
       : ''
-  }
-}`,
+  }`,
   };
 }
 
@@ -137,7 +131,7 @@ function gradientRow(source: Source, columns: number, each: Each): string {
       ? ''
       : `var length = 0.0;
   ${each('length += row[j] * row[j];')}
-  let pull = u.l1 * fired / max(sqrt(sumOf(length, thread)), 1e-30);
+  let pull = u.l1 * fired / max(sqrt(sumOf(length, thread, lanes)), 1e-30);
   ${each('g[j] += pull * row[j];')}`
   }`;
 }
@@ -150,7 +144,7 @@ function adamRow({ clipNorm, unitNormDecoder }: AdamSettings, source: Source, ea
       ? `var along = 0.0;
   var square = 0.0;
   ${each('along += g[j] * row[j]; square += row[j] * row[j];')}
-  let parallel = sumOf(along, thread) / max(sumOf(square, thread), 1e-30);
+  let parallel = sumOf(along, thread, lanes) / max(sumOf(square, thread, lanes), 1e-30);
   ${each('g[j] -= parallel * row[j];')}`
       : ''
   }
@@ -159,7 +153,7 @@ function adamRow({ clipNorm, unitNormDecoder }: AdamSettings, source: Source, ea
     unitNorm
       ? `var norm = 0.0;
   ${each('norm += row[j] * row[j];')}
-  norm = max(sqrt(sumOf(norm, thread)), 1e-30);
+  norm = max(sqrt(sumOf(norm, thread, lanes)), 1e-30);
   ${each('row[j] /= norm;')}`
       : ''
   }

@@ -1,6 +1,6 @@
 /** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
-import { type Program, workgroupIndex } from '../programs.ts';
-import { fires, scan } from './scan.ts';
+import type { Program } from '../programs.ts';
+import { fires } from './fires.ts';
 
 /** Threads that share a row, or a list. */
 const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
@@ -27,7 +27,7 @@ export function topKSelect(size: {
   const each = bins / threads;
   const shifts = digits.map((_, i) => 31 - digits.slice(0, i + 1).reduce((sum, bits) => sum + bits, 0));
   const narrowings = shifts.map(
-    (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread);`,
+    (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread, lanes);`,
   );
   return {
     label: 'topKSelect',
@@ -44,9 +44,10 @@ export function topKSelect(size: {
       k: ['u32', k],
       firstRow: ['u32', firstRow],
     },
-    code: `
-${workgroupIndex}
-${scan(threads)}
+    threads,
+    each: ['row', 'u.rows'],
+    collectives: { scan: true },
+    functions: `
 var<workgroup> counters: array<atomic<u32>, ${bins}>;
 var<workgroup> bin: u32;
 var<workgroup> wanted: u32;
@@ -58,7 +59,7 @@ fn rank(bits: u32) -> u32 {
 }
 
 // Narrows the range of the k-th largest by one digit: [prefix, prefix + 2^shift) after it.
-fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32) {
+fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u32) {
   for (var i = thread; i < ${bins}u; i += ${threads}u) { atomicStore(&counters[i], 0u); }
   workgroupBarrier();
   for (var i = thread; i < u.candidates; i += ${threads}u) {
@@ -72,7 +73,7 @@ fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32) {
   let first = ${bins - 1}u - thread * ${each}u;
   var own = 0u;
   for (var i = 0u; i < ${each}u; i++) { own += atomicLoad(&counters[first - i]); }
-  let larger = scan(own, thread);
+  let larger = scan(own, thread, lanes);
   let left = workgroupUniformLoad(&wanted);
   if (larger < left && left <= larger + own) {
     var seen = larger;
@@ -86,13 +87,8 @@ fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32) {
     }
   }
   workgroupBarrier();
-}
-
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+}`,
+    body: `
   let base = row * u.candidates;
   if (thread == 0u) {
     if (u.firstRow + row == 0u) { rowStart[0] = 0; }
@@ -127,7 +123,7 @@ ${narrowings
         own += select(select(0u, 0x10000u, keys[i] == kth), 1u, keys[i] > kth);
       }
     }
-    let packed = scan(own, thread);
+    let packed = scan(own, thread, lanes);
     var at = before + vec2<u32>(packed & 0xffffu, packed >> 16u);
     for (var i = 0u; i < ${run}u; i++) {
       if (first + i < u.candidates) {
@@ -143,8 +139,7 @@ ${narrowings
     }
     let total = workgroupUniformLoad(&scanTotal);
     before += vec2<u32>(total & 0xffffu, total >> 16u);
-  }
-}`,
+  }`,
   };
 }
 
@@ -159,22 +154,17 @@ export function thresholdCount(size: { rows: number; latents: number }): Program
       ['counts', 'write', 'u32'],
     ],
     uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
-    code: `
-${workgroupIndex}
-${scan(threads)}
-${fires}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+    threads,
+    each: ['row', 'u.rows'],
+    collectives: { scan: true },
+    functions: fires,
+    body: `
   var own = 0u;
   for (var i = thread; i < u.latents; i += ${threads}u) {
     own += u32(fires(z[row * u.latents + i], lower[i]));
   }
-  _ = scan(own, thread);
-  if (thread == 0u) { counts[row] = scanTotal; }
-}`,
+  _ = scan(own, thread, lanes);
+  if (thread == 0u) { counts[row] = scanTotal; }`,
   };
 }
 
@@ -191,22 +181,18 @@ export function thresholdFill(size: { rows: number; latents: number }): Program 
       ['values', 'write', 'u32'],
     ],
     uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
-    code: `
-${workgroupIndex}
-${scan(threads)}
-${fires}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+    threads,
+    each: ['row', 'u.rows'],
+    collectives: { scan: true },
+    functions: fires,
+    body: `
   let base = row * u.latents;
   var before = rowStart[row];
   for (var start = 0u; start < u.latents; start += ${threads * run}u) {
     let first = start + thread * ${run}u;
     var own = 0u;
     for (var i = first; i < min(first + ${run}u, u.latents); i++) { own += u32(fires(z[base + i], lower[i])); }
-    var at = before + scan(own, thread);
+    var at = before + scan(own, thread, lanes);
     for (var i = first; i < min(first + ${run}u, u.latents); i++) {
       if (fires(z[base + i], lower[i])) {
         indices[at] = i32(i);
@@ -215,8 +201,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       }
     }
     before += workgroupUniformLoad(&scanTotal);
-  }
-}`,
+  }`,
   };
 }
 
@@ -230,23 +215,21 @@ export function prefixSums(count: number): Program {
       ['starts', 'write', 'u32'],
     ],
     uniforms: { count: ['u32', count] },
-    code: `
-${scan(threads)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(local_invocation_index) thread: u32) {
+    threads,
+    collectives: { scan: true },
+    body: `
   var before = 0u;
   for (var start = 0u; start < u.count; start += ${threads * run}u) {
     let first = start + thread * ${run}u;
     var own = 0u;
     for (var i = first; i < min(first + ${run}u, u.count); i++) { own += counts[i]; }
-    var at = before + scan(own, thread);
+    var at = before + scan(own, thread, lanes);
     for (var i = first; i < min(first + ${run}u, u.count); i++) {
       starts[i] = at;
       at += counts[i];
     }
     before += workgroupUniformLoad(&scanTotal);
   }
-  if (thread == 0u) { starts[u.count] = before; }
-}`,
+  if (thread == 0u) { starts[u.count] = before; }`,
   };
 }

@@ -1,6 +1,6 @@
 /** Products of a sparse [rows, latents] matrix, given as entries, with dense ones: one workgroup a row. */
-import { type Program, workgroupIndex } from '../programs.ts';
-import { fires, sum } from './scan.ts';
+import type { Program } from '../programs.ts';
+import { fires } from './fires.ts';
 
 /** Threads that share the columns of a row. */
 export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
@@ -44,15 +44,11 @@ export function decode(size: {
       threshold: ['u32', threshold ?? 0],
       bias: ['u32', bias ?? 0],
     },
-    code: `
-${workgroupIndex}
-${reconstruct ? sum(threads) : ''}
-${fires}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+    threads,
+    each: ['row', 'u.rows'],
+    collectives: reconstruct ? { sum: threads } : {},
+    functions: fires,
+    body: `
   var total: array<f32, ${columns}>;
   for (var e = rowStart[row]; e < rowStart[row + 1u]; e++) {
     let bits = values[e];
@@ -72,8 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       ${reconstruct ? 'square += off * off;' : ''}
     }
   }
-  ${reconstruct ? `let rowSquare = sumOf(square, thread);\n  if (thread == 0u) { squares[row] = rowSquare; }` : ''}
-}`,
+  ${reconstruct ? `let rowSquare = sumOf(square, thread, lanes);\n  if (thread == 0u) { squares[row] = rowSquare; }` : ''}`,
   };
 }
 
@@ -90,32 +85,21 @@ export function dots(size: { rows: number; d: number }): Program {
       ['out', 'write', 'f32'],
     ],
     uniforms: { rows: ['u32', size.rows], d: ['u32', size.d] },
-    code: `
-${workgroupIndex}
-var<workgroup> parts: array<f32, ${threads}>;
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
-  let lane = thread % 32u;
+    threads,
+    each: ['row', 'u.rows'],
+    collectives: { sum: 32 },
+    body: `
+  let place = thread % 32u;
   let end = rowStart[row + 1u];
   for (var first = rowStart[row]; first < end; first += ${threads / 32}u) {
     let e = first + thread / 32u;
     var part = 0.0;
     if (e < end) {
       let base = indices[e] * u.d;
-      for (var column = lane; column < u.d; column += 32u) { part += g[row * u.d + column] * w[base + column]; }
+      for (var column = place; column < u.d; column += 32u) { part += g[row * u.d + column] * w[base + column]; }
     }
-    parts[thread] = part;
-    workgroupBarrier();
-    for (var half = 16u; half > 0u; half /= 2u) {
-      if (lane < half) { parts[thread] += parts[thread + half]; }
-      workgroupBarrier();
-    }
-    if (lane == 0u && e < end) { out[e] = parts[thread]; }
-    workgroupBarrier();
-  }
-}`,
+    let dot = sumOf(part, thread, lanes);
+    if (place == 0u && e < end) { out[e] = dot; }
+  }`,
   };
 }

@@ -1,11 +1,8 @@
 /** Sums over matrices, in an order that never changes. */
-import { type Program, workgroupIndex } from '../programs.ts';
-import { sum } from './scan.ts';
+import type { Program } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
 
 const threads = 256;
-const head = `@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) thread: u32`;
 
 /** Blocks of rows that are summed apart, so that a tall matrix keeps a GPU busy. */
 export const blocksOf = (rows: number) => Math.min(256, Math.ceil(rows / 16));
@@ -23,9 +20,8 @@ export function columnSums(size: { rows: number; d: number; weighted: boolean })
       ...(weighted ? [['weights', 'read', 'f32'] as const] : []),
     ],
     uniforms: { rows: ['u32', rows], d: ['u32', d], each: ['u32', Math.ceil(rows / blocks)] },
-    code: `
-@compute @workgroup_size(${own})
-fn main(${head}) {
+    threads: own,
+    body: `
   let first = group.x * u.each;
   let end = min(first + u.each, u.rows);
   for (var column = thread; column < u.d; column += ${own}u) {
@@ -34,8 +30,7 @@ fn main(${head}) {
       total += x[row * u.d + column] ${weighted ? '* weights[row]' : ''};
     }
     sums[group.x * u.d + column] = total;
-  }
-}`,
+  }`,
   };
 }
 
@@ -62,16 +57,15 @@ export function joinColumns(size: {
       ...(less > 0 ? [['less', 'read', 'f32'] as const] : []),
     ],
     uniforms: { d: ['u32', d], blocks: ['u32', blocks], factor: ['f32', factor], lessBlocks: ['u32', less] },
-    code: `
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= u.d) { return; }
+    threads: 64,
+    body: `
+  let column = group.x * 64u + thread;
+  if (column >= u.d) { return; }
   var total = 0.0;
-  for (var block = 0u; block < u.blocks; block++) { total += sums[(id.y * u.blocks + block) * u.d + id.x]; }
+  for (var block = 0u; block < u.blocks; block++) { total += sums[(group.y * u.blocks + block) * u.d + column]; }
   total *= u.factor ${scaled ? '* scalars[0]' : ''};
-  ${less > 0 ? `var other = 0.0;\n  for (var block = 0u; block < u.lessBlocks; block++) { other += less[block * u.d + id.x]; }\n  total -= other;` : ''}
-  out[id.y * u.d + id.x] = total;
-}`,
+  ${less > 0 ? `var other = 0.0;\n  for (var block = 0u; block < u.lessBlocks; block++) { other += less[block * u.d + column]; }\n  total -= other;` : ''}
+  out[group.y * u.d + column] = total;`,
   };
 }
 
@@ -92,21 +86,17 @@ export function rowSquares(size: {
       ...(centred ? [['centre', 'read', 'f32'] as const] : []),
     ],
     uniforms: { rows: ['u32', rows], d: ['u32', d], offset: ['u32', offset] },
-    code: `
-${workgroupIndex}
-${sum(64)}
-@compute @workgroup_size(64)
-fn main(${head}) {
-  let row = workgroupIndex(group, groups);
-  if (row >= u.rows) { return; }
+    threads: 64,
+    each: ['row', 'u.rows'],
+    collectives: { sum: 64 },
+    body: `
   var own = 0.0;
   for (var column = thread; column < u.d; column += 64u) {
     let value = x[row * u.d + column] ${centred ? '- centre[column]' : ''};
     own += value * value;
   }
-  let all = sumOf(own, thread);
-  if (thread == 0u) { squares[u.offset + row] = ${root ? 'sqrt(all)' : 'all'}; }
-}`,
+  let all = sumOf(own, thread, lanes);
+  if (thread == 0u) { squares[u.offset + row] = ${root ? 'sqrt(all)' : 'all'}; }`,
   };
 }
 
@@ -119,15 +109,13 @@ export function total(count: number): Program {
       ['out', 'write', 'f32'],
     ],
     uniforms: { count: ['u32', count] },
-    code: `
-${sum(threads)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(local_invocation_index) thread: u32) {
+    threads,
+    collectives: { sum: threads },
+    body: `
   var own = 0.0;
   for (var i = thread; i < u.count; i += ${threads}u) { own += values[i]; }
-  let all = sumOf(own, thread);
-  if (thread == 0u) { out[0] = all; }
-}`,
+  let all = sumOf(own, thread, lanes);
+  if (thread == 0u) { out[0] = all; }`,
   };
 }
 
@@ -151,16 +139,14 @@ export function clipScale(size: { squares: number; vectors: number; d: number; c
       d: ['u32', d],
       clipNorm: ['f32', clipNorm],
     },
-    code: `
-${sum(threads)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(local_invocation_index) thread: u32) {
+    threads,
+    collectives: { sum: threads },
+    body: `
   var own = 0.0;
   for (var i = thread; i < u.squares; i += ${threads}u) { own += squares[i]; }
   for (var i = thread; i < u.vectors; i += ${threads}u) { own += sums[i] * sums[i]; }
   for (var i = thread; i < u.d; i += ${threads}u) { own += bDec[i] * bDec[i]; }
-  let all = sumOf(own, thread);
-  if (thread == 0u) { clip[0] = min(1.0, u.clipNorm / sqrt(all)); }
-}`,
+  let all = sumOf(own, thread, lanes);
+  if (thread == 0u) { clip[0] = min(1.0, u.clipNorm / sqrt(all)); }`,
   };
 }
