@@ -16,6 +16,8 @@ export interface BackendOptions {
   screening?: boolean;
   /** `native`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
+  /** `webgpu`: how the encoder's product finds its operands in memory; sums are made in 32 bits. `f32` by default. */
+  storage?: 'f32' | 'f16';
   /** `webgpu`: refuse an adapter that is only software. Off by default. */
   hardwareOnly?: boolean;
 }
@@ -24,6 +26,8 @@ export interface Started {
   threads: number;
   /** What it runs on, for people: compiler, vector width, version. */
   detail: string;
+  /** Where it isn't f32. */
+  storage?: 'f16';
 }
 
 export interface BackendProbe {

@@ -22,6 +22,8 @@ export interface StartedBackend {
   detail: string;
   /** Why this one: asked for by name, or what `auto` found. */
   reason: string;
+  /** Of the encoder's operands, where it isn't f32. */
+  storage?: 'f16';
 }
 
 const backends: Record<BackendName, Backend> = {
@@ -45,6 +47,11 @@ export async function startBackend(
   const { threads } = options;
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1))
     throw new LazyscopeError('bad_input', `threads must be a positive integer but is ${threads}.`);
+  if (options.storage === 'f16' && choice !== 'webgpu')
+    throw new LazyscopeError(
+      'bad_input',
+      `Storage f16 is the webgpu backend's, not ${choice}'s: choose webgpu, or f32.`,
+    );
   if (choice !== 'auto') return start(choice, options, 'asked for by name');
 
   const failures: string[] = [];

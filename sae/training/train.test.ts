@@ -4,8 +4,7 @@ import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { capture } from '../activations/capture.ts';
-import { toyLanguageModel } from '../activations/toyLanguageModel.ts';
+import { toyHook, writeToyCapture } from '../activations/toyCapture.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { StoreLayout } from '../store/layout.ts';
@@ -15,7 +14,7 @@ import { defaultTrainingConfig } from './defaults.ts';
 import { readMetrics } from './metrics.ts';
 import { train, type TrainOptions } from './train.ts';
 
-const hook = 'blocks.0.mlp.hook_post';
+const hook = toyHook;
 const environment = {
   lazyscope: '0', node: process.version, platform: 'test', cpu: 'test', backend: 'native', threads: 1,
 }; // prettier-ignore
@@ -24,19 +23,7 @@ let store: StoreLayout;
 beforeAll(async () => {
   await startBackend('native', { threads: 1 });
   store = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-train-')));
-  const documents = Array.from({ length: 40 }, (_, i) =>
-    Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * j * 5) % 26))).join(''),
-  );
-  const text = { source: 'letters', documents, text: documents.join('\n\n'), sha256: 'a'.repeat(64) };
-  await capture({
-    store,
-    name: 'toy',
-    model: toyLanguageModel(),
-    text,
-    hooks: [hook],
-    contextLength: 16,
-    batchSize: 8,
-  });
+  await writeToyCapture(store, 'toy');
 });
 
 function options(name: string, architecture: Architecture, changes: object = {}): TrainOptions {

@@ -34,5 +34,6 @@ export function describeEnvironment(backend: StartedBackend): Environment {
     cpu: cpus()[0]?.model.trim() ?? `${availableParallelism()} cores`,
     backend: backend.name,
     threads: backend.threads,
+    ...(backend.storage && { storage: backend.storage }),
   };
 }

@@ -19,6 +19,16 @@ export function withScreeningOption(command: Command): Command {
   );
 }
 
+/** For commands that train. */
+export function withStorageOption(command: Command): Command {
+  return command.option(
+    '--storage <format>',
+    "webgpu: f16 halves the bytes of the encoder's product, where the GPU has shader-f16; pre-activations round to 11 bits of their operands, sums and everything else stay in f32",
+    oneOf(['f32', 'f16']),
+    'f32' as const,
+  );
+}
+
 export function positiveInteger(text: string): number {
   const value = wholeNumber(text);
   if (value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');

@@ -23,6 +23,8 @@ export interface CommonOptions {
   threads?: number;
   /** Only commands that train offer it. */
   screening?: boolean;
+  /** Only commands that train offer it. */
+  storage?: 'f32' | 'f16';
   /** `bench train` offers it. */
   path?: EncoderPath;
 }
@@ -94,7 +96,7 @@ export async function runCommand(
 }
 
 async function startChosen(
-  { backend, threads, screening, path }: CommonOptions,
+  { backend, threads, screening, storage, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -107,6 +109,7 @@ async function startChosen(
   const started = await startBackend(choice, {
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
+    ...(storage !== undefined && { storage }),
     ...(path !== undefined && { path }),
   });
   // The fallback is never silent.

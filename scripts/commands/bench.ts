@@ -11,6 +11,7 @@ import {
   positiveNumber,
   withCommonOptions,
   withScreeningOption,
+  withStorageOption,
 } from '../commandLine/options.ts';
 import { short } from '../commandLine/progressView.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
@@ -74,7 +75,7 @@ function benchTraining(): Command {
     .option('--batch <tokens>', 'a step', positiveInteger, 2_048)
     .option('--seeds <n>', 'dictionaries trained at once', positiveInteger, 1)
     .option('--steps <n>', 'to time, after two that warm up', positiveInteger, 5);
-  return withCommonOptions(withScreeningOption(command)).action((given: TrainOptions) =>
+  return withCommonOptions(withStorageOption(withScreeningOption(command))).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { arch, d, width, batch, k, l0, seeds, steps } = given;
       if (arch === 'topk' && k > width)

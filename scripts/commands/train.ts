@@ -12,6 +12,7 @@ import {
   seedList,
   withCommonOptions,
   withScreeningOption,
+  withStorageOption,
 } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -70,13 +71,14 @@ export function trainCommand(): Command {
       '--resume',
       'go on with what was interrupted (of one run, --name is enough); finished runs stay as they are',
     );
-  return withCommonOptions(withScreeningOption(command)).action((sweep: string | undefined, given: Options) =>
-    runCommand(command, async (session) => {
-      const runs =
-        sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-      const manifests = await trainRuns(session, runs, given.resume ?? false);
-      return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
-    }),
+  return withCommonOptions(withStorageOption(withScreeningOption(command))).action(
+    (sweep: string | undefined, given: Options) =>
+      runCommand(command, async (session) => {
+        const runs =
+          sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
+        const manifests = await trainRuns(session, runs, given.resume ?? false);
+        return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+      }),
   );
 }
 

@@ -3,37 +3,56 @@
  * memory back, and a run whose lists differ in length at every step would fill the GPU with buffers of every length.
  */
 import { LazyscopeError } from '../../errors.ts';
+import { type DeviceFaults, megabytes } from './deviceFaults.ts';
 
 export class BufferPool {
   readonly #device: GPUDevice;
-  readonly #largest: number;
+  readonly #faults: DeviceFaults;
+  readonly #name: string;
   /** By size and usage; least recently used first, as a Map keeps the order of insertion. */
   readonly #free = new Map<string, GPUBuffer[]>();
   #freeBytes = 0;
   numBytesUsed = 0;
 
-  constructor(device: GPUDevice) {
+  /** `name`: of the adapter, for people. */
+  constructor(device: GPUDevice, faults: DeviceFaults, name: string) {
     this.#device = device;
-    this.#largest = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+    this.#faults = faults;
+    this.#name = name;
+  }
+
+  /** The most that one tensor may take, bytes: a kernel sees it through one binding. */
+  get largest(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
   get numBytesAllocated(): number {
     return this.numBytesUsed + this.#freeBytes;
   }
 
-  /** Throws `unavailable` when the device has no buffers of that size. */
+  /** Throws `unavailable` when the device has no buffers of that size, or is known to be lost or out of memory. */
   acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
     // An empty tensor is bound like any other.
     if (size === 0) return this.acquireBuffer(4, usage, mappedAtCreation, reuse);
-    if (size > this.#largest)
-      throw new LazyscopeError(
-        'unavailable',
-        `A tensor of ${megabytes(size)} MB does not fit the GPU's largest buffer of ${megabytes(this.#largest)} MB: use a smaller batch, a narrower dictionary, or another backend.`,
-      );
+    this.#faults.check();
+    if (size > this.largest) throw this.#tooLarge(size);
     const kept = reuse ? this.#free.get(keyOf(size, usage))?.pop() : undefined;
     if (kept) this.#freeBytes -= size;
     this.numBytesUsed += size;
-    return kept ?? this.#device.createBuffer({ size, usage, mappedAtCreation });
+    if (kept) return kept;
+    const make = () => this.#device.createBuffer({ size, usage, mappedAtCreation });
+    return this.#faults.allocate(size, this.numBytesAllocated - size, make);
+  }
+
+  #tooLarge(size: number): LazyscopeError {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const limit =
+      maxBufferSize < maxStorageBufferBindingSize ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
+    return new LazyscopeError(
+      'unavailable',
+      `A tensor of ${megabytes(size)} MB exceeds the ${megabytes(this.largest)} MB (${limit}) that the GPU (${this.#name}) gives a kernel at once: use a smaller batch, a narrower dictionary, or another backend.`,
+    );
   }
 
   releaseBuffer(buffer: GPUBuffer, reuse = true): void {
@@ -73,4 +92,3 @@ export class BufferPool {
 }
 
 const keyOf = (size: number, usage: number) => `${size} ${usage}`;
-const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20).toLocaleString('en');

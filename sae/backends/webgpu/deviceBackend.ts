@@ -3,10 +3,11 @@
  * to run kernels of ours among TF.js's, in order, on the same buffers.
  */
 import { createRequire } from 'node:module';
-import { LazyscopeError } from '../../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import { BufferPool } from './bufferPool.ts';
-import type { Dawn } from './dawn.ts';
+import type { Adapter } from './adapter.ts';
+import { DeviceFaults } from './deviceFaults.ts';
 import type { KernelTime } from '../../ops/fusedKernels.ts';
 import { KernelTimer } from './kernelTimes.ts';
 
@@ -89,30 +90,21 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
 /**
  * `readSync` and what it stands on replace TF.js's canvas. Throws `unavailable` when the TF.js package is missing.
  */
-export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdapterInfo): DeviceBackend {
+export function createDeviceBackend({ dawn, gpu, description }: Adapter, device: GPUDevice): DeviceBackend {
   const Base = tfjsClass();
+  const faults = new DeviceFaults(device, description);
 
   class Backend extends Base implements DeviceBackend {
-    #fault: string | null = null;
     #timer: KernelTimer | null = null;
     #onDevice = false;
 
     constructor() {
-      super(device, info);
-      device.addEventListener('uncapturederror', (event) => {
-        this.#fault ??= (event as GPUUncapturedErrorEvent).error.message;
-      });
-      void this.#watch();
-      this.bufferManager = new BufferPool(device);
-    }
-
-    async #watch(): Promise<void> {
-      const { reason, message } = await device.lost;
-      if (reason !== 'destroyed') this.#fault ??= message || 'the device was lost';
+      super(device, gpu.info);
+      this.bufferManager = new BufferPool(device, faults, description);
     }
 
     check(): void {
-      if (this.#fault !== null) throw deviceFault(this.#fault);
+      faults.check();
     }
 
     stayOnDevice(): void {
@@ -125,9 +117,15 @@ export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdap
     }
 
     close(): void {
-      const staging = this.#copyOut([]);
-      staging.mapAsync(GPUMapMode.READ).catch(() => {});
-      dawn.waitUntil(() => staging.mapState !== 'pending');
+      faults.close();
+      try {
+        const staging = this.#copyOut([]);
+        staging.mapAsync(GPUMapMode.READ).catch(() => {});
+        dawn.waitUntil(() => staging.mapState !== 'pending');
+      } catch (error) {
+        // A device that is lost has nothing left to do; whoever used it has been told.
+        if (!isLazyscopeError(error)) throw error;
+      }
       device.destroy();
     }
 
@@ -250,7 +248,7 @@ export function createDeviceBackend(dawn: Dawn, device: GPUDevice, info: GPUAdap
 
     #take(staging: GPUBuffer, data: readonly TensorData[]): HostValues[] {
       this.check();
-      if (staging.mapState !== 'mapped') throw deviceFault('a result could not be read');
+      if (staging.mapState !== 'mapped') throw faults.lost('a result could not be read');
       const mapped = staging.getMappedRange();
       let at = 0;
       const values = data.map(({ dtype, shape, resource }) => {
@@ -283,11 +281,4 @@ function typed(dtype: string, bytes: ArrayBuffer): HostValues {
   if (dtype === 'float32') return new Float32Array(bytes);
   const integers = new Int32Array(bytes);
   return dtype === 'bool' ? Uint8Array.from(integers) : integers;
-}
-
-function deviceFault(said: string): LazyscopeError {
-  const message = /out of memory|allocation/i.test(said)
-    ? 'The GPU is out of memory: use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint.'
-    : 'The GPU was lost or refused a command: resume from the last checkpoint, on another backend if it happens again.';
-  return new LazyscopeError('unavailable', message, { cause: new Error(said) });
 }

@@ -1,7 +1,7 @@
 /**
  * Every fused WGSL kernel against the reference kernel on TF.js's plain backend. Where inputs are small integers all
  * arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit. Where the device
- * has subgroups, every case runs with them and without, to the same bits.
+ * has subgroups, every case runs with them and without, on all rows at once and on blocks of few, to the same bits.
  */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
@@ -74,7 +74,7 @@ async function outputs(
   );
 }
 
-/** The same kernels through workgroup memory; null where the device has no subgroups that could be used instead. */
+/** The same kernels through workgroup memory, on small blocks of rows; null where the device has no subgroups that could be used instead. */
 let throughMemory: FusedKernels | null = null;
 
 /** Largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
@@ -122,7 +122,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     const backend = tf.backend() as DeviceBackend;
     if (!(await hasOrderedSubgroups(backend.device))) return;
     const programs = new Programs(backend, { subgroups: false });
-    throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs));
+    throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs), 2048);
   });
 
   describe('topKEncode', () => {

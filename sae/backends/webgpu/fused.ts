@@ -28,18 +28,35 @@ const denseAbove = 1 / 8;
 /** Pre-activations of a block of rows exist at once, bytes. */
 const selectionBytes = 2 ** 28;
 
+/** `blockBytes`: of the pre-activations of a block of rows, whatever the device could hold. */
 export function webgpuFusedKernels(
   backend: DeviceBackend,
   programs: Programs,
   products: Products,
+  blockBytes = selectionBytes,
 ): FusedKernels {
   const sums = new DeviceSums(backend, programs);
   const update = new DictionaryUpdate(backend, programs, sums);
   const floats = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'float32') as T;
   const integers = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'int32') as T;
 
-  const preActivations = (x: Tensor2D, { wEnc, bEnc, centre }: Encoder) =>
-    products.preActivations(x, wEnc, bEnc, centre);
+  /** Visits the pre-activations of blocks of rows that fit a binding, first to last; their z belongs to the visitor. */
+  function eachBlock(
+    x: Tensor2D,
+    encoder: Encoder,
+    visit: (z: Tensor2D, block: { rows: number; firstRow: number }) => void,
+  ): void {
+    const [all, d] = x.shape;
+    const [latents] = encoder.wEnc.shape;
+    const most = Math.min(blockBytes, backend.bufferManager.largest);
+    const size = Math.max(1, Math.floor(most / (4 * latents)));
+    const preActivations = products.preActivations(encoder);
+    for (let firstRow = 0; firstRow < all; firstRow += size) {
+      const rows = Math.min(size, all - firstRow);
+      const part = rows === all ? x : tf.slice(x, [firstRow, 0], [rows, d]);
+      visit(preActivations(part), { rows, firstRow });
+    }
+  }
   const noneListed = (entries: SparseEntries) => entries.indices.shape[0] === 0;
 
   return {
@@ -56,7 +73,7 @@ export function webgpuFusedKernels(
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
     topKEncode(x, encoder, k, among) {
-      const [rows, d] = x.shape;
+      const [rows] = x.shape;
       const [latents] = encoder.wEnc.shape;
       const candidates = among?.length ?? latents;
       const made = tf.tidy(() => {
@@ -67,21 +84,11 @@ export function webgpuFusedKernels(
         const rowStart = integers<Tensor1D>(rows + 1);
         const indices = integers<Tensor1D>(rows * k);
         const values = floats<Tensor1D>(rows * k);
-        const block = Math.max(1, Math.floor(selectionBytes / (4 * candidates)));
-        for (let first = 0; first < rows; first += block)
-          tf.tidy(() => {
-            const count = Math.min(block, rows - first);
-            const part = count === rows ? x : tf.slice(x, [first, 0], [count, d]);
-            const z = preActivations(part, from);
-            const program = topKSelect({
-              rows: count,
-              candidates,
-              k,
-              firstRow: first,
-              among: chosen !== null,
-            });
-            programs.run(program, [z, ...(chosen ? [chosen] : []), rowStart, indices, values], count);
-          });
+        eachBlock(x, from, (z, block) => {
+          const program = topKSelect({ ...block, candidates, k, among: chosen !== null });
+          programs.run(program, [z, ...(chosen ? [chosen] : []), rowStart, indices, values], block.rows);
+          z.dispose();
+        });
         return { rowStart, indices, values };
       });
       return { kind: 'sparse', rows, latents, ...made };
@@ -90,29 +97,41 @@ export function webgpuFusedKernels(
     thresholdEncode(x, encoder, { threshold, bandwidth }) {
       const [rows] = x.shape;
       const [latents] = encoder.wEnc.shape;
-      const { z, lower, rowStart } = tf.tidy(() => {
-        const z = preActivations(x, encoder);
+      const { blocks, lower, rowStart } = tf.tidy(() => {
+        const blocks: { z: Tensor2D; block: { rows: number; firstRow: number } }[] = [];
         const lower = threshold
           ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
           : (tf.zeros([latents]) as Tensor1D);
         const counts = integers<Tensor1D>(rows);
-        programs.run(thresholdCount({ rows, latents }), [z, lower, counts], rows);
+        eachBlock(x, encoder, (z, block) => {
+          programs.run(thresholdCount({ ...block, latents }), [z, lower, counts], block.rows);
+          blocks.push({ z, block });
+        });
         const rowStart = integers<Tensor1D>(rows + 1);
         programs.run(prefixSums(rows), [counts, rowStart], 1);
-        return { z, lower, rowStart };
+        return { blocks, lower, rowStart };
       });
       const last = tf.slice(rowStart, [rows], [1]);
       const [listed] = last.dataSync();
       last.dispose();
-      if (listed > denseAbove * rows * latents) {
+      // What no binding can hold stays a list.
+      const fits = 4 * rows * latents <= backend.bufferManager.largest;
+      if (listed > denseAbove * rows * latents && fits) {
         tf.dispose([lower, rowStart]);
-        return { kind: 'dense', rows, latents, values: z };
+        const parts = blocks.map(({ z }) => z);
+        if (parts.length === 1) return { kind: 'dense', rows, latents, values: parts[0] };
+        const values = tf.concat(parts, 0);
+        tf.dispose(parts);
+        return { kind: 'dense', rows, latents, values };
       }
       const indices = integers<Tensor1D>(listed);
       const values = floats<Tensor1D>(listed);
-      if (listed > 0)
-        programs.run(thresholdFill({ rows, latents }), [z, lower, rowStart, indices, values], rows);
-      tf.dispose([lower, z]);
+      for (const { z, block } of blocks) {
+        const program = thresholdFill({ ...block, latents });
+        if (listed > 0) programs.run(program, [z, lower, rowStart, indices, values], block.rows);
+        z.dispose();
+      }
+      lower.dispose();
       return { kind: 'sparse', rows, latents, rowStart, indices, values };
     },
 

@@ -6,6 +6,8 @@ import type { KernelTime } from '../../ops/fusedKernels.ts';
 
 const phases: Readonly<Record<string, KernelTime['phase']>> = {
   product: 'encode',
+  productOfHalves: 'encode',
+  toHalf: 'encode',
   topKSelect: 'encode',
   thresholdCount: 'encode',
   thresholdFill: 'encode',

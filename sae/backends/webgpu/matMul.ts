@@ -3,25 +3,58 @@
  * atomics, in an order that changes from run to run, and wrongly where the second operand is transposed (4.22).
  */
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf } from '../../tensor/tf.ts';
+import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
+import { toHalf, toHalfGroups } from './kernels/half.ts';
 import { product, productGroups, type ProductSize, productSplits } from './kernels/product.ts';
 import { joinColumns } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
+
+/** How the encoder's product finds its operands in memory. */
+export type Storage = 'f32' | 'f16';
 
 /** Operands [batch, rows, depth] and [batch, depth, columns], or transposed; a batch of one goes with any other. */
 export class Products {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
+  /** 'f16' only where the device has the feature `shader-f16`. */
+  storage: Storage;
 
-  constructor(backend: DeviceBackend, programs: Programs) {
+  constructor(backend: DeviceBackend, programs: Programs, storage: Storage = 'f32') {
     this.#backend = backend;
     this.#programs = programs;
+    this.storage = storage;
   }
 
-  /** (x − centre)·Wᵀ + b [rows, latents] */
-  preActivations(x: Tensor2D, wEnc: Tensor2D, bEnc: Tensor1D, centre: Tensor1D | null): Tensor2D {
-    const [rows, depth] = x.shape;
-    const [columns] = wEnc.shape;
+  /**
+   * (x − centre)·Wᵀ + b [rows, latents], for any number of blocks of rows: W is brought into the form it is stored in
+   * once. A scope around owns that form.
+   */
+  preActivations({ wEnc, bEnc, centre }: Encoder): (x: Tensor2D) => Tensor2D {
+    if (this.storage === 'f32') return (x) => this.#encode(x, wEnc, bEnc, centre);
+    const w = this.#halves(wEnc, null);
+    return (x) =>
+      tf.tidy(() => this.#encode(this.#halves(x, centre), w, bEnc, null, [x.shape[0], ...wEnc.shape]));
+  }
+
+  /** x − centre in 16 bits, two numbers an element. */
+  #halves(x: Tensor2D, centre: Tensor1D | null): Tensor {
+    const [rows, d] = x.shape;
+    const halves = this.#backend.scratch([Math.ceil((rows * d) / 2)], 'int32');
+    const program = toHalf({ rows, d, centred: centre !== null });
+    this.#programs.run(program, [x, halves, ...(centre ? [centre] : [])], toHalfGroups(rows, d));
+    return halves;
+  }
+
+  /** `sizes`: rows, latents and d of operands in 16 bits. */
+  #encode(
+    x: Tensor,
+    wEnc: Tensor,
+    bEnc: Tensor1D,
+    centre: Tensor1D | null,
+    sizes?: [number, number, number],
+  ): Tensor2D {
+    const [rows, columns, depth] = sizes ?? [x.shape[0], wEnc.shape[0], x.shape[1] ?? 0];
     const size = {
       batch: 1,
       rows,
@@ -30,7 +63,8 @@ export class Products {
       a: { transposed: false, shared: false },
       b: { transposed: true, shared: false },
     };
-    const program = { ...size, centred: centre !== null, biased: true, splits: 1 };
+    const half = sizes !== undefined;
+    const program = { ...size, centred: centre !== null, biased: true, splits: 1, half };
     const z = this.#backend.scratch([rows, columns], 'float32') as Tensor2D;
     this.#programs.run(
       product(program),

@@ -9,12 +9,12 @@ import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
 
-let started: Promise<Adapter> | undefined;
+let started: Promise<{ adapter: Adapter; products: Products }> | undefined;
 
-async function register(): Promise<Adapter> {
+async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const adapter = await findAdapter();
   const device = await openDevice(adapter);
-  const backend = createDeviceBackend(adapter.dawn, device, adapter.gpu.info);
+  const backend = createDeviceBackend(adapter, device);
   tf.registerBackend('webgpu', () => backend);
   // Dawn crashes when the process ends under a device that is still computing.
   process.once('exit', () => backend.close());
@@ -22,27 +22,33 @@ async function register(): Promise<Adapter> {
   const products = new Products(backend, programs);
   registerProducts(products);
   registerFusedKernels(webgpuFusedKernels(backend, programs, products));
-  return adapter;
+  return { adapter, products };
 }
 
 /** GPUs of every vendor through Dawn: TF.js's WebGPU kernels, and the fused ones in WGSL. */
 export const webgpuBackend: Backend = {
   name: 'webgpu',
-  async start({ hardwareOnly = false }) {
+  async start({ hardwareOnly = false, storage = 'f32' }) {
     if (hardwareOnly && (await findAdapter()).software)
       throw new LazyscopeError(
         'unavailable',
         'Backend webgpu finds no GPU, only a driver that computes on the processor.',
       );
     started ??= register();
-    const adapter = await started.catch((error: unknown) => {
+    const { adapter, products } = await started.catch((error: unknown) => {
       started = undefined;
       throw error;
     });
+    if (storage === 'f16' && !adapter.gpu.features.has('shader-f16'))
+      throw new LazyscopeError(
+        'unavailable',
+        `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
+      );
+    products.storage = storage;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
     await tf.ready();
-    return { threads: 1, detail: adapter.description };
+    return { threads: 1, detail: adapter.description, ...(storage === 'f16' && { storage }) };
   },
   async probe() {
     try {

@@ -19,6 +19,8 @@ export interface ProductSize {
   centred: boolean;
   /** Add a vector [columns] to each row of the result; there must be no splits. */
   biased: boolean;
+  /** Both operands lie in memory in 16 bits; sums are made in 32 all the same. Rows as in `toHalf`. */
+  half?: boolean;
   /** Parts of the depth, summed apart: c is [batch, splits, rows, columns]. */
   splits: number;
 }
@@ -31,12 +33,14 @@ export interface ProductSize {
  * registers, so that 16 numbers read feed 64 multiplications.
  */
 export function product(size: ProductSize): Program {
-  const { batch, rows, columns, depth, a, b, centred, biased, splits } = size;
+  const { batch, rows, columns, depth, a, b, centred, biased, splits, half = false } = size;
   const wideA = (a.transposed ? rows : depth) % 4 === 0;
   const wideB = (b.transposed ? depth : columns) % 4 === 0;
-  const element = (wide: boolean) => (wide ? 'vec4<f32>' : 'f32');
+  const number = half ? 'f16' : 'f32';
+  const element = (wide: boolean) => (wide ? `vec4<${number}>` : number);
   return {
-    label: 'product',
+    label: half ? 'productOfHalves' : 'product',
+    half,
     bindings: [
       ['a', 'read', element(wideA)],
       ['b', 'read', element(wideB)],
@@ -148,12 +152,12 @@ function block(
     const number = (j: number) => {
       const [r, k] = transposed ? [`row + ${j}u`, `k + ${i}u`] : [`row + ${i}u`, `k + ${j}u`];
       const at = transposed ? `(${k}) * ${rows} + ${r}` : `(${r}) * u.depth + ${k}`;
-      return `select(0.0, ${name}[base + ${at}]${less(k)}, (${r} < ${rows}) & (${k} < end))`;
+      return `select(0.0, f32(${name}[base + ${at}])${less(k)}, (${r} < ${rows}) & (${k} < end))`;
     };
     if (!wide) return `vec4<f32>(${[0, 1, 2, 3].map(number).join(', ')})`;
     if (transposed)
-      return `select(vec4<f32>(), ${name}[(base + (k + ${i}u) * ${rows} + row) / 4u], (row < ${rows}) & (k + ${i}u < end))`;
-    const value = `${name}[(base + (row + ${i}u) * u.depth + k) / 4u]${less('k / 4u')}`;
+      return `select(vec4<f32>(), vec4<f32>(${name}[(base + (k + ${i}u) * ${rows} + row) / 4u]), (row < ${rows}) & (k + ${i}u < end))`;
+    const value = `vec4<f32>(${name}[(base + (row + ${i}u) * u.depth + k) / 4u])${less('k / 4u')}`;
     return `select(vec4<f32>(), ${value}, (row + ${i}u < ${rows}) & (k < end))`;
   });
   return `fn block_${name}(base: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {

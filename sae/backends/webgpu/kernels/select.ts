@@ -143,8 +143,15 @@ ${narrowings
   };
 }
 
+/** A block of rows, from `firstRow` of the batch on. */
+interface ThresholdBlock {
+  rows: number;
+  latents: number;
+  firstRow: number;
+}
+
 /** How many latents of each row lie above their lower bounds. */
-export function thresholdCount(size: { rows: number; latents: number }): Program {
+export function thresholdCount(size: ThresholdBlock): Program {
   const threads = threadsFor(size.latents);
   return {
     label: 'thresholdCount',
@@ -153,7 +160,7 @@ export function thresholdCount(size: { rows: number; latents: number }): Program
       ['lower', 'read', 'f32'],
       ['counts', 'write', 'u32'],
     ],
-    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
+    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents], firstRow: ['u32', size.firstRow] },
     threads,
     each: ['row', 'u.rows'],
     collectives: { scan: true },
@@ -164,12 +171,12 @@ export function thresholdCount(size: { rows: number; latents: number }): Program
     own += u32(fires(z[row * u.latents + i], lower[i]));
   }
   _ = scan(own, thread, lanes);
-  if (thread == 0u) { counts[row] = scanTotal; }`,
+  if (thread == 0u) { counts[u.firstRow + row] = scanTotal; }`,
   };
 }
 
 /** Writes those latents, ascending, from rowStart on. */
-export function thresholdFill(size: { rows: number; latents: number }): Program {
+export function thresholdFill(size: ThresholdBlock): Program {
   const threads = threadsFor(size.latents);
   return {
     label: 'thresholdFill',
@@ -180,14 +187,14 @@ export function thresholdFill(size: { rows: number; latents: number }): Program 
       ['indices', 'write', 'i32'],
       ['values', 'write', 'u32'],
     ],
-    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents] },
+    uniforms: { rows: ['u32', size.rows], latents: ['u32', size.latents], firstRow: ['u32', size.firstRow] },
     threads,
     each: ['row', 'u.rows'],
     collectives: { scan: true },
     functions: fires,
     body: `
   let base = row * u.latents;
-  var before = rowStart[row];
+  var before = rowStart[u.firstRow + row];
   for (var start = 0u; start < u.latents; start += ${threads * run}u) {
     let first = start + thread * ${run}u;
     var own = 0u;

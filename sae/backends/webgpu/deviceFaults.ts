@@ -1,0 +1,98 @@
+/**
+ * What goes wrong on a device while it computes, said once and clearly. A device reports on its own time: whoever asks
+ * it for something next is told. The training run then stops at its last checkpoint, from which any backend goes on.
+ */
+import { LazyscopeError } from '../../errors.ts';
+
+/** Smaller buffers aren't watched one by one: what a device runs out of memory over is large. */
+const watchedBytes = 2 ** 20;
+
+export class DeviceFaults {
+  readonly #device: GPUDevice;
+  readonly #name: string;
+  #memory: LazyscopeError | null = null;
+  #other: LazyscopeError | null = null;
+  #closing = false;
+
+  /** `name`: of the adapter, for people. */
+  constructor(device: GPUDevice, name: string) {
+    this.#device = device;
+    this.#name = name;
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(null, error);
+      else this.#other ??= this.#refused(error);
+    });
+    void this.#untilLost();
+  }
+
+  async #untilLost(): Promise<void> {
+    const { message } = await this.#device.lost;
+    if (!this.#closing) this.#other ??= this.lost(message);
+  }
+
+  /** Throws `unavailable` if something has gone wrong so far. */
+  check(): void {
+    // A buffer that could not be had makes every command that names it invalid: memory comes first.
+    const fault = this.#memory ?? this.#other;
+    if (fault) throw fault;
+  }
+
+  /** From now on the end of the device is no fault. */
+  close(): void {
+    this.#closing = true;
+  }
+
+  lost(said: string): LazyscopeError {
+    return new LazyscopeError(
+      'unavailable',
+      `The GPU (${this.#name}) was lost: resume from the last checkpoint, on another backend if it happens again.`,
+      { cause: new Error(said) },
+    );
+  }
+
+  /** Makes a buffer of `bytes`; that there was no memory for it is found out later. `inUse`: bytes, for the message. */
+  allocate(bytes: number, inUse: number, make: () => GPUBuffer): GPUBuffer {
+    if (bytes < watchedBytes) return make();
+    this.#device.pushErrorScope('out-of-memory');
+    try {
+      return make();
+    } catch (cause) {
+      // What is mapped at its creation fails at once.
+      throw this.#outOfMemory({ bytes, inUse }, cause);
+    } finally {
+      void this.#watch({ bytes, inUse });
+    }
+  }
+
+  async #watch(wanted: { bytes: number; inUse: number }): Promise<void> {
+    // A lost device answers nothing; that it was lost is noticed elsewhere.
+    const error = await this.#device.popErrorScope().catch(() => null);
+    if (error) this.#memory ??= this.#outOfMemory(wanted, error);
+  }
+
+  #outOfMemory(wanted: { bytes: number; inUse: number } | null, cause: unknown): LazyscopeError {
+    const what = wanted
+      ? ` for ${megabytes(wanted.bytes)} MB more than the ${megabytes(wanted.inUse)} MB in use`
+      : '';
+    return new LazyscopeError(
+      'unavailable',
+      `The GPU (${this.#name}) has no memory${what}: use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint.`,
+      { cause },
+    );
+  }
+
+  #refused(error: GPUError): LazyscopeError {
+    return new LazyscopeError(
+      'unavailable',
+      `The GPU (${this.#name}) refused a command: resume from the last checkpoint, on another backend if it happens again.`,
+      { cause: new Error(error.message) },
+    );
+  }
+}
+
+function isOutOfMemory(error: GPUError): boolean {
+  return error.constructor.name === 'GPUOutOfMemoryError';
+}
+
+export const megabytes = (bytes: number) => Math.ceil(bytes / 2 ** 20).toLocaleString('en');
