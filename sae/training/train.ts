@@ -123,7 +123,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
       await writer.sync();
       await writeCheckpoint(store.runCheckpoints(name), {
         trainer: trainer.state(),
-        source: source.state(),
+        source: trainer.position,
         metricsBytes: writer.bytes,
         seconds: seconds(),
       });

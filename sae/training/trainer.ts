@@ -24,9 +24,9 @@ import {
 } from '../ops/fusedKernels.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
 import { Random } from '../tensor/random.ts';
-import type { BatchSource } from './batchSource.ts';
+import type { BatchSource, SourceState } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';
-import { learningRateAt, sparsityCoefficientAt } from './schedules.ts';
+import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 
 /** One dictionary and its optimiser, on the host. */
 export interface DictionaryState {
@@ -126,6 +126,8 @@ export class Trainer {
   #source: BatchSource;
   #dictionaries: Dictionary[];
   #step: number;
+  /** The batch of the next step, on its way to the device, and where the source stood before it. */
+  #ahead: { batch: Batch; position: SourceState } | null = null;
 
   /** Takes over the arrays of `state`. `kernels` are those of the active backend unless a benchmark wraps them. */
   constructor(config: TrainingConfig, source: BatchSource, state: TrainerState, kernels = fusedKernels()) {
@@ -154,12 +156,15 @@ export class Trainer {
    */
   async advance(withLoss = true): Promise<StepMetrics[]> {
     const { config } = this;
-    const batch = this.#kernels.scaledBatch(this.#source.next(), this.#source.d, this.scale);
+    const batch = this.#ahead?.batch ?? this.#send();
+    this.#ahead = null;
     try {
       const [rows] = batch.x.shape;
-      const measured = await Promise.all(
+      const results = Promise.all(
         this.#dictionaries.map((dictionary) => this.#update(dictionary, batch, withLoss)),
       );
+      this.#sendAhead();
+      const measured = await results;
       const metrics = measured.map(({ loss, mse, fvu, firings }, index) => {
         if (!Number.isFinite(mse) || !Number.isFinite(loss))
           throw new LazyscopeError(
@@ -180,9 +185,29 @@ export class Trainer {
       this.#step++;
       return metrics;
     } finally {
-      batch.x.dispose();
-      disposeComputed(batch.variance);
+      disposeBatch(batch);
     }
+  }
+
+  #send(): Batch {
+    return this.#kernels.scaledBatch(this.#source.next(), this.#source.d, this.scale);
+  }
+
+  /** While a device computes, the host has time to read the next batch and to send it. */
+  #sendAhead(): void {
+    if (!this.#kernels.readBack || this.#step + 1 >= totalSteps(this.config)) return;
+    const position = this.#source.state();
+    try {
+      this.#ahead = { batch: this.#send(), position };
+    } catch {
+      // Thrown again when the batch is needed; this step doesn't need it.
+      this.#source.restore(position);
+    }
+  }
+
+  /** Where the source stands after the steps done: a batch that is only on its way doesn't count. */
+  get position(): SourceState {
+    return this.#ahead?.position ?? this.#source.state();
   }
 
   /** Sends the step of one dictionary on its way: forward pass, read-back of what it has to say, update. */
@@ -238,10 +263,17 @@ export class Trainer {
   }
 
   dispose(): void {
+    if (this.#ahead) disposeBatch(this.#ahead.batch);
+    this.#ahead = null;
     for (const { parameters, first, second } of this.#dictionaries)
       for (const dictionary of [parameters, first, second]) disposeDictionary(dictionary);
     this.#dictionaries = [];
   }
+}
+
+function disposeBatch({ x, variance }: Batch): void {
+  x.dispose();
+  disposeComputed(variance);
 }
 
 /** Latents that have not fired for `deadAfter` tokens, ascending. */

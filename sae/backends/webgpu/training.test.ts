@@ -4,7 +4,9 @@ import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
-import { steps, trainUntil } from './trainingRuns.ts';
+import { smallConfig, smallSource, steps, trainUntil } from '../../training/smallRuns.ts';
+import { initialState, Trainer } from '../../training/trainer.ts';
+import { type FusedKernels, fusedKernels } from '../../ops/fusedKernels.ts';
 
 const adapter = await adapterForTests();
 async function run(backend: BackendName, ...rest: Parameters<typeof trainUntil>) {
@@ -47,6 +49,30 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
     const resumed = await run('webgpu', 'jumprelu', 50, half.end);
     expect(resumed.end).toEqual(whole.end);
     expectClose((await run('cpu', 'jumprelu', 50, copy)).losses, resumed.losses, 1e-4);
+  });
+
+  test('the next batch is read and sent while the device computes; a checkpoint counts only the steps done', async () => {
+    await startBackend('webgpu');
+    const [config, source, kernels] = [smallConfig('topk'), smallSource(), fusedKernels()];
+    const state = initialState(config, source);
+    source.restore({ seed: 0, epoch: 0, position: 0 });
+    const events: string[] = [];
+    const next = () => {
+      events.push('batch');
+      return source.next();
+    };
+    const readBack: FusedKernels['readBack'] = async (tensors) => {
+      const values = await kernels.readBack?.(tensors);
+      events.push('results');
+      return values ?? [];
+    };
+    const trainer = new Trainer(config, { ...source, next }, state, { ...kernels, readBack });
+    for (const step of [1, 2, 3]) {
+      await trainer.advance();
+      expect(trainer.position.position).toBe(step);
+    }
+    trainer.dispose();
+    expect(events).toEqual(['batch', 'batch', 'results', 'batch', 'results', 'batch', 'results']);
   });
 
   test('nothing is left on the device', async () => {

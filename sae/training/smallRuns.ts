@@ -1,15 +1,15 @@
 /** Whole training runs for tests, small enough for a software driver: the same on every backend but for rounding. */
-import type { Architecture } from '../../store/manifests.ts';
-import { Random } from '../../tensor/random.ts';
-import type { BatchSource } from '../../training/batchSource.ts';
-import { defaultTrainingConfig } from '../../training/defaults.ts';
-import { initialState, Trainer, type TrainerState } from '../../training/trainer.ts';
+import type { Architecture } from '../store/manifests.ts';
+import { Random } from '../tensor/random.ts';
+import type { BatchSource } from './batchSource.ts';
+import { defaultTrainingConfig } from './defaults.ts';
+import { initialState, Trainer, type TrainerState } from './trainer.ts';
 
 const [d, width, batchSize] = [16, 48, 16];
 export const steps = 200;
 
 /** Rows made of few of 40 directions, the same for everyone who asks. */
-function source(): BatchSource {
+export function smallSource(): BatchSource {
   const directions = Random.fromSeed(3).normals(40 * d, 1 / Math.sqrt(d));
   let position = 0;
   return {
@@ -39,7 +39,7 @@ const settings: Record<Architecture, object> = {
   relu: { sparsityCoefficient: 0.3 },
   jumprelu: { targetL0: 4 },
 };
-const configOf = (architecture: Architecture) =>
+export const smallConfig = (architecture: Architecture) =>
   defaultTrainingConfig(architecture, {
     capture: 'synthetic',
     hook: 'none',
@@ -53,8 +53,8 @@ const configOf = (architecture: Architecture) =>
 
 /** Trains on the active backend until a step, from the start or from a state, and says what came of it. */
 export async function trainUntil(architecture: Architecture, until: number, from?: TrainerState) {
-  const config = configOf(architecture);
-  const data = source();
+  const config = smallConfig(architecture);
+  const data = smallSource();
   const state = from ?? initialState(config, data);
   data.restore({ seed: 0, epoch: 0, position: state.step });
   const trainer = new Trainer(config, data, state);
