@@ -83,6 +83,11 @@ describe('bad input is one line that names the argument, and exit status 2', () 
     refused(/--width <latents>.*'many'.*whole number/, 'train', '--width=many'));
   test('a backend that does not exist', () =>
     refused(/--backend abacus: choose one of auto, native/, 'doctor', '--backend=abacus'));
+  test('a storage that the backend does not have', () =>
+    refused(
+      /Storage f16 is the webgpu backend's, not cpu's/,
+      'bench', 'train', '--backend=cpu', '--storage=f16',
+    )); // prettier-ignore
   test('a model that is not there', () =>
     refused(
       /no model 'nowhere'.*config\.json/,

@@ -53,6 +53,7 @@ interface TrainOptions {
   steps: number;
   l0: number;
   screening: boolean;
+  storage: 'f32' | 'f16';
   path: EncoderPath;
 }
 
@@ -102,6 +103,7 @@ function benchTraining(): Command {
           threads,
           device: detail,
           screening: given.screening,
+          storage: given.storage,
           ...result,
         },
         text,

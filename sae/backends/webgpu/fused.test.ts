@@ -77,11 +77,11 @@ async function outputs(
 /** The same kernels through workgroup memory, on small blocks of rows; null where the device has no subgroups that could be used instead. */
 let throughMemory: FusedKernels | null = null;
 
-/** Largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
-async function expectSame(run: Case, tolerance: number): Promise<void> {
+/** `tolerance`: the largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
+async function expectSame(run: Case, tolerance: number, bothForms = true): Promise<void> {
   const want = await outputs('cpu', run);
   const got = await outputs('webgpu', run);
-  if (throughMemory) expect(await outputs('webgpu', run, throughMemory)).toEqual(got);
+  if (throughMemory && bothForms) expect(await outputs('webgpu', run, throughMemory)).toEqual(got);
   expect(Object.keys(got)).toEqual(Object.keys(want));
   for (const [name, expected] of Object.entries(want)) {
     const actual = got[name];
@@ -272,6 +272,8 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
         expectSame(
           (kernels, inputs) => ({ ...kernels.gradients(request(inputs, [rows, d, latents], options).made) }),
           2e-5,
+          // Compiling takes its time; from a matrix nothing else is summed up over a workgroup.
+          options.form === 'list',
         ),
     );
 
@@ -281,28 +283,32 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       ['unit norm', { clipNorm: null, unitNormDecoder: true }],
       ['clipped, unit norm', { clipNorm: 0.5, unitNormDecoder: true }],
     ] as const)('two Adam steps, %s', (__, chosen) =>
-      expectSame((kernels, inputs) => {
-        const { made, parameters } = request(inputs, [40, 70, 45], options);
-        const moments = { first: parameters(0), second: parameters(0) };
-        for (const step of [1, 2])
-          kernels.update(made, moments, {
-            learningRate: 0.01,
-            beta1: 0.9,
-            beta2: 0.99,
-            epsilon: 1e-6,
-            step,
-            ...chosen,
-          });
-        const named = (from: object, prefix: string) =>
-          Object.fromEntries(
-            Object.entries(from).map(([name, value]) => [`${prefix} ${name}`, value as Tensor]),
-          );
-        return {
-          ...named(made.parameters, 'p'),
-          ...named(moments.first, 'm'),
-          ...named(moments.second, 'v'),
-        };
-      }, 1e-4),
+      expectSame(
+        (kernels, inputs) => {
+          const { made, parameters } = request(inputs, [40, 70, 45], options);
+          const moments = { first: parameters(0), second: parameters(0) };
+          for (const step of [1, 2])
+            kernels.update(made, moments, {
+              learningRate: 0.01,
+              beta1: 0.9,
+              beta2: 0.99,
+              epsilon: 1e-6,
+              step,
+              ...chosen,
+            });
+          const named = (from: object, prefix: string) =>
+            Object.fromEntries(
+              Object.entries(from).map(([name, value]) => [`${prefix} ${name}`, value as Tensor]),
+            );
+          return {
+            ...named(made.parameters, 'p'),
+            ...named(moments.first, 'm'),
+            ...named(moments.second, 'v'),
+          };
+        },
+        1e-4,
+        options.form === 'list' && chosen.clipNorm !== null && chosen.unitNormDecoder,
+      ),
     );
   });
 

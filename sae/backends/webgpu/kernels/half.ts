@@ -5,6 +5,10 @@ const threads = 256;
 /**
  * out [rows, d]: x − centre in 16 bits (IEEE binary16: 11 significant bits, at most 65,504, which larger numbers become).
  * What is not finite becomes NaN, and so stays what it is to a selection.
+ *
+ * A pre-activation made of such operands is off by at most 2⁻¹⁰ Σ |x − centre|·|w|, besides what f32 rounds, as long as
+ * they stay above 6·10⁻⁵, below which 16 bits hold fewer places. half.test.ts checks that, and that the mean loss of a run of 60 steps stays within 0.2 % of the one in f32. On lavapipe it was off by
+ * 2·10⁻⁴ (TopK) and 5·10⁻⁴ (JumpReLU), and single steps, which choose other latents now and then, by up to 4 %.
  */
 export function toHalf(size: { rows: number; d: number; centred: boolean }): Program {
   const { rows, d, centred } = size;
