@@ -330,12 +330,7 @@ describe.skipIf(!hasChromium)(
       await page.getByRole('link', { name: `Neurons of layer 0 of ${name}` }).click();
       await page.waitForURL(`**/lazy/${name}/0`);
       await visit.settled();
-      const neurons = await client.sparsity.neurons.query({
-        name,
-        layer: 0,
-        sort: 'frequency',
-        order: 'asc',
-      });
+      const neurons = await client.sparsity.neurons.query({ name, layer: 0, sort: 'frequency' });
       const row = page.getByRole('table', { name: 'Neurons of layer 0' }).locator('tbody tr').first();
       await row.waitFor();
       expect(await row.locator('td').first().innerText()).toBe(String(neurons.rows[0]!.neuron));
@@ -364,10 +359,18 @@ describe.skipIf(!hasChromium)(
       const saving = page.waitForEvent('download');
       await page.getByRole('button', { name: `Save the data of “tradeoff-${report}” as CSV` }).click();
       const path = await (await saving).path();
-      const [header, first] = (await readFile(path, 'utf8')).split('\r\n');
-      expect(header).toBe('series,sparsity,perplexity over the whole model’s');
-      expect(first).toMatch(/^[^,]+,[\d.]+,1$/);
+      const lines = (await readFile(path, 'utf8')).trimEnd().split('\r\n');
+      expect(lines[0]).toMatch(
+        /^report,method,setting,value,rank,sparsity,perplexity,.*savedOfMlp,savedOfAll/,
+      );
+      expect(lines).toHaveLength(1 + interventions.tradeoff.length);
       await looksRight('resting');
+
+      await page.getByText('MLP saved', { exact: true }).click();
+      const saved = page.getByRole('img', { name: /against the share of the MLPs’ multiply-adds saved/ });
+      await saved.waitFor();
+      expect(await saved.locator('[aria-label=line] path').count()).toBeGreaterThan(4);
+      await looksRight('resting-saved');
     });
 
     test('emergence: a line a watched model, and its law', async () => {
