@@ -148,6 +148,9 @@ function valueOf(curve: EmergenceCurve, measure: Measure, at: number): number {
   return layers.reduce((sum, value) => sum + value, 0) / layers.length;
 }
 
+/** What follows in a sum: its sign stands between. */
+const term = (value: number) => ` ${value < 0 ? '−' : '+'} ${significant(Math.abs(value))}`;
+
 const lawColumns: Column<EmergenceCurve>[] = [
   { key: 'model', header: 'Model', render: (row) => row.model },
   {
@@ -177,8 +180,8 @@ const lawColumns: Column<EmergenceCurve>[] = [
       row.law === null
         ? '–'
         : row.law.form === 'power'
-          ? `${significant(row.law.limit)} − ${significant(row.law.c)}/D^${significant(row.law.alpha)}`
-          : `exp(−${significant(row.law.c)}·D^${significant(row.law.alpha)} + ${significant(row.law.b)}) + ${significant(row.law.limit)}`,
+          ? `${significant(row.law.limit)}${term(-row.law.c)}/D^${significant(row.law.alpha)}`
+          : `exp(${significant(-row.law.c)}·D^${significant(row.law.alpha)}${term(row.law.b)})${term(row.law.limit)}`,
   },
   {
     key: 'limit',
