@@ -1,4 +1,4 @@
-/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… and /api/parquet/… for whole tables. */
+/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… and /api/parquet/… and /api/csv/… for whole tables. */
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import { TRPCError } from '@trpc/server';
 import { Hono } from 'hono';
@@ -7,11 +7,12 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { isLazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
 import type { ServerContext } from './context.ts';
-import { sparsityTableInput } from './contract/sparsity.ts';
+import { sparsityCsvInput, sparsityTableInput } from './contract/sparsity.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
 import { featuresArrow, mapArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
 import { sparsityParquet } from './queries/sparsity.ts';
+import { sparsityCsv } from './queries/sparsityCsv.ts';
 import { appRouter } from './root.ts';
 
 const statuses = {
@@ -64,7 +65,7 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
 
   app.get('/api/health', (c) => c.json({ status: 'ok', version: server.version }));
 
-  for (const tables of ['/api/arrow/*', '/api/parquet/*'])
+  for (const tables of ['/api/arrow/*', '/api/parquet/*', '/api/csv/*'])
     app.use(tables, async (c, next) => {
       if (!admits(c.req.raw))
         return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
@@ -88,6 +89,16 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
     return c.body(new Uint8Array(bytes).buffer, 200, {
       'content-type': 'application/vnd.apache.parquet',
       'content-disposition': `attachment; filename="${name}-${table}.parquet"`,
+      'cache-control': 'no-store',
+    });
+  });
+
+  app.get('/api/csv/sparsity/:name/:table', async (c) => {
+    const input = sparsityCsvInput.parse({ ...c.req.param(), ...c.req.query() });
+    const parts = [input.name, input.table, input.layer, input.neuron].filter((part) => part !== undefined);
+    return c.body(await sparsityCsv(server, input), 200, {
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="${parts.join('-')}.csv"`,
       'cache-control': 'no-store',
     });
   });

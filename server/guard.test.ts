@@ -109,6 +109,7 @@ describe('with a token', () => {
     expect((await ask(server, query, { authorization: 'Bearer open sesamE' })).status).toBe(401);
     expect((await ask(server, '/api/arrow/metrics/x')).status).toBe(401);
     expect((await ask(server, '/api/parquet/sparsity/x/neurons')).status).toBe(401);
+    expect((await ask(server, '/api/csv/sparsity/x/neurons')).status).toBe(401);
   });
 
   test('the client carries it, in queries and in subscriptions', async () => {

@@ -315,6 +315,32 @@ describe('a neuron and what carries it', () => {
     expect((await fetch(`${on.server.url}/api/parquet/sparsity/fixture-relu/secrets`)).status).toBe(400);
   });
 
+  test('as CSV too, of one layer or neuron where asked for; a total counts what the filter lets through', async () => {
+    const csv = async (query: string) => {
+      const response = await fetch(`${on.server.url}/api/csv/sparsity/fixture-relu/${query}`);
+      return { status: response.status, lines: (await response.text()).trimEnd().split('\r\n') };
+    };
+    const all = await csv('neurons');
+    expect(all.lines[0]).toMatch(/^layer,neuron,frequency,/);
+    expect(all.lines).toHaveLength(1 + 2 * 64);
+    const [, only, ...rest] = (await csv('neurons?layer=1&neuron=5')).lines;
+    expect(rest).toEqual([]);
+    expect(only).toBe(all.lines[1 + 64 + 5]);
+    const [, none] = (await csv('tradeoff')).lines;
+    expect(none).toMatch(/^none,,,0,/);
+    expect((await csv('tradeoff?layer=1')).status).toBe(400);
+    expect((await csv('tokens')).status).toBe(404);
+    expect((await csv('neurons?layer=x')).status).toBe(400);
+
+    const of = (firing: 'all' | 'firing' | 'dead') =>
+      on.client.sparsity.neurons.query({ name: 'fixture-relu', layer: 0, firing, limit: 500 });
+    const [everyone, firing, dead] = await Promise.all([of('all'), of('firing'), of('dead')]);
+    expect(everyone.total).toBe(64);
+    expect(firing.rows).toEqual(everyone.rows.filter(({ frequency }) => frequency > 0));
+    expect(dead.rows).toEqual(everyone.rows.filter(({ frequency }) => frequency === 0));
+    expect([firing.total, dead.total]).toEqual([firing.rows.length, dead.rows.length]);
+  });
+
   test('emergence: observations by layer, and the law they were made by', async () => {
     const curves = await on.client.sparsity.emergence.query();
     expect(curves.map(({ model }) => model)).toEqual(['fixture-gelu', 'fixture-relu']);

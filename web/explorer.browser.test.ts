@@ -11,8 +11,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readText } from '../sae/activations/text.ts';
 import { createLazyscopeClient, type LazyscopeClient, type RunRow } from '../server/client.ts';
 import { latents, sharedConcepts } from '../server/fixtures/fixtureDictionary.ts';
+import { writeMeasuredReport } from '../server/fixtures/measuredReport.ts';
 import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
 import { serve, type RunningServer } from '../server/serve.ts';
 import { pageFaults } from './browserChecks.ts';
@@ -70,6 +72,10 @@ describe.skipIf(!hasChromium)(
     /** Pages and server take their time on a busy machine. */
     const eventually = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
     const text = () => page.locator('main').innerText();
+    const layerFrequencies = async (name: string, layer: number) => {
+      const { rows } = await client.sparsity.neurons.query({ name, layer, limit: 500 });
+      return rows.map((row) => row.frequency);
+    };
 
     test('the overview answers both questions with the store’s own numbers', async () => {
       await visit.go('/');
@@ -330,12 +336,7 @@ describe.skipIf(!hasChromium)(
       await page.getByRole('link', { name: `Neurons of layer 0 of ${name}` }).click();
       await page.waitForURL(`**/lazy/${name}/0`);
       await visit.settled();
-      const neurons = await client.sparsity.neurons.query({
-        name,
-        layer: 0,
-        sort: 'frequency',
-        order: 'asc',
-      });
+      const neurons = await client.sparsity.neurons.query({ name, layer: 0, sort: 'frequency' });
       const row = page.getByRole('table', { name: 'Neurons of layer 0' }).locator('tbody tr').first();
       await row.waitFor();
       expect(await row.locator('td').first().innerText()).toBe(String(neurons.rows[0]!.neuron));
@@ -364,10 +365,18 @@ describe.skipIf(!hasChromium)(
       const saving = page.waitForEvent('download');
       await page.getByRole('button', { name: `Save the data of “tradeoff-${report}” as CSV` }).click();
       const path = await (await saving).path();
-      const [header, first] = (await readFile(path, 'utf8')).split('\r\n');
-      expect(header).toBe('series,sparsity,perplexity over the whole model’s');
-      expect(first).toMatch(/^[^,]+,[\d.]+,1$/);
+      const lines = (await readFile(path, 'utf8')).trimEnd().split('\r\n');
+      expect(lines[0]).toMatch(
+        /^report,method,setting,value,rank,sparsity,perplexity,.*savedOfMlp,savedOfAll/,
+      );
+      expect(lines).toHaveLength(1 + interventions.tradeoff.length);
       await looksRight('resting');
+
+      await page.getByText('MLP saved', { exact: true }).click();
+      const saved = page.getByRole('img', { name: /against the share of the MLPs’ multiply-adds saved/ });
+      await saved.waitFor();
+      expect(await saved.locator('[aria-label=line] path').count()).toBeGreaterThan(4);
+      await looksRight('resting-saved');
     });
 
     test('emergence: a line a watched model, and its law', async () => {
@@ -380,6 +389,57 @@ describe.skipIf(!hasChromium)(
       const table = page.getByRole('table', { name: 'Laws of emergence, by model' });
       for (const { law } of curves) expect(await table.innerText()).toContain(fixed(law?.r2));
       await looksRight('emergence');
+    });
+
+    test.skipIf(given)('a report measured here and a training watched here, of a bundled model', async () => {
+      const { interventions, layers, tokens } = await writeMeasuredReport(
+        folder,
+        join(root, 'data', 'models', 'lazyscope-demo-relu'),
+      );
+      await visit.go('/lazy?reports=measured');
+      const table = page.getByRole('table', { name: 'Layers of measured' });
+      await table.waitFor();
+      for (const { activationRatio } of layers)
+        expect(await table.innerText()).toContain(percent(activationRatio));
+      // A line a method: CETT, top-k and random, each from the whole model on.
+      const chart = page.getByRole('img', { name: /^Perplexity, relative/ });
+      await chart.waitFor();
+      expect(await chart.locator('[aria-label=line] path').count()).toBe(3);
+      const ppl = page.getByRole('table', { name: /for perplexity to rise/ });
+      for (const { ratio } of interventions!.pplP) expect(await ppl.innerText()).toContain(percent(ratio));
+      await page.getByText('Model saved', { exact: true }).click();
+      await page
+        .getByRole('img', { name: /against the share of the whole model’s multiply-adds saved/ })
+        .waitFor();
+      await looksRight('measured');
+
+      const { rows } = await client.sparsity.neurons.query({ name: 'measured', layer: 3, limit: 1 });
+      const { neuron, frequency } = rows[0]!;
+      expect(frequency).toBe(Math.max(0, ...(await layerFrequencies('measured', 3))));
+      await visit.go(`/lazy/measured/3/${neuron}`);
+      const fires = page.getByRole('region', { name: 'Where it fires' }).locator('li');
+      await fires.first().waitFor();
+      expect(await text()).toContain(percent(Math.round(frequency * tokens) / tokens, 2));
+      // Its examples are stretches of the very text.
+      const { examples } = await client.sparsity.neuron.query({ name: 'measured', layer: 3, neuron });
+      const { text: book } = await readText('dataset:moby-dick');
+      for (const { tokens: stretch } of examples)
+        expect(book).toContain(stretch.map((token) => token.text).join(''));
+      await looksRight('measured-neuron');
+
+      await visit.go('/lazy/emergence');
+      const watched = (await client.sparsity.emergence.query()).find(({ model }) => model === 'watched')!;
+      expect(watched.tokens.at(-1)).toBe(12 * 8 * 32);
+      const row = page
+        .getByRole('table', { name: 'Laws of emergence, by model' })
+        .getByRole('row', { name: /watched/ });
+      const last = watched.activationRatio.at(-1)!;
+      expect(await row.innerText()).toContain(percent(last.reduce((a, b) => a + b, 0) / last.length));
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Save the data of “emergence-activationRatio” as CSV' }).click();
+      const lines = (await readFile(await (await saving).path(), 'utf8')).trimEnd().split('\r\n');
+      expect(lines.filter((line) => line.startsWith('watched,'))).toHaveLength(2 * watched.tokens.length);
+      await looksRight('measured-emergence');
     });
 
     test.skipIf(given)(

@@ -63,9 +63,9 @@ export function toyLanguageModel(): LanguageModel & { calls: number } {
         const residual = at('blocks.0.hook_resid_post', sum);
         return residual.reshape([-1, d]).matMul(unembedding).reshape<Tensor3D>([batch, seq, vocabulary]);
       });
-      if (!readOnly) return { logits, activations };
+      if (!readOnly) return { logits, activations, entropySums: [] };
       logits.dispose();
-      return { activations };
+      return { activations, entropySums: [] };
     },
     foldedUnembedding: () => unembedding.clone(),
     activate: (_, pre) => tf.relu(pre),

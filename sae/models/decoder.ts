@@ -3,7 +3,8 @@
  * MLP that add to the residual stream, final norm, unembedding; a tap at every hook point.
  * Differentiable: under `tf.variableGrads` the same code trains a model.
  */
-import { causalAttention } from '../ops/attention.ts';
+import { causalAttention, causalAttentionWithEntropy } from '../ops/attention.ts';
+import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
 import type { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
@@ -96,7 +97,13 @@ function attend(
   let mixed: Tensor4D;
   if (tap.at(patternHook)) {
     const shape = [batch, heads, seq, firstPosition + seq];
-    mixed = mixValues(tap.pass(patternHook, attentionPattern(q, k, scale), shape), v);
+    const pattern = tap.pass(patternHook, attentionPattern(q, k, scale), shape);
+    if (tap.wantsEntropy) tap.keepEntropy(attentionEntropySums(pattern));
+    mixed = mixValues(pattern, v);
+  } else if (tap.wantsEntropy) {
+    const [values, entropySums] = causalAttentionWithEntropy(q, k, v, scale);
+    tap.keepEntropy(entropySums);
+    mixed = values;
   } else {
     mixed = causalAttention(q, k, v, scale);
   }

@@ -1,7 +1,8 @@
 import { beforeAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
+import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
 import { tf } from '../tensor/tf.ts';
-import type { Tensor, Tensor2D } from '../tensor/tf.ts';
+import type { Tensor, Tensor2D, Tensor4D } from '../tensor/tf.ts';
 import type { DecoderModel } from './decoderModel.ts';
 import { blockHook, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
@@ -45,6 +46,28 @@ describe.each(['gpt2', 'llama'] as const)('%s', (family) => {
     }
     expect(logits!.shape).toEqual([2, 6, 257]);
     tf.dispose([logits!, ...activations.values()]);
+  });
+
+  test('attention entropies are those of the pattern, whether or not somebody reads or replaces it', () => {
+    const hook = blockHook(1, 'attn.hook_pattern');
+    const clean = model.forward(tokens, { attentionEntropy: true });
+    const read = model.forward(tokens, { read: [hook], attentionEntropy: true });
+    const expected = attentionEntropySums(read.activations.get(hook) as Tensor4D);
+    expect(clean.entropySums.map(({ shape }) => shape)).toEqual(
+      Array.from({ length: model.config.layers }, () => [2, 4]),
+    );
+    expect(difference(clean.entropySums[1], expected)).toBeLessThan(1e-4);
+    expect(difference(read.entropySums[1], expected)).toBe(0);
+    expect(difference(clean.logits!, read.logits!)).toBeLessThan(1e-4);
+    const one = model.forward(tokens, {
+      replace: { [hook]: (x: Tensor) => tf.tidy(() => tf.linalg.bandPart(tf.onesLike(x), 0, 0)) },
+      attentionEntropy: true,
+    });
+    for (const sum of one.entropySums[1].dataSync())
+      expect(sum, 'each query sees itself alone').toBeCloseTo(0, 12);
+    for (const result of [clean, read, one])
+      tf.dispose([result.logits!, ...result.activations.values(), ...result.entropySums]);
+    expected.dispose();
   });
 
   test('replacing any hook point by itself changes nothing, by something else changes the logits', () => {

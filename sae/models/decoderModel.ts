@@ -68,7 +68,7 @@ export class DecoderModel implements LanguageModel {
       const rows = runDecoder(pass, tokens);
       const logits = rows && tf.tidy(() => rows.reshape([batch, seq, config.vocabularySize]) as Tensor3D);
       rows?.dispose();
-      return { logits, activations: tap.activations };
+      return { logits, activations: tap.activations, entropySums: tap.entropySums };
     } catch (error) {
       tap.dispose();
       throw error;

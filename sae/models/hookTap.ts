@@ -5,17 +5,22 @@
  */
 import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
-import type { Tensor } from '../tensor/tf.ts';
+import type { Tensor, Tensor2D } from '../tensor/tf.ts';
 import type { HookPoint } from './hookPoints.ts';
 import type { ForwardOptions } from './languageModel.ts';
 
 export class HookTap {
   readonly activations = new Map<HookPoint, Tensor>();
+  /** By layer. */
+  readonly entropySums: Tensor2D[] = [];
+  /** Whether each layer's attention is to hand over its entropies. */
+  readonly wantsEntropy: boolean;
   #waiting: Set<HookPoint>;
   #replace: NonNullable<ForwardOptions['replace']>;
   #readOnly: boolean;
 
-  constructor({ read = [], replace = {}, readOnly = false }: ForwardOptions = {}) {
+  constructor({ read = [], replace = {}, readOnly = false, attentionEntropy = false }: ForwardOptions = {}) {
+    this.wantsEntropy = attentionEntropy;
     this.#waiting = new Set(read);
     this.#replace = replace;
     this.#readOnly = readOnly;
@@ -49,7 +54,12 @@ export class HookTap {
     return here.reshape(x.shape) as T;
   }
 
+  keepEntropy(sums: Tensor2D): void {
+    this.entropySums.push(tf.keep(sums));
+  }
+
   dispose(): void {
+    tf.dispose(this.entropySums);
     for (const activation of this.activations.values()) activation.dispose();
     this.activations.clear();
   }

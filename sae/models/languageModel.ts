@@ -18,6 +18,8 @@ export interface ForwardOptions {
   replace?: Partial<Record<HookPoint, (activation: Tensor) => Tensor>>;
   /** Stop after the deepest hook point in `read` and return no logits. */
   readOnly?: boolean;
+  /** Also say how evenly each head spread its attention. */
+  attentionEntropy?: boolean;
 }
 
 export interface ForwardResult {
@@ -25,6 +27,8 @@ export interface ForwardResult {
   logits?: Tensor3D;
   /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]. */
   activations: Map<HookPoint, Tensor>;
+  /** By layer that was run, [batch, heads]: Σ over queries of H(p)/log(n), as sae/ops/attentionEntropySums.ts has it. Empty unless asked for. */
+  entropySums: Tensor2D[];
 }
 
 export interface LanguageModel {

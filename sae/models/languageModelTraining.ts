@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { activationNames } from './activations.ts';
 import type { ActivationName } from './activations.ts';
+import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
 import type { ModelConfig } from './modelConfig.ts';
 
 const size = z.int().positive();
@@ -63,39 +64,6 @@ export const languageModelTrainingSchema = z.strictObject({
   dtype: z.enum(['F16', 'F32']),
 });
 export type LanguageModelTraining = z.infer<typeof languageModelTrainingSchema>;
-
-export const languageModelTrainingDefaults = {
-  family: 'gpt2',
-  activation: 'relu',
-  d: 192,
-  layers: 5,
-  heads: 6,
-  neurons: 720,
-  contextLength: 256,
-  vocabularySize: 4096,
-  seed: 0,
-  initialisation: 'gpt2',
-  task: 'text',
-  l1Coefficient: 0,
-  l1Stages: 4,
-  l1Start: 0.1,
-  thresholdShift: 0,
-  batchSize: 16,
-  steps: 5000,
-  learningRate: 2e-3,
-  finalRate: 0.1,
-  warmupSteps: 200,
-  weightDecay: 0.1,
-  beta1: 0.9,
-  beta2: 0.95,
-  epsilon: 1e-8,
-  clipNorm: 1,
-  validationFraction: 0.005,
-  validationSequences: 128,
-  validateEvery: 250,
-  logEvery: 10,
-  dtype: 'F16',
-} as const satisfies LanguageModelTraining;
 
 export const lossPointSchema = z.strictObject({
   step: size,

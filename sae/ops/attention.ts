@@ -1,5 +1,6 @@
-import { tf, type Tensor4D } from '../tensor/tf.ts';
+import { tf, type Tensor2D, type Tensor4D } from '../tensor/tf.ts';
 import { LazyscopeError } from '../errors.ts';
+import { attentionEntropySums } from './attentionEntropySums.ts';
 import { hasKernel, registerFusedGradient, runKernel, runKernels } from './fusedKernel.ts';
 
 /**
@@ -15,6 +16,28 @@ import { hasKernel, registerFusedGradient, runKernel, runKernels } from './fused
  * @returns [batch, heads, seq, head]
  */
 export function causalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: number): Tensor4D {
+  checkShapes(q, k, v);
+  if (hasKernel('CausalAttention')) return runKernel('CausalAttention', { q, k, v }, { scale });
+  return referenceCausalAttention(q, k, v, scale);
+}
+
+/**
+ * The same, and how evenly each head spread its attention: the sums of attentionEntropySums.ts, [batch, heads], got
+ * while the scores are at hand, so that the pattern need not be stored. For measuring: it has no gradient.
+ */
+export function causalAttentionWithEntropy(
+  q: Tensor4D,
+  k: Tensor4D,
+  v: Tensor4D,
+  scale: number,
+): [mixed: Tensor4D, entropySums: Tensor2D] {
+  checkShapes(q, k, v);
+  if (hasKernel('CausalAttentionWithEntropy'))
+    return runKernels('CausalAttentionWithEntropy', { q, k, v }, { scale }) as [Tensor4D, Tensor2D];
+  return referenceCausalAttentionWithEntropy(q, k, v, scale);
+}
+
+function checkShapes(q: Tensor4D, k: Tensor4D, v: Tensor4D): void {
   const [batch, heads, seq, head] = q.shape;
   const [, kvHeads, keySeq] = k.shape;
   if (
@@ -28,20 +51,34 @@ export function causalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: nu
       'bad_input',
       `causalAttention needs k and v [${batch}, a divisor of ${heads}, ≥ ${seq}, ${head}] for q [${q.shape.join(', ')}] but got k [${k.shape.join(', ')}] and v [${v.shape.join(', ')}].`,
     );
-  if (hasKernel('CausalAttention')) return runKernel('CausalAttention', { q, k, v }, { scale });
-  return referenceCausalAttention(q, k, v, scale);
 }
 
 export function referenceCausalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: number): Tensor4D {
+  return tf.tidy(() => tf.matMul(referencePattern(q, k, scale), repeatHeads(v, q.shape[1])) as Tensor4D);
+}
+
+export function referenceCausalAttentionWithEntropy(
+  q: Tensor4D,
+  k: Tensor4D,
+  v: Tensor4D,
+  scale: number,
+): [mixed: Tensor4D, entropySums: Tensor2D] {
   return tf.tidy(() => {
-    const [, heads, seq] = q.shape;
-    const keySeq = k.shape[2];
-    const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
-    const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
-    const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
-    const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
-    return tf.matMul(tf.softmax(scores.add(mask)), repeatHeads(v, heads)) as Tensor4D;
+    const pattern = referencePattern(q, k, scale);
+    const mixed = tf.matMul(pattern, repeatHeads(v, q.shape[1])) as Tensor4D;
+    return [mixed, attentionEntropySums(pattern)];
   });
+}
+
+/** [batch, heads, seq, keySeq] */
+function referencePattern(q: Tensor4D, k: Tensor4D, scale: number): Tensor4D {
+  const [, heads, seq] = q.shape;
+  const keySeq = k.shape[2];
+  const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
+  const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
+  const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
+  const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
+  return tf.softmax(scores.add(mask)) as Tensor4D;
 }
 
 /** [batch, kvHeads, seq, head] → [batch, heads, seq, head], each head repeated for its group. */

@@ -1,33 +1,21 @@
-import type { Tensor4D } from '../tensor/tf.ts';
-import { hasKernel, runKernel } from './fusedKernel.ts';
+import { tf, type Tensor2D, type Tensor4D } from '../tensor/tf.ts';
 
 /**
- * Σ over queries 1 … seq − 1 of H(p)/log(n), p the query's attention over the n = query + 1 positions it can see, for each
- * context and head; the first query sees one position and has no entropy to speak of.
+ * Σ over queries of H(p)/log(n), p the query's attention over the n positions it can see, for each context and head. A
+ * query that sees one position only has no entropy to speak of and is left out.
  *
- * @param pattern [batch, heads, seq, seq]; row q sums to 1 over keys 0 … q
- * @returns [batch × heads]
+ * @param pattern [batch, heads, seq, keys], the queries the last `seq` of `keys` positions; row q sums to 1 over the
+ *   keys up to its own place and is 0 after it
+ * @returns [batch, heads]
  */
-export function attentionEntropySums(pattern: Tensor4D): Float32Array {
-  if (!hasKernel('AttentionEntropySums')) return referenceAttentionEntropySums(pattern);
-  const sums = runKernel('AttentionEntropySums', { pattern });
-  const values = sums.dataSync<'float32'>();
-  sums.dispose();
-  return values;
-}
-
-export function referenceAttentionEntropySums(pattern: Tensor4D): Float32Array {
-  const [batch, heads, seq] = pattern.shape;
-  const p = pattern.dataSync<'float32'>();
-  return Float32Array.from({ length: batch * heads }, (_, head) => {
-    let sum = 0;
-    for (let query = 1; query < seq; query++) {
-      const row = (head * seq + query) * seq;
-      let entropy = 0;
-      for (let key = 0; key <= query; key++)
-        if (p[row + key] > 0) entropy -= p[row + key] * Math.log(p[row + key]);
-      sum += entropy / Math.log(query + 1);
-    }
-    return sum;
+export function attentionEntropySums(pattern: Tensor4D): Tensor2D {
+  return tf.tidy(() => {
+    const [batch, heads, seq, keys] = pattern.shape;
+    const seen = (query: number) => keys - seq + query + 1;
+    const weights = Array.from({ length: seq }, (_, q) => (seen(q) > 1 ? 1 / Math.log(seen(q)) : 0));
+    // 0 · log 0 is 0 here, where arithmetic has no number.
+    const logs = tf.log(tf.where(pattern.greater(0), pattern, tf.onesLike(pattern)));
+    const entropies = pattern.mul(logs).sum(3).neg(); // [batch, heads, seq]
+    return entropies.mul(tf.tensor1d(weights)).sum(2).reshape([batch, heads]) as Tensor2D;
   });
 }

@@ -14,11 +14,12 @@ export type KernelName =
   | 'SoftmaxCrossEntropyGrad'
   | 'CausalAttention'
   | 'CausalAttentionGrad'
+  | 'CausalAttentionWithEntropy'
   | 'RotaryEmbedding'
   | 'Activation'
   | 'ActivationGrad'
   | 'FiringCounts'
-  | 'AttentionEntropySums'
+  | 'SignalSums'
   | 'AdamWStep'
   | 'SumOfSquares';
 

@@ -1,9 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
 import { Random } from '../tensor/random.ts';
-import { tf, type Tensor4D } from '../tensor/tf.ts';
-import { attentionEntropySums, referenceAttentionEntropySums } from './attentionEntropySums.ts';
+import { tf } from '../tensor/tf.ts';
+import {
+  causalAttention,
+  causalAttentionWithEntropy,
+  referenceCausalAttentionWithEntropy,
+} from './attention.ts';
 import { firingCounts, referenceFiringCounts } from './firingCounts.ts';
+import { referenceSignalSums, signalSums } from './signalSums.ts';
 
 const probe = (await probeBackends()).find(({ name }) => name === 'native');
 
@@ -48,14 +53,49 @@ describe.skipIf(!probe?.works)('the native kernels agree with the reference', ()
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test.each([2, 7, 33])('attention entropy of contexts of %i', (seq) => {
-    const pattern = tf.tidy(() => {
-      const scores = tf.tensor4d(Random.fromSeed(seq).normals(2 * 3 * seq * seq, 3), [2, 3, seq, seq]);
-      const mask = tf.linalg.bandPart(tf.ones([seq, seq]), -1, 0);
-      return tf.softmax(scores.sub(tf.sub(1, mask).mul(1e9))) as Tensor4D;
-    });
-    const reference = referenceAttentionEntropySums(pattern);
-    attentionEntropySums(pattern).forEach((sum, head) => expect(sum).toBeCloseTo(reference[head], 4));
-    pattern.dispose();
+  test.each([
+    { heads: 3, kvHeads: 3, seq: 2, keys: 2 },
+    { heads: 4, kvHeads: 2, seq: 33, keys: 33 },
+    { heads: 2, kvHeads: 1, seq: 5, keys: 12 },
+    { heads: 2, kvHeads: 2, seq: 131, keys: 131 },
+  ])('attention with entropies: $seq queries of $keys keys', ({ heads, kvHeads, seq, keys }) => {
+    const random = Random.fromSeed(keys);
+    const normal = (count: number, positions: number) =>
+      tf.tensor4d(random.normals(2 * count * positions * 8), [2, count, positions, 8]);
+    const [q, k, v] = [normal(heads, seq), normal(kvHeads, keys), normal(kvHeads, keys)];
+    const before = tf.memory().numTensors;
+    // The larger scale makes some heads look at one place alone.
+    for (const scale of [0.3, 30]) {
+      const tuned = causalAttentionWithEntropy(q, k, v, scale);
+      const reference = referenceCausalAttentionWithEntropy(q, k, v, scale);
+      const plain = causalAttention(q, k, v, scale);
+      const [mixed, sums] = tuned.map((tensor) => tensor.dataSync<'float32'>());
+      const [expectedMixed, expectedSums] = reference.map((tensor) => tensor.dataSync<'float32'>());
+      expect(tuned[1].shape).toEqual([2, heads]);
+      sums.forEach((sum, head) => expect(sum / seq).toBeCloseTo(expectedSums[head] / seq, 5));
+      mixed.forEach((x, at) => expect(x).toBeCloseTo(expectedMixed[at], 4));
+      expect(mixed).toEqual(plain.dataSync());
+      tf.dispose([...tuned, ...reference, plain]);
+    }
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose([q, k, v]);
+  });
+
+  test.each([
+    { rows: 1, d: 1 },
+    { rows: 64, d: 8 },
+    { rows: 131, d: 37 },
+  ])('signal of [$rows, $d], also about a large offset', ({ rows, d }) => {
+    const values = Random.fromSeed(rows).normals(rows * d);
+    for (const offset of [0, 1000]) {
+      const x = tf.tensor2d(
+        values.map((value) => value + offset),
+        [rows, d],
+      );
+      const [tuned, reference] = [signalSums(x), referenceSignalSums(x)];
+      expect(tuned.meanSquared / reference.meanSquared).toBeCloseTo(1, 6);
+      expect(tuned.variance).toBeCloseTo(reference.variance, 2);
+      x.dispose();
+    }
   });
 });

@@ -3,8 +3,7 @@
  * Large Language Models, 2410.09637; METHODS.md §4): H(p)/log(n) of each query's distribution over the n positions it can
  * see, averaged over queries. 1 is a head that looks everywhere alike, 0 one that looks at a single place.
  */
-import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
-import type { Tensor4D } from '../tensor/tf.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
 
 export class AttentionEntropy {
   readonly #heads: number;
@@ -17,12 +16,12 @@ export class AttentionEntropy {
   }
 
   /**
-   * attn.hook_pattern of a batch, [batch, heads, seq, seq]: row q sums to 1 over keys 0 … q. The first query of a
-   * context sees one position and has no entropy to speak of: it is left out.
+   * The sums of sae/ops/attentionEntropySums.ts over contexts of `seq` tokens, [batch, heads]. The first query of a context
+   * sees one position and has no entropy to speak of: it is left out.
    */
-  add(pattern: Tensor4D): void {
-    const [batch, heads, seq] = pattern.shape;
-    attentionEntropySums(pattern).forEach((sum, row) => (this.#sum[row % heads] += sum));
+  add(entropySums: Tensor2D, seq: number): void {
+    const [batch, heads] = entropySums.shape;
+    entropySums.dataSync<'float32'>().forEach((sum, row) => (this.#sum[row % heads] += sum));
     this.#queries += batch * (seq - 1);
   }
 

@@ -37,9 +37,8 @@ async function observeSparsity(model: LanguageModel, contexts: Int32Array): Prom
   });
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const { hooks } = measures;
-  await streamActivations(model, shown, { seq, batchContexts, hooks, stage: 'emergence' }, (batch) =>
-    measures.add(batch),
-  );
+  const streaming = { seq, batchContexts, hooks, attentionEntropy: true, stage: 'emergence' };
+  await streamActivations(model, shown, streaming, (batch) => measures.add(batch));
   return {
     crossEntropy: measures.crossEntropy(),
     layers: measures.firing.map((_, layer) => {

@@ -113,6 +113,18 @@ describe.each([
       if (method !== 'rsparse') expect(savedOfMlp).toBeGreaterThanOrEqual(0);
       expect(savedOfMlp).toBeLessThan(1);
     }
+    const matrices = model.config.gated ? 3 : 2;
+    for (const { method, rank, sparsity, savedOfMlp, sparedOf = {} } of report.tradeoff) {
+      expect(Object.keys(sparedOf)).toEqual(
+        model.config.gated ? ['W_gate', 'W_up', 'W_down'] : ['W_in', 'W_down'],
+      );
+      expect(sparedOf.W_down).toBeCloseTo(sparsity, 9);
+      // Only a draw knows who rests before W_in or W_gate has been computed.
+      expect((sparedOf.W_in ?? sparedOf.W_gate) > 0).toBe(method === 'random');
+      const all = Object.values(sparedOf).reduce((sum, share) => sum + share, 0);
+      if (rank === undefined) expect(savedOfMlp).toBeCloseTo(all / matrices, 9);
+      else expect(savedOfMlp).toBeLessThan(all / matrices);
+    }
     expect(new Set(report.robustness.map(({ noise }) => noise))).toEqual(new Set([0, 0.05, 0.1, 0.2]));
   });
 });
@@ -143,15 +155,26 @@ test('multiply-adds of a small model, by hand', () => {
   expect([mlpLayer, mlp, unembedding]).toEqual([2 * 16 * 24, 4 * 16 * 24, 16 * 257]);
   expect(attention).toBe(2 * (4 * 16 * 16 + 2 * 16 * 16));
   expect(total).toBe(mlp + attention + unembedding);
-  expect(savedMultiplyAdds(model.config, 0.5, { byGate: true })).toBe(0.5 * 16 * 24);
-  expect(savedMultiplyAdds(model.config, 0.5, { byGate: false, rank: 2 })).toBe(
+  const half = { resting: 0.5, closed: 0.25 };
+  for (const knownFrom of ['gate', 'value'] as const)
+    expect(savedMultiplyAdds(model.config, { ...half, knownFrom })).toBe(0.5 * 16 * 24);
+  expect(savedMultiplyAdds(model.config, { ...half, knownFrom: 'draw', drawn: 0.4 })).toBeCloseTo(
+    (0.5 + 0.4) * 16 * 24,
+    9,
+  );
+  expect(savedMultiplyAdds(model.config, { ...half, knownFrom: 'value' }, 2)).toBe(
     0.5 * 16 * 24 - 2 * (24 + 16),
   );
   model.dispose();
   const gated = randomModel({ family: 'llama', d: 16, layers: 2, heads: 4, neurons: 24 });
   expect(multiplyAdds(gated.config, 32).mlpLayer).toBe(3 * 16 * 24);
-  expect(savedMultiplyAdds(gated.config, 0.5, { byGate: true })).toBe(16 * 24);
-  expect(savedMultiplyAdds(gated.config, 0.5, { byGate: false })).toBe(0.5 * 16 * 24);
+  expect(savedMultiplyAdds(gated.config, { ...half, knownFrom: 'gate' })).toBe(16 * 24);
+  // A closed gate spares its column of W_up whatever the rule looks at.
+  expect(savedMultiplyAdds(gated.config, { ...half, knownFrom: 'value' })).toBe(0.75 * 16 * 24);
+  expect(savedMultiplyAdds(gated.config, { ...half, knownFrom: 'draw', drawn: 0.4 })).toBeCloseTo(
+    (0.4 + 0.5 + 0.5) * 16 * 24,
+    9,
+  );
   gated.dispose();
 });
 
@@ -160,7 +183,13 @@ test('PPL-p % finds where perplexity crosses, with one search for all p', () => 
   const evaluate = (cett: number): MeasuredIntervention => {
     calls++;
     const perplexity = 20 * (1 + cett ** 2);
-    return { perplexity, crossEntropy: Math.log(perplexity), sparsity: cett / 2, sparsityByLayer: [] };
+    return {
+      perplexity,
+      crossEntropy: Math.log(perplexity),
+      sparsity: cett / 2,
+      sparsityByLayer: [],
+      closedByLayer: [],
+    };
   };
   const points = pplP(evaluate, 20, [0.1, 1, 5, 10, 200]);
   points.slice(0, 4).forEach(({ p, cett, ratio, perplexity }) => {

@@ -25,6 +25,8 @@ export interface MeasuredIntervention {
   /** Share of entries of what W_down reads that are exactly 0, over all layers; and by layer. */
   sparsity: number;
   sparsityByLayer: number[];
+  /** By layer, share of entries of act(g) that are exactly 0 before the rule: what closed gates spare of W_up. Zeros where nothing is gated. */
+  closedByLayer: number[];
 }
 
 /** Contexts [contexts · seq] in batches of about `batchTokens`. */
@@ -37,6 +39,7 @@ export interface EvaluationText {
 /** What an intervention counts as it goes by. */
 interface Tally {
   zeros: Float64Array;
+  closed: Float64Array;
   entries: number;
 }
 
@@ -46,7 +49,7 @@ export function evaluateIntervention(
   intervention: Intervention,
 ): MeasuredIntervention {
   const { layers, neurons } = model.config;
-  const tally: Tally = { zeros: new Float64Array(layers), entries: 0 };
+  const tally: Tally = { zeros: new Float64Array(layers), closed: new Float64Array(layers), entries: 0 };
   const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
   let sum = 0;
   for (let first = 0; first < contexts.length; first += step) {
@@ -65,6 +68,7 @@ export function evaluateIntervention(
     perplexity: Math.exp(crossEntropy),
     sparsity: sparsityByLayer.reduce((a, b) => a + b, 0) / layers,
     sparsityByLayer,
+    closedByLayer: Array.from(tally.closed, (closed) => closed / tally.entries),
   };
 }
 
@@ -91,6 +95,7 @@ export function replacements(
         const act = gated
           ? tf.tidy(() => model.activate(layer, pre!)).dataSync<'float32'>()
           : given.dataSync<'float32'>();
+        if (tally && gated) tally.closed[layer] += zerosIn(act);
         rule({ a, pre: read, act, neurons, layer });
         if (before)
           rested = tf.tensor2d(
@@ -98,11 +103,7 @@ export function replacements(
             [a.length / neurons, neurons],
           );
       }
-      if (tally) {
-        let zeros = 0;
-        for (let at = 0; at < a.length; at++) if (a[at] === 0) zeros++;
-        tally.zeros[layer] += zeros;
-      }
+      if (tally) tally.zeros[layer] += zerosIn(a);
       return rule ? tf.tensor(a, given.shape) : given;
     };
     if (correct)
@@ -110,6 +111,12 @@ export function replacements(
         correct(given.reshape([-1, d]), rested!, layer).reshape(given.shape);
   }
   return replace;
+}
+
+function zerosIn(values: Float32Array): number {
+  let zeros = 0;
+  for (let at = 0; at < values.length; at++) if (values[at] === 0) zeros++;
+  return zeros;
 }
 
 function changed(given: Tensor, change: (values: Float32Array) => void): Tensor {

@@ -3,12 +3,11 @@
  * perplexity on the same contexts.
  */
 import { LazyscopeError } from '../errors.ts';
-import { activationFunction } from '../models/activations.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { SparsityReport } from '../store/manifests.ts';
 import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } from './intervention.ts';
-import { multiplyAdds, savedMultiplyAdds } from './multiplyAdds.ts';
+import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
 import { pplP } from './pplP.ts';
 import { measureRobustness } from './robustness.ts';
 import {
@@ -69,8 +68,7 @@ export async function measureInterventions(
       await new Promise((next) => setImmediate(next));
       return result;
     };
-    const { exactZeros } = activationFunction(model.config.activation);
-    const tradeoff = [point(model, seq, { method: 'none', byGate: exactZeros }, whole)];
+    const tradeoff = [point(model, seq, { method: 'none', knownFrom: 'value' }, whole)];
     for (const planned of plan) {
       const { intervention } = planned;
       const measured = await step(() => evaluateIntervention(model, text, intervention));
@@ -100,18 +98,23 @@ export async function measureInterventions(
 function point(
   { config }: LanguageModel,
   seq: number,
-  planned: Pick<PlannedPoint, 'byGate' | 'rank'> & {
+  planned: Pick<PlannedPoint, 'knownFrom' | 'drawn' | 'rank'> & {
     method: string;
     setting?: string;
     value?: number;
   },
-  { sparsity, sparsityByLayer, perplexity }: MeasuredIntervention,
+  { sparsity, sparsityByLayer, closedByLayer, perplexity }: MeasuredIntervention,
 ): InterventionReport['tradeoff'][number] {
-  const { method, setting, value, rank, byGate } = planned;
+  const { method, setting, value, rank, knownFrom, drawn } = planned;
   const { mlpLayer, mlp, total } = multiplyAdds(config, seq);
-  const savedByLayer = sparsityByLayer.map((share) =>
-    savedMultiplyAdds(config, share, { byGate, ...(rank === undefined ? {} : { rank }) }),
-  );
+  const layers = sparsityByLayer.map((resting, layer) => ({
+    resting,
+    closed: closedByLayer[layer],
+    knownFrom,
+    ...(drawn === undefined ? {} : { drawn }),
+  }));
+  const savedByLayer = layers.map((layer) => savedMultiplyAdds(config, layer, rank));
+  const shares = layers.map((layer) => sparedShares(config, layer));
   const saved = savedByLayer.reduce((a, b) => a + b, 0);
   return {
     method,
@@ -123,6 +126,11 @@ function point(
     savedByLayer: savedByLayer.map((each) => each / mlpLayer),
     savedOfMlp: saved / mlp,
     savedOfAll: saved / total,
+    sparedOf: Object.fromEntries(
+      mlpMatrices
+        .filter((matrix) => shares[0][matrix] !== undefined)
+        .map((matrix) => [matrix, shares.reduce((sum, each) => sum + each[matrix]!, 0) / shares.length]),
+    ),
   };
 }
 

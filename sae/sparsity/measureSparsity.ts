@@ -58,8 +58,8 @@ const folding = { paths: 8, points: 33, tokens: 16 };
 /** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
-  const seq = options.contextLength ?? Math.min(128, model.config.contextLength);
-  await check(options, seq);
+  const seq = contextLengthFor(model, options.contextLength);
+  await check(options);
   const contexts = packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
     const measures = await stream(options, contexts, seq);
@@ -90,6 +90,17 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   });
 }
 
+/** What was asked for, or 128, or the model's own if that is less. Throws 'bad_input' when the model does not take so many. */
+export function contextLengthFor({ name, config }: LanguageModel, asked?: number): number {
+  const seq = asked ?? Math.min(128, config.contextLength);
+  if (!Number.isInteger(seq) || seq < 2 || seq > config.contextLength)
+    throw new LazyscopeError(
+      'bad_input',
+      `The context length is ${seq}, but '${name}' takes 2 to ${config.contextLength} tokens.`,
+    );
+  return seq;
+}
+
 /** [contexts · seq]. */
 export function packContexts(
   { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
@@ -104,12 +115,7 @@ export function packContexts(
   return contexts;
 }
 
-async function check({ store, name, model, text }: MeasureOptions, seq: number): Promise<void> {
-  if (!Number.isInteger(seq) || seq < 2 || seq > model.config.contextLength)
-    throw new LazyscopeError(
-      'bad_input',
-      `The context length is ${seq}, but '${model.name}' takes 2 to ${model.config.contextLength} tokens.`,
-    );
+async function check({ store, name, model, text }: MeasureOptions): Promise<void> {
   if (!existsSync(store.sparsityReport(name))) return;
   const old = await readManifest(store.sparsityReport(name), sparsityReportSchema);
   if (old.model.name === model.name && old.text === text.source) return;
@@ -135,9 +141,8 @@ async function stream(
   const stage = `sparsity of ${model.name}`;
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const { hooks } = measures;
-  await streamActivations(model, contexts, { seq, batchContexts, hooks, stage, report, signal }, (batch) =>
-    measures.add(batch),
-  );
+  const streaming = { seq, batchContexts, hooks, attentionEntropy: true, stage, report, signal };
+  await streamActivations(model, contexts, streaming, (batch) => measures.add(batch));
   return measures;
 }
 

@@ -22,15 +22,45 @@ export function multiplyAdds(config: ModelConfig, contextLength: number): Multip
   return { mlpLayer, mlp, attention, unembedding, total: mlp + attention + unembedding };
 }
 
+export const mlpMatrices = ['W_in', 'W_gate', 'W_up', 'W_down'] as const;
+export type MlpMatrix = (typeof mlpMatrices)[number];
+
 /**
- * Multiply-adds saved in one layer at this share of resting neurons: a resting neuron's row of W_down is not read, and
- * where the gate alone decides, nor is its column of W_up. `rank` is what R-Sparse spends again.
+ * From what it becomes known that a neuron rests: `value`, from a itself; `gate`, from what the activation function
+ * reads or gives; `draw`, from nothing that has to be computed.
  */
+export type KnownFrom = 'value' | 'gate' | 'draw';
+
+export interface RestingLayer {
+  /** Share of entries of a that are 0. */
+  resting: number;
+  /** Share of entries of act(g) that are exactly 0 before anything is put to rest; of no meaning where nothing is gated. */
+  closed: number;
+  knownFrom: KnownFrom;
+  /** Share of the neurons drawn, whether or not they would have fired. */
+  drawn?: number;
+}
+
+/**
+ * Share of each MLP matrix's multiply-adds that need not be done: of W_down the rows of whoever rests, which is all that most
+ * rules spare, because it takes W_in or W_gate to know who. Where gated, W_up's columns are spared as well for gates that are
+ * closed or closed by the rule. What a draw decides spares every matrix. Comparisons and thresholds are not counted.
+ */
+export function sparedShares(
+  { gated }: Pick<ModelConfig, 'gated'>,
+  { resting, closed, knownFrom, drawn = 0 }: RestingLayer,
+): Partial<Record<MlpMatrix, number>> {
+  const first = knownFrom === 'draw' ? drawn : 0;
+  if (!gated) return { W_in: first, W_down: resting };
+  return { W_gate: first, W_up: knownFrom === 'value' ? closed : resting, W_down: resting };
+}
+
+/** Of one layer and token; `rank` is what R-Sparse spends again. */
 export function savedMultiplyAdds(
-  { d, neurons, gated }: ModelConfig,
-  sparsity: number,
-  { byGate, rank = 0 }: { byGate: boolean; rank?: number },
+  { d, neurons, gated }: Pick<ModelConfig, 'd' | 'neurons' | 'gated'>,
+  layer: RestingLayer,
+  rank = 0,
 ): number {
-  const matrices = gated && byGate ? 2 : 1;
-  return sparsity * matrices * d * neurons - rank * (neurons + d);
+  const spared = Object.values(sparedShares({ gated }, layer)).reduce((sum, share) => sum + share, 0);
+  return spared * d * neurons - rank * (neurons + d);
 }

@@ -25,6 +25,8 @@ export interface Block {
 /** Tokens shown before and after the peak, within its context. */
 const before = 15;
 const after = 8;
+/** Of an example whose stretch has not been read yet. */
+const unread = new Float32Array(0);
 
 export class NeuronExamples {
   readonly #kept: number;
@@ -32,6 +34,8 @@ export class NeuronExamples {
   readonly #examples: NeuronExample[][];
   /** By neuron, the best of the context being read: its row in the block, and |a|. */
   readonly #candidates = new Map<number, { context: number; row: number; magnitude: number }>();
+  /** Neurons that have unread examples. */
+  readonly #touched = new Set<number>();
   #block: Block | undefined;
   /** The magnitude a newcomer must beat, by neuron. */
   readonly bar: Float64Array;
@@ -65,6 +69,11 @@ export class NeuronExamples {
   endBlock(): void {
     for (const [neuron, best] of this.#candidates) this.#keep(neuron, best);
     this.#candidates.clear();
+    // Only now: at first most of what is kept is driven out again by the same block.
+    for (const neuron of this.#touched)
+      for (const example of this.#examples[neuron])
+        if (example.activations === unread) this.#read(neuron, example);
+    this.#touched.clear();
   }
 
   #here(): Block {
@@ -73,26 +82,26 @@ export class NeuronExamples {
   }
 
   #keep(neuron: number, { row, magnitude }: { row: number; magnitude: number }): void {
-    const { activations, firstPlace, seq } = this.#here();
-    const neurons = this.bar.length;
-    const context = row - (row % seq);
-    const start = Math.max(context, row - before);
-    const end = Math.min(context + seq, activations.length / neurons, row + after + 1);
-    const example = {
-      magnitude,
-      place: firstPlace + row,
-      start: firstPlace + start,
-      activations: Float32Array.from(
-        { length: end - start },
-        (_, i) => activations[(start + i) * neurons + neuron],
-      ),
-    };
+    const { firstPlace, seq } = this.#here();
+    const start = Math.max(row - (row % seq), row - before);
+    const example = { magnitude, place: firstPlace + row, start: firstPlace + start, activations: unread };
+    this.#touched.add(neuron);
     const list = this.#examples[neuron];
     // Behind those of the same strength: what came first stays first.
     const weaker = list.findIndex((other) => other.magnitude < magnitude);
     list.splice(weaker < 0 ? list.length : weaker, 0, example);
     if (list.length > this.#kept) list.pop();
     if (list.length === this.#kept) this.bar[neuron] = list[this.#kept - 1].magnitude;
+  }
+
+  #read(neuron: number, example: NeuronExample): void {
+    const { activations, firstPlace, seq } = this.#here();
+    const neurons = this.bar.length;
+    const start = example.start - firstPlace;
+    const row = example.place - firstPlace;
+    const end = Math.min(row - (row % seq) + seq, activations.length / neurons, row + after + 1);
+    example.activations = new Float32Array(end - start);
+    for (let i = start; i < end; i++) example.activations[i - start] = activations[i * neurons + neuron];
   }
 
   /** Strongest first; shorter than `kept` when the neuron fired in fewer contexts. */

@@ -1,3 +1,6 @@
+import { signalSums } from '../ops/signalSums.ts';
+import type { Tensor } from '../tensor/tf.ts';
+
 /**
  * What becomes of a signal on its way through the layers (METHODS.md §4): of each token's activation vector, the
  * squared mean and the variance over its d components, averaged over tokens. In a network whose signal neither fades nor
@@ -22,17 +25,12 @@ export class SignalPropagation {
     this.#tokens = new Float64Array(depths);
   }
 
-  /** activations [tokens, d] at one place. */
-  add(depth: number, activations: Float32Array, d: number): void {
-    for (let row = 0; row < activations.length; row += d) {
-      let mean = 0;
-      for (let k = 0; k < d; k++) mean += activations[row + k] / d;
-      let variance = 0;
-      for (let k = 0; k < d; k++) variance += (activations[row + k] - mean) ** 2 / d;
-      this.#meanSquared[depth] += mean * mean;
-      this.#variance[depth] += variance;
-      this.#tokens[depth]++;
-    }
+  /** activations [… , d] at one place: a vector a token. */
+  add(depth: number, activations: Tensor): void {
+    const { meanSquared, variance } = signalSums(activations);
+    this.#meanSquared[depth] += meanSquared;
+    this.#variance[depth] += variance;
+    this.#tokens[depth] += activations.size / activations.shape[activations.rank - 1];
   }
 
   /** From the shallowest place to the deepest. */

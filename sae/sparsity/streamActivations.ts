@@ -26,6 +26,8 @@ export interface StreamOptions {
   /** Contexts in a batch. */
   batchContexts: number;
   hooks: readonly HookPoint[];
+  /** Also the attention entropies of each layer. */
+  attentionEntropy?: boolean;
   stage: string;
   report?: Report;
   signal?: AbortSignal;
@@ -41,18 +43,18 @@ export async function streamActivations(
   options: StreamOptions,
   visit: (batch: StreamedBatch) => void,
 ): Promise<void> {
-  const { seq, batchContexts, hooks, stage, report = silent, signal } = options;
+  const { seq, batchContexts, hooks, attentionEntropy = false, stage, report = silent, signal } = options;
   const started = performance.now();
   const batchTokens = batchContexts * seq;
   for (let firstToken = 0; firstToken < contexts.length; firstToken += batchTokens) {
     if (signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${stage}.`);
     const tokens = contexts.subarray(firstToken, firstToken + batchTokens);
     const ids = tf.tensor2d(tokens, [tokens.length / seq, seq], 'int32');
-    const result = model.forward(ids, { read: hooks });
+    const result = model.forward(ids, { read: hooks, attentionEntropy });
     try {
       visit({ ...result, tokens, ids, firstToken, contexts: tokens.length / seq, seq });
     } finally {
-      tf.dispose([ids, ...result.activations.values()]);
+      tf.dispose([ids, ...result.activations.values(), ...result.entropySums]);
       result.logits?.dispose();
     }
     const done = firstToken + tokens.length;

@@ -6,7 +6,7 @@
 import { nextTokenLosses } from '../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
-import { tf, type Tensor, type Tensor4D } from '../tensor/tf.ts';
+import { tf, type Tensor } from '../tensor/tf.ts';
 import { AttentionEntropy } from './attentionEntropy.ts';
 import { LayerSample } from './layerSample.ts';
 import { NeuronFiring } from './neuronFiring.ts';
@@ -52,7 +52,6 @@ export class StreamingMeasures {
       ...this.#residuals,
       ...everyLayer.flatMap((layer): HookPoint[] => [
         blockHook(layer, 'mlp.hook_post'),
-        blockHook(layer, 'attn.hook_pattern'),
         ...(gated ? [blockHook(layer, 'mlp.hook_pre')] : []),
       ]),
     ];
@@ -82,11 +81,11 @@ export class StreamingMeasures {
       firing.add({ tokens, seq, firstToken, activations: post, gates });
       gates?.dispose();
       this.activationSample.add(layer, firstToken, post);
-      this.entropy[layer].add(at(batch, blockHook(layer, 'attn.hook_pattern')) as Tensor4D);
+      this.entropy[layer].add(batch.entropySums[layer], seq);
     }
     for (const [depth, hook] of this.#residuals.entries()) {
       const residual = at(batch, hook);
-      this.signal.add(depth, residual.dataSync<'float32'>(), this.#model.config.d);
+      this.signal.add(depth, residual);
       this.residualSample.add(depth, firstToken, residual);
     }
     this.#lossSum += summedLoss(batch);

@@ -9,6 +9,7 @@ import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { Cett, outputNorms } from './cett.ts';
 import type { Intervention } from './intervention.ts';
 import { lowRankCorrection, outputDirections } from './lowRankOutput.ts';
+import type { KnownFrom } from './multiplyAdds.ts';
 import {
   circaRule,
   contributionRule,
@@ -32,8 +33,10 @@ export interface PlannedPoint {
   value: number;
   /** R-Sparse's rank. */
   rank?: number;
-  /** Whether the gate alone decides who rests, so that W_up is spared too. */
-  byGate: boolean;
+  /** From what it is known who rests: it decides which matrices are spared. */
+  knownFrom: KnownFrom;
+  /** Share of the neurons that a draw puts to rest. */
+  drawn?: number;
   intervention: Intervention;
 }
 
@@ -125,33 +128,33 @@ export function planTradeoff(calibration: RestingCalibration, gateSample: Float3
     const kept = share * active;
     const k = Math.max(1, Math.round(kept * neurons));
     const resting = 1 - kept;
-    const byGate = { setting: 'k', value: k, byGate: true };
+    const byGate = { setting: 'k', value: k, knownFrom: 'gate' } as const;
     const threshold = quantile(gates, resting);
     return [
-      { method: 'topk', setting: 'k', value: k, byGate: false, intervention: { rule: topKRule(k) } },
+      { method: 'topk', setting: 'k', value: k, knownFrom: 'value', intervention: { rule: topKRule(k) } },
       { method: 'spark', ...byGate, intervention: { rule: sparkRule(k) } },
       { method: 'spark-soft', ...byGate, intervention: calibration.softSpark(k) },
       {
-        method: 'fatrelu', setting: 'T', value: threshold, byGate: true,
+        method: 'fatrelu', setting: 'T', value: threshold, knownFrom: 'gate',
         intervention: { rule: fatReluRule(threshold) },
       },
-      { method: 'teal', setting: 'resting', value: resting, byGate: false, intervention: calibration.teal(resting) },
+      { method: 'teal', setting: 'resting', value: resting, knownFrom: 'value', intervention: calibration.teal(resting) },
       ...ranks.map((rank): PlannedPoint => ({
-        method: 'rsparse', setting: 'resting', value: resting, rank, byGate: false,
+        method: 'rsparse', setting: 'resting', value: resting, rank, knownFrom: 'value',
         intervention: calibration.rSparse(resting, rank),
       })),
       {
-        method: 'magnitude', setting: 'resting', value: resting, byGate: false,
+        method: 'magnitude', setting: 'resting', value: resting, knownFrom: 'value',
         intervention: calibration.magnitude(resting),
       },
       {
-        method: 'random', setting: 'resting', value: resting, byGate: false,
+        method: 'random', setting: 'resting', value: resting, knownFrom: 'draw', drawn: 1 - share,
         intervention: { rule: randomRule(1 - share, random(share)) },
       },
     ]; // prettier-ignore
   });
   const contributions = cettGrid.map((value): PlannedPoint => ({
-    method: 'cett', setting: 'CETT', value, byGate: false, intervention: calibration.cett(value),
+    method: 'cett', setting: 'CETT', value, knownFrom: 'value', intervention: calibration.cett(value),
   })); // prettier-ignore
   // Sign faults are ReLU's: elsewhere nothing is decided by a sign.
   const faults =
@@ -159,7 +162,13 @@ export function planTradeoff(calibration: RestingCalibration, gateSample: Float3
       ? [0.1, 0.25, 0.5, 0.75, 0.95].map((share): PlannedPoint => {
           const width = calibration.faultWidth(share);
           const rule = circaRule(width, random(share));
-          return { method: 'circa', setting: 'width', value: width, byGate: true, intervention: { rule } };
+          return {
+            method: 'circa',
+            setting: 'width',
+            value: width,
+            knownFrom: 'gate',
+            intervention: { rule },
+          };
         })
       : [];
   return [...contributions, ...sparse, ...faults];

@@ -10,6 +10,7 @@ import {
   sparsityLayerColumns,
   sparsityNeuronColumns,
   sparsityTokenColumns,
+  sparsityTradeoffColumns,
 } from '../store/tables.ts';
 import type { CettPoint } from './cett.ts';
 import type { NeuronFiring } from './neuronFiring.ts';
@@ -44,7 +45,28 @@ export async function writeReport(
     layers.map((layer) => byExample(layer, contexts)),
     { rowGroupSize: 8192 },
   );
+  if (report.interventions)
+    await writeParquet(
+      store.sparsityTable(name, 'tradeoff'),
+      sparsityTradeoffColumns,
+      tradeoffTable(report.interventions.tradeoff),
+    );
+  else await rm(store.sparsityTable(name, 'tradeoff'), { force: true });
   await writeJsonAtomic(store.sparsityReport(name), report);
+}
+
+/** sparsity/<name>/tradeoff.parquet. */
+export function tradeoffTable(points: NonNullable<SparsityReport['interventions']>['tradeoff']) {
+  return {
+    method: points.map(({ method }) => method),
+    setting: points.map(({ setting }) => setting ?? ''),
+    value: points.map(({ value }) => value ?? Number.NaN),
+    rank: points.map(({ rank }) => rank ?? 0),
+    sparsity: points.map(({ sparsity }) => sparsity),
+    perplexity: points.map(({ perplexity }) => perplexity),
+    savedOfMlp: points.map(({ savedOfMlp }) => savedOfMlp),
+    savedOfAll: points.map(({ savedOfAll }) => savedOfAll),
+  };
 }
 
 function byPosition({ summary, firing }: MeasuredLayer) {

@@ -106,7 +106,7 @@ export class StoreLayout {
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
-  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples') {
+  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples' | 'tradeoff') {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 

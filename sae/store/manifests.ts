@@ -267,6 +267,8 @@ const interventionsSchema = z.strictObject({
       savedByLayer: z.array(z.number()),
       savedOfMlp: z.number(),
       savedOfAll: z.number(),
+      /** By matrix (W_in, or W_gate and W_up; W_down), the share of its multiply-adds spared, before R-Sparse's rank is paid for; absent in reports made before it was kept. */
+      sparedOf: z.record(z.string(), z.number()).optional(),
     }),
   ),
   /** Top-k against token noise, with calibration. */

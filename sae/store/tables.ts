@@ -149,6 +149,21 @@ export const sparsityExampleColumns = {
   ...stretchColumns,
 } as const satisfies TableDefinition;
 
+/** sparsity/<name>/tradeoff.parquet: what each way of letting neurons rest costs and saves. */
+export const sparsityTradeoffColumns = {
+  method: 'VARCHAR',
+  /** What was set, and to what; empty and NaN for the model as it is. */
+  setting: 'VARCHAR',
+  value: 'DOUBLE',
+  /** R-Sparse's; 0 for the others. */
+  rank: 'INTEGER',
+  sparsity: 'DOUBLE',
+  perplexity: 'DOUBLE',
+  /** Multiply-adds saved, as shares of all MLPs, and of the whole forward pass. */
+  savedOfMlp: 'DOUBLE',
+  savedOfAll: 'DOUBLE',
+} as const satisfies TableDefinition;
+
 /** sparsity/<name>/curves.parquet: CETT against sparsity, per layer. */
 export const sparsityCurveColumns = {
   layer: 'INTEGER',

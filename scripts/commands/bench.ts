@@ -18,11 +18,14 @@ import { runCommand } from '../commandLine/runCommand.ts';
 
 export function bench(): Command {
   return new Command('bench')
-    .description('measure matrix products, training, forward passes and comparisons on this machine')
+    .description(
+      'measure matrix products, training, forward passes, sparsity and comparisons on this machine',
+    )
     .addCommand(benchProducts())
     .addCommand(benchTraining())
     .addCommand(benchForwardPass())
     .addCommand(benchModelTraining())
+    .addCommand(benchSparsityMeasures())
     .addCommand(benchComparison());
 }
 
@@ -194,6 +197,42 @@ function benchModelTraining(): Command {
       return {
         document: { backend: name, threads, model: model.name, batch: given.batch, contextLength, ...result },
         text: `${name}, ${threads} threads, the shape of ${model.name}: ${result.stepMs.toFixed(1)} ms a step, ${short(Math.round(result.tokensPerSecond))} tokens/s.`,
+      };
+    }),
+  );
+}
+
+interface SparsityOptions {
+  model: string;
+  text: string;
+  maxTokens: number;
+  contextLength?: number;
+}
+
+function benchSparsityMeasures(): Command {
+  const command = new Command('sparsity')
+    .description('the streaming measures of the sparsity report beside the plain forward pass')
+    .requiredOption(
+      '--model <name|folder>',
+      'a model of the data folder or the package, or a Hugging Face folder',
+    )
+    .option('--text <file|dataset>', 'a UTF-8 file, dataset:moby-dick or dataset:sotu', 'dataset:moby-dick')
+    .option('--max-tokens <n>', 'tokens to measure on', positiveInteger, 65_536)
+    .option('--context-length <tokens>', 'tokens a context', positiveInteger);
+  return withCommonOptions(command).action((given: SparsityOptions) =>
+    runCommand(command, async (session) => {
+      const { readText } = await import('../../sae/activations/text.ts');
+      const text = await readText(given.text);
+      const { name, threads } = await session.startBackend();
+      const model = await loadModel(session.store, given.model);
+      const { packContexts, contextLengthFor } = await import('../../sae/sparsity/measureSparsity.ts');
+      const contextLength = contextLengthFor(model, given.contextLength);
+      const contexts = packContexts({ model, text, maxTokens: given.maxTokens }, contextLength);
+      const { benchSparsity } = await import('../bench/benchSparsity.ts');
+      const result = await benchSparsity(model, contexts, contextLength, session.report);
+      return {
+        document: { backend: name, threads, model: model.name, contextLength, ...result },
+        text: `${name}, ${threads} threads, ${model.name}: ${short(Math.round(result.streamingTokensPerSecond))} tokens/s with every streaming measure, ${short(Math.round(result.forwardTokensPerSecond))} without: ${result.ratio.toFixed(2)} (${result.cpuRatio.toFixed(2)} in processor time).`,
       };
     }),
   );

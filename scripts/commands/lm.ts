@@ -1,6 +1,7 @@
 /** `lazyscope lm`: small language models of one's own: train and generate. */
 import { Command } from 'commander';
 import { basename } from 'node:path';
+import { languageModelTrainingDefaults as defaults } from '../../sae/models/languageModelTrainingDefaults.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
@@ -29,27 +30,27 @@ interface TrainOptions {
   family: 'gpt2' | 'llama';
   activation: string;
   vocabulary: number;
-  d?: number;
-  layers?: number;
-  heads?: number;
-  neurons?: number;
-  contextLength?: number;
-  batchSize?: number;
-  steps?: number;
-  learningRate?: number;
-  finalRate?: number;
-  warmupSteps?: number;
-  weightDecay?: number;
-  validationFraction?: number;
-  validationSequences?: number;
-  validateEvery?: number;
-  seed?: number;
-  initialisation?: 'gpt2' | 'lsuv';
-  task?: 'text' | 'random-labels' | 'random-inputs';
-  l1Coefficient?: number;
-  l1Stages?: number;
-  l1Start?: number;
-  thresholdShift?: number;
+  d: number;
+  layers: number;
+  heads: number;
+  neurons: number;
+  contextLength: number;
+  batchSize: number;
+  steps: number;
+  learningRate: number;
+  finalRate: number;
+  warmupSteps: number;
+  weightDecay: number;
+  validationFraction: number;
+  validationSequences: number;
+  validateEvery: number;
+  seed: number;
+  initialisation: 'gpt2' | 'lsuv';
+  task: 'text' | 'random-labels' | 'random-inputs';
+  l1Coefficient: number;
+  l1Stages: number;
+  l1Start: number;
+  thresholdShift: number;
   emergence?: number;
   checkpointEvery?: number;
 }
@@ -70,36 +71,68 @@ function trainModel(): Command {
       "the MLP's: relu, relu2, gelu, silu … (a wrong name lists them all), or reglu, geglu, swiglu, reglu2 for a gated one",
       'relu',
     )
-    .option('--vocabulary <n>', 'tokens to learn', positiveInteger, 4096)
-    .option('--d <n>', 'width of the residual stream', positiveInteger)
-    .option('--layers <n>', 'blocks', positiveInteger)
-    .option('--heads <n>', 'attention heads', positiveInteger)
-    .option('--neurons <n>', 'width of the MLP', positiveInteger)
-    .option('--context-length <tokens>', 'tokens a context', positiveInteger)
-    .option('--batch-size <n>', 'contexts a step', positiveInteger)
-    .option('--steps <n>', 'optimiser steps', positiveInteger)
-    .option('--learning-rate <rate>', 'after warm-up', positiveNumber)
-    .option('--final-rate <share>', 'of the learning rate, at the end of the cosine', fraction)
-    .option('--warmup-steps <n>', 'steps of linear warm-up', wholeNumber)
-    .option('--weight-decay <rate>', 'on matrices', nonNegativeNumber)
-    .option('--validation-fraction <share>', 'of the text that is held out', fraction)
-    .option('--validation-sequences <n>', 'held-out contexts the validation loss is of', positiveInteger)
-    .option('--validate-every <steps>', 'steps between validation losses', positiveInteger)
-    .option('--seed <n>', 'of the initial weights and the order of the text', wholeNumber)
-    .option('--initialisation <name>', 'of the weights: gpt2 or lsuv', oneOf(['gpt2', 'lsuv']))
+    .option('--vocabulary <n>', 'tokens to learn', positiveInteger, defaults.vocabularySize)
+    .option('--d <n>', 'width of the residual stream', positiveInteger, defaults.d)
+    .option('--layers <n>', 'blocks', positiveInteger, defaults.layers)
+    .option('--heads <n>', 'attention heads', positiveInteger, defaults.heads)
+    .option('--neurons <n>', 'width of the MLP', positiveInteger, defaults.neurons)
+    .option('--context-length <tokens>', 'tokens a context', positiveInteger, defaults.contextLength)
+    .option('--batch-size <n>', 'contexts a step', positiveInteger, defaults.batchSize)
+    .option('--steps <n>', 'optimiser steps', positiveInteger, defaults.steps)
+    .option('--learning-rate <rate>', 'after warm-up', positiveNumber, defaults.learningRate)
+    .option(
+      '--final-rate <share>',
+      'of the learning rate, at the end of the cosine',
+      fraction,
+      defaults.finalRate,
+    )
+    .option('--warmup-steps <n>', 'steps of linear warm-up', wholeNumber, defaults.warmupSteps)
+    .option('--weight-decay <rate>', 'on matrices', nonNegativeNumber, defaults.weightDecay)
+    .option(
+      '--validation-fraction <share>',
+      'of the text that is held out',
+      fraction,
+      defaults.validationFraction,
+    )
+    .option(
+      '--validation-sequences <n>',
+      'held-out contexts the validation loss is of',
+      positiveInteger,
+      defaults.validationSequences,
+    )
+    .option(
+      '--validate-every <steps>',
+      'steps between validation losses',
+      positiveInteger,
+      defaults.validateEvery,
+    )
+    .option('--seed <n>', 'of the initial weights and the order of the text', wholeNumber, defaults.seed)
+    .option(
+      '--initialisation <name>',
+      'of the weights: gpt2 or lsuv',
+      oneOf(['gpt2', 'lsuv']),
+      defaults.initialisation,
+    )
     .option(
       '--task <name>',
       'text, or random-labels or random-inputs in its place',
       oneOf(['text', 'random-labels', 'random-inputs']),
+      defaults.task,
     )
     .option(
       '--l1-coefficient <λ>',
       "of ProSparse's progressive L1 on the MLPs' activations",
       nonNegativeNumber,
+      defaults.l1Coefficient,
     )
-    .option('--l1-stages <n>', 'stages in which λ rises', positiveInteger)
-    .option('--l1-start <share>', 'of the steps before the first stage', fraction)
-    .option('--threshold-shift <τ>', 'makes a relu model FATReLU(τ) at the end', nonNegativeNumber)
+    .option('--l1-stages <n>', 'stages in which λ rises', positiveInteger, defaults.l1Stages)
+    .option('--l1-start <share>', 'of the steps before the first stage', fraction, defaults.l1Start)
+    .option(
+      '--threshold-shift <τ>',
+      'makes a relu model FATReLU(τ) at the end',
+      nonNegativeNumber,
+      defaults.thresholdShift,
+    )
     .option('--emergence <n>', 'measure sparsity n times while it trains, in training.json', positiveInteger)
     .option('--checkpoint-every <steps>', 'steps between checkpoints, besides one a minute', positiveInteger)
     .option('--resume', 'go on from the last checkpoint');
@@ -108,8 +141,7 @@ function trainModel(): Command {
       const { text, name, resume, vocabulary, checkpointEvery, emergence } = given;
       const { tokenizeCorpus } = await import('../../sae/models/tokenizeCorpus.ts');
       const { trainLanguageModel } = await import('../../sae/models/trainLanguageModel.ts');
-      const { languageModelTrainingDefaults, languageModelTrainingSchema } =
-        await import('../../sae/models/languageModelTraining.ts');
+      const { languageModelTrainingSchema } = await import('../../sae/models/languageModelTraining.ts');
       const { emergenceObserver } = await import('../../sae/sparsity/emergence.ts');
       const chosenMlp = await mlpOf(given);
       const folder = session.store.model(name);
@@ -126,9 +158,7 @@ function trainModel(): Command {
         corpus,
         folder,
         config: { ...chosen, ...chosenMlp, vocabularySize: vocabulary },
-        ...(emergence === undefined
-          ? {}
-          : { observer: emergenceObserver(given.steps ?? languageModelTrainingDefaults.steps, emergence) }),
+        ...(emergence === undefined ? {} : { observer: emergenceObserver(given.steps, emergence) }),
         resume,
         ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
         report: session.report,

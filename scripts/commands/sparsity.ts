@@ -155,13 +155,26 @@ function pplTable({ interventions }: SparsityReport): string {
 
 function tradeoffTable({ interventions }: SparsityReport): string {
   return table(
-    ['method', 'set', 'resting', 'perplexity', 'multiply-adds saved (MLP)'],
-    interventions!.tradeoff.map(({ method, setting, value, rank, sparsity, perplexity, savedOfMlp }) => [
+    [
+      'method',
+      'set',
+      'resting',
+      'perplexity',
+      'multiply-adds saved: MLP',
+      'whole model',
+      'of which matrices',
+    ],
+    interventions!.tradeoff.map(({ method, setting, value, rank, ...point }) => [
       method + (rank === undefined ? '' : `, rank ${rank}`),
       setting === undefined ? '' : `${setting} = ${Number(value?.toPrecision(3))}`,
-      percent(sparsity),
-      figure(perplexity, 2),
-      percent(savedOfMlp),
+      percent(point.sparsity),
+      figure(point.perplexity, 2),
+      percent(point.savedOfMlp),
+      percent(point.savedOfAll),
+      Object.entries(point.sparedOf ?? {})
+        .filter(([, share]) => share > 0)
+        .map(([matrix]) => matrix)
+        .join(', '),
     ]),
   );
 }

@@ -42,6 +42,8 @@ export const neuronListInput = z.object({
   name: z.string().min(1),
   layer: z.int().nonnegative(),
   sort: z.enum(neuronSorts).default('frequency'),
+  /** Dead: on no token of the text. */
+  firing: z.enum(['all', 'firing', 'dead']).default('all'),
   ...pageFields,
 });
 export type NeuronListInput = z.infer<typeof neuronListInput>;
@@ -58,8 +60,15 @@ export interface NeuronRow {
   promoted: TokenText[];
 }
 
-export const sparsityTables = ['layers', 'neurons', 'curves', 'tokens', 'examples'] as const;
+export const sparsityTables = ['layers', 'neurons', 'curves', 'tokens', 'examples', 'tradeoff'] as const;
 export const sparsityTableInput = z.object({ name: z.string().min(1), table: z.enum(sparsityTables) });
+
+/** As CSV, of one layer or one neuron where asked for. */
+export const sparsityCsvInput = sparsityTableInput.extend({
+  layer: z.coerce.number().int().nonnegative().optional(),
+  neuron: z.coerce.number().int().nonnegative().optional(),
+});
+export type SparsityCsvInput = z.infer<typeof sparsityCsvInput>;
 
 export const sparsityCompareInput = z.object({ names: z.array(z.string().min(1)).min(1).max(8) });
 

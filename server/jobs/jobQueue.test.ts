@@ -61,6 +61,30 @@ describe('a job', () => {
     expect(manifest.shared).toBe(40 / 64);
   });
 
+  test('watched by itself ends the watching when it ends, and at once when it has ended', async () => {
+    const a = { run: 'fixture-topk', seed: 1 };
+    const b = { run: 'fixture-relu', seed: 1 };
+    const job = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, name: 'watched' } });
+    const watchToTheEnd = () =>
+      new Promise<JobEvent[]>((resolve, reject) => {
+        const told: JobEvent[] = [];
+        on.client.jobs.watch.subscribe(
+          { id: job.id },
+          {
+            onData: ({ data }) => void told.push(data),
+            onComplete: () => resolve(told),
+            onError: reject,
+          },
+        );
+      });
+    const told = await watchToTheEnd();
+    expect(told.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0 });
+    expect(told.filter(isEnd)).toHaveLength(1);
+    const later = await watchToTheEnd();
+    expect(later).toHaveLength(1);
+    expect(later[0]).toMatchObject({ type: 'snapshot', job: { status: 'done' } });
+  });
+
   test('that fails says why in one line, and the next one runs', async () => {
     const bad = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'nothing' } });
     const next = await on.client.jobs.start.mutate({

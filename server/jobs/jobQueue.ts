@@ -117,7 +117,7 @@ export class JobQueue {
     return withoutDetail(job);
   }
 
-  /** Yields [event id, event]. First the events missed since `lastEventId`, or else the jobs as they stand. */
+  /** Yields [event id, event]. First the events missed since `lastEventId`, or else the jobs as they stand. Of one job, ends when it has. */
   async *watch({ id, lastEventId }: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
     if (id !== undefined) this.#job(id);
     // Listening starts before the first look, so that nothing falls in between.
@@ -129,6 +129,8 @@ export class JobQueue {
     ];
     let seen = this.#number;
     const missed = this.#missedSince(lastEventId);
+    // As of now, as is what follows: a job that ends while this is read still has its last event to come.
+    const over = id !== undefined && this.#job(id).finishedAt !== null;
     if (missed) yield* missed.filter(concerns).map(named);
     else
       yield* this.list()
@@ -136,11 +138,14 @@ export class JobQueue {
         .filter(concerns)
         .reverse()
         .map(named);
+    if (over) return;
     try {
       for await (const [numbered] of stream as AsyncIterable<[NumberedEvent]>) {
         if (numbered.number <= seen) continue;
         seen = numbered.number;
-        if (concerns(numbered)) yield named(numbered);
+        if (!concerns(numbered)) continue;
+        yield named(numbered);
+        if (id !== undefined && numbered.event.job.finishedAt !== null) return;
       }
     } catch (error) {
       if (!signal?.aborted) throw error;

@@ -96,11 +96,11 @@ export async function sparsityParquet(
   try {
     return await readFile(server.store.sparsityTable(name, table));
   } catch (cause) {
-    throw new LazyscopeError(
-      'not_found',
-      `The sparsity report '${name}' was made before its table '${table}' was kept: measure again.`,
-      { cause },
-    );
+    const why =
+      table === 'tradeoff'
+        ? 'has no trade-off, or was made before its table was kept: measure again, with interventions'
+        : `was made before its table '${table}' was kept: measure again`;
+    throw new LazyscopeError('not_found', `The sparsity report '${name}' ${why}.`, { cause });
   }
 }
 
@@ -117,6 +117,12 @@ const sortColumns = {
   outputNorm: '"outputNorm"',
 } as const satisfies Record<NeuronListInput['sort'], string>;
 
+const firingConditions = {
+  all: '',
+  firing: 'AND frequency > 0',
+  dead: 'AND frequency = 0',
+} as const satisfies Record<NeuronListInput['firing'], string>;
+
 export const neuronSchema = z.object({
   layer: z.number(),
   neuron: z.number(),
@@ -130,22 +136,27 @@ export const neuronSchema = z.object({
 });
 
 export async function listNeurons(server: ServerContext, input: NeuronListInput): Promise<Page<NeuronRow>> {
-  const { name, layer, sort, order, offset, limit } = input;
+  const { name, layer, sort, firing, order, offset, limit } = input;
   const report = await reportOf(server, name);
-  const size = report.layers.find((each) => each.layer === layer)?.neurons;
-  if (size === undefined)
+  if (!report.layers.some((each) => each.layer === layer))
     throw new LazyscopeError(
       'not_found',
       `The sparsity report '${name}' has no layer ${layer}: it has 0 to ${report.layers.length - 1}.`,
     );
+  const path = server.store.sparsityTable(name, 'neurons');
+  const which = `layer = $layer ${firingConditions[firing]}`;
+  const [{ total }] = await queryParquet(
+    `SELECT count(*)::INTEGER AS total FROM read_parquet($path) WHERE ${which}`,
+    { path, layer },
+  );
   const rows = await queryParquet(
-    `SELECT * FROM read_parquet($path) WHERE layer = $layer
+    `SELECT * FROM read_parquet($path) WHERE ${which}
      ORDER BY ${sortColumns[sort]} ${order === 'asc' ? 'ASC' : 'DESC'}, neuron LIMIT $limit OFFSET $offset`,
-    { path: server.store.sparsityTable(name, 'neurons'), layer, limit, offset },
+    { path, layer, limit, offset },
   );
   const tokens = server.tokens.of(report.model);
   return {
-    total: size,
+    total: Number(total),
     rows: rows.map((cells) => {
       const { topTokens, promotedTokens, ...row } = neuronSchema.parse(cells);
       return { ...row, topTokens: tokens.texts(topTokens), promoted: tokens.texts(promotedTokens) };

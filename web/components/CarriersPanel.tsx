@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import type { Carriers, SparsityDetail } from '../../server/client.ts';
+import { csvText, saveCsv } from '../client/saveCsv.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { count, fixed, percent } from '../format/number.ts';
 import { DataTable, type Column } from './DataTable.tsx';
@@ -75,6 +76,15 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
               rows={found.groups}
               rowKey={(row) => String(row.stability)}
             />
+            <p>
+              <button
+                type="button"
+                className="button"
+                onClick={() => saveCsv(carriersCsv(found), `carriers-${run}-${seed}`)}
+              >
+                Save every latent as CSV
+              </button>
+            </p>
             {found.correlation !== null && (
               <p className="small muted">
                 Rank correlation of stability with firing: {fixed(found.correlation, 2)} over{' '}
@@ -85,6 +95,20 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
         )
       }
     </Loaded>
+  );
+}
+
+function carriersCsv(found: Carriers): string {
+  return csvText(
+    ['latent', 'stability', 'layer', 'neuron', 'cosine', 'frequency'],
+    found.latent.map((latent, i) => [
+      latent,
+      found.stability[i] ?? null,
+      found.layer[i]!,
+      found.neuron[i]!,
+      found.cosine[i]!,
+      found.frequency[i]!,
+    ]),
   );
 }
 

@@ -2,12 +2,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import type { EmergenceCurve } from '../../server/client.ts';
+import { saveCsv } from '../client/saveCsv.ts';
 import { lineChart, type LineSeries } from '../charts/lineChart.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { architectureColour, architectureName } from '../format/architecture.ts';
+import { emergenceCsv, lawsCsv } from '../format/emergenceCsv.ts';
 import { compact, count, fixed, percent, significant } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
-import { seriesCsv } from '../format/seriesCsv.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { DataTable, type Column } from './DataTable.tsx';
 import { EmptyState } from './EmptyState.tsx';
@@ -55,6 +56,15 @@ export function EmergenceView() {
                     <Term of="law">Fitted</Term> to the activation ratio where zeros are exact, and to the
                     share above 0.01 where they are not; D in units of the whole training.
                   </>
+                }
+                actions={
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={() => saveCsv(lawsCsv(all), 'emergence-laws')}
+                  >
+                    Save as CSV
+                  </button>
                 }
                 flush
               >
@@ -109,7 +119,7 @@ function EmergencePanel({ curves }: { curves: readonly EmergenceCurve[] }) {
         name={`emergence-${measure}`}
         height={360}
         data={series}
-        csv={seriesCsv('tokens', measure)}
+        csv={() => emergenceCsv(curves)}
         draw={(lines, size) =>
           lineChart(lines, {
             ...size,
@@ -137,6 +147,9 @@ function valueOf(curve: EmergenceCurve, measure: Measure, at: number): number {
   const layers = curve[measure][at]!;
   return layers.reduce((sum, value) => sum + value, 0) / layers.length;
 }
+
+/** What follows in a sum: its sign stands between. */
+const term = (value: number) => ` ${value < 0 ? '−' : '+'} ${significant(Math.abs(value))}`;
 
 const lawColumns: Column<EmergenceCurve>[] = [
   { key: 'model', header: 'Model', render: (row) => row.model },
@@ -167,8 +180,8 @@ const lawColumns: Column<EmergenceCurve>[] = [
       row.law === null
         ? '–'
         : row.law.form === 'power'
-          ? `${significant(row.law.limit)} − ${significant(row.law.c)}/D^${significant(row.law.alpha)}`
-          : `exp(−${significant(row.law.c)}·D^${significant(row.law.alpha)} + ${significant(row.law.b)}) + ${significant(row.law.limit)}`,
+          ? `${significant(row.law.limit)}${term(-row.law.c)}/D^${significant(row.law.alpha)}`
+          : `exp(${significant(-row.law.c)}·D^${significant(row.law.alpha)}${term(row.law.b)})${term(row.law.limit)}`,
   },
   {
     key: 'limit',

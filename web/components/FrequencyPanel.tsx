@@ -2,6 +2,7 @@
 import { useMemo } from 'react';
 import type { SparsityDetail } from '../../server/client.ts';
 import { frequencyHistogram, type FrequencySeries } from '../charts/frequencyHistogram.ts';
+import { csvText } from '../client/saveCsv.ts';
 import { architectureName } from '../format/architecture.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
@@ -44,10 +45,20 @@ export function FrequencyPanel({
         name={`firing-frequency-${layer}`}
         height={260}
         data={series}
+        csv={frequencyCsv}
         draw={frequencyHistogram}
         legend={<Legend items={series.map(({ name, colour }) => ({ name, colour, shape: 'block' }))} />}
       />
     </Panel>
+  );
+}
+
+function frequencyCsv(series: readonly FrequencySeries[]): string {
+  return csvText(
+    ['report', 'from', 'to', 'neurons'],
+    series.flatMap(({ name, counts }) =>
+      counts.map((neurons, bin) => [name, bin / counts.length, (bin + 1) / counts.length, neurons]),
+    ),
   );
 }
 

@@ -14,8 +14,10 @@ import { Meter } from './Meter.tsx';
 import { PageHeader } from './PageHeader.tsx';
 import { Pager } from './Pager.tsx';
 import { Panel } from './Panel.tsx';
+import { Segmented } from './Segmented.tsx';
 import { Skeleton } from './Skeleton.tsx';
 import { Stats } from './Stat.tsx';
+import { TableLinks } from './TableLinks.tsx';
 import { Term } from './Term.tsx';
 import { TokenRow } from './TokenRow.tsx';
 
@@ -27,19 +29,25 @@ const sorts = [
   'maxActivation',
   'outputNorm',
 ] as const;
-const defaults = { sort: 'frequency', order: 'asc', offset: '0' };
+const defaults = { sort: 'frequency', order: 'desc', offset: '0', firing: 'all' };
+const firings = [
+  { value: 'all', name: 'All' },
+  { value: 'firing', name: 'Firing' },
+  { value: 'dead', name: 'Dead' },
+] as const;
 const limit = 50;
 
 export function LayerView({ report: name, layer }: { report: string; layer: number }) {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);
   const sort = sorts.find((one) => one === state.sort) ?? 'frequency';
-  const order = state.order === 'desc' ? 'desc' : 'asc';
+  const order = state.order === 'asc' ? 'asc' : 'desc';
+  const firing = firings.find(({ value }) => value === state.firing)?.value ?? 'all';
   const offset = wholeNumber(state.offset) ?? 0;
   const detail = useQuery(trpc.sparsity.get.queryOptions({ name }));
   const neurons = useQuery(
     trpc.sparsity.neurons.queryOptions(
-      { name, layer, sort, order, offset, limit },
+      { name, layer, sort, firing, order, offset, limit },
       { placeholderData: keepPreviousData },
     ),
   );
@@ -88,7 +96,15 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
       )}
       <Panel
         title="Neurons"
-        note="The laziest first. Fires on: tokens of the text that wake it. Writes: tokens its output points to. A number opens the neuron."
+        note="Fires on: tokens of the text that wake it. Writes: tokens its output points to. A number opens the neuron."
+        actions={
+          <Segmented
+            label="Which neurons"
+            value={firing}
+            options={firings}
+            change={(to) => change({ firing: to, offset: '0' })}
+          />
+        }
         flush
       >
         <Loaded
@@ -113,6 +129,13 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
                   change: (by, to) => change({ sort: by, order: to, offset: '0' }),
                 }}
               />
+              {page.total === 0 && (
+                <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
+                  {firing === 'dead'
+                    ? 'Every neuron of this layer fires somewhere in the text.'
+                    : 'No neuron of this layer fires anywhere in the text.'}
+                </p>
+              )}
               <Pager
                 offset={offset}
                 limit={limit}
@@ -120,6 +143,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
                 noun="neurons"
                 change={(to) => change({ offset: String(to) })}
               />
+              <TableLinks report={name} tables={['neurons', 'layers', 'curves', 'examples']} layer={layer} />
             </>
           )}
         </Loaded>

@@ -7,6 +7,7 @@ import { paths } from '../format/paths.ts';
 import { DataTable, type Column } from './DataTable.tsx';
 import { HeatCell } from './HeatCell.tsx';
 import { Panel } from './Panel.tsx';
+import { TableLinks } from './TableLinks.tsx';
 import { Term } from './Term.tsx';
 
 type Layer = SparsityDetail['report']['layers'][number];
@@ -100,14 +101,12 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
         rows={report.layers}
         rowKey={(row) => String(row.layer)}
       />
-      <p className="xs muted cluster" style={{ padding: '0.5rem 1rem 0.75rem' }}>
-        Tables, as Parquet:
-        {(['layers', 'neurons', 'curves', 'tokens', 'examples'] as const).map((table) => (
-          <a key={table} href={`/api/parquet/sparsity/${encodeURIComponent(report.name)}/${table}`} download>
-            {table}
-          </a>
-        ))}
-      </p>
+      <TableLinks report={report.name} tables={tablesOf(report)} />
     </Panel>
   );
+}
+
+/** As they lie in the store. */
+function tablesOf({ interventions }: SparsityDetail['report']): string[] {
+  return ['layers', 'neurons', 'curves', 'tokens', 'examples', ...(interventions ? ['tradeoff'] : [])];
 }

@@ -14,6 +14,7 @@ import { PageHeader } from './PageHeader.tsx';
 import { Panel } from './Panel.tsx';
 import { Skeleton } from './Skeleton.tsx';
 import { Stats } from './Stat.tsx';
+import { TableLinks } from './TableLinks.tsx';
 import { Term } from './Term.tsx';
 import { TokenRow } from './TokenRow.tsx';
 
@@ -86,6 +87,7 @@ export function NeuronView({ report, layer, neuron }: { report: string; layer: n
                   ))}
                 </ol>
               )}
+              <TableLinks report={report} tables={['neurons', 'examples']} layer={layer} neuron={neuron} />
             </Panel>
             <div className="columns" style={{ '--column': '22rem' } as React.CSSProperties}>
               <Panel title="Key" note="Tokens on which it is strongest.">

@@ -4,7 +4,7 @@ import type { SparsityDetail } from '../../server/client.ts';
 import { lineChart, type LineSeries } from '../charts/lineChart.ts';
 import { count, fixed, percent, significant } from '../format/number.ts';
 import { restingMethod } from '../format/restingMethod.ts';
-import { seriesCsv } from '../format/seriesCsv.ts';
+import { tradeoffCsv } from '../format/tradeoffCsv.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { DataTable, type Column } from './DataTable.tsx';
 import { Legend } from './Legend.tsx';
@@ -14,6 +14,14 @@ import { Term } from './Term.tsx';
 
 type Interventions = NonNullable<SparsityDetail['report']['interventions']>;
 type Measured = SparsityDetail['report'] & { interventions: Interventions };
+
+/** What a method gains: neurons that rest, or what of the arithmetic need not be done for it. */
+const gains = {
+  sparsity: { name: 'Neurons resting', label: 'share of neurons resting' },
+  savedOfMlp: { name: 'MLP saved', label: 'share of the MLPs’ multiply-adds saved' },
+  savedOfAll: { name: 'Model saved', label: 'share of the whole model’s multiply-adds saved' },
+} as const;
+type Gain = keyof typeof gains;
 
 /** Beyond twice the perplexity a model is of no use, and the curves leave the plot. */
 const worst = 2;
@@ -35,10 +43,11 @@ export function TradeoffPanel({
     [reports],
   );
   const [chosen, setChosen] = useState('');
+  const [gain, setGain] = useState<Gain>('sparsity');
   const shown = measured.find((report) => report.name === chosen) ?? measured[0];
   const series = useMemo(
-    () => (chosen === 'models' ? ofModels(measured, colours) : shown ? ofMethods(shown) : []),
-    [chosen, measured, shown, colours],
+    () => (chosen === 'models' ? ofModels(measured, colours, gain) : shown ? ofMethods(shown, gain) : []),
+    [chosen, measured, shown, colours, gain],
   );
   if (!shown) return null;
   const options = [
@@ -51,32 +60,41 @@ export function TradeoffPanel({
       note={
         <>
           Each point is a whole forward pass over {count(shown.interventions.tokens)} tokens with neurons
-          resting by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>.
+          resting by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
+          <Term of="savedMultiplyAdds">what they save</Term>.
         </>
       }
       actions={
-        options.length > 1 && (
+        <>
+          {options.length > 1 && (
+            <Segmented
+              label="Whose trade-off"
+              value={chosen === 'models' ? 'models' : shown.name}
+              options={options}
+              change={setChosen}
+            />
+          )}
           <Segmented
-            label="Whose trade-off"
-            value={chosen === 'models' ? 'models' : shown.name}
-            options={options}
-            change={setChosen}
+            label="Horizontal axis of the trade-off"
+            value={gain}
+            options={(Object.keys(gains) as Gain[]).map((value) => ({ value, name: gains[value].name }))}
+            change={setGain}
           />
-        )
+        </>
       }
     >
       <ChartFigure
         bare
-        title="Perplexity against the share of resting neurons"
-        name={`tradeoff-${chosen === 'models' ? 'models' : shown.name}`}
+        title={`Perplexity against the ${gains[gain].label}`}
+        name={`tradeoff-${chosen === 'models' ? 'models' : shown.name}${gain === 'sparsity' ? '' : `-${gain}`}`}
         height={340}
         data={series}
-        csv={seriesCsv('sparsity', 'perplexity over the whole model’s')}
+        csv={() => tradeoffCsv(chosen === 'models' ? measured : [shown])}
         draw={(lines, size) =>
           lineChart(lines, {
             ...size,
-            label: 'Perplexity, relative to the model with all neurons, against the share of resting neurons',
-            x: { label: 'share of neurons resting', format: (value) => percent(value, 0) },
+            label: `Perplexity, relative to the model with all neurons, against the ${gains[gain].label}`,
+            x: { label: gains[gain].label, format: (value) => percent(value, 0) },
             y: {
               label: 'perplexity, relative',
               format: (value) => `${significant(value, 3)}×`,
@@ -97,7 +115,7 @@ function legend(series: readonly LineSeries[]) {
   return series.map(({ name, colour, dash }) => ({ name, colour, dash, shape: 'line' as const }));
 }
 
-function ofMethods({ interventions: { tradeoff, perplexity } }: Measured): LineSeries[] {
+function ofMethods({ interventions: { tradeoff, perplexity } }: Measured, gain: Gain): LineSeries[] {
   const [none] = tradeoff.filter(({ method }) => method === 'none');
   const curves = new Map<string, Interventions['tradeoff']>();
   for (const point of tradeoff)
@@ -107,16 +125,22 @@ function ofMethods({ interventions: { tradeoff, perplexity } }: Measured): LineS
     }
   return [...curves.values()].flatMap((points) => {
     const { method, rank } = points[0]!;
-    return drawn({ ...restingMethod(method, rank) }, [...(none ? [none] : []), ...points], perplexity);
+    const style = restingMethod(method, rank);
+    return drawn(style, [...(none ? [none] : []), ...points], perplexity, gain);
   });
 }
 
-function ofModels(reports: readonly Measured[], colours: Readonly<Record<string, string>>): LineSeries[] {
+function ofModels(
+  reports: readonly Measured[],
+  colours: Readonly<Record<string, string>>,
+  gain: Gain,
+): LineSeries[] {
   return reports.flatMap(({ name, interventions: { tradeoff, perplexity } }) =>
     drawn(
       { name, colour: colours[name] ?? 'var(--other)' },
       tradeoff.filter(({ method }) => method === 'none' || method === 'cett'),
       perplexity,
+      gain,
     ),
   );
 }
@@ -125,12 +149,13 @@ function drawn(
   style: { name: string; colour: string; dash?: string | undefined },
   points: Interventions['tradeoff'],
   perplexity: number,
+  gain: Gain,
 ): LineSeries[] {
   const within = points
     .filter((point) => point.perplexity <= worst * perplexity)
-    .toSorted((a, b) => a.sparsity - b.sparsity);
+    .toSorted((a, b) => a[gain] - b[gain]);
   if (within.length < 2) return [];
-  return [{ ...style, x: within.map((p) => p.sparsity), y: within.map((p) => p.perplexity / perplexity) }];
+  return [{ ...style, x: within.map((p) => p[gain]), y: within.map((p) => p.perplexity / perplexity) }];
 }
 
 interface PplRow {

@@ -101,6 +101,11 @@ export const glossary = {
     meaning:
       'CETT: contributions below a layer’s threshold rest. Magnitude and TEAL: |a| below one threshold for all layers, or a share in each. Top-k: all but the k largest. Spark: pre-activations below mean + std · Φ⁻¹(1 − k/n). FATReLU: activations below T. R-Sparse: TEAL, with what rests sent through a few directions. Circa: sign faults near 0. Random: the control.',
   },
+  savedMultiplyAdds: {
+    term: 'Multiply-adds saved',
+    meaning:
+      'Rows of W_down that need not be read for neurons that rest. It takes W_in, or the gate, to know who rests, so these are done in full, except where a draw decides. Where the MLP is gated, W_up is spared as well for gates that are closed, or closed by the rule (Spark, FATReLU, Circa). R-Sparse pays its rank out of it. Arithmetic, not seconds.',
+  },
   ece: {
     term: 'Expected calibration error',
     meaning:

@@ -31,11 +31,11 @@ void lazyscope_layer_norm(const float*, const float*, const float*, float*, int6
 void lazyscope_layer_norm_grad(const float*, const float*, const float*, float*, float*, int64_t, int64_t, float);
 int64_t lazyscope_cross_entropy(const float*, const int32_t*, float*, int64_t, int64_t);
 void lazyscope_cross_entropy_grad(const float*, const int32_t*, const float*, float*, int64_t, int64_t);
-void lazyscope_attention(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
+void lazyscope_attention(const float*, const float*, const float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
 void lazyscope_attention_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
 int64_t lazyscope_firing_chunk();
 void lazyscope_firing(const float*, const float*, const float*, int64_t, int64_t, const float*, int32_t, int32_t, int32_t*, int32_t*, float*, int32_t*, int32_t*, int32_t*, int32_t*);
-void lazyscope_attention_entropy(const float*, float*, int64_t, int64_t);
+void lazyscope_signal(const float*, int64_t, int64_t, float*);
 void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
 void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
 double lazyscope_sum_of_squares(const float*, int64_t);
@@ -187,7 +187,10 @@ static void language_model() {
   for (auto& s : shapes) {
     const int64_t q_size = s[0] * s[1] * s[3] * s[5], k_size = s[0] * s[2] * s[4] * s[5];
     Array<> q(q_size), k(k_size), v(k_size), y(q_size), dy(q_size), dq(q_size), dk(k_size), dv(k_size);
-    lazyscope_attention(q, k, v, y, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    Array<> plain(q_size), entropies(s[0] * s[1]);
+    lazyscope_attention(q, k, v, plain, nullptr, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    lazyscope_attention(q, k, v, y, entropies, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    for (int64_t i = 0; i < q_size; i++) check(plain[i] == y[i], "attention with entropies");
     lazyscope_attention_grad(q, k, v, y, dy, dq, dk, dv, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
   }
   Array<> x(3 * 5 * 6), y(3 * 5 * 6), cosine(5 * 3), sine(5 * 3);
@@ -260,11 +263,13 @@ static void firing() {
     for (int64_t r = 0; r < rows; r++) by_row += row_fired[r];
     for (int e = 0; e < 3; e++) by_level += levels[e];
     check(all == by_row && all == by_level, "firing counts");
+    Array<> signal(2);
+    lazyscope_signal(a, rows, neurons, signal);
   }
-  for (int64_t seq : {1, 2, 7, 33}) {
-    Array<> pattern(6 * seq * seq), sums(6);
-    lazyscope_attention_entropy(pattern, sums, 6, seq);
-  }
+  Array<> constant(3 * 130), signal(2);
+  for (int64_t i = 0; i < 3 * 130; i++) constant[i] = 2;
+  lazyscope_signal(constant, 130, 3, signal);
+  check(signal[0] == 4 * 130 && signal[1] == 0, "signal");
 }
 
 static void top_pairs() {

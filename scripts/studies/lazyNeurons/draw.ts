@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { activationFunction, parseActivation } from '../../../sae/models/activations.ts';
+import { fitLaw } from '../../../sae/sparsity/fitLaw.ts';
 import type { StudyResult, StudyResults } from './results.ts';
 
 const here = import.meta.dirname;
@@ -47,10 +49,24 @@ const lines = (points: typeof emergence, y: 'activationRatio' | 'ratioAt') => [
     }),
   ),
 ];
+const dashed = (points: typeof emergence) =>
+  Plot.line(points, { x: 'tokens', y: 'ratioAt', stroke: 'variant', strokeDasharray: '4 3' });
 save('emergence', {
   x: { type: 'log', label: 'tokens seen →', tickFormat: '~s' },
   y: { label: '↑ share of neurons with |a| > 0.01', domain: [0, 1], grid: true, tickFormat: '%' },
   marks: lines(emergence, 'ratioAt'),
+});
+
+const longer = models
+  .filter(({ group }) => group === 'longer')
+  .map((model) => ({ ...model, variant: model.variant.replace(', longer', '') }));
+save('emergence-longer', {
+  x: { type: 'log', label: 'tokens seen →', tickFormat: '~s' },
+  y: { label: '↑ share of neurons with |a| > 0.01', domain: [0, 1], grid: true, tickFormat: '%' },
+  marks: longer.flatMap(({ variant, seed, observations }) => {
+    const points = observations.filter(({ tokens }) => tokens > 0).map((point) => ({ variant, ...point }));
+    return seed === 0 ? lines(points, 'ratioAt') : [dashed(points)];
+  }),
 });
 
 const curves = activations
@@ -142,6 +158,22 @@ const laws = [
       : [],
   ),
 ].join('\n');
+/** The law is of what comes after the rise of the first steps. */
+const afterRise = 25_000;
+const laterLaws = [
+  row(['', 'seed', 'form', 'α', 'limit', 'R²', 'at the end']),
+  row(['---', '---:', '---', '---:', '---:', '---:', '---:']),
+  ...longer.map(({ variant, seed, activation, observations }) => {
+    const later = observations.filter(({ tokens }) => tokens >= afterRise);
+    const { exactZeros } = activationFunction(parseActivation(activation));
+    const ratios = later.map((point) => (exactZeros ? point.activationRatio : point.ratioAt));
+    const tokens = later.map((point) => point.tokens);
+    const law = fitLaw(exactZeros ? 'logspace-power' : 'power', tokens, ratios);
+    return row([
+      variant, String(seed), law.form, law.alpha.toFixed(2), percent(law.limit), law.r2.toFixed(3), percent(ratios.at(-1)!),
+    ]); // prettier-ignore
+  }),
+].join('\n');
 process.stdout.write(
-  `${table('activation')}\n\n${pairs}\n\n${laws}\n\n${table('training')}\n\n${table('size')}\n`,
+  `${table('activation')}\n\n${table('longer')}\n\n${laterLaws}\n\n${pairs}\n\n${laws}\n\n${table('training')}\n\n${table('size')}\n`,
 );

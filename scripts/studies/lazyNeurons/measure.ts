@@ -20,8 +20,8 @@ import { budget, seeds, studiedModels, type StudiedModel } from './plan.ts';
 import type { StudyResult, StudyResults } from './results.ts';
 
 const text = 'dataset:moby-dick';
-const maxTokens = 4096;
-const interventionTokens = 1024;
+const maxTokens = 16_384;
+const interventionTokens = 4096;
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });
 if (!values.data) {
@@ -44,7 +44,7 @@ const differences = [];
 for (const { variant, group } of trained.filter(({ config }) => config.seed === seeds[0])) {
   const pair = seeds.map((seed) => trained.find((m) => m.variant === variant && m.config.seed === seed));
   const [a, b] = pair;
-  if (group !== 'activation' || !a || !b) continue;
+  if ((group !== 'activation' && group !== 'longer') || !a || !b) continue;
   const [first, second] = [
     await loadLanguageModel(store.model(a.name)),
     await loadLanguageModel(store.model(b.name)),
@@ -60,7 +60,6 @@ await writeJsonAtomic(path, {
   text,
   tokens: maxTokens,
   interventionTokens,
-  trainingTokens: budget.steps * budget.batchSize * budget.contextLength,
   backend: backend.name,
   models: results,
   differences,
@@ -103,6 +102,7 @@ async function measure({ name, variant, group, config }: StudiedModel): Promise<
     activation,
     gated,
     parameters,
+    trainingTokens: (config.steps ?? budget.steps) * budget.batchSize * budget.contextLength,
     seconds: training.seconds,
     validationLoss: training.validationLoss,
     crossEntropy: report.crossEntropy,

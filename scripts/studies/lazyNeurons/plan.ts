@@ -8,7 +8,7 @@ export interface StudiedModel {
   name: string;
   /** What the tables and plots call it. */
   variant: string;
-  group: 'activation' | 'training' | 'size';
+  group: 'activation' | 'longer' | 'training' | 'size';
   config: Partial<LanguageModelTraining>;
 }
 
@@ -30,8 +30,13 @@ export const budget = {
   dtype: 'F32',
 } as const satisfies Partial<LanguageModelTraining>;
 export const seeds = [0, 1];
-/** Looks at the neurons while a model trains. */
-export const observations = 8;
+/** Looks at the neurons while a model trains; the longer runs have more, for what comes after the first steps. */
+export const observations: Record<StudiedModel['group'], number> = {
+  activation: 8,
+  longer: 24,
+  training: 8,
+  size: 8,
+};
 
 type Variants = Record<string, Partial<LanguageModelTraining>>;
 
@@ -57,6 +62,14 @@ const sizes: Variants = {
   'relu, 4 layers': { layers: 4 },
 };
 
+/** Eight times the tokens for what the papers say most about. */
+const longer: Variants = Object.fromEntries(
+  (['relu', 'relu2', 'silu', 'smelu'] as const).map((activation) => [
+    `${activation}, longer`,
+    { activation, steps: 8 * budget.steps, validateEvery: 8 * budget.steps },
+  ]),
+);
+
 export function studiedModels(): StudiedModel[] {
   const of = (group: StudiedModel['group'], variants: Variants, each: readonly number[]): StudiedModel[] =>
     each.flatMap((seed) =>
@@ -69,6 +82,7 @@ export function studiedModels(): StudiedModel[] {
     );
   return [
     ...of('activation', { ...ungated, ...gated }, seeds),
+    ...of('longer', longer, seeds),
     ...of('training', trainings, [0]),
     ...of('size', sizes, [0]),
   ];

@@ -12,6 +12,7 @@ export interface StudyResult {
   activation: string;
   gated: boolean;
   parameters: number;
+  trainingTokens: number;
   /** Wall-clock seconds of training. */
   seconds: number;
   /** Nats a token: on held-out text of the training's kind, and on the text measured. */
@@ -42,7 +43,6 @@ export interface StudyResults {
   text: string;
   tokens: number;
   interventionTokens: number;
-  trainingTokens: number;
   backend: string;
   models: StudyResult[];
   differences: ({ variant: string } & PredictionDifference)[];

@@ -16,7 +16,7 @@ const { values } = parseArgs({
   options: {
     text: { type: 'string' },
     data: { type: 'string' },
-    /** activation, training or size; all of them when left out. */
+    /** activation, longer, training or size; all of them when left out. */
     group: { type: 'string' },
     minutes: { type: 'string', default: 'Infinity' },
   },
@@ -46,7 +46,7 @@ for (const { name, group, config } of studiedModels()) {
     folder,
     config,
     resume: true,
-    observer: emergenceObserver(budget.steps, observations),
+    observer: emergenceObserver(config.steps ?? budget.steps, observations[group]),
     environment: { backend: backend.name, threads: backend.threads },
   });
   console.error(

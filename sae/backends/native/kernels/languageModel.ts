@@ -23,8 +23,8 @@ export function languageModelKernels({ backend, library }: KernelContext): Nativ
   type AttentionSizes = [number, number, number, number, number, number, number];
   const sizes =
     'int64_t batch, int64_t heads, int64_t kv_heads, int64_t seq, int64_t keys, int64_t head, float scale';
-  const attention = library.bind<[unknown, unknown, unknown, unknown, ...AttentionSizes]>(
-    `void lazyscope_attention(void* q, void* k, void* v, void* y, ${sizes})`,
+  const attention = library.bind<[unknown, unknown, unknown, unknown, unknown, ...AttentionSizes]>(
+    `void lazyscope_attention(void* q, void* k, void* v, void* y, void* entropies, ${sizes})`,
   );
   const attentionGrad = library.bind<
     [unknown, unknown, unknown, unknown, unknown, unknown, unknown, unknown, ...AttentionSizes]
@@ -113,10 +113,20 @@ export function languageModelKernels({ backend, library }: KernelContext): Nativ
     CausalAttention: ({ q, k, v }, { scale }) => {
       const out = backend.output(q.shape, 'float32');
       attention(
-        backend.values(q), backend.values(k), backend.values(v), out.values,
+        backend.values(q), backend.values(k), backend.values(v), out.values, null,
         ...attentionSizes(q.shape, k.shape, scale),
       ); // prettier-ignore
       return out.info;
+    },
+
+    CausalAttentionWithEntropy: ({ q, k, v }, { scale }) => {
+      const out = backend.output(q.shape, 'float32');
+      const entropies = backend.output(q.shape.slice(0, 2), 'float32');
+      attention(
+        backend.values(q), backend.values(k), backend.values(v), out.values, entropies.values,
+        ...attentionSizes(q.shape, k.shape, scale),
+      ); // prettier-ignore
+      return [out.info, entropies.info];
     },
 
     CausalAttentionGrad: ({ q, k, v, y, dy }, { scale }) => {

@@ -1,13 +1,13 @@
 import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
 
-/** What the sparsity measures count: sae/ops/firingCounts.ts and attentionEntropySums.ts. */
+/** What the sparsity measures count: sae/ops/firingCounts.ts and signalSums.ts. */
 export function sparsityKernels({ backend, library }: KernelContext): NativeKernels {
   const firing = library.bind<[...unknown[]]>(
     'void lazyscope_firing(void* a, void* gates, void* bar, int64_t rows, int64_t neurons, void* thresholds, int32_t levels, int32_t neuron_level, void* fired, void* fired_at, void* sum, void* level_counts, void* row_fired, void* over, void* over_counts)',
   );
   const chunk = library.bind<[], number>('int64_t lazyscope_firing_chunk()')();
-  const entropy = library.bind<[unknown, unknown, number, number]>(
-    'void lazyscope_attention_entropy(void* pattern, void* sums, int64_t rows, int64_t seq)',
+  const signal = library.bind<[unknown, number, number, unknown]>(
+    'void lazyscope_signal(void* x, int64_t rows, int64_t d, void* sums)',
   );
   // Large, and of no use once the entries are gathered: one for all calls.
   let overBuffer = new Int32Array(0);
@@ -52,10 +52,10 @@ export function sparsityKernels({ backend, library }: KernelContext): NativeKern
       });
       return [fired, firedAt, sum, levels, rowFired, over].map(({ info }) => info);
     },
-    AttentionEntropySums: ({ pattern }) => {
-      const [batch, heads, seq] = pattern.shape;
-      const out = backend.output([batch * heads], 'float32');
-      entropy(backend.values(pattern), out.values, batch * heads, seq);
+    SignalSums: ({ x }) => {
+      const d = x.shape[x.shape.length - 1];
+      const out = backend.output([2], 'float32');
+      signal(backend.values(x), sizeOf(x.shape) / d, d, out.values);
       return out.info;
     },
   };

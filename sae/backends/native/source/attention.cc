@@ -23,7 +23,9 @@ struct Shape {
 };
 
 // P [rows, keys of the block] = softmax(scale · q kᵀ) for queries [from, from + rows); returns the keys seen.
-int64_t probabilities(const Shape& s, const float* q, const float* k, int64_t from, int64_t rows, float scale, float* p) {
+// Where `entropy` is given, Σ H(p)/log(n) of the queries that see n ≥ 2 keys is added to it.
+int64_t probabilities(const Shape& s, const float* q, const float* k, int64_t from, int64_t rows, float scale, float* p,
+                      double* entropy = nullptr) {
   const int64_t offset = s.keys - s.seq;
   const int64_t seen = offset + from + rows;
   product(rows, seen, s.head, {q + from * s.head, s.head, false}, {k, s.head, true},
@@ -31,7 +33,15 @@ int64_t probabilities(const Shape& s, const float* q, const float* k, int64_t fr
   for (int64_t i = 0; i < rows; i++) {
     float* row = p + i * seen;
     const int64_t own = offset + from + i + 1;
-    const float total = exp_row(row, row, own, row_max(row, own));
+    float total;
+    if (entropy) {
+      const ExpSums sums = exp_row_weighted(row, row, own, row_max(row, own));
+      total = sums.total;
+      // With z the scores less their largest: log p = z − log Σ e^z, so H = log Σ e^z − Σ z e^z / Σ e^z.
+      if (own > 1) *entropy += (std::log(double(total)) - double(sums.weighted) / total) / std::log(double(own));
+    } else {
+      total = exp_row(row, row, own, row_max(row, own));
+    }
     const float inverse = 1.0f / total;
     for (int64_t j = 0; j < own; j++) row[j] *= inverse;
     std::fill(row + own, row + seen, 0.0f);
@@ -46,8 +56,9 @@ using namespace lazyscope;
 
 extern "C" {
 
-void lazyscope_attention(const float* q, const float* k, const float* v, float* y, int64_t batch, int64_t heads,
-                         int64_t kv_heads, int64_t seq, int64_t keys, int64_t head, float scale) {
+// entropies: null, or [batch, heads], the sums that `probabilities` speaks of.
+void lazyscope_attention(const float* q, const float* k, const float* v, float* y, float* entropies, int64_t batch,
+                         int64_t heads, int64_t kv_heads, int64_t seq, int64_t keys, int64_t head, float scale) {
   const Shape s{batch, heads, kv_heads, seq, keys, head};
   const int64_t group = heads / kv_heads;
   parallel_for(0, batch * heads, 1, [&](int64_t first, int64_t last) {
@@ -56,12 +67,14 @@ void lazyscope_attention(const float* q, const float* k, const float* v, float* 
       const float *k_head = k + kv * keys * head, *v_head = v + kv * keys * head;
       const float* q_head = q + t * seq * head;
       float* p = scratch(Scratch::attention, block_rows * keys);
+      double entropy = 0;
       for (int64_t from = 0; from < seq; from += block_rows) {
         const int64_t rows = std::min(block_rows, seq - from);
-        const int64_t seen = probabilities(s, q_head, k_head, from, rows, scale, p);
+        const int64_t seen = probabilities(s, q_head, k_head, from, rows, scale, p, entropies ? &entropy : nullptr);
         product(rows, head, seen, {p, seen, false}, {v_head, head, false},
                 {y + (t * seq + from) * head, head, 1, 0, nullptr, false});
       }
+      if (entropies) entropies[t] = float(entropy);
     }
   });
 }

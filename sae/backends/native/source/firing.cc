@@ -38,6 +38,7 @@ void count_columns(const Block& b, int64_t first) {
     const float* a = b.a + row * b.neurons;
     const float* gates = b.gates + row * b.neurons;
     ivec here = {};
+    for (int64_t line = 0; line < columns; line += 16) __builtin_prefetch(a + 8 * b.neurons + first + line);
     for (int v = 0; v < vectors; v++) {
       const int64_t i = first + v * W;
       if (i >= last) break;
@@ -105,26 +106,6 @@ void lazyscope_firing(const float* a, const float* gates, const float* bar, int6
   const int64_t chunks = (neurons + chunk - 1) / chunk;
   parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
     for (int64_t c = from; c < to; c++) count_columns(block, c * chunk);
-  });
-}
-
-// pattern [rows, seq, seq] → sums [rows]: Σ over queries from 1 of −Σ p log p / log(query + 1).
-void lazyscope_attention_entropy(const float* pattern, float* sums, int64_t rows, int64_t seq) {
-  parallel_for(0, rows, 1, [=](int64_t from, int64_t to) {
-    for (int64_t row = from; row < to; row++) {
-      double all = 0;
-      for (int64_t query = 1; query < seq; query++) {
-        const float* p = pattern + (row * seq + query) * seq;
-        vec entropy{};
-        int64_t key = 0;
-        // log 0 is −∞, and 0 · ∞ no number: those lanes add nothing.
-        auto term = [](vec x) { return select(x > 0.0f, x * log(select(x > 0.0f, x, broadcast(1.0f))), vec{}); };
-        for (; key + W <= query + 1; key += W) entropy -= term(load(p + key));
-        if (key <= query) entropy -= term(load_part(p + key, query + 1 - key));
-        all += sum(entropy) / std::log(double(query + 1));
-      }
-      sums[row] = float(all);
-    }
   });
 }
 }

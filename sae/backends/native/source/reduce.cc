@@ -115,6 +115,27 @@ float exp_row(const float* x, float* y, int64_t n, float shift) {
   return result;
 }
 
+ExpSums exp_row_weighted(const float* x, float* y, int64_t n, float shift) {
+  vec total{}, weighted{};
+  int64_t i = 0;
+  for (; i + W <= n; i += W) {
+    const vec z = load(x + i) - shift, e = exp(z);
+    store(y + i, e);
+    total += e;
+    weighted = multiply_add(z, e, weighted);
+  }
+  ExpSums sums{sum(total), sum(weighted)};
+  if (i < n) {
+    const vec z = load_part(x + i, n - i) - shift, e = exp(z);
+    store_part(y + i, e, n - i);
+    for (int64_t j = 0; j < n - i; j++) {
+      sums.total += e[j];
+      sums.weighted += z[j] * e[j];
+    }
+  }
+  return sums;
+}
+
 float sum_exp_row(const float* x, int64_t n, float shift) {
   vec total{};
   int64_t i = 0;

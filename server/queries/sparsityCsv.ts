@@ -1,0 +1,39 @@
+/** Tables of a sparsity report as CSV (RFC 4180), for whoever has no reader of Parquet at hand. */
+import { existsSync } from 'node:fs';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { queryParquet } from '../../sae/store/parquet.ts';
+import type { ServerContext } from '../context.ts';
+import type { SparsityCsvInput } from '../contract/sparsity.ts';
+import { reportOf } from './sparsity.ts';
+
+/** Lists are written with spaces between their values. Throws 'not_found' for a report or table that is not there, 'bad_input' for a layer or neuron the table does not tell apart. */
+export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput): Promise<string> {
+  const { name, table, layer, neuron } = input;
+  await reportOf(server, name);
+  const path = server.store.sparsityTable(name, table);
+  if (!existsSync(path))
+    throw new LazyscopeError(
+      'not_found',
+      `The sparsity report '${name}' has no table '${table}': measure again, with interventions.`,
+    );
+  const columns = (await queryParquet('DESCRIBE SELECT * FROM read_parquet($path)', { path })).map(
+    ({ column_name }) => String(column_name),
+  );
+  const asked = Object.entries({ layer, neuron }).filter(([, value]) => value !== undefined);
+  const missing = asked.find(([column]) => !columns.includes(column));
+  if (missing) throw new LazyscopeError('bad_input', `The table '${table}' has no column '${missing[0]}'.`);
+  const where =
+    asked.length > 0 ? `WHERE ${asked.map(([column]) => `${column} = $${column}`).join(' AND ')}` : '';
+  const rows = await queryParquet(`SELECT * FROM read_parquet($path) ${where}`, {
+    path,
+    ...(Object.fromEntries(asked) as Record<string, number>),
+  });
+  const lines = rows.map((row) => columns.map((column) => cell(row[column])).join(','));
+  return [columns.join(','), ...lines, ''].join('\r\n');
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) return '';
+  const text = Array.isArray(value) ? value.join(' ') : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
