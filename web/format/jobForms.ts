@@ -130,7 +130,7 @@ export const jobForms: Record<JobKind, { title: string; says: string; fields: re
       named('from both when empty'),
       {
         name: 'swap',
-        label: 'Put b’s latents in the place of a’s, and see what the model makes of it',
+        label: 'Functional swap: b’s latents in a’s place',
         kind: 'flag',
       },
       {
