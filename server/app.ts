@@ -10,7 +10,13 @@ import type { ServerContext } from './context.ts';
 import { sparsityCsvInput, sparsityTableInput } from './contract/sparsity.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
-import { featuresArrow, mapArrow, matchesArrow, metricsArrow } from './queries/arrowTables.ts';
+import {
+  featuresArrow,
+  mapArrow,
+  matchesArrow,
+  metricsArrow,
+  stabilityArrow,
+} from './queries/arrowTables.ts';
 import { sparsityParquet } from './queries/sparsity.ts';
 import { sparsityCsv } from './queries/sparsityCsv.ts';
 import { appRouter } from './root.ts';
@@ -81,6 +87,10 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
   );
   app.get('/api/arrow/map/:comparison', async (c) =>
     arrow(c, await mapArrow(server, c.req.param('comparison'))),
+  );
+
+  app.get('/api/arrow/stability/:run', async (c) =>
+    arrow(c, await stabilityArrow(server, c.req.param('run'))),
   );
 
   app.get('/api/parquet/sparsity/:name/:table', async (c) => {

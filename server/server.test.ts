@@ -211,7 +211,7 @@ describe('comparisons', () => {
     expect(high.rows.every((row) => (row.decoderCosine ?? 1) <= 0.5 && !row.shared)).toBe(true);
   });
 
-  test('stability over the seeds: histogram, points of live latents, unique features', async () => {
+  test('stability over the seeds: histogram and unique features', async () => {
     const found = await on.client.comparisons.stability.query({ runName: 'fixture-topk' });
     expect(found.seeds).toEqual([0, 1, 2]);
     // Seeds 0 and 1: 30 in both others, 10 in one; seed 2: 30 in both others. The rest in none.
@@ -220,7 +220,6 @@ describe('comparisons', () => {
       { stability: 0.5, latents: 20 },
       { stability: 1, latents: 90 },
     ]);
-    expect(found.points.latent).toHaveLength(3 * 60);
     // 30 features common to all, 10 to two seeds, and what each seed has alone.
     expect(found.unique.at(-1)).toEqual({ seeds: 3, unique: 30 + 10 + 24 + 24 + 34, total: 192 });
   });
@@ -444,6 +443,23 @@ describe('Arrow streams', () => {
     });
     expect([...(table.getChild('stability') ?? [])]).toEqual(rows.map((r) => r.stability));
     expect([...(table.getChild('density') ?? [])]).toEqual(rows.map((r) => r.density));
+  });
+
+  test('every live latent of the seeds, with the stability that the list shows', async () => {
+    const table = await fetchTable('stability/fixture-topk');
+    expect(table.numRows).toBe(3 * 60);
+    const { rows } = await on.client.features.list.query({
+      ...topk,
+      filter: { dead: false },
+      sort: 'latent',
+      order: 'asc',
+      limit: 64,
+    });
+    const column = (name: string) => [...(table.getChild(name) ?? [])].slice(0, rows.length);
+    expect(column('seed').every((seed) => seed === 0)).toBe(true);
+    expect(column('latent')).toEqual(rows.map((r) => r.latent));
+    expect(column('stability')).toEqual(rows.map((r) => r.stability));
+    expect(column('density')).toEqual(rows.map((r) => Math.fround(r.density)));
   });
 
   test('metrics and matches', async () => {

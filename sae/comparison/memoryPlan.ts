@@ -35,8 +35,8 @@ export function planMemory(
   { a, b, d }: Sizes,
   { budget = Infinity, denseLatents = defaultDenseLatents }: { budget?: number; denseLatents?: number } = {},
 ): MemoryPlan {
-  // Two matrices each; of one side at a time, the unit rows and those looked at again.
-  const base = processBytes + 4 * d * (a + b) * (2 + 2);
+  // Two matrices each; of one side at a time, the unit rows and those looked at again; those of b in 16-bit integers.
+  const base = processBytes + 4 * d * (a + b) * (2 + 2) + 2 * d * Math.max(a, b);
   const denseBytes = base + 3 * 4 * a * b;
   if (Math.max(a, b) <= denseLatents && denseBytes <= budget)
     return { dense: true, perRow: 0, perColumn: 0, bytes: denseBytes };

@@ -71,15 +71,7 @@ export interface Stability {
   threshold: number | null;
   /** Latents of all seeds by the share of other seeds in which they are shared. */
   histogram: { stability: number; latents: number }[];
-  /** An even sample of at most 4,000 live latents, in columns. */
-  points: {
-    seed: number[];
-    latent: number[];
-    density: number[];
-    stability: number[];
-    maxActivation: number[];
-  };
-  /** How stability goes with density and with strength, over all live latents. */
+  /** How stability goes with density and with strength, over all live latents, which /api/arrow/stability/RUN has one by one. */
   trends: { density: StabilityTrend; maxActivation: StabilityTrend };
   /**
    * Distinct features among the latents of n seeds (linked by sharing = one feature), and their latents in

@@ -15,6 +15,7 @@ const model = name;
 /** Texts that come with the package. A server does not read other files for a client. */
 export const datasets = ['dataset:moby-dick', 'dataset:sotu'] as const;
 const text = z.enum(datasets);
+const size = z.string().regex(/^\d+(\.\d+)?[kMGT]?B?$/i, 'use a size like 800MB or 2GB');
 const seeds = z.array(z.int().nonnegative()).min(1).max(64);
 
 export const captureOptions = z.strictObject({
@@ -63,6 +64,20 @@ export const jobStartInput = z.discriminatedUnion('kind', [
       b: dictionary,
       name: name.optional(),
       threshold: z.number().min(0).max(1).optional(),
+      /** Put b's latents in the place of a's and ask the model. */
+      swap: z.boolean().optional(),
+      /** What the process may take at most, as the command line spells it. */
+      memory: size.optional(),
+      gap: z.number().positive().optional(),
+      maxTokens: z.int().positive().optional(),
+    }),
+  }),
+  z.strictObject({
+    kind: z.literal('map'),
+    options: z.strictObject({
+      comparison: name,
+      /** Of both dictionaries together. */
+      points: z.int().positive().optional(),
     }),
   }),
   z.strictObject({

@@ -18,6 +18,10 @@ export function commandArguments(job: JobStartInput): string[] {
       const { a, b, ...options } = job.options;
       return ['compare', `${a.run}/${a.seed}`, `${b.run}/${b.seed}`, ...flags(options)];
     }
+    case 'map': {
+      const { comparison, ...options } = job.options;
+      return ['map', comparison, ...flags(options)];
+    }
     case 'sparsity':
       return ['sparsity', ...flags(job.options)];
   }

@@ -85,6 +85,28 @@ describe('a job', () => {
     expect(later[0]).toMatchObject({ type: 'snapshot', job: { status: 'done' } });
   });
 
+  test('asks the model about a comparison, within a limit of memory, and maps it', async () => {
+    const [a, b] = [0, 1].map((seed) => ({ run: 'fixture-topk', seed }));
+    const compared = await on.client.jobs.start.mutate({
+      kind: 'compare',
+      options: { a, b, name: 'swapped', swap: true, memory: '2GB', maxTokens: 512 },
+    });
+    expect(compared.command).toBe(
+      'lazyscope compare fixture-topk/0 fixture-topk/1 --name=swapped --swap --memory=2GB --max-tokens=512',
+    );
+    const mapped = await on.client.jobs.start.mutate({
+      kind: 'map',
+      options: { comparison: 'swapped', points: 100 },
+    });
+    const told = await follow(mapped.id, isEnd);
+    expect((await on.client.jobs.get.query({ id: compared.id })).error).toBe(null);
+    expect(told.at(-1)?.job).toMatchObject({ status: 'done', error: null });
+    expect(told.some(({ job }) => job.progress?.stage === 'map: layout')).toBe(true);
+    const { manifest, mapped: there } = await on.client.comparisons.get.query({ name: 'swapped' });
+    expect(manifest.swap?.shared.latents).toBeGreaterThan(0);
+    expect(there).toBe(true);
+  });
+
   test('that fails says why in one line, and the next one runs', async () => {
     const bad = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'nothing' } });
     const next = await on.client.jobs.start.mutate({

@@ -1,7 +1,16 @@
 /** Whole tables as Arrow IPC streams, for plots and notebooks: no paging, scalar columns only. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Bool, Float32, Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
+import {
+  Bool,
+  Float32,
+  Float64,
+  Int32,
+  Table,
+  tableFromArrays,
+  tableToIPC,
+  vectorFromArray,
+} from 'apache-arrow';
 import type { DataType } from 'apache-arrow';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
@@ -13,6 +22,7 @@ import type { ServerContext } from '../context.ts';
 import type { Dictionary } from '../contract/tokens.ts';
 import { comparisonManifest } from './comparisons.ts';
 import { indexedDictionary, runManifest } from './dictionaries.ts';
+import { liveLatents } from './stability.ts';
 
 /** features.parquet with `stability` (null where nothing is compared), by latent. */
 export async function featuresArrow(server: ServerContext, dictionary: Dictionary): Promise<Uint8Array> {
@@ -26,6 +36,11 @@ export async function featuresArrow(server: ServerContext, dictionary: Dictionar
 export async function matchesArrow(server: ServerContext, comparison: string): Promise<Uint8Array> {
   await comparisonManifest(server, comparison);
   return stream(matchColumns, await scalars(matchColumns, server.store.comparisonMatches(comparison)));
+}
+
+/** Every live latent of a run's compared and indexed seeds: `seed`, `latent`, `density`, `stability`, `maxActivation`. */
+export async function stabilityArrow(server: ServerContext, runName: string): Promise<Uint8Array> {
+  return tableToIPC(tableFromArrays({ ...(await liveLatents(server, runName)) }), 'stream');
 }
 
 const mapSchema = z.object({ side: z.number(), latent: z.number(), x: z.number(), y: z.number() });

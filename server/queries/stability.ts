@@ -10,24 +10,11 @@ import type { ServerContext } from '../context.ts';
 import type { Stability } from '../contract/comparisons.ts';
 import { runManifest } from './dictionaries.ts';
 
-const mostPoints = 4_000;
 const trendGroups = 10;
 const pointSchema = z.object({ latent: z.number(), density: z.number(), maxActivation: z.number() });
 
 export async function stability(server: ServerContext, { runName }: { runName: string }): Promise<Stability> {
-  const { config } = await runManifest(server, runName);
-  const comparisons = (await server.sharing.comparisons())
-    .filter(({ a, b }) => a.run === runName && b.run === runName && a.seed !== b.seed)
-    .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
-  // A pair compared twice counts once, by its newest comparison.
-  const pairs = [...new Map(comparisons.map((c) => [[c.a.seed, c.b.seed].sort().join(' '), c])).values()];
-  const links = await Promise.all(pairs.map(({ name }) => server.sharing.link(name)));
-  const seeds = config.seeds.filter((seed) => pairs.some(({ a, b }) => a.seed === seed || b.seed === seed));
-  const dictionaries = seeds.map((seed) => ({
-    key: dictionaryKey({ run: runName, seed }),
-    latents: config.width,
-  }));
-  const perSeed = latentStability(dictionaries, links);
+  const { pairs, links, seeds, dictionaries, perSeed } = await overSeeds(server, runName);
   const counts = new Map<number, number>();
   for (const { stability } of perSeed)
     for (const share of stability) counts.set(share, (counts.get(share) ?? 0) + 1);
@@ -44,11 +31,7 @@ export async function stability(server: ServerContext, { runName }: { runName: s
     })),
     threshold: thresholds.size === 1 ? pairs[0].threshold : null,
     histogram: [...counts].sort(([a], [b]) => a - b).map(([stability, latents]) => ({ stability, latents })),
-    ...(await liveLatents(
-      server,
-      runName,
-      seeds.map((seed, i) => ({ seed, stability: perSeed[i].stability })),
-    )),
+    trends: trends(await liveLatents(server, runName)),
     unique: everyPairCompared(seeds.length, links) ? uniqueLatents(dictionaries, links) : [],
   };
 }
@@ -57,40 +40,73 @@ function everyPairCompared(seeds: number, links: readonly SharedLink[]): boolean
   return seeds > 1 && links.length === (seeds * (seeds - 1)) / 2;
 }
 
-/** Live latents of the indexed seeds: a sample to plot, and how stability goes with what is known of all. */
-async function liveLatents(
-  { store }: ServerContext,
-  run: string,
-  seeds: { seed: number; stability: Float64Array }[],
-): Promise<Pick<Stability, 'points' | 'trends'>> {
-  const points: Stability['points'] = { seed: [], latent: [], density: [], stability: [], maxActivation: [] };
-  const all = { stability: [] as number[], density: [] as number[], maxActivation: [] as number[] };
-  const indexed = seeds.filter(({ seed }) => existsSync(store.features(run, seed)));
-  for (const { seed, stability } of indexed) {
+/** Every pair of a run's seeds that was compared, and what each latent's stability over them is. */
+async function overSeeds(server: ServerContext, runName: string) {
+  const { config } = await runManifest(server, runName);
+  const comparisons = (await server.sharing.comparisons())
+    .filter(({ a, b }) => a.run === runName && b.run === runName && a.seed !== b.seed)
+    .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  // A pair compared twice counts once, by its newest comparison.
+  const pairs = [...new Map(comparisons.map((c) => [[c.a.seed, c.b.seed].sort().join(' '), c])).values()];
+  const links = await Promise.all(pairs.map(({ name }) => server.sharing.link(name)));
+  const seeds = config.seeds.filter((seed) => pairs.some(({ a, b }) => a.seed === seed || b.seed === seed));
+  const dictionaries = seeds.map((seed) => ({
+    key: dictionaryKey({ run: runName, seed }),
+    latents: config.width,
+  }));
+  return { pairs, links, seeds, dictionaries, perSeed: latentStability(dictionaries, links) };
+}
+
+export interface LiveLatents {
+  readonly seed: Int32Array;
+  readonly latent: Int32Array;
+  readonly density: Float32Array;
+  readonly stability: Float32Array;
+  readonly maxActivation: Float32Array;
+}
+
+/** In columns, every live latent of the seeds that are compared and indexed. */
+export async function liveLatents(server: ServerContext, runName: string): Promise<LiveLatents> {
+  const { store } = server;
+  const { seeds, perSeed } = await overSeeds(server, runName);
+  const columns = {
+    seed: [] as number[],
+    latent: [] as number[],
+    density: [] as number[],
+    stability: [] as number[],
+    maxActivation: [] as number[],
+  };
+  for (const [at, seed] of seeds.entries()) {
+    if (!existsSync(store.features(runName, seed))) continue;
     const rows = await queryParquet(
       'SELECT latent, density, "maxActivation" FROM read_parquet($path) WHERE NOT dead ORDER BY latent',
-      { path: store.features(run, seed) },
+      { path: store.features(runName, seed) },
     );
-    const every = Math.max(1, Math.ceil((rows.length * indexed.length) / mostPoints));
-    rows.forEach((row, i) => {
+    for (const row of rows) {
       const { latent, density, maxActivation } = pointSchema.parse(row);
-      all.stability.push(stability[latent]);
-      all.density.push(density);
-      all.maxActivation.push(maxActivation);
-      if (i % every !== 0) return;
-      points.seed.push(seed);
-      points.latent.push(latent);
-      points.density.push(density);
-      points.maxActivation.push(maxActivation);
-      points.stability.push(stability[latent]);
-    });
+      columns.seed.push(seed);
+      columns.latent.push(latent);
+      columns.density.push(density);
+      columns.stability.push(perSeed[at].stability[latent]);
+      columns.maxActivation.push(maxActivation);
+    }
   }
-  const trend = (quantity: number[]) => {
-    const { rankCorrelation, groups } = stabilityTrend(all.stability, quantity, trendGroups);
+  return {
+    seed: Int32Array.from(columns.seed),
+    latent: Int32Array.from(columns.latent),
+    density: Float32Array.from(columns.density),
+    stability: Float32Array.from(columns.stability),
+    maxActivation: Float32Array.from(columns.maxActivation),
+  };
+}
+
+function trends({ stability, density, maxActivation }: LiveLatents): Stability['trends'] {
+  const trend = (quantity: Float32Array) => {
+    const { rankCorrelation, groups } = stabilityTrend([...stability], [...quantity], trendGroups);
     return {
       rankCorrelation: Number.isNaN(rankCorrelation) ? null : rankCorrelation,
       groups: [...groups],
     };
   };
-  return { points, trends: { density: trend(all.density), maxActivation: trend(all.maxActivation) } };
+  return { density: trend(density), maxActivation: trend(maxActivation) };
 }

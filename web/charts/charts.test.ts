@@ -1,3 +1,4 @@
+import { crc32, inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { activationHistogram } from './activationHistogram.ts';
 import { densityHistogram, densityTick } from './densityHistogram.ts';
@@ -8,7 +9,7 @@ import { miniHistogram } from './miniHistogram.ts';
 import { paretoPlot, runMeans, type ParetoPoint } from './paretoPlot.ts';
 import { curveAt, sharedCurve, sharedCurveMargins } from './sharedCurve.ts';
 import { stabilityHistogram } from './stabilityHistogram.ts';
-import { stabilityScatter } from './stabilityScatter.ts';
+import { scatterPlane, stabilityScatter } from './stabilityScatter.ts';
 import { linesOf, testSize, textsOf } from './testDocument.ts';
 import { trainingCurve } from './trainingCurve.ts';
 import { uniqueCurve } from './uniqueCurve.ts';
@@ -229,22 +230,45 @@ describe('stability', () => {
     expect(textsOf(picture, 'text')).toEqual(['30 %', '20 %', '50 %']);
   });
 
-  test('the scatter tells orphans from shared latents by shape, and leaves the dead out', () => {
-    const of = (latent: number, density: number, stability: number) => ({
-      seed: 0,
-      latent,
-      density,
-      stability,
-      maxActivation: density > 0 ? 3 + latent : 0,
-    });
-    const picture = stabilityScatter([of(1, 0.01, 0), of(2, 0.02, 1), of(3, 0.03, 0.5), of(4, 0, 0)], {
-      ...testSize(),
-      colour: 'var(--topk)',
-      href: ({ latent }) => `/${latent}`,
-    });
+  test('the scatter paints orphans and shared latents where its axes say, and leaves the dead out', () => {
+    const points = {
+      seed: Float32Array.of(0, 0, 0, 0),
+      latent: Float32Array.of(1, 2, 3, 4),
+      density: Float32Array.of(0.001, 0.1, 1, 0),
+      stability: Float32Array.of(0, 1, 0.5, 0),
+      maxActivation: Float32Array.of(1, 10, 100, 0),
+    };
+    const [orphan, shared, ground] = [0xff0000ff, 0xff00ff00, 0xffffffff];
+    const size = testSize();
+    const picture = stabilityScatter(points, { ...size, inks: { shared, ground, orphan } });
     expect(picture.getAttribute('aria-description')).toMatch(/^1 of 3 latents are shared with no other seed/);
-    const groups = [...picture.querySelectorAll('[aria-label="dot"]')].map((group) => group.children.length);
-    expect(groups).toEqual([2, 1]);
+    expect(textsOf(picture, 'x-axis tick label')).toHaveLength(4);
+
+    const { cloud, colour } = scatterPlane(points, size);
+    expect([...colour]).toEqual([0, 4, 2, -1]);
+    // The frame of the axes: density 0.001 at its left, 1 at its right; strength 1 at its foot, 100 at its top.
+    expect([...cloud.x].slice(0, 3)).toEqual([
+      expect.closeTo(46, 3),
+      expect.closeTo(46 + (size.width - 60) * (2 / 3), 3),
+      size.width - 14,
+    ]);
+    expect([...cloud.y].slice(0, 3)).toEqual([
+      38,
+      expect.closeTo(38 + (size.height - 64) / 2, 3),
+      size.height - 26,
+    ]);
+
+    const png = Buffer.from(picture.querySelector('image')!.getAttribute('href')!.split(',')[1], 'base64');
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * size.width, 2 * size.height]);
+    const length = png.readUInt32BE(33);
+    const rows = inflateSync(png.subarray(41, 41 + length));
+    const at = (x: number, y: number) => rows.readUInt32LE(2 * y * (8 * size.width + 1) + 1 + 8 * x);
+    expect(at(46, size.height - 38)).toBe(orphan);
+    expect(at(size.width - 14, 26)).not.toBe(0);
+    expect(at(100, 40)).toBe(0);
+    // Node's own checksum of what PNG protects.
+    expect(png.readUInt32BE(41 + length)).toBe(crc32(png.subarray(37, 41 + length)));
   });
 
   test('the unique curve says how many of all latents are distinct', () => {

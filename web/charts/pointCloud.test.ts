@@ -83,6 +83,8 @@ test('the point under the pointer is the nearest within reach, of those that are
 });
 
 test('colours of the page become inks', () => {
+  expect(inkOf('#fff')).toBe(0xffffffff);
+  expect(inkOf('#17a')).toBe(0xffaa7711);
   expect(inkOf('#1767a8')).toBe(0xffa86717);
   expect(inkOf('rgb(23, 103, 168)')).toBe(0xffa86717);
   expect(blended(0xff000000, 0xffffffff, 0)).toBe(0xff000000);

@@ -118,11 +118,13 @@ export function pointAt(
   return best;
 }
 
-/** `#rrggbb`, or `rgb(r g b)` in either notation, as one number of the canvas (little-endian RGBA). */
+/** `#rrggbb`, `#rgb`, or `rgb(r g b)` in either notation, as one number of the canvas (little-endian RGBA). */
 export function inkOf(css: string): number {
-  const hex = /^#([0-9a-f]{6})$/i.exec(css.trim());
-  const parts = hex
-    ? [0, 2, 4].map((at) => parseInt(hex[1].slice(at, at + 2), 16))
+  const [, hex] = /^#([0-9a-f]{6})$/i.exec(css.trim()) ?? [];
+  const [, ...short] = /^#([0-9a-f])([0-9a-f])([0-9a-f])$/i.exec(css.trim()) ?? [];
+  const channels = hex ? [0, 2, 4].map((at) => hex.slice(at, at + 2)) : short.map((digit) => digit + digit);
+  const parts = channels.length
+    ? channels.map((digits) => parseInt(digits, 16))
     : (css.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
   const [r = 0, g = 0, b = 0] = parts;
   return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;

@@ -1,39 +1,99 @@
-import * as Plot from '@observablehq/plot';
 import { count, percent, significant } from '../format/number.ts';
-import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
+import { chart, type ChartSize } from './chartFrame.ts';
 import { densityTick } from './densityHistogram.ts';
 import { logTicks } from './logTicks.ts';
+import { pngImage } from './pngImage.ts';
+import { blended, paintPoints, type PlaneView, type PointCloud } from './pointCloud.ts';
 
-export interface StabilityPoint {
-  seed: number;
-  latent: number;
-  density: number;
-  stability: number;
-  maxActivation: number;
+/** Latents in columns, as the server's Arrow table has them. */
+export interface StabilityPoints {
+  seed: Float32Array;
+  latent: Float32Array;
+  density: Float32Array;
+  stability: Float32Array;
+  maxActivation: Float32Array;
+}
+
+/** Colours as the canvas has them. */
+export interface ScatterInks {
+  shared: number;
+  /** What latents shared with few fade towards. */
+  ground: number;
+  orphan: number;
+}
+
+/** Pixels painted for each CSS pixel, for screens that have them. */
+const sharpness = 2;
+const margin = { top: 26, right: 14, bottom: 38, left: 46 };
+/** Steps from shared with few to shared with all. */
+const steps = 4;
+
+/** Where the latents lie on a chart of this size: in CSS pixels, y upwards from its lower edge. */
+export function scatterPlane(points: StabilityPoints, { width, height }: { width: number; height: number }) {
+  const { density, maxActivation, stability } = points;
+  const drawn = Uint8Array.from(density, (value, i) => Number(value > 0 && maxActivation[i] > 0));
+  let [low, weakest, strongest] = [-3, Infinity, 0];
+  drawn.forEach((there, i) => {
+    if (there === 0) return;
+    low = Math.min(low, Math.floor(Math.log10(density[i])));
+    weakest = Math.min(weakest, maxActivation[i]);
+    strongest = Math.max(strongest, maxActivation[i]);
+  });
+  if (!(strongest > weakest)) [weakest, strongest] = [strongest / 2 || 1, strongest * 2 || 10];
+  const box = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const span = Math.log(strongest / weakest);
+  const cloud: PointCloud = {
+    x: density.map((value) => margin.left + (1 - Math.log10(value) / low) * box.width),
+    y: maxActivation.map((value) => margin.bottom + (Math.log(value / weakest) / span) * box.height),
+  };
+  const view: PlaneView = { x: width / 2, y: height / 2, scale: 1 };
+  /** −1 for what a logarithmic axis has no place for, then orphans, then the shared from few to all. */
+  const colour = Int8Array.from(drawn, (there, i) => {
+    if (there === 0) return -1;
+    return stability[i] > 0 ? Math.max(1, Math.round(stability[i] * steps)) : 0;
+  });
+  return { cloud, view, colour, low, strengths: [weakest, strongest] as const };
 }
 
 /**
- * Where orphans live: every latent by how often and how strongly it fires, orphans in the warning hue, shared ones
- * in the architecture's own, denser where more seeds share them.
+ * Where orphans live: every latent by how often and how strongly it fires, orphans as crosses in the warning hue, shared ones
+ * as squares in the architecture's own, stronger where more seeds share them. Painted, since there may be a hundred
+ * thousand; what lies under the pointer is StabilityCloud.tsx's.
  */
 export function stabilityScatter(
-  points: readonly StabilityPoint[],
-  options: ChartSize & { colour: string; href: (point: StabilityPoint) => string },
+  points: StabilityPoints,
+  { inks, ...size }: ChartSize & { inks: ScatterInks },
 ): SVGSVGElement {
-  const drawn = points
-    .filter((point) => point.density > 0 && point.maxActivation > 0)
-    .map((point) => ({ ...point, x: Math.log10(point.density) }));
-  const low = Math.floor(Math.min(-3, ...drawn.map((point) => point.x)));
-  const strengths = drawn.map((point) => point.maxActivation);
-  const orphans = drawn.filter((point) => point.stability === 0);
-  const common = { x: 'x', y: 'maxActivation', href: options.href } as const;
-  return chart(
-    options,
+  const { cloud, view, colour, low, strengths } = scatterPlane(points, size);
+  const orphans = medianDensity(points, colour, (layer) => layer === 0);
+  const shared = medianDensity(points, colour, (layer) => layer > 0);
+  const [width, height] = [Math.round(size.width * sharpness), Math.round(size.height * sharpness)];
+  const pixels = new Uint32Array(width * height);
+  const ramp = Array.from({ length: steps }, (_, step) =>
+    blended(inks.ground, inks.shared, 0.3 + (0.7 * (step + 1)) / steps),
+  );
+  paintPoints(
+    { pixels, width, height },
+    cloud,
+    { ...view, scale: sharpness },
+    {
+      colour,
+      palette: [inks.orphan, ...ramp],
+      shape: Uint8Array.from(colour, (layer) => Number(layer === 0)),
+      reach: cloud.x.length > 20_000 ? 1 : 3,
+    },
+  );
+  const picture = chart(
+    size,
     {
       label: 'Latents by density and strongest activation, orphans apart from shared ones',
-      description: `${count(orphans.length)} of ${count(drawn.length)} latents are shared with no other seed; median density ${percent(median(orphans.map((point) => point.density)))} against ${percent(median(drawn.filter((point) => point.stability > 0).map((point) => point.density)))} of the shared ones.`,
+      description: `${count(orphans.latents)} of ${count(orphans.latents + shared.latents)} latents are shared with no other seed; median density ${percent(orphans.median)} against ${percent(shared.median)} of the shared ones.`,
     },
     {
+      marginTop: margin.top,
+      marginRight: margin.right,
+      marginBottom: margin.bottom,
+      marginLeft: margin.left,
       x: {
         label: 'density (log) →',
         domain: [low, 0],
@@ -44,45 +104,26 @@ export function stabilityScatter(
         type: 'log',
         label: '↑ strongest activation (log)',
         grid: true,
-        ticks: logTicks(Math.min(...strengths), Math.max(...strengths)),
+        domain: strengths,
+        ticks: logTicks(...strengths),
         tickFormat: (value: number) => significant(value, 2),
       },
-      marks: [
-        Plot.dot(
-          drawn.filter((point) => point.stability > 0),
-          {
-            ...common,
-            r: 2,
-            symbol: 'circle',
-            fill: options.colour,
-            fillOpacity: (point: StabilityPoint) => 0.15 + 0.45 * point.stability,
-          },
-        ),
-        Plot.dot(orphans, {
-          ...common,
-          r: 2.6,
-          symbol: 'times',
-          stroke: 'var(--bad)',
-          strokeOpacity: orphans.length > 600 ? 0.35 : 0.75,
-          strokeWidth: 1.2,
-        }),
-        Plot.tip(
-          drawn,
-          Plot.pointer({
-            x: 'x',
-            y: 'maxActivation',
-            maxRadius: 16,
-            title: (point: StabilityPoint) =>
-              `latent ${point.latent} · seed ${point.seed}\nfires on ${percent(point.density)} of tokens, up to ${significant(point.maxActivation)}\n${point.stability === 0 ? 'shared with no other seed' : `shared in ${percent(point.stability, 0)} of the other seeds`}`,
-            ...tipStyle,
-          }),
-        ),
-      ],
+      marks: [],
     },
   );
+  const image = picture.ownerDocument.createElementNS('http://www.w3.org/2000/svg', 'image');
+  image.setAttribute('width', String(size.width));
+  image.setAttribute('height', String(size.height));
+  image.setAttribute('href', pngImage({ pixels, width, height }));
+  picture.append(image);
+  return picture;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+function medianDensity(
+  { density }: StabilityPoints,
+  colour: Int8Array,
+  of: (layer: number) => boolean,
+): { latents: number; median: number } {
+  const values = density.filter((_, i) => colour[i] >= 0 && of(colour[i])).sort();
+  return { latents: values.length, median: values[values.length >> 1] ?? NaN };
 }

@@ -15,6 +15,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
   const models = useQuery(trpc.models.list.queryOptions());
   const captures = useQuery(trpc.captures.list.queryOptions());
   const runs = useQuery(trpc.runs.list.queryOptions());
+  const comparisons = useQuery(trpc.comparisons.list.queryOptions());
   const model = chosen(models.data, values.model);
   const capture = chosen(
     captures.data?.filter((one) => one.status === 'complete'),
@@ -40,6 +41,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       value: `${run.name}/${run.seed}`,
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
+    comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
     hooks: Array.from({ length: model?.layers ?? 0 }, (_, layer) =>
       ['hook_resid_post', 'hook_resid_mid', 'hook_mlp_out', 'hook_attn_out', 'mlp.hook_post'].map((hook) =>
         same(`blocks.${layer}.${hook}`),

@@ -39,7 +39,11 @@ export function ComparisonView({ name }: { name: string }) {
             <Link href={paths.dictionary(manifest.b.run, manifest.b.seed)}>
               {manifest.b.run}, seed {manifest.b.seed}
             </Link>
-            {manifest.a.run === manifest.b.run ? ': only the seed differs.' : '.'}
+            {manifest.a.run === manifest.b.run
+              ? ': only the seed differs.'
+              : manifest.a.seed === manifest.b.seed
+                ? '. Runs with one seed start from the same random rows, and part of what they share may be that.'
+                : '.'}
           </>
         )}
       </PageHeader>

@@ -1,4 +1,5 @@
 'use client';
+import Link from 'next/link';
 import { useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { ComparisonDetail } from '../../server/client.ts';
@@ -6,6 +7,7 @@ import { arrowTable, numbers } from '../client/arrowTable.ts';
 import { count } from '../format/number.ts';
 import { DictionaryMap, type Colouring, type MapPoints } from './DictionaryMap.tsx';
 import styles from './DictionaryMap.module.css';
+import { paths } from '../format/paths.ts';
 import { EmptyState } from './EmptyState.tsx';
 import { Legend } from './Legend.tsx';
 import { Loaded } from './Loaded.tsx';
@@ -38,7 +40,15 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
       note="Decoder rows of a and b laid out together (UMAP): what is near has a like direction. Squares are a’s, crosses b’s."
     >
       {!mapped ? (
-        <EmptyState title="No map yet" command={`npx lazyscope map ${manifest.name}`}>
+        <EmptyState
+          title="No map yet"
+          command={`npx lazyscope map ${manifest.name}`}
+          action={
+            <Link href={`${paths.jobs()}?start=map&comparison=${encodeURIComponent(manifest.name)}`}>
+              Make it here
+            </Link>
+          }
+        >
           It lays the decoder rows of both dictionaries out in the plane, and takes seconds for a thousand
           latents and minutes for a hundred thousand.
         </EmptyState>

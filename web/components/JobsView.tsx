@@ -13,7 +13,9 @@ import { Panel } from './Panel.tsx';
 import { Segmented } from './Segmented.tsx';
 import { Skeleton } from './Skeleton.tsx';
 
-const defaults = { start: 'capture', job: '', run: '' };
+const defaults = { start: 'capture', job: '', run: '', a: '', b: '', name: '', swap: '', comparison: '' };
+/** Fields that an address may fill in. */
+const given = ['run', 'a', 'b', 'name', 'swap', 'comparison'] as const;
 const kinds = Object.keys(jobForms) as JobKind[];
 const shortNames: Record<JobKind, string> = {
   capture: 'Capture',
@@ -21,6 +23,7 @@ const shortNames: Record<JobKind, string> = {
   evaluate: 'Evaluate',
   index: 'Index',
   compare: 'Compare',
+  map: 'Map',
   sparsity: 'Lazy neurons',
 };
 
@@ -46,7 +49,9 @@ export function JobsView() {
             <JobForm
               key={kind}
               kind={kind}
-              initial={state.run ? { run: state.run } : {}}
+              initial={Object.fromEntries(
+                given.flatMap((field) => (state[field] ? [[field, state[field]]] : [])),
+              )}
               started={(id) => change({ job: id })}
             />
           </div>

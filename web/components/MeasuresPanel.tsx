@@ -1,5 +1,7 @@
+import Link from 'next/link';
 import type { ComparisonManifest } from '../../sae/store/manifests.ts';
 import { count, fixed, percent, significant } from '../format/number.ts';
+import { paths } from '../format/paths.ts';
 import { Command } from './Command.tsx';
 import { DataTable, type Column } from './DataTable.tsx';
 import { Panel } from './Panel.tsx';
@@ -42,10 +44,18 @@ export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
             What the model makes of it when b’s latents stand in for a’s is not measured yet:
           </p>
           <Command text={`npx lazyscope compare ${reference(manifest.a)} ${reference(manifest.b)} --swap`} />
+          <p className="small" style={{ marginTop: 'var(--s-2)' }}>
+            <Link href={swapJob(manifest)}>Measure it here</Link>
+          </p>
         </div>
       )}
     </Panel>
   );
+}
+
+function swapJob({ name, a, b }: ComparisonManifest): string {
+  const fields = { start: 'compare', a: reference(a), b: reference(b), name, swap: 'on' };
+  return `${paths.jobs()}?${new URLSearchParams(fields)}`;
 }
 
 const reference = ({ run, seed }: ComparisonManifest['a']) => `${run}/${seed}`;

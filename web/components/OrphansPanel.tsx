@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
+import { EmptyState } from './EmptyState.tsx';
 import { FeatureTable } from './FeatureTable.tsx';
 import { Loaded } from './Loaded.tsx';
 import { Pager } from './Pager.tsx';
@@ -17,10 +18,12 @@ export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly numb
   const [seed, setSeed] = useState(seeds[0] ?? 0);
   const [sort, setSort] = useState<'density' | 'maxActivation'>('density');
   const [offset, setOffset] = useState(0);
+  const runs = useQuery(trpc.runs.list.queryOptions());
+  const unindexed = runs.data?.some((one) => one.name === run && one.seed === seed && !one.indexed);
   const orphans = useQuery(
     trpc.comparisons.orphans.queryOptions(
       { run, seed, sort, offset, limit },
-      { placeholderData: keepPreviousData },
+      { placeholderData: keepPreviousData, enabled: !unindexed },
     ),
   );
   return (
@@ -56,33 +59,37 @@ export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly numb
         </>
       }
     >
-      <Loaded
-        query={orphans}
-        skeleton={
-          <div style={{ padding: '0 1rem 1rem' }}>
-            <Skeleton lines={6} />
-          </div>
-        }
-      >
-        {(page) =>
-          page.total === 0 ? (
-            <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
-              None: every live latent of this seed is shared with another.
-            </p>
-          ) : (
-            <>
-              <FeatureTable
-                run={run}
-                seed={seed}
-                rows={page.rows}
-                dim={orphans.isPlaceholderData}
-                caption="Orphans"
-              />
-              <Pager offset={offset} limit={limit} total={page.total} noun="orphans" change={setOffset} />
-            </>
-          )
-        }
-      </Loaded>
+      {unindexed ? (
+        <EmptyState title="These features are not indexed yet" command={`npx lazyscope index ${run}`} />
+      ) : (
+        <Loaded
+          query={orphans}
+          skeleton={
+            <div style={{ padding: '0 1rem 1rem' }}>
+              <Skeleton lines={6} />
+            </div>
+          }
+        >
+          {(page) =>
+            page.total === 0 ? (
+              <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
+                None: every live latent of this seed is shared with another.
+              </p>
+            ) : (
+              <>
+                <FeatureTable
+                  run={run}
+                  seed={seed}
+                  rows={page.rows}
+                  dim={orphans.isPlaceholderData}
+                  caption="Orphans"
+                />
+                <Pager offset={offset} limit={limit} total={page.total} noun="orphans" change={setOffset} />
+              </>
+            )
+          }
+        </Loaded>
+      )}
     </Panel>
   );
 }

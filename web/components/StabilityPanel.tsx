@@ -4,17 +4,16 @@ import { useQuery } from '@tanstack/react-query';
 import type { Stability } from '../../server/client.ts';
 import { lineChart } from '../charts/lineChart.ts';
 import { stabilityHistogram } from '../charts/stabilityHistogram.ts';
-import { stabilityScatter, type StabilityPoint } from '../charts/stabilityScatter.ts';
 import { uniqueCurve } from '../charts/uniqueCurve.ts';
 import { useTRPC } from '../client/trpc.ts';
 import { architectureColour } from '../format/architecture.ts';
 import { fixed, percent } from '../format/number.ts';
-import { paths } from '../format/paths.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { EmptyState } from './EmptyState.tsx';
 import { Legend } from './Legend.tsx';
 import { Loaded } from './Loaded.tsx';
 import { Panel } from './Panel.tsx';
+import { StabilityCloud } from './StabilityCloud.tsx';
 import { Term } from './Term.tsx';
 
 /** All seeds of a run together: what every seed finds, what only one does, and where those live. */
@@ -96,17 +95,7 @@ function trendLine(
 
 function StabilityCharts({ data, colour }: { data: Stability; colour: string }) {
   const others = Math.max(1, data.seeds.length - 1);
-  const points = useMemo(
-    () =>
-      data.points.latent.map((latent, index): StabilityPoint => ({
-        seed: data.points.seed[index] ?? 0,
-        latent,
-        density: data.points.density[index] ?? 0,
-        stability: data.points.stability[index] ?? 0,
-        maxActivation: data.points.maxActivation[index] ?? 0,
-      })),
-    [data],
-  );
+  const indexed = data.trends.density.groups.length > 0;
   return (
     <div className="columns" style={{ '--column': '20rem' } as React.CSSProperties}>
       <ChartFigure
@@ -115,29 +104,14 @@ function StabilityCharts({ data, colour }: { data: Stability; colour: string }) 
         data={data.histogram}
         draw={(bars, size) => stabilityHistogram(bars, { ...size, otherSeeds: others, colour })}
       />
-      {points.length > 0 && (
-        <ChartFigure
-          title="Where the orphans are"
-          name={`${data.runName}-orphans`}
-          data={points}
-          draw={(drawn, size) =>
-            stabilityScatter(drawn, {
-              ...size,
-              colour,
-              href: (point) => paths.feature(data.runName, point.seed, point.latent),
-            })
-          }
-          legend={
-            <Legend
-              items={[
-                { name: 'shared', colour, shape: 'circle' },
-                { name: 'orphan: in no other seed', colour: 'var(--bad)', shape: 'cross' },
-              ]}
-            />
-          }
+      {indexed && (
+        <StabilityCloud
+          runName={data.runName}
+          version={data.pairs.map((pair) => pair.comparison).join(' ')}
+          colour={colour}
         />
       )}
-      {points.length > 0 && <TrendFigure data={data} colour={colour} />}
+      {indexed && <TrendFigure data={data} colour={colour} />}
       {data.unique.length > 1 && (
         <ChartFigure
           title="Distinct latents found by n seeds"

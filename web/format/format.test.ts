@@ -250,6 +250,25 @@ describe('a job’s form', () => {
     ]);
   });
 
+  test('a comparison may take a limit of memory and be asked of the model', () => {
+    const pair = { a: 'topk/0', b: 'topk/1', swap: 'on' };
+    expect(draftJob('compare', { ...pair, memory: '2 GB', maxTokens: '8,192' })).toEqual({
+      input: {
+        kind: 'compare',
+        options: {
+          a: { run: 'topk', seed: 0 },
+          b: { run: 'topk', seed: 1 },
+          swap: true,
+          memory: '2GB',
+          maxTokens: 8192,
+        },
+      },
+    });
+    expect(draftJob('compare', { ...pair, memory: 'plenty' })).toMatchObject({
+      errors: { memory: expect.stringContaining('2GB') },
+    });
+  });
+
   test('will not compare a dictionary with itself', () => {
     expect(draftJob('compare', { a: 'topk/0', b: 'topk/0' })).toMatchObject({
       errors: { b: expect.any(String) },

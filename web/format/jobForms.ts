@@ -10,6 +10,7 @@ export type FieldSource =
   | 'captureHooks'
   | 'architectures'
   | 'runSeeds'
+  | 'comparisons'
   | 'dtypes';
 
 export interface JobField {
@@ -18,7 +19,7 @@ export interface JobField {
   /** What to type, and what happens when it is left empty. */
   hint?: string;
   required?: boolean;
-  kind: 'choice' | 'text' | 'whole' | 'number' | 'list' | 'wholes' | 'flag';
+  kind: 'choice' | 'text' | 'whole' | 'number' | 'list' | 'wholes' | 'size' | 'flag';
   source?: FieldSource;
   /** Shown only when another field has one of these values. */
   when?: { field: string; values: readonly string[] };
@@ -127,6 +128,28 @@ export const jobForms: Record<JobKind, { title: string; says: string; fields: re
       { name: 'b', label: 'Dictionary b', kind: 'choice', source: 'runSeeds', required: true },
       { name: 'threshold', label: 'Cosine threshold', kind: 'number', hint: '0.7 when empty' },
       named('from both when empty'),
+      {
+        name: 'swap',
+        label: 'Functional swap: b’s latents in a’s place',
+        kind: 'flag',
+      },
+      {
+        name: 'memory',
+        label: 'Memory',
+        kind: 'size',
+        hint: 'like 2GB; no limit when empty',
+        advanced: true,
+      },
+      { name: 'gap', label: 'Optimality gap', kind: 'number', hint: '0.001 when empty', advanced: true },
+      { name: 'maxTokens', label: 'Tokens compared on', kind: 'whole', advanced: true },
+    ],
+  },
+  map: {
+    title: 'Map two dictionaries',
+    says: 'Lays the decoder rows of both dictionaries of a comparison out in the plane (UMAP).',
+    fields: [
+      { name: 'comparison', label: 'Comparison', kind: 'choice', source: 'comparisons', required: true },
+      { name: 'points', label: 'Most points', kind: 'whole', hint: '131,072 when empty' },
     ],
   },
   sparsity: {
@@ -188,6 +211,10 @@ function parse(field: JobField, typed: string): Parsed {
     }
     case 'list':
       return { value: typed.split(/[\s,;]+/).filter(Boolean) };
+    case 'size':
+      return /^\d+(\.\d+)?[kMGT]?B?$/i.test(typed.replaceAll(' ', ''))
+        ? { value: typed.replaceAll(' ', '') }
+        : { error: `${field.label} must be a size, like 800MB or 2GB.` };
     case 'flag':
       return { value: typed === 'on' };
     case 'choice': {

@@ -38,7 +38,7 @@ export interface FusedOptions {
 }
 
 export const fusedDefaults: FusedOptions = { screening: 'whereItPays', denseAbove: 'measured' };
-const screenings = ['never', 'whereItPays', 'always'] as const;
+export const screenings = ['never', 'whereItPays', 'always'] as const;
 
 /** `options` are looked at in each call. */
 export function nativeFusedKernels(

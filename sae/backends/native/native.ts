@@ -36,7 +36,7 @@ export const nativeBackend: Backend = {
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
       registerFusedKernels(nativeFusedKernels(backend, library, fusedOptions));
-      registerTopPairs('native', nativeTopPairs(library));
+      registerTopPairs('native', nativeTopPairs(library, fusedOptions));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');

@@ -41,7 +41,7 @@ void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float
 double lazyscope_sum_of_squares(const float*, int64_t);
 void lazyscope_activation(int32_t, const float*, float*, int64_t);
 void lazyscope_activation_grad(int32_t, const float*, const float*, float*, int64_t);
-void lazyscope_top_pairs(const float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, const float*, int32_t, int32_t*, float*, float*, float*, int32_t, int32_t*, float*, float*);
+double lazyscope_top_pairs(const float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, const float*, int32_t, int32_t*, float*, float*, float*, int32_t, int32_t*, float*, float*, int32_t);
 double lazyscope_scaled_batch(float*, int64_t, int64_t, float);
 void lazyscope_topk_encode(const float*, const float*, const float*, const float*, const int32_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t*, float*);
 int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, float, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
@@ -272,7 +272,7 @@ static void firing() {
   check(signal[0] == 4 * 130 && signal[1] == 0, "signal");
 }
 
-static void top_pairs() {
+static void top_pairs(int32_t screening) {
   const int64_t rows = 90, columns = 131, d = 29;
   const int32_t per_row = 5, per_column = 3;
   Array<> a(rows * d), b(columns * d), row_offset(rows, false), column_offset(columns + 64, false), best(rows, false);
@@ -282,7 +282,7 @@ static void top_pairs() {
     for (int64_t i = 0, n = values == &row_score ? rows * per_row : values == &column_score ? columns * per_column : values == &column_bar ? columns : rows; i < n; i++)
       values->data[i] = -INFINITY;
   for (int64_t i = columns; i < columns + 64; i++) column_bar[i] = INFINITY;
-  lazyscope_top_pairs(a, 0, rows, b, columns, d, row_offset, column_offset, per_row, row_index, row_score, row_bar, best, per_column, column_index, column_score, column_bar);
+  lazyscope_top_pairs(a, 0, rows, b, columns, d, row_offset, column_offset, per_row, row_index, row_score, row_bar, best, per_column, column_index, column_score, column_bar, screening);
   for (int64_t i = 0; i < rows; i++) {
     double most = -1e9;
     for (int64_t j = 0; j < columns; j++) {
@@ -304,7 +304,7 @@ int main() {
     language_model();
     autoencoders();
     firing();
-    top_pairs();
+    for (int32_t screening : {0, 2}) top_pairs(screening);
   }
   // Two callers at once: the second runs on its own thread.
   std::thread other(products);

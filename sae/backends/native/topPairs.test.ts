@@ -8,6 +8,13 @@ import { topPairs, topPairsReference, type TopPairsRequest } from '../../ops/top
 import { Random } from '../../tensor/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
+import { nativeLibrary } from './library.ts';
+import { nativeTopPairs } from './topPairs.ts';
+
+const library = await nativeLibrary();
+const canScreen = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+const plain = nativeTopPairs(library, { screening: 'never' });
+const screened = nativeTopPairs(library, { screening: 'always' });
 
 beforeAll(async () => {
   await startBackend('native', { threads: 2 });
@@ -101,4 +108,71 @@ test('another backend takes the reference', async () => {
   await tf.setBackend('cpu');
   expect(topPairs(request)).toEqual(native);
   await startBackend('native', { threads: 2 });
+});
+
+describe.skipIf(!canScreen)('screened by a product of 16-bit integers', () => {
+  test.each(shapes)(
+    '%d rows, %d columns, d = %d: exact products with ties, place by place',
+    (rows, columns, d) => {
+      const request = {
+        a: vectors(1, rows, d, integer),
+        b: vectors(2, columns, d, integer),
+        perRow: Math.min(4, columns),
+        perColumn: Math.min(3, rows),
+        columnOffset: vectors(3, columns, 1, (random) => random.below(8) / 8).data,
+        rowOffset: vectors(4, rows, 1, (random) => random.below(8) / 8).data,
+      };
+      expect(screened(request)).toEqual(topPairsReference(request));
+    },
+  );
+
+  /** What is kept may change places where scores are equal but for the order of summation. */
+  function expectSameScores(request: TopPairsRequest): void {
+    const [found, expected] = [screened(request), plain(request)];
+    for (const side of ['byRow', 'byColumn'] as const) {
+      found[side].score.forEach((score, at) =>
+        expect(Math.abs(score - expected[side].score[at])).toBeLessThan(3e-6),
+      );
+      found[side].bar.forEach((bar, at) => expect(Math.abs(bar - expected[side].bar[at])).toBeLessThan(3e-6));
+    }
+    found.best.forEach((best, i) => expect(Math.abs(best - expected.best[i])).toBeLessThan(3e-6));
+  }
+
+  test('random directions, some of them zero', () => {
+    const unit = (seed: number, rows: number) => {
+      const v = vectors(seed, rows, 300, (random) => random.normal() / Math.sqrt(300));
+      for (let i = 0; i < rows; i += 37) v.data.fill(0, i * 300, (i + 1) * 300);
+      return v;
+    };
+    expectSameScores({ a: unit(11, 500), b: unit(12, 700), perRow: 8, perColumn: 5 });
+  });
+
+  test('a collapsed dictionary, whose cosines differ by less than the bound', () => {
+    const alike = (seed: number, rows: number) =>
+      vectors(seed, rows, 256, (random) => (1 + random.normal() / 200) / 16);
+    expectSameScores({ a: alike(13, 300), b: alike(14, 400), perRow: 6, perColumn: 6 });
+  });
+
+  test('what is not a number is chosen by neither', () => {
+    const a = vectors(15, 80, 64, (random) => random.normal() / 8);
+    const b = vectors(16, 90, 64, (random) => random.normal() / 8);
+    b.data[5 * 64] = NaN;
+    const found = screened({ a, b, perRow: 4, perColumn: 4 });
+    expect(found.byRow.index.includes(5)).toBe(false);
+    expect(found.byRow.index.every((j) => j >= 0)).toBe(true);
+  });
+
+  test('where it pays, it is given up for a dictionary it can not narrow down', () => {
+    // More columns than screening begins with, all of them the same: every pair ties.
+    const same = (rows: number): RowVectors => ({
+      rows,
+      d: 192,
+      data: new Float32Array(rows * 192).fill(1 / 8),
+    });
+    const request = { a: same(1100), b: same(4200), perRow: 2, perColumn: 2 };
+    const found = nativeTopPairs(library, { screening: 'whereItPays' })(request);
+    const expected = plain(request);
+    expect(found.byRow.index).toEqual(expected.byRow.index);
+    expect(found.byColumn.index).toEqual(expected.byColumn.index);
+  });
 });

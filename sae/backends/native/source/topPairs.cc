@@ -2,12 +2,16 @@
 // are in the first-level cache; the product is never stored. Same lists as TopScores (sae/ops/topScores.ts):
 // scores are compared in steps of TIE, equal ones by a hash of owner and index, which makes the order total, so
 // that the lists do not depend on which thread came first.
+//
+// Screened (screening.h), the product is one of 16-bit integers, and only the pairs that its bound leaves possible are
+// computed in floats: what a list keeps and what its bar says are those floats, so that nothing is given up but the
+// order of summation within a pair.
 #include <atomic>
 #include <cmath>
 #include <memory>
+#include <utility>
 
-#include "fusedRows.h"
-#include "gemm.h"
+#include "screenedSelection.h"
 
 namespace lazyscope {
 namespace {
@@ -71,6 +75,97 @@ struct SpinLocks {
   void unlock(int64_t i) { flags[i].clear(std::memory_order_release); }
 };
 
+struct Picking {
+  Lists by_row, by_column;
+  int64_t first;               // row of the whole matrix that the tiles' row 0 is
+  const float* row_offset;     // of the whole matrix
+  const float* column_offset;  // padded, as by_column.bar is
+  float* best;
+  SpinLocks locks;
+  // Of rows alone: unlike a column's, a row's bar does not depend on which thread came first, and neither does this.
+  std::atomic<int64_t> row_hits{0};
+};
+
+// The pieces of a finished product: tile [count][NR] of rows from `row`, columns from `column`, `width` of them real.
+// Scores(row, column, tile).upper(i, v, value) is at least what exact() returns for those lanes.
+template <class Scores>
+void pick(Picking& p, const Scores& of, int64_t row, int count, int64_t column, int width, const float* tile) {
+  const auto scores = of.at(row, column, tile);
+  const float* offsets = p.column_offset + column;
+  vec offset[NV];
+  for (int v = 0; v < NV; v++) offset[v] = load(offsets + v * W);
+  // Another thread may be raising the bars: an old one lets through what the insertion turns away.
+  float bars[NR];
+  for (int j = 0; j < NR; j++) bars[j] = current(p.by_column.bar + column + j);
+  int64_t row_hits = 0;
+  for (int i = 0; i < count; i++) {
+    const int64_t owner = p.first + row + i;
+    const float row_offset = p.row_offset[owner];
+    const vec bar = broadcast(p.by_row.bar[owner]), mine = broadcast(row_offset);
+    for (int v = 0; v < NV; v++) {
+      const vec upper = scores.upper(i, v);
+      // Written so that what is not a number passes: a bound of infinity times nothing is none.
+      const unsigned for_row = mask_bits(~(ivec)(upper - offset[v] <= bar)) & real_lanes(width - v * W);
+      const unsigned for_column =
+          mask_bits(~(ivec)(upper - mine <= load(bars + v * W))) & real_lanes(width - v * W);
+      row_hits += __builtin_popcount(for_row);
+      for (unsigned left = for_row | for_column; left != 0; left &= left - 1) {
+        const int j = v * W + __builtin_ctz(left);
+        const float product = scores.exact(i, j);
+        const float value = product - offsets[j];
+        if (value > p.by_row.bar[owner]) {
+          if (value > p.best[owner]) p.best[owner] = value;
+          insert(p.by_row, owner, column + j, value);
+        }
+        const float offer = product - row_offset;
+        if (!(offer > bars[j])) continue;
+        p.locks.lock(column / NR);
+        if (offer > current(p.by_column.bar + column + j)) insert(p.by_column, column + j, owner, offer);
+        bars[j] = current(p.by_column.bar + column + j);
+        p.locks.unlock(column / NR);
+      }
+    }
+  }
+  if (row_hits > 0) p.row_hits.fetch_add(row_hits, std::memory_order_relaxed);
+}
+
+struct Plain {
+  struct Tile {
+    const float* tile;
+    vec upper(int i, int v) const { return *(const vec*)(tile + i * NR + v * W); }
+    float exact(int i, int j) const { return tile[i * NR + j]; }
+  };
+  Tile at(int64_t, int64_t, const float* tile) const { return {tile}; }
+};
+
+struct Screened {
+  const float *a, *b;  // rows of this call, and all of b
+  int64_t d;
+  RoundedRows rows;
+  LatentBounds columns;
+
+  struct Tile {
+    const Screened& of;
+    int64_t row, column;
+    const float* tile;
+    Screen screens[NV];
+
+    vec upper(int i, int v) const {
+      const int64_t at = row + i;
+      return screens[v].pre_activation(tile + i * NR + v * W, of.rows.inverse[at]) +
+             screens[v].bound(of.rows.norm[at], of.rows.residual[at]);
+    }
+    float exact(int i, int j) const { return dot_row(of.a + (row + i) * of.d, of.b + (column + j) * of.d, of.d); }
+  };
+  Tile at(int64_t row, int64_t column, const float* tile) const {
+    return tile_at(row, column, tile, std::make_index_sequence<NV>());
+  }
+  template <size_t... V>
+  Tile tile_at(int64_t row, int64_t column, const float* tile, std::index_sequence<V...>) const {
+    return {*this, row, column, tile, {Screen(columns, column + int64_t(V) * W)...}};
+  }
+};
+
 }  // namespace
 }  // namespace lazyscope
 
@@ -80,44 +175,36 @@ extern "C" {
 
 // Rows [first, first + rows) of a whole matrix against all columns: a is [rows, d], b [columns, d]. Lists, best and
 // row_offset are those of the whole matrix; column_offset and column_bar have at least `columns` rounded up to a
-// multiple of 32 entries. Lists go on from where earlier calls left them.
-void lazyscope_top_pairs(const float* a, int64_t first, int64_t rows, const float* b, int64_t columns, int64_t d,
-                         const float* row_offset, const float* column_offset, int32_t per_row, int32_t* row_index,
-                         float* row_score, float* row_bar, float* best, int32_t per_column, int32_t* column_index,
-                         float* column_score, float* column_bar) {
-  const Lists by_row{per_row, row_index, row_score, row_bar};
-  const Lists by_column{per_column, column_index, column_score, column_bar};
-  SpinLocks locks((columns + NR - 1) / NR);
-  auto pick = [&](int64_t row, int count, int64_t column, int width, const float* tile) {
-    vec offset[NV];
-    for (int v = 0; v < NV; v++) offset[v] = load(column_offset + column + v * W);
-    // Another thread may be raising the bars: an old one lets through what the insertion turns away.
-    float bars[NR];
-    for (int j = 0; j < NR; j++) bars[j] = current(column_bar + column + j);
-    for (int i = 0; i < count; i++, tile += NR) {
-      const int64_t owner = first + row + i;
-      const vec bar = broadcast(row_bar[owner]), mine = broadcast(row_offset[owner]);
-      ivec hit{};
-      for (int v = 0; v < NV; v++) {
-        const vec value = *(const vec*)(tile + v * W);
-        hit |= (value - offset[v] > bar) | (value - mine > load(bars + v * W));
-      }
-      if (mask_bits(hit) == 0) continue;
-      for (int j = 0; j < width; j++) {
-        const float value = tile[j] - column_offset[column + j];
-        if (value > row_bar[owner]) {
-          if (value > best[owner]) best[owner] = value;
-          insert(by_row, owner, column + j, value);
-        }
-        const float offer = tile[j] - row_offset[owner];
-        if (!(offer > bars[j])) continue;
-        locks.lock(column / NR);
-        if (offer > current(column_bar + column + j)) insert(by_column, column + j, owner, offer);
-        bars[j] = current(column_bar + column + j);
-        locks.unlock(column / NR);
-      }
-    }
+// multiple of 32 entries. Lists go on from where earlier calls left them. `screening` as in screening.h. Returns the
+// share of pairs that screening left possible for their rows, which depends on nothing but the arguments; −1 without it.
+double lazyscope_top_pairs(const float* a, int64_t first, int64_t rows, const float* b, int64_t columns, int64_t d,
+                           const float* row_offset, const float* column_offset, int32_t per_row, int32_t* row_index,
+                           float* row_score, float* row_bar, float* best, int32_t per_column, int32_t* column_index,
+                           float* column_score, float* column_bar, int32_t screening) {
+  Picking picking{{per_row, row_index, row_score, row_bar},
+                  {per_column, column_index, column_score, column_bar},
+                  first,
+                  row_offset,
+                  column_offset,
+                  best,
+                  SpinLocks((columns + NR - 1) / NR)};
+  auto with = [&](const auto& scores) {
+    return [&](int64_t row, int count, int64_t column, int width, const float* tile) {
+      pick(picking, scores, row, count, column, width, tile);
+    };
   };
-  gemm_tiles(rows, columns, d, {a, d, false}, {b, d, true}, pick, Split::rows);
+  if (!screens(screening, rows, d, columns, per_row + per_column)) {
+    gemm_tiles(rows, columns, d, {a, d, false}, {b, d, true}, with(Plain{}), Split::rows);
+    return -1;
+  }
+  // Not kept from call to call: they are as large as half of b.
+  RoundedBuffers of_rows, of_columns;
+  BoundBuffers bounds;
+  const std::vector<float> none(columns, 0.0f);
+  const RoundedRows rounded = round_rows(of_rows, a, rows, d), others = round_rows(of_columns, b, columns, d);
+  const Screened scores{a, b, d, rounded, latent_bounds(bounds, others, none.data(), columns, d)};
+  gemm_tiles(rows, columns, rounded.depth, {rounded.pairs, rounded.depth, false}, {others.pairs, others.depth, true},
+             with(scores), Split::rows, Arithmetic::pairs);
+  return double(picking.row_hits) / (double(rows) * double(columns));
 }
 }
