@@ -47,9 +47,11 @@ struct Pages {
 struct Window {
   const float *threshold, *lower;
 
-  // The value of an entry.
-  static vec listed(vec z, vec threshold) { return z <= threshold ? threshold : z; }
-  static float listed(float z, float threshold) { return z <= threshold ? threshold : z; }
+  // The value of an entry, or of a vector of them.
+  template <class T>
+  static T listed(T z, T threshold) {
+    return z <= threshold ? threshold : z;
+  }
 };
 
 struct Threshold {
