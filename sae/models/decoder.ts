@@ -3,13 +3,17 @@
  * MLP that add to the residual stream, final norm, unembedding; a tap at every hook point.
  * Differentiable: under `tf.variableGrads` the same code trains a model.
  */
-import { causalAttention, causalAttentionWithEntropy } from '../ops/attention.ts';
+import {
+  attentionPattern,
+  causalAttention,
+  causalAttentionWithEntropy,
+  mixValues,
+} from '../ops/attention.ts';
 import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
 import type { Random } from '../tensor/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
 import { applyActivation } from './activations.ts';
-import { attentionPattern, mixValues } from './attention.ts';
 import type { DecoderParts, Weights, Window } from './decoderParts.ts';
 import { familyOf } from './families.ts';
 import { blockHook } from './hookPoints.ts';

@@ -54,7 +54,7 @@ function checkShapes(q: Tensor4D, k: Tensor4D, v: Tensor4D): void {
 }
 
 export function referenceCausalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: number): Tensor4D {
-  return tf.tidy(() => tf.matMul(referencePattern(q, k, scale), repeatHeads(v, q.shape[1])) as Tensor4D);
+  return tf.tidy(() => mixValues(attentionPattern(q, k, scale), v));
 }
 
 export function referenceCausalAttentionWithEntropy(
@@ -64,21 +64,30 @@ export function referenceCausalAttentionWithEntropy(
   scale: number,
 ): [mixed: Tensor4D, entropySums: Tensor2D] {
   return tf.tidy(() => {
-    const pattern = referencePattern(q, k, scale);
-    const mixed = tf.matMul(pattern, repeatHeads(v, q.shape[1])) as Tensor4D;
-    return [mixed, attentionEntropySums(pattern)];
+    const pattern = attentionPattern(q, k, scale);
+    return [mixValues(pattern, v), attentionEntropySums(pattern)];
   });
 }
 
-/** [batch, heads, seq, keySeq] */
-function referencePattern(q: Tensor4D, k: Tensor4D, scale: number): Tensor4D {
-  const [, heads, seq] = q.shape;
-  const keySeq = k.shape[2];
-  const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
-  const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
-  const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
-  const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
-  return tf.softmax(scores.add(mask)) as Tensor4D;
+/**
+ * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], composed of plain ops: for whoever reads or replaces
+ * attn.hook_pattern, and the reference for everyone else. Queries and keys as in `causalAttention`.
+ */
+export function attentionPattern(q: Tensor4D, k: Tensor4D, scale: number): Tensor4D {
+  return tf.tidy(() => {
+    const [, heads, seq] = q.shape;
+    const keySeq = k.shape[2];
+    const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
+    const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
+    const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
+    const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
+    return tf.softmax(scores.add(mask)) as Tensor4D;
+  });
+}
+
+/** pattern · v: [batch, heads, seq, head]. */
+export function mixValues(pattern: Tensor4D, v: Tensor4D): Tensor4D {
+  return tf.tidy(() => tf.matMul(pattern, repeatHeads(v, pattern.shape[1])) as Tensor4D);
 }
 
 /** [batch, kvHeads, seq, head] → [batch, heads, seq, head], each head repeated for its group. */
