@@ -3,41 +3,54 @@ import Link from 'next/link';
 import type { ComparisonManifest } from '../../sae/store/manifests.ts';
 import { count, fixed, percent } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
-import { DataTable, type Column } from './DataTable.tsx';
+import type { Column } from './DataTable.tsx';
+import { SearchedTable } from './SearchedTable.tsx';
 import { ArchitectureMark } from './Tag.tsx';
 import { Term } from './Term.tsx';
 
-function Side({ side, architecture }: { side: { run: string; seed: number }; architecture: string }) {
-  return (
-    <span className="cluster">
-      <ArchitectureMark architecture={architecture} />
+function Dictionaries({ a, b, architectures }: ComparisonManifest) {
+  if (a.run === b.run)
+    return (
+      <>
+        <ArchitectureMark architecture={architectures[0]} />{' '}
+        <span className="num">
+          seeds {a.seed} and {b.seed}
+        </span>
+      </>
+    );
+  return [a, b].map((side, i) => (
+    <div key={i}>
+      <ArchitectureMark architecture={architectures[i] ?? architectures[0]} />{' '}
       <Link href={paths.dictionary(side.run, side.seed)} className="plain">
         {side.run} / {side.seed}
       </Link>
-    </span>
-  );
+    </div>
+  ));
 }
 
 const columns: Column<ComparisonManifest>[] = [
   {
     key: 'name',
     header: 'Comparison',
+    sort: 'name',
     render: (row) => <Link href={paths.comparison(row.name)}>{row.name}</Link>,
   },
+  { key: 'dictionaries', header: 'Dictionaries', from: 900, render: (row) => <Dictionaries {...row} /> },
   {
-    key: 'a',
-    header: 'a',
+    key: 'latents',
+    header: 'Latents',
+    numeric: true,
+    sort: 'latents',
     from: 640,
-    render: (row) => <Side side={row.a} architecture={row.architectures[0]} />,
+    render: (row) => count(row.latents),
   },
   {
-    key: 'b',
-    header: 'b',
-    from: 640,
-    render: (row) => <Side side={row.b} architecture={row.architectures[1]} />,
+    key: 'shared',
+    sort: 'shared',
+    header: <Term of="shared" />,
+    numeric: true,
+    render: (row) => percent(row.shared),
   },
-  { key: 'latents', header: 'Latents', numeric: true, from: 900, render: (row) => count(row.latents) },
-  { key: 'shared', header: <Term of="shared" />, numeric: true, render: (row) => percent(row.shared) },
   {
     key: 'decoder',
     header: 'Decoder alone',
@@ -52,12 +65,29 @@ const columns: Column<ComparisonManifest>[] = [
     from: 900,
     render: (row) => percent(row.sharedEncoder),
   },
-  { key: 'mmcs', header: <Term of="mmcs" />, numeric: true, from: 480, render: (row) => fixed(row.mmcs) },
+  {
+    key: 'mmcs',
+    sort: 'mmcs',
+    header: <Term of="mmcs" />,
+    numeric: true,
+    from: 480,
+    render: (row) => fixed(row.mmcs),
+  },
   { key: 'pwMcc', header: <Term of="pwMcc" />, numeric: true, from: 640, render: (row) => fixed(row.pwMcc) },
 ];
 
 export function ComparisonsTable({ comparisons }: { comparisons: readonly ComparisonManifest[] }) {
   return (
-    <DataTable caption="All comparisons" columns={columns} rows={comparisons} rowKey={(row) => row.name} />
+    <SearchedTable
+      name="comparison"
+      title="All comparisons"
+      noun="comparisons"
+      columns={columns}
+      rows={comparisons}
+      rowKey={(row) => row.name}
+      text={({ name, a, b, architectures }) => `${name} ${a.run} ${b.run} ${architectures.join(' ')}`}
+      value={(row, sort) => row[sort as 'name' | 'latents' | 'shared' | 'mmcs'] ?? row.name}
+      sorted={{ by: 'name', order: 'asc' }}
+    />
   );
 }

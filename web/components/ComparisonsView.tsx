@@ -11,14 +11,16 @@ import { EmptyState } from './EmptyState.tsx';
 import { Loaded } from './Loaded.tsx';
 import { OrphansPanel } from './OrphansPanel.tsx';
 import { PageHeader } from './PageHeader.tsx';
-import { Panel } from './Panel.tsx';
 import { Segmented } from './Segmented.tsx';
 import { SharedMatrix } from './SharedMatrix.tsx';
+import { SharedRuns } from './SharedRuns.tsx';
 import { Skeleton } from './Skeleton.tsx';
 import { StabilityByLayer } from './StabilityByLayer.tsx';
 import { StabilityPanel } from './StabilityPanel.tsx';
 
 const defaults = { run: '' };
+/** Up to so many runs are shown at once; of more, one is chosen. */
+const sideBySide = 6;
 
 export function ComparisonsView() {
   const trpc = useTRPC();
@@ -49,7 +51,13 @@ export function ComparisonsView() {
             );
           return (
             <>
-              {headlines.length > 0 && (
+              {run && headlines.length > sideBySide && (
+                <>
+                  <SharedRuns headlines={headlines} chosen={run.run} />
+                  <SharedMatrix headline={run} />
+                </>
+              )}
+              {headlines.length > 0 && headlines.length <= sideBySide && (
                 <div className="columns" style={{ '--column': '18rem' } as React.CSSProperties}>
                   {headlines.map((headline) => (
                     <SharedMatrix key={headline.run} headline={headline} />
@@ -58,7 +66,7 @@ export function ComparisonsView() {
               )}
               {run && (
                 <>
-                  {headlines.length > 1 && (
+                  {headlines.length > 1 && headlines.length <= sideBySide && (
                     <Segmented
                       label="Run"
                       value={run.run}
@@ -74,9 +82,7 @@ export function ComparisonsView() {
                 </>
               )}
               <StabilityByLayer headlines={headlines} />
-              <Panel title="All comparisons" flush>
-                <ComparisonsTable comparisons={list} />
-              </Panel>
+              <ComparisonsTable comparisons={list} />
             </>
           );
         }}

@@ -1,5 +1,6 @@
 'use client';
 import type { KeyboardEvent, ReactNode } from 'react';
+import type { Order } from '../format/sortRows.ts';
 import styles from './DataTable.module.css';
 
 export interface Column<Row> {
@@ -18,8 +19,8 @@ export interface Column<Row> {
 
 export interface Sorting {
   by: string;
-  order: 'asc' | 'desc';
-  change: (by: string, order: 'asc' | 'desc') => void;
+  order: Order;
+  change: (by: string, order: Order) => void;
 }
 
 /**

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import type { RunRow } from '../../server/client.ts';
 import { compact, count, fixed, percent, significant } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
+import { type Order, sortRows } from '../format/sortRows.ts';
 import { DataTable, type Column } from './DataTable.tsx';
 import { ArchitectureTag, StatusTag } from './Tag.tsx';
 import { Term } from './Term.tsx';
@@ -95,10 +96,19 @@ export function RunsTable({
 }: {
   runs: readonly RunRow[];
   sort: string;
-  order: 'asc' | 'desc';
-  change: (sort: string, order: 'asc' | 'desc') => void;
+  order: Order;
+  change: (sort: string, order: Order) => void;
 }) {
-  const rows = useMemo(() => sorted(runs, sort, order), [runs, sort, order]);
+  const rows = useMemo(
+    () =>
+      sortRows(
+        runs,
+        order,
+        (run) => (sort in run ? run[sort as keyof RunRow] : run.createdAt),
+        (run) => `${run.name} ${run.seed}`,
+      ),
+    [runs, sort, order],
+  );
   return (
     <DataTable
       caption="Dictionaries"
@@ -108,20 +118,4 @@ export function RunsTable({
       sorting={{ by: sort, order, change }}
     />
   );
-}
-
-/** What is unknown goes last, whichever way. */
-function sorted(runs: readonly RunRow[], sort: string, order: 'asc' | 'desc'): RunRow[] {
-  const sign = order === 'asc' ? 1 : -1;
-  const value = (run: RunRow) => (sort in run ? run[sort as keyof RunRow] : run.createdAt);
-  return runs.toSorted((a, b) => {
-    const [left, right] = [value(a), value(b)];
-    const order =
-      left === null ? (right === null ? 0 : 1) : right === null ? -1 : sign * compareValues(left, right);
-    return order || a.name.localeCompare(b.name) || a.seed - b.seed;
-  });
-}
-
-function compareValues(a: string | number | boolean, b: string | number | boolean): number {
-  return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
 }

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../client/trpc.ts';
 import { useUrlState } from '../client/useUrlState.ts';
+import { findRows } from '../format/findRows.ts';
 import { count } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import { EmptyState } from './EmptyState.tsx';
@@ -28,13 +29,13 @@ export function RunsView() {
     }),
   );
   const shown = useMemo(() => {
-    const words = state.find.toLowerCase().split(/\s+/).filter(Boolean);
-    return (runs.data ?? []).filter(
-      (run) =>
-        (state.architecture === 'all' || run.architecture === state.architecture) &&
-        words.every((word) =>
-          `${run.name} ${run.hook} ${run.model ?? ''} ${run.capture}`.toLowerCase().includes(word),
-        ),
+    const ofArchitecture = (runs.data ?? []).filter(
+      (run) => state.architecture === 'all' || run.architecture === state.architecture,
+    );
+    return findRows(
+      ofArchitecture,
+      state.find,
+      (run) => `${run.name} ${run.hook} ${run.model ?? ''} ${run.capture}`,
     );
   }, [runs.data, state.architecture, state.find]);
   const architectures = [...new Set((runs.data ?? []).map((run) => run.architecture))];

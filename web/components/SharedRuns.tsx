@@ -1,0 +1,75 @@
+'use client';
+import Link from 'next/link';
+import type { SharedHeadline } from '../format/headlines.ts';
+import { count, fixed, percent } from '../format/number.ts';
+import { paths } from '../format/paths.ts';
+import type { Column } from './DataTable.tsx';
+import { SearchedTable } from './SearchedTable.tsx';
+import { ArchitectureMark } from './Tag.tsx';
+import { Term } from './Term.tsx';
+
+const columns: Column<SharedHeadline>[] = [
+  {
+    key: 'run',
+    header: 'Run',
+    sort: 'run',
+    render: ({ run, architecture }) => (
+      <>
+        <ArchitectureMark architecture={architecture} />{' '}
+        <Link href={`${paths.comparisons()}?run=${encodeURIComponent(run)}`} scroll={false}>
+          {run}
+        </Link>
+      </>
+    ),
+  },
+  { key: 'pairs', header: 'Pairs of seeds', numeric: true, from: 640, render: ({ pairs }) => pairs.length },
+  {
+    key: 'latents',
+    header: 'Latents',
+    numeric: true,
+    sort: 'latents',
+    from: 480,
+    render: ({ latents }) => count(latents),
+  },
+  {
+    key: 'mmcs',
+    header: <Term of="mmcs" />,
+    numeric: true,
+    sort: 'mmcs',
+    from: 640,
+    render: ({ mmcs }) => fixed(mmcs),
+  },
+  {
+    key: 'range',
+    header: 'Least to most',
+    numeric: true,
+    from: 900,
+    render: ({ low, high }) => `${percent(low)} – ${percent(high)}`,
+  },
+  {
+    key: 'mean',
+    header: <Term of="shared" />,
+    numeric: true,
+    sort: 'mean',
+    render: ({ mean }) => percent(mean),
+  },
+];
+
+/** The runs that were compared with themselves, where they are too many to stand side by side: one is chosen. */
+export function SharedRuns({ headlines, chosen }: { headlines: readonly SharedHeadline[]; chosen: string }) {
+  return (
+    <SearchedTable
+      name="run"
+      title="Which run?"
+      note="Shared fraction between seeds, mean over pairs. The name chooses what is shown below."
+      noun="runs"
+      columns={columns}
+      rows={headlines}
+      rowKey={({ run }) => run}
+      text={({ run, architecture }) => `${run} ${architecture}`}
+      value={(row, sort) => row[sort as 'run' | 'latents' | 'mmcs' | 'mean'] ?? row.mean}
+      sorted={{ by: 'mean', order: 'desc' }}
+      current={({ run }) => run === chosen}
+    />
+  );
+}
