@@ -15,6 +15,7 @@ import {
 import { count, percent, significant } from '../format/number.ts';
 import { paths } from '../format/paths.ts';
 import styles from './DictionaryMap.module.css';
+import { PointTip } from './PointTip.tsx';
 
 /** Both dictionaries' latents in columns, as the server's Arrow table has them. */
 export interface MapPoints extends PointCloud {
@@ -204,20 +205,14 @@ export function DictionaryMap({
         </button>
       </div>
       {over && (
-        <div
-          className={styles.tip}
-          style={{
+        <PointTip
+          place={{
             left: `min(${over.px + 14}px, calc(100% - 15.5rem))`,
             top: over.py > 120 ? undefined : over.py + 14,
             bottom: over.py > 120 ? `calc(100% - ${over.py - 10}px)` : undefined,
           }}
-        >
-          {wordsOf(manifest, points, over.point).map((line, at) => (
-            <div key={line} className={at > 0 ? 'muted num' : undefined}>
-              {at === 0 ? <strong>{line}</strong> : line}
-            </div>
-          ))}
-        </div>
+          lines={wordsOf(manifest, points, over.point)}
+        />
       )}
     </div>
   );

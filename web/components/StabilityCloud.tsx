@@ -15,6 +15,7 @@ import { paths } from '../format/paths.ts';
 import { ChartFigure } from './ChartFigure.tsx';
 import { Legend } from './Legend.tsx';
 import { Loaded } from './Loaded.tsx';
+import { PointTip } from './PointTip.tsx';
 import styles from './StabilityCloud.module.css';
 
 const columns = ['seed', 'latent', 'density', 'stability', 'maxActivation'] as const;
@@ -128,28 +129,28 @@ function Pointed({ points, runName }: { points: StabilityPoints; runName: string
       }}
     >
       {over && (
-        <div
-          className={styles.tip}
-          style={{
+        <PointTip
+          place={{
             left: over.left > width / 2 ? undefined : over.left + 14,
             right: over.left > width / 2 ? width - over.left + 14 : undefined,
             top: Math.min(over.top, height - 90),
           }}
-        >
-          <strong>
-            latent {points.latent[over.point]} · seed {points.seed[over.point]}
-          </strong>
-          <div className="muted num">
-            fires on {percent(points.density[over.point])} of tokens, up to{' '}
-            {significant(points.maxActivation[over.point])}
-          </div>
-          <div className="muted num">
-            {points.stability[over.point] === 0
-              ? 'shared with no other seed'
-              : `shared in ${percent(points.stability[over.point], 0)} of the other seeds`}
-          </div>
-        </div>
+          lines={wordsOf(points, over.point)}
+        />
       )}
     </div>
   );
+}
+
+function wordsOf(
+  { latent, seed, density, maxActivation, stability }: StabilityPoints,
+  point: number,
+): string[] {
+  return [
+    `latent ${latent[point]} · seed ${seed[point]}`,
+    `fires on ${percent(density[point])} of tokens, up to ${significant(maxActivation[point])}`,
+    stability[point] === 0
+      ? 'shared with no other seed'
+      : `shared in ${percent(stability[point], 0)} of the other seeds`,
+  ];
 }

@@ -123,9 +123,11 @@ function ofMethods({ interventions: { tradeoff, perplexity } }: Measured, gain: 
       const key = `${point.method} ${point.rank ?? ''}`;
       curves.set(key, [...(curves.get(key) ?? []), point]);
     }
+  const ranks = [...new Set(tradeoff.flatMap(({ rank }) => rank ?? []))].sort((a, b) => a - b);
   return [...curves.values()].flatMap((points) => {
     const { method, rank } = points[0]!;
-    const style = restingMethod(method, rank);
+    const place = rank === undefined ? undefined : { value: rank, place: ranks.indexOf(rank) };
+    const style = restingMethod(method, place);
     return drawn(style, [...(none ? [none] : []), ...points], perplexity, gain);
   });
 }

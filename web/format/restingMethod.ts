@@ -12,11 +12,14 @@ const methods: Record<string, { name: string; colour: string; dash?: string }> =
   random: { name: 'Random', colour: 'var(--other)', dash: '2 3' },
 };
 
+const dashes = [undefined, '6 3', '2 3', '8 3 2 3'];
+
+/** `rank`: of a method that is measured at several, with its place among them. */
 export function restingMethod(
   method: string,
-  rank?: number,
+  rank?: { value: number; place: number },
 ): { name: string; colour: string; dash?: string | undefined } {
   const known = methods[method] ?? { name: method, colour: 'var(--other)' };
   if (rank === undefined) return known;
-  return { ...known, name: `${known.name}, rank ${rank}` };
+  return { ...known, name: `${known.name}, rank ${rank.value}`, dash: dashes[rank.place % dashes.length] };
 }
