@@ -30,7 +30,8 @@ interface Moments {
 
 /** What the entries contribute, by latent, and the gradients of the vectors. */
 interface Regrouped {
-  latents: number;
+  /** Of what makes a row of it: a latent each. */
+  groups: Groups;
   /** [latents + 1] */
   start: Tensor;
   /** [entries, 4] */
@@ -96,9 +97,9 @@ export class DictionaryUpdate {
     });
     const groups = this.#groups(request);
     const step: Purpose = { kind: 'adam', adam };
-    const rows = groups(latents);
-    this.#encoderRows(request, regrouped, step, operands(parameters, moments, 'wEnc', clip), rows);
-    this.#decoderRows(request, regrouped, step, operands(parameters, moments, 'wDec', clip), rows);
+    const decided = { ...regrouped, groups: groups(latents) };
+    this.#encoderRows(request, decided, step, operands(parameters, moments, 'wEnc', clip));
+    this.#decoderRows(request, decided, step, operands(parameters, moments, 'wDec', clip));
     const vector = (
       name: 'bEnc' | 'bDec' | 'logThreshold',
       gradient: Tensor,
@@ -180,28 +181,16 @@ export class DictionaryUpdate {
     return clip;
   }
 
-  #encoderRows(
-    request: GradientRequest,
-    by: Regrouped,
-    purpose: Purpose,
-    rest: readonly Tensor[],
-    groups: Groups = by.latents,
-  ): void {
+  #encoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
     const { latents, d } = sizes(request);
     const { x, parameters, subtractsDecoderBias } = request;
     const source: Source = { kind: 'encoder', centred: subtractsDecoderBias };
     const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
     const centre = subtractsDecoderBias ? [parameters.bDec] : [];
-    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], groups);
+    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], by.groups);
   }
 
-  #decoderRows(
-    request: GradientRequest,
-    by: Regrouped,
-    purpose: Purpose,
-    rest: readonly Tensor[],
-    groups: Groups = by.latents,
-  ): void {
+  #decoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
     const { latents, d } = sizes(request);
     const { main, auxiliary, l1, parameters } = request;
     // The list's coefficients carry the term's scale.
@@ -213,7 +202,7 @@ export class DictionaryUpdate {
     const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
     const errors = [main.error, ...(auxiliary ? [auxiliary.error] : [])];
     const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
-    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], groups);
+    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], by.groups);
   }
 
   #regroup(request: GradientRequest): Regrouped {
@@ -270,7 +259,7 @@ export class DictionaryUpdate {
       ],
       Math.ceil(d / 64),
     );
-    return { latents, start, list, secondRows, sums, bDec };
+    return { groups: latents, start, list, secondRows, sums, bDec };
   }
 
   /** A bit for each (latent, row) that has an entry, [latents, words of every term]. */
