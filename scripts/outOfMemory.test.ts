@@ -1,6 +1,6 @@
 /**
  * A device that runs out of memory, really: SwiftShader takes it from the process, whose address space is limited once
- * the device has started. (Lavapipe can't be used: it says that it has the memory, and crashes when it is written to.)
+ * the device has started. Lavapipe can't be used: it crashes where it finds no memory, before it has said so.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
