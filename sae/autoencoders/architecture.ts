@@ -21,6 +21,8 @@ export interface StepSettings {
   readonly sparsityCoefficient: number;
   /** Latents that count as dead, ascending. */
   readonly dead: Int32Array;
+  /** About how many entries the encoder will list, see `ThresholdSelection`. */
+  readonly expected?: number | undefined;
 }
 
 export interface ForwardPass {

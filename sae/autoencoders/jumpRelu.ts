@@ -137,14 +137,14 @@ export const jumpRelu: Architecture<JumpReluConfig> = {
     };
   },
 
-  forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient }) {
+  forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient, expected }) {
     const { x } = batch;
     const { wEnc, bEnc, wDec, bDec, logThreshold } = parameters;
     if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
     const [rows] = x.shape;
     const threshold = tf.exp(logThreshold as Tensor1D);
     const encoder = { wEnc: wEnc as Tensor2D, bEnc: bEnc as Tensor1D, centre: null };
-    const entries = kernels.thresholdEncode(x, encoder, { threshold, bandwidth });
+    const entries = kernels.thresholdEncode(x, encoder, { threshold, bandwidth, expected });
     const firings = kernels.firings(entries, threshold);
     const decoder = { wDec: wDec as Tensor2D, bias: bDec as Tensor1D };
     const { error, dots, squaredError } = kernels.reconstruct(entries, threshold, decoder, x);
@@ -165,8 +165,7 @@ export const jumpRelu: Architecture<JumpReluConfig> = {
         measure(
           kernels,
           batch,
-          squaredError,
-          firings,
+          { entries, firings, squaredError },
           withLoss
             ? {
                 parts: [],

@@ -1,5 +1,6 @@
 import { type Computed, type ComputedVector, readBack } from '../ops/computed.ts';
 import type { Batch, Firings, FusedKernels } from '../ops/fusedKernels.ts';
+import type { Entries } from '../ops/sparseEntries.ts';
 
 /** What one step of training has to say, on the host. */
 export interface Measured {
@@ -11,33 +12,57 @@ export interface Measured {
   readonly firings: Int32Array;
   /** The loss itself; the mean squared error when the loss wasn't asked for. */
   readonly loss: number;
+  /** Entries that the encoder listed, or would have if it hadn't kept the matrix; absent where the backend doesn't say. */
+  readonly listed: number | undefined;
+  /**
+   * Whether they came in the right form (`Listed`). If not, the other numbers mean nothing, the update has changed
+   * nothing, and the step has to be made again, this time with nothing expected.
+   */
+  readonly valid: boolean;
+}
+
+/** What the forward pass has made for it. */
+export interface Made {
+  readonly entries: Entries;
+  readonly firings: Firings;
+  readonly squaredError: Computed;
 }
 
 /** What only the loss needs, and the loss made of it. */
 export interface LossParts {
   readonly parts: readonly (Computed | ComputedVector<Float32Array>)[];
-  readonly loss: (measured: Omit<Measured, 'loss'>, parts: readonly ArrayLike<number>[]) => number;
+  readonly loss: (
+    measured: Pick<Measured, 'mse' | 'fvu' | 'firings'>,
+    parts: readonly ArrayLike<number>[],
+  ) => number;
 }
 
 /** Reads back everything in one go. */
 export async function measure(
   kernels: FusedKernels,
   { x, variance }: Batch,
-  squaredError: Computed,
-  { counts }: Firings,
+  { entries, firings, squaredError }: Made,
   wanted: LossParts | null,
 ): Promise<Measured> {
   const [rows] = x.shape;
-  const [error, total, firings, ...parts] = await readBack(kernels, [
+  const { listed } = entries;
+  const [error, total, counts, found, ...parts] = await readBack(kernels, [
     squaredError,
     variance,
-    counts,
+    firings.counts,
+    listed?.count ?? 0,
     ...(wanted?.parts ?? []),
   ]);
   const common = {
     mse: error[0] / rows,
     fvu: error[0] / total[0],
-    firings: firings instanceof Int32Array ? firings : Int32Array.from(firings),
+    firings: counts instanceof Int32Array ? counts : Int32Array.from(counts),
   };
-  return { ...common, loss: wanted ? wanted.loss(common, parts) : common.mse };
+  const count = found[0];
+  return {
+    ...common,
+    loss: wanted ? wanted.loss(common, parts) : common.mse,
+    listed: listed && count,
+    valid: !listed || (count >= listed.least && count <= listed.most),
+  };
 }

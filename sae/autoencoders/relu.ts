@@ -56,13 +56,13 @@ export const relu: Architecture<ReluConfig> = {
     };
   },
 
-  forward(kernels, parameters, batch, _config, { sparsityCoefficient }) {
+  forward(kernels, parameters, batch, _config, { sparsityCoefficient, expected }) {
     const { x } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
     const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
-    const entries = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0 });
+    const entries = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0, expected });
     const firings = kernels.firings(entries, null);
     const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
     return {
@@ -77,13 +77,18 @@ export const relu: Architecture<ReluConfig> = {
       },
       squaredError,
       async measure(withLoss) {
-        if (!withLoss) return measure(kernels, batch, squaredError, firings, null);
+        if (!withLoss) return measure(kernels, batch, { entries, firings, squaredError }, null);
         const norms = tf.tidy(() => wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>());
         try {
-          return await measure(kernels, batch, squaredError, firings, {
-            parts: [firings.sums, norms],
-            loss: ({ mse }, [sums, sizes]) => mse + (sparsityCoefficient / rows) * total(sums, sizes),
-          });
+          return await measure(
+            kernels,
+            batch,
+            { entries, firings, squaredError },
+            {
+              parts: [firings.sums, norms],
+              loss: ({ mse }, [sums, sizes]) => mse + (sparsityCoefficient / rows) * total(sums, sizes),
+            },
+          );
         } finally {
           norms.dispose();
         }

@@ -141,8 +141,7 @@ export const topK: Architecture<TopKConfig> = {
         measure(
           kernels,
           batch,
-          squaredError,
-          firings,
+          { entries, firings, squaredError },
           withLoss
             ? {
                 parts: [auxSquaredError, leftVariance],

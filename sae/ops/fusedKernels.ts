@@ -37,6 +37,12 @@ export interface ThresholdSelection {
   readonly threshold: Tensor1D | null;
   /** ε: entries down to θ − ε/2 are listed too. */
   readonly bandwidth: number;
+  /**
+   * About how many entries to expect. A backend whose device counts on its own time may then choose the form of the
+   * entries by this number instead of waiting, and may turn out to be wrong: see `Listed`. Left out, the entries are
+   * what they should be, and `indices` is as long as there are entries.
+   */
+  readonly expected?: number | undefined;
 }
 
 export interface Batch {
@@ -148,7 +154,10 @@ export interface FusedKernels {
   ): Reconstruction;
   /** The gradient the update would use, before clipping. For tests, and for optimisers other than Adam. */
   gradients(request: GradientRequest): DictionaryTensors;
-  /** Gradients and Adam in one pass over the dictionary, in place: parameters and both moments. */
+  /**
+   * Gradients and Adam in one pass over the dictionary, in place: parameters and both moments. Changes nothing where the
+   * main term's entries turn out to be in the wrong form (`Listed`).
+   */
   update(
     request: GradientRequest,
     moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },

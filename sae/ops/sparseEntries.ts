@@ -8,6 +8,18 @@
  * When too many latents fire for a list to pay, `dense` holds every pre-activation instead; the kernels accept both.
  */
 import { tf, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
+import { type Computed, disposeComputed } from './computed.ts';
+
+/**
+ * How many entries an encoder found, and for which numbers the form it chose is the right one. A device that was told
+ * what to expect chooses before it knows: where the number lies outside, a list is cut short (`rowStart` never leads
+ * beyond `indices`), nothing made of the entries counts, and the update leaves everything as it was.
+ */
+export interface Listed {
+  readonly count: Computed;
+  readonly least: number;
+  readonly most: number;
+}
 
 export interface SparseEntries {
   readonly kind: 'sparse';
@@ -15,10 +27,12 @@ export interface SparseEntries {
   readonly latents: number;
   /** int32 [rows + 1]: entries of row b are rowStart[b] … rowStart[b + 1] − 1. */
   readonly rowStart: Tensor1D;
-  /** int32 [entries], ascending within a row. */
+  /** int32 [entries], ascending within a row; longer than rowStart says where the number was only guessed. */
   readonly indices: Tensor1D;
-  /** float32 [entries]. */
+  /** float32 [entries], like `indices`. */
   readonly values: Tensor1D;
+  /** Left out where it was never in question. */
+  readonly listed?: Listed;
 }
 
 export interface DenseEntries {
@@ -27,6 +41,7 @@ export interface DenseEntries {
   readonly latents: number;
   /** Every pre-activation, float32 [rows, latents]. */
   readonly values: Tensor2D;
+  readonly listed?: Listed;
 }
 
 export type Entries = SparseEntries | DenseEntries;
@@ -49,6 +64,7 @@ export function sparseEntries(
 
 export function disposeEntries(entries: Entries): void {
   entries.values.dispose();
+  disposeComputed(entries.listed?.count ?? 0);
   if (entries.kind === 'dense') return;
   entries.rowStart.dispose();
   entries.indices.dispose();

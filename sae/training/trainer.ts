@@ -59,6 +59,8 @@ interface Dictionary {
   first: DictionaryVariables;
   second: DictionaryVariables;
   sinceFired: Float64Array;
+  /** What the encoder listed in the last step, for the next one to expect. */
+  listed: number | undefined;
 }
 
 /** An architecture with its configuration filled in. */
@@ -142,6 +144,7 @@ export class Trainer {
       first: dictionaryVariables(first),
       second: dictionaryVariables(second),
       sinceFired,
+      listed: undefined,
     }));
   }
 
@@ -161,17 +164,25 @@ export class Trainer {
     try {
       const [rows] = batch.x.shape;
       const results = Promise.all(
-        this.#dictionaries.map((dictionary) => this.#update(dictionary, batch, withLoss)),
+        this.#dictionaries.map((dictionary) => this.#update(dictionary, batch, withLoss, dictionary.listed)),
       );
       this.#sendAhead();
-      const measured = await results;
-      const metrics = measured.map(({ loss, mse, fvu, firings }, index) => {
+      const attempts = await results;
+      // Where the device was told to expect too different a number of entries, nothing has changed but time.
+      const measured = await Promise.all(
+        attempts.map((attempt, index) =>
+          attempt.valid ? attempt : this.#update(this.#dictionaries[index], batch, withLoss),
+        ),
+      );
+      const metrics = measured.map(({ loss, mse, fvu, firings, listed }, index) => {
         if (!Number.isFinite(mse) || !Number.isFinite(loss))
           throw new LazyscopeError(
             'bad_input',
             `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
           );
-        const { sinceFired } = this.#dictionaries[index];
+        const dictionary = this.#dictionaries[index];
+        dictionary.listed = listed;
+        const { sinceFired } = dictionary;
         for (let i = 0; i < sinceFired.length; i++) sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
         return {
           seed: config.seeds[index],
@@ -211,12 +222,18 @@ export class Trainer {
   }
 
   /** Sends the step of one dictionary on its way: forward pass, read-back of what it has to say, update. */
-  #update(dictionary: Dictionary, batch: Batch, withLoss: boolean): Promise<Measured> {
+  #update(
+    dictionary: Dictionary,
+    batch: Batch,
+    withLoss: boolean,
+    expected: number | undefined = undefined,
+  ): Promise<Measured> {
     const { config } = this;
     const { parameters, first, second, sinceFired } = dictionary;
     const settings: StepSettings = {
       sparsityCoefficient: sparsityCoefficientAt(config, this.#step),
       dead: deadLatents(sinceFired, config.deadAfter),
+      expected,
     };
     const kernels = this.#kernels;
     const pass = this.#architecture.forward(kernels, parameters, batch, settings);

@@ -66,6 +66,8 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   hold(tensors: readonly Tf.TensorInfo[]): void;
   /** A tensor with undefined contents, owned by the scope around. */
   scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor;
+  /** Room for the workgroups of some dispatches, int32 [dispatches, 3], with undefined contents: see `DecidedGroups`. */
+  groupCounts(dispatches: number): Tensor;
   /** Fills with zeros, in the order of commands. */
   clear(tensor: Tf.TensorInfo): void;
   /** Copies 4-byte elements from the start of `from` to `to`, in the order of commands. */
@@ -143,6 +145,13 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor {
       const dataId = this.write(null as never, [...shape], dtype);
       return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [...shape], dtype });
+    }
+
+    groupCounts(dispatches: number): Tensor {
+      const tensor = this.scratch([dispatches, 3], 'int32');
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.INDIRECT;
+      this.tensorMap.get(tensor.dataId).resource = this.bufferManager.acquireBuffer(12 * dispatches, usage);
+      return tensor;
     }
 
     clear(tensor: Tf.TensorInfo): void {

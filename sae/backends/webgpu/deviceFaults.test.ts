@@ -69,7 +69,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
 
   test('memory that runs out is told apart from other faults, and comes before what follows from it', async () => {
     const { device, backend } = await ownBackend();
-    // The event as the device would send it: SwiftShader and lavapipe promise memory that the machine has not got.
+    // The events as Dawn sends them; scripts/outOfMemory.test.ts has a device whose memory runs out.
     const report = (error: GPUError) =>
       device.dispatchEvent(Object.assign(new Event('uncapturederror'), { error }));
     const errors = (await import('webgpu')).globals as Record<string, new (message: string) => GPUError>;

@@ -2,16 +2,15 @@
  * What goes wrong on a device while it computes, said once and clearly. A device reports on its own time: whoever asks
  * it for something next is told. The training run then stops at its last checkpoint, from which any backend goes on.
  */
-import { LazyscopeError } from '../../errors.ts';
-
-/** Smaller buffers aren't watched one by one: what a device runs out of memory over is large. */
-const watchedBytes = 2 ** 20;
+import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 
 export class DeviceFaults {
   readonly #device: GPUDevice;
   readonly #name: string;
   #memory: LazyscopeError | null = null;
   #other: LazyscopeError | null = null;
+  /** The buffer that is being made. Dawn says at once that there is no memory for it. */
+  #making: { bytes: number; inUse: number } | null = null;
   #closing = false;
 
   /** `name`: of the adapter, for people. */
@@ -19,8 +18,10 @@ export class DeviceFaults {
     this.#device = device;
     this.#name = name;
     device.addEventListener('uncapturederror', (event) => {
+      // Dawn would write it to standard output.
+      event.preventDefault();
       const { error } = event as GPUUncapturedErrorEvent;
-      if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(null, error);
+      if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(error);
       else this.#other ??= this.#refused(error);
     });
     void this.#untilLost();
@@ -51,29 +52,24 @@ export class DeviceFaults {
     );
   }
 
-  /** Makes a buffer of `bytes`; that there was no memory for it is found out later. `inUse`: bytes, for the message. */
+  /** Makes a buffer of `bytes`; throws `unavailable` if there is no memory for it. `inUse`: bytes, for the message. */
   allocate(bytes: number, inUse: number, make: () => GPUBuffer): GPUBuffer {
-    if (bytes < watchedBytes) return make();
-    this.#device.pushErrorScope('out-of-memory');
+    this.#making = { bytes, inUse };
     try {
-      return make();
+      const buffer = make();
+      this.check();
+      return buffer;
     } catch (cause) {
-      // What is mapped at its creation fails at once.
-      throw this.#outOfMemory({ bytes, inUse }, cause);
+      // What is mapped at its creation fails in a way of its own.
+      throw isLazyscopeError(cause) ? cause : (this.#memory ??= this.#outOfMemory(cause));
     } finally {
-      void this.#watch({ bytes, inUse });
+      this.#making = null;
     }
   }
 
-  async #watch(wanted: { bytes: number; inUse: number }): Promise<void> {
-    // A lost device answers nothing; that it was lost is noticed elsewhere.
-    const error = await this.#device.popErrorScope().catch(() => null);
-    if (error) this.#memory ??= this.#outOfMemory(wanted, error);
-  }
-
-  #outOfMemory(wanted: { bytes: number; inUse: number } | null, cause: unknown): LazyscopeError {
-    const what = wanted
-      ? ` for ${megabytes(wanted.bytes)} MB more than the ${megabytes(wanted.inUse)} MB in use`
+  #outOfMemory(cause: unknown): LazyscopeError {
+    const what = this.#making
+      ? ` for ${megabytes(this.#making.bytes)} MB more than the ${megabytes(this.#making.inUse)} MB in use`
       : '';
     return new LazyscopeError(
       'unavailable',

@@ -17,10 +17,11 @@ import type { DeviceBackend } from './deviceBackend.ts';
 import type { DeviceSums } from './deviceSums.ts';
 import { vectorUpdate } from './kernels/adam.ts';
 import { countBits, fillList, latentSums, markBits } from './kernels/byLatent.ts';
+import { gate } from './kernels/gate.ts';
 import { type Purpose, rowUpdate, type Source } from './kernels/rowUpdate.ts';
 import { prefixSums } from './kernels/select.ts';
 import { clipScale, joinColumns, rowSquares } from './kernels/sums.ts';
-import type { Programs } from './programs.ts';
+import type { Groups, Programs } from './programs.ts';
 
 interface Moments {
   readonly first: DictionaryVariables;
@@ -29,6 +30,8 @@ interface Moments {
 
 /** What the entries contribute, by latent, and the gradients of the vectors. */
 interface Regrouped {
+  /** Of what makes a row of it: a latent each. */
+  groups: Groups;
   /** [latents + 1] */
   start: Tensor;
   /** [entries, 4] */
@@ -92,9 +95,11 @@ export class DictionaryUpdate {
       this.#encoderRows(request, regrouped, { kind: 'norm', offset: 0 }, [squares]);
       this.#decoderRows(request, regrouped, { kind: 'norm', offset: latents }, [squares]);
     });
+    const groups = this.#groups(request);
     const step: Purpose = { kind: 'adam', adam };
-    this.#encoderRows(request, regrouped, step, operands(parameters, moments, 'wEnc', clip));
-    this.#decoderRows(request, regrouped, step, operands(parameters, moments, 'wDec', clip));
+    const decided = { ...regrouped, groups: groups(latents) };
+    this.#encoderRows(request, decided, step, operands(parameters, moments, 'wEnc', clip));
+    this.#decoderRows(request, decided, step, operands(parameters, moments, 'wDec', clip));
     const vector = (
       name: 'bEnc' | 'bDec' | 'logThreshold',
       gradient: Tensor,
@@ -104,7 +109,7 @@ export class DictionaryUpdate {
       this.#programs.run(
         vectorUpdate({ length, offset }, adam),
         [gradient, ...operands(parameters, moments, name, clip)],
-        Math.ceil(length / 64),
+        groups(Math.ceil(length / 64)),
       );
     vector('bEnc', sums, 0, latents);
     vector('bDec', bDec, 0, d);
@@ -124,19 +129,38 @@ export class DictionaryUpdate {
         this.#programs.run(program, [gradient, squares], latents);
       });
     });
+    const groups = this.#groups(request);
     for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const) {
       const gradient = gradients[name];
       if (!gradient) continue;
       const rest = [gradient, ...operands(parameters, moments, name, clip)];
       if (name === 'wDec') {
         const size = { latents, d, secondRows: 0 };
-        this.#programs.run(rowUpdate(size, { kind: 'given' }, { kind: 'adam', adam }), rest, latents);
+        this.#programs.run(rowUpdate(size, { kind: 'given' }, { kind: 'adam', adam }), rest, groups(latents));
       } else {
         const length = gradient.size;
-        this.#programs.run(vectorUpdate({ length, offset: 0 }, adam), rest, Math.ceil(length / 64));
+        this.#programs.run(vectorUpdate({ length, offset: 0 }, adam), rest, groups(Math.ceil(length / 64)));
       }
       gradient.dispose();
     }
+  }
+
+  /**
+   * Workgroups of what changes parameters and moments, by how many there are to be: none if the device finds that the
+   * form of the entries was the wrong one.
+   */
+  #groups(request: GradientRequest): (wanted: number) => Groups {
+    const { listed } = request.main.entries;
+    if (!listed || typeof listed.count === 'number') return (wanted) => wanted;
+    const { latents, d } = sizes(request);
+    const all = [latents, ...[latents, d, latents * d].map((length) => Math.ceil(length / 64))];
+    const counts = this.#backend.groupCounts(all.length);
+    const program = gate(
+      listed,
+      all.map((wanted) => this.#programs.folded(wanted)),
+    );
+    this.#programs.run(program, [listed.count, counts], 1);
+    return (wanted) => ({ counts, place: all.indexOf(wanted) });
   }
 
   /** What gradients are multiplied by, [1]; null where nothing is clipped. */
@@ -163,7 +187,7 @@ export class DictionaryUpdate {
     const source: Source = { kind: 'encoder', centred: subtractsDecoderBias };
     const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
     const centre = subtractsDecoderBias ? [parameters.bDec] : [];
-    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], latents);
+    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], by.groups);
   }
 
   #decoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
@@ -178,7 +202,7 @@ export class DictionaryUpdate {
     const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
     const errors = [main.error, ...(auxiliary ? [auxiliary.error] : [])];
     const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
-    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], latents);
+    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], by.groups);
   }
 
   #regroup(request: GradientRequest): Regrouped {
@@ -235,7 +259,7 @@ export class DictionaryUpdate {
       ],
       Math.ceil(d / 64),
     );
-    return { start, list, secondRows, sums, bDec };
+    return { groups: latents, start, list, secondRows, sums, bDec };
   }
 
   /** A bit for each (latent, row) that has an entry, [latents, words of every term]. */

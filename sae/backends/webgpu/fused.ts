@@ -1,7 +1,7 @@
 /**
  * The fused kernels of sae/ops on the webgpu backend. Everything stays on the device: what a kernel computes is a
- * tensor, numbers are tensors of one element, and only `readBack` and `thresholdEncode` look at results. The latter has
- * to know how much memory a list takes, and whether a list pays at all; it is the one place where a step waits.
+ * tensor, numbers are tensors of one element, and only `readBack` looks at results; `thresholdEncode` does where nobody
+ * tells it about how many entries to expect, because it has to know how much memory a list takes, and whether it pays.
  *
  * Every sum has one order, whatever the device does first, so that the same device gives the same bits.
  */
@@ -12,19 +12,14 @@ import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.t
 import type { DeviceBackend } from './deviceBackend.ts';
 import { fillList, firingsOf } from './kernels/byLatent.ts';
 import { rowUpdate } from './kernels/rowUpdate.ts';
-import { prefixSums, thresholdCount, thresholdFill, topKSelect } from './kernels/select.ts';
+import { topKSelect } from './kernels/select.ts';
 import { decode, dots } from './kernels/sparse.ts';
 import type { Products } from './matMul.ts';
 import type { Programs } from './programs.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
+import { ThresholdSelect } from './thresholdSelect.ts';
 
-/**
- * Above this share of listed latents the matrix is used instead of the list. Not measured on a GPU: a matrix product
- * spends 8·d bytes and operations a latent and row on all of them, in cache, a list 16·d bytes on those it has, from
- * memory; 1/8 is where the two would meet on a device with 40 operations a byte.
- */
-const denseAbove = 1 / 8;
 /** Pre-activations of a block of rows exist at once, bytes. */
 const selectionBytes = 2 ** 28;
 
@@ -57,6 +52,7 @@ export function webgpuFusedKernels(
       visit(preActivations(part), { rows, firstRow });
     }
   }
+  const thresholds = new ThresholdSelect(backend, programs, eachBlock);
   const noneListed = (entries: SparseEntries) => entries.indices.shape[0] === 0;
 
   return {
@@ -94,46 +90,7 @@ export function webgpuFusedKernels(
       return { kind: 'sparse', rows, latents, ...made };
     },
 
-    thresholdEncode(x, encoder, { threshold, bandwidth }) {
-      const [rows] = x.shape;
-      const [latents] = encoder.wEnc.shape;
-      const { blocks, lower, rowStart } = tf.tidy(() => {
-        const blocks: { z: Tensor2D; block: { rows: number; firstRow: number } }[] = [];
-        const lower = threshold
-          ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
-          : (tf.zeros([latents]) as Tensor1D);
-        const counts = integers<Tensor1D>(rows);
-        eachBlock(x, encoder, (z, block) => {
-          programs.run(thresholdCount({ ...block, latents }), [z, lower, counts], block.rows);
-          blocks.push({ z, block });
-        });
-        const rowStart = integers<Tensor1D>(rows + 1);
-        programs.run(prefixSums(rows), [counts, rowStart], 1);
-        return { blocks, lower, rowStart };
-      });
-      const last = tf.slice(rowStart, [rows], [1]);
-      const [listed] = last.dataSync();
-      last.dispose();
-      // What no binding can hold stays a list.
-      const fits = 4 * rows * latents <= backend.bufferManager.largest;
-      if (listed > denseAbove * rows * latents && fits) {
-        tf.dispose([lower, rowStart]);
-        const parts = blocks.map(({ z }) => z);
-        if (parts.length === 1) return { kind: 'dense', rows, latents, values: parts[0] };
-        const values = tf.concat(parts, 0);
-        tf.dispose(parts);
-        return { kind: 'dense', rows, latents, values };
-      }
-      const indices = integers<Tensor1D>(listed);
-      const values = floats<Tensor1D>(listed);
-      for (const { z, block } of blocks) {
-        const program = thresholdFill({ ...block, latents });
-        if (listed > 0) programs.run(program, [z, lower, rowStart, indices, values], block.rows);
-        z.dispose();
-      }
-      lower.dispose();
-      return { kind: 'sparse', rows, latents, rowStart, indices, values };
-    },
+    thresholdEncode: (x, encoder, selection) => thresholds.encode(x, encoder, selection),
 
     sparseDecode(entries, w) {
       const { rows, rowStart, indices, values } = entries;
@@ -199,13 +156,12 @@ export function webgpuFusedKernels(
 
     reconstruct(entries, threshold, { wDec, bias }, target) {
       const [rows, d] = target.shape;
-      if (entries.kind === 'dense' || noneListed(entries))
+      if (entries.kind === 'dense')
         return tf.tidy(() => {
-          const f = entries.kind === 'dense' ? activations(entries.values, threshold) : null;
-          const decoded = f ? tf.matMul(f, wDec) : (tf.zeros([rows, d]) as Tensor2D);
+          const decoded = tf.matMul(activations(entries.values, threshold), wDec);
           const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
-          const dots = f ? tf.matMul(error, wDec, false, true) : tf.zeros([0]);
-          return { error, dots: dots as Tensor1D | Tensor2D, squaredError: sums.squares(error) };
+          const dots = tf.matMul<Tensor2D>(error, wDec, false, true);
+          return { error, dots, squaredError: sums.squares(error) };
         });
       const { rowStart, indices, values, latents } = entries;
       return tf.tidy(() => {

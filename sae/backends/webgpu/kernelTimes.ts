@@ -23,6 +23,7 @@ const phases: Readonly<Record<string, KernelTime['phase']>> = {
   columnSums: 'gradients',
   joinColumns: 'gradients',
   clipScale: 'optimiser',
+  gate: 'optimiser',
   updateEncoder: 'optimiser',
   updateDecoder: 'optimiser',
   updateRows: 'optimiser',

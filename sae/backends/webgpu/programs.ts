@@ -33,6 +33,15 @@ export interface Program {
   readonly half?: boolean;
 }
 
+/** Numbers of workgroups that the device decides on: three words a dispatch, of which it takes those at `place`. */
+export interface DecidedGroups {
+  /** Of `DeviceBackend.groupCounts`. */
+  readonly counts: Tf.TensorInfo;
+  readonly place: number;
+}
+
+export type Groups = number | readonly [number, number] | DecidedGroups;
+
 export class Programs {
   readonly #backend: DeviceBackend;
   readonly #subgroups: boolean;
@@ -48,14 +57,10 @@ export class Programs {
    * Records one dispatch over `groups` workgroups; one-dimensional ones may exceed the device's limit and are folded,
    * see `groupIndex` below. `operands` in the order of the bindings.
    */
-  run(
-    program: Program,
-    operands: readonly Tf.TensorInfo[],
-    groups: number | readonly [number, number],
-  ): void {
+  run(program: Program, operands: readonly Tf.TensorInfo[], groups: Groups): void {
     const backend = this.#backend;
-    const [x, y] = typeof groups === 'number' ? this.#folded(groups) : groups;
-    if (x === 0 || y === 0) return;
+    const dispatch = this.#dispatch(groups);
+    if (!dispatch) return;
     backend.check();
     const pipeline = this.#pipeline(program);
     const buffers = operands.map((operand) => backend.bufferOf(operand));
@@ -68,11 +73,24 @@ export class Programs {
     backend.record(program.label, (pass) => {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y);
+      dispatch(pass);
     });
   }
 
-  #folded(groups: number): [number, number] {
+  /** Null where there is nothing to do. */
+  #dispatch(groups: Groups): ((pass: GPUComputePassEncoder) => void) | null {
+    if (typeof groups === 'object' && 'counts' in groups) {
+      const { counts, place } = groups;
+      const buffer = this.#backend.bufferOf(counts);
+      this.#backend.hold([counts]);
+      return (pass) => pass.dispatchWorkgroupsIndirect(buffer, 12 * place);
+    }
+    const [x, y] = typeof groups === 'number' ? this.folded(groups) : groups;
+    return x === 0 || y === 0 ? null : (pass) => pass.dispatchWorkgroups(x, y);
+  }
+
+  /** So many workgroups in two dimensions. */
+  folded(groups: number): [number, number] {
     const rows = Math.ceil(groups / this.#backend.device.limits.maxComputeWorkgroupsPerDimension);
     return [Math.ceil(groups / Math.max(1, rows)), rows];
   }

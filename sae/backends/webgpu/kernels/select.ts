@@ -175,7 +175,7 @@ export function thresholdCount(size: ThresholdBlock): Program {
   };
 }
 
-/** Writes those latents, ascending, from rowStart on. */
+/** Writes those latents, ascending, from rowStart on, as many of a row as rowStart leaves room for. */
 export function thresholdFill(size: ThresholdBlock): Program {
   const threads = threadsFor(size.latents);
   return {
@@ -195,13 +195,14 @@ export function thresholdFill(size: ThresholdBlock): Program {
     body: `
   let base = row * u.latents;
   var before = rowStart[u.firstRow + row];
+  let end = rowStart[u.firstRow + row + 1u];
   for (var start = 0u; start < u.latents; start += ${threads * run}u) {
     let first = start + thread * ${run}u;
     var own = 0u;
     for (var i = first; i < min(first + ${run}u, u.latents); i++) { own += u32(fires(z[base + i], lower[i])); }
     var at = before + scan(own, thread, lanes);
     for (var i = first; i < min(first + ${run}u, u.latents); i++) {
-      if (fires(z[base + i], lower[i])) {
+      if (at < end && fires(z[base + i], lower[i])) {
         indices[at] = i32(i);
         values[at] = z[base + i];
         at++;
@@ -214,14 +215,25 @@ export function thresholdFill(size: ThresholdBlock): Program {
 
 /** starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. One workgroup. */
 export function prefixSums(count: number): Program {
+  return startsOf(count, null);
+}
+
+/** The same, none of them above `most`; the total itself goes to `total` []. */
+export function countedStarts(count: number, most: number): Program {
+  return startsOf(count, most);
+}
+
+function startsOf(count: number, most: number | null): Program {
   const threads = threadsFor(count);
+  const start = (value: string) => (most === null ? value : `min(${value}, u.most)`);
   return {
     label: 'prefixSums',
     bindings: [
       ['counts', 'read', 'u32'],
       ['starts', 'write', 'u32'],
+      ...(most === null ? [] : [['total', 'write', 'u32'] as const]),
     ],
-    uniforms: { count: ['u32', count] },
+    uniforms: { count: ['u32', count], most: ['u32', most ?? 0] },
     threads,
     collectives: { scan: true },
     body: `
@@ -232,11 +244,14 @@ export function prefixSums(count: number): Program {
     for (var i = first; i < min(first + ${run}u, u.count); i++) { own += counts[i]; }
     var at = before + scan(own, thread, lanes);
     for (var i = first; i < min(first + ${run}u, u.count); i++) {
-      starts[i] = at;
+      starts[i] = ${start('at')};
       at += counts[i];
     }
     before += workgroupUniformLoad(&scanTotal);
   }
-  if (thread == 0u) { starts[u.count] = before; }`,
+  if (thread == 0u) {
+    starts[u.count] = ${start('before')};
+    ${most === null ? '' : 'total[0] = before;'}
+  }`,
   };
 }

@@ -1,0 +1,193 @@
+/**
+ * Steps that don't wait for the number of entries: whatever was expected, they end in the bits of steps that wait.
+ *
+ * The batches are silent (zeros), quiet (two rows of sixteen are not zero), full, or loud (full and thirty times as
+ * large), so that the number of entries jumps beyond the room of a list, beyond what is kept as a list at all, and back.
+ */
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { hostNumber } from '../../ops/computed.ts';
+import type { FusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/fusedKernels.ts';
+import type { Entries } from '../../ops/sparseEntries.ts';
+import { Random } from '../../tensor/random.ts';
+import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import type { BatchSource } from '../../training/batchSource.ts';
+import { defaultTrainingConfig } from '../../training/defaults.ts';
+import { initialState, Trainer, type TrainerState } from '../../training/trainer.ts';
+import { startBackend } from '../startBackend.ts';
+import { adapterForTests } from './adapterForTests.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+
+const adapter = await adapterForTests();
+const [d, width, rows] = [16, 128, 16];
+type Loudness = 'silent' | 'quiet' | 'full' | 'loud';
+/** Right; none at all; too short a room; no list any more; right; no matrix any more. */
+const mixed = ['quiet', 'quiet', 'silent', 'full', 'loud', 'loud', 'quiet'] as const;
+
+/** Rows that are not zero. */
+const firing = { silent: 0, quiet: 2, full: rows, loud: rows };
+
+function batches(loudness: readonly Loudness[]): BatchSource {
+  let position = 0;
+  return {
+    d,
+    batchSize: rows,
+    next() {
+      const kind = loudness[position];
+      const batch = Random.fromSeed(5, position++).normals(rows * d, kind === 'loud' ? 30 : 1);
+      return batch.fill(0, firing[kind] * d);
+    },
+    state: () => ({ seed: 0, epoch: 0, position }),
+    restore: (state) => void ({ position } = state),
+  };
+}
+
+const configured = (architecture: 'relu' | 'jumprelu', clipNorm: number | null, seeds: number[]) =>
+  defaultTrainingConfig(architecture, {
+    capture: 'made', hook: 'none', d, width, seeds, batchSize: rows, tokens: rows * mixed.length, clipNorm,
+    learningRate: 1e-4, warmupSteps: 0,
+  }); // prettier-ignore
+type Config = ReturnType<typeof configured>;
+
+/** Dictionary i lets little through: random unit rows, cut at `cuts[i]`; a zero row fires nothing. */
+function state(config: Config, cuts: readonly number[]): TrainerState {
+  const made = initialState(config, batches(Array.from<Loudness>({ length: 1000 }).fill('full')));
+  made.dictionaries.forEach(({ parameters }, i) => {
+    parameters.wEnc.set(parameters.wDec.map((w) => (config.architecture === 'relu' ? 10 * w : w)));
+    parameters.bDec.fill(0);
+    parameters.bEnc.fill(config.architecture === 'relu' ? -cuts[i] : 0);
+    parameters.logThreshold?.fill(Math.log(cuts[i]));
+  });
+  return { ...made, scale: 1 };
+}
+
+/** Kernels that tell what was asked of the encoder and what it gave; `wait`: that are never told what to expect. */
+function watched(calls: string[], wait: boolean): FusedKernels {
+  const kernels = fusedKernels();
+  return {
+    ...kernels,
+    thresholdEncode(x, encoder, { expected, ...selection }) {
+      const entries = kernels.thresholdEncode(x, encoder, wait ? selection : { ...selection, expected });
+      calls.push(`${entries.kind} ${expected === undefined || wait ? 'known' : 'guessed'}`);
+      return entries;
+    },
+  };
+}
+
+/** Trains to the end of `loudness`. `waits`: how often each step waited for the device in its middle. */
+async function run(config: Config, from: TrainerState, loudness: readonly Loudness[], wait = false) {
+  const calls: string[] = [];
+  const source = batches(loudness);
+  source.restore({ seed: 0, epoch: 0, position: from.step });
+  const trainer = new Trainer(config, source, structuredClone(from), watched(calls, wait));
+  const readSync = vi.spyOn(tf.backend() as DeviceBackend, 'readSync');
+  const [metrics, waits]: [unknown[], number[]] = [[], []];
+  while (trainer.step < loudness.length) {
+    readSync.mockClear();
+    metrics.push(await trainer.advance());
+    waits.push(readSync.mock.calls.length);
+  }
+  readSync.mockRestore();
+  const end = trainer.state();
+  trainer.dispose();
+  return { metrics, end, calls, waits };
+}
+
+describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
+  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+  beforeAll(() => startBackend('webgpu'));
+
+  test('steps in which the number of entries jumps end in the same bits as steps that wait', async () => {
+    const config = configured('relu', null, [1]);
+    const from = state(config, [2]);
+    const [want, got] = [await run(config, from, mixed, true), await run(config, from, mixed)];
+    expect(got.end).toEqual(want.end);
+    expect(got.metrics).toEqual(want.metrics);
+    expect(want.waits).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(got.waits).toEqual([1, 0, 0, 1, 1, 0, 1]);
+    expect(got.calls).toEqual([
+      'sparse known',
+      'sparse guessed',
+      'sparse guessed',
+      'sparse guessed', 'sparse known',
+      'sparse guessed', 'dense known',
+      'dense guessed',
+      'dense guessed', 'sparse known',
+    ]); // prettier-ignore
+  });
+
+  test('of two seeds only the one with too many entries repeats its step, and clipping sees no trace of it', async () => {
+    const config = configured('jumprelu', 0.01, [1, 2]);
+    // The second lets nothing through.
+    const from = state(config, [2, 1000]);
+    const loudness = mixed.slice(0, 4);
+    const [want, got] = [await run(config, from, loudness, true), await run(config, from, loudness)];
+    expect(got.end).toEqual(want.end);
+    expect(got.metrics).toEqual(want.metrics);
+    expect(want.waits).toEqual([2, 2, 2, 2]);
+    expect(got.waits).toEqual([2, 0, 0, 1]);
+  });
+
+  test('resumed before such a step, when nothing is expected yet, it ends in the same bits', async () => {
+    const config = configured('jumprelu', 0.01, [1]);
+    const from = state(config, [2]);
+    const loudness = ['quiet', 'quiet', 'full', 'quiet'] as const;
+    const whole = await run(config, from, loudness);
+    const { end } = await run(config, from, loudness.slice(0, 2));
+    const resumed = await run(config, end, loudness);
+    expect(resumed.end).toEqual(whole.end);
+    expect([whole.waits, resumed.waits]).toEqual([
+      [1, 0, 1, 0],
+      [1, 0],
+    ]);
+  });
+
+  describe('thresholdEncode, told what to expect', () => {
+    // On row r latents below r/2 fire: 400 entries, of 5120 that there could be.
+    const [many, latents, limit] = [40, 128, 640];
+    const x = () => tf.pad(tf.range(0, many).expandDims<Tensor2D>(1), [[0, 0], [0, 3]]) as Tensor2D; // prettier-ignore
+    const encoder = () => ({
+      wEnc: tf.ones([latents, 4]) as Tensor2D,
+      bEnc: tf.range(0, latents).mul<Tensor1D>(-2),
+      centre: null,
+    });
+    const found = (expected?: number) =>
+      fusedKernels().thresholdEncode(x(), encoder(), { threshold: null, bandwidth: 0, expected });
+    const list = (entries: Entries) => {
+      if (entries.kind === 'dense') throw new Error('expected a list');
+      const rowStart = [...entries.rowStart.dataSync()];
+      const count = rowStart[many];
+      const parts = [entries.indices, entries.values].map((part) => [...part.dataSync()].slice(0, count));
+      return { rowStart, parts, room: entries.indices.size };
+    };
+    const count = ({ listed }: Entries) => listed && hostNumber(listed.count);
+
+    test('the list is the same, with room for more', () => {
+      const want = list(found());
+      const got = found(250);
+      const { room, ...rest } = list(got);
+      expect(want.room).toBe(want.rowStart[many]);
+      expect(room).toBeGreaterThan(want.room);
+      expect({ ...rest, room: want.room }).toEqual(want);
+      expect([count(got), got.listed?.most]).toEqual([want.room, room]);
+    });
+
+    test('a list with too little room is cut short, and says how long it would have been', () => {
+      const want = list(found());
+      const got = found(20);
+      const { rowStart, parts, room } = list(got);
+      expect(rowStart).toEqual(want.rowStart.map((start) => Math.min(start, room)));
+      expect(parts).toEqual(want.parts.map((part) => part.slice(0, room)));
+      expect([count(got), got.listed?.most]).toEqual([want.room, room]);
+      expect(room).toBeLessThan(want.room);
+    });
+
+    test('where the form is in doubt it waits; where the matrix is certain it says for how many', () => {
+      expect(found(0.9 * limit).listed).toEqual({ count: 400, least: 400, most: 400 });
+      expect(found(2.1 * limit)).toMatchObject({
+        kind: 'dense',
+        listed: { least: limit + 1, most: many * latents },
+      });
+    });
+  });
+});

@@ -1,0 +1,38 @@
+import type { Program } from '../programs.ts';
+
+/**
+ * groups [dispatches, 3]: the workgroups of some dispatches, (x, y, 1) each, if `count` [] lies within its limits; none
+ * otherwise. One workgroup.
+ */
+export function gate(
+  limits: { least: number; most: number },
+  dispatches: readonly (readonly [x: number, y: number])[],
+): Program {
+  return {
+    label: 'gate',
+    bindings: [
+      ['count', 'read', 'u32'],
+      ['groups_', 'write', 'u32'],
+    ],
+    uniforms: {
+      least: ['u32', limits.least],
+      most: ['u32', limits.most],
+      ...Object.fromEntries(
+        dispatches.flatMap(([x, y], i) => [
+          [`x${i}`, ['u32', x]],
+          [`y${i}`, ['u32', y]],
+        ]),
+      ),
+    },
+    threads: 1,
+    body: `
+  let open = count[0] >= u.least && count[0] <= u.most;
+  ${dispatches
+    .map((_, i) =>
+      [`u.x${i}`, `u.y${i}`, '1u']
+        .map((groups, j) => `groups_[${3 * i + j}] = select(0u, ${groups}, open);`)
+        .join(' '),
+    )
+    .join('\n  ')}`,
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * What lies above its threshold, as a list or as the whole matrix. How long the list gets is known only once the device
+ * has counted, and to wait for the number leaves the device idle in the middle of a step. So a caller who knows about how
+ * many entries there will be gets the form that is right for about as many at once, and with it, on the device, the
+ * number that says whether it was (see `Listed`). Everyone else waits, and gets what is right.
+ */
+import type { Encoder, ThresholdSelection } from '../../ops/fusedKernels.ts';
+import type { Entries, Listed } from '../../ops/sparseEntries.ts';
+import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import { countedStarts, thresholdCount, thresholdFill } from './kernels/select.ts';
+import type { Programs } from './programs.ts';
+
+/**
+ * Above this share of listed latents the matrix is used instead of the list. Not measured on a GPU: a matrix product
+ * spends 8·d bytes and operations a latent and row on all of them, in cache, a list 16·d bytes on those it has, from
+ * memory; 1/8 is where the two would meet on a device with 40 operations a byte.
+ */
+const denseAbove = 1 / 8;
+/** An expected number this many times off the limit between list and matrix leaves no doubt about the form. */
+const certain = 2;
+/** Of an entry in the longest of its lists, see `fillList`. */
+const entryBytes = 16;
+
+/** Calls `visit` for the pre-activations of each block of rows, first to last; they belong to the visitor. */
+export type EachBlock = (x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: Block) => void) => void;
+type Block = { rows: number; firstRow: number };
+
+/** The form, and the numbers of entries for which it is the right one; a list has room for `most`. */
+interface Form extends Omit<Listed, 'count'> {
+  readonly kind: Entries['kind'];
+}
+
+export class ThresholdSelect {
+  readonly #backend: DeviceBackend;
+  readonly #programs: Programs;
+  readonly #eachBlock: EachBlock;
+
+  constructor(backend: DeviceBackend, programs: Programs, eachBlock: EachBlock) {
+    this.#backend = backend;
+    this.#programs = programs;
+    this.#eachBlock = eachBlock;
+  }
+
+  encode(x: Tensor2D, encoder: Encoder, { threshold, bandwidth, expected }: ThresholdSelection): Entries {
+    const [rows] = x.shape;
+    const [latents] = encoder.wEnc.shape;
+    const programs = this.#programs;
+    const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
+    const { blocks, lower, rowStart, total } = tf.tidy(() => {
+      const blocks: { z: Tensor2D; block: Block }[] = [];
+      const lower = threshold
+        ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
+        : (tf.zeros([latents]) as Tensor1D);
+      const counts = this.#backend.scratch([rows], 'int32');
+      this.#eachBlock(x, encoder, (z, block) => {
+        programs.run(thresholdCount({ ...block, latents }), [z, lower, counts], block.rows);
+        blocks.push({ z, block });
+      });
+      const rowStart = this.#backend.scratch([rows + 1], 'int32') as Tensor1D;
+      const total = this.#backend.scratch([], 'int32') as Scalar;
+      programs.run(countedStarts(rows, guess?.most ?? rows * latents), [counts, rowStart, total], 1);
+      return { blocks, lower, rowStart, total };
+    });
+    const form = guess ?? this.#rightForm(rows, latents, total.dataSync()[0]);
+    if (!guess) total.dispose();
+    const listed = { count: guess ? total : form.most, least: form.least, most: form.most };
+    if (form.kind === 'dense') {
+      tf.dispose([lower, rowStart]);
+      const parts = blocks.map(({ z }) => z);
+      if (parts.length === 1) return { kind: 'dense', rows, latents, values: parts[0], listed };
+      const values = tf.concat(parts, 0);
+      tf.dispose(parts);
+      return { kind: 'dense', rows, latents, values, listed };
+    }
+    const indices = this.#backend.scratch([form.most], 'int32') as Tensor1D;
+    const values = this.#backend.scratch([form.most], 'float32') as Tensor1D;
+    for (const { z, block } of blocks) {
+      const program = thresholdFill({ ...block, latents });
+      if (form.most > 0) programs.run(program, [z, lower, rowStart, indices, values], block.rows);
+      z.dispose();
+    }
+    lower.dispose();
+    return { kind: 'sparse', rows, latents, rowStart, indices, values, listed };
+  }
+
+  #rightForm(rows: number, latents: number, count: number): Form {
+    const dense = count > denseAbove * rows * latents && this.#fits(rows, latents);
+    return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
+  }
+
+  /** The form for about as many entries, null where it is in doubt. */
+  #guess(rows: number, latents: number, expected: number): Form | null {
+    const all = rows * latents;
+    const limit = Math.floor(denseAbove * all);
+    if (expected > certain * limit && this.#fits(rows, latents))
+      return { kind: 'dense', least: limit + 1, most: all };
+    // Few sizes, so that buffers find their way back.
+    const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
+    const most = Math.min(limit, ample, Math.floor(this.#backend.bufferManager.largest / entryBytes));
+    return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
+  }
+
+  /** What no binding can hold stays a list. */
+  #fits(rows: number, latents: number): boolean {
+    return 4 * rows * latents <= this.#backend.bufferManager.largest;
+  }
+}

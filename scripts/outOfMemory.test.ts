@@ -1,0 +1,101 @@
+/**
+ * A device that runs out of memory, really: SwiftShader takes it from the process, whose address space is limited once
+ * the device has started. Lavapipe can't be used: it crashes where it finds no memory, before it has said so.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { toyHook, writeToyCapture } from '../sae/activations/toyCapture.ts';
+import { startBackend } from '../sae/backends/startBackend.ts';
+import { adapterForTests } from '../sae/backends/webgpu/adapterForTests.ts';
+import { StoreLayout } from '../sae/store/layout.ts';
+import { runManifestSchema } from '../sae/store/manifests.ts';
+import { readManifest } from '../sae/store/readManifest.ts';
+import { defaultTrainingConfig } from '../sae/training/defaults.ts';
+import { train, type TrainOptions } from '../sae/training/train.ts';
+
+const adapter = await adapterForTests();
+const unfit = !adapter.found
+  ? adapter.description
+  : !/swiftshader/i.test(adapter.description)
+    ? `SKIPPED, needs SwiftShader: ${adapter.description}`
+    : spawnSync('prlimit', ['--version']).status !== 0 && 'SKIPPED, no prlimit';
+
+const store = new StoreLayout(mkdtempSync(join(tmpdir(), 'lazyscope-memory-')));
+afterAll(() => rmSync(store.root, { recursive: true, force: true }));
+
+const training = (name: string, size: { width: number; batchSize: number }): TrainOptions => ({
+  store,
+  name,
+  config: defaultTrainingConfig('relu', {
+    capture: 'toy',
+    hook: toyHook,
+    d: 8,
+    tokens: 2 * size.batchSize,
+    seeds: [3],
+    checkpointEvery: 1,
+    logEvery: 1,
+    ...size,
+  }),
+  environment: { lazyscope: '0', node: '0', platform: 'test', cpu: 'test', backend: 'native', threads: 1 },
+});
+/** Pre-activations of 256 MB. */
+const large = { width: 32_768, batchSize: 2048 };
+/** Few enough to fit, and the same programs: SwiftShader crashes where a program finds no memory to be compiled in. */
+const small = { width: 300, batchSize: 256 };
+
+/** The command line in a process that may grow by so many MB from when the device has made its first steps. */
+function lazyscopeWithin(megabytes: number, ...args: string[]) {
+  const url = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, path)).href);
+  const { store: _, ...warmUp } = training('warm-up', small);
+  const program = `
+    import { execFileSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    import { register } from 'tsx/esm/api';
+    register();
+    const { startBackend } = await import(${url('../sae/backends/startBackend.ts')});
+    const { StoreLayout } = await import(${url('../sae/store/layout.ts')});
+    const { train } = await import(${url('../sae/training/train.ts')});
+    const { main } = await import(${url('cli.ts')});
+    await startBackend('webgpu');
+    await train({ ...${JSON.stringify(warmUp)}, store: new StoreLayout(${JSON.stringify(store.root)}) });
+    const kilobytes = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+    execFileSync('prlimit', ['--pid', process.pid, '--as=' + (kilobytes + ${megabytes} * 1024) * 1024]);
+    await main(${JSON.stringify(args)});`;
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+    timeout: 170_000,
+    cwd: join(import.meta.dirname, '..'),
+  });
+}
+
+test.skipIf(unfit)(
+  `memory that runs out while training: one line, exit status 2, the checkpoint intact, and another backend goes on (${unfit || adapter.description})`,
+  async () => {
+    await startBackend('native', { threads: 1 });
+    await writeToyCapture(store, 'toy');
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const begun = train({ ...training('run', large), signal, report: () => stopping.abort() });
+    await expect(begun).rejects.toMatchObject({ code: 'cancelled' });
+    const checkpoint = join(store.runCheckpoints('run'), 'step-1.safetensors');
+    const before = readFileSync(checkpoint);
+
+    const resume = ['train', '--name=run', '--resume', '--backend=webgpu', '--json', `--data=${store.root}`];
+    const { status, stdout, stderr } = lazyscopeWithin(190, ...resume);
+    expect(stderr).toMatch(
+      /^lazyscope: The GPU \(.+\) has no memory for 256 MB more than the \d+ MB in use: use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint\.$/m,
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect((await readManifest(store.runManifest('run'), runManifestSchema)).status).toBe('interrupted');
+    expect(readdirSync(store.runCheckpoints('run'))).toEqual(['step-1.safetensors']);
+    expect(readFileSync(checkpoint).equals(before)).toBe(true);
+
+    const goneOn = await train({ ...training('run', large), resume: true });
+    expect(goneOn).toMatchObject({ status: 'complete', step: 2 });
+  },
+  180_000,
+);
