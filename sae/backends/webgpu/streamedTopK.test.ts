@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { Random } from '../../tensor/random.ts';
-import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
@@ -31,25 +31,25 @@ describe('topKChunk', () => {
 describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   vi.setConfig({ testTimeout: 240_000 });
   let backend: DeviceBackend;
-  let subgroups: boolean;
-  const table = (options: SelectionOptions, shared = subgroups) => {
-    const programs = new Programs(backend, { subgroups: shared });
-    return webgpuFusedKernels(backend, programs, new Products(backend, programs), options);
-  };
   let whole: FusedKernels;
   let streamed: FusedKernels;
-  let throughMemory: FusedKernels | null = null;
-  /** Four chunks hold few enough latents for a test, and one row's lists overflow into its neighbour's if they can. */
+  let inBlocks: FusedKernels;
+  /** Few enough latents for many chunks in a small test. */
   const chunk = 64;
 
+  // Kernels of all tables are compiled once. fused.test.ts streams without subgroups as well.
+  let programs: Programs;
+  let table: (options: SelectionOptions) => FusedKernels;
   beforeAll(async () => {
     await startBackend('webgpu');
     backend = tf.backend() as DeviceBackend;
-    subgroups = await hasOrderedSubgroups(backend.device);
+    programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(backend.device) });
+    const products = new Products(backend, programs);
+    table = (options) => webgpuFusedKernels(backend, programs, products, options);
     whole = table({ topKChunk: null });
     streamed = table({ topKChunk: chunk });
-    // Of five rows a block.
-    if (subgroups) throughMemory = table({ topKChunk: chunk, blockBytes: 5 * 8 * chunk }, false);
+    // Of five rows.
+    inBlocks = table({ topKChunk: chunk, blockBytes: 5 * 8 * chunk });
   });
 
   const chosen = (kernels: FusedKernels, ...request: Parameters<FusedKernels['topKEncode']>) => {
@@ -64,8 +64,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   function expectSameBits(...request: Parameters<FusedKernels['topKEncode']>): void {
     const want = chosen(whole, ...request);
     expect(want.streams).toBe(false);
-    for (const kernels of [streamed, throughMemory]) {
-      if (!kernels) continue;
+    for (const kernels of [streamed, inBlocks]) {
       const got = chosen(kernels, ...request);
       expect(got.streams).toBe(true);
       expect(got.choice).toEqual(want.choice);
@@ -87,23 +86,20 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   }
 
   test.each([
-    [70, 32, 1000, 1],
-    [70, 32, 1000, 11],
-    [6, 33, 640, 16],
-    [3, 5, 65, 64],
-    [130, 8, 129, 5],
-  ])('%i rows, d = %i, %i latents, k = %i: normal numbers, ties everywhere, among some', (...shape) => {
-    const [rows, d, latents, k] = shape;
-    const some = Int32Array.from({ length: latents }, (_, i) => i).filter((i) => i % 7 !== 3);
-    for (const [centred, make] of [
-      [true, 'normals'],
-      [false, 'ties'],
-    ] as const) {
-      const { x, encoder } = random(rows, d, latents, centred, make);
+    ['normals', 70, 32, 1000, 1],
+    ['normals', 70, 32, 1000, 11],
+    ['ties', 16, 5, 700, 16],
+    ['ties', 3, 5, 65, 64],
+    ['ties', 130, 5, 129, 5],
+  ] as const)(
+    '%s: %i rows, d = %i, %i latents, k = %i, of all latents and of some',
+    (make, rows, d, latents, k) => {
+      const { x, encoder } = random(rows, d, latents, make === 'normals', make);
       expectSameBits(x, encoder, k);
-      if (some.length > chunk && k < chunk) expectSameBits(x, encoder, k, some);
-    }
-  });
+      const some = Int32Array.from({ length: latents }, (_, i) => i).filter((i) => i % 7 !== 3);
+      if (some.length > chunk) expectSameBits(x, encoder, k, some);
+    },
+  );
 
   // z = x·w + b with d = 1: pre-activations at will, and the same backwards, negated, or lost in a row of another kind.
   const latents = 1000;
@@ -142,24 +138,42 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     for (const k of [1, 3, 4, 5, 20]) expectSameBits(tf.ones([3, 1]), encoder, k);
   });
 
-  test('sizes that stream by themselves, k just below the switch and above it', () => {
-    const { x, encoder } = random(3, 4, 4 * 8192 + 77, true, 'normals');
+  test('what is large enough streams by itself, up to a k just below the switch; what is small does not', () => {
     const byItself = table({});
-    for (const k of [40, 2048]) {
-      const got = chosen(byItself, x, encoder, k);
-      expect(got.streams).toBe(true);
-      expect(got.choice).toEqual(chosen(whole, x, encoder, k).choice);
-    }
-    expect(chosen(byItself, x, encoder, 2049).streams).toBe(false);
+    const { x, encoder } = random(3, 4, 4 * 8192 + 77, true, 'normals');
+    const got = chosen(byItself, x, encoder, 2048);
+    expect(got.streams).toBe(true);
+    expect(got.choice).toEqual(chosen(whole, x, encoder, 2048).choice);
+    const small = random(3, 4, 300, true, 'normals');
+    expect(chosen(byItself, small.x, small.encoder, 5).streams).toBe(false);
+  });
+
+  test('few are listed: k·Σ 1/n over latents n after the first chunk, in any order of latents', () => {
+    const [rows, latents, k] = [70, 1000, 8];
+    const { x, encoder } = random(rows, 5, latents, false, 'normals');
+    let listed = 0;
+    const run = programs.run.bind(programs);
+    const spy = vi.spyOn(programs, 'run').mockImplementation((program, operands, groups) => {
+      run(program, operands, groups);
+      const counts = operands[program.bindings.findIndex(([name]) => name === 'counts')] as Tensor;
+      if (program.label === 'candidateProduct')
+        listed += counts.dataSync<'int32'>().reduce((sum, n) => sum + n, 0);
+    });
+    streamed.topKEncode(x, encoder, k);
+    spy.mockRestore();
+    let expected = 0;
+    for (let before = chunk; before < latents; before += chunk)
+      expected += (rows * k * Math.min(chunk, latents - before)) / (before + 1);
+    expect(Math.abs(listed / expected - 1)).toBeLessThan(0.1);
   });
 
   test('the same request twice gives the same bits', () => {
-    const { x, encoder } = random(40, 16, 1500, false, 'ties');
+    const { x, encoder } = random(40, 5, 1500, false, 'ties');
     expect(chosen(streamed, x, encoder, 30)).toEqual(chosen(streamed, x, encoder, 30));
   });
 
   test('memory beyond the result: 8 bytes for each row and latent of a chunk', () => {
-    const { x, encoder } = random(100, 4, 5000, false, 'normals');
+    const { x, encoder } = random(100, 5, 5000, false, 'normals');
     const used = (kernels: FusedKernels) => {
       const before = backend.bufferManager.numBytesUsed;
       let most = 0;

@@ -13,15 +13,15 @@
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { Tensor, Tensor1D, Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
-import { listCandidates, mergeTopK, widestChunk } from './kernels/candidates.ts';
+import { beginTopK, endTopK, listCandidates, mergeTopK } from './kernels/candidates.ts';
 import { topKSelect } from './kernels/select.ts';
 import type { Products } from './matMul.ts';
-import type { Programs } from './programs.ts';
+import type { Program, Programs } from './programs.ts';
 import { eachRowBlock } from './rowBlocks.ts';
 
 /** Pre-activations that one product makes, at least: a thousand workgroups of it, what the largest GPUs run at once. */
 const chunkResults = 2 ** 22;
-const narrowestChunk = 2048;
+const [narrowest, widest] = [2048, 8192];
 
 /**
  * How many latents a chunk has for this batch; null where the whole matrix is the better way: fewer than four chunks
@@ -29,7 +29,7 @@ const narrowestChunk = 2048;
  */
 export function topKChunk(rows: number, candidates: number, k: number): number | null {
   const wanted = 2 ** Math.ceil(Math.log2(chunkResults / Math.max(1, rows)));
-  const chunk = Math.min(widestChunk, Math.max(narrowestChunk, wanted));
+  const chunk = Math.min(widest, Math.max(narrowest, wanted));
   return candidates >= 4 * chunk && k <= chunk / 4 ? chunk : null;
 }
 
@@ -45,8 +45,8 @@ export interface TopKRequest {
 }
 
 /**
- * `chunk`: latents, a multiple of 32 up to 2,048, or 4,096 or 8,192; at least k, fewer than there are. `bytes`: for a block of rows. A
- * scope around owns what is made.
+ * `chunk`: how many latents, at least k, fewer than there are. `bytes`: for a block of rows. A scope around owns what is
+ * made.
  */
 export function streamTopK(
   { backend, programs, products }: { backend: DeviceBackend; programs: Programs; products: Products },
@@ -56,22 +56,24 @@ export function streamTopK(
   const [latents] = encoder.wEnc.shape;
   const size = Math.min(x.shape[0], Math.max(1, Math.floor(bytes / (8 * chunk))));
   const operands = products.encoderOperands(encoder);
-  const optional = names ? [names] : [];
-  const bounds = backend.scratch([size], 'int32');
-  const counts = backend.scratch([size], 'int32');
+  const integers = (...shape: number[]) => backend.scratch(shape, 'int32');
   // The first chunk's pre-activations, then the candidates of one chunk after another.
-  const z = backend.scratch([size, chunk, 2], 'int32');
-  backend.clear(counts);
-  eachRowBlock(x, size, (part, block) => {
+  const z = integers(size, chunk, 2);
+  const [bounds, counts] = [integers(size), integers(size)];
+  let [best, better] = [integers(size, k, 2), integers(size, k, 2)];
+  eachRowBlock(x, size, (part, rows) => {
+    const block = { ...rows, k };
     const stored = operands(part);
+    const run = (program: Program, ...tensors: Tensor[]) => programs.run(program, tensors, rows.rows);
     products.encode(stored, { first: 0, count: chunk }, [z]);
-    const first = topKSelect({ ...block, candidates: chunk, k, among: names !== null, bounds: true });
-    programs.run(first, [z, ...optional, rowStart, indices, values, bounds], block.rows);
-    for (let firstColumn = chunk; firstColumn < latents; firstColumn += chunk) {
-      const columns = { first: firstColumn, count: Math.min(chunk, latents - firstColumn) };
-      products.encode(stored, columns, [bounds, counts, z], listCandidates(chunk));
-      const merge = mergeTopK({ ...block, k, chunk, firstColumn, among: names !== null });
-      programs.run(merge, [z, counts, bounds, ...optional, indices, values], block.rows);
+    run(topKSelect({ ...block, candidates: chunk, among: false }), z, rowStart, indices, values);
+    run(beginTopK(block), indices, values, best, bounds, counts);
+    for (let first = chunk; first < latents; first += chunk) {
+      const columns = { first, count: Math.min(chunk, latents - first) };
+      products.encode(stored, columns, [bounds, counts, z], listCandidates(chunk, first));
+      run(mergeTopK(block, chunk), best, z, better, bounds, counts);
+      [best, better] = [better, best];
     }
+    run(endTopK(block, names !== null), best, ...(names ? [names] : []), indices, values);
   });
 }

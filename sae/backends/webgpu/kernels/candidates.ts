@@ -1,122 +1,147 @@
 /**
- * Top-k over latents that come chunk by chunk: each row has its k best so far, in the order of latents, and the rank of
- * the k-th, its bound. Of a further chunk the product lists what is above the bound, the row's candidates; a merge then
- * leaves the k best of both.
+ * Top-k over latents that come chunk by chunk. Each row has its `best` [rows, k] so far, as (latent, rank), the largest
+ * first, ties by lower latent, and the rank of the k-th is its bound. Of a further chunk the product lists what is above
+ * the bound, the row's candidates [rows, chunk], in the order in which threads come by; a merge leaves the k best of both.
  *
- * A chunk's latents lie above all before it. So a candidate as large as the bound loses against the ones seen, and merged
- * rows are still in order when candidates come after the others.
+ * A chunk's latents are above all before it, so what is as large as the bound loses against what is there. Everything is
+ * put in its place by counting what comes before it, which is the same in whatever order the candidates were listed: n
+ * candidates ask for n·(2k + n) comparisons, without a barrier, and there are few.
  */
 import type { Program } from '../programs.ts';
 import type { Destination } from './product.ts';
-import { orderedChoice, radixSelection, ranks } from './radixSelection.ts';
+import { ranks } from './ranks.ts';
 
-/** Columns of a chunk, at most: of each, a thread of a merge has 32. */
-export const widestChunk = 8192;
+/** A block of rows, from `firstRow` of the batch on. */
+interface TopKBlock {
+  readonly rows: number;
+  readonly firstRow: number;
+  readonly k: number;
+}
+
+/** Threads that share a row. */
+const threadsFor = (k: number) => (k > 128 ? 256 : 64);
+
+const uniformsOf = ({ rows, firstRow, k }: TopKBlock): Program['uniforms'] => ({
+  rows: ['u32', rows],
+  firstRow: ['u32', firstRow],
+  k: ['u32', k],
+});
 
 /**
- * Lists results above their rows' bounds: `candidates` [rows, chunk] of (column, rank), in no order, `counts` [rows] of
- * them. Operands: bounds, counts, candidates. A row has room for the whole chunk.
+ * In place of a chunk's pre-activations: candidates, and `counts` [rows] of them, which have to be 0 before. Operands:
+ * bounds, counts, candidates. `firstColumn`: what the chunk's first latent is called.
  */
-export const listCandidates = (chunk: number): Destination => ({
+export const listCandidates = (chunk: number, firstColumn: number): Destination => ({
   label: 'candidateProduct',
   bindings: [
     ['bounds', 'read', 'u32'],
     ['counts', 'write', 'atomic<u32>'],
     ['candidates', 'write', 'vec2<u32>'],
   ],
-  uniforms: { chunk: ['u32', chunk] },
+  uniforms: { chunk: ['u32', chunk], firstLatent: ['u32', firstColumn] },
   functions: ranks,
   row: 'let bound = bounds[row];',
-  store: `
-      let key = rank(bitcast<u32>(result));
-      if (key > bound) { candidates[row * u.chunk + atomicAdd(&counts[row], 1u)] = vec2<u32>(column, key); }`,
+  store: `let key = rank(bitcast<u32>(result));
+          if (key > bound) {
+            candidates[row * u.chunk + atomicAdd(&counts[row], 1u)] = vec2<u32>(u.firstLatent + column, key);
+          }`,
 });
 
-/**
- * Brings a block of rows, from `firstRow` of the batch on, up to date after a chunk that begins at `firstColumn`, and
- * empties their lists. Candidates find their places by two bits a column, above the k-th and equal to it: the
- * order in which they were listed does not show.
- */
-export function mergeTopK(size: {
-  rows: number;
-  firstRow: number;
-  k: number;
-  chunk: number;
-  firstColumn: number;
-  among: boolean;
-}): Program {
-  const { rows, firstRow, k, chunk, firstColumn, among } = size;
-  const threads = Math.max(64, chunk / 32);
-  const { functions, search } = radixSelection(threads, 'u.k + count', false);
+/** The choice of the first chunk, ascending by latent, becomes the best so far; no candidates yet. */
+export function beginTopK(block: TopKBlock): Program {
+  const threads = threadsFor(block.k);
+  return {
+    label: 'beginTopK',
+    bindings: [
+      ['indices', 'read', 'u32'],
+      ['values', 'read', 'u32'],
+      ['best', 'write', 'vec2<u32>'],
+      ['bounds', 'write', 'u32'],
+      ['counts', 'write', 'u32'],
+    ],
+    uniforms: uniformsOf(block),
+    threads,
+    each: ['row', 'u.rows'],
+    functions: ranks,
+    body: `
+  let base = (u.firstRow + row) * u.k;
+  if (thread == 0u) { counts[row] = 0u; }
+  for (var i = thread; i < u.k; i += ${threads}u) {
+    let key = rank(values[base + i]);
+    var place = 0u;
+    for (var j = 0u; j < u.k; j++) {
+      let other = rank(values[base + j]);
+      place += u32(other > key || (other == key && j < i));
+    }
+    best[row * u.k + place] = vec2<u32>(indices[base + i], key);
+    if (place + 1u == u.k) { bounds[row] = key; }
+  }`,
+  };
+}
+
+/** `better`: the k best of `best` and the candidates, of which there are none then. */
+export function mergeTopK(block: TopKBlock, chunk: number): Program {
+  const threads = threadsFor(block.k);
   return {
     label: 'mergeTopK',
     bindings: [
+      ['best', 'read', 'vec2<u32>'],
       ['candidates', 'read', 'vec2<u32>'],
-      ['counts', 'write', 'u32'],
+      ['better', 'write', 'vec2<u32>'],
       ['bounds', 'write', 'u32'],
-      ...(among ? [['latents', 'read', 'i32'] as const] : []),
-      ['indices', 'write', 'i32'],
-      ['values', 'write', 'u32'],
+      ['counts', 'write', 'u32'],
     ],
-    uniforms: {
-      rows: ['u32', rows],
-      firstRow: ['u32', firstRow],
-      k: ['u32', k],
-      chunk: ['u32', chunk],
-      firstColumn: ['u32', firstColumn],
-    },
+    uniforms: { ...uniformsOf(block), chunk: ['u32', chunk] },
     threads,
     each: ['row', 'u.rows'],
-    collectives: { scan: true },
-    functions: `${ranks}
-var<workgroup> listed: u32;
-var<workgroup> largerBits: array<atomic<u32>, ${threads}>;
-var<workgroup> tiedBits: array<atomic<u32>, ${threads}>;
-var<workgroup> earlier: array<u32, ${threads}>;
-
-// The best so far, then the candidates.
-fn keyOf(row: u32, i: u32) -> u32 {
-  if (i < u.k) { return rank(values[(u.firstRow + row) * u.k + i]); }
-  return candidates[row * u.chunk + i - u.k].y;
-}
-${functions}`,
     body: `
-  if (thread == 0u) {
-    listed = counts[row];
-    counts[row] = 0u;
-  }
-  let count = workgroupUniformLoad(&listed);
-  if (count == 0u) { return; }
-  atomicStore(&largerBits[thread], 0u);
-  atomicStore(&tiedBits[thread], 0u);
-${search}
-  if (thread == 0u) { bounds[row] = kth; }
-
-  let out = (u.firstRow + row) * u.k;
-${orderedChoice(threads, { length: 'u.k', index: 'held[i]', hold: { declare: 'i32', load: 'indices[out + first + i]' } })}
-
-  for (var i = thread; i < count; i += ${threads}u) {
-    let candidate = candidates[row * u.chunk + i];
-    let bit = 1u << (candidate.x % 32u);
-    if (candidate.y > kth) { atomicOr(&largerBits[candidate.x / 32u], bit); }
-    if (candidate.y == kth) { atomicOr(&tiedBits[candidate.x / 32u], bit); }
-  }
-  workgroupBarrier();
-  let own = countOneBits(atomicLoad(&largerBits[thread])) + (countOneBits(atomicLoad(&tiedBits[thread])) << 16u);
-  earlier[thread] = scan(own, thread, lanes);
-  workgroupBarrier();
-  for (var i = thread; i < count; i += ${threads}u) {
-    let candidate = candidates[row * u.chunk + i];
-    let word = candidate.x / 32u;
-    let below = (1u << (candidate.x % 32u)) - 1u;
-    let larger = before.x + (earlier[word] & 0xffffu) + countOneBits(atomicLoad(&largerBits[word]) & below);
-    let tied = before.y + (earlier[word] >> 16u) + countOneBits(atomicLoad(&tiedBits[word]) & below);
-    if (candidate.y > kth || (candidate.y == kth && tied < ties)) {
-      let entry = out + larger + min(tied, ties);
-      let at = u.firstColumn + candidate.x;
-      indices[entry] = ${among ? 'latents[at]' : 'i32(at)'};
-      values[entry] = valueOf(candidate.y);
+  let base = row * u.k;
+  let listed = row * u.chunk;
+  let count = counts[row];
+  storageBarrier();
+  if (thread == 0u) { counts[row] = 0u; }
+  for (var i = thread; i < u.k + count; i += ${threads}u) {
+    var entry: vec2<u32>;
+    var place = 0u;
+    if (i < u.k) {
+      entry = best[base + i];
+      place = i;
+    } else {
+      entry = candidates[listed + i - u.k];
+      for (var j = 0u; j < u.k; j++) { place += u32(best[base + j].y >= entry.y); }
     }
+    for (var j = 0u; j < count; j++) {
+      let other = candidates[listed + j];
+      place += u32(other.y > entry.y || (other.y == entry.y && other.x < entry.x));
+    }
+    if (place < u.k) { better[base + place] = entry; }
+    if (place + 1u == u.k) { bounds[row] = entry.y; }
+  }`,
+  };
+}
+
+/** The best, ascending by latent, are the choice. `among`: their latents are places in a list of latents. */
+export function endTopK(block: TopKBlock, among: boolean): Program {
+  const threads = threadsFor(block.k);
+  return {
+    label: 'endTopK',
+    bindings: [
+      ['best', 'read', 'vec2<u32>'],
+      ...(among ? [['latents', 'read', 'u32'] as const] : []),
+      ['indices', 'write', 'u32'],
+      ['values', 'write', 'u32'],
+    ],
+    uniforms: uniformsOf(block),
+    threads,
+    each: ['row', 'u.rows'],
+    functions: ranks,
+    body: `
+  for (var i = thread; i < u.k; i += ${threads}u) {
+    let entry = best[row * u.k + i];
+    var place = (u.firstRow + row) * u.k;
+    for (var j = 0u; j < u.k; j++) { place += u32(best[row * u.k + j].x < entry.x); }
+    indices[place] = ${among ? 'latents[entry.x]' : 'entry.x'};
+    values[place] = valueOf(entry.y);
   }`,
   };
 }

@@ -1,7 +1,7 @@
 /** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
 import type { Program } from '../programs.ts';
 import { fires } from './fires.ts';
-import { orderedChoice, radixSelection, ranks } from './radixSelection.ts';
+import { ranks } from './ranks.ts';
 
 /** Threads that share a row, or a list. */
 const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
@@ -10,7 +10,9 @@ const run = 8;
 
 /**
  * The k largest of ReLU(z) a row, ties by lower latent, ascending; what is not finite ranks above every number and
- * comes out as NaN (`topKEncode` in fusedKernels.ts). `bounds`: the rank of each row's k-th is written as well.
+ * comes out as NaN (`topKEncode` in fusedKernels.ts). Radix selection: the bits of a positive float order as integers, so
+ * three passes over a long row, 11 + 11 + 9 bits, or four over a short one, find the k-th largest exactly for any k, and
+ * one more writes the choice in order. Zeros are not counted but inferred: half of all latents would meet in one counter.
  */
 export function topKSelect(size: {
   rows: number;
@@ -18,12 +20,16 @@ export function topKSelect(size: {
   k: number;
   firstRow: number;
   among: boolean;
-  bounds?: boolean;
 }): Program {
-  const { rows, candidates, k, firstRow, among, bounds = false } = size;
+  const { rows, candidates, k, firstRow, among } = size;
   const threads = threadsFor(candidates);
-  const { functions, search } = radixSelection(threads, 'u.candidates', candidates > 4096);
-  const index = among ? 'latents[first + i]' : 'i32(first + i)';
+  const digits = candidates > 4096 ? [11, 11, 9] : [8, 8, 8, 7];
+  const bins = 2 ** digits[0];
+  const each = bins / threads;
+  const shifts = digits.map((_, i) => 31 - digits.slice(0, i + 1).reduce((sum, bits) => sum + bits, 0));
+  const narrowings = shifts.map(
+    (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread, lanes);`,
+  );
   return {
     label: 'topKSelect',
     bindings: [
@@ -32,7 +38,6 @@ export function topKSelect(size: {
       ['rowStart', 'write', 'i32'],
       ['indices', 'write', 'i32'],
       ['values', 'write', 'u32'],
-      ...(bounds ? [['bounds', 'write', 'u32'] as const] : []),
     ],
     uniforms: {
       rows: ['u32', rows],
@@ -44,17 +49,92 @@ export function topKSelect(size: {
     each: ['row', 'u.rows'],
     collectives: { scan: true },
     functions: `${ranks}
-fn keyOf(row: u32, i: u32) -> u32 { return rank(z[row * u.candidates + i]); }
-${functions}`,
+var<workgroup> counters: array<atomic<u32>, ${bins}>;
+var<workgroup> bin: u32;
+var<workgroup> wanted: u32;
+
+// Narrows the range of the k-th largest by one digit: [prefix, prefix + 2^shift) after it.
+fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u32) {
+  for (var i = thread; i < ${bins}u; i += ${threads}u) { atomicStore(&counters[i], 0u); }
+  workgroupBarrier();
+  for (var i = thread; i < u.candidates; i += ${threads}u) {
+    let key = rank(z[base + i]);
+    if (key > 0u && (key >> above) == (prefix >> above)) {
+      atomicAdd(&counters[(key >> shift) & ((1u << (above - shift)) - 1u)], 1u);
+    }
+  }
+  workgroupBarrier();
+  // Thread 0 has the largest digits.
+  let first = ${bins - 1}u - thread * ${each}u;
+  var own = 0u;
+  for (var i = 0u; i < ${each}u; i++) { own += atomicLoad(&counters[first - i]); }
+  let larger = scan(own, thread, lanes);
+  let left = workgroupUniformLoad(&wanted);
+  if (larger < left && left <= larger + own) {
+    var seen = larger;
+    for (var i = 0u; i < ${each}u; i++) {
+      let count = atomicLoad(&counters[first - i]);
+      if (seen < left && left <= seen + count) {
+        bin = first - i;
+        wanted = left - seen;
+      }
+      seen += count;
+    }
+  }
+  workgroupBarrier();
+}`,
     body: `
-  let out = (u.firstRow + row) * u.k;
+  let base = row * u.candidates;
   if (thread == 0u) {
     if (u.firstRow + row == 0u) { rowStart[0] = 0; }
-    rowStart[u.firstRow + row + 1u] = i32(out + u.k);
+    rowStart[u.firstRow + row + 1u] = i32((u.firstRow + row + 1u) * u.k);
+    wanted = u.k;
   }
-${search}
-  ${bounds ? 'if (thread == 0u) { bounds[row] = kth; }' : ''}
-${orderedChoice(threads, { length: 'u.candidates', index })}`,
+  var kth = 0u;
+${narrowings[0]}
+  let positive = workgroupUniformLoad(&scanTotal);
+  if (positive < u.k) {
+    // Fewer than k fire: all of them, and the lowest of the others.
+    if (thread == 0u) { wanted = u.k - positive; }
+    workgroupBarrier();
+  } else {
+    kth = workgroupUniformLoad(&bin) << ${31 - digits[0]}u;
+${narrowings
+  .slice(1)
+  .map((call, i) => `  ${call}\n    kth |= workgroupUniformLoad(&bin) << ${shifts[i + 1]}u;`)
+  .join('\n')}
+  }
+  let ties = workgroupUniformLoad(&wanted);
+
+  // Larger ones counted in the low half, ties in the high half.
+  var before = vec2<u32>(0u);
+  for (var start = 0u; start < u.candidates; start += ${threads * run}u) {
+    var own = 0u;
+    var keys: array<u32, ${run}>;
+    let first = start + thread * ${run}u;
+    for (var i = 0u; i < ${run}u; i++) {
+      if (first + i < u.candidates) {
+        keys[i] = rank(z[base + first + i]);
+        own += select(select(0u, 0x10000u, keys[i] == kth), 1u, keys[i] > kth);
+      }
+    }
+    let packed = scan(own, thread, lanes);
+    var at = before + vec2<u32>(packed & 0xffffu, packed >> 16u);
+    for (var i = 0u; i < ${run}u; i++) {
+      if (first + i < u.candidates) {
+        let larger = keys[i] > kth;
+        let tie = keys[i] == kth;
+        if (larger || (tie && at.y < ties)) {
+          let entry = (u.firstRow + row) * u.k + at.x + min(at.y, ties);
+          indices[entry] = ${among ? 'latents[first + i]' : 'i32(first + i)'};
+          values[entry] = valueOf(keys[i]);
+        }
+        at += vec2<u32>(u32(larger), u32(tie));
+      }
+    }
+    let total = workgroupUniformLoad(&scanTotal);
+    before += vec2<u32>(total & 0xffffu, total >> 16u);
+  }`,
   };
 }
 
