@@ -16,7 +16,7 @@ import { prefixSums, thresholdCount, thresholdFill, topKSelect } from './kernels
 import { decode, dots } from './kernels/sparse.ts';
 import type { Products } from './matMul.ts';
 import type { Programs } from './programs.ts';
-import { eachRowBlock, type RowBlock } from './rowBlocks.ts';
+import { type RowBlock, rowBlocks, rowsOf } from './rowBlocks.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
@@ -55,7 +55,7 @@ export function webgpuFusedKernels(
   function eachBlock(x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: RowBlock) => void): void {
     const size = Math.max(1, Math.floor(mostBytes() / (4 * encoder.wEnc.shape[0])));
     const preActivations = products.preActivations(encoder);
-    eachRowBlock(x, size, (part, block) => visit(preActivations(part), block));
+    for (const block of rowBlocks(x.shape[0], size)) visit(preActivations(rowsOf(x, block)), block);
   }
   const chunkOf = (rows: number, candidates: number, k: number) => {
     if (forcedChunk === undefined) return topKChunk(rows, candidates, k);

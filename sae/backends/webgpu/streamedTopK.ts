@@ -2,13 +2,10 @@
  * `topKEncode` without the matrix of pre-activations: chunk after chunk of the latents, of which only the first one's exist
  * in memory (kernels/candidates.ts). Nothing is approximate, and the bits are those of a choice from the whole matrix.
  *
- * Why: choosing from the matrix writes 4 bytes for each row and latent and reads them four times (five, of few latents); the
- * product spends 2·d operations on them. Streamed, this is true of the first chunk alone. After n latents, 1/n of the
- * next one's pre-activations is expected among each row's k best for each of the k, so k·ln(latents / chunk) more become
- * candidates, 8 bytes each. At 4,096 rows, 24,576 latents and k = 32 that is 2.0 GB of traffic against some 0.2.
- *
- * Not measured on a GPU. The software drivers, whose memory is the processor's cache, see no difference beyond
- * what a run varies by; see docs of `topKChunk`.
+ * Why: choosing from the matrix writes 4 bytes for each row and latent and reads them four times, in the time of 2·d
+ * operations. Streamed, that is true of the first chunk alone. Of a latent that follows n others, k/n of the rows' pre-activations
+ * are expected to be among the k best, so a row has k·ln(latents / chunk) candidates in all, of 8 bytes each. At 4,096 rows,
+ * 24,576 latents and k = 32 that makes 0.2 GB of traffic where it was 2.0, by count; on a GPU it has not been measured.
  */
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { Tensor, Tensor1D, Tensor2D } from '../../tensor/tf.ts';
@@ -17,7 +14,7 @@ import { beginTopK, endTopK, listCandidates, mergeTopK } from './kernels/candida
 import { topKSelect } from './kernels/select.ts';
 import type { Products } from './matMul.ts';
 import type { Program, Programs } from './programs.ts';
-import { eachRowBlock } from './rowBlocks.ts';
+import { rowBlocks, rowsOf } from './rowBlocks.ts';
 
 /** Pre-activations that one product makes, at least: a thousand workgroups of it, what the largest GPUs run at once. */
 const chunkResults = 2 ** 22;
@@ -61,9 +58,9 @@ export function streamTopK(
   const z = integers(size, chunk, 2);
   const [bounds, counts] = [integers(size), integers(size)];
   let [best, better] = [integers(size, k, 2), integers(size, k, 2)];
-  eachRowBlock(x, size, (part, rows) => {
+  for (const rows of rowBlocks(x.shape[0], size)) {
     const block = { ...rows, k };
-    const stored = operands(part);
+    const stored = operands(rowsOf(x, rows));
     const run = (program: Program, ...tensors: Tensor[]) => programs.run(program, tensors, rows.rows);
     products.encode(stored, { first: 0, count: chunk }, [z]);
     run(topKSelect({ ...block, candidates: chunk, among: false }), z, rowStart, indices, values);
@@ -75,5 +72,5 @@ export function streamTopK(
       [best, better] = [better, best];
     }
     run(endTopK(block, names !== null), best, ...(names ? [names] : []), indices, values);
-  });
+  }
 }
