@@ -122,7 +122,10 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     const backend = tf.backend() as DeviceBackend;
     if (!(await hasOrderedSubgroups(backend.device))) return;
     const programs = new Programs(backend, { subgroups: false });
-    throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs), 2048);
+    throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs), {
+      blockBytes: 2048,
+      topKChunk: 64,
+    });
   });
 
   describe('topKEncode', () => {

@@ -16,6 +16,8 @@ import { topKSelect } from './kernels/select.ts';
 import { decode, dots } from './kernels/sparse.ts';
 import type { Products } from './matMul.ts';
 import type { Programs } from './programs.ts';
+import { type RowBlock, rowBlocks, rowsOf } from './rowBlocks.ts';
+import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import { ThresholdSelect } from './thresholdSelect.ts';
@@ -23,36 +25,38 @@ import { ThresholdSelect } from './thresholdSelect.ts';
 /** Pre-activations of a block of rows exist at once, bytes. */
 const selectionBytes = 2 ** 28;
 
-/** `blockBytes`: of the pre-activations of a block of rows, whatever the device could hold. */
+/** What tests set; left out, the device and the sizes at hand decide. */
+export interface SelectionOptions {
+  /** Of the pre-activations of a block of rows, whatever the device could hold. */
+  readonly blockBytes?: number;
+  /** Latents of a chunk of a streamed choice, see streamTopK; null: never streamed. */
+  readonly topKChunk?: number | null;
+}
+
 export function webgpuFusedKernels(
   backend: DeviceBackend,
   programs: Programs,
   products: Products,
-  blockBytes = selectionBytes,
+  { blockBytes = selectionBytes, topKChunk: forcedChunk }: SelectionOptions = {},
 ): FusedKernels {
   const sums = new DeviceSums(backend, programs);
   const update = new DictionaryUpdate(backend, programs, sums);
   const floats = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'float32') as T;
   const integers = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'int32') as T;
 
+  const mostBytes = () => Math.min(blockBytes, backend.bufferManager.largest);
+
   /** Visits the pre-activations of blocks of rows that fit a binding, first to last; their z belongs to the visitor. */
-  function eachBlock(
-    x: Tensor2D,
-    encoder: Encoder,
-    visit: (z: Tensor2D, block: { rows: number; firstRow: number }) => void,
-  ): void {
-    const [all, d] = x.shape;
-    const [latents] = encoder.wEnc.shape;
-    const most = Math.min(blockBytes, backend.bufferManager.largest);
-    const size = Math.max(1, Math.floor(most / (4 * latents)));
+  function eachBlock(x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: RowBlock) => void): void {
+    const size = Math.max(1, Math.floor(mostBytes() / (4 * encoder.wEnc.shape[0])));
     const preActivations = products.preActivations(encoder);
-    for (let firstRow = 0; firstRow < all; firstRow += size) {
-      const rows = Math.min(size, all - firstRow);
-      const part = rows === all ? x : tf.slice(x, [firstRow, 0], [rows, d]);
-      visit(preActivations(part), { rows, firstRow });
-    }
+    for (const block of rowBlocks(x.shape[0], size)) visit(preActivations(rowsOf(x, block)), block);
   }
   const thresholds = new ThresholdSelect(backend, programs, eachBlock);
+  const chunkOf = (rows: number, candidates: number, k: number) => {
+    if (forcedChunk === undefined) return topKChunk(rows, candidates, k);
+    return forcedChunk !== null && forcedChunk < candidates && k <= forcedChunk ? forcedChunk : null;
+  };
   const noneListed = (entries: SparseEntries) => entries.indices.shape[0] === 0;
 
   return {
@@ -80,6 +84,12 @@ export function webgpuFusedKernels(
         const rowStart = integers<Tensor1D>(rows + 1);
         const indices = integers<Tensor1D>(rows * k);
         const values = floats<Tensor1D>(rows * k);
+        const chunk = chunkOf(rows, candidates, k);
+        if (chunk !== null) {
+          const request = { x, encoder: from, k, names: chosen, chosen: { rowStart, indices, values } };
+          streamTopK({ backend, programs, products }, request, { chunk, bytes: mostBytes() });
+          return { rowStart, indices, values };
+        }
         eachBlock(x, from, (z, block) => {
           const program = topKSelect({ ...block, candidates, k, among: chosen !== null });
           programs.run(program, [z, ...(chosen ? [chosen] : []), rowStart, indices, values], block.rows);

@@ -6,6 +6,10 @@ import { Random } from '../../tensor/random.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
+import type { DeviceBackend } from './deviceBackend.ts';
+import { webgpuFusedKernels } from './fused.ts';
+import { Products } from './matMul.ts';
+import { Programs } from './programs.ts';
 import { trainUntil } from '../../training/smallRuns.ts';
 
 const adapter = await adapterForTests('shader-f16');
@@ -71,6 +75,20 @@ describe.skipIf(!adapter.found)(`halves on ${adapter.description}`, () => {
     const halves = rectified(input, encoder);
     await startBackend('webgpu');
     expect(halves).toEqual(rectified(input, encoder));
+  });
+
+  test('a choice streamed by chunks of latents has the bits of one from the whole matrix', () => {
+    const random = Random.fromSeed(8);
+    const { input, encoder } = operands(20, 331, 21, (size) => random.normals(size));
+    const backend = tf.backend() as DeviceBackend;
+    const programs = new Programs(backend, { subgroups: false });
+    const products = new Products(backend, programs, 'f16');
+    const streaming = webgpuFusedKernels(backend, programs, products, { topKChunk: 64 });
+    const [whole, streamed] = [fusedKernels(), streaming].map((kernels) => {
+      const { indices, values } = kernels.topKEncode(input, encoder, 9);
+      return { indices: indices.dataSync(), values: values.dataSync() };
+    });
+    expect(streamed).toEqual(whole);
   });
 
   test('NaN and infinities stay what no number is; what is too large becomes the largest', () => {

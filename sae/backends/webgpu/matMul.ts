@@ -6,12 +6,30 @@ import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf } from '../../te
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { toHalf, toHalfGroups } from './kernels/half.ts';
-import { product, productGroups, type ProductSize, productSplits } from './kernels/product.ts';
+import {
+  type Destination,
+  product,
+  productGroups,
+  type ProductSize,
+  productSplits,
+} from './kernels/product.ts';
 import { joinColumns } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 
 /** How the encoder's product finds its operands in memory. */
 export type Storage = 'f32' | 'f16';
+
+/** What the encoder's product reads. */
+export interface EncoderOperands {
+  readonly x: Tensor;
+  readonly w: Tensor;
+  readonly bias: Tensor1D;
+  readonly centre: Tensor1D | null;
+  readonly rows: number;
+  readonly d: number;
+  /** x and W lie in memory in 16 bits, x centred. */
+  readonly half: boolean;
+}
 
 /** Operands [batch, rows, depth] and [batch, depth, columns], or transposed; a batch of one goes with any other. */
 export class Products {
@@ -26,15 +44,31 @@ export class Products {
     this.storage = storage;
   }
 
-  /**
-   * (x − centre)·Wᵀ + b [rows, latents], for any number of blocks of rows: W is brought into the form it is stored in
-   * once. A scope around owns that form.
-   */
-  preActivations({ wEnc, bEnc, centre }: Encoder): (x: Tensor2D) => Tensor2D {
-    if (this.storage === 'f32') return (x) => this.#encode(x, wEnc, bEnc, centre);
-    const w = this.#halves(wEnc, null);
+  /** (x − centre)·Wᵀ + b [rows, latents], for any number of blocks of rows. A scope around owns W as it is stored. */
+  preActivations(encoder: Encoder): (x: Tensor2D) => Tensor2D {
+    const operands = this.encoderOperands(encoder);
     return (x) =>
-      tf.tidy(() => this.#encode(this.#halves(x, centre), w, bEnc, null, [x.shape[0], ...wEnc.shape]));
+      tf.tidy(() => {
+        const [rows, latents] = [x.shape[0], encoder.wEnc.shape[0]];
+        const z = this.#backend.scratch([rows, latents], 'float32') as Tensor2D;
+        this.encode(operands(x), { first: 0, count: latents }, [z]);
+        return z;
+      });
+  }
+
+  /**
+   * Operands of that product in the form they are stored in, W once for any number of blocks of rows. A scope around owns
+   * what was made.
+   */
+  encoderOperands({ wEnc, bEnc, centre }: Encoder): (x: Tensor2D) => EncoderOperands {
+    const d = wEnc.shape[1];
+    if (this.storage === 'f32')
+      return (x) => ({ x, w: wEnc, bias: bEnc, centre, rows: x.shape[0], d, half: false });
+    const w = this.#halves(wEnc, null);
+    return (x) => {
+      const halves = this.#halves(x, centre);
+      return { x: halves, w, bias: bEnc, centre: null, rows: x.shape[0], d, half: true };
+    };
   }
 
   /** x − centre in 16 bits, two numbers an element. */
@@ -46,32 +80,28 @@ export class Products {
     return halves;
   }
 
-  /** `sizes`: rows, latents and d of operands in 16 bits. */
-  #encode(
-    x: Tensor,
-    wEnc: Tensor,
-    bEnc: Tensor1D,
-    centre: Tensor1D | null,
-    sizes?: [number, number, number],
-  ): Tensor2D {
-    const [rows, columns, depth] = sizes ?? [x.shape[0], wEnc.shape[0], x.shape[1] ?? 0];
-    const size = {
+  /** The product for some of the latents, into z [rows, count], or what another destination binds. */
+  encode(
+    { x, w, bias, centre, rows, d, half }: EncoderOperands,
+    { first, count }: { first: number; count: number },
+    into: readonly Tensor[],
+    destination?: Destination,
+  ): void {
+    const size: ProductSize = {
       batch: 1,
       rows,
-      columns,
-      depth,
+      columns: count,
+      columnsBefore: first,
+      depth: d,
       a: { transposed: false, shared: false },
       b: { transposed: true, shared: false },
+      centred: centre !== null,
+      biased: true,
+      splits: 1,
+      half,
     };
-    const half = sizes !== undefined;
-    const program = { ...size, centred: centre !== null, biased: true, splits: 1, half };
-    const z = this.#backend.scratch([rows, columns], 'float32') as Tensor2D;
-    this.#programs.run(
-      product(program),
-      [x, wEnc, z, ...(centre ? [centre] : []), bEnc],
-      productGroups(program),
-    );
-    return z;
+    const operands = [x, w, ...into, ...(centre ? [centre] : []), bias];
+    this.#programs.run(product(size, destination), operands, productGroups(size));
   }
 
   matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, bias: Tensor | null): Tensor {

@@ -10,6 +10,7 @@ import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.t
 import type { DeviceBackend } from './deviceBackend.ts';
 import { countedStarts, thresholdCount, thresholdFill } from './kernels/select.ts';
 import type { Programs } from './programs.ts';
+import type { RowBlock } from './rowBlocks.ts';
 
 /**
  * Above this share of listed latents the matrix is used instead of the list. Not measured on a GPU: a matrix product
@@ -23,8 +24,11 @@ const certain = 2;
 const entryBytes = 16;
 
 /** Calls `visit` for the pre-activations of each block of rows, first to last; they belong to the visitor. */
-export type EachBlock = (x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: Block) => void) => void;
-type Block = { rows: number; firstRow: number };
+export type EachBlock = (
+  x: Tensor2D,
+  encoder: Encoder,
+  visit: (z: Tensor2D, block: RowBlock) => void,
+) => void;
 
 /** The form, and the numbers of entries for which it is the right one; a list has room for `most`. */
 interface Form extends Omit<Listed, 'count'> {
@@ -48,7 +52,7 @@ export class ThresholdSelect {
     const programs = this.#programs;
     const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
     const { blocks, lower, rowStart, total } = tf.tidy(() => {
-      const blocks: { z: Tensor2D; block: Block }[] = [];
+      const blocks: { z: Tensor2D; block: RowBlock }[] = [];
       const lower = threshold
         ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
         : (tf.zeros([latents]) as Tensor1D);

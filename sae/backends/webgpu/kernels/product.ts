@@ -1,4 +1,4 @@
-import type { Program } from '../programs.ts';
+import type { Binding, Program } from '../programs.ts';
 
 /** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
 const tile = 64;
@@ -19,32 +19,67 @@ export interface ProductSize {
   centred: boolean;
   /** Add a vector [columns] to each row of the result; there must be no splits. */
   biased: boolean;
+  /** How many columns of b, which must be transposed, and of the vector come before those multiplied. */
+  columnsBefore?: number;
   /** Both operands lie in memory in 16 bits; sums are made in 32 all the same. Rows as in `toHalf`. */
   half?: boolean;
   /** Parts of the depth, summed apart: c is [batch, splits, rows, columns]. */
   splits: number;
 }
 
+/** What becomes of results: where they go, in place of c. */
+export interface Destination {
+  /** Of the kernel. */
+  readonly label: string;
+  readonly bindings: readonly Binding[];
+  readonly uniforms: Program['uniforms'];
+  readonly functions: string;
+  /** WGSL, for each `row` of a thread, and for each `result`, which belongs there and to `column`. */
+  readonly row: string;
+  readonly store: string;
+}
+
+const matrix: Destination = {
+  label: 'product',
+  bindings: [['c', 'write', 'f32']],
+  uniforms: {},
+  functions: '',
+  row: 'let to = which * u.rows * u.columns + row * u.columns;',
+  store: 'c[to + column] = result;',
+};
+
 /**
- * c [rows, columns] = (a − centre)·b + bias. Where rows in memory are multiples of 4 long, four numbers are read at a
+ * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or what another destination binds), centre, bias. Where rows in memory are multiples of 4 long, four numbers are read at a
  * time.
  *
  * Blocked twice: 64 × 64 results a workgroup, from operands in workgroup memory (8 KB), and 8 × 8 results a thread, in
  * registers, so that 16 numbers read feed 64 multiplications.
  */
-export function product(size: ProductSize): Program {
-  const { batch, rows, columns, depth, a, b, centred, biased, splits, half = false } = size;
+export function product(size: ProductSize, to = matrix): Program {
+  const {
+    batch,
+    rows,
+    columns,
+    depth,
+    a,
+    b,
+    centred,
+    biased,
+    splits,
+    half = false,
+    columnsBefore = 0,
+  } = size;
   const wideA = (a.transposed ? rows : depth) % 4 === 0;
   const wideB = (b.transposed ? depth : columns) % 4 === 0;
   const number = half ? 'f16' : 'f32';
   const element = (wide: boolean) => (wide ? `vec4<${number}>` : number);
   return {
-    label: half ? 'productOfHalves' : 'product',
+    label: half ? `${to.label}OfHalves` : to.label,
     half,
     bindings: [
       ['a', 'read', element(wideA)],
       ['b', 'read', element(wideB)],
-      ['c', 'write', 'f32'],
+      ...to.bindings,
       ...(centred ? [['centre', 'read', element(wideA)] as const] : []),
       ...(biased ? [['bias', 'read', 'f32'] as const] : []),
     ],
@@ -57,6 +92,8 @@ export function product(size: ProductSize): Program {
       part: ['u32', splitDepth(depth, splits)],
       strideA: ['u32', a.shared ? 0 : rows * depth],
       strideB: ['u32', b.shared ? 0 : columns * depth],
+      columnsBefore: ['u32', columnsBefore],
+      ...to.uniforms,
     },
     threads: 64,
     functions: `
@@ -64,7 +101,8 @@ var<workgroup> left: array<vec4<f32>, ${(slice * tile) / 4}>;
 var<workgroup> right: array<vec4<f32>, ${(slice * tile) / 4}>;
 
 ${block('a', 'u.rows', { transposed: a.transposed, wide: wideA, centred })}
-${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: false })}`,
+${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: false })}
+${to.functions}`,
     body: `
   let local = vec2<u32>(thread % 8u, thread / 8u);
   let across = (u.columns + ${tile - 1}u) / ${tile}u;
@@ -75,7 +113,7 @@ ${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: fal
   let firstRow = (index % tiles / across) * ${tile}u;
   let firstColumn = (index % across) * ${tile}u;
   let baseA = which / u.splits * u.strideA;
-  let baseB = which / u.splits * u.strideB;
+  let baseB = which / u.splits * u.strideB + u.columnsBefore * u.depth;
   let begin = which % u.splits * u.part;
   let end = min(begin + u.part, u.depth);
   // Each thread brings four rows of both operands, four numbers deep.
@@ -97,16 +135,17 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
     }
     workgroupBarrier();
   }
-  let base = which * u.rows * u.columns;
-  let column = firstColumn + local.x * 8u;
-  let row = firstRow + local.y * 8u;
   var sums = array<vec4<f32>, 16>(${accumulators((name) => `${name},`)});
   for (var i = 0u; i < 16u; i++) {
-    let at = row + i / 2u;
-    if (at < u.rows) {
+    let row = firstRow + local.y * 8u + i / 2u;
+    if (row < u.rows) {
+      ${to.row}
       for (var j = 0u; j < 4u; j++) {
-        let to = column + i % 2u * 4u + j;
-        if (to < u.columns) { c[base + at * u.columns + to] = sums[i][j] ${biased ? '+ bias[to]' : ''}; }
+        let column = firstColumn + local.x * 8u + i % 2u * 4u + j;
+        if (column < u.columns) {
+          let result = sums[i][j] ${biased ? '+ bias[u.columnsBefore + column]' : ''};
+          ${to.store}
+        }
       }
     }
   }`,

@@ -1,6 +1,7 @@
 /** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
 import type { Program } from '../programs.ts';
 import { fires } from './fires.ts';
+import { ranks } from './ranks.ts';
 
 /** Threads that share a row, or a list. */
 const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
@@ -47,16 +48,10 @@ export function topKSelect(size: {
     threads,
     each: ['row', 'u.rows'],
     collectives: { scan: true },
-    functions: `
+    functions: `${ranks}
 var<workgroup> counters: array<atomic<u32>, ${bins}>;
 var<workgroup> bin: u32;
 var<workgroup> wanted: u32;
-
-const notFinite = 0x7f800000u;
-fn rank(bits: u32) -> u32 {
-  if ((bits & notFinite) == notFinite) { return select(notFinite, 0u, bits == 0xff800000u); }
-  return select(bits, 0u, (bits >> 31u) == 1u);
-}
 
 // Narrows the range of the k-th largest by one digit: [prefix, prefix + 2^shift) after it.
 fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u32) {
@@ -132,7 +127,7 @@ ${narrowings
         if (larger || (tie && at.y < ties)) {
           let entry = (u.firstRow + row) * u.k + at.x + min(at.y, ties);
           indices[entry] = ${among ? 'latents[first + i]' : 'i32(first + i)'};
-          values[entry] = select(keys[i], 0x7fc00000u, keys[i] == notFinite);
+          values[entry] = valueOf(keys[i]);
         }
         at += vec2<u32>(u32(larger), u32(tie));
       }
