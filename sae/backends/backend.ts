@@ -16,7 +16,10 @@ export interface BackendOptions {
   screening?: boolean;
   /** `native`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
-  /** `webgpu`: how the encoder's product finds its operands in memory; sums are made in 32 bits. `f32` by default. */
+  /**
+   * `webgpu`: how a training step finds in memory what it reads many times (both matrices, the batch, the errors); sums
+   * are made in 32 bits, and parameters and moments stay in them. `f32` by default.
+   */
   storage?: 'f32' | 'f16';
   /** `webgpu`: refuse an adapter that is only software. Off by default. */
   hardwareOnly?: boolean;

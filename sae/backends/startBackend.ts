@@ -22,7 +22,7 @@ export interface StartedBackend {
   detail: string;
   /** Why this one: asked for by name, or what `auto` found. */
   reason: string;
-  /** Of the encoder's operands, where it isn't f32. */
+  /** Of what a training step reads many times, where it isn't f32. */
   storage?: 'f16';
 }
 

@@ -107,7 +107,7 @@ export const environmentSchema = z.strictObject({
   cpu: z.string(),
   backend: z.string(),
   threads: z.int().positive(),
-  /** Of the encoder's operands, where it isn't f32. */
+  /** Of what a training step reads many times, where it isn't f32. */
   storage: z.literal('f16').optional(),
 });
 export type Environment = z.infer<typeof environmentSchema>;

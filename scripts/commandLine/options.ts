@@ -23,7 +23,7 @@ export function withScreeningOption(command: Command): Command {
 export function withStorageOption(command: Command): Command {
   return command.option(
     '--storage <format>',
-    "webgpu: f16 halves the bytes of the encoder's product, where the GPU has shader-f16; pre-activations round to 11 bits of their operands, sums and everything else stay in f32",
+    'webgpu: f16 halves the bytes of what a training step reads many times (both matrices, batch, errors), from copies rounded to 11 bits, where the GPU has shader-f16; parameters, optimiser, sums, checkpoints and steps without lists stay in f32',
     oneOf(['f32', 'f16']),
     'f32' as const,
   );

@@ -72,6 +72,10 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   clear(tensor: Tf.TensorInfo): void;
   /** Copies 4-byte elements from the start of `from` to `to`, in the order of commands. */
   copyInto(from: Tf.TensorInfo, to: Tf.TensorInfo, offset: number, count: number): void;
+  /** To be called by whoever changes a tensor's contents in place. */
+  changed(tensor: Tf.TensorInfo): void;
+  /** Calls `listener` for every tensor whose contents change in place, and for every one whose memory is given up. */
+  onChange(listener: (dataId: DataId) => void): void;
   /** Records one dispatch. */
   record(label: string, encode: (pass: GPUComputePassEncoder) => void): void;
   /**
@@ -99,6 +103,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
   class Backend extends Base implements DeviceBackend {
     #timer: KernelTimer | null = null;
     #onDevice = false;
+    readonly #listeners: ((dataId: DataId) => void)[] = [];
 
     constructor() {
       super(device, gpu.info);
@@ -157,13 +162,29 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     clear(tensor: Tf.TensorInfo): void {
       const buffer = this.bufferOf(tensor);
       this.hold([tensor]);
+      this.changed(tensor);
       this.#encoder().clearBuffer(buffer);
     }
 
     copyInto(from: Tf.TensorInfo, to: Tf.TensorInfo, offset: number, count: number): void {
       const [source, target] = [this.bufferOf(from), this.bufferOf(to)];
       this.hold([from, to]);
+      this.changed(to);
       this.#encoder().copyBufferToBuffer(source, 0, target, offset * 4, count * 4);
+    }
+
+    changed({ dataId }: Tf.TensorInfo): void {
+      for (const listener of this.#listeners) listener(dataId);
+    }
+
+    onChange(listener: (dataId: DataId) => void): void {
+      this.#listeners.push(listener);
+    }
+
+    override disposeData(dataId: DataId, force?: boolean): boolean {
+      const gone = super.disposeData(dataId, force);
+      if (gone) for (const listener of this.#listeners) listener(dataId);
+      return gone;
     }
 
     record(label: string, encode: (pass: GPUComputePassEncoder) => void): void {

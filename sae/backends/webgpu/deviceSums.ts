@@ -1,5 +1,6 @@
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
+import { inFull, type Stored } from './halfCopies.ts';
 import { blocksOf, columnSums, joinColumns, rowSquares, total } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 
@@ -30,7 +31,7 @@ export class DeviceSums {
     return tf.tidy(() => {
       const [rows, d] = x.shape;
       const mean = this.#backend.scratch([d], 'float32') as Tensor1D;
-      const { sums, blocks } = this.columns(x, null);
+      const { sums, blocks } = this.columns(inFull(x), null);
       const join = joinColumns({ d, blocks, factor: 1 / rows });
       this.#programs.run(join, [sums, mean], Math.ceil(d / 64));
       return this.total(this.#rowSquares(x, mean));
@@ -38,12 +39,12 @@ export class DeviceSums {
   }
 
   /** Σ over the rows of each block, [blocks, d]; rows are weighted if there are weights. */
-  columns(x: Tensor2D, weights: Tensor | null): { sums: Tensor2D; blocks: number } {
-    const [rows, d] = x.shape;
+  columns({ tensor, storage, shape }: Stored, weights: Tensor | null): { sums: Tensor2D; blocks: number } {
+    const [rows, d] = shape;
     const blocks = blocksOf(rows);
     const sums = this.#backend.scratch([blocks, d], 'float32') as Tensor2D;
-    const program = columnSums({ rows, d, weighted: weights !== null });
-    this.#programs.run(program, [x, sums, ...(weights ? [weights] : [])], [blocks, 1]);
+    const program = columnSums({ rows, d, storage, weighted: weights !== null });
+    this.#programs.run(program, [tensor, sums, ...(weights ? [weights] : [])], [blocks, 1]);
     return { sums, blocks };
   }
 

@@ -12,9 +12,10 @@ import type {
 } from '../../ops/fusedKernels.ts';
 import { referenceGradients } from '../../ops/referenceUpdate.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
-import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf, type Variable } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import type { DeviceSums } from './deviceSums.ts';
+import { type HalfCopies, inFull, type StoredErrors } from './halfCopies.ts';
 import { vectorUpdate } from './kernels/adam.ts';
 import { countBits, fillList, latentSums, markBits } from './kernels/byLatent.ts';
 import { gate } from './kernels/gate.ts';
@@ -38,6 +39,7 @@ interface Regrouped {
   list: Tensor;
   /** The first row of the second term in the list. */
   secondRows: number;
+  errors: StoredErrors;
   /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
   sums: Tensor;
   /** [d] */
@@ -48,11 +50,13 @@ export class DictionaryUpdate {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
   readonly #sums: DeviceSums;
+  readonly #copies: HalfCopies;
 
-  constructor(backend: DeviceBackend, programs: Programs, sums: DeviceSums) {
+  constructor(backend: DeviceBackend, programs: Programs, sums: DeviceSums, copies: HalfCopies) {
     this.#backend = backend;
     this.#programs = programs;
     this.#sums = sums;
+    this.#copies = copies;
   }
 
   gradients(request: GradientRequest): DictionaryTensors {
@@ -96,10 +100,13 @@ export class DictionaryUpdate {
       this.#decoderRows(request, regrouped, { kind: 'norm', offset: latents }, [squares]);
     });
     const groups = this.#groups(request);
-    const step: Purpose = { kind: 'adam', adam };
     const decided = { ...regrouped, groups: groups(latents) };
-    this.#encoderRows(request, decided, step, operands(parameters, moments, 'wEnc', clip));
-    this.#decoderRows(request, decided, step, operands(parameters, moments, 'wDec', clip));
+    this.#matrix('wEnc', request, moments, { adam, clip }, (...step) =>
+      this.#encoderRows(request, decided, ...step),
+    );
+    this.#matrix('wDec', request, moments, { adam, clip }, (...step) =>
+      this.#decoderRows(request, decided, ...step),
+    );
     const vector = (
       name: 'bEnc' | 'bDec' | 'logThreshold',
       gradient: Tensor,
@@ -133,16 +140,35 @@ export class DictionaryUpdate {
     for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const) {
       const gradient = gradients[name];
       if (!gradient) continue;
-      const rest = [gradient, ...operands(parameters, moments, name, clip)];
       if (name === 'wDec') {
-        const size = { latents, d, secondRows: 0 };
-        this.#programs.run(rowUpdate(size, { kind: 'given' }, { kind: 'adam', adam }), rest, groups(latents));
+        this.#matrix(name, request, moments, { adam, clip }, (purpose, rest) => {
+          const program = rowUpdate({ latents, d, secondRows: 0 }, { kind: 'given' }, purpose);
+          this.#programs.run(program, [gradient, ...rest], groups(latents));
+        });
       } else {
         const length = gradient.size;
-        this.#programs.run(vectorUpdate({ length, offset: 0 }, adam), rest, groups(Math.ceil(length / 64)));
+        const program = vectorUpdate({ length, offset: 0 }, adam);
+        const rest = operands(parameters, moments, name, clip);
+        this.#programs.run(program, [gradient, ...rest], groups(Math.ceil(length / 64)));
       }
       gradient.dispose();
     }
+  }
+
+  /** The step of a matrix and of its copy in 16 bits, by a kernel that makes `purpose` of rows and `rest`. */
+  #matrix(
+    name: 'wEnc' | 'wDec',
+    { parameters }: GradientRequest,
+    moments: Moments,
+    { adam, clip }: { adam: AdamSettings; clip: Tensor | null },
+    run: (purpose: Purpose, rest: readonly Tf.TensorInfo[]) => void,
+  ): void {
+    this.#copies.rewrite(parameters[name] as Tensor2D, (copy) =>
+      run({ kind: 'adam', adam, copied: copy.length > 0 }, [
+        ...operands(parameters, moments, name, clip),
+        ...copy,
+      ]),
+    );
   }
 
   /**
@@ -181,28 +207,43 @@ export class DictionaryUpdate {
     return clip;
   }
 
-  #encoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
+  #encoderRows(
+    request: GradientRequest,
+    by: Regrouped,
+    purpose: Purpose,
+    rest: readonly Tf.TensorInfo[],
+  ): void {
     const { latents, d } = sizes(request);
-    const { x, parameters, subtractsDecoderBias } = request;
-    const source: Source = { kind: 'encoder', centred: subtractsDecoderBias };
+    const { parameters, subtractsDecoderBias } = request;
+    const x = this.#copies.stored(request.x, subtractsDecoderBias ? (parameters.bDec as Tensor1D) : null);
+    const source: Source = { kind: 'encoder', centred: x.centre !== null, storage: x.storage };
     const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
-    const centre = subtractsDecoderBias ? [parameters.bDec] : [];
-    this.#programs.run(program, [by.start, by.list, x, ...centre, ...rest], by.groups);
+    const centre = x.centre ? [x.centre] : [];
+    this.#programs.run(program, [by.start, by.list, x.tensor, ...centre, ...rest], by.groups);
   }
 
-  #decoderRows(request: GradientRequest, by: Regrouped, purpose: Purpose, rest: readonly Tensor[]): void {
+  #decoderRows(
+    request: GradientRequest,
+    by: Regrouped,
+    purpose: Purpose,
+    rest: readonly Tf.TensorInfo[],
+  ): void {
     const { latents, d } = sizes(request);
-    const { main, auxiliary, l1, parameters } = request;
+    const { main, l1, parameters } = request;
+    const { errors } = by;
     // The list's coefficients carry the term's scale.
     const source: Source = {
       kind: 'decoder',
-      auxiliary: auxiliary !== null,
+      errors: errors.kind,
       l1: l1 === 0 ? 0 : l1 / plain(main.scale),
     };
-    const program = rowUpdate({ latents, d, secondRows: by.secondRows }, source, purpose);
-    const errors = [main.error, ...(auxiliary ? [auxiliary.error] : [])];
+    const size = { latents, d, secondRows: by.secondRows, errorRows: errors.rows };
     const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
-    this.#programs.run(program, [by.start, by.list, ...errors, ...row, ...rest], by.groups);
+    this.#programs.run(
+      rowUpdate(size, source, purpose),
+      [by.start, by.list, ...errors.tensors, ...row, ...rest],
+      by.groups,
+    );
   }
 
   #regroup(request: GradientRequest): Regrouped {
@@ -238,8 +279,10 @@ export class DictionaryUpdate {
       [start, list, sums, ...(jump ? [table] : [])],
       latents,
     );
-    const error = this.#sums.columns(main.error, null);
-    const through = subtractsDecoderBias ? this.#sums.columns(parameters.wEnc as Tensor2D, sums) : null;
+    const error = this.#sums.columns(inFull(main.error), null);
+    const through = subtractsDecoderBias
+      ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), sums)
+      : null;
     const scale = plainOrNull(main.scale);
     const bDec = this.#backend.scratch([d], 'float32');
     const join = joinColumns({
@@ -259,7 +302,11 @@ export class DictionaryUpdate {
       ],
       Math.ceil(d / 64),
     );
-    return { groups: latents, start, list, secondRows, sums, bDec };
+    const errors = this.#copies.errors(
+      terms.map((term) => term.error),
+      secondRows,
+    );
+    return { groups: latents, start, list, secondRows, errors, sums, bDec };
   }
 
   /** A bit for each (latent, row) that has an entry, [latents, words of every term]. */

@@ -10,13 +10,14 @@ import { activations, firing } from '../../ops/denseActivations.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
+import { inFull, type Stored } from './halfCopies.ts';
 import { fillList, firingsOf } from './kernels/byLatent.ts';
 import { rowUpdate } from './kernels/rowUpdate.ts';
 import { topKSelect } from './kernels/select.ts';
 import { decode, dots } from './kernels/sparse.ts';
 import type { Products } from './matMul.ts';
 import type { Programs } from './programs.ts';
-import { type RowBlock, rowBlocks, rowsOf } from './rowBlocks.ts';
+import { type RowBlock, rowBlocks } from './rowBlocks.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
@@ -40,7 +41,8 @@ export function webgpuFusedKernels(
   { blockBytes = selectionBytes, topKChunk: forcedChunk }: SelectionOptions = {},
 ): FusedKernels {
   const sums = new DeviceSums(backend, programs);
-  const update = new DictionaryUpdate(backend, programs, sums);
+  const { copies } = products;
+  const update = new DictionaryUpdate(backend, programs, sums, copies);
   const floats = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'float32') as T;
   const integers = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'int32') as T;
 
@@ -49,8 +51,7 @@ export function webgpuFusedKernels(
   /** Visits the pre-activations of blocks of rows that fit a binding, first to last; their z belongs to the visitor. */
   function eachBlock(x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: RowBlock) => void): void {
     const size = Math.max(1, Math.floor(mostBytes() / (4 * encoder.wEnc.shape[0])));
-    const preActivations = products.preActivations(encoder);
-    for (const block of rowBlocks(x.shape[0], size)) visit(preActivations(rowsOf(x, block)), block);
+    for (const block of rowBlocks(x.shape[0], size)) visit(products.preActivations(x, encoder, block), block);
   }
   const thresholds = new ThresholdSelect(backend, programs, eachBlock);
   const chunkOf = (rows: number, candidates: number, k: number) => {
@@ -107,11 +108,15 @@ export function webgpuFusedKernels(
       const d = w.shape[1];
       if (noneListed(entries)) return tf.zeros([rows, d]);
       const out = floats<Tensor2D>(rows, d);
-      programs.run(decode({ rows, d, reconstruct: null }), [rowStart, indices, values, w, out], rows);
+      programs.run(
+        decode({ rows, d, storage: 'f32', reconstruct: null }),
+        [rowStart, indices, values, w, out],
+        rows,
+      );
       return out;
     },
 
-    sparseDots: (pattern, g, w) => sparseDots(pattern, g, w),
+    sparseDots: (pattern, g, w) => sparseDots(pattern, g, inFull(w)),
 
     sparseOuter(entries, g) {
       const { rows, latents, rowStart, indices, values } = entries;
@@ -129,7 +134,7 @@ export function webgpuFusedKernels(
           latents,
         );
         const out = floats<Tensor2D>(latents, d);
-        const source = { kind: 'decoder', auxiliary: false, l1: 0 } as const;
+        const source = { kind: 'decoder', errors: 'one', l1: 0 } as const;
         const program = rowUpdate({ latents, d, secondRows: words * 32 }, source, { kind: 'gradient' });
         programs.run(program, [start, list, g, out], latents);
         return out;
@@ -175,17 +180,18 @@ export function webgpuFusedKernels(
         });
       const { rowStart, indices, values, latents } = entries;
       return tf.tidy(() => {
+        const w = copies.stored(wDec);
         const error = floats<Tensor2D>(rows, d);
         const squares = floats<Tensor1D>(rows);
         // Thresholds and bias share a binding: eight are all that every GPU has.
         const vectors = threshold && bias ? tf.concat([threshold, bias]) : (threshold ?? bias);
         const at = { threshold: threshold ? 0 : null, bias: bias ? (threshold ? latents : 0) : null };
         programs.run(
-          decode({ rows, d, reconstruct: at }),
-          [rowStart, indices, values, wDec, error, target, squares, ...(vectors ? [vectors] : [])],
+          decode({ rows, d, storage: w.storage, reconstruct: at }),
+          [rowStart, indices, values, w.tensor, error, target, squares, ...(vectors ? [vectors] : [])],
           rows,
         );
-        return { error, dots: sparseDots(entries, error, wDec), squaredError: sums.total(squares) };
+        return { error, dots: sparseDots(entries, error, w), squaredError: sums.total(squares) };
       });
     },
 
@@ -195,10 +201,14 @@ export function webgpuFusedKernels(
     timed: (run) => backend.timed(run),
   } satisfies FusedKernels;
 
-  function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
+  function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Stored): Tensor1D {
     const out = floats<Tensor1D>(indices.shape[0]);
     if (indices.shape[0] > 0)
-      programs.run(dots({ rows, d: w.shape[1] }), [rowStart, indices, g, w, out], rows);
+      programs.run(
+        dots({ rows, d: w.shape[1], storage: w.storage }),
+        [rowStart, indices, g, w.tensor, out],
+        rows,
+      );
     return out;
   }
 }

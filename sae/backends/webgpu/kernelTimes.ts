@@ -8,6 +8,7 @@ const phases: Readonly<Record<string, KernelTime['phase']>> = {
   product: 'encode',
   productOfHalves: 'encode',
   toHalf: 'encode',
+  errorToHalf: 'gradients',
   topKSelect: 'encode',
   candidateProduct: 'encode',
   candidateProductOfHalves: 'encode',

@@ -5,7 +5,7 @@
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf } from '../../tensor/tf.ts';
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
-import { toHalf, toHalfGroups } from './kernels/half.ts';
+import { HalfCopies, type Stored } from './halfCopies.ts';
 import {
   type Destination,
   product,
@@ -15,92 +15,63 @@ import {
 } from './kernels/product.ts';
 import { joinColumns } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
+import type { RowBlock } from './rowBlocks.ts';
 
-/** How the encoder's product finds its operands in memory. */
-export type Storage = 'f32' | 'f16';
-
-/** What the encoder's product reads. */
+/** What the encoder's product reads, and of which rows of x. */
 export interface EncoderOperands {
-  readonly x: Tensor;
-  readonly w: Tensor;
+  readonly x: Stored;
+  readonly w: Stored;
   readonly bias: Tensor1D;
-  readonly centre: Tensor1D | null;
-  readonly rows: number;
-  readonly d: number;
-  /** x and W lie in memory in 16 bits, x centred. */
-  readonly half: boolean;
+  readonly block: RowBlock;
 }
 
 /** Operands [batch, rows, depth] and [batch, depth, columns], or transposed; a batch of one goes with any other. */
 export class Products {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
-  /** 'f16' only where the device has the feature `shader-f16`. */
-  storage: Storage;
+  /** Which of its operands the encoder's product finds in 16 bits. */
+  readonly copies: HalfCopies;
 
-  constructor(backend: DeviceBackend, programs: Programs, storage: Storage = 'f32') {
+  constructor(backend: DeviceBackend, programs: Programs, copies = new HalfCopies(backend, programs)) {
     this.#backend = backend;
     this.#programs = programs;
-    this.storage = storage;
+    this.copies = copies;
   }
 
-  /** (x − centre)·Wᵀ + b [rows, latents], for any number of blocks of rows. A scope around owns W as it is stored. */
-  preActivations(encoder: Encoder): (x: Tensor2D) => Tensor2D {
-    const operands = this.encoderOperands(encoder);
-    return (x) =>
-      tf.tidy(() => {
-        const [rows, latents] = [x.shape[0], encoder.wEnc.shape[0]];
-        const z = this.#backend.scratch([rows, latents], 'float32') as Tensor2D;
-        this.encode(operands(x), { first: 0, count: latents }, [z]);
-        return z;
-      });
+  /** (x − centre)·Wᵀ + b [rows, latents] of some rows of x. */
+  preActivations(x: Tensor2D, encoder: Encoder, block: RowBlock): Tensor2D {
+    const count = encoder.wEnc.shape[0];
+    const z = this.#backend.scratch([block.rows, count], 'float32') as Tensor2D;
+    this.encode(this.encoderOperands(x, encoder, block), { first: 0, count }, [z]);
+    return z;
   }
 
-  /**
-   * Operands of that product in the form they are stored in, W once for any number of blocks of rows. A scope around owns
-   * what was made.
-   */
-  encoderOperands({ wEnc, bEnc, centre }: Encoder): (x: Tensor2D) => EncoderOperands {
-    const d = wEnc.shape[1];
-    if (this.storage === 'f32')
-      return (x) => ({ x, w: wEnc, bias: bEnc, centre, rows: x.shape[0], d, half: false });
-    const w = this.#halves(wEnc, null);
-    return (x) => {
-      const halves = this.#halves(x, centre);
-      return { x: halves, w, bias: bEnc, centre: null, rows: x.shape[0], d, half: true };
-    };
-  }
-
-  /** x − centre in 16 bits, two numbers an element. */
-  #halves(x: Tensor2D, centre: Tensor1D | null): Tensor {
-    const [rows, d] = x.shape;
-    const halves = this.#backend.scratch([Math.ceil((rows * d) / 2)], 'int32');
-    const program = toHalf({ rows, d, centred: centre !== null });
-    this.#programs.run(program, [x, halves, ...(centre ? [centre] : [])], toHalfGroups(rows, d));
-    return halves;
+  /** Operands of that product as they are stored. */
+  encoderOperands(x: Tensor2D, { wEnc, bEnc, centre }: Encoder, block: RowBlock): EncoderOperands {
+    return { x: this.copies.stored(x, centre), w: this.copies.stored(wEnc), bias: bEnc, block };
   }
 
   /** The product for some of the latents, into z [rows, count], or what another destination binds. */
   encode(
-    { x, w, bias, centre, rows, d, half }: EncoderOperands,
+    { x, w, bias, block }: EncoderOperands,
     { first, count }: { first: number; count: number },
     into: readonly Tensor[],
     destination?: Destination,
   ): void {
     const size: ProductSize = {
       batch: 1,
-      rows,
+      ...block,
       columns: count,
       columnsBefore: first,
-      depth: d,
+      depth: w.shape[1],
       a: { transposed: false, shared: false },
       b: { transposed: true, shared: false },
-      centred: centre !== null,
+      centred: x.centre !== null,
       biased: true,
+      storage: w.storage,
       splits: 1,
-      half,
     };
-    const operands = [x, w, ...into, ...(centre ? [centre] : []), bias];
+    const operands = [x.tensor, w.tensor, ...into, ...(x.centre ? [x.centre] : []), bias];
     this.#programs.run(product(size, destination), operands, productGroups(size));
   }
 

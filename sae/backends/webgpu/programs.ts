@@ -29,8 +29,6 @@ export interface Program {
   readonly functions?: string;
   /** Of the entry point. */
   readonly body: string;
-  /** Numbers of 16 bits are among the bindings or in the code. */
-  readonly half?: boolean;
 }
 
 /** Numbers of workgroups that the device decides on: three words a dispatch, of which it takes those at `place`. */
@@ -70,6 +68,9 @@ export class Programs {
     }));
     const group = backend.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
     backend.hold(operands);
+    program.bindings.forEach(([, access], i) => {
+      if (access === 'write') backend.changed(operands[i]);
+    });
     backend.record(program.label, (pass) => {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
@@ -144,7 +145,8 @@ export class Programs {
 
 /** The whole WGSL text of a program. */
 export function sourceOf(program: Program, subgroups: boolean): string {
-  const { half = false, bindings, uniforms, threads, each, collectives, functions = '', body } = program;
+  const { bindings, uniforms, threads, each, collectives, functions = '', body } = program;
+  const half = bindings.some(([, , element]) => element.includes('f16'));
   const shared = subgroups && collectives !== undefined;
   const fields = Object.entries(uniforms).map(([name, [type]]) => `${name}: ${type},`);
   const declarations = bindings.map(

@@ -15,7 +15,7 @@ import { beginTopK, endTopK, listCandidates, mergeTopK } from './kernels/candida
 import { topKSelect } from './kernels/select.ts';
 import type { Products } from './matMul.ts';
 import type { Program, Programs } from './programs.ts';
-import { rowBlocks, rowsOf } from './rowBlocks.ts';
+import { rowBlocks } from './rowBlocks.ts';
 
 /** Pre-activations that one product makes, at least: a thousand workgroups of it, what the largest GPUs run at once. */
 const chunkResults = 2 ** 22;
@@ -53,7 +53,6 @@ export function streamTopK(
 ): void {
   const [latents] = encoder.wEnc.shape;
   const size = Math.min(x.shape[0], Math.max(1, Math.floor(bytes / (8 * chunk))));
-  const operands = products.encoderOperands(encoder);
   const integers = (...shape: number[]) => backend.scratch(shape, 'int32');
   // The first chunk's pre-activations, then the candidates of one chunk after another.
   const z = integers(size, chunk, 2);
@@ -61,7 +60,7 @@ export function streamTopK(
   let [best, better] = [integers(size, k, 2), integers(size, k, 2)];
   for (const rows of rowBlocks(x.shape[0], size)) {
     const block = { ...rows, k };
-    const stored = operands(rowsOf(x, rows));
+    const stored = products.encoderOperands(x, encoder, rows);
     const run = (program: Program, ...tensors: Tensor[]) => programs.run(program, tensors, rows.rows);
     products.encode(stored, { first: 0, count: chunk }, [z]);
     run(topKSelect({ ...block, candidates: chunk, among: false }), z, rowStart, indices, values);

@@ -44,7 +44,7 @@ export const webgpuBackend: Backend = {
         'unavailable',
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
-    products.storage = storage;
+    products.copies.storage = storage;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
     await tf.ready();

@@ -1,39 +1,96 @@
+/**
+ * Numbers in 16 bits (IEEE binary16: 11 significant bits, from 6·10⁻⁵ to 65,504) beside those in 32. A kernel says how
+ * an operand lies in memory by the type of its binding's elements, a `Storage`, and reads either as `f32(x[i])`.
+ */
 import type { Program } from '../programs.ts';
+import { threadsFor } from './sparse.ts';
+
+/** WGSL's own names. */
+export type Storage = 'f32' | 'f16';
 
 const threads = 256;
 
 /**
- * out [rows, d]: x − centre in 16 bits (IEEE binary16: 11 significant bits, at most 65,504, which larger numbers become).
- * What is not finite becomes NaN, and so stays what it is to a selection.
- *
- * A pre-activation made of such operands is off by at most 2⁻¹⁰ Σ |x − centre|·|w|, besides what f32 rounds, as long as
- * they stay above 6·10⁻⁵, below which 16 bits hold fewer places. half.test.ts checks that, and that the mean loss of a run of 60 steps stays within 0.2 % of the one in f32. On lavapipe it was off by
- * 2·10⁻⁴ (TopK) and 5·10⁻⁴ (JumpReLU), and single steps, which choose other latents now and then, by up to 4 %.
+ * A number rounded to 16 bits. What is not finite or has no place in them becomes NaN, so that training that diverges is
+ * noticed, and nothing is trained on activations that are none. Told from the bits, because WGSL lets a compiler assume
+ * that there are no such numbers.
  */
+export const narrow = `
+fn narrow(value: f32) -> f16 {
+  let fits = (bitcast<u32>(value) & 0x7fffffffu) <= 0x477fe000u; // 65504.0
+  let bits = bitcast<u32>(vec2<f16>(f16(value), f16(0.0)));
+  return bitcast<vec2<f16>>(select(0x7e00u, bits, fits)).x;
+}`;
+
+/** out [rows, d]: x − centre in 16 bits. */
 export function toHalf(size: { rows: number; d: number; centred: boolean }): Program {
   const { rows, d, centred } = size;
   return {
     label: 'toHalf',
-    half: true,
     bindings: [
-      ['x', 'read', 'u32'],
+      ['x', 'read', 'f32'],
       ['out', 'write', 'f16'],
-      ...(centred ? [['centre', 'read', 'u32'] as const] : []),
+      ...(centred ? [['centre', 'read', 'f32'] as const] : []),
     ],
     uniforms: { count: ['u32', rows * d], d: ['u32', d] },
     threads,
-    functions: `
-fn isFinite(bits: u32) -> bool { return (bits & 0x7f800000u) != 0x7f800000u; }`,
+    functions: narrow,
     body: `
   let i = groupIndex * ${threads}u + thread;
   if (i >= u.count) { return; }
-  var finite = isFinite(x[i]);
-  var value = bitcast<f32>(x[i]);
-  ${centred ? 'finite &= isFinite(centre[i % u.d]);\n  value -= bitcast<f32>(centre[i % u.d]);' : ''}
-  let notANumber = bitcast<vec2<f16>>(select(0x7e007e00u, 0u, finite)).x;
-  out[i] = select(notANumber, f16(clamp(value, -65504.0, 65504.0)), finite);`,
+  out[i] = narrow(x[i] ${centred ? '- centre[i % u.d]' : ''});`,
   };
 }
 
 /** Workgroups of it. */
 export const toHalfGroups = (rows: number, d: number) => Math.ceil((rows * d) / threads);
+
+/**
+ * Rows of an error in 16 bits, [all, d], each divided by a power of two, and after them those powers, its units, [all]:
+ * rows `firstRow` and following of both.
+ *
+ * Errors have no range of their own: on scaled activations their elements begin at 1/√d or 1 and shrink with the error,
+ * but a token whose norm is a thousand times the others' (the first one of a text often is) has errors as large. A
+ * row's unit brings its largest element to 2¹⁴ … 2¹⁵ as long as that is between 1 and 2³⁰; smaller ones are brought up by
+ * 2¹⁴.
+ */
+export function errorToHalf(size: { rows: number; d: number; firstRow: number; all: number }): Program {
+  const { rows, d, firstRow, all } = size;
+  const threads = threadsFor(d);
+  return {
+    label: 'errorToHalf',
+    bindings: [
+      ['error', 'read', 'f32'],
+      ['out', 'write', 'f16'],
+    ],
+    uniforms: {
+      rows: ['u32', rows],
+      d: ['u32', d],
+      firstRow: ['u32', firstRow],
+      units: ['u32', errorUnits(all, d)],
+    },
+    threads,
+    each: ['row', 'u.rows'],
+    functions: `${narrow}
+var<workgroup> largest: atomic<u32>;`,
+    body: `
+  let to = u.firstRow + row;
+  // The bits of numbers above 0 are in the order of the numbers.
+  var own = 0u;
+  for (var column = thread; column < u.d; column += ${threads}u) {
+    own = max(own, bitcast<u32>(error[row * u.d + column]) & 0x7fffffffu);
+  }
+  atomicMax(&largest, own);
+  workgroupBarrier();
+  let exponent = i32(atomicLoad(&largest) >> 23u) - 127;
+  let power = clamp(exponent - 14, -14, 15);
+  let factor = bitcast<f32>(u32(127 - power) << 23u);
+  for (var column = thread; column < u.d; column += ${threads}u) {
+    out[to * u.d + column] = narrow(error[row * u.d + column] * factor);
+  }
+  if (thread == 0u) { out[u.units + to] = bitcast<vec2<f16>>(u32(power + 15) << 10u).x; }`,
+  };
+}
+
+/** Where the units of `rows` rows of errors begin. */
+export const errorUnits = (rows: number, d: number) => rows * d;

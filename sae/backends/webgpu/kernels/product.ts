@@ -1,4 +1,5 @@
 import type { Binding, Program } from '../programs.ts';
+import type { Storage } from './half.ts';
 
 /** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
 const tile = 64;
@@ -9,6 +10,8 @@ export interface ProductSize {
   /** Products at once. */
   batch: number;
   rows: number;
+  /** The first of them in a. */
+  firstRow?: number;
   columns: number;
   depth: number;
   /** `transposed`: a is [depth, rows] instead of [rows, depth]. `shared`: the same for the whole batch. */
@@ -21,8 +24,8 @@ export interface ProductSize {
   biased: boolean;
   /** How many columns of b, which must be transposed, and of the vector come before those multiplied. */
   columnsBefore?: number;
-  /** Both operands lie in memory in 16 bits; sums are made in 32 all the same. Rows as in `toHalf`. */
-  half?: boolean;
+  /** Of both operands; sums are made in 32 bits all the same. */
+  storage?: Storage;
   /** Parts of the depth, summed apart: c is [batch, splits, rows, columns]. */
   splits: number;
 }
@@ -59,28 +62,27 @@ export function product(size: ProductSize, to = matrix): Program {
   const {
     batch,
     rows,
+    firstRow = 0,
     columns,
+    columnsBefore = 0,
     depth,
     a,
     b,
     centred,
     biased,
+    storage = 'f32',
     splits,
-    half = false,
-    columnsBefore = 0,
   } = size;
   const wideA = (a.transposed ? rows : depth) % 4 === 0;
   const wideB = (b.transposed ? depth : columns) % 4 === 0;
-  const number = half ? 'f16' : 'f32';
-  const element = (wide: boolean) => (wide ? `vec4<${number}>` : number);
+  const element = (wide: boolean) => (wide ? `vec4<${storage}>` : storage);
   return {
-    label: half ? `${to.label}OfHalves` : to.label,
-    half,
+    label: storage === 'f16' ? `${to.label}OfHalves` : to.label,
     bindings: [
       ['a', 'read', element(wideA)],
       ['b', 'read', element(wideB)],
       ...to.bindings,
-      ...(centred ? [['centre', 'read', element(wideA)] as const] : []),
+      ...(centred ? [['centre', 'read', wideA ? 'vec4<f32>' : 'f32'] as const] : []),
       ...(biased ? [['bias', 'read', 'f32'] as const] : []),
     ],
     uniforms: {
@@ -90,6 +92,7 @@ export function product(size: ProductSize, to = matrix): Program {
       depth: ['u32', depth],
       splits: ['u32', splits],
       part: ['u32', splitDepth(depth, splits)],
+      startA: ['u32', firstRow * depth],
       strideA: ['u32', a.shared ? 0 : rows * depth],
       strideB: ['u32', b.shared ? 0 : columns * depth],
       columnsBefore: ['u32', columnsBefore],
@@ -112,7 +115,7 @@ ${to.functions}`,
   if (which >= u.groups) { return; }
   let firstRow = (index % tiles / across) * ${tile}u;
   let firstColumn = (index % across) * ${tile}u;
-  let baseA = which / u.splits * u.strideA;
+  let baseA = u.startA + which / u.splits * u.strideA;
   let baseB = which / u.splits * u.strideB + u.columnsBefore * u.depth;
   let begin = which % u.splits * u.part;
   let end = min(begin + u.part, u.depth);

@@ -6,14 +6,18 @@
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import type { Binding, Program } from '../programs.ts';
 import { adamBindings, adamStep, adamUniforms } from './adam.ts';
+import { errorUnits, narrow, type Storage } from './half.ts';
 import { threadsFor } from './sparse.ts';
 
 /** Where the gradient row comes from. */
 export type Source =
-  /** Σ ∂L/∂z · (x − centre) */
-  | { kind: 'encoder'; centred: boolean }
-  /** Σ coefficient · error, over both terms, and l1 · Σ coefficient / ‖w‖ · w over the first. */
-  | { kind: 'decoder'; auxiliary: boolean; l1: number }
+  /** Σ ∂L/∂z · (x − centre); `storage`: of x. */
+  | { kind: 'encoder'; centred: boolean; storage: Storage }
+  /**
+   * Σ coefficient · error, over one term or two, and l1 · Σ coefficient / ‖w‖ · w over the first. `halves`: the errors of
+   * all terms are one tensor of `errorToHalf`, whose rows are those that the list names.
+   */
+  | { kind: 'decoder'; errors: 'one' | 'two' | 'halves'; l1: number }
   /** It lies in memory. */
   | { kind: 'given' };
 
@@ -22,20 +26,28 @@ export type Purpose =
   | { kind: 'gradient' }
   /** Its squared norm goes to `squares[offset + latent]`, for clipping. */
   | { kind: 'norm'; offset: number }
-  | { kind: 'adam'; adam: AdamSettings };
+  /** `copied`: the new row goes to the matrix's copy in 16 bits as well. */
+  | { kind: 'adam'; adam: AdamSettings; copied: boolean };
 
 interface Size {
   latents: number;
   d: number;
   /** Rows from here on in the list are the second term's. */
   secondRows: number;
+  /** Rows of the tensor of errors in 16 bits, if there is one. */
+  errorRows?: number;
 }
 
 /** Operands in the order: list (latentStart, list), what it multiplies, w, and what the purpose needs. */
-export function rowUpdate({ latents, d, secondRows }: Size, source: Source, purpose: Purpose): Program {
+export function rowUpdate(
+  { latents, d, secondRows, errorRows = 0 }: Size,
+  source: Source,
+  purpose: Purpose,
+): Program {
   const threads = threadsFor(d);
   const columns = Math.ceil(d / threads);
   const adam = purpose.kind === 'adam' ? purpose.adam : null;
+  const copied = purpose.kind === 'adam' && purpose.copied;
   const l1 = source.kind === 'decoder' ? source.l1 : 0;
   const reads = adam !== null || l1 !== 0;
   const each = (body: string) =>
@@ -54,6 +66,7 @@ export function rowUpdate({ latents, d, secondRows }: Size, source: Source, purp
       latents: ['u32', latents],
       d: ['u32', d],
       secondRows: ['u32', secondRows],
+      units: ['u32', errorUnits(errorRows, d)],
       l1: ['f32', l1],
       offset: ['u32', purpose.kind === 'norm' ? purpose.offset : 0],
       ...(adam && adamUniforms(adam)),
@@ -61,13 +74,13 @@ export function rowUpdate({ latents, d, secondRows }: Size, source: Source, purp
     threads,
     each: ['latent', 'u.latents'],
     collectives: { sum: threads },
-    functions: adam ? adamStep : '',
+    functions: `${adam ? adamStep : ''}${copied ? narrow : ''}`,
     body: `
   let base = latent * u.d;
   var g: array<f32, ${columns}>;
   ${reads ? `var row: array<f32, ${columns}>;\n  ${each('row[j] = w[base + column];')}` : ''}
   ${gradientRow(source, columns, each)}
-  ${purpose.kind === 'adam' ? adamRow(purpose.adam, source, each) : ''}
+  ${purpose.kind === 'adam' ? adamRow(purpose, source, each) : ''}
   ${purpose.kind === 'gradient' ? each('out[base + column] = g[j];') : ''}
   ${
     purpose.kind === 'norm'
@@ -87,8 +100,12 @@ function sourceBindings(source: Source): Binding[] {
     ['list', 'read', 'vec4<u32>'],
   ];
   return source.kind === 'encoder'
-    ? [...lists, ['x', 'read', 'f32'], ...optional(source.centred, 'centre')]
-    : [...lists, ['error', 'read', 'f32'], ...optional(source.auxiliary, 'secondError')];
+    ? [...lists, ['x', 'read', source.storage], ...optional(source.centred, 'centre')]
+    : [
+        ...lists,
+        ['error', 'read', source.errors === 'halves' ? 'f16' : 'f32'],
+        ...optional(source.errors === 'two', 'secondError'),
+      ];
 }
 
 const optional = (present: boolean, name: string): Binding[] => (present ? [[name, 'read', 'f32']] : []);
@@ -96,7 +113,7 @@ const optional = (present: boolean, name: string): Binding[] => (present ? [[nam
 function purposeBindings(purpose: Purpose): Binding[] {
   if (purpose.kind === 'gradient') return [['out', 'write', 'f32']];
   if (purpose.kind === 'norm') return [['squares', 'write', 'f32']];
-  return adamBindings(purpose.adam);
+  return [...adamBindings(purpose.adam), ...(purpose.copied ? [['copy', 'write', 'f16'] as const] : [])];
 }
 
 type Each = (body: string) => string;
@@ -113,13 +130,17 @@ function gradientRow(source: Source, columns: number, each: Each): string {
     const { centred } = source;
     return `${centred ? `var middle: array<f32, ${columns}>;\n  ${each('middle[j] = centre[column];')}` : ''}
   ${entries(`let slope = bitcast<f32>(entry.z);
-    if (slope != 0.0) { ${each(`g[j] += slope * (x[origin + column] ${centred ? '- middle[j]' : ''});`)} }`)}`;
+    if (slope != 0.0) { ${each(`g[j] += slope * (f32(x[origin + column]) ${centred ? '- middle[j]' : ''});`)} }`)}`;
   }
-  const { auxiliary, l1 } = source;
+  const { errors, l1 } = source;
   const first = each('g[j] += coefficient * error[origin + column];');
-  const add = auxiliary
-    ? `if (isSecond) { ${each('g[j] += coefficient * secondError[origin + column];')} } else { ${first} }`
-    : first;
+  const second = each('g[j] += coefficient * secondError[origin + column];');
+  const add = {
+    one: first,
+    two: `if (isSecond) { ${second} } else { ${first} }`,
+    halves: `let inUnits = coefficient * f32(error[u.units + entry.x]);
+      ${each('g[j] += inUnits * f32(error[entry.x * u.d + column]);')}`,
+  }[errors];
   return `var fired = 0.0;
   ${entries(`let coefficient = bitcast<f32>(entry.y);
     if (coefficient != 0.0) {
@@ -136,7 +157,8 @@ function gradientRow(source: Source, columns: number, each: Each): string {
   }`;
 }
 
-function adamRow({ clipNorm, unitNormDecoder }: AdamSettings, source: Source, each: Each): string {
+function adamRow({ adam, copied }: Extract<Purpose, { kind: 'adam' }>, source: Source, each: Each): string {
+  const { clipNorm, unitNormDecoder } = adam;
   const unitNorm = unitNormDecoder && source.kind !== 'encoder';
   return `${clipNorm === null ? '' : each('g[j] *= clip[0];')}
   ${
@@ -157,5 +179,5 @@ function adamRow({ clipNorm, unitNormDecoder }: AdamSettings, source: Source, ea
   ${each('row[j] /= norm;')}`
       : ''
   }
-  ${each('w[base + column] = row[j];')}`;
+  ${each(`w[base + column] = row[j]; ${copied ? 'copy[base + column] = narrow(row[j]);' : ''}`)}`;
 }

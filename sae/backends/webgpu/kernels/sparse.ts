@@ -1,6 +1,7 @@
 /** Products of a sparse [rows, latents] matrix, given as entries, with dense ones: one workgroup a row. */
 import type { Program } from '../programs.ts';
 import { fires } from './fires.ts';
+import type { Storage } from './half.ts';
 
 /** Threads that share the columns of a row. */
 export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
@@ -12,10 +13,12 @@ export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
 export function decode(size: {
   rows: number;
   d: number;
+  /** Of W. */
+  storage: Storage;
   /** Where thresholds and bias begin in `vectors`; null where there are none. */
   reconstruct: { threshold: number | null; bias: number | null } | null;
 }): Program {
-  const { rows, d, reconstruct } = size;
+  const { rows, d, storage, reconstruct } = size;
   const { threshold = null, bias = null } = reconstruct ?? {};
   const threads = threadsFor(d);
   const columns = Math.ceil(d / threads);
@@ -28,7 +31,7 @@ export function decode(size: {
       ['rowStart', 'read', 'u32'],
       ['indices', 'read', 'u32'],
       ['values', 'read', 'u32'],
-      ['w', 'read', 'f32'],
+      ['w', 'read', storage],
       ['out', 'write', 'f32'],
       ...(reconstruct
         ? ([
@@ -55,7 +58,7 @@ export function decode(size: {
     let f = ${value};
     let base = indices[e] * u.d + thread;
     for (var j = 0u; j < ${columns}u; j++) {
-      if (thread + j * ${threads}u < u.d) { total[j] += f * w[base + j * ${threads}u]; }
+      if (thread + j * ${threads}u < u.d) { total[j] += f * f32(w[base + j * ${threads}u]); }
     }
   }
   ${reconstruct ? 'var square = 0.0;' : ''}
@@ -72,8 +75,8 @@ export function decode(size: {
   };
 }
 
-/** (g·Wᵀ) at the entries: 32 threads an entry. */
-export function dots(size: { rows: number; d: number }): Program {
+/** (g·Wᵀ) at the entries: 32 threads an entry. `storage`: of W. */
+export function dots(size: { rows: number; d: number; storage: Storage }): Program {
   const threads = size.d > 128 ? 256 : 64;
   return {
     label: 'sparseDots',
@@ -81,7 +84,7 @@ export function dots(size: { rows: number; d: number }): Program {
       ['rowStart', 'read', 'u32'],
       ['indices', 'read', 'u32'],
       ['g', 'read', 'f32'],
-      ['w', 'read', 'f32'],
+      ['w', 'read', size.storage],
       ['out', 'write', 'f32'],
     ],
     uniforms: { rows: ['u32', size.rows], d: ['u32', size.d] },
@@ -96,7 +99,7 @@ export function dots(size: { rows: number; d: number }): Program {
     var part = 0.0;
     if (e < end) {
       let base = indices[e] * u.d;
-      for (var column = place; column < u.d; column += 32u) { part += g[row * u.d + column] * w[base + column]; }
+      for (var column = place; column < u.d; column += 32u) { part += g[row * u.d + column] * f32(w[base + column]); }
     }
     let dot = sumOf(part, thread, lanes);
     if (place == 0u && e < end) { out[e] = dot; }

@@ -1,5 +1,6 @@
 /** Sums over matrices, in an order that never changes. */
 import type { Program } from '../programs.ts';
+import type { Storage } from './half.ts';
 import { threadsFor } from './sparse.ts';
 
 const threads = 256;
@@ -8,14 +9,14 @@ const threads = 256;
 export const blocksOf = (rows: number) => Math.min(256, Math.ceil(rows / 16));
 
 /** sums [blocks, d]: Σ over the rows of each block of x [rows, d], times weights [rows] if there are any. */
-export function columnSums(size: { rows: number; d: number; weighted: boolean }): Program {
-  const { rows, d, weighted } = size;
+export function columnSums(size: { rows: number; d: number; storage: Storage; weighted: boolean }): Program {
+  const { rows, d, storage, weighted } = size;
   const blocks = blocksOf(rows);
   const own = threadsFor(d);
   return {
     label: 'columnSums',
     bindings: [
-      ['x', 'read', 'f32'],
+      ['x', 'read', storage],
       ['sums', 'write', 'f32'],
       ...(weighted ? [['weights', 'read', 'f32'] as const] : []),
     ],
@@ -27,7 +28,7 @@ export function columnSums(size: { rows: number; d: number; weighted: boolean })
   for (var column = thread; column < u.d; column += ${own}u) {
     var total = 0.0;
     for (var row = first; row < end; row++) {
-      total += x[row * u.d + column] ${weighted ? '* weights[row]' : ''};
+      total += f32(x[row * u.d + column]) ${weighted ? '* weights[row]' : ''};
     }
     sums[group.x * u.d + column] = total;
   }`,
