@@ -75,25 +75,27 @@ type Callback = () => void;
 class DeviceEvents {
   #next: Callback | null = null;
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+  /** Since the device was last asked for something. */
+  #looks = 0;
 
   /** Lets the given methods of a class schedule their callbacks here. */
   watch(type: unknown, methods: readonly string[]): void {
     const { prototype } = type as { prototype: Record<string, (...args: unknown[]) => unknown> };
     const { capture } = this;
+    const begin = () => void (this.#looks = 0);
     for (const name of methods) {
       const method = prototype[name];
       prototype[name] = function (...args: unknown[]) {
+        begin();
         return capture(() => method.apply(this, args));
       };
     }
   }
 
   waitUntil(done: () => boolean): void {
-    for (let looks = 0; !done(); looks++) {
+    while (!done()) {
       if (!this.#next) throw new Error('Waiting for a device that has nothing to tell.');
-      this.#run(this.#next);
-      // A software driver computes on the cores that this loop would keep busy.
-      if (looks > 20) Atomics.wait(this.#clock, 0, 0, 0.05);
+      this.#look(this.#next);
     }
   }
 
@@ -103,7 +105,7 @@ class DeviceEvents {
     const keep = (callback: Callback) => {
       this.#next = callback;
       return setImmediate(() => {
-        if (this.#next === callback) this.#run(callback);
+        if (this.#next === callback) this.#look(callback);
       });
     };
     globalThis.setImmediate = keep as typeof setImmediate;
@@ -114,7 +116,9 @@ class DeviceEvents {
     }
   };
 
-  #run(callback: Callback): void {
+  /** A software driver computes on the cores that looking all the time would keep busy, and a GPU's host has other work. */
+  #look(callback: Callback): void {
+    if (this.#looks++ > 20) Atomics.wait(this.#clock, 0, 0, 0.05);
     this.#next = null;
     this.capture(callback);
   }
