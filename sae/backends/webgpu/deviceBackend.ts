@@ -174,6 +174,10 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     }
 
     changed({ dataId }: Tf.TensorInfo): void {
+      this.#tell(dataId);
+    }
+
+    #tell(dataId: DataId): void {
       for (const listener of this.#listeners) listener(dataId);
     }
 
@@ -183,7 +187,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
     override disposeData(dataId: DataId, force?: boolean): boolean {
       const gone = super.disposeData(dataId, force);
-      if (gone) for (const listener of this.#listeners) listener(dataId);
+      if (gone) this.#tell(dataId);
       return gone;
     }
 

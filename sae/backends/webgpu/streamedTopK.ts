@@ -6,7 +6,7 @@
  * operations. Streamed, that is true of the first chunk alone. Of a latent that follows n others, k/n of the rows' pre-activations
  * are expected to be among the k best, so a row has k·ln(latents / chunk) candidates in all, of 8 bytes each. At 4,096 rows,
  * 24,576 latents and k = 32 that makes 0.2 GB of traffic where it was 2.0, by count; on a GPU it has not been measured.
- * On lavapipe, a software driver, choosing from 16,384 latents (1,024 rows, k = 32) takes 0.2 s instead of 0.65.
+ * On lavapipe, a software driver, choosing from 16,384 latents (1,024 rows, k = 32) takes 0.2 to 0.3 s instead of 0.65.
  */
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { Tensor, Tensor1D, Tensor2D } from '../../tensor/tf.ts';

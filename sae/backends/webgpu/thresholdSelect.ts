@@ -8,7 +8,7 @@ import type { Encoder, ThresholdSelection } from '../../ops/fusedKernels.ts';
 import type { Entries, Listed } from '../../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
-import { countedStarts, thresholdCount, thresholdFill } from './kernels/select.ts';
+import { prefixSums, thresholdCount, thresholdFill } from './kernels/select.ts';
 import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
@@ -63,7 +63,7 @@ export class ThresholdSelect {
       });
       const rowStart = this.#backend.scratch([rows + 1], 'int32') as Tensor1D;
       const total = this.#backend.scratch([], 'int32') as Scalar;
-      programs.run(countedStarts(rows, guess?.most ?? rows * latents), [counts, rowStart, total], 1);
+      programs.run(prefixSums(rows, guess?.most ?? rows * latents), [counts, rowStart, total], 1);
       return { blocks, lower, rowStart, total };
     });
     const form = guess ?? this.#rightForm(rows, latents, total.dataSync()[0]);

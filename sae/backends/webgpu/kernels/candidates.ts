@@ -8,13 +8,11 @@
  * candidates ask for n·(2k + n) comparisons, without a barrier, and there are few.
  */
 import type { Program } from '../programs.ts';
+import type { RowBlock } from '../rowBlocks.ts';
 import type { Destination } from './product.ts';
 import { ranks } from './ranks.ts';
 
-/** A block of rows, from `firstRow` of the batch on. */
-interface TopKBlock {
-  readonly rows: number;
-  readonly firstRow: number;
+interface TopKBlock extends RowBlock {
   readonly k: number;
 }
 

@@ -52,8 +52,8 @@ const matrix: Destination = {
 };
 
 /**
- * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or what another destination binds), centre, bias. Where rows in memory are multiples of 4 long, four numbers are read at a
- * time.
+ * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or what another destination binds), centre, bias. Where
+ * rows in memory are multiples of 4 long, four numbers are read at a time.
  *
  * Blocked twice: 64 × 64 results a workgroup, from operands in workgroup memory (8 KB), and 8 × 8 results a thread, in
  * registers, so that 16 numbers read feed 64 multiplications.

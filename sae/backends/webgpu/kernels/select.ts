@@ -1,5 +1,6 @@
 /** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
 import type { Program } from '../programs.ts';
+import type { RowBlock } from '../rowBlocks.ts';
 import { fires } from './fires.ts';
 import { ranks } from './ranks.ts';
 
@@ -138,11 +139,8 @@ ${narrowings
   };
 }
 
-/** A block of rows, from `firstRow` of the batch on. */
-interface ThresholdBlock {
-  rows: number;
-  latents: number;
-  firstRow: number;
+interface ThresholdBlock extends RowBlock {
+  readonly latents: number;
 }
 
 /** How many latents of each row lie above their lower bounds. */
@@ -208,17 +206,11 @@ export function thresholdFill(size: ThresholdBlock): Program {
   };
 }
 
-/** starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. One workgroup. */
-export function prefixSums(count: number): Program {
-  return startsOf(count, null);
-}
-
-/** The same, none of them above `most`; the total itself goes to `total` []. */
-export function countedStarts(count: number, most: number): Program {
-  return startsOf(count, most);
-}
-
-function startsOf(count: number, most: number | null): Program {
+/**
+ * starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. With a `most` none of them is
+ * larger, and the total itself goes to `total` []. One workgroup.
+ */
+export function prefixSums(count: number, most: number | null = null): Program {
   const threads = threadsFor(count);
   const start = (value: string) => (most === null ? value : `min(${value}, u.most)`);
   return {
