@@ -53,7 +53,11 @@ export function ComparisonsView() {
             <>
               {run && headlines.length > sideBySide && (
                 <>
-                  <SharedRuns headlines={headlines} chosen={run.run} />
+                  <SharedRuns
+                    headlines={headlines}
+                    chosen={run.run}
+                    choose={(name) => change({ run: name })}
+                  />
                   <SharedMatrix headline={run} />
                 </>
               )}

@@ -8,7 +8,7 @@ import { SearchedTable } from './SearchedTable.tsx';
 import { ArchitectureMark } from './Tag.tsx';
 import { Term } from './Term.tsx';
 
-const columns: Column<SharedHeadline>[] = [
+const columnsOf = (choose: (run: string) => void): Column<SharedHeadline>[] => [
   {
     key: 'run',
     header: 'Run',
@@ -16,7 +16,14 @@ const columns: Column<SharedHeadline>[] = [
     render: ({ run, architecture }) => (
       <>
         <ArchitectureMark architecture={architecture} />{' '}
-        <Link href={`${paths.comparisons()}?run=${encodeURIComponent(run)}`} scroll={false}>
+        <Link
+          href={`${paths.comparisons()}?run=${encodeURIComponent(run)}`}
+          // In this window the table stays as it was searched and sorted.
+          onNavigate={(event) => {
+            event.preventDefault();
+            choose(run);
+          }}
+        >
           {run}
         </Link>
       </>
@@ -56,14 +63,22 @@ const columns: Column<SharedHeadline>[] = [
 ];
 
 /** The runs that were compared with themselves, where they are too many to stand side by side: one is chosen. */
-export function SharedRuns({ headlines, chosen }: { headlines: readonly SharedHeadline[]; chosen: string }) {
+export function SharedRuns({
+  headlines,
+  chosen,
+  choose,
+}: {
+  headlines: readonly SharedHeadline[];
+  chosen: string;
+  choose: (run: string) => void;
+}) {
   return (
     <SearchedTable
       name="run"
       title="Which run?"
       note="Shared fraction between seeds, mean over pairs. The name chooses what is shown below."
       noun="runs"
-      columns={columns}
+      columns={columnsOf(choose)}
       rows={headlines}
       rowKey={({ run }) => run}
       text={({ run, architecture }) => `${run} ${architecture}`}
