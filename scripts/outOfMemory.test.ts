@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { toyHook, writeToyCapture } from '../sae/activations/toyCapture.ts';
+import { toyHook, writeToyCapture } from '../sae/fixtures/toyCapture.ts';
 import { startBackend } from '../sae/backends/startBackend.ts';
 import { adapterForTests } from '../sae/backends/webgpu/adapterForTests.ts';
 import { StoreLayout } from '../sae/store/layout.ts';

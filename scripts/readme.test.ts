@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 /** What the explorer's empty pages tell people to run. */
-const explorerLines = readdirSync(join(root, 'web', 'components'))
+const explorerLines = readdirSync(join(root, 'web', 'components'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.tsx'))
   .flatMap((file) => [
     ...readFileSync(join(root, 'web', 'components', file), 'utf8').matchAll(/npx lazyscope [^"`<]+/g),

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
-import type { InterventionReport } from '../sae/sparsity/measureInterventions.ts';
+import type { InterventionReport } from '../sae/sparsity/masking/measureInterventions.ts';
 import type { SparsityReport } from '../sae/store/manifests.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -24,7 +24,7 @@ function lazyscope(...args: string[]) {
   );
   return { status, stderr, document: status === 0 ? (JSON.parse(stdout) as unknown) : undefined };
 }
-const text = ['--text', join(fixtures, 'text.txt')];
+const text = ['--text', join(fixtures, '../../tokens/fixtures/text.txt')];
 const measure = (...args: string[]) =>
   lazyscope(
     'sparsity',

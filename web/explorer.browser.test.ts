@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readText } from '../sae/activations/text.ts';
+import { readText } from '../sae/tokens/readText.ts';
 import { createLazyscopeClient, type LazyscopeClient, type RunRow } from '../server/client.ts';
 import { latents, sharedConcepts } from '../server/fixtures/fixtureDictionary.ts';
 import { writeMeasuredReport } from '../server/fixtures/measuredReport.ts';

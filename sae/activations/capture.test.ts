@@ -8,8 +8,8 @@ import { StoreLayout } from '../store/layout.ts';
 import { tf } from '../tensor/tf.ts';
 import { capture, type CaptureOptions } from './capture.ts';
 import { openCapture } from './openCapture.ts';
-import type { Text } from './text.ts';
-import { toy, toyLanguageModel } from './toyLanguageModel.ts';
+import type { Text } from '../tokens/readText.ts';
+import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 
 const model = toyLanguageModel();
 const newStore = async () => new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-capture-')));

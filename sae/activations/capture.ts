@@ -18,9 +18,9 @@ import { captureManifestSchema, type CaptureManifest } from '../store/manifests.
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { modelChecksum } from './modelChecksum.ts';
-import { packTokens, shuffleContexts } from '../models/packTokens.ts';
+import { packTokens, shuffleContexts } from '../tokens/packTokens.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
-import type { Text } from './text.ts';
+import type { Text } from '../tokens/readText.ts';
 
 export interface CaptureOptions {
   store: StoreLayout;

@@ -5,7 +5,7 @@
  * bijection on 0 … ab−1, and following its cycle until the value is below `size` is a bijection on 0 … size−1.
  * a·b exceeds `size` by less than a, so that almost no value needs a second step.
  */
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 
 const rounds = 8;
 

@@ -1,6 +1,6 @@
 /** A trained dictionary in use: encode, decode, reconstruct *raw* activations on the active backend. */
 import { LazyscopeError } from '../errors.ts';
-import { fusedKernels } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import type { Architecture } from '../store/manifests.ts';

@@ -5,13 +5,14 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
-import { type DictionaryTensors, fusedKernels } from '../ops/fusedKernels.ts';
+import type { DictionaryTensors } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import { sparseDecode, sparseDots, sparseOuter, thresholdEncode, topKEncode } from '../ops/fusedOps.ts';
 import { referenceKernels } from '../ops/referenceKernels.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import { dictionaryVariables } from './dictionary.ts';
-import { exampleConfig } from './exampleConfig.ts';
+import { exampleConfig } from '../fixtures/exampleConfig.ts';
 import { jump, jumpRelu, step } from './jumpRelu.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';

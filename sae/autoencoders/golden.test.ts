@@ -6,7 +6,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
-import { type DictionaryTensors, fusedKernels } from '../ops/fusedKernels.ts';
+import type { DictionaryTensors } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import { activations, densePreActivations } from '../ops/denseActivations.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { StepSettings } from './architecture.ts';
@@ -15,7 +16,7 @@ import { jumpRelu, jumpReluLoss } from './jumpRelu.ts';
 import { relu, reluLoss } from './relu.ts';
 import { topK, topKLoss } from './topK.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
-import { exampleConfig } from './exampleConfig.ts';
+import { exampleConfig } from '../fixtures/exampleConfig.ts';
 
 const adapter = await adapterForTests();
 const path = '../shared/goldens/sae.json';

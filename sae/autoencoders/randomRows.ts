@@ -1,4 +1,4 @@
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../numerics/random.ts';
 
 /** Rows drawn uniformly from the sphere of the given radius, [rows, d]. */
 export function randomRows(random: Random, rows: number, d: number, radius = 1): Float32Array {

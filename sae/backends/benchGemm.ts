@@ -3,7 +3,7 @@
  * is timed, and the bandwidth of a copy that no cache holds. `lazyscope bench gemm` prints both.
  */
 import { LazyscopeError } from '../errors.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf, type Tensor, type Tensor2D } from '../tensor/tf.ts';
 
 export interface GemmBenchmark {

@@ -2,7 +2,7 @@
  * What every backend must compute as TF.js's plain CPU backend does: a table of operations and shapes, with
  * the awkward ones on purpose (one element, primes, nothing at all, NaN, infinities, −0, subnormals).
  */
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 
 export interface ConformanceCase {

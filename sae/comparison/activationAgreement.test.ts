@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SparseCode } from '../autoencoders/autoencoder.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
 
 /** Dense rows [rows][latents] as a sparse code. */

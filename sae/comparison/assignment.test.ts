@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { assign, type WeightMatrix } from './assignment.ts';
 import { certificate } from './certificate.ts';
 

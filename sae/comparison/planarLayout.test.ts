@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { unitRows, type Directions } from './directions.ts';
 import { nearestDirections, neighbourGraph } from './neighbourGraph.ts';

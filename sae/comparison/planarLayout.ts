@@ -2,7 +2,7 @@
  * Lays a neighbour graph out in the plane: UMAP's optimisation (McInnes, Healy & Melville, 1802.03426, section 3.2 and
  * appendix C) by stochastic gradient descent, edges sampled in proportion to their weights, with negative samples.
  */
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import type { Directions } from './directions.ts';
 import type { NeighbourGraph } from './neighbourGraph.ts';
 

@@ -2,7 +2,7 @@
  * Pairs of dictionaries whose answer is known, for tests and benchmarks of any size: two that share nothing, a
  * permuted copy, and a pair like two trained seeds.
  */
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import type { DictionaryWeights } from './matchDictionaries.ts';
 
 export const relations = ['copy', 'independent', 'trained'] as const;

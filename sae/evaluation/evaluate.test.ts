@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { capture } from '../activations/capture.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
-import { toy, toyLanguageModel } from '../activations/toyLanguageModel.ts';
+import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../store/layout.ts';
 import { evaluationSchema, type RunManifest } from '../store/manifests.ts';
 import { tf } from '../tensor/tf.ts';
 import { evaluate, score } from './evaluate.ts';
-import { constant, identity, storedDictionary, toyHook } from './toyDictionaries.ts';
+import { constant, identity, storedDictionary, toyHook } from '../fixtures/toyDictionaries.ts';
 
 const model = toyLanguageModel();
 const store = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-evaluation-')));

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import type { DecoderModel } from '../models/decoderModel.ts';
-import { randomModel } from '../models/randomModel.ts';
+import { randomModel } from '../fixtures/randomModel.ts';
 import { tf } from '../tensor/tf.ts';
 import { neuronLoadings } from './neuronLoadings.ts';
 

@@ -4,7 +4,7 @@ import { tf } from '../tensor/tf.ts';
 import type { Tensor } from '../tensor/tf.ts';
 import { meanCrossEntropy, tokenLosses } from './crossEntropy.ts';
 import { blockHook } from './hookPoints.ts';
-import { randomModel } from './randomModel.ts';
+import { randomModel } from '../fixtures/randomModel.ts';
 
 beforeAll(async () => {
   await startBackend('auto');

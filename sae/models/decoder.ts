@@ -10,12 +10,12 @@ import {
   mixValues,
 } from '../ops/attention.ts';
 import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
-import { applyActivation } from './activations.ts';
-import type { DecoderParts, Weights, Window } from './decoderParts.ts';
-import { familyOf } from './families.ts';
+import { applyActivation } from './activationFunctions/activationFunctions.ts';
+import type { DecoderParts, Weights, Window } from './families/decoderParts.ts';
+import { familyOf } from './families/families.ts';
 import { blockHook } from './hookPoints.ts';
 import type { HookTap } from './hookTap.ts';
 import type { KeyValueCache } from './keyValueCache.ts';

@@ -7,7 +7,7 @@ import type { DecoderModel } from './decoderModel.ts';
 import { blockHook, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { KeyValueCache } from './keyValueCache.ts';
-import { randomModel } from './randomModel.ts';
+import { randomModel } from '../fixtures/randomModel.ts';
 
 beforeAll(async () => {
   await startBackend('auto');

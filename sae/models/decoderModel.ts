@@ -2,18 +2,18 @@
 import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
-import { activationParameters } from './activationParameters.ts';
-import { applyActivation } from './activations.ts';
+import { activationParameters } from './activationFunctions/activationParameters.ts';
+import { applyActivation } from './activationFunctions/activationFunctions.ts';
 import { runDecoder } from './decoder.ts';
-import type { Weights } from './decoderParts.ts';
-import { familyOf } from './families.ts';
+import type { Weights } from './families/decoderParts.ts';
+import { familyOf } from './families/families.ts';
 import { blockHook, blockHooks, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, ForwardResult, LanguageModel } from './languageModel.ts';
 import type { ModelConfig } from './modelConfig.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from '../tokens/tokenizer.ts';
 
 export class DecoderModel implements LanguageModel {
   readonly name: string;

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { generate } from './generate.ts';
-import { randomModel } from './randomModel.ts';
+import { randomModel } from '../fixtures/randomModel.ts';
 import { sampleToken } from './sampleToken.ts';
 
 beforeAll(async () => {

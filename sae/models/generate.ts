@@ -1,6 +1,6 @@
 /** Text that goes on from a prompt, token by token, with a key-value cache. */
 import { LazyscopeError } from '../errors.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, LanguageModel } from './languageModel.ts';

@@ -9,7 +9,7 @@ import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import type { HookPoint } from './hookPoints.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
 import type { ModelConfig } from './modelConfig.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from '../tokens/tokenizer.ts';
 
 export interface ForwardOptions {
   /** Hook points to return: what went on downstream, so a point that is replaced too gives its replacement. */

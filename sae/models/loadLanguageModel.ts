@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
-import { initialActivationParameter } from './activationParameters.ts';
-import type { ActivationName } from './activations.ts';
+import { initialActivationParameter } from './activationFunctions/activationParameters.ts';
+import type { ActivationName } from './activationFunctions/activationFunctions.ts';
 import { DecoderModel } from './decoderModel.ts';
-import { familyOf } from './families.ts';
+import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
 import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
-import { loadTokenizer } from './tokenizer.ts';
+import { loadTokenizer } from '../tokens/tokenizer.ts';
 
 export interface LoadOptions {
   /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */

@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
-import { parseActivation } from './activations.ts';
-import type { ActivationName } from './activations.ts';
+import { parseActivation } from './activationFunctions/activationFunctions.ts';
+import type { ActivationName } from './activationFunctions/activationFunctions.ts';
 
 interface DecoderConfig {
   vocabularySize: number;

@@ -1,5 +1,5 @@
 /** Choosing the next token from logits: the largest, or drawn by temperature, top-k and nucleus (1904.09751). */
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../numerics/random.ts';
 
 export interface Sampling {
   /** 0 takes the largest logit. */

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
-import type { Weights } from './decoderParts.ts';
+import type { Weights } from './families/decoderParts.ts';
 import { toHuggingFaceConfig } from './modelConfig.ts';
 import type { ModelConfig } from './modelConfig.ts';
-import { tokenizerConfigJson } from './tokenizerFiles.ts';
+import { tokenizerConfigJson } from '../tokens/tokenizerFiles.ts';
 
 export interface ModelToWrite {
   config: ModelConfig;

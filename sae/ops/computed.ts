@@ -5,7 +5,6 @@
  */
 import type { Scalar, Tensor, Tensor1D } from '../tensor/tf.ts';
 import { tf } from '../tensor/tf.ts';
-import type { FusedKernels } from './fusedKernels.ts';
 
 export type Computed = number | Scalar;
 export type ComputedVector<Values> = Values | Tensor1D;
@@ -24,15 +23,24 @@ export function derived(
   return typeof value === 'number' ? ofNumber(value) : tf.tidy(() => ofScalar(value));
 }
 
+/** How to fetch what a device has computed. */
+export interface ReadsBack {
+  /**
+   * What the tensors hold, fetched together; the fetch is on its way when this returns, so that what is asked of the
+   * device next doesn't delay it. Left out by backends whose tensors lie in host memory.
+   */
+  readBack?(tensors: readonly Tensor[]): Promise<ArrayLike<number>[]>;
+}
+
 type Readable = Computed | ComputedVector<Float32Array | Int32Array>;
 
 export function disposeComputed(...values: readonly Readable[]): void {
   for (const value of values) if (value instanceof tf.Tensor) value.dispose();
 }
 
-/** Reads back several at once; see `FusedKernels.readBack`. Numbers come as lists of one. */
+/** Reads back several at once; see `ReadsBack`. Numbers come as lists of one. */
 export async function readBack(
-  kernels: FusedKernels,
+  kernels: ReadsBack,
   values: readonly Readable[],
 ): Promise<ArrayLike<number>[]> {
   const tensors = values.filter((value): value is Tensor1D | Scalar => value instanceof tf.Tensor);
@@ -43,6 +51,6 @@ export async function readBack(
   });
 }
 
-function fetched(kernels: FusedKernels, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
+function fetched(kernels: ReadsBack, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
   return kernels.readBack?.(tensors) ?? Promise.all(tensors.map((tensor) => tensor.data()));
 }

@@ -7,10 +7,8 @@
  * registered with TF.js (fusedOps.ts), so that they compose with its autodiff; the in-place update is called
  * through the table.
  */
-import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../tensor/tf.ts';
-import type { Computed, ComputedVector } from './computed.ts';
-import { registerFusedOps } from './fusedOps.ts';
-import { referenceKernels } from './referenceKernels.ts';
+import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
+import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
 
 /** Parameters of one dictionary, or something shaped like them: gradients, Adam's moments. Row i is latent i. */
@@ -113,7 +111,7 @@ export interface KernelTime {
   readonly milliseconds: number;
 }
 
-export interface FusedKernels {
+export interface FusedKernels extends ReadsBack {
   /** The TF.js backend the kernels belong to; `reference` for the ones that run on any. */
   readonly backend: string;
 
@@ -169,28 +167,4 @@ export interface FusedKernels {
    * backends that have finished when a function returns.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
-
-  /**
-   * What the tensors hold, fetched together; the fetch is on its way when this returns, so that what is asked of the
-   * device next doesn't delay it. Left out by backends whose tensors lie in host memory.
-   */
-  readBack?(tensors: readonly Tensor[]): Promise<ArrayLike<number>[]>;
-}
-
-const tables = new Map<string, FusedKernels>();
-
-/** Makes `kernels` the table of its backend and registers its pure ops with TF.js. Repeating it changes nothing. */
-export function registerFusedKernels(kernels: FusedKernels, backend = kernels.backend): void {
-  if (tables.get(backend) === kernels) return;
-  tables.set(backend, kernels);
-  registerFusedOps(kernels, backend);
-}
-
-/** The table of the active backend: its own where it has one, the reference otherwise. */
-export function fusedKernels(): FusedKernels {
-  const backend = tf.getBackend();
-  const kernels = tables.get(backend);
-  if (kernels) return kernels;
-  registerFusedKernels(referenceKernels, backend);
-  return referenceKernels;
 }

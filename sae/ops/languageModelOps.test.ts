@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Variable } from '../tensor/tf.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from './adamW.ts';
 import { causalAttention, referenceCausalAttention } from './attention.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { forEachProductBlock } from './productBlocks.ts';
 

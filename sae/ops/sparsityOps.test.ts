@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import {
   causalAttention,

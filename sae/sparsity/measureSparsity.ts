@@ -9,21 +9,21 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
-import { packTokens } from '../models/packTokens.ts';
+import { packTokens } from '../tokens/packTokens.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportSchema, type SparsityReport } from '../store/manifests.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
-import { promotedTokens } from './keyValueView.ts';
-import { labelAlignment } from './labelAlignment.ts';
-import { summariseLayer } from './layerSummary.ts';
-import { measureInterventions } from './measureInterventions.ts';
-import { modelFolding } from './modelFolding.ts';
+import { promotedTokens } from './firing/keyValueView.ts';
+import { labelAlignment } from './depth/labelAlignment.ts';
+import { summariseLayer } from './firing/layerSummary.ts';
+import { measureInterventions } from './masking/measureInterventions.ts';
+import { modelFolding } from './depth/modelFolding.ts';
 import { streamActivations } from './streamActivations.ts';
 import { StreamingMeasures } from './streamingMeasures.ts';
-import type { TradeoffMethod } from './tradeoff.ts';
+import type { TradeoffMethod } from './masking/tradeoff.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
 export interface MeasureOptions {

@@ -7,10 +7,10 @@ import { nextTokenLosses } from '../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
-import { AttentionEntropy } from './attentionEntropy.ts';
-import { LayerSample } from './layerSample.ts';
-import { NeuronFiring } from './neuronFiring.ts';
-import { SignalPropagation } from './signalPropagation.ts';
+import { AttentionEntropy } from './depth/attentionEntropy.ts';
+import { LayerSample } from './firing/layerSample.ts';
+import { NeuronFiring } from './firing/neuronFiring.ts';
+import { SignalPropagation } from './depth/signalPropagation.ts';
 import type { StreamedBatch } from './streamActivations.ts';
 
 export interface StreamingOptions {

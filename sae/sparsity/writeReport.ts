@@ -12,8 +12,8 @@ import {
   sparsityTokenColumns,
   sparsityTradeoffColumns,
 } from '../store/tables.ts';
-import type { CettPoint } from './cett.ts';
-import type { NeuronFiring } from './neuronFiring.ts';
+import type { CettPoint } from './masking/cett.ts';
+import type { NeuronFiring } from './firing/neuronFiring.ts';
 
 /** What the tables of one layer are made of. */
 export interface MeasuredLayer {

@@ -1,14 +1,14 @@
 /** Data made from a known dictionary: training must find it. And the two predictors whose score is known. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { dictionaryVariables } from '../autoencoders/dictionary.ts';
-import { exampleConfig } from '../autoencoders/exampleConfig.ts';
+import { exampleConfig } from '../fixtures/exampleConfig.ts';
 import { randomRows } from '../autoencoders/randomRows.ts';
 import { relu } from '../autoencoders/relu.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { startBackend } from '../backends/startBackend.ts';
-import { fusedKernels } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import type { Architecture } from '../store/manifests.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';

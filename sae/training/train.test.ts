@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { toyHook, writeToyCapture } from '../activations/toyCapture.ts';
+import { toyHook, writeToyCapture } from '../fixtures/toyCapture.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { StoreLayout } from '../store/layout.ts';

@@ -16,14 +16,10 @@ import type { Measured } from '../autoencoders/measure.ts';
 import { total } from '../autoencoders/total.ts';
 import { LazyscopeError } from '../errors.ts';
 import { disposeComputed } from '../ops/computed.ts';
-import {
-  type Batch,
-  type DictionaryVariables,
-  type FusedKernels,
-  fusedKernels,
-} from '../ops/fusedKernels.ts';
+import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import type { TrainingConfig } from '../store/manifests.ts';
-import { Random } from '../tensor/random.ts';
+import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';

@@ -1,7 +1,7 @@
 /** Times forward passes of a language model on random tokens. */
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
-import { Random } from '../../sae/tensor/random.ts';
+import { Random } from '../../sae/numerics/random.ts';
 import { tf } from '../../sae/tensor/tf.ts';
 
 export interface ForwardBenchmark {

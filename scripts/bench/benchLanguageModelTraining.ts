@@ -6,10 +6,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { LanguageModelTraining } from '../../sae/models/languageModelTraining.ts';
-import { trainLanguageModel } from '../../sae/models/trainLanguageModel.ts';
+import type { LanguageModelTraining } from '../../sae/pretraining/languageModelTraining.ts';
+import { trainLanguageModel } from '../../sae/pretraining/trainLanguageModel.ts';
 import { type Report, silent } from '../../sae/progress.ts';
-import { Random } from '../../sae/tensor/random.ts';
+import { Random } from '../../sae/numerics/random.ts';
 
 export type ShapeToTrain = Pick<
   LanguageModelTraining,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { startBackend } from '../../sae/backends/startBackend.ts';
-import { randomModel } from '../../sae/models/randomModel.ts';
-import { Random } from '../../sae/tensor/random.ts';
+import { randomModel } from '../../sae/fixtures/randomModel.ts';
+import { Random } from '../../sae/numerics/random.ts';
 import { tf } from '../../sae/tensor/tf.ts';
 import { benchSparsity } from './benchSparsity.ts';
 

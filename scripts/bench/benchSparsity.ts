@@ -9,7 +9,7 @@ import { blockHook } from '../../sae/models/hookPoints.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import { attentionEntropySums } from '../../sae/ops/attentionEntropySums.ts';
 import type { Report } from '../../sae/progress.ts';
-import { AttentionEntropy } from '../../sae/sparsity/attentionEntropy.ts';
+import { AttentionEntropy } from '../../sae/sparsity/depth/attentionEntropy.ts';
 import { ratioThresholds } from '../../sae/sparsity/measureSparsity.ts';
 import { streamActivations } from '../../sae/sparsity/streamActivations.ts';
 import { StreamingMeasures } from '../../sae/sparsity/streamingMeasures.ts';

@@ -30,7 +30,7 @@ export async function loadModel(
   { replaceActivation }: { replaceActivation?: string } = {},
 ): Promise<LanguageModel> {
   const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
-  const { parseActivation } = await import('../../sae/models/activations.ts');
+  const { parseActivation } = await import('../../sae/models/activationFunctions/activationFunctions.ts');
   return loadLanguageModel(modelFolder(store, model), {
     replaceActivation: replaceActivation === undefined ? undefined : parseActivation(replaceActivation),
   });

@@ -87,7 +87,7 @@ function benchTraining(): Command {
       if (l0 > width)
         throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
       const { name, threads, detail } = await session.startBackend();
-      const { benchTrain } = await import('../../sae/training/benchTrain.ts');
+      const { benchTrain } = await import('../bench/benchTrain.ts');
       const result = await benchTrain(
         { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
         session.report,
@@ -221,7 +221,7 @@ function benchSparsityMeasures(): Command {
     .option('--context-length <tokens>', 'tokens a context', positiveInteger);
   return withCommonOptions(command).action((given: SparsityOptions) =>
     runCommand(command, async (session) => {
-      const { readText } = await import('../../sae/activations/text.ts');
+      const { readText } = await import('../../sae/tokens/readText.ts');
       const text = await readText(given.text);
       const { name, threads } = await session.startBackend();
       const model = await loadModel(session.store, given.model);

@@ -46,7 +46,7 @@ export function captureCommand(): Command {
   return withCommonOptions(command).action((given: Options) =>
     runCommand(command, async (session) => {
       const { capture } = await import('../../sae/activations/capture.ts');
-      const { readText } = await import('../../sae/activations/text.ts');
+      const { readText } = await import('../../sae/tokens/readText.ts');
       const { parseHookPoint } = await import('../../sae/models/hookPoints.ts');
       const text = await readText(given.text);
       const backend = await session.startBackend();

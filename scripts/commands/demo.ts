@@ -6,17 +6,7 @@ import { Command } from 'commander';
 import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { withServeOptions } from './serve.ts';
-import type { ServeFlags } from './serve.ts';
-
-export interface DemoOptions extends Omit<ServeFlags, 'explorer'> {
-  model?: string;
-  otherModel?: string;
-  text: string;
-  tokens: number;
-  trainingTokens?: number;
-  fresh?: boolean;
-  serve: boolean;
-}
+import type { DemoOptions } from '../demo/runDemo.ts';
 
 const bundled = { model: 'lazyscope-demo-relu', otherModel: 'lazyscope-demo-gelu' };
 

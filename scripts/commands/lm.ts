@@ -1,7 +1,7 @@
 /** `lazyscope lm`: small language models of one's own: train and generate. */
 import { Command } from 'commander';
 import { basename } from 'node:path';
-import { languageModelTrainingDefaults as defaults } from '../../sae/models/languageModelTrainingDefaults.ts';
+import { languageModelTrainingDefaults as defaults } from '../../sae/pretraining/languageModelTrainingDefaults.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
@@ -139,10 +139,10 @@ function trainModel(): Command {
   return withCommonOptions(command).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { text, name, resume, vocabulary, checkpointEvery, emergence } = given;
-      const { tokenizeCorpus } = await import('../../sae/models/tokenizeCorpus.ts');
-      const { trainLanguageModel } = await import('../../sae/models/trainLanguageModel.ts');
-      const { languageModelTrainingSchema } = await import('../../sae/models/languageModelTraining.ts');
-      const { emergenceObserver } = await import('../../sae/sparsity/emergence.ts');
+      const { tokenizeCorpus } = await import('../../sae/tokens/tokenizeCorpus.ts');
+      const { trainLanguageModel } = await import('../../sae/pretraining/trainLanguageModel.ts');
+      const { languageModelTrainingSchema } = await import('../../sae/pretraining/languageModelTraining.ts');
+      const { emergenceObserver } = await import('../../sae/sparsity/emergence/emergence.ts');
       const chosenMlp = await mlpOf(given);
       const folder = session.store.model(name);
       const corpus = await tokenizeCorpus({
@@ -175,7 +175,8 @@ function trainModel(): Command {
 
 /** Family and activation function: a gated form's name stands for both. */
 async function mlpOf({ family, activation }: TrainOptions) {
-  const { gatedForms, parseActivation } = await import('../../sae/models/activations.ts');
+  const { gatedForms, parseActivation } =
+    await import('../../sae/models/activationFunctions/activationFunctions.ts');
   const gated = Object.entries(gatedForms).find(([form]) => form === activation);
   return gated
     ? ({ family: 'llama', activation: gated[1] } as const)

@@ -42,7 +42,7 @@ export function sparsityCommand(): Command {
   return withCommonOptions(command).action((given: Options) =>
     runCommand(command, async (session) => {
       const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
-      const { readText } = await import('../../sae/activations/text.ts');
+      const { readText } = await import('../../sae/tokens/readText.ts');
       const text = await readText(given.text);
       await session.startBackend();
       const model = await loadModel(session.store, given.model, given);
@@ -83,7 +83,7 @@ export function sparsityCommand(): Command {
 }
 
 async function methodsIn(list: string) {
-  const { tradeoffMethods } = await import('../../sae/sparsity/tradeoff.ts');
+  const { tradeoffMethods } = await import('../../sae/sparsity/masking/tradeoff.ts');
   return list.split(',').map((name) => {
     const found = tradeoffMethods.find((method) => method === name.trim());
     if (!found)
@@ -110,7 +110,7 @@ async function compareWith(
   text: { source: string; documents: readonly string[] },
 ) {
   const { packContexts } = await import('../../sae/sparsity/measureSparsity.ts');
-  const { predictionDifference } = await import('../../sae/sparsity/predictionDifference.ts');
+  const { predictionDifference } = await import('../../sae/sparsity/masking/predictionDifference.ts');
   const other = await loadModel(store, given.against!);
   const seq = given.contextLength ?? Math.min(128, model.config.contextLength, other.config.contextLength);
   const contexts = packContexts({ model, text, maxTokens: given.interventionTokens }, seq);

@@ -46,7 +46,7 @@ export async function captureDemo(
   model: LanguageModel,
 ): Promise<CaptureManifest> {
   const { capture } = await import('../../sae/activations/capture.ts');
-  const { readText } = await import('../../sae/activations/text.ts');
+  const { readText } = await import('../../sae/tokens/readText.ts');
   const { blockHook } = await import('../../sae/models/hookPoints.ts');
   const path = store.captureManifest(plan.name);
   const before = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
@@ -117,7 +117,7 @@ const batchSize = 512;
 
 export async function measureDemo(session: Session, plan: DemoPlan): Promise<SparsityReport[]> {
   const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
-  const { readText } = await import('../../sae/activations/text.ts');
+  const { readText } = await import('../../sae/tokens/readText.ts');
   const { store, report, signal } = session;
   const reports: SparsityReport[] = [];
   for (const name of plan.models) {

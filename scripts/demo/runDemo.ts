@@ -5,14 +5,23 @@ import { duration } from '../commandLine/progressView.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { percent } from '../commandLine/table.ts';
 import { comparisonTable } from '../commands/compare.ts';
-import type { DemoOptions } from '../commands/demo.ts';
 import { evaluationTable } from '../commands/evaluate.ts';
-import { startServing } from '../commands/serve.ts';
+import { startServing, type ServeFlags } from '../commands/serve.ts';
 import { sparsityTable } from '../commands/sparsity.ts';
 import { compareDemo, evaluateAndIndexDemo } from './demoFindings.ts';
 import { captureDemo, measureDemo, trainDemo } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';
 import { forgetDemo } from './forgetDemo.ts';
+
+export interface DemoOptions extends Omit<ServeFlags, 'explorer'> {
+  model?: string;
+  otherModel?: string;
+  text: string;
+  tokens: number;
+  trainingTokens?: number;
+  fresh?: boolean;
+  serve: boolean;
+}
 
 export async function runDemo(
   session: Session,
@@ -36,7 +45,7 @@ export async function runDemo(
   const comparisons = await compareDemo(session, runs);
   const reports = await measureDemo(session, plan);
   const seconds = (performance.now() - started) / 1000;
-  const { quotedRatio } = await import('../../sae/sparsity/cett.ts');
+  const { quotedRatio } = await import('../../sae/sparsity/masking/cett.ts');
 
   const document = {
     model: captured.model.name,

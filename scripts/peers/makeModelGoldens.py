@@ -16,7 +16,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.activations import ACT2FN
 
-FIXTURES = Path(__file__).parents[2] / "sae" / "models" / "fixtures"
+SAE = Path(__file__).parents[2] / "sae"
+FIXTURES = SAE / "models" / "fixtures"
 VOCABULARY = 320
 SENTENCES = [
     "The whale rose; don't you see it's 1851?",
@@ -40,7 +41,7 @@ def learn_tokenizer():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train([str(FIXTURES / "text.txt")], trainer)
+    tokenizer.train([str(SAE / "tokens" / "fixtures" / "text.txt")], trainer)
     return tokenizer
 
 
@@ -88,7 +89,7 @@ def main():
     torch.manual_seed(0)
     tokenizer = learn_tokenizer()
     definition = json.loads(tokenizer.to_str())
-    (FIXTURES / "bytePairs.json").write_text(
+    (SAE / "tokens" / "fixtures" / "bytePairs.json").write_text(
         json.dumps(
             {
                 "vocabularySize": VOCABULARY,
@@ -127,7 +128,7 @@ def main():
         y = ACT2FN[name](x)
         (slope,) = torch.autograd.grad(y.sum(), x)
         table[name] = {"y": rounded(y.detach()), "slope": rounded(slope)}
-    (FIXTURES / "activations.json").write_text(json.dumps(table))
+    (SAE / "models" / "activationFunctions" / "fixtures" / "activations.json").write_text(json.dumps(table))
 
 
 main()

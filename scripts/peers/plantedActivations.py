@@ -1,4 +1,4 @@
-"""Activations like those of `lazyscope bench train` (sae/training/benchTrain.ts): sums of 32 directions out of
+"""Activations like those of `lazyscope bench train` (scripts/bench/benchTrain.ts): sums of 32 directions out of
 `width`, and a dictionary that already holds the directions, so that it fires as sparsely as a trained one."""
 
 from dataclasses import dataclass

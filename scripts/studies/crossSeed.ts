@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { compare } from '../../sae/comparison/compare.ts';
 import { evaluate } from '../../sae/evaluation/evaluate.ts';
 import { capture } from '../../sae/activations/capture.ts';
-import { readText } from '../../sae/activations/text.ts';
+import { readText } from '../../sae/tokens/readText.ts';
 import { parseHookPoint } from '../../sae/models/hookPoints.ts';
 import { comparisonManifestSchema, evaluationSchema, runManifestSchema } from '../../sae/store/manifests.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';

@@ -3,8 +3,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { activationFunction, parseActivation } from '../../sae/models/activations.ts';
-import { fitLaw } from '../../sae/sparsity/fitLaw.ts';
+import {
+  activationFunction,
+  parseActivation,
+} from '../../sae/models/activationFunctions/activationFunctions.ts';
+import { fitLaw } from '../../sae/sparsity/emergence/fitLaw.ts';
 import type { ServerContext } from '../context.ts';
 import type { EmergenceCurve } from '../contract/sparsity.ts';
 import { modelFoldersIn } from './modelFolders.ts';

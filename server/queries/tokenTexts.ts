@@ -1,7 +1,7 @@
 /** Token ids as text, by the tokenizer of the model they came from. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadTokenizer } from '../../sae/models/tokenizer.ts';
+import { loadTokenizer } from '../../sae/tokens/tokenizer.ts';
 import { namedModelFolder } from './modelFolders.ts';
 import type { TokenText } from '../contract/tokens.ts';
 

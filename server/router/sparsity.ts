@@ -1,6 +1,6 @@
 import { carriersInput, neuronInput, neuronListInput, sparsityCompareInput } from '../contract/sparsity.ts';
 import { nameInput } from '../contract/tokens.ts';
-import { carriers } from '../queries/carriers.ts';
+import { carriers } from '../queries/neuronAlignment.ts';
 import { listEmergence } from '../queries/emergence.ts';
 import { getNeuron } from '../queries/neurons.ts';
 import { compareSparsity, getSparsity, listNeurons, listSparsity } from '../queries/sparsity.ts';

@@ -1,6 +1,6 @@
 'use client';
-import { ErrorNotice } from '../components/ErrorNotice.tsx';
-import { PageHeader } from '../components/PageHeader.tsx';
+import { ErrorNotice } from '../components/ui/ErrorNotice.tsx';
+import { PageHeader } from '../components/ui/PageHeader.tsx';
 
 export default function ErrorPage({ error, reset }: { error: Error; reset: () => void }) {
   return (

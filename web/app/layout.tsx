@@ -6,8 +6,8 @@ import '../styles/tokens.css';
 import '../styles/base.css';
 import '../styles/page.css';
 import { themeScript } from '../client/themeScript.ts';
-import { AppHeader } from '../components/AppHeader.tsx';
-import { Providers } from '../components/Providers.tsx';
+import { AppHeader } from '../components/shell/AppHeader.tsx';
+import { Providers } from '../components/shell/Providers.tsx';
 
 export const metadata: Metadata = {
   title: { default: 'Lazyscope', template: '%s · Lazyscope' },

@@ -1,8 +1,8 @@
 import type { Metadata } from 'next';
 import Link from 'next/link';
-import { EmptyState } from '../components/EmptyState.tsx';
-import { PageHeader } from '../components/PageHeader.tsx';
-import { paths } from '../format/paths.ts';
+import { EmptyState } from '../components/ui/EmptyState.tsx';
+import { PageHeader } from '../components/ui/PageHeader.tsx';
+import { paths } from '../client/paths.ts';
 
 export const metadata: Metadata = { title: 'No such page' };
 

@@ -1,5 +1,5 @@
 import type { Metadata } from 'next';
-import { OverviewView } from '../components/OverviewView.tsx';
+import { OverviewView } from '../components/overview/OverviewView.tsx';
 
 export const metadata: Metadata = { title: { absolute: 'Lazyscope' } };
 

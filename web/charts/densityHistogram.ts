@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { seedColour, seedDash } from '../format/architecture.ts';
+import { seedColour, seedDash } from './architectureStyle.ts';
 import { count } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 

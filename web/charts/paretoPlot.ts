@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { architectureColour, architectureName, architectureSymbol } from '../format/architecture.ts';
+import { architectureColour, architectureName, architectureSymbol } from './architectureStyle.ts';
 import { count, fixed, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 import { logTicks } from './logTicks.ts';

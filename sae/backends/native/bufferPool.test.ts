@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { BufferPool } from './bufferPool.ts';
 
 const megabyte = 2 ** 20;

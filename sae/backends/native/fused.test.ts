@@ -5,11 +5,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type ComputedVector, hostNumber } from '../../ops/computed.ts';
 import type { DictionaryTensors, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
-import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 import { preActivations } from '../../ops/denseActivations.ts';
 import { referenceKernels } from '../../ops/referenceKernels.ts';
 import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 

@@ -1,6 +1,6 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
-import { registerFusedKernels } from '../../ops/fusedKernels.ts';
+import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { registerTopPairs } from '../../ops/topPairs.ts';
 import type { Backend } from '../backend.ts';
 import { fusedDefaults, nativeFusedKernels, type FusedOptions } from './fused.ts';

@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RowVectors } from '../../ops/productBlocks.ts';
 import { topPairs, topPairsReference, type TopPairsRequest } from '../../ops/topPairs.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { nativeLibrary } from './library.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { toyHook, writeToyCapture } from '../../activations/toyCapture.ts';
+import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { StoreLayout } from '../../store/layout.ts';
 import { runManifestSchema } from '../../store/manifests.ts';
 import { readManifest } from '../../store/readManifest.ts';

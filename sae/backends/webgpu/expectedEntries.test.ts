@@ -7,9 +7,9 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { hostNumber } from '../../ops/computed.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
-import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 import type { Entries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { BatchSource } from '../../training/batchSource.ts';
 import { defaultTrainingConfig } from '../../training/defaults.ts';

@@ -6,9 +6,9 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
 import type { Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
-import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';

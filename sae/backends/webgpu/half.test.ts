@@ -2,9 +2,9 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dictionaryVariables, zerosLike } from '../../autoencoders/dictionary.ts';
 import type { AdamSettings, Encoder, GradientRequest } from '../../ops/fusedKernels.ts';
-import { fusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 import { type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';

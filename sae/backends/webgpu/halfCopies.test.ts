@@ -1,16 +1,12 @@
 /** Training on copies in 16 bits: beside training in 32, and beside copies made afresh. */
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dictionaryVariables, zerosLike } from '../../autoencoders/dictionary.ts';
-import {
-  type FusedKernels,
-  fusedKernels,
-  type DictionaryVariables,
-  type GradientRequest,
-} from '../../ops/fusedKernels.ts';
+import type { FusedKernels, DictionaryVariables, GradientRequest } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 import type { Entries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
-import { smallConfig, smallSource, trainUntil } from '../../training/smallRuns.ts';
+import { smallConfig, smallSource, trainUntil } from '../../fixtures/smallRuns.ts';
 import { initialState, Trainer } from '../../training/trainer.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';

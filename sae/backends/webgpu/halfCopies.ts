@@ -22,9 +22,9 @@
  */
 import type { Tensor, Tensor1D, Tensor2D, Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
-import { errorToHalf, errorUnits, type Storage, toHalf, toHalfGroups } from './kernels/half.ts';
+import { errorToHalf, errorUnits, toHalf, toHalfGroups } from './kernels/half.ts';
 import type { Source } from './kernels/rowUpdate.ts';
-import type { Programs } from './programs.ts';
+import type { Programs, Storage } from './programs.ts';
 
 /** A matrix as a kernel finds it in memory. */
 export interface Stored {

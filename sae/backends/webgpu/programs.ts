@@ -7,6 +7,9 @@ import type { Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { type Collectives, collectiveFunctions } from './kernels/collectives.ts';
 
+/** How a number lies in memory, by WGSL's own name for it. */
+export type Storage = 'f32' | 'f16';
+
 /** `read` and `write` are storage: element types in WGSL, `array<…>` around them. */
 export type Binding = readonly [name: string, access: 'read' | 'write', element: string];
 

@@ -1,7 +1,7 @@
 /** The choice made chunk by chunk against the one from the whole matrix of pre-activations: the same bits, whatever comes. */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import { Random } from '../../tensor/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';

@@ -4,9 +4,10 @@ import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
-import { smallConfig, smallSource, steps, trainUntil } from '../../training/smallRuns.ts';
+import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
 import { initialState, Trainer } from '../../training/trainer.ts';
-import { type FusedKernels, fusedKernels } from '../../ops/fusedKernels.ts';
+import type { FusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
 
 const adapter = await adapterForTests();
 async function run(backend: BackendName, ...rest: Parameters<typeof trainUntil>) {

@@ -1,5 +1,5 @@
 import { LazyscopeError, isLazyscopeError } from '../../errors.ts';
-import { registerFusedKernels } from '../../ops/fusedKernels.ts';
+import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';

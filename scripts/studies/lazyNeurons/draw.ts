@@ -3,8 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import { activationFunction, parseActivation } from '../../../sae/models/activations.ts';
-import { fitLaw } from '../../../sae/sparsity/fitLaw.ts';
+import {
+  activationFunction,
+  parseActivation,
+} from '../../../sae/models/activationFunctions/activationFunctions.ts';
+import { fitLaw } from '../../../sae/sparsity/emergence/fitLaw.ts';
 import type { StudyResult, StudyResults } from './results.ts';
 
 const here = import.meta.dirname;

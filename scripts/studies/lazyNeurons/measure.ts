@@ -5,13 +5,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readText } from '../../../sae/activations/text.ts';
+import { readText } from '../../../sae/tokens/readText.ts';
 import { startBackend } from '../../../sae/backends/startBackend.ts';
-import { activationFunction } from '../../../sae/models/activations.ts';
+import { activationFunction } from '../../../sae/models/activationFunctions/activationFunctions.ts';
 import { loadLanguageModel } from '../../../sae/models/loadLanguageModel.ts';
-import { fitLaw, type FittedLaw } from '../../../sae/sparsity/fitLaw.ts';
+import { fitLaw, type FittedLaw } from '../../../sae/sparsity/emergence/fitLaw.ts';
 import { measureSparsity, packContexts } from '../../../sae/sparsity/measureSparsity.ts';
-import { predictionDifference } from '../../../sae/sparsity/predictionDifference.ts';
+import { predictionDifference } from '../../../sae/sparsity/masking/predictionDifference.ts';
 import { writeJsonAtomic } from '../../../sae/store/atomicWrite.ts';
 import { StoreLayout } from '../../../sae/store/layout.ts';
 import { sparsityReportSchema } from '../../../sae/store/manifests.ts';

@@ -2,7 +2,7 @@
  * The models of the study: one data set, one budget, one size; only what is named here differs. Every one is trained
  * for each of two seeds, the sweep over sizes for one.
  */
-import type { LanguageModelTraining } from '../../../sae/models/languageModelTraining.ts';
+import type { LanguageModelTraining } from '../../../sae/pretraining/languageModelTraining.ts';
 
 export interface StudiedModel {
   name: string;

@@ -1,7 +1,7 @@
 /** What results.json holds: one entry a trained model, and how far apart the seeds of each activation function predict. */
-import type { FittedLaw } from '../../../sae/sparsity/fitLaw.ts';
-import type { PredictionDifference } from '../../../sae/sparsity/predictionDifference.ts';
-import type { PplPoint } from '../../../sae/sparsity/pplP.ts';
+import type { FittedLaw } from '../../../sae/sparsity/emergence/fitLaw.ts';
+import type { PredictionDifference } from '../../../sae/sparsity/masking/predictionDifference.ts';
+import type { PplPoint } from '../../../sae/sparsity/masking/pplP.ts';
 import type { StudiedModel } from './plan.ts';
 
 /** Shares are means over layers unless said otherwise. */

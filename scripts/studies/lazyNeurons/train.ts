@@ -6,9 +6,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBackend } from '../../../sae/backends/startBackend.ts';
-import { tokenizeCorpus } from '../../../sae/models/tokenizeCorpus.ts';
-import { trainLanguageModel } from '../../../sae/models/trainLanguageModel.ts';
-import { emergenceObserver } from '../../../sae/sparsity/emergence.ts';
+import { tokenizeCorpus } from '../../../sae/tokens/tokenizeCorpus.ts';
+import { trainLanguageModel } from '../../../sae/pretraining/trainLanguageModel.ts';
+import { emergenceObserver } from '../../../sae/sparsity/emergence/emergence.ts';
 import { StoreLayout } from '../../../sae/store/layout.ts';
 import { budget, observations, studiedModels } from './plan.ts';
 

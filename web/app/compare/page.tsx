@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { ComparisonsView } from '../../components/ComparisonsView.tsx';
+import { ComparisonsView } from '../../components/compare/ComparisonsView.tsx';
 
 export const metadata: Metadata = { title: 'Compare' };
 

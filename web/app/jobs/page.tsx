@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { JobsView } from '../../components/JobsView.tsx';
+import { JobsView } from '../../components/jobs/JobsView.tsx';
 
 export const metadata: Metadata = { title: 'Jobs' };
 

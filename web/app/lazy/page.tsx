@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { LazyView } from '../../components/LazyView.tsx';
+import { LazyView } from '../../components/lazy/LazyView.tsx';
 
 export const metadata: Metadata = { title: 'Lazy neurons' };
 

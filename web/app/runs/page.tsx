@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { RunsView } from '../../components/RunsView.tsx';
+import { RunsView } from '../../components/runs/RunsView.tsx';
 
 export const metadata: Metadata = { title: 'Runs' };
 

@@ -1,7 +1,7 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
 import type { NativeLibrary } from '../library.ts';
 import type { NativeBackend } from '../nativeBackend.ts';
-import { activationKernels } from './activations.ts';
+import { activationKernels } from './activationFunctions.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { indexingKernels } from './indexing.ts';
 import type { Inputs, KernelContext, NativeKernels } from './kernelContext.ts';

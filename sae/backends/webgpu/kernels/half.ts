@@ -1,12 +1,9 @@
 /**
  * Numbers in 16 bits (IEEE binary16: 11 significant bits, from 6·10⁻⁵ to 65,504) beside those in 32. A kernel says how
- * an operand lies in memory by the type of its binding's elements, a `Storage`, and reads either as `f32(x[i])`.
+ * an operand lies in memory by the type of its binding's elements, `Storage` in programs.ts, and reads either as `f32(x[i])`.
  */
 import type { Program } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
-
-/** WGSL's own names. */
-export type Storage = 'f32' | 'f16';
 
 const threads = 256;
 

@@ -1,5 +1,4 @@
-import type { Binding, Program } from '../programs.ts';
-import type { Storage } from './half.ts';
+import type { Binding, Program, Storage } from '../programs.ts';
 
 /** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
 const tile = 64;

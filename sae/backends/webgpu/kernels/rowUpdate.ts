@@ -4,9 +4,9 @@
  * al., 2406.04093, A.1) follow on the spot, on one reading and one writing of the row and its moments.
  */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
-import type { Binding, Program } from '../programs.ts';
+import type { Binding, Program, Storage } from '../programs.ts';
 import { adamBindings, adamStep, adamUniforms } from './adam.ts';
-import { errorUnits, narrow, type Storage } from './half.ts';
+import { errorUnits, narrow } from './half.ts';
 import { threadsFor } from './sparse.ts';
 
 /** Where the gradient row comes from. */

@@ -1,7 +1,6 @@
 /** Products of a sparse [rows, latents] matrix, given as entries, with dense ones: one workgroup a row. */
-import type { Program } from '../programs.ts';
+import type { Program, Storage } from '../programs.ts';
 import { fires } from './fires.ts';
-import type { Storage } from './half.ts';
 
 /** Threads that share the columns of a row. */
 export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);

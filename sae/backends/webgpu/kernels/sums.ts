@@ -1,6 +1,5 @@
 /** Sums over matrices, in an order that never changes. */
-import type { Program } from '../programs.ts';
-import type { Storage } from './half.ts';
+import type { Program, Storage } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
 
 const threads = 256;

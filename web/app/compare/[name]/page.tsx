@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { ComparisonView } from '../../../components/ComparisonView.tsx';
+import { ComparisonView } from '../../../components/compare/ComparisonView.tsx';
 
 interface Props {
   params: Promise<{ name: string }>;

@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { Suspense } from 'react';
-import { EmergenceView } from '../../../components/EmergenceView.tsx';
+import { EmergenceView } from '../../../components/lazy/EmergenceView.tsx';
 
 export const metadata: Metadata = { title: 'Emergence of lazy neurons' };
 

@@ -1,5 +1,5 @@
 import type { Metadata } from 'next';
-import { RunView } from '../../../components/RunView.tsx';
+import { RunView } from '../../../components/runs/RunView.tsx';
 
 interface Props {
   params: Promise<{ name: string }>;

@@ -1,7 +1,7 @@
 import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
 import { Suspense } from 'react';
-import { LayerView } from '../../../../components/LayerView.tsx';
+import { LayerView } from '../../../../components/lazy/LayerView.tsx';
 import { wholeNumber } from '../../../../format/wholeNumber.ts';
 
 interface Props {

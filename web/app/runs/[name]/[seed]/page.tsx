@@ -1,7 +1,7 @@
 import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
 import { Suspense } from 'react';
-import { FeaturesView } from '../../../../components/FeaturesView.tsx';
+import { FeaturesView } from '../../../../components/features/FeaturesView.tsx';
 import { wholeNumber } from '../../../../format/wholeNumber.ts';
 
 interface Props {

@@ -1,7 +1,7 @@
 import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
 import { Suspense } from 'react';
-import { NeuronView } from '../../../../../components/NeuronView.tsx';
+import { NeuronView } from '../../../../../components/lazy/NeuronView.tsx';
 import { wholeNumber } from '../../../../../format/wholeNumber.ts';
 
 interface Props {

@@ -1,7 +1,7 @@
 import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
 import { Suspense } from 'react';
-import { FeatureView } from '../../../../../components/FeatureView.tsx';
+import { FeatureView } from '../../../../../components/features/FeatureView.tsx';
 import { wholeNumber } from '../../../../../format/wholeNumber.ts';
 
 interface Props {

@@ -1,0 +1,32 @@
+/** Where a model keeps the parameters of its activation function: one set a layer, beside the layer's other weights. */
+import { activationFunction } from './activationFunctions.ts';
+import type { ActivationName } from './activationFunctions.ts';
+import type { ActivationParameters } from './activationFunction.ts';
+import type { Weights } from '../families/decoderParts.ts';
+
+const weightName = (mlp: string, parameter: string) => `${mlp}.activation.${parameter}`;
+
+/** Adds their names and shapes; `mlp` is the prefix of the layer's MLP weights. */
+export function addActivationShapes(shapes: Map<string, number[]>, mlp: string, name: ActivationName): void {
+  for (const [parameter, initial] of Object.entries(activationFunction(name).parameters ?? {}))
+    shapes.set(weightName(mlp, parameter), [initial.length]);
+}
+
+/** A layer's set, by the function's own names. The tensors stay the model's. */
+export function activationParameters(
+  weights: Weights,
+  mlp: string,
+  name: ActivationName,
+): ActivationParameters {
+  const names = Object.keys(activationFunction(name).parameters ?? {});
+  return Object.fromEntries(names.map((parameter) => [parameter, weights.get(weightName(mlp, parameter))!]));
+}
+
+/** The initial values of a weight, if it is such a parameter. */
+export function initialActivationParameter(
+  weight: string,
+  name: ActivationName,
+): readonly number[] | undefined {
+  const parameter = /\.activation\.([^.]+)$/.exec(weight)?.[1];
+  return parameter === undefined ? undefined : activationFunction(name).parameters?.[parameter];
+}

@@ -1,0 +1,38 @@
+/** The L1 term of a training step: λ · mean |a| over what every W_down reads (ProSparse, 2402.13516). */
+import { tf, type Tensor } from '../tensor/tf.ts';
+import { blockHook } from '../models/hookPoints.ts';
+import { HookTap } from '../models/hookTap.ts';
+
+export class ActivationPenalty {
+  readonly #layers: number;
+  readonly #coefficient: number;
+  readonly #means: Tensor[] = [];
+
+  constructor(layers: number, coefficient: number) {
+    this.#layers = layers;
+    this.#coefficient = coefficient;
+  }
+
+  /** Notes mean |a| of each layer as the pass goes by, and changes nothing. */
+  tap(): HookTap {
+    if (this.#coefficient === 0) return new HookTap();
+    const note = (a: Tensor) => {
+      // The layer's own tidy would dispose it before the loss is put together.
+      this.#means.push(tf.keep(tf.mean(tf.abs(a))));
+      return a;
+    };
+    const hooks = Array.from({ length: this.#layers }, (_, layer) => blockHook(layer, 'mlp.hook_post'));
+    return new HookTap({ replace: Object.fromEntries(hooks.map((hook) => [hook, note])) });
+  }
+
+  /** The loss with the term of the layers that went by. */
+  addTo(loss: Tensor): Tensor {
+    if (this.#means.length === 0) return loss;
+    const sum = this.#means.reduce((total, mean) => total.add(mean));
+    return loss.add(sum.mul(this.#coefficient / this.#layers));
+  }
+
+  dispose(): void {
+    tf.dispose(this.#means);
+  }
+}

@@ -1,0 +1,34 @@
+/** A random sample of tokens whose activations are kept whole, for measures that need exact products. */
+import { Random } from '../../numerics/random.ts';
+import type { Tensor } from '../../tensor/tf.ts';
+
+export class LayerSample {
+  /** Ascending places in the stream. */
+  readonly places: Uint32Array;
+  /** A layer's rows, [sample, width]. */
+  readonly layers: readonly Float32Array[];
+  readonly #width: number;
+
+  /** At most `size` of `tokens` tokens, always the same ones; bounded by `bytes` over all layers together. */
+  constructor(tokens: number, shape: { layers: number; width: number; size: number; bytes: number }) {
+    const { layers, width, size, bytes } = shape;
+    const affordable = Math.max(1, Math.floor(bytes / (4 * layers * width)));
+    const count = Math.min(tokens, size, affordable);
+    this.places = Random.fromSeed(0, 'sparsity sample').permutation(tokens).slice(0, count).sort();
+    this.layers = Array.from({ length: layers }, () => new Float32Array(count * width));
+    this.#width = width;
+  }
+
+  /** Takes what it wants of a batch that starts at `firstToken`; activations [tokens, width], or with more axes before. */
+  add(layer: number, firstToken: number, activations: Tensor): void {
+    const width = this.#width;
+    const end = firstToken + activations.size / width;
+    if (!this.places.some((place) => place >= firstToken && place < end)) return;
+    const values = activations.dataSync<'float32'>();
+    this.places.forEach((place, row) => {
+      if (place < firstToken || place >= end) return;
+      const from = (place - firstToken) * width;
+      this.layers[layer].set(values.subarray(from, from + width), row * width);
+    });
+  }
+}

@@ -1,0 +1,61 @@
+/** The figures of one layer, put together from what streamed by; CETT by true products on the sample. */
+import type { LanguageModel } from '../../models/languageModel.ts';
+import type { SparsityReport } from '../../store/manifests.ts';
+import { tf } from '../../tensor/tf.ts';
+import { Cett, outputNorms, quotedRatio } from '../masking/cett.ts';
+import type { CettPoint } from '../masking/cett.ts';
+import type { StreamingMeasures } from '../streamingMeasures.ts';
+
+export type LayerSummary = SparsityReport['layers'][number];
+
+/** Shares of resting neurons at which CETT is quoted, and the CETT at which the papers quote sparsity. */
+export const quotedResting = [0.25, 0.5, 0.75, 0.9];
+const quotedCett = 0.2;
+
+export interface SummarisedLayer {
+  summary: LayerSummary;
+  curve: CettPoint[];
+  /** [neurons]: n_i. */
+  outputNorms: Float64Array;
+}
+
+export function summariseLayer(
+  model: LanguageModel,
+  layer: number,
+  measures: StreamingMeasures,
+): SummarisedLayer {
+  const { neurons, d } = model.config;
+  const firing = measures.firing[layer];
+  const entropy = measures.entropy[layer];
+  const outputs = model.neuronOutputs(layer);
+  const rows = outputs.dataSync<'float32'>();
+  const cett = new Cett(measures.activationSample.layers[layer], rows, { neurons, d });
+  try {
+    const curve = cett.curve();
+    return {
+      curve,
+      outputNorms: outputNorms(rows, neurons, d),
+      summary: {
+        layer,
+        neurons,
+        activationRatio: firing.activationRatio(),
+        ratioAt: firing.ratioAt(),
+        deadRate: firing.deadRate(),
+        dynamicDeadRate: firing.dynamicDeadRate(),
+        cett: cett.at(cett.thresholdForResting(1 - quotedRatio)),
+        cettAtResting: quotedResting.map((resting) => ({
+          resting,
+          cett: cett.at(cett.thresholdForResting(resting)),
+        })),
+        ratioAtCett: cett.solve(quotedCett, curve).activeRatio,
+        frequencyHistogram: firing.frequencyHistogram(),
+        tokenHistogram: firing.tokenHistogram(),
+        attentionEntropy: [...entropy.byHead()],
+        attentionOverload: entropy.overload(),
+      },
+    };
+  } finally {
+    cett.dispose();
+    tf.dispose(outputs);
+  }
+}

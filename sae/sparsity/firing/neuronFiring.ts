@@ -1,0 +1,228 @@
+/**
+ * How often each neuron of one MLP fires (METHODS.md §4; activation ratio: Lazy Neuron, 2210.06313; dynamic dead
+ * rate: AP, selective activation). An accumulator: batches of tokens go in, memory depends on neurons,
+ * positions and vocabulary only.
+ *
+ * "Fires" means that act(·) is not exactly zero. In a gated MLP that is the gate alone: act(g) may be zero while
+ * u is not, and a = act(g) ⊙ u may underflow while the gate is open.
+ */
+import { firingCounts } from '../../ops/firingCounts.ts';
+import type { Tensor } from '../../tensor/tf.ts';
+import { NeuronExamples } from './neuronExamples.ts';
+import { StrongestTokens } from './strongestTokens.ts';
+
+export interface FiringBatch {
+  /** [contexts · seq], token ids. */
+  readonly tokens: Int32Array;
+  /** Tokens in a context: position is index mod seq. */
+  readonly seq: number;
+  /** Place of the first token in the whole stream. */
+  readonly firstToken?: number;
+  /** a, what the neuron passes to W_down: [contexts · seq, neurons], or the same in three axes. */
+  readonly activations: Tensor;
+  /** act(g) where the MLP is gated, the same shape; absent where it is `activations` itself. */
+  readonly gates?: Tensor | undefined;
+}
+
+export interface FiringOptions {
+  neurons: number;
+  positions: number;
+  vocabulary: number;
+  /** ε, ascending: |a| > ε is counted for each. */
+  thresholds: readonly number[];
+  /** Which of them is counted neuron by neuron. */
+  neuronThreshold: number;
+  /** Tokens and examples to keep for each neuron. */
+  keptTokens?: number;
+  keptExamples?: number;
+}
+
+/** Bins of the histograms, equal ones on [0, 1]. */
+const bins = 50;
+
+export class NeuronFiring {
+  readonly #options: FiringOptions;
+  /** Entries that fired, by how many thresholds they exceed. */
+  readonly #levelCounts: Float64Array;
+  readonly #fired: Float64Array;
+  readonly #firedAt: Float64Array;
+  readonly #sum: Float64Array;
+  readonly #positionFired: Float64Array;
+  readonly #positionTokens: Float64Array;
+  readonly #tokenFired: Float64Array;
+  readonly #tokenCount: Uint32Array;
+  readonly #shares = new Float64Array(bins);
+  readonly #strongest: StrongestTokens;
+  readonly examples: NeuronExamples;
+  #tokens = 0;
+  #batches = 0;
+  #silentShares = 0;
+
+  constructor(options: FiringOptions) {
+    const { neurons, positions, vocabulary, thresholds, keptTokens = 8, keptExamples = 4 } = options;
+    this.#options = options;
+    this.#levelCounts = new Float64Array(thresholds.length + 1);
+    this.#fired = new Float64Array(neurons);
+    this.#firedAt = new Float64Array(neurons);
+    this.#sum = new Float64Array(neurons);
+    this.#positionFired = new Float64Array(positions);
+    this.#positionTokens = new Float64Array(positions);
+    this.#tokenFired = new Float64Array(vocabulary);
+    this.#tokenCount = new Uint32Array(vocabulary);
+    this.#strongest = new StrongestTokens(neurons, keptTokens);
+    this.examples = new NeuronExamples(neurons, keptExamples);
+  }
+
+  add(batch: FiringBatch): void {
+    const { neurons } = this.#options;
+    const firedInBatch = new Uint8Array(neurons);
+    const { seq } = batch;
+    const contexts = Math.ceil(batch.tokens.length / seq);
+    // At first every entry is a record, and named one by one: small blocks raise the bars for the large ones to come.
+    for (let first = 0; first < contexts;) {
+      const count = Math.min(contexts - first, Math.max(1, Math.floor(this.#tokens / seq) + first));
+      this.#addContexts(batch, first * seq, count * seq, firedInBatch);
+      first += count;
+    }
+    this.#tokens += batch.tokens.length;
+    this.#batches++;
+    this.#silentShares += firedInBatch.reduce((silent, fired) => silent + 1 - fired, 0) / neurons;
+  }
+
+  /** Contexts of the batch from the token `first` on. */
+  #addContexts(batch: FiringBatch, first: number, length: number, firedInBatch: Uint8Array): void {
+    const { neurons, thresholds, neuronThreshold } = this.#options;
+    const { tokens, seq, activations, gates, firstToken = 0 } = batch;
+    const rows = Math.min(length, tokens.length - first);
+    const counts = firingCounts({
+      activations,
+      ...(gates ? { gates } : {}),
+      bar: this.#bar(),
+      first,
+      rows,
+      thresholds,
+      neuronThreshold,
+    });
+    counts.levels.forEach((count, level) => (this.#levelCounts[level] += count));
+    for (let i = 0; i < neurons; i++) {
+      if (counts.fired[i] === 0) continue;
+      firedInBatch[i] = 1;
+      this.#fired[i] += counts.fired[i];
+      this.#firedAt[i] += counts.firedAt[i];
+      this.#sum[i] += counts.sum[i];
+    }
+    for (let row = 0; row < rows; row++) {
+      const fired = counts.rowFired[row];
+      const token = tokens[first + row];
+      this.#positionFired[row % seq] += fired;
+      this.#positionTokens[row % seq]++;
+      this.#tokenFired[token] += fired;
+      this.#tokenCount[token]++;
+      this.#shares[Math.min(bins - 1, Math.floor((fired * bins) / neurons))]++;
+    }
+    if (counts.over.length === 0) return;
+    const a = activations.dataSync<'float32'>().subarray(first * neurons, (first + rows) * neurons);
+    this.examples.beginBlock({ activations: a, firstPlace: firstToken + first, seq });
+    for (const at of counts.over) {
+      const neuron = at % neurons;
+      const row = (at - neuron) / neurons;
+      const magnitude = Math.abs(a[at]);
+      this.#strongest.offer(neuron, tokens[first + row], magnitude);
+      this.examples.offer(neuron, row, magnitude);
+    }
+    this.examples.endBlock();
+  }
+
+  /** An entry below it can be neither among a neuron's strongest tokens nor one of its examples. */
+  #bar(): Float32Array {
+    const { bar } = this.#strongest;
+    return Float32Array.from(this.examples.bar, (lowest, i) => Math.min(lowest, bar[i]));
+  }
+
+  /** Tokens in a context. */
+  get positions(): number {
+    return this.#options.positions;
+  }
+
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /** Share of entries of act(·) that are not exactly zero. */
+  activationRatio(): number {
+    return this.#fired.reduce((a, b) => a + b, 0) / (this.#tokens * this.#options.neurons);
+  }
+
+  /** Share of entries with |a| > ε, for each ε. */
+  ratioAt(): number[] {
+    const entries = this.#tokens * this.#options.neurons;
+    return this.#options.thresholds.map(
+      (_, e) => this.#levelCounts.slice(e + 1).reduce((sum, count) => sum + count, 0) / entries,
+    );
+  }
+
+  /** Share of neurons that fired on no token. */
+  deadRate(): number {
+    return this.#fired.reduce((dead, count) => dead + (count === 0 ? 1 : 0), 0) / this.#options.neurons;
+  }
+
+  /** Mean over batches of the share of neurons silent in the whole batch. */
+  dynamicDeadRate(): number {
+    return this.#silentShares / this.#batches;
+  }
+
+  /** [neurons]: share of tokens on which each fires. */
+  frequency(): Float64Array {
+    return this.#fired.map((count) => count / this.#tokens);
+  }
+
+  /** [neurons]: share of tokens on which |a| exceeds the neuron threshold. */
+  frequencyAt(): Float64Array {
+    return this.#firedAt.map((count) => count / this.#tokens);
+  }
+
+  /** [neurons]: mean of a over the tokens on which the neuron fires; 0 for a dead one. */
+  meanActivation(): Float64Array {
+    return this.#sum.map((sum, i) => (this.#fired[i] === 0 ? 0 : sum / this.#fired[i]));
+  }
+
+  /** [neurons]: largest |a|; 0 for a dead one. */
+  maxActivation(): Float64Array {
+    return this.#sum.map((_, i) => this.#strongest.bestScore(i) ?? 0);
+  }
+
+  /** Activation ratio by position in the context; only positions that occurred. */
+  ratioByPosition(): Float64Array {
+    const seen = this.#positionTokens.filter((tokens) => tokens > 0).length;
+    return this.#positionFired
+      .slice(0, seen)
+      .map((count, position) => count / (this.#positionTokens[position] * this.#options.neurons));
+  }
+
+  /** Activation ratio on each token of the vocabulary that occurred, by id. */
+  ratioByToken(): { token: number; occurrences: number; activationRatio: number }[] {
+    return Array.from(this.#tokenCount, (occurrences, token) => ({
+      token,
+      occurrences,
+      activationRatio: this.#tokenFired[token] / (occurrences * this.#options.neurons),
+    })).filter(({ occurrences }) => occurrences > 0);
+  }
+
+  /** Counts of tokens by the share of neurons that fire on them, in 50 equal bins on [0, 1]; 1 falls into the last. */
+  tokenHistogram(): number[] {
+    return [...this.#shares];
+  }
+
+  /** Counts of neurons by firing frequency in equal bins on [0, 1]; 1 falls into the last. */
+  frequencyHistogram(count = bins): number[] {
+    const counts = Array.from({ length: count }, () => 0);
+    for (const fired of this.#fired)
+      counts[Math.min(count - 1, Math.floor((fired * count) / this.#tokens))]++;
+    return counts;
+  }
+
+  /** Token ids on which the neuron's |a| was largest, strongest first, each once. */
+  strongestTokens(neuron: number): Int32Array {
+    return this.#strongest.of(neuron);
+  }
+}

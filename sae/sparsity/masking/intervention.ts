@@ -1,0 +1,126 @@
+/**
+ * A forward pass in which neurons rest, and what it costs: true perplexity, never an estimate from layer errors. Every
+ * method of the trade-off is an Intervention, and every figure of it comes from one function.
+ */
+import { tokenLosses } from '../../models/crossEntropy.ts';
+import { blockHook, type HookPoint } from '../../models/hookPoints.ts';
+import type { ForwardOptions, LanguageModel } from '../../models/languageModel.ts';
+import { tf, type Tensor } from '../../tensor/tf.ts';
+import type { RestingRule } from './maskingRule.ts';
+
+/** Another value for what the MLP of a layer adds: R-Sparse's low-rank part needs what has been put to rest. */
+export type OutputCorrection = (mlpOut: Tensor, rested: Tensor, layer: number) => Tensor;
+
+export interface Intervention {
+  /** Changes what the activation function reads, in place, before the rule sees it; [tokens, neurons]. */
+  onPre?: (pre: Float32Array, neurons: number) => void;
+  rule?: RestingRule;
+  /** Called with [tokens, d], and what the rule took away, [tokens, neurons]. */
+  correct?: OutputCorrection;
+}
+
+export interface MeasuredIntervention {
+  crossEntropy: number;
+  perplexity: number;
+  /** Share of entries of what W_down reads that are exactly 0, over all layers; and by layer. */
+  sparsity: number;
+  sparsityByLayer: number[];
+  /** By layer, share of entries of act(g) that are exactly 0 before the rule: what closed gates spare of W_up. Zeros where nothing is gated. */
+  closedByLayer: number[];
+}
+
+/** Contexts [contexts · seq] in batches of about `batchTokens`. */
+export interface EvaluationText {
+  contexts: Int32Array;
+  seq: number;
+  batchTokens: number;
+}
+
+/** What an intervention counts as it goes by. */
+interface Tally {
+  zeros: Float64Array;
+  closed: Float64Array;
+  entries: number;
+}
+
+export function evaluateIntervention(
+  model: LanguageModel,
+  { contexts, seq, batchTokens }: EvaluationText,
+  intervention: Intervention,
+): MeasuredIntervention {
+  const { layers, neurons } = model.config;
+  const tally: Tally = { zeros: new Float64Array(layers), closed: new Float64Array(layers), entries: 0 };
+  const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
+  let sum = 0;
+  for (let first = 0; first < contexts.length; first += step) {
+    const part = contexts.subarray(first, first + step);
+    sum += tf.tidy(() => {
+      const ids = tf.tensor2d(part, [part.length / seq, seq], 'int32');
+      const replace = replacements(model, intervention, tally);
+      return tokenLosses(model, ids, replace).sum().dataSync<'float32'>()[0];
+    });
+    tally.entries += part.length * neurons;
+  }
+  const crossEntropy = sum / ((contexts.length / seq) * (seq - 1));
+  const sparsityByLayer = Array.from(tally.zeros, (zeros) => zeros / tally.entries);
+  return {
+    crossEntropy,
+    perplexity: Math.exp(crossEntropy),
+    sparsity: sparsityByLayer.reduce((a, b) => a + b, 0) / layers,
+    sparsityByLayer,
+    closedByLayer: Array.from(tally.closed, (closed) => closed / tally.entries),
+  };
+}
+
+/** What stands at the hook points of a pass for the intervention to happen. */
+export function replacements(
+  model: LanguageModel,
+  { onPre, rule, correct }: Intervention,
+  tally?: Tally,
+): NonNullable<ForwardOptions['replace']> {
+  const { layers, neurons, gated, d } = model.config;
+  const replace: Partial<Record<HookPoint, (activation: Tensor) => Tensor>> = {};
+  for (let layer = 0; layer < layers; layer++) {
+    let pre: Tensor | undefined;
+    let rested: Tensor | undefined;
+    replace[blockHook(layer, 'mlp.hook_pre')] = (given) => {
+      pre = onPre ? changed(given, (values) => onPre(values, neurons)) : given;
+      return pre;
+    };
+    replace[blockHook(layer, 'mlp.hook_post')] = (given) => {
+      const a = Float32Array.from(given.dataSync<'float32'>());
+      if (rule) {
+        const before = correct ? a.slice() : undefined;
+        const read = pre!.dataSync<'float32'>();
+        const act = gated
+          ? tf.tidy(() => model.activate(layer, pre!)).dataSync<'float32'>()
+          : given.dataSync<'float32'>();
+        if (tally && gated) tally.closed[layer] += zerosIn(act);
+        rule({ a, pre: read, act, neurons, layer });
+        if (before)
+          rested = tf.tensor2d(
+            before.map((x, at) => (a[at] === 0 ? x : 0)),
+            [a.length / neurons, neurons],
+          );
+      }
+      if (tally) tally.zeros[layer] += zerosIn(a);
+      return rule ? tf.tensor(a, given.shape) : given;
+    };
+    if (correct)
+      replace[blockHook(layer, 'hook_mlp_out')] = (given) =>
+        correct(given.reshape([-1, d]), rested!, layer).reshape(given.shape);
+  }
+  return replace;
+}
+
+function zerosIn(values: Float32Array): number {
+  let zeros = 0;
+  for (let at = 0; at < values.length; at++) if (values[at] === 0) zeros++;
+  return zeros;
+}
+
+function changed(given: Tensor, change: (values: Float32Array) => void): Tensor {
+  const values = Float32Array.from(given.dataSync<'float32'>());
+  change(values);
+  return tf.tensor(values, given.shape);
+}

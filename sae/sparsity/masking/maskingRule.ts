@@ -1,0 +1,117 @@
+/**
+ * Which neurons may rest: the rules of the literature as one kind of function (METHODS.md §4). A rule sees what W_down is
+ * about to read and sets to 0 what may rest, in place; interventions.ts puts it into a forward pass.
+ */
+import type { Random } from '../../numerics/random.ts';
+import { statisticalThreshold } from './statisticalTopK.ts';
+
+/** One layer's activations on a batch of tokens, on the host. */
+export interface MlpBatch {
+  /** a, what W_down reads, [tokens, neurons]: rules write zeros into it. */
+  a: Float32Array;
+  /** What the activation function read, the same shape. */
+  pre: Float32Array;
+  /** act(pre) where the MLP is gated, and `a` itself where it is not. */
+  act: Float32Array;
+  neurons: number;
+  layer: number;
+}
+
+export type RestingRule = (batch: MlpBatch) => void;
+
+/** |a_i| n_i ≤ τ of the layer (CETT's rule: ReLU² Wins, 2402.03804). norms [layer][neuron]. */
+export function contributionRule(thresholds: readonly number[], norms: readonly Float64Array[]): RestingRule {
+  return ({ a, neurons, layer }) => {
+    const [threshold, n] = [thresholds[layer], norms[layer]];
+    for (let at = 0, i = 0; at < a.length; at++, i = i + 1 === neurons ? 0 : i + 1)
+      if (Math.abs(a[at]) * n[i] <= threshold) a[at] = 0;
+  };
+}
+
+/** |a| ≤ τ of the layer: TEAL's rule (2408.14690), and with one τ for all layers the magnitude control. */
+export function magnitudeRule(thresholds: readonly number[]): RestingRule {
+  return ({ a, layer }) => {
+    const threshold = thresholds[layer];
+    for (let at = 0; at < a.length; at++) if (Math.abs(a[at]) <= threshold) a[at] = 0;
+  };
+}
+
+/** act(·) ≤ T, whatever its sign: FATReLU (ProSparse, 2402.13516) with one T for all layers. */
+export function fatReluRule(threshold: number): RestingRule {
+  return ({ a, act }) => {
+    for (let at = 0; at < a.length; at++) if (act[at] <= threshold) a[at] = 0;
+  };
+}
+
+/** All but the k largest |a| of each token (Lazy Neuron, 2210.06313); of equals, those that come first stay. */
+export function topKRule(k: number): RestingRule {
+  return ({ a, neurons }) => {
+    if (k >= neurons) return;
+    const magnitudes = new Float32Array(neurons);
+    for (let row = 0; row < a.length; row += neurons) {
+      for (let i = 0; i < neurons; i++) magnitudes[i] = Math.abs(a[row + i]);
+      const threshold = kthLargest(magnitudes, k);
+      let places = k;
+      for (let i = 0; i < neurons; i++) if (Math.abs(a[row + i]) > threshold) places--;
+      for (let i = 0; i < neurons; i++) {
+        const magnitude = Math.abs(a[row + i]);
+        if (magnitude > threshold) continue;
+        if (magnitude === threshold && places > 0) places--;
+        else a[row + i] = 0;
+      }
+    }
+  };
+}
+
+/** The k-th largest of `values` (k from 1), which are put in another order: quickselect. */
+export function kthLargest(values: Float32Array, k: number): number {
+  let [low, high] = [0, values.length - 1];
+  const target = k - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let [i, j] = [low, high];
+    while (i <= j) {
+      while (values[i] > pivot) i++;
+      while (values[j] < pivot) j--;
+      if (i > j) break;
+      const swap = values[i];
+      values[i++] = values[j];
+      values[j--] = swap;
+    }
+    if (target <= j) high = j;
+    else if (target >= i) low = i;
+    else break;
+  }
+  return values[target];
+}
+
+/**
+ * Spark's threshold (2506.06644) on a token's pre-activations, mean + std·Φ⁻¹(1 − k/n), deciding who may fire; activations that
+ * stay are left as they are. The paper's soft threshold, for which a model must be trained, is statisticalTopK.ts's.
+ */
+export function sparkRule(k: number): RestingRule {
+  return ({ a, pre, neurons }) => {
+    for (let row = 0; row < a.length; row += neurons) {
+      const threshold = statisticalThreshold(pre.subarray(row, row + neurons), k);
+      for (let at = row; at < row + neurons; at++) if (pre[at] <= threshold) a[at] = 0;
+    }
+  };
+}
+
+/** The control: among entries that are not 0 anyway, each rests with this probability. */
+export function randomRule(probability: number, random: Random): RestingRule {
+  return ({ a }) => {
+    for (let at = 0; at < a.length; at++) if (a[at] !== 0 && random.uniform() < probability) a[at] = 0;
+  };
+}
+
+/**
+ * Circa's stochastic ReLU (2106.08475), read as a rule: truncation to `width` makes the sign test of a small positive
+ * pre-activation x fail with probability 1 − x/width, and the neuron rest (the paper's PosZero).
+ */
+export function circaRule(width: number, random: Random): RestingRule {
+  return ({ a, pre }) => {
+    for (let at = 0; at < a.length; at++)
+      if (pre[at] > 0 && pre[at] < width && random.uniform() > pre[at] / width) a[at] = 0;
+  };
+}

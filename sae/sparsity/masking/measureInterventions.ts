@@ -1,0 +1,154 @@
+/**
+ * What it would cost to let neurons rest: PPL-p %, the trade-off of every method, robustness and calibration, all in true
+ * perplexity on the same contexts.
+ */
+import { LazyscopeError } from '../../errors.ts';
+import type { LanguageModel } from '../../models/languageModel.ts';
+import { silent, type Report } from '../../progress.ts';
+import type { SparsityReport } from '../../store/manifests.ts';
+import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } from './intervention.ts';
+import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
+import { pplP } from './pplP.ts';
+import { measureRobustness } from './robustness.ts';
+import {
+  planTradeoff,
+  RestingCalibration,
+  tradeoffMethods,
+  type PlannedPoint,
+  type TradeoffMethod,
+} from './tradeoff.ts';
+
+export interface InterventionOptions {
+  /** Tokens that perplexity is measured on, spread over the text. */
+  tokens: number;
+  /** Of the trade-off; all of them when left out. */
+  methods?: readonly TradeoffMethod[] | undefined;
+  /** Also top-k against token noise; true when left out. */
+  robustness?: boolean | undefined;
+  report?: Report | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export type InterventionReport = NonNullable<SparsityReport['interventions']>;
+
+const percentages = [0.1, 1, 5, 10];
+const noises = [0, 0.05, 0.1, 0.2];
+/** Shares of the neurons that fire anyway which the robustness test keeps, besides all. */
+const robustShares = [1, 0.5, 0.25];
+const batchTokens = 2048;
+
+/** `samples` by layer, [tokens, neurons], as RestingCalibration takes them; contexts [contexts · seq]. */
+export async function measureInterventions(
+  model: LanguageModel,
+  samples: readonly Float32Array[],
+  { contexts, seq }: { contexts: Int32Array; seq: number },
+  {
+    tokens,
+    methods = tradeoffMethods,
+    robustness: noisy = true,
+    report = silent,
+    signal,
+  }: InterventionOptions,
+): Promise<InterventionReport> {
+  const text: EvaluationText = { contexts: spread(contexts, seq, tokens), seq, batchTokens };
+  const stage = `resting neurons of ${model.name}`;
+  let done = 0;
+  const calibration = new RestingCalibration(model, samples);
+  try {
+    const gates: number[] = [];
+    const whole = evaluateIntervention(model, text, { rule: ({ act }) => sampleInto(gates, act) });
+    const plan = planTradeoff(calibration, Float32Array.from(gates)).filter(({ method }) =>
+      methods.includes(method),
+    );
+    const step = async <T>(work: () => T): Promise<T> => {
+      if (signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${stage}.`);
+      const result = work();
+      report({ stage, done: Math.min(++done, plan.length), total: plan.length, unit: 'methods' });
+      // Lets a signal through between two evaluations, which block.
+      await new Promise((next) => setImmediate(next));
+      return result;
+    };
+    const tradeoff = [point(model, seq, { method: 'none', knownFrom: 'value' }, whole)];
+    for (const planned of plan) {
+      const { intervention } = planned;
+      const measured = await step(() => evaluateIntervention(model, text, intervention));
+      tradeoff.push(point(model, seq, planned, measured));
+    }
+    const atCett = (cett: number) => evaluateIntervention(model, text, calibration.cett(cett));
+    const points = await step(() => pplP(atCett, whole.perplexity, percentages));
+    const { neurons } = model.config;
+    const active = calibration.activeRatio();
+    const ks = [neurons, ...robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)))];
+    const robustness = noisy
+      ? await step(() => measureRobustness(model, text, [...new Set(ks)], noises))
+      : [];
+    return {
+      tokens: text.contexts.length,
+      perplexity: whole.perplexity,
+      multiplyAdds: multiplyAdds(model.config, seq),
+      pplP: points,
+      tradeoff,
+      robustness,
+    };
+  } finally {
+    calibration.dispose();
+  }
+}
+
+function point(
+  { config }: LanguageModel,
+  seq: number,
+  planned: Pick<PlannedPoint, 'knownFrom' | 'drawn' | 'rank'> & {
+    method: string;
+    setting?: string;
+    value?: number;
+  },
+  { sparsity, sparsityByLayer, closedByLayer, perplexity }: MeasuredIntervention,
+): InterventionReport['tradeoff'][number] {
+  const { method, setting, value, rank, knownFrom, drawn } = planned;
+  const { mlpLayer, mlp, total } = multiplyAdds(config, seq);
+  const layers = sparsityByLayer.map((resting, layer) => ({
+    resting,
+    closed: closedByLayer[layer],
+    knownFrom,
+    ...(drawn === undefined ? {} : { drawn }),
+  }));
+  const savedByLayer = layers.map((layer) => savedMultiplyAdds(config, layer, rank));
+  const shares = layers.map((layer) => sparedShares(config, layer));
+  const saved = savedByLayer.reduce((a, b) => a + b, 0);
+  return {
+    method,
+    ...(setting === undefined ? {} : { setting, value }),
+    ...(rank === undefined ? {} : { rank }),
+    sparsity,
+    perplexity,
+    sparsityByLayer,
+    savedByLayer: savedByLayer.map((each) => each / mlpLayer),
+    savedOfMlp: saved / mlp,
+    savedOfAll: saved / total,
+    sparedOf: Object.fromEntries(
+      mlpMatrices
+        .filter((matrix) => shares[0][matrix] !== undefined)
+        .map((matrix) => [matrix, shares.reduce((sum, each) => sum + each[matrix]!, 0) / shares.length]),
+    ),
+  };
+}
+
+/** Whole contexts, evenly spread over the text. */
+function spread(contexts: Int32Array, seq: number, tokens: number): Int32Array {
+  const all = contexts.length / seq;
+  const count = Math.max(1, Math.min(all, Math.floor(tokens / seq)));
+  const chosen = new Int32Array(count * seq);
+  for (let c = 0; c < count; c++) {
+    const from = Math.floor((c * all) / count) * seq;
+    chosen.set(contexts.subarray(from, from + seq), c * seq);
+  }
+  return chosen;
+}
+
+/** Every so many-th value, so that a few hundred thousand are kept however long the text is. */
+function sampleInto(kept: number[], values: Float32Array): void {
+  const stride = 37;
+  if (kept.length > 400_000) return;
+  for (let at = kept.length % stride; at < values.length; at += stride) kept.push(values[at]);
+}

@@ -1,0 +1,66 @@
+/** Multiply-adds of a forward pass, per token, and what resting neurons save of them (METHODS.md §4). */
+import type { ModelConfig } from '../../models/modelConfig.ts';
+
+export interface MultiplyAdds {
+  /** The MLP matrices of one layer: two, or three where it is gated. */
+  mlpLayer: number;
+  /** All layers' MLPs. */
+  mlp: number;
+  /** Attention's projections, and its scores and mixing at half a context on average. */
+  attention: number;
+  unembedding: number;
+  total: number;
+}
+
+export function multiplyAdds(config: ModelConfig, contextLength: number): MultiplyAdds {
+  const { d, neurons, layers, heads, keyValueHeads, headWidth, gated, vocabularySize } = config;
+  const mlpLayer = (gated ? 3 : 2) * d * neurons;
+  const projections = d * headWidth * (2 * heads + 2 * keyValueHeads);
+  const attention = layers * (projections + 2 * heads * headWidth * (contextLength / 2));
+  const mlp = layers * mlpLayer;
+  const unembedding = d * vocabularySize;
+  return { mlpLayer, mlp, attention, unembedding, total: mlp + attention + unembedding };
+}
+
+export const mlpMatrices = ['W_in', 'W_gate', 'W_up', 'W_down'] as const;
+export type MlpMatrix = (typeof mlpMatrices)[number];
+
+/**
+ * From what it becomes known that a neuron rests: `value`, from a itself; `gate`, from what the activation function
+ * reads or gives; `draw`, from nothing that has to be computed.
+ */
+export type KnownFrom = 'value' | 'gate' | 'draw';
+
+export interface RestingLayer {
+  /** Share of entries of a that are 0. */
+  resting: number;
+  /** Share of entries of act(g) that are exactly 0 before anything is put to rest; of no meaning where nothing is gated. */
+  closed: number;
+  knownFrom: KnownFrom;
+  /** Share of the neurons drawn, whether or not they would have fired. */
+  drawn?: number;
+}
+
+/**
+ * Share of each MLP matrix's multiply-adds that need not be done: of W_down the rows of whoever rests, which is all that most
+ * rules spare, because it takes W_in or W_gate to know who. Where gated, W_up's columns are spared as well for gates that are
+ * closed or closed by the rule. What a draw decides spares every matrix. Comparisons and thresholds are not counted.
+ */
+export function sparedShares(
+  { gated }: Pick<ModelConfig, 'gated'>,
+  { resting, closed, knownFrom, drawn = 0 }: RestingLayer,
+): Partial<Record<MlpMatrix, number>> {
+  const first = knownFrom === 'draw' ? drawn : 0;
+  if (!gated) return { W_in: first, W_down: resting };
+  return { W_gate: first, W_up: knownFrom === 'value' ? closed : resting, W_down: resting };
+}
+
+/** Of one layer and token; `rank` is what R-Sparse spends again. */
+export function savedMultiplyAdds(
+  { d, neurons, gated }: Pick<ModelConfig, 'd' | 'neurons' | 'gated'>,
+  layer: RestingLayer,
+  rank = 0,
+): number {
+  const spared = Object.values(sparedShares({ gated }, layer)).reduce((sum, share) => sum + share, 0);
+  return spared * d * neurons - rank * (neurons + d);
+}

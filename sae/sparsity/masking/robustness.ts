@@ -1,0 +1,78 @@
+/**
+ * Does resting all but the strongest neurons make a model hardier (Lazy Neuron, 2210.06313)? Tokens of the input are replaced by random
+ * ones, what is to be predicted stays; perplexity, accuracy and calibration with all neurons and with the top k.
+ */
+import { nextTokenLosses } from '../../models/crossEntropy.ts';
+import type { LanguageModel } from '../../models/languageModel.ts';
+import { Random } from '../../numerics/random.ts';
+import { tf } from '../../tensor/tf.ts';
+import { Calibration, type ReliabilityBin } from './reliability.ts';
+import { replacements, type EvaluationText } from './intervention.ts';
+import { topKRule } from './maskingRule.ts';
+
+export interface RobustnessPoint {
+  /** Neurons kept for each token; all of them is the model as it is. */
+  k: number;
+  /** Share of input tokens replaced. */
+  noise: number;
+  perplexity: number;
+  accuracy: number;
+  /** Expected calibration error. */
+  ece: number;
+  /** Without noise only. */
+  reliability?: ReliabilityBin[];
+}
+
+export function measureRobustness(
+  model: LanguageModel,
+  text: EvaluationText,
+  ks: readonly number[],
+  noises: readonly number[],
+): RobustnessPoint[] {
+  return noises.flatMap((noise) => {
+    const inputs = corrupted(model, text.contexts, noise);
+    return ks.map((k) => measure(model, text, inputs, { k, noise }));
+  });
+}
+
+/** The same tokens are replaced whatever k is. */
+function corrupted(model: LanguageModel, contexts: Int32Array, noise: number): Int32Array {
+  const random = Random.fromSeed(0, `token noise ${noise}`);
+  const vocabulary = Math.min(model.config.vocabularySize, model.tokenizer.vocabularySize);
+  return contexts.map((token) => {
+    const replacement = random.below(vocabulary);
+    return random.uniform() < noise ? replacement : token;
+  });
+}
+
+function measure(
+  model: LanguageModel,
+  { contexts, seq, batchTokens }: EvaluationText,
+  inputs: Int32Array,
+  { k, noise }: { k: number; noise: number },
+): RobustnessPoint {
+  const calibration = new Calibration();
+  const whole = k >= model.config.neurons;
+  const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
+  let sum = 0;
+  for (let first = 0; first < contexts.length; first += step) {
+    const truth = contexts.subarray(first, first + step);
+    tf.tidy(() => {
+      const shape: [number, number] = [truth.length / seq, seq];
+      const labels = tf.tensor2d(truth, shape, 'int32');
+      const ids = tf.tensor2d(inputs.subarray(first, first + step), shape, 'int32');
+      const replace = whole ? {} : replacements(model, { rule: topKRule(k) });
+      const { logits } = model.forward(ids, { replace });
+      calibration.add(logits!, labels);
+      sum += nextTokenLosses(logits!, labels).sum().dataSync<'float32'>()[0];
+    });
+  }
+  return {
+    k,
+    noise,
+    perplexity: Math.exp(sum / calibration.predictions),
+    accuracy: calibration.accuracy(),
+    ece: calibration.error(),
+    ...(noise === 0 ? { reliability: calibration.reliability() } : {}),
+  };
+}

@@ -1,0 +1,59 @@
+/** zod schemas of described fields. Apart from the descriptions, so that these can be read without loading zod. */
+import { z } from 'zod';
+import type { Field, Fields, ValueOf } from './fields.ts';
+import { namePattern, nameRule, sizePattern } from './names.ts';
+
+/** The schema of one field's value. */
+export function fieldSchema<F extends Field>(field: F): z.ZodType<ValueOf<F>> {
+  const plain = plainSchema(field);
+  return (field.nullable ? plain.nullable() : plain) as unknown as z.ZodType<ValueOf<F>>;
+}
+
+/** A schema a field, for `z.object` and `z.strictObject`. */
+export function shapeOf<F extends Fields>(fields: F): { [Name in keyof F]: z.ZodType<ValueOf<F[Name]>> } {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, fieldSchema(field)])) as {
+    [Name in keyof F]: z.ZodType<ValueOf<F[Name]>>;
+  };
+}
+
+function plainSchema(field: Field): z.ZodType {
+  switch (field.type) {
+    case 'integer':
+      return bounded(z.int(), field.min, field.max);
+    case 'number':
+      return field.above
+        ? bounded(z.number().gt(field.min), undefined, field.max)
+        : bounded(z.number(), field.min, field.max);
+    case 'text':
+      return z
+        .string()
+        .min(1)
+        .max(field.maxLength ?? 1_000_000);
+    case 'name':
+      return z.string().regex(namePattern, nameRule);
+    case 'size':
+      return z.string().regex(sizePattern, 'use a size like 800MB or 2GB');
+    case 'choice':
+      return z.enum(field.choices as readonly [string, ...string[]]);
+    case 'flag':
+      return z.boolean();
+    case 'integers':
+      return z.array(bounded(z.int(), field.min)).min(1).max(field.maxItems);
+    case 'texts':
+      return z
+        .array(
+          z
+            .string()
+            .min(1)
+            .max(field.maxLength ?? 1_000_000),
+        )
+        .min(1);
+    case 'dictionary':
+      return z.strictObject({ run: z.string().regex(namePattern, nameRule), seed: z.int().nonnegative() });
+  }
+}
+
+function bounded(schema: z.ZodNumber, min?: number, max?: number): z.ZodNumber {
+  const atLeast = min === undefined ? schema : schema.min(min);
+  return max === undefined ? atLeast : atLeast.max(max);
+}

@@ -1,0 +1,90 @@
+'use client';
+import Link from 'next/link';
+import { useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../../client/trpc.ts';
+import { count, fixed, percent, significant } from '../../format/number.ts';
+import { paths } from '../../client/paths.ts';
+import { duration } from '../../format/time.ts';
+import { DictionaryMapPanel } from './DictionaryMapPanel.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { MatchesPanel } from './MatchesPanel.tsx';
+import { MeasuresPanel } from './MeasuresPanel.tsx';
+import { OrphansPanel } from './OrphansPanel.tsx';
+import { PageHeader } from '../ui/PageHeader.tsx';
+import { SharedCurvePanel } from './SharedCurvePanel.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+import { StabilityPanel } from '../runs/StabilityPanel.tsx';
+import { Stats } from '../ui/Stat.tsx';
+import { ArchitectureTag } from '../ui/Tag.tsx';
+import { Term } from '../ui/Term.tsx';
+
+export function ComparisonView({ name }: { name: string }) {
+  const trpc = useTRPC();
+  const comparison = useQuery(trpc.comparisons.get.queryOptions({ name }));
+  const manifest = comparison.data?.manifest;
+  return (
+    <>
+      <PageHeader
+        title={name}
+        crumbs={[{ name: 'Compare', href: paths.comparisons() }]}
+        tags={manifest && <ArchitectureTag architecture={manifest.architectures[0]} />}
+      >
+        {manifest && (
+          <>
+            <strong>a</strong>{' '}
+            <Link href={paths.dictionary(manifest.a.run, manifest.a.seed)}>
+              {manifest.a.run}, seed {manifest.a.seed}
+            </Link>{' '}
+            against <strong>b</strong>{' '}
+            <Link href={paths.dictionary(manifest.b.run, manifest.b.seed)}>
+              {manifest.b.run}, seed {manifest.b.seed}
+            </Link>
+            {manifest.a.run === manifest.b.run
+              ? ': only the seed differs.'
+              : manifest.a.seed === manifest.b.seed
+                ? '. Runs with one seed start from the same random rows, and part of what they share may be that.'
+                : '.'}
+          </>
+        )}
+      </PageHeader>
+      <Loaded query={comparison} skeleton={<Skeleton height={480} />}>
+        {(detail) => (
+          <>
+            <Stats
+              items={[
+                {
+                  label: <Term of="shared" />,
+                  value: percent(detail.manifest.shared),
+                  note: `cosines ≥ ${detail.manifest.threshold}`,
+                },
+                { label: 'decoder alone', value: percent(detail.manifest.sharedDecoder) },
+                { label: 'encoder alone', value: percent(detail.manifest.sharedEncoder) },
+                { label: <Term of="mmcs" />, value: fixed(detail.manifest.mmcs) },
+                { label: <Term of="pwMcc" />, value: fixed(detail.manifest.pwMcc) },
+                { label: 'latents of a', value: count(detail.manifest.latents) },
+                {
+                  label: <Term of="gap" />,
+                  value: detail.manifest.gap === 0 ? '0' : significant(detail.manifest.gap, 2),
+                  note: detail.manifest.solver,
+                },
+                {
+                  label: 'computed in',
+                  value: duration(detail.manifest.seconds),
+                  note: `${count(detail.manifest.peakRssMb)} MB at most`,
+                },
+              ]}
+            />
+            <SharedCurvePanel detail={detail} />
+            <MeasuresPanel manifest={detail.manifest} />
+            <DictionaryMapPanel detail={detail} />
+            <MatchesPanel manifest={detail.manifest} />
+            <OrphansPanel run={detail.manifest.a.run} seeds={[detail.manifest.a.seed]} />
+            {detail.manifest.a.run === detail.manifest.b.run && (
+              <StabilityPanel runName={detail.manifest.a.run} />
+            )}
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}

@@ -1,0 +1,270 @@
+'use client';
+import { useRouter } from 'next/navigation';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import {
+  blended,
+  inkOf,
+  paintPoints,
+  pointAt,
+  wholeView,
+  zoomed,
+  type PlaneView,
+  type PointCloud,
+} from '../../charts/pointCloud.ts';
+import { count, percent, significant } from '../../format/number.ts';
+import { paths } from '../../client/paths.ts';
+import styles from './DictionaryMap.module.css';
+import { PointTip } from '../ui/PointTip.tsx';
+
+/** Both dictionaries' latents in columns, as the server's Arrow table has them. */
+export interface MapPoints extends PointCloud {
+  side: Float32Array;
+  latent: Float32Array;
+  shared: Float32Array;
+  stability: Float32Array;
+  density: Float32Array;
+  maxActivation: Float32Array;
+}
+
+export type Colouring = 'stability' | 'shared' | 'side';
+
+/** Steps of the ramp from shared with few to shared with all. */
+const steps = 4;
+/** How far a pointer may be from a point, in CSS pixels. */
+const near = 10;
+
+/** The canvas: drag to move, scroll with Ctrl or the buttons to zoom, point for words, click for the feature. */
+export function DictionaryMap({
+  points,
+  manifest,
+  colouring,
+}: {
+  points: MapPoints;
+  manifest: ComparisonManifest;
+  colouring: Colouring;
+}) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [moved, setMoved] = useState<PlaneView | null>(null);
+  const [over, setOver] = useState<{ point: number; px: number; py: number } | null>(null);
+  const [inks, setInks] = useState<readonly number[]>([]);
+  const drag = useRef<{ px: number; py: number; far: boolean } | null>(null);
+  const router = useRouter();
+  const view = useMemo(
+    () => moved ?? wholeView(points, { width: size.width || 1, height: size.height || 1 }),
+    [moved, points, size],
+  );
+  const colour = useMemo(() => colours(points, colouring), [points, colouring]);
+  const shape = useMemo(() => new Uint8Array(points.side), [points]);
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const resized = new ResizeObserver(([entry]) =>
+      setSize({
+        width: Math.round((entry?.contentRect.width ?? 0) * ratio),
+        height: Math.round((entry?.contentRect.height ?? 0) * ratio),
+      }),
+    );
+    resized.observe(element);
+    return () => resized.disconnect();
+  }, []);
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const read = () => setInks(palette(element, colouring));
+    read();
+    const themed = new MutationObserver(read);
+    themed.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    return () => themed.disconnect();
+  }, [colouring]);
+
+  useEffect(() => {
+    const element = canvas.current;
+    const context = element?.getContext('2d');
+    if (!element || !context || size.width === 0) return;
+    const frame = requestAnimationFrame(() => {
+      const image = context.createImageData(size.width, size.height);
+      const seen = paintPoints(
+        { pixels: new Uint32Array(image.data.buffer), width: size.width, height: size.height },
+        points,
+        view,
+        {
+          colour,
+          palette: inks,
+          shape,
+          reach: points.x.length > 20_000 ? 1 : 2,
+        },
+      );
+      context.putImageData(image, 0, 0);
+      element.dataset.seen = String(seen);
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [points, view, size, colour, shape, inks]);
+
+  const place = useCallback(
+    (event: { clientX: number; clientY: number }) => {
+      const box = canvas.current?.getBoundingClientRect();
+      const ratio = box && box.width > 0 ? size.width / box.width : 1;
+      return {
+        px: (event.clientX - (box?.left ?? 0)) * ratio,
+        py: (event.clientY - (box?.top ?? 0)) * ratio,
+        ratio,
+        ...size,
+      };
+    },
+    [size],
+  );
+
+  // React's own wheel listener is passive and could not keep the page from scrolling.
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const wheel = (event: WheelEvent) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      setMoved(zoomed(view, 1.0015 ** -event.deltaY, place(event)));
+    };
+    element.addEventListener('wheel', wheel, { passive: false });
+    return () => element.removeEventListener('wheel', wheel);
+  }, [view, place]);
+
+  const zoom = (factor: number) =>
+    setMoved(zoomed(view, factor, { px: size.width / 2, py: size.height / 2, ...size }));
+  const shift = (dx: number, dy: number) =>
+    setMoved({ ...view, x: view.x + dx / view.scale, y: view.y + dy / view.scale });
+
+  return (
+    <div className={styles.stage}>
+      <canvas
+        ref={canvas}
+        className={styles.canvas}
+        width={size.width}
+        height={size.height}
+        role="img"
+        tabIndex={0}
+        aria-label={`Map of ${count(points.x.length)} latents of both dictionaries; ${describe(points)}. Arrow keys move it, + and − zoom.`}
+        data-over={over ? '' : undefined}
+        data-points={points.x.length}
+        onPointerDown={(event) => {
+          drag.current = { ...place(event), far: false };
+          event.currentTarget.setPointerCapture(event.pointerId);
+        }}
+        onPointerMove={(event) => {
+          const at = place(event);
+          const from = drag.current;
+          if (from) {
+            const [dx, dy] = [at.px - from.px, at.py - from.py];
+            if (!from.far && Math.hypot(dx, dy) < 4) return;
+            drag.current = { px: at.px, py: at.py, far: true };
+            setOver(null);
+            shift(-dx, dy);
+            return;
+          }
+          const point = pointAt(points, view, { ...at, within: near * at.ratio }, colour);
+          setOver(point < 0 ? null : { point, px: at.px / at.ratio, py: at.py / at.ratio });
+        }}
+        onPointerLeave={() => setOver(null)}
+        onPointerUp={(event) => {
+          const clicked = drag.current && !drag.current.far;
+          drag.current = null;
+          const at = place(event);
+          const point = clicked ? pointAt(points, view, { ...at, within: near * at.ratio }, colour) : -1;
+          if (point >= 0) router.push(featurePath(manifest, points, point));
+        }}
+        onPointerCancel={() => (drag.current = null)}
+        onKeyDown={(event) => {
+          const step = 60;
+          const does: Record<string, () => void> = {
+            ArrowLeft: () => shift(-step, 0),
+            ArrowRight: () => shift(step, 0),
+            ArrowUp: () => shift(0, step),
+            ArrowDown: () => shift(0, -step),
+            '+': () => zoom(1.4),
+            '-': () => zoom(1 / 1.4),
+            '0': () => setMoved(null),
+          };
+          const act = does[event.key];
+          if (!act) return;
+          event.preventDefault();
+          act();
+        }}
+      />
+      <div className={styles.buttons}>
+        <button type="button" className="button" aria-label="Zoom in" onClick={() => zoom(1.5)}>
+          +
+        </button>
+        <button type="button" className="button" aria-label="Zoom out" onClick={() => zoom(1 / 1.5)}>
+          −
+        </button>
+        <button type="button" className="button" onClick={() => setMoved(null)} disabled={moved === null}>
+          All
+        </button>
+      </div>
+      {over && (
+        <PointTip
+          place={{
+            left: `min(${over.px + 14}px, calc(100% - 15.5rem))`,
+            top: over.py > 120 ? undefined : over.py + 14,
+            bottom: over.py > 120 ? `calc(100% - ${over.py - 10}px)` : undefined,
+          }}
+          lines={wordsOf(manifest, points, over.point)}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Of each point, its place in the palette. */
+function colours(points: MapPoints, colouring: Colouring): Int8Array {
+  return Int8Array.from(points.x, (_, i) => {
+    if (colouring === 'side') return points.side[i];
+    if (colouring === 'shared') return points.shared[i];
+    const stability = points.stability[i];
+    if (Number.isNaN(stability)) return 0;
+    return stability === 0 ? 1 : 1 + Math.max(1, Math.round(stability * steps));
+  });
+}
+
+function palette(element: HTMLElement, colouring: Colouring): number[] {
+  const style = getComputedStyle(element);
+  const ink = (name: string) => inkOf(style.getPropertyValue(name));
+  if (colouring === 'side') return [ink('--accent'), ink('--up')];
+  if (colouring === 'shared') return [ink('--bad'), ink('--accent')];
+  const ramp = Array.from({ length: steps }, (_, step) =>
+    blended(ink('--line-strong'), ink('--accent'), 0.35 + (0.65 * (step + 1)) / steps),
+  );
+  return [ink('--ink-3'), ink('--bad'), ...ramp];
+}
+
+function featurePath(manifest: ComparisonManifest, points: MapPoints, point: number): string {
+  const { run, seed } = points.side[point] === 0 ? manifest.a : manifest.b;
+  return paths.feature(run, seed, points.latent[point]);
+}
+
+function wordsOf(manifest: ComparisonManifest, points: MapPoints, i: number): string[] {
+  const [letter, { run, seed }] = points.side[i] === 0 ? ['a', manifest.a] : ['b', manifest.b];
+  const stability = points.stability[i];
+  return [
+    `${letter} · latent ${points.latent[i]}`,
+    `${run}, seed ${seed}`,
+    points.shared[i] === 1 ? 'shared with the other' : 'not shared with the other',
+    ...(Number.isNaN(stability) ? [] : [`stability ${percent(stability, 0)}`]),
+    ...(Number.isNaN(points.density[i])
+      ? []
+      : [
+          `fires on ${percent(points.density[i], 2)} of tokens, up to ${significant(points.maxActivation[i])}`,
+        ]),
+  ];
+}
+
+function describe({ side, shared }: MapPoints): string {
+  const share = (of: number) => {
+    const own = shared.filter((_, i) => side[i] === of);
+    return percent(own.filter((flag) => flag === 1).length / Math.max(1, own.length));
+  };
+  return `${share(0)} of a's and ${share(1)} of b's are shared`;
+}

@@ -1,0 +1,103 @@
+'use client';
+import Link from 'next/link';
+import { useState } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import type { ComparisonDetail } from '../../../server/client.ts';
+import { arrowTable, numbers } from '../../client/arrowTable.ts';
+import { count } from '../../format/number.ts';
+import { DictionaryMap, type Colouring, type MapPoints } from './DictionaryMap.tsx';
+import styles from './DictionaryMap.module.css';
+import { paths } from '../../client/paths.ts';
+import { EmptyState } from '../ui/EmptyState.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Segmented } from '../ui/Segmented.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+
+const columns = ['x', 'y', 'side', 'latent', 'shared', 'stability', 'density', 'maxActivation'] as const;
+
+/** Where shared and private features lie among each other. */
+export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
+  const { manifest, mapped } = detail;
+  const [chosen, setChosen] = useState<Colouring>('shared');
+  const map = useQuery({
+    queryKey: ['arrow', 'map', manifest.name, manifest.createdAt],
+    staleTime: 60_000,
+    enabled: mapped,
+    queryFn: async () => {
+      const table = await arrowTable(`map/${encodeURIComponent(manifest.name)}`);
+      return Object.fromEntries(columns.map((name) => [name, numbers(table, name)])) as Record<
+        (typeof columns)[number],
+        Float32Array
+      > satisfies MapPoints;
+    },
+  });
+  const compared = map.data?.stability.some((value) => !Number.isNaN(value)) ?? false;
+  return (
+    <Panel
+      title="Map of both dictionaries"
+      note="Decoder rows of a and b laid out together (UMAP): what is near has a like direction. Squares are a’s, crosses b’s."
+    >
+      {!mapped ? (
+        <EmptyState
+          title="No map yet"
+          command={`npx lazyscope map ${manifest.name}`}
+          action={
+            <Link href={`${paths.jobs()}?start=map&comparison=${encodeURIComponent(manifest.name)}`}>
+              Make it here
+            </Link>
+          }
+        >
+          It lays the decoder rows of both dictionaries out in the plane, and takes seconds for a thousand
+          latents and minutes for a hundred thousand.
+        </EmptyState>
+      ) : (
+        <Loaded query={map} skeleton={<Skeleton height={420} />}>
+          {(points) => (
+            <>
+              <div className={styles.controls}>
+                <Legend items={legends[chosen]} />
+                <Segmented
+                  label="Colour by"
+                  value={chosen}
+                  options={[
+                    { value: 'shared', name: 'Shared' },
+                    ...(compared ? [{ value: 'stability' as const, name: 'Stability' }] : []),
+                    { value: 'side', name: 'Dictionary' },
+                  ]}
+                  change={setChosen}
+                />
+              </div>
+              <DictionaryMap points={points} manifest={manifest} colouring={chosen} />
+              <p className="xs muted" style={{ marginTop: 'var(--s-2)' }}>
+                {count(points.x.length)} points. Drag to move, Ctrl + scroll to zoom, click a point for its
+                feature.
+              </p>
+            </>
+          )}
+        </Loaded>
+      )}
+    </Panel>
+  );
+}
+
+const legends: Record<Colouring, Parameters<typeof Legend>[0]['items']> = {
+  shared: [
+    { name: 'shared', colour: 'var(--accent)', shape: 'square' },
+    { name: 'not shared', colour: 'var(--bad)', shape: 'square' },
+  ],
+  stability: [
+    { name: 'in every other seed', colour: 'var(--accent)', shape: 'square' },
+    {
+      name: 'in some',
+      colour: 'color-mix(in srgb, var(--line-strong) 45%, var(--accent))',
+      shape: 'square',
+    },
+    { name: 'in none', colour: 'var(--bad)', shape: 'square' },
+  ],
+  side: [
+    { name: 'a', colour: 'var(--accent)', shape: 'square' },
+    { name: 'b', colour: 'var(--up)', shape: 'cross' },
+  ],
+};

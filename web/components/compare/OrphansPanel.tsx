@@ -1,0 +1,95 @@
+'use client';
+import { useState } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../../client/trpc.ts';
+import { EmptyState } from '../ui/EmptyState.tsx';
+import { FeatureTable } from '../features/FeatureTable.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { Pager } from '../ui/Pager.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Segmented } from '../ui/Segmented.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+
+const limit = 10;
+
+/** Live latents that no other seed has: by how often, or by how strongly they fire. */
+export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly number[] }) {
+  const trpc = useTRPC();
+  const [seed, setSeed] = useState(seeds[0] ?? 0);
+  const [sort, setSort] = useState<'density' | 'maxActivation'>('density');
+  const [offset, setOffset] = useState(0);
+  const runs = useQuery(trpc.runs.list.queryOptions());
+  const unindexed = runs.data?.some((one) => one.name === run && one.seed === seed && !one.indexed);
+  const orphans = useQuery(
+    trpc.comparisons.orphans.queryOptions(
+      { run, seed, sort, offset, limit },
+      { placeholderData: keepPreviousData, enabled: !unindexed },
+    ),
+  );
+  return (
+    <Panel
+      title="Orphans"
+      note="Live latents shared with no other seed. Frequent, strong orphans are the ones to worry about."
+      flush
+      actions={
+        <>
+          {seeds.length > 1 && (
+            <Segmented
+              label="Seed"
+              value={String(seed)}
+              options={seeds.map((one) => ({ value: String(one), name: `seed ${one}` }))}
+              change={(value) => {
+                setSeed(Number(value));
+                setOffset(0);
+              }}
+            />
+          )}
+          <Segmented
+            label="Order"
+            value={sort}
+            options={[
+              { value: 'density', name: 'Most frequent' },
+              { value: 'maxActivation', name: 'Strongest' },
+            ]}
+            change={(value) => {
+              setSort(value);
+              setOffset(0);
+            }}
+          />
+        </>
+      }
+    >
+      {unindexed ? (
+        <EmptyState title="These features are not indexed yet" command={`npx lazyscope index ${run}`} />
+      ) : (
+        <Loaded
+          query={orphans}
+          skeleton={
+            <div style={{ padding: '0 1rem 1rem' }}>
+              <Skeleton lines={6} />
+            </div>
+          }
+        >
+          {(page) =>
+            page.total === 0 ? (
+              <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
+                None: every live latent of this seed is shared with another.
+              </p>
+            ) : (
+              <>
+                <FeatureTable
+                  run={run}
+                  seed={seed}
+                  rows={page.rows}
+                  dim={orphans.isPlaceholderData}
+                  caption="Orphans"
+                />
+                <Pager offset={offset} limit={limit} total={page.total} noun="orphans" change={setOffset} />
+              </>
+            )
+          }
+        </Loaded>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,93 @@
+'use client';
+import { useState } from 'react';
+import type { ComparisonDetail } from '../../../server/client.ts';
+import { curveAt, sharedCurve, sharedCurveLines } from '../../charts/sharedCurve.ts';
+import { count, percent } from '../../format/number.ts';
+import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import styles from './SharedCurvePanel.module.css';
+import { SimilarityFigure } from './SimilarityFigure.tsx';
+
+/** The curve of shared fraction with the threshold in the reader's hand. */
+export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
+  const { manifest, curve } = detail;
+  const [threshold, setThreshold] = useState(manifest.threshold);
+  const here = curveAt(curve, threshold);
+  return (
+    <Panel title="How alike is alike enough?" note="Drag the line, or focus it and use ← →.">
+      <div className={styles.grid}>
+        <ChartFigure
+          bare
+          title="Shared fraction against the threshold"
+          name={`${manifest.name}-shared-curve`}
+          height={300}
+          data={curve}
+          draw={sharedCurve}
+          legend={
+            <Legend
+              items={sharedCurveLines.map((line) => ({
+                name: line.name,
+                colour: line.colour,
+                dash: line.dash,
+              }))}
+            />
+          }
+          overlay={
+            <div className={styles.overlay}>
+              <span className={styles.rule} style={{ left: `${threshold * 100}%` }} aria-hidden="true">
+                <span className={styles.handle} data-side={threshold > 0.8 ? 'left' : 'right'}>
+                  {threshold.toFixed(2)}
+                </span>
+              </span>
+              <input
+                type="range"
+                className={styles.range}
+                min={0}
+                max={1}
+                step={0.01}
+                value={threshold}
+                aria-label="Cosine threshold"
+                aria-valuetext={`${threshold.toFixed(2)}: ${percent(here?.shared)} shared`}
+                onChange={(event) => setThreshold(Number(event.target.value))}
+              />
+            </div>
+          }
+        />
+        <div className={styles.numbers}>
+          <p className="small muted">
+            At a threshold of <strong className="num">{threshold.toFixed(2)}</strong>
+          </p>
+          <dl className="num" aria-live="polite">
+            <div>
+              <dt>shared</dt>
+              <dd className={styles.big}>{percent(here?.shared)}</dd>
+              <dd className="xs muted">
+                {count(Math.round((here?.shared ?? 0) * manifest.latents))} of {count(manifest.latents)}{' '}
+                latents
+              </dd>
+            </div>
+            <div>
+              <dt>decoder matching alone</dt>
+              <dd>{percent(here?.decoder)}</dd>
+            </div>
+            <div>
+              <dt>encoder matching alone</dt>
+              <dd>{percent(here?.encoder)}</dd>
+            </div>
+            <div>
+              <dt>greedy nearest</dt>
+              <dd>{percent(here?.greedy)}</dd>
+            </div>
+          </dl>
+          {threshold !== manifest.threshold && (
+            <button type="button" className="button" onClick={() => setThreshold(manifest.threshold)}>
+              Back to {manifest.threshold}
+            </button>
+          )}
+        </div>
+      </div>
+      <SimilarityFigure manifest={manifest} threshold={threshold} />
+    </Panel>
+  );
+}

@@ -1,0 +1,64 @@
+'use client';
+import { useMemo } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import { similarityBins, similarityHistogram, similarityLines } from '../../charts/similarityHistogram.ts';
+import { arrowTable, numbers } from '../../client/arrowTable.ts';
+import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+
+/** How alike each latent is to its counterpart; `threshold` is the reader's. */
+export function SimilarityFigure({
+  manifest,
+  threshold,
+}: {
+  manifest: ComparisonManifest;
+  threshold: number;
+}) {
+  const bins = useQuery({
+    queryKey: ['arrow', 'matches', manifest.name, manifest.createdAt],
+    staleTime: 60_000,
+    queryFn: async () => {
+      const table = await arrowTable(`matches/${encodeURIComponent(manifest.name)}`);
+      return similarityBins({
+        decoder: numbers(table, 'decoderCosine'),
+        encoder: numbers(table, 'encoderCosine'),
+        nearest: numbers(table, 'nearestCosine'),
+      });
+    },
+  });
+  return (
+    <Loaded query={bins} skeleton={<Skeleton height={220} />}>
+      {(data) => <Histogram data={data} name={manifest.name} threshold={threshold} />}
+    </Loaded>
+  );
+}
+
+function Histogram({
+  data,
+  name,
+  threshold,
+}: {
+  data: ReturnType<typeof similarityBins>;
+  name: string;
+  threshold: number;
+}) {
+  // A chart is drawn again when its data is another object.
+  const drawn = useMemo(() => ({ data, threshold }), [data, threshold]);
+  return (
+    <ChartFigure
+      title="How alike counterparts are"
+      name={`${name}-similarity`}
+      height={220}
+      data={drawn}
+      draw={(now, size) => similarityHistogram(now.data, { ...size, threshold: now.threshold })}
+      legend={
+        <Legend
+          items={similarityLines.map(({ name: line, colour, dash }) => ({ name: line, colour, dash }))}
+        />
+      }
+    />
+  );
+}

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { sharedHeadlines } from './sharedSummary.ts';
+
+describe('headlines', () => {
+  const comparison = (run: string, other: string, a: number, b: number, shared: number) => ({
+    version: 1 as const,
+    name: `${run}-${a}-${b}`,
+    createdAt: '',
+    a: { run, seed: a },
+    b: { run: other, seed: b },
+    architectures: ['topk', 'topk'] as [string, string],
+    latents: 64,
+    threshold: 0.7,
+    shared,
+    sharedDecoder: shared,
+    sharedEncoder: shared,
+    mmcs: 0.6,
+    pwMcc: 0.6,
+    solver: 'dense',
+    gap: 0,
+    seconds: 1,
+    peakRssMb: 1,
+  });
+
+  test('average the pairs of a run with itself and leave other comparisons out', () => {
+    const [headline, ...rest] = sharedHeadlines([
+      comparison('topk', 'topk', 0, 2, 0.4),
+      comparison('topk', 'topk', 0, 1, 0.3),
+      comparison('topk', 'relu', 0, 0, 0.9),
+    ]);
+    expect(rest).toEqual([]);
+    expect(headline).toMatchObject({ run: 'topk', low: 0.3, high: 0.4 });
+    expect(headline?.mean).toBeCloseTo(0.35);
+    expect(headline?.pairs.map((pair) => pair.seeds)).toEqual([
+      [0, 1],
+      [0, 2],
+    ]);
+  });
+});

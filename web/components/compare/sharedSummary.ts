@@ -1,0 +1,49 @@
+/** The two questions the product exists for, answered from what the store already knows. */
+import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+
+export interface SharedHeadline {
+  architecture: string;
+  run: string;
+  /** Pairs of seeds of this run, each shared fraction. */
+  pairs: { comparison: string; seeds: [number, number]; shared: number }[];
+  mean: number;
+  low: number;
+  high: number;
+  mmcs: number;
+  threshold: number;
+  latents: number;
+}
+
+/** Only the seed differs: comparisons of a run with itself, grouped by run, most shared first. */
+export function sharedHeadlines(comparisons: readonly ComparisonManifest[]): SharedHeadline[] {
+  const groups = new Map<string, ComparisonManifest[]>();
+  for (const comparison of comparisons)
+    if (comparison.a.run === comparison.b.run)
+      groups.set(comparison.a.run, [...(groups.get(comparison.a.run) ?? []), comparison]);
+  return [...groups]
+    .map(([run, group]): SharedHeadline => {
+      const shares = group.map((comparison) => comparison.shared);
+      return {
+        run,
+        architecture: group[0]?.architectures[0] ?? '',
+        pairs: group
+          .map((comparison): SharedHeadline['pairs'][number] => ({
+            comparison: comparison.name,
+            seeds: [comparison.a.seed, comparison.b.seed],
+            shared: comparison.shared,
+          }))
+          .sort((a, b) => a.seeds[0] - b.seeds[0] || a.seeds[1] - b.seeds[1]),
+        mean: mean(shares),
+        low: Math.min(...shares),
+        high: Math.max(...shares),
+        mmcs: mean(group.map((comparison) => comparison.mmcs)),
+        threshold: group[0]?.threshold ?? 0.7,
+        latents: group[0]?.latents ?? 0,
+      };
+    })
+    .sort((a, b) => b.mean - a.mean);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

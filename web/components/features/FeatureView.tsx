@@ -1,0 +1,79 @@
+'use client';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../../client/trpc.ts';
+import { percent } from '../../format/number.ts';
+import { paths } from '../../client/paths.ts';
+import { ActivationPanel } from './ActivationPanel.tsx';
+import { CounterpartsPanel } from './CounterpartsPanel.tsx';
+import { ExamplesPanel } from './ExamplesPanel.tsx';
+import { FeatureFigures } from './FeatureFigures.tsx';
+import styles from './FeatureView.module.css';
+import { LabelEditor } from './LabelEditor.tsx';
+import { LatentSteps } from './LatentSteps.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { NeighboursPanel } from './NeighboursPanel.tsx';
+import { PageHeader } from '../ui/PageHeader.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
+import { TokenEffectsPanel } from './TokenEffectsPanel.tsx';
+
+export function FeatureView({ run, seed, latent }: { run: string; seed: number; latent: number }) {
+  const trpc = useTRPC();
+  const feature = useQuery(
+    // The last feature stays until the next is here: stepping through latents does not flash.
+    trpc.features.get.queryOptions({ run, seed, latent }, { placeholderData: keepPreviousData }),
+  );
+  const data = feature.data;
+  return (
+    <>
+      <PageHeader
+        title={`Latent ${latent}`}
+        crumbs={[
+          { name: 'Runs', href: paths.runs() },
+          { name: run, href: paths.run(run) },
+          { name: `seed ${seed}`, href: paths.dictionary(run, seed) },
+        ]}
+        tags={
+          data && (
+            <>
+              <ArchitectureTag architecture={data.architecture} />
+              {data.dead && <StatusTag status="dead" />}
+              {data.stability !== null && !data.dead && (
+                <StatusTag status={data.stability > 0 ? 'shared' : 'orphan'} />
+              )}
+            </>
+          )
+        }
+        actions={<LatentSteps run={run} seed={seed} latent={latent} width={data?.width} />}
+      >
+        {data && (
+          <>
+            {data.label ? <strong className={styles.label}>{data.label}</strong> : null}
+            {data.stability === null
+              ? 'Not compared with another seed yet.'
+              : `Comes back in ${Math.round(data.stability * data.comparedSeeds)} of ${data.comparedSeeds} other ${data.comparedSeeds === 1 ? 'seed' : 'seeds'} (stability ${percent(data.stability, 0)}).`}
+          </>
+        )}
+      </PageHeader>
+      <Loaded query={feature} skeleton={<Skeleton height={560} />}>
+        {(detail) => (
+          <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>
+            <FeatureFigures feature={detail} />
+            <div className={styles.grid}>
+              <div className="stack">
+                <ExamplesPanel feature={detail} />
+                <ActivationPanel feature={detail} />
+              </div>
+              <div className="stack">
+                <LabelEditor key={`${detail.run} ${detail.seed} ${detail.latent}`} feature={detail} />
+                <TokenEffectsPanel feature={detail} />
+              </div>
+            </div>
+            <CounterpartsPanel feature={detail} />
+            <NeighboursPanel feature={detail} />
+          </div>
+        )}
+      </Loaded>
+    </>
+  );
+}

@@ -1,0 +1,80 @@
+/** The feature table's state as it stands in an address, and the question to the server that it means. */
+import { wholeNumber } from '../../format/wholeNumber.ts';
+
+export const featureTableDefaults = {
+  sort: 'maxActivation',
+  order: 'desc',
+  offset: '0',
+  /** `live`, `dead`, `all`. */
+  alive: 'live',
+  token: '',
+  /** Percentages, as typed. */
+  least: '',
+  most: '',
+  /** `any`, `shared` (in every other seed), `orphan` (in none). */
+  stability: 'any',
+};
+
+export type FeatureTableState = typeof featureTableDefaults;
+
+const sorts = [
+  'latent',
+  'density',
+  'firings',
+  'maxActivation',
+  'meanActivation',
+  'decoderNorm',
+  'encoderDecoderCosine',
+  'stability',
+] as const;
+export type FeatureSort = (typeof sorts)[number];
+
+export interface FeatureQuery {
+  run: string;
+  seed: number;
+  sort: FeatureSort;
+  order: 'asc' | 'desc';
+  offset: number;
+  limit: number;
+  filter: {
+    dead?: boolean;
+    token?: string;
+    minDensity?: number;
+    maxDensity?: number;
+    minStability?: number;
+    maxStability?: number;
+    latent?: number;
+  };
+}
+
+/** What can't be understood in an address is left at its default: an old link still opens. */
+export function featureQuery(run: string, seed: number, state: FeatureTableState): FeatureQuery {
+  const least = share(state.least);
+  const most = share(state.most);
+  // `#12` is latent 12; a bare `12` is looked for in tokens, which may well be digits.
+  const latent = /^#(\d+)$/.exec(state.token.trim())?.[1];
+  const token = state.token.trim() ? state.token : '';
+  return {
+    run,
+    seed,
+    sort: sorts.find((sort) => sort === state.sort) ?? 'maxActivation',
+    order: state.order === 'asc' ? 'asc' : 'desc',
+    offset: wholeNumber(state.offset) ?? 0,
+    limit: 50,
+    filter: {
+      ...(state.alive === 'all' || latent ? {} : { dead: state.alive === 'dead' }),
+      ...(latent ? { latent: Number(latent) } : token ? { token } : {}),
+      ...(least === undefined ? {} : { minDensity: least }),
+      ...(most === undefined ? {} : { maxDensity: most }),
+      ...(state.stability === 'shared' ? { minStability: 1 } : {}),
+      ...(state.stability === 'orphan' ? { maxStability: 0 } : {}),
+    },
+  };
+}
+
+/** `0.5` typed into a field marked % is the share 0.005. */
+function share(typed: string): number | undefined {
+  if (!typed.trim()) return undefined;
+  const value = Number(typed.replace(',', '.')) / 100;
+  return Number.isFinite(value) && value >= 0 && value <= 1 ? value : undefined;
+}

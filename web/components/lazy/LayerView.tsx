@@ -1,0 +1,211 @@
+'use client';
+import Link from 'next/link';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { NeuronRow } from '../../../server/client.ts';
+import { useTRPC } from '../../client/trpc.ts';
+import { useUrlState } from '../../client/useUrlState.ts';
+import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
+import { count, figures, percent, significant } from '../../format/number.ts';
+import { paths } from '../../client/paths.ts';
+import { wholeNumber } from '../../format/wholeNumber.ts';
+import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { Meter } from '../ui/Meter.tsx';
+import { PageHeader } from '../ui/PageHeader.tsx';
+import { Pager } from '../ui/Pager.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Segmented } from '../ui/Segmented.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+import { Stats } from '../ui/Stat.tsx';
+import { TableLinks } from '../ui/TableLinks.tsx';
+import { Term } from '../ui/Term.tsx';
+import { TokenRow } from '../ui/TokenRow.tsx';
+
+const sorts = [
+  'neuron',
+  'frequency',
+  'frequencyAt',
+  'meanActivation',
+  'maxActivation',
+  'outputNorm',
+] as const;
+const defaults = { sort: 'frequency', order: 'desc', offset: '0', firing: 'all' };
+const firings = [
+  { value: 'all', name: 'All' },
+  { value: 'firing', name: 'Firing' },
+  { value: 'dead', name: 'Dead' },
+] as const;
+const limit = 50;
+
+export function LayerView({ report: name, layer }: { report: string; layer: number }) {
+  const trpc = useTRPC();
+  const [state, change] = useUrlState(defaults);
+  const sort = sorts.find((one) => one === state.sort) ?? 'frequency';
+  const order = state.order === 'asc' ? 'asc' : 'desc';
+  const firing = firings.find(({ value }) => value === state.firing)?.value ?? 'all';
+  const offset = wholeNumber(state.offset) ?? 0;
+  const detail = useQuery(trpc.sparsity.get.queryOptions({ name }));
+  const neurons = useQuery(
+    trpc.sparsity.neurons.queryOptions(
+      { name, layer, sort, firing, order, offset, limit },
+      { placeholderData: keepPreviousData },
+    ),
+  );
+  const report = detail.data?.report;
+  const here = report?.layers.find((one) => one.layer === layer);
+  const colour = architectureColour(report?.model.activation ?? '');
+  const middle = report?.thresholds[Math.floor(report.thresholds.length / 2)];
+  return (
+    <>
+      <PageHeader
+        title={`Neurons of layer ${layer}`}
+        crumbs={[
+          { name: 'Lazy neurons', href: paths.lazy() },
+          { name, href: `${paths.lazy()}?reports=${encodeURIComponent(name)}` },
+        ]}
+        actions={
+          report && (
+            <nav className="cluster" aria-label="Layers">
+              {report.layers.map((one) => (
+                <Link
+                  key={one.layer}
+                  href={paths.layer(name, one.layer)}
+                  className={one.layer === layer ? 'button primary' : 'button'}
+                  aria-current={one.layer === layer ? 'page' : undefined}
+                >
+                  {one.layer}
+                </Link>
+              ))}
+            </nav>
+          )
+        }
+      >
+        {report &&
+          `${architectureName(report.model.activation)} MLP of ${report.model.name}, over ${count(report.tokens)} tokens.`}
+      </PageHeader>
+      {here && (
+        <Stats
+          items={[
+            { label: 'neurons', value: count(here.neurons) },
+            { label: <Term of="activationRatio" />, value: percent(here.activationRatio) },
+            { label: <Term of="ratioAtCett" />, value: percent(here.ratioAtCett) },
+            { label: <Term of="deadRate" />, value: percent(here.deadRate) },
+            { label: <Term of="dynamicDeadRate" />, value: percent(here.dynamicDeadRate) },
+          ]}
+        />
+      )}
+      <Panel
+        title="Neurons"
+        note="Fires on: tokens of the text that wake it. Writes: tokens its output points to. A number opens the neuron."
+        actions={
+          <Segmented
+            label="Which neurons"
+            value={firing}
+            options={firings}
+            change={(to) => change({ firing: to, offset: '0' })}
+          />
+        }
+        flush
+      >
+        <Loaded
+          query={neurons}
+          skeleton={
+            <div style={{ padding: '0 1rem 1rem' }}>
+              <Skeleton lines={14} />
+            </div>
+          }
+        >
+          {(page) => (
+            <>
+              <DataTable
+                caption={`Neurons of layer ${layer}`}
+                columns={columnsOf(name, colour, middle)}
+                rows={page.rows}
+                rowKey={(row) => String(row.neuron)}
+                dim={neurons.isPlaceholderData}
+                sorting={{
+                  by: sort,
+                  order,
+                  change: (by, to) => change({ sort: by, order: to, offset: '0' }),
+                }}
+              />
+              {page.total === 0 && (
+                <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
+                  {firing === 'dead'
+                    ? 'Every neuron of this layer fires somewhere in the text.'
+                    : 'No neuron of this layer fires anywhere in the text.'}
+                </p>
+              )}
+              <Pager
+                offset={offset}
+                limit={limit}
+                total={page.total}
+                noun="neurons"
+                change={(to) => change({ offset: String(to) })}
+              />
+              <TableLinks report={name} tables={['neurons', 'layers', 'curves', 'examples']} layer={layer} />
+            </>
+          )}
+        </Loaded>
+      </Panel>
+    </>
+  );
+}
+
+function columnsOf(report: string, colour: string, threshold: number | undefined): Column<NeuronRow>[] {
+  return [
+    {
+      key: 'neuron',
+      header: 'Neuron',
+      numeric: true,
+      sort: 'neuron',
+      render: (row) => <Link href={paths.neuron(report, row.layer, row.neuron)}>{row.neuron}</Link>,
+    },
+    {
+      key: 'frequency',
+      header: <Term of="frequency" />,
+      numeric: true,
+      sort: 'frequency',
+      render: (row) => <Meter share={row.frequency} text={percent(row.frequency)} colour={colour} />,
+    },
+    {
+      key: 'frequencyAt',
+      header: threshold === undefined ? 'above ε' : `|a| > ${significant(threshold, 2)}`,
+      numeric: true,
+      sort: 'frequencyAt',
+      from: 640,
+      render: (row) => percent(row.frequencyAt),
+    },
+    {
+      key: 'mean',
+      header: 'Mean',
+      numeric: true,
+      sort: 'meanActivation',
+      from: 900,
+      render: (row) => figures(row.meanActivation),
+    },
+    {
+      key: 'max',
+      header: 'Max',
+      numeric: true,
+      sort: 'maxActivation',
+      from: 640,
+      render: (row) => figures(row.maxActivation),
+    },
+    {
+      key: 'norm',
+      header: <Term of="outputNorm" />,
+      numeric: true,
+      sort: 'outputNorm',
+      from: 900,
+      render: (row) => figures(row.outputNorm),
+    },
+    { key: 'fires', header: 'Fires on', render: (row) => <TokenRow tokens={row.topTokens} most={5} /> },
+    {
+      key: 'writes',
+      header: 'Writes',
+      from: 480,
+      render: (row) => <TokenRow tokens={row.promoted} most={5} />,
+    },
+  ];
+}

@@ -1,0 +1,119 @@
+'use client';
+import { useMemo, useState } from 'react';
+import type { SparsityDetail } from '../../../server/client.ts';
+import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
+import { lineStyle } from '../../charts/lineStyle.ts';
+import { percent, significant } from '../../format/number.ts';
+import { seriesCsv } from './seriesCsv.ts';
+import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Segmented } from '../ui/Segmented.tsx';
+import { Term } from '../ui/Term.tsx';
+
+const measures = {
+  perplexity: { name: 'Perplexity', format: (value: number) => significant(value, 3) },
+  accuracy: { name: 'Accuracy', format: (value: number) => percent(value) },
+  ece: { name: 'ECE', format: (value: number) => percent(value) },
+} as const;
+type Measure = keyof typeof measures;
+const names = Object.keys(measures) as Measure[];
+
+/** Is a model with only its strongest neurons hardier, and does it know better what it does not know? */
+export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; colour: string }) {
+  const [measure, setMeasure] = useState<Measure>('perplexity');
+  const { name, interventions, layers } = detail.report;
+  const points = interventions?.robustness;
+  const ks = useMemo(() => [...new Set((points ?? []).map(({ k }) => k))].sort((a, b) => a - b), [points]);
+  const neurons = layers[0]?.neurons;
+  const byNoise = useMemo(
+    () =>
+      ks.map((k, index): LineSeries => {
+        const own = (points ?? []).filter((point) => point.k === k);
+        return {
+          name: k === neurons ? 'all neurons' : `top ${k}`,
+          ...lineStyle(colour, index, ks.length),
+          x: own.map(({ noise }) => noise),
+          y: own.map((point) => point[measure]),
+        };
+      }),
+    [points, ks, neurons, colour, measure],
+  );
+  const reliability = useMemo(
+    () =>
+      ks.map((k, index): LineSeries => {
+        const bins = (points ?? [])
+          .find((point) => point.k === k && point.reliability)
+          ?.reliability?.filter(({ count }) => count > 0);
+        return {
+          name: k === neurons ? 'all neurons' : `top ${k}`,
+          ...lineStyle(colour, index, ks.length),
+          x: (bins ?? []).map(({ confidence }) => confidence),
+          y: (bins ?? []).map(({ accuracy }) => accuracy),
+        };
+      }),
+    [points, ks, neurons, colour],
+  );
+  if (!points) return null;
+  const legend = (
+    <Legend items={byNoise.map((line) => ({ name: line.name, colour: line.colour, shape: 'line' }))} />
+  );
+  const { format } = measures[measure];
+  return (
+    <Panel
+      title={`Robustness of ${name}`}
+      note={
+        <>
+          Only the k strongest neurons of each layer fire; a share of the input’s tokens is replaced by random
+          ones. <Term of="ece" />.
+        </>
+      }
+      actions={
+        <Segmented
+          label="Measure"
+          value={measure}
+          options={names.map((value) => ({ value, name: measures[value].name }))}
+          change={setMeasure}
+        />
+      }
+    >
+      <div className="columns" style={{ '--column': '22rem' } as React.CSSProperties}>
+        <ChartFigure
+          title={`${measures[measure].name} against token noise`}
+          name={`${name}-robustness-${measure}`}
+          height={260}
+          data={byNoise}
+          csv={seriesCsv('noise', measure)}
+          draw={(lines, size) =>
+            lineChart(lines, {
+              ...size,
+              label: `${measures[measure].name} against the share of input tokens replaced`,
+              x: { label: 'input tokens replaced', format: (value) => percent(value, 0) },
+              y: { label: measures[measure].name, format },
+              dots: true,
+            })
+          }
+          legend={legend}
+        />
+        <ChartFigure
+          title="Reliability without noise"
+          name={`${name}-reliability`}
+          height={260}
+          data={reliability}
+          csv={seriesCsv('confidence', 'accuracy')}
+          draw={(lines, size) =>
+            lineChart(lines, {
+              ...size,
+              label: 'Accuracy against confidence',
+              x: { label: 'confidence', format: (value) => percent(value, 0), domain: [0, 1] },
+              y: { label: 'accuracy', format: (value) => percent(value, 0), domain: [0, 1] },
+              diagonal: true,
+              dots: true,
+            })
+          }
+          legend={legend}
+        />
+      </div>
+    </Panel>
+  );
+}

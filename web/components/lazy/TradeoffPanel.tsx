@@ -1,0 +1,197 @@
+'use client';
+import { useMemo, useState } from 'react';
+import type { SparsityDetail } from '../../../server/client.ts';
+import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
+import { count, fixed, percent, significant } from '../../format/number.ts';
+import { restingMethod } from './maskingMethod.ts';
+import { tradeoffCsv } from './tradeoffCsv.ts';
+import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Segmented } from '../ui/Segmented.tsx';
+import { Term } from '../ui/Term.tsx';
+
+type Interventions = NonNullable<SparsityDetail['report']['interventions']>;
+type Measured = SparsityDetail['report'] & { interventions: Interventions };
+
+/** What a method gains: neurons that rest, or what of the arithmetic need not be done for it. */
+const gains = {
+  sparsity: { name: 'Neurons resting', label: 'share of neurons resting' },
+  savedOfMlp: { name: 'MLP saved', label: 'share of the MLPs’ multiply-adds saved' },
+  savedOfAll: { name: 'Model saved', label: 'share of the whole model’s multiply-adds saved' },
+} as const;
+type Gain = keyof typeof gains;
+
+/** Beyond twice the perplexity a model is of no use, and the curves leave the plot. */
+const worst = 2;
+
+/** True perplexity against the share of resting neurons: all methods of one model, or one method of all models. */
+export function TradeoffPanel({
+  reports,
+  colours,
+}: {
+  reports: readonly SparsityDetail[];
+  /** By report name. */
+  colours: Readonly<Record<string, string>>;
+}) {
+  const measured = useMemo(
+    () =>
+      reports.flatMap(({ report }): Measured[] =>
+        report.interventions ? [{ ...report, interventions: report.interventions }] : [],
+      ),
+    [reports],
+  );
+  const [chosen, setChosen] = useState('');
+  const [gain, setGain] = useState<Gain>('sparsity');
+  const shown = measured.find((report) => report.name === chosen) ?? measured[0];
+  const series = useMemo(
+    () => (chosen === 'models' ? ofModels(measured, colours, gain) : shown ? ofMethods(shown, gain) : []),
+    [chosen, measured, shown, colours, gain],
+  );
+  if (!shown) return null;
+  const options = [
+    ...measured.map((report) => ({ value: report.name, name: report.name })),
+    ...(measured.length > 1 ? [{ value: 'models', name: 'CETT, all models' }] : []),
+  ];
+  return (
+    <Panel
+      title="Perplexity against sparsity"
+      note={
+        <>
+          Each point is a whole forward pass over {count(shown.interventions.tokens)} tokens with neurons
+          resting by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
+          <Term of="savedMultiplyAdds">what they save</Term>.
+        </>
+      }
+      actions={
+        <>
+          {options.length > 1 && (
+            <Segmented
+              label="Whose trade-off"
+              value={chosen === 'models' ? 'models' : shown.name}
+              options={options}
+              change={setChosen}
+            />
+          )}
+          <Segmented
+            label="Horizontal axis of the trade-off"
+            value={gain}
+            options={(Object.keys(gains) as Gain[]).map((value) => ({ value, name: gains[value].name }))}
+            change={setGain}
+          />
+        </>
+      }
+    >
+      <ChartFigure
+        bare
+        title={`Perplexity against the ${gains[gain].label}`}
+        name={`tradeoff-${chosen === 'models' ? 'models' : shown.name}${gain === 'sparsity' ? '' : `-${gain}`}`}
+        height={340}
+        data={series}
+        csv={() => tradeoffCsv(chosen === 'models' ? measured : [shown])}
+        draw={(lines, size) =>
+          lineChart(lines, {
+            ...size,
+            label: `Perplexity, relative to the model with all neurons, against the ${gains[gain].label}`,
+            x: { label: gains[gain].label, format: (value) => percent(value, 0) },
+            y: {
+              label: 'perplexity, relative',
+              format: (value) => `${significant(value, 3)}×`,
+              domain: [0.98, worst],
+            },
+            level: { y: 1.01, caption: '+1 %' },
+            dots: true,
+          })
+        }
+        legend={<Legend items={legend(series)} />}
+      />
+      <PplTable reports={measured} />
+    </Panel>
+  );
+}
+
+function legend(series: readonly LineSeries[]) {
+  return series.map(({ name, colour, dash }) => ({ name, colour, dash, shape: 'line' as const }));
+}
+
+function ofMethods({ interventions: { tradeoff, perplexity } }: Measured, gain: Gain): LineSeries[] {
+  const [none] = tradeoff.filter(({ method }) => method === 'none');
+  const curves = new Map<string, Interventions['tradeoff']>();
+  for (const point of tradeoff)
+    if (point.method !== 'none') {
+      const key = `${point.method} ${point.rank ?? ''}`;
+      curves.set(key, [...(curves.get(key) ?? []), point]);
+    }
+  const ranks = [...new Set(tradeoff.flatMap(({ rank }) => rank ?? []))].sort((a, b) => a - b);
+  return [...curves.values()].flatMap((points) => {
+    const { method, rank } = points[0]!;
+    const place = rank === undefined ? undefined : { value: rank, place: ranks.indexOf(rank) };
+    const style = restingMethod(method, place);
+    return drawn(style, [...(none ? [none] : []), ...points], perplexity, gain);
+  });
+}
+
+function ofModels(
+  reports: readonly Measured[],
+  colours: Readonly<Record<string, string>>,
+  gain: Gain,
+): LineSeries[] {
+  return reports.flatMap(({ name, interventions: { tradeoff, perplexity } }) =>
+    drawn(
+      { name, colour: colours[name] ?? 'var(--other)' },
+      tradeoff.filter(({ method }) => method === 'none' || method === 'cett'),
+      perplexity,
+      gain,
+    ),
+  );
+}
+
+function drawn(
+  style: { name: string; colour: string; dash?: string | undefined },
+  points: Interventions['tradeoff'],
+  perplexity: number,
+  gain: Gain,
+): LineSeries[] {
+  const within = points
+    .filter((point) => point.perplexity <= worst * perplexity)
+    .toSorted((a, b) => a[gain] - b[gain]);
+  if (within.length < 2) return [];
+  return [{ ...style, x: within.map((p) => p[gain]), y: within.map((p) => p.perplexity / perplexity) }];
+}
+
+interface PplRow {
+  report: string;
+  p: number;
+  cett: number;
+  ratio: number;
+  perplexity: number;
+}
+
+function PplTable({ reports }: { reports: readonly Measured[] }) {
+  const rows = reports.flatMap(({ name, interventions }) =>
+    interventions.pplP.map((point): PplRow => ({ report: name, ...point })),
+  );
+  const columns: Column<PplRow>[] = [
+    { key: 'report', header: 'Report', render: (row) => row.report },
+    { key: 'p', header: <Term of="pplP">PPL-p %</Term>, numeric: true, render: (row) => `+${row.p} %` },
+    { key: 'ratio', header: 'Active', numeric: true, render: (row) => percent(row.ratio) },
+    { key: 'cett', header: <Term of="cett">CETT</Term>, numeric: true, render: (row) => fixed(row.cett) },
+    {
+      key: 'perplexity',
+      header: 'Perplexity',
+      numeric: true,
+      from: 480,
+      render: (row) => fixed(row.perplexity, 2),
+    },
+  ];
+  return (
+    <DataTable
+      spread
+      caption="Neurons that must stay active for perplexity to rise by at most p percent"
+      columns={columns}
+      rows={rows}
+      rowKey={(row) => `${row.report} ${row.p}`}
+    />
+  );
+}

@@ -1,0 +1,11 @@
+import type { LineSeries } from '../../charts/lineChart.ts';
+import { csvText } from '../../client/saveCsv.ts';
+
+/** One row a point, in the order drawn. */
+export function seriesCsv(x: string, y: string): (series: readonly LineSeries[]) => string {
+  return (series) =>
+    csvText(
+      ['series', x, y],
+      series.flatMap((line) => line.x.map((value, i) => [line.name, value, line.y[i] ?? null])),
+    );
+}

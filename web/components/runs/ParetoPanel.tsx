@@ -1,0 +1,69 @@
+'use client';
+import { useMemo } from 'react';
+import type { RunRow } from '../../../server/client.ts';
+import { paretoPlot, type ParetoPoint } from '../../charts/paretoPlot.ts';
+import { architectureColour, architectureName, architectureSymbol } from '../../charts/architectureStyle.ts';
+import { paths } from '../../client/paths.ts';
+import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { Legend } from '../ui/Legend.tsx';
+import { Panel } from '../ui/Panel.tsx';
+
+/** What each dictionary pays in reconstruction for its sparsity. */
+export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
+  const points = useMemo(
+    () =>
+      runs.flatMap((run): ParetoPoint[] =>
+        run.l0 === null || run.fvu === null
+          ? []
+          : [
+              {
+                run: run.name,
+                seed: run.seed,
+                architecture: run.architecture,
+                width: run.width,
+                l0: run.l0,
+                fvu: run.fvu,
+                ceRecovered: run.ceRecovered ?? Number.NaN,
+                href: paths.dictionary(run.name, run.seed),
+              },
+            ],
+      ),
+    [runs],
+  );
+  const architectures = [...new Set(points.map((point) => point.architecture))];
+  const hooks = new Set(runs.filter((run) => run.l0 !== null).map((run) => `${run.model} ${run.hook}`));
+  return (
+    <Panel
+      title="Sparsity against reconstruction"
+      note={
+        hooks.size > 1
+          ? 'On held-out tokens. Lower left is better. These dictionaries read different hook points: compare only those of one.'
+          : 'On held-out tokens. Lower left is better; a mark opens the dictionary.'
+      }
+    >
+      {points.length === 0 ? (
+        <p className="small muted">
+          None of these is evaluated yet: <code>npx lazyscope evaluate RUN</code>.
+        </p>
+      ) : (
+        <ChartFigure
+          bare
+          title="L0 against FVU"
+          name="pareto-l0-fvu"
+          height={320}
+          data={points}
+          draw={paretoPlot}
+          legend={
+            <Legend
+              items={architectures.map((architecture) => ({
+                name: architectureName(architecture),
+                colour: architectureColour(architecture),
+                shape: architectureSymbol(architecture),
+              }))}
+            />
+          }
+        />
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,100 @@
+'use client';
+import Link from 'next/link';
+import { useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../../client/trpc.ts';
+import { architectureName } from '../../charts/architectureStyle.ts';
+import { count, percent } from '../../format/number.ts';
+import { paths } from '../../client/paths.ts';
+import { duration } from '../../format/time.ts';
+import { DensityPanel } from './DensityPanel.tsx';
+import { JobProgress } from '../jobs/JobProgress.tsx';
+import { Loaded } from '../ui/Loaded.tsx';
+import { PageHeader } from '../ui/PageHeader.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { RunConfiguration } from './RunConfiguration.tsx';
+import { SeedsTable } from './SeedsTable.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
+import { StabilityPanel } from './StabilityPanel.tsx';
+import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
+import { TrainingPanel } from './TrainingPanel.tsx';
+
+export function RunView({ name }: { name: string }) {
+  const trpc = useTRPC();
+  const run = useQuery(
+    trpc.runs.get.queryOptions(
+      { name },
+      { refetchInterval: (query) => (query.state.data?.manifest.status === 'training' ? 2_000 : false) },
+    ),
+  );
+  const manifest = run.data?.manifest;
+  const live = manifest?.status === 'training';
+  return (
+    <>
+      <PageHeader
+        title={name}
+        crumbs={[{ name: 'Runs', href: paths.runs() }]}
+        tags={
+          manifest && (
+            <>
+              <ArchitectureTag architecture={manifest.config.architecture} />
+              <StatusTag status={manifest.status} />
+            </>
+          )
+        }
+        actions={run.data?.seeds.map(({ seed, indexed }) => (
+          <Link key={seed} href={paths.dictionary(name, seed)} className="button" data-indexed={indexed}>
+            Features of seed {seed}
+          </Link>
+        ))}
+      >
+        {manifest && (
+          <>
+            {architectureName(manifest.config.architecture)} with {count(manifest.config.width)} latents on{' '}
+            <code>{manifest.config.hook}</code>
+            {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
+            {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
+            tokens in {duration(manifest.seconds)}.
+          </>
+        )}
+      </PageHeader>
+      <Loaded query={run} skeleton={<Skeleton height={480} />}>
+        {(detail) => (
+          <>
+            {live && (
+              <Panel title="Training" note="This page follows it.">
+                <JobProgress
+                  progress={{
+                    stage: `seeds ${detail.manifest.config.seeds.join(', ')}`,
+                    done: detail.manifest.step,
+                    total: detail.manifest.totalSteps,
+                    unit: 'steps',
+                    values: { 'tokens/s': Math.round(detail.manifest.tokensPerSecond) },
+                  }}
+                />
+              </Panel>
+            )}
+            {detail.manifest.status === 'interrupted' && (
+              <Panel
+                title={`Interrupted at ${percent(detail.manifest.step / detail.manifest.totalSteps, 0)}`}
+              >
+                <p className="small">
+                  It goes on from its last checkpoint, to the same bits:{' '}
+                  <code>npx lazyscope train --resume --name {name}</code>
+                </p>
+              </Panel>
+            )}
+            <Panel title="Seeds" note="On held-out tokens." flush>
+              <SeedsTable detail={detail} />
+            </Panel>
+            <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
+            <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
+              <DensityPanel detail={detail} />
+              <RunConfiguration detail={detail} />
+            </div>
+            {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}

@@ -1,0 +1,54 @@
+'use client';
+import Link from 'next/link';
+import { usePathname } from 'next/navigation';
+import { paths } from '../../client/paths.ts';
+import styles from './AppHeader.module.css';
+import { Icon, type IconName } from '../ui/Icon.tsx';
+import { JumpBox } from './JumpBox.tsx';
+import { Logo } from '../ui/Logo.tsx';
+import { ThemeToggle } from './ThemeToggle.tsx';
+
+const sections: { href: string; name: string; icon: IconName }[] = [
+  { href: paths.overview(), name: 'Overview', icon: 'overview' },
+  { href: paths.runs(), name: 'Runs', icon: 'runs' },
+  { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
+  { href: paths.lazy(), name: 'Lazy neurons', icon: 'lazy' },
+  { href: paths.jobs(), name: 'Jobs', icon: 'jobs' },
+];
+
+export function AppHeader() {
+  const path = usePathname();
+  return (
+    <header className={styles.header}>
+      <div className={styles.inner}>
+        <Link href="/" className={styles.brand}>
+          <Logo />
+          <span>Lazyscope</span>
+        </Link>
+        {/* One list of sections: across the top where there is room, along the bottom where thumbs are. */}
+        <nav className={styles.nav} aria-label="Sections">
+          {sections.map((section) => {
+            const here = section.href === '/' ? path === '/' : path.startsWith(section.href);
+            return (
+              <Link
+                key={section.href}
+                href={section.href}
+                className={styles.link}
+                aria-current={here ? 'page' : undefined}
+              >
+                <span className={styles.icon}>
+                  <Icon name={section.icon} size={18} />
+                </span>
+                {section.name}
+              </Link>
+            );
+          })}
+        </nav>
+        <div className={styles.tools}>
+          <JumpBox />
+          <ThemeToggle />
+        </div>
+      </div>
+    </header>
+  );
+}

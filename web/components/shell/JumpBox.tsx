@@ -1,0 +1,124 @@
+'use client';
+import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore } from 'react';
+import { useRouter } from 'next/navigation';
+import { useQuery } from '@tanstack/react-query';
+import { useTRPC } from '../../client/trpc.ts';
+import { jumpTargets } from './jumpTargets.ts';
+import { Icon } from '../ui/Icon.tsx';
+import styles from './JumpBox.module.css';
+
+/** ⌘K or Ctrl-K: type a run, a seed and a latent, a label or a page, and go there. */
+export function JumpBox() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [open, setOpen] = useState(false);
+  const [query, setQuery] = useState('');
+  const [active, setActive] = useState(0);
+  const mac = useSyncExternalStore(never, isMac, () => false);
+  const router = useRouter();
+  const trpc = useTRPC();
+  const list = useId();
+
+  const runs = useQuery(trpc.runs.list.queryOptions(undefined, { enabled: open }));
+  const comparisons = useQuery(trpc.comparisons.list.queryOptions(undefined, { enabled: open }));
+  const reports = useQuery(trpc.sparsity.list.queryOptions(undefined, { enabled: open }));
+  const labels = useQuery(trpc.labels.list.queryOptions({}, { enabled: open }));
+  const targets = jumpTargets(query, {
+    runs: runs.data ?? [],
+    comparisons: comparisons.data ?? [],
+    reports: reports.data ?? [],
+    labels: labels.data ?? [],
+  });
+
+  const show = useCallback(() => {
+    setQuery('');
+    setActive(0);
+    setOpen(true);
+    dialog.current?.showModal();
+  }, []);
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== 'k' || !(event.metaKey || event.ctrlKey)) return;
+      event.preventDefault();
+      show();
+    };
+    window.addEventListener('keydown', listen);
+    return () => window.removeEventListener('keydown', listen);
+  }, [show]);
+
+  const go = (index: number) => {
+    const target = targets[index];
+    if (!target) return;
+    dialog.current?.close();
+    router.push(target.href);
+  };
+
+  return (
+    <>
+      <button
+        type="button"
+        className={`button quiet ${styles.open}`}
+        onClick={show}
+        aria-label="Jump to a run, feature or page"
+      >
+        <Icon name="search" />
+        <span className={styles.hint}>Jump to…</span>
+        <kbd className={styles.key}>{mac ? '⌘K' : 'Ctrl K'}</kbd>
+      </button>
+      <dialog
+        ref={dialog}
+        className={styles.dialog}
+        aria-label="Jump to"
+        onClose={() => setOpen(false)}
+        onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+      >
+        <div className={styles.box}>
+          <input
+            className={styles.input}
+            type="text"
+            role="combobox"
+            aria-expanded="true"
+            aria-controls={list}
+            aria-activedescendant={targets[active] ? `${list}-${active}` : undefined}
+            aria-label="Run, seed and latent, label or page"
+            placeholder="topk 0 17, a label, a page…"
+            autoComplete="off"
+            spellCheck={false}
+            value={query}
+            onChange={(event) => {
+              setQuery(event.target.value);
+              setActive(0);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === 'ArrowDown') setActive((index) => Math.min(index + 1, targets.length - 1));
+              else if (event.key === 'ArrowUp') setActive((index) => Math.max(index - 1, 0));
+              else if (event.key === 'Enter') go(active);
+              else return;
+              event.preventDefault();
+            }}
+          />
+          <ul id={list} role="listbox" aria-label="Places" className={styles.list}>
+            {targets.map((target, index) => (
+              <li
+                key={`${target.kind} ${target.href}`}
+                id={`${list}-${index}`}
+                role="option"
+                aria-selected={index === active}
+                className={styles.option}
+                onMouseMove={() => setActive(index)}
+                onClick={() => go(index)}
+              >
+                <span className={styles.title}>{target.title}</span>
+                <span className="xs faint">{target.kind}</span>
+              </li>
+            ))}
+            {targets.length === 0 && <li className={styles.none}>Nothing in the store is called that.</li>}
+          </ul>
+        </div>
+      </dialog>
+    </>
+  );
+}
+
+/** The platform does not change while the page is open; the server does not know it. */
+const never = () => () => {};
+const isMac = () => /Mac|iPhone|iPad/.test(navigator.userAgent);

@@ -1,0 +1,45 @@
+'use client';
+import { useState, type ReactNode } from 'react';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
+import type { AppRouter } from '../../../server/client.ts';
+import { worthRetrying } from '../../client/describeError.ts';
+import { TRPCProvider } from '../../client/trpc.ts';
+
+const endpoint = '/trpc';
+
+/** One client of the server for the whole explorer, with what it has fetched. */
+export function Providers({ children }: { children: ReactNode }) {
+  const [queryClient] = useState(
+    () =>
+      new QueryClient({
+        defaultOptions: {
+          queries: {
+            staleTime: 15_000,
+            retry: (failures, error) => failures < 3 && worthRetrying(error),
+            // Once the server is back, a page that could not load goes on without being asked.
+            refetchInterval: (query) =>
+              query.state.status === 'error' && worthRetrying(query.state.error) ? 4_000 : false,
+          },
+        },
+      }),
+  );
+  const [trpcClient] = useState(() =>
+    createTRPCClient<AppRouter>({
+      links: [
+        splitLink({
+          condition: (operation) => operation.type === 'subscription',
+          true: httpSubscriptionLink({ url: endpoint }),
+          false: httpBatchLink({ url: endpoint, maxURLLength: 8_000 }),
+        }),
+      ],
+    }),
+  );
+  return (
+    <QueryClientProvider client={queryClient}>
+      <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
+        {children}
+      </TRPCProvider>
+    </QueryClientProvider>
+  );
+}

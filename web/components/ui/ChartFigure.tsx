@@ -1,0 +1,122 @@
+'use client';
+import { useRouter } from 'next/navigation';
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { saveCsv } from '../../client/saveCsv.ts';
+import { saveSvg } from '../../client/saveSvg.ts';
+import type { ChartSize } from '../../charts/chartFrame.ts';
+import styles from './ChartFigure.module.css';
+import { Icon } from './Icon.tsx';
+
+/**
+ * The one place where charts meet React: measures the room there is, calls a pure chart function, puts its
+ * element in the page, and lets it be saved. It draws again when the data, the room or the words change.
+ */
+export function ChartFigure<Data>({
+  title,
+  note,
+  legend,
+  data,
+  draw,
+  height = 240,
+  bare = false,
+  name,
+  csv,
+  overlay,
+}: {
+  title: ReactNode;
+  note?: ReactNode;
+  legend?: ReactNode;
+  /** Compared by identity. */
+  data: Data;
+  draw: (data: Data, size: ChartSize) => SVGSVGElement;
+  height?: number;
+  /** The panel around it already says what the title says: it is kept for those who can't see the panel. */
+  bare?: boolean;
+  /** File name of the exported picture, without its ending. */
+  name: string;
+  /** The data as CSV, where they can be saved beside the picture. */
+  csv?: (data: Data) => string;
+  /** Drawn over the chart: a slider, a marker. */
+  overlay?: ReactNode;
+}) {
+  const place = useRef<HTMLDivElement>(null);
+  const drawing = useRef(draw);
+  const [width, setWidth] = useState(0);
+  const router = useRouter();
+  const caption = useId();
+  useEffect(() => {
+    drawing.current = draw;
+  });
+
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry?.contentRect.width ?? 0)));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  useEffect(() => {
+    const element = place.current;
+    if (!element || width < 40) return;
+    const picture = drawing.current(data, { width, height });
+    // Links in a chart are a convenience for the pointer; the tables beside it have the same ones for the keyboard.
+    for (const link of picture.querySelectorAll('a')) link.setAttribute('tabindex', '-1');
+    element.replaceChildren(picture);
+    return () => picture.remove();
+  }, [data, width, height]);
+
+  return (
+    <figure className={styles.figure} aria-labelledby={caption}>
+      <div className={styles.head}>
+        <div className={styles.words}>
+          <figcaption id={caption} className={bare ? 'visually-hidden' : undefined}>
+            <h3>{title}</h3>
+            {note && <p className={styles.note}>{note}</p>}
+          </figcaption>
+          {bare && legend}
+        </div>
+        <div className={styles.saves}>
+          {csv && (
+            <button
+              type="button"
+              className={styles.save}
+              aria-label={`Save the data of “${name}” as CSV`}
+              title="Save the data as CSV"
+              onClick={() => saveCsv(csv(data), name)}
+            >
+              <Icon name="table" />
+            </button>
+          )}
+          <button
+            type="button"
+            className={styles.save}
+            aria-label={`Save “${name}” as SVG`}
+            title="Save as SVG"
+            onClick={() => {
+              const picture = place.current?.querySelector('svg');
+              if (picture) saveSvg(picture, name);
+            }}
+          >
+            <Icon name="download" />
+          </button>
+        </div>
+      </div>
+      {!bare && legend}
+      <div className={styles.stage} style={{ minHeight: height }}>
+        <div
+          ref={place}
+          className={styles.place}
+          onClick={(event) => {
+            const link = (event.target as Element).closest('a');
+            const href = link?.getAttribute('href') ?? link?.getAttribute('xlink:href');
+            if (!href || event.metaKey || event.ctrlKey) return;
+            event.preventDefault();
+            router.push(href);
+          }}
+        />
+        {overlay}
+      </div>
+    </figure>
+  );
+}

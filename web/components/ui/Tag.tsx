@@ -1,0 +1,54 @@
+import { architectureColour, architectureName, architectureSymbol } from '../../charts/architectureStyle.ts';
+import styles from './Tag.module.css';
+
+const shapes = {
+  circle: 'M5 1.2a3.8 3.8 0 1 0 .01 0z',
+  square: 'M1.6 1.6h6.8v6.8H1.6z',
+  triangle: 'M5 1l4.3 7.6H.7z',
+  diamond: 'M5 .6L9.4 5 5 9.4.6 5z',
+} as const;
+
+/** The mark by which an architecture is known in every chart and table. */
+export function ArchitectureMark({ architecture }: { architecture: string }) {
+  return (
+    <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true" className={styles.mark}>
+      <path d={shapes[architectureSymbol(architecture)]} fill={architectureColour(architecture)} />
+    </svg>
+  );
+}
+
+export function ArchitectureTag({ architecture }: { architecture: string }) {
+  return (
+    <span className={styles.tag}>
+      <ArchitectureMark architecture={architecture} />
+      {architectureName(architecture)}
+    </span>
+  );
+}
+
+const tones: Record<string, string | undefined> = {
+  complete: styles.good,
+  done: styles.good,
+  shared: styles.good,
+  training: styles.live,
+  running: styles.live,
+  queued: styles.calm,
+  partial: styles.warn,
+  interrupted: styles.warn,
+  lost: styles.warn,
+  cancelled: styles.calm,
+  failed: styles.bad,
+  dead: styles.calm,
+  orphan: styles.bad,
+  'not shared': styles.calm,
+};
+
+/** A state in one word; the dot repeats it in colour. */
+export function StatusTag({ status }: { status: string }) {
+  return (
+    <span className={`${styles.status} ${tones[status] ?? styles.calm}`}>
+      <span className={styles.dot} aria-hidden="true" />
+      {status}
+    </span>
+  );
+}

@@ -1,0 +1,35 @@
+import { signed } from '../../format/number.ts';
+import { Token } from './Token.tsx';
+import styles from './TokenBars.module.css';
+
+/** Tokens whose logits a latent moves, each with a bar; all bars of a feature on one scale, so that up and down compare. */
+export function TokenBars({
+  tokens,
+  direction,
+  scale,
+}: {
+  tokens: readonly { id: number; text: string; logit: number }[];
+  direction: 'up' | 'down';
+  /** Largest |logit| of both lists. */
+  scale: number;
+}) {
+  if (tokens.length === 0) return <p className="faint small">None recorded.</p>;
+  return (
+    <ol className={styles.bars} data-direction={direction}>
+      {tokens.map((token, index) => (
+        <li key={`${token.id} ${index}`} className={styles.item}>
+          <span className={styles.token}>
+            <Token text={token.text} />
+          </span>
+          <span className={styles.track} aria-hidden="true">
+            <span
+              className={styles.bar}
+              style={{ width: `${scale > 0 ? (Math.abs(token.logit) / scale) * 100 : 0}%` }}
+            />
+          </span>
+          <span className={`${styles.value} num`}>{signed(token.logit)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
