@@ -5,7 +5,7 @@ import { captureManifestSchema, runManifestSchema } from '../../sae/store/manife
 import type { CaptureManifest, RunManifest } from '../../sae/store/manifests.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { manifestsIn } from './manifestsIn.ts';
 
 export async function runManifest({ store }: ServerContext, run: string): Promise<RunManifest> {
@@ -53,7 +53,7 @@ export async function modelOfRun(
 /** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
 export async function indexedDictionary(
   server: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
   const manifest = await runManifest(server, run);
   if (!manifest.config.seeds.includes(seed))
