@@ -7,7 +7,8 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
-import { architectures, type Architecture } from '../store/manifests.ts';
+import { architectures } from '../spec/trainingConfig.ts';
+import type { Architecture } from '../spec/trainingConfig.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 
 export interface DictionaryMetadata {

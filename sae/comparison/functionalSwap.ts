@@ -13,7 +13,7 @@ import { spliceLoss, type SpliceLoss } from '../evaluation/spliceLoss.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import type { FunctionalSwap } from '../store/manifests.ts';
+import type { FunctionalSwap } from '../spec/manifests/comparison.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 
 export interface SwapOptions {

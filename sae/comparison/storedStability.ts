@@ -3,13 +3,10 @@
  * dictionary is compared. What counts are comparisons with dictionaries that differ in the seed alone, one a pair.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import {
-  comparisonManifestSchema,
-  runManifestSchema,
-  type ComparisonManifest,
-  type DictionaryReference,
-  type RunManifest,
-} from '../store/manifests.ts';
+import { runManifestSchema } from '../spec/manifests/run.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';

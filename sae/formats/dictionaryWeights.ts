@@ -7,7 +7,7 @@
  * activations and reconstructions stay the same.
  */
 import { LazyscopeError } from '../errors.ts';
-import type { Architecture } from '../store/manifests.ts';
+import type { Architecture } from '../spec/trainingConfig.ts';
 
 export interface DictionaryWeights {
   architecture: Architecture;

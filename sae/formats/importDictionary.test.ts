@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
-import type { Architecture } from '../store/manifests.ts';
+import type { Architecture } from '../spec/trainingConfig.ts';
 import { tf } from '../tensor/tf.ts';
 import type { DictionaryWeights } from './dictionaryWeights.ts';
 import { writeNpz } from './npz.ts';

@@ -11,7 +11,7 @@ import type { Gpt2Config } from '../models/modelConfig.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { sparsityReportSchema } from '../store/manifests.ts';
+import { sparsityReportSchema } from '../spec/manifests/sparsityReport.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';

@@ -2,7 +2,7 @@
  * Configurations that work without tuning, for small models and short runs. Papers quote settings for billions of
  * tokens; where a short run needs others, the comment says what was tried.
  */
-import type { Architecture, TrainingConfig } from '../store/manifests.ts';
+import type { Architecture, TrainingConfig } from '../spec/trainingConfig.ts';
 import { checkConfig } from './checkConfig.ts';
 
 export interface DefaultsFor {

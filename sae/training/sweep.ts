@@ -18,7 +18,8 @@ import { z } from 'zod';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkName, type StoreLayout } from '../store/layout.ts';
-import { architectures, type Architecture, type TrainingConfig } from '../store/manifests.ts';
+import { architectures } from '../spec/trainingConfig.ts';
+import type { Architecture, TrainingConfig } from '../spec/trainingConfig.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 
 const listOf = <T extends z.ZodType>(item: T) => z.array(item).min(1);

@@ -7,7 +7,7 @@ import { relu } from '../autoencoders/relu.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import type { Architecture } from '../store/manifests.ts';
+import type { Architecture } from '../spec/trainingConfig.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
 /** Throws 'not_found' for what is neither. */

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
-import type { Architecture } from '../../sae/store/manifests.ts';
+import type { Architecture } from '../../sae/spec/trainingConfig.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
   byteSize,

@@ -2,18 +2,14 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError, isLazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
-import {
-  architectures,
-  captureManifestSchema,
-  runManifestSchema,
-  sparsityReportSchema,
-} from '../../sae/store/manifests.ts';
-import type {
-  Architecture,
-  CaptureManifest,
-  RunManifest,
-  SparsityReport,
-} from '../../sae/store/manifests.ts';
+import { architectures } from '../../sae/spec/trainingConfig.ts';
+import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
+import { sparsityReportSchema } from '../../sae/spec/manifests/sparsityReport.ts';
+import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import { loadModel } from '../commandLine/models.ts';
 import type { Session } from '../commandLine/runCommand.ts';

@@ -1,7 +1,7 @@
 /** Removes what the demo made under its own names; everything else in the store stays. */
 import { rm } from 'node:fs/promises';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { architectures } from '../../sae/store/manifests.ts';
+import { architectures } from '../../sae/spec/trainingConfig.ts';
 import { seedPairs } from '../commands/compare.ts';
 import { reportName, runName } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Architecture } from '../../sae/store/manifests.ts';
+import type { Architecture } from '../../sae/spec/trainingConfig.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 

@@ -3,7 +3,7 @@
  * the same names, so that a job can be repeated in a terminal by copying its `command`.
  */
 import { z } from 'zod';
-import { architectures } from '../../sae/store/manifests.ts';
+import { architectures } from '../../sae/spec/trainingConfig.ts';
 import type { Progress } from '../../sae/progress.ts';
 
 const name = z

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import type { Architecture, Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
 /** One dictionary: a run × one of its seeds. Evaluation figures are null until it is evaluated. */
 export interface RunRow {

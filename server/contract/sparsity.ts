@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SparsityReport } from '../../sae/store/manifests.ts';
+import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenText } from './tokens.ts';
 import type { Example } from './features.ts';

@@ -1,8 +1,10 @@
 /** Runs and their seeds, as every other query needs them. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { captureManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
-import type { CaptureManifest, RunManifest } from '../../sae/store/manifests.ts';
+import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';

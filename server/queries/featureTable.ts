@@ -1,7 +1,7 @@
 /** features.parquet, a page at a time, with what comparisons and people add to it. */
 import { z } from 'zod';
 import { queryParquet } from '../../sae/store/parquet.ts';
-import type { RunManifest } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureListInput, FeatureRow } from '../contract/features.ts';
 import type { DictionaryReference, Page, TokenText } from '../contract/tokens.ts';

@@ -9,8 +9,10 @@ import {
 } from '../../sae/comparison/storedStability.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { comparisonManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
-import type { ComparisonManifest, RunManifest } from '../../sae/store/manifests.ts';
+import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import type { Log } from '../log.ts';

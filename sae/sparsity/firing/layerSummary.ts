@@ -1,6 +1,6 @@
 /** The figures of one layer, put together from what streamed by; CETT by true products on the sample. */
 import type { LanguageModel } from '../../models/languageModel.ts';
-import type { SparsityReport } from '../../store/manifests.ts';
+import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
 import { tf } from '../../tensor/tf.ts';
 import { Cett, outputNorms, quotedRatio } from '../masking/cett.ts';
 import type { CettPoint } from '../masking/cett.ts';

@@ -5,7 +5,7 @@
 import { LazyscopeError } from '../../errors.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { silent, type Report } from '../../progress.ts';
-import type { SparsityReport } from '../../store/manifests.ts';
+import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
 import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } from './intervention.ts';
 import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
 import { pplP } from './pplP.ts';
