@@ -22,7 +22,7 @@ export interface TokenEffect extends TokenText {
 }
 
 /** One dictionary of the store: a run and one of its seeds. */
-export type { DictionaryReference } from '../../sae/store/manifests.ts';
+export type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 
 export const dictionaryInput = z.object({ run: z.string().min(1), seed: z.int().nonnegative() });
 export const nameInput = z.object({ name: z.string().min(1) });
