@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 
@@ -80,7 +80,7 @@ export interface Neighbour {
 export interface Counterpart extends DictionaryReference {
   /** Name of the comparison that says so. */
   comparison: string;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   /** Only the seed differs between the two dictionaries. */
   sameConfiguration: boolean;
   /** Null when the optimal decoder matching leaves this feature without a counterpart. */
@@ -96,7 +96,7 @@ export interface Counterpart extends DictionaryReference {
 }
 
 export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, DictionaryReference {
-  architecture: Architecture;
+  architecture: ArchitectureName;
   hook: string;
   width: number;
   capture: string;
