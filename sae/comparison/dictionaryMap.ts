@@ -8,6 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
+import { mostMapPoints } from '../spec/comparisonDefaults.ts';
 import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -26,8 +27,6 @@ export interface DictionaryMapOptions {
   report?: Report;
 }
 
-/** Points that a browser shows and pans without effort. */
-export const mostMapPoints = 131_072;
 const neighbours = 15;
 
 /** Writes comparisons/<name>/map.parquet and returns the points on it. Throws 'not_found' and 'corrupt' as the readers do. */
