@@ -17,27 +17,9 @@ export type { BackendOptions } from './backends/backend.ts';
 export { tf } from './tensor/tf.ts';
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D } from './tensor/tf.ts';
 
-// The store, and what it holds.
+// The store. What its manifests hold is described in `lazyscope/spec`.
 export { StoreLayout } from './store/layout.ts';
 export { readManifest } from './store/readManifest.ts';
-export {
-  captureManifestSchema,
-  comparisonManifestSchema,
-  evaluationSchema,
-  runManifestSchema,
-  sparsityReportSchema,
-} from './store/manifests.ts';
-export type {
-  Architecture,
-  CaptureManifest,
-  ComparisonManifest,
-  DictionaryReference,
-  Environment,
-  Evaluation,
-  RunManifest,
-  SparsityReport,
-  TrainingConfig,
-} from './store/manifests.ts';
 export { queryParquet } from './store/parquet.ts';
 
 // Language models and text.

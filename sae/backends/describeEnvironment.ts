@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import type { StartedBackend } from './startBackend.ts';
-import type { Environment } from '../store/manifests.ts';
+import type { Environment } from '../spec/manifests/run.ts';
 
 const require = createRequire(import.meta.url);
 
