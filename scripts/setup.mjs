@@ -37,8 +37,7 @@ export function ensureInstalled() {
       Object.entries(process.env).filter(([name]) => !/^npm_config_(loglevel|json)$/i.test(name)),
     ),
   });
-  if (npm.status !== 0)
-    fail('The dependencies could not be installed: npm failed, see its message above.');
+  if (npm.status !== 0) fail('The dependencies could not be installed: npm failed, see its message above.');
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }
