@@ -140,21 +140,29 @@ describe.skipIf(!folderOf('@tensorflow/tfjs-backend-webgpu'))('tfjs-backend-webg
   const source = () => readFileSync(require.resolve(name), 'utf8');
 
   test.each([
-    ...[
-      'ensureCommandEncoderReady',
-      'endComputePassEncoder',
-      'shouldExecuteOnCPU',
-      'submitQueue',
-      'uploadToGPU',
-    ],
-    ...['disposeData', 'readSync', 'read', 'write'],
+    'ensureCommandEncoderReady',
+    'endComputePassEncoder',
+    'shouldExecuteOnCPU',
+    'submitQueue',
+    'uploadToGPU',
+    'disposeData',
+    'readSync',
+    'read',
+    'write',
   ])('its method %s', (method) => {
     expect(load().WebGPUBackend.prototype[method], user).toBeTypeOf('function');
   });
 
   test.each([
-    ...['device', 'queue', 'bufferManager', 'tensorMap', 'commandEncoder', 'computePassEncoder'],
-    ...['commandQueueOwnedIds', 'uniformPendingDisposal', 'dispatchCountInPass'],
+    'device',
+    'queue',
+    'bufferManager',
+    'tensorMap',
+    'commandEncoder',
+    'computePassEncoder',
+    'commandQueueOwnedIds',
+    'uniformPendingDisposal',
+    'dispatchCountInPass',
   ])('its field %s is set by the constructor', (field) => {
     // The constructor needs a device; its text doesn't.
     expect(load().WebGPUBackend.toString(), user).toContain(`_this.${field} = `);
