@@ -30,7 +30,10 @@ export interface SweepList {
   readonly letter: string;
 }
 
-export interface ArchitectureDescription<Own extends Settings = Settings> {
+export interface ArchitectureDescription<
+  Own extends Settings = Settings,
+  Rule extends InferenceRule = InferenceRule,
+> {
   /** As papers write it. */
   readonly label: string;
   /** The mark in charts, which tells architectures apart without colour. */
@@ -56,7 +59,7 @@ export interface ArchitectureDescription<Own extends Settings = Settings> {
   readonly sweeps: readonly SweepList[];
   /** Whether the encoder reads x − b_dec, rather than x. */
   readonly subtractsDecoderBias: boolean;
-  readonly inference: InferenceRule;
+  readonly inference: Rule;
   /** Whether log θ [latents] is trained along with the matrices and biases. */
   readonly trainsThresholds: boolean;
   /**
@@ -66,9 +69,9 @@ export interface ArchitectureDescription<Own extends Settings = Settings> {
   readonly trainingState: Readonly<Record<string, number>>;
 }
 
-/** Checks a description where it is written, and keeps the types of its settings. */
-export function describeArchitecture<const Own extends Settings>(
-  description: ArchitectureDescription<Own>,
-): ArchitectureDescription<Own> {
+/** Checks a description where it is written, and keeps the types of its settings and of its inference rule. */
+export function describeArchitecture<const Own extends Settings, const Rule extends InferenceRule>(
+  description: ArchitectureDescription<Own, Rule>,
+): ArchitectureDescription<Own, Rule> {
   return description;
 }
