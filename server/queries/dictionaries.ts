@@ -7,7 +7,7 @@ import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { manifestsIn } from './manifestsIn.ts';
 
 export async function runManifest({ store }: ServerContext, run: string): Promise<RunManifest> {
@@ -55,7 +55,7 @@ export async function modelOfRun(
 /** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
 export async function indexedDictionary(
   server: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
   const manifest = await runManifest(server, run);
   if (!manifest.config.seeds.includes(seed))
