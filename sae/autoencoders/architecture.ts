@@ -6,6 +6,7 @@
 import type { Random } from '../numerics/random.ts';
 import type { Computed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 import type { ArchitectureName, architectures, ConfigOf } from '../spec/architectures/architectures.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import type { Measured } from './measure.ts';
@@ -15,9 +16,6 @@ export interface NormStatistics {
   readonly meanNorm: number;
   readonly meanSquaredNorm: number;
 }
-
-/** The numbers that `trainingState` of the architecture's description names, of one dictionary. */
-export type TrainingState = Readonly<Record<string, number>>;
 
 export interface StepSettings {
   /** λ of this step, its warm-up applied; 0 for architectures without a sparsity penalty. */

@@ -1,14 +1,9 @@
 /** The mathematics of every architecture that sae/spec/architectures describes. */
 import type { Random } from '../numerics/random.ts';
 import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/architectures/architectures.ts';
-import type {
-  Architecture,
-  ForwardPass,
-  NormStatistics,
-  StepSettings,
-  TrainingState,
-} from './architecture.ts';
+import type { Architecture, ForwardPass, NormStatistics, StepSettings } from './architecture.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import { jumpRelu } from './jumpRelu.ts';
 import { relu } from './relu.ts';

@@ -1,7 +1,7 @@
 import { type Computed, type ComputedVector, readBack } from '../ops/computed.ts';
 import type { Batch, Firings, FusedKernels } from '../ops/fusedKernels.ts';
 import type { Entries } from '../ops/sparseEntries.ts';
-import type { TrainingState } from './architecture.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 
 /** What one step of training has to say, on the host. */
 export interface Measured {

@@ -2,7 +2,8 @@
  * The training loop's core: some dictionaries that differ only in the seed of their initialisation, fed the same
  * batches (as in Paulo & Belrose, 2501.16615: same data, same order). It knows nothing of files.
  */
-import type { StepSettings, TrainingState } from '../autoencoders/architecture.ts';
+import type { StepSettings } from '../autoencoders/architecture.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, zerosLike } from '../autoencoders/dictionary.ts'; // prettier-ignore
 import { type ConfiguredArchitecture, configuredArchitecture } from '../autoencoders/implementations.ts';
 import type { TrainedDictionary } from '../autoencoders/dictionaryFile.ts';

@@ -30,6 +30,9 @@ export interface SweepList {
   readonly letter: string;
 }
 
+/** Numbers that one seed's training keeps, by name. */
+export type TrainingState = Readonly<Record<string, number>>;
+
 export interface ArchitectureDescription<
   Own extends Settings = Settings,
   Rule extends InferenceRule = InferenceRule,
@@ -66,7 +69,7 @@ export interface ArchitectureDescription<
    * Numbers that training keeps for each seed besides parameters and optimiser, and their values before the first step,
    * for example BatchTopK's running threshold. Checkpoints hold them.
    */
-  readonly trainingState: Readonly<Record<string, number>>;
+  readonly trainingState: TrainingState;
 }
 
 /** Checks a description where it is written, and keeps the types of its settings and of its inference rule. */
