@@ -1,12 +1,12 @@
 import type { JobDescription } from './job.ts';
 import { contextLength, model, nameOf, text } from './sharedOptions.ts';
 
-/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what it costs to let them rest. */
+/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
 export const sparsity = {
-  summary: "measure the activation sparsity of a model's MLP neurons on a text, and what resting them costs",
+  summary: "measure the activation sparsity of a model's MLP neurons on a text, and what masking them costs",
   title: 'Measure lazy neurons',
   shortTitle: 'Lazy neurons',
-  introduction: 'Counts the tokens that wake each neuron, and what resting costs.',
+  introduction: 'Counts the tokens on which each neuron is active, and measures what masking neurons costs.',
   options: {
     model,
     text,
