@@ -6,5 +6,5 @@ export const sharedThreshold = 0.7;
 /** Relative gap at which the matching of wide dictionaries is good enough. */
 export const optimalityGap = 0.001;
 
-/** Points that a browser shows and pans without effort. */
+/** As many points as a browser still draws and pans smoothly. */
 export const mostMapPoints = 131_072;
