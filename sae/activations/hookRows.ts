@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import { float16Table, float16ToFloat32 } from '../formats/float16.ts';
-import type { Shard } from '../store/manifests.ts';
+import type { Shard } from '../spec/manifests/capture.ts';
 
 interface OpenShard {
   path: string;

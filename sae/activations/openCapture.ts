@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { captureManifestSchema, type CaptureManifest, type Shard } from '../store/manifests.ts';
+import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { HookRows } from './hookRows.ts';
 

@@ -8,7 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { encodeVectors, type VectorValues } from '../formats/arrowVectors.ts';
 import { float32ToFloat16 } from '../formats/float16.ts';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
-import type { Shard } from '../store/manifests.ts';
+import type { Shard } from '../spec/manifests/capture.ts';
 
 const largestFloat16 = 65_504;
 

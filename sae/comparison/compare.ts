@@ -14,13 +14,10 @@ import { silent, type Report } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import {
-  comparisonManifestSchema,
-  runManifestSchema,
-  type ComparisonManifest,
-  type DictionaryReference,
-  type RunManifest,
-} from '../store/manifests.ts';
+import { runManifestSchema } from '../spec/manifests/run.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { curveColumns, matchColumns } from '../store/tables.ts';

@@ -8,7 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { comparisonManifestSchema } from '../store/manifests.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { mapColumns } from '../store/tables.ts';

@@ -1,5 +1,6 @@
 /** Reads stored comparisons as the links that stability.ts counts. */
-import { comparisonManifestSchema, type DictionaryReference } from '../store/manifests.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import type { DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';

@@ -7,7 +7,7 @@ import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { Evaluation } from '../store/manifests.ts';
+import type { Evaluation } from '../spec/manifests/evaluation.ts';
 import { tf } from '../tensor/tf.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';

@@ -6,7 +6,7 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { runManifestSchema } from '../store/manifests.ts';
+import { runManifestSchema } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
 export interface OpenedDictionary {

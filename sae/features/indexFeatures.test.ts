@@ -9,7 +9,7 @@ import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { storedDictionary } from '../fixtures/toyDictionaries.ts';
 import { StoreLayout } from '../store/layout.ts';
-import type { RunManifest } from '../store/manifests.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
 import { queryParquet, type Row } from '../store/parquet.ts';
 import { tf } from '../tensor/tf.ts';
 import { collectFirings } from './collectFirings.ts';

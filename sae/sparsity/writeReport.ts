@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { SparsityReport } from '../store/manifests.ts';
+import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { writeParquet } from '../store/parquet.ts';
 import {
   sparsityCurveColumns,

@@ -15,12 +15,9 @@ import { type Report, silent } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import {
-  type Environment,
-  type RunManifest,
-  runManifestSchema,
-  type TrainingConfig,
-} from '../store/manifests.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
+import { runManifestSchema } from '../spec/manifests/run.ts';
+import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 import type { BatchSource } from './batchSource.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';

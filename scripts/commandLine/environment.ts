@@ -4,7 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
-import type { Environment } from '../../sae/store/manifests.ts';
+import type { Environment } from '../../sae/spec/manifests/run.ts';
 
 /** The package's root. */
 export const packageFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

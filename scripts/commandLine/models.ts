@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
 /** Throws 'not_found' for what is neither. */
@@ -30,9 +30,11 @@ export async function loadModel(
   { replaceActivation }: { replaceActivation?: string } = {},
 ): Promise<LanguageModel> {
   const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
-  const { parseActivation } = await import('../../sae/models/activationFunctions/activationFunctions.ts');
+  const { parseActivationFunction } =
+    await import('../../sae/models/activationFunctions/activationFunctions.ts');
   return loadLanguageModel(modelFolder(store, model), {
-    replaceActivation: replaceActivation === undefined ? undefined : parseActivation(replaceActivation),
+    replaceActivation:
+      replaceActivation === undefined ? undefined : parseActivationFunction(replaceActivation),
   });
 }
 

@@ -1,7 +1,7 @@
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what it costs to let them rest. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { SparsityReport } from '../../sae/store/manifests.ts';
+import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ComparisonManifest } from '../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { FeatureRow } from './features.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import type { Page, TokenText } from './tokens.ts';

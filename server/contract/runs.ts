@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import type { Architecture, Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
 /** One dictionary: a run × one of its seeds. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
   name: string;
   seed: number;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   capture: string;
   /** Name of the language model the capture was taken from; null when the capture has gone. */
   model: string | null;

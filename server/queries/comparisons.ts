@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { comparisonManifestSchema } from '../../sae/store/manifests.ts';
-import type { ComparisonManifest } from '../../sae/store/manifests.ts';
+import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';

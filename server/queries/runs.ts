@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { evaluationSchema } from '../../sae/store/manifests.ts';
-import type { Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunDetail, RunRow } from '../contract/runs.ts';

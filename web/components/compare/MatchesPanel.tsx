@@ -1,7 +1,7 @@
 'use client';
 import Link from 'next/link';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import type { MatchRow } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';

@@ -6,7 +6,7 @@ import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { paths } from '../../client/paths.ts';
 import { architectureColour } from '../../charts/architectureStyle.ts';
-import { CarriersPanel } from './NeuronAlignmentPanel.tsx';
+import { NeuronAlignmentPanel } from './NeuronAlignmentPanel.tsx';
 import { CettPanel } from './CettPanel.tsx';
 import { DepthPanel } from './DepthPanel.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -93,7 +93,7 @@ export function LazyView() {
                         colour={colours[detail.report.name] ?? 'var(--other)'}
                       />
                     ))}
-                    <CarriersPanel reports={reports} />
+                    <NeuronAlignmentPanel reports={reports} />
                     <DepthPanel reports={reports} colours={colours} />
                     <PositionPanel reports={reports} colours={colours} />
                   </>

@@ -1,7 +1,7 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import type { Carriers, SparsityDetail } from '../../../server/client.ts';
+import type { NeuronAlignment, SparsityDetail } from '../../../server/client.ts';
 import { csvText, saveCsv } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count, fixed, percent } from '../../format/number.ts';
@@ -12,10 +12,10 @@ import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { Term } from '../ui/Term.tsx';
 
-type Group = Carriers['groups'][number];
+type Group = NeuronAlignment['groups'][number];
 
 /** Are the features that come back in other seeds carried by lazy neurons? Asked of each run on a shown model. */
-export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] }) {
+export function NeuronAlignmentPanel({ reports }: { reports: readonly SparsityDetail[] }) {
   const trpc = useTRPC();
   const runs = useQuery(trpc.runs.list.queryOptions());
   const pairs = useMemo(
@@ -50,14 +50,14 @@ export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] 
         )
       }
     >
-      <CarriersTable {...pair} />
+      <AlignmentTable {...pair} />
     </Panel>
   );
 }
 
-function CarriersTable({ report, run, seed }: { report: string; run: string; seed: number }) {
+function AlignmentTable({ report, run, seed }: { report: string; run: string; seed: number }) {
   const trpc = useTRPC();
-  const query = useQuery(trpc.sparsity.carriers.queryOptions({ name: report, run, seed }));
+  const query = useQuery(trpc.sparsity.neuronAlignment.queryOptions({ name: report, run, seed }));
   return (
     <Loaded query={query} skeleton={<Skeleton lines={4} />}>
       {(found) =>
@@ -80,7 +80,7 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
               <button
                 type="button"
                 className="button"
-                onClick={() => saveCsv(carriersCsv(found), `carriers-${run}-${seed}`)}
+                onClick={() => saveCsv(alignmentCsv(found), `neuron-alignment-${run}-${seed}`)}
               >
                 Save every latent as CSV
               </button>
@@ -98,7 +98,7 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
   );
 }
 
-function carriersCsv(found: Carriers): string {
+function alignmentCsv(found: NeuronAlignment): string {
   return csvText(
     ['latent', 'stability', 'layer', 'neuron', 'cosine', 'frequency'],
     found.latent.map((latent, i) => [

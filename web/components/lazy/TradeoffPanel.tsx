@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
-import { restingMethod } from './maskingMethod.ts';
+import { maskingMethod } from './maskingMethod.ts';
 import { tradeoffCsv } from './tradeoffCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
@@ -127,7 +127,7 @@ function ofMethods({ interventions: { tradeoff, perplexity } }: Measured, gain: 
   return [...curves.values()].flatMap((points) => {
     const { method, rank } = points[0]!;
     const place = rank === undefined ? undefined : { value: rank, place: ranks.indexOf(rank) };
-    const style = restingMethod(method, place);
+    const style = maskingMethod(method, place);
     return drawn(style, [...(none ? [none] : []), ...points], perplexity, gain);
   });
 }

@@ -15,7 +15,7 @@ const methods: Record<string, { name: string; colour: string; dash?: string }> =
 const dashes = [undefined, '6 3', '2 3', '8 3 2 3'];
 
 /** `rank`: of a method that is measured at several, with its place among them. */
-export function restingMethod(
+export function maskingMethod(
   method: string,
   rank?: { value: number; place: number },
 ): { name: string; colour: string; dash?: string | undefined } {
