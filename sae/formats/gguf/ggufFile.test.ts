@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openGguf } from './ggufFile.ts';
+import type { GgufFile } from './ggufFile.ts';
 import { readableTypes } from './ggufTypes.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
@@ -83,7 +84,7 @@ describe('a file that is not what it should be', () => {
     expect(found).toBeGreaterThan(0);
     return found + Buffer.byteLength(needle);
   };
-  const opening = (change: (bytes: Buffer) => Buffer | void) => {
+  const opening = (change: (bytes: Buffer) => Buffer | void): (() => GgufFile) => {
     const bytes = Buffer.from(whole);
     writeFileSync(path, change(bytes) ?? bytes);
     return () => openGguf(path);
