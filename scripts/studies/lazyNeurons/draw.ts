@@ -82,7 +82,7 @@ const curves = activations
       .sort((a, b) => a.sparsity - b.sparsity),
   );
 save('tradeoff', {
-  x: { label: 'share of neurons resting by CETT →', domain: [0, 1], tickFormat: '%' },
+  x: { label: 'share of neurons masked by CETT →', domain: [0, 1], tickFormat: '%' },
   y: { label: '↑ perplexity, relative to all neurons', domain: [0.95, 1.5], grid: true },
   marks: [
     Plot.line(curves, { x: 'sparsity', y: 'cost', stroke: 'variant', strokeWidth: 1.6 }),

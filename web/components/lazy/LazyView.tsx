@@ -51,7 +51,7 @@ export function LazyView() {
           </Link>
         }
       >
-        How few neurons of each MLP a token wakes, and what it costs to let the others rest.
+        How few neurons of each MLP are active on a token, and what masking the others costs.
       </PageHeader>
       <Loaded query={list} skeleton={<Skeleton height={420} />}>
         {(all) =>
@@ -60,8 +60,8 @@ export function LazyView() {
               title="No model measured yet"
               command="npx lazyscope sparsity --model MODEL --text dataset:moby-dick"
             >
-              It runs a model over some text and counts, for each neuron of each layer, the tokens that wake
-              it.
+              It runs a model over some text and counts, for each neuron of each layer, the tokens on which it
+              is active.
             </EmptyState>
           ) : (
             <>
@@ -107,7 +107,7 @@ export function LazyView() {
   );
 }
 
-/** A report's colour is its activation's; two reports of one activation differ in shade. */
+/** A report has the colour of its activation function; two reports of one activation function differ in shade. */
 function reportColours(reports: readonly { name: string; activation: string }[]): Record<string, string> {
   const seen: Record<string, number> = {};
   return Object.fromEntries(

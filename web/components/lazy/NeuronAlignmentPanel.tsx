@@ -14,7 +14,7 @@ import { Term } from '../ui/Term.tsx';
 
 type Group = NeuronAlignment['groups'][number];
 
-/** Are the features that come back in other seeds carried by lazy neurons? Asked of each run on a shown model. */
+/** Neuron–feature alignment against stability: do features found again in other seeds align with rarely firing neurons? */
 export function NeuronAlignmentPanel({ reports }: { reports: readonly SparsityDetail[] }) {
   const trpc = useTRPC();
   const runs = useQuery(trpc.runs.list.queryOptions());
@@ -32,11 +32,12 @@ export function NeuronAlignmentPanel({ reports }: { reports: readonly SparsityDe
   if (!pair) return null;
   return (
     <Panel
-      title="Do lazy neurons carry the features that come back?"
+      title="Neuron–feature alignment"
       note={
         <>
-          Latents of a dictionary by <Term of="stability" />, and how often the neurons fire that write along
-          their decoder rows: their <Term of="loading">loadings</Term>.
+          Do features found again in other seeds align with lazy neurons? Latents of a dictionary by{' '}
+          <Term of="stability" />, and how often the neurons with their largest{' '}
+          <Term of="loading">loadings</Term> fire.
         </>
       }
       actions={
@@ -64,8 +65,8 @@ function AlignmentTable({ report, run, seed }: { report: string; run: string; se
         found.groups.length === 0 ? (
           <p className="small muted">
             {found.latent.length === 0
-              ? `No neuron has written before ${found.hook}.`
-              : 'This run is not compared with another seed yet, so nothing is known to come back.'}
+              ? `No MLP lies before ${found.hook}, so no neuron has a loading on it.`
+              : 'This run is not compared with another seed yet, so the stability of its latents is unknown.'}
           </p>
         ) : (
           <>
@@ -87,7 +88,7 @@ function AlignmentTable({ report, run, seed }: { report: string; run: string; se
             </p>
             {found.correlation !== null && (
               <p className="small muted">
-                Rank correlation of stability with firing: {fixed(found.correlation, 2)} over{' '}
+                Rank correlation of stability with firing frequency: {fixed(found.correlation, 2)} over{' '}
                 {count(found.latent.length)} live latents of {run}, seed {seed}.
               </p>
             )}
@@ -115,16 +116,21 @@ function alignmentCsv(found: NeuronAlignment): string {
 const columns: Column<Group>[] = [
   {
     key: 'stability',
-    header: 'Comes back in',
+    header: <Term of="stability" />,
     numeric: true,
     render: (row) => percent(row.stability, 0),
   },
   { key: 'latents', header: 'Latents', numeric: true, render: (row) => count(row.latents) },
-  { key: 'cosine', header: 'Nearest neuron', numeric: true, render: (row) => fixed(row.cosine, 2) },
-  { key: 'frequency', header: 'It fires on', numeric: true, render: (row) => percent(row.frequency) },
+  { key: 'cosine', header: '|cosine|', numeric: true, render: (row) => fixed(row.cosine, 2) },
+  {
+    key: 'frequency',
+    header: 'Nearest neuron fires on',
+    numeric: true,
+    render: (row) => percent(row.frequency),
+  },
   {
     key: 'weighted',
-    header: 'All eight fire on',
+    header: 'Eight nearest fire on',
     numeric: true,
     from: 480,
     render: (row) => percent(row.weightedFrequency),
