@@ -98,7 +98,7 @@ describe('a file that is not what it should be', () => {
     );
   });
 
-  test.each([
+  const damages: [string, (bytes: Buffer) => Buffer | void, RegExp][] = [
     ['of another kind', (b: Buffer) => void b.write('GGML'), /doesn't begin with GGUF/],
     ['empty', () => Buffer.alloc(0), /doesn't begin with GGUF/],
     [
@@ -177,7 +177,8 @@ describe('a file that is not what it should be', () => {
       (b: Buffer) => void b.writeBigUInt64LE(1n << 20n, tensor('Q8_0') + 32),
       /ends at byte/,
     ],
-  ] as const)('%s', (_, change, message) => {
+  ];
+  test.each(damages)('%s', (_, change, message) => {
     const open = opening(change);
     expect(open).toThrow(expect.objectContaining({ code: 'corrupt' }));
     expect(open).toThrow(message);
