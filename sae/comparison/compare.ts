@@ -20,7 +20,8 @@ import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { curveColumns, matchColumns } from '../store/tables.ts';
+import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
+import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
 import type { Counterparts } from './counterparts.ts';
@@ -119,7 +120,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
 
         // A manifest of an earlier comparison must not vouch for the tables of this one.
         await rm(store.comparisonManifest(name), { force: true });
-        await writeParquet(store.comparisonMatches(name), matchColumns, {
+        await writeParquet(store.comparisonMatches(name), matchTable, {
           latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
           decoderMatch: match.decoder.match,
           decoderCosine: match.decoder.cosine,
@@ -131,7 +132,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           activationCorrelation: agreement.correlation(),
           firingJaccard: agreement.jaccard(),
         });
-        await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
+        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
         const manifest: ComparisonManifest = {
           version: 1,
           name,

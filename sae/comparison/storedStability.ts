@@ -11,7 +11,7 @@ import { namePattern } from '../spec/names.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { stabilityColumns } from '../store/tables.ts';
+import { stabilityTable } from '../spec/tables/stability.ts';
 import { dictionaryKey, sharedLinks } from './sharedLinks.ts';
 import { latentStability, type SharedLink } from './stability.ts';
 
@@ -97,7 +97,7 @@ export async function storeStability(store: StoreLayout, dictionary: DictionaryR
     counted.map(({ manifest }) => manifest.name),
   );
   const { compared, sharedWith } = dictionaryStability(dictionary, own.config.width, links);
-  await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityColumns, {
+  await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityTable, {
     latent: sharedWith.map((_, latent) => latent),
     sharedWith,
     compared: sharedWith.map(() => compared),
