@@ -8,7 +8,7 @@ import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
 import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
-import { openModelFiles } from './modelFiles.ts';
+import { openModelFiles } from './openModelFiles.ts';
 
 export interface LoadOptions {
   /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */

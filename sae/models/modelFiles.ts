@@ -1,12 +1,5 @@
-/** A language model as it lies on the disk: a Hugging Face folder, or one GGUF file. */
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { LazyscopeError } from '../errors.ts';
-import { loadTokenizer } from '../tokens/tokenizer.ts';
+/** A language model as it lies on the disk, whatever the format: what Hugging Face's files would say. */
 import type { Tokenizer } from '../tokens/tokenizer.ts';
-import { folderWeights } from './folderWeights.ts';
-import { openGgufModel } from './gguf/ggufModel.ts';
-import { isGguf } from './isModel.ts';
 import type { WeightSource } from './weightSource.ts';
 
 export interface ModelFiles {
@@ -17,28 +10,4 @@ export interface ModelFiles {
   configSource: string;
   tokenizer(): Tokenizer;
   weights(): WeightSource[] | Promise<WeightSource[]>;
-}
-
-/** Throws `not_found`, `corrupt` or `bad_input`, naming the file. No weight is read. */
-export function openModelFiles(path: string): ModelFiles {
-  if (isGguf(path)) return openGgufModel(path);
-  const configSource = join(path, 'config.json');
-  if (!existsSync(configSource))
-    throw new LazyscopeError(
-      'not_found',
-      `'${path}' has no config.json: give the folder of a model in Hugging Face layout, or a .gguf file.`,
-    );
-  let config: unknown;
-  try {
-    config = JSON.parse(readFileSync(configSource, 'utf8'));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${configSource}' is not JSON; fetch it again.`, { cause: error });
-  }
-  return {
-    name: basename(resolve(path)),
-    config,
-    configSource,
-    tokenizer: () => loadTokenizer(path),
-    weights: () => folderWeights(path),
-  };
 }
