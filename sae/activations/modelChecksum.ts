@@ -1,4 +1,4 @@
-/** One checksum for a model: everything in its folder that changes its numbers, or its one file. */
+/** One checksum for everything in a model's folder, or its one file, that changes its activations. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -8,8 +8,8 @@ import { LazyscopeError } from '../errors.ts';
 const matters = /^(config\.json|tokenizer\.json|.*\.safetensors|pytorch_model.*\.bin)$/;
 
 /**
- * Of config.json, tokenizer.json and the weights: their names and contents, in the order of their names. Of a GGUF file its
- * content, whatever it is called.
+ * SHA-256 of the names and contents of config.json, tokenizer.json and the weight files, in the order of their names; of a
+ * GGUF file, of its content, whatever it is called.
  */
 export async function modelChecksum(path: string): Promise<string> {
   const hash = createHash('sha256');
