@@ -16,6 +16,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { captureManifestSchema } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { modelChecksum } from './modelChecksum.ts';
@@ -37,7 +38,7 @@ export interface CaptureOptions {
   heldOutFraction?: number;
   /** First position whose activations are kept; default 1. */
   firstPosition?: number;
-  dtype?: 'float16' | 'float32';
+  dtype?: ShardType;
   /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */

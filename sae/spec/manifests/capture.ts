@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { shardTypes } from '../shardTypes.ts';
 
 /** One file of a capture, with what a reader checks before it believes the bytes. */
 export const shardSchema = z.strictObject({
@@ -27,7 +28,7 @@ export const captureManifestSchema = z.strictObject({
   heldOutContexts: z.int().nonnegative(),
   /** Positions before this one carry no activation rows (the first token attends to nothing and its activations are outliers). */
   firstPosition: z.int().nonnegative(),
-  dtype: z.enum(['float16', 'float32']),
+  dtype: z.enum(shardTypes),
   tokens: shardSchema.nullable(),
   hooks: z.array(
     z.strictObject({ hook: z.string(), width: z.int().positive(), shards: z.array(shardSchema) }),
