@@ -97,7 +97,12 @@ describe('a job’s form', () => {
 
   test('offers what the store has, and takes the only one there is where one is needed', () => {
     const offered = {
-      ...{ models: [], modelHooks: [], captures: [], captureHooks: [], dictionaries: [], comparisons: [] },
+      models: [],
+      modelHooks: [],
+      captures: [],
+      captureHooks: [],
+      dictionaries: [],
+      comparisons: [],
       runs: [{ value: 'only', name: 'only' }],
     } satisfies Record<ChoiceSource, unknown>;
     expect(withOnlyChoices(formOptions('evaluate'), {}, offered)).toEqual({ run: 'only' });
