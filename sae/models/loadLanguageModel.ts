@@ -8,7 +8,8 @@ import type { ActivationName } from './activationFunctions/activationFunctions.t
 import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
-import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
+import type { ModelConfig } from './modelConfig.ts';
+import { parseModelConfig } from './readModelConfig.ts';
 import { loadTokenizer } from '../tokens/tokenizer.ts';
 
 export interface LoadOptions {

@@ -11,7 +11,7 @@ import { readSafetensors } from '../formats/safetensors.ts';
 import type { SafetensorsFile } from '../formats/safetensors.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor } from '../tensor/tf.ts';
-import type { ParameterShapes, WeightNaming } from './families/decoderParts.ts';
+import type { ParameterShapes, WeightNaming } from './families/storedModules.ts';
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 

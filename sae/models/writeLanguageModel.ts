@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
-import type { Weights } from './families/decoderParts.ts';
-import { toHuggingFaceConfig } from './modelConfig.ts';
+import type { Weights } from './families/storedModules.ts';
+import { toHuggingFaceConfig } from './readModelConfig.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import { tokenizerConfigJson } from '../tokens/tokenizerFiles.ts';
 

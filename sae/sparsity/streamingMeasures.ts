@@ -32,7 +32,7 @@ export class StreamingMeasures {
   /** By layer. */
   readonly firing: readonly NeuronFiring[];
   readonly entropy: readonly AttentionEntropy[];
-  /** By depth: the embedding, then the residual stream after each layer. */
+  /** By depth: what the first layer reads, then the residual stream after each layer. */
   readonly signal: SignalPropagation;
   /** What W_down reads, by layer; the residual stream, by depth. Of the same tokens. */
   readonly activationSample: LayerSample;
@@ -47,7 +47,10 @@ export class StreamingMeasures {
     const { tokens, seq, thresholds, sampleTokens: size, examples } = options;
     const everyLayer = Array.from({ length: layers }, (_, layer) => layer);
     this.#model = model;
-    this.#residuals = ['hook_embed', ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post'))];
+    this.#residuals = [
+      blockHook(0, 'hook_resid_pre'),
+      ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post')),
+    ];
     this.hooks = [
       ...this.#residuals,
       ...everyLayer.flatMap((layer): HookPoint[] => [
