@@ -12,7 +12,7 @@ import { toyHook, writeToyCapture } from '../sae/fixtures/toyCapture.ts';
 import { startBackend } from '../sae/backends/startBackend.ts';
 import { adapterForTests } from '../sae/backends/webgpu/adapterForTests.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
-import { runManifestSchema } from '../sae/store/manifests.ts';
+import { runManifestSchema } from '../sae/spec/manifests/run.ts';
 import { readManifest } from '../sae/store/readManifest.ts';
 import { defaultTrainingConfig } from '../sae/training/defaults.ts';
 import { train, type TrainOptions } from '../sae/training/train.ts';

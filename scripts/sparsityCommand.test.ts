@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { InterventionReport } from '../sae/sparsity/masking/measureInterventions.ts';
-import type { SparsityReport } from '../sae/store/manifests.ts';
+import type { SparsityReport } from '../sae/spec/manifests/sparsityReport.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 const script = join(import.meta.dirname, 'lazyscope.mjs');

@@ -10,7 +10,8 @@ import { exampleConfig } from '../fixtures/exampleConfig.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { comparisonManifestSchema, type RunManifest } from '../store/manifests.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { Random } from '../numerics/random.ts';
@@ -67,7 +68,7 @@ async function makeRun(
   await writeJsonAtomic(store.runManifest(name), run);
   await writeDictionary(
     store.dictionary(name, 0),
-    { ...weights, bDec: new Float32Array(at.d), logThreshold: null },
+    { ...weights, bDec: new Float32Array(at.d), threshold: null },
     { architecture: 'relu', hook: at.hook, model: 'toy', run: name, seed: 0, scale: 1, k: null },
   );
 }

@@ -1,17 +1,17 @@
 /**
  * A map of the two dictionaries of a comparison: decoder rows of both laid out together in the plane, so that shared
- * features lie in pairs and private ones apart. Made by a command, stored with the comparison as map.parquet, read
- * by the explorer.
+ * features lie in pairs and features of one dictionary alone lie apart. `lazyscope map` makes it, it is stored with the
+ * comparison as map.parquet, and the explorer draws it.
  */
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { comparisonManifestSchema } from '../store/manifests.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { mapColumns } from '../store/tables.ts';
+import { mapTable } from '../spec/tables/dictionaryMap.ts';
 import { unitRows, type Directions } from './directions.ts';
 import { nearestDirections, neighbourGraph } from './neighbourGraph.ts';
 import { planarLayout, principalStart } from './planarLayout.ts';
@@ -19,18 +19,18 @@ import { dictionaryKey } from './sharedLinks.ts';
 
 export interface DictionaryMapOptions {
   store: StoreLayout;
-  /** A comparison in the store. */
+  /** Name of a comparison in the store. */
   name: string;
-  /** Points of both dictionaries together; every n-th latent of each when they have more. */
+  /** Most points of both dictionaries together; with more latents, every n-th of each is placed. */
   maxPoints?: number;
   report?: Report;
 }
 
-/** Points that a browser shows and pans without effort. */
+/** As many points as a browser still draws and pans smoothly. */
 export const mostMapPoints = 131_072;
 const neighbours = 15;
 
-/** Writes comparisons/<name>/map.parquet and returns the points on it. Throws 'not_found' and 'corrupt' as the readers do. */
+/** Writes comparisons/<name>/map.parquet and returns the number of points on it. Throws 'not_found' and 'corrupt' as the readers do. */
 export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ points: number }> {
   const { store, name, maxPoints = mostMapPoints, report = silent } = options;
   const { a, b } = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
@@ -57,7 +57,7 @@ export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ po
     const layout = await planarLayout(neighbourGraph(nearest), principalStart(points.all), {
       progress: (done, total) => report({ stage: 'map: layout', done, total, unit: 'epochs' }),
     });
-    await writeParquet(store.comparisonMap(name), mapColumns, {
+    await writeParquet(store.comparisonMap(name), mapTable, {
       side: points.side,
       latent: points.latent,
       x: layout.filter((_, at) => at % 2 === 0),
@@ -67,7 +67,7 @@ export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ po
   });
 }
 
-/** Every n-th row of each, one after the other. */
+/** Every n-th row of each dictionary, the rows of a before those of b. */
 function sampled(
   dictionaries: readonly Directions[],
   most: number,

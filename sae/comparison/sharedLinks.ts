@@ -1,16 +1,17 @@
 /** Reads stored comparisons as the links that stability.ts counts. */
-import { comparisonManifestSchema, type DictionaryReference } from '../store/manifests.ts';
+import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import type { DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import type { SharedLink } from './stability.ts';
 
-/** The key by which a dictionary is known in a group. */
+/** The key of a dictionary within a group of dictionaries. */
 export function dictionaryKey({ run, seed }: DictionaryReference): string {
   return `${run}/${seed}`;
 }
 
-/** One link a comparison, at the threshold the comparison was made with. Throws 'not_found' or 'corrupt' as the readers do. */
+/** One link for each comparison, at the threshold that the comparison was made with. Throws 'not_found' or 'corrupt' as the readers do. */
 export async function sharedLinks(store: StoreLayout, comparisons: readonly string[]): Promise<SharedLink[]> {
   return Promise.all(
     comparisons.map(async (name) => {

@@ -8,7 +8,8 @@ import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { evaluationSchema, type RunManifest } from '../store/manifests.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
+import { evaluationSchema } from '../spec/manifests/evaluation.ts';
 import { tf } from '../tensor/tf.ts';
 import { evaluate, score } from './evaluate.ts';
 import { constant, identity, storedDictionary, toyHook } from '../fixtures/toyDictionaries.ts';
@@ -19,7 +20,7 @@ const documents = Array.from({ length: 60 }, (_, i) =>
   Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * j * 5) % 26))).join(''),
 );
 let opened: Capture;
-/** Held-out rows, the slow way, from tokens and the toy's formula. */
+/** The held-out rows, computed from the tokens by the toy model's formula. */
 let rows: number[][];
 
 beforeAll(async () => {
@@ -59,7 +60,7 @@ test('the identity has explained variance 1, recovers all of the loss and diverg
   expect(scores.ceRecovered).toBeCloseTo(1, 6);
   expect(scores.ceRecoveredMean).toBeCloseTo(1, 6);
   expect(scores.klDivergence).toBeCloseTo(0, 6);
-  // The toy's residual stream is positive: one latent a coordinate, its negative twin dead. (Token a at position 1: all > 0.)
+  // The toy's residual stream is positive, so of the two latents of a coordinate the negative one is dead.
   expect(scores.l0).toBe(toy.d);
   expect(scores.deadFraction).toBe(0.5);
   expect(scores.densityHistogram.counts.at(-1)).toBe(toy.d);
@@ -159,7 +160,7 @@ async function writeRun(name: string): Promise<void> {
     environment: { lazyscope: '', node: '', platform: '', cpu: '', backend: '', threads: 1 },
   }; // prettier-ignore
   const { wEnc, bEnc, wDec, bDec, metadata } = identity(4);
-  const trained = { wEnc, bEnc, wDec, bDec, logThreshold: null };
+  const trained = { wEnc, bEnc, wDec, bDec, threshold: null };
   await writeDictionary(store.dictionary(name, 0), trained, { ...metadata, run: name });
   await writeFile(store.runManifest(name), JSON.stringify(manifest));
 }

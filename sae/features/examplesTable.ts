@@ -2,7 +2,7 @@
 import type { Capture } from '../activations/openCapture.ts';
 import { silent, type Report } from '../progress.ts';
 import { writeParquet, type TableData } from '../store/parquet.ts';
-import { exampleColumns } from '../store/tables.ts';
+import { exampleTable } from '../spec/tables/examples.ts';
 import { bands, chooseExamples, examplesPerBand, topExamples, type Example } from './chooseExamples.ts';
 import type { FiringsByLatent } from './collectFirings.ts';
 import { ListBuilder } from './listBuilder.ts';
@@ -13,7 +13,7 @@ export const windowTokens = 16;
 const latentsAtOnce = 1024;
 const rowsALatent = topExamples + bands * examplesPerBand;
 
-/** A reader looks up one latent; small row groups let it skip the rest. */
+/** Readers look up one latent at a time, and small row groups let them skip the others. */
 const rowGroupSize = 4096;
 
 export async function writeExamples(
@@ -29,7 +29,7 @@ export async function writeExamples(
       report({ stage: 'index: examples', done: to, total: firings.latents, unit: 'latents' });
     }
   }
-  await writeParquet(path, exampleColumns, pieces(), { rowGroupSize });
+  await writeParquet(path, exampleTable, pieces(), { rowGroupSize });
 }
 
 function examplesOf(
@@ -37,7 +37,7 @@ function examplesOf(
   firings: FiringsByLatent,
   from: number,
   to: number,
-): TableData<typeof exampleColumns> {
+): TableData<typeof exampleTable> {
   const latent: number[] = [];
   const band: string[] = [];
   const rank: number[] = [];
@@ -75,7 +75,7 @@ function around(capture: Capture, firings: FiringsByLatent, latent: number, { fi
   const end = Math.min(contextLength, position + windowTokens + 1);
   const activations = new Float32Array(end - start);
   const fill = (at: number) => {
-    // The row differs from the peak's by as much as the position does; beyond the context it is out of the window.
+    // Within a context, rows and positions differ from the peak's by the same number; firings of other contexts fall outside the window.
     const place = position + rows[at] - rows[firing] - start;
     const inside = place >= 0 && place < activations.length && sameContext(capture, rows[at], rows[firing]);
     if (inside) activations[place] = values[at];

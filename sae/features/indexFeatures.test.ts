@@ -9,7 +9,7 @@ import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { storedDictionary } from '../fixtures/toyDictionaries.ts';
 import { StoreLayout } from '../store/layout.ts';
-import type { RunManifest } from '../store/manifests.ts';
+import type { RunManifest } from '../spec/manifests/run.ts';
 import { queryParquet, type Row } from '../store/parquet.ts';
 import { tf } from '../tensor/tf.ts';
 import { collectFirings } from './collectFirings.ts';
@@ -50,7 +50,7 @@ beforeAll(async () => {
   await capture({ store, name: 'toy', model, text, hooks: [hook], contextLength: 16, heldOutFraction: 0.3 });
   opened = await openCapture(store, 'toy');
   const { wEnc, bEnc, wDec, bDec, metadata } = dictionary;
-  const trained = { wEnc, bEnc, wDec, bDec, logThreshold: null };
+  const trained = { wEnc, bEnc, wDec, bDec, threshold: null };
   await writeDictionary(store.dictionary('known', 0), trained, { ...metadata, hook, run: 'known' });
   const manifest: RunManifest = {
     version: 1, name: 'known', createdAt: '', finishedAt: '', status: 'complete',
@@ -184,7 +184,7 @@ test('indexing again gives the same rows', async () => {
   ).toEqual(features);
 });
 
-test('when memory does not hold all firings, whole contexts are covered and their number is told', () => {
+test('when memory does not hold all firings, whole contexts are covered and their number is returned', () => {
   const autoencoder = autoencoderFrom(dictionary);
   const all = collectFirings({ capture: opened, hook, autoencoder });
   const some = collectFirings({ capture: opened, hook, autoencoder, maxFirings: 1000 });

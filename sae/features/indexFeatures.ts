@@ -1,10 +1,11 @@
-/** Makes the tables that the explorer browses: a row a latent, the text each latent fires on, and the neurons that write it. */
+/** Makes the tables that the explorer shows: one row for each latent, the text on which it fires, and the neurons aligned with it. */
 import { openDictionary } from '../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
-import { featureColumns, loadingColumns } from '../store/tables.ts';
+import { featureTable } from '../spec/tables/features.ts';
+import { loadingTable } from '../spec/tables/loadings.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
 import { firingStatistics, weightStatistics } from './latentStatistics.ts';
@@ -22,9 +23,9 @@ export interface IndexOptions {
   seed: number;
   /** The model the capture was made with. */
   model: LanguageModel;
-  /** Held-out tokens to look at; all when absent. */
+  /** Number of held-out tokens to index; all of them when absent. */
   maxTokens?: number;
-  /** Firings held in memory (see collectFirings.ts). */
+  /** Most firings held in memory (see collectFirings.ts). */
   maxFirings?: number;
   report?: Report;
 }
@@ -43,10 +44,10 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
     await writeExamples(store.examples(run, seed), capture, firings, report);
     await writeParquet(
       store.loadings(run, seed),
-      loadingColumns,
+      loadingTable,
       await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report }),
     );
-    await writeParquet(store.features(run, seed), featureColumns, {
+    await writeParquet(store.features(run, seed), featureTable, {
       latent: Int32Array.from({ length: latents }, (_, i) => i),
       density: statistics.firings.map((count) => count / firings.tokens),
       dead: Array.from(statistics.firings, (count) => count === 0),

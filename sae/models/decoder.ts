@@ -7,7 +7,7 @@
 import type { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
-import { applyActivation } from './activationFunctions/activationFunctions.ts';
+import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { attend } from './attend.ts';
 import { decoderParts } from './families/decoderParts.ts';
 import type { DecoderParts } from './families/decoderParts.ts';
@@ -113,7 +113,7 @@ function runMlp(
   const pre = tap.pass(blockHook(layer, 'mlp.hook_pre'), product, neurons);
   if (tap.finished) return undefined;
   const own = parts.activationParameters(layer);
-  const active = applyActivation(config.activation, pre, own, draws) as Tensor2D;
+  const active = applyActivationFunction(config.activation, pre, own, draws) as Tensor2D;
   const gated = up ? tf.mul<Tensor2D>(active, up()) : active;
   const post = tap.pass(blockHook(layer, 'mlp.hook_post'), gated, neurons);
   if (tap.finished) return undefined;

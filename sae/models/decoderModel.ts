@@ -3,7 +3,7 @@ import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import { activationParameters } from './activationFunctions/activationParameters.ts';
-import { applyActivation } from './activationFunctions/activationFunctions.ts';
+import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { runDecoder } from './decoder.ts';
 import { decoderNames } from './families/families.ts';
 import { inBlock } from './families/storedModules.ts';
@@ -88,7 +88,7 @@ export class DecoderModel implements LanguageModel {
     const { activation } = this.config;
     const names = decoderNames(this.config);
     const mlp = inBlock(names, layer, names.mlp);
-    return applyActivation(activation, pre, activationParameters(this.#weights, mlp, activation));
+    return applyActivationFunction(activation, pre, activationParameters(this.#weights, mlp, activation));
   }
 
   neuronOutputs(layer: number): Tensor2D {

@@ -2,7 +2,7 @@
  * What a decoder computes, as plain data: sizes, and every choice in which families differ. A file of
  * sae/models/families/ makes it from a config.json; decoder.ts and decoderParts.ts run whatever it says.
  */
-import type { ActivationName } from './activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from './activationFunctions/activationFunctions.ts';
 
 export interface ModelSizes {
   vocabularySize: number;
@@ -18,7 +18,7 @@ export interface ModelSizes {
   headWidth: number;
   /** Width of the MLP. */
   neurons: number;
-  activation: ActivationName;
+  activation: ActivationFunctionName;
   /** Whether the MLP is act(gate) ⊙ up instead of act(pre). */
   gated: boolean;
   /** ε inside the norms. */

@@ -4,6 +4,8 @@
  */
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { namePattern, nameRule } from '../spec/names.ts';
+import type { SparsityTableName } from '../spec/tables/sparsityTables.ts';
 
 export class StoreLayout {
   readonly root: string;
@@ -106,7 +108,7 @@ export class StoreLayout {
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
-  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples' | 'tradeoff') {
+  sparsityTable(name: string, table: SparsityTableName) {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 
@@ -121,10 +123,7 @@ export class StoreLayout {
 
 /** A name is one folder: letters, digits, dot, dash and underscore, so that it can't lead out of the store. */
 export function checkName(kind: string, name: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name))
-    throw new LazyscopeError(
-      'bad_input',
-      `'${name}' can't name a ${kind}: use letters, digits, '.', '-' and '_', starting with a letter or digit.`,
-    );
+  if (!namePattern.test(name))
+    throw new LazyscopeError('bad_input', `'${name}' can't name a ${kind}: ${nameRule}.`);
   return name;
 }

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { DictionaryReference, RunManifest } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 import { loadModelOfCapture } from './models.ts';
 
 /** `RUN/SEED` */
@@ -59,9 +60,10 @@ export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<
 
 /** Loaded when a command runs: the schemas would slow `--help` down. */
 async function manifests() {
-  const [schemas, { readManifest }] = await Promise.all([
-    import('../../sae/store/manifests.ts'),
+  const [capture, run, { readManifest }] = await Promise.all([
+    import('../../sae/spec/manifests/capture.ts'),
+    import('../../sae/spec/manifests/run.ts'),
     import('../../sae/store/readManifest.ts'),
   ]);
-  return { ...schemas, readManifest };
+  return { ...capture, ...run, readManifest };
 }

@@ -1,10 +1,10 @@
-/** Language models as people name them: by name (the data folder's, then those of the package) or by folder. */
-import { existsSync } from 'node:fs';
+/** Language models as people name them: by name (the data folder's, then those of the package), by folder or by file. */
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { isModel } from '../../sae/models/isModel.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
 /** Throws 'not_found' for what is neither. */
@@ -14,11 +14,11 @@ export function modelFolder(store: StoreLayout, model: string): string {
     ...(isName ? [join(store.models(), model), join(bundledModels, model)] : []),
     resolve(model),
   ];
-  const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
+  const found = candidates.find(isModel);
   if (!found)
     throw new LazyscopeError(
       'not_found',
-      `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), or the name of one in '${store.models()}' or '${bundledModels}'.`,
+      `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), a .gguf file, or the name of one in '${store.models()}' or '${bundledModels}'.`,
     );
   return found;
 }
@@ -30,9 +30,11 @@ export async function loadModel(
   { replaceActivation }: { replaceActivation?: string } = {},
 ): Promise<LanguageModel> {
   const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
-  const { parseActivation } = await import('../../sae/models/activationFunctions/activationFunctions.ts');
+  const { parseActivationFunction } =
+    await import('../../sae/models/activationFunctions/activationFunctions.ts');
   return loadLanguageModel(modelFolder(store, model), {
-    replaceActivation: replaceActivation === undefined ? undefined : parseActivation(replaceActivation),
+    replaceActivation:
+      replaceActivation === undefined ? undefined : parseActivationFunction(replaceActivation),
   });
 }
 
@@ -42,5 +44,5 @@ export async function loadModelOfCapture(
   capture: CaptureManifest,
 ): Promise<LanguageModel> {
   const { folder, name } = capture.model;
-  return loadModel(store, existsSync(join(folder, 'config.json')) ? folder : name);
+  return loadModel(store, isModel(folder) ? folder : name);
 }

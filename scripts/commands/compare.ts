@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { ComparisonManifest, DictionaryReference } from '../../sae/store/manifests.ts';
+import type { ComparisonManifest, DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 import { dictionaryReference, finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import {
   byteSize,

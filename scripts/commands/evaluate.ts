@@ -1,6 +1,6 @@
 /** `lazyscope evaluate`: L0, FVU, cross-entropy recovered and the rest, on held-out tokens. */
 import { Command } from 'commander';
-import type { Evaluation } from '../../sae/store/manifests.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import { positiveInteger, seedList, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';

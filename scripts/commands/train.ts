@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { RunManifest, TrainingConfig } from '../../sae/store/manifests.ts';
+import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import {
   nonNegativeNumber,
@@ -149,7 +150,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
 /** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
 async function interruptedRun({ store }: Session, name: string, given: Options): Promise<RunToTrain> {
   const { existsSync } = await import('node:fs');
-  const { runManifestSchema } = await import('../../sae/store/manifests.ts');
+  const { runManifestSchema } = await import('../../sae/spec/manifests/run.ts');
   const { readManifest } = await import('../../sae/store/readManifest.ts');
   if (!existsSync(store.runManifest(name)))
     throw new LazyscopeError(

@@ -1,8 +1,11 @@
 /** What the demo finds out about its dictionaries. A finding is made again when its dictionary is newer. */
 import { existsSync, statSync } from 'node:fs';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
-import { comparisonManifestSchema, evaluationSchema } from '../../sae/store/manifests.ts';
-import type { ComparisonManifest, Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { seedPairs } from '../commands/compare.ts';

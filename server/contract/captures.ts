@@ -1,4 +1,4 @@
-import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 
 export interface CaptureRow {
   name: string;

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import type { Architecture, Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
 /** One dictionary: a run × one of its seeds. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
   name: string;
   seed: number;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   capture: string;
   /** Name of the language model the capture was taken from; null when the capture has gone. */
   model: string | null;
@@ -23,11 +25,9 @@ export interface RunRow {
   backend: string;
   batchSize: number;
   learningRate: number;
-  /** Of TopK. */
+  /** Null where the architecture has no such setting. */
   k: number | null;
-  /** Of ReLU and JumpReLU. */
   sparsityCoefficient: number | null;
-  /** Of JumpReLU with an L0 target. */
   targetL0: number | null;
   l0: number | null;
   fvu: number | null;

@@ -1,7 +1,12 @@
 import { z } from 'zod';
-import type { SparsityReport } from '../../sae/store/manifests.ts';
+import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
+import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
+import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
+import { sortsOf } from '../../sae/spec/tables/table.ts';
+import type { RowOf } from '../../sae/spec/tables/table.ts';
+import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { pageFields } from './tokens.ts';
-import type { Dictionary, TokenText } from './tokens.ts';
+import type { DictionaryReference, TokenText } from './tokens.ts';
 import type { Example } from './features.ts';
 
 export interface SparsityRow {
@@ -29,39 +34,25 @@ export interface SparsityDetail {
   positions: { layer: number; position: number[]; activationRatio: number[] }[];
 }
 
-export const neuronSorts = [
-  'neuron',
-  'frequency',
-  'frequencyAt',
-  'meanActivation',
-  'maxActivation',
-  'outputNorm',
-] as const;
-
 export const neuronListInput = z.object({
   name: z.string().min(1),
   layer: z.int().nonnegative(),
-  sort: z.enum(neuronSorts).default('frequency'),
+  sort: z.enum(sortsOf(sparsityNeuronTable)).default('frequency'),
   /** Dead: on no token of the text. */
   firing: z.enum(['all', 'firing', 'dead']).default('all'),
   ...pageFields,
 });
 export type NeuronListInput = z.infer<typeof neuronListInput>;
 
-export interface NeuronRow {
-  layer: number;
-  neuron: number;
-  frequency: number;
-  frequencyAt: number;
-  meanActivation: number;
-  maxActivation: number;
-  outputNorm: number;
+export interface NeuronRow extends Omit<RowOf<typeof sparsityNeuronTable>, 'topTokens' | 'promotedTokens'> {
   topTokens: TokenText[];
   promoted: TokenText[];
 }
 
-export const sparsityTables = ['layers', 'neurons', 'curves', 'tokens', 'examples', 'tradeoff'] as const;
-export const sparsityTableInput = z.object({ name: z.string().min(1), table: z.enum(sparsityTables) });
+export const sparsityTableInput = z.object({
+  name: z.string().min(1),
+  table: z.enum(Object.keys(sparsityTables) as SparsityTableName[]),
+});
 
 /** As CSV, of one layer or one neuron where asked for. */
 export const sparsityCsvInput = sparsityTableInput.extend({
@@ -80,7 +71,7 @@ export const neuronInput = z.object({
 export type NeuronInput = z.infer<typeof neuronInput>;
 
 /** A latent whose decoder row is near what the neuron writes. */
-export interface NeuronFeature extends Dictionary {
+export interface NeuronFeature extends DictionaryReference {
   latent: number;
   cosine: number;
   density: number;
@@ -101,15 +92,15 @@ export interface NeuronDetail extends NeuronRow {
   features: NeuronFeature[];
 }
 
-export const carriersInput = z.object({
+export const neuronAlignmentInput = z.object({
   name: z.string().min(1),
   run: z.string().min(1),
   seed: z.int().nonnegative(),
 });
-export type CarriersInput = z.infer<typeof carriersInput>;
+export type NeuronAlignmentInput = z.infer<typeof neuronAlignmentInput>;
 
 /** The join of a dictionary with the neurons that write its latents. */
-export interface Carriers extends Dictionary {
+export interface NeuronAlignment extends DictionaryReference {
   report: string;
   hook: string;
   /** Other seeds of the same configuration it was compared with; 0 leaves stability null. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { captureManifestSchema } from '../../sae/store/manifests.ts';
-import type { CaptureManifest } from '../../sae/store/manifests.ts';
+import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { CaptureDetail, CaptureRow } from '../contract/captures.ts';

@@ -1,22 +1,15 @@
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { comparisonManifestSchema } from '../../sae/store/manifests.ts';
-import type { ComparisonManifest } from '../../sae/store/manifests.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
+import { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { ComparisonDetail, OrphanInput, OrphanPage } from '../contract/comparisons.ts';
 import { indexedDictionary } from './dictionaries.ts';
 import { featurePage } from './featureTable.ts';
-
-const pointSchema = z.object({
-  threshold: z.number(),
-  shared: z.number(),
-  decoder: z.number(),
-  encoder: z.number(),
-  greedy: z.number(),
-});
 
 export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
   return server.sharing.comparisons();
@@ -34,14 +27,12 @@ export async function comparisonManifest(
 
 export async function getComparison(server: ServerContext, name: string): Promise<ComparisonDetail> {
   const manifest = await comparisonManifest(server, name);
-  const rows = await queryParquet('SELECT * FROM read_parquet($path) ORDER BY threshold', {
-    path: server.store.comparisonCurve(name),
-  });
-  return {
-    manifest,
-    mapped: existsSync(server.store.comparisonMap(name)),
-    curve: rows.map((row) => pointSchema.parse(row)),
-  };
+  const curve = await queryRows(
+    sharedCurveTable,
+    `SELECT ${columnList(sharedCurveTable)} FROM ${storedTable(sharedCurveTable)} ORDER BY threshold`,
+    { path: server.store.comparisonCurve(name) },
+  );
+  return { manifest, mapped: existsSync(server.store.comparisonMap(name)), curve };
 }
 
 /** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */

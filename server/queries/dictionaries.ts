@@ -1,11 +1,13 @@
 /** Runs and their seeds, as every other query needs them. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { captureManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
-import type { CaptureManifest, RunManifest } from '../../sae/store/manifests.ts';
+import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { manifestsIn } from './manifestsIn.ts';
 
 export async function runManifest({ store }: ServerContext, run: string): Promise<RunManifest> {
@@ -53,7 +55,7 @@ export async function modelOfRun(
 /** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
 export async function indexedDictionary(
   server: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
   const manifest = await runManifest(server, run);
   if (!manifest.config.seeds.includes(seed))

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { z } from 'zod';
+import { namePattern } from '../../sae/spec/names.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Log } from '../log.ts';
 
@@ -16,7 +17,7 @@ interface Kind<Schema extends z.ZodType> {
 export async function namesIn(folder: string, pathOf: (name: string) => string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   return entries
-    .filter((entry) => !entry.name.startsWith('.') && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(entry.name))
+    .filter((entry) => !entry.name.startsWith('.') && namePattern.test(entry.name))
     .map((entry) => entry.name)
     .filter((name) => existsSync(pathOf(name)))
     .sort();

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { evaluationSchema } from '../../sae/store/manifests.ts';
-import type { Evaluation, RunManifest } from '../../sae/store/manifests.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
+import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
+import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunDetail, RunRow } from '../contract/runs.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
@@ -64,9 +66,9 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
         backend: manifest.environment.backend,
         batchSize: config.batchSize,
         learningRate: config.learningRate,
-        k: config.architecture === 'topk' ? config.k : null,
-        sparsityCoefficient: config.architecture === 'topk' ? null : config.sparsityCoefficient,
-        targetL0: config.architecture === 'jumprelu' ? config.targetL0 : null,
+        k: settingOf(config, 'k'),
+        sparsityCoefficient: settingOf(config, 'sparsityCoefficient'),
+        targetL0: settingOf(config, 'targetL0'),
         l0: evaluation?.l0 ?? null,
         fvu: evaluation?.fvu ?? null,
         explainedVariance: evaluation?.explainedVariance ?? null,

@@ -9,10 +9,12 @@ import {
 } from '../../sae/comparison/storedStability.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { comparisonManifestSchema, runManifestSchema } from '../../sae/store/manifests.ts';
-import type { ComparisonManifest, RunManifest } from '../../sae/store/manifests.ts';
+import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import type { Log } from '../log.ts';
 import { manifestsIn } from './manifestsIn.ts';
 
@@ -48,7 +50,7 @@ export class Sharing {
   }
 
   /** Comparisons of this dictionary with others that differ in the seed only, one a pair. */
-  async sameConfiguration(dictionary: Dictionary): Promise<SeedComparison[]> {
+  async sameConfiguration(dictionary: DictionaryReference): Promise<SeedComparison[]> {
     const comparisons = await this.comparisons();
     const names = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
     const runs = new Map<string, RunManifest>();
@@ -59,7 +61,7 @@ export class Sharing {
     return seedComparisons(dictionary, comparisons, runs);
   }
 
-  async stability(dictionary: Dictionary, latents: number): Promise<DictionaryStability> {
+  async stability(dictionary: DictionaryReference, latents: number): Promise<DictionaryStability> {
     const pairs = await this.sameConfiguration(dictionary);
     const links = await Promise.all(pairs.map(({ manifest }) => this.link(manifest.name)));
     return dictionaryStability(dictionary, latents, links);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { StoreLayout } from '../../store/layout.ts';
-import { runManifestSchema } from '../../store/manifests.ts';
+import { runManifestSchema } from '../../spec/manifests/run.ts';
 import { readManifest } from '../../store/readManifest.ts';
 import { tf } from '../../tensor/tf.ts';
 import { defaultTrainingConfig } from '../../training/defaults.ts';

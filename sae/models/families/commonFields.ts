@@ -1,8 +1,8 @@
 /** Fields of config.json that many families share. */
 import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
-import { parseActivation } from '../activationFunctions/activationFunctions.ts';
-import type { ActivationName } from '../activationFunctions/activationFunctions.ts';
+import { parseActivationFunction } from '../activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from '../activationFunctions/activationFunctions.ts';
 import type { Refuse } from './family.ts';
 
 export const size = z.int().positive();
@@ -56,9 +56,9 @@ export function specialTokens(hf: Pick<Sized, 'bos_token_id' | 'eos_token_id'>) 
   return { bosId: hf.bos_token_id ?? undefined, eosIds: Array.isArray(eos) ? eos : [eos] };
 }
 
-export function knownActivation(name: string, refuse: Refuse): ActivationName {
+export function knownActivation(name: string, refuse: Refuse): ActivationFunctionName {
   try {
-    return parseActivation(name);
+    return parseActivationFunction(name);
   } catch (error) {
     if (error instanceof LazyscopeError) throw refuse(`asks for the unknown activation function '${name}'`);
     throw error;

@@ -14,7 +14,7 @@ import { measureSparsity, packContexts } from '../../../sae/sparsity/measureSpar
 import { predictionDifference } from '../../../sae/sparsity/masking/predictionDifference.ts';
 import { writeJsonAtomic } from '../../../sae/store/atomicWrite.ts';
 import { StoreLayout } from '../../../sae/store/layout.ts';
-import { sparsityReportSchema } from '../../../sae/store/manifests.ts';
+import { sparsityReportSchema } from '../../../sae/spec/manifests/sparsityReport.ts';
 import { readManifest } from '../../../sae/store/readManifest.ts';
 import { budget, seeds, studiedModels, type StudiedModel } from './plan.ts';
 import type { StudyResult, StudyResults } from './results.ts';

@@ -1,6 +1,6 @@
 'use client';
 import Link from 'next/link';
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { count, fixed, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import type { Column } from '../ui/DataTable.tsx';

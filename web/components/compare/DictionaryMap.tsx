@@ -1,7 +1,7 @@
 'use client';
 import { useRouter } from 'next/navigation';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import {
   blended,
   inkOf,

@@ -1,5 +1,5 @@
 import Link from 'next/link';
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { Command } from '../ui/Command.tsx';

@@ -1,7 +1,7 @@
 'use client';
 import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { similarityBins, similarityHistogram, similarityLines } from '../../charts/similarityHistogram.ts';
 import { arrowTable, numbers } from '../../client/arrowTable.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';

@@ -1,5 +1,5 @@
 /** The two questions the product exists for, answered from what the store already knows. */
-import type { ComparisonManifest } from '../../../sae/store/manifests.ts';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 
 export interface SharedHeadline {
   architecture: string;

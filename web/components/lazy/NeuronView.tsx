@@ -1,12 +1,15 @@
 'use client';
 import Link from 'next/link';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { featureView } from '../../../sae/spec/tables/features.ts';
+import { loadingTable } from '../../../sae/spec/tables/loadings.ts';
 import type { NeuronFeature } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureName } from '../../charts/architectureStyle.ts';
-import { count, figures, fixed, percent } from '../../format/number.ts';
+import { count, figures, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { describedColumn } from '../ui/describedColumn.tsx';
 import { ExampleText } from '../features/ExampleText.tsx';
 import examples from '../features/ExamplesPanel.module.css';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -18,7 +21,7 @@ import { TableLinks } from '../ui/TableLinks.tsx';
 import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
-/** A neuron as a key and a value: what wakes it, what it writes, and the features it helps to carry. */
+/** A neuron as a key and a value: the tokens it fires on, the tokens it promotes, and the latents it is aligned with. */
 export function NeuronView({ report, layer, neuron }: { report: string; layer: number; neuron: number }) {
   const trpc = useTRPC();
   const query = useQuery(
@@ -93,27 +96,27 @@ export function NeuronView({ report, layer, neuron }: { report: string; layer: n
               <Panel title="Key" note="Tokens on which it is strongest.">
                 <TokenRow tokens={detail.topTokens} most={8} />
               </Panel>
-              <Panel title="Value" note="Tokens its output points to: W_down · W_U.">
+              <Panel title="Value" note="Tokens its output promotes: W_down · W_U.">
                 <TokenRow tokens={detail.promoted} most={8} />
               </Panel>
             </div>
             <Panel
-              title="Features it writes"
+              title="Features it is aligned with"
               note={
                 <>
-                  Latents of dictionaries on this model whose decoder rows it is among the eight neurons to
-                  load on most: <Term of="loading" />.
+                  Latents of dictionaries on this model for which it is among the eight neurons with the
+                  largest <Term of="loading" />.
                 </>
               }
               flush
             >
               {detail.features.length === 0 ? (
                 <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
-                  None: either no latent points its way, or no dictionary of this model is indexed.
+                  None: either no latent is aligned with it, or no dictionary of this model is indexed.
                 </p>
               ) : (
                 <DataTable
-                  caption={`Features that neuron ${neuron} writes`}
+                  caption={`Features that neuron ${neuron} is aligned with`}
                   columns={featureColumns}
                   rows={detail.features}
                   rowKey={(row) => `${row.run} ${row.seed} ${row.latent}`}
@@ -137,24 +140,11 @@ const featureColumns: Column<NeuronFeature>[] = [
       </Link>
     ),
   },
-  { key: 'cosine', header: 'Cosine', numeric: true, render: (row) => fixed(row.cosine, 2) },
-  {
-    key: 'stability',
-    header: <Term of="stability" />,
-    numeric: true,
-    render: (row) => percent(row.stability, 0),
-  },
-  {
-    key: 'density',
-    header: <Term of="density" />,
-    numeric: true,
-    from: 640,
-    render: (row) => percent(row.density, 2),
-  },
-  {
-    key: 'promoted',
-    header: 'Promotes',
+  describedColumn(loadingTable, 'cosine', {}),
+  describedColumn(featureView, 'stability', {}),
+  describedColumn(featureView, 'density', { from: 640 }),
+  describedColumn(featureView, 'promotedTokens', {
     from: 640,
     render: (row) => <TokenRow tokens={row.promoted} most={4} />,
-  },
+  }),
 ];

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { trainingConfigSchema } from '../trainingConfig.ts';
+
+export const environmentSchema = z.strictObject({
+  lazyscope: z.string(),
+  node: z.string(),
+  platform: z.string(),
+  cpu: z.string(),
+  backend: z.string(),
+  threads: z.int().positive(),
+  /** Of what a training step reads many times, where it isn't f32. */
+  storage: z.literal('f16').optional(),
+});
+export type Environment = z.infer<typeof environmentSchema>;
+
+/** runs/<name>/run.json: one configuration, several seeds. */
+export const runManifestSchema = z.strictObject({
+  version: z.literal(1),
+  name: z.string(),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+  status: z.enum(['training', 'interrupted', 'complete']),
+  config: trainingConfigSchema,
+  /** Width of the activations. */
+  d: z.int().positive(),
+  /** s: activations were multiplied by it in training; it is folded into the exported weights. */
+  scale: z.number().positive(),
+  environment: environmentSchema,
+  /** Optimiser steps done, of `totalSteps`. */
+  step: z.int().nonnegative(),
+  totalSteps: z.int().positive(),
+  /** Wall-clock seconds of training so far, and tokens a second over all seeds together. */
+  seconds: z.number().nonnegative(),
+  tokensPerSecond: z.number().nonnegative(),
+  /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
+  origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
+});
+export type RunManifest = z.infer<typeof runManifestSchema>;

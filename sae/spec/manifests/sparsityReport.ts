@@ -1,0 +1,121 @@
+import { z } from 'zod';
+
+/** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
+const interventionsSchema = z.strictObject({
+  tokens: z.int().positive(),
+  /** Of the whole model on the same tokens. */
+  perplexity: z.number(),
+  /** Per token of a forward pass. */
+  multiplyAdds: z.strictObject({
+    mlpLayer: z.number(),
+    mlp: z.number(),
+    attention: z.number(),
+    unembedding: z.number(),
+    total: z.number(),
+  }),
+  /** One CETT for all layers, bisected until perplexity rises by p %, and the share of neurons active there. */
+  pplP: z.array(
+    z.strictObject({ p: z.number(), cett: z.number(), ratio: z.number(), perplexity: z.number() }),
+  ),
+  /** `none` is the model as it is; sparsity is the share of entries that W_down reads as exactly 0. */
+  tradeoff: z.array(
+    z.strictObject({
+      method: z.string(),
+      setting: z.string().optional(),
+      value: z.number().optional(),
+      rank: z.int().positive().optional(),
+      sparsity: z.number(),
+      perplexity: z.number(),
+      sparsityByLayer: z.array(z.number()),
+      /** Multiply-adds saved, as shares: of each layer's MLP, of all MLPs, of the whole forward pass. */
+      savedByLayer: z.array(z.number()),
+      savedOfMlp: z.number(),
+      savedOfAll: z.number(),
+      /** By matrix (W_in, or W_gate and W_up; W_down), the share of its multiply-adds spared, before R-Sparse's rank is paid for; absent in reports made before it was kept. */
+      sparedOf: z.record(z.string(), z.number()).optional(),
+    }),
+  ),
+  /** Top-k against token noise, with calibration. */
+  robustness: z.array(
+    z.strictObject({
+      k: z.int().positive(),
+      noise: z.number(),
+      perplexity: z.number(),
+      accuracy: z.number(),
+      ece: z.number(),
+      reliability: z
+        .array(
+          z.strictObject({
+            from: z.number(),
+            count: z.number(),
+            confidence: z.number(),
+            accuracy: z.number(),
+          }),
+        )
+        .optional(),
+    }),
+  ),
+});
+
+/** sparsity/<name>/report.json (METHODS.md §4). */
+export const sparsityReportSchema = z.strictObject({
+  version: z.literal(1),
+  name: z.string(),
+  createdAt: z.string(),
+  model: z.strictObject({
+    name: z.string(),
+    folder: z.string(),
+    activation: z.string(),
+    gated: z.boolean(),
+    /** Where another activation function was put in its place. */
+    trainedActivation: z.string().optional(),
+  }),
+  text: z.string(),
+  tokens: z.int().positive(),
+  crossEntropy: z.number(),
+  /** The ε of `ratioAt`: share of neurons with |a| > ε. */
+  thresholds: z.array(z.number()),
+  layers: z.array(
+    z.strictObject({
+      layer: z.int().nonnegative(),
+      neurons: z.int().positive(),
+      /** Share of entries of act(·) that are not exactly zero. */
+      activationRatio: z.number(),
+      ratioAt: z.array(z.number()),
+      /** Share of neurons that fired on no token. */
+      deadRate: z.number(),
+      /** Mean over batches of the share of neurons silent in the whole batch. */
+      dynamicDeadRate: z.number(),
+      /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
+      cett: z.number(),
+      /** CETT at other shares of masked neurons; the field's names are those of the first reports. */
+      cettAtResting: z.array(z.strictObject({ resting: z.number(), cett: z.number() })).optional(),
+      /** Share of neurons still active at CETT = 0.2. */
+      ratioAtCett: z.number(),
+      /** Counts of neurons by firing frequency, 50 equal bins on [0, 1]. */
+      frequencyHistogram: z.array(z.int()),
+      /** Counts of tokens by the share of neurons that fire on them, in the same bins. */
+      tokenHistogram: z.array(z.int()).optional(),
+      /** H(p)/log n of each head, and the share of heads above ¾. */
+      attentionEntropy: z.array(z.number()).optional(),
+      attentionOverload: z.number().optional(),
+      /** χ between embeddings of two stretches of text. */
+      spaceFolding: z.number().optional(),
+    }),
+  ),
+  /** The residual stream from the embedding to the last layer: signal propagation, and CKA with tokens read and tokens to come. */
+  depth: z
+    .array(
+      z.strictObject({
+        hook: z.string(),
+        meanSquared: z.number(),
+        variance: z.number(),
+        /** Null where the labels of the sample do not vary. */
+        inputAlignment: z.number().nullable(),
+        targetAlignment: z.number().nullable(),
+      }),
+    )
+    .optional(),
+  interventions: interventionsSchema.optional(),
+});
+export type SparsityReport = z.infer<typeof sparsityReportSchema>;

@@ -1,0 +1,22 @@
+/** Schema of training configurations, made of the descriptions of the architectures. */
+import { z } from 'zod';
+import {
+  architectureNames,
+  describedArchitecture,
+  type TrainingConfig,
+} from './architectures/architectures.ts';
+import { shapeOf } from './schema.ts';
+import { trainingFields } from './trainingFields.ts';
+
+const member = (name: (typeof architectureNames)[number]) =>
+  z.strictObject({
+    architecture: z.literal(name),
+    ...shapeOf(trainingFields),
+    ...shapeOf(describedArchitecture(name).settings),
+  });
+const [first, ...others] = architectureNames.map(member);
+
+export const trainingConfigSchema = z.discriminatedUnion('architecture', [
+  first,
+  ...others,
+]) as unknown as z.ZodType<TrainingConfig>;
