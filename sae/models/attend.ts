@@ -10,7 +10,7 @@ import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor2D, Tensor4D } from '../tensor/tf.ts';
 import { alibiBias } from './alibi.ts';
-import type { DecoderPass } from './decoder.ts';
+import type { DecoderPass } from './decoderPass.ts';
 import type { DecoderParts } from './families/decoderParts.ts';
 import type { Window } from './families/storedModules.ts';
 import { blockHook } from './hookPoints.ts';
@@ -18,7 +18,7 @@ import type { ModelConfig } from './modelConfig.ts';
 
 /** z [rows, heads × head] of x [rows, d]. */
 export function attend(
-  { config, tap, cache }: Pick<DecoderPass, 'config' | 'tap' | 'cache'>,
+  { config, tap, cache }: DecoderPass,
   parts: DecoderParts,
   layer: number,
   x: Tensor2D,

@@ -4,28 +4,17 @@
  * come one after the other is the description's to say. Differentiable: under `tf.variableGrads` the same code
  * trains a model.
  */
-import type { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { attend } from './attend.ts';
+import type { DecoderPass } from './decoderPass.ts';
 import { decoderParts } from './families/decoderParts.ts';
 import type { DecoderParts } from './families/decoderParts.ts';
 import { decoderNames } from './families/families.ts';
-import type { Weights, Window } from './families/storedModules.ts';
+import type { Window } from './families/storedModules.ts';
 import { blockHook } from './hookPoints.ts';
 import type { HookTap } from './hookTap.ts';
-import type { KeyValueCache } from './keyValueCache.ts';
-import type { ModelConfig } from './modelConfig.ts';
-
-export interface DecoderPass {
-  config: ModelConfig;
-  weights: Weights;
-  tap: HookTap;
-  cache?: KeyValueCache;
-  /** While a model trains: what its activation function draws from, if it draws. */
-  draws?: Random;
-}
 
 /**
  * Logits [batch × seq, vocab], or undefined when the tap needs nothing further. Tokens int32 [batch, seq]

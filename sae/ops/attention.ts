@@ -80,9 +80,9 @@ export interface ScoreChanges {
 }
 
 /**
- * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], with changes to the scores, composed of plain ops. It is used where
- * scores are changed or where
- * attn.hook_pattern is read or replaced, and is the reference for the fused kernel. Queries and keys are as in `causalAttention`.
+ * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], with changes to the scores, composed of plain ops. It is
+ * used where scores are changed or attn.hook_pattern is read or replaced, and is the reference for the fused kernel.
+ * Queries and keys are as in `causalAttention`.
  */
 export function attentionPattern(
   q: Tensor4D,
