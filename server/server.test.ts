@@ -17,6 +17,7 @@ const topk = { run: 'fixture-topk', seed: 0 } as const;
 
 describe('overview, models and captures', () => {
   test('the overview counts what the store holds', async () => {
+    const none = { damaged: 0, newer: 0 };
     const { backend: _, ...counts } = await on.client.overview.get.query();
     expect(counts).toEqual({
       runs: 6,
@@ -25,6 +26,7 @@ describe('overview, models and captures', () => {
       models: 2,
       comparisons: 6,
       sparsityReports: 2,
+      leftOut: { runs: none, captures: none, comparisons: none, sparsityReports: none },
       dataFolder: on.store.root,
       version: '0.0.0-test',
     });

@@ -65,25 +65,6 @@ export const languageModelTrainingSchema = z.strictObject({
 });
 export type LanguageModelTraining = z.infer<typeof languageModelTrainingSchema>;
 
-export const lossPointSchema = z.strictObject({
-  step: size,
-  tokens: size,
-  /** Mean training loss, nats a token, since the point before. */
-  loss: z.number(),
-  /** Present on the steps at which it was measured. */
-  validationLoss: z.number().optional(),
-  learningRate: z.number(),
-  gradientNorm: z.number(),
-});
-export type LossPoint = z.infer<typeof lossPointSchema>;
-
-/** What an observer said about the model after a step; what it measures is its own. */
-export const observationSchema = z.looseObject({
-  step: z.int().nonnegative(),
-  tokens: z.int().nonnegative(),
-});
-export type Observation = z.infer<typeof observationSchema>;
-
 const defaults: LanguageModelTraining = languageModelTrainingDefaults;
 
 /** Defaults filled in and everything checked. Throws `bad_input` naming the field. */

@@ -1,9 +1,9 @@
 /** Writes a sparsity report: its tables, and last report.json, which says that they are whole. */
 import { rm } from 'node:fs/promises';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind, type SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { writeParquet } from '../store/parquet.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import {
   sparsityCurveColumns,
   sparsityExampleColumns,
@@ -33,8 +33,10 @@ export async function writeReport(
   contexts: Int32Array,
 ): Promise<void> {
   const { name } = report;
+  const path = store.sparsityReport(name);
+  checkManifest(path, sparsityReportKind, report);
   // A report of an earlier measurement must not vouch for the tables of this one.
-  await rm(store.sparsityReport(name), { force: true });
+  await rm(path, { force: true });
   await writeParquet(store.sparsityTable(name, 'layers'), sparsityLayerColumns, layers.map(byPosition));
   await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronColumns, layers.map(byNeuron));
   await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveColumns, layers.map(byThreshold));
@@ -52,7 +54,7 @@ export async function writeReport(
       tradeoffTable(report.interventions.tradeoff),
     );
   else await rm(store.sparsityTable(name, 'tradeoff'), { force: true });
-  await writeJsonAtomic(store.sparsityReport(name), report);
+  await writeManifest(path, sparsityReportKind, report);
 }
 
 /** sparsity/<name>/tradeoff.parquet. */
@@ -63,7 +65,7 @@ export function tradeoffTable(points: NonNullable<SparsityReport['interventions'
     value: points.map(({ value }) => value ?? Number.NaN),
     rank: points.map(({ rank }) => rank ?? 0),
     sparsity: points.map(({ sparsity }) => sparsity),
-    perplexity: points.map(({ perplexity }) => perplexity),
+    perplexity: points.map(({ perplexity }) => perplexity ?? Number.POSITIVE_INFINITY),
     savedOfMlp: points.map(({ savedOfMlp }) => savedOfMlp),
     savedOfAll: points.map(({ savedOfAll }) => savedOfAll),
   };

@@ -4,6 +4,7 @@
  */
 import { nextTokenLosses } from '../../models/crossEntropy.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
+import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { Calibration, type ReliabilityBin } from './reliability.ts';
@@ -15,7 +16,8 @@ export interface RobustnessPoint {
   k: number;
   /** Share of input tokens replaced. */
   noise: number;
-  perplexity: number;
+  /** Null where it is beyond every number. */
+  perplexity: number | null;
   accuracy: number;
   /** Expected calibration error. */
   ece: number;
@@ -70,7 +72,7 @@ function measure(
   return {
     k,
     noise,
-    perplexity: Math.exp(sum / calibration.predictions),
+    perplexity: finiteOrNull(Math.exp(sum / calibration.predictions)),
     accuracy: calibration.accuracy(),
     ece: calibration.error(),
     ...(noise === 0 ? { reliability: calibration.reliability() } : {}),
