@@ -1,5 +1,5 @@
 /**
- * The import arrows of the house, checked by `npm run lint`.
+ * Which folder may import which, checked by `npm run lint`.
  *
  * Each row says what a folder under sae/ may import besides itself. `spec`, `numerics`, `formats`, `store` and the files at the
  * root of sae/ are open to everyone; `fixtures` is for tests alone and may import anything.

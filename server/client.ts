@@ -57,12 +57,22 @@ export type { Generation, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {
-  Carriers,
   EmergenceCurve,
+  NeuronAlignment,
+  /** @deprecated The name of clients written before: NeuronAlignment. */
+  NeuronAlignment as Carriers,
   NeuronDetail,
   NeuronFeature,
   NeuronRow,
   SparsityDetail,
   SparsityRow,
 } from './contract/sparsity.ts';
-export type { Dictionary, Page, TokenCount, TokenEffect, TokenText } from './contract/tokens.ts';
+export type {
+  DictionaryReference,
+  /** @deprecated The name of clients written before: DictionaryReference. */
+  DictionaryReference as Dictionary,
+  Page,
+  TokenCount,
+  TokenEffect,
+  TokenText,
+} from './contract/tokens.ts';

@@ -261,7 +261,7 @@ describe('sparsity', () => {
   });
 });
 
-describe('a neuron and what carries it', () => {
+describe('a neuron and the features it aligns with', () => {
   test('its figures, its examples with their peaks, and the latents it writes on the same model', async () => {
     const [{ neuron, frequency }] = (
       await on.client.sparsity.neurons.query({
@@ -287,8 +287,8 @@ describe('a neuron and what carries it', () => {
     expect(other.features).toEqual([]);
   });
 
-  test('carriers: stable latents against the frequency of their neurons, from the store’s own tables', async () => {
-    const found = await on.client.sparsity.carriers.query({ name: 'fixture-relu', ...topk });
+  test('neuron–feature alignment: stability of latents against the frequency of their neurons, from the store’s own tables', async () => {
+    const found = await on.client.sparsity.neuronAlignment.query({ name: 'fixture-relu', ...topk });
     const { rows } = await on.client.sparsity.neurons.query({ name: 'fixture-relu', layer: 0, limit: 500 });
     const frequencies = new Map(rows.map((row) => [row.neuron, row.frequency]));
     expect(found.latent.length).toBe(found.groups.reduce((sum, group) => sum + group.latents, 0));
@@ -302,7 +302,8 @@ describe('a neuron and what carries it', () => {
       expect(group.cosine).toBeCloseTo(0.6, 10);
     }
     expect(Math.abs(found.correlation!)).toBeLessThanOrEqual(1);
-    await expect(on.client.sparsity.carriers.query({ name: 'fixture-gelu', ...topk })).rejects.toThrow(
+    expect(await on.client.sparsity.carriers.query({ name: 'fixture-relu', ...topk })).toEqual(found);
+    await expect(on.client.sparsity.neuronAlignment.query({ name: 'fixture-gelu', ...topk })).rejects.toThrow(
       /looks into 'fixture-relu', the report 'fixture-gelu' is of 'fixture-gelu'/,
     );
   });

@@ -352,7 +352,7 @@ describe.skipIf(!hasChromium)(
       await looksRight('neuron');
     });
 
-    test('what rest costs: a curve a method, PPL-p %, and its data as CSV', async () => {
+    test('what masking neurons costs: a curve a method, PPL-p %, and its data as CSV', async () => {
       const report = (await client.sparsity.list.query())[0]!.name;
       await visit.go(`/lazy?reports=${report}`);
       const { interventions } = (await client.sparsity.get.query({ name: report })).report;
@@ -370,13 +370,13 @@ describe.skipIf(!hasChromium)(
         /^report,method,setting,value,rank,sparsity,perplexity,.*savedOfMlp,savedOfAll/,
       );
       expect(lines).toHaveLength(1 + interventions.tradeoff.length);
-      await looksRight('resting');
+      await looksRight('masking');
 
       await page.getByText('MLP saved', { exact: true }).click();
       const saved = page.getByRole('img', { name: /against the share of the MLPs’ multiply-adds saved/ });
       await saved.waitFor();
       expect(await saved.locator('[aria-label=line] path').count()).toBeGreaterThan(4);
-      await looksRight('resting-saved');
+      await looksRight('masking-saved');
     });
 
     test('emergence: a line a watched model, and its law', async () => {

@@ -5,7 +5,7 @@
  */
 import type { Computed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import type { Random } from '../numerics/random.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import type { Measured } from './measure.ts';

@@ -3,7 +3,7 @@ import { LazyscopeError } from '../errors.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
 
@@ -16,7 +16,7 @@ export interface SparseCode {
 }
 
 export interface Autoencoder {
-  readonly architecture: Architecture;
+  readonly architecture: ArchitectureName;
   readonly d: number;
   readonly latents: number;
   readonly wEnc: Float32Array; // [latents, d]

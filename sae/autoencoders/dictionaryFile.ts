@@ -7,12 +7,12 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
-import { architectures } from '../spec/trainingConfig.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import { architectureNames } from '../spec/architectures/architectures.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 
 export interface DictionaryMetadata {
-  architecture: Architecture;
+  architecture: ArchitectureName;
   hook: string;
   /** The language model's name. */
   model: string;
@@ -72,7 +72,7 @@ export async function writeDictionary(
 
 const metadataSchema = z.object({
   format: z.literal('lazyscope-sae-1'),
-  architecture: z.enum(architectures),
+  architecture: z.enum(architectureNames),
   hook: z.string(),
   model: z.string(),
   run: z.string(),

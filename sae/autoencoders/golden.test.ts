@@ -8,7 +8,7 @@ import { startBackend } from '../backends/startBackend.ts';
 import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import { activations, densePreActivations } from '../ops/denseActivations.ts';
+import { latentActivations, densePreActivations } from '../ops/denseActivations.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { StepSettings } from './architecture.ts';
 import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, parameterNames, zerosLike } from './dictionary.ts'; // prettier-ignore
@@ -124,7 +124,7 @@ describe.skipIf(!present)(
         expectNumber(measured.loss, want.loss);
         expectNumber(measured.mse, want.mse);
         expect(measured.firings.reduce((a, b) => a + b) / 24).toBe(want.l0);
-        expectClose(activations(densePreActivations(pass.request.main.entries), null), want.f);
+        expectClose(latentActivations(densePreActivations(pass.request.main.entries), null), want.f);
         expectClose(pass.request.main.error.add(input()), want.x_hat);
         expectGradients(fusedKernels().gradients(pass.request), want.gradients);
         disposeDictionary(p);
@@ -192,7 +192,7 @@ describe.skipIf(!present)(
         expectNumber(measured.loss, want.loss);
         expect(measured.firings.reduce((a, b) => a + b) / 24).toBeCloseTo(want.l0, 10);
         const { threshold } = pass.request.jump ?? { threshold: null };
-        expectClose(activations(densePreActivations(pass.request.main.entries), threshold), want.f);
+        expectClose(latentActivations(densePreActivations(pass.request.main.entries), threshold), want.f);
         expectClose(pass.request.main.error.add(input()), want.x_hat);
         expectGradients(fusedKernels().gradients(pass.request), want.gradients);
         disposeDictionary(p);

@@ -6,7 +6,7 @@
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';

@@ -6,7 +6,7 @@
 import { type Computed, derived, disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors, LossTerm } from '../ops/fusedKernels.ts';
 import { disposeEntries, type SparseEntries } from '../ops/sparseEntries.ts';
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';

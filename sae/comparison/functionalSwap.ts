@@ -33,7 +33,7 @@ export interface SwapOptions {
   report?: Report;
 }
 
-type Dictionary = Pick<Autoencoder, 'encode' | 'decode' | 'bDec' | 'latents' | 'd'>;
+type SwappedDictionary = Pick<Autoencoder, 'encode' | 'decode' | 'bDec' | 'latents' | 'd'>;
 
 /** Which latents take part: of a those that stay, of b those that stand in. */
 interface Variant {
@@ -127,8 +127,8 @@ export function encodeBoth(
 
 /** x̂ [rows, d] */
 export function decodeMixed(
-  a: Dictionary,
-  b: Dictionary,
+  a: SwappedDictionary,
+  b: SwappedDictionary,
   codes: Codes,
   { keeps, takes }: Pick<Variant, 'keeps' | 'takes'>,
 ): Tensor2D {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { greedyMatching } from './greedyMatching.ts';
-import { matchDictionaries, type DictionaryWeights } from './matchDictionaries.ts';
+import { matchDictionaries, type ComparedDictionary } from './matchDictionaries.ts';
 import { planMemory } from './memoryPlan.ts';
 import { matchedFraction, meanCosine, sharedCurve, sharedLatents } from './sharedFraction.ts';
 
@@ -10,12 +10,12 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
-function randomDictionary(seed: number, latents: number, d: number): DictionaryWeights {
+function randomDictionary(seed: number, latents: number, d: number): ComparedDictionary {
   const random = Random.fromSeed(seed, 'dictionary');
   return { latents, d, wEnc: random.normals(latents * d, 3), wDec: random.normals(latents * d) };
 }
 
-function permuted(from: DictionaryWeights, p: Uint32Array, scale = 1): DictionaryWeights {
+function permuted(from: ComparedDictionary, p: Uint32Array, scale = 1): ComparedDictionary {
   const move = (rows: Float32Array) => {
     const out = new Float32Array(rows.length);
     p.forEach((to, i) => {

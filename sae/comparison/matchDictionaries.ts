@@ -12,7 +12,7 @@ import { planMemory, type MemoryPlan } from './memoryPlan.ts';
 import { assignDirections } from './sparseAssignment.ts';
 
 /** The two weight matrices of a dictionary, latent-major [latents, d]. */
-export interface DictionaryWeights {
+export interface ComparedDictionary {
   readonly latents: number;
   readonly d: number;
   readonly wEnc: Float32Array;
@@ -53,8 +53,8 @@ export interface MatchOptions {
  * has none, which no cosine near a useful threshold ever is.
  */
 export function matchDictionaries(
-  a: DictionaryWeights,
-  b: DictionaryWeights,
+  a: ComparedDictionary,
+  b: ComparedDictionary,
   options: MatchOptions = {},
 ): DictionaryMatch {
   const { names = ['a', 'b'], progress, targetGap } = options;
@@ -125,7 +125,7 @@ function solveSparse(
   };
 }
 
-function directions(weights: DictionaryWeights, side: 'wDec' | 'wEnc'): Directions {
+function directions(weights: ComparedDictionary, side: 'wDec' | 'wEnc'): Directions {
   return { rows: weights.latents, d: weights.d, data: weights[side] };
 }
 

@@ -3,14 +3,14 @@
  * permuted copy, and a pair like two trained seeds.
  */
 import { Random } from '../numerics/random.ts';
-import type { DictionaryWeights } from './matchDictionaries.ts';
+import type { ComparedDictionary } from './matchDictionaries.ts';
 
 export const relations = ['copy', 'independent', 'trained'] as const;
 export type Relation = (typeof relations)[number];
 
 export interface RelatedDictionaries {
-  readonly a: DictionaryWeights;
-  readonly b: DictionaryWeights;
+  readonly a: ComparedDictionary;
+  readonly b: ComparedDictionary;
   /** Counterpart in b of each latent of a, as it was planted; −1 for a latent that b has no counterpart of. */
   readonly planted: Int32Array;
 }
@@ -78,7 +78,7 @@ function noisy(random: Random, direction: Float32Array, noise: number): Float32A
   return direction.map((x) => x + noise * entry(random));
 }
 
-function place(into: DictionaryWeights, latent: number, decoder: Float32Array, encoder: Float32Array): void {
+function place(into: ComparedDictionary, latent: number, decoder: Float32Array, encoder: Float32Array): void {
   into.wDec.set(decoder, latent * into.d);
   into.wEnc.set(encoder, latent * into.d);
 }

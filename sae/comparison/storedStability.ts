@@ -7,6 +7,7 @@ import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
+import { namePattern } from '../spec/names.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -78,7 +79,7 @@ export function dictionaryStability(
 export async function storeStability(store: StoreLayout, dictionary: DictionaryReference): Promise<void> {
   // Whatever else lies there is nobody's comparison.
   const names = readdirSync(store.comparisons()).filter(
-    (name) => /^[A-Za-z0-9][\w.-]{0,127}$/.test(name) && existsSync(store.comparisonManifest(name)),
+    (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
   );
   const comparisons = await Promise.all(
     names.map((name) => readManifest(store.comparisonManifest(name), comparisonKind)),

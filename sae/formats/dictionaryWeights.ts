@@ -7,10 +7,10 @@
  * activations and reconstructions stay the same.
  */
 import { LazyscopeError } from '../errors.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 
 export interface DictionaryWeights {
-  architecture: Architecture;
+  architecture: ArchitectureName;
   latents: number;
   d: number;
   wEnc: Float32Array; // [latents, d]
@@ -34,7 +34,7 @@ export interface ForeignMatrix {
 export interface ForeignDictionary {
   /** The file, for errors. */
   source: string;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   wEnc: ForeignMatrix;
   wDec: ForeignMatrix;
   bEnc: ForeignMatrix;
@@ -50,7 +50,7 @@ export interface ForeignDictionary {
 }
 
 /** Whether the product's encoder of this architecture reads x − b_dec. */
-export function subtractsDecoderBias(architecture: Architecture): boolean {
+export function subtractsDecoderBias(architecture: ArchitectureName): boolean {
   return architecture !== 'jumprelu';
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import { tf } from '../tensor/tf.ts';
 import type { DictionaryWeights } from './dictionaryWeights.ts';
 import { writeNpz } from './npz.ts';
@@ -36,7 +36,7 @@ const close = (found: Float32Array, expected: ArrayLike<number>) => {
 /** What `z` each tool feeds its activation, by its own convention: x·W_enc + b_enc, of x or of x − b_dec. */
 const cases: [
   string,
-  Architecture,
+  ArchitectureName,
   { subtracts: boolean; hook?: string | null; threshold?: ArrayLike<number> },
 ][] = [
   ['gemma-scope', 'jumprelu', { subtracts: false, threshold }],
@@ -75,7 +75,7 @@ test.each(cases)(
   },
 );
 
-const known = (architecture: Architecture): DictionaryWeights => ({
+const known = (architecture: ArchitectureName): DictionaryWeights => ({
   architecture,
   latents,
   d,

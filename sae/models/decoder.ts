@@ -13,7 +13,7 @@ import { attentionEntropySums } from '../ops/attentionEntropySums.ts';
 import type { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor4D } from '../tensor/tf.ts';
-import { applyActivation } from './activationFunctions/activationFunctions.ts';
+import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import type { DecoderParts, Weights, Window } from './families/decoderParts.ts';
 import { familyOf } from './families/families.ts';
 import { blockHook } from './hookPoints.ts';
@@ -72,7 +72,7 @@ function runBlock(pass: DecoderPass, parts: DecoderParts, layer: number, input: 
   const normed = parts.mlpNorm(layer, x);
   const pre = tap.pass(blockHook(layer, 'mlp.hook_pre'), parts.mlpPre(layer, normed), neurons);
   if (tap.finished) return x;
-  const active = applyActivation(
+  const active = applyActivationFunction(
     config.activation,
     pre,
     parts.activationParameters(layer),

@@ -3,7 +3,7 @@ import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import { activationParameters } from './activationFunctions/activationParameters.ts';
-import { applyActivation } from './activationFunctions/activationFunctions.ts';
+import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { runDecoder } from './decoder.ts';
 import type { Weights } from './families/decoderParts.ts';
 import { familyOf } from './families/families.ts';
@@ -87,7 +87,7 @@ export class DecoderModel implements LanguageModel {
   activate(layer: number, pre: Tensor): Tensor {
     const { activation } = this.config;
     const mlp = familyOf(this.config).mlp(layer);
-    return applyActivation(activation, pre, activationParameters(this.#weights, mlp, activation));
+    return applyActivationFunction(activation, pre, activationParameters(this.#weights, mlp, activation));
   }
 
   neuronOutputs(layer: number): Tensor2D {

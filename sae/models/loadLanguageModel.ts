@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { initialActivationParameter } from './activationFunctions/activationParameters.ts';
-import type { ActivationName } from './activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from './activationFunctions/activationFunctions.ts';
 import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
@@ -13,7 +13,7 @@ import { loadTokenizer } from '../tokens/tokenizer.ts';
 
 export interface LoadOptions {
   /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */
-  replaceActivation?: ActivationName | undefined;
+  replaceActivation?: ActivationFunctionName | undefined;
 }
 
 /** Throws `not_found`, `corrupt` or `bad_input`, naming the file. The caller disposes the model. */
@@ -54,7 +54,7 @@ export async function loadLanguageModel(folder: string, options: LoadOptions = {
 function replaceParameters(
   weights: Map<string, Tensor>,
   config: ModelConfig,
-  activation: ActivationName,
+  activation: ActivationFunctionName,
 ): Map<string, Tensor> {
   const { shapes } = familyOf({ ...config, activation });
   for (const [name, weight] of weights)

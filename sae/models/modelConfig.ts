@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
-import { parseActivation } from './activationFunctions/activationFunctions.ts';
-import type { ActivationName } from './activationFunctions/activationFunctions.ts';
+import { parseActivationFunction } from './activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from './activationFunctions/activationFunctions.ts';
 
 interface DecoderConfig {
   vocabularySize: number;
@@ -22,7 +22,7 @@ interface DecoderConfig {
   headWidth: number;
   /** Width of the MLP. */
   neurons: number;
-  activation: ActivationName;
+  activation: ActivationFunctionName;
   /** Whether the MLP is act(gate) ⊙ up instead of act(pre). */
   gated: boolean;
   /** ε inside the norms. */
@@ -196,9 +196,9 @@ function checkHeads(config: ModelConfig, refuse: Refuse) {
     throw refuse(`has heads of odd width ${config.headWidth}, which rotary embedding can't halve`);
 }
 
-function knownActivation(name: string, refuse: Refuse): ActivationName {
+function knownActivation(name: string, refuse: Refuse): ActivationFunctionName {
   try {
-    return parseActivation(name);
+    return parseActivationFunction(name);
   } catch (error) {
     if (error instanceof LazyscopeError) throw refuse(`asks for the unknown activation function '${name}'`);
     throw error;

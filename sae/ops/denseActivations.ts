@@ -21,6 +21,6 @@ export function firing(z: Tensor2D, threshold: Tensor1D | null): Tensor2D {
 }
 
 /** f [batch, latents] */
-export function activations(z: Tensor2D, threshold: Tensor1D | null): Tensor2D {
+export function latentActivations(z: Tensor2D, threshold: Tensor1D | null): Tensor2D {
   return tf.tidy(() => tf.where(firing(z, threshold), z, tf.zerosLike(z)) as Tensor2D);
 }

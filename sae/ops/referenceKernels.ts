@@ -3,7 +3,7 @@
  * compute. They work on every backend.
  */
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
-import { activations, densePreActivations, firing, preActivations } from './denseActivations.ts';
+import { latentActivations, densePreActivations, firing, preActivations } from './denseActivations.ts';
 import type { Encoder, FusedKernels } from './fusedKernels.ts';
 import { referenceGradients, referenceUpdate } from './referenceUpdate.ts';
 import { denseFromEntries, type Entries, type SparseEntries, sparseEntries } from './sparseEntries.ts';
@@ -18,7 +18,7 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
     const restricted = chosen
       ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
       : encoder;
-    const rectified = activations(preActivations(x, restricted), null);
+    const rectified = latentActivations(preActivations(x, restricted), null);
     // topk's order has no place for NaN, and can't compare two infinities: what is not finite ranks as the largest
     // number here, and comes back as NaN.
     const rank = tf.where<Tensor>(tf.isFinite(rectified), rectified, tf.scalar(3.4028234e38));
@@ -45,7 +45,7 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
 }
 
 function values(entries: Entries, threshold: Tensor1D | null): Tensor2D {
-  return tf.tidy(() => activations(densePreActivations(entries), threshold));
+  return tf.tidy(() => latentActivations(densePreActivations(entries), threshold));
 }
 
 /** Reads off the entries of a dense [batch, latents] matrix, in their order. */
@@ -94,7 +94,7 @@ export const referenceKernels = {
   firings(entries, threshold) {
     const [counts, sums] = tf.tidy(() => {
       const z = densePreActivations(entries);
-      return [firing(z, threshold).cast('int32').sum(0), activations(z, threshold).sum(0)];
+      return [firing(z, threshold).cast('int32').sum(0), latentActivations(z, threshold).sum(0)];
     });
     const result = { counts: Int32Array.from(counts.dataSync()), sums: Float32Array.from(sums.dataSync()) };
     tf.dispose([counts, sums]);

@@ -12,7 +12,7 @@ import type {
   GradientRequest,
   LossTerm,
 } from './fusedKernels.ts';
-import { activations, densePreActivations, firing } from './denseActivations.ts';
+import { latentActivations, densePreActivations, firing } from './denseActivations.ts';
 import { denseFromEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
 
@@ -24,7 +24,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     const threshold = jump?.threshold ?? null;
     const z = densePreActivations(main.entries);
     const on = firing(z, threshold);
-    const f = activations(z, threshold);
+    const f = latentActivations(z, threshold);
     const norm = wDec.norm('euclidean', 1) as Tensor1D;
 
     let gradF = denseDots(main);
@@ -46,7 +46,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       const zAux = densePreActivations(auxiliary.entries);
       const dots = denseDots(auxiliary);
       gradWDec = gradWDec.add<Tensor2D>(
-        tf.matMul(activations(zAux, null), auxiliary.error, true, false).mul(auxiliary.scale),
+        tf.matMul(latentActivations(zAux, null), auxiliary.error, true, false).mul(auxiliary.scale),
       );
       gradZ = gradZ.add<Tensor2D>(tf.where(firing(zAux, null), dots, tf.zerosLike(dots)));
     }

@@ -5,7 +5,7 @@
  */
 import { Random } from '../numerics/random.ts';
 import { initialActivationParameter } from '../models/activationFunctions/activationParameters.ts';
-import type { ActivationName } from '../models/activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from '../models/activationFunctions/activationFunctions.ts';
 import type { ParameterShapes } from '../models/families/decoderParts.ts';
 
 const writesToResidual = /(c_proj|o_proj|down_proj)\.weight$/;
@@ -14,7 +14,7 @@ export function initialWeights(
   shapes: ParameterShapes,
   layers: number,
   seed: number,
-  activation?: ActivationName,
+  activation?: ActivationFunctionName,
 ): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of shapes) {

@@ -1,8 +1,8 @@
 /** What a language-model training is: its schema, its defaults, and what its folder says about it afterwards. */
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
-import { activationNames } from '../models/activationFunctions/activationFunctions.ts';
-import type { ActivationName } from '../models/activationFunctions/activationFunctions.ts';
+import { activationFunctionNames } from '../models/activationFunctions/activationFunctions.ts';
+import type { ActivationFunctionName } from '../models/activationFunctions/activationFunctions.ts';
 import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
 import type { ModelConfig } from '../models/modelConfig.ts';
 
@@ -12,7 +12,7 @@ const size = z.int().positive();
 export const languageModelTrainingSchema = z.strictObject({
   /** gpt2: ungated MLP act(pre); llama: gated MLP act(gate) ⊙ up (ReGLU, GEGLU, SwiGLU by its activation). */
   family: z.enum(['gpt2', 'llama']),
-  activation: z.enum(activationNames),
+  activation: z.enum(activationFunctionNames),
   /** Width of the residual stream. */
   d: size,
   layers: size,
@@ -95,7 +95,7 @@ export function parseLanguageModelTraining(options: Partial<LanguageModelTrainin
 
 export function modelConfigOf(training: LanguageModelTraining): ModelConfig {
   const { d, layers, heads, neurons, contextLength, vocabularySize } = training;
-  const activation: ActivationName = training.activation;
+  const activation: ActivationFunctionName = training.activation;
   const common = {
     d, layers, heads, neurons, contextLength, vocabularySize, activation,
     headWidth: d / heads, tiedEmbeddings: true, normEpsilon: 1e-5, bosId: 0, eosIds: [0],

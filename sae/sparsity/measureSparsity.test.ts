@@ -116,9 +116,9 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
       // Attention of weight 0 looks everywhere alike.
       expect(layer.attentionEntropy![0]).toBeCloseTo(1, 5);
       expect(layer.attentionOverload).toBe(1);
-      // 2 % are fewer than those that fire as strongly as any, and equals rest together: nothing is left.
+      // 2 % are fewer than those that fire as strongly as any, and equals are masked together: nothing is left.
       expect(layer.cett).toBe(1);
-      // The four that fire write 1, 2, 3 and 4 along one axis: resting the first loses 1/10, the second 3/10.
+      // The four that fire write 1, 2, 3 and 4 along one axis: masking the first loses 1/10, the second 3/10.
       expect(layer.ratioAtCett).toBe(3 / 16);
     }
     // An embedding of one axis: mean² (1/4)², variance 1/4 − 1/16. Tokens c and c + 4 share it.

@@ -41,7 +41,7 @@ export interface MeasureOptions {
   batchTokens?: number;
   /** Tokens on which CETT and kernel alignment are computed. */
   sampleTokens?: number;
-  /** Also put neurons to rest and measure what it costs, on this many tokens. */
+  /** Also mask neurons and measure what it costs, on this many tokens. */
   interventionTokens?: number;
   methods?: readonly TradeoffMethod[];
   robustness?: boolean;
@@ -67,7 +67,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const measures = await stream(options, contexts, seq);
     const foldings = modelFolding(model, contexts, seq, folding);
     const layers = measures.firing.map((_, layer) => measureLayer(options, layer, measures, foldings[layer]));
-    const interventions = await rest(options, measures, contexts, seq);
+    const interventions = await measureMasking(options, measures, contexts, seq);
     const report: SparsityReport = {
       version: 1,
       name,
@@ -148,7 +148,7 @@ async function stream(
   return measures;
 }
 
-async function rest(
+async function measureMasking(
   { model, interventionTokens: tokens, methods, robustness, report, signal }: MeasureOptions,
   { activationSample }: StreamingMeasures,
   contexts: Int32Array,

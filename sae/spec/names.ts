@@ -3,6 +3,3 @@ export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** What a name that does not match should have been. */
 export const nameRule = "use letters, digits, '.', '-' and '_', starting with a letter or digit";
-
-/** `2GB`, `800 MB`, `1.5T`: a number, a prefix in powers of ten, and perhaps a B. */
-export const sizePattern = /^(\d+(?:\.\d+)?)\s*(k|M|G|T)?B?$/i;

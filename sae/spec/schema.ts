@@ -1,18 +1,22 @@
 /** zod schemas of described fields. Apart from the descriptions, so that these can be read without loading zod. */
 import { z } from 'zod';
 import type { Field, Fields, ValueOf } from './fields.ts';
-import { namePattern, nameRule, sizePattern } from './names.ts';
+import { namePattern, nameRule } from './names.ts';
+import { bytesOf, sizeRule } from './sizes.ts';
+
+/** A schema that changes nothing of what it accepts. */
+type Schema<Value> = z.ZodType<Value, Value>;
 
 /** The schema of one field's value. */
-export function fieldSchema<F extends Field>(field: F): z.ZodType<ValueOf<F>> {
+export function fieldSchema<F extends Field>(field: F): Schema<ValueOf<F>> {
   const plain = plainSchema(field);
-  return (field.nullable ? plain.nullable() : plain) as unknown as z.ZodType<ValueOf<F>>;
+  return (field.nullable ? plain.nullable() : plain) as unknown as Schema<ValueOf<F>>;
 }
 
 /** A schema a field, for `z.object` and `z.strictObject`. */
-export function shapeOf<F extends Fields>(fields: F): { [Name in keyof F]: z.ZodType<ValueOf<F[Name]>> } {
+export function shapeOf<F extends Fields>(fields: F): { [Name in keyof F]: Schema<ValueOf<F[Name]>> } {
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, fieldSchema(field)])) as {
-    [Name in keyof F]: z.ZodType<ValueOf<F[Name]>>;
+    [Name in keyof F]: Schema<ValueOf<F[Name]>>;
   };
 }
 
@@ -25,32 +29,31 @@ function plainSchema(field: Field): z.ZodType {
         ? bounded(z.number().gt(field.min), undefined, field.max)
         : bounded(z.number(), field.min, field.max);
     case 'text':
-      return z
-        .string()
-        .min(1)
-        .max(field.maxLength ?? 1_000_000);
+      return words(field.maxLength);
     case 'name':
       return z.string().regex(namePattern, nameRule);
     case 'size':
-      return z.string().regex(sizePattern, 'use a size like 800MB or 2GB');
+      return z.string().refine((size) => bytesOf(size) > 0, sizeRule);
     case 'choice':
       return z.enum(field.choices as readonly [string, ...string[]]);
     case 'flag':
       return z.boolean();
     case 'integers':
-      return z.array(bounded(z.int(), field.min)).min(1).max(field.maxItems);
-    case 'texts':
       return z
-        .array(
-          z
-            .string()
-            .min(1)
-            .max(field.maxLength ?? 1_000_000),
-        )
-        .min(1);
+        .array(bounded(z.int(), field.min))
+        .min(1)
+        .max(field.maxItems)
+        .refine((values) => new Set(values).size === values.length, 'must not name a number twice');
+    case 'texts':
+      return z.array(words(field.maxLength)).min(1);
     case 'dictionary':
       return z.strictObject({ run: z.string().regex(namePattern, nameRule), seed: z.int().nonnegative() });
   }
+}
+
+function words(maxLength?: number): z.ZodString {
+  const some = z.string().min(1);
+  return maxLength === undefined ? some : some.max(maxLength);
 }
 
 function bounded(schema: z.ZodNumber, min?: number, max?: number): z.ZodNumber {

@@ -4,6 +4,7 @@
  */
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { namePattern, nameRule } from '../spec/names.ts';
 
 export class StoreLayout {
   readonly root: string;
@@ -125,10 +126,7 @@ export class StoreLayout {
 
 /** A name is one folder: letters, digits, dot, dash and underscore, so that it can't lead out of the store. */
 export function checkName(kind: string, name: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name))
-    throw new LazyscopeError(
-      'bad_input',
-      `'${name}' can't name a ${kind}: use letters, digits, '.', '-' and '_', starting with a letter or digit.`,
-    );
+  if (!namePattern.test(name))
+    throw new LazyscopeError('bad_input', `'${name}' can't name a ${kind}: ${nameRule}.`);
   return name;
 }

@@ -149,7 +149,7 @@ export const sparsityExampleColumns = {
   ...stretchColumns,
 } as const satisfies TableDefinition;
 
-/** sparsity/<name>/tradeoff.parquet: what each way of letting neurons rest costs and saves. */
+/** sparsity/<name>/tradeoff.parquet: what each masking method costs and saves. */
 export const sparsityTradeoffColumns = {
   method: 'VARCHAR',
   /** What was set, and to what; empty and NaN for the model as it is. */

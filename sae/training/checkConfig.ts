@@ -1,6 +1,6 @@
 import { LazyscopeError } from '../errors.ts';
 import { trainingConfigSchema } from '../spec/trainingConfig.ts';
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 
 /** Parses a training configuration, once. Throws `bad_input` naming the field and what it must be. */
 export function checkConfig(value: unknown): TrainingConfig {

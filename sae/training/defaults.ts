@@ -2,7 +2,7 @@
  * Configurations that work without tuning, for small models and short runs. Papers quote settings for billions of
  * tokens; where a short run needs others, the comment says what was tried.
  */
-import type { Architecture, TrainingConfig } from '../spec/trainingConfig.ts';
+import type { ArchitectureName, TrainingConfig } from '../spec/architectures/architectures.ts';
 import { checkConfig } from './checkConfig.ts';
 
 export interface DefaultsFor {
@@ -16,10 +16,10 @@ export interface DefaultsFor {
   seeds?: number[];
 }
 
-type ConfigOf<A extends Architecture> = Extract<TrainingConfig, { architecture: A }>;
+type ConfigOf<A extends ArchitectureName> = Extract<TrainingConfig, { architecture: A }>;
 
 /** Everything that is not in `options` is filled in; throws `bad_input` when the result is no valid configuration. */
-export function defaultTrainingConfig<A extends Architecture>(
+export function defaultTrainingConfig<A extends ArchitectureName>(
   architecture: A,
   options: DefaultsFor & Partial<Omit<ConfigOf<A>, 'architecture' | keyof DefaultsFor>>,
 ): TrainingConfig {
@@ -68,7 +68,7 @@ export function defaultTrainingConfig<A extends Architecture>(
  * entries to learn from. With rows of unit norm and 32 active latents an activation is about 1/√32 = 0.18: θ₀ and ε
  * of 0.1 put the threshold where it will end. The target on L0 spares a search for λ.
  */
-const specific = (width: number): Record<Architecture, { learningRate: number }> => ({
+const specific = (width: number): Record<ArchitectureName, { learningRate: number }> => ({
   relu: settings<'relu'>({
     learningRate: 3e-3,
     clipNorm: 1,
@@ -87,6 +87,6 @@ const specific = (width: number): Record<Architecture, { learningRate: number }>
   }),
 });
 
-function settings<A extends Architecture>(own: Partial<ConfigOf<A>> & { learningRate: number }) {
+function settings<A extends ArchitectureName>(own: Partial<ConfigOf<A>> & { learningRate: number }) {
   return own;
 }

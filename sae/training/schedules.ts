@@ -2,7 +2,7 @@
  * Learning rate and sparsity coefficient over a run (METHODS.md §1). Steps count from 0; the first step already
  * moves, and the last one has a small rate and not 0.
  */
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 
 export function totalSteps({ tokens, batchSize }: Pick<TrainingConfig, 'tokens' | 'batchSize'>): number {
   return Math.ceil(tokens / batchSize);

@@ -18,8 +18,8 @@ import { z } from 'zod';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkName, type StoreLayout } from '../store/layout.ts';
-import { architectures } from '../spec/trainingConfig.ts';
-import type { Architecture, TrainingConfig } from '../spec/trainingConfig.ts';
+import { architectureNames } from '../spec/architectures/architectures.ts';
+import type { ArchitectureName, TrainingConfig } from '../spec/architectures/architectures.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 
 const listOf = <T extends z.ZodType>(item: T) => z.array(item).min(1);
@@ -28,7 +28,7 @@ const sweepSchema = z.strictObject({
   name: z.string().default('sweep'),
   capture: z.string(),
   tokens: z.int().positive(),
-  architectures: listOf(z.enum(architectures)),
+  architectures: listOf(z.enum(architectureNames)),
   hooks: listOf(z.string()),
   widths: listOf(z.int().positive()).optional(),
   k: listOf(z.int().positive()).optional(),
@@ -52,7 +52,7 @@ const sweepSchema = z.strictObject({
 /** One run of a sweep: what defaultTrainingConfig takes, except the width of the activations, which the capture knows. */
 export interface SweepRun {
   name: string;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   options: Omit<Parameters<typeof defaultTrainingConfig>[1], 'd'>;
 }
 
@@ -128,7 +128,7 @@ export function parseSweep(text: string): SweepRun[] {
 }
 
 function sparsityChoices(
-  architecture: Architecture,
+  architecture: ArchitectureName,
   sweep: z.infer<typeof sweepSchema>,
 ): { suffix: string; fields: object }[] {
   for (const [list, field, letter] of sparsity[architecture]) {

@@ -7,7 +7,7 @@ import { relu } from '../autoencoders/relu.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
@@ -61,7 +61,7 @@ function meanMaxCosine(learned: Float32Array): number {
   return sum;
 }
 
-const settings: Record<Architecture, object> = {
+const settings: Record<ArchitectureName, object> = {
   topk: { k: 4 },
   relu: { sparsityCoefficient: 1 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },

@@ -8,8 +8,8 @@ import { toyHook, writeToyCapture } from '../fixtures/toyCapture.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { architectures } from '../spec/trainingConfig.ts';
-import type { Architecture } from '../spec/trainingConfig.ts';
+import { architectureNames } from '../spec/architectures/architectures.ts';
+import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import { tf } from '../tensor/tf.ts';
 import { defaultTrainingConfig } from './defaults.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await writeToyCapture(store, 'toy');
 });
 
-function options(name: string, architecture: Architecture, changes: object = {}): TrainOptions {
+function options(name: string, architecture: ArchitectureName, changes: object = {}): TrainOptions {
   const config = defaultTrainingConfig(architecture, {
     capture: 'toy',
     hook,
@@ -58,7 +58,7 @@ const bytesOf = (name: string, seed: number) => readFileSync(store.dictionary(na
 const withoutTimes = async (name: string) =>
   (await readMetrics(store.runMetrics(name))).map((row) => ({ ...row, tokensPerSecond: 0 }));
 
-describe.each(architectures)('%s', (architecture) => {
+describe.each(architectureNames)('%s', (architecture) => {
   const whole = `${architecture}-whole`;
   const parts = `${architecture}-parts`;
   let manifest: RunManifest;

@@ -18,7 +18,7 @@ import { LazyscopeError } from '../errors.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import type { TrainingConfig } from '../spec/trainingConfig.ts';
+import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';

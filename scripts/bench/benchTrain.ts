@@ -14,7 +14,7 @@ import { randomRows } from '../../sae/autoencoders/randomRows.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
 import { referenceKernels } from '../../sae/ops/referenceKernels.ts';
 import { type Report, silent } from '../../sae/progress.ts';
-import type { Architecture, TrainingConfig } from '../../sae/spec/trainingConfig.ts';
+import type { ArchitectureName, TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import { Random } from '../../sae/numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../sae/tensor/tf.ts';
 import type { BatchSource } from '../../sae/training/batchSource.ts';
@@ -22,7 +22,7 @@ import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
 import { initialState, Trainer, type TrainerState } from '../../sae/training/trainer.ts';
 
 export interface TrainBenchmarkOptions {
-  architecture: Architecture;
+  architecture: ArchitectureName;
   d: number;
   width: number;
   k: number;

@@ -30,9 +30,11 @@ export async function loadModel(
   { replaceActivation }: { replaceActivation?: string } = {},
 ): Promise<LanguageModel> {
   const { loadLanguageModel } = await import('../../sae/models/loadLanguageModel.ts');
-  const { parseActivation } = await import('../../sae/models/activationFunctions/activationFunctions.ts');
+  const { parseActivationFunction } =
+    await import('../../sae/models/activationFunctions/activationFunctions.ts');
   return loadLanguageModel(modelFolder(store, model), {
-    replaceActivation: replaceActivation === undefined ? undefined : parseActivation(replaceActivation),
+    replaceActivation:
+      replaceActivation === undefined ? undefined : parseActivationFunction(replaceActivation),
   });
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
-import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
   byteSize,
@@ -47,7 +47,7 @@ function benchProducts(): Command {
 }
 
 interface TrainOptions {
-  arch: Architecture;
+  arch: ArchitectureName;
   d: number;
   width: number;
   batch: number;

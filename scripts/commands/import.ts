@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
-import type { TrainingConfig } from '../../sae/spec/trainingConfig.ts';
+import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { withCommonOptions } from '../commandLine/options.ts';

@@ -175,12 +175,12 @@ function trainModel(): Command {
 
 /** Family and activation function: a gated form's name stands for both. */
 async function mlpOf({ family, activation }: TrainOptions) {
-  const { gatedForms, parseActivation } =
+  const { gatedForms, parseActivationFunction } =
     await import('../../sae/models/activationFunctions/activationFunctions.ts');
   const gated = Object.entries(gatedForms).find(([form]) => form === activation);
   return gated
     ? ({ family: 'llama', activation: gated[1] } as const)
-    : { family, activation: parseActivation(activation) };
+    : { family, activation: parseActivationFunction(activation) };
 }
 
 interface GenerateOptions {

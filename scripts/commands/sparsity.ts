@@ -1,4 +1,4 @@
-/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what it costs to let them rest. */
+/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
@@ -24,7 +24,7 @@ interface Options {
 export function sparsityCommand(): Command {
   const command = new Command('sparsity')
     .description(
-      "measure the activation sparsity of a model's MLP neurons on a text, and what resting them costs",
+      "measure the activation sparsity of a model's MLP neurons on a text, and what masking them costs",
     )
     .requiredOption(
       '--model <name|folder>',
@@ -119,7 +119,7 @@ async function compareWith(
   return { model: other.name, ...difference };
 }
 
-/** The report with its lists as the names they stand for: thresholds and shares of resting neurons become keys. */
+/** The report with its lists as the names they stand for: thresholds and shares of masked neurons become keys. */
 export function sparsityDocument({ interventions, thresholds, layers, ...report }: SparsityReport) {
   return {
     ...report,
@@ -153,20 +153,17 @@ function pplTable({ interventions }: SparsityReport): string {
   );
 }
 
+/** Reports store the share of masked neurons under its first name, 'resting'. */
+function settingName(stored: string): string {
+  return stored === 'resting' ? 'masked' : stored;
+}
+
 function tradeoffTable({ interventions }: SparsityReport): string {
   return table(
-    [
-      'method',
-      'set',
-      'resting',
-      'perplexity',
-      'multiply-adds saved: MLP',
-      'whole model',
-      'of which matrices',
-    ],
+    ['method', 'set', 'masked', 'perplexity', 'multiply-adds saved: MLP', 'whole model', 'of which matrices'],
     interventions!.tradeoff.map(({ method, setting, value, rank, ...point }) => [
       method + (rank === undefined ? '' : `, rank ${rank}`),
-      setting === undefined ? '' : `${setting} = ${Number(value?.toPrecision(3))}`,
+      setting === undefined ? '' : `${settingName(setting)} = ${Number(value?.toPrecision(3))}`,
       percent(point.sparsity),
       figure(point.perplexity, 2),
       percent(point.savedOfMlp),

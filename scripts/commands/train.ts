@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { TrainingConfig } from '../../sae/spec/trainingConfig.ts';
+import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError, isLazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
-import { architectures } from '../../sae/spec/trainingConfig.ts';
-import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { runKind } from '../../sae/spec/manifests/run.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
@@ -31,7 +31,7 @@ export interface DemoPlan {
 
 const contextLength = 128;
 
-export const runName = (plan: DemoPlan, architecture: Architecture) => `${plan.name}-${architecture}`;
+export const runName = (plan: DemoPlan, architecture: ArchitectureName) => `${plan.name}-${architecture}`;
 /** Models are given by name or folder; either way the last part names them. */
 export const modelName = (model: string) => model.split(/[/\\]/).findLast((part) => part !== '') ?? model;
 export const reportName = (plan: DemoPlan, model: string) => `${plan.name}-${modelName(model)}`;
@@ -87,7 +87,7 @@ export async function trainDemo(
     batchSize,
     seeds: plan.seeds,
   };
-  const runs = architectures.map((architecture) => ({
+  const runs = architectureNames.map((architecture) => ({
     name: runName(plan, architecture),
     config: defaultTrainingConfig(architecture, shared),
   }));

@@ -1,13 +1,13 @@
 /** Removes what the demo made under its own names; everything else in the store stays. */
 import { rm } from 'node:fs/promises';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { architectures } from '../../sae/spec/trainingConfig.ts';
+import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
 import { seedPairs } from '../commands/compare.ts';
 import { reportName, runName } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';
 
 export async function forgetDemo(store: StoreLayout, plan: DemoPlan): Promise<void> {
-  const runs = architectures.map((architecture) => runName(plan, architecture));
+  const runs = architectureNames.map((architecture) => runName(plan, architecture));
   const folders = [
     store.capture(plan.name),
     ...runs.map((run) => store.run(run)),

@@ -73,7 +73,7 @@ export async function runDemo(
       mmcs,
     })),
     sparsity: {
-      /** Activation ratio at which `cett` is taken: 98 % of the neurons rest. */
+      /** Activation ratio at which `cett` is taken: 98 % of the neurons are masked. */
       cettAtActivationRatio: quotedRatio,
       models: reports.map(({ model, layers }) => ({
         name: model.name,

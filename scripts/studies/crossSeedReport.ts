@@ -1,5 +1,5 @@
 /** Tables and plots of the cross-seed study, from what was stored. */
-import type { TrainingConfig } from '../../sae/spec/trainingConfig.ts';
+import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { studyPlot, type PlotLine } from './studyPlot.ts';

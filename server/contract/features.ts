@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
-import type { Dictionary, TokenCount, TokenEffect, TokenText } from './tokens.ts';
+import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 
 export const featureSorts = [
   'latent',
@@ -77,10 +77,10 @@ export interface Neighbour {
 }
 
 /** What a comparison says of this feature in another dictionary. */
-export interface Counterpart extends Dictionary {
+export interface Counterpart extends DictionaryReference {
   /** Name of the comparison that says so. */
   comparison: string;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   /** Only the seed differs between the two dictionaries. */
   sameConfiguration: boolean;
   /** Null when the optimal decoder matching leaves this feature without a counterpart. */
@@ -95,8 +95,8 @@ export interface Counterpart extends Dictionary {
   topExample: Example | null;
 }
 
-export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, Dictionary {
-  architecture: Architecture;
+export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, DictionaryReference {
+  architecture: ArchitectureName;
   hook: string;
   width: number;
   capture: string;

@@ -3,7 +3,7 @@
  * the same names, so that a job can be repeated in a terminal by copying its `command`.
  */
 import { z } from 'zod';
-import { architectures } from '../../sae/spec/trainingConfig.ts';
+import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
 import type { Progress } from '../../sae/progress.ts';
 
 const name = z
@@ -29,7 +29,7 @@ export const captureOptions = z.strictObject({
 });
 
 export const trainOptions = z.strictObject({
-  architecture: z.enum(architectures),
+  architecture: z.enum(architectureNames),
   capture: name,
   hook: hook.optional(),
   name: name.optional(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Architecture } from '../../sae/spec/trainingConfig.ts';
+import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
@@ -7,7 +7,7 @@ import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 export interface RunRow {
   name: string;
   seed: number;
-  architecture: Architecture;
+  architecture: ArchitectureName;
   capture: string;
   /** Name of the language model the capture was taken from; null when the capture has gone. */
   model: string | null;

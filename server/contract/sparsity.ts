@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { pageFields } from './tokens.ts';
-import type { Dictionary, TokenText } from './tokens.ts';
+import type { DictionaryReference, TokenText } from './tokens.ts';
 import type { Example } from './features.ts';
 
 export interface SparsityRow {
@@ -80,7 +80,7 @@ export const neuronInput = z.object({
 export type NeuronInput = z.infer<typeof neuronInput>;
 
 /** A latent whose decoder row is near what the neuron writes. */
-export interface NeuronFeature extends Dictionary {
+export interface NeuronFeature extends DictionaryReference {
   latent: number;
   cosine: number;
   density: number;
@@ -101,15 +101,15 @@ export interface NeuronDetail extends NeuronRow {
   features: NeuronFeature[];
 }
 
-export const carriersInput = z.object({
+export const neuronAlignmentInput = z.object({
   name: z.string().min(1),
   run: z.string().min(1),
   seed: z.int().nonnegative(),
 });
-export type CarriersInput = z.infer<typeof carriersInput>;
+export type NeuronAlignmentInput = z.infer<typeof neuronAlignmentInput>;
 
 /** The join of a dictionary with the neurons that write its latents. */
-export interface Carriers extends Dictionary {
+export interface NeuronAlignment extends DictionaryReference {
   report: string;
   hook: string;
   /** Other seeds of the same configuration it was compared with; 0 leaves stability null. */

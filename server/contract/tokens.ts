@@ -22,10 +22,7 @@ export interface TokenEffect extends TokenText {
 }
 
 /** One dictionary of the store: a run and one of its seeds. */
-export interface Dictionary {
-  run: string;
-  seed: number;
-}
+export type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 
 export const dictionaryInput = z.object({ run: z.string().min(1), seed: z.int().nonnegative() });
 export const nameInput = z.object({ name: z.string().min(1) });

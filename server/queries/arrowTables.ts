@@ -19,13 +19,16 @@ import type { Row } from '../../sae/store/parquet.ts';
 import { featureColumns, matchColumns } from '../../sae/store/tables.ts';
 import type { TableDefinition } from '../../sae/store/tables.ts';
 import type { ServerContext } from '../context.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { comparisonManifest } from './comparisons.ts';
 import { indexedDictionary, runManifest } from './dictionaries.ts';
 import { liveLatents } from './stability.ts';
 
 /** features.parquet with `stability` (null where nothing is compared), by latent. */
-export async function featuresArrow(server: ServerContext, dictionary: Dictionary): Promise<Uint8Array> {
+export async function featuresArrow(
+  server: ServerContext,
+  dictionary: DictionaryReference,
+): Promise<Uint8Array> {
   const run = await indexedDictionary(server, dictionary);
   const rows = await scalars(featureColumns, server.store.features(dictionary.run, dictionary.seed));
   const { compared, sharedWith } = await server.sharing.stability(dictionary, run.config.width);
@@ -89,7 +92,7 @@ export async function mapArrow(server: ServerContext, comparison: string): Promi
   );
 }
 
-async function sideOfMap(server: ServerContext, dictionary: Dictionary) {
+async function sideOfMap(server: ServerContext, dictionary: DictionaryReference) {
   const { config } = await runManifest(server, dictionary.run);
   const { compared, sharedWith } = await server.sharing.stability(dictionary, config.width);
   const path = server.store.features(dictionary.run, dictionary.seed);

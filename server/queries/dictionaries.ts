@@ -6,7 +6,7 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import type { ServerContext } from '../context.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
 export async function runManifest({ store, manifests }: ServerContext, run: string): Promise<RunManifest> {
@@ -51,7 +51,7 @@ export async function modelOfRun(
 /** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
 export async function indexedDictionary(
   server: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
   const manifest = await runManifest(server, run);
   if (!manifest.config.seeds.includes(seed))

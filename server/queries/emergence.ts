@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import {
   activationFunction,
-  parseActivation,
+  parseActivationFunction,
 } from '../../sae/models/activationFunctions/activationFunctions.ts';
 import { trainingRecordKind } from '../../sae/spec/manifests/trainingRecord.ts';
 import { fitLaw } from '../../sae/sparsity/emergence/fitLaw.ts';
@@ -70,7 +70,7 @@ function lawOf(
   exact: readonly number[][],
   above: readonly number[][],
 ): EmergenceCurve['law'] {
-  const { exactZeros } = activationFunction(parseActivation(activation));
+  const { exactZeros } = activationFunction(parseActivationFunction(activation));
   const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   const ratio = (exactZeros ? exact : above).map(mean);
   const after = tokens.flatMap((d, i) => (d > 0 ? [i] : []));

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ServerContext } from '../context.ts';
 import type { Example, FeatureDetail } from '../contract/features.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import { integersFrom, listParameter } from './listParameter.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
@@ -22,7 +22,7 @@ const rowSchema = exampleSchema.extend({ latent: z.number(), band: z.string() })
 /** `top` first, then quantile-4 … quantile-0, each by rank. */
 export async function examplesByBand(
   { store }: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
   latent: number,
   tokens: TokenReader,
 ): Promise<FeatureDetail['examples']> {
@@ -44,7 +44,7 @@ export async function examplesByBand(
 /** The strongest example of each of some latents. */
 export async function topExamples(
   { store }: ServerContext,
-  { run, seed }: Dictionary,
+  { run, seed }: DictionaryReference,
   latents: readonly number[],
   tokens: TokenReader,
 ): Promise<Map<number, Example>> {

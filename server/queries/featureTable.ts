@@ -4,7 +4,7 @@ import { queryParquet } from '../../sae/store/parquet.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureListInput, FeatureRow } from '../contract/features.ts';
-import type { Dictionary, Page, TokenText } from '../contract/tokens.ts';
+import type { DictionaryReference, Page, TokenText } from '../contract/tokens.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { integersFrom, listParameter } from './listParameter.ts';
 
@@ -116,7 +116,7 @@ export async function featurePage(
 export async function featureGlances(
   server: ServerContext,
   run: RunManifest,
-  dictionary: Dictionary,
+  dictionary: DictionaryReference,
   latents: readonly number[],
 ): Promise<Map<number, { density: number; maxActivation: number; promoted: TokenText[] }>> {
   const path = server.store.features(dictionary.run, dictionary.seed);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { isLazyscopeError } from '../../sae/errors.ts';
 import type { ManifestKind } from '../../sae/spec/manifests/manifestKind.ts';
+import { namePattern } from '../../sae/spec/names.ts';
 import type { LeftOut } from '../contract/overview.ts';
 import type { ManifestCache } from '../manifestCache.ts';
 
@@ -23,7 +24,7 @@ export interface Manifests<Document> {
 async function namesIn(folder: string, pathOf: (name: string) => string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   return entries
-    .filter((entry) => !entry.name.startsWith('.') && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(entry.name))
+    .filter((entry) => !entry.name.startsWith('.') && namePattern.test(entry.name))
     .map((entry) => entry.name)
     .filter((name) => existsSync(pathOf(name)))
     .sort();

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ServerContext } from '../context.ts';
 import type { MatchListInput, MatchRow } from '../contract/comparisons.ts';
-import type { Dictionary, Page, TokenText } from '../contract/tokens.ts';
+import type { DictionaryReference, Page, TokenText } from '../contract/tokens.ts';
 import { finiteOrNull } from './cells.ts';
 import { comparisonManifest } from './comparisons.ts';
 import { modelOfRun, runManifest } from './dictionaries.ts';
@@ -51,7 +51,7 @@ const side = (parameter: 'a' | 'b', indexed: boolean) =>
 
 export async function listMatches(server: ServerContext, input: MatchListInput): Promise<Page<MatchRow>> {
   const manifest = await comparisonManifest(server, input.name);
-  const pathOf = ({ run, seed }: Dictionary) => server.store.features(run, seed);
+  const pathOf = ({ run, seed }: DictionaryReference) => server.store.features(run, seed);
   const [a, b] = [pathOf(manifest.a), pathOf(manifest.b)];
   const given = Object.fromEntries(
     Object.keys(conditions)

@@ -1,10 +1,13 @@
-/** Are features that come back in other seeds carried by lazy neurons? A dictionary's latents joined with the neurons that write them. */
+/**
+ * Neuron–feature alignment: each live latent of a dictionary joined with the neurons whose output vectors (rows of W_down) are
+ * nearest to its decoder row, so that a latent's stability across seeds can be set against how often those neurons fire.
+ */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import type { ServerContext } from '../context.ts';
-import type { Carriers, CarriersInput } from '../contract/sparsity.ts';
+import type { NeuronAlignment, NeuronAlignmentInput } from '../contract/sparsity.ts';
 import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { rankCorrelation } from './rankCorrelation.ts';
 import { reportOf } from './sparsity.ts';
@@ -18,7 +21,10 @@ const rowSchema = z.object({
   weightedFrequency: z.number(),
 });
 
-export async function carriers(server: ServerContext, { name, run, seed }: CarriersInput): Promise<Carriers> {
+export async function neuronAlignment(
+  server: ServerContext,
+  { name, run, seed }: NeuronAlignmentInput,
+): Promise<NeuronAlignment> {
   const report = await reportOf(server, name);
   const manifest = await indexedDictionary(server, { run, seed });
   const model = await modelOfRun(server, manifest);

@@ -10,7 +10,7 @@ import type { SharedLink } from '../../sae/comparison/stability.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { Dictionary } from '../contract/tokens.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
 import type { ManifestCache } from '../manifestCache.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
@@ -41,7 +41,7 @@ export class Sharing {
   }
 
   /** Those that a dictionary takes part in, on either side. */
-  async comparisonsOf(dictionary: Dictionary): Promise<readonly ComparisonManifest[]> {
+  async comparisonsOf(dictionary: DictionaryReference): Promise<readonly ComparisonManifest[]> {
     const { manifests } = await this.comparisons();
     const { of } = this.#byDictionary;
     if (of.length !== manifests.length || manifests.some((manifest, at) => manifest !== of[at]))
@@ -72,7 +72,7 @@ export class Sharing {
   }
 
   /** Comparisons of this dictionary with others that differ in the seed only, one a pair. */
-  async sameConfiguration(dictionary: Dictionary): Promise<SeedComparison[]> {
+  async sameConfiguration(dictionary: DictionaryReference): Promise<SeedComparison[]> {
     const comparisons = await this.comparisonsOf(dictionary);
     const names = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
     const runs = new Map<string, RunManifest>();
@@ -83,7 +83,7 @@ export class Sharing {
     return seedComparisons(dictionary, comparisons, runs);
   }
 
-  async stability(dictionary: Dictionary, latents: number): Promise<DictionaryStability> {
+  async stability(dictionary: DictionaryReference, latents: number): Promise<DictionaryStability> {
     const pairs = await this.sameConfiguration(dictionary);
     const links = await Promise.all(pairs.map(({ manifest }) => this.link(manifest.name)));
     return dictionaryStability(dictionary, latents, links);

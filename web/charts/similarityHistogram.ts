@@ -59,10 +59,16 @@ export function similarityHistogram(
         { cosine: edge(bin + 1), latents },
       ])
       .slice(2 * first);
-  const above = data.decoder.reduce(
-    (sum, latents, bin) => sum + (edge(bin) >= options.threshold - 1e-9 ? latents : 0),
-    0,
+  const reaches = (bin: number) => edge(bin) >= options.threshold - 1e-9;
+  const shaded = data.decoder.flatMap((latents, bin) =>
+    reaches(bin)
+      ? [
+          { cosine: edge(bin), latents },
+          { cosine: edge(bin + 1), latents },
+        ]
+      : [],
   );
+  const above = data.decoder.reduce((sum, latents, bin) => sum + (reaches(bin) ? latents : 0), 0);
   const total = data.decoder.reduce((sum, latents) => sum + latents, 0);
   return chart(
     options,
@@ -75,10 +81,8 @@ export function similarityHistogram(
       y: { label: '↑ latents', grid: true, ticks: 4, nice: true },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
-        Plot.areaY(
-          outline('decoder').filter(({ cosine }) => cosine >= options.threshold - 1e-9),
-          { x: 'cosine', y: 'latents', fill: 'var(--accent)', fillOpacity: 0.12 },
-        ),
+        // With `y` alone Plot would stack the two points that an outline has at each edge; y1 and y2 are drawn as they are.
+        Plot.areaY(shaded, { x: 'cosine', y1: 0, y2: 'latents', fill: 'var(--accent)', fillOpacity: 0.12 }),
         ...similarityLines.toReversed().map(({ key, colour, dash }) =>
           Plot.line(outline(key), {
             x: 'cosine',

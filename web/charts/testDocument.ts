@@ -13,7 +13,16 @@ export function textsOf(picture: SVGSVGElement, group: string): string[] {
 
 /** The lines drawn, each as its points in pixels. */
 export function linesOf(picture: SVGSVGElement): [number, number][][] {
-  return [...picture.querySelectorAll('[aria-label="line"] path')].map((path) =>
+  return pathsOf(picture, 'line');
+}
+
+/** The areas drawn, each as its outline in pixels: along the upper edge and back along the lower one. */
+export function areasOf(picture: SVGSVGElement): [number, number][][] {
+  return pathsOf(picture, 'area');
+}
+
+function pathsOf(picture: SVGSVGElement, mark: string): [number, number][][] {
+  return [...picture.querySelectorAll(`[aria-label="${mark}"] path`)].map((path) =>
     [...(path.getAttribute('d') ?? '').matchAll(/[ML]([-\d.e]+),([-\d.e]+)/g)].map(
       (match): [number, number] => [Number(match[1]), Number(match[2])],
     ),

@@ -6,7 +6,7 @@
  * Every sum has one order, whatever the device does first, so that the same device gives the same bits.
  */
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import { activations, firing } from '../../ops/denseActivations.ts';
+import { latentActivations, firing } from '../../ops/denseActivations.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
@@ -148,7 +148,7 @@ export function webgpuFusedKernels(
           const on = firing(entries.values, threshold);
           return {
             counts: tf.sum<Tensor1D>(on.cast('int32'), 0),
-            sums: tf.sum<Tensor1D>(activations(entries.values, threshold), 0),
+            sums: tf.sum<Tensor1D>(latentActivations(entries.values, threshold), 0),
           };
         });
       const { rowStart, indices, values } = entries;
@@ -173,7 +173,7 @@ export function webgpuFusedKernels(
       const [rows, d] = target.shape;
       if (entries.kind === 'dense')
         return tf.tidy(() => {
-          const decoded = tf.matMul(activations(entries.values, threshold), wDec);
+          const decoded = tf.matMul(latentActivations(entries.values, threshold), wDec);
           const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
           const dots = tf.matMul<Tensor2D>(error, wDec, false, true);
           return { error, dots, squaredError: sums.squares(error) };

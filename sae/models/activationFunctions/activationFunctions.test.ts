@@ -3,13 +3,18 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../../backends/startBackend.ts';
 import { tf } from '../../tensor/tf.ts';
-import { activationNames, activations, applyActivation, parseActivation } from './activationFunctions.ts';
-import type { ActivationName } from './activationFunctions.ts';
+import {
+  activationFunctionNames,
+  activationFunctions,
+  applyActivationFunction,
+  parseActivationFunction,
+} from './activationFunctions.ts';
+import type { ActivationFunctionName } from './activationFunctions.ts';
 
 /** From PyTorch in float64 on 49 points from −6 to 6. */
 const golden = JSON.parse(
   readFileSync(join(import.meta.dirname, 'fixtures/activations.json'), 'utf8'),
-) as Record<ActivationName, { y: number[]; slope: number[] }> & { x: number[] };
+) as Record<ActivationFunctionName, { y: number[]; slope: number[] }> & { x: number[] };
 
 // 'cpu' runs the reference compositions, 'auto' the kernels of the best backend here.
 describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
@@ -21,9 +26,9 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
     '%s and its derivative agree with PyTorch',
     (name) => {
       const x = tf.tensor1d(golden.x);
-      const y = applyActivation(name, x).dataSync();
+      const y = applyActivationFunction(name, x).dataSync();
       const slope = tf
-        .grad((t) => applyActivation(name, t))(x)
+        .grad((t) => applyActivationFunction(name, t))(x)
         .dataSync();
       golden.x.forEach((at, i) => {
         expect(y[i], `${name}(${at})`).toBeCloseTo(golden[name].y[i], 5);
@@ -34,18 +39,18 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
 
   test('exactZeros says where zeros mean rest', () => {
     const negative = tf.tensor1d([-3, -1]);
-    for (const name of activationNames) {
-      const values = applyActivation(name, negative).dataSync();
+    for (const name of activationFunctionNames) {
+      const values = applyActivationFunction(name, negative).dataSync();
       expect(
         values.every((x) => x === 0),
         name,
-      ).toBe(activations[name].exactZeros);
+      ).toBe(activationFunctions[name].exactZeros);
     }
   });
 });
 
 test('aliases of config.json files resolve to one spelling, others are refused', () => {
-  expect(parseActivation('swish')).toBe('silu');
-  expect(parseActivation('gelu_pytorch_tanh')).toBe('gelu_new');
-  expect(() => parseActivation('quick_gelu')).toThrow(/'quick_gelu' is not known: use one of relu/);
+  expect(parseActivationFunction('swish')).toBe('silu');
+  expect(parseActivationFunction('gelu_pytorch_tanh')).toBe('gelu_new');
+  expect(() => parseActivationFunction('quick_gelu')).toThrow(/'quick_gelu' is not known: use one of relu/);
 });

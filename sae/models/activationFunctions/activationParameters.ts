@@ -1,13 +1,17 @@
 /** Where a model keeps the parameters of its activation function: one set a layer, beside the layer's other weights. */
 import { activationFunction } from './activationFunctions.ts';
-import type { ActivationName } from './activationFunctions.ts';
+import type { ActivationFunctionName } from './activationFunctions.ts';
 import type { ActivationParameters } from './activationFunction.ts';
 import type { Weights } from '../families/decoderParts.ts';
 
 const weightName = (mlp: string, parameter: string) => `${mlp}.activation.${parameter}`;
 
 /** Adds their names and shapes; `mlp` is the prefix of the layer's MLP weights. */
-export function addActivationShapes(shapes: Map<string, number[]>, mlp: string, name: ActivationName): void {
+export function addActivationShapes(
+  shapes: Map<string, number[]>,
+  mlp: string,
+  name: ActivationFunctionName,
+): void {
   for (const [parameter, initial] of Object.entries(activationFunction(name).parameters ?? {}))
     shapes.set(weightName(mlp, parameter), [initial.length]);
 }
@@ -16,7 +20,7 @@ export function addActivationShapes(shapes: Map<string, number[]>, mlp: string, 
 export function activationParameters(
   weights: Weights,
   mlp: string,
-  name: ActivationName,
+  name: ActivationFunctionName,
 ): ActivationParameters {
   const names = Object.keys(activationFunction(name).parameters ?? {});
   return Object.fromEntries(names.map((parameter) => [parameter, weights.get(weightName(mlp, parameter))!]));
@@ -25,7 +29,7 @@ export function activationParameters(
 /** The initial values of a weight, if it is such a parameter. */
 export function initialActivationParameter(
   weight: string,
-  name: ActivationName,
+  name: ActivationFunctionName,
 ): readonly number[] | undefined {
   const parameter = /\.activation\.([^.]+)$/.exec(weight)?.[1];
   return parameter === undefined ? undefined : activationFunction(name).parameters?.[parameter];

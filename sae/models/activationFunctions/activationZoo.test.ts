@@ -4,9 +4,9 @@ import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import {
   activationFunction,
-  applyActivation,
+  applyActivationFunction,
   gatedForms,
-  type ActivationName,
+  type ActivationFunctionName,
 } from './activationFunctions.ts';
 import { fairCoins, type activationZoo } from './activationZoo.ts';
 
@@ -68,7 +68,7 @@ const names = Object.keys(formulas) as (keyof typeof formulas)[];
 /** None of the points is a kink of any of them. */
 const points = Array.from({ length: 41 }, (_, i) => -4.13 + 0.207 * i);
 /** Away from the initial values, so that every term counts. */
-const shifted = (name: ActivationName) =>
+const shifted = (name: ActivationFunctionName) =>
   Object.values(activationFunction(name).parameters ?? {})
     .flat()
     .map((value, i) => value + 0.11 + 0.05 * i);
@@ -83,9 +83,9 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
     const parameters = shifted(name);
     const own = parameterTensors(name, parameters);
     const x = tf.tensor1d(points);
-    const y = applyActivation(name, x, own).dataSync();
+    const y = applyActivationFunction(name, x, own).dataSync();
     const dx = tf
-      .grad((t) => applyActivation(name, t, own))(x)
+      .grad((t) => applyActivationFunction(name, t, own))(x)
       .dataSync();
     points.forEach((at, i) => {
       const f = (value: number) => formulas[name](value, parameters);
@@ -105,7 +105,7 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
       const key = Object.keys(activationFunction(name).parameters!)[0];
       const gradient = tf
         .grad((p) =>
-          applyActivation(name, x, { [key]: p })
+          applyActivationFunction(name, x, { [key]: p })
             .mul(tf.tensor1d(weights))
             .sum(),
         )(tf.tensor1d(parameters))
@@ -144,10 +144,10 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
       reference(values, coefficients).reduce((sum, value, at) => sum + value * weights[at], 0);
     const input = tf.tensor2d(x, [rows, neurons]);
     const coefficients = tf.tensor1d(a);
-    const y = applyActivation('polynorm', input, { coefficients }).dataSync();
+    const y = applyActivationFunction('polynorm', input, { coefficients }).dataSync();
     reference(x, a).forEach((value, at) => expect(y[at]).toBeCloseTo(value, 5));
     const [dx, da] = tf.grads((t, c) =>
-      applyActivation('polynorm', t, { coefficients: c })
+      applyActivationFunction('polynorm', t, { coefficients: c })
         .mul(tf.tensor2d(weights, [rows, neurons]))
         .sum(),
     )([input, coefficients]);
@@ -172,23 +172,23 @@ describe.each(['cpu', 'auto'] as const)('backend %s', (backend) => {
   test('StochA draws SiLU or ReLU for each entry while it trains, each with its own slope', () => {
     const x = tf.tensor1d(new Float32Array(4000).fill(-1.5));
     const random = () => Random.fromSeed(7);
-    const y = applyActivation('stocha', x, undefined, random()).dataSync();
+    const y = applyActivationFunction('stocha', x, undefined, random()).dataSync();
     const silu = -1.5 * sigma(-1.5);
     const share = y.filter((value) => Math.abs(value - silu) < 1e-6).length / 4000;
     expect(share).toBeGreaterThan(0.45);
     expect(share).toBeLessThan(0.55);
     expect(y.every((value) => value === 0 || Math.abs(value - silu) < 1e-6)).toBe(true);
     const dx = tf
-      .grad((t) => applyActivation('stocha', t, undefined, random()))(x)
+      .grad((t) => applyActivationFunction('stocha', t, undefined, random()))(x)
       .dataSync();
     const siluSlope = slope((value) => value * sigma(value), -1.5);
     y.forEach((value, i) => expect(dx[i]).toBeCloseTo(value === 0 ? 0 : siluSlope, 4));
   });
 
   test('FATReLU’s threshold is set, not trained', () => {
-    const gradient = tf.grad((threshold) => applyActivation('fatrelu', tf.tensor1d(points), { threshold }))(
-      tf.tensor1d([0.3]),
-    );
+    const gradient = tf.grad((threshold) =>
+      applyActivationFunction('fatrelu', tf.tensor1d(points), { threshold }),
+    )(tf.tensor1d([0.3]));
     expect(Math.abs(gradient.dataSync()[0])).toBe(0);
   });
 });
@@ -203,7 +203,7 @@ test('the gated forms name functions that exist', () => {
   for (const name of Object.values(gatedForms)) expect(activationFunction(name).apply).toBeTypeOf('function');
 });
 
-function parameterTensors(name: ActivationName, values: readonly number[]) {
+function parameterTensors(name: ActivationFunctionName, values: readonly number[]) {
   const [key] = Object.keys(activationFunction(name).parameters ?? {});
   return key === undefined ? {} : { [key]: tf.tensor1d([...values]) };
 }

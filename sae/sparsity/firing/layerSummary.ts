@@ -8,8 +8,9 @@ import type { StreamingMeasures } from '../streamingMeasures.ts';
 
 export type LayerSummary = SparsityReport['layers'][number];
 
-/** Shares of resting neurons at which CETT is quoted, and the CETT at which the papers quote sparsity. */
-export const quotedResting = [0.25, 0.5, 0.75, 0.9];
+/** Shares of masked neurons at which every report quotes CETT. */
+export const quotedMaskedShares = [0.25, 0.5, 0.75, 0.9];
+/** CETT at which the papers quote the share of active neurons. */
 const quotedCett = 0.2;
 
 export interface SummarisedLayer {
@@ -42,10 +43,11 @@ export function summariseLayer(
         ratioAt: firing.ratioAt(),
         deadRate: firing.deadRate(),
         dynamicDeadRate: firing.dynamicDeadRate(),
-        cett: cett.at(cett.thresholdForResting(1 - quotedRatio)),
-        cettAtResting: quotedResting.map((resting) => ({
-          resting,
-          cett: cett.at(cett.thresholdForResting(resting)),
+        cett: cett.at(cett.thresholdMasking(1 - quotedRatio)),
+        // The field names are those of reports written before these neurons were called masked.
+        cettAtResting: quotedMaskedShares.map((share) => ({
+          resting: share,
+          cett: cett.at(cett.thresholdMasking(share)),
         })),
         ratioAtCett: cett.solve(quotedCett, curve).activeRatio,
         frequencyHistogram: firing.frequencyHistogram(),

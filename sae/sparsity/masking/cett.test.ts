@@ -37,13 +37,13 @@ test('CETT of 0 is 0 and of infinity is 1', () => {
 });
 
 test('the error of a hand-made layer is what a pencil gives', () => {
-  // Contributions 3 · 1 = 3 and 2 · 2 = 4: with τ = 3.5 the first rests, and 3 of 5 is lost.
+  // Contributions 3 · 1 = 3 and 2 · 2 = 4: with τ = 3.5 the first is masked, and 3 of 5 is lost.
   const cett = new Cett(Float32Array.of(3, 2), axes(1, 2), { neurons: 2, d: 2 });
   expect(cett.at(2.9)).toBe(0);
   expect(cett.at(3.5)).toBeCloseTo(3 / 5, 6);
   expect(cett.at(4)).toBe(1);
   expect(cett.activeRatio(3.5)).toBe(0.5);
-  expect(cett.thresholdForResting(0.5)).toBe(3);
+  expect(cett.thresholdMasking(0.5)).toBe(3);
   cett.dispose();
 });
 
@@ -81,14 +81,14 @@ test('the curve is fine where the error is: among the few strongest entries', ()
   cett.dispose();
 });
 
-test('bisection ends at the last contribution that may rest', () => {
+test('bisection ends at the last contribution that may be masked', () => {
   const random = Random.fromSeed(3);
   const a = random.normals(32 * 50);
   const cett = new Cett(a, axes(...random.normals(50).map(Math.abs)), { neurons: 50, d: 50 });
   for (const target of [0.01, 0.2, 0.5, 0.9]) {
     const found = cett.solve(target);
     expect(found.cett).toBeLessThanOrEqual(target);
-    const next = cett.thresholdForResting(1 - found.activeRatio + 1 / a.length);
+    const next = cett.thresholdMasking(1 - found.activeRatio + 1 / a.length);
     expect(next).toBeGreaterThan(found.threshold);
     expect(cett.at(next)).toBeGreaterThan(target);
   }

@@ -1,7 +1,7 @@
 /**
  * Cumulative errors of tail truncation (ReLU² Wins, 2402.03804; Sparsing Law, 2411.02335; METHODS.md §4):
  * CETT(τ) = mean_t ‖W_down(a ⊙ 1[|a_i| n_i ≤ τ])‖ / ‖W_down a‖, with n_i the norm of what neuron i writes. It says how much of an MLP's
- * output is lost when every neuron that contributes at most τ rests.
+ * output is lost when every neuron that contributes at most τ is masked, that is, has its activation set to 0.
  *
  * Exact on the tokens given, with true products; thresholds come from the sorted contributions of those tokens.
  */
@@ -61,9 +61,9 @@ export class Cett {
 
   /** Tokens whose MLP output is zero have no relative error and are left out of the mean. */
   at(threshold: number): number {
-    const resting = this.#activations.slice();
-    for (let at = 0; at < resting.length; at++) if (this.#contributions[at] > threshold) resting[at] = 0;
-    const norms = this.#rowNorms(resting);
+    const masked = this.#activations.slice();
+    for (let at = 0; at < masked.length; at++) if (this.#contributions[at] > threshold) masked[at] = 0;
+    const norms = this.#rowNorms(masked);
     let sum = 0;
     let counted = 0;
     this.#norms.forEach((whole, t) => {
@@ -79,8 +79,8 @@ export class Cett {
     return 1 - this.#rank(threshold) / this.#sorted.length;
   }
 
-  /** The smallest τ that leaves at least this share of the entries resting. */
-  thresholdForResting(share: number): number {
+  /** The smallest τ at which at least this share of the entries is masked (|a_i|·n_i ≤ τ). */
+  thresholdMasking(share: number): number {
     const rank = Math.ceil(share * this.#sorted.length);
     return rank <= 0 ? 0 : this.#sorted[Math.min(rank, this.#sorted.length) - 1];
   }
@@ -117,7 +117,7 @@ export class Cett {
       const middle = this.#point(this.#sorted[((low + high) >> 1) - 1]);
       const rank = this.#rank(middle.threshold);
       if (middle.cett > target) {
-        // Tied contributions rest together: when the whole tie is over the target, what is below it is the answer.
+        // Tied contributions are masked together: when the whole tie is over the target, what is below it is the answer.
         if (rank >= high) high = (low + high) >> 1;
         else high = rank;
       } else {

@@ -30,7 +30,7 @@ const seq = 16;
 const random = Random.fromSeed(1);
 const contexts = Int32Array.from({ length: 12 * seq }, () => random.below(257));
 const text = { contexts, seq, batchTokens: 64 };
-const rests = { rule: ({ a }: { a: Float32Array }) => void a.fill(0) };
+const allMasked = { rule: ({ a }: { a: Float32Array }) => void a.fill(0) };
 
 describe.each([
   { family: 'gpt2', activation: 'relu' },
@@ -42,13 +42,13 @@ describe.each([
   });
   afterEach(() => model.dispose());
 
-  test('without a rule it is the model; with every neuron resting, the model without what its MLPs read', () => {
+  test('without a rule it is the model; with every neuron masked, the model without what its MLPs read', () => {
     const whole = evaluateIntervention(model, text, {});
     expect(whole.crossEntropy).toBeCloseTo(meanCrossEntropy(model, contexts, seq), 5);
     expect(whole.perplexity).toBeCloseTo(Math.exp(whole.crossEntropy), 10);
     expect(evaluateIntervention(model, text, { rule: topKRule(24) })).toEqual(whole);
 
-    const nothing = evaluateIntervention(model, text, rests);
+    const nothing = evaluateIntervention(model, text, allMasked);
     const hooks = [0, 1].map((layer) => blockHook(layer, 'mlp.hook_post'));
     const replace = Object.fromEntries(hooks.map((hook) => [hook, (a: Tensor) => tf.zerosLike(a)]));
     expect(nothing.sparsity).toBe(1);
@@ -63,7 +63,7 @@ describe.each([
     expect(sparsityByLayer).toHaveLength(2);
   });
 
-  test('R-Sparse at full rank loses nothing, at rank 0 everything that rests', () => {
+  test('R-Sparse at full rank loses nothing, at rank 0 everything that is masked', () => {
     const outputs = [0, 1].map((layer) => model.neuronOutputs(layer));
     const directions = outputs.map(outputDirections);
     const whole = evaluateIntervention(model, text, {}).crossEntropy;
@@ -119,7 +119,7 @@ describe.each([
         model.config.gated ? ['W_gate', 'W_up', 'W_down'] : ['W_in', 'W_down'],
       );
       expect(sparedOf.W_down).toBeCloseTo(sparsity, 9);
-      // Only a draw knows who rests before W_in or W_gate has been computed.
+      // Only a draw knows which neurons are masked before W_in or W_gate has been computed.
       expect((sparedOf.W_in ?? sparedOf.W_gate) > 0).toBe(method === 'random');
       const all = Object.values(sparedOf).reduce((sum, share) => sum + share, 0);
       if (rank === undefined) expect(savedOfMlp).toBeCloseTo(all / matrices, 9);
@@ -155,7 +155,7 @@ test('multiply-adds of a small model, by hand', () => {
   expect([mlpLayer, mlp, unembedding]).toEqual([2 * 16 * 24, 4 * 16 * 24, 16 * 257]);
   expect(attention).toBe(2 * (4 * 16 * 16 + 2 * 16 * 16));
   expect(total).toBe(mlp + attention + unembedding);
-  const half = { resting: 0.5, closed: 0.25 };
+  const half = { masked: 0.5, closed: 0.25 };
   for (const knownFrom of ['gate', 'value'] as const)
     expect(savedMultiplyAdds(model.config, { ...half, knownFrom })).toBe(0.5 * 16 * 24);
   expect(savedMultiplyAdds(model.config, { ...half, knownFrom: 'draw', drawn: 0.4 })).toBeCloseTo(

@@ -1,20 +1,20 @@
 /**
- * A forward pass in which neurons rest, and what it costs: true perplexity, never an estimate from layer errors. Every
+ * A forward pass in which neurons are masked, and what it costs: true perplexity, never an estimate from layer errors. Every
  * method of the trade-off is an Intervention, and every figure of it comes from one function.
  */
 import { tokenLosses } from '../../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../../models/hookPoints.ts';
 import type { ForwardOptions, LanguageModel } from '../../models/languageModel.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
-import type { RestingRule } from './maskingRule.ts';
+import type { MaskingRule } from './maskingRule.ts';
 
-/** Another value for what the MLP of a layer adds: R-Sparse's low-rank part needs what has been put to rest. */
-export type OutputCorrection = (mlpOut: Tensor, rested: Tensor, layer: number) => Tensor;
+/** Another value for what the MLP of a layer adds: R-Sparse's low-rank part needs the activations that were masked. */
+export type OutputCorrection = (mlpOut: Tensor, masked: Tensor, layer: number) => Tensor;
 
 export interface Intervention {
   /** Changes what the activation function reads, in place, before the rule sees it; [tokens, neurons]. */
   onPre?: (pre: Float32Array, neurons: number) => void;
-  rule?: RestingRule;
+  rule?: MaskingRule;
   /** Called with [tokens, d], and what the rule took away, [tokens, neurons]. */
   correct?: OutputCorrection;
 }
@@ -82,7 +82,7 @@ export function replacements(
   const replace: Partial<Record<HookPoint, (activation: Tensor) => Tensor>> = {};
   for (let layer = 0; layer < layers; layer++) {
     let pre: Tensor | undefined;
-    let rested: Tensor | undefined;
+    let masked: Tensor | undefined;
     replace[blockHook(layer, 'mlp.hook_pre')] = (given) => {
       pre = onPre ? changed(given, (values) => onPre(values, neurons)) : given;
       return pre;
@@ -98,7 +98,7 @@ export function replacements(
         if (tally && gated) tally.closed[layer] += zerosIn(act);
         rule({ a, pre: read, act, neurons, layer });
         if (before)
-          rested = tf.tensor2d(
+          masked = tf.tensor2d(
             before.map((x, at) => (a[at] === 0 ? x : 0)),
             [a.length / neurons, neurons],
           );
@@ -108,7 +108,7 @@ export function replacements(
     };
     if (correct)
       replace[blockHook(layer, 'hook_mlp_out')] = (given) =>
-        correct(given.reshape([-1, d]), rested!, layer).reshape(given.shape);
+        correct(given.reshape([-1, d]), masked!, layer).reshape(given.shape);
   }
   return replace;
 }

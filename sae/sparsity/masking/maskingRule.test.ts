@@ -9,12 +9,12 @@ import {
   randomRule,
   sparkRule,
   topKRule,
-  type RestingRule,
+  type MaskingRule,
 } from './maskingRule.ts';
 
 const relu = (x: Float32Array) => x.map((value) => Math.max(0, value));
 function apply(
-  rule: RestingRule,
+  rule: MaskingRule,
   pre: Float32Array,
   neurons: number,
   { layer = 0, a = relu(pre) }: { layer?: number; a?: Float32Array } = {},
@@ -46,8 +46,8 @@ test('top-k keeps exactly k of each token, the largest in magnitude; of equals t
       const after = kept.subarray(row, row + neurons);
       expect(firing(after)).toBe(k);
       const weakest = Math.min(...[...after].filter((x) => x !== 0).map(Math.abs));
-      const strongestResting = Math.max(0, ...[...before].filter((_, i) => after[i] === 0).map(Math.abs));
-      expect(weakest).toBeGreaterThanOrEqual(strongestResting);
+      const strongestMasked = Math.max(0, ...[...before].filter((_, i) => after[i] === 0).map(Math.abs));
+      expect(weakest).toBeGreaterThanOrEqual(strongestMasked);
     }
   }
   const ties = Float32Array.of(1, -1, 1, 0.5);
@@ -75,7 +75,7 @@ test('thresholds: CETT’s on |a|·n by layer, TEAL’s on |a| by layer, FATReLU
   expect([...apply(fatReluRule(1), a, 4, { a })]).toEqual([0, 0, 3, 0]);
 });
 
-test('the random control rests the share it is told, of those that fire', () => {
+test('the random control masks the given share of the neurons that fire', () => {
   const pre = Random.fromSeed(4).normals(40_000);
   const before = firing(relu(pre));
   const kept = apply(randomRule(0.3, Random.fromSeed(5)), pre, 100);

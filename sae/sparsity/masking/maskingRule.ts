@@ -1,6 +1,6 @@
 /**
- * Which neurons may rest: the rules of the literature as one kind of function (METHODS.md §4). A rule sees what W_down is
- * about to read and sets to 0 what may rest, in place; interventions.ts puts it into a forward pass.
+ * Which neurons are masked: the rules of the literature as one kind of function (METHODS.md §4). A rule sees what W_down is
+ * about to read and sets the masked activations to 0, in place; intervention.ts puts it into a forward pass.
  */
 import type { Random } from '../../numerics/random.ts';
 import { statisticalThreshold } from './statisticalTopK.ts';
@@ -17,10 +17,11 @@ export interface MlpBatch {
   layer: number;
 }
 
-export type RestingRule = (batch: MlpBatch) => void;
+/** Sets the entries of `a` that it masks to 0, in place. */
+export type MaskingRule = (batch: MlpBatch) => void;
 
 /** |a_i| n_i ≤ τ of the layer (CETT's rule: ReLU² Wins, 2402.03804). norms [layer][neuron]. */
-export function contributionRule(thresholds: readonly number[], norms: readonly Float64Array[]): RestingRule {
+export function contributionRule(thresholds: readonly number[], norms: readonly Float64Array[]): MaskingRule {
   return ({ a, neurons, layer }) => {
     const [threshold, n] = [thresholds[layer], norms[layer]];
     for (let at = 0, i = 0; at < a.length; at++, i = i + 1 === neurons ? 0 : i + 1)
@@ -29,7 +30,7 @@ export function contributionRule(thresholds: readonly number[], norms: readonly 
 }
 
 /** |a| ≤ τ of the layer: TEAL's rule (2408.14690), and with one τ for all layers the magnitude control. */
-export function magnitudeRule(thresholds: readonly number[]): RestingRule {
+export function magnitudeRule(thresholds: readonly number[]): MaskingRule {
   return ({ a, layer }) => {
     const threshold = thresholds[layer];
     for (let at = 0; at < a.length; at++) if (Math.abs(a[at]) <= threshold) a[at] = 0;
@@ -37,14 +38,14 @@ export function magnitudeRule(thresholds: readonly number[]): RestingRule {
 }
 
 /** act(·) ≤ T, whatever its sign: FATReLU (ProSparse, 2402.13516) with one T for all layers. */
-export function fatReluRule(threshold: number): RestingRule {
+export function fatReluRule(threshold: number): MaskingRule {
   return ({ a, act }) => {
     for (let at = 0; at < a.length; at++) if (act[at] <= threshold) a[at] = 0;
   };
 }
 
 /** All but the k largest |a| of each token (Lazy Neuron, 2210.06313); of equals, those that come first stay. */
-export function topKRule(k: number): RestingRule {
+export function topKRule(k: number): MaskingRule {
   return ({ a, neurons }) => {
     if (k >= neurons) return;
     const magnitudes = new Float32Array(neurons);
@@ -89,7 +90,7 @@ export function kthLargest(values: Float32Array, k: number): number {
  * Spark's threshold (2506.06644) on a token's pre-activations, mean + std·Φ⁻¹(1 − k/n), deciding who may fire; activations that
  * stay are left as they are. The paper's soft threshold, for which a model must be trained, is statisticalTopK.ts's.
  */
-export function sparkRule(k: number): RestingRule {
+export function sparkRule(k: number): MaskingRule {
   return ({ a, pre, neurons }) => {
     for (let row = 0; row < a.length; row += neurons) {
       const threshold = statisticalThreshold(pre.subarray(row, row + neurons), k);
@@ -98,8 +99,8 @@ export function sparkRule(k: number): RestingRule {
   };
 }
 
-/** The control: among entries that are not 0 anyway, each rests with this probability. */
-export function randomRule(probability: number, random: Random): RestingRule {
+/** The control: among entries that are not 0 anyway, each is masked with this probability. */
+export function randomRule(probability: number, random: Random): MaskingRule {
   return ({ a }) => {
     for (let at = 0; at < a.length; at++) if (a[at] !== 0 && random.uniform() < probability) a[at] = 0;
   };
@@ -107,9 +108,9 @@ export function randomRule(probability: number, random: Random): RestingRule {
 
 /**
  * Circa's stochastic ReLU (2106.08475), read as a rule: truncation to `width` makes the sign test of a small positive
- * pre-activation x fail with probability 1 − x/width, and the neuron rest (the paper's PosZero).
+ * pre-activation x fail with probability 1 − x/width, and the neuron is masked (the paper's PosZero).
  */
-export function circaRule(width: number, random: Random): RestingRule {
+export function circaRule(width: number, random: Random): MaskingRule {
   return ({ a, pre }) => {
     for (let at = 0; at < a.length; at++)
       if (pre[at] > 0 && pre[at] < width && random.uniform() > pre[at] / width) a[at] = 0;

@@ -1,5 +1,5 @@
 /**
- * What it would cost to let neurons rest: PPL-p %, the trade-off of every method, robustness and calibration, all in true
+ * What masking neurons costs: PPL-p %, the trade-off of every method, robustness and calibration, all in true
  * perplexity on the same contexts.
  */
 import { LazyscopeError } from '../../errors.ts';
@@ -13,7 +13,7 @@ import { pplP } from './pplP.ts';
 import { measureRobustness } from './robustness.ts';
 import {
   planTradeoff,
-  RestingCalibration,
+  MaskingThresholds,
   tradeoffMethods,
   type PlannedPoint,
   type TradeoffMethod,
@@ -38,7 +38,7 @@ const noises = [0, 0.05, 0.1, 0.2];
 const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
 
-/** `samples` by layer, [tokens, neurons], as RestingCalibration takes them; contexts [contexts · seq]. */
+/** `samples` by layer, [tokens, neurons], as MaskingThresholds takes them; contexts [contexts · seq]. */
 export async function measureInterventions(
   model: LanguageModel,
   samples: readonly Float32Array[],
@@ -52,13 +52,13 @@ export async function measureInterventions(
   }: InterventionOptions,
 ): Promise<InterventionReport> {
   const text: EvaluationText = { contexts: spread(contexts, seq, tokens), seq, batchTokens };
-  const stage = `resting neurons of ${model.name}`;
+  const stage = `masking neurons of ${model.name}`;
   let done = 0;
-  const calibration = new RestingCalibration(model, samples);
+  const masking = new MaskingThresholds(model, samples);
   try {
     const gates: number[] = [];
     const whole = evaluateIntervention(model, text, { rule: ({ act }) => sampleInto(gates, act) });
-    const plan = planTradeoff(calibration, Float32Array.from(gates)).filter(({ method }) =>
+    const plan = planTradeoff(masking, Float32Array.from(gates)).filter(({ method }) =>
       methods.includes(method),
     );
     const step = async <T>(work: () => T): Promise<T> => {
@@ -75,10 +75,10 @@ export async function measureInterventions(
       const measured = await step(() => evaluateIntervention(model, text, intervention));
       tradeoff.push(point(model, seq, planned, measured));
     }
-    const atCett = (cett: number) => evaluateIntervention(model, text, calibration.cett(cett));
+    const atCett = (cett: number) => evaluateIntervention(model, text, masking.cett(cett));
     const points = await step(() => pplP(atCett, whole.perplexity, percentages));
     const { neurons } = model.config;
-    const active = calibration.activeRatio();
+    const active = masking.activeRatio();
     const ks = [neurons, ...robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)))];
     const robustness = noisy
       ? await step(() => measureRobustness(model, text, [...new Set(ks)], noises))
@@ -92,7 +92,7 @@ export async function measureInterventions(
       robustness,
     };
   } finally {
-    calibration.dispose();
+    masking.dispose();
   }
 }
 
@@ -108,8 +108,8 @@ function point(
 ): InterventionReport['tradeoff'][number] {
   const { method, setting, value, rank, knownFrom, drawn } = planned;
   const { mlpLayer, mlp, total } = multiplyAdds(config, seq);
-  const layers = sparsityByLayer.map((resting, layer) => ({
-    resting,
+  const layers = sparsityByLayer.map((masked, layer) => ({
+    masked,
     closed: closedByLayer[layer],
     knownFrom,
     ...(drawn === undefined ? {} : { drawn }),

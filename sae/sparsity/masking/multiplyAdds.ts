@@ -1,4 +1,4 @@
-/** Multiply-adds of a forward pass, per token, and what resting neurons save of them (METHODS.md §4). */
+/** Multiply-adds of a forward pass, per token, and what masking neurons saves of them (METHODS.md §4). */
 import type { ModelConfig } from '../../models/modelConfig.ts';
 
 export interface MultiplyAdds {
@@ -26,15 +26,16 @@ export const mlpMatrices = ['W_in', 'W_gate', 'W_up', 'W_down'] as const;
 export type MlpMatrix = (typeof mlpMatrices)[number];
 
 /**
- * From what it becomes known that a neuron rests: `value`, from a itself; `gate`, from what the activation function
- * reads or gives; `draw`, from nothing that has to be computed.
+ * What must be computed before it is known which neurons are masked: `value`, a itself; `gate`, what the activation function
+ * reads or gives; `draw`, nothing, because they are drawn at random.
  */
 export type KnownFrom = 'value' | 'gate' | 'draw';
 
-export interface RestingLayer {
+/** How much of one layer's MLP is masked. */
+export interface MaskedLayer {
   /** Share of entries of a that are 0. */
-  resting: number;
-  /** Share of entries of act(g) that are exactly 0 before anything is put to rest; of no meaning where nothing is gated. */
+  masked: number;
+  /** Share of entries of act(g) that are exactly 0 before any neuron is masked; unused where the MLP is not gated. */
   closed: number;
   knownFrom: KnownFrom;
   /** Share of the neurons drawn, whether or not they would have fired. */
@@ -42,23 +43,23 @@ export interface RestingLayer {
 }
 
 /**
- * Share of each MLP matrix's multiply-adds that need not be done: of W_down the rows of whoever rests, which is all that most
- * rules spare, because it takes W_in or W_gate to know who. Where gated, W_up's columns are spared as well for gates that are
+ * Share of each MLP matrix's multiply-adds that need not be done: of W_down the rows of masked neurons, which is all that most
+ * rules spare, because it takes W_in or W_gate to know which they are. Where gated, W_up's columns are spared as well for gates that are
  * closed or closed by the rule. What a draw decides spares every matrix. Comparisons and thresholds are not counted.
  */
 export function sparedShares(
   { gated }: Pick<ModelConfig, 'gated'>,
-  { resting, closed, knownFrom, drawn = 0 }: RestingLayer,
+  { masked, closed, knownFrom, drawn = 0 }: MaskedLayer,
 ): Partial<Record<MlpMatrix, number>> {
   const first = knownFrom === 'draw' ? drawn : 0;
-  if (!gated) return { W_in: first, W_down: resting };
-  return { W_gate: first, W_up: knownFrom === 'value' ? closed : resting, W_down: resting };
+  if (!gated) return { W_in: first, W_down: masked };
+  return { W_gate: first, W_up: knownFrom === 'value' ? closed : masked, W_down: masked };
 }
 
-/** Of one layer and token; `rank` is what R-Sparse spends again. */
+/** Multiply-adds saved in one layer for one token; R-Sparse spends rank · (neurons + d) of them again. */
 export function savedMultiplyAdds(
   { d, neurons, gated }: Pick<ModelConfig, 'd' | 'neurons' | 'gated'>,
-  layer: RestingLayer,
+  layer: MaskedLayer,
   rank = 0,
 ): number {
   const spared = Object.values(sparedShares({ gated }, layer)).reduce((sum, share) => sum + share, 0);

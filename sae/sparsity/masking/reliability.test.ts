@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
-import { Calibration } from './reliability.ts';
+import { Reliability } from './reliability.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -9,27 +9,27 @@ beforeAll(async () => {
 
 test('who is right as often as they say has no error; who says 0.9 and is right half the time, 0.4', () => {
   const random = Random.fromSeed(1);
-  const honest = new Calibration();
+  const honest = new Reliability();
   for (let n = 0; n < 100_000; n++) {
     const confidence = random.uniform();
     honest.count(confidence, random.uniform() < confidence);
   }
   expect(honest.error()).toBeLessThan(0.01);
-  const boastful = new Calibration();
+  const boastful = new Reliability();
   for (let n = 0; n < 1000; n++) boastful.count(0.9, n % 2 === 0);
   expect(boastful.error()).toBeCloseTo(0.4, 10);
   expect(boastful.accuracy()).toBe(0.5);
-  const bin = boastful.reliability().find(({ count }) => count > 0)!;
+  const bin = boastful.bins().find(({ count }) => count > 0)!;
   expect(bin).toMatchObject({ count: 1000, accuracy: 0.5 });
   expect(bin.confidence).toBeCloseTo(0.9, 10);
 });
 
 test('logits count for the token after; the last position predicts nothing', () => {
-  const calibration = new Calibration(10);
+  const predicted = new Reliability(10);
   const logits = tf.tensor3d([Math.log(3), 0, 0, Math.log(9), 5, 5], [1, 3, 2]);
   // Position 0 says token 0 with ¾ and 0 comes; position 1 says token 1 with 0.9 and 0 comes.
-  calibration.add(logits, tf.tensor2d([1, 0, 0], [1, 3], 'int32'));
-  expect(calibration.predictions).toBe(2);
-  expect(calibration.accuracy()).toBe(0.5);
-  expect(calibration.error()).toBeCloseTo((0.25 + 0.9) / 2, 5);
+  predicted.add(logits, tf.tensor2d([1, 0, 0], [1, 3], 'int32'));
+  expect(predicted.predictions).toBe(2);
+  expect(predicted.accuracy()).toBe(0.5);
+  expect(predicted.error()).toBeCloseTo((0.25 + 0.9) / 2, 5);
 });

@@ -14,7 +14,7 @@ export interface ReliabilityBin {
   accuracy: number;
 }
 
-export class Calibration {
+export class Reliability {
   readonly #counts: Float64Array;
   readonly #confidence: Float64Array;
   readonly #correct: Float64Array;
@@ -40,8 +40,8 @@ export class Calibration {
 
   /** One prediction. */
   count(confidence: number, correct: boolean): void {
-    const bins = this.#counts.length;
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
+    const { length } = this.#counts;
+    const bin = Math.min(length - 1, Math.max(0, Math.ceil(confidence * length) - 1));
     this.#counts[bin]++;
     this.#confidence[bin] += confidence;
     this.#correct[bin] += Number(correct);
@@ -63,7 +63,7 @@ export class Calibration {
     );
   }
 
-  reliability(): ReliabilityBin[] {
+  bins(): ReliabilityBin[] {
     return Array.from(this.#counts, (count, bin) => ({
       from: bin / this.#counts.length,
       count,

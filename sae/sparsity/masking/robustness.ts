@@ -1,5 +1,5 @@
 /**
- * Does resting all but the strongest neurons make a model hardier (Lazy Neuron, 2210.06313)? Tokens of the input are replaced by random
+ * Does masking all but the strongest neurons make a model more robust (Lazy Neuron, 2210.06313)? Tokens of the input are replaced by random
  * ones, what is to be predicted stays; perplexity, accuracy and calibration with all neurons and with the top k.
  */
 import { nextTokenLosses } from '../../models/crossEntropy.ts';
@@ -7,7 +7,7 @@ import type { LanguageModel } from '../../models/languageModel.ts';
 import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
-import { Calibration, type ReliabilityBin } from './reliability.ts';
+import { Reliability, type ReliabilityBin } from './reliability.ts';
 import { replacements, type EvaluationText } from './intervention.ts';
 import { topKRule } from './maskingRule.ts';
 
@@ -53,7 +53,7 @@ function measure(
   inputs: Int32Array,
   { k, noise }: { k: number; noise: number },
 ): RobustnessPoint {
-  const calibration = new Calibration();
+  const predicted = new Reliability();
   const whole = k >= model.config.neurons;
   const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
   let sum = 0;
@@ -65,16 +65,16 @@ function measure(
       const ids = tf.tensor2d(inputs.subarray(first, first + step), shape, 'int32');
       const replace = whole ? {} : replacements(model, { rule: topKRule(k) });
       const { logits } = model.forward(ids, { replace });
-      calibration.add(logits!, labels);
+      predicted.add(logits!, labels);
       sum += nextTokenLosses(logits!, labels).sum().dataSync<'float32'>()[0];
     });
   }
   return {
     k,
     noise,
-    perplexity: finiteOrNull(Math.exp(sum / calibration.predictions)),
-    accuracy: calibration.accuracy(),
-    ece: calibration.error(),
-    ...(noise === 0 ? { reliability: calibration.reliability() } : {}),
+    perplexity: finiteOrNull(Math.exp(sum / predicted.predictions)),
+    accuracy: predicted.accuracy(),
+    ece: predicted.error(),
+    ...(noise === 0 ? { reliability: predicted.bins() } : {}),
   };
 }

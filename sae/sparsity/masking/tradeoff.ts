@@ -28,14 +28,14 @@ export type TradeoffMethod = (typeof tradeoffMethods)[number];
 
 export interface PlannedPoint {
   method: TradeoffMethod;
-  /** What is set, and to what: k, a share, a threshold, a CETT. */
+  /** What is set, and to what: k, a share, a threshold, a CETT. A share of masked neurons is called 'resting', as in stored reports. */
   setting: string;
   value: number;
   /** R-Sparse's rank. */
   rank?: number;
-  /** From what it is known who rests: it decides which matrices are spared. */
+  /** What must be computed before it is known which neurons are masked; it decides which matrices are spared. */
   knownFrom: KnownFrom;
-  /** Share of the neurons that a draw puts to rest. */
+  /** Share of the neurons that are masked by a random draw. */
   drawn?: number;
   intervention: Intervention;
 }
@@ -45,8 +45,11 @@ export const keptShares = [0.75, 0.5, 0.35, 0.25, 0.15, 0.08, 0.04];
 /** CETT of the curve, the same for all layers. */
 const cettGrid = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7];
 
-/** What is known of a model before its neurons are put to rest. Holds tensors: dispose it. */
-export class RestingCalibration {
+/**
+ * The thresholds at which each method masks a given share of the neurons (or reaches a given CETT), from a sample of a
+ * model's activations. Holds tensors: dispose it.
+ */
+export class MaskingThresholds {
   readonly model: LanguageModel;
   readonly #samples: readonly Float32Array[];
   readonly #sorted: readonly Float32Array[];
@@ -85,20 +88,20 @@ export class RestingCalibration {
     return { rule: contributionRule(thresholds, this.#norms) };
   }
 
-  /** TEAL: in each layer the same share rests. */
-  teal(resting: number): Intervention {
-    return { rule: magnitudeRule(this.#sorted.map((sorted) => quantile(sorted, resting))) };
+  /** TEAL: the same share is masked in each layer. */
+  teal(masked: number): Intervention {
+    return { rule: magnitudeRule(this.#sorted.map((sorted) => quantile(sorted, masked))) };
   }
 
-  /** One threshold for all layers. */
-  magnitude(resting: number): Intervention {
+  /** One threshold on |a| for all layers. */
+  magnitude(masked: number): Intervention {
     const all = concatenated(this.#sorted).sort();
-    return { rule: magnitudeRule(this.#sorted.map(() => quantile(all, resting))) };
+    return { rule: magnitudeRule(this.#sorted.map(() => quantile(all, masked))) };
   }
 
-  rSparse(resting: number, rank: number): Intervention {
+  rSparse(masked: number, rank: number): Intervention {
     this.#directions ??= this.#outputs.map(outputDirections);
-    return { ...this.teal(resting), correct: lowRankCorrection(this.#outputs, this.#directions, rank) };
+    return { ...this.teal(masked), correct: lowRankCorrection(this.#outputs, this.#directions, rank) };
   }
 
   /** Spark's soft threshold: what is above it is shifted down by it before the activation function reads it. */
@@ -117,9 +120,10 @@ export class RestingCalibration {
 }
 
 /** Every point of every method's curve. `gateSample`: values of act(·), for FATReLU's thresholds. */
-export function planTradeoff(calibration: RestingCalibration, gateSample: Float32Array): PlannedPoint[] {
-  const { neurons, d, activation, gated } = calibration.model.config;
-  const active = calibration.activeRatio();
+export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Array): PlannedPoint[] {
+  const { neurons, d, activation, gated } = masking.model.config;
+  const active = masking.activeRatio();
+  // The word in the seed's name is an old one for masked: with another, the draws and the figures of stored reports would change.
   const random = (share: number) => Random.fromSeed(0, `resting ${share}`);
   const gates = gateSample.slice().sort();
   const ranks = [...new Set([Math.ceil(d / 16), Math.ceil(d / 4)])];
@@ -127,40 +131,40 @@ export function planTradeoff(calibration: RestingCalibration, gateSample: Float3
   const sparse = keptShares.flatMap((share): PlannedPoint[] => {
     const kept = share * active;
     const k = Math.max(1, Math.round(kept * neurons));
-    const resting = 1 - kept;
+    const masked = 1 - kept;
     const byGate = { setting: 'k', value: k, knownFrom: 'gate' } as const;
-    const threshold = quantile(gates, resting);
+    const threshold = quantile(gates, masked);
     return [
       { method: 'topk', setting: 'k', value: k, knownFrom: 'value', intervention: { rule: topKRule(k) } },
       { method: 'spark', ...byGate, intervention: { rule: sparkRule(k) } },
-      { method: 'spark-soft', ...byGate, intervention: calibration.softSpark(k) },
+      { method: 'spark-soft', ...byGate, intervention: masking.softSpark(k) },
       {
         method: 'fatrelu', setting: 'T', value: threshold, knownFrom: 'gate',
         intervention: { rule: fatReluRule(threshold) },
       },
-      { method: 'teal', setting: 'resting', value: resting, knownFrom: 'value', intervention: calibration.teal(resting) },
+      { method: 'teal', setting: 'resting', value: masked, knownFrom: 'value', intervention: masking.teal(masked) },
       ...ranks.map((rank): PlannedPoint => ({
-        method: 'rsparse', setting: 'resting', value: resting, rank, knownFrom: 'value',
-        intervention: calibration.rSparse(resting, rank),
+        method: 'rsparse', setting: 'resting', value: masked, rank, knownFrom: 'value',
+        intervention: masking.rSparse(masked, rank),
       })),
       {
-        method: 'magnitude', setting: 'resting', value: resting, knownFrom: 'value',
-        intervention: calibration.magnitude(resting),
+        method: 'magnitude', setting: 'resting', value: masked, knownFrom: 'value',
+        intervention: masking.magnitude(masked),
       },
       {
-        method: 'random', setting: 'resting', value: resting, knownFrom: 'draw', drawn: 1 - share,
+        method: 'random', setting: 'resting', value: masked, knownFrom: 'draw', drawn: 1 - share,
         intervention: { rule: randomRule(1 - share, random(share)) },
       },
     ]; // prettier-ignore
   });
   const contributions = cettGrid.map((value): PlannedPoint => ({
-    method: 'cett', setting: 'CETT', value, knownFrom: 'value', intervention: calibration.cett(value),
+    method: 'cett', setting: 'CETT', value, knownFrom: 'value', intervention: masking.cett(value),
   })); // prettier-ignore
   // Sign faults are ReLU's: elsewhere nothing is decided by a sign.
   const faults =
     exactZeros && activation === 'relu' && !gated
       ? [0.1, 0.25, 0.5, 0.75, 0.95].map((share): PlannedPoint => {
-          const width = calibration.faultWidth(share);
+          const width = masking.faultWidth(share);
           const rule = circaRule(width, random(share));
           return {
             method: 'circa',

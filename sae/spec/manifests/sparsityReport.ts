@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
 
-/** What resting neurons cost, in true perplexity on `tokens` tokens (METHODS.md §4). */
+/** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
 const interventionsSchema = z.strictObject({
   tokens: z.int().positive(),
   /** Of the whole model on the same tokens. */
@@ -91,7 +91,7 @@ const sparsityReportSchema = z.strictObject({
       dynamicDeadRate: z.number(),
       /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
       cett: z.number(),
-      /** CETT at other shares of resting neurons. */
+      /** CETT at other shares of masked neurons; the field's names are those of the first reports. */
       cettAtResting: z.array(z.strictObject({ resting: z.number(), cett: z.number() })).optional(),
       /** Share of neurons still active at CETT = 0.2. */
       ratioAtCett: z.number(),

@@ -15,10 +15,13 @@ export const lossPointSchema = z.strictObject({
 });
 export type LossPoint = z.infer<typeof lossPointSchema>;
 
+/** Anything that JSON keeps as it is. */
+const finite = z.unknown().refine(isFinite, 'holds a number that is not finite');
+
 /** What an observer said about the model after a step; what it measures is its own, in finite numbers. */
 export const observationSchema = z
   .object({ step: z.int().nonnegative(), tokens: z.int().nonnegative() })
-  .catchall(z.unknown().refine(isFinite, 'holds a number that is not finite'));
+  .catchall(finite);
 export type Observation = z.infer<typeof observationSchema>;
 
 function isFinite(value: unknown): boolean {
@@ -38,13 +41,15 @@ const trainingRecordSchema = z.strictObject({
   tokensPerSecond: z.number().nonnegative(),
   corpus: corpusSchema,
   /** The configuration as languageModelTraining.ts has it, which says what else is in it. */
-  config: z.looseObject({
-    family: z.string(),
-    activation: z.string(),
-    layers: z.int().positive(),
-    neurons: z.int().positive(),
-    seed: z.int().nonnegative(),
-  }),
+  config: z
+    .object({
+      family: z.string(),
+      activation: z.string(),
+      layers: z.int().positive(),
+      neurons: z.int().positive(),
+      seed: z.int().nonnegative(),
+    })
+    .catchall(finite),
   environment: z.record(z.string(), z.union([z.string(), z.number()])),
   curve: z.array(lossPointSchema),
   observations: z.array(observationSchema).optional(),

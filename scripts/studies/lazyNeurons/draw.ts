@@ -5,7 +5,7 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import {
   activationFunction,
-  parseActivation,
+  parseActivationFunction,
 } from '../../../sae/models/activationFunctions/activationFunctions.ts';
 import { fitLaw } from '../../../sae/sparsity/emergence/fitLaw.ts';
 import type { StudyResult, StudyResults } from './results.ts';
@@ -82,7 +82,7 @@ const curves = activations
       .sort((a, b) => a.sparsity - b.sparsity),
   );
 save('tradeoff', {
-  x: { label: 'share of neurons resting by CETT →', domain: [0, 1], tickFormat: '%' },
+  x: { label: 'share of neurons masked by CETT →', domain: [0, 1], tickFormat: '%' },
   y: { label: '↑ perplexity, relative to all neurons', domain: [0.95, 1.5], grid: true },
   marks: [
     Plot.line(curves, { x: 'sparsity', y: 'cost', stroke: 'variant', strokeWidth: 1.6 }),
@@ -168,7 +168,7 @@ const laterLaws = [
   row(['---', '---:', '---', '---:', '---:', '---:', '---:']),
   ...longer.map(({ variant, seed, activation, observations }) => {
     const later = observations.filter(({ tokens }) => tokens >= afterRise);
-    const { exactZeros } = activationFunction(parseActivation(activation));
+    const { exactZeros } = activationFunction(parseActivationFunction(activation));
     const ratios = later.map((point) => (exactZeros ? point.activationRatio : point.ratioAt));
     const tokens = later.map((point) => point.tokens);
     const law = fitLaw(exactZeros ? 'logspace-power' : 'power', tokens, ratios);

@@ -154,7 +154,7 @@ export const jobForms: Record<JobKind, { title: string; says: string; fields: re
   },
   sparsity: {
     title: 'Measure lazy neurons',
-    says: 'Counts the tokens that wake each neuron, and what resting costs.',
+    says: 'Counts the tokens on which each neuron is active, and measures what masking neurons costs.',
     fields: [
       model,
       text,

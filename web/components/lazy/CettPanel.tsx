@@ -11,7 +11,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** What resting costs: error of the MLP's output against how many neurons are let rest, layer by layer. */
+/** CETT curves, one a layer: the relative error of the MLP's output against how many neurons are masked. */
 export function CettPanel({
   reports,
   colours,
@@ -35,11 +35,11 @@ export function CettPanel({
   );
   return (
     <Panel
-      title="What it costs to let neurons rest"
+      title="Output error when neurons are masked"
       note={
         <>
           <Term of="cett">CETT</Term>: relative error of the MLP’s output when neurons with contributions
-          below the threshold rest. Deeper layers are darker.
+          below the threshold are masked. Deeper layers are darker.
         </>
       }
       actions={

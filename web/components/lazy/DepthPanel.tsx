@@ -28,7 +28,7 @@ const measures = {
 } as const;
 type Measure = keyof typeof measures;
 
-/** The residual stream on its way through the layers. */
+/** Kernel alignment and signal propagation of the residual stream, by depth. */
 export function DepthPanel({
   reports,
   colours,
@@ -54,7 +54,7 @@ export function DepthPanel({
   if (!reports.some(({ report }) => report.depth)) return null;
   return (
     <Panel
-      title="Through the layers"
+      title="The residual stream through the layers"
       note={
         <>
           The residual stream after the embedding (0) and after each layer: <Term of="alignment">CKA</Term>{' '}

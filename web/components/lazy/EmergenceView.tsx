@@ -28,20 +28,20 @@ const measures = {
 } as const;
 type Measure = keyof typeof measures;
 
-/** How neurons fall silent while a model trains. */
+/** How activation sparsity emerges while a model trains. */
 export function EmergenceView() {
   const trpc = useTRPC();
   const curves = useQuery(trpc.sparsity.emergence.queryOptions());
   return (
     <>
       <PageHeader title="Emergence" crumbs={[{ name: 'Lazy neurons', href: paths.lazy() }]}>
-        How neurons fall silent, or do not, while a model trains; and the law that fits.
+        How activation sparsity changes while a model trains, and the law fitted to it.
       </PageHeader>
       <Loaded query={curves} skeleton={<Skeleton height={480} />}>
         {(all) =>
           all.length === 0 ? (
             <EmptyState
-              title="No training was watched yet"
+              title="No training measured yet"
               command="npx lazyscope lm train --text FILE --name NAME --emergence 16"
             >
               It trains a small model and measures its neurons sixteen times on the way.
@@ -148,7 +148,7 @@ function valueOf(curve: EmergenceCurve, measure: Measure, at: number): number {
   return layers.reduce((sum, value) => sum + value, 0) / layers.length;
 }
 
-/** What follows in a sum: its sign stands between. */
+/** A term of a printed sum, with its sign as the operator before it. */
 const term = (value: number) => ` ${value < 0 ? '−' : '+'} ${significant(Math.abs(value))}`;
 
 const lawColumns: Column<EmergenceCurve>[] = [

@@ -9,7 +9,7 @@ import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 
-/** On how many tokens each neuron works: the models over one another, all layers together or one. */
+/** Histogram of the neurons' firing frequencies, with the models overlaid, for all layers together or for one. */
 export function FrequencyPanel({
   reports,
   colours,
@@ -25,8 +25,8 @@ export function FrequencyPanel({
   const series = useMemo(() => frequencySeries(reports, layer, colours), [reports, layer, colours]);
   return (
     <Panel
-      title="How often a neuron works"
-      note="Neurons by the share of tokens on which they are not exactly zero. A lazy layer leans left."
+      title="How often neurons fire"
+      note="Neurons by the share of tokens on which they are not exactly zero. In a lazy layer most are near 0."
       actions={
         <Segmented
           label="Layer"

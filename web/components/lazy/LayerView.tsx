@@ -96,7 +96,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
       )}
       <Panel
         title="Neurons"
-        note="Fires on: tokens of the text that wake it. Writes: tokens its output points to. A number opens the neuron."
+        note="Fires on: tokens on which it is strongest. Writes: tokens its output promotes. A number opens the neuron."
         actions={
           <Segmented
             label="Which neurons"

@@ -6,7 +6,7 @@ import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { paths } from '../../client/paths.ts';
 import { architectureColour } from '../../charts/architectureStyle.ts';
-import { CarriersPanel } from './NeuronAlignmentPanel.tsx';
+import { NeuronAlignmentPanel } from './NeuronAlignmentPanel.tsx';
 import { CettPanel } from './CettPanel.tsx';
 import { DepthPanel } from './DepthPanel.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -51,7 +51,7 @@ export function LazyView() {
           </Link>
         }
       >
-        How few neurons of each MLP a token wakes, and what it costs to let the others rest.
+        How few neurons of each MLP are active on a token, and what masking the others costs.
       </PageHeader>
       <Loaded query={list} skeleton={<Skeleton height={420} />}>
         {(all) =>
@@ -60,8 +60,8 @@ export function LazyView() {
               title="No model measured yet"
               command="npx lazyscope sparsity --model MODEL --text dataset:moby-dick"
             >
-              It runs a model over some text and counts, for each neuron of each layer, the tokens that wake
-              it.
+              It runs a model over some text and counts, for each neuron of each layer, the tokens on which it
+              is active.
             </EmptyState>
           ) : (
             <>
@@ -93,7 +93,7 @@ export function LazyView() {
                         colour={colours[detail.report.name] ?? 'var(--other)'}
                       />
                     ))}
-                    <CarriersPanel reports={reports} />
+                    <NeuronAlignmentPanel reports={reports} />
                     <DepthPanel reports={reports} colours={colours} />
                     <PositionPanel reports={reports} colours={colours} />
                   </>
@@ -107,7 +107,7 @@ export function LazyView() {
   );
 }
 
-/** A report's colour is its activation's; two reports of one activation differ in shade. */
+/** A report has the colour of its activation function; two reports of one activation function differ in shade. */
 function reportColours(reports: readonly { name: string; activation: string }[]): Record<string, string> {
   const seen: Record<string, number> = {};
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import type { Carriers, SparsityDetail } from '../../../server/client.ts';
+import type { NeuronAlignment, SparsityDetail } from '../../../server/client.ts';
 import { csvText, saveCsv } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count, fixed, percent } from '../../format/number.ts';
@@ -12,10 +12,10 @@ import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { Term } from '../ui/Term.tsx';
 
-type Group = Carriers['groups'][number];
+type Group = NeuronAlignment['groups'][number];
 
-/** Are the features that come back in other seeds carried by lazy neurons? Asked of each run on a shown model. */
-export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] }) {
+/** Neuron–feature alignment against stability: do features found again in other seeds align with rarely firing neurons? */
+export function NeuronAlignmentPanel({ reports }: { reports: readonly SparsityDetail[] }) {
   const trpc = useTRPC();
   const runs = useQuery(trpc.runs.list.queryOptions());
   const pairs = useMemo(
@@ -32,11 +32,12 @@ export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] 
   if (!pair) return null;
   return (
     <Panel
-      title="Do lazy neurons carry the features that come back?"
+      title="Neuron–feature alignment"
       note={
         <>
-          Latents of a dictionary by <Term of="stability" />, and how often the neurons fire that write along
-          their decoder rows: their <Term of="loading">loadings</Term>.
+          Do features found again in other seeds align with lazy neurons? Latents of a dictionary by{' '}
+          <Term of="stability" />, and how often the neurons with their largest{' '}
+          <Term of="loading">loadings</Term> fire.
         </>
       }
       actions={
@@ -50,22 +51,22 @@ export function CarriersPanel({ reports }: { reports: readonly SparsityDetail[] 
         )
       }
     >
-      <CarriersTable {...pair} />
+      <AlignmentTable {...pair} />
     </Panel>
   );
 }
 
-function CarriersTable({ report, run, seed }: { report: string; run: string; seed: number }) {
+function AlignmentTable({ report, run, seed }: { report: string; run: string; seed: number }) {
   const trpc = useTRPC();
-  const query = useQuery(trpc.sparsity.carriers.queryOptions({ name: report, run, seed }));
+  const query = useQuery(trpc.sparsity.neuronAlignment.queryOptions({ name: report, run, seed }));
   return (
     <Loaded query={query} skeleton={<Skeleton lines={4} />}>
       {(found) =>
         found.groups.length === 0 ? (
           <p className="small muted">
             {found.latent.length === 0
-              ? `No neuron has written before ${found.hook}.`
-              : 'This run is not compared with another seed yet, so nothing is known to come back.'}
+              ? `No MLP lies before ${found.hook}, so no neuron has a loading on it.`
+              : 'This run is not compared with another seed yet, so the stability of its latents is unknown.'}
           </p>
         ) : (
           <>
@@ -80,14 +81,14 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
               <button
                 type="button"
                 className="button"
-                onClick={() => saveCsv(carriersCsv(found), `carriers-${run}-${seed}`)}
+                onClick={() => saveCsv(alignmentCsv(found), `neuron-alignment-${run}-${seed}`)}
               >
                 Save every latent as CSV
               </button>
             </p>
             {found.correlation !== null && (
               <p className="small muted">
-                Rank correlation of stability with firing: {fixed(found.correlation, 2)} over{' '}
+                Rank correlation of stability with firing frequency: {fixed(found.correlation, 2)} over{' '}
                 {count(found.latent.length)} live latents of {run}, seed {seed}.
               </p>
             )}
@@ -98,7 +99,7 @@ function CarriersTable({ report, run, seed }: { report: string; run: string; see
   );
 }
 
-function carriersCsv(found: Carriers): string {
+function alignmentCsv(found: NeuronAlignment): string {
   return csvText(
     ['latent', 'stability', 'layer', 'neuron', 'cosine', 'frequency'],
     found.latent.map((latent, i) => [
@@ -115,16 +116,21 @@ function carriersCsv(found: Carriers): string {
 const columns: Column<Group>[] = [
   {
     key: 'stability',
-    header: 'Comes back in',
+    header: <Term of="stability" />,
     numeric: true,
     render: (row) => percent(row.stability, 0),
   },
   { key: 'latents', header: 'Latents', numeric: true, render: (row) => count(row.latents) },
-  { key: 'cosine', header: 'Nearest neuron', numeric: true, render: (row) => fixed(row.cosine, 2) },
-  { key: 'frequency', header: 'It fires on', numeric: true, render: (row) => percent(row.frequency) },
+  { key: 'cosine', header: '|cosine|', numeric: true, render: (row) => fixed(row.cosine, 2) },
+  {
+    key: 'frequency',
+    header: 'Nearest neuron fires on',
+    numeric: true,
+    render: (row) => percent(row.frequency),
+  },
   {
     key: 'weighted',
-    header: 'All eight fire on',
+    header: 'Eight nearest fire on',
     numeric: true,
     from: 480,
     render: (row) => percent(row.weightedFrequency),

@@ -18,7 +18,7 @@ import { TableLinks } from '../ui/TableLinks.tsx';
 import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
-/** A neuron as a key and a value: what wakes it, what it writes, and the features it helps to carry. */
+/** A neuron as a key and a value: the tokens it fires on, the tokens it promotes, and the latents it is aligned with. */
 export function NeuronView({ report, layer, neuron }: { report: string; layer: number; neuron: number }) {
   const trpc = useTRPC();
   const query = useQuery(
@@ -93,27 +93,27 @@ export function NeuronView({ report, layer, neuron }: { report: string; layer: n
               <Panel title="Key" note="Tokens on which it is strongest.">
                 <TokenRow tokens={detail.topTokens} most={8} />
               </Panel>
-              <Panel title="Value" note="Tokens its output points to: W_down · W_U.">
+              <Panel title="Value" note="Tokens its output promotes: W_down · W_U.">
                 <TokenRow tokens={detail.promoted} most={8} />
               </Panel>
             </div>
             <Panel
-              title="Features it writes"
+              title="Features it is aligned with"
               note={
                 <>
-                  Latents of dictionaries on this model whose decoder rows it is among the eight neurons to
-                  load on most: <Term of="loading" />.
+                  Latents of dictionaries on this model for which it is among the eight neurons with the
+                  largest <Term of="loading" />.
                 </>
               }
               flush
             >
               {detail.features.length === 0 ? (
                 <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
-                  None: either no latent points its way, or no dictionary of this model is indexed.
+                  None: either no latent is aligned with it, or no dictionary of this model is indexed.
                 </p>
               ) : (
                 <DataTable
-                  caption={`Features that neuron ${neuron} writes`}
+                  caption={`Features that neuron ${neuron} is aligned with`}
                   columns={featureColumns}
                   rows={detail.features}
                   rowKey={(row) => `${row.run} ${row.seed} ${row.latent}`}

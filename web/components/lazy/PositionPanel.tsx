@@ -9,7 +9,7 @@ import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
-/** Do neurons wake as the context grows? */
+/** The activation ratio of each layer by position in the context. */
 export function PositionPanel({
   reports,
   colours,
@@ -32,7 +32,7 @@ export function PositionPanel({
   );
   return (
     <Panel
-      title="Along the sequence"
+      title="Activation ratio along the sequence"
       note="Activation ratio by position in the context; a line a layer, deeper layers darker."
     >
       <ChartFigure

@@ -19,7 +19,7 @@ const measures = {
 type Measure = keyof typeof measures;
 const names = Object.keys(measures) as Measure[];
 
-/** Is a model with only its strongest neurons hardier, and does it know better what it does not know? */
+/** Robustness to token noise, and calibration, of a model with all but its k strongest neurons masked. */
 export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; colour: string }) {
   const [measure, setMeasure] = useState<Measure>('perplexity');
   const { name, interventions, layers } = detail.report;
@@ -64,8 +64,8 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
       title={`Robustness of ${name}`}
       note={
         <>
-          Only the k strongest neurons of each layer fire; a share of the input’s tokens is replaced by random
-          ones. <Term of="ece" />.
+          All but the k strongest neurons of each layer are masked; a share of the input’s tokens is replaced
+          by random ones. <Term of="ece" />.
         </>
       }
       actions={

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
-import { restingMethod } from './maskingMethod.ts';
+import { maskingMethod } from './maskingMethod.ts';
 import { tradeoffCsv } from './tradeoffCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
@@ -15,18 +15,18 @@ import { Term } from '../ui/Term.tsx';
 type Interventions = NonNullable<SparsityDetail['report']['interventions']>;
 type Measured = SparsityDetail['report'] & { interventions: Interventions };
 
-/** What a method gains: neurons that rest, or what of the arithmetic need not be done for it. */
+/** What the horizontal axis may show: the share of masked neurons, or of the multiply-adds that masking saves. */
 const gains = {
-  sparsity: { name: 'Neurons resting', label: 'share of neurons resting' },
+  sparsity: { name: 'Neurons masked', label: 'share of neurons masked' },
   savedOfMlp: { name: 'MLP saved', label: 'share of the MLPs’ multiply-adds saved' },
   savedOfAll: { name: 'Model saved', label: 'share of the whole model’s multiply-adds saved' },
 } as const;
 type Gain = keyof typeof gains;
 
-/** Beyond twice the perplexity a model is of no use, and the curves leave the plot. */
+/** The plot ends at twice the perplexity of the whole model: beyond it a model is of no use. */
 const worst = 2;
 
-/** True perplexity against the share of resting neurons: all methods of one model, or one method of all models. */
+/** True perplexity against the share of masked neurons: every method on one model, or CETT on all models. */
 export function TradeoffPanel({
   reports,
   colours,
@@ -60,7 +60,7 @@ export function TradeoffPanel({
       note={
         <>
           Each point is a whole forward pass over {count(shown.interventions.tokens)} tokens with neurons
-          resting by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
+          masked by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
           <Term of="savedMultiplyAdds">what they save</Term>.
         </>
       }
@@ -127,7 +127,7 @@ function ofMethods({ interventions: { tradeoff, perplexity } }: Measured, gain: 
   return [...curves.values()].flatMap((points) => {
     const { method, rank } = points[0]!;
     const place = rank === undefined ? undefined : { value: rank, place: ranks.indexOf(rank) };
-    const style = restingMethod(method, place);
+    const style = maskingMethod(method, place);
     return drawn(style, [...(none ? [none] : []), ...points], perplexity, gain);
   });
 }

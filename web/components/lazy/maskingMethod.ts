@@ -1,4 +1,4 @@
-/** How a method of letting neurons rest is written and drawn: hues in pairs, told apart by dashes. */
+/** The name and line style of each masking method: related methods share a hue and differ in their dashes. */
 const methods: Record<string, { name: string; colour: string; dash?: string }> = {
   cett: { name: 'CETT', colour: 'var(--relu)' },
   magnitude: { name: 'Magnitude', colour: 'var(--relu)', dash: '2 3' },
@@ -14,8 +14,8 @@ const methods: Record<string, { name: string; colour: string; dash?: string }> =
 
 const dashes = [undefined, '6 3', '2 3', '8 3 2 3'];
 
-/** `rank`: of a method that is measured at several, with its place among them. */
-export function restingMethod(
+/** `rank` is given for a method measured at several ranks (R-Sparse): its value, and its place among the ranks shown. */
+export function maskingMethod(
   method: string,
   rank?: { value: number; place: number },
 ): { name: string; colour: string; dash?: string | undefined } {

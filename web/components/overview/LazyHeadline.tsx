@@ -11,7 +11,7 @@ import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** The second question of the product: how many neurons a token wakes, model by model and layer by layer. */
+/** The second question of the product: how many neurons are active on a token, by model and by layer. */
 export function LazyHeadline() {
   const trpc = useTRPC();
   const reports = useQuery(trpc.sparsity.list.queryOptions());
@@ -89,7 +89,7 @@ export function LazyHeadline() {
               </ul>
               <p className={`${styles.foot} xs muted`}>
                 Over {count(list[0]?.tokens)} tokens.{' '}
-                <Link href={paths.lazy()}>What it costs to let the others rest</Link>
+                <Link href={paths.lazy()}>What masking the others costs</Link>
               </p>
             </>
           );

@@ -10,12 +10,12 @@ export const glossary = {
   fvu: {
     term: 'FVU',
     meaning:
-      'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is what the mean would do.',
+      'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is as good as their mean.',
   },
   ceRecovered: {
     term: 'CE recovered',
     meaning:
-      'How much of the language model’s cross-entropy survives when the reconstruction takes the activations’ place: 100 % is untouched, 0 % is as bad as zeros.',
+      'Of the loss in cross-entropy that zero-ablating the activations causes, the share recovered when the reconstruction replaces them: 100 % is the unchanged model, 0 % is zero ablation.',
   },
   dead: { term: 'Dead', meaning: 'Share of latents that fire on no held-out token.' },
   density: { term: 'Density', meaning: 'Share of held-out tokens on which the latent fires.' },
@@ -33,11 +33,12 @@ export const glossary = {
   mmcs: {
     term: 'MMCS',
     meaning:
-      'Mean over latents of the best decoder cosine in the other dictionary, whether or not the best ones collide.',
+      'Mean max cosine similarity: the mean over latents of the largest decoder cosine with any latent of the other dictionary; several may share the same one.',
   },
   pwMcc: {
     term: 'PW-MCC',
-    meaning: 'Mean decoder cosine over the optimal one-to-one matching.',
+    meaning:
+      'Pairwise dictionary mean correlation coefficient: mean decoder cosine over the optimal one-to-one matching.',
     source: 'arXiv 2505.20254',
   },
   correlation: {
@@ -48,7 +49,7 @@ export const glossary = {
   orphan: { term: 'Orphan', meaning: 'A live latent that is shared with no other seed.' },
   gap: {
     term: 'Gap',
-    meaning: 'How far, relatively, the matching could be from the optimum; 0 is proven optimal.',
+    meaning: 'Upper bound on how far the matching is from the optimum, relative to it; 0 is proven optimal.',
   },
   activationRatio: {
     term: 'Activation ratio',
@@ -58,28 +59,29 @@ export const glossary = {
   cett: {
     term: 'CETT',
     meaning:
-      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions rest. As one figure: when the strongest 2 % stay active.',
+      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions are masked. Quoted as one number where the strongest 2 % stay active.',
     source: 'Zhang et al., ReLU² Wins, arXiv 2402.03804',
   },
   ratioAtCett: {
     term: 'Active at CETT 0.2',
-    meaning: 'Share of neurons that must stay active for the MLP’s output to be at most 20 % off.',
+    meaning:
+      'Share of neurons that must stay active for the relative error of the MLP’s output to be at most 20 %.',
     source: 'Sparsing Law, arXiv 2411.02335',
   },
   deadRate: { term: 'Dead neurons', meaning: 'Share of neurons that fire on no token of the text.' },
   dynamicDeadRate: {
     term: 'Dynamic dead',
-    meaning: 'Share of neurons silent in a whole batch, on average over batches.',
+    meaning: 'Share of neurons that fire on no token of a batch, on average over batches.',
   },
   reconstructionBias: {
     term: 'γ',
     meaning:
-      'The factor by which reconstructions are off in size: below 1 they are shrunk, as the L1 penalty does.',
+      'Reconstruction bias: the factor by which reconstructions differ in size from the activations; below 1 they are shrunk, as by the L1 penalty.',
   },
   kl: {
     term: 'KL',
     meaning:
-      'Divergence of the model’s predictions with the reconstruction in place from its own, in nats a token.',
+      'Kullback–Leibler divergence from the model’s predictions to those it makes with the reconstruction in place, in nats per token.',
   },
   encoderDecoderCosine: {
     term: 'Enc·dec',
@@ -99,12 +101,12 @@ export const glossary = {
   tradeoff: {
     term: 'Methods',
     meaning:
-      'CETT: contributions below a layer’s threshold rest. Magnitude and TEAL: |a| below one threshold for all layers, or a share in each. Top-k: all but the k largest. Spark: pre-activations below mean + std · Φ⁻¹(1 − k/n). FATReLU: activations below T. R-Sparse: TEAL, with what rests sent through a few directions. Circa: sign faults near 0. Random: the control.',
+      'Which neurons are masked. CETT: those with contributions below a layer’s threshold. Magnitude and TEAL: |a| below one threshold for all layers, or a share in each. Top-k: all but the k largest. Spark: pre-activations below mean + std · Φ⁻¹(1 − k/n). FATReLU: activations below T. R-Sparse: TEAL, with the masked activations sent through a low-rank approximation of W_down. Circa: sign faults near 0. Random: the control.',
   },
   savedMultiplyAdds: {
     term: 'Multiply-adds saved',
     meaning:
-      'Rows of W_down that need not be read for neurons that rest. It takes W_in, or the gate, to know who rests, so these are done in full, except where a draw decides. Where the MLP is gated, W_up is spared as well for gates that are closed, or closed by the rule (Spark, FATReLU, Circa). R-Sparse pays its rank out of it. Arithmetic, not seconds.',
+      'Rows of W_down need not be read for masked neurons. Which neurons are masked is known only after W_in, or W_gate, so these are computed in full, except by the random control. In a gated MLP, W_up is saved as well for gates that are closed, or closed by the rule (Spark, FATReLU, Circa). R-Sparse spends rank · (neurons + d) of it again. Arithmetic, not seconds.',
   },
   ece: {
     term: 'Expected calibration error',
@@ -115,7 +117,7 @@ export const glossary = {
   alignment: {
     term: 'Kernel alignment (CKA)',
     meaning:
-      'How far tokens with the same label lie together and apart from others: 0 not at all, 1 entirely.',
+      'How far similarity of representations agrees with having the same label: 0 not at all, 1 entirely.',
     source: 'Kornblith et al., arXiv 1905.00414',
   },
   signal: {
@@ -132,7 +134,7 @@ export const glossary = {
   spaceFolding: {
     term: 'Space folding',
     meaning:
-      'Along a straight path between two inputs, how much of the way the activation pattern walks comes back towards its start: 0 for a linear network.',
+      'Along a straight path between two inputs, the share of the changes of the activation pattern that lead back towards its start: 0 for a linear network.',
     source: 'The Space Between: On Folding, Symmetries and Sampling',
   },
   loading: {
@@ -142,7 +144,7 @@ export const glossary = {
   law: {
     term: 'Law of emergence',
     meaning:
-      'Where zeros are exact, the active share falls as exp(−c·D^α + b) + A₀; for smooth functions it rises as A₀ − c/D^α.',
+      'The activation ratio against the training tokens D: where zeros are exact it falls as exp(−c·D^α + b) + A₀; for smooth activation functions it rises as A₀ − c/D^α.',
     source: 'Luo et al., Sparsing Law, arXiv 2411.02335',
   },
   frequency: { term: 'Frequency', meaning: 'Share of tokens on which the neuron is not exactly zero.' },

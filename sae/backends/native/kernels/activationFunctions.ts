@@ -1,7 +1,7 @@
-import { fusedActivations } from '../../../ops/activation.ts';
+import { fusedActivationFunctionNames } from '../../../ops/fusedActivationFunction.ts';
 import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
-/** Activation functions of MLPs; their numbers, their order in `fusedActivations`, are those of source/activations.cc. */
+/** Activation functions of MLPs; their numbers, their order in `fusedActivationFunctionNames`, are those of source/activationFunctions.cc. */
 export function activationKernels({ backend, library }: KernelContext): NativeKernels {
   const forward = library.bind<[number, unknown, unknown, number]>(
     'void lazyscope_activation(int32_t function, void* x, void* y, int64_t count)',
@@ -9,7 +9,7 @@ export function activationKernels({ backend, library }: KernelContext): NativeKe
   const backward = library.bind<[number, unknown, unknown, unknown, number]>(
     'void lazyscope_activation_grad(int32_t function, void* x, void* dy, void* dx, int64_t count)',
   );
-  const numberOf = (name: unknown) => fusedActivations.findIndex((known) => known === name);
+  const numberOf = (name: unknown) => fusedActivationFunctionNames.findIndex((known) => known === name);
   return {
     Activation: ({ x }, { name }) => {
       const out = backend.output(x.shape, 'float32');

@@ -1,5 +1,5 @@
 // Activation functions of MLPs and their slopes, one pass over memory each. The numbers of the functions are
-// those of ../kernels/activations.ts; the formulas are in sae/ops/activation.ts.
+// those of ../kernels/activationFunctions.ts; the formulas are in sae/ops/fusedActivationFunction.ts.
 #include "functions.h"
 #include "pool.h"
 

@@ -2,20 +2,20 @@ import { tf, type Tensor } from '../tensor/tf.ts';
 import { hasKernel, registerFusedGradient, runKernel } from './fusedKernel.ts';
 
 /** Activation functions that a backend may have a kernel for, in the order of the kernels' numbers. */
-export const fusedActivations = ['relu', 'gelu', 'gelu_new', 'silu'] as const;
-export type FusedActivation = (typeof fusedActivations)[number];
+export const fusedActivationFunctionNames = ['relu', 'gelu', 'gelu_new', 'silu'] as const;
+export type FusedActivationFunctionName = (typeof fusedActivationFunctionNames)[number];
 
 /** act(x), x float32 of any shape: one pass over memory forward and one backward where there is a kernel. */
-export function activation(name: FusedActivation, x: Tensor): Tensor {
+export function fusedActivationFunction(name: FusedActivationFunctionName, x: Tensor): Tensor {
   if (hasKernel('Activation')) return runKernel('Activation', { x }, { name });
-  return referenceActivation(name, x);
+  return referenceActivationFunction(name, x);
 }
 
-export function referenceActivation(name: FusedActivation, x: Tensor): Tensor {
+export function referenceActivationFunction(name: FusedActivationFunctionName, x: Tensor): Tensor {
   return tf.tidy(() => references[name](x));
 }
 
-const references: Record<FusedActivation, (x: Tensor) => Tensor> = {
+const references: Record<FusedActivationFunctionName, (x: Tensor) => Tensor> = {
   relu: (x) => tf.relu(x),
   /** x · Φ(x), Φ the normal distribution function (Hendrycks & Gimpel, 1606.08415). */
   gelu: (x) => x.mul(x.mul(Math.SQRT1_2).erf().mul(0.5).add(0.5)),

@@ -1,0 +1,74 @@
+/**
+ * What the product has to know of an architecture besides its mathematics, as plain data. From these descriptions come
+ * the schema of training configurations, the flags of `lazyscope train` and its form, sweeps, checkpoints, the form in
+ * which dictionaries are stored and exchanged, and names and marks in charts.
+ *
+ * A new architecture is a file here and a line in `architectures.ts`, and its mathematics: a file of sae/autoencoders
+ * and a line in `implementations.ts` there. The compiler says what is missing.
+ */
+import type { ValuesOf } from '../fields.ts';
+import type { Settings, TrainingSettings } from '../trainingFields.ts';
+
+/**
+ * Which latents of a trained dictionary fire, given the pre-activations z = W_enc·(x − b_dec or x) + b_enc. In all cases
+ * a latent that fires has the value z and all others have 0.
+ */
+export type InferenceRule =
+  | { readonly fires: 'positive' }
+  /** The k largest of ReLU(z); `k` is the name of the setting that holds k. */
+  | { readonly fires: 'largest'; readonly k: string }
+  /** z > θ, with one θ for each latent. */
+  | { readonly fires: 'above threshold' };
+
+/** A list that a sweep file may have: one run for each of its values. */
+export interface SweepList {
+  /** Its name in the file. */
+  readonly list: string;
+  /** The setting that the values go to. */
+  readonly setting: string;
+  /** What stands before the value in the run's name. */
+  readonly letter: string;
+}
+
+export interface ArchitectureDescription<Own extends Settings = Settings> {
+  /** As papers write it. */
+  readonly label: string;
+  /** The mark in charts, which tells architectures apart without colour. */
+  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond';
+  /** A colour of the explorer's palette: a custom property of web/styles/tokens.css. */
+  readonly colour: string;
+  /** Settings besides those of `trainingFields`. */
+  readonly settings: Own;
+  /** Settings that work without tuning for a dictionary of `width` latents; only what differs from the common defaults. */
+  defaults(width: number): ValuesOf<Own> & Pick<TrainingSettings, 'learningRate'> & Partial<TrainingSettings>;
+  /** A small valid choice of every own setting, for tests and benchmarks that vary one thing. */
+  readonly example: ValuesOf<Own>;
+  /** What a configuration must fulfil beyond the ranges of its settings: says what is wrong, or null. */
+  refuses?(config: ValuesOf<Own> & TrainingSettings): string | null;
+  /** How the learning rate rises: linearly, or as half a cosine. */
+  readonly warmup: 'linear' | 'cosine';
+  /**
+   * The settings that hold λ of the sparsity penalty and the share of the steps over which it rises linearly from 0; null
+   * for architectures without such a penalty.
+   */
+  readonly sparsityPenalty: { readonly coefficient: string; readonly warmupFraction: string } | null;
+  /** The first of these lists that a sweep file has makes the runs of this architecture. */
+  readonly sweeps: readonly SweepList[];
+  /** Whether the encoder reads x − b_dec, rather than x. */
+  readonly subtractsDecoderBias: boolean;
+  readonly inference: InferenceRule;
+  /** Whether log θ [latents] is trained along with the matrices and biases. */
+  readonly trainsThresholds: boolean;
+  /**
+   * Numbers that training keeps for each seed besides parameters and optimiser, and their values before the first step,
+   * for example BatchTopK's running threshold. Checkpoints hold them.
+   */
+  readonly trainingState: Readonly<Record<string, number>>;
+}
+
+/** Checks a description where it is written, and keeps the types of its settings. */
+export function describeArchitecture<const Own extends Settings>(
+  description: ArchitectureDescription<Own>,
+): ArchitectureDescription<Own> {
+  return description;
+}

@@ -1,0 +1,40 @@
+/** Every architecture that can be trained, by the name that files and flags use, in the order in which they are listed. */
+import type { ValuesOf } from '../fields.ts';
+import type { TrainingSettings } from '../trainingFields.ts';
+import type { ArchitectureDescription } from './architecture.ts';
+import { jumprelu } from './jumprelu.ts';
+import { relu } from './relu.ts';
+import { topk } from './topk.ts';
+
+export const architectures = { relu, topk, jumprelu } as const;
+
+export type ArchitectureName = keyof typeof architectures;
+export const architectureNames = Object.keys(architectures) as readonly ArchitectureName[];
+
+type Flattened<T> = { [Key in keyof T]: T[Key] };
+
+/** A complete training configuration of one architecture. */
+export type ConfigOf<Name extends ArchitectureName> = {
+  [N in Name]: Flattened<
+    { architecture: N } & TrainingSettings & ValuesOf<(typeof architectures)[N]['settings']>
+  >;
+}[Name];
+/** A complete training configuration. */
+export type TrainingConfig = ConfigOf<ArchitectureName>;
+
+/** The description without the types of its settings, for code that treats all architectures alike. */
+export function describedArchitecture(name: ArchitectureName): ArchitectureDescription {
+  return architectures[name] as unknown as ArchitectureDescription;
+}
+
+/** The number that a setting holds; null where the architecture has no such setting, or it holds none. */
+export function settingOf(config: TrainingConfig, setting: string): number | null {
+  const value: unknown = Object.entries(config).find(([name]) => name === setting)?.[1];
+  return typeof value === 'number' ? value : null;
+}
+
+/** k of a dictionary that keeps the k largest; null for the others. */
+export function latentsKept(config: TrainingConfig): number | null {
+  const { inference } = describedArchitecture(config.architecture);
+  return inference.fires === 'largest' ? settingOf(config, inference.k) : null;
+}
