@@ -24,9 +24,11 @@ export function ensureInstalled() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
 
   process.stderr.write('Installing dependencies (once) …\n');
-  // Not `npm ci`: it refuses a lock file made where a registry lacks an optional package of another platform.
+  // A fresh clone gets what the lock file says, to the byte. An installation that is only out of date is updated in
+  // place, because `npm ci` deletes it first, and a machine without network would be left with nothing.
+  const command = existsSync(join(root, 'node_modules')) ? ['install', '--no-save'] : ['ci'];
   // npm's own output goes to standard error: standard output belongs to the command that follows.
-  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const npm = spawnSync('npm', [...command, '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
@@ -35,8 +37,7 @@ export function ensureInstalled() {
       Object.entries(process.env).filter(([name]) => !/^npm_config_(loglevel|json)$/i.test(name)),
     ),
   });
-  if (npm.status !== 0)
-    fail('The dependencies could not be installed: npm install failed, see its message above.');
+  if (npm.status !== 0) fail('The dependencies could not be installed: npm failed, see its message above.');
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }

@@ -2,6 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { matchTable } from '../sae/spec/tables/matches.ts';
+import { writeParquet } from '../sae/store/parquet.ts';
+import { queryRows } from '../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../sae/store/tableSql.ts';
 import { startTestServer } from './testServer.ts';
 import type { TestServer } from './testServer.ts';
 
@@ -418,14 +422,58 @@ describe('errors', () => {
   test('a fault of the server is opaque to the client and whole in the log', async () => {
     const path = on.store.features('fixture-relu', 2);
     const before = await readFile(path);
-    // A whole Parquet file with other columns: nobody foresees that.
-    await writeFile(path, await readFile(on.store.comparisonCurve('fixture-relu-0-1')));
+    // A whole Parquet file in which a number is a word: nobody foresees that.
+    const odd = { latent: { type: 'VARCHAR', doc: 'a word' } } as const;
+    await writeParquet(path, odd, { latent: ['twelve'] });
     const answer = await failure(on.client.features.list.query({ run: 'fixture-relu', seed: 2 }));
     await writeFile(path, before);
     expect(answer?.code).toBe('INTERNAL_SERVER_ERROR');
-    expect(answer?.message).not.toContain('latent');
-    expect(on.log.at(-1)).toMatch(/features\.list failed: .*latent/s);
+    expect(answer?.message).not.toContain('twelve');
+    expect(on.log.at(-1)).toMatch(/features\.list failed: .*twelve/s);
   });
+
+  test('a table with the columns of another is named as such', async () => {
+    const path = on.store.features('fixture-relu', 2);
+    const before = await readFile(path);
+    await writeFile(path, await readFile(on.store.comparisonCurve('fixture-relu-0-1')));
+    const answer = await failure(on.client.features.list.query({ run: 'fixture-relu', seed: 2 }));
+    await writeFile(path, before);
+    expect(answer?.code).toBe('UNPROCESSABLE_CONTENT');
+    expect(answer?.message).toMatch(/features\.parquet.*'latent'/);
+  });
+});
+
+test('a store of another version opens: a column that its tables lack is null, one that they have beyond ours is ignored', async () => {
+  const path = on.store.comparisonMatches('fixture-relu-0-1');
+  const before = await readFile(path);
+  const stored = await queryRows(
+    matchTable,
+    `SELECT ${columnList(matchTable)} FROM ${storedTable(matchTable)}`,
+    { path },
+  );
+  const { firingJaccard: _, ...others } = matchTable;
+  const columns = { ...others, mood: { type: 'VARCHAR', doc: 'of a later version' } } as const;
+  const cellsOf = (name: keyof typeof others) =>
+    stored.map((row) => row[name] ?? Number.NaN) as number[] | boolean[];
+  const mood = stored.map(() => 'good');
+  await writeParquet(path, columns, {
+    latent: cellsOf('latent'),
+    decoderMatch: cellsOf('decoderMatch'),
+    decoderCosine: cellsOf('decoderCosine'),
+    encoderMatch: cellsOf('encoderMatch'),
+    encoderCosine: cellsOf('encoderCosine'),
+    shared: cellsOf('shared'),
+    nearest: cellsOf('nearest'),
+    nearestCosine: cellsOf('nearestCosine'),
+    activationCorrelation: cellsOf('activationCorrelation'),
+    mood,
+  });
+  const query = { name: 'fixture-relu-0-1', sort: 'firingJaccard', order: 'desc' } as const;
+  const { rows, total } = await on.client.comparisons.matches.query(query);
+  await writeFile(path, before);
+  const whole = await on.client.comparisons.matches.query({ ...query, sort: 'latent', order: 'asc' });
+  expect(total).toBe(whole.total);
+  expect(rows).toEqual(whole.rows.map((row) => ({ ...row, firingJaccard: null })));
 });
 
 describe('Arrow streams', () => {

@@ -1,12 +1,13 @@
 /**
- * What an architecture must say about itself. Each one's file holds its mathematics twice: `loss`, in plain TF.js
- * for autodiff (the definition, METHODS.md §1), and `forward`, on the fused kernels, which the trainer runs. Tests
- * hold them together.
+ * The mathematics of an architecture; what the rest of the product has to know of it is in sae/spec/architectures. Each
+ * one's file holds it twice: a loss in plain TF.js ops for autodiff (the definition, METHODS.md §1), and `forward`, on the
+ * fused kernels, which the trainer runs. Tests hold the two together.
  */
+import type { Random } from '../numerics/random.ts';
 import type { Computed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
-import type { Random } from '../numerics/random.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
+import type { ArchitectureName, architectures, ConfigOf } from '../spec/architectures/architectures.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import type { Measured } from './measure.ts';
 
@@ -17,12 +18,14 @@ export interface NormStatistics {
 }
 
 export interface StepSettings {
-  /** λ now, its warm-up applied. */
+  /** λ of this step, its warm-up applied; 0 for architectures without a sparsity penalty. */
   readonly sparsityCoefficient: number;
   /** Latents that count as dead, ascending. */
   readonly dead: Int32Array;
   /** About how many entries the encoder will list, see `ThresholdSelection`. */
   readonly expected?: number | undefined;
+  /** As the last step left it. */
+  readonly state: TrainingState;
 }
 
 export interface ForwardPass {
@@ -31,28 +34,38 @@ export interface ForwardPass {
   /** Σ_b ‖x − x̂‖² */
   readonly squaredError: Computed;
   /**
-   * What the step has to say. Ask before the update, which changes the parameters, and wait for the answer after it:
-   * a device goes on computing meanwhile. `withLoss` asks for the loss too, which the update doesn't need.
+   * The figures of this step. Call it before the update, which changes the parameters, and await its result after the
+   * update: a device goes on computing meanwhile. `withLoss` computes the loss too, which the update doesn't need.
    */
   measure(withLoss: boolean): Promise<Measured>;
   /** May be called before what was measured has arrived. */
   dispose(): void;
 }
 
-export interface Architecture<Config extends TrainingConfig> {
-  readonly architecture: Config['architecture'];
-  /** Whether the encoder sees x − b_dec. */
-  readonly subtractsDecoderBias: boolean;
+export interface Architecture<Name extends ArchitectureName> {
+  /** Whether decoder rows are brought to unit norm after each step, and the gradient parallel to them is removed before. */
   readonly unitNormDecoder: boolean;
   /** s: activations are multiplied by it before training. */
   inputScale(d: number, norms: NormStatistics): number;
-  /** `sample` [rows, d] is scaled data, `median` its geometric median; neither depends on the seed. */
-  initialise(config: Config, sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
+  /** `sample` [rows, d] is scaled data, `median` [d] its geometric median; neither depends on the seed. */
+  initialise(
+    config: ConfigOf<Name>,
+    sample: Float32Array,
+    median: Float32Array,
+    random: Random,
+  ): DictionaryArrays;
   forward(
     kernels: FusedKernels,
     parameters: DictionaryVariables,
     batch: Batch,
-    config: Config,
+    config: ConfigOf<Name>,
     settings: StepSettings,
   ): ForwardPass;
+  /**
+   * θ [latents] of the trained dictionary, in units of the scaled activations. Architectures whose latents fire above a
+   * threshold must have it; for the others there is none.
+   */
+  readonly thresholds: (typeof architectures)[Name]['inference'] extends { fires: 'above threshold' }
+    ? (parameters: DictionaryArrays, state: TrainingState) => Float32Array
+    : null;
 }

@@ -3,7 +3,7 @@ import { LazyscopeError } from '../errors.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { ArchitectureName } from '../spec/architectures/architectures.ts';
+import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
 
@@ -23,7 +23,7 @@ export interface Autoencoder {
   readonly bEnc: Float32Array; // [latents]
   readonly wDec: Float32Array; // [latents, d]
   readonly bDec: Float32Array; // [d]
-  /** θ [latents]; JumpReLU only. */
+  /** θ [latents]; absent for architectures whose latents do not fire above a threshold. */
   readonly threshold?: Float32Array;
   /** x [rows, d] */
   encode(x: Tensor2D): SparseCode;
@@ -42,12 +42,13 @@ export async function loadAutoencoder(store: StoreLayout, run: string, seed: num
 export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const { latents, d, metadata } = stored;
   const { architecture, k } = metadata;
+  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const wEnc = tf.tensor2d(stored.wEnc, [latents, d]);
   const wDec = tf.tensor2d(stored.wDec, [latents, d]);
   const bEnc = tf.tensor1d(stored.bEnc);
   const bDec = tf.tensor1d(stored.bDec);
   const threshold = stored.threshold && tf.tensor1d(stored.threshold);
-  const encoder = { wEnc, bEnc, centre: architecture === 'jumprelu' ? null : bDec };
+  const encoder = { wEnc, bEnc, centre: subtractsDecoderBias ? bDec : null };
 
   function firing(x: Tensor2D) {
     if (x.shape[1] !== d)
@@ -57,9 +58,9 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
       );
     const kernels = fusedKernels();
     const found =
-      k === null
-        ? kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 })
-        : kernels.topKEncode(x, encoder, k);
+      inference.fires === 'largest'
+        ? kernels.topKEncode(x, encoder, k ?? latents)
+        : kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
     return firingEntries(found, threshold);
   }
   const decodeEntries = (entries: ReturnType<typeof firing>) =>

@@ -1,15 +1,17 @@
 /**
- * seed-<n>/sae.safetensors: a trained dictionary that acts on *raw* activations. Training saw s·x; ReLU, TopK and
- * JumpReLU are all positively homogeneous, so dividing b_enc, b_dec and θ by s gives the dictionary whose
+ * seed-<n>/sae.safetensors: a trained dictionary that acts on *raw* activations. Training saw s·x; all
+ * architectures are positively homogeneous, so dividing b_enc, b_dec and θ by s gives the dictionary whose
  * activations and reconstructions are 1/s of the trained ones on s·x, while decoder rows keep their norm. (*Choice*:
  * folding s into W_enc and W_dec instead would give the same reconstructions and rows of norm 1/s.)
  */
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
-import { architectureNames } from '../spec/architectures/architectures.ts';
-import type { ArchitectureName } from '../spec/architectures/architectures.ts';
-import type { DictionaryArrays } from './dictionary.ts';
+import {
+  architectureNames,
+  type ArchitectureName,
+  describedArchitecture,
+} from '../spec/architectures/architectures.ts';
 
 export interface DictionaryMetadata {
   architecture: ArchitectureName;
@@ -20,34 +22,38 @@ export interface DictionaryMetadata {
   seed: number;
   /** s, already folded into the tensors. */
   scale: number;
-  /** TopK only. */
+  /** How many latents fire a token; null where the architecture does not fix it. */
   k: number | null;
 }
 
-export interface StoredDictionary {
-  metadata: DictionaryMetadata;
-  latents: number;
-  d: number;
+/** A dictionary in units of the activations it was trained on. */
+export interface TrainedDictionary {
   wEnc: Float32Array; // [latents, d]
   bEnc: Float32Array; // [latents]
   wDec: Float32Array; // [latents, d]
   bDec: Float32Array; // [d]
-  /** θ, JumpReLU only. */
+  /** θ [latents]; null for architectures whose latents do not fire above a threshold. */
   threshold: Float32Array | null;
+}
+
+/** A dictionary that acts on raw activations. */
+export interface StoredDictionary extends TrainedDictionary {
+  metadata: DictionaryMetadata;
+  latents: number;
+  d: number;
 }
 
 /** Folds the scale in and writes atomically. */
 export async function writeDictionary(
   path: string,
-  trained: DictionaryArrays,
+  trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
   const { scale, k } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.bDec.length;
   const unscaled = (values: Float32Array) => values.map((value) => value / scale);
-  const { logThreshold } = trained;
-  const threshold = logThreshold && unscaled(logThreshold.map(Math.exp));
+  const threshold = trained.threshold && unscaled(trained.threshold);
   await writeSafetensors(
     path,
     {
@@ -99,8 +105,8 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     if (found.join() !== shape.join()) throw damaged(`${name} is [${found}] where [${shape}] was expected`);
     return file.float32(name);
   };
-  if (rest.architecture === 'topk' && (k === null || k > latents))
-    throw damaged(`k is ${k} with ${latents} latents`);
+  const { fires } = describedArchitecture(rest.architecture).inference;
+  if (fires === 'largest' && (k === null || k > latents)) throw damaged(`k is ${k} with ${latents} latents`);
   return {
     metadata: { ...rest, k },
     latents,
@@ -109,6 +115,6 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     bEnc: read('b_enc', [latents]),
     wDec: read('W_dec', [latents, d]),
     bDec: read('b_dec', [d]),
-    threshold: rest.architecture === 'jumprelu' ? read('threshold', [latents]) : null,
+    threshold: fires === 'above threshold' ? read('threshold', [latents]) : null,
   };
 }

@@ -108,7 +108,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
       const l1 = f.flat().reduce((sum, value, at) => sum + value * norm(q, at % latents), 0);
       return (squares(errors(q, f, true, xRows)) + lambda * l1) / rows;
     };
-    const settings = { sparsityCoefficient: lambda, dead: none };
+    const settings = { sparsityCoefficient: lambda, dead: none, state: {} };
     const pass = relu.forward(kernels(), variables(p), batch(), exampleConfig('relu'), settings);
     expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     expectGradient(loss, p, kernels().gradients(pass.request));
@@ -142,7 +142,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
       return main + (alpha * weight * squares(errors(q, among, false, constant))) / variance(constant);
     };
     const config = { ...exampleConfig('topk'), k, auxCoefficient: alpha };
-    const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead) };
+    const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead), state: {} };
     const pass = topK.forward(kernels(), variables(p), batch(), config, settings);
     expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     expectGradient(loss, p, kernels().gradients(pass.request));
@@ -161,7 +161,7 @@ describe.each(['native', 'reference'] as const)('%s kernels', (which) => {
     const penalty = (l0: number) => (targetL0 === null ? l0 : (l0 / targetL0 - 1) ** 2);
     const loss = (q: Doubles) => squares(errors(q, on(q), true, xRows)) / rows + lambda * penalty(l0Of(q));
     const config = { ...exampleConfig('jumprelu'), bandwidth, targetL0 };
-    const settings = { sparsityCoefficient: lambda, dead: none };
+    const settings = { sparsityCoefficient: lambda, dead: none, state: {} };
     const pass = jumpRelu.forward(kernels(), variables(p), batch(), config, settings);
     expect((await pass.measure(true)).loss).toBeCloseTo(loss(p), 4);
     const gradients = kernels().gradients(pass.request);

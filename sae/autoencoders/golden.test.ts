@@ -72,6 +72,7 @@ describe.skipIf(!present)(
       const settings = (sparsityCoefficient = 0, dead: number[] = []): StepSettings => ({
         sparsityCoefficient,
         dead: Int32Array.from(dead),
+        state: {},
       });
 
       function expectGradients(gradients: DictionaryTensors, expected: GoldenParameters) {

@@ -6,14 +6,11 @@
 import { type Computed, type ComputedVector, disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
-
-export type JumpReluConfig = Extract<TrainingConfig, { architecture: 'jumprelu' }>;
 
 /** K((z − θ)/ε): 1 within half a bandwidth of the threshold. */
 function kernel(z: Tensor, threshold: Tensor, bandwidth: number): Tensor2D {
@@ -111,9 +108,7 @@ function penaltyGradient(
   );
 }
 
-export const jumpRelu: Architecture<JumpReluConfig> = {
-  architecture: 'jumprelu',
-  subtractsDecoderBias: false,
+export const jumpRelu: Architecture<'jumprelu'> = {
   unitNormDecoder: true,
 
   /** Unit mean squared norm. */
@@ -135,6 +130,11 @@ export const jumpRelu: Architecture<JumpReluConfig> = {
       bDec: median.slice(),
       logThreshold: new Float32Array(width).fill(Math.log(initialThreshold)),
     };
+  },
+
+  thresholds({ logThreshold }) {
+    if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
+    return logThreshold.map(Math.exp);
   },
 
   forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient, expected }) {

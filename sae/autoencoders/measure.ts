@@ -1,6 +1,7 @@
 import { type Computed, type ComputedVector, readBack } from '../ops/computed.ts';
 import type { Batch, Firings, FusedKernels } from '../ops/fusedKernels.ts';
 import type { Entries } from '../ops/sparseEntries.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 
 /** What one step of training has to say, on the host. */
 export interface Measured {
@@ -14,6 +15,8 @@ export interface Measured {
   readonly loss: number;
   /** Entries that the encoder listed, or would have if it hadn't kept the matrix; absent where the backend doesn't say. */
   readonly listed: number | undefined;
+  /** What the architecture's training state is after the step; absent where it has none. */
+  readonly state?: TrainingState;
   /**
    * Whether they came in the right form (`Listed`). If not, the other numbers mean nothing, the update has changed
    * nothing, and the step has to be made again, this time with nothing expected.

@@ -6,14 +6,11 @@
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
-
-export type ReluConfig = Extract<TrainingConfig, { architecture: 'relu' }>;
 
 export interface ReluLoss {
   loss: Scalar;
@@ -33,9 +30,8 @@ export function reluLoss(p: DictionaryTensors, x: Tensor2D, sparsityCoefficient:
   return { loss: mse.add(sparsity), mse, sparsity, activations, reconstruction };
 }
 
-export const relu: Architecture<ReluConfig> = {
-  architecture: 'relu',
-  subtractsDecoderBias: true,
+export const relu: Architecture<'relu'> = {
+  thresholds: null,
   unitNormDecoder: false,
 
   /** Rows of norm √d on average. */

@@ -6,13 +6,10 @@
 import { type Computed, derived, disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors, LossTerm } from '../ops/fusedKernels.ts';
 import { disposeEntries, type SparseEntries } from '../ops/sparseEntries.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
-
-export type TopKConfig = Extract<TrainingConfig, { architecture: 'topk' }>;
 
 /** How many dead latents AuxK picks a row, and its weight min(n_dead / ⌊d/2⌋, 1) before α. */
 export function auxiliaryChoice(d: number, dead: number): { k: number; weight: number } {
@@ -82,9 +79,8 @@ function over(numerator: number, variance: Computed): Computed {
   );
 }
 
-export const topK: Architecture<TopKConfig> = {
-  architecture: 'topk',
-  subtractsDecoderBias: true,
+export const topK: Architecture<'topk'> = {
+  thresholds: null,
   unitNormDecoder: true,
 
   /** Rows of norm √d on average. */

@@ -68,7 +68,7 @@ async function makeRun(
   await writeJsonAtomic(store.runManifest(name), run);
   await writeDictionary(
     store.dictionary(name, 0),
-    { ...weights, bDec: new Float32Array(at.d), logThreshold: null },
+    { ...weights, bDec: new Float32Array(at.d), threshold: null },
     { architecture: 'relu', hook: at.hook, model: 'toy', run: name, seed: 0, scale: 1, k: null },
   );
 }

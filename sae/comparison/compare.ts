@@ -20,7 +20,8 @@ import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { checkManifest, writeManifest } from '../store/writeManifest.ts';
-import { curveColumns, matchColumns } from '../store/tables.ts';
+import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
+import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
 import type { Counterparts } from './counterparts.ts';
@@ -142,7 +143,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
 
         // A manifest of an earlier comparison must not vouch for the tables of this one.
         await rm(path, { force: true });
-        await writeParquet(store.comparisonMatches(name), matchColumns, {
+        await writeParquet(store.comparisonMatches(name), matchTable, {
           latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
           decoderMatch: match.decoder.match,
           decoderCosine: match.decoder.cosine,
@@ -154,7 +155,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           activationCorrelation: agreement.correlation(),
           firingJaccard: agreement.jaccard(),
         });
-        await writeParquet(store.comparisonCurve(name), curveColumns, { ...sharedCurve(match) });
+        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
         const finished = manifest();
         await writeManifest(path, comparisonKind, finished);
         return finished;

@@ -11,7 +11,7 @@ import { withLock } from '../store/lock.ts';
 import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { mapColumns } from '../store/tables.ts';
+import { mapTable } from '../spec/tables/dictionaryMap.ts';
 import { unitRows, type Directions } from './directions.ts';
 import { nearestDirections, neighbourGraph } from './neighbourGraph.ts';
 import { planarLayout, principalStart } from './planarLayout.ts';
@@ -57,7 +57,7 @@ export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ po
     const layout = await planarLayout(neighbourGraph(nearest), principalStart(points.all), {
       progress: (done, total) => report({ stage: 'map: layout', done, total, unit: 'epochs' }),
     });
-    await writeParquet(store.comparisonMap(name), mapColumns, {
+    await writeParquet(store.comparisonMap(name), mapTable, {
       side: points.side,
       latent: points.latent,
       x: layout.filter((_, at) => at % 2 === 0),

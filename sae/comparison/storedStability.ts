@@ -11,7 +11,7 @@ import { namePattern } from '../spec/names.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { stabilityColumns } from '../store/tables.ts';
+import { stabilityTable } from '../spec/tables/stability.ts';
 import { dictionaryKey, sharedLink } from './sharedLinks.ts';
 import { latentStability, type SharedLink } from './stability.ts';
 
@@ -94,7 +94,7 @@ export async function storeStability(store: StoreLayout, dictionary: DictionaryR
   if (!own || counted.length === 0) return;
   const links = await Promise.all(counted.map(({ manifest }) => sharedLink(store, manifest)));
   const { compared, sharedWith } = dictionaryStability(dictionary, own.config.width, links);
-  await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityColumns, {
+  await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityTable, {
     latent: sharedWith.map((_, latent) => latent),
     sharedWith,
     compared: sharedWith.map(() => compared),

@@ -160,7 +160,7 @@ async function writeRun(name: string): Promise<void> {
     environment: { lazyscope: '', node: '', platform: '', cpu: '', backend: '', threads: 1 },
   }; // prettier-ignore
   const { wEnc, bEnc, wDec, bDec, metadata } = identity(4);
-  const trained = { wEnc, bEnc, wDec, bDec, logThreshold: null };
+  const trained = { wEnc, bEnc, wDec, bDec, threshold: null };
   await writeDictionary(store.dictionary(name, 0), trained, { ...metadata, run: name });
   await writeFile(store.runManifest(name), JSON.stringify(manifest));
 }

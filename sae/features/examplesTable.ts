@@ -2,7 +2,7 @@
 import type { Capture } from '../activations/openCapture.ts';
 import { silent, type Report } from '../progress.ts';
 import { writeParquet, type TableData } from '../store/parquet.ts';
-import { exampleColumns } from '../store/tables.ts';
+import { exampleTable } from '../spec/tables/examples.ts';
 import { bands, chooseExamples, examplesPerBand, topExamples, type Example } from './chooseExamples.ts';
 import type { FiringsByLatent } from './collectFirings.ts';
 import { ListBuilder } from './listBuilder.ts';
@@ -29,7 +29,7 @@ export async function writeExamples(
       report({ stage: 'index: examples', done: to, total: firings.latents, unit: 'latents' });
     }
   }
-  await writeParquet(path, exampleColumns, pieces(), { rowGroupSize });
+  await writeParquet(path, exampleTable, pieces(), { rowGroupSize });
 }
 
 function examplesOf(
@@ -37,7 +37,7 @@ function examplesOf(
   firings: FiringsByLatent,
   from: number,
   to: number,
-): TableData<typeof exampleColumns> {
+): TableData<typeof exampleTable> {
   const latent: number[] = [];
   const band: string[] = [];
   const rank: number[] = [];

@@ -50,7 +50,7 @@ beforeAll(async () => {
   await capture({ store, name: 'toy', model, text, hooks: [hook], contextLength: 16, heldOutFraction: 0.3 });
   opened = await openCapture(store, 'toy');
   const { wEnc, bEnc, wDec, bDec, metadata } = dictionary;
-  const trained = { wEnc, bEnc, wDec, bDec, logThreshold: null };
+  const trained = { wEnc, bEnc, wDec, bDec, threshold: null };
   await writeDictionary(store.dictionary('known', 0), trained, { ...metadata, hook, run: 'known' });
   const manifest: RunManifest = {
     version: 1, name: 'known', createdAt: '', finishedAt: '', status: 'complete',

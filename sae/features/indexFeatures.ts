@@ -4,7 +4,8 @@ import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
-import { featureColumns, loadingColumns } from '../store/tables.ts';
+import { featureTable } from '../spec/tables/features.ts';
+import { loadingTable } from '../spec/tables/loadings.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
 import { firingStatistics, weightStatistics } from './latentStatistics.ts';
@@ -43,10 +44,10 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
     await writeExamples(store.examples(run, seed), capture, firings, report);
     await writeParquet(
       store.loadings(run, seed),
-      loadingColumns,
+      loadingTable,
       await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report }),
     );
-    await writeParquet(store.features(run, seed), featureColumns, {
+    await writeParquet(store.features(run, seed), featureTable, {
       latent: Int32Array.from({ length: latents }, (_, i) => i),
       density: statistics.firings.map((count) => count / firings.tokens),
       dead: Array.from(statistics.firings, (count) => count === 0),

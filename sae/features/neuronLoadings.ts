@@ -6,7 +6,7 @@ import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { TableData } from '../store/parquet.ts';
-import type { loadingColumns } from '../store/tables.ts';
+import type { loadingTable } from '../spec/tables/loadings.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { Largest } from './largest.ts';
 
@@ -23,14 +23,12 @@ export interface NeuronLoadingOptions {
 }
 
 /** One row a latent and rank; none where no neuron writes into the hook point. */
-export async function neuronLoadings(
-  options: NeuronLoadingOptions,
-): Promise<TableData<typeof loadingColumns>> {
+export async function neuronLoadings(options: NeuronLoadingOptions): Promise<TableData<typeof loadingTable>> {
   const { wDec, latents, hook, model, count, report = silent } = options;
   const d = wDec.length / latents;
   const layers = writingLayers(hook, model.config.layers);
   const columns = { latent: [], rank: [], layer: [], neuron: [], cosine: [] } as Record<
-    keyof typeof loadingColumns,
+    keyof typeof loadingTable,
     number[]
   >;
   const { neurons } = model.config;

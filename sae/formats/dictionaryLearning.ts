@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
+import type { InferenceRule } from '../spec/architectures/architecture.ts';
+import { describedArchitecture } from '../spec/architectures/architectures.ts';
 import {
+  encoderBias,
   fromForeign,
   transpose,
   type DictionaryWeights,
@@ -80,35 +83,20 @@ export async function readDictionaryLearning(path: string): Promise<DictionaryWe
   });
 }
 
+/** The class of theirs whose latents fire by the same rule. */
+const classes = {
+  positive: 'AutoEncoder',
+  largest: 'AutoEncoderTopK',
+  'above threshold': 'JumpReluAutoEncoder',
+} as const satisfies Record<InferenceRule['fires'], string>;
+
 export async function writeDictionaryLearning(folder: string, weights: DictionaryWeights): Promise<void> {
-  const { architecture, latents, d, threshold, k, bDec } = weights;
-  const classes = { relu: 'AutoEncoder', topk: 'AutoEncoderTopK', jumprelu: 'JumpReluAutoEncoder' };
-  const linear = {
-    'encoder.weight': { shape: [latents, d], data: weights.wEnc },
-    'encoder.bias': { shape: [latents], data: weights.bEnc },
-    'decoder.weight': { shape: [d, latents], data: transpose(weights.wDec, latents, d) },
-  };
-  if (architecture === 'relu')
-    await writePytorchFile(join(folder, 'ae.pt'), { bias: { shape: [d], data: bDec }, ...linear });
-  else if (architecture === 'topk')
-    await writePytorchFile(join(folder, 'ae.pt'), {
-      b_dec: { shape: [d], data: bDec },
-      k: { shape: [], data: BigInt64Array.of(BigInt(k ?? 0)) },
-      // Their sign for "not learnt yet: choose by k".
-      threshold: { shape: [], data: Float32Array.of(-1) },
-      ...linear,
-    });
-  else
-    await writePytorchFile(join(folder, 'ae.pt'), {
-      W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
-      b_enc: { shape: [latents], data: weights.bEnc },
-      W_dec: { shape: [latents, d], data: weights.wDec },
-      b_dec: { shape: [d], data: bDec },
-      threshold: { shape: [latents], data: threshold ?? new Float32Array(latents) },
-    });
+  const { architecture, latents, d, k } = weights;
+  const { fires } = describedArchitecture(architecture).inference;
+  await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, fires));
   await writeJsonAtomic(join(folder, 'config.json'), {
     trainer: {
-      dict_class: classes[architecture],
+      dict_class: classes[fires],
       activation_dim: d,
       dict_size: latents,
       lm_name: weights.model,
@@ -116,4 +104,39 @@ export async function writeDictionaryLearning(folder: string, weights: Dictionar
       ...(k !== null && { k }),
     },
   });
+}
+
+/** The state dict of the class; its encoder reads x − b_dec but in JumpReluAutoEncoder. */
+function tensorsOf(
+  weights: DictionaryWeights,
+  fires: InferenceRule['fires'],
+): Parameters<typeof writePytorchFile>[1] {
+  const { architecture, latents, d, threshold, k, bDec } = weights;
+  const { subtractsDecoderBias } = describedArchitecture(architecture);
+  const bEnc = encoderBias(weights, subtractsDecoderBias, fires !== 'above threshold');
+  const linear = {
+    'encoder.weight': { shape: [latents, d], data: weights.wEnc },
+    'encoder.bias': { shape: [latents], data: bEnc },
+    'decoder.weight': { shape: [d, latents], data: transpose(weights.wDec, latents, d) },
+  };
+  switch (fires) {
+    case 'positive':
+      return { bias: { shape: [d], data: bDec }, ...linear };
+    case 'largest':
+      return {
+        b_dec: { shape: [d], data: bDec },
+        k: { shape: [], data: BigInt64Array.of(BigInt(k ?? 0)) },
+        // Their sign for a threshold that is not learnt yet, so that latents are chosen by k.
+        threshold: { shape: [], data: Float32Array.of(-1) },
+        ...linear,
+      };
+    case 'above threshold':
+      return {
+        W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
+        b_enc: { shape: [latents], data: bEnc },
+        W_dec: { shape: [latents, d], data: weights.wDec },
+        b_dec: { shape: [d], data: bDec },
+        threshold: { shape: [latents], data: threshold ?? new Float32Array(latents) },
+      };
+  }
 }

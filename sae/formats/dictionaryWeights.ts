@@ -2,12 +2,12 @@
  * A trained dictionary as it travels between tools: the product's own layout and convention, whatever the other
  * tool's were.
  *
- * Layout: W_enc and W_dec are [latents, d], row i is latent i. Convention: ReLU and TopK read x − b_dec and
- * JumpReLU reads x; a tool that does otherwise differs by W_enc·b_dec in b_enc, which is folded in here, so that
+ * Layout: W_enc and W_dec are [latents, d], row i is latent i. Convention: whether the encoder reads
+ * x − b_dec or x is what the architecture's description says; a tool that does otherwise differs by W_enc·b_dec in b_enc, which is folded in here, so that
  * activations and reconstructions stay the same.
  */
 import { LazyscopeError } from '../errors.ts';
-import type { ArchitectureName } from '../spec/architectures/architectures.ts';
+import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 
 export interface DictionaryWeights {
   architecture: ArchitectureName;
@@ -17,9 +17,9 @@ export interface DictionaryWeights {
   bEnc: Float32Array; // [latents]
   wDec: Float32Array; // [latents, d]
   bDec: Float32Array; // [d]
-  /** θ [latents]; JumpReLU only. */
+  /** θ [latents]; null where latents do not fire above a threshold. */
   threshold: Float32Array | null;
-  /** TopK only. */
+  /** Null where the architecture does not fix how many latents fire. */
   k: number | null;
   /** Where the file says it was trained, when it does. */
   hook: string | null;
@@ -49,14 +49,10 @@ export interface ForeignDictionary {
   model?: string | null;
 }
 
-/** Whether the product's encoder of this architecture reads x − b_dec. */
-export function subtractsDecoderBias(architecture: ArchitectureName): boolean {
-  return architecture !== 'jumprelu';
-}
-
 /** Turns and checks another tool's tensors by their shapes. Throws `corrupt` naming the tensor that does not fit. */
 export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
   const { source, architecture, layout } = foreign;
+  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const refuse = (why: string) => new LazyscopeError('corrupt', `'${source}' is not a dictionary: ${why}.`);
   const latents = foreign.bEnc.data.length;
   const d = foreign.bDec.data.length;
@@ -70,9 +66,9 @@ export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
     return isTurned ? transpose(data, d, latents) : data;
   };
   const wEnc = turn('wEnc');
-  const threshold = architecture === 'jumprelu' ? thresholdOf(foreign, latents, refuse) : null;
+  const threshold = inference.fires === 'above threshold' ? thresholdOf(foreign, latents, refuse) : null;
   const { k = null } = foreign;
-  if (architecture === 'topk' && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
+  if (inference.fires === 'largest' && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
     throw refuse(`k is ${k} with ${latents} latents`);
   const weights: DictionaryWeights = {
     architecture,
@@ -83,13 +79,13 @@ export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
     wDec: turn('wDec'),
     bDec: foreign.bDec.data,
     threshold,
-    k: architecture === 'topk' ? k : null,
+    k: inference.fires === 'largest' ? k : null,
     hook: foreign.hook ?? null,
     model: foreign.model ?? null,
   };
   return {
     ...weights,
-    bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtractsDecoderBias(architecture)),
+    bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtractsDecoderBias),
   };
 }
 

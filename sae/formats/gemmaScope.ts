@@ -3,13 +3,8 @@
  * a pre-encoder bias (Lieberum et al., 2408.05147, and the tutorial that comes with the weights).
  */
 import { LazyscopeError } from '../errors.ts';
-import {
-  encoderBias,
-  fromForeign,
-  subtractsDecoderBias,
-  transpose,
-  type DictionaryWeights,
-} from './dictionaryWeights.ts';
+import { describedArchitecture } from '../spec/architectures/architectures.ts';
+import { encoderBias, fromForeign, transpose, type DictionaryWeights } from './dictionaryWeights.ts';
 import { readNpz, writeNpz } from './npz.ts';
 
 /** `path` is the params.npz. */
@@ -34,18 +29,19 @@ export async function readGemmaScope(path: string): Promise<DictionaryWeights> {
   });
 }
 
-/** ReLU is JumpReLU with θ = 0 and is written as such; TopK has no such form and is refused with `bad_input`. */
+/** ReLU is JumpReLU with θ = 0 and is written as such; what fires by rank is refused with `bad_input`. */
 export async function writeGemmaScope(path: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d } = weights;
-  if (architecture === 'topk')
+  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
+  if (inference.fires === 'largest')
     throw new LazyscopeError(
       'bad_input',
-      'Gemma Scope holds no topk dictionaries: export to saelens or sparsify.',
+      `Gemma Scope holds no ${architecture} dictionaries: export to saelens or sparsify.`,
     );
   await writeNpz(path, {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
     W_dec: { shape: [latents, d], data: weights.wDec },
-    b_enc: { shape: [latents], data: encoderBias(weights, subtractsDecoderBias(architecture), false) },
+    b_enc: { shape: [latents], data: encoderBias(weights, subtractsDecoderBias, false) },
     b_dec: { shape: [d], data: weights.bDec },
     threshold: { shape: [latents], data: weights.threshold ?? new Float32Array(latents) },
   });

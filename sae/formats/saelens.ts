@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
-import { fromForeign, subtractsDecoderBias, transpose, type DictionaryWeights } from './dictionaryWeights.ts';
+import type { InferenceRule } from '../spec/architectures/architecture.ts';
+import { describedArchitecture } from '../spec/architectures/architectures.ts';
+import { fromForeign, transpose, type DictionaryWeights } from './dictionaryWeights.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
@@ -27,7 +29,7 @@ const configSchema = z.looseObject({
   meta: place.nullish(),
 });
 
-const architectures = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
+const ours = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
 
 export async function readSaelens(folder: string): Promise<DictionaryWeights> {
   const path = join(folder, 'cfg.json');
@@ -51,7 +53,7 @@ export async function readSaelens(folder: string): Promise<DictionaryWeights> {
   const at = config.metadata ?? config.meta ?? config;
   return fromForeign({
     source: file.path,
-    architecture: architectures[named],
+    architecture: ours[named],
     wEnc: tensor('W_enc'),
     wDec: tensor('W_dec'),
     bEnc: tensor('b_enc'),
@@ -65,8 +67,16 @@ export async function readSaelens(folder: string): Promise<DictionaryWeights> {
   });
 }
 
+/** SAELens's name for what fires by the same rule. */
+const namesByRule = {
+  positive: 'standard',
+  largest: 'topk',
+  'above threshold': 'jumprelu',
+} as const satisfies Record<InferenceRule['fires'], string>;
+
 export async function writeSaelens(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, threshold, k } = weights;
+  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
     W_dec: { shape: [latents, d], data: weights.wDec },
@@ -75,12 +85,12 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
     ...(threshold && { threshold: { shape: [latents], data: threshold } }),
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
-    architecture: architecture === 'relu' ? 'standard' : architecture,
+    architecture: namesByRule[inference.fires],
     d_in: d,
     d_sae: latents,
     dtype: 'float32',
     device: 'cpu',
-    apply_b_dec_to_input: subtractsDecoderBias(architecture),
+    apply_b_dec_to_input: subtractsDecoderBias,
     normalize_activations: 'none',
     reshape_activations: 'none',
     ...(k !== null && { k }),

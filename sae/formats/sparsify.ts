@@ -6,7 +6,8 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
-import { fromForeign, type DictionaryWeights } from './dictionaryWeights.ts';
+import { describedArchitecture } from '../spec/architectures/architectures.ts';
+import { encoderBias, fromForeign, type DictionaryWeights } from './dictionaryWeights.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
@@ -43,17 +44,18 @@ export async function readSparsify(folder: string): Promise<DictionaryWeights> {
   });
 }
 
-/** TopK only: throws `bad_input` for another architecture, which this format cannot hold. */
+/** Throws `bad_input` for architectures that do not keep the k largest, which this format cannot hold. */
 export async function writeSparsify(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, k } = weights;
-  if (architecture !== 'topk')
+  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
+  if (inference.fires !== 'largest')
     throw new LazyscopeError(
       'bad_input',
       `sparsify holds only topk dictionaries, not ${architecture}: export to saelens.`,
     );
   await writeSafetensors(join(folder, 'sae.safetensors'), {
     'encoder.weight': { shape: [latents, d], data: weights.wEnc },
-    'encoder.bias': { shape: [latents], data: weights.bEnc },
+    'encoder.bias': { shape: [latents], data: encoderBias(weights, subtractsDecoderBias, true) },
     W_dec: { shape: [latents, d], data: weights.wDec },
     b_dec: { shape: [d], data: weights.bDec },
   });

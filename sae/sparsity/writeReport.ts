@@ -4,14 +4,12 @@ import type { StoreLayout } from '../store/layout.ts';
 import { sparsityReportKind, type SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { checkManifest, writeManifest } from '../store/writeManifest.ts';
-import {
-  sparsityCurveColumns,
-  sparsityExampleColumns,
-  sparsityLayerColumns,
-  sparsityNeuronColumns,
-  sparsityTokenColumns,
-  sparsityTradeoffColumns,
-} from '../store/tables.ts';
+import { sparsityCurveTable } from '../spec/tables/sparsityCurves.ts';
+import { sparsityExampleTable } from '../spec/tables/sparsityExamples.ts';
+import { sparsityPositionTable } from '../spec/tables/sparsityPositions.ts';
+import { sparsityNeuronTable } from '../spec/tables/sparsityNeurons.ts';
+import { sparsityTokenTable } from '../spec/tables/sparsityTokens.ts';
+import { sparsityTradeoffTable } from '../spec/tables/sparsityTradeoff.ts';
 import type { CettPoint } from './masking/cett.ts';
 import type { NeuronFiring } from './firing/neuronFiring.ts';
 
@@ -37,20 +35,20 @@ export async function writeReport(
   checkManifest(path, sparsityReportKind, report);
   // A report of an earlier measurement must not vouch for the tables of this one.
   await rm(path, { force: true });
-  await writeParquet(store.sparsityTable(name, 'layers'), sparsityLayerColumns, layers.map(byPosition));
-  await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronColumns, layers.map(byNeuron));
-  await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveColumns, layers.map(byThreshold));
-  await writeParquet(store.sparsityTable(name, 'tokens'), sparsityTokenColumns, layers.map(byToken));
+  await writeParquet(store.sparsityTable(name, 'layers'), sparsityPositionTable, layers.map(byPosition));
+  await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronTable, layers.map(byNeuron));
+  await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveTable, layers.map(byThreshold));
+  await writeParquet(store.sparsityTable(name, 'tokens'), sparsityTokenTable, layers.map(byToken));
   await writeParquet(
     store.sparsityTable(name, 'examples'),
-    sparsityExampleColumns,
+    sparsityExampleTable,
     layers.map((layer) => byExample(layer, contexts)),
     { rowGroupSize: 8192 },
   );
   if (report.interventions)
     await writeParquet(
       store.sparsityTable(name, 'tradeoff'),
-      sparsityTradeoffColumns,
+      sparsityTradeoffTable,
       tradeoffTable(report.interventions.tradeoff),
     );
   else await rm(store.sparsityTable(name, 'tradeoff'), { force: true });

@@ -66,7 +66,7 @@ describe.skipIf(!mounted)('on a full disk (skipped where a small tmpfs cannot be
   test('Parquet is refused with no_space and nothing stays behind', async () => {
     const x = Float64Array.from({ length: 200_000 }, Math.random);
     await expect(
-      writeParquet(join(small, 'data', 'x.parquet'), { x: 'DOUBLE' }, { x }),
+      writeParquet(join(small, 'data', 'x.parquet'), { x: { type: 'DOUBLE', doc: 'noise' } }, { x }),
     ).rejects.toMatchObject(full);
     expect(await readdir(join(small, 'data'))).toEqual([]);
   });

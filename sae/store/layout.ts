@@ -5,6 +5,7 @@
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { namePattern, nameRule } from '../spec/names.ts';
+import type { SparsityTableName } from '../spec/tables/sparsityTables.ts';
 
 export class StoreLayout {
   readonly root: string;
@@ -107,7 +108,7 @@ export class StoreLayout {
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
-  sparsityTable(name: string, table: 'layers' | 'neurons' | 'curves' | 'tokens' | 'examples' | 'tradeoff') {
+  sparsityTable(name: string, table: SparsityTableName) {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 

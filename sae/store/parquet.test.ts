@@ -6,14 +6,14 @@ import { queryParquet, writeParquet } from './parquet.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-parquet-'));
 const table = {
-  latent: 'INTEGER',
-  firings: 'BIGINT',
-  density: 'DOUBLE',
-  share: 'FLOAT',
-  dead: 'BOOLEAN',
-  band: 'VARCHAR',
-  tokens: 'INTEGER[]',
-  activations: 'FLOAT[]',
+  latent: { type: 'INTEGER', doc: '' },
+  firings: { type: 'BIGINT', doc: '' },
+  density: { type: 'DOUBLE', doc: '' },
+  share: { type: 'FLOAT', doc: '' },
+  dead: { type: 'BOOLEAN', doc: '' },
+  band: { type: 'VARCHAR', doc: '' },
+  tokens: { type: 'INTEGER[]', doc: '' },
+  activations: { type: 'FLOAT[]', doc: '' },
 } as const;
 
 function piece(from: number, rows: number) {

@@ -15,8 +15,9 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
-import type { ColumnType, TableDefinition } from './tables.ts';
+import { quoted } from './tableSql.ts';
 
 /** Row r of a list column is values[offsets[r]] … values[offsets[r + 1] − 1]; offsets has one entry more than there are rows. */
 export interface FlatLists {
@@ -30,7 +31,7 @@ export type ColumnData =
   | ArrayLike<string>
   | ArrayLike<ArrayLike<number>>
   | FlatLists;
-export type TableData<Table extends TableDefinition> = { readonly [Column in keyof Table]: ColumnData };
+export type TableData<T extends Table> = { readonly [Column in keyof T]: ColumnData };
 
 const duckdbTypes = {
   INTEGER,
@@ -52,13 +53,13 @@ const noDownloads = { autoinstall_known_extensions: 'false', autoload_known_exte
  * `rowGroupSize` is the unit a reader skips by; smaller makes looking up one row's neighbourhood cheaper.
  * Throws `bad_input` when columns disagree in length and `no_space` when the disk is full.
  */
-export async function writeParquet<Table extends TableDefinition>(
+export async function writeParquet<T extends Table>(
   path: string,
-  columns: Table,
-  data: TableData<Table> | Iterable<TableData<Table>> | AsyncIterable<TableData<Table>>,
+  table: T,
+  data: TableData<T> | Iterable<TableData<T>> | AsyncIterable<TableData<T>>,
   options: { rowGroupSize?: number } = {},
 ): Promise<void> {
-  const names = Object.keys(columns);
+  const names = Object.keys(table);
   await atomically(path, async (beside) => {
     const instance = await DuckDBInstance.create(':memory:', {
       ...noDownloads,
@@ -67,9 +68,9 @@ export async function writeParquet<Table extends TableDefinition>(
     });
     const connection = await instance.connect();
     try {
-      const definition = names.map((name) => `"${name}" ${columns[name]}`).join(', ');
+      const definition = names.map((name) => `${quoted(name)} ${table[name].type}`).join(', ');
       await connection.run(`CREATE TABLE rows (${definition})`);
-      for await (const piece of pieces(data)) await append(connection, columns, piece, path);
+      for await (const piece of pieces(data)) await append(connection, table, piece, path);
       const size = options.rowGroupSize ?? 122_880;
       await connection.run(
         `COPY rows TO '${beside.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${size})`,
@@ -82,9 +83,9 @@ export async function writeParquet<Table extends TableDefinition>(
   });
 }
 
-async function* pieces<Table extends TableDefinition>(
-  data: TableData<Table> | Iterable<TableData<Table>> | AsyncIterable<TableData<Table>>,
-): AsyncGenerator<TableData<Table>> {
+async function* pieces<T extends Table>(
+  data: TableData<T> | Iterable<TableData<T>> | AsyncIterable<TableData<T>>,
+): AsyncGenerator<TableData<T>> {
   if (isSequence(data)) yield* data;
   else yield data;
 }
@@ -99,11 +100,11 @@ function isSequence<Piece>(
 
 async function append(
   connection: DuckDBConnection,
-  columns: TableDefinition,
-  piece: TableData<TableDefinition>,
+  table: Table,
+  piece: TableData<Table>,
   path: string,
 ): Promise<void> {
-  const names = Object.keys(columns);
+  const names = Object.keys(table);
   const lengths = names.map((name) => rowsOf(name, piece[name], path));
   const rows = lengths[0] ?? 0;
   const odd = lengths.findIndex((length) => length !== rows);
@@ -113,13 +114,13 @@ async function append(
       `Column '${names[odd]}' of '${path}' has ${lengths[odd]} rows where '${names[0]}' has ${rows}.`,
     );
   const appender = await connection.createAppender('rows');
-  const types = names.map((name) => duckdbTypes[columns[name]]);
+  const types = names.map((name) => duckdbTypes[table[name].type]);
   for (let from = 0; from < rows; from += vectorSize) {
     const count = Math.min(vectorSize, rows - from);
     const chunk = DuckDBDataChunk.create(types, count);
     names.forEach((name, i) => {
       const vector = duckdb.data_chunk_get_vector(chunk.chunk, i);
-      fillVector(vector, columns[name], piece[name], from, count);
+      fillVector(vector, table[name].type, piece[name], from, count);
     });
     appender.appendDataChunk(chunk);
   }

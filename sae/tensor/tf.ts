@@ -1,20 +1,23 @@
 /**
- * The one place TF.js is imported. Everything else takes `tf` from here.
- *
- * The umbrella package's CommonJS build is required on purpose: it registers the gradients and the
- * chained operators, while tfjs-core's ES build does not load in Node (extensionless imports) and its
- * CommonJS build registers no gradients at all.
+ * The one place TF.js is imported. Everything else takes `tf` from here: tfjs-core, its gradients and chained
+ * operators (see coreModules.ts), and the CPU backend, to which kernels that another backend lacks fall back.
  */
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" />
 import { createRequire } from 'node:module';
-import type * as Tf from '@tensorflow/tfjs';
+import type * as Tf from '@tensorflow/tfjs-core';
+import { CoreModules } from './coreModules.ts';
 
 const require = createRequire(import.meta.url);
 
-// TF.js prints an advertisement for tfjs-node on load; standard output belongs to the caller's JSON.
-const { warn } = globalThis.console;
-globalThis.console.warn = () => {};
-export const tf = require('@tensorflow/tfjs') as typeof Tf;
-globalThis.console.warn = warn;
+export const tf = require('@tensorflow/tfjs-core') as typeof Tf;
+
+// A process may evaluate this file twice, as a bundle and as a source; tfjs-core is one, and is told once.
+if (!tf.getGradient('Abs')) {
+  const modules = new CoreModules(tf);
+  modules.load('register_all_gradients');
+  modules.load('public/chained_ops/register_all_chained_ops');
+}
+require('@tensorflow/tfjs-backend-cpu');
 
 export type { Tf };
 export type Tensor = Tf.Tensor;

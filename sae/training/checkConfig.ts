@@ -1,6 +1,6 @@
 import { LazyscopeError } from '../errors.ts';
 import { trainingConfigSchema } from '../spec/trainingConfig.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
+import { describedArchitecture, type TrainingConfig } from '../spec/architectures/architectures.ts';
 
 /** Parses a training configuration, once. Throws `bad_input` naming the field and what it must be. */
 export function checkConfig(value: unknown): TrainingConfig {
@@ -18,9 +18,7 @@ export function checkConfig(value: unknown): TrainingConfig {
     new LazyscopeError('bad_input', `The training configuration is wrong: ${why}.`);
   if (new Set(config.seeds).size < config.seeds.length) throw refuse(`seeds ${config.seeds} name one twice`);
   if (config.beta1 >= 1 || config.beta2 >= 1) throw refuse('beta1 and beta2 must be below 1');
-  if (config.architecture === 'topk' && config.k > config.width)
-    throw refuse(`k is ${config.k} but there are only ${config.width} latents (width)`);
-  if (config.architecture === 'jumprelu' && config.targetL0 !== null && config.targetL0 > config.width)
-    throw refuse(`targetL0 is ${config.targetL0} but there are only ${config.width} latents (width)`);
+  const wrong = describedArchitecture(config.architecture).refuses?.(config);
+  if (wrong) throw refuse(wrong);
   return config;
 }

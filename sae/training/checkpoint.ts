@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { type DictionaryArrays, parameterNames } from '../autoencoders/dictionary.ts';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, type TensorToWrite, writeSafetensors } from '../formats/safetensors.ts';
+import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import { type SourceState, sourceStateSchema } from './batchSource.ts';
 import type { DictionaryState, TrainerState } from './trainer.ts';
 
@@ -46,6 +47,8 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
         if (data) tensors[`${index}.${part}.${name}`] = { shape: [data.length], data };
       }
     tensors[`${index}.sinceFired`] = { shape: [state.sinceFired.length], data: state.sinceFired };
+    for (const [name, value] of Object.entries(state.state))
+      tensors[`${index}.state.${name}`] = { shape: [], data: Float64Array.of(value) };
   });
   await writeSafetensors(join(folder, nameOf(trainer.step)), tensors, {
     step: String(trainer.step),
@@ -69,11 +72,14 @@ async function checkpointSteps(folder: string): Promise<number[]> {
 }
 
 /** The newest checkpoint that can be read; null when there is none at all. Throws `corrupt` when none can be read. */
-export async function readCheckpoint(folder: string): Promise<Checkpoint | null> {
+export async function readCheckpoint(
+  folder: string,
+  architecture: ArchitectureName,
+): Promise<Checkpoint | null> {
   let failure: unknown = null;
   for (const step of await checkpointSteps(folder)) {
     try {
-      return await read(join(folder, nameOf(step)));
+      return await read(join(folder, nameOf(step)), architecture);
     } catch (error) {
       failure ??= error;
     }
@@ -82,7 +88,8 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint | null>
   return null;
 }
 
-async function read(path: string): Promise<Checkpoint> {
+async function read(path: string, architecture: ArchitectureName): Promise<Checkpoint> {
+  const { trainingState } = describedArchitecture(architecture);
   const file = await readSafetensors(path);
   const metadata = metadataSchema.safeParse(file.metadata);
   if (!metadata.success)
@@ -103,6 +110,9 @@ async function read(path: string): Promise<Checkpoint> {
     first: part(`${index}.first`),
     second: part(`${index}.second`),
     sinceFired: file.float64(`${index}.sinceFired`),
+    state: Object.fromEntries(
+      Object.keys(trainingState).map((name) => [name, file.float64(`${index}.state.${name}`)[0]]),
+    ),
   }));
   return { trainer: { step, scale, dictionaries }, source, metricsBytes, seconds };
 }

@@ -7,9 +7,9 @@
  *     architectures: [relu, topk, jumprelu]
  *     hooks: [blocks.2.hook_resid_post]
  *     widths: [2048, 4096]
- *     k: [16, 32]                   # TopK
- *     sparsityCoefficients: [5]     # λ: ReLU, and JumpReLU without targetL0
- *     targetL0: [32]                # JumpReLU
+ *     k: [16, 32]                   # the lists that architectures' descriptions name: TopK's
+ *     sparsityCoefficients: [5]     # λ of ReLU, and of JumpReLU without targetL0
+ *     targetL0: [32]                # JumpReLU's
  *     seeds: [0, 1, 2]
  *     settings: { learningRate: 1e-3 }   # any other field of the configuration, for all runs
  */
@@ -18,36 +18,43 @@ import { z } from 'zod';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkName, type StoreLayout } from '../store/layout.ts';
-import { architectureNames } from '../spec/architectures/architectures.ts';
-import type { ArchitectureName, TrainingConfig } from '../spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  architectureNames,
+  describedArchitecture,
+  type TrainingConfig,
+} from '../spec/architectures/architectures.ts';
+import { fieldSchema, shapeOf } from '../spec/schema.ts';
+import { trainingFields } from '../spec/trainingFields.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 
 const listOf = <T extends z.ZodType>(item: T) => z.array(item).min(1);
-const sweepSchema = z.strictObject({
-  /** What run names begin with. */
-  name: z.string().default('sweep'),
-  capture: z.string(),
-  tokens: z.int().positive(),
-  architectures: listOf(z.enum(architectureNames)),
-  hooks: listOf(z.string()),
-  widths: listOf(z.int().positive()).optional(),
-  k: listOf(z.int().positive()).optional(),
-  sparsityCoefficients: listOf(z.number().nonnegative()).optional(),
-  targetL0: listOf(z.number().positive()).optional(),
-  seeds: listOf(z.int().nonnegative()).default([0]),
-  settings: z
-    .strictObject({
-      batchSize: z.int().positive(),
-      learningRate: z.number().positive(),
-      warmupSteps: z.int().nonnegative(),
-      decayFraction: z.number().min(0).max(1),
-      deadAfter: z.int().positive(),
-      checkpointEvery: z.int().positive(),
-      logEvery: z.int().positive(),
-    })
-    .partial()
-    .default({}),
-});
+const settingList = ['batchSize', 'learningRate', 'warmupSteps', 'decayFraction', 'deadAfter', 'checkpointEvery', 'logEvery'] as const; // prettier-ignore
+const sweepSchema = z
+  .object({
+    /** What run names begin with. */
+    name: z.string().default('sweep'),
+    capture: z.string(),
+    tokens: z.int().positive(),
+    architectures: listOf(z.enum(architectureNames as readonly [ArchitectureName, ...ArchitectureName[]])),
+    hooks: listOf(z.string()),
+    widths: listOf(fieldSchema(trainingFields.width)).optional(),
+    seeds: listOf(z.int().nonnegative()).default([0]),
+    settings: z
+      .strictObject(shapeOf(pick(trainingFields, settingList)))
+      .partial()
+      .default({}),
+  })
+  // What else is there is a list of an architecture, or a mistake.
+  .catchall(z.unknown());
+type Sweep = z.infer<typeof sweepSchema>;
+
+function pick<T extends object, const Names extends readonly (keyof T)[]>(
+  all: T,
+  names: Names,
+): Pick<T, Names[number]> {
+  return Object.fromEntries(names.map((name) => [name, all[name]])) as Pick<T, Names[number]>;
+}
 
 /** One run of a sweep: what defaultTrainingConfig takes, except the width of the activations, which the capture knows. */
 export interface SweepRun {
@@ -55,16 +62,6 @@ export interface SweepRun {
   architecture: ArchitectureName;
   options: Omit<Parameters<typeof defaultTrainingConfig>[1], 'd'>;
 }
-
-/** Which list of the file is an architecture's sparsity setting, and the field it sets. */
-const sparsity = {
-  relu: [['sparsityCoefficients', 'sparsityCoefficient', 'l']],
-  topk: [['k', 'k', 'k']],
-  jumprelu: [
-    ['targetL0', 'targetL0', 't'],
-    ['sparsityCoefficients', 'sparsityCoefficient', 'l'],
-  ],
-} as const;
 
 /** Throws `bad_input` that says what is wrong and where. */
 export function parseSweep(text: string): SweepRun[] {
@@ -79,31 +76,16 @@ export function parseSweep(text: string): SweepRun[] {
     );
   }
   const parsed = sweepSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new LazyscopeError(
-      'bad_input',
-      `The sweep is wrong at '${issue.path.join('.') || 'top'}': ${issue.message}.`,
-    );
-  }
+  if (!parsed.success) throw wrongAt(parsed.error);
   const sweep = parsed.data;
-  for (const [list, users] of [
-    ['k', ['topk']],
-    ['targetL0', ['jumprelu']],
-    ['sparsityCoefficients', ['relu', 'jumprelu']],
-  ] as const)
-    if (sweep[list] && !users.some((name) => sweep.architectures.includes(name)))
-      throw new LazyscopeError(
-        'bad_input',
-        `The sweep is wrong at '${list}': only ${users.join(' and ')} use it; add the architecture or remove the list.`,
-      );
+  const lists = valuesOfLists(sweep);
   checkName('sweep', sweep.name);
 
   const runs: SweepRun[] = [];
   for (const architecture of sweep.architectures)
     for (const hook of sweep.hooks)
       for (const width of sweep.widths ?? [undefined])
-        for (const { suffix, fields } of sparsityChoices(architecture, sweep))
+        for (const { suffix, fields } of sparsityChoices(architecture, lists))
           runs.push({
             name: checkName('run', [sweep.name, architecture, hook, width, suffix].filter(Boolean).join('-')),
             architecture,
@@ -127,13 +109,51 @@ export function parseSweep(text: string): SweepRun[] {
   return runs;
 }
 
+/**
+ * What the file has in lists of architectures. Throws `bad_input` for a list that no architecture has, that none of the
+ * file's architectures uses, or whose values are not what its setting takes.
+ */
+function valuesOfLists(sweep: Sweep): Map<string, unknown[]> {
+  const lists = new Map<string, unknown[]>();
+  for (const [list, value] of Object.entries(sweep)) {
+    if (Object.hasOwn(sweepSchema.shape, list)) continue;
+    const users = architectureNames.filter((name) =>
+      describedArchitecture(name).sweeps.some((one) => one.list === list),
+    );
+    if (users.length === 0)
+      throw new LazyscopeError('bad_input', `The sweep is wrong at 'top': there is no list '${list}'.`);
+    const user = users.find((name) => sweep.architectures.includes(name));
+    if (user === undefined)
+      throw new LazyscopeError(
+        'bad_input',
+        `The sweep is wrong at '${list}': only ${users.join(' and ')} use it; add the architecture or remove the list.`,
+      );
+    const { sweeps, settings } = describedArchitecture(user);
+    const { setting } = sweeps.find((one) => one.list === list)!;
+    const parsed = z.object({ [list]: listOf(fieldSchema(settings[setting])) }).safeParse({ [list]: value });
+    if (!parsed.success) throw wrongAt(parsed.error);
+    lists.set(list, parsed.data[list]);
+  }
+  return lists;
+}
+
+function wrongAt(error: z.ZodError): LazyscopeError {
+  const [issue] = error.issues;
+  return new LazyscopeError(
+    'bad_input',
+    `The sweep is wrong at '${issue.path.join('.') || 'top'}': ${issue.message}.`,
+  );
+}
+
+/** The values of the first of an architecture's lists that the file has, each with what it adds to the run's name. */
 function sparsityChoices(
   architecture: ArchitectureName,
-  sweep: z.infer<typeof sweepSchema>,
+  lists: ReadonlyMap<string, unknown[]>,
 ): { suffix: string; fields: object }[] {
-  for (const [list, field, letter] of sparsity[architecture]) {
-    const values = sweep[list];
-    if (values) return values.map((value) => ({ suffix: `${letter}${value}`, fields: { [field]: value } }));
+  for (const { list, setting, letter } of describedArchitecture(architecture).sweeps) {
+    const values = lists.get(list);
+    if (values)
+      return values.map((value) => ({ suffix: `${letter}${String(value)}`, fields: { [setting]: value } }));
   }
   return [{ suffix: '', fields: {} }];
 }

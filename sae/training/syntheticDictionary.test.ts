@@ -7,7 +7,11 @@ import { relu } from '../autoencoders/relu.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import type { ArchitectureName } from '../spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  architectureNames,
+  describedArchitecture,
+} from '../spec/architectures/architectures.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
@@ -61,13 +65,13 @@ function meanMaxCosine(learned: Float32Array): number {
   return sum;
 }
 
-const settings: Record<ArchitectureName, object> = {
+const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
   relu: { sparsityCoefficient: 1 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },
 };
 
-describe.each(['topk', 'relu', 'jumprelu'] as const)('%s', (architecture) => {
+describe.each(architectureNames)('%s', (architecture) => {
   test('finds the dictionary the data is made of, whatever the seed', async () => {
     const config = defaultTrainingConfig(architecture, {
       capture: 'synthetic',
@@ -77,13 +81,13 @@ describe.each(['topk', 'relu', 'jumprelu'] as const)('%s', (architecture) => {
       seeds: [1, 2],
       batchSize: 256,
       tokens: 256 * 1500,
-      ...settings[architecture],
+      ...(settings[architecture] ?? describedArchitecture(architecture).example),
     });
     const source = syntheticSource(config.batchSize);
     const trainer = new Trainer(config, source, initialState(config, source));
     let last = await trainer.advance();
     while (trainer.step < 1500) last = await trainer.advance(false);
-    for (const index of [0, 1]) expect(meanMaxCosine(trainer.parameters(index).wDec)).toBeGreaterThan(0.95);
+    for (const index of [0, 1]) expect(meanMaxCosine(trainer.dictionary(index).wDec)).toBeGreaterThan(0.95);
     for (const { fvu, l0 } of last) {
       expect(fvu).toBeLessThan(0.2);
       expect(l0).toBeLessThan(12);
@@ -105,7 +109,7 @@ test('the mean predictor explains nothing and the identity everything', async ()
       bDec,
       logThreshold: null,
     });
-    const none = { sparsityCoefficient: 0, dead: new Int32Array() };
+    const none = { sparsityCoefficient: 0, dead: new Int32Array(), state: {} };
     const pass = relu.forward(fusedKernels(), parameters, batch, exampleConfig('relu'), none);
     return (await pass.measure(false)).fvu;
   };

@@ -14,7 +14,7 @@ import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
+import { latentsKept, type TrainingConfig } from '../spec/architectures/architectures.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -78,7 +78,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     );
   if (before?.status === 'complete') return before;
 
-  const checkpoint = before && (await readCheckpoint(store.runCheckpoints(name)));
+  const checkpoint = before && (await readCheckpoint(store.runCheckpoints(name), config.architecture));
   if (checkpoint) source.restore(checkpoint.source);
   const state = checkpoint?.trainer ?? initialState(config, source);
   const steps = totalSteps(config);
@@ -153,14 +153,14 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     }
     await writer.sync();
     for (const [index, seed] of config.seeds.entries())
-      await writeDictionary(store.dictionary(name, seed), trainer.parameters(index), {
+      await writeDictionary(store.dictionary(name, seed), trainer.dictionary(index), {
         architecture: config.architecture,
         hook: config.hook,
         model,
         run: name,
         seed,
         scale: trainer.scale,
-        k: config.architecture === 'topk' ? config.k : null,
+        k: latentsKept(config),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString() });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

@@ -2,23 +2,18 @@
  * The training loop's core: some dictionaries that differ only in the seed of their initialisation, fed the same
  * batches (as in Paulo & Belrose, 2501.16615: same data, same order). It knows nothing of files.
  */
-import type {
-  Architecture,
-  ForwardPass,
-  NormStatistics,
-  StepSettings,
-} from '../autoencoders/architecture.ts';
+import type { StepSettings } from '../autoencoders/architecture.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
 import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, zerosLike } from '../autoencoders/dictionary.ts'; // prettier-ignore
-import { jumpRelu } from '../autoencoders/jumpRelu.ts';
-import { relu } from '../autoencoders/relu.ts';
-import { topK } from '../autoencoders/topK.ts';
+import { type ConfiguredArchitecture, configuredArchitecture } from '../autoencoders/implementations.ts';
+import type { TrainedDictionary } from '../autoencoders/dictionaryFile.ts';
 import type { Measured } from '../autoencoders/measure.ts';
 import { total } from '../autoencoders/total.ts';
 import { LazyscopeError } from '../errors.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import type { TrainingConfig } from '../spec/architectures/architectures.ts';
+import { describedArchitecture, type TrainingConfig } from '../spec/architectures/architectures.ts';
 import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';
@@ -31,6 +26,8 @@ export interface DictionaryState {
   second: DictionaryArrays;
   /** Tokens since each latent last fired [latents]. */
   sinceFired: Float64Array;
+  /** What the architecture keeps besides parameters; see `trainingState` of its description. */
+  state: TrainingState;
 }
 
 /** Everything that a resumed run needs, besides its configuration and where the source stands. */
@@ -55,51 +52,15 @@ interface Dictionary {
   first: DictionaryVariables;
   second: DictionaryVariables;
   sinceFired: Float64Array;
+  state: TrainingState;
   /** What the encoder listed in the last step, for the next one to expect. */
   listed: number | undefined;
-}
-
-/** An architecture with its configuration filled in. */
-interface ConfiguredArchitecture {
-  unitNormDecoder: boolean;
-  inputScale(d: number, norms: NormStatistics): number;
-  initialise(sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
-  forward(
-    kernels: FusedKernels,
-    parameters: DictionaryVariables,
-    batch: Batch,
-    settings: StepSettings,
-  ): ForwardPass;
-}
-
-function configured(config: TrainingConfig): ConfiguredArchitecture {
-  switch (config.architecture) {
-    case 'relu':
-      return withConfig(relu, config);
-    case 'topk':
-      return withConfig(topK, config);
-    case 'jumprelu':
-      return withConfig(jumpRelu, config);
-  }
-}
-
-function withConfig<C extends TrainingConfig>(
-  definition: Architecture<C>,
-  config: C,
-): ConfiguredArchitecture {
-  return {
-    unitNormDecoder: definition.unitNormDecoder,
-    inputScale: (d, norms) => definition.inputScale(d, norms),
-    initialise: (sample, median, random) => definition.initialise(config, sample, median, random),
-    forward: (kernels, parameters, batch, settings) =>
-      definition.forward(kernels, parameters, batch, config, settings),
-  };
 }
 
 /** The state before the first step. Reads ahead in the source and puts it back. */
 export function initialState(config: TrainingConfig, source: BatchSource): TrainerState {
   const statistics = inputStatistics(source);
-  const architecture = configured(config);
+  const architecture = configuredArchitecture(config);
   const scale = architecture.inputScale(source.d, statistics);
   const sample = statistics.sample.map((value) => value * scale);
   const median = statistics.median.map((value) => value * scale);
@@ -111,6 +72,7 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
       first: zerosLike(parameters),
       second: zerosLike(parameters),
       sinceFired: new Float64Array(config.width),
+      state: describedArchitecture(config.architecture).trainingState,
     };
   });
   return { step: 0, scale, dictionaries };
@@ -132,14 +94,15 @@ export class Trainer {
     this.#kernels = kernels;
     this.config = config;
     this.scale = state.scale;
-    this.#architecture = configured(config);
+    this.#architecture = configuredArchitecture(config);
     this.#source = source;
     this.#step = state.step;
-    this.#dictionaries = state.dictionaries.map(({ parameters, first, second, sinceFired }) => ({
+    this.#dictionaries = state.dictionaries.map(({ parameters, first, second, sinceFired, state }) => ({
       parameters: dictionaryVariables(parameters),
       first: dictionaryVariables(first),
       second: dictionaryVariables(second),
       sinceFired,
+      state,
       listed: undefined,
     }));
   }
@@ -170,7 +133,7 @@ export class Trainer {
           attempt.valid ? attempt : this.#update(this.#dictionaries[index], batch, withLoss),
         ),
       );
-      const metrics = measured.map(({ loss, mse, fvu, firings, listed }, index) => {
+      const metrics = measured.map(({ loss, mse, fvu, firings, listed, state }, index) => {
         if (!Number.isFinite(mse) || !Number.isFinite(loss))
           throw new LazyscopeError(
             'bad_input',
@@ -178,6 +141,7 @@ export class Trainer {
           );
         const dictionary = this.#dictionaries[index];
         dictionary.listed = listed;
+        dictionary.state = state ?? dictionary.state;
         const { sinceFired } = dictionary;
         for (let i = 0; i < sinceFired.length; i++) sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
         return {
@@ -225,11 +189,12 @@ export class Trainer {
     expected: number | undefined = undefined,
   ): Promise<Measured> {
     const { config } = this;
-    const { parameters, first, second, sinceFired } = dictionary;
+    const { parameters, first, second, sinceFired, state } = dictionary;
     const settings: StepSettings = {
       sparsityCoefficient: sparsityCoefficientAt(config, this.#step),
       dead: deadLatents(sinceFired, config.deadAfter),
       expected,
+      state,
     };
     const kernels = this.#kernels;
     const pass = this.#architecture.forward(kernels, parameters, batch, settings);
@@ -256,9 +221,12 @@ export class Trainer {
     }
   }
 
-  /** The parameters of one seed, copied. */
-  parameters(index: number): DictionaryArrays {
-    return dictionaryArrays(this.#dictionaries[index].parameters);
+  /** The dictionary of one seed as it is now, copied, in units of the scaled activations. */
+  dictionary(index: number): TrainedDictionary {
+    const { parameters, state } = this.#dictionaries[index];
+    const arrays = dictionaryArrays(parameters);
+    const { wEnc, bEnc, wDec, bDec } = arrays;
+    return { wEnc, bEnc, wDec, bDec, threshold: this.#architecture.thresholds(arrays, state) };
   }
 
   /** A copy that later steps don't change. */
@@ -266,11 +234,12 @@ export class Trainer {
     return {
       step: this.#step,
       scale: this.scale,
-      dictionaries: this.#dictionaries.map(({ parameters, first, second, sinceFired }) => ({
+      dictionaries: this.#dictionaries.map(({ parameters, first, second, sinceFired, state }) => ({
         parameters: dictionaryArrays(parameters),
         first: dictionaryArrays(first),
         second: dictionaryArrays(second),
         sinceFired: sinceFired.slice(),
+        state,
       })),
     };
   }

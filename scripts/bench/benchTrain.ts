@@ -14,7 +14,11 @@ import { randomRows } from '../../sae/autoencoders/randomRows.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
 import { referenceKernels } from '../../sae/ops/referenceKernels.ts';
 import { type Report, silent } from '../../sae/progress.ts';
-import type { ArchitectureName, TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  describedArchitecture,
+  type TrainingConfig,
+} from '../../sae/spec/architectures/architectures.ts';
 import { Random } from '../../sae/numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../sae/tensor/tf.ts';
 import type { BatchSource } from '../../sae/training/batchSource.ts';
@@ -105,7 +109,8 @@ export async function benchTrain(
   const optimiser = Math.min(update, seeds * optimiserTime(fusedKernels(), request()));
   trainer.dispose();
   const { gemmMs, copyGBs } = machine(batchSize, d, width);
-  const parameterBytes = 4 * (2 * width * d + width + d + (architecture === 'jumprelu' ? width : 0));
+  const parameterBytes =
+    4 * (2 * width * d + width + d + (describedArchitecture(architecture).trainsThresholds ? width : 0));
   return {
     stepMs,
     tokensPerSecond: (batchSize * seeds * 1000) / stepMs,
@@ -166,10 +171,11 @@ function prepare(
     // No latent may be called dead in so short a run: the auxiliary loss would be timed too.
     deadAfter: 1e9,
   };
-  const config =
-    architecture === 'topk'
-      ? defaultTrainingConfig(architecture, { ...common, k })
-      : defaultTrainingConfig(architecture, common);
+  const { inference } = describedArchitecture(architecture);
+  const config = defaultTrainingConfig(architecture, {
+    ...common,
+    ...(inference.fires === 'largest' && { [inference.k]: k }),
+  });
   const spent: Spent = { encode: 0, decode: 0, update: 0 };
   let last: GradientRequest | undefined;
   const timed = timedKernels(fusedKernels(), spent, (request) => {
@@ -177,7 +183,7 @@ function prepare(
     seen(request);
   });
   const { state, bandwidth } = trainedState(config, source, features, options.l0);
-  const fitted = config.architecture === 'jumprelu' ? { ...config, bandwidth } : config;
+  const fitted = 'bandwidth' in config ? { ...config, bandwidth } : config;
   const trainer = new Trainer(fitted, source, state, timed);
   const request = () => {
     if (!last) throw new Error('no step has been made');
@@ -239,11 +245,12 @@ function trainedState(
   z.dispose();
   const exceededBy = (latents: number) => sorted[sorted.length - Math.min(width, latents) * rows] ?? 0;
   const cut = Math.max(exceededBy(l0), 1e-6);
+  const { fires } = describedArchitecture(config.architecture).inference;
   for (const { parameters } of state.dictionaries) {
     parameters.wEnc.set(features);
     parameters.wDec.set(features);
     parameters.bDec.fill(0);
-    parameters.bEnc.fill(config.architecture === 'relu' ? -cut : 0);
+    parameters.bEnc.fill(fires === 'positive' ? -cut : 0);
     parameters.logThreshold?.fill(Math.log(cut));
   }
   return { state, bandwidth: Math.max(2 * (cut - exceededBy(listedByL0 * l0)), 1e-6) };

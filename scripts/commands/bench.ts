@@ -2,7 +2,11 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
-import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  architectureNames,
+  describedArchitecture,
+} from '../../sae/spec/architectures/architectures.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
   byteSize,
@@ -65,7 +69,7 @@ function benchTraining(): Command {
     .description(
       'training steps on activations whose sparse structure is planted, at the L0 of a trained dictionary',
     )
-    .option('--arch <name>', 'relu, topk or jumprelu', oneOf(['relu', 'topk', 'jumprelu']), 'topk' as const)
+    .option('--arch <name>', architectureNames.join(', '), oneOf(architectureNames), 'topk' as const)
     .option('--d <n>', 'width of the activations', positiveInteger, 768)
     .option('--width <latents>', 'of the dictionary', positiveInteger, 12_288)
     .option('--k <n>', 'active latents a token (topk)', positiveInteger, 32)
@@ -82,7 +86,8 @@ function benchTraining(): Command {
   return withCommonOptions(withStorageOption(withScreeningOption(command))).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { arch, d, width, batch, k, l0, seeds, steps } = given;
-      if (arch === 'topk' && k > width)
+      const keepsLargest = describedArchitecture(arch).inference.fires === 'largest';
+      if (keepsLargest && k > width)
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       if (l0 > width)
         throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
@@ -100,7 +105,7 @@ function benchTraining(): Command {
           d,
           width,
           batch,
-          k: arch === 'topk' ? k : null,
+          k: keepsLargest ? k : null,
           seeds,
           backend: name,
           threads,

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
-import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import { describedArchitecture, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { withCommonOptions } from '../commandLine/options.ts';
@@ -93,10 +93,9 @@ export function importCommand(): Command {
         await withLock(store.run(name), `import run ${name}`, async () => {
           for (const [seed, dictionary] of weights.entries()) {
             const { wEnc, bEnc, wDec, bDec, threshold, k, architecture } = dictionary;
-            const logThreshold = threshold && threshold.map(Math.log);
             await writeDictionary(
               store.dictionary(name, seed),
-              { wEnc, bEnc, wDec, bDec, logThreshold },
+              { wEnc, bEnc, wDec, bDec, threshold },
               { architecture, hook, model: capture.manifest.model.name, run: name, seed, scale: 1, k },
             );
           }
@@ -140,7 +139,9 @@ async function unknownTraining(
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };
-  return architecture === 'topk'
-    ? defaultTrainingConfig(architecture, { ...common, k: k ?? 1 })
-    : defaultTrainingConfig(architecture, common);
+  const { inference } = describedArchitecture(architecture);
+  return defaultTrainingConfig(architecture, {
+    ...common,
+    ...(inference.fires === 'largest' && { [inference.k]: k ?? 1 }),
+  });
 }

@@ -1,4 +1,9 @@
 import { z } from 'zod';
+import { orphanSorts } from '../../sae/spec/tables/features.ts';
+import { matchView } from '../../sae/spec/tables/matches.ts';
+import type { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
+import { sortsOf } from '../../sae/spec/tables/table.ts';
+import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { FeatureRow } from './features.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
@@ -9,23 +14,12 @@ export interface ComparisonDetail {
   /** Whether its map was made. */
   mapped: boolean;
   /** Shared fraction against the threshold, 0 to 1 in steps of 0.01. */
-  curve: { threshold: number; shared: number; decoder: number; encoder: number; greedy: number }[];
+  curve: RowOf<typeof sharedCurveTable>[];
 }
-
-export const matchSorts = [
-  'latent',
-  'decoderCosine',
-  'encoderCosine',
-  'nearestCosine',
-  'activationCorrelation',
-  'firingJaccard',
-  'densityA',
-  'densityB',
-] as const;
 
 export const matchListInput = z.object({
   name: z.string().min(1),
-  sort: z.enum(matchSorts).default('decoderCosine'),
+  sort: z.enum(sortsOf(matchView)).default('decoderCosine'),
   ...pageFields,
   shared: z.boolean().optional(),
   /** Bounds on the decoder cosine of the match. */
@@ -35,20 +29,13 @@ export const matchListInput = z.object({
 export type MatchListInput = z.infer<typeof matchListInput>;
 
 /** One latent of `a`; the `…B` fields describe its counterpart in the decoder matching. */
-export interface MatchRow {
-  latent: number;
+export interface MatchRow extends Omit<
+  RowOf<typeof matchView>,
+  'decoderMatch' | 'encoderMatch' | 'promotedA' | 'promotedB'
+> {
+  /** Null without a counterpart. */
   decoderMatch: number | null;
-  decoderCosine: number | null;
   encoderMatch: number | null;
-  encoderCosine: number | null;
-  shared: boolean;
-  nearest: number;
-  nearestCosine: number;
-  activationCorrelation: number | null;
-  firingJaccard: number | null;
-  /** Null when that dictionary is not indexed. */
-  densityA: number | null;
-  densityB: number | null;
   promotedA: TokenText[];
   promotedB: TokenText[];
 }
@@ -81,7 +68,7 @@ export interface Stability {
 }
 
 export const orphanInput = dictionaryInput.extend({
-  sort: z.enum(['density', 'maxActivation']).default('density'),
+  sort: z.enum(orphanSorts).default('density'),
   ...pageFields,
 });
 export type OrphanInput = z.infer<typeof orphanInput>;

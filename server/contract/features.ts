@@ -1,18 +1,12 @@
 import { z } from 'zod';
+import { featureView } from '../../sae/spec/tables/features.ts';
+import type { featureDetailColumns } from '../../sae/spec/tables/features.ts';
+import type { stretchColumns } from '../../sae/spec/tables/stretch.ts';
+import { sortsOf } from '../../sae/spec/tables/table.ts';
+import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
-
-export const featureSorts = [
-  'latent',
-  'density',
-  'firings',
-  'maxActivation',
-  'meanActivation',
-  'decoderNorm',
-  'encoderDecoderCosine',
-  'stability',
-] as const;
 
 export const featureFilterInput = z
   .object({
@@ -28,7 +22,7 @@ export const featureFilterInput = z
   .partial();
 
 export const featureListInput = dictionaryInput.extend({
-  sort: z.enum(featureSorts).default('density'),
+  sort: z.enum(sortsOf(featureView)).default('density'),
   ...pageFields,
   filter: featureFilterInput.default({}),
 });
@@ -37,36 +31,20 @@ export type FeatureListInput = z.infer<typeof featureListInput>;
 export const featureInput = dictionaryInput.extend({ latent: z.int().nonnegative() });
 export type FeatureInput = z.infer<typeof featureInput>;
 
-export interface FeatureRow {
-  latent: number;
-  /** Share of held-out tokens on which it is active. */
-  density: number;
-  firings: number;
-  dead: boolean;
-  maxActivation: number;
-  meanActivation: number;
-  /** Counts in 32 equal bins on (0, maxActivation]. */
-  histogram: number[];
-  decoderNorm: number;
-  encoderDecoderCosine: number;
+/** The columns of a list; what they mean is said in sae/spec/tables/features.ts. */
+export interface FeatureRow extends Omit<
+  RowOf<typeof featureView>,
+  (typeof featureDetailColumns)[number] | 'promotedTokens' | 'topTokens' | 'topTokenCounts'
+> {
   promoted: TokenText[];
   topTokens: TokenCount[];
-  /** Share of the compared other seeds in which it is shared; null when none is compared. */
-  stability: number | null;
   label: string | null;
 }
 
-export interface Example {
+/** The peak is tokens[position − start]; `activations` is as long as `tokens`. */
+export interface Example extends Omit<RowOf<typeof stretchColumns>, 'tokens'> {
   rank: number;
-  /** At the peak. */
-  activation: number;
-  context: number;
-  /** Of the peak in its context; the peak is tokens[position − start]. */
-  position: number;
-  start: number;
   tokens: TokenText[];
-  /** As long as `tokens`. */
-  activations: number[];
 }
 
 export interface Neighbour {

@@ -25,11 +25,9 @@ export interface RunRow {
   backend: string;
   batchSize: number;
   learningRate: number;
-  /** Of TopK. */
+  /** Null where the architecture has no such setting. */
   k: number | null;
-  /** Of ReLU and JumpReLU. */
   sparsityCoefficient: number | null;
-  /** Of JumpReLU with an L0 target. */
   targetL0: number | null;
   l0: number | null;
   fvu: number | null;

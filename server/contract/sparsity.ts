@@ -1,4 +1,9 @@
 import { z } from 'zod';
+import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
+import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
+import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
+import { sortsOf } from '../../sae/spec/tables/table.ts';
+import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenText } from './tokens.ts';
@@ -29,39 +34,25 @@ export interface SparsityDetail {
   positions: { layer: number; position: number[]; activationRatio: number[] }[];
 }
 
-export const neuronSorts = [
-  'neuron',
-  'frequency',
-  'frequencyAt',
-  'meanActivation',
-  'maxActivation',
-  'outputNorm',
-] as const;
-
 export const neuronListInput = z.object({
   name: z.string().min(1),
   layer: z.int().nonnegative(),
-  sort: z.enum(neuronSorts).default('frequency'),
+  sort: z.enum(sortsOf(sparsityNeuronTable)).default('frequency'),
   /** Dead: on no token of the text. */
   firing: z.enum(['all', 'firing', 'dead']).default('all'),
   ...pageFields,
 });
 export type NeuronListInput = z.infer<typeof neuronListInput>;
 
-export interface NeuronRow {
-  layer: number;
-  neuron: number;
-  frequency: number;
-  frequencyAt: number;
-  meanActivation: number;
-  maxActivation: number;
-  outputNorm: number;
+export interface NeuronRow extends Omit<RowOf<typeof sparsityNeuronTable>, 'topTokens' | 'promotedTokens'> {
   topTokens: TokenText[];
   promoted: TokenText[];
 }
 
-export const sparsityTables = ['layers', 'neurons', 'curves', 'tokens', 'examples', 'tradeoff'] as const;
-export const sparsityTableInput = z.object({ name: z.string().min(1), table: z.enum(sparsityTables) });
+export const sparsityTableInput = z.object({
+  name: z.string().min(1),
+  table: z.enum(Object.keys(sparsityTables) as SparsityTableName[]),
+});
 
 /** As CSV, of one layer or one neuron where asked for. */
 export const sparsityCsvInput = sparsityTableInput.extend({

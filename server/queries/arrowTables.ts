@@ -12,12 +12,14 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import type { DataType } from 'apache-arrow';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
-import type { Row } from '../../sae/store/parquet.ts';
-import { featureColumns, matchColumns } from '../../sae/store/tables.ts';
-import type { TableDefinition } from '../../sae/store/tables.ts';
+import { mapTable } from '../../sae/spec/tables/dictionaryMap.ts';
+import { featureTable } from '../../sae/spec/tables/features.ts';
+import { matchTable } from '../../sae/spec/tables/matches.ts';
+import { scalarsOf, someOf } from '../../sae/spec/tables/table.ts';
+import type { ColumnType, RowOf, Table as StoredTable } from '../../sae/spec/tables/table.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import { comparisonManifest } from './comparisons.ts';
@@ -30,23 +32,21 @@ export async function featuresArrow(
   dictionary: DictionaryReference,
 ): Promise<Uint8Array> {
   const run = await indexedDictionary(server, dictionary);
-  const rows = await scalars(featureColumns, server.store.features(dictionary.run, dictionary.seed));
+  const rows = await scalars(featureTable, server.store.features(dictionary.run, dictionary.seed));
   const { compared, sharedWith } = await server.sharing.stability(dictionary, run.config.width);
   const stability = rows.map(({ latent }) => (compared > 0 ? sharedWith[Number(latent)] / compared : null));
-  return stream(featureColumns, rows, { stability: vectorFromArray(stability, new Float64()) });
+  return stream(featureTable, rows, { stability: vectorFromArray(stability, new Float64()) });
 }
 
 export async function matchesArrow(server: ServerContext, comparison: string): Promise<Uint8Array> {
   await comparisonManifest(server, comparison);
-  return stream(matchColumns, await scalars(matchColumns, server.store.comparisonMatches(comparison)));
+  return stream(matchTable, await scalars(matchTable, server.store.comparisonMatches(comparison)));
 }
 
 /** Every live latent of a run's compared and indexed seeds: `seed`, `latent`, `density`, `stability`, `maxActivation`. */
 export async function stabilityArrow(server: ServerContext, runName: string): Promise<Uint8Array> {
   return tableToIPC(tableFromArrays({ ...(await liveLatents(server, runName)) }), 'stream');
 }
-
-const mapSchema = z.object({ side: z.number(), latent: z.number(), x: z.number(), y: z.number() });
 
 /**
  * map.parquet of a comparison with what colours it: `stability` (null where nothing is compared), `shared` in this
@@ -60,9 +60,9 @@ export async function mapArrow(server: ServerContext, comparison: string): Promi
       'not_found',
       `The comparison '${comparison}' has no map: make it with 'lazyscope map ${comparison}'.`,
     );
-  const points = (await queryParquet('SELECT * FROM read_parquet($path)', { path })).map((row) =>
-    mapSchema.parse(row),
-  );
+  const points = await queryRows(mapTable, `SELECT ${columnList(mapTable)} FROM ${storedTable(mapTable)}`, {
+    path,
+  });
   const shared = await server.sharing.link(comparison);
   const inB = new Set(shared.counterpart);
   const sides = await Promise.all([a, b].map((dictionary) => sideOfMap(server, dictionary)));
@@ -92,14 +92,20 @@ export async function mapArrow(server: ServerContext, comparison: string): Promi
   );
 }
 
+const colouring = someOf(featureTable, 'density', 'maxActivation');
+
 async function sideOfMap(server: ServerContext, dictionary: DictionaryReference) {
   const { config } = await runManifest(server, dictionary.run);
   const { compared, sharedWith } = await server.sharing.stability(dictionary, config.width);
   const path = server.store.features(dictionary.run, dictionary.seed);
   const rows = existsSync(path)
-    ? await queryParquet('SELECT density, "maxActivation" FROM read_parquet($path) ORDER BY latent', { path })
+    ? await queryRows(
+        colouring,
+        `SELECT ${columnList(colouring)} FROM ${storedTable(featureTable)} ORDER BY latent`,
+        { path },
+      )
     : undefined;
-  const cell = (name: string) => (latent: number) => (rows ? Number(rows[latent][name]) : null);
+  const cell = (name: keyof typeof colouring) => (latent: number) => rows?.[latent][name] ?? null;
   return {
     stability: (latent: number) => (compared > 0 ? sharedWith[latent] / compared : null),
     density: cell('density'),
@@ -117,35 +123,30 @@ export async function metricsArrow(server: ServerContext, run: string): Promise<
   }
 }
 
-const arrowTypes: Record<string, () => DataType> = {
-  INTEGER: () => new Int32(),
-  // Counts stay far below 2⁵³; plots want numbers, not 64-bit integers.
-  BIGINT: () => new Float64(),
-  DOUBLE: () => new Float64(),
-  FLOAT: () => new Float64(),
-  BOOLEAN: () => new Bool(),
-};
+/** Counts stay far below 2⁵³, and plots want numbers, not 64-bit integers. */
+function arrowType(type: ColumnType): DataType {
+  if (type === 'INTEGER') return new Int32();
+  return type === 'BOOLEAN' ? new Bool() : new Float64();
+}
 
-const scalarNames = (columns: TableDefinition) =>
-  Object.keys(columns).filter((name) => columns[name] in arrowTypes);
-
-async function scalars(columns: TableDefinition, path: string): Promise<Row[]> {
-  const names = scalarNames(columns)
-    .map((name) => `"${name}"`)
-    .join(', ');
-  return queryParquet(`SELECT ${names} FROM read_parquet($path) ORDER BY latent`, { path });
+async function scalars(table: StoredTable, path: string): Promise<RowOf<StoredTable>[]> {
+  const scalar = scalarsOf(table);
+  return queryRows(scalar, `SELECT ${columnList(scalar)} FROM ${storedTable(table)} ORDER BY latent`, {
+    path,
+  });
 }
 
 function stream(
-  columns: TableDefinition,
-  rows: Row[],
+  table: StoredTable,
+  rows: readonly RowOf<StoredTable>[],
   more: Record<string, ReturnType<typeof vectorFromArray>> = {},
 ): Uint8Array {
-  const vectors = scalarNames(columns).map((name) => [
+  const vectors = Object.entries(scalarsOf(table)).map(([name, { type }]) => [
     name,
     vectorFromArray(
-      rows.map((row) => row[name]),
-      arrowTypes[columns[name]](),
+      // In a column of floating point numbers what is undefined stays NaN, as the file has it.
+      rows.map((row) => row[name] ?? (type === 'DOUBLE' || type === 'FLOAT' ? Number.NaN : null)),
+      arrowType(type),
     ),
   ]);
   return tableToIPC(new Table({ ...Object.fromEntries(vectors), ...more }), 'stream');

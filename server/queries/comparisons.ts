@@ -1,21 +1,14 @@
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { ComparisonDetail, OrphanInput, OrphanPage } from '../contract/comparisons.ts';
 import { indexedDictionary } from './dictionaries.ts';
 import { featurePage } from './featureTable.ts';
-
-const pointSchema = z.object({
-  threshold: z.number(),
-  shared: z.number(),
-  decoder: z.number(),
-  encoder: z.number(),
-  greedy: z.number(),
-});
 
 export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
   return (await server.sharing.comparisons()).manifests;
@@ -33,14 +26,12 @@ export async function comparisonManifest(
 
 export async function getComparison(server: ServerContext, name: string): Promise<ComparisonDetail> {
   const manifest = await comparisonManifest(server, name);
-  const rows = await queryParquet('SELECT * FROM read_parquet($path) ORDER BY threshold', {
-    path: server.store.comparisonCurve(name),
-  });
-  return {
-    manifest,
-    mapped: existsSync(server.store.comparisonMap(name)),
-    curve: rows.map((row) => pointSchema.parse(row)),
-  };
+  const curve = await queryRows(
+    sharedCurveTable,
+    `SELECT ${columnList(sharedCurveTable)} FROM ${storedTable(sharedCurveTable)} ORDER BY threshold`,
+    { path: server.store.comparisonCurve(name) },
+  );
+  return { manifest, mapped: existsSync(server.store.comparisonMap(name)), curve };
 }
 
 /** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */

@@ -1,26 +1,16 @@
 /** A feature in other dictionaries, by every comparison that its dictionary takes part in, on either side. */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { sameConfiguration } from '../../sae/comparison/storedStability.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { matchTable } from '../../sae/spec/tables/matches.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { ServerContext } from '../context.ts';
 import type { Counterpart, FeatureInput } from '../contract/features.ts';
-import { finiteOrNull } from './cells.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { topExamples } from './examples.ts';
 import { featureGlances } from './featureTable.ts';
-
-const matchSchema = z.object({
-  latent: z.number(),
-  decoderMatch: z.number(),
-  decoderCosine: finiteOrNull,
-  encoderCosine: finiteOrNull,
-  shared: z.boolean(),
-  activationCorrelation: finiteOrNull,
-  firingJaccard: finiteOrNull,
-});
 
 /** Those of the same configuration first, then by run and seed. */
 export async function counterparts(
@@ -67,11 +57,12 @@ async function counterpart(
 ): Promise<Omit<Counterpart, 'sameConfiguration'>> {
   const dictionary = side === 'a' ? comparison.b : comparison.a;
   // The matching is one to one, so reading it backwards finds at most one latent of a.
-  const rows = await queryParquet(
-    `SELECT * FROM read_parquet($path) WHERE ${side === 'a' ? 'latent' : '"decoderMatch"'} = $latent`,
+  const [match] = await queryRows(
+    matchTable,
+    `SELECT ${columnList(matchTable)} FROM ${storedTable(matchTable)}
+     WHERE ${quoted(side === 'a' ? 'latent' : 'decoderMatch')} = $latent`,
     { path: server.store.comparisonMatches(comparison.name), latent },
   );
-  const match = rows.length > 0 ? matchSchema.parse(rows[0]) : undefined;
   const other = match && (side === 'a' ? match.decoderMatch : match.latent);
   const matched = match && other !== undefined && other >= 0 ? { ...match, other } : undefined;
   const indexed = existsSync(server.store.features(dictionary.run, dictionary.seed));

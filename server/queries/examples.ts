@@ -1,23 +1,17 @@
 /** examples.parquet: stretches of text around a feature's activations. */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { exampleTable } from '../../sae/spec/tables/examples.ts';
+import type { stretchColumns } from '../../sae/spec/tables/stretch.ts';
+import type { RowOf } from '../../sae/spec/tables/table.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Example, FeatureDetail } from '../contract/features.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import { integersFrom, listParameter } from './listParameter.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
-export const exampleSchema = z.object({
-  rank: z.number(),
-  activation: z.number(),
-  context: z.number(),
-  position: z.number(),
-  start: z.number(),
-  tokens: z.array(z.number()),
-  activations: z.array(z.number()),
-});
-const rowSchema = exampleSchema.extend({ latent: z.number(), band: z.string() });
+const stored = `SELECT ${columnList(exampleTable)} FROM ${storedTable(exampleTable)}`;
 
 /** `top` first, then quantile-4 … quantile-0, each by rank. */
 export async function examplesByBand(
@@ -28,13 +22,13 @@ export async function examplesByBand(
 ): Promise<FeatureDetail['examples']> {
   const path = store.examples(run, seed);
   if (!existsSync(path)) return [];
-  const rows = await queryParquet(
-    `SELECT * FROM read_parquet($path) WHERE latent = $latent ORDER BY band <> 'top', band DESC, rank`,
+  const rows = await queryRows(
+    exampleTable,
+    `${stored} WHERE latent = $latent ORDER BY band <> 'top', band DESC, rank`,
     { path, latent },
   );
   const bands = new Map<string, Example[]>();
-  for (const cells of rows) {
-    const row = rowSchema.parse(cells);
+  for (const row of rows) {
     const band = bands.get(row.band) ?? [];
     bands.set(row.band, [...band, exampleOf(row, tokens)]);
   }
@@ -50,20 +44,18 @@ export async function topExamples(
 ): Promise<Map<number, Example>> {
   const path = store.examples(run, seed);
   if (!existsSync(path)) return new Map();
-  const rows = await queryParquet(
-    `SELECT * FROM read_parquet($path)
-     WHERE band = 'top' AND rank = 0 AND list_contains(${integersFrom('latents')}, latent)`,
+  const rows = await queryRows(
+    exampleTable,
+    `${stored} WHERE band = 'top' AND rank = 0 AND list_contains(${integersFrom('latents')}, latent)`,
     { path, latents: listParameter(latents) },
   );
-  return new Map(
-    rows.map((cells) => {
-      const row = rowSchema.parse(cells);
-      return [row.latent, exampleOf(row, tokens)];
-    }),
-  );
+  return new Map(rows.map((row) => [row.latent, exampleOf(row, tokens)]));
 }
 
-export function exampleOf(row: z.infer<typeof exampleSchema>, tokens: TokenReader): Example {
+export function exampleOf(
+  row: RowOf<typeof stretchColumns> & { rank: number },
+  tokens: TokenReader,
+): Example {
   const { rank, activation, context, position, start, activations } = row;
   return { rank, activation, context, position, start, tokens: tokens.texts(row.tokens), activations };
 }

@@ -1,6 +1,8 @@
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { featureDetailColumns, featureTable } from '../../sae/spec/tables/features.ts';
+import { someOf } from '../../sae/spec/tables/table.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeatureRow } from '../contract/features.ts';
 import type { Page } from '../contract/tokens.ts';
@@ -9,17 +11,13 @@ import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { examplesByBand } from './examples.ts';
 import { featureGlances, featurePage } from './featureTable.ts';
 
-const detailSchema = z.object({
-  biasEncoder: z.number(),
-  promotedTokens: z.array(z.number()),
-  promotedLogits: z.array(z.number()),
-  suppressedTokens: z.array(z.number()),
-  suppressedLogits: z.array(z.number()),
-  neighbours: z.array(z.number()),
-  neighbourCosines: z.array(z.number()),
-  topTokens: z.array(z.number()),
-  topTokenCounts: z.array(z.number()),
-});
+const detailed = someOf(
+  featureTable,
+  ...featureDetailColumns,
+  'promotedTokens',
+  'topTokens',
+  'topTokenCounts',
+);
 
 export async function listFeatures(
   server: ServerContext,
@@ -38,13 +36,11 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
       'not_found',
       `Run '${run}' has no latent ${latent}: it has ${manifest.config.width}, from 0.`,
     );
-  const [cells] = await queryParquet(
-    `SELECT ${Object.keys(detailSchema.shape)
-      .map((column) => `"${column}"`)
-      .join(', ')} FROM read_parquet($path) WHERE latent = $latent`,
+  const [detail] = await queryRows(
+    detailed,
+    `SELECT ${columnList(detailed)} FROM ${storedTable(featureTable)} WHERE latent = $latent`,
     { path: server.store.features(run, seed), latent },
   );
-  const detail = detailSchema.parse(cells);
   const model = await modelOfRun(server, manifest);
   const tokens = server.tokens.of(model);
   const effects = (ids: number[], logits: number[]) =>

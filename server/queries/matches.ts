@@ -1,41 +1,15 @@
 /** matches.parquet of a comparison, a page at a time, with both sides' features beside each match. */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
+import { featureTable } from '../../sae/spec/tables/features.ts';
+import { matchTable, matchView } from '../../sae/spec/tables/matches.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { MatchListInput, MatchRow } from '../contract/comparisons.ts';
 import type { DictionaryReference, Page, TokenText } from '../contract/tokens.ts';
-import { finiteOrNull } from './cells.ts';
 import { comparisonManifest } from './comparisons.ts';
 import { modelOfRun, runManifest } from './dictionaries.ts';
-
-const rowSchema = z.object({
-  latent: z.number(),
-  decoderMatch: z.number(),
-  decoderCosine: finiteOrNull,
-  encoderMatch: z.number(),
-  encoderCosine: finiteOrNull,
-  shared: z.boolean(),
-  nearest: z.number(),
-  nearestCosine: z.number(),
-  activationCorrelation: finiteOrNull,
-  firingJaccard: finiteOrNull,
-  densityA: finiteOrNull,
-  densityB: finiteOrNull,
-  promotedA: z.array(z.number()).nullable(),
-  promotedB: z.array(z.number()).nullable(),
-});
-
-const sortColumns = {
-  latent: 'latent',
-  decoderCosine: '"decoderCosine"',
-  encoderCosine: '"encoderCosine"',
-  nearestCosine: '"nearestCosine"',
-  activationCorrelation: '"activationCorrelation"',
-  firingJaccard: '"firingJaccard"',
-  densityA: '"densityA"',
-  densityB: '"densityB"',
-} as const satisfies Record<MatchListInput['sort'], string>;
 
 const conditions = {
   shared: 'shared = $shared',
@@ -46,7 +20,7 @@ const conditions = {
 /** The other side's columns, or an empty table of the same shape where it isn't indexed. */
 const side = (parameter: 'a' | 'b', indexed: boolean) =>
   indexed
-    ? `(SELECT latent AS id, density, list_slice("promotedTokens", 1, 5) AS promoted FROM read_parquet($${parameter}))`
+    ? `(SELECT latent AS id, density, list_slice("promotedTokens", 1, 5) AS promoted FROM ${storedTable(featureTable, parameter)})`
     : `(SELECT NULL::INTEGER AS id, NULL::DOUBLE AS density, NULL::INTEGER[] AS promoted)`;
 
 export async function listMatches(server: ServerContext, input: MatchListInput): Promise<Page<MatchRow>> {
@@ -63,17 +37,16 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
     .map(([, condition]) => condition);
   const filter = where.length ? `WHERE ${where.join(' AND ')}` : '';
   const path = server.store.comparisonMatches(input.name);
-  const [count] = await queryParquet(`SELECT count(*) AS total FROM read_parquet($path) ${filter}`, {
-    path,
-    ...given,
-  });
-  const rows = await queryParquet(
-    `SELECT m.*, a.density AS "densityA", b.density AS "densityB", a.promoted AS "promotedA", b.promoted AS "promotedB"
-     FROM (SELECT * FROM read_parquet($path) ${filter}) m
+  const matches = `FROM ${storedTable(matchTable)} ${filter}`;
+  const [count] = await queryParquet(`SELECT count(*) AS total ${matches}`, { path, ...given });
+  const rows = await queryRows(
+    matchView,
+    `SELECT ${columnList(matchTable, 'm')},
+       a.density AS "densityA", b.density AS "densityB", a.promoted AS "promotedA", b.promoted AS "promotedB"
+     FROM (SELECT * ${matches}) m
      LEFT JOIN ${side('a', existsSync(a))} a ON a.id = m.latent
      LEFT JOIN ${side('b', existsSync(b))} b ON b.id = m."decoderMatch"
-     ORDER BY ${sortColumns[input.sort]} ${input.order === 'asc' ? 'ASC' : 'DESC'} NULLS LAST, m.latent
-     LIMIT $limit OFFSET $offset`,
+     ORDER BY ${orderOf(matchView, input.sort, input.order, 'latent')} LIMIT $limit OFFSET $offset`,
     {
       path,
       ...given,
@@ -86,16 +59,13 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
   const [textsA, textsB] = await Promise.all([manifest.a, manifest.b].map((d) => tokenTexts(server, d.run)));
   return {
     total: Number(count.total),
-    rows: rows.map((cells) => {
-      const row = rowSchema.parse(cells);
-      return {
-        ...row,
-        decoderMatch: row.decoderMatch < 0 ? null : row.decoderMatch,
-        encoderMatch: row.encoderMatch < 0 ? null : row.encoderMatch,
-        promotedA: textsA(row.promotedA ?? []),
-        promotedB: textsB(row.promotedB ?? []),
-      };
-    }),
+    rows: rows.map((row) => ({
+      ...row,
+      decoderMatch: row.decoderMatch < 0 ? null : row.decoderMatch,
+      encoderMatch: row.encoderMatch < 0 ? null : row.encoderMatch,
+      promotedA: textsA(row.promotedA ?? []),
+      promotedB: textsB(row.promotedB ?? []),
+    })),
   };
 }
 

@@ -1,14 +1,20 @@
 /** One neuron of a sparsity report: its figures, the text that wakes it, and the latents that it writes. */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { featureTable } from '../../sae/spec/tables/features.ts';
+import { loadingTable } from '../../sae/spec/tables/loadings.ts';
+import { sparsityExampleTable } from '../../sae/spec/tables/sparsityExamples.ts';
+import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
+import { someOf } from '../../sae/spec/tables/table.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Example } from '../contract/features.ts';
 import type { NeuronDetail, NeuronFeature, NeuronInput } from '../contract/sparsity.ts';
 import { modelOfRun, runManifests } from './dictionaries.ts';
-import { exampleOf, exampleSchema } from './examples.ts';
-import { neuronSchema, reportOf } from './sparsity.ts';
+import { exampleOf } from './examples.ts';
+import { reportOf } from './sparsity.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
 /** Latents listed for a neuron. */
@@ -18,19 +24,20 @@ export async function getNeuron(server: ServerContext, input: NeuronInput): Prom
   const { name, layer, neuron } = input;
   const report = await reportOf(server, name);
   const path = server.store.sparsityTable(name, 'neurons');
-  const [cells] = await queryParquet(
-    `SELECT * FROM read_parquet($path) WHERE layer = $layer AND neuron = $neuron`,
+  const [found] = await queryRows(
+    sparsityNeuronTable,
+    `SELECT ${columnList(sparsityNeuronTable)} FROM ${storedTable(sparsityNeuronTable)} WHERE layer = $layer AND neuron = $neuron`,
     { path, layer, neuron },
   );
-  if (!cells)
+  if (!found)
     throw new LazyscopeError(
       'not_found',
       `The sparsity report '${name}' has no neuron ${neuron} in layer ${layer}: see the list of its neurons.`,
     );
-  const { topTokens, promotedTokens, ...row } = neuronSchema.parse(cells);
+  const { topTokens, promotedTokens, ...row } = found;
   const [rank] = await queryParquet(
     `SELECT count(*) AS neurons, count(*) FILTER (frequency < $frequency) AS lazier
-     FROM read_parquet($path) WHERE layer = $layer`,
+     FROM ${storedTable(sparsityNeuronTable)} WHERE layer = $layer`,
     { path, layer, frequency: row.frequency },
   );
   const tokens = server.tokens.of(report.model);
@@ -55,19 +62,19 @@ async function neuronExamples(
 ): Promise<Example[]> {
   const path = store.sparsityTable(name, 'examples');
   if (!existsSync(path)) return [];
-  const rows = await queryParquet(
-    'SELECT * FROM read_parquet($path) WHERE layer = $layer AND neuron = $neuron ORDER BY rank',
+  const rows = await queryRows(
+    sparsityExampleTable,
+    `SELECT ${columnList(sparsityExampleTable)} FROM ${storedTable(sparsityExampleTable)}
+     WHERE layer = $layer AND neuron = $neuron ORDER BY rank`,
     { path, layer, neuron },
   );
-  return rows.map((cells) => exampleOf(exampleSchema.parse(cells), tokens));
+  return rows.map((row) => exampleOf(row, tokens));
 }
 
-const loadingSchema = z.object({
-  latent: z.number(),
-  cosine: z.number(),
-  density: z.number(),
-  promotedTokens: z.array(z.number()),
-});
+const loaded = {
+  ...someOf(loadingTable, 'latent', 'cosine'),
+  ...someOf(featureTable, 'density', 'promotedTokens'),
+};
 
 /** Of every indexed dictionary on the same model. */
 async function neuronFeatures(
@@ -87,14 +94,14 @@ async function neuronFeatures(
         { run: run.name, seed },
         run.config.width,
       );
-      const rows = await queryParquet(
+      const rows = await queryRows(
+        loaded,
         `SELECT l.latent, l.cosine, f.density, f."promotedTokens"
-         FROM read_parquet($path) l JOIN read_parquet($features) f ON f.latent = l.latent
+         FROM ${storedTable(loadingTable)} l JOIN ${storedTable(featureTable, 'features')} f ON f.latent = l.latent
          WHERE l.layer = $layer AND l.neuron = $neuron ORDER BY abs(l.cosine) DESC LIMIT ${mostFeatures}`,
         { path, features, layer, neuron },
       );
-      for (const cells of rows) {
-        const { promotedTokens, ...row } = loadingSchema.parse(cells);
+      for (const { promotedTokens, ...row } of rows)
         found.push({
           run: run.name,
           seed,
@@ -102,7 +109,6 @@ async function neuronFeatures(
           stability: compared > 0 ? sharedWith[row.latent] / compared : null,
           promoted: tokens.texts(promotedTokens),
         });
-      }
     }
   }
   return found.sort((a, b) => Math.abs(b.cosine) - Math.abs(a.cosine)).slice(0, mostFeatures);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunDetail, RunRow } from '../contract/runs.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
@@ -58,9 +59,9 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
         backend: manifest.environment.backend,
         batchSize: config.batchSize,
         learningRate: config.learningRate,
-        k: config.architecture === 'topk' ? config.k : null,
-        sparsityCoefficient: config.architecture === 'topk' ? null : config.sparsityCoefficient,
-        targetL0: config.architecture === 'jumprelu' ? config.targetL0 : null,
+        k: settingOf(config, 'k'),
+        sparsityCoefficient: settingOf(config, 'sparsityCoefficient'),
+        targetL0: settingOf(config, 'targetL0'),
         l0: evaluation?.l0 ?? null,
         fvu: evaluation?.fvu ?? null,
         explainedVariance: evaluation?.explainedVariance ?? null,

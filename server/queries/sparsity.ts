@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
+import { sparsityCurveTable } from '../../sae/spec/tables/sparsityCurves.ts';
+import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
+import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.ts';
+import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
-import type { sparsityTables } from '../contract/sparsity.ts';
 import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '../contract/sparsity.ts';
 import type { Page } from '../contract/tokens.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
@@ -54,46 +58,41 @@ export async function reportOf({ store, manifests }: ServerContext, name: string
   return manifests.read(path, sparsityReportKind);
 }
 
-const curvesSchema = z.object({
-  layer: z.number(),
-  threshold: z.array(z.number()),
-  cett: z.array(z.number()),
-  activeRatio: z.array(z.number()),
-});
-const positionsSchema = z.object({
-  layer: z.number(),
-  position: z.array(z.number()),
-  activationRatio: z.array(z.number()),
-});
-
 export async function getSparsity(server: ServerContext, name: string): Promise<SparsityDetail> {
   const report = await reportOf(server, name);
   const [curves, positions] = await Promise.all([
-    queryParquet(
-      `SELECT layer, list(threshold ORDER BY threshold) AS threshold, list(cett ORDER BY threshold) AS cett,
-         list("activeRatio" ORDER BY threshold) AS "activeRatio"
-       FROM read_parquet($path) GROUP BY layer ORDER BY layer`,
+    queryRows(
+      sparsityCurveTable,
+      `SELECT ${columnList(sparsityCurveTable)} FROM ${storedTable(sparsityCurveTable)} ORDER BY layer, threshold`,
       { path: server.store.sparsityTable(name, 'curves') },
     ),
-    queryParquet(
-      `SELECT layer, list(position ORDER BY position) AS position,
-         list("activationRatio" ORDER BY position) AS "activationRatio"
-       FROM read_parquet($path) GROUP BY layer ORDER BY layer`,
+    queryRows(
+      sparsityPositionTable,
+      `SELECT ${columnList(sparsityPositionTable)} FROM ${storedTable(sparsityPositionTable)} ORDER BY layer, position`,
       { path: server.store.sparsityTable(name, 'layers') },
     ),
   ]);
-  return {
-    report,
-    curves: curves.map((row) => curvesSchema.parse(row)),
-    positions: positions.map((row) => positionsSchema.parse(row)),
-  };
+  return { report, curves: byLayer(curves), positions: byLayer(positions) };
+}
+
+/** From rows to one object a layer that has the other columns as lists. */
+function byLayer<Row extends { layer: number }>(rows: readonly Row[]) {
+  type Columns = { [Name in Exclude<keyof Row, 'layer'>]: Row[Name][] };
+  return [...new Set(rows.map(({ layer }) => layer))].map((layer) => {
+    const own = rows.filter((row) => row.layer === layer);
+    const names = Object.keys(own[0]).filter((name) => name !== 'layer') as (keyof Columns)[];
+    return {
+      layer,
+      ...(Object.fromEntries(names.map((name) => [name, own.map((row) => row[name])])) as Columns),
+    };
+  });
 }
 
 /** A table of a report as it lies in the store. */
 export async function sparsityParquet(
   server: ServerContext,
   name: string,
-  table: (typeof sparsityTables)[number],
+  table: SparsityTableName,
 ): Promise<Uint8Array> {
   await reportOf(server, name);
   try {
@@ -111,32 +110,11 @@ export async function compareSparsity(server: ServerContext, names: string[]): P
   return Promise.all(names.map((name) => getSparsity(server, name)));
 }
 
-const sortColumns = {
-  neuron: 'neuron',
-  frequency: 'frequency',
-  frequencyAt: '"frequencyAt"',
-  meanActivation: '"meanActivation"',
-  maxActivation: '"maxActivation"',
-  outputNorm: '"outputNorm"',
-} as const satisfies Record<NeuronListInput['sort'], string>;
-
 const firingConditions = {
   all: '',
   firing: 'AND frequency > 0',
   dead: 'AND frequency = 0',
 } as const satisfies Record<NeuronListInput['firing'], string>;
-
-export const neuronSchema = z.object({
-  layer: z.number(),
-  neuron: z.number(),
-  frequency: z.number(),
-  frequencyAt: z.number(),
-  meanActivation: z.number(),
-  maxActivation: z.number(),
-  outputNorm: z.number(),
-  topTokens: z.array(z.number()),
-  promotedTokens: z.array(z.number()),
-});
 
 export async function listNeurons(server: ServerContext, input: NeuronListInput): Promise<Page<NeuronRow>> {
   const { name, layer, sort, firing, order, offset, limit } = input;
@@ -149,20 +127,22 @@ export async function listNeurons(server: ServerContext, input: NeuronListInput)
   const path = server.store.sparsityTable(name, 'neurons');
   const which = `layer = $layer ${firingConditions[firing]}`;
   const [{ total }] = await queryParquet(
-    `SELECT count(*)::INTEGER AS total FROM read_parquet($path) WHERE ${which}`,
+    `SELECT count(*)::INTEGER AS total FROM ${storedTable(sparsityNeuronTable)} WHERE ${which}`,
     { path, layer },
   );
-  const rows = await queryParquet(
-    `SELECT * FROM read_parquet($path) WHERE ${which}
-     ORDER BY ${sortColumns[sort]} ${order === 'asc' ? 'ASC' : 'DESC'}, neuron LIMIT $limit OFFSET $offset`,
+  const rows = await queryRows(
+    sparsityNeuronTable,
+    `SELECT ${columnList(sparsityNeuronTable)} FROM ${storedTable(sparsityNeuronTable)} WHERE ${which}
+     ORDER BY ${orderOf(sparsityNeuronTable, sort, order, 'neuron')} LIMIT $limit OFFSET $offset`,
     { path, layer, limit, offset },
   );
   const tokens = server.tokens.of(report.model);
   return {
     total: Number(total),
-    rows: rows.map((cells) => {
-      const { topTokens, promotedTokens, ...row } = neuronSchema.parse(cells);
-      return { ...row, topTokens: tokens.texts(topTokens), promoted: tokens.texts(promotedTokens) };
-    }),
+    rows: rows.map(({ topTokens, promotedTokens, ...row }) => ({
+      ...row,
+      topTokens: tokens.texts(topTokens),
+      promoted: tokens.texts(promotedTokens),
+    })),
   };
 }

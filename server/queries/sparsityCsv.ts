@@ -1,7 +1,9 @@
 /** Tables of a sparsity report as CSV (RFC 4180), for whoever has no reader of Parquet at hand. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
+import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { SparsityCsvInput } from '../contract/sparsity.ts';
 import { reportOf } from './sparsity.ts';
@@ -16,15 +18,16 @@ export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput
       'not_found',
       `The sparsity report '${name}' has no table '${table}': measure again, with interventions.`,
     );
-  const columns = (await queryParquet('DESCRIBE SELECT * FROM read_parquet($path)', { path })).map(
-    ({ column_name }) => String(column_name),
-  );
+  const described = sparsityTables[table];
+  const columns = Object.keys(described);
   const asked = Object.entries({ layer, neuron }).filter(([, value]) => value !== undefined);
   const missing = asked.find(([column]) => !columns.includes(column));
   if (missing) throw new LazyscopeError('bad_input', `The table '${table}' has no column '${missing[0]}'.`);
   const where =
-    asked.length > 0 ? `WHERE ${asked.map(([column]) => `${column} = $${column}`).join(' AND ')}` : '';
-  const rows = await queryParquet(`SELECT * FROM read_parquet($path) ${where}`, {
+    asked.length > 0
+      ? `WHERE ${asked.map(([column]) => `${quoted(column)} = $${column}`).join(' AND ')}`
+      : '';
+  const rows = await queryParquet(`SELECT ${columnList(described)} FROM ${storedTable(described)} ${where}`, {
     path,
     ...(Object.fromEntries(asked) as Record<string, number>),
   });

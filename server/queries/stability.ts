@@ -1,17 +1,19 @@
 /** How the features of a run fare over its seeds. */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { dictionaryKey } from '../../sae/comparison/sharedLinks.ts';
 import { latentStability, uniqueLatents } from '../../sae/comparison/stability.ts';
 import { stabilityTrend } from '../../sae/comparison/stabilityTrend.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
+import { featureTable } from '../../sae/spec/tables/features.ts';
+import { someOf } from '../../sae/spec/tables/table.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Stability } from '../contract/comparisons.ts';
 import { runManifest } from './dictionaries.ts';
 
 const trendGroups = 10;
-const pointSchema = z.object({ latent: z.number(), density: z.number(), maxActivation: z.number() });
+const plotted = someOf(featureTable, 'latent', 'density', 'maxActivation');
 
 export async function stability(server: ServerContext, { runName }: { runName: string }): Promise<Stability> {
   const { pairs, links, seeds, dictionaries, perSeed } = await overSeeds(server, runName);
@@ -78,12 +80,12 @@ export async function liveLatents(server: ServerContext, runName: string): Promi
   };
   for (const [at, seed] of seeds.entries()) {
     if (!existsSync(store.features(runName, seed))) continue;
-    const rows = await queryParquet(
-      'SELECT latent, density, "maxActivation" FROM read_parquet($path) WHERE NOT dead ORDER BY latent',
+    const rows = await queryRows(
+      plotted,
+      `SELECT ${columnList(plotted)} FROM ${storedTable(featureTable)} WHERE NOT dead ORDER BY latent`,
       { path: store.features(runName, seed) },
     );
-    for (const row of rows) {
-      const { latent, density, maxActivation } = pointSchema.parse(row);
+    for (const { latent, density, maxActivation } of rows) {
       columns.seed.push(seed);
       columns.latent.push(latent);
       columns.density.push(density);

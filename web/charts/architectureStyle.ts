@@ -1,12 +1,16 @@
 /** How an architecture or an activation function is written, coloured and drawn, everywhere. */
+import {
+  architectureNames,
+  describedArchitecture,
+  type DescribedArchitecture,
+} from '../../sae/spec/architectures/architectures.ts';
 
-const names: Record<string, string> = {
-  relu: 'ReLU',
-  topk: 'TopK',
-  jumprelu: 'JumpReLU',
-  batchtopk: 'BatchTopK',
-  gated: 'Gated',
-  matryoshka: 'Matryoshka',
+/** By its name in files; a string that names no architecture has none. */
+const described = new Map<string, DescribedArchitecture>(
+  architectureNames.map((name) => [name, describedArchitecture(name)]),
+);
+
+const activationNames: Record<string, string> = {
   gelu: 'GELU',
   gelu_new: 'GELU',
   silu: 'SiLU',
@@ -38,17 +42,12 @@ const names: Record<string, string> = {
   swiglu: 'SwiGLU',
 };
 
-const colours: Record<string, string> = {
-  relu: 'var(--relu)',
+const activationColours: Record<string, string> = {
   reglu: 'var(--relu)',
   relu2: 'var(--jumprelu)',
   fatrelu: 'var(--relu)',
   smelu: 'var(--topk)',
   tanh: 'var(--gated)',
-  topk: 'var(--topk)',
-  batchtopk: 'var(--topk)',
-  jumprelu: 'var(--jumprelu)',
-  gated: 'var(--gated)',
   gelu: 'var(--gelu)',
   gelu_new: 'var(--gelu)',
   geglu: 'var(--gelu)',
@@ -58,18 +57,17 @@ const colours: Record<string, string> = {
 };
 
 export function architectureName(key: string): string {
-  return names[key] ?? key;
+  return described.get(key)?.label ?? activationNames[key] ?? key;
 }
 
 export function architectureColour(key: string): string {
-  return colours[key] ?? 'var(--other)';
+  const own = described.get(key)?.colour;
+  return own ? `var(${own})` : (activationColours[key] ?? 'var(--other)');
 }
 
 /** Marks differ in shape as well as in hue, so that a chart can be read without colour. */
-export function architectureSymbol(key: string): 'circle' | 'square' | 'triangle' | 'diamond' {
-  if (key === 'relu') return 'circle';
-  if (key === 'topk') return 'square';
-  return key === 'jumprelu' ? 'triangle' : 'diamond';
+export function architectureSymbol(key: string): DescribedArchitecture['symbol'] {
+  return described.get(key)?.symbol ?? 'diamond';
 }
 
 /** Mixed with ink or paper, alternating, so that the first seed has the architecture's own colour and five seeds stay apart. */

@@ -11,8 +11,7 @@ import type * as Cpu from '@tensorflow/tfjs-backend-cpu';
 import type { Tf } from '../../tensor/tf.ts';
 import { BufferPool, type Values, type ValueType } from './bufferPool.ts';
 
-// Resolved from the umbrella package, so that it is the copy that TF.js itself uses.
-const require = createRequire(createRequire(import.meta.url).resolve('@tensorflow/tfjs'));
+const require = createRequire(import.meta.url);
 const cpu = require('@tensorflow/tfjs-backend-cpu') as typeof Cpu;
 
 type DataId = Tf.TensorInfo['dataId'];

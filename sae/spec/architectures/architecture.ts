@@ -30,7 +30,13 @@ export interface SweepList {
   readonly letter: string;
 }
 
-export interface ArchitectureDescription<Own extends Settings = Settings> {
+/** Numbers that one seed's training keeps, by name. */
+export type TrainingState = Readonly<Record<string, number>>;
+
+export interface ArchitectureDescription<
+  Own extends Settings = Settings,
+  Rule extends InferenceRule = InferenceRule,
+> {
   /** As papers write it. */
   readonly label: string;
   /** The mark in charts, which tells architectures apart without colour. */
@@ -56,19 +62,19 @@ export interface ArchitectureDescription<Own extends Settings = Settings> {
   readonly sweeps: readonly SweepList[];
   /** Whether the encoder reads x − b_dec, rather than x. */
   readonly subtractsDecoderBias: boolean;
-  readonly inference: InferenceRule;
+  readonly inference: Rule;
   /** Whether log θ [latents] is trained along with the matrices and biases. */
   readonly trainsThresholds: boolean;
   /**
    * Numbers that training keeps for each seed besides parameters and optimiser, and their values before the first step,
    * for example BatchTopK's running threshold. Checkpoints hold them.
    */
-  readonly trainingState: Readonly<Record<string, number>>;
+  readonly trainingState: TrainingState;
 }
 
-/** Checks a description where it is written, and keeps the types of its settings. */
-export function describeArchitecture<const Own extends Settings>(
-  description: ArchitectureDescription<Own>,
-): ArchitectureDescription<Own> {
+/** Checks a description where it is written, and keeps the types of its settings and of its inference rule. */
+export function describeArchitecture<const Own extends Settings, const Rule extends InferenceRule>(
+  description: ArchitectureDescription<Own, Rule>,
+): ArchitectureDescription<Own, Rule> {
   return description;
 }

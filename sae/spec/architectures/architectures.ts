@@ -22,9 +22,14 @@ export type ConfigOf<Name extends ArchitectureName> = {
 /** A complete training configuration. */
 export type TrainingConfig = ConfigOf<ArchitectureName>;
 
-/** The description without the types of its settings, for code that treats all architectures alike. */
-export function describedArchitecture(name: ArchitectureName): ArchitectureDescription {
-  return architectures[name] as unknown as ArchitectureDescription;
+/** A description without the types of its own settings, for code that treats all architectures alike. */
+export type DescribedArchitecture = Omit<ArchitectureDescription, 'refuses'> & {
+  /** `config` must be of this architecture. */
+  refuses?(config: TrainingConfig): string | null;
+};
+
+export function describedArchitecture(name: ArchitectureName): DescribedArchitecture {
+  return architectures[name] as unknown as DescribedArchitecture;
 }
 
 /** The number that a setting holds; null where the architecture has no such setting, or it holds none. */

@@ -1,0 +1,50 @@
+/** The mathematics of every architecture that sae/spec/architectures describes. */
+import type { Random } from '../numerics/random.ts';
+import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
+import type { TrainingState } from '../spec/architectures/architecture.ts';
+import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/architectures/architectures.ts';
+import type { Architecture, ForwardPass, NormStatistics, StepSettings } from './architecture.ts';
+import type { DictionaryArrays } from './dictionary.ts';
+import { jumpRelu } from './jumpRelu.ts';
+import { relu } from './relu.ts';
+import { topK } from './topK.ts';
+
+const implementations: { readonly [Name in ArchitectureName]: Architecture<Name> } = {
+  relu,
+  topk: topK,
+  jumprelu: jumpRelu,
+};
+
+/** An architecture with its configuration filled in; see `Architecture`. */
+export interface ConfiguredArchitecture {
+  readonly unitNormDecoder: boolean;
+  inputScale(d: number, norms: NormStatistics): number;
+  initialise(sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
+  forward(
+    kernels: FusedKernels,
+    parameters: DictionaryVariables,
+    batch: Batch,
+    settings: StepSettings,
+  ): ForwardPass;
+  thresholds(parameters: DictionaryArrays, state: TrainingState): Float32Array | null;
+}
+
+export function configuredArchitecture(config: TrainingConfig): ConfiguredArchitecture {
+  return withConfig(config.architecture, config);
+}
+
+function withConfig<Name extends ArchitectureName>(
+  name: Name,
+  config: ConfigOf<Name>,
+): ConfiguredArchitecture {
+  const implementation: Architecture<Name> = implementations[name];
+  const thresholds: Architecture<'jumprelu'>['thresholds'] | null = implementation.thresholds;
+  return {
+    unitNormDecoder: implementation.unitNormDecoder,
+    inputScale: (d, norms) => implementation.inputScale(d, norms),
+    initialise: (sample, median, random) => implementation.initialise(config, sample, median, random),
+    forward: (kernels, parameters, batch, settings) =>
+      implementation.forward(kernels, parameters, batch, config, settings),
+    thresholds: (parameters, state) => thresholds?.(parameters, state) ?? null,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * `lazyscope/spec`: the product's descriptions as plain data, for programs that read a store's manifests, or build
+ * forms, flags or documents from what the product says about itself. It loads zod and nothing else.
+ */
+export { namePattern, nameRule } from './names.ts';
+export { rangeOf, readField } from './readField.ts';
+export { fieldSchema, shapeOf } from './schema.ts';
+export { bytesOf, sizeRule } from './sizes.ts';
+export type { DictionaryName, Field, Fields, ValueOf, ValuesOf } from './fields.ts';
+export type { Read } from './readField.ts';
+
+export { architectureNames, architectures } from './architectures/architectures.ts';
+export { trainingConfigSchema } from './trainingConfig.ts';
+export { trainingFields } from './trainingFields.ts';
+export type { ArchitectureDescription } from './architectures/architecture.ts';
+export type { ArchitectureName, ConfigOf, TrainingConfig } from './architectures/architectures.ts';
+
+export { captureManifestSchema } from './manifests/capture.ts';
+export { comparisonManifestSchema } from './manifests/comparison.ts';
+export { evaluationSchema } from './manifests/evaluation.ts';
+export { runManifestSchema } from './manifests/run.ts';
+export { sparsityReportSchema } from './manifests/sparsityReport.ts';
+export type { CaptureManifest } from './manifests/capture.ts';
+export type { ComparisonManifest, DictionaryReference } from './manifests/comparison.ts';
+export type { Evaluation } from './manifests/evaluation.ts';
+export type { Environment, RunManifest } from './manifests/run.ts';
+export type { SparsityReport } from './manifests/sparsityReport.ts';
