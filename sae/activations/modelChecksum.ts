@@ -1,4 +1,4 @@
-/** One checksum for a model: everything in its folder that changes its numbers. */
+/** One checksum for everything in a model's folder that changes its activations. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { LazyscopeError } from '../errors.ts';
 
 const matters = /^(config\.json|tokenizer\.json|.*\.safetensors)$/;
 
-/** Of config.json, tokenizer.json and the weights: their names and contents, in the order of their names. */
+/** SHA-256 of the names and contents of config.json, tokenizer.json and the weight files, in the order of their names. */
 export async function modelChecksum(folder: string): Promise<string> {
   let names: string[];
   try {

@@ -41,11 +41,11 @@ export interface CompareOptions {
   threshold?: number;
   /** Held-out tokens on which activations are compared, from the first one; 0 leaves activations out. */
   maxTokens?: number;
-  /** Bytes the process may take; by default as many as it likes. Checked before anything is read. */
+  /** Bytes the process may take, without a limit by default. Checked before anything is read. */
   memory?: number;
-  /** Relative gap at which the matching of wide dictionaries is good enough. */
+  /** Relative optimality gap at which the sparse solver stops, for dictionaries too wide for the exact one. */
   targetGap?: number;
-  /** The model of a's capture: with it, latents of b stand in for a's (functionalSwap.ts). */
+  /** The model of a's capture. When given, the functional swap of functionalSwap.ts is measured as well. */
   model?: LanguageModel;
   report?: Report;
 }
@@ -56,10 +56,10 @@ export const maximumLatents = 131_072;
 const batchRows = 1024;
 
 /**
- * METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
+ * Compares dictionaries `a` and `b` by the definitions of METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
  * point, so that runs of different layers can be compared when one capture has both.
  *
- * A comparison of the same two dictionaries by that name is made again; throws 'conflict' when the name belongs to another
+ * A stored comparison of the same two dictionaries by that name is replaced. Throws 'conflict' when the name belongs to another
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
@@ -79,7 +79,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
-  // Passes over a matrix are made by the rows of the narrower side.
+  // The matching passes over a cosine matrix by rows of the narrower dictionary, which is what progress counts.
   const smaller = Math.min(dictionaryA.latents, dictionaryB.latents);
   try {
     checkSizes(dictionaryA, a);
@@ -170,7 +170,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   }
 }
 
-/** Wide dictionaries are asked about fewer tokens: encoding these takes a quarter of one product of the two at most. */
+/** Default for maxTokens, smaller for wide dictionaries, so that encoding takes at most a quarter of the time of one product of the two. */
 function comparedTokens(latents: number): number {
   return latents <= 8192 ? 32_768 : Math.max(8192, latents / 8);
 }

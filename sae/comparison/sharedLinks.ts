@@ -4,12 +4,12 @@ import type { StoreLayout } from '../store/layout.ts';
 import { queryParquet } from '../store/parquet.ts';
 import type { SharedLink } from './stability.ts';
 
-/** The key by which a dictionary is known in a group. */
+/** The key of a dictionary within a group of dictionaries. */
 export function dictionaryKey({ run, seed }: DictionaryReference): string {
   return `${run}/${seed}`;
 }
 
-/** The link of a stored comparison, at the threshold it was made with. Throws 'not_found' or 'corrupt' as the reader does. */
+/** The link of a stored comparison, at the threshold that the comparison was made with. Throws 'not_found' or 'corrupt' as the reader does. */
 export async function sharedLink(store: StoreLayout, comparison: ComparisonManifest): Promise<SharedLink> {
   const rows = await queryParquet(
     'SELECT CASE WHEN shared THEN "decoderMatch" ELSE -1 END AS counterpart FROM read_parquet($path) ORDER BY latent',

@@ -1,6 +1,6 @@
 /**
  * The stability of a dictionary's latents, stored with its features: seed-<n>/stability.parquet, made again whenever the
- * dictionary is compared. What counts are comparisons with dictionaries that differ in the seed alone, one a pair.
+ * dictionary is compared. Only comparisons with dictionaries that differ in nothing but the seed count, one for each pair.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { runKind } from '../spec/manifests/run.ts';
@@ -22,12 +22,12 @@ export function sameConfiguration(a: RunManifest, b: RunManifest): boolean {
 }
 
 export interface SeedComparison {
-  /** The run on the other side. */
+  /** The run of the other dictionary. */
   readonly other: RunManifest;
   readonly manifest: ComparisonManifest;
 }
 
-/** Of `comparisons`, those of this dictionary with others that differ in the seed only; of a pair compared twice the newest. */
+/** Those of `comparisons` that are of this dictionary with one that differs in the seed only; the newest where a pair was compared twice. */
 export function seedComparisons(
   dictionary: DictionaryReference,
   comparisons: readonly ComparisonManifest[],
@@ -55,7 +55,7 @@ export interface DictionaryStability {
   sharedWith: Int32Array;
 }
 
-/** `links` of the seed comparisons of this dictionary. */
+/** In how many other seeds each latent is shared; `links` are those of this dictionary's seed comparisons. */
 export function dictionaryStability(
   dictionary: DictionaryReference,
   latents: number,
@@ -75,9 +75,9 @@ export function dictionaryStability(
   return { compared, sharedWith };
 }
 
-/** Writes the table of one dictionary from all comparisons in the store; nothing when none counts. */
+/** Writes stability.parquet of one dictionary from all comparisons in the store. Writes nothing when none of them counts. */
 export async function storeStability(store: StoreLayout, dictionary: DictionaryReference): Promise<void> {
-  // Whatever else lies there is nobody's comparison.
+  // Other files and folders there, such as a writer's temporary ones, are no comparisons.
   const names = readdirSync(store.comparisons()).filter(
     (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
   );

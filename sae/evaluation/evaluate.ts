@@ -20,9 +20,9 @@ export interface EvaluateOptions {
   seed: number;
   /** The model the capture was made with. */
   model: LanguageModel;
-  /** Held-out tokens to reconstruct; all when absent. */
+  /** Number of held-out tokens to reconstruct; all of them when absent. */
   maxTokens?: number;
-  /** Tokens run through the model for the losses, four times each; default 8,192. */
+  /** Tokens on which the model's losses are measured, by four forward passes (clean, reconstructed, zero and mean ablation); default 8,192. */
   lossTokens?: number;
   report?: Report;
 }
@@ -54,7 +54,7 @@ export interface ScoreOptions {
   report?: Report;
 }
 
-/** The scores of anything that encodes and decodes, on the held-out part of a capture. */
+/** The scores of anything that encodes and decodes, measured on the held-out part of a capture. */
 export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 'version' | 'run' | 'seed'>> {
   const { capture, hook, autoencoder, model, report = silent } = options;
   const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
@@ -97,7 +97,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   };
 }
 
-/** One pass over the held-out rows. */
+/** Encodes and decodes the held-out rows once, and sums up what the reconstruction's scores are made of. */
 function reconstructionOf({ capture, hook, autoencoder, maxTokens, report = silent }: ScoreOptions) {
   const d = capture.width(hook);
   const total = Math.min(capture.heldOutRows, maxTokens ?? Infinity);

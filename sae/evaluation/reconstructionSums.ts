@@ -1,6 +1,6 @@
 /**
- * How well a dictionary reconstructs, from sums over all tokens seen (METHODS.md §2). No batch's own mean or ratio
- * enters, so that the result does not depend on the batch size.
+ * How well a dictionary reconstructs, from sums over all tokens seen (METHODS.md §2). Means and ratios are
+ * taken of these sums only, never of a batch, so that the result does not depend on the batch size.
  */
 import type { SparseCode } from '../autoencoders/autoencoder.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
@@ -29,7 +29,7 @@ export class ReconstructionSums {
   readonly firings: Float64Array;
   tokens = 0;
   #entries = 0;
-  /** Sums are taken about the first token, so that a large common offset costs no digits. */
+  /** [d]: the first token, which is subtracted from all of them, so that a large common offset does not cost precision. */
   #origin: Float64Array | undefined;
   #offsetSum: Float64Array;
   #offsetSquares = 0;
@@ -44,7 +44,7 @@ export class ReconstructionSums {
     this.#offsetSum = new Float64Array(d);
   }
 
-  /** x and xHat [rows, d], `code` the latents that fired on those rows. */
+  /** Adds a batch: x and xHat [rows, d], and `code`, the latents that fired on those rows. */
   add(x: Float32Array, xHat: Float32Array, code: SparseCode): void {
     const { d } = this;
     const rows = x.length / d;
