@@ -30,3 +30,7 @@ export type { Evaluation } from './manifests/evaluation.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';
 export type { TrainingRecord } from './manifests/trainingRecord.ts';
+
+export { jobKinds, jobs } from './jobs/jobs.ts';
+export type { JobDescription, JobOption } from './jobs/job.ts';
+export type { JobKind, JobStartInput } from './jobs/jobs.ts';
