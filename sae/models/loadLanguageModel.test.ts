@@ -227,6 +227,29 @@ describe('a folder that is not what it should be', () => {
     await code('bad_input', /320 tokens, its model only 300/);
   });
 
+  test('with an unembedding that is said to be the embedding and is not', async () => {
+    const other = new Float32Array(320 * 16).fill(0.5);
+    await rewrite((tensors) => (tensors['lm_head.weight'] = { shape: [320, 16], data: other }));
+    await code(
+      'bad_input',
+      /'lm_head\.weight' that differs from 'transformer\.wte\.weight'.*tie_word_embeddings/,
+    );
+    // The remedy works.
+    edit({ tie_word_embeddings: false });
+    const model = await loadLanguageModel(folder);
+    tf.tidy(() => {
+      const tokens = tf.tensor2d([[3]], undefined, 'int32');
+      const values = model.forward(tokens).logits!.dataSync();
+      expect(Math.max(...values) - Math.min(...values)).toBeLessThan(1e-4);
+    });
+    model.dispose();
+  });
+
+  test('with an unembedding that repeats the embedding it loads', async () => {
+    await rewrite((tensors) => (tensors['lm_head.weight'] = tensors['transformer.wte.weight']));
+    (await loadLanguageModel(folder)).dispose();
+  });
+
   test('saved from the bare decoder, with mask buffers, it still loads', async () => {
     await rewrite((tensors) => {
       for (const [name, tensor] of Object.entries(tensors)) {

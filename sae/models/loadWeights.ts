@@ -17,9 +17,14 @@ export function loadWeights(
 ): Map<string, Tensor> {
   const located = new Map<string, { file: WeightSource; stored: string }>();
   const unexpected: string[] = [];
+  let copy: WeightSource | undefined;
   for (const file of files) {
     for (const stored of file.names) {
       if (naming.ignored.test(stored)) continue;
+      if (stored === naming.copy?.name) {
+        copy = file;
+        continue;
+      }
       const name = shapes.has(stored) ? stored : naming.prefix + stored;
       if (shapes.has(name)) located.set(name, { file, stored });
       else unexpected.push(stored);
@@ -46,6 +51,15 @@ export function loadWeights(
       );
   }
 
+  if (copy && naming.copy) {
+    const { file, stored } = located.get(naming.copy.of)!;
+    if (!sameValues(copy.float32(naming.copy.name), file.float32(stored)))
+      throw new LazyscopeError(
+        'bad_input',
+        `'${copy.path}' has a '${naming.copy.name}' that differs from '${stored}', but config.json ties them (tie_word_embeddings): set that to false to use both, or take the tensor out to use the embedding.`,
+      );
+  }
+
   const weights = new Map<string, Tensor>();
   try {
     for (const [name, shape] of shapes) {
@@ -57,6 +71,10 @@ export function loadWeights(
     throw error;
   }
   return weights;
+}
+
+function sameValues(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]) || value === b[i]);
 }
 
 function list(names: string[]): string {
