@@ -14,7 +14,7 @@ export class BufferPool {
   #freeBytes = 0;
   numBytesUsed = 0;
 
-  /** `name`: of the adapter, for people. */
+  /** `name` is the adapter's, for messages. */
   constructor(device: GPUDevice, faults: DeviceFaults, name: string) {
     this.#device = device;
     this.#faults = faults;
@@ -83,7 +83,7 @@ export class BufferPool {
     }
   }
 
-  /** What tensors still hold belongs to them. */
+  /** Destroys the free buffers; those that tensors still hold are theirs to release. */
   dispose(): void {
     for (const buffers of this.#free.values()) for (const buffer of buffers) buffer.destroy();
     this.#free.clear();

@@ -13,7 +13,7 @@ export class DeviceFaults {
   #making: { bytes: number; inUse: number } | null = null;
   #closing = false;
 
-  /** `name`: of the adapter, for people. */
+  /** `name` is the adapter's, for messages. */
   constructor(device: GPUDevice, name: string) {
     this.#device = device;
     this.#name = name;
@@ -39,7 +39,7 @@ export class DeviceFaults {
     if (fault) throw fault;
   }
 
-  /** From now on the end of the device is no fault. */
+  /** From now on the end of the device is expected, and no fault. */
   close(): void {
     this.#closing = true;
   }

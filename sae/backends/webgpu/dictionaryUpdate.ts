@@ -29,20 +29,20 @@ interface Moments {
   readonly second: DictionaryVariables;
 }
 
-/** What the entries contribute, by latent, and the gradients of the vectors. */
+/** All that an update needs of the batch: the list's entries ordered by latent, and the gradients of the vectors. */
 interface Regrouped {
-  /** Of what makes a row of it: a latent each. */
+  /** Workgroups of the kernel that updates rows of a matrix, one latent each. */
   groups: Groups;
-  /** [latents + 1] */
+  /** Where each latent's entries begin in `list`, [latents + 1]. */
   start: Tensor;
-  /** [entries, 4] */
+  /** Four words an entry, [entries, 4]; see kernels/byLatent.ts. */
   list: Tensor;
-  /** The first row of the second term in the list. */
+  /** Rows of the list from this one on belong to the second (auxiliary) term. */
   secondRows: number;
   errors: StoredErrors;
   /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
   sums: Tensor;
-  /** [d] */
+  /** ∂b_dec, [d]. */
   bDec: Tensor;
 }
 
@@ -123,7 +123,7 @@ export class DictionaryUpdate {
     if (jump) vector('logThreshold', sums, latents, latents);
   }
 
-  /** From gradients in memory. */
+  /** Adam's step of both matrices from gradients that lie in memory. */
   #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { parameters } = request;
     const { latents, d } = sizes(request);

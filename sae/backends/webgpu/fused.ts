@@ -23,12 +23,12 @@ import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import { ThresholdSelect } from './thresholdSelect.ts';
 
-/** Pre-activations of a block of rows exist at once, bytes. */
+/** The most bytes that pre-activations may take: rows come in blocks that stay below it. */
 const selectionBytes = 2 ** 28;
 
 /** What tests set; left out, the device and the sizes at hand decide. */
 export interface SelectionOptions {
-  /** Of the pre-activations of a block of rows, whatever the device could hold. */
+  /** Bytes of the pre-activations of one block of rows, however much the device could hold. */
   readonly blockBytes?: number;
   /** Latents of a chunk of a streamed choice, see streamTopK; null: never streamed. */
   readonly topKChunk?: number | null;

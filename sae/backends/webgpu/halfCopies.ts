@@ -30,9 +30,9 @@ import type { Programs, Storage } from './programs.ts';
 export interface Stored {
   readonly tensor: Tf.TensorInfo;
   readonly storage: Storage;
-  /** Rows and columns. */
+  /** [rows, columns] */
   readonly shape: readonly [number, number];
-  /** What is still to be subtracted from each row. */
+  /** A vector that the kernel must subtract from each row; null where it has been subtracted already. */
   readonly centre: Tensor1D | null;
 }
 
@@ -47,7 +47,7 @@ export const inFull = (x: Tensor2D, centre: Tensor1D | null = null): Stored => (
 export interface StoredErrors {
   readonly kind: Extract<Source, { kind: 'decoder' }>['errors'];
   readonly tensors: readonly Tensor[];
-  /** Of the one tensor of `halves`. */
+  /** With `halves`: how many rows the one tensor has, those of all terms together. */
   readonly rows?: number;
 }
 
@@ -64,7 +64,7 @@ export class HalfCopies {
   readonly #programs: Programs;
   /** 'f16' only where the device has the feature `shader-f16`. */
   storage: Storage;
-  /** A few for each dictionary in training. */
+  /** Short, because each dictionary in training has only a few. */
   #copies: readonly Copy[] = [];
 
   constructor(backend: DeviceBackend, programs: Programs, storage: Storage = 'f32') {

@@ -17,7 +17,7 @@ import { joinColumns } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
-/** What the encoder's product reads, and of which rows of x. */
+/** The operands of the encoder's product as they lie in memory, and the rows of x that it is for. */
 export interface EncoderOperands {
   readonly x: Stored;
   readonly w: Stored;
@@ -46,7 +46,7 @@ export class Products {
     return z;
   }
 
-  /** Operands of that product as they are stored. */
+  /** What `encode` needs to compute pre-activations of these rows. */
   encoderOperands(x: Tensor2D, { wEnc, bEnc, centre }: Encoder, block: RowBlock): EncoderOperands {
     return { x: this.copies.stored(x, centre), w: this.copies.stored(wEnc), bias: bEnc, block };
   }
@@ -133,7 +133,7 @@ interface Attributes {
   leakyreluAlpha?: number;
 }
 
-/** Puts our product in the place of TF.js's. */
+/** Registers our product under the names of TF.js's kernels, in their place. */
 export function registerProducts(products: Products): void {
   for (const kernelName of ['BatchMatMul', '_FusedMatMul']) {
     const theirs = tf.getKernel(kernelName, 'webgpu');

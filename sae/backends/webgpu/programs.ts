@@ -14,12 +14,12 @@ export type Storage = 'f32' | 'f16';
 export type Binding = readonly [name: string, access: 'read' | 'write', element: string];
 
 export interface Program {
-  /** Of the kernel, for timestamps and messages. */
+  /** The kernel's name, for timestamps and messages. */
   readonly label: string;
   readonly bindings: readonly Binding[];
   /** Fields of `u`, 4 bytes each, and their values. */
   readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
-  /** Of a workgroup. */
+  /** How many threads a workgroup has. */
   readonly threads: number;
   /**
    * What a workgroup is about: the name that its number gets, and how many there are. Left out where a workgroup is not
@@ -30,13 +30,13 @@ export interface Program {
   readonly collectives?: Collectives;
   /** Functions, constants and variables outside of the entry point. */
   readonly functions?: string;
-  /** Of the entry point. */
+  /** The WGSL statements of the entry point. */
   readonly body: string;
 }
 
 /** Numbers of workgroups that the device decides on: three words a dispatch, of which it takes those at `place`. */
 export interface DecidedGroups {
-  /** Of `DeviceBackend.groupCounts`. */
+  /** A tensor made by `DeviceBackend.groupCounts`. */
   readonly counts: Tf.TensorInfo;
   readonly place: number;
 }

@@ -33,10 +33,10 @@ export function topKChunk(rows: number, candidates: number, k: number): number |
 
 export interface TopKRequest {
   readonly x: Tensor2D; // [rows, d]
-  /** Of the latents to choose from. */
+  /** Holds only the latents to choose from. */
   readonly encoder: Encoder;
   readonly k: number;
-  /** What these latents are called; null: by their rows in the encoder. */
+  /** The numbers to write for these latents; null: their row numbers in the encoder. */
   readonly names: Tensor1D | null;
   /** Where the choice goes: rowStart [rows + 1], indices and values [rows·k]. */
   readonly chosen: { rowStart: Tensor; indices: Tensor; values: Tensor };

@@ -3,11 +3,11 @@
  * all of them there. WGSL leaves it to the device how threads fall into subgroups, so a kernel asks, once a start.
  */
 
-/** Numbers of threads in our workgroups. */
+/** The workgroup sizes that our kernels use. */
 const sizes = [64, 128, 256] as const;
 const groups = 4;
 
-/** False where the device has no subgroups, or others. */
+/** Whether threads of a subgroup have consecutive numbers; false where the device has no subgroups. */
 export async function hasOrderedSubgroups(device: GPUDevice): Promise<boolean> {
   if (!device.features.has('subgroups')) return false;
   const bytes = 4 * groups * sizes.reduce((sum, size) => sum + size, 0);

@@ -20,7 +20,7 @@ import type { RowBlock } from './rowBlocks.ts';
 const denseAbove = 1 / 8;
 /** An expected number this many times off the limit between list and matrix leaves no doubt about the form. */
 const certain = 2;
-/** Of an entry in the longest of its lists, see `fillList`. */
+/** Bytes that one entry takes in the list with the longest entries, see `fillList`. */
 const entryBytes = 16;
 
 /** Calls `visit` for the pre-activations of each block of rows, first to last; they belong to the visitor. */
@@ -105,7 +105,7 @@ export class ThresholdSelect {
     return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
   }
 
-  /** What no binding can hold stays a list. */
+  /** Whether a matrix of all pre-activations fits one binding; where it doesn't, the entries stay a list. */
   #fits(rows: number, latents: number): boolean {
     return 4 * rows * latents <= this.#backend.bufferManager.largest;
   }

@@ -2,7 +2,7 @@
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import type { Binding, Program } from '../programs.ts';
 
-/** The moments, and what the gradient is multiplied by first. */
+/** Bindings for the moments and for the scale that the gradient is multiplied by first. */
 export function adamBindings({ clipNorm }: AdamSettings): Binding[] {
   return [
     ['first', 'write', 'f32'],

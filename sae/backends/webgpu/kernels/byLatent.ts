@@ -109,7 +109,7 @@ ${entryOf}`,
 
 /** Where the parts of `latentTable` begin, in multiples of the number of latents; after them four scalars. */
 export const tableParts = { threshold: 0, norm: 1, scalars: 2 } as const;
-/** Order of the scalars. */
+/** The order of the four scalars. */
 export const tableScalars = ['mainScale', 'auxiliaryScale', 'l0Gradient', 'unused'] as const;
 
 export interface FillTerm {
@@ -118,7 +118,7 @@ export interface FillTerm {
   /** Words of this term: [firstWord, endWord). */
   firstWord: number;
   endWord: number;
-  /** What an entry contributes: `outer` is its plain value. */
+  /** Whose entries they are, which decides what each contributes; for `outer` that is its plain value. */
   kind: 'main' | 'auxiliary' | 'outer';
   /** Coefficient of Σ f ‖W_dec‖; 0 leaves it out. */
   l1: number;

@@ -14,10 +14,10 @@ export interface Collectives {
   readonly sum?: number;
 }
 
-/** Subgroups are smaller nowhere. */
+/** No device has smaller subgroups. */
 const fewestLanes = 4;
 
-/** WGSL of the functions. `threads` is a power of 2. */
+/** The WGSL text of these functions. `threads` is a power of 2. */
 export function collectiveFunctions(threads: number, wanted: Collectives, subgroups: boolean): string {
   const { scan, sum } = wanted;
   const forms = subgroups ? { scan: subgroupScan, sum: subgroupSum } : { scan: memoryScan, sum: memorySum };

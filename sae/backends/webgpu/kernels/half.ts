@@ -39,7 +39,7 @@ export function toHalf(size: { rows: number; d: number; centred: boolean }): Pro
   };
 }
 
-/** Workgroups of it. */
+/** How many workgroups `toHalf` takes. */
 export const toHalfGroups = (rows: number, d: number) => Math.ceil((rows * d) / threads);
 
 /**
@@ -89,5 +89,5 @@ var<workgroup> largest: atomic<u32>;`,
   };
 }
 
-/** Where the units of `rows` rows of errors begin. */
+/** Where the units begin in a tensor that `errorToHalf` made of `rows` rows: after all rows. */
 export const errorUnits = (rows: number, d: number) => rows * d;

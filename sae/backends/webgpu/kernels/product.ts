@@ -2,14 +2,14 @@ import type { Binding, Program, Storage } from '../programs.ts';
 
 /** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
 const tile = 64;
-/** How much of the depth is in workgroup memory at a time. */
+/** How many steps along the depth a workgroup keeps in its memory at a time. */
 const slice = 16;
 
 export interface ProductSize {
-  /** Products at once. */
+  /** How many products are computed at once. */
   batch: number;
   rows: number;
-  /** The first of them in a. */
+  /** The row of `a` that the product's first row is; 0 where left out. */
   firstRow?: number;
   columns: number;
   depth: number;
@@ -23,15 +23,15 @@ export interface ProductSize {
   biased: boolean;
   /** How many columns of b, which must be transposed, and of the vector come before those multiplied. */
   columnsBefore?: number;
-  /** Of both operands; sums are made in 32 bits all the same. */
+  /** How both operands lie in memory; sums are made in 32 bits all the same. */
   storage?: Storage;
   /** Parts of the depth, summed apart: c is [batch, splits, rows, columns]. */
   splits: number;
 }
 
-/** What becomes of results: where they go, in place of c. */
+/** A part of the kernel that takes each result as it is finished, instead of writing it to c. */
 export interface Destination {
-  /** Of the kernel. */
+  /** The kernel's name, for timestamps and messages. */
   readonly label: string;
   readonly bindings: readonly Binding[];
   readonly uniforms: Program['uniforms'];
@@ -154,7 +154,7 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
   };
 }
 
-/** Workgroups of a product. */
+/** How many workgroups a product of this size takes. */
 export function productGroups({ batch, rows, columns, splits }: ProductSize): number {
   return batch * splits * Math.ceil(rows / tile) * Math.ceil(columns / tile);
 }

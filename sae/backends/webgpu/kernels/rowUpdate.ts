@@ -9,19 +9,19 @@ import { adamBindings, adamStep, adamUniforms } from './adam.ts';
 import { errorUnits, narrow } from './half.ts';
 import { threadsFor } from './sparse.ts';
 
-/** Where the gradient row comes from. */
+/** Where the gradient of one row of a matrix comes from. */
 export type Source =
-  /** Σ ∂L/∂z · (x − centre); `storage`: of x. */
+  /** A row of W_enc: Σ ∂L/∂z · (x − centre). `storage` is how x lies in memory. */
   | { kind: 'encoder'; centred: boolean; storage: Storage }
   /**
    * Σ coefficient · error, over one term or two, and l1 · Σ coefficient / ‖w‖ · w over the first. `halves`: the errors of
    * all terms are one tensor of `errorToHalf`, whose rows are those that the list names.
    */
   | { kind: 'decoder'; errors: 'one' | 'two' | 'halves'; l1: number }
-  /** It lies in memory. */
+  /** The gradient has been computed before and lies in memory. */
   | { kind: 'given' };
 
-/** What is done with it. */
+/** What the kernel does with a gradient row. */
 export type Purpose =
   | { kind: 'gradient' }
   /** Its squared norm goes to `squares[offset + latent]`, for clipping. */
@@ -32,7 +32,7 @@ export type Purpose =
 interface Size {
   latents: number;
   d: number;
-  /** Rows from here on in the list are the second term's. */
+  /** Rows of the list from this one on belong to the second (auxiliary) term. */
   secondRows: number;
   /** Rows of the tensor of errors in 16 bits, if there is one. */
   errorRows?: number;

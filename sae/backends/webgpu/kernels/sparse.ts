@@ -12,7 +12,7 @@ export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
 export function decode(size: {
   rows: number;
   d: number;
-  /** Of W. */
+  /** How W lies in memory. */
   storage: Storage;
   /** Where thresholds and bias begin in `vectors`; null where there are none. */
   reconstruct: { threshold: number | null; bias: number | null } | null;

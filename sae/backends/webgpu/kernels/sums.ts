@@ -42,9 +42,9 @@ export function joinColumns(size: {
   d: number;
   blocks: number;
   factor: number;
-  /** Whether there is `scalars`. */
+  /** Whether the kernel has the binding `scalars`, by whose first element the sums are multiplied. */
   scaled?: boolean;
-  /** Blocks of `less`, 0 if there is none. */
+  /** How many blocks the binding `less` has, whose sums are subtracted; 0 where there is no such binding. */
   less?: number;
 }): Program {
   const { d, blocks, factor, scaled = false, less = 0 } = size;
