@@ -14,8 +14,13 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 let on: TestServer;
 beforeAll(async () => {
+  // The snippets import the package by its name, so that they get what its exports say: the build, not the sources.
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs'), '--library'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
   on = await startTestServer();
-});
+}, 300_000);
 afterAll(async () => {
   await on?.stop();
 });
@@ -53,7 +58,9 @@ test('every command and flag in it, and on the explorer’s empty pages, is one 
 });
 
 test('the typed client’s lines find features, start a job and follow it to its end', async () => {
-  const [code] = blocks('ts');
+  const [code, ...others] = blocks('ts');
+  // A further snippet needs a test of its own.
+  expect(others).toEqual([]);
   // The names of the demo become those of the fixture store; everything else is run as it is written.
   const here = code
     .replace('http://127.0.0.1:4321', on.server.url)
@@ -61,7 +68,6 @@ test('the typed client’s lines find features, start a job and follow it to its
     .replace('run: best.name', "run: 'fixture-topk'")
     .replace("capture: 'demo'", "capture: 'fixture', tokens: 2000, width: 64, k: 4");
   expect(here).not.toBe(code);
-  // In the package's own folder, where 'lazyscope/client' is what its exports say.
   const path = join(root, `.readme-${process.pid}.mts`);
   await writeFile(path, here);
   try {

@@ -7,7 +7,7 @@ import { LazyscopeError } from '../sae/errors.ts';
 import { writeJsonAtomic } from '../sae/store/atomicWrite.ts';
 import { createApp, isApiPath } from './app.ts';
 import { startExplorer } from './explorer.ts';
-import type { Explorer } from './explorer.ts';
+import type { Explorer, ExplorerPlace } from './explorer.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { openContext } from './openContext.ts';
 import type { ContextOptions } from './openContext.ts';
@@ -19,7 +19,7 @@ export interface ServeOptions extends ContextOptions {
   hostname?: string;
   token?: string;
   /** Where the explorer is; without it only the API is served. */
-  explorer?: { web: string; root: string };
+  explorer?: ExplorerPlace;
 }
 
 export interface RunningServer {

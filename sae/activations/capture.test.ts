@@ -163,7 +163,7 @@ test('the same name with another configuration is a conflict that says what diff
   ).toEqual(files);
 });
 
-test('two captures of one name at once: one is told of the other', async () => {
+test('of two captures of one name at the same time, one is refused with a message that names the other', async () => {
   const store = await newStore();
   const tries = await Promise.allSettled([capture(options(store)), capture(options(store))]);
   expect(tries.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);

@@ -1,8 +1,8 @@
 /**
- * Runs a language model over text and keeps what passes its hook points.
+ * Runs a language model over text and stores the activations at chosen hook points.
  *
  * Several hooks share one forward pass. Every shard's checksum is in the manifest, which is rewritten as each
- * set of shards is finished: what it names is whole, and a capture that was stopped goes on from there.
+ * set of shards is finished, so that the shards it names are complete and a capture that was stopped resumes after them.
  */
 import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
@@ -11,12 +11,13 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { modelChecksum } from './modelChecksum.ts';
 import { packTokens, shuffleContexts } from '../tokens/packTokens.ts';
@@ -29,18 +30,18 @@ export interface CaptureOptions {
   model: LanguageModel;
   text: Text;
   hooks: readonly HookPoint[];
-  /** Tokens a context; at most the model's own. */
+  /** Tokens in a context; at most the model's own context length. */
   contextLength: number;
-  /** Tokens run through the model, first position of each context included; all of the text when absent. */
+  /** Most tokens to run through the model, the first position of each context included; the whole text when absent. */
   maxTokens?: number;
   /** Share of the contexts kept for evaluation; default 0.1. */
   heldOutFraction?: number;
   /** First position whose activations are kept; default 1. */
   firstPosition?: number;
   dtype?: 'float16' | 'float32';
-  /** Contexts a forward pass; by default about 4,096 tokens. */
+  /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
-  /** Bytes of the largest shard; resuming needs the same. */
+  /** Bytes of the largest shard. A capture can be resumed only with the same size. */
   shardBytes?: number;
   report?: Report;
   signal?: AbortSignal;
@@ -59,7 +60,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const planned = await plan(options, tokens.length / options.contextLength);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
-    const begun = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+    const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned);
@@ -67,7 +68,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
     const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
-      await run(options, manifest, tokens, shardContexts);
+      await run(options, { manifest, begun }, tokens, shardContexts);
     } catch (error) {
       if (!existsSync(path)) await forget(options);
       throw error;
@@ -76,7 +77,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   });
 }
 
-/** A capture that ended before its first shard leaves nothing: there is nothing to go on from, and its name is free. */
+/** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */
 async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
   const written = [store.captureTokens(name), ...hooks.map((hook) => store.captureHook(name, hook))];
   for (const path of written) await rm(path, { recursive: true, force: true });
@@ -84,7 +85,7 @@ async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
 
 async function run(
   options: CaptureOptions,
-  manifest: CaptureManifest,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
   tokens: Int32Array,
   shardContexts: number,
 ) {
@@ -125,7 +126,7 @@ async function run(
     for (const [i, writer] of writers.entries())
       manifest.hooks[i].shards.push(await writer.flush(folder, shard));
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
-    await writeJsonAtomic(store.captureManifest(name), manifest);
+    await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
   }
 }
 
@@ -229,7 +230,7 @@ async function plan(options: CaptureOptions, contexts: number): Promise<CaptureM
   };
 }
 
-/** The same name must mean the same activations: everything but when it was made and where the model lies. */
+/** Throws 'conflict' unless both manifests describe the same activations; only the time and the model's folder may differ. */
 function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
   const facts = (m: CaptureManifest): Record<string, unknown> => ({
     'the model': m.model.sha256,
@@ -251,7 +252,7 @@ function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
     );
 }
 
-/** The shards that all hooks have, of the size asked for, and whose files are still there in full; the rest are made again. */
+/** The shards that all hooks have, of the requested size, and whose files are still complete; the others are made again. */
 async function soundShards(folder: string, manifest: CaptureManifest, shardContexts: number) {
   const rowsPerContext = manifest.contextLength - manifest.firstPosition;
   let sound = Math.min(...manifest.hooks.map(({ shards }) => shards.length));

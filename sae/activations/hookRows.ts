@@ -1,7 +1,7 @@
 /**
  * Row access to the shards of one hook. Measured at d = 192, random rows: 1.2 M rows/s from memory as float32, 0.8 M
- * from memory as float16 (each value widened through a table), fewer from files; so a hook is kept in the
- * fastest form that fits the memory it is given.
+ * from memory as float16 (each value widened through a table), fewer from files; so a hook's values are kept in the
+ * fastest form that fits the memory budget.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -15,23 +15,23 @@ interface OpenShard {
   path: string;
   /** Byte offset of the values in the file. */
   start: number;
-  /** The values, when kept in memory. */
+  /** The values, if they are kept in memory. */
   values?: Uint16Array | Float32Array;
-  /** The open file, when not. */
+  /** The open file, if they are not. */
   fd?: number;
 }
 
-/** Files whose checksum was verified by this process, by path, size, time of change and checksum. */
+/** Files whose checksum this process has verified, keyed by path, size, time of change and checksum. */
 const verified = new Set<string>();
 
 type Keep = 'float32' | 'stored' | 'nothing';
 
 export class HookRows {
-  /** What the values take once all shards have been touched. */
+  /** Bytes of memory that the values take once all shards have been read. */
   readonly residentBytes: number;
   #folder: string;
   #shards: readonly Shard[];
-  /** First row of each shard, and the row after the last. */
+  /** [shards + 1]: the first row of each shard, and the number of all rows. */
   #firstRow: number[];
   #open: (OpenShard | undefined)[];
   #width: number;
@@ -65,7 +65,7 @@ export class HookRows {
     return this.#firstRow[this.#firstRow.length - 1];
   }
 
-  /** Consecutive rows into `out`. */
+  /** Reads `count` consecutive rows from `start` into `out` [count, width]. */
   read(start: number, count: number, out: Float32Array): void {
     if (start < 0 || count < 0 || start + count > this.#rows)
       throw new RangeError(`rows ${start} to ${start + count} of ${this.#rows}`);
@@ -92,7 +92,7 @@ export class HookRows {
     this.#open = this.#shards.map(() => undefined);
   }
 
-  /** Shards but the last have one size, so that a division almost always hits; imported captures may differ. */
+  /** The shard of a row. All shards but the last usually have the same size, so that a division finds it; those of imported captures may not. */
   #shardOf(row: number): number {
     let shard = Math.min(Math.floor(row / this.#shards[0].rows), this.#shards.length - 1);
     while (row < this.#firstRow[shard]) shard--;

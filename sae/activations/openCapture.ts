@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { HookRows } from './hookRows.ts';
@@ -25,17 +25,17 @@ export interface Capture {
   readonly tokens: Int32Array;
   readonly rowsPerContext: number;
   readonly trainRows: number;
-  /** Rows trainRows … trainRows + heldOutRows − 1. */
+  /** Number of held-out rows: they are rows trainRows … trainRows + heldOutRows − 1. */
   readonly heldOutRows: number;
   /** Throws `not_found` for a hook that was not captured. */
   width(hook: string): number;
-  /** `count` rows in order, [count × width]. */
+  /** `count` consecutive rows from `start` on, [count × width]. */
   readRows(hook: string, start: number, count: number): Float32Array;
-  /** Any rows in any order into `out` [rows × width]. */
+  /** Copies the given rows, in any order, into `out` [rows × width]. */
   gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void;
-  /** Where a row comes from. */
+  /** The context of a row, and its position in the context. */
   rowToken(row: number): { context: number; position: number };
-  /** Closes files and forgets what is in memory; reading again opens them again. */
+  /** Closes files and releases the memory; a later read opens the files again. */
   close(): void;
 }
 
@@ -112,7 +112,7 @@ class ShardedCapture implements Capture {
 }
 
 /**
- * Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
+ * Opens captures/<name>/ for reading. Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
  * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong.
  */
 export async function openCapture(
@@ -121,7 +121,7 @@ export async function openCapture(
   options: { memoryBudget?: number } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
-  const manifest = await readManifest(store.captureManifest(name), captureManifestSchema).catch((error) => {
+  const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
     if (error instanceof LazyscopeError && error.code === 'not_found')
       throw new LazyscopeError(
         'not_found',

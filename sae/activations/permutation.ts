@@ -26,7 +26,7 @@ export class Permutation {
     this.#keys = Uint32Array.from({ length: rounds }, () => random.uint32());
   }
 
-  /** Where `index` goes. */
+  /** The image of `index`, both in 0 … size−1. */
   at(index: number): number {
     let value = index;
     do value = this.#network(value);
@@ -53,7 +53,7 @@ export class Permutation {
   }
 }
 
-/** Scatters 32 bits (the finaliser of MurmurHash3 with a key). */
+/** Mixes 32 bits with a key (the finaliser of MurmurHash3). */
 function mix(value: number, key: number): number {
   let h = value ^ key;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

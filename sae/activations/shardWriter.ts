@@ -27,7 +27,7 @@ export class ShardWriter {
     this.#buffer = this.#half ? new Uint16Array(maxRows * width) : new Float32Array(maxRows * width);
   }
 
-  /** Takes whole rows. Throws `bad_input` for values that are not finite or don't fit the type: rounding them to infinity would spoil every later sum. */
+  /** Appends whole rows, [rows × width]. Throws `bad_input` for values that are not finite or don't fit the type: rounding them to infinity would spoil every later sum. */
   append(values: Float32Array): void {
     const limit = this.#half ? largestFloat16 : Number.MAX_VALUE;
     for (let i = 0; i < values.length; i++) {
@@ -39,7 +39,7 @@ export class ShardWriter {
     this.#filled += values.length;
   }
 
-  /** Writes what was appended as `<folder>/<hook>/<index>.arrow` and starts anew. */
+  /** Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. */
   async flush(folder: string, index: number): Promise<Shard> {
     const values = this.#buffer.subarray(0, this.#filled);
     const file = `${this.hook}/${String(index).padStart(5, '0')}.arrow`;
@@ -59,7 +59,7 @@ export class ShardWriter {
   }
 }
 
-/** A whole Arrow file in memory and what the manifest says of it. */
+/** The bytes of a shard's Arrow file, and the shard's entry in the manifest. */
 export function encodeShard(file: string, column: string, width: number, values: VectorValues) {
   const bytes = encodeVectors(column, width, values);
   const sha256 = createHash('sha256').update(bytes).digest('hex');

@@ -1,6 +1,6 @@
 /**
- * The training rows of a capture in batches, each row once an epoch, in an order that depends on the seed and
- * the epoch alone. Where a reader stands is three numbers, so a checkpoint can hold it and go on exactly there.
+ * The training rows of a capture in batches, each row once an epoch, in an order that depends only on the seed and
+ * the epoch. A reader's state is three numbers, so that a checkpoint can store it and resume exactly there.
  */
 import { LazyscopeError } from '../errors.ts';
 import type { Capture } from './openCapture.ts';
@@ -9,7 +9,7 @@ import { Permutation } from './permutation.ts';
 export interface ShuffleState {
   seed: number;
   epoch: number;
-  /** Rows of this epoch already given out. */
+  /** Rows of this epoch that were already returned. */
   position: number;
 }
 
@@ -22,7 +22,7 @@ export class ShuffledBatches {
   #state: ShuffleState;
   #permutation: Permutation;
 
-  /** Throws `bad_input` when there are no training rows. With `state`, goes on where that reader stood. */
+  /** Throws `bad_input` when there are no training rows. With `state`, continues where the reader with that state was. */
   constructor(
     capture: Capture,
     hook: string,
@@ -50,7 +50,7 @@ export class ShuffledBatches {
     return out;
   }
 
-  /** The row numbers of the next batch, for callers that gather themselves; overwritten by the next call. */
+  /** [batchSize]: the row numbers of the next batch, for callers that gather the rows themselves; overwritten by the next call. */
   nextRows(): Uint32Array {
     for (let i = 0; i < this.batchSize; i++) {
       if (this.#state.position === this.#capture.trainRows) {

@@ -1,14 +1,14 @@
 /**
  * Do matched latents fire on the same tokens, and as strongly? Two accumulators over sparse codes of the same
  * rows: Pearson correlation on the union of firings, and Jaccard of firing. On the union, because latents are silent
- * almost everywhere and the shared silence would push every correlation towards 1.
+ * on almost every token, and agreeing on those would push every correlation towards 1.
  */
 import type { SparseCode } from '../autoencoders/autoencoder.ts';
 
 export class ActivationAgreement {
   readonly #match: Int32Array;
   readonly #latentOf: Int32Array;
-  /** b's activations of the row at hand, by latent; zero again after each row. */
+  /** [latents of b]: b's activations on the row being added; set back to zero after each row. */
   readonly #row: Float64Array;
   readonly #union: Float64Array;
   readonly #both: Float64Array;
@@ -18,7 +18,7 @@ export class ActivationAgreement {
   readonly #yy: Float64Array;
   readonly #xy: Float64Array;
 
-  /** match [latents of a]: the latent of b each is compared with, one-to-one; −1 for none. */
+  /** match [latents of a]: the latent of b that each latent of a is compared with, one-to-one; −1 for none. */
   constructor(match: Int32Array, latentsOfB: number) {
     this.#match = match;
     this.#latentOf = new Int32Array(latentsOfB).fill(-1);
@@ -54,7 +54,7 @@ export class ActivationAgreement {
         this.#y[i] += y;
         this.#yy[i] += y * y;
         this.#xy[i] += x * y;
-        // Counted: what is left in the row afterwards fired in b alone.
+        // This latent is counted now, so that whatever is left in the row afterwards fired in b alone.
         this.#row[j] = 0;
       }
       for (let e = b.rowStart[row]; e < b.rowStart[row + 1]; e++) {
@@ -70,12 +70,12 @@ export class ActivationAgreement {
     }
   }
 
-  /** Tokens on which both fire over tokens on which either does; NaN where neither ever fired or there is no counterpart. */
+  /** [latents of a]: tokens on which both latents fire over tokens on which either does; NaN where neither ever fired or there is no counterpart. */
   jaccard(): Float64Array {
     return this.#union.map((union, i) => this.#both[i] / union);
   }
 
-  /** Pearson correlation on the union of firings; NaN where there are fewer than two tokens or one side does not vary. */
+  /** [latents of a]: Pearson correlation over tokens on which either latent fires; NaN for fewer than two such tokens or a side that does not vary. */
   correlation(): Float64Array {
     return this.#union.map((n, i) => {
       const varianceX = n * this.#xx[i] - this.#x[i] ** 2;

@@ -3,7 +3,7 @@ import { Random } from '../numerics/random.ts';
 import { assign, type WeightMatrix } from './assignment.ts';
 import { certificate } from './certificate.ts';
 
-/** Every way to give each row its own column, tried. Needs rows ≤ columns. */
+/** The best weight by trying every way to give each row its own column. Needs rows ≤ columns. */
 function bruteForce({ rows, columns, data }: WeightMatrix): number {
   const taken = Array.from({ length: columns }, () => false);
   const best = (row: number): number => {

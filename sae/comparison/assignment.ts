@@ -65,7 +65,7 @@ function checkMatrix({ rows, columns, data }: WeightMatrix): void {
   }
 }
 
-/** The solver proper: rows ≤ columns, every row gets a column. */
+/** Solves a matrix with rows ≤ columns, where every row gets a column; `assign` transposes the others. */
 function assignRows(matrix: WeightMatrix): Assignment {
   const { rows, columns, data } = matrix;
   const rowToColumn = new Int32Array(rows).fill(-1);
@@ -105,8 +105,8 @@ function bestOfRow({ columns, data }: WeightMatrix, row: number, prices: Float64
  * Augmenting row reduction: each free row takes its best column and raises that column's price to the point of
  * indifference with its second best; the displaced row goes next. Returns the rows still free.
  *
- * In floating point a tie can make two rows displace each other by ever smaller raises, so the number of steps is bounded: what is left is
- * the shortest paths' work, which is exact whatever the start.
+ * In floating point a tie can make two rows displace each other by ever smaller raises, so the number of steps is bounded. Rows
+ * that are still free then are matched by shortest augmenting paths, which are exact whatever they start from.
  */
 function reduceRows(
   { rows, columns, data }: WeightMatrix,
@@ -139,7 +139,7 @@ function reduceRows(
             }
           }
         }
-        // With a single column there is no rival to be indifferent with: the price need not move.
+        // With a single column there is no second best, so the price need not rise.
         const raise = second < 0 ? 0 : bestValue - secondValue;
         if (raise === 0 && second >= 0 && columnToRow[best] >= 0) best = second;
         const displaced = columnToRow[best];
@@ -171,7 +171,7 @@ interface Duals {
   columnPrices: Float64Array;
 }
 
-/** One shortest augmenting path a free row (Dijkstra on the slack rowPrice + columnPrice − weight ≥ 0). */
+/** Matches each free row along a shortest augmenting path (Dijkstra on the slack rowPrice + columnPrice − weight ≥ 0). */
 function augmentAll({ rows, columns, data }: WeightMatrix, free: readonly number[], duals: Duals): void {
   const { rowToColumn, columnToRow, rowPrices, columnPrices } = duals;
   const distance = new Float64Array(columns);
@@ -201,13 +201,13 @@ function augmentAll({ rows, columns, data }: WeightMatrix, free: readonly number
           distance[j] = through;
           from[j] = i;
         }
-        // Among equals a free column ends the path here and now.
+        // Of columns at equal distance a free one is taken first, because it ends the path.
         if (shortest < nearest || (shortest === nearest && columnToRow[j] < 0)) {
           nearest = shortest;
           at = o;
         }
       }
-      // Rounding can put a slack a few ulp below zero; a path never grows shorter.
+      // Rounding can put a slack a few ulp below zero, but the length of a path must not decrease.
       length = Math.max(length, nearest);
       const j = open[at];
       open[at] = open[--opens];
@@ -217,7 +217,7 @@ function augmentAll({ rows, columns, data }: WeightMatrix, free: readonly number
     }
 
     rowPrices[start] -= length;
-    // All settled columns but the last (the path's end, at distance `length`).
+    // Prices change for all settled columns but the last one, which ends the path at distance `length`.
     for (let s = 0; s < settledCount - 1; s++) {
       const j = settled[s];
       const change = length - distance[j];

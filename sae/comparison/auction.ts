@@ -4,31 +4,31 @@
  * Applications 1, 1992). Rows bid for columns; then columns that were left with a price bid for rows. At the end no row
  * and no column could gain more than ε by another match, so the whole is within rows · ε of the best.
  *
- * A row may stay out, and is then worth 0. That keeps prices from running away where more rows than columns want the
+ * A row may stay unmatched, and then gains 0. That keeps prices from running away where more rows than columns want the
  * same few columns; sparseAssignment.ts finds places for those rows afterwards.
  */
 import { merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
 
 export interface AuctionState {
-  /** The column of each row; −1 where it stayed out. */
+  /** [rows]: the column of each row; −1 where the row stayed unmatched. */
   readonly rowToColumn: Int32Array;
   readonly columnToRow: Int32Array;
-  /** Never negative, and 0 on columns without a row. */
+  /** [columns]: never negative, and 0 for columns without a row. */
   readonly columnPrices: Float64Array;
-  /** What each row gets at those prices: weight − price of its column, 0 if it stayed out. */
+  /** [rows]: what each row gains at those prices, which is weight − price of its column, or 0 if it stayed unmatched. */
   readonly rowValues: Float64Array;
 }
 
 export interface AuctionOptions {
-  /** ε of the last phase. */
+  /** ε of the last phase: the matching weighs at most rows · ε less than the best one. */
   epsilon: number;
   /** ε of the first phase; each next one's is a fifth. */
   firstEpsilon: number;
-  /** Prices to start from; zeros by default. */
+  /** [columns]: prices to start from; zeros by default. */
   columnPrices?: Float64Array;
 }
 
-/** Deterministic. */
+/** Runs the phases of the auction, from `firstEpsilon` down to `epsilon`. The same input gives the same matching. */
 export function auction(candidates: Candidates, options: AuctionOptions): AuctionState {
   const { rows, columns } = candidates;
   const byColumn = merge({ rows: columns, columns: rows }, [transposed(pairsOfCandidates(candidates))]);
@@ -45,7 +45,7 @@ export function auction(candidates: Candidates, options: AuctionOptions): Auctio
   }
 }
 
-/** All rows bid anew at the prices reached so far, until each has a column or stays out. */
+/** One phase: all rows bid anew at the prices reached so far, until each has a column or gains more unmatched. */
 function forward({ rows, start, column, weight }: Candidates, state: AuctionState, epsilon: number): void {
   const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
   rowToColumn.fill(-1);
@@ -68,7 +68,7 @@ function forward({ rows, start, column, weight }: Candidates, state: AuctionStat
     }
     rowValues[i] = 0;
     if (best < 0) continue;
-    // Staying out is always the second choice at worst.
+    // Staying unmatched, worth 0, is always an alternative, so the second best is at least 0.
     columnPrices[best] += bestValue - Math.max(second, 0) + epsilon;
     rowValues[i] = bestWeight - columnPrices[best];
     const displaced = columnToRow[best];
@@ -80,7 +80,10 @@ function forward({ rows, start, column, weight }: Candidates, state: AuctionStat
   }
 }
 
-/** Columns that no row took but that still ask a price lower it until a row comes, or to 0. `byColumn`: columns as rows. */
+/**
+ * Columns that are left without a row but with a price above 0 lower it until a row gains by taking them, or to 0. `byColumn` are the
+ * candidates transposed, with columns as their rows.
+ */
 function reverse(byColumn: Candidates, state: AuctionState, epsilon: number): void {
   const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
   const { rows: columns, start, column: row, weight } = byColumn;
@@ -115,7 +118,7 @@ function reverse(byColumn: Candidates, state: AuctionState, epsilon: number): vo
   }
 }
 
-/** First in, first out: who was displaced waits, which keeps two rivals from bidding against each other alone. */
+/** A first-in, first-out queue of rows: a displaced row waits its turn, so that two rivals do not bid against each other alone. */
 class Queue {
   readonly #items: Int32Array;
   #head = 0;
@@ -131,7 +134,7 @@ class Queue {
     this.#items[tail] = item;
   }
 
-  /** −1 when there is nobody. */
+  /** The next row; −1 when the queue is empty. */
   shift(): number {
     if (this.#size === 0) return -1;
     const item = this.#items[this.#head];

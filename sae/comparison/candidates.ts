@@ -18,7 +18,7 @@ export interface Candidates {
   readonly weight: Float32Array;
 }
 
-/** Pairs in any order, repetitions allowed. */
+/** Pairs (row, column, weight) in any order; a pair may occur more than once. */
 export interface Pairs {
   readonly row: Int32Array;
   readonly column: Int32Array;
@@ -27,14 +27,15 @@ export interface Pairs {
 
 export interface FoundCandidates {
   readonly candidates: Candidates;
-  /** No pair of row i outside the candidates weighs more than rowLimit[i], and none of column j more than columnLimit[j]. */
+  /** [rows] and [columns]: no pair of row i outside the candidates weighs more than rowLimit[i], and none of column j more than columnLimit[j]. */
   readonly rowLimit: Float32Array;
   readonly columnLimit: Float32Array;
 }
 
 /**
- * Both directions in one visit: top `perRow` of each row, top `perColumn` of each column, merged. Memory is
- * 8 bytes a kept pair and what the product takes. `a` and `b` have unit rows. `progress` is told the rows done.
+ * Finds the `perRow` best columns of each row and the `perColumn` best rows of each column in one pass over the product, and
+ * merges them. Memory is 8 bytes for each pair kept, and what the product takes. `a` [rows, d] and `b` [columns, d] have unit
+ * rows. `progress` is called with the number of rows done.
  */
 export function findCandidates(
   a: Directions,
@@ -56,10 +57,10 @@ export function findCandidates(
   };
 }
 
-/** What was turned away scores no more than this. */
+/** An upper bound on the score of every pair that was not kept, from the bar of its list. */
 const limitAbove = (bar: number) => bar + 2 * tie;
 
-/** Owners as rows, kept indices as columns. */
+/** The kept entries as pairs: owners become rows, and the indices kept for them columns. */
 export function pairsOf({ index, score, kept }: TopScores): Pairs {
   const used = index.reduce((count, i) => count + (i >= 0 ? 1 : 0), 0);
   const pairs = { row: new Int32Array(used), column: new Int32Array(used), weight: new Float32Array(used) };
@@ -76,14 +77,14 @@ export function transposed({ row, column, weight }: Pairs): Pairs {
   return { row: column, column: row, weight };
 }
 
-/** The pairs of a candidate list. */
+/** The same candidates with the row of each pair written out. */
 export function pairsOfCandidates({ rows, start, column, weight }: Candidates): Pairs {
   const row = new Int32Array(column.length);
   for (let i = 0; i < rows; i++) row.fill(i, start[i], start[i + 1]);
   return { row, column, weight };
 }
 
-/** One list without repetitions, sorted by row, then column: whatever order pairs were found in, the result is the same. */
+/** Merges lists into one without repetitions, sorted by row and then by column, so that the order in which pairs were found does not matter. */
 export function merge(shape: { rows: number; columns: number }, lists: readonly Pairs[]): Candidates {
   const start = new Int32Array(shape.rows + 1);
   for (const { row } of lists) for (const i of row) start[i + 1]++;
@@ -112,7 +113,7 @@ export function merge(shape: { rows: number; columns: number }, lists: readonly 
   return { ...shape, start: compact, column: column.slice(0, out), weight: weight.slice(0, out) };
 }
 
-/** Rows are short, and sorted stretches are cheap for it. */
+/** Insertion sort, because rows are short and mostly consist of stretches that are sorted already. */
 function insertionSort(key: Int32Array, value: Float32Array, from: number, to: number): void {
   for (let p = from + 1; p < to; p++) {
     const k = key[p];
@@ -128,7 +129,7 @@ function insertionSort(key: Int32Array, value: Float32Array, from: number, to: n
   }
 }
 
-/** The best candidate of each row, −1 for a row without any. */
+/** The best candidate of each row, and −1 for a row that has none. */
 export function nearestAmong({ rows, start, column, weight }: Candidates): Counterparts {
   const match = new Int32Array(rows).fill(-1);
   const cosine = new Float64Array(rows).fill(NaN);

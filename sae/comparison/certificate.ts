@@ -18,11 +18,11 @@ export interface Certificate {
   slackness: number;
 }
 
-/** Checks a matching and its prices against every entry of the matrix. Throws nothing: it reports numbers. */
+/** Checks a matching and its prices against every entry of the matrix. It reports how far they are off and never throws. */
 export function certificate(matrix: WeightMatrix, assignment: Assignment): Certificate {
   const { rows, columns, data } = matrix;
   const { rowToColumn, rowPrices, columnPrices } = assignment;
-  // The bound is taken on the side whose every member is matched; the other side's prices must not be negative.
+  // The bound is over the prices of the side that may stay unmatched, which must therefore not be negative.
   const byRows = rows <= columns;
   const owner = byRows ? rowPrices.length : columnPrices.length;
   const best = new Float64Array(owner).fill(-Infinity);

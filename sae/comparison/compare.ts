@@ -11,15 +11,16 @@ import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { sharedThreshold } from '../spec/comparisonDefaults.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
 import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
@@ -37,15 +38,15 @@ export interface CompareOptions {
   name: string;
   a: DictionaryReference;
   b: DictionaryReference;
-  /** Both cosines must reach it for a latent to count as shared. 0.7 in Paulo & Belrose. */
+  /** Both cosines must reach it for a latent to count as shared. */
   threshold?: number;
   /** Held-out tokens on which activations are compared, from the first one; 0 leaves activations out. */
   maxTokens?: number;
-  /** Bytes the process may take; by default as many as it likes. Checked before anything is read. */
+  /** Bytes the process may take, without a limit by default. Checked before anything is read. */
   memory?: number;
-  /** Relative gap at which the matching of wide dictionaries is good enough. */
+  /** Relative optimality gap at which the sparse solver stops, for dictionaries too wide for the exact one. */
   targetGap?: number;
-  /** The model of a's capture: with it, latents of b stand in for a's (functionalSwap.ts). */
+  /** The model of a's capture. When given, the functional swap of functionalSwap.ts is measured as well. */
   model?: LanguageModel;
   report?: Report;
 }
@@ -56,20 +57,20 @@ export const maximumLatents = 131_072;
 const batchRows = 1024;
 
 /**
- * METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
+ * Compares dictionaries `a` and `b` by the definitions of METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
  * point, so that runs of different layers can be compared when one capture has both.
  *
- * A comparison of the same two dictionaries by that name is made again; throws 'conflict' when the name belongs to another
+ * A stored comparison of the same two dictionaries by that name is replaced. Throws 'conflict' when the name belongs to another
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = 0.7, report = silent } = options;
+  const { store, name, a, b, threshold = sharedThreshold, report = silent } = options;
   const started = performance.now();
   const folder = store.comparison(name);
   checkThreshold(threshold);
   await checkName(store, name, a, b);
   const [runA, runB] = await Promise.all(
-    [a, b].map(({ run }) => readManifest(store.runManifest(run), runManifestSchema)),
+    [a, b].map(({ run }) => readManifest(store.runManifest(run), runKind)),
   );
   const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
   const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
@@ -79,7 +80,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
-  // Passes over a matrix are made by the rows of the narrower side.
+  // The matching passes over a cosine matrix by rows of the narrower dictionary, which is what progress counts.
   const smaller = Math.min(dictionaryA.latents, dictionaryB.latents);
   try {
     checkSizes(dictionaryA, a);
@@ -117,23 +118,8 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             shared,
             report,
           }));
-
-        // A manifest of an earlier comparison must not vouch for the tables of this one.
-        await rm(store.comparisonManifest(name), { force: true });
-        await writeParquet(store.comparisonMatches(name), matchTable, {
-          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
-          decoderMatch: match.decoder.match,
-          decoderCosine: match.decoder.cosine,
-          encoderMatch: match.encoder.match,
-          encoderCosine: match.encoder.cosine,
-          shared,
-          nearest: match.nearest.match,
-          nearestCosine: match.nearest.cosine,
-          activationCorrelation: agreement.correlation(),
-          firingJaccard: agreement.jaccard(),
-        });
-        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
-        const manifest: ComparisonManifest = {
+        const path = store.comparisonManifest(name);
+        const manifest = (): ComparisonManifest => ({
           version: 1,
           name,
           createdAt: new Date().toISOString(),
@@ -153,9 +139,27 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           gap: match.gap,
           seconds: (performance.now() - started) / 1000,
           peakRssMb: process.resourceUsage().maxRSS / 1024,
-        };
-        await writeJsonAtomic(store.comparisonManifest(name), manifest);
-        return manifest;
+        });
+        checkManifest(path, comparisonKind, manifest());
+
+        // A manifest of an earlier comparison must not vouch for the tables of this one.
+        await rm(path, { force: true });
+        await writeParquet(store.comparisonMatches(name), matchTable, {
+          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
+          decoderMatch: match.decoder.match,
+          decoderCosine: match.decoder.cosine,
+          encoderMatch: match.encoder.match,
+          encoderCosine: match.encoder.cosine,
+          shared,
+          nearest: match.nearest.match,
+          nearestCosine: match.nearest.cosine,
+          activationCorrelation: agreement.correlation(),
+          firingJaccard: agreement.jaccard(),
+        });
+        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
+        const finished = manifest();
+        await writeManifest(path, comparisonKind, finished);
+        return finished;
       },
     );
     for (const dictionary of [a, b]) await storeStability(store, dictionary);
@@ -167,7 +171,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   }
 }
 
-/** Wide dictionaries are asked about fewer tokens: encoding these takes a quarter of one product of the two at most. */
+/** Default for maxTokens, smaller for wide dictionaries, so that encoding takes at most a quarter of the time of one product of the two. */
 function comparedTokens(latents: number): number {
   return latents <= 8192 ? 32_768 : Math.max(8192, latents / 8);
 }
@@ -237,7 +241,7 @@ async function checkName(
   b: DictionaryReference,
 ): Promise<void> {
   if (!existsSync(store.comparisonManifest(name))) return;
-  const old = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const old = await readManifest(store.comparisonManifest(name), comparisonKind);
   if (dictionaryKey(old.a) === dictionaryKey(a) && dictionaryKey(old.b) === dictionaryKey(b)) return;
   throw new LazyscopeError(
     'conflict',

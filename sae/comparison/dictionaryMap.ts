@@ -1,14 +1,15 @@
 /**
  * A map of the two dictionaries of a comparison: decoder rows of both laid out together in the plane, so that shared
- * features lie in pairs and private ones apart. Made by a command, stored with the comparison as map.parquet, read
- * by the explorer.
+ * features lie in pairs and features of one dictionary alone lie apart. `lazyscope map` makes it, it is stored with the
+ * comparison as map.parquet, and the explorer draws it.
  */
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { mostMapPoints } from '../spec/comparisonDefaults.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { mapTable } from '../spec/tables/dictionaryMap.ts';
@@ -19,21 +20,19 @@ import { dictionaryKey } from './sharedLinks.ts';
 
 export interface DictionaryMapOptions {
   store: StoreLayout;
-  /** A comparison in the store. */
+  /** Name of a comparison in the store. */
   name: string;
-  /** Points of both dictionaries together; every n-th latent of each when they have more. */
+  /** Most points of both dictionaries together; with more latents, every n-th of each is placed. */
   maxPoints?: number;
   report?: Report;
 }
 
-/** Points that a browser shows and pans without effort. */
-export const mostMapPoints = 131_072;
 const neighbours = 15;
 
-/** Writes comparisons/<name>/map.parquet and returns the points on it. Throws 'not_found' and 'corrupt' as the readers do. */
+/** Writes comparisons/<name>/map.parquet and returns the number of points on it. Throws 'not_found' and 'corrupt' as the readers do. */
 export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ points: number }> {
   const { store, name, maxPoints = mostMapPoints, report = silent } = options;
-  const { a, b } = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const { a, b } = await readManifest(store.comparisonManifest(name), comparisonKind);
   const rows = [];
   for (const { run, seed } of [a, b]) {
     const { wDec, latents, d, dispose } = await loadAutoencoder(store, run, seed);
@@ -67,7 +66,7 @@ export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ po
   });
 }
 
-/** Every n-th row of each, one after the other. */
+/** Every n-th row of each dictionary, the rows of a before those of b. */
 function sampled(
   dictionaries: readonly Directions[],
   most: number,

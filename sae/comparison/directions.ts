@@ -2,7 +2,7 @@
 import { LazyscopeError } from '../errors.ts';
 import { forEachProductBlock, type RowVectors } from '../ops/productBlocks.ts';
 
-/** Unit vectors by latent: data [rows, d]. Their products are cosines. */
+/** One unit vector for each latent, data [rows, d], so that dot products are cosines. */
 export type Directions = RowVectors;
 
 /**
@@ -25,7 +25,7 @@ export function unitRows({ rows, d, data }: Directions, what: string): Direction
   return { rows, d, data: out };
 }
 
-/** The whole matrix [a.rows, b.rows], for sizes at which it fits. */
+/** The whole matrix of cosines [a.rows, b.rows], for sizes at which it fits into memory. */
 export function cosineMatrix(a: Directions, b: Directions): Float32Array {
   const out = new Float32Array(a.rows * b.rows);
   forEachProductBlock(a, b, ({ firstRow, rows, firstColumn, columns, values }) => {
@@ -35,7 +35,7 @@ export function cosineMatrix(a: Directions, b: Directions): Float32Array {
   return out;
 }
 
-/** Some of the rows, in the order given. */
+/** The rows with the given indices, in the given order. */
 export function gather({ d, data }: Directions, rows: readonly number[]): Directions {
   const out = new Float32Array(rows.length * d);
   rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));

@@ -1,10 +1,10 @@
 /**
- * The second look at all pairs: given column prices from a solver that saw candidates only, how much could a matching
- * of the whole matrix weigh at most, and which pairs outside the candidates would tempt a row away?
+ * Checks the duals of a sparse solver against the whole matrix: given column prices from a solver that saw candidates only, how
+ * much could a matching of the whole matrix weigh at most, and by which pairs outside the candidates would a row gain more?
  *
- * The search for candidates has left a limit on what it turned away in each row and in each column. A row whose
- * limit is below what it gets already, and a column whose limit is below what it costs the least demanding row,
- * need no second look: only the other rows against the other columns are multiplied again. Where many features are
+ * The search for candidates left an upper limit on the weights that it did not keep in each row and in each column. A row whose
+ * limit is below what it gains already, and a column whose limit is below what it costs the row that gains least,
+ * need not be checked again: only the other rows are multiplied with the other columns. Where many features are
  * shared that is a small part of the matrix; the bound holds for all of it.
  */
 import type { BlockSize } from '../ops/productBlocks.ts';
@@ -15,18 +15,18 @@ import { gather, type Directions } from './directions.ts';
 export interface DualCheck {
   /** Σ_i max_j (w_ij − p_j) + Σ_j p_j over all pairs: no matching that covers all rows weighs more. */
   bound: number;
-  /** Of the rows and columns looked at again, each row's best choices at these prices and each column's most willing rows, with their weights. */
+  /** Of the rows and columns checked again, the best columns of each row at these prices and the rows that gain most by each column, with their weights. */
   tempting: Pairs[];
-  /** Share of all pairs that were looked at again. */
+  /** Share of all pairs that were checked again. */
   share: number;
 }
 
 export interface Duals {
-  /** Never negative. */
+  /** [b.rows]: never negative. */
   columnPrices: Float64Array;
 }
 
-/** Needs a.rows ≤ b.rows and unit rows. `limits` of the search that `candidates`, since widened perhaps, began with. */
+/** Needs a.rows ≤ b.rows and unit rows. `limits` are those of the search for candidates; pairs may have been added to `candidates` since. */
 export function dualCheck(
   a: Directions,
   b: Directions,
@@ -34,7 +34,7 @@ export function dualCheck(
   { columnPrices }: Duals,
   options: { kept: number; block?: BlockSize; progress?: (rows: number) => void },
 ): DualCheck {
-  // In single precision from here on: the bound is one for these very prices.
+  // The rounded prices are used throughout, because the bound holds for exactly the prices it is computed with.
   const price = Float32Array.from(columnPrices);
   const { start, column, weight } = candidates;
   const best = new Float32Array(a.rows).fill(-Infinity);
@@ -77,11 +77,11 @@ interface Limits {
   columnLimit: Float32Array;
 }
 
-/** Rows and columns that have among each other every pair outside the candidates by which a row might gain. */
+/** The rows and the columns to check again: every pair outside the candidates by which a row might gain lies among them. */
 function undecided({ best, price, rowLimit, columnLimit }: Limits): { rows: number[]; columns: number[] } {
   let rows = Array.from(best.keys());
   let columns = Array.from(price.keys());
-  // The fewer rows are left, the more columns drop out, and the other way round; three rounds settle it.
+  // Fewer rows rule out more columns, and fewer columns more rows; after three rounds little changes.
   for (let round = 0; round < 3; round++) {
     const cheapest = columns.reduce((least, j) => Math.min(least, price[j]), Infinity);
     rows = rows.filter((i) => rowLimit[i] - cheapest > best[i]);

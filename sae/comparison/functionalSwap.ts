@@ -1,10 +1,10 @@
 /**
- * Is a matched latent of b as good as a's own? In a's reconstruction, latents of b stand in for a's: activation and decoder
- * row both b's, so that the whole path from input to output is exchanged (METHODS.md §3).
+ * The functional swap (METHODS.md §3): does a matched latent of b do as well as a's own? In a's reconstruction, latents of a are
+ * replaced by their counterparts in b, activation and decoder row both, so that the whole path from input to output is exchanged.
  *
  *     x̂ = Σ_{i not replaced} f_i^A d_i^A  +  Σ_{i replaced} f_{m(i)}^B d_{m(i)}^B  +  b_dec^A
  *
- * *Choice*: b's activations are those of b as a whole, so that a TopK dictionary's stand-ins compete with b's own latents.
+ * *Choice*: b's activations are those of b as a whole, so that in a TopK dictionary the replacements compete with b's other latents.
  */
 import type { Capture } from '../activations/openCapture.ts';
 import type { Autoencoder, SparseCode } from '../autoencoders/autoencoder.ts';
@@ -19,15 +19,15 @@ import { tf, type Tensor2D } from '../tensor/tf.ts';
 export interface SwapOptions {
   a: Autoencoder;
   b: Autoencoder;
-  /** Both read it. */
+  /** The hook point that both dictionaries read. */
   hook: HookPoint;
   capture: Capture;
-  /** The capture's. */
+  /** The model that the capture was made with. */
   model: LanguageModel;
-  /** Counterparts in b of a's latents, −1 for none; and which of them are shared. [latents of a] */
+  /** [latents of a]: counterparts in b, −1 for none, and which of a's latents are shared. */
   match: Int32Array;
   shared: readonly boolean[];
-  /** Held-out tokens to reconstruct, and to run the model on. */
+  /** Held-out tokens to reconstruct, and tokens to run the model on. */
   maxTokens?: number;
   lossTokens?: number;
   report?: Report;
@@ -35,7 +35,7 @@ export interface SwapOptions {
 
 type SwappedDictionary = Pick<Autoencoder, 'encode' | 'decode' | 'bDec' | 'latents' | 'd'>;
 
-/** Which latents take part: of a those that stay, of b those that stand in. */
+/** The latents of a mixed reconstruction: those of a that stay, and those of b that replace the others. */
 interface Variant {
   keeps: Uint8Array; // [latents of a]
   takes: Uint8Array; // [latents of b]
@@ -125,7 +125,7 @@ export function encodeBoth(
   return { a: a.encode(x), b: b.encode(x) };
 }
 
-/** x̂ [rows, d] */
+/** x̂ [rows, d] of the formula above, for one choice of replaced latents. */
 export function decodeMixed(
   a: SwappedDictionary,
   b: SwappedDictionary,
@@ -134,7 +134,7 @@ export function decodeMixed(
 ): Tensor2D {
   return tf.tidy(() => {
     const own = a.decode(restricted(codes.a, keeps));
-    // b's own bias goes: a's is in already.
+    // b's decoder bias is taken out, because the reconstruction has a's already.
     const standIns = b.decode(restricted(codes.b, takes)).sub<Tensor2D>(tf.tensor1d(b.bDec));
     return own.add<Tensor2D>(standIns);
   });

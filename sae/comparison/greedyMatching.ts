@@ -1,13 +1,13 @@
 /**
- * Greedy matching: the heaviest pair first, then the heaviest among what is left. It is what a cheap comparison does;
- * beside the optimal matching it shows how much the cheap way misses.
+ * Greedy matching: the heaviest pair first, then the heaviest of the pairs that are left. It is the cheap alternative to the
+ * optimal matching, and shown beside it to tell how much the cheap way misses.
  */
 import type { WeightMatrix } from './assignment.ts';
 import { pairsOfCandidates, type Candidates } from './candidates.ts';
 import type { Counterparts } from './counterparts.ts';
 
 /**
- * The column of each row, −1 where the columns ran out. Equal weights: the lower row, then the lower column, first.
+ * [rows]: the column of each row, −1 where no column was left. Of equal weights the lower row, then the lower column, goes first.
  *
  * Each row waits in a heap with its best column; when that column is gone by the row's turn, the row looks for its
  * best among those left and waits again. No sort of all pairs is needed, and the order is the same.
@@ -65,7 +65,7 @@ export function greedyMatching({ rows, columns, data }: WeightMatrix): Int32Arra
   return rowToColumn;
 }
 
-/** The same among candidate pairs: −1 for a row whose candidates are all taken. */
+/** Greedy matching among candidate pairs; −1 for a row whose candidates are all taken. */
 export function greedyAmong(candidates: Candidates): Counterparts {
   const { row, column, weight } = pairsOfCandidates(candidates);
   const order = Uint32Array.from(weight, (_, p) => p).sort((p, q) => weight[q] - weight[p] || p - q);

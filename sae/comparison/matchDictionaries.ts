@@ -11,7 +11,7 @@ import { greedyAmong, greedyMatching } from './greedyMatching.ts';
 import { planMemory, type MemoryPlan } from './memoryPlan.ts';
 import { assignDirections } from './sparseAssignment.ts';
 
-/** The two weight matrices of a dictionary, latent-major [latents, d]. */
+/** What is compared of a dictionary: its two weight matrices, latent-major [latents, d]. */
 export interface ComparedDictionary {
   readonly latents: number;
   readonly d: number;
@@ -20,37 +20,37 @@ export interface ComparedDictionary {
 }
 
 export interface DictionaryMatch {
-  /** Optimal matchings. Where a has more latents than b, the surplus has no counterpart. */
+  /** Optimal matchings by decoder and by encoder cosine. Where a has more latents than b, those left over have no counterpart. */
   readonly decoder: Counterparts;
   readonly encoder: Counterparts;
   /** Greedy matchings. */
   readonly greedy: Counterparts;
   readonly greedyEncoder: Counterparts;
-  /** The nearest row of b, matched or not. */
+  /** The row of b with the largest cosine, whether or not it is matched with another row. */
   readonly nearest: Counterparts;
   readonly nearestEncoder: Counterparts;
   readonly solver: string;
   /** Relative optimality gaps. */
   readonly gaps: { readonly decoder: number; readonly encoder: number };
-  /** The worse of the two. */
+  /** The larger of the two gaps. */
   readonly gap: number;
 }
 
 export interface MatchOptions {
   /** What the dictionaries are called in errors. */
   names?: readonly [string, string];
-  /** What may be kept; by default as if there were no limit. */
+  /** What may be kept in memory; without a limit by default. */
   memory?: MemoryPlan;
-  /** Relative gap the sparse solver stops at. */
+  /** Relative optimality gap at which the sparse solver stops. */
   targetGap?: number;
-  /** Told of each pass over the rows of a matrix. */
+  /** Called during each pass over a matrix with the name of the stage and the number of rows done. */
   progress?: (stage: string, rows: number) => void;
 }
 
 /**
- * Where the memory plan has the matrix whole, by the exact solver; otherwise by an auction among candidates whose gap is
- * proved for all pairs. There, the greedy matching is among candidates too: a latent whose candidates are all taken
- * has none, which no cosine near a useful threshold ever is.
+ * Matches by the exact solver where the memory plan allows the whole matrix of cosines, and otherwise by an auction among
+ * candidates whose optimality gap is proved for all pairs. In the second case the greedy matching is among candidates too: a latent whose
+ * candidates are all taken has no counterpart in it, which does not happen to pairs with a cosine near a useful threshold.
  */
 export function matchDictionaries(
   a: ComparedDictionary,
@@ -63,13 +63,13 @@ export function matchDictionaries(
     const part = side === 'wDec' ? 'decoder' : 'encoder';
     const left = unitRows(directions(a, side), `the ${part} of ${names[0]}`);
     const right = unitRows(directions(b, side), `the ${part} of ${names[1]}`);
-    const told = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
-    if (!memory.dense) return solveSparse(left, right, { memory, targetGap, progress: told });
+    const reportRows = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
+    if (!memory.dense) return solveSparse(left, right, { memory, targetGap, progress: reportRows });
     const solved = solveDense(left, right);
-    told('matching', Math.min(left.rows, right.rows));
+    reportRows('matching', Math.min(left.rows, right.rows));
     return solved;
   };
-  // One side at a time: the encoder's matrix or candidates are dropped before the decoder's are made.
+  // The two sides are solved one after the other, so that only one matrix or list of candidates is in memory.
   const encoder = solve('wEnc');
   const decoder = solve('wDec');
   return {

@@ -6,12 +6,12 @@
 import { LazyscopeError } from '../errors.ts';
 
 export interface MemoryPlan {
-  /** Whether the whole matrix is made. */
+  /** Whether the whole matrix of cosines is made. */
   readonly dense: boolean;
-  /** Candidates of each row and of each column, when it is not. */
+  /** Candidates kept for each row and for each column when it is not. */
   readonly perRow: number;
   readonly perColumn: number;
-  /** Bytes that this takes at most, the process itself included. */
+  /** Bytes that the comparison takes at most, the process itself included. */
   readonly bytes: number;
 }
 
@@ -21,21 +21,22 @@ export interface Sizes {
   readonly d: number;
 }
 
-/** Latents, of the wider dictionary, up to which the matrix is made whole: 64 MiB, solved in a second. */
+/** The whole matrix is made up to this many latents in the wider dictionary: 64 MiB, solved in a second. */
 export const defaultDenseLatents = 4096;
 
-/** Node, TF.js, DuckDB and their libraries, code and buffers of activations. Measured: 210 to 330 MiB. */
+/** Taken by Node, TF.js, DuckDB, their libraries and buffers of activations. Measured: 210 to 330 MiB. */
 const processBytes = 384 * 2 ** 20;
-/** Index and score in the list it was found in, its merged and transposed copies, and what the auction turns over. */
+/** Bytes for each candidate: index and score in the list it was found in, its merged and transposed copies, and the auction's own arrays. */
 const candidateBytes = 56;
 const rowChoices = [32, 16, 8, 4] as const;
 
-/** Throws 'bad_input' when `budget` bytes do not suffice, saying how much would. */
+/** The plan that fits into `budget` bytes. Throws 'bad_input' when none does, with the number of bytes that would do. */
 export function planMemory(
   { a, b, d }: Sizes,
   { budget = Infinity, denseLatents = defaultDenseLatents }: { budget?: number; denseLatents?: number } = {},
 ): MemoryPlan {
-  // Two matrices each; of one side at a time, the unit rows and those looked at again; those of b in 16-bit integers.
+  // Encoder and decoder of both dictionaries; for one of the two at a time its unit rows and the rows that dualCheck.ts multiplies
+  // again; and b's unit rows in 16-bit integers.
   const base = processBytes + 4 * d * (a + b) * (2 + 2) + 2 * d * Math.max(a, b);
   const denseBytes = base + 3 * 4 * a * b;
   if (Math.max(a, b) <= denseLatents && denseBytes <= budget)

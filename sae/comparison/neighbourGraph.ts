@@ -6,16 +6,16 @@
 import { topPairs } from '../ops/topPairs.ts';
 import type { Directions } from './directions.ts';
 
-/** Undirected edges, each once. */
+/** A weighted undirected graph with every edge listed once. */
 export interface NeighbourGraph {
   readonly points: number;
   readonly from: Int32Array;
   readonly to: Int32Array;
-  /** In (0, 1]. */
+  /** [edges]: membership strengths in (0, 1]. */
   readonly weight: Float32Array;
 }
 
-/** Each point's `count` nearest others, nearest first, and their distances 1 − cosine. [points, count] */
+/** [points, count]: the `count` nearest other points of each point, nearest first, and their distances 1 − cosine. */
 export interface Nearest {
   readonly count: number;
   readonly index: Int32Array;
@@ -34,7 +34,7 @@ export function nearestDirections(
   for (let i = 0; i < points.rows; i++) {
     let out = i * count;
     for (let place = i * (count + 1); place < (i + 1) * (count + 1) && out < (i + 1) * count; place++) {
-      // A point is its own nearest, if not before its duplicates.
+      // The point itself is among its nearest, though duplicates of it may come first.
       if (byRow.index[place] === i) continue;
       index[out] = byRow.index[place];
       distance[out++] = Math.max(0, 1 - byRow.score[place]);
@@ -54,7 +54,7 @@ export function neighbourGraph({ count, index, distance }: Nearest): NeighbourGr
     for (let at = i * count; at < (i + 1) * count; at++) {
       const j = index[at];
       const back = index.subarray(j * count, (j + 1) * count).indexOf(i);
-      // Seen from the other end already.
+      // This edge was added from its other end already.
       if (back >= 0 && j < i) continue;
       const other = back < 0 ? 0 : strength[j * count + back];
       from.push(i);

@@ -7,19 +7,19 @@ import type { Directions } from './directions.ts';
 import type { NeighbourGraph } from './neighbourGraph.ts';
 
 export interface LayoutOptions {
-  /** Default 200: from a start that has the large distances right, more change little. */
+  /** Default 200: from a start that has the large distances right, more epochs change little. */
   epochs?: number;
   seed?: number;
   progress?: (epochs: number, total: number) => void;
 }
 
-/** Of 1/(1 + a·d^2b), fitted to a least distance of 0.1 at a spread of 1 (UMAP's defaults). */
+/** a and b of UMAP's curve 1/(1 + a·d^2b), fitted to a minimum distance of 0.1 at a spread of 1 (UMAP's defaults). */
 const a = 1.57694;
 const b = 0.8951;
 const negativeSamples = 5;
 const longestStep = 4;
 
-/** x, y of each point, from `start` [points, 2]. Deterministic. */
+/** [points, 2]: x and y of each point, optimised from `start` [points, 2]. The same input gives the same layout. */
 export async function planarLayout(
   { points, from, to, weight }: NeighbourGraph,
   start: Float32Array,
@@ -28,7 +28,7 @@ export async function planarLayout(
   const random = Random.fromSeed(seed, 'planar layout');
   const place = Float32Array.from(start);
   const heaviest = weight.reduce((most, w) => Math.max(most, w), 0);
-  // An edge's turn comes once in this many epochs.
+  // Each edge is sampled once in this many epochs.
   const period = weight.map((w) => heaviest / w);
   const turn = period.slice();
   for (let epoch = 0; epoch < epochs; epoch++) {
@@ -36,7 +36,7 @@ export async function planarLayout(
     for (let e = 0; e < from.length; e++) {
       if (turn[e] > epoch + 1) continue;
       turn[e] += period[e];
-      // As the symmetric matrix has it: once with either end as the one that is pushed away from the rest.
+      // UMAP samples the symmetric matrix, so each edge is used twice: either end in turn is pushed away from the negative samples.
       for (let side = 0; side < 2; side++) {
         const end = side === 0 ? from[e] : to[e];
         pull(place, from[e], to[e], rate);
@@ -85,7 +85,7 @@ export function principalStart({ rows, d, data }: Directions, seed = 0): Float32
   const random = Random.fromSeed(seed, 'principal start');
   const mean = new Float64Array(d);
   for (let at = 0; at < data.length; at++) mean[at % d] += data[at] / rows;
-  // A sample settles the axes; all points are placed on them.
+  // The axes are found from a sample of the points, and all points are projected onto them.
   const stride = Math.max(1, Math.floor(rows / 4096));
   const axes: Float64Array[] = [];
   for (let axis = 0; axis < 2; axis++) {
@@ -119,7 +119,7 @@ export function principalStart({ rows, d, data }: Directions, seed = 0): Float32
     }
     for (let i = 0; i < rows; i++) out[2 * i + axis] *= 10 / most;
   });
-  // Points that coincide could not be told apart.
+  // Without noise, points that coincide would have no gradient that separates them.
   return out.map((x) => x + 0.001 * random.normal());
 }
 

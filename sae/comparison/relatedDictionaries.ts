@@ -11,19 +11,19 @@ export type Relation = (typeof relations)[number];
 export interface RelatedDictionaries {
   readonly a: ComparedDictionary;
   readonly b: ComparedDictionary;
-  /** Counterpart in b of each latent of a, as it was planted; −1 for a latent that b has no counterpart of. */
+  /** [latents of a]: the planted counterpart in b of each latent, −1 for a latent without one. */
   readonly planted: Int32Array;
 }
 
-/** Latents of one family lean towards the same direction this much: cosine about 0.5 within a family. */
+/** Weight of the family's common direction in each of its latents: it gives cosines of about 0.5 within a family. */
 const lean = 0.7;
-/** Latents a family, on average. */
+/** Mean number of latents in a family. */
 const familySize = 8;
 
 /**
- * `trained`: the directions of either dictionary come in families, as features that split do, half of them are in both,
- * in another order and off by noise (decoder cosines 0.63 to 0.995, the encoder's somewhat lower), and the rest are each
- * dictionary's own, though of families that both have. Deterministic.
+ * Makes two dictionaries that are related as `relation` says. In `trained`, the directions come in families, as those of split
+ * features do; half of them are in both dictionaries, in another order and with noise (decoder cosines 0.63 to 0.995, encoder cosines
+ * somewhat lower), and the others occur in one dictionary only, though their families occur in both. The same seed gives the same pair.
  */
 export function relatedDictionaries(
   relation: Relation,
@@ -59,7 +59,7 @@ export function relatedDictionaries(
   return { a, b, planted };
 }
 
-/** Of variance 1. Uniform rather than normal: hundreds of millions are wanted, and their sums are normal either way. */
+/** Random numbers of variance 1. They are uniform, not normal, for speed: hundreds of millions are drawn, and their sums are normal either way. */
 function entries(random: Random, count: number): Float32Array {
   return Float32Array.from({ length: count }, () => entry(random));
 }
@@ -73,7 +73,7 @@ function member(random: Random, centres: Float32Array, d: number): Float32Array 
   return own.map((x, k) => lean * centres[from + k] + Math.sqrt(1 - lean ** 2) * x);
 }
 
-/** Cosine with the direction given about 1/√(1 + noise²). */
+/** A direction whose cosine with the given one is about 1/√(1 + noise²). */
 function noisy(random: Random, direction: Float32Array, noise: number): Float32Array {
   return direction.map((x) => x + noise * entry(random));
 }

@@ -1,8 +1,8 @@
-/** From matchings to the numbers people quote: shared fractions, their curve against the threshold, mean cosines. */
+/** The figures quoted of a matching: shared fractions, their curve against the threshold, and mean cosines. */
 import type { Counterparts } from './counterparts.ts';
 import type { DictionaryMatch } from './matchDictionaries.ts';
 
-/** Cosines are single precision: a copy's may come out a few 1e-8 short of 1, and still meets a threshold of 1. */
+/** Tolerance for single precision: the cosine of two copies may come out a few 1e-8 below 1, and must still reach a threshold of 1. */
 const rounding = 1e-6;
 
 function reaches(cosine: number, threshold: number): boolean {
@@ -24,7 +24,7 @@ export function matchedFraction({ cosine }: Counterparts, threshold: number): nu
   return count / cosine.length;
 }
 
-/** Columns of curve.parquet. `greedy` is the greedy decoder matching, to set beside `decoder`. */
+/** Columns of curve.parquet, one row for each threshold. `greedy` is by the greedy decoder matching, to compare with `decoder`. */
 export interface SharedCurve {
   threshold: Float64Array;
   shared: Float64Array;
@@ -33,7 +33,7 @@ export interface SharedCurve {
   greedy: Float64Array;
 }
 
-/** Fractions of the latents of a at thresholds 0, 0.01 … 1. */
+/** Shared fractions of the latents of a at thresholds 0, 0.01 … 1. */
 export function sharedCurve(match: DictionaryMatch): SharedCurve {
   const threshold = Float64Array.from({ length: 101 }, (_, i) => i / 100);
   const along = (fraction: (t: number) => number) => threshold.map(fraction);
@@ -49,7 +49,7 @@ export function sharedCurve(match: DictionaryMatch): SharedCurve {
   };
 }
 
-/** Mean over the latents that have a counterpart. Of `nearest`: MMCS. Of the optimal `decoder` matching: PW-MCC (2505.20254). */
+/** Mean cosine over the latents that have a counterpart: MMCS for `nearest`, PW-MCC (2505.20254) for the optimal `decoder` matching. */
 export function meanCosine({ cosine }: Counterparts): number {
   let sum = 0;
   let count = 0;

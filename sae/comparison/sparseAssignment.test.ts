@@ -16,7 +16,7 @@ function directions(seed: number, rows: number, d: number): Directions {
   return unitRows({ rows, d, data: Random.fromSeed(seed, 'directions').normals(rows * d) }, 'test');
 }
 
-/** b has noisy copies of some rows of a, in another order. */
+/** Two sets of directions, of which b has noisy copies of some rows of a, in another order. */
 function related(seed: number, rows: number, d: number): [Directions, Directions] {
   const a = directions(seed, rows, d);
   const b = directions(seed + 1000, rows, d);
@@ -92,7 +92,7 @@ test('an auction among all pairs is within rows · ε of the exact solver, and l
     [60, 60],
     [40, 90],
   ]) {
-    // Non-negative weights: nobody is better off outside.
+    // With non-negative weights no row gains by staying unmatched.
     const random = Random.fromSeed(rows);
     const weight = Float32Array.from({ length: rows * columns }, () => random.uniform());
     const row = Int32Array.from(weight, (_, at) => Math.floor(at / columns));

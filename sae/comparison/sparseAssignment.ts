@@ -1,10 +1,11 @@
 /**
  * The optimal matching of two dictionaries whose cosine matrix is too large to keep (METHODS.md §3): an auction among
- * candidates, then a look at all pairs that prices them. What the look finds is added to the candidates and the
- * auction held again, until the matching is within the gap asked for, proved for the whole matrix.
+ * candidate pairs, then a check of all pairs against its prices (dualCheck.ts). Pairs that the check finds are added to the candidates and
+ * the auction is run again, until the matching is proved to be within the requested gap of the best one of the whole matrix.
  */
 import { LazyscopeError } from '../errors.ts';
 import { forEachProductBlock, type BlockSize } from '../ops/productBlocks.ts';
+import { optimalityGap } from '../spec/comparisonDefaults.ts';
 import { assign } from './assignment.ts';
 import { auction, type AuctionState } from './auction.ts';
 import { findCandidates, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
@@ -12,39 +13,39 @@ import { cosineMatrix, gather, type Directions } from './directions.ts';
 import { dualCheck } from './dualCheck.ts';
 
 export interface SparseAssignmentOptions {
-  /** Best columns of each row, and best rows of each column, to consider at first. */
+  /** How many best columns of each row, and best rows of each column, are candidates at first. */
   perRow?: number;
   perColumn?: number;
-  /** Pairs each look at all pairs may add to a row. */
+  /** Most pairs that one check of all pairs adds to a row. */
   tempting?: number;
-  /** Relative gap to stop at. */
+  /** Relative optimality gap at which to stop. */
   gap?: number;
-  /** Looks at all pairs, each as long as the search for candidates. */
+  /** Most checks of all pairs, each of which takes as long as the search for candidates. */
   maxPasses?: number;
-  /** Entries of the largest matrix that is still solved densely, for rows that no candidate suits. */
+  /** Entries of the largest matrix that is still solved exactly, for the rows left unmatched by the auction. */
   denseEntries?: number;
   block?: BlockSize;
   progress?: (stage: string, rows: number) => void;
 }
 
 export interface SparseAssignment {
-  /** [a.rows], −1 where b has too few rows; and the cosine of each pair, NaN for none. */
+  /** [a.rows]: the row of b, −1 where b has too few rows; and the cosine of each pair, NaN where there is none. */
   readonly match: Int32Array;
   readonly cosine: Float64Array;
   readonly weight: number;
-  /** No matching of the whole matrix weighs more. */
+  /** Upper bound on the weight of every matching of the whole matrix. */
   readonly bound: number;
   /** (bound − weight) / max(1, |bound|). */
   readonly gap: number;
   readonly passes: number;
-  /** The pairs considered, rows those of a. */
+  /** The pairs considered at the end; their rows are those of a. */
   readonly candidates: Candidates;
 }
 
-/** ε of the auction as a share of the gap asked for: ε · rows is what the auction itself may lose. */
+/** ε of the auction as a share of the requested gap: the auction itself may lose up to ε · rows. */
 const epsilonShare = 0.2;
 
-/** a and b have unit rows. Deterministic. */
+/** Matches the unit rows of `a` with those of `b`. The same input gives the same matching. */
 export function assignDirections(
   a: Directions,
   b: Directions,
@@ -64,9 +65,16 @@ export function assignDirections(
   return { ...turned, match, cosine, candidates };
 }
 
-/** a.rows ≤ b.rows. */
+/** Solves with a.rows ≤ b.rows; `assignDirections` exchanges the two otherwise. */
 function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): SparseAssignment {
-  const { perRow = 32, perColumn = 16, tempting = 8, gap: target = 1e-3, maxPasses = 4, block } = options;
+  const {
+    perRow = 32,
+    perColumn = 16,
+    tempting = 8,
+    gap: target = optimalityGap,
+    maxPasses = 4,
+    block,
+  } = options;
   if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
   const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
   const found = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });
@@ -94,7 +102,7 @@ function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): 
   }
 }
 
-/** Mean over rows of the best candidate's weight, which is what a matched pair weighs at most. */
+/** Mean over rows of the best candidate's weight, an upper bound on the mean weight of a matched pair. */
 function typicalWeight({ rows, start, weight }: Candidates): number {
   let sum = 0;
   for (let i = 0; i < rows; i++) {
@@ -105,7 +113,7 @@ function typicalWeight({ rows, start, weight }: Candidates): number {
   return Math.max(sum / rows, 1e-6);
 }
 
-/** Finds columns for the rows that stayed out, in `state` itself, and returns every row's cosine. */
+/** Finds columns for the rows that stayed unmatched, writes them into `state`, and returns every row's cosine. */
 function completed(
   a: Directions,
   b: Directions,
@@ -141,7 +149,7 @@ function completed(
   return cosine;
 }
 
-/** Each row in turn takes the best column left: only for rows that no candidate wanted enough. */
+/** Each row in turn takes the best column that is left. Used only where too many rows stayed unmatched for the exact solver. */
 function placeInTurn(
   rows: Directions,
   columns: Directions,

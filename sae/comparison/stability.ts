@@ -1,6 +1,6 @@
 /**
- * From pairwise comparisons to a property of a latent: in how many other seeds does it come back? Pure functions on
- * who-is-shared-with-whom tables; sharedLinks.ts reads those from the store.
+ * From pairwise comparisons to a property of a latent: in how many other seeds is it shared? Pure functions on
+ * lists of shared pairs; sharedLinks.ts reads those from the store.
  */
 import { LazyscopeError } from '../errors.ts';
 
@@ -20,7 +20,7 @@ export interface SharedLink {
 
 export interface SeedStability {
   readonly key: string;
-  /** Other dictionaries this one was compared with. */
+  /** Number of other dictionaries that this one was compared with. */
   readonly compared: number;
   /** [latents]: share of those in which the latent is shared; NaN when there are none. */
   readonly stability: Float64Array;
@@ -28,7 +28,7 @@ export interface SeedStability {
   readonly orphans: Int32Array;
 }
 
-/** Sharing is symmetric, so one comparison a pair serves both of its sides. Throws 'bad_input' for links outside the group. */
+/** The stability of every latent of every dictionary. Sharing is symmetric, so one comparison serves both of its dictionaries. Throws 'bad_input' for links outside the group. */
 export function latentStability(
   seeds: readonly SeedDictionary[],
   links: readonly SharedLink[],
@@ -57,16 +57,16 @@ export function latentStability(
 export interface UniqueLatents {
   /** How many dictionaries were pooled. */
   readonly seeds: number;
-  /** Distinct features among them, mean over the orders tried. */
+  /** Distinct features among them, as a mean over the orders tried. */
   readonly unique: number;
-  /** Total latents among them, mean over the same orders: what `unique` would be if nothing came back. */
+  /** Total latents among them, as a mean over the same orders: what `unique` would be if no latent were shared. */
   readonly total: number;
 }
 
 /**
  * Distinct features found against the number of seeds. Latents linked by sharing, directly or through other seeds,
- * are one feature (*choice*: connected components). Which seed comes first matters when few are pooled, so the
- * count is averaged over the rotations of the given order, each seed first once.
+ * are one feature (*choice*: connected components). Which seeds are pooled first matters when few are, so the
+ * count is averaged over the rotations of the given order, in which each seed comes first once.
  *
  * Throws 'bad_input' when a pair of the group was not compared: its links would count as absent.
  */
@@ -138,7 +138,7 @@ function groupOf(seeds: readonly SeedDictionary[], links: readonly SharedLink[])
   return { counterpart: (s, t) => tables.get(`${s} ${t}`) };
 }
 
-/** Union–find with path halving. */
+/** Connected components by union–find with path halving. */
 class Components {
   readonly #parent: Int32Array;
 
@@ -155,7 +155,7 @@ class Components {
     return i;
   }
 
-  /** True when the two were apart until now. */
+  /** Joins the components of a and b. True when they were separate until now. */
   join(a: number, b: number): boolean {
     const [from, to] = [this.#root(a), this.#root(b)];
     this.#parent[from] = to;

@@ -1,21 +1,21 @@
-/** Does stability go with a quantity: density, strength? In groups of equal size along it, and as a rank correlation. */
+/** How stability varies with another quantity of the latents, such as density: in groups of equal size, and as a rank correlation. */
 
 export interface StabilityTrend {
   /** Spearman's ρ of stability with the quantity; NaN where one of them does not vary. */
   readonly rankCorrelation: number;
-  /** Latents in order of the quantity, in groups as equal as can be. */
+  /** Latents in ascending order of the quantity, in groups whose sizes differ by at most one. */
   readonly groups: readonly {
     readonly latents: number;
-    /** Median of the quantity. */
+    /** Median of the quantity in the group. */
     readonly at: number;
-    /** Mean. */
+    /** Mean stability of the group. */
     readonly stability: number;
-    /** Share of latents in no other seed. */
+    /** Share of the group's latents that are shared with no other seed. */
     readonly orphans: number;
   }[];
 }
 
-/** Latents with NaN in either are left out. */
+/** Both lists are [latents]; latents with NaN in either are left out. */
 export function stabilityTrend(
   stability: ArrayLike<number>,
   quantity: ArrayLike<number>,
@@ -38,7 +38,7 @@ export function stabilityTrend(
   };
 }
 
-/** Equal values share the mean of their ranks. */
+/** Ranks, where equal values get the mean of theirs. */
 function ranks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
   const out = Array.from({ length: values.length }, () => 0);

@@ -1,18 +1,18 @@
 /**
  * The stability of a dictionary's latents, stored with its features: seed-<n>/stability.parquet, made again whenever the
- * dictionary is compared. What counts are comparisons with dictionaries that differ in the seed alone, one a pair.
+ * dictionary is compared. Only comparisons with dictionaries that differ in nothing but the seed count, one for each pair.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { namePattern } from '../spec/names.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { stabilityTable } from '../spec/tables/stability.ts';
-import { dictionaryKey, sharedLinks } from './sharedLinks.ts';
+import { dictionaryKey, sharedLink } from './sharedLinks.ts';
 import { latentStability, type SharedLink } from './stability.ts';
 
 /** Two runs are of one configuration when nothing but their seeds differs. */
@@ -22,12 +22,12 @@ export function sameConfiguration(a: RunManifest, b: RunManifest): boolean {
 }
 
 export interface SeedComparison {
-  /** The run on the other side. */
+  /** The run of the other dictionary. */
   readonly other: RunManifest;
   readonly manifest: ComparisonManifest;
 }
 
-/** Of `comparisons`, those of this dictionary with others that differ in the seed only; of a pair compared twice the newest. */
+/** Those of `comparisons` that are of this dictionary with one that differs in the seed only; the newest where a pair was compared twice. */
 export function seedComparisons(
   dictionary: DictionaryReference,
   comparisons: readonly ComparisonManifest[],
@@ -55,7 +55,7 @@ export interface DictionaryStability {
   sharedWith: Int32Array;
 }
 
-/** `links` of the seed comparisons of this dictionary. */
+/** In how many other seeds each latent is shared; `links` are those of this dictionary's seed comparisons. */
 export function dictionaryStability(
   dictionary: DictionaryReference,
   latents: number,
@@ -75,27 +75,24 @@ export function dictionaryStability(
   return { compared, sharedWith };
 }
 
-/** Writes the table of one dictionary from all comparisons in the store; nothing when none counts. */
+/** Writes stability.parquet of one dictionary from all comparisons in the store. Writes nothing when none of them counts. */
 export async function storeStability(store: StoreLayout, dictionary: DictionaryReference): Promise<void> {
-  // Whatever else lies there is nobody's comparison.
+  // Other files and folders there, such as a writer's temporary ones, are no comparisons.
   const names = readdirSync(store.comparisons()).filter(
     (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
   );
   const comparisons = await Promise.all(
-    names.map((name) => readManifest(store.comparisonManifest(name), comparisonManifestSchema)),
+    names.map((name) => readManifest(store.comparisonManifest(name), comparisonKind)),
   );
   const wanted = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
   const runs = new Map<string, RunManifest>();
   for (const name of wanted)
     if (existsSync(store.runManifest(name)))
-      runs.set(name, await readManifest(store.runManifest(name), runManifestSchema));
+      runs.set(name, await readManifest(store.runManifest(name), runKind));
   const counted = seedComparisons(dictionary, comparisons, runs);
   const own = runs.get(dictionary.run);
   if (!own || counted.length === 0) return;
-  const links = await sharedLinks(
-    store,
-    counted.map(({ manifest }) => manifest.name),
-  );
+  const links = await Promise.all(counted.map(({ manifest }) => sharedLink(store, manifest)));
   const { compared, sharedWith } = dictionaryStability(dictionary, own.config.width, links);
   await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityTable, {
     latent: sharedWith.map((_, latent) => latent),

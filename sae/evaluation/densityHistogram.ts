@@ -1,4 +1,4 @@
-/** How often latents fire, on a logarithmic scale: 28 bins a quarter of a decade wide, from 10⁻⁷ to 1. */
+/** Histogram of firing densities on a logarithmic scale: 28 bins of a quarter of a decade, from 10⁻⁷ to 1. */
 const lowest = -7;
 const binsPerDecade = 4;
 const bins = -lowest * binsPerDecade;

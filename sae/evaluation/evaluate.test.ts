@@ -9,7 +9,7 @@ import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../store/layout.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { evaluationSchema } from '../spec/manifests/evaluation.ts';
+import { evaluationKind } from '../spec/manifests/evaluation.ts';
 import { tf } from '../tensor/tf.ts';
 import { evaluate, score } from './evaluate.ts';
 import { constant, identity, storedDictionary, toyHook } from '../fixtures/toyDictionaries.ts';
@@ -20,7 +20,7 @@ const documents = Array.from({ length: 60 }, (_, i) =>
   Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * j * 5) % 26))).join(''),
 );
 let opened: Capture;
-/** Held-out rows, the slow way, from tokens and the toy's formula. */
+/** The held-out rows, computed from the tokens by the toy model's formula. */
 let rows: number[][];
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ test('the identity has explained variance 1, recovers all of the loss and diverg
   expect(scores.ceRecovered).toBeCloseTo(1, 6);
   expect(scores.ceRecoveredMean).toBeCloseTo(1, 6);
   expect(scores.klDivergence).toBeCloseTo(0, 6);
-  // The toy's residual stream is positive: one latent a coordinate, its negative twin dead. (Token a at position 1: all > 0.)
+  // The toy's residual stream is positive, so of the two latents of a coordinate the negative one is dead.
   expect(scores.l0).toBe(toy.d);
   expect(scores.deadFraction).toBe(0.5);
   expect(scores.densityHistogram.counts.at(-1)).toBe(toy.d);
@@ -170,7 +170,7 @@ test('evaluation.json holds what was returned', async () => {
   const evaluation = await evaluate({ store, run: 'known', seed: 0, model, maxTokens: 100 });
   expect(evaluation).toMatchObject({ run: 'known', seed: 0, tokens: 100, fvu: 0 });
   const written: unknown = JSON.parse(await readFile(store.evaluation('known', 0), 'utf8'));
-  expect(evaluationSchema.parse(written)).toEqual(evaluation);
+  expect(evaluationKind.schema.parse(written)).toEqual(evaluation);
 });
 
 test('a missing run or seed, another model and a damaged dictionary are refused', async () => {

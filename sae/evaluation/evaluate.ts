@@ -5,9 +5,9 @@ import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { Evaluation } from '../spec/manifests/evaluation.ts';
+import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';
@@ -20,9 +20,9 @@ export interface EvaluateOptions {
   seed: number;
   /** The model the capture was made with. */
   model: LanguageModel;
-  /** Held-out tokens to reconstruct; all when absent. */
+  /** Number of held-out tokens to reconstruct; all of them when absent. */
   maxTokens?: number;
-  /** Tokens run through the model for the losses, four times each; default 8,192. */
+  /** Tokens on which the model's losses are measured, by four forward passes (clean, reconstructed, zero and mean ablation); default 8,192. */
   lossTokens?: number;
   report?: Report;
 }
@@ -30,14 +30,14 @@ export interface EvaluateOptions {
 const rowsAtOnce = 4096;
 const defaultLossTokens = 8192;
 
-/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does. */
+/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, and 'bad_input' when what is reconstructed isn't finite. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { store, run, seed, model } = options;
   const opened = await openDictionary(store, run, seed, model);
   try {
     const scores = await score({ ...opened, ...options });
     const evaluation: Evaluation = { version: 1, run, seed, ...scores };
-    await writeJsonAtomic(store.evaluation(run, seed), evaluation);
+    await writeManifest(store.evaluation(run, seed), evaluationKind, evaluation);
     return evaluation;
   } finally {
     opened.dispose();
@@ -54,7 +54,7 @@ export interface ScoreOptions {
   report?: Report;
 }
 
-/** The scores of anything that encodes and decodes, on the held-out part of a capture. */
+/** The scores of anything that encodes and decodes, measured on the held-out part of a capture. */
 export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 'version' | 'run' | 'seed'>> {
   const { capture, hook, autoencoder, model, report = silent } = options;
   const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
@@ -97,7 +97,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   };
 }
 
-/** One pass over the held-out rows. */
+/** Encodes and decodes the held-out rows once, and sums up what the reconstruction's scores are made of. */
 function reconstructionOf({ capture, hook, autoencoder, maxTokens, report = silent }: ScoreOptions) {
   const d = capture.width(hook);
   const total = Math.min(capture.heldOutRows, maxTokens ?? Infinity);

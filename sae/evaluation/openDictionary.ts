@@ -1,4 +1,4 @@
-/** What everything that looks at a trained dictionary opens first: run, capture, dictionary, and a model that fits them. */
+/** Opens a trained dictionary for evaluation: its run, its capture and its weights, with a check that the given model fits them. */
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
@@ -6,7 +6,7 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
 export interface OpenedDictionary {
@@ -17,7 +17,7 @@ export interface OpenedDictionary {
 }
 
 /**
- * Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
+ * Opens seed `seed` of run `run`. Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
  * another model or holds nothing out.
  */
 export async function openDictionary(
@@ -26,7 +26,7 @@ export async function openDictionary(
   seed: number,
   model: LanguageModel,
 ): Promise<OpenedDictionary> {
-  const { config } = await readManifest(store.runManifest(run), runManifestSchema);
+  const { config } = await readManifest(store.runManifest(run), runKind);
   const capture = await openCapture(store, config.capture);
   await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
@@ -54,7 +54,7 @@ export async function openDictionary(
   };
 }
 
-/** Throws `bad_input` when the capture that a run learnt from was made with another model. */
+/** Throws `bad_input` when the capture that a run was trained on was made with another model. */
 export async function checkTrainedOn(model: LanguageModel, run: string, capture: Capture): Promise<void> {
   if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
     throw new LazyscopeError(

@@ -7,17 +7,18 @@
  */
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 
 export interface SpliceLoss {
-  /** Mean cross-entropy in nats a predicted token. */
+  /** Mean cross-entropy in nats per predicted token: unchanged, with the reconstruction, with zeros and with the mean in place. */
   crossEntropy: { clean: number; sae: number; zero: number; mean: number };
-  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation. */
-  ceRecovered: number;
-  /** The same against mean ablation. */
-  ceRecoveredMean: number;
-  /** KL(clean ‖ sae) of the next token, mean in nats. */
+  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation, null where that costs nothing. */
+  ceRecovered: number | null;
+  /** (CE_mean − CE_sae) / (CE_mean − CE_clean): the same against mean ablation. */
+  ceRecoveredMean: number | null;
+  /** Mean over predicted tokens of KL(clean ‖ sae) between the distributions of the next token, in nats. */
   klDivergence: number;
 }
 
@@ -30,13 +31,13 @@ export interface SpliceOptions {
   firstPosition: number;
   /** x [rows, width] → x̂ [rows, width] */
   reconstruct: (x: Tensor2D) => Tensor2D;
-  /** What mean ablation puts in [width]. */
+  /** [width]: the mean activation, which mean ablation puts in place of every vector. */
   mean: Float32Array;
-  /** Called after each batch with the contexts done. */
+  /** Called after each batch with the number of contexts done. */
   progress?: (contexts: number) => void;
 }
 
-/** Logits of one forward pass take at most this many numbers. */
+/** The batch is chosen such that the logits of one forward pass are at most this many numbers. */
 const largestLogits = 1 << 24;
 
 export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
@@ -57,8 +58,8 @@ export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
   );
   return {
     crossEntropy: { clean, sae, zero, mean },
-    ceRecovered: (zero - sae) / (zero - clean),
-    ceRecoveredMean: (mean - sae) / (mean - clean),
+    ceRecovered: finiteOrNull((zero - sae) / (zero - clean)),
+    ceRecoveredMean: finiteOrNull((mean - sae) / (mean - clean)),
     klDivergence: sums.divergence / predictions,
   };
 }
@@ -103,7 +104,7 @@ function logitsOf(
   });
 }
 
-/** Substitutes the vectors of x [batch, seq, …] at positions from `first` on; axes after seq are one vector. */
+/** Substitutes the vectors of x [batch, seq, …] at positions from `first` on; all axes after seq together are one vector. */
 function replaceFrom(x: Tensor, first: number, substitute: (rows: Tensor2D) => Tensor2D): Tensor {
   return tf.tidy(() => {
     const [batch, seq] = x.shape;

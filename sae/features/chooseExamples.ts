@@ -1,9 +1,9 @@
 /**
- * Which of a latent's firings to show: the strongest, and a sample from each fifth of its range, so that what it
- * does when it is only faintly active can be seen as well.
+ * Which of a latent's firings to show: the strongest, and a sample from each fifth of its range of activations, so that weak
+ * activations can be judged as well.
  *
- * A context stands for its strongest firing and is shown at most once a band. The sample is the contexts with the
- * smallest hash of (latent, context): the same on every run, in whatever order contexts come.
+ * A context is represented by its strongest firing and is shown at most once in a band. The sample is the contexts with the
+ * smallest hash of (latent, context), which is the same on every run and does not depend on the order of contexts.
  */
 import type { FiringsByLatent } from './collectFirings.ts';
 import { Largest } from './largest.ts';
@@ -14,9 +14,9 @@ export const examplesPerBand = 5;
 
 export interface Example {
   band: 'top' | `quantile-${number}`;
-  /** From 0, strongest first. */
+  /** Rank within its band, from 0 for the strongest. */
   rank: number;
-  /** Place of the peak in the lists of `FiringsByLatent`. */
+  /** Index of the peak in the lists of `FiringsByLatent`. */
   firing: number;
 }
 

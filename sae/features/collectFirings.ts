@@ -1,6 +1,6 @@
 /**
- * Every firing of a dictionary on held-out tokens, arranged by latent. What the index shows of a latent, all of it
- * exact, is read off its list.
+ * Every firing of a dictionary on held-out tokens, arranged by latent, so that the index's figures of a latent are exact
+ * and come from its own list.
  *
  * Memory is bounded by the number of firings kept, eight bytes each (twice that while they are rearranged). A
  * capture with more is cut at a context's end, and the number of tokens covered is returned.
@@ -12,14 +12,14 @@ import { silent, type Report } from '../progress.ts';
 import { tf } from '../tensor/tf.ts';
 
 export interface FiringsByLatent {
-  /** Held-out rows covered, whole contexts. */
+  /** Number of held-out rows covered; they are whole contexts. */
   tokens: number;
   latents: number;
   /** Firings of latent i are start[i] … start[i + 1] − 1 of the two arrays below [latents + 1]. */
   start: Uint32Array;
   /** Ascending within a latent; row 0 is the first held-out row. */
   rows: Uint32Array;
-  /** Activations, all > 0. */
+  /** The activation of each firing, all > 0. */
   values: Float32Array;
 }
 
@@ -28,7 +28,7 @@ export interface CollectOptions {
   hook: string;
   autoencoder: Pick<Autoencoder, 'latents' | 'encode'>;
   maxTokens?: number;
-  /** Default 64 Mi: 512 MiB of lists. */
+  /** Most firings kept; the default, 64 Mi, takes 512 MiB. */
   maxFirings?: number;
   report?: Report;
 }
@@ -83,21 +83,21 @@ function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number
   ]);
   try {
     const { rowStart, indices, values } = autoencoder.encode(x);
-    // Copied: a backend may hand out views of memory that it uses again.
+    // These are copied because a backend may return views of memory that it reuses.
     return { firstRow, rowStart: rowStart.slice(), indices: indices.slice(), values: values.slice() };
   } finally {
     x.dispose();
   }
 }
 
-/** Rows, in whole contexts, whose entries number at most `room`. */
+/** The largest number of rows, in whole contexts, that have at most `room` entries together. */
 function fittingRows(rowStart: Int32Array, room: number, rowsPerContext: number): number {
   let rows = rowStart.length - 1;
   while (rows > 0 && rowStart[rows] > room) rows -= rowsPerContext;
   return Math.max(rows, 0);
 }
 
-/** From lists by row to lists by latent; pieces are let go as they are used. */
+/** Turns lists by row into lists by latent. Pieces are released as they are used, to bound memory. */
 function transpose(pieces: Piece[], counts: Uint32Array, firings: number) {
   const start = new Uint32Array(counts.length + 1);
   for (let latent = 0; latent < counts.length; latent++) start[latent + 1] = start[latent] + counts[latent];

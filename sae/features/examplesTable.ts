@@ -13,7 +13,7 @@ export const windowTokens = 16;
 const latentsAtOnce = 1024;
 const rowsALatent = topExamples + bands * examplesPerBand;
 
-/** A reader looks up one latent; small row groups let it skip the rest. */
+/** Readers look up one latent at a time, and small row groups let them skip the others. */
 const rowGroupSize = 4096;
 
 export async function writeExamples(
@@ -75,7 +75,7 @@ function around(capture: Capture, firings: FiringsByLatent, latent: number, { fi
   const end = Math.min(contextLength, position + windowTokens + 1);
   const activations = new Float32Array(end - start);
   const fill = (at: number) => {
-    // The row differs from the peak's by as much as the position does; beyond the context it is out of the window.
+    // Within a context, rows and positions differ from the peak's by the same number; firings of other contexts fall outside the window.
     const place = position + rows[at] - rows[firing] - start;
     const inside = place >= 0 && place < activations.length && sameContext(capture, rows[at], rows[firing]);
     if (inside) activations[place] = values[at];

@@ -184,7 +184,7 @@ test('indexing again gives the same rows', async () => {
   ).toEqual(features);
 });
 
-test('when memory does not hold all firings, whole contexts are covered and their number is told', () => {
+test('when memory does not hold all firings, whole contexts are covered and their number is returned', () => {
   const autoencoder = autoencoderFrom(dictionary);
   const all = collectFirings({ capture: opened, hook, autoencoder });
   const some = collectFirings({ capture: opened, hook, autoencoder, maxFirings: 1000 });

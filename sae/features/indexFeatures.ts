@@ -1,4 +1,4 @@
-/** Makes the tables that the explorer browses: a row a latent, the text each latent fires on, and the neurons that write it. */
+/** Makes the tables that the explorer shows: one row for each latent, the text on which it fires, and the neurons aligned with it. */
 import { openDictionary } from '../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
@@ -23,9 +23,9 @@ export interface IndexOptions {
   seed: number;
   /** The model the capture was made with. */
   model: LanguageModel;
-  /** Held-out tokens to look at; all when absent. */
+  /** Number of held-out tokens to index; all of them when absent. */
   maxTokens?: number;
-  /** Firings held in memory (see collectFirings.ts). */
+  /** Most firings held in memory (see collectFirings.ts). */
   maxFirings?: number;
   report?: Report;
 }

@@ -1,4 +1,4 @@
-/** The k largest of a stretch of numbers, largest first, ties by lower place; one scan, no sorting of the whole. */
+/** Finds the k largest of a list of numbers, largest first, ties by lower place, in one scan without sorting the list. */
 export class Largest {
   #places: Int32Array;
   #values: Float64Array;
@@ -9,7 +9,7 @@ export class Largest {
     this.#values = new Float64Array(k);
   }
 
-  /** What was found, largest first: k places, or fewer when fewer were offered. Overwritten by the next search. */
+  /** Places of the largest numbers found, largest first: k, or fewer when fewer were offered. Overwritten by the next search. */
   get places(): Int32Array {
     return this.#places.subarray(0, this.#count);
   }
@@ -21,7 +21,7 @@ export class Largest {
     this.#count = 0;
   }
 
-  /** Offers must come with ascending places for ties to fall to the lower one. */
+  /** Considers one number. Places must be offered in ascending order for ties to go to the lower one. */
   offer(value: number, place: number): void {
     const places = this.#places;
     const values = this.#values;
@@ -39,7 +39,7 @@ export class Largest {
     places[at] = place;
   }
 
-  /** Scans source[from … from + length − 1]; places count from 0. `sign` −1 finds the smallest, values negated. */
+  /** Scans source[from … from + length − 1]; places count from 0. With `sign` −1 it finds the smallest numbers, and returns them negated. */
   scan(
     source: Float32Array,
     from: number,

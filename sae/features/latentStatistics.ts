@@ -1,4 +1,4 @@
-/** Numbers about each latent that come from its firings and its weights alone. */
+/** Statistics of each latent that need only its firings and its weights. */
 import type { Capture } from '../activations/openCapture.ts';
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import type { FlatLists } from '../store/parquet.ts';
@@ -12,9 +12,9 @@ export const topTokenCount = 10;
 export interface FiringStatistics {
   firings: Float64Array;
   maxActivation: Float64Array;
-  /** Over the tokens on which the latent is active; 0 for a dead one. */
+  /** [latents]: mean over the tokens on which the latent is active; 0 for a dead latent. */
   meanActivation: Float64Array;
-  /** Counts in 32 equal bins on (0, max]: bin b is (b, b + 1]·max/32. */
+  /** A list for each latent: counts in 32 equal bins on (0, max], bin b being (b, b + 1]·max/32. */
   histogram: FlatLists;
   topTokens: FlatLists;
   topTokenCounts: FlatLists;
@@ -56,7 +56,7 @@ export function firingStatistics(capture: Capture, firings: FiringsByLatent): Fi
   };
 }
 
-/** The tokens each latent fires on most often, ties by lower id. */
+/** Finds the tokens on which a latent fires most often, ties by lower token id. */
 class TokenCounter {
   #capture: Capture;
   #counts: Uint32Array;
@@ -93,7 +93,7 @@ class TokenCounter {
   }
 }
 
-/** ‖W_dec,i‖ and the cosine of encoder and decoder rows; 0 where either row is zero. */
+/** [latents]: ‖W_dec,i‖, and the cosine of encoder and decoder row, which is 0 where either row is zero. */
 export function weightStatistics({
   wEnc,
   wDec,

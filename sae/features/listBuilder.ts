@@ -1,4 +1,4 @@
-/** Builds a column of lists row by row into one typed array that grows. */
+/** Builds a column of lists, row by row, in one typed array that grows as needed. */
 import type { FlatLists } from '../store/parquet.ts';
 
 export class ListBuilder<Values extends Int32Array | Float32Array> {
@@ -7,7 +7,7 @@ export class ListBuilder<Values extends Int32Array | Float32Array> {
   #rows = 0;
   #make: new (length: number) => Values;
 
-  /** `rows` lists at most, about `expected` values each. */
+  /** For at most `rows` lists with about `expected` values each. */
   constructor(make: new (length: number) => Values, rows: number, expected: number) {
     this.#make = make;
     this.#values = new make(Math.max(1, rows * expected));
@@ -26,7 +26,7 @@ export class ListBuilder<Values extends Int32Array | Float32Array> {
     this.#offsets[++this.#rows] = to;
   }
 
-  /** The lists that were added; pass how many rows the column must have when the last ones may be missing. */
+  /** The lists added so far; with `rows`, empty lists are appended until the column has that many. */
   lists(rows = this.#offsets.length - 1): FlatLists {
     const end = this.#offsets[this.#rows];
     const offsets = this.#offsets.slice(0, rows + 1);

@@ -1,4 +1,4 @@
-/** Latents with similar decoder rows, by blocked products of unit rows: the matrix of all pairs is never made. */
+/** Latents with similar decoder rows, found by products of blocks of unit rows, so that the matrix of all pairs is never in memory. */
 import { silent, type Report } from '../progress.ts';
 import type { FlatLists } from '../store/parquet.ts';
 import { tf } from '../tensor/tf.ts';
@@ -7,7 +7,7 @@ import { ListBuilder } from './listBuilder.ts';
 
 const blockNumbers = 1 << 23;
 
-/** Per latent the `count` others with the largest cosine between decoder rows, largest first. wDec [latents, d] */
+/** For each latent the `count` other latents with the largest cosine between decoder rows, largest first. wDec [latents, d]. */
 export async function neighbours(
   wDec: Float32Array,
   latents: number,
@@ -43,7 +43,7 @@ export async function neighbours(
   return { neighbours: indices.lists(), neighbourCosines: cosines.lists() };
 }
 
-/** Rows of length 1; a row of zeros stays, and is at cosine 0 to everything. */
+/** Scales rows to unit norm. A row of zeros stays zero, so that its cosine with every row is 0. */
 function unitRows(matrix: Float32Array, d: number): Float32Array {
   const unit = Float32Array.from(matrix);
   for (let from = 0; from < unit.length; from += d) {

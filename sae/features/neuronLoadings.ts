@@ -1,6 +1,6 @@
 /**
- * Which neurons write what a latent stands for: cosines of its decoder row with the rows of W_down of every layer before the
- * hook point. At mlp.hook_post the decoder row is made of neurons, and a loading is its entry over its norm.
+ * Loadings of a latent on neurons: cosines of its decoder row with what each neuron writes, its row of W_down, in every layer
+ * before the hook point. At mlp.hook_post the decoder row has one entry for each neuron, and a loading is the entry over the row's norm.
  */
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
@@ -17,12 +17,12 @@ export interface NeuronLoadingOptions {
   latents: number;
   hook: HookPoint;
   model: LanguageModel;
-  /** Neurons kept for each latent, by |cosine|. */
+  /** How many neurons are kept for each latent, by largest |cosine|. */
   count: number;
   report?: Report;
 }
 
-/** One row a latent and rank; none where no neuron writes into the hook point. */
+/** A table with one row for each latent and rank; empty where no MLP lies before the hook point. */
 export async function neuronLoadings(options: NeuronLoadingOptions): Promise<TableData<typeof loadingTable>> {
   const { wDec, latents, hook, model, count, report = silent } = options;
   const d = wDec.length / latents;
@@ -63,7 +63,7 @@ export async function neuronLoadings(options: NeuronLoadingOptions): Promise<Tab
   return columns;
 }
 
-/** Layers whose MLP has written into what the hook point shows. */
+/** The layers whose MLPs have written into the residual stream before the hook point. */
 function writingLayers(hook: HookPoint, layers: number): number[] {
   const { layer = layers, hook: place } = parseHookPoint(hook, layers);
   const upTo = (end: number) => Array.from({ length: end }, (_, i) => i);
@@ -83,7 +83,7 @@ function writingLayers(hook: HookPoint, layers: number): number[] {
   }
 }
 
-/** Unit rows of W_down, layer after layer, [layers × neurons, d]; the axes themselves at mlp.hook_post. */
+/** Rows of W_down scaled to unit norm, layer after layer, [layers × neurons, d]; the unit vectors of the axes at mlp.hook_post. */
 function unitWriters(model: LanguageModel, hook: HookPoint, layers: readonly number[]): Tensor2D | undefined {
   if (layers.length === 0) return undefined;
   if (parseHookPoint(hook).hook === 'mlp.hook_post') return tf.eye(model.config.neurons);
@@ -95,7 +95,7 @@ function unitWriters(model: LanguageModel, hook: HookPoint, layers: readonly num
   );
 }
 
-/** A row of zeros stays, and is at cosine 0 to everything. */
+/** Scales rows to unit norm. A row of zeros stays zero, so that its cosine with every row is 0. */
 function unit(rows: Tensor2D): Tensor2D {
   return tf.tidy(() => rows.div<Tensor2D>(tf.maximum(tf.norm(rows, 'euclidean', 1, true), 1e-30)));
 }

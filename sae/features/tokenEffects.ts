@@ -1,6 +1,6 @@
 /**
- * What a latent does to the next token: its decoder row times the unembedding (METHODS.md §2, the effect of a latent
- * on the output), a block of latents at a time.
+ * The effect of a latent on the logits of the next token: its decoder row times the unembedding (METHODS.md §2), computed for
+ * a block of latents at a time.
  */
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
@@ -12,7 +12,7 @@ import { ListBuilder } from './listBuilder.ts';
 
 export interface TokenEffects {
   promotedTokens: FlatLists;
-  /** Change of the logit a unit of activation, before the final norm divides by the residual stream's size. */
+  /** Change of the logit per unit of activation, before the final norm divides by the norm of the residual stream. */
   promotedLogits: FlatLists;
   suppressedTokens: FlatLists;
   suppressedLogits: FlatLists;
@@ -21,8 +21,8 @@ export interface TokenEffects {
 const blockNumbers = 1 << 23;
 
 /**
- * The `count` tokens each decoder row raises and lowers most. Rows that live in the residual stream act on it
- * directly and rows over MLP neurons through the neurons' outputs; at other hook points there is no such
+ * The `count` tokens whose logits each decoder row raises and lowers most. Decoder rows in the residual stream act on it
+ * directly, and decoder rows over MLP neurons through the neurons' outputs; at other hook points there is no such
  * linear path, and the lists are empty.
  */
 export async function tokenEffects(options: {
@@ -43,7 +43,7 @@ export async function tokenEffects(options: {
   const effect = effectMatrix(model, hook);
   if (effect) {
     const [width, rows] = effect.shape;
-    // An embedding may be padded with rows that no token has.
+    // An embedding may be padded with rows that belong to no token.
     const vocabulary = Math.min(rows, model.tokenizer.vocabularySize);
     const block = Math.max(1, Math.floor(blockNumbers / rows));
     const largest = new Largest(Math.min(count, vocabulary));
@@ -75,7 +75,7 @@ export async function tokenEffects(options: {
   };
 }
 
-/** [width of the hook, vocabulary], the caller's to dispose. */
+/** The matrix [width of the hook, vocabulary] from activations to logits. The caller disposes it. */
 function effectMatrix(model: LanguageModel, name: HookPoint): Tensor2D | undefined {
   const { hook, layer } = parseHookPoint(name);
   if (hook === 'mlp.hook_post' && layer !== undefined)

@@ -68,7 +68,7 @@ export class Random {
     }
   }
 
-  /** Standard normal, by Box–Muller; one draw a call so that the state stays four words. */
+  /** Standard normal, by Box–Muller; the second normal of a pair is dropped, so that the state stays four words. */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return radius * Math.cos(2 * Math.PI * this.uniform());

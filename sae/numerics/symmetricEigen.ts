@@ -7,11 +7,11 @@ import { LazyscopeError } from '../errors.ts';
 export interface SymmetricEigen {
   /** [n], descending. */
   values: Float64Array;
-  /** [n, n]: row i is the unit vector of values[i]. */
+  /** [n, n]: row i is the unit eigenvector of values[i]. */
   vectors: Float64Array;
 }
 
-/** a [n, n], of which the lower triangle is read. */
+/** Eigenvalues and eigenvectors of a [n, n], of which only the lower triangle is read. */
 export function symmetricEigen(a: ArrayLike<number>, n: number): SymmetricEigen {
   const v = Array.from({ length: n }, (_, i) =>
     Float64Array.from({ length: n }, (_, j) => a[i >= j ? i * n + j : j * n + i]),
@@ -28,7 +28,7 @@ export function symmetricEigen(a: ArrayLike<number>, n: number): SymmetricEigen 
   return { values: Float64Array.from(order, (column) => d[column]), vectors };
 }
 
-/** v becomes the accumulated reflections, d the diagonal, e the subdiagonal (from index 1). */
+/** Householder reduction (tred2): v becomes the accumulated reflections, d the diagonal, e the subdiagonal (from index 1). */
 function tridiagonalise(v: Float64Array[], d: Float64Array, e: Float64Array): void {
   const n = d.length;
   for (let i = n - 1; i > 0; i--) {
@@ -128,7 +128,7 @@ function implicitQl(v: Float64Array[], d: Float64Array, e: Float64Array): void {
   }
 }
 
-/** Takes an estimate of the next eigenvalue off the diagonal. */
+/** Subtracts the implicit shift, an estimate of the next eigenvalue, from the diagonal, and returns it. */
 function shiftBy(d: Float64Array, e: Float64Array, l: number): number {
   const g = d[l];
   const p = (d[l + 1] - g) / (2 * e[l]);
@@ -140,7 +140,7 @@ function shiftBy(d: Float64Array, e: Float64Array, l: number): number {
   return h;
 }
 
-/** One QL sweep on rows l … m, with its rotations applied to the vectors. */
+/** One QL sweep on rows l … m, whose rotations are applied to the eigenvectors too. */
 function chase(v: Float64Array[], d: Float64Array, e: Float64Array, l: number, m: number): void {
   const nextDiagonal = d[l + 1];
   const nextSubdiagonal = e[l + 1];

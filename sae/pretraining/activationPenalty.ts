@@ -1,4 +1,4 @@
-/** The L1 term of a training step: λ · mean |a| over what every W_down reads (ProSparse, 2402.13516). */
+/** The L1 penalty of a training step on the MLP activations a that W_down reads: λ · mean |a| (ProSparse, 2402.13516). */
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { blockHook } from '../models/hookPoints.ts';
 import { HookTap } from '../models/hookTap.ts';
@@ -13,11 +13,11 @@ export class ActivationPenalty {
     this.#coefficient = coefficient;
   }
 
-  /** Notes mean |a| of each layer as the pass goes by, and changes nothing. */
+  /** A tap that records mean |a| of each layer during the forward pass and leaves the activations as they are. */
   tap(): HookTap {
     if (this.#coefficient === 0) return new HookTap();
     const note = (a: Tensor) => {
-      // The layer's own tidy would dispose it before the loss is put together.
+      // The layer's tidy would dispose it before the loss is computed.
       this.#means.push(tf.keep(tf.mean(tf.abs(a))));
       return a;
     };
@@ -25,7 +25,7 @@ export class ActivationPenalty {
     return new HookTap({ replace: Object.fromEntries(hooks.map((hook) => [hook, note])) });
   }
 
-  /** The loss with the term of the layers that went by. */
+  /** The loss plus the penalty of the layers recorded by the tap. */
   addTo(loss: Tensor): Tensor {
     if (this.#means.length === 0) return loss;
     const sum = this.#means.reduce((total, mean) => total.add(mean));

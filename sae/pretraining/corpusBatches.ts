@@ -1,8 +1,8 @@
 /**
- * Which tokens a training step sees. A function of seed and step alone, so that a resumed training reads what
- * the interrupted one would have read. Every epoch cuts the text at a new offset into sequences and goes
+ * Which tokens a training step sees. They depend only on the seed and the step, so that a resumed training reads the same
+ * batches as an uninterrupted one. Every epoch cuts the text at a new offset into sequences and goes
  * through them in a fresh permutation. A sequence starts with <|endoftext|>, as contexts do when activations are
- * captured (packTokens.ts): the first position is where attention rests, and no word should stand there.
+ * captured (packTokens.ts): many heads attend to the first position by default, so no word should be there.
  */
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
@@ -11,7 +11,7 @@ import { endOfTextId } from '../tokens/tokenizerFiles.ts';
 
 const blockTokens = 8192;
 
-/** Cuts held-out blocks out of a text, spread evenly over it: each is the last of its stretch. */
+/** Cuts held-out blocks out of a text, spread evenly over it: the text is divided into equal parts, and each ends with a held-out block. */
 export function holdOut(
   tokens: Uint16Array,
   fraction: number,
@@ -44,13 +44,13 @@ export interface SequenceBatch {
   labels: Int32Array;
 }
 
-/** What is read and what is to be predicted, place by place; in ordinary text the two are one. */
+/** The tokens that are read and the tokens that are to be predicted at each place of the text; in ordinary training the two are the same. */
 export interface TokenStreams {
   inputs: Uint16Array;
   labels: Uint16Array;
 }
 
-/** Tokens drawn uniformly, once for each place, in the place of those that are read or of those to be predicted. */
+/** The streams of a training task: for random inputs or random labels, tokens drawn uniformly once for each place replace one of the two. */
 export function taskStreams(
   tokens: Uint16Array,
   task: LanguageModelTraining['task'],
@@ -62,7 +62,7 @@ export function taskStreams(
   return task === 'random-labels' ? { inputs: tokens, labels: drawn } : { inputs: drawn, labels: tokens };
 }
 
-/** Sequences that predict the `contextLength` labels from each start on. */
+/** The sequences whose labels are the `contextLength` tokens from each start on. */
 export function sequencesAt(
   streams: TokenStreams,
   starts: readonly number[],
@@ -83,7 +83,7 @@ export class CorpusBatches {
   #seed: number;
   #batchSize: number;
   #contextLength: number;
-  /** Sequences an epoch; one fewer than fit, so that any offset will do. */
+  /** Sequences in an epoch; one fewer than fit, so that every offset leaves room for them. */
   readonly sequences: number;
   #epoch?: { number: number; order: Uint32Array; offset: number };
 
@@ -101,7 +101,7 @@ export class CorpusBatches {
       );
   }
 
-  /** Steps count from 1. */
+  /** The batch of a step; steps count from 1. */
   at(step: number): SequenceBatch {
     const starts = Array.from({ length: this.#batchSize }, (_, row) =>
       this.#start((step - 1) * this.#batchSize + row),

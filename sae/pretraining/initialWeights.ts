@@ -1,7 +1,7 @@
 /**
- * Weights before the first step, as GPT-2 began: normal with standard deviation 0.02; matrices that write into
- * the residual stream are smaller by √(2 · layers), for there are that many of them; gains 1, biases 0; an activation
- * function's parameters as it says.
+ * Weights before the first step, as in GPT-2: normal with standard deviation 0.02; matrices that write into
+ * the residual stream are divided by √(2 · layers), because 2 · layers of them add up; gains 1 and biases 0. Parameters of an
+ * activation function start at the values that its definition gives.
  */
 import { Random } from '../numerics/random.ts';
 import { initialActivationParameter } from '../models/activationFunctions/activationParameters.ts';

@@ -1,4 +1,4 @@
-/** What a language-model training is: its schema, its defaults, and what its folder says about it afterwards. */
+/** The configuration of a language-model training: its schema, its schedules, and the record that is stored in the model's folder. */
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { activationFunctionNames } from '../models/activationFunctions/activationFunctions.ts';
@@ -24,69 +24,50 @@ export const languageModelTrainingSchema = z.strictObject({
   contextLength: size,
   vocabularySize: size,
   seed: z.int().nonnegative(),
-  /** How the weights begin: GPT-2's small normals, or orthonormal and scaled layer by layer (lsuv.ts). */
+  /** Initial weights: GPT-2's small normals, or orthonormal and scaled layer by layer (lsuv.ts). */
   initialisation: z.enum(['gpt2', 'lsuv']).default('gpt2'),
   /**
-   * What is learnt. `random-labels` and `random-inputs` replace what is to be predicted, or what it is predicted from, by tokens
-   * drawn once for each place of the text (Lazy Neuron, 2210.06313): does sparsity emerge without structure?
+   * The task. `random-labels` replaces the tokens to be predicted, and `random-inputs` the tokens read, by tokens
+   * drawn once for each place of the text (Lazy Neuron, 2210.06313), to test whether sparsity emerges without structure in the data.
    */
   task: z.enum(['text', 'random-labels', 'random-inputs']).default('text'),
   /** λ of an L1 term on what W_down reads, mean |a| over entries, at the end of its schedule (ProSparse, 2402.13516); 0 for none. */
   l1Coefficient: z.number().nonnegative().default(0),
-  /** Stages in which λ rises, each along half a sine from the one before. */
+  /** Number of stages in which λ rises, each along half a period of a sine. */
   l1Stages: size.default(4),
-  /** Share of the steps before the first stage. */
+  /** Share of the training steps that come before the first stage, with λ = 0. */
   l1Start: z.number().min(0).lt(1).default(0.1),
-  /** After the training of a ReLU model: it becomes FATReLU with this threshold (ProSparse's last step); 0 for none. */
+  /** Threshold of the FATReLU that replaces ReLU after training (ProSparse's last step); 0 keeps ReLU. */
   thresholdShift: z.number().nonnegative().default(0),
   /** Sequences of contextLength tokens in one step. */
   batchSize: size,
   steps: size,
-  /** After the warm-up; falls to `finalRate` of it along half a cosine. */
+  /** Learning rate after the warm-up, from which it falls to `finalRate` of it along half a cosine. */
   learningRate: z.number().positive(),
   finalRate: z.number().min(0).max(1),
   warmupSteps: z.int().nonnegative(),
-  /** Decoupled; on matrices only (not on gains, biases). */
+  /** Decoupled weight decay, applied to matrices only (not to gains and biases). */
   weightDecay: z.number().nonnegative(),
   beta1: z.number().min(0).lt(1),
   beta2: z.number().min(0).lt(1),
   epsilon: z.number().positive(),
-  /** Global gradient norm is clipped here; null leaves it alone. */
+  /** Largest global norm of the gradient, which is scaled down to it; null for no clipping. */
   clipNorm: z.number().positive().nullable(),
   /** Share of the text that is held out, in blocks spread evenly over it. */
   validationFraction: z.number().gt(0).lt(1),
-  /** Held-out sequences that the validation loss is measured on. */
+  /** Number of held-out sequences on which the validation loss is measured. */
   validationSequences: size,
   /** Steps between validation losses, and between points of the loss curve. */
   validateEvery: size,
   logEvery: size,
-  /** How the weights are stored in the end. */
+  /** Data type in which the trained weights are stored. */
   dtype: z.enum(['F16', 'F32']),
 });
 export type LanguageModelTraining = z.infer<typeof languageModelTrainingSchema>;
 
-export const lossPointSchema = z.strictObject({
-  step: size,
-  tokens: size,
-  /** Mean training loss, nats a token, since the point before. */
-  loss: z.number(),
-  /** Present on the steps at which it was measured. */
-  validationLoss: z.number().optional(),
-  learningRate: z.number(),
-  gradientNorm: z.number(),
-});
-export type LossPoint = z.infer<typeof lossPointSchema>;
-
-/** What an observer said about the model after a step; what it measures is its own. */
-export const observationSchema = z.looseObject({
-  step: z.int().nonnegative(),
-  tokens: z.int().nonnegative(),
-});
-export type Observation = z.infer<typeof observationSchema>;
-
 const defaults: LanguageModelTraining = languageModelTrainingDefaults;
 
-/** Defaults filled in and everything checked. Throws `bad_input` naming the field. */
+/** Fills in defaults and checks every field. Throws `bad_input` naming the field. */
 export function parseLanguageModelTraining(options: Partial<LanguageModelTraining>): LanguageModelTraining {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const parsed = languageModelTrainingSchema.safeParse({ ...defaults, ...given });

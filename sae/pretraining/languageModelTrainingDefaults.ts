@@ -1,4 +1,4 @@
-/** Apart from the schema, which checks them, so that `--help` can show them without loading it. */
+/** Defaults of a language-model training. They are in a file of their own so that `--help` can show them without loading the schema. */
 export const languageModelTrainingDefaults = {
   family: 'gpt2',
   activation: 'relu',

@@ -1,7 +1,7 @@
 /**
- * Layer-sequential unit-variance initialisation (Mishkin & Matas, 1511.06422): every matrix of a block begins orthonormal; then,
- * block after block in forward order, what attention writes, what the activation function reads and what the MLP writes
- * are each scaled to variance 1 on a batch of text.
+ * Layer-sequential unit-variance initialisation (Mishkin & Matas, 1511.06422): every matrix of a block starts orthonormal; then,
+ * block after block in forward order, the matrices that produce the output of attention, the pre-activations and the output of the
+ * MLP are scaled such that each of these has variance 1 on a batch of text.
  */
 import { Random } from '../numerics/random.ts';
 import { hostValues } from '../tensor/hostValues.ts';
@@ -11,7 +11,7 @@ import { blockHook, type HookPoint } from '../models/hookPoints.ts';
 import { HookTap } from '../models/hookTap.ts';
 import type { ModelConfig } from '../models/modelConfig.ts';
 
-/** The matrices of a block that a hook point shows the product of, in forward order; by the end of their names. */
+/** The scaled matrices of a block in forward order, by the ends of their names, each with the hook point that shows its product. */
 const watched = [
   { matrix: /attn\.(c_proj|o_proj)\.weight$/, hook: 'hook_attn_out' },
   { matrix: /mlp\.(c_fc|gate_proj)\.weight$/, hook: 'mlp.hook_pre' },
@@ -20,7 +20,7 @@ const watched = [
 const tolerance = 0.05;
 const attempts = 10;
 
-/** Overwrites the matrices of all blocks; embeddings, gains and biases stay. tokens int32 [batch, seq]. */
+/** Overwrites the matrices of all blocks; embeddings, gains and biases stay. `tokens` int32 [batch, seq] are the batch of text. */
 export function initialiseLsuv(
   config: ModelConfig,
   weights: ReadonlyMap<string, Variable>,
@@ -32,7 +32,7 @@ export function initialiseLsuv(
     if (!block || weight.shape.length !== 2) continue;
     const [rows, columns] = weight.shape;
     const [inputs, outputs] = config.family === 'gpt2' ? [rows, columns] : [columns, rows];
-    // Inputs of variance 1 then give products of variance 1, also where there are more outputs than inputs.
+    // With this scale, inputs of variance 1 give products of variance 1 even where there are more outputs than inputs.
     const scale = Math.sqrt(Math.max(1, outputs / inputs));
     const values = orthonormal([rows, columns], Random.fromSeed(seed, `orthonormal ${name}`));
     tf.tidy(() => weight.assign(tf.tensor2d(values, [rows, columns]).mul(scale)));
@@ -62,7 +62,7 @@ function scaleToUnitVariance(
   }
 }
 
-/** [rows, columns]: as many orthonormal vectors as the shorter side has entries, by Gram–Schmidt on Gaussian ones. */
+/** A matrix [rows, columns] whose rows or columns, whichever are fewer, are orthonormal, by Gram–Schmidt on Gaussian vectors. */
 export function orthonormal([rows, columns]: readonly [number, number], random: Random): Float32Array {
   const count = Math.min(rows, columns);
   const length = Math.max(rows, columns);

@@ -1,7 +1,7 @@
 /**
- * Trains a small decoder from scratch: AdamW with decoupled weight decay on matrices, clipped gradients, linear
- * warm-up and a cosine; writes a Hugging Face folder. The model is the one of decoder.ts, differentiated by
- * TF.js, so what is trained is what is later read.
+ * Trains a small decoder from scratch by AdamW, with decoupled weight decay on matrices, clipped gradients, linear
+ * warm-up and a cosine schedule, and writes a Hugging Face folder. The forward pass is that of decoder.ts, differentiated by
+ * TF.js, so that the trained model and the loaded model are the same code.
  */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -31,7 +31,9 @@ import {
   modelConfigOf,
   parseLanguageModelTraining,
 } from './languageModelTraining.ts';
-import type { LanguageModelTraining, LossPoint } from './languageModelTraining.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
+import type { LossPoint } from '../spec/manifests/trainingRecord.ts';
+import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { initialiseLsuv } from './lsuv.ts';
 import type { ModelConfig } from '../models/modelConfig.ts';
 import { loadTokenizer } from '../tokens/tokenizer.ts';
@@ -41,20 +43,20 @@ import type { TrainingState } from './trainingCheckpoint.ts';
 import { writeLanguageModel } from '../models/writeLanguageModel.ts';
 
 export interface TrainLanguageModelOptions {
-  /** From tokenizeCorpus; its vocabulary size is the model's. */
+  /** The training text, from tokenizeCorpus; its vocabulary size becomes the model's. */
   corpus: Corpus;
-  /** The model's folder; must not hold a finished model. */
+  /** Folder to write the model to. It must not contain a finished model. */
   folder: string;
   config: Partial<LanguageModelTraining>;
-  /** Go on from the folder's checkpoint when there is one; without it, a checkpoint is a conflict. */
+  /** Continue from the folder's checkpoint if there is one; without this option, an existing checkpoint is a 'conflict'. */
   resume?: boolean;
-  /** Steps between checkpoints (0: only when cancelled), and seconds, whichever comes first. */
+  /** A checkpoint is written after this many steps (0: only when cancelled) or seconds, whichever comes first. */
   checkpointEvery?: number;
   checkpointSeconds?: number;
-  /** Looks at the model while it trains, before the first step (0) and after each of these. */
+  /** Measures the model during training, before the first step (0) and after each of these steps. */
   observer?: TrainingObserver;
   report?: Report;
-  /** Cancelled: a checkpoint is written, then LazyscopeError 'cancelled' thrown. */
+  /** When it fires, a checkpoint is written and LazyscopeError 'cancelled' is thrown. */
   signal?: AbortSignal;
   /** Recorded in training.json: backend, threads, machine. */
   environment: Readonly<Record<string, string | number>>;
@@ -62,7 +64,7 @@ export interface TrainLanguageModelOptions {
 
 export interface TrainingObserver {
   readonly steps: readonly number[];
-  /** What it returns is kept in training.json. `contexts` are held out, [sequences × contextLength]; the model is not its to dispose. */
+  /** Measures the model; what it returns is stored in training.json. `contexts` are held out, [sequences × contextLength]. It must not dispose the model. */
   observe(model: LanguageModel, contexts: Int32Array): Promise<Record<string, unknown>>;
 }
 
@@ -71,7 +73,8 @@ export interface TrainedLanguageModel {
   parameters: number;
   steps: number;
   loss: number;
-  validationLoss: number;
+  /** Null where it is not finite. */
+  validationLoss: number | null;
   seconds: number;
   tokensPerSecond: number;
 }
@@ -166,9 +169,10 @@ class Training {
           tokens: step * tokensPerStep,
           loss: sum / summed,
           learningRate: rate,
-          gradientNorm: norm,
+          gradientNorm: finiteOrNull(norm),
         };
-        if (step % validateEvery === 0 || step === steps) point.validationLoss = this.#validationLoss();
+        if (step % validateEvery === 0 || step === steps)
+          point.validationLoss = finiteOrNull(this.#validationLoss());
         state.curve.push(point);
         sum = 0;
         summed = 0;
@@ -178,10 +182,10 @@ class Training {
       const values: Record<string, number> = { loss: latest?.loss ?? loss, learningRate: rate };
       values.tokensPerSecond = ((step - before.step) * tokensPerStep) / (state.seconds - before.seconds);
       const validated = state.curve.findLast((point) => point.validationLoss !== undefined);
-      if (validated?.validationLoss !== undefined) values.validationLoss = validated.validationLoss;
+      if (typeof validated?.validationLoss === 'number') values.validationLoss = validated.validationLoss;
       report({ stage: 'train language model', done: step, total: steps, unit: 'steps', values });
 
-      // A checkpoint stands where a point of the curve does, so that the mean loss behind it is complete.
+      // Checkpoints are written only at points of the loss curve, so that no mean loss is split between two runs.
       const due =
         (checkpointEvery > 0 && step % checkpointEvery === 0) ||
         performance.now() - saved > checkpointSeconds * 1000 ||
@@ -200,7 +204,7 @@ class Training {
     return await this.#finish(tokensPerStep);
   }
 
-  /** [batch × seq], nats. */
+  /** The loss of each predicted token, [batch × seq], in nats. */
   #losses({ inputs, labels }: SequenceBatch, training: { tap?: HookTap; draws?: Random } = {}): Tensor1D {
     const seq = this.#config.contextLength;
     return tf.tidy(() => {
@@ -249,7 +253,7 @@ class Training {
     tokens.dispose();
   }
 
-  /** Lets the observer look, when it is time and it has not done so already. */
+  /** Calls the observer if this step is one of its own and was not observed before the interruption. */
   async #observe(): Promise<void> {
     const { observer, corpus, folder } = this.#options;
     const { step, observations } = this.#state;
@@ -274,7 +278,7 @@ class Training {
     return sequencesAt(this.#heldOut, starts, contextLength);
   }
 
-  /** Mean loss over the first held-out sequences, nats a token. */
+  /** Mean loss over the first `validationSequences` held-out sequences, in nats per token. */
   #validationLoss(): number {
     const { contextLength, batchSize } = this.#config;
     const sequences = this.#validationSequences();
@@ -314,7 +318,7 @@ class Training {
       parameters: this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0),
       steps,
       loss: last.loss,
-      validationLoss: last.validationLoss!,
+      validationLoss: last.validationLoss ?? null,
       seconds,
       tokensPerSecond: (steps * tokensPerStep) / seconds,
     };
@@ -336,7 +340,7 @@ class Training {
     return { folder, ...figures };
   }
 
-  /** The model as it is written: trained with ReLU, run with FATReLU, when a threshold shift was asked for. */
+  /** The model as it is written: with FATReLU in place of the ReLU it was trained with, if `thresholdShift` is above 0. */
   #shifted(): { config: ModelConfig; weights: Weights } {
     const { thresholdShift } = this.#config;
     if (thresholdShift === 0) return { config: this.#model, weights: this.#weights };

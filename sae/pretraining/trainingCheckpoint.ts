@@ -1,27 +1,28 @@
-/** One file that a language-model training goes on from, to the same bits: weights, moments, step, loss curve. */
+/** The checkpoint of a language-model training: weights, Adam's moments, step and loss curve in one file, from which it resumes to the same bits. */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import type { Variable } from '../tensor/tf.ts';
-import { languageModelTrainingSchema, lossPointSchema, observationSchema } from './languageModelTraining.ts';
+import { lossPointSchema, observationSchema } from '../spec/manifests/trainingRecord.ts';
+import { languageModelTrainingSchema } from './languageModelTraining.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
 
 const stateSchema = z.strictObject({
   config: languageModelTrainingSchema,
   corpusSha256: z.string(),
-  /** Steps done. */
+  /** Number of steps done. */
   step: z.int().nonnegative(),
-  /** Wall-clock seconds so far. */
+  /** Wall-clock seconds of training so far. */
   seconds: z.number().nonnegative(),
   curve: z.array(lossPointSchema),
-  /** What an observer saw, by step. */
+  /** The observer's measurements so far, by step. */
   observations: z.array(observationSchema).default([]),
 });
 export type TrainingState = z.infer<typeof stateSchema>;
 
-/** Variables of the checkpoint by role, all in the order of `names`. */
+/** Names and variables of the checkpoint; weights and both moments are in the order of `names`. */
 export interface TrainingTensors {
   names: readonly string[];
   parameters: readonly Variable[];
@@ -48,7 +49,7 @@ export async function writeCheckpoint(
 }
 
 /**
- * Calls `restore` with each stored tensor. Undefined when there is no checkpoint; throws `conflict` when it
+ * Reads a checkpoint and calls `restore` with each stored tensor. Returns undefined when there is no checkpoint; throws `conflict` when it
  * belongs to another configuration or text.
  */
 export async function readCheckpoint(

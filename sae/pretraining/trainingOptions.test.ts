@@ -9,7 +9,7 @@ import { ActivationPenalty } from './activationPenalty.ts';
 import { taskStreams } from './corpusBatches.ts';
 import { blockHook } from '../models/hookPoints.ts';
 import { l1CoefficientAt, parseLanguageModelTraining } from './languageModelTraining.ts';
-import type { Observation } from './languageModelTraining.ts';
+import type { Observation } from '../spec/manifests/trainingRecord.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
 import { orthonormal } from './lsuv.ts';
 import type { Corpus } from '../tokens/tokenizeCorpus.ts';
@@ -135,7 +135,7 @@ test('LSUV: orthonormal matrices, and variance 1 at every watched place before t
       },
     );
     expect(variances).toHaveLength(6);
-    // Other text than it was scaled on, and little of it.
+    // The variances are measured on little text, and not on the batch used for scaling, so they are only near 1.
     for (const variance of variances) expect(Math.abs(Math.log(variance))).toBeLessThan(0.7);
   }
 });
@@ -153,7 +153,7 @@ test('random labels and inputs: one draw for each place of the text, the other s
     expect(Math.max(...drawn)).toBe(279);
   }
   expect(taskStreams(tokens, 'random-labels', draw).labels).toEqual(labels.labels);
-  // Nothing held out can be predicted from nothing.
+  // Random labels of held-out text cannot be predicted.
   const result = await train('random-labels', { task: 'random-labels', steps: 60 });
   expect(result.validationLoss).toBeGreaterThan(Math.log(280) - 0.1);
 });

@@ -3,10 +3,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import {
   bundledModels,
   environment,
-  packageFolder,
+  explorerPlace,
   packageVersion,
   program,
-  webFolder,
 } from '../commandLine/environment.ts';
 import { withCommonOptions, wholeNumber } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
@@ -55,7 +54,7 @@ export async function startServing(
     port,
     hostname: host,
     ...(token === undefined ? {} : { token }),
-    ...(explorer ? { explorer: { web: webFolder, root: packageFolder } } : {}),
+    ...(explorer ? { explorer: explorerPlace } : {}),
     log: (line, details) => {
       session.say(line);
       if (details !== undefined)

@@ -1,5 +1,9 @@
 /** Tables and plots of the cross-seed study, from what was stored. */
-import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  settingOf,
+  type TrainingConfig,
+} from '../../sae/spec/architectures/architectures.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { studyPlot, type PlotLine } from './studyPlot.ts';
@@ -18,7 +22,13 @@ const architectures = [
 ] as const;
 
 /** What the others vary around. */
-const middle = { width: 1024, tokens: 1_200_000, sparsity: { topk: 32, relu: 0.5, jumprelu: 32 } } as const;
+const middle = { width: 1024, tokens: 1_200_000 };
+/** How the study varies the sparsity of each architecture, how its tables write it, and the value in the middle. */
+const sparsities: Partial<Record<ArchitectureName, { setting: string; symbol: string; middle: number }>> = {
+  topk: { setting: 'k', symbol: 'k', middle: 32 },
+  relu: { setting: 'sparsityCoefficient', symbol: 'λ', middle: 0.5 },
+  jumprelu: { setting: 'targetL0', symbol: 'L0*', middle: 32 },
+};
 
 interface Figures {
   l0: number;
@@ -38,7 +48,7 @@ function figures({ evaluations, comparisons }: StudyRun): Figures {
   const shares = comparisons.map(({ shared }) => shared);
   return {
     l0: mean(evaluations.map(({ l0 }) => l0)),
-    fvu: mean(evaluations.map(({ fvu }) => fvu)),
+    fvu: mean(evaluations.map(({ fvu }) => fvu ?? Number.NaN)),
     dead: mean(evaluations.map(({ deadFraction }) => deadFraction)),
     shared: mean(shares),
     low: Math.min(...shares),
@@ -51,13 +61,12 @@ function figures({ evaluations, comparisons }: StudyRun): Figures {
 }
 
 function sparsityOf(config: TrainingConfig): number {
-  if (config.architecture === 'topk') return config.k;
-  if (config.architecture === 'jumprelu') return config.targetL0 ?? NaN;
-  return config.sparsityCoefficient;
+  const setting = sparsities[config.architecture]?.setting;
+  return setting === undefined ? NaN : (settingOf(config, setting) ?? NaN);
 }
 
-const settingOf = (config: TrainingConfig) =>
-  ({ topk: 'k = ', relu: 'λ = ', jumprelu: 'L0* = ' })[config.architecture] + sparsityOf(config);
+const sparsityLabel = (config: TrainingConfig) =>
+  `${sparsities[config.architecture]?.symbol ?? config.architecture} = ${sparsityOf(config)}`;
 
 /** The three ways to cut through the grid: two of width, sparsity and length held in the middle. */
 const cuts = [
@@ -70,7 +79,7 @@ function inCut(config: TrainingConfig, cut: (typeof cuts)[number]['name']): bool
   return (
     (cut === 'width' || config.width === middle.width) &&
     (cut === 'length' || config.tokens === middle.tokens) &&
-    (cut === 'sparsity' || sparsityOf(config) === middle.sparsity[config.architecture])
+    (cut === 'sparsity' || sparsityOf(config) === sparsities[config.architecture]?.middle)
   );
 }
 
@@ -96,7 +105,7 @@ export function studyTables(runs: readonly StudyRun[]): string {
         const { config } = f.run;
         const cells = [
           name,
-          settingOf(config),
+          sparsityLabel(config),
           count(config.width),
           count(config.tokens),
           f.l0.toFixed(1),

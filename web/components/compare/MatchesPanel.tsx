@@ -2,13 +2,15 @@
 import Link from 'next/link';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
+import { matchView } from '../../../sae/spec/tables/matches.ts';
+import { sortsOf } from '../../../sae/spec/tables/table.ts';
 import type { MatchRow } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
-import { fixed, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { describedColumn, printed } from '../ui/describedColumn.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { Pager } from '../ui/Pager.tsx';
@@ -16,19 +18,8 @@ import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { StatusTag } from '../ui/Tag.tsx';
-import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
-const sorts = [
-  'latent',
-  'decoderCosine',
-  'encoderCosine',
-  'nearestCosine',
-  'activationCorrelation',
-  'firingJaccard',
-  'densityA',
-  'densityB',
-] as const;
 const defaults = { sort: 'decoderCosine', order: 'desc', offset: '0', show: 'all' };
 const limit = 25;
 
@@ -36,7 +27,7 @@ const limit = 25;
 export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);
-  const sort = sorts.find((one) => one === state.sort) ?? 'decoderCosine';
+  const sort = sortsOf(matchView).find((one) => one === state.sort) ?? 'decoderCosine';
   const order = state.order === 'asc' ? 'asc' : 'desc';
   const offset = wholeNumber(state.offset) ?? 0;
   const matches = useQuery(
@@ -104,54 +95,35 @@ export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
 
 function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
   return [
-    {
-      key: 'a',
-      header: 'a',
-      numeric: true,
-      sort: 'latent',
+    describedColumn(matchView, 'latent', {
       render: (row) => <Link href={paths.feature(a.run, a.seed, row.latent)}>{row.latent}</Link>,
-    },
-    {
-      key: 'promotedA',
-      header: 'a promotes',
+    }),
+    describedColumn(matchView, 'promotedA', {
       render: (row) => <TokenRow tokens={row.promotedA} most={4} />,
-    },
-    {
-      key: 'b',
-      header: 'b',
-      numeric: true,
+    }),
+    describedColumn(matchView, 'decoderMatch', {
       render: (row) =>
         row.decoderMatch === null ? (
           <span className="faint">none</span>
         ) : (
           <Link href={paths.feature(b.run, b.seed, row.decoderMatch)}>{row.decoderMatch}</Link>
         ),
-    },
-    {
-      key: 'promotedB',
-      header: 'b promotes',
+    }),
+    describedColumn(matchView, 'promotedB', {
       render: (row) => <TokenRow tokens={row.promotedB} most={4} />,
-    },
-    {
-      key: 'decoder',
-      header: 'Decoder',
-      numeric: true,
-      sort: 'decoderCosine',
+    }),
+    describedColumn(matchView, 'decoderCosine', {
       render: (row) => (
         <Meter
           share={row.decoderCosine}
-          text={fixed(row.decoderCosine, 2)}
+          text={printed(row.decoderCosine, matchView.decoderCosine)}
           colour="var(--accent)"
           width={28}
         />
       ),
-    },
-    {
-      key: 'encoder',
-      header: 'Encoder',
+    }),
+    describedColumn(matchView, 'encoderCosine', {
       from: 480,
-      numeric: true,
-      sort: 'encoderCosine',
       render: (row) => (
         <span
           title={
@@ -160,35 +132,14 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
               : `Its encoder row is matched with latent ${row.encoderMatch ?? 'none'}`
           }
         >
-          {fixed(row.encoderCosine, 2)}
+          {printed(row.encoderCosine, matchView.encoderCosine)}
           {row.encoderMatch === row.decoderMatch ? '' : ' ≠'}
         </span>
       ),
-    },
-    {
-      key: 'correlation',
-      header: <Term of="correlation">Corr.</Term>,
-      numeric: true,
-      sort: 'activationCorrelation',
-      from: 640,
-      render: (row) => fixed(row.activationCorrelation, 2),
-    },
-    {
-      key: 'jaccard',
-      header: <Term of="jaccard" />,
-      numeric: true,
-      sort: 'firingJaccard',
-      from: 900,
-      render: (row) => fixed(row.firingJaccard, 2),
-    },
-    {
-      key: 'densityA',
-      header: 'Density a',
-      numeric: true,
-      sort: 'densityA',
-      from: 900,
-      render: (row) => percent(row.densityA, 2),
-    },
+    }),
+    describedColumn(matchView, 'activationCorrelation', { from: 640 }),
+    describedColumn(matchView, 'firingJaccard', { from: 900 }),
+    describedColumn(matchView, 'densityA', { from: 900 }),
     {
       key: 'shared',
       header: '',

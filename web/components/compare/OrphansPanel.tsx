@@ -1,6 +1,7 @@
 'use client';
 import { useState } from 'react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { orphanSorts } from '../../../sae/spec/tables/features.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { FeatureTable } from '../features/FeatureTable.tsx';
@@ -11,12 +12,14 @@ import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
 const limit = 10;
+type OrphanSort = (typeof orphanSorts)[number];
+const sortNames: Record<OrphanSort, string> = { density: 'Most frequent', maxActivation: 'Strongest' };
 
 /** Live latents that no other seed has: by how often, or by how strongly they fire. */
 export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly number[] }) {
   const trpc = useTRPC();
   const [seed, setSeed] = useState(seeds[0] ?? 0);
-  const [sort, setSort] = useState<'density' | 'maxActivation'>('density');
+  const [sort, setSort] = useState<OrphanSort>('density');
   const [offset, setOffset] = useState(0);
   const runs = useQuery(trpc.runs.list.queryOptions());
   const unindexed = runs.data?.some((one) => one.name === run && one.seed === seed && !one.indexed);
@@ -47,10 +50,7 @@ export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly numb
           <Segmented
             label="Order"
             value={sort}
-            options={[
-              { value: 'density', name: 'Most frequent' },
-              { value: 'maxActivation', name: 'Strongest' },
-            ]}
+            options={orphanSorts.map((value) => ({ value, name: sortNames[value] }))}
             change={(value) => {
               setSort(value);
               setOffset(0);

@@ -1,13 +1,13 @@
 'use client';
 import Link from 'next/link';
 import { useMemo } from 'react';
+import { featureView } from '../../../sae/spec/tables/features.ts';
 import type { FeatureRow } from '../../../server/client.ts';
-import { figures, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { DataTable, type Column, type Sorting } from '../ui/DataTable.tsx';
+import { describedColumn, printed } from '../ui/describedColumn.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { MiniHistogram } from '../ui/MiniHistogram.tsx';
-import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
 export function FeatureTable({
@@ -40,54 +40,39 @@ export function FeatureTable({
 
 function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
   return [
-    {
-      key: 'latent',
-      header: 'Latent',
-      numeric: true,
-      sort: 'latent',
+    describedColumn(featureView, 'latent', {
       render: (row) => <Link href={paths.feature(run, seed, row.latent)}>{row.latent}</Link>,
-    },
-    {
-      key: 'density',
-      header: <Term of="density" />,
-      numeric: true,
-      sort: 'density',
-      render: (row) => (row.dead ? <span className="faint">dead</span> : percent(row.density, 2)),
-    },
-    {
-      key: 'max',
-      header: 'Max',
-      numeric: true,
-      sort: 'maxActivation',
-      from: 480,
-      render: (row) => figures(row.maxActivation),
-    },
-    {
-      key: 'histogram',
+    }),
+    describedColumn(featureView, 'density', {
+      render: (row) =>
+        row.dead ? <span className="faint">dead</span> : printed(row.density, featureView.density),
+    }),
+    describedColumn(featureView, 'maxActivation', { from: 480 }),
+    describedColumn(featureView, 'histogram', {
       tight: true,
-      header: 'Activations',
       from: 640,
       render: (row) => <MiniHistogram counts={row.histogram} />,
-    },
-    {
-      key: 'stability',
-      header: <Term of="stability" />,
-      numeric: true,
-      sort: 'stability',
+    }),
+    describedColumn(featureView, 'stability', {
       render: (row) =>
         row.stability === null ? (
           <span className="faint">–</span>
         ) : (
-          <Meter share={row.stability} text={percent(row.stability, 0)} colour="var(--accent)" width={28} />
+          <Meter
+            share={row.stability}
+            text={printed(row.stability, featureView.stability)}
+            colour="var(--accent)"
+            width={28}
+          />
         ),
-    },
-    {
-      key: 'fires',
-      header: 'Fires on',
+    }),
+    describedColumn(featureView, 'topTokens', {
       from: 640,
       render: (row) => <TokenRow tokens={row.topTokens} most={5} />,
-    },
-    { key: 'promoted', header: 'Promotes', render: (row) => <TokenRow tokens={row.promoted} most={5} /> },
+    }),
+    describedColumn(featureView, 'promotedTokens', {
+      render: (row) => <TokenRow tokens={row.promoted} most={5} />,
+    }),
     {
       key: 'label',
       header: 'Label',

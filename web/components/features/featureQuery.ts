@@ -1,4 +1,6 @@
 /** The feature table's state as it stands in an address, and the question to the server that it means. */
+import { featureView } from '../../../sae/spec/tables/features.ts';
+import { sortsOf, type SortOf } from '../../../sae/spec/tables/table.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 
 export const featureTableDefaults = {
@@ -17,17 +19,7 @@ export const featureTableDefaults = {
 
 export type FeatureTableState = typeof featureTableDefaults;
 
-const sorts = [
-  'latent',
-  'density',
-  'firings',
-  'maxActivation',
-  'meanActivation',
-  'decoderNorm',
-  'encoderDecoderCosine',
-  'stability',
-] as const;
-export type FeatureSort = (typeof sorts)[number];
+export type FeatureSort = SortOf<typeof featureView>;
 
 export interface FeatureQuery {
   run: string;
@@ -57,7 +49,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
   return {
     run,
     seed,
-    sort: sorts.find((sort) => sort === state.sort) ?? 'maxActivation',
+    sort: sortsOf(featureView).find((sort) => sort === state.sort) ?? 'maxActivation',
     order: state.order === 'asc' ? 'asc' : 'desc',
     offset: wholeNumber(state.offset) ?? 0,
     limit: 50,

@@ -1,14 +1,17 @@
 'use client';
 import Link from 'next/link';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { sparsityNeuronTable } from '../../../sae/spec/tables/sparsityNeurons.ts';
+import { sortsOf } from '../../../sae/spec/tables/table.ts';
 import type { NeuronRow } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import { count, figures, percent, significant } from '../../format/number.ts';
+import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { describedColumn, printed } from '../ui/describedColumn.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -21,14 +24,6 @@ import { TableLinks } from '../ui/TableLinks.tsx';
 import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
-const sorts = [
-  'neuron',
-  'frequency',
-  'frequencyAt',
-  'meanActivation',
-  'maxActivation',
-  'outputNorm',
-] as const;
 const defaults = { sort: 'frequency', order: 'desc', offset: '0', firing: 'all' };
 const firings = [
   { value: 'all', name: 'All' },
@@ -40,7 +35,7 @@ const limit = 50;
 export function LayerView({ report: name, layer }: { report: string; layer: number }) {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);
-  const sort = sorts.find((one) => one === state.sort) ?? 'frequency';
+  const sort = sortsOf(sparsityNeuronTable).find((one) => one === state.sort) ?? 'frequency';
   const order = state.order === 'asc' ? 'asc' : 'desc';
   const firing = firings.find(({ value }) => value === state.firing)?.value ?? 'all';
   const offset = wholeNumber(state.offset) ?? 0;
@@ -153,59 +148,27 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
 }
 
 function columnsOf(report: string, colour: string, threshold: number | undefined): Column<NeuronRow>[] {
+  const table = sparsityNeuronTable;
   return [
-    {
-      key: 'neuron',
-      header: 'Neuron',
-      numeric: true,
-      sort: 'neuron',
+    describedColumn(table, 'neuron', {
       render: (row) => <Link href={paths.neuron(report, row.layer, row.neuron)}>{row.neuron}</Link>,
-    },
-    {
-      key: 'frequency',
-      header: <Term of="frequency" />,
-      numeric: true,
-      sort: 'frequency',
-      render: (row) => <Meter share={row.frequency} text={percent(row.frequency)} colour={colour} />,
-    },
-    {
-      key: 'frequencyAt',
-      header: threshold === undefined ? 'above ε' : `|a| > ${significant(threshold, 2)}`,
-      numeric: true,
-      sort: 'frequencyAt',
+    }),
+    describedColumn(table, 'frequency', {
+      render: (row) => (
+        <Meter share={row.frequency} text={printed(row.frequency, table.frequency)} colour={colour} />
+      ),
+    }),
+    describedColumn(table, 'frequencyAt', {
+      ...(threshold === undefined ? {} : { header: `|a| > ${significant(threshold, 2)}` }),
       from: 640,
-      render: (row) => percent(row.frequencyAt),
-    },
-    {
-      key: 'mean',
-      header: 'Mean',
-      numeric: true,
-      sort: 'meanActivation',
-      from: 900,
-      render: (row) => figures(row.meanActivation),
-    },
-    {
-      key: 'max',
-      header: 'Max',
-      numeric: true,
-      sort: 'maxActivation',
-      from: 640,
-      render: (row) => figures(row.maxActivation),
-    },
-    {
-      key: 'norm',
-      header: <Term of="outputNorm" />,
-      numeric: true,
-      sort: 'outputNorm',
-      from: 900,
-      render: (row) => figures(row.outputNorm),
-    },
-    { key: 'fires', header: 'Fires on', render: (row) => <TokenRow tokens={row.topTokens} most={5} /> },
-    {
-      key: 'writes',
-      header: 'Writes',
+    }),
+    describedColumn(table, 'meanActivation', { from: 900 }),
+    describedColumn(table, 'maxActivation', { from: 640 }),
+    describedColumn(table, 'outputNorm', { from: 900 }),
+    describedColumn(table, 'topTokens', { render: (row) => <TokenRow tokens={row.topTokens} most={5} /> }),
+    describedColumn(table, 'promotedTokens', {
       from: 480,
       render: (row) => <TokenRow tokens={row.promoted} most={5} />,
-    },
+    }),
   ];
 }

@@ -1,12 +1,15 @@
 'use client';
 import Link from 'next/link';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { featureView } from '../../../sae/spec/tables/features.ts';
+import { loadingTable } from '../../../sae/spec/tables/loadings.ts';
 import type { NeuronFeature } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureName } from '../../charts/architectureStyle.ts';
-import { count, figures, fixed, percent } from '../../format/number.ts';
+import { count, figures, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { describedColumn } from '../ui/describedColumn.tsx';
 import { ExampleText } from '../features/ExampleText.tsx';
 import examples from '../features/ExamplesPanel.module.css';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -137,24 +140,11 @@ const featureColumns: Column<NeuronFeature>[] = [
       </Link>
     ),
   },
-  { key: 'cosine', header: 'Cosine', numeric: true, render: (row) => fixed(row.cosine, 2) },
-  {
-    key: 'stability',
-    header: <Term of="stability" />,
-    numeric: true,
-    render: (row) => percent(row.stability, 0),
-  },
-  {
-    key: 'density',
-    header: <Term of="density" />,
-    numeric: true,
-    from: 640,
-    render: (row) => percent(row.density, 2),
-  },
-  {
-    key: 'promoted',
-    header: 'Promotes',
+  describedColumn(loadingTable, 'cosine', {}),
+  describedColumn(featureView, 'stability', {}),
+  describedColumn(featureView, 'density', { from: 640 }),
+  describedColumn(featureView, 'promotedTokens', {
     from: 640,
     render: (row) => <TokenRow tokens={row.promoted} most={4} />,
-  },
+  }),
 ];

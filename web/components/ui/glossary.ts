@@ -41,11 +41,14 @@ export const glossary = {
       'Pairwise dictionary mean correlation coefficient: mean decoder cosine over the optimal one-to-one matching.',
     source: 'arXiv 2505.20254',
   },
-  correlation: {
+  activationCorrelation: {
     term: 'Correlation',
     meaning: 'Pearson correlation of the two latents’ activations on held-out tokens where either fires.',
   },
-  jaccard: { term: 'Jaccard', meaning: 'Tokens on which both fire, over tokens on which either fires.' },
+  firingJaccard: {
+    term: 'Jaccard',
+    meaning: 'Tokens on which both fire, over tokens on which either fires.',
+  },
   orphan: { term: 'Orphan', meaning: 'A live latent that is shared with no other seed.' },
   gap: {
     term: 'Gap',

@@ -1,0 +1,21 @@
+/** What is added to the product to see what it costs. Kernels do not count, since a new architecture may need its own. */
+export const cases = [
+  {
+    name: 'a fourth architecture',
+    patch: 'architecture.patch',
+    limit: 4,
+    // Forgetting to fill in one part of the description must not go unnoticed.
+    without: {
+      file: 'sae/spec/architectures/runningtopk.ts',
+      line: "  inference: { fires: 'largest', k: 'k' },\n",
+    },
+    // They go over every architecture: training, resuming to the same bits, recovery of a planted dictionary.
+    tests: [
+      'sae/training/runningTopK.test.ts',
+
+      'sae/training/train.test.ts',
+      'sae/training/syntheticDictionary.test.ts',
+      'sae/training/sweep.test.ts',
+    ],
+  },
+];
