@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { sparsityReportSchema } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
+import { meanOverNeurons } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityCurveTable } from '../../sae/spec/tables/sparsityCurves.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.ts';
@@ -28,8 +29,6 @@ export async function listSparsity({ store, log }: ServerContext): Promise<Spars
   return reports.map((report) => {
     const { layers, model } = report;
     const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
-    const mean = (field: 'activationRatio' | 'deadRate' | 'cett') =>
-      layers.reduce((sum, layer) => sum + (layer[field] * layer.neurons) / neurons, 0);
     return {
       name: report.name,
       createdAt: report.createdAt,
@@ -41,9 +40,7 @@ export async function listSparsity({ store, log }: ServerContext): Promise<Spars
       crossEntropy: report.crossEntropy,
       layers: layers.length,
       neurons,
-      activationRatio: mean('activationRatio'),
-      deadRate: mean('deadRate'),
-      cett: mean('cett'),
+      ...meanOverNeurons(layers),
     };
   });
 }
