@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { layerMetricShape } from '../layerMetrics/layerMetricShape.ts';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
 const interventionsSchema = z.strictObject({
@@ -26,7 +27,8 @@ const interventionsSchema = z.strictObject({
       value: z.number().optional(),
       rank: z.int().positive().optional(),
       sparsity: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number (exp of a mean loss above 709 nats). */
+      perplexity: z.number().nullable(),
       sparsityByLayer: z.array(z.number()),
       /** Multiply-adds saved, as shares: of each layer's MLP, of all MLPs, of the whole forward pass. */
       savedByLayer: z.array(z.number()),
@@ -41,7 +43,8 @@ const interventionsSchema = z.strictObject({
     z.strictObject({
       k: z.int().positive(),
       noise: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number. */
+      perplexity: z.number().nullable(),
       accuracy: z.number(),
       ece: z.number(),
       reliability: z
@@ -59,7 +62,7 @@ const interventionsSchema = z.strictObject({
 });
 
 /** sparsity/<name>/report.json (METHODS.md §4). */
-export const sparsityReportSchema = z.strictObject({
+const sparsityReportSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -108,3 +111,11 @@ export const sparsityReportSchema = z.strictObject({
   interventions: interventionsSchema.optional(),
 });
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;
+
+export const sparsityReportKind: ManifestKind<SparsityReport> = {
+  name: 'a sparsity report',
+  remedy: 'delete its folder and measure again',
+  version: 1,
+  schema: sparsityReportSchema,
+  upgrades: {},
+};
