@@ -30,10 +30,6 @@ export { jobKinds, jobs } from './jobs/jobs.ts';
 export type { JobDescription, JobOption } from './jobs/job.ts';
 export type { JobKind, JobStartInput } from './jobs/jobs.ts';
 
-export { jobKinds, jobs } from './jobs/jobs.ts';
-export type { JobDescription, JobOption } from './jobs/job.ts';
-export type { CommandOptionsOf, JobKind, JobStartInput } from './jobs/jobs.ts';
-
 export { exampleTable } from './tables/examples.ts';
 export { featureTable } from './tables/features.ts';
 export { loadingTable } from './tables/loadings.ts';
