@@ -157,7 +157,7 @@ function ownDeclarations() {
 
 function library() {
   const { stdout } = run(process.execPath, ['out/library.js']);
-  const fvu = Number(/held out: FVU (\S+)/.exec(stdout)?.[1]);
+  const fvu = Number(/held out: FVU ([\d.]+)/.exec(stdout)?.[1]);
   // The mean alone would score 1.
   if (!(fvu > 0 && fvu < 0.3)) throw new Error(`FVU ${fvu}: ${stdout}`);
   if (!stdout.includes('exported for SAELens')) throw new Error(stdout);
