@@ -201,7 +201,7 @@ function depthFigures(
       sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
     );
     return {
-      hook: depth === 0 ? 'hook_embed' : `blocks.${depth - 1}.hook_resid_post`,
+      hook: depth === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
       inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),
