@@ -50,3 +50,13 @@ export function printExclusionRule({ special, position, norm }: ExclusionRule): 
   ];
   return parts.length === 0 ? 'none' : parts.join(',');
 }
+
+/** Leaves out what either rule leaves out, as far as one rule can say it. */
+export function strictest(a: ExclusionRule, b: ExclusionRule): ExclusionRule {
+  const norm = Math.min(a.norm ?? Infinity, b.norm ?? Infinity);
+  return {
+    special: a.special || b.special,
+    position: Math.max(a.position, b.position),
+    norm: Number.isFinite(norm) ? norm : null,
+  };
+}
