@@ -3,22 +3,17 @@
  * runs, imports what it needs: `lazyscope --help` loads no tensor library.
  */
 import { Command, CommanderError } from 'commander';
+import { jobKinds } from '../sae/spec/jobs/jobs.ts';
 import { packageVersion } from './commandLine/environment.ts';
+import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
-import { captureCommand } from './commands/capture.ts';
-import { compareCommand } from './commands/compare.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
-import { evaluateCommand } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
-import { indexCommand } from './commands/index.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
-import { mapCommand } from './commands/map.ts';
 import { serveCommand } from './commands/serve.ts';
-import { sparsityCommand } from './commands/sparsity.ts';
-import { trainCommand } from './commands/train.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -32,13 +27,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .enablePositionalOptions();
   const commands = [
     demo,
-    captureCommand,
-    trainCommand,
-    evaluateCommand,
-    indexCommand,
-    compareCommand,
-    mapCommand,
-    sparsityCommand,
+    ...jobKinds.map((kind) => () => jobCommand(kind)),
     lm,
     importCommand,
     exportCommand,

@@ -1,31 +1,38 @@
-/** One checksum for everything in a model's folder that changes its activations. */
+/** One checksum for everything in a model's folder, or its one file, that changes its activations. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 
-const matters = /^(config\.json|tokenizer\.json|.*\.safetensors)$/;
+const matters = /^(config\.json|tokenizer\.json|.*\.safetensors|pytorch_model.*\.bin)$/;
 
-/** SHA-256 of the names and contents of config.json, tokenizer.json and the weight files, in the order of their names. */
-export async function modelChecksum(folder: string): Promise<string> {
+/**
+ * SHA-256 of the names and contents of config.json, tokenizer.json and the weight files, in the order of their names; of a
+ * GGUF file, of its content, whatever it is called.
+ */
+export async function modelChecksum(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const add = async (file: string) => {
+    for await (const bytes of createReadStream(file)) hash.update(bytes);
+  };
   let names: string[];
   try {
-    names = (await readdir(folder)).filter((name) => matters.test(name)).sort();
+    if ((await stat(path)).isFile()) {
+      await add(path);
+      return hash.digest('hex');
+    }
+    names = (await readdir(path)).filter((name) => matters.test(name)).sort();
   } catch (error) {
-    throw new LazyscopeError('not_found', `The model's folder '${folder}' can't be read: check the path.`, {
+    throw new LazyscopeError('not_found', `The model '${path}' can't be read: check the path.`, {
       cause: error,
     });
   }
   if (names.length === 0)
-    throw new LazyscopeError(
-      'not_found',
-      `'${folder}' holds no model: it needs config.json and *.safetensors.`,
-    );
-  const hash = createHash('sha256');
+    throw new LazyscopeError('not_found', `'${path}' holds no model: it needs config.json and weights.`);
   for (const name of names) {
     hash.update(`${name}\0`);
-    for await (const bytes of createReadStream(join(folder, name))) hash.update(bytes);
+    await add(join(path, name));
   }
   return hash.digest('hex');
 }

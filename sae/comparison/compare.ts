@@ -21,6 +21,7 @@ import { silent, type Report } from '../progress.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
+import { sharedThreshold } from '../spec/comparisonDefaults.ts';
 import { runManifestSchema } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
@@ -44,7 +45,7 @@ export interface CompareOptions {
   name: string;
   a: DictionaryReference;
   b: DictionaryReference;
-  /** Both cosines must reach it for a latent to count as shared. 0.7 in Paulo & Belrose. */
+  /** Both cosines must reach it for a latent to count as shared. */
   threshold?: number;
   /** Held-out tokens on which activations are compared, from the first one; 0 leaves activations out. */
   maxTokens?: number;
@@ -72,7 +73,7 @@ const batchRows = 1024;
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = 0.7, report = silent } = options;
+  const { store, name, a, b, threshold = sharedThreshold, report = silent } = options;
   const started = performance.now();
   const folder = store.comparison(name);
   checkThreshold(threshold);

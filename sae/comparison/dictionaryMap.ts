@@ -8,6 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
+import { mostMapPoints } from '../spec/comparisonDefaults.ts';
 import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -26,8 +27,6 @@ export interface DictionaryMapOptions {
   report?: Report;
 }
 
-/** As many points as a browser still draws and pans smoothly. */
-export const mostMapPoints = 131_072;
 const neighbours = 15;
 
 /** Writes comparisons/<name>/map.parquet and returns the number of points on it. Throws 'not_found' and 'corrupt' as the readers do. */

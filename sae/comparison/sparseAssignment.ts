@@ -5,6 +5,7 @@
  */
 import { LazyscopeError } from '../errors.ts';
 import { forEachProductBlock, type BlockSize } from '../ops/productBlocks.ts';
+import { optimalityGap } from '../spec/comparisonDefaults.ts';
 import { assign } from './assignment.ts';
 import { auction, type AuctionState } from './auction.ts';
 import { findCandidates, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
@@ -66,7 +67,14 @@ export function assignDirections(
 
 /** Solves with a.rows ≤ b.rows; `assignDirections` exchanges the two otherwise. */
 function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): SparseAssignment {
-  const { perRow = 32, perColumn = 16, tempting = 8, gap: target = 1e-3, maxPasses = 4, block } = options;
+  const {
+    perRow = 32,
+    perColumn = 16,
+    tempting = 8,
+    gap: target = optimalityGap,
+    maxPasses = 4,
+    block,
+  } = options;
   if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
   const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
   const found = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });

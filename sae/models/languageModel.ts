@@ -33,7 +33,7 @@ export interface ForwardResult {
 
 export interface LanguageModel {
   readonly name: string;
-  /** The folder it was loaded from. */
+  /** The folder or file it was loaded from. */
   readonly folder: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;

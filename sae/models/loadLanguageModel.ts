@@ -1,6 +1,5 @@
-/** Opens a Hugging Face folder: config.json, weights as safetensors, tokenizer.json. */
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+/** Opens a language model: a Hugging Face folder (config.json, weights, tokenizer.json), or a GGUF file. */
+import { resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { initialActivationParameter } from './activationFunctions/activationParameters.ts';
@@ -9,7 +8,7 @@ import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
 import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
-import { loadTokenizer } from '../tokens/tokenizer.ts';
+import { openModelFiles } from './openModelFiles.ts';
 
 export interface LoadOptions {
   /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */
@@ -17,29 +16,18 @@ export interface LoadOptions {
 }
 
 /** Throws `not_found`, `corrupt` or `bad_input`, naming the file. The caller disposes the model. */
-export async function loadLanguageModel(folder: string, options: LoadOptions = {}): Promise<DecoderModel> {
-  const path = join(folder, 'config.json');
-  if (!existsSync(path))
-    throw new LazyscopeError(
-      'not_found',
-      `'${folder}' has no config.json: give the folder of a model in Hugging Face layout.`,
-    );
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${path}' is not JSON; fetch it again.`, { cause: error });
-  }
-  const config = parseModelConfig(json, path);
-  const tokenizer = loadTokenizer(folder);
+export async function loadLanguageModel(path: string, options: LoadOptions = {}): Promise<DecoderModel> {
+  const files = openModelFiles(path);
+  const config = parseModelConfig(files.config, files.configSource);
+  const tokenizer = files.tokenizer();
   if (tokenizer.vocabularySize > config.vocabularySize)
     throw new LazyscopeError(
       'bad_input',
-      `The tokenizer of '${folder}' has ${tokenizer.vocabularySize} tokens, its model only ${config.vocabularySize}.`,
+      `The tokenizer of '${path}' has ${tokenizer.vocabularySize} tokens, its model only ${config.vocabularySize}.`,
     );
   const { shapes, naming } = familyOf(config);
-  const weights = await loadWeights(folder, shapes, naming);
-  const identity = { name: basename(resolve(folder)), folder: resolve(folder) };
+  const weights = loadWeights(await files.weights(), path, shapes, naming);
+  const identity = { name: files.name, folder: resolve(path) };
   const { replaceActivation } = options;
   if (replaceActivation === undefined) return new DecoderModel(identity, config, weights, tokenizer);
   return new DecoderModel(

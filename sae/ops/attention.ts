@@ -22,8 +22,8 @@ export function causalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: nu
 }
 
 /**
- * The same, and how evenly each head spread its attention: the sums of attentionEntropySums.ts, [batch, heads], got
- * while the scores are at hand, so that the pattern need not be stored. For measuring: it has no gradient.
+ * Causal attention together with the entropy sums of attentionEntropySums.ts, [batch, heads], which are computed while the scores
+ * are in memory, so that the pattern need not be stored. It is for measuring and has no gradient.
  */
 export function causalAttentionWithEntropy(
   q: Tensor4D,
@@ -70,8 +70,8 @@ export function referenceCausalAttentionWithEntropy(
 }
 
 /**
- * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], composed of plain ops: for whoever reads or replaces
- * attn.hook_pattern, and the reference for everyone else. Queries and keys as in `causalAttention`.
+ * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], composed of plain ops. It is used where
+ * attn.hook_pattern is read or replaced, and is the reference for the fused kernel. Queries and keys are as in `causalAttention`.
  */
 export function attentionPattern(q: Tensor4D, k: Tensor4D, scale: number): Tensor4D {
   return tf.tidy(() => {

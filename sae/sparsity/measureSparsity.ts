@@ -2,9 +2,9 @@
  * The lazy-neuron report of a model on a text (METHODS.md §4): sparsity/<name>/ with its tables and, last,
  * report.json.
  *
- * What is counted streams through one forward pass over all tokens; CETT and kernel alignment, which need true products,
- * are exact on a sample of them. Every position counts, the first of each context included: the by-position
- * table shows how it differs.
+ * Firing is counted in one forward pass over all tokens; CETT and kernel alignment, which need exact products,
+ * are computed on a sample of them. The first position of each context is counted like the others; the table by
+ * position shows how it differs.
  */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
@@ -31,12 +31,12 @@ export interface MeasureOptions {
   store: StoreLayout;
   name: string;
   model: LanguageModel;
-  /** What readText of sae/activations gives. */
+  /** The text, as readText of sae/tokens/readText.ts returns it. */
   text: { readonly source: string; readonly documents: readonly string[] };
   maxTokens?: number;
   /** Tokens in a context; by default 128, or the model's own if that is less. */
   contextLength?: number;
-  /** Tokens in a batch: the unit of the dynamic dead rate. */
+  /** Tokens in a batch, over which the dynamic dead rate is defined. */
   batchTokens?: number;
   /** Tokens on which CETT and kernel alignment are computed. */
   sampleTokens?: number;
@@ -44,7 +44,7 @@ export interface MeasureOptions {
   interventionTokens?: number;
   methods?: readonly TradeoffMethod[];
   robustness?: boolean;
-  /** The activation function the model was trained with, where it now runs with another. */
+  /** The activation function that the model was trained with, if it is measured with another one. */
   trainedActivation?: string;
   report?: Report;
   signal?: AbortSignal;
@@ -53,10 +53,10 @@ export interface MeasureOptions {
 /** ε of `ratioAt`; the middle one is also counted neuron by neuron. */
 export const ratioThresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 const examplesPerNeuron = 4;
-/** Enough for a mean; each path is a forward pass over `points` stretches. */
+/** Settings of space folding: enough paths for a mean; each is a forward pass over `points` stretches of text. */
 const folding = { paths: 8, points: 33, tokens: 16 };
 
-/** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
+/** Measures the model and writes the report. Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
@@ -91,7 +91,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   });
 }
 
-/** What was asked for, or 128, or the model's own if that is less. Throws 'bad_input' when the model does not take so many. */
+/** The context length to use: the given one, or 128, or the model's own if that is less. Throws 'bad_input' when the model's own is shorter. */
 export function contextLengthFor({ name, config }: LanguageModel, asked?: number): number {
   const seq = asked ?? Math.min(128, config.contextLength);
   if (!Number.isInteger(seq) || seq < 2 || seq > config.contextLength)
@@ -102,7 +102,7 @@ export function contextLengthFor({ name, config }: LanguageModel, asked?: number
   return seq;
 }
 
-/** [contexts · seq]. */
+/** The tokens of the text packed into contexts, [contexts · seq]. Throws 'bad_input' when the text does not fill one context. */
 export function packContexts(
   { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
   seq: number,
@@ -180,14 +180,14 @@ function measureLayer(
   };
 }
 
-/** The residual stream from the embedding to the last layer: its signal, and its alignment with what is read and what comes next. */
+/** For the residual stream after the embedding and after each layer: signal propagation, and CKA with the input token and with the next token. */
 function depthFigures(
   { model }: MeasureOptions,
   { signal, residualSample }: StreamingMeasures,
   contexts: Int32Array,
   seq: number,
 ): SparsityReport['depth'] {
-  // The last token of a context has no next one.
+  // The last token of a context has no next token to align with.
   const rows = Array.from(residualSample.places.keys()).filter(
     (row) => residualSample.places[row] % seq !== seq - 1,
   );

@@ -1,4 +1,4 @@
-/** Writes a sparsity report: its tables, and last report.json, which says that they are whole. */
+/** Writes a sparsity report: its tables first and report.json last, whose existence means that the tables are complete. */
 import { rm } from 'node:fs/promises';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
@@ -13,14 +13,14 @@ import { sparsityTradeoffTable } from '../spec/tables/sparsityTradeoff.ts';
 import type { CettPoint } from './masking/cett.ts';
 import type { NeuronFiring } from './firing/neuronFiring.ts';
 
-/** What the tables of one layer are made of. */
+/** The measurements of one layer, from which its rows of the tables are made. */
 export interface MeasuredLayer {
   summary: SparsityReport['layers'][number];
   firing: NeuronFiring;
   curve: readonly CettPoint[];
-  /** [neurons] */
+  /** [neurons]: the norm of what each neuron writes, its row of W_down. */
   outputNorms: Float64Array;
-  /** [neurons] lists of token ids. */
+  /** [neurons]: for each neuron the ids of the tokens it promotes most. */
   promoted: readonly Int32Array[];
 }
 
@@ -31,7 +31,7 @@ export async function writeReport(
   contexts: Int32Array,
 ): Promise<void> {
   const { name } = report;
-  // A report of an earlier measurement must not vouch for the tables of this one.
+  // An old report.json must not remain beside new tables, because its existence means that the tables belong to it.
   await rm(store.sparsityReport(name), { force: true });
   await writeParquet(store.sparsityTable(name, 'layers'), sparsityPositionTable, layers.map(byPosition));
   await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronTable, layers.map(byNeuron));
@@ -53,7 +53,7 @@ export async function writeReport(
   await writeJsonAtomic(store.sparsityReport(name), report);
 }
 
-/** sparsity/<name>/tradeoff.parquet. */
+/** The columns of sparsity/<name>/tradeoff.parquet. */
 export function tradeoffTable(points: NonNullable<SparsityReport['interventions']>['tradeoff']) {
   return {
     method: points.map(({ method }) => method),

@@ -47,6 +47,8 @@ export interface SizeField extends Described {
 export interface ChoiceField extends Described {
   readonly type: 'choice';
   readonly choices: readonly string[];
+  /** How people call the choices, where that differs from how they are typed. */
+  readonly titles?: Readonly<Record<string, string>>;
 }
 
 export interface FlagField extends Described {
@@ -60,7 +62,7 @@ export interface IntegersField extends Described {
   readonly maxItems: number;
 }
 
-/** Several words, given by repeating a flag or separated by commas in a form. */
+/** Several words without spaces or commas, given by repeating a flag or separated by commas in a form. */
 export interface TextsField extends Described {
   readonly type: 'texts';
   readonly maxLength?: number;

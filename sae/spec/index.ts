@@ -25,3 +25,7 @@ export type { ComparisonManifest, DictionaryReference } from './manifests/compar
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';
+
+export { jobKinds, jobs } from './jobs/jobs.ts';
+export type { JobDescription, JobOption } from './jobs/job.ts';
+export type { JobKind, JobStartInput } from './jobs/jobs.ts';

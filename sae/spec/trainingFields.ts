@@ -16,7 +16,13 @@ export type Settings = Readonly<Record<string, Setting>>;
 export const trainingFields = {
   capture: { type: 'text', label: 'Capture', doc: 'the capture to train on' },
   hook: { type: 'text', label: 'Hook point', doc: 'the hook point whose activations are read' },
-  width: { type: 'integer', min: 1, label: 'Latents', doc: 'latents of the dictionary' },
+  width: {
+    type: 'integer',
+    min: 1,
+    placeholder: 'latents',
+    label: 'Latents',
+    doc: 'latents of the dictionary',
+  },
   seeds: { type: 'integers', min: 0, maxItems: 1000, label: 'Seeds', doc: 'seeds of the initialisations' },
   batchSize: { type: 'integer', min: 1, label: 'Batch size', doc: 'tokens a step' },
   tokens: {
@@ -25,7 +31,14 @@ export const trainingFields = {
     label: 'Tokens to train on',
     doc: 'tokens to train on; the capture is read in a fresh permutation an epoch',
   },
-  learningRate: { type: 'number', min: 0, above: true, label: 'Learning rate', doc: 'after warm-up' },
+  learningRate: {
+    type: 'number',
+    min: 0,
+    above: true,
+    placeholder: 'rate',
+    label: 'Learning rate',
+    doc: 'after warm-up',
+  },
   warmupSteps: {
     type: 'integer',
     min: 0,
@@ -56,8 +69,20 @@ export const trainingFields = {
     label: 'Dead after',
     doc: 'tokens without firing after which a latent counts as dead',
   },
-  checkpointEvery: { type: 'integer', min: 1, label: 'Checkpoint every', doc: 'steps between checkpoints' },
-  logEvery: { type: 'integer', min: 1, label: 'Log every', doc: 'steps between rows of metrics' },
+  checkpointEvery: {
+    type: 'integer',
+    min: 1,
+    placeholder: 'steps',
+    label: 'Checkpoint every',
+    doc: 'steps between checkpoints',
+  },
+  logEvery: {
+    type: 'integer',
+    min: 1,
+    placeholder: 'steps',
+    label: 'Log every',
+    doc: 'steps between rows of metrics',
+  },
 } as const satisfies Settings;
 
 /** Values of the settings that every architecture has. */

@@ -2,7 +2,7 @@
  * The one place TF.js is imported. Everything else takes `tf` from here: tfjs-core, its gradients and chained
  * operators (see coreModules.ts), and the CPU backend, to which kernels that another backend lacks fall back.
  */
-/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" />
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" resolution-mode="require" preserve="true" />
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-core';
 import { CoreModules } from './coreModules.ts';

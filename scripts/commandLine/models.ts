@@ -1,7 +1,7 @@
-/** Language models as people name them: by name (the data folder's, then those of the package) or by folder. */
-import { existsSync } from 'node:fs';
+/** Language models as people name them: by name (the data folder's, then those of the package), by folder or by file. */
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { isModel } from '../../sae/models/isModel.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
@@ -14,11 +14,11 @@ export function modelFolder(store: StoreLayout, model: string): string {
     ...(isName ? [join(store.models(), model), join(bundledModels, model)] : []),
     resolve(model),
   ];
-  const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
+  const found = candidates.find(isModel);
   if (!found)
     throw new LazyscopeError(
       'not_found',
-      `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), or the name of one in '${store.models()}' or '${bundledModels}'.`,
+      `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), a .gguf file, or the name of one in '${store.models()}' or '${bundledModels}'.`,
     );
   return found;
 }
@@ -44,5 +44,5 @@ export async function loadModelOfCapture(
   capture: CaptureManifest,
 ): Promise<LanguageModel> {
   const { folder, name } = capture.model;
-  return loadModel(store, existsSync(join(folder, 'config.json')) ? folder : name);
+  return loadModel(store, isModel(folder) ? folder : name);
 }

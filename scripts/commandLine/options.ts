@@ -1,6 +1,9 @@
 /** Options as commands take them: parsed where they are given, refused with the option's name. */
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { screening, storage } from '../../sae/spec/jobs/sharedOptions.ts';
+import { bytesOf, sizeRule } from '../../sae/spec/sizes.ts';
+import { commanderOption, reading } from './commanderOption.ts';
 
 /** What every command takes. */
 export function withCommonOptions(command: Command): Command {
@@ -13,76 +16,28 @@ export function withCommonOptions(command: Command): Command {
 
 /** For commands that train. */
 export function withScreeningOption(command: Command): Command {
-  return command.option(
-    '--no-screening',
-    'native: compute every pre-activation in floats, rather than only those that a product of integers leaves possible; the result is the same to the bit',
-  );
+  return command.addOption(commanderOption('screening', screening));
 }
 
 /** For commands that train. */
 export function withStorageOption(command: Command): Command {
-  return command.option(
-    '--storage <format>',
-    'webgpu: f16 halves the bytes of what a training step reads many times (both matrices, batch, errors), from copies rounded to 11 bits, where the GPU has shader-f16; parameters, optimiser, sums, checkpoints and steps without lists stay in f32',
-    oneOf(['f32', 'f16']),
-    'f32' as const,
-  );
+  return command.addOption(commanderOption('storage', storage));
 }
 
-export function positiveInteger(text: string): number {
-  const value = wholeNumber(text);
-  if (value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return value;
-}
-
-export function wholeNumber(text: string): number {
-  const value = Number(text.replaceAll('_', ''));
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError('It must be a whole number.');
-  return value;
-}
-
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
-    throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
-}
-
-export function nonNegativeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError('It must be a number, 0 or more.');
-  return value;
-}
+const doc = '';
+export const positiveInteger = reading({ type: 'integer', min: 1, doc });
+export const wholeNumber = reading({ type: 'integer', min: 0, doc });
+export const positiveNumber = reading({ type: 'number', min: 0, above: true, doc });
+export const nonNegativeNumber = reading({ type: 'number', min: 0, doc });
+export const fraction = reading({ type: 'number', min: 0, max: 1, doc });
+/** `0,1,2` or `0-4`. */
+export const seedList = reading({ type: 'integers', min: 0, maxItems: 1000, doc });
 
 /** `800MB`, `2GB`, in powers of ten; a bare number is bytes. */
 export function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(k|M|G|T)?B?$/i.exec(text.trim());
-  const exponent = { '': 0, k: 3, m: 6, g: 9, t: 12 }[match?.[2]?.toLowerCase() ?? ''] ?? 0;
-  const value = Number(match?.[1]) * 10 ** exponent;
-  if (!(value > 0)) throw new InvalidArgumentError('It must be a size, for example 800MB or 2GB.');
-  return value;
-}
-
-export function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1))
-    throw new InvalidArgumentError('It must be between 0 and 1.');
-  return value;
-}
-
-/** `0,1,2` or `0-4`. */
-export function seedList(text: string): number[] {
-  const seeds = text.split(',').flatMap((part) => {
-    const range = /^(\d+)-(\d+)$/.exec(part.trim());
-    if (!range) return [wholeNumber(part)];
-    const [first, last] = [Number(range[1]), Number(range[2])];
-    if (last < first || last - first > 1000) throw new InvalidArgumentError('The range is not one.');
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-  if (new Set(seeds).size !== seeds.length) throw new InvalidArgumentError('A seed is named twice.');
-  return seeds;
+  const bytes = bytesOf(text.trim());
+  if (Number.isNaN(bytes)) throw new InvalidArgumentError(`It ${sizeRule}.`);
+  return bytes;
 }
 
 /** For options that may be given several times. */

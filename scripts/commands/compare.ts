@@ -1,29 +1,12 @@
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
-import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { bytesOf } from '../../sae/spec/sizes.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { ComparisonManifest, DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 import { dictionaryReference, finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
-import {
-  byteSize,
-  fraction,
-  positiveInteger,
-  positiveNumber,
-  withCommonOptions,
-} from '../commandLine/options.ts';
-import { runCommand } from '../commandLine/runCommand.ts';
+import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
-
-interface Options {
-  name?: string;
-  threshold?: number;
-  memory?: number;
-  gap?: number;
-  maxTokens?: number;
-  activations: boolean;
-  swap?: boolean;
-}
 
 export interface Pair {
   name: string;
@@ -31,50 +14,37 @@ export interface Pair {
   b: DictionaryReference;
 }
 
-export function compareCommand(): Command {
-  const command = new Command('compare')
-    .description('compare two dictionaries, every seed of two runs, or every pair of seeds of one run')
-    .argument('<run|run/seed>', 'a run, or one of its seeds as RUN/SEED')
-    .argument('[run|run/seed]', 'what to compare it with')
-    .option('--name <name>', 'of the comparison')
-    .option('--threshold <cosine>', 'both cosines of a shared latent are at least this', fraction)
-    .option(
-      '--gap <share>',
-      'how far a matching of wide dictionaries may be from the best one (default: 0.001)',
-      positiveNumber,
-    )
-    .option('--memory <size>', 'what the process may take at most, for example 2GB', byteSize)
-    .option('--max-tokens <n>', 'held-out tokens on which activations are compared', positiveInteger)
-    .option('--no-activations', 'compare weights alone')
-    .option('--swap', "put b's matched latents in the place of a's, and see what the model makes of it");
-  return withCommonOptions(command).action((first: string, second: string | undefined, given: Options) =>
-    runCommand(command, async (session) => {
-      const pairs = await pairsOf(session, first, second, given.name);
-      const { compare } = await import('../../sae/comparison/compare.ts');
-      await session.startBackend();
-      const manifests: ComparisonManifest[] = [];
-      for (const pair of pairs) {
-        const model = given.swap
-          ? await modelOfRun(session.store, await finishedRun(session.store, pair.a.run))
-          : undefined;
-        manifests.push(
-          await compare({
-            store: session.store,
-            ...pair,
-            threshold: given.threshold,
-            memory: given.memory,
-            targetGap: given.gap,
-            maxTokens: given.activations ? given.maxTokens : 0,
-            model,
-            report: session.report,
-          }),
-        );
-        model?.dispose();
-      }
-      return { document: await comparisonDocument(session, manifests), text: comparisonTable(manifests) };
-    }),
-  );
+declare module '../commandLine/jobCommand.ts' {
+  interface JobCommands {
+    compare: typeof run;
+  }
 }
+
+export const run: JobWork<'compare'> = async (session, given) => {
+  const pairs = await pairsOf(session, given.a, given.b, given.name);
+  const { compare } = await import('../../sae/comparison/compare.ts');
+  await session.startBackend();
+  const manifests: ComparisonManifest[] = [];
+  for (const pair of pairs) {
+    const model = given.swap
+      ? await modelOfRun(session.store, await finishedRun(session.store, pair.a.run))
+      : undefined;
+    manifests.push(
+      await compare({
+        store: session.store,
+        ...pair,
+        threshold: given.threshold,
+        memory: given.memory === undefined ? undefined : bytesOf(given.memory),
+        targetGap: given.gap,
+        maxTokens: given.activations ? given.maxTokens : 0,
+        model,
+        report: session.report,
+      }),
+    );
+    model?.dispose();
+  }
+  return { document: await comparisonDocument(session, manifests), text: comparisonTable(manifests) };
+};
 
 /** Of one comparison its own figures; of several their means, the largest gap and memory, and the time in all. */
 async function comparisonDocument({ store }: Session, manifests: readonly ComparisonManifest[]) {

@@ -1,86 +1,57 @@
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
-import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { loadModel } from '../commandLine/models.ts';
-import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
-import { runCommand } from '../commandLine/runCommand.ts';
+import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 
-interface Options {
-  model: string;
-  text: string;
-  name?: string;
-  maxTokens: number;
-  contextLength?: number;
-  replaceActivation?: string;
-  interventions: boolean;
-  interventionTokens: number;
-  methods?: string;
-  against?: string;
+type Options = CommandOptionsOf<'sparsity'>;
+
+declare module '../commandLine/jobCommand.ts' {
+  interface JobCommands {
+    sparsity: typeof run;
+  }
 }
 
-export function sparsityCommand(): Command {
-  const command = new Command('sparsity')
-    .description(
-      "measure the activation sparsity of a model's MLP neurons on a text, and what masking them costs",
-    )
-    .requiredOption(
-      '--model <name|folder>',
-      'a model of the data folder or the package, or a Hugging Face folder',
-    )
-    .requiredOption('--text <file|dataset>', 'a UTF-8 file, dataset:moby-dick or dataset:sotu')
-    .option('--name <name>', "of the report; by default the model's")
-    .option('--max-tokens <n>', 'tokens to measure on', positiveInteger, 65_536)
-    .option('--context-length <tokens>', 'tokens a context', positiveInteger)
-    .option('--replace-activation <name>', 'run it with another activation function, to see what breaks')
-    .option('--no-interventions', 'count only: no PPL-p %, trade-off and robustness')
-    .option('--intervention-tokens <n>', 'tokens that perplexity is measured on', positiveInteger, 4096)
-    .option('--methods <list>', 'of the trade-off, by commas; all of them by default')
-    .option('--against <name|folder>', 'a second model, to say how differently the two predict');
-  return withCommonOptions(command).action((given: Options) =>
-    runCommand(command, async (session) => {
-      const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
-      const { readText } = await import('../../sae/tokens/readText.ts');
-      const text = await readText(given.text);
-      await session.startBackend();
-      const model = await loadModel(session.store, given.model, given);
-      const trained =
-        given.replaceActivation === undefined ? undefined : await trainedActivation(session, given);
-      const report = await measureSparsity({
-        store: session.store,
-        name: given.name ?? (trained ? `${model.name}-as-${model.config.activation}` : model.name),
-        model,
-        text,
-        maxTokens: given.maxTokens,
-        ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
-        ...(given.interventions ? { interventionTokens: given.interventionTokens } : {}),
-        ...(given.methods === undefined ? {} : { methods: await methodsIn(given.methods) }),
-        ...(trained ? { trainedActivation: trained } : {}),
-        report: session.report,
-        signal: session.signal,
-      });
-      const difference =
-        given.against === undefined ? undefined : await compareWith(session, given, model, text);
-      return {
-        document: {
-          ...sparsityDocument(report),
-          ...(difference ? { predictionDifference: difference } : {}),
-        },
-        text: [
-          sparsityTable(report),
-          ...(report.interventions ? [pplTable(report), tradeoffTable(report)] : []),
-          ...(difference
-            ? [
-                `Against ${given.against}: ${percent(difference.totalVariation)} of the probability elsewhere, another likeliest token in ${percent(difference.disagreement)} of the predictions.`,
-              ]
-            : []),
-        ].join('\n\n'),
-      };
-    }),
-  );
-}
+export const run: JobWork<'sparsity'> = async (session, given) => {
+  const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
+  const { readText } = await import('../../sae/tokens/readText.ts');
+  const text = await readText(given.text);
+  await session.startBackend();
+  const model = await loadModel(session.store, given.model, given);
+  const trained = given.replaceActivation === undefined ? undefined : await trainedActivation(session, given);
+  const report = await measureSparsity({
+    store: session.store,
+    name: given.name ?? (trained ? `${model.name}-as-${model.config.activation}` : model.name),
+    model,
+    text,
+    maxTokens: given.maxTokens,
+    ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
+    ...(given.interventions ? { interventionTokens: given.interventionTokens } : {}),
+    ...(given.methods === undefined ? {} : { methods: await methodsIn(given.methods) }),
+    ...(trained ? { trainedActivation: trained } : {}),
+    report: session.report,
+    signal: session.signal,
+  });
+  const difference = given.against === undefined ? undefined : await compareWith(session, given, model, text);
+  return {
+    document: {
+      ...sparsityDocument(report),
+      ...(difference ? { predictionDifference: difference } : {}),
+    },
+    text: [
+      sparsityTable(report),
+      ...(report.interventions ? [pplTable(report), tradeoffTable(report)] : []),
+      ...(difference
+        ? [
+            `Against ${given.against}: ${percent(difference.totalVariation)} of the probability elsewhere, another likeliest token in ${percent(difference.disagreement)} of the predictions.`,
+          ]
+        : []),
+    ].join('\n\n'),
+  };
+};
 
 async function methodsIn(list: string) {
   const { tradeoffMethods } = await import('../../sae/sparsity/masking/tradeoff.ts');

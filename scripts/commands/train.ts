@@ -1,87 +1,33 @@
 /** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture. */
 import { readFile } from 'node:fs/promises';
-import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
+import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
-import {
-  nonNegativeNumber,
-  oneOf,
-  positiveInteger,
-  positiveNumber,
-  seedList,
-  withCommonOptions,
-  withScreeningOption,
-  withStorageOption,
-} from '../commandLine/options.ts';
-import { runCommand } from '../commandLine/runCommand.ts';
+import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
 
-interface Options {
-  architecture?: 'relu' | 'topk' | 'jumprelu';
-  capture?: string;
-  hook?: string;
-  name?: string;
-  width?: number;
-  seeds?: number[];
-  tokens?: number;
-  batchSize?: number;
-  learningRate?: number;
-  k?: number;
-  sparsityCoefficient?: number;
-  targetL0?: number;
-  checkpointEvery?: number;
-  logEvery?: number;
-  resume?: boolean;
+type Options = CommandOptionsOf<'train'>;
+
+/** Whether an option is a setting of the configuration. */
+const isSetting = (name: string) => name in trainingFields || name in architectureOptions;
+
+declare module '../commandLine/jobCommand.ts' {
+  interface JobCommands {
+    train: typeof run;
+  }
 }
 
-/** Options that are fields of the configuration. */
-const settings = [
-  'width',
-  'seeds',
-  'batchSize',
-  'learningRate',
-  'k',
-  'sparsityCoefficient',
-  'targetL0',
-  'checkpointEvery',
-  'logEvery',
-] as const satisfies readonly (keyof Options)[];
-
-export function trainCommand(): Command {
-  const command = new Command('train')
-    .description('train sparse autoencoders on a capture, by flags or by a sweep file')
-    .argument('[sweep]', 'a YAML file with lists of architectures, hooks, widths, sparsities and seeds')
-    .option('--architecture <name>', 'relu, topk or jumprelu', oneOf(['relu', 'topk', 'jumprelu']))
-    .option('--capture <name>', 'the capture to train on')
-    .option('--hook <hook>', 'the hook point; may be left out where the capture has one only')
-    .option('--name <name>', 'of the run; by default capture and architecture')
-    .option('--width <latents>', 'latents of the dictionary', positiveInteger)
-    .option('--seeds <list>', 'for example 0,1,2 or 0-4', seedList)
-    .option('--tokens <n>', "tokens to train on; by default the capture's, four times over", positiveInteger)
-    .option('--batch-size <n>', 'tokens a step', positiveInteger)
-    .option('--learning-rate <rate>', 'after warm-up', positiveNumber)
-    .option('--k <n>', 'active latents a token (topk)', positiveInteger)
-    .option('--sparsity-coefficient <λ>', 'weight of the sparsity loss (relu, jumprelu)', nonNegativeNumber)
-    .option('--target-l0 <n>', 'L0 to steer to (jumprelu)', positiveNumber)
-    .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger)
-    .option('--log-every <steps>', 'steps between rows of metrics', positiveInteger)
-    .option(
-      '--resume',
-      'go on with what was interrupted (of one run, --name is enough); finished runs stay as they are',
-    );
-  return withCommonOptions(withStorageOption(withScreeningOption(command))).action(
-    (sweep: string | undefined, given: Options) =>
-      runCommand(command, async (session) => {
-        const runs =
-          sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-        const manifests = await trainRuns(session, runs, given.resume ?? false);
-        return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
-      }),
-  );
-}
+export const run: JobWork<'train'> = async (session, given) => {
+  const { sweep } = given;
+  const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
+  const manifests = await trainRuns(session, runs, given.resume ?? false);
+  return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+};
 
 export interface RunToTrain {
   name: string;
@@ -161,12 +107,13 @@ async function interruptedRun({ store }: Session, name: string, given: Options):
   return { name, config: { ...config, ...chosenSettings(given) } };
 }
 
+/** The configuration that comes of them is checked as a whole. */
 const chosenSettings = (given: Options) =>
-  Object.fromEntries(settings.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined));
+  Object.fromEntries(Object.entries(given).filter(([name]) => isSetting(name))) as Partial<TrainingSettings>;
 
 async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
-  const [flag] = Object.keys(given).filter((name) =>
-    [...settings, 'architecture', 'capture', 'hook', 'name', 'tokens'].includes(name),
+  const flag = Object.keys(given).find(
+    (name) => isSetting(name) || name === 'architecture' || name === 'name',
   );
   if (flag !== undefined)
     throw new LazyscopeError(

@@ -1,40 +1,44 @@
 /** A job as the arguments of the command line. Each value is tied to its option by `=`, so none can pass for an option. */
-import type { JobStartInput } from '../contract/jobs.ts';
+import type { DictionaryName } from '../../sae/spec/fields.ts';
+import { flagOf, type JobOption } from '../../sae/spec/jobs/job.ts';
+import { describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 
-export function commandArguments(job: JobStartInput): string[] {
-  switch (job.kind) {
-    case 'capture': {
-      const { hooks, ...options } = job.options;
-      return ['capture', ...hooks.map((hook) => `--hook=${hook}`), ...flags(options)];
-    }
-    case 'train':
-      return ['train', ...flags(job.options)];
-    case 'evaluate':
-    case 'index': {
-      const { run, ...options } = job.options;
-      return [job.kind, run, ...flags(options)];
-    }
-    case 'compare': {
-      const { a, b, ...options } = job.options;
-      return ['compare', `${a.run}/${a.seed}`, `${b.run}/${b.seed}`, ...flags(options)];
-    }
-    case 'map': {
-      const { comparison, ...options } = job.options;
-      return ['map', comparison, ...flags(options)];
-    }
-    case 'sparsity':
-      return ['sparsity', ...flags(job.options)];
+/** What a job's option may hold, besides nothing. */
+type OptionValue = string | number | boolean | null | readonly (string | number)[] | DictionaryName;
+
+/** The command, its arguments, then its flags in the order in which the job has them. */
+export function commandArguments({ kind, options }: JobStartInput): string[] {
+  const table = describedJob(kind).options;
+  const given = Object.entries<OptionValue | undefined>(options).filter(
+    (entry): entry is [string, OptionValue] => entry[1] !== undefined,
+  );
+  const values = new Map(given);
+  const positional = Object.keys(table).filter((name) => table[name].argument && values.has(name));
+  const flags = given.filter(([name]) => !table[name].argument);
+  return [
+    kind,
+    ...positional.map((name) => written(values.get(name) ?? null)),
+    ...flags.flatMap(([name, value]) => flagArguments(name, table[name], value)),
+  ];
+}
+
+function flagArguments(name: string, option: JobOption, value: OptionValue): string[] {
+  const flag = flagOf(name, option);
+  switch (option.field.type) {
+    case 'flag':
+      return value === (option.default ?? false) ? [] : [value === true ? `--${flag}` : `--no-${flag}`];
+    case 'texts':
+      return Array.isArray(value) ? value.map((item) => `--${flag}=${item}`) : [];
+    default:
+      return [`--${flag}=${written(value)}`];
   }
 }
 
-type OptionValue = string | number | boolean | number[] | undefined;
-
-function flags(options: Record<string, OptionValue>): string[] {
-  return Object.entries(options).flatMap(([name, value]) => {
-    if (value === undefined || value === false) return [];
-    const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    return value === true ? [flag] : [`${flag}=${Array.isArray(value) ? value.join(',') : value}`];
-  });
+/** As `readField` reads it. */
+function written(value: OptionValue): string {
+  if (value === null) return 'none';
+  if (Array.isArray(value)) return value.join(',');
+  return typeof value === 'object' && 'run' in value ? `${value.run}/${value.seed}` : String(value);
 }
 
 /** As one would type it. */

@@ -1,7 +1,7 @@
 /**
  * Space folding of a language model's MLPs (The Space Between: On Folding, Symmetries and Sampling; METHODS.md §4). The straight
- * path runs between the embeddings of two stretches of text, all positions at once; a layer's pattern is which of
- * its pre-activations are above 0. *Choice*: signs also where the activation function has no exact zeros.
+ * path runs between the embeddings of two stretches of text, all positions moving at once; a layer's pattern is which of
+ * its pre-activations are above 0. *Choice*: signs are used for activation functions without exact zeros as well.
  */
 import { blockHook } from '../../models/hookPoints.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
@@ -10,7 +10,7 @@ import { tf, type Tensor2D, type Tensor3D } from '../../tensor/tf.ts';
 import { activationPattern, spaceFolding } from './spaceFolding.ts';
 
 export interface FoldingOptions {
-  /** Paths, points on each (both ends included) and tokens of a stretch. */
+  /** Number of paths, of points on each (both ends included), and of tokens in a stretch of text. */
   paths: number;
   points: number;
   tokens: number;
@@ -38,7 +38,7 @@ export function modelFolding(
   return Array.from(sums, (sum) => sum / paths);
 }
 
-/** By layer, the pattern at each point of the path. */
+/** [layers][points]: the activation pattern of each layer at each point of one path. */
 function pathPatterns(
   model: LanguageModel,
   from: Int32Array,

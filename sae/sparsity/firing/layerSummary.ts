@@ -1,4 +1,4 @@
-/** The figures of one layer, put together from what streamed by; CETT by true products on the sample. */
+/** The figures of one layer for the report: from the streaming measures, and CETT by exact products on the sampled tokens. */
 import type { LanguageModel } from '../../models/languageModel.ts';
 import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
 import { tf } from '../../tensor/tf.ts';
@@ -16,7 +16,7 @@ const quotedCett = 0.2;
 export interface SummarisedLayer {
   summary: LayerSummary;
   curve: CettPoint[];
-  /** [neurons]: n_i. */
+  /** [neurons]: n_i, the norm of what each neuron writes. */
   outputNorms: Float64Array;
 }
 

@@ -1,10 +1,10 @@
 'use client';
 import { useId } from 'react';
 import { useMutation, useQuery } from '@tanstack/react-query';
+import { jobs } from '../../../sae/spec/jobs/jobs.ts';
 import type { Job } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useNow } from '../../client/useNow.ts';
-import { jobForms } from './jobForms.ts';
 import { ago, duration } from '../../format/time.ts';
 import { Command } from '../ui/Command.tsx';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
@@ -40,7 +40,7 @@ export function JobCard({
           onClick={toggle}
         >
           <span className={styles.chevron} data-open={open || undefined} aria-hidden="true" />
-          {jobForms[job.kind].title}
+          {jobs[job.kind].title}
         </button>
         <StatusTag status={job.status} />
         <span className={`${styles.when} xs muted num`}>
@@ -53,7 +53,7 @@ export function JobCard({
             className="button"
             disabled={cancel.isPending}
             onClick={() => cancel.mutate({ id: job.id })}
-            aria-label={`Cancel ${jobForms[job.kind].title}`}
+            aria-label={`Cancel ${jobs[job.kind].title}`}
           >
             {cancel.isPending ? 'Cancelling…' : 'Cancel'}
           </button>

@@ -1,10 +1,20 @@
 'use client';
 import { useId, useState, type FormEvent } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import type { JobKind } from '../../../server/client.ts';
+import { describedJob, type JobKind } from '../../../sae/spec/jobs/jobs.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useJobChoices } from './useJobChoices.ts';
-import { draftJob, jobForms, type FieldSource, type JobField } from './jobForms.ts';
+import {
+  choicesOf,
+  draftJob,
+  formOptions,
+  isSelection,
+  isShown,
+  whenEmpty,
+  withOnlyChoices,
+  type Choice,
+  type FormOption,
+} from './jobForms.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import styles from './JobForm.module.css';
 
@@ -21,8 +31,9 @@ export function JobForm({
   const queries = useQueryClient();
   const [typed, setTyped] = useState<Record<string, string>>(initial);
   const [errors, setErrors] = useState<Record<string, string>>({});
-  const choices = useJobChoices(typed);
-  const values = withOnlyChoices(jobForms[kind].fields, typed, choices);
+  const offered = useJobChoices(typed);
+  const options = formOptions(kind);
+  const values = withOnlyChoices(options, typed, offered);
   const start = useMutation(
     trpc.jobs.start.mutationOptions({
       onSuccess: async (job) => {
@@ -31,10 +42,8 @@ export function JobForm({
       },
     }),
   );
-  const form = jobForms[kind];
-  const shown = form.fields.filter(
-    (field) => !field.when || field.when.values.includes(values[field.when.field] ?? ''),
-  );
+  const { title } = describedJob(kind);
+  const shown = options.filter((one) => isShown(one, values));
   const set = (name: string, value: string) => {
     setTyped((all) => ({ ...all, [name]: value }));
     setErrors((all) => ({ ...all, [name]: '' }));
@@ -44,26 +53,27 @@ export function JobForm({
     const draft = draftJob(kind, values);
     if ('errors' in draft) {
       setErrors(draft.errors);
-      const first = form.fields.find((field) => draft.errors[field.name])?.name;
+      const first = options.find(({ name }) => draft.errors[name])?.name;
       event.currentTarget.querySelector<HTMLElement>(`[name="${first}"]`)?.focus();
       return;
     }
     start.mutate(draft.input);
   };
-  const field = (one: JobField) => (
+  const field = (one: FormOption) => (
     <Field
       key={one.name}
-      field={one}
+      one={one}
       value={values[one.name] ?? ''}
-      choices={one.source ? choices[one.source] : undefined}
+      choices={choicesOf(one, offered)}
+      empty={whenEmpty(one, values)}
       error={errors[one.name]}
       change={(value) => set(one.name, value)}
     />
   );
-  const advanced = shown.filter((one) => one.advanced);
+  const advanced = shown.filter(({ form }) => form.advanced);
   return (
-    <form className={styles.form} onSubmit={submit} noValidate aria-label={form.title}>
-      {shown.filter((one) => !one.advanced).map(field)}
+    <form className={styles.form} onSubmit={submit} noValidate aria-label={title}>
+      {shown.filter(({ form }) => !form.advanced).map(field)}
       {advanced.length > 0 && (
         <details className={styles.more}>
           <summary>More settings</summary>
@@ -73,7 +83,7 @@ export function JobForm({
       {start.isError && <ErrorNotice error={start.error} />}
       <div className="cluster">
         <button type="submit" className="button primary" disabled={start.isPending}>
-          {start.isPending ? 'Starting…' : form.title}
+          {start.isPending ? 'Starting…' : title}
         </button>
         <span className="small muted" role="status">
           {start.isSuccess ? 'Started.' : ''}
@@ -83,54 +93,65 @@ export function JobForm({
   );
 }
 
+/** A narrow field shows about this many characters. */
+const fewCharacters = 14;
+
 function Field({
-  field,
+  one,
   value,
   choices,
+  empty,
   error,
   change,
 }: {
-  field: JobField;
+  one: FormOption;
   value: string;
-  choices: readonly { value: string; name: string }[] | undefined;
+  choices: readonly Choice[] | undefined;
+  /** What happens when it stays empty. */
+  empty: string | undefined;
   error: string | undefined;
   change: (value: string) => void;
 }) {
   const id = useId();
-  const described = [error ? `${id}-error` : '', field.hint ? `${id}-hint` : ''].filter(Boolean).join(' ');
+  const { name, option, form } = one;
+  const { type, doc } = option.field;
+  const required = option.required !== undefined;
+  const numeric = type === 'integer' || type === 'number';
   const common = {
     id,
-    name: field.name,
+    name,
     className: 'field',
-    'aria-describedby': described || undefined,
+    'aria-describedby': error ? `${id}-error ${id}-hint` : `${id}-hint`,
     'aria-invalid': error ? true : undefined,
-    'aria-required': field.required,
+    'aria-required': required,
   } as const;
-  if (field.kind === 'flag')
+  if (type === 'flag') {
+    const usual = option.default === true;
     return (
       <label className="cluster small">
         <input
           type="checkbox"
-          name={field.name}
-          checked={value === 'on'}
-          onChange={(event) => change(event.target.checked ? 'on' : '')}
+          name={name}
+          checked={value === '' ? usual : value === 'on'}
+          onChange={({ target: { checked } }) => change(checked === usual ? '' : checked ? 'on' : 'off')}
         />
-        {field.label}
+        {form.label}
       </label>
     );
+  }
   return (
     <div
       className={styles.field}
-      data-narrow={field.kind === 'whole' || field.kind === 'number' || undefined}
+      data-narrow={(numeric && (empty ?? '').length <= fewCharacters) || undefined}
     >
       <label htmlFor={id}>
-        {field.label}
-        {!field.required && <span className="faint xs"> optional</span>}
+        {form.label}
+        {!required && <span className="faint xs"> optional</span>}
       </label>
-      {field.kind === 'choice' ? (
+      {isSelection(one) ? (
         <select {...common} value={value} onChange={(event) => change(event.target.value)}>
           <option value="">
-            {field.required ? (choices?.length === 0 ? 'none in this store yet' : 'choose…') : 'default'}
+            {required ? (choices?.length === 0 ? 'none in this store yet' : 'choose…') : (empty ?? 'default')}
           </option>
           {(choices ?? []).map((choice) => (
             <option key={choice.value} value={choice.value}>
@@ -143,9 +164,10 @@ function Field({
           <input
             {...common}
             type="text"
-            inputMode={field.kind === 'whole' ? 'numeric' : field.kind === 'number' ? 'decimal' : 'text'}
+            inputMode={type === 'integer' ? 'numeric' : type === 'number' ? 'decimal' : 'text'}
             autoComplete="off"
             spellCheck={false}
+            placeholder={empty}
             list={choices ? `${id}-list` : undefined}
             value={value}
             onChange={(event) => change(event.target.value)}
@@ -164,26 +186,9 @@ function Field({
           {error}
         </p>
       )}
-      {field.hint && (
-        <p id={`${id}-hint`} className="xs faint">
-          {field.hint}
-        </p>
-      )}
+      <p id={`${id}-hint`} className="xs faint">
+        {form.hint ?? doc}
+      </p>
     </div>
   );
-}
-
-/** Where a field must be filled and the store offers one thing, that is what is meant. */
-function withOnlyChoices(
-  fields: readonly JobField[],
-  typed: Readonly<Record<string, string>>,
-  choices: Readonly<Record<FieldSource, readonly { value: string }[]>>,
-): Record<string, string> {
-  const values = { ...typed };
-  for (const field of fields) {
-    const [only, another] = field.source && field.kind === 'choice' ? choices[field.source] : [];
-    if (field.required && values[field.name] === undefined && only && !another)
-      values[field.name] = only.value;
-  }
-  return values;
 }

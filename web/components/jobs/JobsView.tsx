@@ -1,8 +1,7 @@
 'use client';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { useJobs } from '../../client/useJobs.ts';
-import { jobForms } from './jobForms.ts';
-import type { JobKind } from '../../../server/client.ts';
+import { describedJob, jobKinds } from '../../../sae/spec/jobs/jobs.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { JobCard } from './JobCard.tsx';
@@ -13,23 +12,17 @@ import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
-const defaults = { start: 'capture', job: '', run: '', a: '', b: '', name: '', swap: '', comparison: '' };
 /** Fields that an address may fill in. */
-const given = ['run', 'a', 'b', 'name', 'swap', 'comparison'] as const;
-const kinds = Object.keys(jobForms) as JobKind[];
-const shortNames: Record<JobKind, string> = {
-  capture: 'Capture',
-  train: 'Train',
-  evaluate: 'Evaluate',
-  index: 'Index',
-  compare: 'Compare',
-  map: 'Map',
-  sparsity: 'Lazy neurons',
+const fields = [...new Set(jobKinds.flatMap((kind) => Object.keys(describedJob(kind).options)))];
+const defaults: Record<string, string> & { start: string; job: string } = {
+  ...Object.fromEntries(fields.map((name) => [name, ''])),
+  start: 'capture',
+  job: '',
 };
 
 export function JobsView() {
   const [state, change] = useUrlState(defaults);
-  const kind = kinds.find((one) => one === state.start) ?? 'capture';
+  const kind = jobKinds.find((one) => one === state.start) ?? 'capture';
   const { jobs, logs, connected, error } = useJobs();
   return (
     <>
@@ -38,19 +31,19 @@ export function JobsView() {
         started it.
       </PageHeader>
       <div className={styles.grid}>
-        <Panel title="Start a job" note={jobForms[kind].says}>
+        <Panel title="Start a job" note={describedJob(kind).introduction}>
           <div className="stack">
             <Segmented
               label="Kind of job"
               value={kind}
-              options={kinds.map((value) => ({ value, name: shortNames[value] }))}
+              options={jobKinds.map((value) => ({ value, name: describedJob(value).shortTitle }))}
               change={(start) => change({ start })}
             />
             <JobForm
               key={kind}
               kind={kind}
               initial={Object.fromEntries(
-                given.flatMap((field) => (state[field] ? [[field, state[field]]] : [])),
+                fields.flatMap((name) => (state[name] ? [[name, state[name]]] : [])),
               )}
               started={(id) => change({ job: id })}
             />

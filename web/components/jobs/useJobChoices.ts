@@ -1,16 +1,12 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
 import { architectureName } from '../../charts/architectureStyle.ts';
-import type { FieldSource } from './jobForms.ts';
+import type { ChoiceSource } from '../../../sae/spec/jobs/job.ts';
 import { useTRPC } from '../../client/trpc.ts';
-
-export interface Choice {
-  value: string;
-  name: string;
-}
+import type { Choice } from './jobForms.ts';
 
 /** What the store offers for each field of the forms; some depend on what was chosen before. */
-export function useJobChoices(values: Readonly<Record<string, string>>): Record<FieldSource, Choice[]> {
+export function useJobChoices(values: Readonly<Record<string, string>>): Record<ChoiceSource, Choice[]> {
   const trpc = useTRPC();
   const models = useQuery(trpc.models.list.queryOptions());
   const captures = useQuery(trpc.captures.list.queryOptions());
@@ -37,25 +33,16 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       name: `${hook} (${width} wide)`,
     })),
     runs: [...new Set((runs.data ?? []).map((run) => run.name))].map(same),
-    runSeeds: (runs.data ?? []).map((run) => ({
+    dictionaries: (runs.data ?? []).map((run) => ({
       value: `${run.name}/${run.seed}`,
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
     comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
-    hooks: Array.from({ length: model?.layers ?? 0 }, (_, layer) =>
+    modelHooks: Array.from({ length: model?.layers ?? 0 }, (_, layer) =>
       ['hook_resid_post', 'hook_resid_mid', 'hook_mlp_out', 'hook_attn_out', 'mlp.hook_post'].map((hook) =>
         same(`blocks.${layer}.${hook}`),
       ),
     ).flat(),
-    texts: [
-      { value: 'dataset:moby-dick', name: 'Moby-Dick' },
-      { value: 'dataset:sotu', name: 'State of the Union addresses' },
-    ],
-    architectures: ['topk', 'relu', 'jumprelu'].map((value) => ({ value, name: architectureName(value) })),
-    dtypes: [
-      { value: 'float16', name: 'float16' },
-      { value: 'float32', name: 'float32' },
-    ],
   };
 }
 

@@ -1,0 +1,10 @@
+/** What a comparison of dictionaries does when nothing else is asked for. */
+
+/** Both cosines must reach it for a latent to count as shared: 0.7 in Paulo & Belrose (2501.16615). */
+export const sharedThreshold = 0.7;
+
+/** Relative gap at which the matching of wide dictionaries is good enough. */
+export const optimalityGap = 0.001;
+
+/** As many points as a browser still draws and pans smoothly. */
+export const mostMapPoints = 131_072;

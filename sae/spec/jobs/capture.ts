@@ -1,0 +1,60 @@
+import type { JobDescription } from './job.ts';
+import { contextLength, model, nameOf, text } from './sharedOptions.ts';
+
+/** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
+export const capture = {
+  summary: "capture a language model's activations on a text",
+  title: 'Capture activations',
+  shortTitle: 'Capture',
+  introduction: 'Runs a model over text and keeps what passes its hook points.',
+  options: {
+    model,
+    text,
+    hooks: {
+      field: {
+        type: 'texts',
+        maxLength: 100,
+        placeholder: 'hook',
+        doc: 'a hook point, for example blocks.2.hook_resid_post; may be repeated',
+      },
+      flag: 'hook',
+      required: true,
+      form: { label: 'Hook points', source: 'modelHooks', hint: 'separated by commas' },
+    },
+    name: nameOf('capture', 'model and text'),
+    contextLength: {
+      field: contextLength,
+      default: 128,
+      form: { label: 'Context length', advanced: true },
+    },
+    maxTokens: {
+      field: { type: 'integer', min: 1, doc: 'stop after this many tokens' },
+      otherwise: 'the whole text',
+      form: { label: 'Most tokens' },
+    },
+    heldOut: {
+      field: {
+        type: 'number',
+        min: 0,
+        max: 1,
+        placeholder: 'share',
+        doc: 'share of the contexts kept for evaluation',
+      },
+      default: 0.1,
+    },
+    firstPosition: {
+      field: { type: 'integer', min: 0, doc: 'leave out activations before this position' },
+      default: 1,
+    },
+    dtype: {
+      field: {
+        type: 'choice',
+        choices: ['float16', 'float32'],
+        placeholder: 'type',
+        doc: 'how activations are stored, float16 or float32',
+      },
+      default: 'float16',
+      form: { label: 'Stored as', hint: 'float16 takes half the space', advanced: true },
+    },
+  },
+} as const satisfies JobDescription;

@@ -1,0 +1,11 @@
+import type { JobDescription } from './job.ts';
+import { run, seeds } from './sharedOptions.ts';
+
+/** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours. */
+export const index = {
+  summary: 'index the features of trained dictionaries for browsing',
+  title: 'Index features',
+  shortTitle: 'Index',
+  introduction: 'Density, histogram, examples, token effects and neighbours of each latent.',
+  options: { run, seeds },
+} as const satisfies JobDescription;

@@ -1,0 +1,30 @@
+/** The kinds of jobs, by the name of their command, in the order in which they are listed. */
+import { capture } from './capture.ts';
+import { compare } from './compare.ts';
+import { evaluate } from './evaluate.ts';
+import { index } from './index.ts';
+import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { map } from './map.ts';
+import { sparsity } from './sparsity.ts';
+import { train } from './train.ts';
+
+export const jobs = { capture, train, evaluate, index, compare, map, sparsity } as const satisfies Record<
+  string,
+  JobDescription
+>;
+
+export type JobKind = keyof typeof jobs;
+export const jobKinds = Object.keys(jobs) as readonly JobKind[];
+
+/** What a job is started with: its kind, and its options under the names of the table. */
+export type JobStartInput = {
+  [Kind in JobKind]: { kind: Kind; options: JobValues<(typeof jobs)[Kind]['options']> };
+}[JobKind];
+
+/** What the command of a kind is given. */
+export type CommandOptionsOf<Kind extends JobKind> = CommandValues<(typeof jobs)[Kind]['options']>;
+
+/** The description without the types of its options, for code that treats all kinds alike. */
+export function describedJob(kind: JobKind): JobDescription {
+  return jobs[kind];
+}

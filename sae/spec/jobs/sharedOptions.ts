@@ -1,0 +1,79 @@
+/** Options that several kinds of jobs have. */
+import { datasetNames, datasetTitles } from '../datasets.ts';
+import type { JobOption } from './job.ts';
+
+/** A server opens models of its store alone, while the command line takes any folder. */
+export const model = {
+  field: {
+    type: 'name',
+    placeholder: 'name|folder',
+    doc: 'a model of the data folder or the package, or a Hugging Face folder',
+  },
+  required: true,
+  form: { label: 'Model', source: 'models', hint: 'of the data folder or the package' },
+} as const satisfies JobOption;
+
+/** A server reads the package's datasets alone, while the command line takes any file. */
+export const text = {
+  field: {
+    type: 'choice',
+    choices: datasetNames,
+    titles: datasetTitles,
+    placeholder: 'file|dataset',
+    doc: `a UTF-8 file, ${datasetNames.join(' or ')}`,
+  },
+  open: true,
+  required: true,
+  form: { label: 'Text', hint: 'one of the datasets that come with the package' },
+} as const satisfies JobOption;
+
+/** Tokens a context. */
+export const contextLength = {
+  type: 'integer',
+  min: 1,
+  placeholder: 'tokens',
+  doc: 'tokens a context',
+} as const;
+
+/** Of what is made, `of the capture`; `otherwise` says where the name comes from when none is given. */
+export function nameOf<const Otherwise extends string>(what: string, otherwise: Otherwise) {
+  return {
+    field: { type: 'name', doc: `of the ${what}` },
+    otherwise,
+    form: { label: 'Name' },
+  } as const satisfies JobOption;
+}
+
+export const run = {
+  field: { type: 'name', doc: 'runs' },
+  argument: 'several',
+  required: true,
+  form: { label: 'Run', source: 'runs', hint: 'a finished one' },
+} as const satisfies JobOption;
+
+/** Which of a run's dictionaries. */
+export const seeds = {
+  field: { type: 'integers', min: 0, maxItems: 1000, doc: 'seeds, for example 0,1,2 or 0-4' },
+  otherwise: 'all of the run',
+  form: { label: 'Seeds' },
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const screening = {
+  field: {
+    type: 'flag',
+    doc: 'native: compute every pre-activation in floats, rather than only those that a product of integers leaves possible; the result is the same to the bit',
+  },
+  default: true,
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const storage = {
+  field: {
+    type: 'choice',
+    choices: ['f32', 'f16'],
+    placeholder: 'format',
+    doc: 'webgpu: f16 halves the bytes of what a training step reads many times (both matrices, batch, errors), from copies rounded to 11 bits, where the GPU has shader-f16; parameters, optimiser, sums, checkpoints and steps without lists stay in f32',
+  },
+  default: 'f32',
+} as const satisfies JobOption;

@@ -1,0 +1,51 @@
+import type { JobDescription } from './job.ts';
+import { contextLength, model, nameOf, text } from './sharedOptions.ts';
+
+/** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
+export const sparsity = {
+  summary: "measure the activation sparsity of a model's MLP neurons on a text, and what masking them costs",
+  title: 'Measure lazy neurons',
+  shortTitle: 'Lazy neurons',
+  introduction: 'Counts the tokens on which each neuron is active, and measures what masking neurons costs.',
+  options: {
+    model,
+    text,
+    name: nameOf('report', "the model's"),
+    maxTokens: {
+      field: { type: 'integer', min: 1, doc: 'tokens to measure on' },
+      default: 65_536,
+      form: { label: 'Most tokens' },
+    },
+    contextLength: {
+      field: contextLength,
+      otherwise: "the model's, 128 at most",
+      form: { label: 'Context length', advanced: true },
+    },
+    replaceActivation: {
+      field: {
+        type: 'text',
+        placeholder: 'name',
+        doc: 'run it with another activation function, to see what breaks',
+      },
+    },
+    interventions: {
+      field: { type: 'flag', doc: 'count only: no PPL-p %, trade-off and robustness' },
+      default: true,
+    },
+    interventionTokens: {
+      field: { type: 'integer', min: 1, doc: 'tokens that perplexity is measured on' },
+      default: 4096,
+    },
+    methods: {
+      field: { type: 'text', placeholder: 'list', doc: 'of the trade-off, by commas' },
+      otherwise: 'all of them',
+    },
+    against: {
+      field: {
+        type: 'text',
+        placeholder: 'name|folder',
+        doc: 'a second model, to say how differently the two predict',
+      },
+    },
+  },
+} as const satisfies JobDescription;
