@@ -11,12 +11,13 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { modelChecksum } from './modelChecksum.ts';
@@ -72,7 +73,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const planned = await plan(options, tokens.length / options.contextLength);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
-    const begun = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+    const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned);
@@ -86,8 +87,8 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
       : planned;
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
-      await run(options, manifest, tokens, shardContexts);
-      await reportNorms(options, manifest);
+      await run(options, { manifest, begun }, tokens, shardContexts);
+      await reportNorms(options, { manifest, begun });
     } catch (error) {
       if (!existsSync(path)) await forget(options);
       throw error;
@@ -99,7 +100,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
 /** Reads the finished capture back and adds to its manifest how long its rows are. */
 async function reportNorms(
   { store, name, exclude }: CaptureOptions,
-  manifest: CaptureManifest,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
 ): Promise<void> {
   if (manifest.status !== 'complete') return;
   const missing = manifest.hooks.some(({ norms }) => !norms);
@@ -111,7 +112,7 @@ async function reportNorms(
       opened.close();
     }
   }
-  if (missing || exclude) await writeJsonAtomic(store.captureManifest(name), manifest);
+  if (missing || exclude) await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
 }
 
 /** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */
@@ -122,7 +123,7 @@ async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
 
 async function run(
   options: CaptureOptions,
-  manifest: CaptureManifest,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
   tokens: Int32Array,
   shardContexts: number,
 ) {
@@ -163,7 +164,7 @@ async function run(
     for (const [i, writer] of writers.entries())
       manifest.hooks[i].shards.push(await writer.flush(folder, shard));
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
-    await writeJsonAtomic(store.captureManifest(name), manifest);
+    await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** One file of a capture, with what a reader checks before it believes the bytes. */
 export const shardSchema = z.strictObject({
@@ -25,7 +26,7 @@ const normReportSchema = z.strictObject({
 export type NormReport = z.infer<typeof normReportSchema>;
 
 /** captures/<name>/capture.json */
-export const captureManifestSchema = z.strictObject({
+const captureManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -62,3 +63,11 @@ export const captureManifestSchema = z.strictObject({
   ),
 });
 export type CaptureManifest = z.infer<typeof captureManifestSchema>;
+
+export const captureKind: ManifestKind<CaptureManifest> = {
+  name: 'a capture',
+  remedy: 'delete its folder and capture again',
+  version: 1,
+  schema: captureManifestSchema,
+  upgrades: {},
+};
