@@ -18,6 +18,8 @@ export interface Tokenizer {
   tokenText(id: number): string;
   readonly bosId?: number;
   readonly eosId?: number;
+  /** Tokens that the tokenizer calls special, ascending. */
+  readonly specialIds?: readonly number[];
 }
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
@@ -36,6 +38,7 @@ const tokenizerSchema = z.looseObject({
     byte_fallback: z.boolean().nullish(),
   }),
   decoder: z.unknown(),
+  added_tokens: z.array(z.looseObject({ id: z.int(), special: z.boolean().nullish() })).nullish(),
   pre_tokenizer: z.unknown(),
 });
 
@@ -76,6 +79,9 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
   const bosId = idOf(config.data.bos_token);
   const eosId = idOf(config.data.eos_token);
   const special = new Set([...inner.get_added_tokens_decoder()].map(([id]) => id));
+  const specialIds = (definition.data.added_tokens ?? [])
+    .flatMap((token) => (token.special === true ? [token.id] : []))
+    .sort((a, b) => a - b);
   let vocabularySize = 0;
   for (const id of inner.get_vocab(true).values()) vocabularySize = Math.max(vocabularySize, id + 1);
   const { type, byte_fallback: fallsBack } = definition.data.model;
@@ -89,6 +95,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     vocabularySize,
     bosId,
     eosId,
+    specialIds,
     encode(text, options) {
       // Whether a beginning is added is the post-processor's to say: transformers does not read add_bos_token where
       // there is a tokenizer.json.
