@@ -30,15 +30,21 @@ const configSchema = z.looseObject({
 });
 const tokenizerSchema = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ content: z.string(), single_word: z.boolean().optional() }))
-    .optional(),
+    .array(
+      z.looseObject({
+        id: z.int(),
+        content: z.string(),
+        special: z.boolean().nullish(),
+        single_word: z.boolean().nullish(),
+      }),
+    )
+    .nullish(),
   model: z.looseObject({
     type: z.string().optional(),
     vocab: z.unknown(),
     byte_fallback: z.boolean().nullish(),
   }),
   decoder: z.unknown(),
-  added_tokens: z.array(z.looseObject({ id: z.int(), special: z.boolean().nullish() })).nullish(),
   pre_tokenizer: z.unknown(),
 });
 
