@@ -6,6 +6,9 @@ export function indexingKernels({ backend, library, fallback }: KernelContext): 
   const gather = library.bind<[unknown, unknown, unknown, number, number, number, number], number>(
     'int64_t lazyscope_gather(void* x, void* index, void* out, int64_t outer, int64_t n, int64_t count, int64_t inner)',
   );
+  const storedGather = library.bind<[number, unknown, unknown, unknown, number, number, number], number>(
+    'int64_t lazyscope_stored_gather(int32_t format, void* x, void* index, void* out, int64_t rows, int64_t count, int64_t width)',
+  );
   const segmentSum = library.bind<[unknown, unknown, unknown, number, number, number]>(
     'void lazyscope_segment_sum(void* x, void* segment, void* out, int64_t rows, int64_t segments, int64_t inner)',
   );
@@ -24,9 +27,10 @@ export function indexingKernels({ backend, library, fallback }: KernelContext): 
       const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
       const index = backend.values(indices);
       const n = x.shape[axis];
-      const bad = gather(
-        backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner),
-      ); // prettier-ignore
+      const stored = axis === 0 && x.shape.length === 2 ? backend.stored(x) : undefined;
+      const bad = stored
+        ? storedGather(stored.format, stored.bytes(), index, out.values, n, index.length, sizeOf(inner))
+        : gather(backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner));
       if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
       return out.info;
     },

@@ -25,6 +25,12 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
     'void lazyscope_gemm(void* a, void* b, void* c, void* bias, int64_t batch, int64_t a_stride, int64_t b_stride, int64_t m, int64_t n, int64_t k, int32_t transpose_a, int32_t transpose_b, float alpha, float beta, int32_t relu)',
   );
 
+  const storedProduct = library.bind<
+    [number, unknown, unknown, unknown, unknown, number, number, number, number]
+  >(
+    'void lazyscope_stored_product(int32_t format, void* a, void* b, void* c, void* bias, int64_t m, int64_t n, int64_t k, int32_t relu)',
+  );
+
   interface Operands {
     a: Tf.TensorInfo;
     b: Tf.TensorInfo;
@@ -55,6 +61,14 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
     const out = backend.output([...outer, m, n], 'float32');
     // Many matrices times one are one tall product.
     const tall = batchB === 1 && !transposeA;
+    const stored = backend.stored(b);
+    if (stored && batchB === 1 && transposeB && !transposeA) {
+      storedProduct(
+        stored.format, backend.values(a), stored.bytes(), out.values, bias ? backend.values(bias) : null,
+        batch * m, n, k, relu ? 1 : 0,
+      ); // prettier-ignore
+      return out.info;
+    }
     if (out.values.length > 0)
       gemm(
         backend.values(a), backend.values(b), out.values, bias ? backend.values(bias) : null,
