@@ -3,12 +3,11 @@ import { storedFormats, type StoredValues } from '../../ops/storedTensor.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
+import { writable } from './pointers.ts';
 
 /** Vectors are widened when they are first used, and stay so: they are small, and every kernel takes them. */
 export function storedTensors(backend: NativeBackend, library: NativeLibrary) {
-  const widen = library.bind<[number, unknown, number, number, unknown]>(
-    'void lazyscope_widen(int32_t format, void* x, int64_t rows, int64_t width, void* out)',
-  );
+  const { widen } = library.functions;
   return (shape: readonly number[], { format, read }: StoredValues): Tensor => {
     let kept: Uint8Array | undefined;
     const bytes = () => (kept ??= read());
@@ -17,7 +16,7 @@ export function storedTensors(backend: NativeBackend, library: NativeLibrary) {
     const width = shape.at(-1) ?? 1;
     const values = () => {
       const out = new Float32Array(size);
-      if (size > 0) widen(index, bytes(), size / width, width, out);
+      if (size > 0) widen(index, bytes(), size / width, width, writable(out));
       return out;
     };
     if (format !== 'F32' && shape.length >= 2)

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gemm.h"
+#include "lazyscope.h"
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -193,12 +194,10 @@ using namespace lazyscope;
 
 extern "C" {
 
-// out[rows, width] of a stored matrix whose rows are whole blocks.
 void lazyscope_widen(int32_t format, const uint8_t* x, int64_t rows, int64_t width, float* out) {
   widen_rows(format, x, rows, width, out);
 }
 
-// out[count, width]: rows of a stored matrix by index. Returns where an index is out of range, or -1.
 int64_t lazyscope_stored_gather(int32_t format, const uint8_t* x, const int32_t* index, float* out, int64_t rows,
                                 int64_t count, int64_t width) {
   for (int64_t i = 0; i < count; i++)
@@ -210,17 +209,18 @@ int64_t lazyscope_stored_gather(int32_t format, const uint8_t* x, const int32_t*
   return -1;
 }
 
-// c[m,n] = a[m,k] · bᵀ + bias, then ReLU if asked, where b is stored [n,k]. Widened rows stay within 8 MB, read again from the
-// last-level cache; each element of c is the sum that the product with all of b widened gives, to the bit.
-void lazyscope_stored_product(int32_t format, const float* a, const uint8_t* b, float* c, const float* bias, int64_t m,
-                              int64_t n, int64_t k, int32_t relu) {
+// Widened rows stay within 8 MB, to be read again from the last-level cache.
+void lazyscope_stored_product(const LazyscopeStoredProduct* arguments) {
+  const auto& in = *arguments;
+  const int64_t m = in.m, n = in.n, k = in.k;
   const int64_t chunk = std::max<int64_t>(64, (2 << 20) / std::max<int64_t>(k, 1));
   float* rows = scratch(Scratch::widened, std::min(chunk, n) * k);
-  const int64_t bytes = row_bytes(format, k);
+  const int64_t bytes = row_bytes(in.format, k);
   for (int64_t from = 0; from < n; from += chunk) {
     const int64_t count = std::min(chunk, n - from);
-    widen_rows(format, b + from * bytes, count, k, rows);
-    product(m, count, k, {a, k, false}, {rows, k, true}, {c + from, n, 1, 0, bias ? bias + from : nullptr, relu != 0});
+    widen_rows(in.format, in.b + from * bytes, count, k, rows);
+    product(m, count, k, {in.a, k, false}, {rows, k, true},
+            {in.c + from, n, 1, 0, in.bias ? in.bias + from : nullptr, in.relu != 0});
   }
 }
 }
