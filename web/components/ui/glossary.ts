@@ -14,6 +14,11 @@ const words = {
     meaning:
       'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is as good as their mean.',
   },
+  medianFvu: {
+    term: 'Median FVU',
+    meaning:
+      'Squared error over squared distance from the mean, token by token; the middle of these ratios. A few very long activations cannot move it.',
+  },
   ceRecovered: {
     term: 'CE recovered',
     meaning:
