@@ -1,4 +1,4 @@
-/** What the queries and jobs of one server share. */
+/** The services that all queries and jobs of one server share. */
 import type { StoreLayout } from '../sae/store/layout.ts';
 import type { Commands } from './jobs/commands.ts';
 import type { JobQueue } from './jobs/jobQueue.ts';
@@ -16,7 +16,7 @@ export interface ServerContext {
   sharing: Sharing;
   labels: LabelBook;
   jobs: JobQueue;
-  /** Runs the command line. */
+  /** Runs commands of the command line in child processes. */
   commands: Commands;
   log: Log;
 }

@@ -7,7 +7,7 @@ import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Log } from '../log.ts';
 
 interface Kind<Schema extends z.ZodType> {
-  /** The folder with one subfolder a name. */
+  /** The folder that has a subfolder for each name. */
   folder: string;
   pathOf: (name: string) => string;
   schema: Schema;
