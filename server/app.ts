@@ -26,6 +26,7 @@ const statuses = {
   not_found: 404,
   conflict: 409,
   corrupt: 422,
+  newer: 422,
   unavailable: 503,
   no_space: 507,
   cancelled: 499 as ContentfulStatusCode,

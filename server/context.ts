@@ -3,6 +3,7 @@ import type { StoreLayout } from '../sae/store/layout.ts';
 import type { Commands } from './jobs/commands.ts';
 import type { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
+import type { ManifestCache } from './manifestCache.ts';
 import type { LabelBook } from './queries/labelBook.ts';
 import type { Sharing } from './queries/sharing.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
@@ -12,6 +13,8 @@ export interface ServerContext {
   /** Folders whose subfolders are models: the store's own, then those that came with the package. */
   modelFolders: readonly string[];
   version: string;
+  /** Reads runs, captures, comparisons, evaluations and reports. */
+  manifests: ManifestCache;
   tokens: TokenTexts;
   sharing: Sharing;
   labels: LabelBook;

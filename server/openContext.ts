@@ -5,6 +5,7 @@ import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
+import { ManifestCache } from './manifestCache.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { Sharing } from './queries/sharing.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
@@ -31,12 +32,14 @@ export async function openContext(
   const commands = new Commands(options);
   const jobs = await JobQueue.open({ commands, database, log });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
+  const manifests = new ManifestCache(store, log);
   const context: ServerContext = {
     store,
     modelFolders,
     version,
+    manifests,
     tokens: new TokenTexts(modelFolders),
-    sharing: new Sharing(store, log),
+    sharing: new Sharing(store, manifests),
     labels: new LabelBook(database),
     jobs,
     commands,
@@ -45,6 +48,7 @@ export async function openContext(
   const close = async () => {
     await jobs.close();
     await commands.close();
+    await manifests.close();
     await database.close();
   };
   return { context, close };

@@ -15,6 +15,7 @@ const codes = {
   not_found: 'NOT_FOUND',
   conflict: 'CONFLICT',
   corrupt: 'UNPROCESSABLE_CONTENT',
+  newer: 'UNPROCESSABLE_CONTENT',
   unavailable: 'SERVICE_UNAVAILABLE',
   no_space: 'INTERNAL_SERVER_ERROR',
   cancelled: 'CLIENT_CLOSED_REQUEST',

@@ -11,12 +11,13 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { modelChecksum } from './modelChecksum.ts';
 import { packTokens, shuffleContexts } from '../tokens/packTokens.ts';
@@ -59,7 +60,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const planned = await plan(options, tokens.length / options.contextLength);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
-    const begun = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+    const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned);
@@ -67,7 +68,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
     const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
-      await run(options, manifest, tokens, shardContexts);
+      await run(options, { manifest, begun }, tokens, shardContexts);
     } catch (error) {
       if (!existsSync(path)) await forget(options);
       throw error;
@@ -84,7 +85,7 @@ async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
 
 async function run(
   options: CaptureOptions,
-  manifest: CaptureManifest,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
   tokens: Int32Array,
   shardContexts: number,
 ) {
@@ -125,7 +126,7 @@ async function run(
     for (const [i, writer] of writers.entries())
       manifest.hooks[i].shards.push(await writer.flush(folder, shard));
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
-    await writeJsonAtomic(store.captureManifest(name), manifest);
+    await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
   }
 }
 

@@ -11,16 +11,16 @@ import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
 import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
@@ -70,7 +70,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   checkThreshold(threshold);
   await checkName(store, name, a, b);
   const [runA, runB] = await Promise.all(
-    [a, b].map(({ run }) => readManifest(store.runManifest(run), runManifestSchema)),
+    [a, b].map(({ run }) => readManifest(store.runManifest(run), runKind)),
   );
   const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
   const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
@@ -118,23 +118,8 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             shared,
             report,
           }));
-
-        // A manifest of an earlier comparison must not vouch for the tables of this one.
-        await rm(store.comparisonManifest(name), { force: true });
-        await writeParquet(store.comparisonMatches(name), matchTable, {
-          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
-          decoderMatch: match.decoder.match,
-          decoderCosine: match.decoder.cosine,
-          encoderMatch: match.encoder.match,
-          encoderCosine: match.encoder.cosine,
-          shared,
-          nearest: match.nearest.match,
-          nearestCosine: match.nearest.cosine,
-          activationCorrelation: agreement.correlation(),
-          firingJaccard: agreement.jaccard(),
-        });
-        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
-        const manifest: ComparisonManifest = {
+        const path = store.comparisonManifest(name);
+        const manifest = (): ComparisonManifest => ({
           version: 1,
           name,
           createdAt: new Date().toISOString(),
@@ -154,9 +139,27 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           gap: match.gap,
           seconds: (performance.now() - started) / 1000,
           peakRssMb: process.resourceUsage().maxRSS / 1024,
-        };
-        await writeJsonAtomic(store.comparisonManifest(name), manifest);
-        return manifest;
+        });
+        checkManifest(path, comparisonKind, manifest());
+
+        // A manifest of an earlier comparison must not vouch for the tables of this one.
+        await rm(path, { force: true });
+        await writeParquet(store.comparisonMatches(name), matchTable, {
+          latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
+          decoderMatch: match.decoder.match,
+          decoderCosine: match.decoder.cosine,
+          encoderMatch: match.encoder.match,
+          encoderCosine: match.encoder.cosine,
+          shared,
+          nearest: match.nearest.match,
+          nearestCosine: match.nearest.cosine,
+          activationCorrelation: agreement.correlation(),
+          firingJaccard: agreement.jaccard(),
+        });
+        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
+        const finished = manifest();
+        await writeManifest(path, comparisonKind, finished);
+        return finished;
       },
     );
     for (const dictionary of [a, b]) await storeStability(store, dictionary);
@@ -238,7 +241,7 @@ async function checkName(
   b: DictionaryReference,
 ): Promise<void> {
   if (!existsSync(store.comparisonManifest(name))) return;
-  const old = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const old = await readManifest(store.comparisonManifest(name), comparisonKind);
   if (dictionaryKey(old.a) === dictionaryKey(a) && dictionaryKey(old.b) === dictionaryKey(b)) return;
   throw new LazyscopeError(
     'conflict',

@@ -5,9 +5,9 @@ import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { Evaluation } from '../spec/manifests/evaluation.ts';
+import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';
@@ -30,14 +30,14 @@ export interface EvaluateOptions {
 const rowsAtOnce = 4096;
 const defaultLossTokens = 8192;
 
-/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does. */
+/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, and 'bad_input' when what is reconstructed isn't finite. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { store, run, seed, model } = options;
   const opened = await openDictionary(store, run, seed, model);
   try {
     const scores = await score({ ...opened, ...options });
     const evaluation: Evaluation = { version: 1, run, seed, ...scores };
-    await writeJsonAtomic(store.evaluation(run, seed), evaluation);
+    await writeManifest(store.evaluation(run, seed), evaluationKind, evaluation);
     return evaluation;
   } finally {
     opened.dispose();

@@ -6,7 +6,7 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
 export interface OpenedDictionary {
@@ -26,7 +26,7 @@ export async function openDictionary(
   seed: number,
   model: LanguageModel,
 ): Promise<OpenedDictionary> {
-  const { config } = await readManifest(store.runManifest(run), runManifestSchema);
+  const { config } = await readManifest(store.runManifest(run), runKind);
   const capture = await openCapture(store, config.capture);
   await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)

@@ -7,16 +7,17 @@
  */
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 
 export interface SpliceLoss {
   /** Mean cross-entropy in nats per predicted token: unchanged, with the reconstruction, with zeros and with the mean in place. */
   crossEntropy: { clean: number; sae: number; zero: number; mean: number };
-  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation. */
-  ceRecovered: number;
+  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation, null where that costs nothing. */
+  ceRecovered: number | null;
   /** (CE_mean − CE_sae) / (CE_mean − CE_clean): the same against mean ablation. */
-  ceRecoveredMean: number;
+  ceRecoveredMean: number | null;
   /** Mean over predicted tokens of KL(clean ‖ sae) between the distributions of the next token, in nats. */
   klDivergence: number;
 }
@@ -57,8 +58,8 @@ export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
   );
   return {
     crossEntropy: { clean, sae, zero, mean },
-    ceRecovered: (zero - sae) / (zero - clean),
-    ceRecoveredMean: (mean - sae) / (mean - clean),
+    ceRecovered: finiteOrNull((zero - sae) / (zero - clean)),
+    ceRecoveredMean: finiteOrNull((mean - sae) / (mean - clean)),
     klDivergence: sums.divergence / predictions,
   };
 }

@@ -11,7 +11,7 @@ import type { Gpt2Config } from '../models/modelConfig.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { sparsityReportSchema } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
@@ -104,7 +104,7 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
     const tensors = tf.memory().numTensors;
     const report = await measureSparsity({ store, name: 'quarter', model, text, contextLength: 16 });
     expect(tf.memory().numTensors).toBe(tensors);
-    expect(await readManifest(store.sparsityReport('quarter'), sparsityReportSchema)).toEqual(report);
+    expect(await readManifest(store.sparsityReport('quarter'), sparsityReportKind)).toEqual(report);
     expect(report.tokens).toBe(512);
     for (const layer of report.layers) {
       expect(layer.activationRatio).toBe(0.25);

@@ -9,11 +9,12 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { sparsityReportSchema } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
@@ -118,7 +119,7 @@ export function packContexts(
 
 async function check({ store, name, model, text }: MeasureOptions): Promise<void> {
   if (!existsSync(store.sparsityReport(name))) return;
-  const old = await readManifest(store.sparsityReport(name), sparsityReportSchema);
+  const old = await readManifest(store.sparsityReport(name), sparsityReportKind);
   if (old.model.name === model.name && old.text === text.source) return;
   throw new LazyscopeError(
     'conflict',
@@ -203,10 +204,8 @@ function depthFigures(
       hook: depth === 0 ? 'hook_embed' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
-      inputAlignment: orNull(labelAlignment(sample, d, inputs)),
-      targetAlignment: orNull(labelAlignment(sample, d, targets)),
+      inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),
+      targetAlignment: finiteOrNull(labelAlignment(sample, d, targets)),
     };
   });
 }
-
-const orNull = (value: number) => (Number.isFinite(value) ? value : null);

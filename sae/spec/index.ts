@@ -15,16 +15,21 @@ export { trainingFields } from './trainingFields.ts';
 export type { ArchitectureDescription } from './architectures/architecture.ts';
 export type { ArchitectureName, ConfigOf, TrainingConfig } from './architectures/architectures.ts';
 
-export { captureManifestSchema } from './manifests/capture.ts';
-export { comparisonManifestSchema } from './manifests/comparison.ts';
-export { evaluationSchema } from './manifests/evaluation.ts';
-export { runManifestSchema } from './manifests/run.ts';
-export { sparsityReportSchema } from './manifests/sparsityReport.ts';
+export { captureKind } from './manifests/capture.ts';
+export { comparisonKind } from './manifests/comparison.ts';
+export { corpusKind } from './manifests/corpus.ts';
+export { evaluationKind } from './manifests/evaluation.ts';
+export { runKind } from './manifests/run.ts';
+export { sparsityReportKind } from './manifests/sparsityReport.ts';
+export { trainingRecordKind } from './manifests/trainingRecord.ts';
+export type { ManifestKind } from './manifests/manifestKind.ts';
 export type { CaptureManifest } from './manifests/capture.ts';
 export type { ComparisonManifest, DictionaryReference } from './manifests/comparison.ts';
+export type { CorpusManifest } from './manifests/corpus.ts';
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';
+export type { TrainingRecord } from './manifests/trainingRecord.ts';
 
 export { jobKinds, jobs } from './jobs/jobs.ts';
 export type { JobDescription, JobOption } from './jobs/job.ts';

@@ -12,13 +12,13 @@ import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { latentsKept, type TrainingConfig } from '../spec/architectures/architectures.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import type { BatchSource } from './batchSource.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
@@ -63,7 +63,7 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
 async function trainLocked(options: TrainOptions, source: BatchSource, model: string): Promise<RunManifest> {
   const { store, name, config, resume = false, report = silent, signal, environment } = options;
   const path = store.runManifest(name);
-  const before = existsSync(path) ? await readManifest(path, runManifestSchema) : null;
+  const before = existsSync(path) ? await readManifest(path, runKind) : null;
   if (before && !resume)
     throw new LazyscopeError(
       'conflict',
@@ -106,7 +106,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     const soFar = seconds();
     const progress = { step: trainer.step, seconds: soFar, tokensPerSecond: soFar > 0 ? tokens / soFar : 0 };
     manifest = { ...manifest, environment, ...progress, ...changes };
-    await writeJsonAtomic(path, manifest);
+    await writeManifest(path, runKind, manifest, before);
   };
 
   let metrics: MetricsWriter | undefined;

@@ -96,14 +96,14 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
 /** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
 async function interruptedRun({ store }: Session, name: string, given: Options): Promise<RunToTrain> {
   const { existsSync } = await import('node:fs');
-  const { runManifestSchema } = await import('../../sae/spec/manifests/run.ts');
+  const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { readManifest } = await import('../../sae/store/readManifest.ts');
   if (!existsSync(store.runManifest(name)))
     throw new LazyscopeError(
       'not_found',
       `There is no run '${name}' in '${store.root}' to resume: give --architecture and --capture to start it.`,
     );
-  const { config } = await readManifest(store.runManifest(name), runManifestSchema);
+  const { config } = await readManifest(store.runManifest(name), runKind);
   return { name, config: { ...config, ...chosenSettings(given) } };
 }
 

@@ -8,7 +8,7 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { ServerContext } from '../context.ts';
 import type { Counterpart, FeatureInput } from '../contract/features.ts';
-import { modelOfRun, runManifests } from './dictionaries.ts';
+import { modelOfRun } from './dictionaries.ts';
 import { topExamples } from './examples.ts';
 import { featureGlances } from './featureTable.ts';
 
@@ -18,21 +18,19 @@ export async function counterparts(
   own: RunManifest,
   feature: FeatureInput,
 ): Promise<Counterpart[]> {
-  const comparisons = await server.sharing.comparisons();
-  const runs = new Map((await runManifests(server)).map((run) => [run.name, run]));
+  const comparisons = await server.sharing.comparisonsOf(feature);
   const isOwn = (side: { run: string; seed: number }) =>
     side.run === feature.run && side.seed === feature.seed;
   const found = await Promise.all(
-    comparisons.flatMap((comparison) =>
-      (['a', 'b'] as const)
-        .filter((side) => isOwn(comparison[side]) && !(isOwn(comparison.a) && isOwn(comparison.b)))
-        .map(async (side) => {
-          const run = runs.get(comparison[side === 'a' ? 'b' : 'a'].run);
-          if (!run) return [];
-          const row = await counterpart(server, feature.latent, { comparison, side, run });
-          return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];
-        }),
-    ),
+    comparisons
+      .filter(({ a, b }) => !(isOwn(a) && isOwn(b)))
+      .map(async (comparison) => {
+        const side = isOwn(comparison.a) ? 'a' : 'b';
+        const run = await server.sharing.run(comparison[side === 'a' ? 'b' : 'a'].run);
+        if (!run) return [];
+        const row = await counterpart(server, feature.latent, { comparison, side, run });
+        return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];
+      }),
   );
   return found
     .flat()

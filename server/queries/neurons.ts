@@ -84,7 +84,7 @@ async function neuronFeatures(
   tokens: TokenReader,
 ): Promise<NeuronFeature[]> {
   const found: NeuronFeature[] = [];
-  for (const run of await runManifests(server)) {
+  for (const run of (await runManifests(server)).manifests) {
     if ((await modelOfRun(server, run))?.name !== model) continue;
     for (const seed of run.config.seeds) {
       const path = server.store.loadings(run.name, seed);

@@ -45,7 +45,7 @@ function everyPairCompared(seeds: number, links: readonly SharedLink[]): boolean
 /** All compared pairs of a run's seeds, and each latent's stability over them. */
 async function overSeeds(server: ServerContext, runName: string) {
   const { config } = await runManifest(server, runName);
-  const comparisons = (await server.sharing.comparisons())
+  const comparisons = (await server.sharing.comparisons()).manifests
     .filter(({ a, b }) => a.run === runName && b.run === runName && a.seed !== b.seed)
     .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   // A pair compared twice counts once, by its newest comparison.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { StoreLayout } from '../../store/layout.ts';
-import { runManifestSchema } from '../../spec/manifests/run.ts';
+import { runKind } from '../../spec/manifests/run.ts';
 import { readManifest } from '../../store/readManifest.ts';
 import { tf } from '../../tensor/tf.ts';
 import { defaultTrainingConfig } from '../../training/defaults.ts';
@@ -105,7 +105,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       ),
     });
     expect(steps).toBe(25);
-    expect((await readManifest(store.runManifest('lost'), runManifestSchema)).status).toBe('interrupted');
+    expect((await readManifest(store.runManifest('lost'), runKind)).status).toBe('interrupted');
     const checkpoints = store.runCheckpoints('lost');
     expect(readdirSync(checkpoints).sort()).toEqual(['step-10.safetensors', 'step-20.safetensors']);
     const before = readFileSync(join(checkpoints, 'step-20.safetensors'));

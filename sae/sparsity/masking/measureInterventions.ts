@@ -3,6 +3,7 @@
  * perplexity on the same contexts.
  */
 import { LazyscopeError } from '../../errors.ts';
+import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { silent, type Report } from '../../progress.ts';
 import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
@@ -121,7 +122,7 @@ function point(
     ...(setting === undefined ? {} : { setting, value }),
     ...(rank === undefined ? {} : { rank }),
     sparsity,
-    perplexity,
+    perplexity: finiteOrNull(perplexity),
     sparsityByLayer,
     savedByLayer: savedByLayer.map((each) => each / mlpLayer),
     savedOfMlp: saved / mlp,

@@ -4,6 +4,7 @@
  */
 import { nextTokenLosses } from '../../models/crossEntropy.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
+import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { Reliability, type ReliabilityBin } from './reliability.ts';
@@ -15,7 +16,8 @@ export interface RobustnessPoint {
   k: number;
   /** Share of input tokens replaced. */
   noise: number;
-  perplexity: number;
+  /** Null where it is beyond every number. */
+  perplexity: number | null;
   accuracy: number;
   /** Expected calibration error. */
   ece: number;
@@ -70,7 +72,7 @@ function measure(
   return {
     k,
     noise,
-    perplexity: Math.exp(sum / predicted.predictions),
+    perplexity: finiteOrNull(Math.exp(sum / predicted.predictions)),
     accuracy: predicted.accuracy(),
     ece: predicted.error(),
     ...(noise === 0 ? { reliability: predicted.bins() } : {}),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** One file of a capture, with what a reader checks before it believes the bytes. */
 export const shardSchema = z.strictObject({
@@ -11,7 +12,7 @@ export const shardSchema = z.strictObject({
 export type Shard = z.infer<typeof shardSchema>;
 
 /** captures/<name>/capture.json */
-export const captureManifestSchema = z.strictObject({
+const captureManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -34,3 +35,11 @@ export const captureManifestSchema = z.strictObject({
   ),
 });
 export type CaptureManifest = z.infer<typeof captureManifestSchema>;
+
+export const captureKind: ManifestKind<CaptureManifest> = {
+  name: 'a capture',
+  remedy: 'delete its folder and capture again',
+  version: 1,
+  schema: captureManifestSchema,
+  upgrades: {},
+};

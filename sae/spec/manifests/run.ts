@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { trainingConfigSchema } from '../trainingConfig.ts';
+import type { ManifestKind } from './manifestKind.ts';
 
 export const environmentSchema = z.strictObject({
   lazyscope: z.string(),
@@ -14,7 +15,7 @@ export const environmentSchema = z.strictObject({
 export type Environment = z.infer<typeof environmentSchema>;
 
 /** runs/<name>/run.json: one configuration, several seeds. */
-export const runManifestSchema = z.strictObject({
+const runManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -36,3 +37,11 @@ export const runManifestSchema = z.strictObject({
   origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });
 export type RunManifest = z.infer<typeof runManifestSchema>;
+
+export const runKind: ManifestKind<RunManifest> = {
+  name: 'a run',
+  remedy: 'delete its folder and train or import it again',
+  version: 1,
+  schema: runManifestSchema,
+  upgrades: {},
+};

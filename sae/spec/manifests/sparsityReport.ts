@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
 const interventionsSchema = z.strictObject({
@@ -25,7 +26,8 @@ const interventionsSchema = z.strictObject({
       value: z.number().optional(),
       rank: z.int().positive().optional(),
       sparsity: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number (exp of a mean loss above 709 nats). */
+      perplexity: z.number().nullable(),
       sparsityByLayer: z.array(z.number()),
       /** Multiply-adds saved, as shares: of each layer's MLP, of all MLPs, of the whole forward pass. */
       savedByLayer: z.array(z.number()),
@@ -40,7 +42,8 @@ const interventionsSchema = z.strictObject({
     z.strictObject({
       k: z.int().positive(),
       noise: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number. */
+      perplexity: z.number().nullable(),
       accuracy: z.number(),
       ece: z.number(),
       reliability: z
@@ -58,7 +61,7 @@ const interventionsSchema = z.strictObject({
 });
 
 /** sparsity/<name>/report.json (METHODS.md §4). */
-export const sparsityReportSchema = z.strictObject({
+const sparsityReportSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -119,3 +122,11 @@ export const sparsityReportSchema = z.strictObject({
   interventions: interventionsSchema.optional(),
 });
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;
+
+export const sparsityReportKind: ManifestKind<SparsityReport> = {
+  name: 'a sparsity report',
+  remedy: 'delete its folder and measure again',
+  version: 1,
+  schema: sparsityReportSchema,
+  upgrades: {},
+};

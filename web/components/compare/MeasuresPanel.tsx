@@ -86,7 +86,7 @@ type Swap = NonNullable<ComparisonManifest['swap']>;
 interface SwapRow {
   name: string;
   latents: number;
-  fvu: number;
+  fvu: number | null;
   crossEntropy: number;
   /** Nats above the model left alone. */
   added: number;

@@ -19,7 +19,7 @@ export function tradeoffCsv(reports: readonly SparsityDetail['report'][]): strin
         point.rank ?? null,
         point.sparsity,
         point.perplexity,
-        point.perplexity / interventions!.perplexity,
+        point.perplexity === null ? null : point.perplexity / interventions!.perplexity,
         point.savedOfMlp,
         point.savedOfAll,
         ...matrices.map((matrix) => point.sparedOf?.[matrix] ?? null),
