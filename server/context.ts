@@ -5,7 +5,7 @@ import type { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { LabelBook } from './queries/labelBook.ts';
-import type { Sharing } from './queries/sharing.ts';
+import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ServerContext {
@@ -16,7 +16,7 @@ export interface ServerContext {
   /** Reads runs, captures, comparisons, evaluations and reports. */
   manifests: ManifestCache;
   tokens: TokenTexts;
-  sharing: Sharing;
+  seedStability: SeedStability;
   labels: LabelBook;
   jobs: JobQueue;
   /** Runs commands of the command line in child processes. */

@@ -7,7 +7,7 @@ import { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { LabelBook } from './queries/labelBook.ts';
-import { Sharing } from './queries/sharing.ts';
+import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ContextOptions {
@@ -39,7 +39,7 @@ export async function openContext(
     version,
     manifests,
     tokens: new TokenTexts(modelFolders),
-    sharing: new Sharing(store, manifests),
+    seedStability: new SeedStability(store, manifests),
     labels: new LabelBook(database),
     jobs,
     commands,

@@ -33,7 +33,7 @@ export async function featuresArrow(
 ): Promise<Uint8Array> {
   const run = await indexedDictionary(server, dictionary);
   const rows = await scalars(featureTable, server.store.features(dictionary.run, dictionary.seed));
-  const { compared, sharedWith } = await server.sharing.stability(dictionary, run.config.width);
+  const { compared, sharedWith } = await server.seedStability.stability(dictionary, run.config.width);
   const stability = rows.map(({ latent }) => (compared > 0 ? sharedWith[Number(latent)] / compared : null));
   return stream(featureTable, rows, { stability: vectorFromArray(stability, new Float64()) });
 }
@@ -63,7 +63,7 @@ export async function mapArrow(server: ServerContext, comparison: string): Promi
   const points = await queryRows(mapTable, `SELECT ${columnList(mapTable)} FROM ${storedTable(mapTable)}`, {
     path,
   });
-  const shared = await server.sharing.link(comparison);
+  const shared = await server.seedStability.link(comparison);
   const inB = new Set(shared.counterpart);
   const sides = await Promise.all([a, b].map((dictionary) => sideOfMap(server, dictionary)));
   const column = (of: (point: (typeof points)[number]) => number | null) =>
@@ -96,7 +96,7 @@ const colouring = someOf(featureTable, 'density', 'maxActivation');
 
 async function sideOfMap(server: ServerContext, dictionary: DictionaryReference) {
   const { config } = await runManifest(server, dictionary.run);
-  const { compared, sharedWith } = await server.sharing.stability(dictionary, config.width);
+  const { compared, sharedWith } = await server.seedStability.stability(dictionary, config.width);
   const path = server.store.features(dictionary.run, dictionary.seed);
   const rows = existsSync(path)
     ? await queryRows(

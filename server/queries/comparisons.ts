@@ -11,7 +11,7 @@ import { indexedDictionary } from './dictionaries.ts';
 import { featurePage } from './featureTable.ts';
 
 export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
-  return (await server.sharing.comparisons()).manifests;
+  return (await server.seedStability.comparisons()).manifests;
 }
 
 export async function comparisonManifest(

@@ -18,7 +18,7 @@ export async function counterparts(
   own: RunManifest,
   feature: FeatureInput,
 ): Promise<Counterpart[]> {
-  const comparisons = await server.sharing.comparisonsOf(feature);
+  const comparisons = await server.seedStability.comparisonsOf(feature);
   const isOwn = (side: { run: string; seed: number }) =>
     side.run === feature.run && side.seed === feature.seed;
   const found = await Promise.all(
@@ -26,7 +26,7 @@ export async function counterparts(
       .filter(({ a, b }) => !(isOwn(a) && isOwn(b)))
       .map(async (comparison) => {
         const side = isOwn(comparison.a) ? 'a' : 'b';
-        const run = await server.sharing.run(comparison[side === 'a' ? 'b' : 'a'].run);
+        const run = await server.seedStability.run(comparison[side === 'a' ? 'b' : 'a'].run);
         if (!run) return [];
         const row = await counterpart(server, feature.latent, { comparison, side, run });
         return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];

@@ -11,7 +11,7 @@ export async function overview(server: ServerContext): Promise<Overview> {
     runManifests(server),
     captureManifests(server),
     modelFoldersIn(server.modelFolders),
-    server.sharing.comparisons(),
+    server.seedStability.comparisons(),
     sparsityReports(server),
   ]);
   const dictionaries = runs.manifests.flatMap(({ name, config }) =>

@@ -45,12 +45,12 @@ function everyPairCompared(seeds: number, links: readonly SharedLink[]): boolean
 /** All compared pairs of a run's seeds, and each latent's stability over them. */
 async function overSeeds(server: ServerContext, runName: string) {
   const { config } = await runManifest(server, runName);
-  const comparisons = (await server.sharing.comparisons()).manifests
+  const comparisons = (await server.seedStability.comparisons()).manifests
     .filter(({ a, b }) => a.run === runName && b.run === runName && a.seed !== b.seed)
     .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   // A pair compared twice counts once, by its newest comparison.
   const pairs = [...new Map(comparisons.map((c) => [[c.a.seed, c.b.seed].sort().join(' '), c])).values()];
-  const links = await Promise.all(pairs.map(({ name }) => server.sharing.link(name)));
+  const links = await Promise.all(pairs.map(({ name }) => server.seedStability.link(name)));
   const seeds = config.seeds.filter((seed) => pairs.some(({ a, b }) => a.seed === seed || b.seed === seed));
   const dictionaries = seeds.map((seed) => ({
     key: dictionaryKey({ run: runName, seed }),
