@@ -106,7 +106,7 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
   );
 }
 
-/** As they lie in the store. */
+/** The report's tables that can be downloaded. */
 function tablesOf({ interventions }: SparsityDetail['report']): string[] {
   return ['layers', 'neurons', 'curves', 'tokens', 'examples', ...(interventions ? ['tradeoff'] : [])];
 }
