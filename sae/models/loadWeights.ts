@@ -5,7 +5,7 @@
 import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor } from '../tensor/tf.ts';
-import type { ParameterShapes, WeightNaming } from './families/decoderParts.ts';
+import type { ParameterShapes, WeightNaming } from './families/storedModules.ts';
 import type { WeightSource } from './weightSource.ts';
 
 /** Float32 tensors by name; the caller's to dispose. `source` names the model in errors: `corrupt`, or `bad_input` naming the tensor. */

@@ -6,8 +6,8 @@ import type { TensorToWrite } from '../formats/safetensors.ts';
 import { trainingRecordKind, type TrainingRecord } from '../spec/manifests/trainingRecord.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import type { Weights } from './families/decoderParts.ts';
-import { toHuggingFaceConfig } from './modelConfig.ts';
+import type { Weights } from './families/storedModules.ts';
+import { toHuggingFaceConfig } from './readModelConfig.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import { tokenizerConfigJson } from '../tokens/tokenizerFiles.ts';
 

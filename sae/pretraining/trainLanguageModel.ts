@@ -20,7 +20,7 @@ import { CorpusBatches, holdOut, sequencesAt, taskStreams } from './corpusBatche
 import type { SequenceBatch, TokenStreams } from './corpusBatches.ts';
 import { runDecoder } from '../models/decoder.ts';
 import { DecoderModel } from '../models/decoderModel.ts';
-import type { Weights } from '../models/families/decoderParts.ts';
+import type { Weights } from '../models/families/storedModules.ts';
 import { familyOf } from '../models/families/families.ts';
 import { HookTap } from '../models/hookTap.ts';
 import { initialWeights } from './initialWeights.ts';

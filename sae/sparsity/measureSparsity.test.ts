@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { meanCrossEntropy } from '../models/crossEntropy.ts';
 import { DecoderModel } from '../models/decoderModel.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
-import type { Gpt2Config } from '../models/modelConfig.ts';
+import { gpt2Decoder } from '../models/families/gpt2.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 import { StoreLayout } from '../store/layout.ts';
@@ -39,8 +39,7 @@ const digits: Tokenizer = {
  */
 function quarterModel({ silent = 0 } = {}): DecoderModel {
   const [d, neurons, layers, vocab] = [4, 16, 2, 8];
-  const config: Gpt2Config = {
-    family: 'gpt2',
+  const config = gpt2Decoder({
     gated: false,
     vocabularySize: vocab,
     contextLength: 32,
@@ -54,7 +53,7 @@ function quarterModel({ silent = 0 } = {}): DecoderModel {
     normEpsilon: 1e-5,
     tiedEmbeddings: true,
     eosIds: [],
-  };
+  });
   const make = (shape: [number] | [number, number], entry: (i: number, j: number) => number) =>
     tf.tensor(
       Array.from({ length: shape[0] * (shape[1] ?? 1) }, (_, at) =>

@@ -163,9 +163,9 @@ function measureLayer(
   { model, report = silent }: MeasureOptions,
   layer: number,
   measures: StreamingMeasures,
-  spaceFolding: number,
+  folding: number,
 ): MeasuredLayer {
-  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures);
+  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures, folding);
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
@@ -177,7 +177,7 @@ function measureLayer(
     curve,
     outputNorms,
     promoted,
-    summary: { ...summary, spaceFolding },
+    summary,
   };
 }
 
@@ -201,7 +201,7 @@ function depthFigures(
       sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
     );
     return {
-      hook: depth === 0 ? 'hook_embed' : `blocks.${depth - 1}.hook_resid_post`,
+      hook: depth === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
       inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),

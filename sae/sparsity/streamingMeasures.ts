@@ -47,7 +47,10 @@ export class StreamingMeasures {
     const { tokens, seq, thresholds, sampleTokens: size, examples } = options;
     const everyLayer = Array.from({ length: layers }, (_, layer) => layer);
     this.#model = model;
-    this.#residuals = ['hook_embed', ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post'))];
+    this.#residuals = [
+      blockHook(0, 'hook_resid_pre'),
+      ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post')),
+    ];
     this.hooks = [
       ...this.#residuals,
       ...everyLayer.flatMap((layer): HookPoint[] => [

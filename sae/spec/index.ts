@@ -34,3 +34,13 @@ export type { TrainingRecord } from './manifests/trainingRecord.ts';
 export { jobKinds, jobs } from './jobs/jobs.ts';
 export type { JobDescription, JobOption } from './jobs/job.ts';
 export type { JobKind, JobStartInput } from './jobs/jobs.ts';
+
+export { exampleTable } from './tables/examples.ts';
+export { featureTable } from './tables/features.ts';
+export { loadingTable } from './tables/loadings.ts';
+export { mapTable } from './tables/dictionaryMap.ts';
+export { matchTable } from './tables/matches.ts';
+export { sharedCurveTable } from './tables/sharedCurve.ts';
+export { sparsityTables } from './tables/sparsityTables.ts';
+export { stabilityTable } from './tables/stability.ts';
+export type { RowOf, Table, TableColumn } from './tables/table.ts';

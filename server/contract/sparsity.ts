@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { LayerMetricValues } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
 import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
@@ -9,7 +10,8 @@ import { pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenText } from './tokens.ts';
 import type { Example } from './features.ts';
 
-export interface SparsityRow {
+/** A report, with the mean of each metric over its layers, weighted by their neurons. */
+export interface SparsityRow extends LayerMetricValues {
   name: string;
   createdAt: string;
   model: string;
@@ -20,10 +22,6 @@ export interface SparsityRow {
   crossEntropy: number;
   layers: number;
   neurons: number;
-  /** Mean over layers, weighted by their neurons. */
-  activationRatio: number;
-  deadRate: number;
-  cett: number;
 }
 
 export interface SparsityDetail {

@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { readSafetensors } from '../../sae/formats/safetensors.ts';
-import { parseModelConfig } from '../../sae/models/modelConfig.ts';
+import { parseModelConfig } from '../../sae/models/readModelConfig.ts';
 import type { ServerContext } from '../context.ts';
 import type { GenerateInput, Generation, ModelRow } from '../contract/models.ts';
 import { modelFoldersIn, namedModelFolder } from './modelFolders.ts';

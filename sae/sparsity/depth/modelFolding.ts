@@ -1,6 +1,6 @@
 /**
  * Space folding of a language model's MLPs (The Space Between: On Folding, Symmetries and Sampling; METHODS.md §4). The straight
- * path runs between the embeddings of two stretches of text, all positions moving at once; a layer's pattern is which of
+ * path runs between the embeddings (with positions) of two stretches of text, all positions moving at once; a layer's pattern is which of
  * its pre-activations are above 0. *Choice*: signs are used for activation functions without exact zeros as well.
  */
 import { blockHook } from '../../models/hookPoints.ts';
@@ -15,6 +15,8 @@ export interface FoldingOptions {
   points: number;
   tokens: number;
 }
+
+const start = blockHook(0, 'hook_resid_pre');
 
 /** χ of each layer, averaged over paths between random contexts [contexts · seq]. */
 export function modelFolding(
@@ -49,23 +51,23 @@ function pathPatterns(
   const seq = from.length;
   const hooks = Array.from({ length: layers }, (_, layer) => blockHook(layer, 'mlp.hook_pre'));
   const path = tf.tidy(() => {
-    const [start, end] = [from, to].map((ids) => {
+    const [first, last] = [from, to].map((ids) => {
       const { activations } = model.forward(tf.tensor2d(ids, [1, seq], 'int32'), {
-        read: ['hook_embed'],
+        read: [start],
         readOnly: true,
       });
-      return activations.get('hook_embed') as Tensor3D;
+      return activations.get(start) as Tensor3D;
     });
     const steps = tf.linspace(0, 1, points).reshape([points, 1, 1]);
-    const line = start.add(end.sub(start).mul(steps));
-    tf.dispose([start, end]);
+    const line = first.add(last.sub(first).mul(steps));
+    tf.dispose([first, last]);
     return line;
   });
   const anyone = tf.zeros([points, seq], 'int32') as Tensor2D;
   const { activations } = model.forward(anyone, {
     read: hooks,
     readOnly: true,
-    replace: { hook_embed: () => path.clone() },
+    replace: { [start]: () => path.clone() },
   });
   const patterns = hooks.map((hook) => {
     const pre = activations.get(hook)!.dataSync<'float32'>();

@@ -11,6 +11,7 @@ import { CettPanel } from './CettPanel.tsx';
 import { DepthPanel } from './DepthPanel.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { FrequencyPanel } from './FrequencyPanel.tsx';
+import { LayerMetricPanel } from './LayerMetricPanel.tsx';
 import { LayersPanel } from './LayersPanel.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -20,7 +21,7 @@ import { RobustnessPanel } from './RobustnessPanel.tsx';
 import { TradeoffPanel } from './TradeoffPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
-const defaults = { reports: '', layer: 'all' };
+const defaults = { reports: '', layer: 'all', metric: '' };
 
 export function LazyView() {
   const trpc = useTRPC();
@@ -78,6 +79,12 @@ export function LazyView() {
                         <LayersPanel key={detail.report.name} detail={detail} />
                       ))}
                     </div>
+                    <LayerMetricPanel
+                      reports={reports}
+                      colours={colours}
+                      metric={state.metric}
+                      change={(metric) => change({ metric })}
+                    />
                     <FrequencyPanel
                       reports={reports}
                       colours={colours}
