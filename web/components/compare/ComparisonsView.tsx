@@ -8,6 +8,7 @@ import { sharedHeadlines } from './sharedSummary.ts';
 import { paths } from '../../client/paths.ts';
 import { ComparisonsTable } from './ComparisonsTable.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { OrphansPanel } from './OrphansPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -38,6 +39,7 @@ export function ComparisonsView() {
       >
         Which features come back when only the seed changes, and which belong to one seed alone.
       </PageHeader>
+      <LeftOutLine of={['comparisons']} />
       <Loaded query={comparisons} skeleton={<Skeleton height={420} />}>
         {(list) => {
           const headlines = sharedHeadlines(list);
