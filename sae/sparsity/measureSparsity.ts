@@ -163,9 +163,9 @@ function measureLayer(
   { model, report = silent }: MeasureOptions,
   layer: number,
   measures: StreamingMeasures,
-  spaceFolding: number,
+  folding: number,
 ): MeasuredLayer {
-  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures);
+  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures, folding);
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
@@ -177,7 +177,7 @@ function measureLayer(
     curve,
     outputNorms,
     promoted,
-    summary: { ...summary, spaceFolding },
+    summary,
   };
 }
 

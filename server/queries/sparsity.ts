@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
+import { meanOverNeurons } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityCurveTable } from '../../sae/spec/tables/sparsityCurves.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.ts';
@@ -31,8 +32,6 @@ export async function listSparsity(server: ServerContext): Promise<SparsityRow[]
   return reports.map((report) => {
     const { layers, model } = report;
     const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
-    const mean = (field: 'activationRatio' | 'deadRate' | 'cett') =>
-      layers.reduce((sum, layer) => sum + (layer[field] * layer.neurons) / neurons, 0);
     return {
       name: report.name,
       createdAt: report.createdAt,
@@ -44,9 +43,7 @@ export async function listSparsity(server: ServerContext): Promise<SparsityRow[]
       crossEntropy: report.crossEntropy,
       layers: layers.length,
       neurons,
-      activationRatio: mean('activationRatio'),
-      deadRate: mean('deadRate'),
-      cett: mean('cett'),
+      ...meanOverNeurons(layers),
     };
   });
 }

@@ -19,8 +19,8 @@ function vectors(width: number): string {
 }
 
 function describe(library: NativeLibrary): string {
-  const width = library.bind<[], number>('int32_t lazyscope_vector_width()')();
-  const screens = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+  const width = library.functions.vectorWidth();
+  const screens = library.functions.canScreen() === 1;
   return `C++ kernels with ${vectors(width)}${screens ? ', screening in 16-bit integers' : ''}, compiled by ${library.compiler}`;
 }
 
@@ -41,7 +41,7 @@ export const nativeBackend: Backend = {
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');
     await tf.ready();
-    library.bind<[number]>('void lazyscope_set_threads(int32_t count)')(threads);
+    library.functions.setThreads(threads);
     return { threads, detail: describe(library) };
   },
   async probe() {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { layerMetricShape } from '../layerMetrics/layerMetricShape.ts';
 import type { ManifestKind } from './manifestKind.ts';
 
 /** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
@@ -82,28 +83,16 @@ const sparsityReportSchema = z.strictObject({
     z.strictObject({
       layer: z.int().nonnegative(),
       neurons: z.int().positive(),
-      /** Share of entries of act(·) that are not exactly zero. */
-      activationRatio: z.number(),
+      ...layerMetricShape,
       ratioAt: z.array(z.number()),
-      /** Share of neurons that fired on no token. */
-      deadRate: z.number(),
-      /** Mean over batches of the share of neurons silent in the whole batch. */
-      dynamicDeadRate: z.number(),
-      /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
-      cett: z.number(),
       /** CETT at other shares of masked neurons; the field's names are those of the first reports. */
       cettAtResting: z.array(z.strictObject({ resting: z.number(), cett: z.number() })).optional(),
-      /** Share of neurons still active at CETT = 0.2. */
-      ratioAtCett: z.number(),
       /** Counts of neurons by firing frequency, 50 equal bins on [0, 1]. */
       frequencyHistogram: z.array(z.int()),
       /** Counts of tokens by the share of neurons that fire on them, in the same bins. */
       tokenHistogram: z.array(z.int()).optional(),
-      /** H(p)/log n of each head, and the share of heads above ¾. */
+      /** H(p)/log n of each head. */
       attentionEntropy: z.array(z.number()).optional(),
-      attentionOverload: z.number().optional(),
-      /** χ between embeddings of two stretches of text. */
-      spaceFolding: z.number().optional(),
     }),
   ),
   /** The residual stream from the embedding to the last layer: signal propagation, and CKA with tokens read and tokens to come. */
