@@ -1,4 +1,4 @@
-/** The words of the field, one sentence each, with the paper that defines them. */
+/** Definitions of technical terms, with the papers that define them. */
 import { layerMetrics, type LayerMetricName } from '../../../sae/spec/layerMetrics/layerMetrics.ts';
 
 export interface GlossaryEntry {
