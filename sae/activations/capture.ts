@@ -19,8 +19,11 @@ import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
+import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { modelChecksum } from './modelChecksum.ts';
-import { packTokens, shuffleContexts } from '../tokens/packTokens.ts';
+import { packTokens, separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
+import { normReport, outlierFactor } from './normReport.ts';
+import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
 import type { Text } from '../tokens/readText.ts';
 
@@ -39,6 +42,13 @@ export interface CaptureOptions {
   /** First position whose activations are kept; default 1. */
   firstPosition?: number;
   dtype?: 'float16' | 'float32';
+  /** Where the token between documents goes; default `contexts`. */
+  separatorBefore?: SeparatorPlace;
+  /**
+   * Rows that training and figures leave out, unless told otherwise there; by default those longer than ten times the
+   * median. They are captured all the same.
+   */
+  exclude?: ExclusionRule;
   /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */
@@ -46,6 +56,9 @@ export interface CaptureOptions {
   report?: Report;
   signal?: AbortSignal;
 }
+
+/** Rows that training leaves out unless it is told otherwise (METHODS-2.md §I). */
+const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**
  * Writes captures/<name>/. A finished capture of the same configuration is returned as it is; a partial one
@@ -65,16 +78,41 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned);
     const shardContexts = contextsPerShard(planned, options.shardBytes);
-    const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
+    const manifest = begun
+      ? {
+          ...begun,
+          hooks: await soundShards(folder, begun, shardContexts),
+          ...(options.exclude && { exclude: planned.exclude }),
+        }
+      : planned;
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
       await run(options, { manifest, begun }, tokens, shardContexts);
+      await reportNorms(options, { manifest, begun });
     } catch (error) {
       if (!existsSync(path)) await forget(options);
       throw error;
     }
     return manifest;
   });
+}
+
+/** Reads the finished capture back and adds to its manifest how long its rows are. */
+async function reportNorms(
+  { store, name, exclude }: CaptureOptions,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
+): Promise<void> {
+  if (manifest.status !== 'complete') return;
+  const missing = manifest.hooks.some(({ norms }) => !norms);
+  if (missing) {
+    const opened = await openCapture(store, name);
+    try {
+      manifest.hooks = manifest.hooks.map((hook) => ({ ...hook, norms: normReport(opened, hook.hook) }));
+    } finally {
+      opened.close();
+    }
+  }
+  if (missing || exclude) await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
 }
 
 /** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */
@@ -194,9 +232,15 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
     throw refuse(`${maxTokens} tokens don't fill one context of ${contextLength}: allow more.`);
 }
 
-function contextsOf({ model, text, contextLength, maxTokens = Infinity }: CaptureOptions): Int32Array {
+function contextsOf({
+  model,
+  text,
+  contextLength,
+  maxTokens = Infinity,
+  separatorBefore,
+}: CaptureOptions): Int32Array {
   const maxContexts = Math.floor(maxTokens / contextLength);
-  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts);
+  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts, separatorBefore);
   if (tokens.length === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -206,7 +250,7 @@ function contextsOf({ model, text, contextLength, maxTokens = Infinity }: Captur
 }
 
 async function plan(options: CaptureOptions, contexts: number): Promise<CaptureManifest> {
-  const { model, text, heldOutFraction = 0.1 } = options;
+  const { model, text, heldOutFraction = 0.1, separatorBefore = 'contexts' } = options;
   const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
   if (heldOutContexts >= contexts)
     throw new LazyscopeError(
@@ -226,6 +270,9 @@ async function plan(options: CaptureOptions, contexts: number): Promise<CaptureM
     firstPosition: options.firstPosition ?? 1,
     dtype: options.dtype ?? 'float16',
     tokens: null,
+    packing: { separator: separatorOf(model.tokenizer, separatorBefore) ?? null, before: separatorBefore },
+    specialTokens: [...(model.tokenizer.specialIds ?? [])],
+    exclude: printExclusionRule(options.exclude ?? defaultExclusion),
     hooks: options.hooks.map((hook) => ({ hook, width: model.width(hook), shards: [] })),
   };
 }
@@ -240,6 +287,7 @@ function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
     'its tokens': m.tokens?.sha256,
     'the held-out part': m.heldOutContexts,
     'the first position': m.firstPosition,
+    'the place of separators': m.packing?.before ?? 'contexts',
     'the number type': m.dtype,
     'the hook points': m.hooks.map(({ hook, width }) => `${hook} ${width}`).join(),
   });

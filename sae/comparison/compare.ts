@@ -4,8 +4,15 @@
  */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import {
+  type ExclusionRule,
+  parseExclusionRule,
+  printExclusionRule,
+  strictest,
+} from '../activations/exclusionRule.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
+import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
@@ -48,6 +55,8 @@ export interface CompareOptions {
   targetGap?: number;
   /** The model of a's capture. When given, the functional swap of functionalSwap.ts is measured as well. */
   model?: LanguageModel;
+  /** Rows on which activations are not compared; by default those that the training of either left out. */
+  exclude?: ExclusionRule;
   report?: Report;
 }
 
@@ -77,6 +86,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
   const capture = await openCapture(store, runA.config.capture);
   if (maxTokens > 0) checkHook(capture, runB, b);
+  const rule = options.exclude ?? strictest(ruleOf(runA), ruleOf(runB));
   if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
@@ -100,10 +110,12 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           targetGap: options.targetGap,
           progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
         });
+        const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
+        const rows = selectRows(capture, hooks, rule);
         const agreement = compareActivations(
           { dictionary: dictionaryA, hook: runA.config.hook },
           { dictionary: dictionaryB, hook: runB.config.hook },
-          { capture, match: match.decoder.match, maxTokens, report },
+          { rows, match: match.decoder.match, maxTokens, report },
         );
         const shared = sharedLatents(match, threshold);
         const swap =
@@ -113,6 +125,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             b: dictionaryB,
             hook: parseHookPoint(runA.config.hook).name,
             capture,
+            rows,
             model: options.model,
             match: match.decoder.match,
             shared,
@@ -128,6 +141,9 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           architectures: [dictionaryA.architecture, dictionaryB.architecture],
           latents: dictionaryA.latents,
           threshold,
+          ...(rows.excluded.length > 0 && {
+            exclusion: { rule: printExclusionRule(rule), rows: rows.excluded.length },
+          }),
           shared: shared.filter(Boolean).length / dictionaryA.latents,
           sharedDecoder: matchedFraction(match.decoder, threshold),
           sharedEncoder: matchedFraction(match.encoder, threshold),
@@ -206,18 +222,18 @@ function compareActivations(
   a: Side,
   b: Side,
   {
-    capture,
+    rows: selected,
     match,
     maxTokens,
     report,
-  }: { capture: Capture; match: Int32Array; maxTokens: number; report: Report },
+  }: { rows: SelectedRows; match: Int32Array; maxTokens: number; report: Report },
 ): ActivationAgreement {
   const agreement = new ActivationAgreement(match, b.dictionary.latents);
-  const total = Math.min(capture.heldOutRows, maxTokens);
+  const total = Math.min(selected.heldOutRows, maxTokens);
   for (let done = 0; done < total;) {
     const rows = Math.min(batchRows, total - done);
     const encode = ({ dictionary, hook }: Side) => {
-      const x = tf.tensor2d(capture.readRows(hook, capture.trainRows + done, rows), [rows, dictionary.d]);
+      const x = tf.tensor2d(selected.readRows(hook, selected.trainRows + done, rows), [rows, dictionary.d]);
       const code = dictionary.encode(x);
       x.dispose();
       return code;
@@ -248,6 +264,8 @@ async function checkName(
     `The comparison '${name}' is of '${dictionaryKey(old.a)}' with '${dictionaryKey(old.b)}': choose another name.`,
   );
 }
+
+const ruleOf = (run: RunManifest) => parseExclusionRule(run.exclusion?.rule ?? 'none');
 
 function checkHook(capture: Capture, run: RunManifest, reference: DictionaryReference): void {
   const hook = capture.manifest.hooks.find((h) => h.hook === run.config.hook);

@@ -17,6 +17,8 @@ export interface Tokenizer {
   tokenText(id: number): string;
   readonly bosId?: number;
   readonly eosId?: number;
+  /** Tokens that the tokenizer calls special, ascending. */
+  readonly specialIds?: readonly number[];
 }
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
@@ -28,6 +30,7 @@ const configSchema = z.looseObject({
 const tokenizerSchema = z.looseObject({
   model: z.looseObject({ type: z.string().optional(), vocab: z.unknown() }),
   decoder: z.unknown(),
+  added_tokens: z.array(z.looseObject({ id: z.int(), special: z.boolean().nullish() })).nullish(),
   pre_tokenizer: z.unknown(),
 });
 
@@ -63,6 +66,9 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
   const eosId = idOf(config.data.eos_token);
   const addBos = config.data.add_bos_token ?? undefined;
   const special = new Set([...inner.get_added_tokens_decoder()].map(([id]) => id));
+  const specialIds = (definition.data.added_tokens ?? [])
+    .flatMap((token) => (token.special === true ? [token.id] : []))
+    .sort((a, b) => a - b);
   let vocabularySize = 0;
   for (const id of inner.get_vocab(true).values()) vocabularySize = Math.max(vocabularySize, id + 1);
   const byteLevel = mentions(definition.data.decoder, 'ByteLevel');
@@ -72,6 +78,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     vocabularySize,
     bosId,
     eosId,
+    specialIds,
     encode(text, options) {
       if (options?.special === false) return inner.encode(text, { add_special_tokens: false }).ids;
       const { ids } = inner.encode(text);

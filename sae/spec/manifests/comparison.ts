@@ -49,6 +49,8 @@ const comparisonManifestSchema = z.strictObject({
   architectures: z.tuple([z.string(), z.string()]),
   latents: z.int().positive(),
   threshold: z.number(),
+  /** Rows on which activations were not compared: by which rule, and how many of the capture. Nothing where absent. */
+  exclusion: z.strictObject({ rule: z.string(), rows: z.int().nonnegative() }).optional(),
   /** Same counterpart in both matchings and both cosines ≥ threshold. */
   shared: z.number(),
   sharedDecoder: z.number(),

@@ -6,7 +6,7 @@ const evaluationSchema = z.strictObject({
   version: z.literal(1),
   run: z.string(),
   seed: z.int(),
-  /** Held-out tokens seen. */
+  /** Held-out tokens that the figures are about, without those that are left out. */
   tokens: z.int().positive(),
   l0: z.number(),
   /** Null, as is explainedVariance, where the activations don't vary: a share of nothing. */
@@ -23,6 +23,14 @@ const evaluationSchema = z.strictObject({
   ceRecoveredMean: z.number().nullable(),
   klDivergence: z.number(),
   deadFraction: z.number(),
+  /** Median over tokens of ‖x − x̂‖² / ‖x − x̄‖²; absent in older evaluations. */
+  medianFvu: z.number().nullable().optional(),
+  /** Rows left out of all figures but the losses: by which rule, how many held-out ones, and the FVU with them. */
+  exclusion: z
+    .strictObject({ rule: z.string(), rows: z.int().nonnegative(), fvuWithThem: z.number().nullable() })
+    .optional(),
+  /** Predictions that the losses are means of; absent in older evaluations. */
+  lossTokens: z.int().positive().optional(),
   /** Counts of latents by log10(density): edges from −7 to 0 in steps of 0.25; dead latents are not in it. */
   densityHistogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
 });

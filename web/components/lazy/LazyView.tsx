@@ -13,6 +13,7 @@ import { EmptyState } from '../ui/EmptyState.tsx';
 import { FrequencyPanel } from './FrequencyPanel.tsx';
 import { LayerMetricPanel } from './LayerMetricPanel.tsx';
 import { LayersPanel } from './LayersPanel.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { PositionPanel } from './PositionPanel.tsx';
@@ -54,6 +55,7 @@ export function LazyView() {
       >
         How few neurons of each MLP are active on a token, and what masking the others costs.
       </PageHeader>
+      <LeftOutLine of={['sparsityReports']} />
       <Loaded query={list} skeleton={<Skeleton height={420} />}>
         {(all) =>
           all.length === 0 ? (
