@@ -211,6 +211,7 @@ function demo() {
 } // prettier-ignore
 
 async function serve(compiled) {
+  const before = fingerprint();
   // Not through npx, so that the process to end is the server itself.
   const server = spawn(process.execPath, [join(installed, 'scripts', 'lazyscope.mjs'), 'serve', '--port', '0'], {
     cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'],
@@ -231,6 +232,13 @@ async function serve(compiled) {
     server.kill('SIGINT');
     await ended;
   }
+  // The package may lie where whoever serves it must not write.
+  equal(fingerprint(), before);
+}
+
+/** Of the names and times of everything in the installed package. */
+function fingerprint() {
+  return filesUnder(installed).map((file) => `${relative(installed, file)} ${statSync(file).mtimeMs}`);
 }
 
 /** A page is HTML, and every script and style sheet that it names is there. */

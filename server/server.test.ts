@@ -1,4 +1,4 @@
-/** The whole way: typed client → HTTP → router → query → the fixture store's files, whose truth is planted. */
+/** Tests the whole path: typed client → HTTP → router → query → the fixture store's files, whose features are planted. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -422,7 +422,7 @@ describe('errors', () => {
   test('a fault of the server is opaque to the client and whole in the log', async () => {
     const path = on.store.features('fixture-relu', 2);
     const before = await readFile(path);
-    // A whole Parquet file in which a number is a word: nobody foresees that.
+    // A valid Parquet file with text in a column of numbers, which no code expects.
     const odd = { latent: { type: 'VARCHAR', doc: 'a word' } } as const;
     await writeParquet(path, odd, { latent: ['twelve'] });
     const answer = await failure(on.client.features.list.query({ run: 'fixture-relu', seed: 2 }));

@@ -3,6 +3,7 @@
  * may be left over: a tensor nobody reads means that the model is not the one its config.json describes.
  */
 import { LazyscopeError } from '../errors.ts';
+import { storedTensor } from '../ops/storedTensor.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor } from '../tensor/tf.ts';
 import type { ParameterShapes, WeightNaming } from './families/storedModules.ts';
@@ -64,7 +65,11 @@ export function loadWeights(
   try {
     for (const [name, shape] of shapes) {
       const { file, stored } = located.get(name)!;
-      weights.set(name, tf.tensor(file.float32(stored), [...shape], 'float32'));
+      const values = file.stored?.(stored);
+      weights.set(
+        name,
+        values ? storedTensor(shape, values) : tf.tensor(file.float32(stored), [...shape], 'float32'),
+      );
     }
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();

@@ -4,9 +4,9 @@ export interface LeftOut {
   newer: number;
 }
 
-/** What the store holds, in numbers, and what serves it. */
+/** How many things of each kind the store holds, and the backend that jobs run on. */
 export interface Overview {
-  /** Dictionaries: each run counted once a seed. */
+  /** Number of dictionaries: each run counts once for each of its seeds. */
   runs: number;
   /** Latents indexed over all dictionaries. */
   features: number;
@@ -18,6 +18,6 @@ export interface Overview {
   leftOut: { runs: LeftOut; captures: LeftOut; comparisons: LeftOut; sparsityReports: LeftOut };
   dataFolder: string;
   version: string;
-  /** What jobs compute on, from `lazyscope doctor`; null until that is known. */
+  /** The backend that jobs compute on, according to `lazyscope doctor`; null until that has answered. */
   backend: { name: string; detail: string } | null;
 }

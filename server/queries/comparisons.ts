@@ -11,7 +11,7 @@ import { indexedDictionary } from './dictionaries.ts';
 import { featurePage } from './featureTable.ts';
 
 export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
-  return (await server.sharing.comparisons()).manifests;
+  return (await server.seedStability.comparisons()).manifests;
 }
 
 export async function comparisonManifest(
@@ -34,7 +34,7 @@ export async function getComparison(server: ServerContext, name: string): Promis
   return { manifest, mapped: existsSync(server.store.comparisonMap(name)), curve };
 }
 
-/** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */
+/** Lists orphans, the live latents that are shared with no other seed. Without a comparison with another seed there are none. */
 export async function listOrphans(server: ServerContext, input: OrphanInput): Promise<OrphanPage> {
   const run = await indexedDictionary(server, input);
   return featurePage(server, run, { ...input, filter: { maxStability: 0, dead: false } });

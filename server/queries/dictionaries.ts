@@ -1,4 +1,4 @@
-/** Runs and their seeds, as every other query needs them. */
+/** Reads runs and their seeds for all other queries. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { runKind } from '../../sae/spec/manifests/run.ts';
@@ -37,7 +37,7 @@ export async function captureManifests({
   });
 }
 
-/** The model of a run's capture; null when the capture has gone or can't be read. */
+/** The model that a run's capture was made with; null if the capture no longer exists or can't be read. */
 export async function modelOfRun(
   { store, manifests }: ServerContext,
   run: RunManifest,

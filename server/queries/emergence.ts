@@ -1,4 +1,4 @@
-/** Models whose training was watched: how their neurons fell silent, token by token, and the law that fits it. */
+/** Emergence of sparsity in models that were measured during training: the curves, and the law fitted to each. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ const observationsSchema = z.array(
   }),
 );
 
-/** By model name. A training.json without observations, or by another program, is passed over. */
+/** Curves ordered by model name. A training.json without observations, or of another program, is ignored. */
 export async function listEmergence(server: ServerContext): Promise<EmergenceCurve[]> {
   const found = await modelFoldersIn(server.modelFolders);
   const curves = await Promise.all(found.map(({ name, folder }) => readCurve(server, name, folder)));

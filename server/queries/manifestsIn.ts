@@ -8,7 +8,7 @@ import type { LeftOut } from '../contract/overview.ts';
 import type { ManifestCache } from '../manifestCache.ts';
 
 export interface Place<Document extends { version: number }> {
-  /** The folder with one subfolder a name. */
+  /** The folder that has a subfolder for each name. */
   folder: string;
   pathOf: (name: string) => string;
   kind: ManifestKind<Document>;

@@ -90,7 +90,7 @@ async function neuronFeatures(
       const path = server.store.loadings(run.name, seed);
       const features = server.store.features(run.name, seed);
       if (!existsSync(path) || !existsSync(features)) continue;
-      const { compared, sharedWith } = await server.sharing.stability(
+      const { compared, sharedWith } = await server.seedStability.stability(
         { run: run.name, seed },
         run.config.width,
       );

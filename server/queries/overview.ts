@@ -11,7 +11,7 @@ export async function overview(server: ServerContext): Promise<Overview> {
     runManifests(server),
     captureManifests(server),
     modelFoldersIn(server.modelFolders),
-    server.sharing.comparisons(),
+    server.seedStability.comparisons(),
     sparsityReports(server),
   ]);
   const dictionaries = runs.manifests.flatMap(({ name, config }) =>
@@ -19,7 +19,7 @@ export async function overview(server: ServerContext): Promise<Overview> {
   );
   return {
     runs: dictionaries.length,
-    // An index has a row for each latent, dead ones included.
+    // An indexed dictionary has a row for each latent, dead ones included, so its width is the number of rows.
     features: dictionaries
       .filter(({ name, seed }) => existsSync(store.features(name, seed)))
       .reduce((sum, { width }) => sum + width, 0),

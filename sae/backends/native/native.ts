@@ -1,12 +1,14 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
+import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { registerTopPairs } from '../../ops/topPairs.ts';
 import type { Backend } from '../backend.ts';
 import { fusedDefaults, nativeFusedKernels, type FusedOptions } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
+import { storedTensors } from './storedTensors.ts';
 import { nativeTopPairs } from './topPairs.ts';
 
 const fusedOptions: FusedOptions = { ...fusedDefaults };
@@ -36,6 +38,7 @@ export const nativeBackend: Backend = {
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
       registerFusedKernels(nativeFusedKernels(backend, library, fusedOptions));
+      registerStoredTensors('native', storedTensors(backend, library));
       registerTopPairs('native', nativeTopPairs(library, fusedOptions));
     }
     if (!(await tf.setBackend('native')))

@@ -20,6 +20,15 @@ type TensorData = ReturnType<InstanceType<typeof cpu.MathBackendCPU>['data']['ge
 interface NativeData extends TensorData {
   /** Whether this backend made the memory and has never handed it out, so that it may be reused. */
   pooled?: boolean;
+  /** Numbers in the format of their file, until something is written over them. */
+  stored?: StoredData;
+}
+
+/** What a kernel that reads stored numbers needs. */
+export interface StoredData {
+  /** Position in `storedFormats`. */
+  format: number;
+  bytes(): Uint8Array;
 }
 
 export interface Output<T extends Values = Values> {
@@ -47,6 +56,36 @@ export class NativeBackend extends cpu.MathBackendCPU {
     const typed = typedValues(tensor.dtype, Array.from<unknown, number>(values ?? [], Number));
     data.values = typed;
     return typed;
+  }
+
+  /**
+   * A tensor whose numbers stay as they are stored. Kernels that know of it ask `stored`; whoever asks for its values gets
+   * what `widen` makes, new each time, so that nobody need know.
+   */
+  storedTensor(shape: readonly number[], stored: StoredData, widen: () => Float32Array): Tf.TensorInfo {
+    const info = this.makeTensorInfo([...shape], 'float32');
+    const data = this.data.get(info.dataId) as NativeData;
+    data.stored = stored;
+    Object.defineProperty(data, 'values', {
+      configurable: true,
+      enumerable: true,
+      get: widen,
+      set(values: Values) {
+        data.stored = undefined;
+        Object.defineProperty(data, 'values', {
+          value: values,
+          writable: true,
+          configurable: true,
+          enumerable: true,
+        });
+      },
+    });
+    return info;
+  }
+
+  /** Undefined for a tensor of plain floats. */
+  stored(tensor: Tf.TensorInfo): StoredData | undefined {
+    return (this.data.get(tensor.dataId) as NativeData).stored;
   }
 
   /** The memory of a float32 tensor, in place. Throws for a tensor of another type. */

@@ -22,6 +22,18 @@ export interface Gemm {
   relu: number;
 }
 
+export interface StoredProduct {
+  format: number;
+  a: Float32Array;
+  b: Uint8Array;
+  c: Writable<Float32Array>;
+  bias: Float32Array | null;
+  m: number;
+  n: number;
+  k: number;
+  relu: number;
+}
+
 export interface Attention {
   q: Float32Array;
   k: Float32Array;
@@ -156,6 +168,17 @@ export interface NativeFunctions {
   vectorWidth(): number;
   canScreen(): number;
   gemm(gemm: Gemm): void;
+  storedProduct(product: StoredProduct): void;
+  storedGather(
+    format: number,
+    x: Uint8Array,
+    index: Int32Array,
+    out: Writable<Float32Array>,
+    rows: number,
+    count: number,
+    width: number,
+  ): number;
+  widen(format: number, x: Uint8Array, rows: number, width: number, out: Writable<Float32Array>): void;
   unary(op: number, x: Float32Array, y: Writable<Float32Array>, count: number, parameter: number): void;
   binary(
     op: number,

@@ -20,7 +20,7 @@ import { StabilityByLayer } from '../runs/StabilityByLayer.tsx';
 import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 
 const defaults = { run: '' };
-/** Up to so many runs are shown at once; of more, one is chosen. */
+/** Up to this many runs are shown at once; if there are more, one of them is chosen. */
 const sideBySide = 6;
 
 export function ComparisonsView() {

@@ -79,7 +79,7 @@ function thresholdColumns(thresholds: readonly number[], colour: string): Column
   }));
 }
 
-/** As they lie in the store. */
+/** The report's tables that can be downloaded. */
 function tablesOf({ interventions }: SparsityDetail['report']): string[] {
   return ['layers', 'neurons', 'curves', 'tokens', 'examples', ...(interventions ? ['tradeoff'] : [])];
 }

@@ -1,4 +1,4 @@
-/** The words of the field, one sentence each, with the paper that defines them. */
+/** Definitions of technical terms, with the papers that define them. */
 import { layerMetrics, type LayerMetricName } from '../../../sae/spec/layerMetrics/layerMetrics.ts';
 
 export interface GlossaryEntry {
@@ -13,6 +13,11 @@ const words = {
     term: 'FVU',
     meaning:
       'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is as good as their mean.',
+  },
+  medianFvu: {
+    term: 'Median FVU',
+    meaning:
+      'Squared error over squared distance from the mean, token by token; the middle of these ratios. A few very long activations cannot move it.',
   },
   ceRecovered: {
     term: 'CE recovered',

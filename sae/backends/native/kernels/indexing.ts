@@ -3,7 +3,7 @@ import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.
 
 /** Gathers, their transpose (sums by segment) and one-hot rows. */
 export function indexingKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const { gather, segmentSum } = library.functions;
+  const { gather, segmentSum, storedGather } = library.functions;
   const generalGather = fallback('GatherV2');
   const generalSum = fallback('UnsortedSegmentSum');
   const generalOneHot = fallback('OneHot');
@@ -16,13 +16,21 @@ export function indexingKernels({ backend, library, fallback }: KernelContext): 
       const axis = tf.util.parseAxisParam(Number(attrs.axis), x.shape)[0];
       const outer = x.shape.slice(0, axis);
       const inner = x.shape.slice(axis + 1);
-      const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
       const index = backend.integers(indices);
       const n = x.shape[axis];
-      const bad = gather(
-        backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner),
-      ); // prettier-ignore
-      if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
+      const check = (bad: number) => {
+        if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
+      };
+      const stored = axis === 0 && x.shape.length === 2 ? backend.stored(x) : undefined;
+      if (stored) {
+        const rows = backend.output([...indices.shape, ...inner], 'float32');
+        check(
+          storedGather(stored.format, stored.bytes(), index, rows.values, n, index.length, sizeOf(inner)),
+        );
+        return rows.info;
+      }
+      const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
+      check(gather(backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner)));
       return out.info;
     },
 

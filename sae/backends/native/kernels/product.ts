@@ -3,7 +3,7 @@ import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.
 
 /** BatchMatMul and its fusion with bias and activation. */
 export function productKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const { gemm } = library.functions;
+  const { gemm, storedProduct } = library.functions;
 
   interface Operands {
     a: Tf.TensorInfo;
@@ -35,6 +35,21 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
     const out = backend.output([...outer, m, n], 'float32');
     // Many matrices times one are one tall product.
     const tall = batchB === 1 && !transposeA;
+    const stored = backend.stored(b);
+    if (stored && batchB === 1 && transposeB && !transposeA) {
+      storedProduct({
+        format: stored.format,
+        a: backend.floats(a),
+        b: stored.bytes(),
+        c: out.values,
+        bias: bias ? backend.floats(bias) : null,
+        m: batch * m,
+        n,
+        k,
+        relu: relu ? 1 : 0,
+      });
+      return out.info;
+    }
     if (out.values.length > 0)
       gemm({
         a: backend.floats(a),

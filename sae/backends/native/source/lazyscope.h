@@ -49,6 +49,27 @@ struct LazyscopeGemm {
 // For each of `batch` matrices: c = alpha · op(a) op(b) + beta · c + bias, then ReLU if asked.
 void lazyscope_gemm(const LazyscopeGemm* gemm);
 
+// ---- Weights in the format of their file: storedWeights.cc, where `format` is numbered ----
+
+struct LazyscopeStoredProduct {
+  int32_t format;
+  const float* a;
+  const uint8_t* b;
+  float* c;
+  const float* NULLABLE bias;    // [n]
+  int64_t m;
+  int64_t n;
+  int64_t k;
+  int32_t relu;
+};
+// c [m, n] = a [m, k] · bᵀ + bias, then ReLU if asked, where b is stored [n, k]: to the bit what lazyscope_gemm makes of the
+// widened matrix.
+void lazyscope_stored_product(const LazyscopeStoredProduct* product);
+// out[i, :] = x[index[i], :] of a stored [rows, width]. Returns as lazyscope_gather.
+int64_t lazyscope_stored_gather(int32_t format, const uint8_t* x, const int32_t* index, float* out, int64_t rows, int64_t count, int64_t width);
+// out [rows, width] of a stored matrix; rows are whole blocks.
+void lazyscope_widen(int32_t format, const uint8_t* x, int64_t rows, int64_t width, float* out);
+
 // ---- Elementwise: elementwise.cc, activationFunctions.cc; `op` and `activation` are numbered there ----
 
 void lazyscope_unary(int32_t op, const float* x, float* y, int64_t count, float parameter);

@@ -1,4 +1,4 @@
-/** In how many other seeds a latent comes back, from the comparisons in the store. */
+/** In how many other seeds each latent is shared, computed from the comparisons in the store. */
 import { dictionaryKey, sharedLink } from '../../sae/comparison/sharedLinks.ts';
 import {
   dictionaryStability,
@@ -17,7 +17,7 @@ import { manifestsIn, type Manifests } from './manifestsIn.ts';
 /** Tables of counterparts in memory, by their entries (four bytes each); the least recently used go first. */
 const mostEntries = 16 << 20;
 
-export class Sharing {
+export class SeedStability {
   readonly #store: StoreLayout;
   readonly #cache: ManifestCache;
   /** The table of a comparison belongs to the manifest object that the cache gives until the file changes. */
@@ -40,7 +40,7 @@ export class Sharing {
     });
   }
 
-  /** Those that a dictionary takes part in, on either side. */
+  /** The comparisons of which this dictionary is one of the two. */
   async comparisonsOf(dictionary: DictionaryReference): Promise<readonly ComparisonManifest[]> {
     const { manifests } = await this.comparisons();
     const { of } = this.#byDictionary;
@@ -49,7 +49,7 @@ export class Sharing {
     return this.#byDictionary.index.get(dictionaryKey(dictionary)) ?? [];
   }
 
-  /** Throws 'not_found' or 'corrupt' as the readers do. */
+  /** Which latents a comparison finds shared. Throws 'not_found' or 'corrupt' as the readers do. */
   async link(comparison: string): Promise<SharedLink> {
     const manifest = await this.#cache.read(this.#store.comparisonManifest(comparison), comparisonKind);
     const known = this.#links.get(comparison);
@@ -71,7 +71,7 @@ export class Sharing {
     }
   }
 
-  /** Comparisons of this dictionary with others that differ in the seed only, one a pair. */
+  /** Comparisons of this dictionary with others that differ in the seed only, one for each pair. */
   async sameConfiguration(dictionary: DictionaryReference): Promise<SeedComparison[]> {
     const comparisons = await this.comparisonsOf(dictionary);
     const names = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
@@ -89,7 +89,7 @@ export class Sharing {
     return dictionaryStability(dictionary, latents, links);
   }
 
-  /** Undefined when there is none, or none that can be read: one damaged run doesn't take the others' pages with it. */
+  /** A run's manifest. Undefined when it is missing or unreadable, so that a damaged run doesn't break the pages of others. */
   async run(name: string): Promise<RunManifest | undefined> {
     return this.#cache.read(this.#store.runManifest(name), runKind).catch(() => undefined);
   }
