@@ -14,6 +14,8 @@ export const errorCodes = [
   'conflict',
   /** A file is truncated, or its checksum is wrong. */
   'corrupt',
+  /** A file was written by a later version of the product. */
+  'newer',
   /** A backend, library or device cannot be used on this machine. */
   'unavailable',
   /** The disk is full. */

@@ -72,6 +72,8 @@ function isServed(path) {
     'types',
     'lazyscope-build',
   ];
+  // A cache of older servers of this checkout, which kept one.
+  if (path.startsWith(join('server', 'route-cache'))) return false;
   return !forBuilders.includes(top) && !/\.(map|nft\.json)$|^required-server-files\.js$/.test(path);
 }
 

@@ -12,7 +12,7 @@ import { toyHook, writeToyCapture } from '../sae/fixtures/toyCapture.ts';
 import { startBackend } from '../sae/backends/startBackend.ts';
 import { adapterForTests } from '../sae/backends/webgpu/adapterForTests.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
-import { runManifestSchema } from '../sae/spec/manifests/run.ts';
+import { runKind } from '../sae/spec/manifests/run.ts';
 import { readManifest } from '../sae/store/readManifest.ts';
 import { defaultTrainingConfig } from '../sae/training/defaults.ts';
 import { train, type TrainOptions } from '../sae/training/train.ts';
@@ -90,7 +90,7 @@ test.skipIf(unfit)(
       /^lazyscope: The GPU \(.+\) has no memory for 256 MB more than the \d+ MB in use: use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint\.$/m,
     );
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect((await readManifest(store.runManifest('run'), runManifestSchema)).status).toBe('interrupted');
+    expect((await readManifest(store.runManifest('run'), runKind)).status).toBe('interrupted');
     expect(readdirSync(store.runCheckpoints('run'))).toEqual(['step-1.safetensors']);
     expect(readFileSync(checkpoint).equals(before)).toBe(true);
 

@@ -29,6 +29,7 @@ try {
     const sources = readdirSync(source).filter((file) => file.endsWith('.cc'));
     const built = run(compiler, [
       '-O1', '-g', '-march=native', '-std=c++17', '-pthread', '-fno-math-errno', '-fno-trapping-math',
+      '-I', source,
       ...sanitizers[name],
       ...sources.map((file) => join(source, file)),
       join(native, 'selfTest.cc'),

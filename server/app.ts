@@ -1,4 +1,4 @@
-/** The HTTP interface: /trpc for procedures, /api/health, /api/arrow/… and /api/parquet/… and /api/csv/… for whole tables. */
+/** The HTTP interface: /trpc for procedures, /api/health, and /api/arrow/…, /api/parquet/… and /api/csv/… for whole tables. */
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import { TRPCError } from '@trpc/server';
 import { Hono } from 'hono';
@@ -26,12 +26,13 @@ const statuses = {
   not_found: 404,
   conflict: 409,
   corrupt: 422,
+  newer: 422,
   unavailable: 503,
   no_space: 507,
   cancelled: 499 as ContentfulStatusCode,
 } as const satisfies Record<ErrorCode, ContentfulStatusCode>;
 
-/** Paths the app answers; everything else is the explorer's. */
+/** Whether the app answers this path; the explorer serves all others. */
 export function isApiPath(path: string): boolean {
   return /^\/(trpc|api)(\/|$)/.test(path);
 }

@@ -20,7 +20,7 @@ import type { AppRouter } from './root.ts';
 export interface LazyscopeClientOptions {
   /** Where the server is, for example `http://127.0.0.1:4321`; in a page served by it, `''`. */
   url: string;
-  /** What the server was started with as `--token`, if anything. */
+  /** The token that the server was started with (`--token`), if any. */
   token?: string;
 }
 
@@ -59,7 +59,7 @@ export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {
   EmergenceCurve,
   NeuronAlignment,
-  /** @deprecated The name of clients written before: NeuronAlignment. */
+  /** @deprecated The former name of NeuronAlignment, kept for existing clients. */
   NeuronAlignment as Carriers,
   NeuronDetail,
   NeuronFeature,
@@ -69,7 +69,7 @@ export type {
 } from './contract/sparsity.ts';
 export type {
   DictionaryReference,
-  /** @deprecated The name of clients written before: DictionaryReference. */
+  /** @deprecated The former name of DictionaryReference, kept for existing clients. */
   DictionaryReference as Dictionary,
   Page,
   TokenCount,

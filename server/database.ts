@@ -1,6 +1,6 @@
 /**
- * lazyscope.duckdb: what people make (labels) and the job log. Everything else in the store is files that
- * commands write; this one file has one writer, the server.
+ * The database lazyscope.duckdb, which holds the labels that people write and the log of jobs. Everything else in the store is files that
+ * commands write; the server is the only writer of this one.
  */
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
@@ -24,7 +24,7 @@ const tables = `
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  /** Statements of one connection take turns. */
+  /** The statement before, for which the next one waits: statements of one connection run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {

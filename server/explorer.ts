@@ -1,4 +1,4 @@
-/** The explorer's pages, by Next.js inside this process. */
+/** Serves the explorer's pages by Next.js inside this process. */
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
@@ -38,7 +38,7 @@ export async function startExplorer(
       'unavailable',
       `The explorer is missing from '${web}': install lazyscope again, or serve the API alone with --no-explorer.`,
     );
-  // React and Next choose their builds by this when they are loaded.
+  // React and Next read NODE_ENV when they are loaded and choose their builds by it.
   Object.assign(process.env, { NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' });
   const next = require('next') as CreateServer;
   const app = next({ dev: false, dir: web, hostname, port, quiet: true });

@@ -1,4 +1,4 @@
-/** The explorer's production build: made when it is missing or older than its sources. */
+/** Builds the explorer for production if the build is missing or older than its sources. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { Log } from './log.ts';
 export interface ExplorerOptions {
   /** The folder of the Next.js app. */
   web: string;
-  /** The package's root: its lock file says which libraries the build was made with. */
+  /** The package's root: its lock file determines the versions of the libraries in the build. */
   root: string;
   log: Log;
 }

@@ -1,4 +1,4 @@
-/** Who is let in, tried over real connections. */
+/** Which requests are admitted, tested over real connections. */
 import { request } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ interface Answer {
   body: string;
 }
 
-/** fetch would not let a test choose its Host header. */
+/** Sends a request by node:http, because fetch does not allow setting the Host header. */
 function ask(
   server: RunningServer,
   path: string,

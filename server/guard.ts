@@ -1,5 +1,5 @@
 /**
- * Who may talk to the server.
+ * Decides which requests the server answers.
  *
  * Without a token the server listens on this machine only, and the danger is other web sites in the same
  * browser: a name that resolves to 127.0.0.1 (DNS rebinding) is refused by its Host header, a page of another
@@ -29,7 +29,7 @@ export class Guard {
     this.#token = token;
   }
 
-  /** Reason to refuse a request outright, whatever it asks for. */
+  /** The reason to refuse a request, whatever its path; undefined if there is none. */
   refusal(header: HeaderOf): Refusal | undefined {
     const host = header('host') ?? '';
     if (this.#token === undefined && !isLoopback(hostnameOf(host)))
@@ -52,7 +52,7 @@ export class Guard {
     return given !== undefined && same(given, this.#token);
   }
 
-  /** For a browser that opened a page with `?token=…`: the cookie that admits it from now on. */
+  /** The cookie that admits a browser from now on, if `token`, from a page's `?token=…`, is right. */
   cookieFor(token: string | null): string | undefined {
     if (this.#token === undefined || token === null || !same(token, this.#token)) return undefined;
     return `${cookieName}=${encodeURIComponent(token)}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000`;
@@ -75,7 +75,7 @@ function cookie(header: string | undefined): string | undefined {
   }
 }
 
-/** In time that does not depend on where they differ. */
+/** Whether two texts are equal, in time that does not depend on where they differ. */
 function same(a: string, b: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

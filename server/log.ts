@@ -1,2 +1,2 @@
-/** One line a happening; `details` is what a client never sees. Where lines go is the command line's choice. */
+/** Writes one line to the server's log; `details` are for the log only and never reach a client. The command line decides where lines go. */
 export type Log = (line: string, details?: unknown) => void;

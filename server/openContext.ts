@@ -1,12 +1,13 @@
-/** Opens what a server works with, and closes it again. */
+/** Opens the store, the database and the queue of a server, and closes them again. */
 import { StoreLayout } from '../sae/store/layout.ts';
 import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
+import { ManifestCache } from './manifestCache.ts';
 import { LabelBook } from './queries/labelBook.ts';
-import { Sharing } from './queries/sharing.ts';
+import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ContextOptions {
@@ -14,9 +15,9 @@ export interface ContextOptions {
   /** Folders of models that came with the package. */
   bundledModels: readonly string[];
   version: string;
-  /** Runs the command line: node and the script. */
+  /** The program that runs the command line: node and the script. */
   program: readonly [string, ...string[]];
-  /** What jobs compute on, where the person who started the server chose it. */
+  /** The backend for jobs, if it was given when the server was started. */
   backend?: string;
   threads?: number;
   log: Log;
@@ -31,12 +32,14 @@ export async function openContext(
   const commands = new Commands(options);
   const jobs = await JobQueue.open({ commands, database, log });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
+  const manifests = new ManifestCache(store, log);
   const context: ServerContext = {
     store,
     modelFolders,
     version,
+    manifests,
     tokens: new TokenTexts(modelFolders),
-    sharing: new Sharing(store, log),
+    seedStability: new SeedStability(store, manifests),
     labels: new LabelBook(database),
     jobs,
     commands,
@@ -45,6 +48,7 @@ export async function openContext(
   const close = async () => {
     await jobs.close();
     await commands.close();
+    await manifests.close();
     await database.close();
   };
   return { context, close };

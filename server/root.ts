@@ -1,4 +1,4 @@
-/** Everything a client can call: one router a noun. */
+/** All procedures that a client can call, with a router for each noun. */
 import { capturesRouter } from './router/captures.ts';
 import { comparisonsRouter } from './router/comparisons.ts';
 import { featuresRouter } from './router/features.ts';

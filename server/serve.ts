@@ -13,9 +13,9 @@ import { openContext } from './openContext.ts';
 import type { ContextOptions } from './openContext.ts';
 
 export interface ServeOptions extends ContextOptions {
-  /** 0 takes any free port. */
+  /** The port to listen on; 0 for any free one. */
   port: number;
-  /** Default 127.0.0.1. Any other than this machine's own needs a token. */
+  /** The address to listen on, by default 127.0.0.1. Any other than a loopback address needs a token. */
   hostname?: string;
   token?: string;
   /** Where the explorer is; without it only the API is served. */
@@ -94,7 +94,7 @@ function listen(server: Server, port: number, hostname: string): Promise<number>
   });
 }
 
-/** A page of the explorer. Pages hold no data, so that a browser without the token can be told what it lacks. */
+/** Serves a page of the explorer. Pages hold no data, so a browser without the token gets them, and they explain what is missing. */
 async function page(
   request: IncomingMessage,
   response: ServerResponse,
@@ -105,7 +105,7 @@ async function page(
     return Array.isArray(value) ? value[0] : value;
   };
   const refusal = guard.refusal(header);
-  // A link on another site may lead here: only its scripts may not.
+  // Links from other sites to this page are allowed; requests by their scripts are not.
   if (refusal && !(refusal.status === 403 && header('sec-fetch-mode') === 'navigate'))
     return answer(response, refusal.status, refusal.message);
   const base = 'http://localhost';

@@ -13,7 +13,7 @@ export interface TestServer {
   store: StoreLayout;
   server: RunningServer;
   client: LazyscopeClient;
-  /** What the server logged. */
+  /** The lines that the server logged. */
   log: string[];
   /** Closes the server and opens another on the same store. */
   restart(): Promise<void>;

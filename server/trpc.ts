@@ -1,8 +1,8 @@
 /**
- * tRPC, set up once: the context a procedure gets, and the one place where errors become codes.
+ * Sets up tRPC: the context that procedures get, and how errors become codes.
  *
- * A LazyscopeError keeps its sentence and gets its code. Anything else was not foreseen: the client reads an
- * opaque sentence and the server's log gets everything.
+ * A LazyscopeError keeps its message and gets the matching code. Any other error is unexpected: the client gets a
+ * general message, and the server's log has the details.
  */
 import { initTRPC, TRPCError } from '@trpc/server';
 import { z, ZodError } from 'zod';
@@ -15,6 +15,7 @@ const codes = {
   not_found: 'NOT_FOUND',
   conflict: 'CONFLICT',
   corrupt: 'UNPROCESSABLE_CONTENT',
+  newer: 'UNPROCESSABLE_CONTENT',
   unavailable: 'SERVICE_UNAVAILABLE',
   no_space: 'INTERNAL_SERVER_ERROR',
   cancelled: 'CLIENT_CLOSED_REQUEST',
@@ -23,7 +24,7 @@ const codes = {
 const opaque =
   "Something went wrong inside the server; its log says what. Please report it if it doesn't go away.";
 
-/** What a client may read of an error, whatever was thrown. */
+/** The error that the client gets for any error thrown, without internal details. */
 export function toClientError(error: TRPCError): TRPCError {
   const { cause } = error;
   if (isLazyscopeError(cause))

@@ -1,6 +1,6 @@
 /**
- * What a page is checked for in a real browser, whatever it shows: the basics of accessibility that a machine can
- * judge. `pageFaults` runs inside the page, so it may use nothing from outside itself.
+ * Checks of every page in a real browser: the basics of accessibility that can be tested automatically.
+ * `pageFaults` runs inside the page, so it may not use anything defined outside of it.
  */
 export function pageFaults(): string[] {
   const faults: string[] = [];

@@ -1,12 +1,12 @@
 /**
- * A person with a browser, for the explorer's test: opens pages, notes everything that goes wrong on them, and
- * looks at each in both themes and at both widths.
+ * A browser for the explorer's test: it opens pages, records everything that goes wrong on them, and
+ * takes pictures of each in both themes and at both widths.
  */
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { pageFaults } from './browserChecks.ts';
 
-// Without these, Chromium looks for its maker's hosts at every start.
+// Without these flags, Chromium contacts its maker's hosts at every start.
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -67,14 +67,14 @@ export class BrowserVisit {
     });
   }
 
-  /** Console errors, failed requests and requests to other hosts, since the last time this was asked. */
+  /** Console errors, failed requests and requests to other hosts since the last call. */
   takeTroubles(): string[] {
     const taken = this.#troubles;
     this.#troubles = [];
     return taken;
   }
 
-  /** Until the page shows what it came for instead of skeletons. */
+  /** Waits until the page shows its content instead of skeletons. */
   async settled(): Promise<void> {
     await this.page.waitForFunction(
       () =>
@@ -89,13 +89,13 @@ export class BrowserVisit {
     await this.settled();
   }
 
-  /** By the navigation, as a person would, from wherever the last test ended. */
+  /** Goes to a page by the navigation bar, from wherever the last test ended. */
   async section(name: string): Promise<void> {
     if (!this.page.url().startsWith(this.#url)) await this.go('/');
     await this.page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name }).click();
   }
 
-  /** A picture of the page in both themes at both widths; what is wrong with it in any, and what went wrong so far. */
+  /** Takes pictures of the page in both themes at both widths, and returns the faults of each and the errors so far. */
   async lookAt(name: string): Promise<string[]> {
     const { page } = this;
     const faults: string[] = [];

@@ -1,7 +1,7 @@
 /**
- * The real pages in a real browser, on the real server: what a person does with the explorer, from the runs to a
- * feature, its counterpart in another seed, the comparison, the lazy neurons and a job. What the pages say is
- * compared with what the server's own client says, and on the fixture store with what is planted there.
+ * Tests the explorer in a real browser on a real server, as a person uses it: from the runs to a
+ * feature, its counterpart in another seed, the comparison, the lazy neurons and a job. The pages' content is
+ * compared with what the server's client returns, and on the fixture store with the planted features.
  *
  * LAZYSCOPE_TEST_STORE points it at another store (nothing is written to it). Screenshots stay in screenshots/.
  */

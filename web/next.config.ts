@@ -10,6 +10,8 @@ const config: NextConfig = {
   poweredByHeader: false,
   devIndicators: false,
   agentRules: false,
+  // An installed package may belong to another user: what is served is never written back into it.
+  experimental: { isrFlushToDisk: false },
   // Browsers ask for it by this name between two pages, while the page's own link to the icon is being replaced.
   rewrites: () => Promise.resolve([{ source: '/favicon.ico', destination: '/icon.svg' }]),
 };

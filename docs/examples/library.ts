@@ -75,7 +75,7 @@ for (let step = 1; step <= 400; step++) {
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-library-'));
 const file = join(folder, 'sae.safetensors');
 const { capture: model, hook } = config;
-await writeDictionary(file, trainer.parameters(0), {
+await writeDictionary(file, trainer.dictionary(0), {
   architecture: 'topk', hook, model, run: 'made-up', seed: 0, scale: trainer.scale, k: 4,
 }); // prettier-ignore
 trainer.dispose();

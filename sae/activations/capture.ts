@@ -11,16 +11,20 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
+import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { modelChecksum } from './modelChecksum.ts';
-import { packTokens, shuffleContexts } from '../tokens/packTokens.ts';
+import { packTokens, separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
+import { normReport, outlierFactor } from './normReport.ts';
+import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
 import type { Text } from '../tokens/readText.ts';
 
@@ -39,6 +43,13 @@ export interface CaptureOptions {
   /** First position whose activations are kept; default 1. */
   firstPosition?: number;
   dtype?: ShardType;
+  /** Where the token between documents goes; default `contexts`. */
+  separatorBefore?: SeparatorPlace;
+  /**
+   * Rows that training and figures leave out, unless told otherwise there; by default those longer than ten times the
+   * median. They are captured all the same.
+   */
+  exclude?: ExclusionRule;
   /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */
@@ -46,6 +57,9 @@ export interface CaptureOptions {
   report?: Report;
   signal?: AbortSignal;
 }
+
+/** Rows that training leaves out unless it is told otherwise (METHODS-2.md §I). */
+const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**
  * Writes captures/<name>/. A finished capture of the same configuration is returned as it is; a partial one
@@ -60,21 +74,46 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const planned = await plan(options, tokens.length / options.contextLength);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
-    const begun = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+    const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned);
     const shardContexts = contextsPerShard(planned, options.shardBytes);
-    const manifest = begun ? { ...begun, hooks: await soundShards(folder, begun, shardContexts) } : planned;
+    const manifest = begun
+      ? {
+          ...begun,
+          hooks: await soundShards(folder, begun, shardContexts),
+          ...(options.exclude && { exclude: planned.exclude }),
+        }
+      : planned;
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
-      await run(options, manifest, tokens, shardContexts);
+      await run(options, { manifest, begun }, tokens, shardContexts);
+      await reportNorms(options, { manifest, begun });
     } catch (error) {
       if (!existsSync(path)) await forget(options);
       throw error;
     }
     return manifest;
   });
+}
+
+/** Reads the finished capture back and adds to its manifest how long its rows are. */
+async function reportNorms(
+  { store, name, exclude }: CaptureOptions,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
+): Promise<void> {
+  if (manifest.status !== 'complete') return;
+  const missing = manifest.hooks.some(({ norms }) => !norms);
+  if (missing) {
+    const opened = await openCapture(store, name);
+    try {
+      manifest.hooks = manifest.hooks.map((hook) => ({ ...hook, norms: normReport(opened, hook.hook) }));
+    } finally {
+      opened.close();
+    }
+  }
+  if (missing || exclude) await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
 }
 
 /** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */
@@ -85,7 +124,7 @@ async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
 
 async function run(
   options: CaptureOptions,
-  manifest: CaptureManifest,
+  { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
   tokens: Int32Array,
   shardContexts: number,
 ) {
@@ -126,7 +165,7 @@ async function run(
     for (const [i, writer] of writers.entries())
       manifest.hooks[i].shards.push(await writer.flush(folder, shard));
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
-    await writeJsonAtomic(store.captureManifest(name), manifest);
+    await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
   }
 }
 
@@ -194,9 +233,15 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
     throw refuse(`${maxTokens} tokens don't fill one context of ${contextLength}: allow more.`);
 }
 
-function contextsOf({ model, text, contextLength, maxTokens = Infinity }: CaptureOptions): Int32Array {
+function contextsOf({
+  model,
+  text,
+  contextLength,
+  maxTokens = Infinity,
+  separatorBefore,
+}: CaptureOptions): Int32Array {
   const maxContexts = Math.floor(maxTokens / contextLength);
-  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts);
+  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts, separatorBefore);
   if (tokens.length === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -206,7 +251,7 @@ function contextsOf({ model, text, contextLength, maxTokens = Infinity }: Captur
 }
 
 async function plan(options: CaptureOptions, contexts: number): Promise<CaptureManifest> {
-  const { model, text, heldOutFraction = 0.1 } = options;
+  const { model, text, heldOutFraction = 0.1, separatorBefore = 'contexts' } = options;
   const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
   if (heldOutContexts >= contexts)
     throw new LazyscopeError(
@@ -226,6 +271,9 @@ async function plan(options: CaptureOptions, contexts: number): Promise<CaptureM
     firstPosition: options.firstPosition ?? 1,
     dtype: options.dtype ?? 'float16',
     tokens: null,
+    packing: { separator: separatorOf(model.tokenizer, separatorBefore) ?? null, before: separatorBefore },
+    specialTokens: [...(model.tokenizer.specialIds ?? [])],
+    exclude: printExclusionRule(options.exclude ?? defaultExclusion),
     hooks: options.hooks.map((hook) => ({ hook, width: model.width(hook), shards: [] })),
   };
 }
@@ -240,6 +288,7 @@ function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
     'its tokens': m.tokens?.sha256,
     'the held-out part': m.heldOutContexts,
     'the first position': m.firstPosition,
+    'the place of separators': m.packing?.before ?? 'contexts',
     'the number type': m.dtype,
     'the hook points': m.hooks.map(({ hook, width }) => `${hook} ${width}`).join(),
   });

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { captureManifestSchema } from '../spec/manifests/capture.ts';
+import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { HookRows } from './hookRows.ts';
@@ -121,7 +121,7 @@ export async function openCapture(
   options: { memoryBudget?: number } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
-  const manifest = await readManifest(store.captureManifest(name), captureManifestSchema).catch((error) => {
+  const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
     if (error instanceof LazyscopeError && error.code === 'not_found')
       throw new LazyscopeError(
         'not_found',

@@ -13,10 +13,13 @@ export interface ShuffleState {
   position: number;
 }
 
+/** Of a capture, or of the rows selected from one. */
+type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRows'>;
+
 export class ShuffledBatches {
   readonly d: number;
   readonly batchSize: number;
-  #capture: Capture;
+  #capture: TrainingRows;
   #hook: string;
   #rows: Uint32Array;
   #state: ShuffleState;
@@ -24,7 +27,7 @@ export class ShuffledBatches {
 
   /** Throws `bad_input` when there are no training rows. With `state`, continues where the reader with that state was. */
   constructor(
-    capture: Capture,
+    capture: TrainingRows,
     hook: string,
     options: { seed: number; batchSize: number; state?: ShuffleState },
   ) {

@@ -11,13 +11,13 @@ import type { LanguageModel } from '../models/languageModel.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { StoreLayout } from '../store/layout.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import { compare } from './compare.ts';
-import { sharedLinks } from './sharedLinks.ts';
+import { sharedLink } from './sharedLinks.ts';
 import { latentStability } from './stability.ts';
 
 const latents = 24;
@@ -99,7 +99,7 @@ test('a permuted copy: all shared, the permutation in the table, activations equ
   expect(manifest.mmcs).toBeCloseTo(1, 6);
   expect(manifest.pwMcc).toBeCloseTo(1, 6);
   expect(manifest.gap).toBeLessThan(1e-9);
-  expect(await readManifest(store.comparisonManifest('copy'), comparisonManifestSchema)).toEqual(manifest);
+  expect(await readManifest(store.comparisonManifest('copy'), comparisonKind)).toEqual(manifest);
 
   const rows = await queryParquet('SELECT * FROM read_parquet($path) ORDER BY latent', {
     path: store.comparisonMatches('copy'),
@@ -148,11 +148,11 @@ describe('functional swap', () => {
       latents,
     ]);
     for (const variant of [shared, matched]) {
-      expect(variant.fvu).toBeCloseTo(own.fvu, 4);
+      expect(variant.fvu).toBeCloseTo(own.fvu!, 4);
       expect(variant.crossEntropy).toBeCloseTo(own.crossEntropy, 5);
     }
     expect(clean).toBeGreaterThan(0);
-    expect(silenced.fvu).not.toBeCloseTo(own.fvu, 1);
+    expect(silenced.fvu).not.toBeCloseTo(own.fvu!, 1);
   });
 
   test('strangers share nothing, so nothing changes; as stand-ins they do', async () => {
@@ -161,7 +161,7 @@ describe('functional swap', () => {
     expect(shared.latents).toBe(0);
     for (const variant of [shared, silenced]) expect(variant).toEqual(own);
     expect(matched.latents).toBe(latents);
-    expect(matched.fvu).not.toBeCloseTo(own.fvu, 1);
+    expect(matched.fvu).not.toBeCloseTo(own.fvu!, 1);
   });
 
   test('is refused between hook points', async () => {
@@ -191,7 +191,7 @@ test('half a copy: half shared, and the stored tables give each latent its stabi
   await makeRun('half', { wEnc: turned, wDec: turned, bEnc }, mlp);
   const manifest = await compare({ store, name: 'half-copy', a: reference('whole'), b: reference('half') });
   expect(manifest).toMatchObject({ shared: 0.5, sharedDecoder: 0.5, sharedEncoder: 0.5, mmcs: 0.5 });
-  const links = await sharedLinks(store, ['half-copy']);
+  const links = [await sharedLink(store, manifest)];
   const seeds = ['whole/0', 'half/0'].map((key) => ({ key, latents: 8 }));
   const [first, second] = latentStability(seeds, links);
   expect([...first.stability]).toEqual([1, 1, 1, 1, 0, 0, 0, 0]);

@@ -4,23 +4,30 @@
  */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import {
+  type ExclusionRule,
+  parseExclusionRule,
+  printExclusionRule,
+  strictest,
+} from '../activations/exclusionRule.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
+import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
 import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
@@ -48,6 +55,8 @@ export interface CompareOptions {
   targetGap?: number;
   /** The model of a's capture. When given, the functional swap of functionalSwap.ts is measured as well. */
   model?: LanguageModel;
+  /** Rows on which activations are not compared; by default those that the training of either left out. */
+  exclude?: ExclusionRule;
   report?: Report;
 }
 
@@ -70,13 +79,14 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
   checkThreshold(threshold);
   await checkName(store, name, a, b);
   const [runA, runB] = await Promise.all(
-    [a, b].map(({ run }) => readManifest(store.runManifest(run), runManifestSchema)),
+    [a, b].map(({ run }) => readManifest(store.runManifest(run), runKind)),
   );
   const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
   const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
   const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
   const capture = await openCapture(store, runA.config.capture);
   if (maxTokens > 0) checkHook(capture, runB, b);
+  const rule = options.exclude ?? strictest(ruleOf(runA), ruleOf(runB));
   if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
   const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
   const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
@@ -100,10 +110,12 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           targetGap: options.targetGap,
           progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
         });
+        const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
+        const rows = selectRows(capture, hooks, rule);
         const agreement = compareActivations(
           { dictionary: dictionaryA, hook: runA.config.hook },
           { dictionary: dictionaryB, hook: runB.config.hook },
-          { capture, match: match.decoder.match, maxTokens, report },
+          { rows, match: match.decoder.match, maxTokens, report },
         );
         const shared = sharedLatents(match, threshold);
         const swap =
@@ -113,14 +125,41 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             b: dictionaryB,
             hook: parseHookPoint(runA.config.hook).name,
             capture,
+            rows,
             model: options.model,
             match: match.decoder.match,
             shared,
             report,
           }));
+        const path = store.comparisonManifest(name);
+        const manifest = (): ComparisonManifest => ({
+          version: 1,
+          name,
+          createdAt: new Date().toISOString(),
+          a,
+          b,
+          architectures: [dictionaryA.architecture, dictionaryB.architecture],
+          latents: dictionaryA.latents,
+          threshold,
+          ...(rows.excluded.length > 0 && {
+            exclusion: { rule: printExclusionRule(rule), rows: rows.excluded.length },
+          }),
+          shared: shared.filter(Boolean).length / dictionaryA.latents,
+          sharedDecoder: matchedFraction(match.decoder, threshold),
+          sharedEncoder: matchedFraction(match.encoder, threshold),
+          mmcs: meanCosine(match.nearest),
+          pwMcc: meanCosine(match.decoder),
+          measures: measuresOf(match, threshold, dictionaryB.latents),
+          ...(swap && { swap }),
+          solver: match.solver,
+          gap: match.gap,
+          seconds: (performance.now() - started) / 1000,
+          peakRssMb: process.resourceUsage().maxRSS / 1024,
+        });
+        checkManifest(path, comparisonKind, manifest());
 
         // A manifest of an earlier comparison must not vouch for the tables of this one.
-        await rm(store.comparisonManifest(name), { force: true });
+        await rm(path, { force: true });
         await writeParquet(store.comparisonMatches(name), matchTable, {
           latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
           decoderMatch: match.decoder.match,
@@ -134,29 +173,9 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           firingJaccard: agreement.jaccard(),
         });
         await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
-        const manifest: ComparisonManifest = {
-          version: 1,
-          name,
-          createdAt: new Date().toISOString(),
-          a,
-          b,
-          architectures: [dictionaryA.architecture, dictionaryB.architecture],
-          latents: dictionaryA.latents,
-          threshold,
-          shared: shared.filter(Boolean).length / dictionaryA.latents,
-          sharedDecoder: matchedFraction(match.decoder, threshold),
-          sharedEncoder: matchedFraction(match.encoder, threshold),
-          mmcs: meanCosine(match.nearest),
-          pwMcc: meanCosine(match.decoder),
-          measures: measuresOf(match, threshold, dictionaryB.latents),
-          ...(swap && { swap }),
-          solver: match.solver,
-          gap: match.gap,
-          seconds: (performance.now() - started) / 1000,
-          peakRssMb: process.resourceUsage().maxRSS / 1024,
-        };
-        await writeJsonAtomic(store.comparisonManifest(name), manifest);
-        return manifest;
+        const finished = manifest();
+        await writeManifest(path, comparisonKind, finished);
+        return finished;
       },
     );
     for (const dictionary of [a, b]) await storeStability(store, dictionary);
@@ -203,18 +222,18 @@ function compareActivations(
   a: Side,
   b: Side,
   {
-    capture,
+    rows: selected,
     match,
     maxTokens,
     report,
-  }: { capture: Capture; match: Int32Array; maxTokens: number; report: Report },
+  }: { rows: SelectedRows; match: Int32Array; maxTokens: number; report: Report },
 ): ActivationAgreement {
   const agreement = new ActivationAgreement(match, b.dictionary.latents);
-  const total = Math.min(capture.heldOutRows, maxTokens);
+  const total = Math.min(selected.heldOutRows, maxTokens);
   for (let done = 0; done < total;) {
     const rows = Math.min(batchRows, total - done);
     const encode = ({ dictionary, hook }: Side) => {
-      const x = tf.tensor2d(capture.readRows(hook, capture.trainRows + done, rows), [rows, dictionary.d]);
+      const x = tf.tensor2d(selected.readRows(hook, selected.trainRows + done, rows), [rows, dictionary.d]);
       const code = dictionary.encode(x);
       x.dispose();
       return code;
@@ -238,13 +257,15 @@ async function checkName(
   b: DictionaryReference,
 ): Promise<void> {
   if (!existsSync(store.comparisonManifest(name))) return;
-  const old = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const old = await readManifest(store.comparisonManifest(name), comparisonKind);
   if (dictionaryKey(old.a) === dictionaryKey(a) && dictionaryKey(old.b) === dictionaryKey(b)) return;
   throw new LazyscopeError(
     'conflict',
     `The comparison '${name}' is of '${dictionaryKey(old.a)}' with '${dictionaryKey(old.b)}': choose another name.`,
   );
 }
+
+const ruleOf = (run: RunManifest) => parseExclusionRule(run.exclusion?.rule ?? 'none');
 
 function checkHook(capture: Capture, run: RunManifest, reference: DictionaryReference): void {
   const hook = capture.manifest.hooks.find((h) => h.hook === run.config.hook);

@@ -9,7 +9,7 @@ import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { mostMapPoints } from '../spec/comparisonDefaults.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { mapTable } from '../spec/tables/dictionaryMap.ts';
@@ -32,7 +32,7 @@ const neighbours = 15;
 /** Writes comparisons/<name>/map.parquet and returns the number of points on it. Throws 'not_found' and 'corrupt' as the readers do. */
 export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ points: number }> {
   const { store, name, maxPoints = mostMapPoints, report = silent } = options;
-  const { a, b } = await readManifest(store.comparisonManifest(name), comparisonManifestSchema);
+  const { a, b } = await readManifest(store.comparisonManifest(name), comparisonKind);
   const rows = [];
   for (const { run, seed } of [a, b]) {
     const { wDec, latents, d, dispose } = await loadAutoencoder(store, run, seed);

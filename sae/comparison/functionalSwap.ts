@@ -7,6 +7,7 @@
  * *Choice*: b's activations are those of b as a whole, so that in a TopK dictionary the replacements compete with b's other latents.
  */
 import type { Capture } from '../activations/openCapture.ts';
+import type { SelectedRows } from '../activations/selectRows.ts';
 import type { Autoencoder, SparseCode } from '../autoencoders/autoencoder.ts';
 import { ReconstructionSums } from '../evaluation/reconstructionSums.ts';
 import { spliceLoss, type SpliceLoss } from '../evaluation/spliceLoss.ts';
@@ -22,6 +23,8 @@ export interface SwapOptions {
   /** The hook point that both dictionaries read. */
   hook: HookPoint;
   capture: Capture;
+  /** The capture without the rows that are left out. */
+  rows: SelectedRows;
   /** The model that the capture was made with. */
   model: LanguageModel;
   /** [latents of a]: counterparts in b, −1 for none, and which of a's latents are shared. */
@@ -45,7 +48,7 @@ interface Variant {
 const rowsAtOnce = 2048;
 
 export async function functionalSwap(options: SwapOptions): Promise<FunctionalSwap> {
-  const { a, b, match, shared, capture, hook, model, report = silent } = options;
+  const { a, b, match, shared, capture, rows: selected, hook, model, report = silent } = options;
   const replaced = (of: (latent: number) => boolean, standIns = true): Variant => {
     const keeps = new Uint8Array(a.latents).fill(1);
     const takes = new Uint8Array(b.latents);
@@ -66,11 +69,11 @@ export async function functionalSwap(options: SwapOptions): Promise<FunctionalSw
   };
   const names = ['own', 'shared', 'matched', 'silenced'] as const;
 
-  const tokens = Math.min(capture.heldOutRows, options.maxTokens ?? 16_384);
+  const tokens = Math.min(selected.heldOutRows, options.maxTokens ?? 16_384);
   const sums = names.map(() => new ReconstructionSums(a.d, a.latents));
   for (let done = 0; done < tokens; done += rowsAtOnce) {
     const rows = Math.min(rowsAtOnce, tokens - done);
-    const x = capture.readRows(hook, capture.trainRows + done, rows);
+    const x = selected.readRows(hook, selected.trainRows + done, rows);
     tf.tidy(() => {
       const codes = encodeBoth(a, b, tf.tensor2d(x, [rows, a.d]));
       names.forEach((name, v) =>
@@ -92,6 +95,10 @@ export async function functionalSwap(options: SwapOptions): Promise<FunctionalSw
         tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
         contextLength,
         firstPosition,
+        keepsOwn:
+          selected.excluded.length === 0
+            ? null
+            : selected.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
         reconstruct: (x) => decodeMixed(a, b, encodeBoth(a, b, x), variants[name]),
         mean: sums[0].mean(),
       }),

@@ -3,16 +3,16 @@
  * dictionary is compared. Only comparisons with dictionaries that differ in nothing but the seed count, one for each pair.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { comparisonManifestSchema } from '../spec/manifests/comparison.ts';
+import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import { namePattern } from '../spec/names.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { stabilityTable } from '../spec/tables/stability.ts';
-import { dictionaryKey, sharedLinks } from './sharedLinks.ts';
+import { dictionaryKey, sharedLink } from './sharedLinks.ts';
 import { latentStability, type SharedLink } from './stability.ts';
 
 /** Two runs are of one configuration when nothing but their seeds differs. */
@@ -82,20 +82,17 @@ export async function storeStability(store: StoreLayout, dictionary: DictionaryR
     (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
   );
   const comparisons = await Promise.all(
-    names.map((name) => readManifest(store.comparisonManifest(name), comparisonManifestSchema)),
+    names.map((name) => readManifest(store.comparisonManifest(name), comparisonKind)),
   );
   const wanted = new Set([dictionary.run, ...comparisons.flatMap(({ a, b }) => [a.run, b.run])]);
   const runs = new Map<string, RunManifest>();
   for (const name of wanted)
     if (existsSync(store.runManifest(name)))
-      runs.set(name, await readManifest(store.runManifest(name), runManifestSchema));
+      runs.set(name, await readManifest(store.runManifest(name), runKind));
   const counted = seedComparisons(dictionary, comparisons, runs);
   const own = runs.get(dictionary.run);
   if (!own || counted.length === 0) return;
-  const links = await sharedLinks(
-    store,
-    counted.map(({ manifest }) => manifest.name),
-  );
+  const links = await Promise.all(counted.map(({ manifest }) => sharedLink(store, manifest)));
   const { compared, sharedWith } = dictionaryStability(dictionary, own.config.width, links);
   await writeParquet(store.stability(dictionary.run, dictionary.seed), stabilityTable, {
     latent: sharedWith.map((_, latent) => latent),

@@ -9,7 +9,7 @@ import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../store/layout.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import { evaluationSchema } from '../spec/manifests/evaluation.ts';
+import { evaluationKind } from '../spec/manifests/evaluation.ts';
 import { tf } from '../tensor/tf.ts';
 import { evaluate, score } from './evaluate.ts';
 import { constant, identity, storedDictionary, toyHook } from '../fixtures/toyDictionaries.ts';
@@ -170,7 +170,7 @@ test('evaluation.json holds what was returned', async () => {
   const evaluation = await evaluate({ store, run: 'known', seed: 0, model, maxTokens: 100 });
   expect(evaluation).toMatchObject({ run: 'known', seed: 0, tokens: 100, fvu: 0 });
   const written: unknown = JSON.parse(await readFile(store.evaluation('known', 0), 'utf8'));
-  expect(evaluationSchema.parse(written)).toEqual(evaluation);
+  expect(evaluationKind.schema.parse(written)).toEqual(evaluation);
 });
 
 test('a missing run or seed, another model and a damaged dictionary are refused', async () => {

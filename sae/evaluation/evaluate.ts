@@ -1,13 +1,15 @@
 /** Scores one trained dictionary on the held-out part of its capture (METHODS.md §2). */
+import { excludesNothing, printExclusionRule, type ExclusionRule } from '../activations/exclusionRule.ts';
 import type { Capture } from '../activations/openCapture.ts';
+import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { Evaluation } from '../spec/manifests/evaluation.ts';
+import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';
@@ -24,20 +26,22 @@ export interface EvaluateOptions {
   maxTokens?: number;
   /** Tokens on which the model's losses are measured, by four forward passes (clean, reconstructed, zero and mean ablation); default 8,192. */
   lossTokens?: number;
+  /** Rows left out of the figures; by default those that training left out. */
+  exclude?: ExclusionRule;
   report?: Report;
 }
 
 const rowsAtOnce = 4096;
 const defaultLossTokens = 8192;
 
-/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does. */
+/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, and 'bad_input' when what is reconstructed isn't finite. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { store, run, seed, model } = options;
-  const opened = await openDictionary(store, run, seed, model);
+  const opened = await openDictionary(store, run, seed, model, options.exclude);
   try {
     const scores = await score({ ...opened, ...options });
     const evaluation: Evaluation = { version: 1, run, seed, ...scores };
-    await writeJsonAtomic(store.evaluation(run, seed), evaluation);
+    await writeManifest(store.evaluation(run, seed), evaluationKind, evaluation);
     return evaluation;
   } finally {
     opened.dispose();
@@ -46,6 +50,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 
 export interface ScoreOptions {
   capture: Capture;
+  /** The rows that the figures are about; all of the capture's when absent. */
+  rows?: SelectedRows;
   hook: HookPoint;
   autoencoder: Pick<Autoencoder, 'latents' | 'encode' | 'decode' | 'reconstruct'>;
   model: LanguageModel;
@@ -69,7 +75,8 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   }))
     if (tokens !== undefined && !(tokens >= 1))
       throw new LazyscopeError('bad_input', `${name} is ${tokens}: evaluate on at least one token.`);
-  const sums = reconstructionOf(options);
+  const rows = options.rows ?? selectRows(capture, [hook], excludesNothing);
+  const { sums, everything, medianFvu } = reconstructionOf(options, rows);
 
   const wanted = Math.ceil((options.lossTokens ?? defaultLossTokens) / contextLength);
   const sample = Math.min(heldOutContexts, Math.max(1, wanted));
@@ -80,6 +87,8 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
     contextLength,
     firstPosition,
+    keepsOwn:
+      rows.excluded.length === 0 ? null : rows.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
     reconstruct: (x) => autoencoder.reconstruct(x),
     mean: sums.mean(),
     progress: (done) =>
@@ -92,25 +101,81 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   });
   return {
     ...sums.metrics(),
+    medianFvu: finite(medianFvu),
+    ...(rows.excluded.length > 0 && {
+      exclusion: {
+        rule: printExclusionRule(rows.rule),
+        rows: everything.tokens - sums.tokens,
+        fvuWithThem: everything.metrics().fvu,
+      },
+    }),
     ...loss,
+    lossTokens: sample * (contextLength - 1 - firstPosition),
     densityHistogram: densityHistogram(sums.firings, sums.tokens),
   };
 }
 
-/** Encodes and decodes the held-out rows once, and sums up what the reconstruction's scores are made of. */
-function reconstructionOf({ capture, hook, autoencoder, maxTokens, report = silent }: ScoreOptions) {
+const finite = (value: number) => (Number.isFinite(value) ? value : null);
+
+/**
+ * A pass over the held-out rows that are kept, one over those left out among the same contexts, and one for what needs
+ * the mean. `everything` is of both kinds of rows.
+ */
+function reconstructionOf(
+  { capture, hook, autoencoder, maxTokens, report = silent }: ScoreOptions,
+  rows: SelectedRows,
+) {
   const d = capture.width(hook);
-  const total = Math.min(capture.heldOutRows, maxTokens ?? Infinity);
+  const total = Math.min(rows.heldOutRows, maxTokens ?? Infinity);
   const sums = new ReconstructionSums(d, autoencoder.latents);
+  const everything = rows.excluded.length === 0 ? sums : new ReconstructionSums(d, autoencoder.latents);
+  const errors = new Float64Array(total);
   for (let done = 0; done < total; done += rowsAtOnce) {
-    const rows = Math.min(rowsAtOnce, total - done);
-    const x = capture.readRows(hook, capture.trainRows + done, rows);
+    const count = Math.min(rowsAtOnce, total - done);
+    const x = rows.readRows(hook, rows.trainRows + done, count);
     tf.tidy(() => {
-      const input = tf.tensor2d(x, [rows, d]);
-      const code = autoencoder.encode(input);
-      sums.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
+      const code = autoencoder.encode(tf.tensor2d(x, [count, d]));
+      const xHat = autoencoder.decode(code).dataSync<'float32'>();
+      sums.add(x, xHat, code);
+      if (everything !== sums) everything.add(x, xHat, code);
+      for (let row = 0; row < count; row++)
+        errors[done + row] = squaredDistance(x, xHat, row * d, row * d, d);
     });
-    report({ stage: 'evaluate', done: done + rows, total, unit: 'tokens' });
+    report({ stage: 'evaluate', done: done + count, total, unit: 'tokens' });
   }
-  return sums;
+  if (everything !== sums && total > 0) {
+    const { context } = rows.rowToken(rows.trainRows + total - 1);
+    const end = (context + 1) * capture.rowsPerContext;
+    const left = rows.excluded.filter((row) => row >= capture.trainRows && row < end);
+    for (let done = 0; done < left.length; done += rowsAtOnce) {
+      const some = left.subarray(done, done + rowsAtOnce);
+      const x = new Float32Array(some.length * d);
+      capture.gatherRows(hook, some, x);
+      tf.tidy(() => {
+        const code = autoencoder.encode(tf.tensor2d(x, [some.length, d]));
+        everything.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
+      });
+    }
+  }
+  return { sums, everything, medianFvu: medianRatio(rows, hook, errors, sums.mean()) };
+}
+
+/** The median over tokens of ‖x − x̂‖² / ‖x − x̄‖², the lower of the two middle ones. */
+function medianRatio(rows: SelectedRows, hook: string, errors: Float64Array, mean: Float32Array): number {
+  const d = mean.length;
+  const ratios = new Float64Array(errors.length);
+  for (let done = 0; done < errors.length; done += rowsAtOnce) {
+    const count = Math.min(rowsAtOnce, errors.length - done);
+    const x = rows.readRows(hook, rows.trainRows + done, count);
+    for (let row = 0; row < count; row++)
+      ratios[done + row] = errors[done + row] / squaredDistance(x, mean, row * d, 0, d);
+  }
+  return ratios.sort()[(errors.length - 1) >> 1] ?? NaN;
+}
+
+/** ‖x − y‖² of the `d` numbers of x from `fromX` on and those of y from `fromY` on. */
+function squaredDistance(x: Float32Array, y: Float32Array, fromX: number, fromY: number, d: number): number {
+  let sum = 0;
+  for (let j = 0; j < d; j++) sum += (x[fromX + j] - y[fromY + j]) ** 2;
+  return sum;
 }

@@ -1,22 +1,28 @@
 /** Opens a trained dictionary for evaluation: its run, its capture and its weights, with a check that the given model fits them. */
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
+import { parseExclusionRule, type ExclusionRule } from '../activations/exclusionRule.ts';
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
 export interface OpenedDictionary {
   capture: Capture;
+  /** The capture without the rows that are left out. */
+  rows: SelectedRows;
   hook: HookPoint;
   autoencoder: Autoencoder;
   dispose(): void;
 }
 
 /**
+ * `exclude` says which rows are left out of figures; by default those that training left out.
+ *
  * Opens seed `seed` of run `run`. Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
  * another model or holds nothing out.
  */
@@ -25,8 +31,9 @@ export async function openDictionary(
   run: string,
   seed: number,
   model: LanguageModel,
+  exclude?: ExclusionRule,
 ): Promise<OpenedDictionary> {
-  const { config } = await readManifest(store.runManifest(run), runManifestSchema);
+  const { config, exclusion } = await readManifest(store.runManifest(run), runKind);
   const capture = await openCapture(store, config.capture);
   await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
@@ -34,6 +41,8 @@ export async function openDictionary(
       'bad_input',
       `Capture '${config.capture}' holds nothing out to evaluate on: capture with a held-out fraction.`,
     );
+  const rule = exclude ?? parseExclusionRule(exclusion?.rule ?? 'none');
+  const rows = selectRows(capture, [config.hook], rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
   const width = capture.width(config.hook);
   if (autoencoder.d !== width) {
@@ -45,6 +54,7 @@ export async function openDictionary(
   }
   return {
     capture,
+    rows,
     hook: parseHookPoint(config.hook).name,
     autoencoder,
     dispose() {

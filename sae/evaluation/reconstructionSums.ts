@@ -3,19 +3,20 @@
  * taken of these sums only, never of a batch, so that the result does not depend on the batch size.
  */
 import type { SparseCode } from '../autoencoders/autoencoder.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 
 export interface ReconstructionMetrics {
   tokens: number;
   /** Mean number of latents that fire on a token. */
   l0: number;
-  /** Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ the mean over all tokens. */
-  fvu: number;
+  /** Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ the mean over all tokens; null where x does not vary. */
+  fvu: number | null;
   /** 1 − FVU. */
-  explainedVariance: number;
+  explainedVariance: number | null;
   /** Mean over tokens of ‖x − x̂‖². */
   mse: number;
-  /** γ = argmin E‖x̂/γ − x‖² = Σ‖x̂‖² / Σ x̂·x (Rajamanoharan et al., 2404.16014): below 1 when x̂ is shrunk. */
-  reconstructionBias: number;
+  /** γ = argmin E‖x̂/γ − x‖² = Σ‖x̂‖² / Σ x̂·x (Rajamanoharan et al., 2404.16014): below 1 when x̂ is shrunk; null where Σ x̂·x is 0. */
+  reconstructionBias: number | null;
   /** Mean cosine of x and x̂; a token where either is zero counts as 0. */
   cosine: number;
   /** Share of latents that fired on no token. */
@@ -88,14 +89,14 @@ export class ReconstructionSums {
     const { tokens } = this;
     const meanSquares = this.#offsetSum.reduce((sum, value) => sum + (value / tokens) ** 2, 0);
     const variance = this.#offsetSquares - tokens * meanSquares;
-    const fvu = this.#errorSquares / variance;
+    const fvu = finiteOrNull(this.#errorSquares / variance);
     return {
       tokens,
       l0: this.#entries / tokens,
       fvu,
-      explainedVariance: 1 - fvu,
+      explainedVariance: fvu === null ? null : 1 - fvu,
       mse: this.#errorSquares / tokens,
-      reconstructionBias: this.#outputSquares / this.#inputOutput,
+      reconstructionBias: finiteOrNull(this.#outputSquares / this.#inputOutput),
       cosine: this.#cosines / tokens,
       deadFraction: this.firings.filter((n) => n === 0).length / this.firings.length,
     };

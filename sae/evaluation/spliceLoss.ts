@@ -3,20 +3,22 @@
  * by the mean activation, against its loss as it is (METHODS.md §2).
  *
  * Positions before the capture's first position keep their own activation in every variant, since the dictionary
- * never saw such positions; predictions made there are left out of the means.
+ * never saw such positions; predictions made there are left out of the means. Rows that are left
+ * out of training keep their own activation too, but predictions made there count: the losses are of all tokens.
  */
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 
 export interface SpliceLoss {
   /** Mean cross-entropy in nats per predicted token: unchanged, with the reconstruction, with zeros and with the mean in place. */
   crossEntropy: { clean: number; sae: number; zero: number; mean: number };
-  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation. */
-  ceRecovered: number;
+  /** (CE_zero − CE_sae) / (CE_zero − CE_clean): 1 for the identity, 0 for zero ablation, null where that costs nothing. */
+  ceRecovered: number | null;
   /** (CE_mean − CE_sae) / (CE_mean − CE_clean): the same against mean ablation. */
-  ceRecoveredMean: number;
+  ceRecoveredMean: number | null;
   /** Mean over predicted tokens of KL(clean ‖ sae) between the distributions of the next token, in nats. */
   klDivergence: number;
 }
@@ -28,6 +30,8 @@ export interface SpliceOptions {
   tokens: Int32Array;
   contextLength: number;
   firstPosition: number;
+  /** 1 for each row that keeps its own activation [contexts × (contextLength − firstPosition)]; null for none. */
+  keepsOwn?: Uint8Array | null | undefined;
   /** x [rows, width] → x̂ [rows, width] */
   reconstruct: (x: Tensor2D) => Tensor2D;
   /** [width]: the mean activation, which mean ablation puts in place of every vector. */
@@ -47,7 +51,9 @@ export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
   const sums = { clean: 0, sae: 0, zero: 0, mean: 0, divergence: 0 };
   for (let from = 0; from < contexts; from += batch) {
     const to = Math.min(from + batch, contexts);
-    addBatch(options, tokens.subarray(from * contextLength, to * contextLength), sums);
+    const rows = contextLength - firstPosition;
+    const keepsOwn = options.keepsOwn?.subarray(from * rows, to * rows);
+    addBatch({ ...options, keepsOwn }, tokens.subarray(from * contextLength, to * contextLength), sums);
     options.progress?.(to);
     await new Promise((next) => setImmediate(next));
   }
@@ -57,8 +63,8 @@ export async function spliceLoss(options: SpliceOptions): Promise<SpliceLoss> {
   );
   return {
     crossEntropy: { clean, sae, zero, mean },
-    ceRecovered: (zero - sae) / (zero - clean),
-    ceRecoveredMean: (mean - sae) / (mean - clean),
+    ceRecovered: finiteOrNull((zero - sae) / (zero - clean)),
+    ceRecoveredMean: finiteOrNull((mean - sae) / (mean - clean)),
     klDivergence: sums.divergence / predictions,
   };
 }
@@ -87,12 +93,13 @@ function addBatch(options: SpliceOptions, tokens: Int32Array, sums: Sums): void 
 
 /** Logits of the predictions that count, [contexts × (contextLength − 1 − firstPosition), vocabulary]. */
 function logitsOf(
-  { model, hook, firstPosition }: SpliceOptions,
+  { model, hook, firstPosition, keepsOwn }: SpliceOptions,
   input: Tensor2D,
   substitute?: (x: Tensor2D) => Tensor2D,
 ): Tensor2D {
   return tf.tidy(() => {
-    const replace = substitute && { [hook]: (x: Tensor) => replaceFrom(x, firstPosition, substitute) };
+    const partly = substitute && keepsOwn ? keepingOwn(substitute, keepsOwn) : substitute;
+    const replace = partly && { [hook]: (x: Tensor) => replaceFrom(x, firstPosition, partly) };
     const { logits, activations } = model.forward(input, { replace });
     tf.dispose([...activations.values()]);
     if (!logits) throw new Error('the model returned no logits');
@@ -101,6 +108,15 @@ function logitsOf(
       .slice([0, firstPosition, 0], [contexts, length - 1 - firstPosition, vocabulary])
       .reshape<Tensor2D>([-1, vocabulary]);
   });
+}
+
+/** As `substitute`, but for the rows that keep what they have. */
+function keepingOwn(substitute: (x: Tensor2D) => Tensor2D, keepsOwn: Uint8Array): (x: Tensor2D) => Tensor2D {
+  return (x) =>
+    tf.tidy(() => {
+      const own = tf.tensor2d(Array.from(keepsOwn, Boolean), [keepsOwn.length, 1], 'bool');
+      return tf.where(own, x, substitute(x)) as Tensor2D;
+    });
 }
 
 /** Substitutes the vectors of x [batch, seq, …] at positions from `first` on; all axes after seq together are one vector. */

@@ -12,7 +12,7 @@ import { silent, type Report } from '../progress.ts';
 import { tf } from '../tensor/tf.ts';
 
 export interface FiringsByLatent {
-  /** Number of held-out rows covered; they are whole contexts. */
+  /** Held-out rows covered, whole contexts of them, without the rows left out. */
   tokens: number;
   latents: number;
   /** Firings of latent i are start[i] … start[i + 1] − 1 of the two arrays below [latents + 1]. */
@@ -27,6 +27,8 @@ export interface CollectOptions {
   capture: Capture;
   hook: string;
   autoencoder: Pick<Autoencoder, 'latents' | 'encode'>;
+  /** 1 for each held-out row whose firings are left out [heldOutRows]. */
+  excluded?: Uint8Array;
   maxTokens?: number;
   /** Most firings kept; the default, 64 Mi, takes 512 MiB. */
   maxFirings?: number;
@@ -53,27 +55,45 @@ export function collectFirings(options: CollectOptions): FiringsByLatent {
   const step = Math.max(1, Math.floor(rowsAtOnce / rowsPerContext)) * rowsPerContext;
   const counts = new Uint32Array(autoencoder.latents);
   const pieces: Piece[] = [];
-  let tokens = 0;
+  let covered = 0;
   let firings = 0;
-  while (tokens < wanted) {
-    const rows = Math.min(step, wanted - tokens);
-    const piece = encode(options, tokens, rows);
+  while (covered < wanted) {
+    const rows = Math.min(step, wanted - covered);
+    const piece = withoutRows(encode(options, covered, rows), options.excluded);
     const fits = fittingRows(piece.rowStart, limit - firings, rowsPerContext);
     if (fits === 0) break;
     const entries = piece.rowStart[fits];
     for (let e = 0; e < entries; e++) counts[piece.indices[e]]++;
     pieces.push({ ...piece, rowStart: piece.rowStart.subarray(0, fits + 1) });
-    tokens += fits;
+    covered += fits;
     firings += entries;
-    report({ stage: 'index: encode', done: tokens, total: wanted, unit: 'tokens' });
+    report({ stage: 'index: encode', done: covered, total: wanted, unit: 'tokens' });
     if (fits < rows) break;
   }
-  if (tokens === 0)
+  if (covered === 0)
     throw new LazyscopeError(
       'bad_input',
       `The dictionary fires more than ${limit} times in one context of '${capture.manifest.name}': train a sparser one.`,
     );
-  return { tokens, latents: autoencoder.latents, ...transpose(pieces, counts, firings) };
+  const left = options.excluded?.subarray(0, covered).reduce((sum, out) => sum + out, 0) ?? 0;
+  return { tokens: covered - left, latents: autoencoder.latents, ...transpose(pieces, counts, firings) };
+}
+
+/** Nothing fires on a row that is left out. */
+function withoutRows(piece: Piece, excluded: Uint8Array | undefined): Piece {
+  const rows = piece.rowStart.length - 1;
+  if (!excluded?.subarray(piece.firstRow, piece.firstRow + rows).includes(1)) return piece;
+  const rowStart = new Int32Array(rows + 1);
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    if (excluded[piece.firstRow + row] === 0)
+      for (let e = piece.rowStart[row]; e < piece.rowStart[row + 1]; e++) {
+        piece.indices[at] = piece.indices[e];
+        piece.values[at++] = piece.values[e];
+      }
+    rowStart[row + 1] = at;
+  }
+  return { ...piece, rowStart };
 }
 
 function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number, rows: number): Piece {

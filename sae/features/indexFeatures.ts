@@ -1,4 +1,5 @@
 /** Makes the tables that the explorer shows: one row for each latent, the text on which it fires, and the neurons aligned with it. */
+import type { ExclusionRule } from '../activations/exclusionRule.ts';
 import { openDictionary } from '../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
@@ -27,6 +28,8 @@ export interface IndexOptions {
   maxTokens?: number;
   /** Most firings held in memory (see collectFirings.ts). */
   maxFirings?: number;
+  /** Rows on which nothing counts as firing; by default those that training left out. */
+  exclude?: ExclusionRule;
   report?: Report;
 }
 
@@ -36,10 +39,24 @@ export interface IndexOptions {
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
   const { store, run, seed, model, maxTokens, maxFirings, report = silent } = options;
-  const { capture, hook, autoencoder, dispose } = await openDictionary(store, run, seed, model);
+  const { capture, rows, hook, autoencoder, dispose } = await openDictionary(
+    store,
+    run,
+    seed,
+    model,
+    options.exclude,
+  );
   try {
     const { latents, wDec, bEnc } = autoencoder;
-    const firings = collectFirings({ capture, hook, autoencoder, maxTokens, maxFirings, report });
+    const firings = collectFirings({
+      capture,
+      hook,
+      autoencoder,
+      excluded: rows.excludedHeldOut,
+      maxTokens,
+      maxFirings,
+      report,
+    });
     const statistics = firingStatistics(capture, firings);
     await writeExamples(store.examples(run, seed), capture, firings, report);
     await writeParquet(

@@ -80,6 +80,6 @@ function effectMatrix(model: LanguageModel, name: HookPoint): Tensor2D | undefin
   const { hook, layer } = parseHookPoint(name);
   if (hook === 'mlp.hook_post' && layer !== undefined)
     return tf.tidy(() => tf.matMul<Tensor2D>(model.neuronOutputs(layer), model.foldedUnembedding()));
-  const inResidual = hook.startsWith('hook_') || hook === 'ln_final.hook_normalized';
-  return inResidual ? model.foldedUnembedding() : undefined;
+  if (hook === 'ln_final.hook_normalized') return model.foldedUnembedding('normalized');
+  return hook.startsWith('hook_') ? model.foldedUnembedding() : undefined;
 }

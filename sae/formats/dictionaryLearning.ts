@@ -17,7 +17,8 @@ import {
   type DictionaryWeights,
   type ForeignDictionary,
 } from './dictionaryWeights.ts';
-import { readPytorchFile, writePytorchFile } from './pytorchFile.ts';
+import { readPytorchFile } from './pytorchFile.ts';
+import { writePytorchFile } from './writePytorchFile.ts';
 import { readJson } from './readJson.ts';
 
 const configSchema = z.looseObject({
@@ -33,7 +34,7 @@ const configSchema = z.looseObject({
 /** `path` is the folder, or an ae.pt alone. */
 export async function readDictionaryLearning(path: string): Promise<DictionaryWeights> {
   const file = path.endsWith('.pt') ? path : join(path, 'ae.pt');
-  const tensors = await readPytorchFile(file);
+  const tensors = readPytorchFile(file);
   const configPath = join(file, '..', 'config.json');
   const trainer = existsSync(configPath) ? (await readJson(configPath, configSchema)).trainer : undefined;
   const tensor = (name: string) => {

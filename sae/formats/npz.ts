@@ -2,15 +2,15 @@
 import { zipSync, type Zippable } from 'fflate';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
 import { decodeNpy, encodeNpy, type NumpyArray } from './npy.ts';
-import { readZip } from './readZip.ts';
+import { openZip } from './zipFile.ts';
 
 /** Arrays by name. Throws `not_found`, or `corrupt` naming the file. */
 export async function readNpz(path: string): Promise<Map<string, NumpyArray>> {
-  const files = await readZip(path);
+  const zip = openZip(path);
   return new Map(
-    [...files]
-      .filter(([name]) => name.endsWith('.npy'))
-      .map(([name, bytes]) => [name.slice(0, -4), decodeNpy(bytes, `${path}/${name}`)]),
+    zip.names
+      .filter((name) => name.endsWith('.npy'))
+      .map((name) => [name.slice(0, -4), decodeNpy(zip.read(name), `${path}/${name}`)]),
   );
 }
 

@@ -1,49 +1,158 @@
 /**
  * State dicts as `torch.save` writes them: a zip with a pickle that describes tensors and one file of raw numbers
- * a storage (PyTorch's serialization notes). Nothing in the file is run.
+ * a storage (PyTorch's serialization notes). Nothing in the file is run; numbers are read when they are asked for.
  */
-import { zipSync, type Zippable } from 'fflate';
 import { LazyscopeError } from '../errors.ts';
-import { writeFileAtomic } from '../store/atomicWrite.ts';
 import { bfloat16ToFloat32 } from './bfloat16.ts';
 import { float16ToFloat32 } from './float16.ts';
 import { globalName, readPickle, type Pickled } from './pickle.ts';
-import { readZip } from './readZip.ts';
+import { openZip, type ZipFile } from './zipFile.ts';
 
 export interface PytorchTensor {
   shape: number[];
   data: Float32Array;
 }
 
-const storages: Record<string, (bytes: ArrayBuffer) => Float32Array> = {
-  'torch.FloatStorage': (bytes) => new Float32Array(bytes),
-  'torch.DoubleStorage': (bytes) => Float32Array.from(new Float64Array(bytes)),
-  'torch.HalfStorage': (bytes) => float16ToFloat32(new Uint16Array(bytes)),
-  'torch.BFloat16Storage': (bytes) => bfloat16ToFloat32(new Uint16Array(bytes)),
-  'torch.LongStorage': (bytes) => Float32Array.from(new BigInt64Array(bytes), Number),
-  'torch.IntStorage': (bytes) => Float32Array.from(new Int32Array(bytes)),
+interface StorageType {
+  /** As safetensors calls it. */
+  dtype: string;
+  bytes: number;
+  decode?: (bytes: ArrayBuffer) => Float32Array;
+}
+
+const storageTypes: Readonly<Record<string, StorageType>> = {
+  'torch.FloatStorage': { dtype: 'F32', bytes: 4, decode: (bytes) => new Float32Array(bytes) },
+  'torch.DoubleStorage': {
+    dtype: 'F64',
+    bytes: 8,
+    decode: (bytes) => Float32Array.from(new Float64Array(bytes)),
+  },
+  'torch.HalfStorage': {
+    dtype: 'F16',
+    bytes: 2,
+    decode: (bytes) => float16ToFloat32(new Uint16Array(bytes)),
+  },
+  'torch.BFloat16Storage': {
+    dtype: 'BF16',
+    bytes: 2,
+    decode: (bytes) => bfloat16ToFloat32(new Uint16Array(bytes)),
+  },
+  'torch.LongStorage': {
+    dtype: 'I64',
+    bytes: 8,
+    decode: (bytes) => Float32Array.from(new BigInt64Array(bytes), Number),
+  },
+  'torch.IntStorage': { dtype: 'I32', bytes: 4, decode: (bytes) => Float32Array.from(new Int32Array(bytes)) },
+  // Masks, kept as buffers in older files.
+  'torch.BoolStorage': { dtype: 'BOOL', bytes: 1 },
+  'torch.ByteStorage': { dtype: 'U8', bytes: 1 },
 };
 
-/** Tensors by name. Throws `corrupt` for a damaged file and `bad_input` for one that is more than a state dict. */
-export async function readPytorchFile(path: string): Promise<Map<string, PytorchTensor>> {
-  const files = await readZip(path);
-  const pickleName = [...files.keys()].find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');
-  const pickle = pickleName === undefined ? undefined : files.get(pickleName);
-  if (pickleName === undefined || !pickle)
+/** One file of numbers in the archive. */
+class Storage {
+  readonly type: StorageType;
+  readonly file: string;
+  readonly count: number;
+  constructor(type: StorageType, file: string, count: number) {
+    this.type = type;
+    this.file = file;
+    this.count = count;
+  }
+}
+
+class Tensor {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly shape: number[];
+  readonly stride: number[];
+  constructor(storage: Storage, offset: number, shape: number[], stride: number[]) {
+    this.storage = storage;
+    this.offset = offset;
+    this.shape = shape;
+    this.stride = stride;
+  }
+}
+
+export class PytorchFile {
+  readonly path: string;
+  readonly #zip: ZipFile;
+  readonly #tensors: ReadonlyMap<string, Tensor>;
+
+  constructor(path: string, zip: ZipFile, tensors: ReadonlyMap<string, Tensor>) {
+    this.path = path;
+    this.#zip = zip;
+    this.#tensors = tensors;
+  }
+
+  get names(): string[] {
+    return [...this.#tensors.keys()];
+  }
+  shape(name: string): number[] {
+    return [...this.#tensor(name).shape];
+  }
+  dtype(name: string): string {
+    return this.#tensor(name).storage.type.dtype;
+  }
+
+  /** Row-major, whatever the strides in the file; widened or narrowed to float32. */
+  float32(name: string): Float32Array {
+    const { storage, offset, shape, stride } = this.#tensor(name);
+    const { decode, bytes, dtype } = storage.type;
+    if (!decode)
+      throw new LazyscopeError(
+        'bad_input',
+        `Tensor '${name}' of '${this.path}' has type ${dtype}, which can't be read as float32.`,
+      );
+    const count = sizeOf(shape);
+    const span = count === 0 ? 0 : shape.reduce((sum, n, axis) => sum + (n - 1) * stride[axis], 0) + 1;
+    const values = decode(this.#zip.readRange(storage.file, offset * bytes, span * bytes).buffer);
+    if (isRowMajor(shape, stride)) return values;
+    const data = new Float32Array(count);
+    const index = shape.map(() => 0);
+    for (let i = 0; i < count; i++) {
+      data[i] = values[index.reduce((sum, n, axis) => sum + n * stride[axis], 0)];
+      for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
+    }
+    return data;
+  }
+
+  #tensor(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new LazyscopeError('bad_input', `'${this.path}' has no tensor named '${name}'.`);
+    return tensor;
+  }
+}
+
+/** Reads what the file says of its tensors. Throws `corrupt` for a damaged file and `bad_input` for one that is more than a state dict. */
+export function openPytorchFile(path: string): PytorchFile {
+  const zip = openZip(path);
+  const pickleName = zip.names.find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');
+  if (pickleName === undefined)
     throw new LazyscopeError('corrupt', `'${path}' is not a PyTorch file (it has no data.pkl).`);
   const root = pickleName.slice(0, -'data.pkl'.length);
   const damaged = (why: string) =>
     new LazyscopeError('corrupt', `'${path}' is not a whole PyTorch file: ${why}.`);
+  const order = zip.names.includes(`${root}byteorder`)
+    ? Buffer.from(zip.read(`${root}byteorder`))
+        .toString('latin1')
+        .trim()
+    : 'little';
+  if (order !== 'little')
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' was written in ${order}-endian order, which can't be read.`,
+    );
 
-  const state = readPickle(pickle, path, {
+  const state = readPickle(zip.read(pickleName), path, {
     persistent: (id) => {
       const [kind, storage, key] = Array.isArray(id) ? id : [];
-      const type = globalName(storage ?? null);
-      const decode = type === undefined ? undefined : storages[type];
-      const bytes = files.get(`${root}data/${String(key)}`);
-      if (kind !== 'storage' || !decode || !bytes)
+      const name = globalName(storage ?? null);
+      const type = name !== undefined && Object.hasOwn(storageTypes, name) ? storageTypes[name] : undefined;
+      const file = `${root}data/${String(key)}`;
+      const size = zip.size(file);
+      if (kind !== 'storage' || !type || size === undefined)
         throw damaged(`storage ${String(key)} is missing or of unknown type`);
-      return decode(Uint8Array.from(bytes).buffer);
+      return new Storage(type, file, Math.floor(size / type.bytes));
     },
     construct: (name, args) => {
       if (name === 'collections.OrderedDict') return new Map();
@@ -53,97 +162,41 @@ export async function readPytorchFile(path: string): Promise<Map<string, Pytorch
     },
   });
   if (!(state instanceof Map)) throw damaged('it holds no state dict');
-  const tensors = new Map<string, PytorchTensor>();
+  const tensors = new Map<string, Tensor>();
   for (const [name, value] of state)
-    if (typeof name === 'string' && isTensor(value)) tensors.set(name, value);
-  return tensors;
+    if (typeof name === 'string' && value instanceof Tensor) tensors.set(name, value);
+  return new PytorchFile(path, zip, tensors);
 }
 
-/** storage, offset, size, stride; a transposed tensor is stored with strides and is laid out row-major here. */
-function tensor(args: Pickled[], damaged: (why: string) => Error): PytorchTensor {
+/** All tensors at once; as openPytorchFile. */
+export function readPytorchFile(path: string): Map<string, PytorchTensor> {
+  const file = openPytorchFile(path);
+  return new Map(file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]));
+}
+
+/** storage, offset, size, stride */
+function tensor(args: Pickled[], damaged: (why: string) => Error): Tensor {
   const [storage, offset, size, stride] = args;
   const isShape = (value: unknown): value is number[] =>
-    Array.isArray(value) && value.every(Number.isSafeInteger);
-  if (!(storage instanceof Float32Array) || typeof offset !== 'number' || !isShape(size) || !isShape(stride))
+    Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!(storage instanceof Storage) || !isShape([offset]) || !isShape(size) || !isShape(stride))
     throw damaged('a tensor is described in an unknown way');
-  const count = size.reduce((product, n) => product * n, 1);
-  const last = size.reduce((sum, n, axis) => sum + (n - 1) * stride[axis], offset);
-  if (size.length !== stride.length || count > storage.length || (count > 0 && !(last < storage.length)))
+  const count = sizeOf(size);
+  const last = size.reduce((sum, n, axis) => sum + (n - 1) * stride[axis], Number(offset));
+  if (size.length !== stride.length || count > storage.count || (count > 0 && !(last < storage.count)))
     throw damaged('a tensor reaches beyond its storage');
-  const data = new Float32Array(count);
-  const index = size.map(() => 0);
-  for (let i = 0; i < count; i++) {
-    data[i] = storage[index.reduce((sum, n, axis) => sum + n * stride[axis], offset)];
-    for (let axis = size.length - 1; axis >= 0 && ++index[axis] === size[axis]; axis--) index[axis] = 0;
+  return new Tensor(storage, Number(offset), size, stride);
+}
+
+function isRowMajor(shape: readonly number[], stride: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && stride[axis] !== expected) return false;
+    expected *= shape[axis];
   }
-  return { shape: size, data };
+  return true;
 }
 
-function isTensor(value: unknown): value is PytorchTensor {
-  return typeof value === 'object' && value !== null && 'shape' in value && 'data' in value;
-}
-
-export interface TensorToSave {
-  shape: readonly number[];
-  data: Float32Array | BigInt64Array;
-}
-
-/** Writes what `torch.load(path, weights_only=True)` reads back as an OrderedDict of float32 and int64 tensors. */
-export async function writePytorchFile(
-  path: string,
-  tensors: Readonly<Record<string, TensorToSave>>,
-): Promise<void> {
-  const names = Object.keys(tensors);
-  const files: Zippable = { 'archive/data.pkl': [pickleOf(tensors), { level: 0 }] };
-  files['archive/byteorder'] = [Buffer.from('little'), { level: 0 }];
-  names.forEach((name, key) => {
-    const { data } = tensors[name];
-    files[`archive/data/${key}`] = [
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      { level: 0 },
-    ];
-  });
-  files['archive/version'] = [Buffer.from('3\n'), { level: 0 }];
-  await writeFileAtomic(path, zipSync(files));
-}
-
-/** Protocol 2, as torch.save uses it. */
-function pickleOf(tensors: Readonly<Record<string, TensorToSave>>): Uint8Array {
-  const parts: Buffer[] = [];
-  const code = (opcodes: string) => parts.push(Buffer.from(opcodes, 'latin1'));
-  const string = (value: string) => {
-    const bytes = Buffer.from(value);
-    const length = Buffer.alloc(5);
-    length.write('X');
-    length.writeUInt32LE(bytes.length, 1);
-    parts.push(length, bytes);
-  };
-  const integer = (value: number) => {
-    const bytes = Buffer.alloc(5);
-    bytes.write('J');
-    bytes.writeInt32LE(value, 1);
-    parts.push(bytes);
-  };
-  const tuple = (values: readonly number[]) => {
-    code('(');
-    values.forEach(integer);
-    code('t');
-  };
-  code('\x80\x02ccollections\nOrderedDict\n)R(');
-  Object.entries(tensors).forEach(([name, { shape, data }], key) => {
-    string(name);
-    code('ctorch._utils\n_rebuild_tensor_v2\n((');
-    string('storage');
-    code(`ctorch\n${data instanceof Float32Array ? 'FloatStorage' : 'LongStorage'}\n`);
-    string(String(key));
-    string('cpu');
-    integer(data.length);
-    code('tQ');
-    integer(0);
-    tuple(shape);
-    tuple(shape.map((_, axis) => shape.slice(axis + 1).reduce((product, n) => product * n, 1)));
-    code('\x89ccollections\nOrderedDict\n)RtR');
-  });
-  code('u.');
-  return Buffer.concat(parts);
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
 }

@@ -79,6 +79,13 @@ export class SafetensorsFile {
     }
   }
 
+  /** The bytes of a floating-point tensor of 16 or 32 bits, read when they are asked for; undefined for another. */
+  stored(name: string): { format: 'F32' | 'F16' | 'BF16'; read(): Uint8Array<ArrayBuffer> } | undefined {
+    const { dtype } = this.#entry(name);
+    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') return undefined;
+    return { format: dtype, read: () => new Uint8Array(this.#read(name)) };
+  }
+
   float64(name: string): Float64Array {
     if (this.#entry(name).dtype === 'F64') return new Float64Array(this.#read(name));
     return Float64Array.from(this.float32(name));
@@ -100,7 +107,7 @@ export class SafetensorsFile {
   #read(name: string): ArrayBuffer {
     const { start, bytes } = this.#entry(name);
     const buffer = new ArrayBuffer(bytes);
-    const fd = openSync(this.path, 'r');
+    const fd = openToRead(this.path);
     try {
       readFully(fd, new Uint8Array(buffer), start, this.path);
     } finally {
@@ -116,12 +123,7 @@ export class SafetensorsFile {
 
 /** Opens and checks a file. Throws `not_found`, or `corrupt` naming the file when the header and the bytes disagree. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
-  }
+  const fd = openToRead(path);
   try {
     const size = fstatSync(fd).size;
     const damaged = (why: string) =>
@@ -149,6 +151,14 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     return new SafetensorsFile(path, metadata, entries);
   } finally {
     closeSync(fd);
+  }
+}
+
+function openToRead(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
   }
 }
 

@@ -5,13 +5,16 @@ import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import { activationParameters } from './activationFunctions/activationParameters.ts';
 import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { runDecoder } from './decoder.ts';
-import type { Weights } from './families/decoderParts.ts';
-import { familyOf } from './families/families.ts';
-import { blockHook, blockHooks, parseHookPoint } from './hookPoints.ts';
+import { decoderNames } from './families/families.ts';
+import { inBlock } from './families/storedModules.ts';
+import type { Weights } from './families/storedModules.ts';
+import { hookPointsOf, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, ForwardResult, LanguageModel } from './languageModel.ts';
+import { foldedUnembedding, neuronOutputs } from './linearPaths.ts';
+import type { UnembeddedFrom } from './linearPaths.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 
@@ -22,6 +25,7 @@ export class DecoderModel implements LanguageModel {
   readonly tokenizer: Tokenizer;
   readonly hookPoints: readonly HookPoint[];
   #weights: Weights;
+  #hooks: ReadonlySet<HookPoint>;
 
   /** The model owns the weights from here on. */
   constructor(
@@ -35,7 +39,8 @@ export class DecoderModel implements LanguageModel {
     this.config = config;
     this.tokenizer = tokenizer;
     this.#weights = weights;
-    this.hookPoints = hookPointsInOrder(config.layers);
+    this.hookPoints = hookPointsOf(config);
+    this.#hooks = new Set(this.hookPoints);
   }
 
   width(hook: HookPoint): number {
@@ -58,7 +63,7 @@ export class DecoderModel implements LanguageModel {
 
   forward(tokens: Tensor2D, options: ForwardOptions = {}, cache?: KeyValueCache): ForwardResult {
     for (const name of [...(options.read ?? []), ...Object.keys(options.replace ?? {})])
-      parseHookPoint(name, this.config.layers);
+      this.#checkHook(name);
     this.#checkTokens(tokens, cache?.length ?? 0);
     const tap = new HookTap(options);
     const { config } = this;
@@ -75,18 +80,14 @@ export class DecoderModel implements LanguageModel {
     }
   }
 
-  foldedUnembedding(): Tensor2D {
-    return tf.tidy(() => {
-      const { gain, centred, unembedding } = familyOf(this.config).output(this.#weights);
-      const folded = tf.transpose(unembedding.mul(gain)) as Tensor2D; // [d, vocab]
-      // LayerNorm subtracts the mean over d first, which takes the mean over d out of every column.
-      return centred ? folded.sub<Tensor2D>(folded.mean(0, true)) : folded;
-    });
+  foldedUnembedding(from: UnembeddedFrom = 'residual'): Tensor2D {
+    return foldedUnembedding(this.config, this.#weights, from);
   }
 
   activate(layer: number, pre: Tensor): Tensor {
     const { activation } = this.config;
-    const mlp = familyOf(this.config).mlp(layer);
+    const names = decoderNames(this.config);
+    const mlp = inBlock(names, layer, names.mlp);
     return applyActivationFunction(activation, pre, activationParameters(this.#weights, mlp, activation));
   }
 
@@ -96,7 +97,7 @@ export class DecoderModel implements LanguageModel {
         'bad_input',
         `Layer ${layer} does not exist: the model has layers 0 to ${this.config.layers - 1}.`,
       );
-    return familyOf(this.config).neuronOutputs(this.#weights, layer);
+    return neuronOutputs(this.config, this.#weights, layer);
   }
 
   parameterCount(): number {
@@ -105,8 +106,25 @@ export class DecoderModel implements LanguageModel {
     return count;
   }
 
+  nonFiniteWeight(): string | undefined {
+    for (const [name, weight] of this.#weights) {
+      const [finite] = tf.tidy(() => tf.all(tf.isFinite(weight)).dataSync());
+      if (finite !== 1) return name;
+    }
+    return undefined;
+  }
+
   dispose(): void {
     for (const weight of this.#weights.values()) weight.dispose();
+  }
+
+  #checkHook(given: string): void {
+    const { name } = parseHookPoint(given, this.config.layers);
+    if (!this.#hooks.has(name))
+      throw new LazyscopeError(
+        'bad_input',
+        `'${this.name}' has no hook point '${name}': it has ${this.hookPoints.slice(0, 12).join(', ')} and so on.`,
+      );
   }
 
   #checkTokens(tokens: Tensor2D, before: number): void {
@@ -129,12 +147,4 @@ export class DecoderModel implements LanguageModel {
           `Token ${id} is outside the vocabulary of '${this.name}' (0 to ${vocabularySize - 1}).`,
         );
   }
-}
-
-function hookPointsInOrder(layers: number): HookPoint[] {
-  const names: HookPoint[] = ['hook_embed'];
-  for (let layer = 0; layer < layers; layer++)
-    for (const hook of blockHooks) names.push(blockHook(layer, hook));
-  names.push('ln_final.hook_normalized');
-  return names;
 }

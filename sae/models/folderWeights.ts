@@ -1,27 +1,35 @@
-/** The weight files of a Hugging Face folder: one model.safetensors, or shards named by model.safetensors.index.json. */
+/** The weight files of a Hugging Face folder: safetensors or PyTorch's own, one file or shards named by an index. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { openPytorchFile } from '../formats/pytorchFile.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import type { WeightSource } from './weightSource.ts';
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
-/** Opens each file and checks its header. Throws `not_found` or `corrupt`, naming the file. */
+/** What to look for, best first. */
+const formats: { single: string; open: (path: string) => WeightSource | Promise<WeightSource> }[] = [
+  { single: 'model.safetensors', open: readSafetensors },
+  { single: 'pytorch_model.bin', open: openPytorchFile },
+];
+
+/** Opens each file and checks what it says of its tensors. Throws `not_found` or `corrupt`, naming the file. */
 export async function folderWeights(folder: string): Promise<WeightSource[]> {
-  return Promise.all(weightFiles(folder).map((path) => readSafetensors(path)));
+  for (const { single, open } of formats) {
+    const path = join(folder, single);
+    if (existsSync(path)) return [await open(path)];
+    const index = `${path}.index.json`;
+    if (existsSync(index)) return Promise.all(shardsOf(index, folder).map(open));
+  }
+  throw new LazyscopeError(
+    'not_found',
+    `'${folder}' has no weights: neither ${formats.map(({ single }) => single).join(' nor ')}, nor shards of them with their index.`,
+  );
 }
 
-function weightFiles(folder: string): string[] {
-  const single = join(folder, 'model.safetensors');
-  if (existsSync(single)) return [single];
-  const index = join(folder, 'model.safetensors.index.json');
-  if (!existsSync(index))
-    throw new LazyscopeError(
-      'not_found',
-      `'${folder}' has neither model.safetensors nor model.safetensors.index.json: fetch the weights in safetensors format.`,
-    );
+function shardsOf(index: string, folder: string): string[] {
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(index, 'utf8'));

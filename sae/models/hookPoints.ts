@@ -1,11 +1,14 @@
 /**
  * Hook points, spelled as TransformerLens spells them. A name is parsed once, at the door.
  *
- * mlp.hook_pre is what the activation function is applied to (the gate's product in a gated MLP), mlp.hook_post
- * what W_down reads (act(gate) ⊙ up). ln_final.hook_normalized is what the unembedding reads: after the final
- * norm's gain and bias.
+ * hook_embed is the embedding without learned positions, which are hook_pos_embed. mlp.hook_pre is what the activation
+ * function is applied to (the gate's product in a gated MLP), mlp.hook_post what W_down reads (act(gate) ⊙ up).
+ * hook_attn_out and hook_mlp_out are what is added to the residual stream: after a norm on the output and a multiplier.
+ * Where norms come after the sum, hook_resid_mid and hook_resid_post are the sum. ln_final.hook_normalized is the
+ * residual stream brought to size, before the final norm's gain and bias.
  */
 import { LazyscopeError } from '../errors.ts';
+import type { ModelConfig } from './modelConfig.ts';
 
 /** Of one block, in forward order. */
 export const blockHooks = [
@@ -19,7 +22,7 @@ export const blockHooks = [
   'hook_mlp_out',
   'hook_resid_post',
 ] as const;
-const outside = ['hook_embed', 'ln_final.hook_normalized'] as const;
+const outside = ['hook_embed', 'hook_pos_embed', 'ln_final.hook_normalized'] as const;
 export type BlockHook = (typeof blockHooks)[number];
 export type OuterHook = (typeof outside)[number];
 export type HookPoint = `blocks.${number}.${BlockHook}` | OuterHook;
@@ -28,7 +31,7 @@ export function blockHook<H extends BlockHook>(layer: number, hook: H): `blocks.
   return `blocks.${layer}.${hook}`;
 }
 
-/** The layer and the place of a hook point; `layer` is undefined for `hook_embed` and the final norm. */
+/** The layer and the place of a hook point; `layer` is undefined for embeddings and the final norm. */
 export function parseHookPoint(
   name: string,
   layers?: number,
@@ -40,7 +43,7 @@ export function parseHookPoint(
   if (!match || !hook)
     throw new LazyscopeError(
       'bad_input',
-      `Unknown hook point '${name}': use blocks.{layer}.{${blockHooks.join('|')}}, ${outside.join(' or ')}.`,
+      `Unknown hook point '${name}': use blocks.{layer}.{${blockHooks.join('|')}}, ${outside.join(', ')}.`,
     );
   const layer = Number(match[1]);
   if (layers !== undefined && layer >= layers)
@@ -49,4 +52,19 @@ export function parseHookPoint(
       `Hook point '${name}' names layer ${layer}, but the model has layers 0 to ${layers - 1}.`,
     );
   return { name: blockHook(layer, hook), layer, hook };
+}
+
+/** All that a model has, in forward order: what it lacks depends on where its norms and positions are. */
+export function hookPointsOf(
+  config: Pick<ModelConfig, 'layers' | 'parallel' | 'learnedPositions' | 'finalNorm'>,
+): HookPoint[] {
+  const inBlock = blockHooks.filter((hook) => hook !== 'hook_resid_mid' || config.parallel === false);
+  return [
+    'hook_embed',
+    ...(config.learnedPositions ? (['hook_pos_embed'] as const) : []),
+    ...Array.from({ length: config.layers }, (_, layer) =>
+      inBlock.map((hook) => blockHook(layer, hook)),
+    ).flat(),
+    ...(config.finalNorm ? (['ln_final.hook_normalized'] as const) : []),
+  ];
 }

@@ -1,13 +1,14 @@
 /**
  * What every language model is to the rest of the product: tokens in, logits and activations out, each
- * hook point readable and replaceable. Families (llama.ts, gpt2.ts) implement it on TF.js ops, so a model
- * runs on whatever backend is active.
+ * hook point readable and replaceable. DecoderModel implements it on TF.js ops, so a model runs on whatever backend is
+ * active.
  *
  * Axes: batch, seq, d (residual width), heads, head (width of one head), neurons (MLP width), vocab.
  */
 import type { Tensor, Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import type { HookPoint } from './hookPoints.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
+import type { UnembeddedFrom } from './linearPaths.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 
@@ -48,13 +49,16 @@ export interface LanguageModel {
   forward(tokens: Tensor2D, options?: ForwardOptions, cache?: KeyValueCache): ForwardResult;
   /**
    * W_U [d, vocab] with the final norm's gain (and LayerNorm's centring) folded in; a direction v in the residual
-   * stream moves the logits by v·W_U (up to the norm's scale). Read by the feature index.
+   * stream moves the logits by v·W_U (up to the norm's scale). `from` 'normalized': a direction at
+   * ln_final.hook_normalized, behind the centring. Read by the feature index.
    */
-  foldedUnembedding(): Tensor2D;
+  foldedUnembedding(from?: UnembeddedFrom): Tensor2D;
   /** act(pre) of a layer, with that layer's parameters; a new tensor of the same shape, neurons last. */
   activate(layer: number, pre: Tensor): Tensor;
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;
   parameterCount(): number;
+  /** The name of a weight that has an entry that is not finite, if there is one. Reads all weights. */
+  nonFiniteWeight?(): string | undefined;
   dispose(): void;
 }

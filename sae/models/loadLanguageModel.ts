@@ -7,8 +7,9 @@ import type { ActivationFunctionName } from './activationFunctions/activationFun
 import { DecoderModel } from './decoderModel.ts';
 import { familyOf } from './families/families.ts';
 import { loadWeights } from './loadWeights.ts';
-import { parseModelConfig, type ModelConfig } from './modelConfig.ts';
+import type { ModelConfig } from './modelConfig.ts';
 import { openModelFiles } from './openModelFiles.ts';
+import { parseModelConfig } from './readModelConfig.ts';
 
 export interface LoadOptions {
   /** Runs the model with another activation function than it was trained with, its parameters at their initial values. */

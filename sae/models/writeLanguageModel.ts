@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
+import { trainingRecordKind, type TrainingRecord } from '../spec/manifests/trainingRecord.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../store/atomicWrite.ts';
-import type { Weights } from './families/decoderParts.ts';
-import { toHuggingFaceConfig } from './modelConfig.ts';
+import { writeManifest } from '../store/writeManifest.ts';
+import type { Weights } from './families/storedModules.ts';
+import { toHuggingFaceConfig } from './readModelConfig.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import { tokenizerConfigJson } from '../tokens/tokenizerFiles.ts';
 
@@ -16,7 +18,7 @@ export interface ModelToWrite {
   /** The tokenizer.json to copy. */
   tokenizer: string;
   /** How it was trained: training.json. */
-  record: object;
+  record: TrainingRecord;
 }
 
 /** The weights come last: a folder that has them is complete. */
@@ -28,7 +30,7 @@ export async function writeLanguageModel(folder: string, model: ModelToWrite): P
     ...toHuggingFaceConfig(config),
     torch_dtype: dtype === 'F16' ? 'float16' : 'float32',
   });
-  await writeJsonAtomic(join(folder, 'training.json'), record);
+  await writeManifest(join(folder, 'training.json'), trainingRecordKind, record);
   const tensors: Record<string, TensorToWrite> = {};
   for (const [name, weight] of weights)
     tensors[name] = { shape: weight.shape, data: (await weight.data()) as Float32Array, dtype };

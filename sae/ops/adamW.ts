@@ -1,7 +1,7 @@
 import { tf, type Tensor, type Variable } from '../tensor/tf.ts';
 import { hasKernel, runKernel, runKernels } from './fusedKernel.ts';
 
-/** The moments of Adam, one pair a parameter, in the parameters' order. */
+/** Adam's first and second moments, one of each for every parameter, in the order of the parameters. */
 export interface AdamWState {
   m: Variable[];
   v: Variable[];
@@ -12,15 +12,15 @@ export interface AdamWOptions {
   beta1: number;
   beta2: number;
   epsilon: number;
-  /** One for all parameters, or one for each (0 for gains, biases and the like). */
+  /** One weight decay for all parameters, or one for each (0 for gains and biases). */
   weightDecay: number | readonly number[];
-  /** The step about to be taken, from 1: corrects the moments' bias. */
+  /** Number of the step about to be taken, from 1, for the bias correction of the moments. */
   step: number;
-  /** Each gradient is multiplied by this first (clipping); 1 by default. */
+  /** Each gradient is multiplied by this first, for clipping; 1 by default. */
   gradientScale?: number;
 }
 
-/** Moments of 0. Not trainable, so that tf.variableGrads leaves them alone. Dispose with disposeAdamWState. */
+/** Moments of 0. They are not trainable, so that tf.variableGrads ignores them. Dispose with disposeAdamWState. */
 export function createAdamWState(parameters: readonly Variable[]): AdamWState {
   const zeros = () => parameters.map((p) => tf.tidy(() => tf.variable(tf.zerosLike(p), false)));
   return { m: zeros(), v: zeros() };
@@ -76,7 +76,7 @@ export function adamWStep(
   });
 }
 
-/** sqrt of the sum of all squares of all gradients: what clipping compares with its limit. */
+/** The Euclidean norm of all gradients together, which clipping compares with its limit. */
 export function globalNorm(gradients: readonly Tensor[]): number {
   const fused = hasKernel('SumOfSquares');
   let total = 0;

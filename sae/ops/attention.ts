@@ -1,4 +1,4 @@
-import { tf, type Tensor2D, type Tensor4D } from '../tensor/tf.ts';
+import { tf, type Tensor, type Tensor2D, type Tensor4D } from '../tensor/tf.ts';
 import { LazyscopeError } from '../errors.ts';
 import { attentionEntropySums } from './attentionEntropySums.ts';
 import { hasKernel, registerFusedGradient, runKernel, runKernels } from './fusedKernel.ts';
@@ -22,8 +22,8 @@ export function causalAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, scale: nu
 }
 
 /**
- * The same, and how evenly each head spread its attention: the sums of attentionEntropySums.ts, [batch, heads], got
- * while the scores are at hand, so that the pattern need not be stored. For measuring: it has no gradient.
+ * Causal attention together with the entropy sums of attentionEntropySums.ts, [batch, heads], which are computed while the scores
+ * are in memory, so that the pattern need not be stored. It is for measuring and has no gradient.
  */
 export function causalAttentionWithEntropy(
   q: Tensor4D,
@@ -69,18 +69,41 @@ export function referenceCausalAttentionWithEntropy(
   });
 }
 
+/** What some families do to the scores; none of it has a kernel of its own. */
+export interface ScoreChanges {
+  /** c in c · tanh(score / c). */
+  softCap?: number;
+  /** Added to the capped scores, broadcastable to [batch, heads, seq, keySeq]. */
+  bias?: Tensor;
+  /** How many keys a query sees, itself included. */
+  window?: number;
+}
+
 /**
- * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], composed of plain ops: for whoever reads or replaces
- * attn.hook_pattern, and the reference for everyone else. Queries and keys as in `causalAttention`.
+ * softmax(q·kᵀ · scale + causal mask) [batch, heads, seq, keySeq], with changes to the scores, composed of plain ops. It is
+ * used where scores are changed or attn.hook_pattern is read or replaced, and is the reference for the fused kernel.
+ * Queries and keys are as in `causalAttention`.
  */
-export function attentionPattern(q: Tensor4D, k: Tensor4D, scale: number): Tensor4D {
+export function attentionPattern(
+  q: Tensor4D,
+  k: Tensor4D,
+  scale: number,
+  { softCap, bias, window }: ScoreChanges = {},
+): Tensor4D {
   return tf.tidy(() => {
     const [, heads, seq] = q.shape;
     const keySeq = k.shape[2];
-    const scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
+    let scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
+    if (softCap !== undefined) scores = tf.tanh(scores.div(softCap)).mul(softCap);
+    if (bias) scores = scores.add(bias);
     const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
     const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
-    const mask = tf.where(tf.lessEqual(key, query), tf.scalar(0), tf.scalar(-Infinity));
+    const before = tf.lessEqual(key, query);
+    const seen =
+      window === undefined
+        ? before
+        : tf.logicalAnd(before, tf.greater(key, query.sub(tf.scalar(window, 'int32'))));
+    const mask = tf.where(seen, tf.scalar(0), tf.scalar(-Infinity));
     return tf.softmax(scores.add(mask)) as Tensor4D;
   });
 }

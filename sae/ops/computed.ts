@@ -1,6 +1,6 @@
 /**
- * What a kernel computed, for whoever needs it next: at hand where kernels work in host memory, still a tensor where
- * they work on a device. Kernels accept both, so that a training step never has to wait for the device in its middle;
+ * A value that a kernel computed: a number where kernels work in host memory, and a tensor that is still on the device where
+ * they work on one. Kernels accept both, so that a training step never has to wait for the device in its middle;
  * only metrics are read back.
  */
 import type { Scalar, Tensor, Tensor1D } from '../tensor/tf.ts';
@@ -9,12 +9,12 @@ import { tf } from '../tensor/tf.ts';
 export type Computed = number | Scalar;
 export type ComputedVector<Values> = Values | Tensor1D;
 
-/** The number itself. Waits for the device where it isn't at hand. */
+/** The value as a number. Waits for the device if it is still there. */
 export function hostNumber(value: Computed): number {
   return typeof value === 'number' ? value : value.dataSync()[0];
 }
 
-/** A number made of another one, without waiting for it: `ofNumber` and `ofScalar` are the same function. */
+/** A function of a computed value, without waiting for the device: `ofNumber` and `ofScalar` are the same function of a number and of a tensor. */
 export function derived(
   value: Computed,
   ofNumber: (value: number) => number,
@@ -23,11 +23,11 @@ export function derived(
   return typeof value === 'number' ? ofNumber(value) : tf.tidy(() => ofScalar(value));
 }
 
-/** How to fetch what a device has computed. */
+/** Something that can fetch values from its device. */
 export interface ReadsBack {
   /**
-   * What the tensors hold, fetched together; the fetch is on its way when this returns, so that what is asked of the
-   * device next doesn't delay it. Left out by backends whose tensors lie in host memory.
+   * Fetches the values of all tensors together. The fetch is already queued when this returns, so that later work on the
+   * device doesn't delay it. Backends whose tensors are in host memory leave it out.
    */
   readBack?(tensors: readonly Tensor[]): Promise<ArrayLike<number>[]>;
 }
@@ -38,7 +38,7 @@ export function disposeComputed(...values: readonly Readable[]): void {
   for (const value of values) if (value instanceof tf.Tensor) value.dispose();
 }
 
-/** Reads back several at once; see `ReadsBack`. Numbers come as lists of one. */
+/** Reads several values back at once (see `ReadsBack`). A number comes back as a list of one. */
 export async function readBack(
   kernels: ReadsBack,
   values: readonly Readable[],

@@ -1,6 +1,6 @@
 /**
- * What one block of tokens says about each neuron, in one pass over the activations: the innermost loop of every
- * sparsity measure. A backend may have a kernel for it; the reference counts on the host.
+ * Counts firings of each neuron, on each token and by magnitude in one pass over the activations of a block of tokens. It is the
+ * innermost loop of all sparsity measures. A backend may have a kernel for it; the reference counts on the host.
  */
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { hasKernel, runKernels } from './fusedKernel.ts';
@@ -9,30 +9,30 @@ import { binShift, magnitudeLevels } from './magnitudeLevels.ts';
 export interface FiringInput {
   /** a, [tokens, neurons] or [contexts, seq, neurons]. */
   activations: Tensor;
-  /** What decides who fires, the same shape: act(g) of a gated MLP. Absent where it is `activations` itself. */
+  /** act(g) of a gated MLP, the same shape, which decides whether a neuron fires. Absent for an ungated MLP, where `activations` does. */
   gates?: Tensor;
-  /** [neurons]: entries with |a| above it are named one by one. */
+  /** [neurons]: entries with |a| above it are listed in `over`. */
   bar: Float32Array;
   /** The tokens of the block: rows first … first + rows − 1. */
   first: number;
   rows: number;
-  /** ε, ascending from 0 or more; |a| > ε is counted for each. */
+  /** ε, ascending, each at least 0; entries with |a| > ε are counted for each. */
   thresholds: readonly number[];
-  /** Which of them is also counted neuron by neuron. */
+  /** Index of the ε that is also counted for each neuron. */
   neuronThreshold: number;
 }
 
-/** "Fires" means that the gate is not exactly 0; only entries that fire are counted anywhere. */
+/** A neuron fires on a token when its gate is not exactly 0. All counts are of entries that fire. */
 export interface FiringCounts {
-  /** [neurons]: tokens on which it fires; on which |a| > ε besides; the sum of a over the former. */
+  /** [neurons]: `fired` are the tokens on which it fires, `firedAt` those on which also |a| > ε, and `sum` is Σ a over the former. */
   fired: Int32Array;
   firedAt: Int32Array;
   sum: Float32Array;
   /** [thresholds + 1]: entries by how many thresholds |a| exceeds. */
   levels: Int32Array;
-  /** [rows]: neurons that fire on it. */
+  /** [rows]: number of neurons that fire on the token. */
   rowFired: Int32Array;
-  /** row · neurons + neuron of each entry over the bar; of one neuron, in the order of rows. */
+  /** row · neurons + neuron of each entry above the bar; the entries of one neuron are in the order of rows. */
   over: Int32Array;
 }
 
@@ -54,7 +54,7 @@ function kernelFiringCounts(input: FiringInput): FiringCounts {
   return { fired, firedAt, sum, levels, rowFired, over } as FiringCounts;
 }
 
-/** The largest single-precision number that is not above x ≥ 0: what exceeds the one exceeds the other. */
+/** The largest single-precision number that is not above x ≥ 0. A single-precision number exceeds it exactly when it exceeds x. */
 function roundDown(x: number): number {
   const single = Float32Array.of(x);
   if (single[0] > x) new Int32Array(single.buffer)[0]--;

@@ -5,7 +5,7 @@ import { hasKernel, registerFusedGradient, runKernel } from './fusedKernel.ts';
 export const fusedActivationFunctionNames = ['relu', 'gelu', 'gelu_new', 'silu'] as const;
 export type FusedActivationFunctionName = (typeof fusedActivationFunctionNames)[number];
 
-/** act(x), x float32 of any shape: one pass over memory forward and one backward where there is a kernel. */
+/** act(x), x float32 of any shape. Where the backend has a kernel it takes one pass over memory forward and one backward. */
 export function fusedActivationFunction(name: FusedActivationFunctionName, x: Tensor): Tensor {
   if (hasKernel('Activation')) return runKernel('Activation', { x }, { name });
   return referenceActivationFunction(name, x);

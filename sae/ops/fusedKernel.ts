@@ -1,5 +1,5 @@
 /**
- * How a language-model op of ours meets TF.js: a backend that has a kernel of that name runs it, with the
+ * Runs a custom language-model op in TF.js: a backend that has a kernel of its name runs that, with the
  * gradient registered beside the op; any other backend runs the reference composition of plain tfjs ops,
  * which TF.js differentiates itself.
  */

@@ -1,6 +1,6 @@
 /**
- * The product's own ops: the few places where training a sparse autoencoder spends its time, fused so that the
- * pre-activations z [batch, latents] and the gradients need never reach memory.
+ * The custom ops in which training a sparse autoencoder spends its time, fused so that the
+ * pre-activations z [batch, latents] and the gradients need not be written to memory.
  *
  * A backend offers them as one typed table (`satisfies FusedKernels`). A backend without tuned kernels gets the
  * reference kernels, which are composed of plain TF.js ops and define the truth. The pure kernels are also
@@ -11,7 +11,7 @@ import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
 
-/** Parameters of one dictionary, or something shaped like them: gradients, Adam's moments. Row i is latent i. */
+/** The parameters of one dictionary, or tensors of the same shapes: gradients, Adam's moments. Row i belongs to latent i. */
 export interface DictionaryOf<T2, T1> {
   readonly wEnc: T2; // [latents, d]
   readonly bEnc: T1; // [latents]
@@ -36,32 +36,32 @@ export interface ThresholdSelection {
   /** ε: entries down to θ − ε/2 are listed too. */
   readonly bandwidth: number;
   /**
-   * About how many entries to expect. A backend whose device counts on its own time may then choose the form of the
-   * entries by this number instead of waiting, and may turn out to be wrong: see `Listed`. Left out, the entries are
-   * what they should be, and `indices` is as long as there are entries.
+   * About how many entries to expect. A backend whose device computes asynchronously may then choose the form of the
+   * entries by this number instead of waiting for their count, and the choice may turn out to be wrong (see `Listed`). When it is
+   * left out, the form is always right, and `indices` has exactly as many places as there are entries.
    */
   readonly expected?: number | undefined;
 }
 
 export interface Batch {
   readonly x: Tensor2D; // [batch, d]
-  /** Σ_b ‖x − x̄‖² */
+  /** Σ_b ‖x − x̄‖², x̄ the mean of the batch. */
   readonly variance: Computed;
 }
 
 export interface Firings {
-  /** On how many rows of the batch each latent fires [latents]. */
+  /** [latents]: on how many rows of the batch each latent fires. */
   readonly counts: ComputedVector<Int32Array>;
-  /** Σ_b f [latents] */
+  /** [latents]: Σ_b f, the sum of each latent's activations over the batch. */
   readonly sums: ComputedVector<Float32Array>;
 }
 
 export interface Reconstruction {
   /** x̂ − target [batch, d] */
   readonly error: Tensor2D;
-  /** error_b · W_dec,i of each entry: shaped as the entries' values. */
+  /** error_b · W_dec,i for each entry (b, i), in the shape of the entries' values. */
   readonly dots: Tensor1D | Tensor2D;
-  /** Σ error²; in double precision where it is at hand. */
+  /** Σ error²; in double precision where it is computed on the host. */
   readonly squaredError: Computed;
 }
 
@@ -77,7 +77,7 @@ export interface GradientRequest {
   /** Whether the encoder saw x − b_dec. */
   readonly subtractsDecoderBias: boolean;
   readonly main: LossTerm;
-  /** AuxK: decoded without b_dec; its gradient reaches the encoder like the main term's. */
+  /** The AuxK term, decoded without b_dec. Its gradient reaches the encoder as that of the main term does. */
   readonly auxiliary: LossTerm | null;
   /** Coefficient of Σ f_i ‖W_dec,i‖ over the batch (λ / batch for ReLU; otherwise 0). */
   readonly l1: number;
@@ -94,18 +94,18 @@ export interface AdamSettings {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** 1 for the first update. */
+  /** Number of the update, from 1, for Adam's bias correction. */
   readonly step: number;
-  /** The norm of the whole gradient is brought down to this before the update, exactly; null leaves it alone. */
+  /** The gradient of all parameters together is scaled down to this norm before the update; null for no clipping. */
   readonly clipNorm: number | null;
-  /** Remove the gradient parallel to each decoder row, and bring rows back to unit norm. */
+  /** Whether to remove the part of the gradient parallel to each decoder row, and to scale rows to unit norm after the update. */
   readonly unitNormDecoder: boolean;
 }
 
-/** What a kernel took on the device's own clock. */
+/** Time that a kernel took, measured by the device's clock. */
 export interface KernelTime {
   readonly kernel: string;
-  /** The part of a training step it belongs to; gradients of matrices are summed up inside the optimiser's. */
+  /** The part of a training step it belongs to; gradients of matrices are computed inside the optimiser's kernels. */
   readonly phase: 'encode' | 'decode' | 'gradients' | 'optimiser' | 'other';
   readonly calls: number;
   readonly milliseconds: number;
@@ -116,45 +116,46 @@ export interface FusedKernels extends ReadsBack {
   readonly backend: string;
 
   /**
-   * Rows of activations [batch × d] times `scale`, as a tensor that takes over `values`, and Σ_b ‖x − x̄‖² of them,
-   * x̄ their mean.
+   * A batch of activations: `values` [batch × d] times `scale` as a tensor, which may take over the memory of `values`, and
+   * Σ_b ‖x − x̄‖², where x̄ is the mean of the batch.
    */
   scaledBatch(values: Float32Array, d: number, scale: number): Batch;
-  /** Σ_b ‖x − x̄‖² */
+  /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 
   /**
-   * The k largest of ReLU(z) a row, ties by lower latent; what is not finite counts as largest and is NaN; exactly k entries a row (those that are not
-   * positive are 0, lowest latents first). `among` (ascending) restricts the choice to those latents.
+   * The k largest ReLU(z) of each row, ties by lower latent. A value that is not finite counts as the largest and becomes NaN. Each row
+   * has exactly k entries: where fewer are positive, the lowest of the other latents fill it up with 0. `among` (ascending) restricts the
+   * choice to those latents.
    */
   topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries;
   /**
-   * Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. An entry that does not fire
-   * (z ≤ θ) is there for the threshold's gradient, which asks only that it is in the window: its value may be θ.
+   * Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. Entries that do not fire
+   * (z ≤ θ) are listed for the threshold's gradient, which depends only on their being in the window, so their value may be θ.
    */
   thresholdEncode(x: Tensor2D, encoder: Encoder, selection: ThresholdSelection): Entries;
 
-  // The three products of a sparse [batch, latents] matrix S. Each one's gradient is made of the others.
-  /** S·W [batch, d] */
+  // The three products of a sparse matrix S [batch, latents]. The gradient of each is computed by the other two.
+  /** S·W [batch, d], for W [latents, d]. */
   sparseDecode(entries: SparseEntries, w: Tensor2D): Tensor2D;
-  /** (g·Wᵀ) at the entries: [entries] */
+  /** [entries]: the elements of g·Wᵀ at the places of the entries, for g [batch, d] and W [latents, d]. */
   sparseDots(pattern: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D;
-  /** Sᵀ·g [latents, d] */
+  /** Sᵀ·g [latents, d], for g [batch, d]. */
   sparseOuter(entries: SparseEntries, g: Tensor2D): Tensor2D;
 
   firings(entries: Entries, threshold: Tensor1D | null): Firings;
-  /** Decodes f (see sparseEntries.ts), adds `bias`, and compares with `target`, while the touched rows of W_dec are in cache. */
+  /** Decodes the activations f of the entries, adds `bias`, and subtracts `target` [batch, d], while the rows of W_dec it reads are in cache. */
   reconstruct(
     entries: Entries,
     threshold: Tensor1D | null,
     decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D | null },
     target: Tensor2D,
   ): Reconstruction;
-  /** The gradient the update would use, before clipping. For tests, and for optimisers other than Adam. */
+  /** The gradient that `update` would use, before clipping. It is for tests and for optimisers other than Adam. */
   gradients(request: GradientRequest): DictionaryTensors;
   /**
-   * Gradients and Adam in one pass over the dictionary, in place: parameters and both moments. Changes nothing where the
-   * main term's entries turn out to be in the wrong form (`Listed`).
+   * Computes the gradients and takes an Adam step in one pass over the dictionary, in place for parameters and both moments. Changes nothing
+   * if the main term's entries turn out to be in the wrong form (see `Listed`).
    */
   update(
     request: GradientRequest,
@@ -163,8 +164,8 @@ export interface FusedKernels extends ReadsBack {
   ): void;
 
   /**
-   * The kernels that `run` asks for, by the device's clock, the longest first; null where it has none. Left out by
-   * backends that have finished when a function returns.
+   * The times of the kernels that `run` starts, by the device's clock, the longest first; null where the device has no clock. Backends
+   * whose functions return when their work is done leave it out.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
 }

@@ -72,7 +72,7 @@ export function registerFusedOps(kernels: FusedKernels, backendName: string): vo
   registerGradients();
 }
 
-/** TF.js asks for these, in float32, because the places came out of an op that has a gradient. */
+/** Zero gradients of rowStart and indices. TF.js asks for them, in float32, because both come from an op that has a gradient. */
 const fixed = ({ rowStart, indices }: SparseEntries) => ({
   rowStart: () => tf.zeros(rowStart.shape),
   indices: () => tf.zeros(indices.shape),
@@ -88,7 +88,7 @@ function registerGradients(): void {
       inputsToSave: ['x', 'wEnc'],
       outputsToSave: [true, true, true],
       gradFunc: (dy, [x, wEnc, values, rowStart, indices]) => {
-        // TopK's padding is 0 and does not move with z.
+        // Padding entries of TopK are 0 whatever z is, so no gradient passes through them.
         const moving = () => tf.mul((dy as Tensor[])[0], tf.notEqual(values, 0).cast('float32'));
         const gradient = () =>
           entriesOf(wEnc.shape[0], rowStart as Tensor1D, indices as Tensor1D, moving() as Tensor1D);
@@ -143,7 +143,7 @@ export function topKEncode(x: Tensor2D, wEnc: Tensor2D, bEnc: Tensor1D, k: numbe
   return entriesOf(wEnc.shape[0], rowStart, indices, values);
 }
 
-/** The latents with z > θ as entries; differentiable in x, W_enc and b (θ's straight-through estimators belong to the loss). */
+/** The latents with z > θ as entries; differentiable in x, W_enc and b. The straight-through estimators for θ belong to the loss. */
 export function thresholdEncode(
   x: Tensor2D,
   wEnc: Tensor2D,
@@ -154,17 +154,17 @@ export function thresholdEncode(
   return entriesOf(wEnc.shape[0], rowStart, indices, values);
 }
 
-/** S·W [rows, d] */
+/** S·W [rows, d]; differentiable in the values of S and in W. */
 export function sparseDecode({ rowStart, indices, values }: SparseEntries, w: Tensor2D): Tensor2D {
   return run(op.decode, { rowStart, indices, values, w });
 }
 
-/** (g·Wᵀ) at the entries [entries] */
+/** [entries]: g·Wᵀ at the places of the entries; differentiable in g and W. */
 export function sparseDots({ rowStart, indices }: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
   return run(op.dots, { rowStart, indices, g, w });
 }
 
-/** Sᵀ·g [latents, d] */
+/** Sᵀ·g [latents, d]; differentiable in the values of S and in g. */
 export function sparseOuter({ rowStart, indices, values, latents }: SparseEntries, g: Tensor2D): Tensor2D {
   return run(op.outer, { rowStart, indices, values, g }, { latents });
 }

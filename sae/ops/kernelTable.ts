@@ -13,7 +13,7 @@ export function registerFusedKernels(kernels: FusedKernels, backend = kernels.ba
   registerFusedOps(kernels, backend);
 }
 
-/** The table of the active backend: its own where it has one, the reference otherwise. */
+/** The kernels of the active backend: its own table where it has registered one, the reference otherwise. */
 export function fusedKernels(): FusedKernels {
   const backend = tf.getBackend();
   const kernels = tables.get(backend);

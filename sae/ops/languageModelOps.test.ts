@@ -126,7 +126,7 @@ describe.each(cases)('$name', ({ op, reference, shapes }) => {
   });
 
   test('the reference composition agrees with finite differences', () => {
-    // In f32 a central difference is good to about 1e-3; a few entries of each input are enough.
+    // In single precision a central difference is accurate to about 1e-3. A few entries of each input are tested.
     const step = 1e-2;
     inputs.forEach(({ values }, input) => {
       for (let n = 0; n < Math.min(5, values.length); n++) {

@@ -1,18 +1,18 @@
 /**
- * How many of a few thresholds a single-precision number exceeds in magnitude, by its bits: those of |a|, read as an
- * integer, are in the order of |a|. Two look-ups and one comparison a number, where comparing with each
- * threshold would take most of the time of the pass that counts.
+ * Tables that tell how many of a few thresholds the magnitude of a single-precision number exceeds. The bits of |a|, read as an
+ * integer, are in the order of |a|, so two look-ups by the highest bits and one comparison suffice; comparing with each
+ * threshold would take most of the time of counting.
  */
 import { LazyscopeError } from '../errors.ts';
 
-/** Bits below those that choose a bin: eight bins an octave. */
+/** Number of low bits that do not choose the bin, which leaves eight bins for each power of two. */
 export const binShift = 20;
 const bins = 1 << (31 - binShift);
 
 export interface MagnitudeLevels {
   /** [bins]: thresholds exceeded by every number of the bin. */
   readonly level: Uint8Array;
-  /** [bins]: a number of the bin whose bits are above this exceeds one more. */
+  /** [bins]: a number of the bin whose bits are above this exceeds one threshold more. */
   readonly edge: Int32Array;
 }
 
@@ -29,7 +29,7 @@ export function magnitudeLevels(thresholds: readonly number[]): MagnitudeLevels 
         `Thresholds must ascend from 0 or more, but got ${thresholds.join(', ')}.`,
       );
     single[0] = threshold;
-    // Rounded up, the threshold itself already exceeds it.
+    // If rounding to single precision raised the threshold, the rounded number itself exceeds the threshold.
     const last = single[0] > threshold ? bits[0] - 1 : bits[0];
     const bin = last >> binShift;
     if (edge[bin] !== 0x7fffffff)

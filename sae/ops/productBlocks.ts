@@ -1,6 +1,6 @@
 /**
- * The product of two tall matrices, a·bᵀ, one block at a time on the active backend: for results too large to keep,
- * of which each visitor keeps what it needs.
+ * The product a·bᵀ of two tall matrices, computed one block at a time on the active backend, for results that are too large for
+ * memory and of which the visitor keeps a part.
  */
 import { LazyscopeError } from '../errors.ts';
 import { tf } from '../tensor/tf.ts';
@@ -22,7 +22,7 @@ export interface ProductBlock {
 }
 
 export interface BlockSize {
-  /** Rows of `a` and of `b` in one product; memory is 4 · rows · columns bytes a block. */
+  /** Rows of `a` and of `b` in one block; a block takes 4 · rows · columns bytes. */
   rows?: number;
   columns?: number;
 }
@@ -30,8 +30,8 @@ export interface BlockSize {
 export const defaultBlock = { rows: 512, columns: 8192 } as const satisfies Required<BlockSize>;
 
 /**
- * Calls `visit` with each block, rows of blocks from the top, each from the left. The block's memory is the visitor's
- * only until it returns. Throws 'bad_input' for vectors of different lengths.
+ * Calls `visit` with each block, from the top row of blocks down and from left to right in each row. The block's memory is reused
+ * once the visitor returns. Throws 'bad_input' for vectors of different lengths.
  */
 export function forEachProductBlock(
   a: RowVectors,

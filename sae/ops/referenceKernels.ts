@@ -19,8 +19,8 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
       ? { ...encoder, wEnc: tf.gather(encoder.wEnc, chosen), bEnc: tf.gather(encoder.bEnc, chosen) }
       : encoder;
     const rectified = latentActivations(preActivations(x, restricted), null);
-    // topk's order has no place for NaN, and can't compare two infinities: what is not finite ranks as the largest
-    // number here, and comes back as NaN.
+    // tf.topk cannot order NaN, so values that are not finite are ranked as the largest finite number, and become NaN
+    // afterwards.
     const rank = tf.where<Tensor>(tf.isFinite(rectified), rectified, tf.scalar(3.4028234e38));
     return [tf.topk(rank, k, true).indices, rectified];
   });
@@ -48,7 +48,7 @@ function values(entries: Entries, threshold: Tensor1D | null): Tensor2D {
   return tf.tidy(() => latentActivations(densePreActivations(entries), threshold));
 }
 
-/** Reads off the entries of a dense [batch, latents] matrix, in their order. */
+/** [entries]: the elements of a dense matrix [batch, latents] at the places of the entries. */
 function atEntries(pattern: SparseEntries, dense: Tensor2D): Tensor1D {
   const { rows, latents } = pattern;
   const [rowStart, indices, data] = [

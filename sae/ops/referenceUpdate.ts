@@ -62,7 +62,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
   return { logThreshold: null, ...gradients };
 }
 
-/** ∂L/∂f of one term over [batch, latents]; 0 where there is no entry. */
+/** ∂L/∂f of one loss term, dense [batch, latents]; 0 where there is no entry. */
 function denseDots({ entries, dots, scale }: LossTerm): Tensor2D {
   const dense =
     entries.kind === 'dense' ? (dots as Tensor2D) : denseFromEntries(entries, 0, dots as Tensor1D);

@@ -4,11 +4,11 @@ import { hasKernel, runKernel } from './fusedKernel.ts';
 export interface SignalSums {
   /** Σ over vectors of (mean over their components)². */
   meanSquared: number;
-  /** Σ over vectors of the variance of their components (divided by their number). */
+  /** Σ over vectors of the variance of their components, with divisor d. */
   variance: number;
 }
 
-/** x [… , d]: the vectors along the last axis. Sums are in double precision. */
+/** Sums over the vectors along the last axis of x [… , d], in double precision. */
 export function signalSums(x: Tensor): SignalSums {
   if (!hasKernel('SignalSums')) return referenceSignalSums(x);
   const sums = runKernel('SignalSums', { x });

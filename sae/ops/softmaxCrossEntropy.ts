@@ -20,7 +20,7 @@ export function referenceSoftmaxCrossEntropy(logits: Tensor2D, labels: Tensor1D)
   });
 }
 
-// softmax(logits) − onehot(label), times the row's dy, without ever making the one-hot matrix.
+// The gradient is (softmax(logits) − onehot(label)) times the row's dy; the kernel does not make the one-hot matrix.
 registerFusedGradient('SoftmaxCrossEntropy', { inputs: ['logits', 'labels'] }, (dy, [logits, labels]) => ({
   logits: runKernel('SoftmaxCrossEntropyGrad', { logits, labels, dy }),
 }));

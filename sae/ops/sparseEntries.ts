@@ -1,19 +1,19 @@
 /**
- * What an encoder lets through, in the one form that all architectures reduce to: per row of the batch a list of
+ * The output of an encoder, in one form for all architectures: for each row of the batch a list of
  * (latent, pre-activation z). The activation is `f = z where z > θ, else 0` with θ = 0 for ReLU and TopK, so a
  * list may hold entries that don't fire: TopK's padding when fewer than k latents are positive, and the entries
  * of JumpReLU just below θ, which the straight-through estimator still needs. NaN counts as firing, so that it
- * reaches the loss instead of hiding.
+ * reaches the loss and is noticed.
  *
- * When too many latents fire for a list to pay, `dense` holds every pre-activation instead; the kernels accept both.
+ * Where so many latents fire that a list would be slower, the entries are `dense` and hold every pre-activation; kernels accept both.
  */
 import { tf, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import { type Computed, disposeComputed } from './computed.ts';
 
 /**
- * How many entries an encoder found, and for which numbers the form it chose is the right one. A device that was told
- * what to expect chooses before it knows: where the number lies outside, a list is cut short (`rowStart` never leads
- * beyond `indices`), nothing made of the entries counts, and the update leaves everything as it was.
+ * How many entries an encoder found, and for which counts the form it chose is the right one. A device that was given an expected
+ * count chooses the form before it knows the true one. If the true count is outside the range, a list is truncated (`rowStart` never
+ * exceeds the length of `indices`), results computed from the entries are invalid, and the update leaves all parameters as they were.
  */
 export interface Listed {
   readonly count: Computed;
@@ -27,11 +27,11 @@ export interface SparseEntries {
   readonly latents: number;
   /** int32 [rows + 1]: entries of row b are rowStart[b] … rowStart[b + 1] − 1. */
   readonly rowStart: Tensor1D;
-  /** int32 [entries], ascending within a row; longer than rowStart says where the number was only guessed. */
+  /** int32 [entries], ascending within a row; may be longer than the last rowStart if the count was estimated. */
   readonly indices: Tensor1D;
   /** float32 [entries], like `indices`. */
   readonly values: Tensor1D;
-  /** Left out where it was never in question. */
+  /** Present where the form was chosen by an estimate of the count; absent where the count was known. */
   readonly listed?: Listed;
 }
 
@@ -70,7 +70,7 @@ export function disposeEntries(entries: Entries): void {
   entries.indices.dispose();
 }
 
-/** [rows, latents] with `absent` where a row has no entry for a latent. `values` may replace the entries' own. */
+/** A dense matrix [rows, latents] of the entries' values, or of `values` [entries], with `absent` where there is no entry. */
 export function denseFromEntries(
   entries: SparseEntries,
   absent: number,
@@ -88,7 +88,7 @@ export function denseFromEntries(
   return tf.tensor2d(dense, [rows, latents]);
 }
 
-/** The entries that fire (z > θ), as a list, whatever form they came in. Disposes `found`. */
+/** The entries that fire (z > θ) as a list, from entries of either form. Disposes `found`. */
 export function firingEntries(found: Entries, threshold: Tensor1D | null): SparseEntries {
   const { rows, latents } = found;
   const theta = threshold?.dataSync();

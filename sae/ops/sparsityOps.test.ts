@@ -27,7 +27,7 @@ describe.skipIf(!probe?.works)('the native kernels agree with the reference', ()
     const random = Random.fromSeed(neurons);
     const count = tokens * neurons;
     const a = random.normals(count, 0.5).map((x, at) => (at % 3 === 0 ? 0 : x));
-    // Values at the thresholds themselves, of either sign.
+    // Some values are exactly at the thresholds, with either sign.
     [1e-4, 1e-3, 0.1, 1].forEach((edge, at) => at < count && (a[at] = at % 2 ? -edge : edge));
     const gates = random.normals(count).map((x) => Math.max(0, x));
     const before = tf.memory().numTensors;
@@ -64,7 +64,7 @@ describe.skipIf(!probe?.works)('the native kernels agree with the reference', ()
       tf.tensor4d(random.normals(2 * count * positions * 8), [2, count, positions, 8]);
     const [q, k, v] = [normal(heads, seq), normal(kvHeads, keys), normal(kvHeads, keys)];
     const before = tf.memory().numTensors;
-    // The larger scale makes some heads look at one place alone.
+    // With the larger scale some heads attend to a single position.
     for (const scale of [0.3, 30]) {
       const tuned = causalAttentionWithEntropy(q, k, v, scale);
       const reference = referenceCausalAttentionWithEntropy(q, k, v, scale);

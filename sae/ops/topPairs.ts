@@ -1,7 +1,7 @@
 /**
- * The best columns of each row and the best rows of each column of a product a·bᵀ that is never kept, in one visit to
- * every entry. The reference multiplies block by block on whatever backend is active; a backend that has a kernel
- * of its own, which picks entries out of the product while they are in cache, registers it here.
+ * The best columns of each row and the best rows of each column of a product a·bᵀ, found in one pass without storing the
+ * product. The reference multiplies block by block on the active backend; a backend with a kernel
+ * of its own, which selects entries of the product while they are in cache, registers it here.
  */
 import { tf } from '../tensor/tf.ts';
 import { checkWidths, forEachProductBlock, type BlockSize, type RowVectors } from './productBlocks.ts';
@@ -10,15 +10,15 @@ import { TopScores } from './topScores.ts';
 export interface TopPairsRequest {
   readonly a: RowVectors;
   readonly b: RowVectors;
-  /** Places in a row's list and in a column's, at least 1 and at most the entries there are. */
+  /** Length of each row's list and of each column's list: at least 1, at most the number of its entries. */
   readonly perRow: number;
   readonly perColumn: number;
-  /** A row ranks columns by a_i·b_j − columnOffset_j; zeros when absent. [b.rows] */
+  /** [b.rows]: a row ranks columns by a_i·b_j − columnOffset_j; zeros when absent. */
   readonly columnOffset?: Float32Array;
-  /** A column ranks rows by a_i·b_j − rowOffset_i; zeros when absent. [a.rows] */
+  /** [a.rows]: a column ranks rows by a_i·b_j − rowOffset_i; zeros when absent. */
   readonly rowOffset?: Float32Array;
   readonly block?: BlockSize;
-  /** Told the rows done. */
+  /** Called with the number of rows done. */
   readonly progress?: (rows: number) => void;
 }
 
@@ -27,7 +27,7 @@ export interface TopPairs {
   readonly byRow: TopScores;
   /** Owners are columns, scores a_i·b_j − rowOffset_i. */
   readonly byColumn: TopScores;
-  /** The largest a_i·b_j − columnOffset_j of each row, to the last bit. [a.rows] */
+  /** [a.rows]: the largest a_i·b_j − columnOffset_j of each row, exact to the last bit, without the tolerance of the lists. */
   readonly best: Float32Array;
 }
 
@@ -39,7 +39,7 @@ export function registerTopPairs(backend: string, kernel: TopPairsKernel): void 
   kernels.set(backend, kernel);
 }
 
-/** By the active backend's kernel, or the reference. Deterministic on each. Throws 'bad_input' for vectors of different lengths. */
+/** Finds the pairs by the active backend's kernel, or by the reference. The result is deterministic on each. Throws 'bad_input' for vectors of different lengths. */
 export function topPairs(request: TopPairsRequest): TopPairs {
   checkWidths(request.a, request.b);
   return (kernels.get(tf.getBackend()) ?? topPairsReference)(request);

@@ -1,18 +1,18 @@
-/** Scores nearer than this count as equal. */
+/** Scores that differ by less than this count as equal. */
 export const tie = 2 ** -20;
 
 /**
- * The best `kept` of a stream of scores, for each owner, best first: lists of `kept` places, −1 where nothing came.
+ * For each owner, the `kept` best of the scores offered, best first; −1 in places that are still empty.
  *
  * Equal scores are ordered by a hash of owner and index: were it by index alone, a hundred identical latents would
- * all keep the same few of a hundred identical counterparts, and most would find no match among them. The order is a
- * total one, so what is kept does not depend on the order in which it came.
+ * all keep the same few of a hundred identical counterparts, and most would find no match among them. The order is
+ * total, so the result does not depend on the order of the offers.
  */
 export class TopScores {
   readonly kept: number;
   readonly index: Int32Array; // [owners, kept]
   readonly score: Float32Array; // [owners, kept]
-  /** [owners] A newcomer above it may have a place. Nothing that was turned away scores more than bar + 2 · tie. */
+  /** [owners]: only a score above it can enter the list. No score that was refused exceeds bar + 2 · tie. */
   readonly bar: Float32Array;
 
   constructor(owners: number, kept: number) {
@@ -22,7 +22,7 @@ export class TopScores {
     this.bar = new Float32Array(owners).fill(-Infinity);
   }
 
-  /** Only for a score above the owner's bar. */
+  /** Inserts a score, which must be above the owner's bar. */
   insert(owner: number, index: number, score: number): void {
     const base = owner * this.kept;
     const last = base + this.kept - 1;
@@ -38,7 +38,7 @@ export class TopScores {
     this.bar[owner] = this.score[last] - tie;
   }
 
-  /** Does a newcomer go before the entry at `place`? Scores are compared in steps of `tie`, so that the order is a total one. */
+  /** Whether a new entry goes before the one at `place`. Scores are rounded to multiples of `tie`, so that the order is total. */
   #before(owner: number, index: number, score: number, place: number): boolean {
     const there = this.index[place];
     if (there < 0) return true;

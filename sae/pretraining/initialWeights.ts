@@ -6,7 +6,7 @@
 import { Random } from '../numerics/random.ts';
 import { initialActivationParameter } from '../models/activationFunctions/activationParameters.ts';
 import type { ActivationFunctionName } from '../models/activationFunctions/activationFunctions.ts';
-import type { ParameterShapes } from '../models/families/decoderParts.ts';
+import type { ParameterShapes } from '../models/families/storedModules.ts';
 
 const writesToResidual = /(c_proj|o_proj|down_proj)\.weight$/;
 

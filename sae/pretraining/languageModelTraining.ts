@@ -4,6 +4,9 @@ import { LazyscopeError } from '../errors.ts';
 import { activationFunctionNames } from '../models/activationFunctions/activationFunctions.ts';
 import type { ActivationFunctionName } from '../models/activationFunctions/activationFunctions.ts';
 import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
+import { gpt2Decoder } from '../models/families/gpt2.ts';
+import { llamaDecoder } from '../models/families/llama.ts';
+import { rotary } from '../models/families/rotaryPositions.ts';
 import type { ModelConfig } from '../models/modelConfig.ts';
 
 const size = z.int().positive();
@@ -65,25 +68,6 @@ export const languageModelTrainingSchema = z.strictObject({
 });
 export type LanguageModelTraining = z.infer<typeof languageModelTrainingSchema>;
 
-export const lossPointSchema = z.strictObject({
-  step: size,
-  tokens: size,
-  /** Mean training loss since the previous point, in nats per token. */
-  loss: z.number(),
-  /** Present on the steps at which it was measured. */
-  validationLoss: z.number().optional(),
-  learningRate: z.number(),
-  gradientNorm: z.number(),
-});
-export type LossPoint = z.infer<typeof lossPointSchema>;
-
-/** What an observer measured after a step; every observer has its own fields. */
-export const observationSchema = z.looseObject({
-  step: z.int().nonnegative(),
-  tokens: z.int().nonnegative(),
-});
-export type Observation = z.infer<typeof observationSchema>;
-
 const defaults: LanguageModelTraining = languageModelTrainingDefaults;
 
 /** Fills in defaults and checks every field. Throws `bad_input` naming the field. */
@@ -119,16 +103,15 @@ export function modelConfigOf(training: LanguageModelTraining): ModelConfig {
     d, layers, heads, neurons, contextLength, vocabularySize, activation,
     headWidth: d / heads, tiedEmbeddings: true, normEpsilon: 1e-5, bosId: 0, eosIds: [0],
   }; // prettier-ignore
-  if (training.family === 'gpt2') return { ...common, family: 'gpt2', gated: false, keyValueHeads: heads };
-  return {
-    ...common,
-    family: 'llama',
-    gated: true,
-    keyValueHeads: training.keyValueHeads ?? heads,
-    ropeTheta: 10_000,
+  if (training.family === 'gpt2') return gpt2Decoder({ ...common, gated: false, keyValueHeads: heads });
+  const sizes = { ...common, gated: true, keyValueHeads: training.keyValueHeads ?? heads };
+  const refuse = (why: string) =>
+    new LazyscopeError('bad_input', `Language-model training: the model ${why}.`);
+  return llamaDecoder(sizes, {
+    turning: rotary({ rope_theta: 10_000 }, sizes, refuse),
     attentionBias: false,
     mlpBias: false,
-  };
+  });
 }
 
 /** Linear warm-up, then half a cosine from learningRate to finalRate · learningRate. Steps count from 1. */

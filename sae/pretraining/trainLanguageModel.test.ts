@@ -48,7 +48,7 @@ test.each([
     };
     expect(record.config).toMatchObject(choice);
     expect(record.curve[0].loss).toBeCloseTo(Math.log(280), 1);
-    expect(result.validationLoss).toBeLessThan(Math.log(280) - 1);
+    expect(result.validationLoss!).toBeLessThan(Math.log(280) - 1);
 
     const model = await loadLanguageModel(result.folder);
     expect(model.config).toMatchObject({ ...choice, gated: choice.family === 'llama' });
@@ -57,7 +57,7 @@ test.each([
     const contexts = Array.from({ length: 4 }, (_, i) => [0, ...heldOut.subarray(i * 16, i * 16 + 15)]);
     // The loss of all labels but the first of each context, which meanCrossEntropy does not see the label of.
     const loss = meanCrossEntropy(model, Int32Array.from(contexts.flat()), 16);
-    expect(Math.abs(loss - result.validationLoss)).toBeLessThan(0.3);
+    expect(Math.abs(loss - result.validationLoss!)).toBeLessThan(0.3);
     model.dispose();
   },
 );

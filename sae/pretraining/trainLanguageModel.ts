@@ -20,7 +20,7 @@ import { CorpusBatches, holdOut, sequencesAt, taskStreams } from './corpusBatche
 import type { SequenceBatch, TokenStreams } from './corpusBatches.ts';
 import { runDecoder } from '../models/decoder.ts';
 import { DecoderModel } from '../models/decoderModel.ts';
-import type { Weights } from '../models/families/decoderParts.ts';
+import type { Weights } from '../models/families/storedModules.ts';
 import { familyOf } from '../models/families/families.ts';
 import { HookTap } from '../models/hookTap.ts';
 import { initialWeights } from './initialWeights.ts';
@@ -31,7 +31,9 @@ import {
   modelConfigOf,
   parseLanguageModelTraining,
 } from './languageModelTraining.ts';
-import type { LanguageModelTraining, LossPoint } from './languageModelTraining.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
+import type { LossPoint } from '../spec/manifests/trainingRecord.ts';
+import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { initialiseLsuv } from './lsuv.ts';
 import type { ModelConfig } from '../models/modelConfig.ts';
 import { loadTokenizer } from '../tokens/tokenizer.ts';
@@ -71,7 +73,8 @@ export interface TrainedLanguageModel {
   parameters: number;
   steps: number;
   loss: number;
-  validationLoss: number;
+  /** Null where it is not finite. */
+  validationLoss: number | null;
   seconds: number;
   tokensPerSecond: number;
 }
@@ -166,9 +169,10 @@ class Training {
           tokens: step * tokensPerStep,
           loss: sum / summed,
           learningRate: rate,
-          gradientNorm: norm,
+          gradientNorm: finiteOrNull(norm),
         };
-        if (step % validateEvery === 0 || step === steps) point.validationLoss = this.#validationLoss();
+        if (step % validateEvery === 0 || step === steps)
+          point.validationLoss = finiteOrNull(this.#validationLoss());
         state.curve.push(point);
         sum = 0;
         summed = 0;
@@ -178,7 +182,7 @@ class Training {
       const values: Record<string, number> = { loss: latest?.loss ?? loss, learningRate: rate };
       values.tokensPerSecond = ((step - before.step) * tokensPerStep) / (state.seconds - before.seconds);
       const validated = state.curve.findLast((point) => point.validationLoss !== undefined);
-      if (validated?.validationLoss !== undefined) values.validationLoss = validated.validationLoss;
+      if (typeof validated?.validationLoss === 'number') values.validationLoss = validated.validationLoss;
       report({ stage: 'train language model', done: step, total: steps, unit: 'steps', values });
 
       // Checkpoints are written only at points of the loss curve, so that no mean loss is split between two runs.
@@ -314,7 +318,7 @@ class Training {
       parameters: this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0),
       steps,
       loss: last.loss,
-      validationLoss: last.validationLoss!,
+      validationLoss: last.validationLoss ?? null,
       seconds,
       tokensPerSecond: (steps * tokensPerStep) / seconds,
     };

@@ -5,7 +5,8 @@ import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import type { Variable } from '../tensor/tf.ts';
-import { languageModelTrainingSchema, lossPointSchema, observationSchema } from './languageModelTraining.ts';
+import { lossPointSchema, observationSchema } from '../spec/manifests/trainingRecord.ts';
+import { languageModelTrainingSchema } from './languageModelTraining.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
 
 const stateSchema = z.strictObject({

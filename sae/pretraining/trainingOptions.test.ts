@@ -9,7 +9,7 @@ import { ActivationPenalty } from './activationPenalty.ts';
 import { taskStreams } from './corpusBatches.ts';
 import { blockHook } from '../models/hookPoints.ts';
 import { l1CoefficientAt, parseLanguageModelTraining } from './languageModelTraining.ts';
-import type { Observation } from './languageModelTraining.ts';
+import type { Observation } from '../spec/manifests/trainingRecord.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
 import { orthonormal } from './lsuv.ts';
 import type { Corpus } from '../tokens/tokenizeCorpus.ts';

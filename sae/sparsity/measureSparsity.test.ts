@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { meanCrossEntropy } from '../models/crossEntropy.ts';
 import { DecoderModel } from '../models/decoderModel.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
-import type { Gpt2Config } from '../models/modelConfig.ts';
+import { gpt2Decoder } from '../models/families/gpt2.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { sparsityReportSchema } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import { queryParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(store.root, { recursive: true }));
 
-/** One token a digit, 0 to 7. */
+/** A tokenizer with one token for each digit from 0 to 7. */
 const digits: Tokenizer = {
   vocabularySize: 8,
   encode: (text) => Array.from(text, Number),
@@ -33,14 +33,13 @@ const digits: Tokenizer = {
 };
 
 /**
- * A transformer whose every number is known: token t is the axis t mod 4, attention writes nothing, and neuron i
+ * A transformer whose measures are known by construction: token t is embedded as the axis t mod 4, attention writes nothing, and neuron i
  * fires on the tokens of axis i mod 4, a quarter of the neurons on each. Neurons 4g + c write along axis c with norm (g + 1)/10.
- * `silent` neurons have a bias that keeps them shut.
+ * `silent` neurons have a bias that keeps them from firing.
  */
 function quarterModel({ silent = 0 } = {}): DecoderModel {
   const [d, neurons, layers, vocab] = [4, 16, 2, 8];
-  const config: Gpt2Config = {
-    family: 'gpt2',
+  const config = gpt2Decoder({
     gated: false,
     vocabularySize: vocab,
     contextLength: 32,
@@ -54,7 +53,7 @@ function quarterModel({ silent = 0 } = {}): DecoderModel {
     normEpsilon: 1e-5,
     tiedEmbeddings: true,
     eosIds: [],
-  };
+  });
   const make = (shape: [number] | [number, number], entry: (i: number, j: number) => number) =>
     tf.tensor(
       Array.from({ length: shape[0] * (shape[1] ?? 1) }, (_, at) =>
@@ -104,7 +103,7 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
     const tensors = tf.memory().numTensors;
     const report = await measureSparsity({ store, name: 'quarter', model, text, contextLength: 16 });
     expect(tf.memory().numTensors).toBe(tensors);
-    expect(await readManifest(store.sparsityReport('quarter'), sparsityReportSchema)).toEqual(report);
+    expect(await readManifest(store.sparsityReport('quarter'), sparsityReportKind)).toEqual(report);
     expect(report.tokens).toBe(512);
     for (const layer of report.layers) {
       expect(layer.activationRatio).toBe(0.25);
@@ -113,7 +112,7 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
       expect(layer.dynamicDeadRate).toBe(0);
       expect(layer.frequencyHistogram).toEqual(Array.from({ length: 50 }, (_, bin) => (bin === 12 ? 16 : 0)));
       expect(layer.tokenHistogram?.[12]).toBe(512);
-      // Attention of weight 0 looks everywhere alike.
+      // With query and key weights of 0, attention is uniform.
       expect(layer.attentionEntropy![0]).toBeCloseTo(1, 5);
       expect(layer.attentionOverload).toBe(1);
       // 2 % are fewer than those that fire as strongly as any, and equals are masked together: nothing is left.
@@ -176,7 +175,7 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
     const options = { store, model, text: half, contextLength: 16, batchTokens: 128 };
     const report = await measureSparsity({ ...options, name: 'silent' });
     expect(report.layers[0].deadRate).toBe(4 / 16);
-    // Of the 12 that can fire, each batch wakes the 6 of its two axes.
+    // Of the 12 neurons that can fire, the 6 of a batch's two axes fire in it.
     expect(report.layers[0].dynamicDeadRate).toBe(10 / 16);
     expect(report.layers[0].activationRatio).toBe(3 / 16);
     expect(report.layers[0].frequencyHistogram[0]).toBe(4);
@@ -231,7 +230,7 @@ describe.skipIf(!existsSync(stories))('stories260K, gated with SiLU (needs ../sh
       expect(curve).toHaveLength(27);
       expect(curve[0].cett).toBe(0);
       expect(curve[26].cett).toBe(1);
-      // One share for every model: the same as 2 % of the curve says.
+      // The quoted CETT is that of the curve where 2 % of the entries stay active.
       const points = curve as { activeRatio: number; cett: number }[];
       const above = points.findLast((c) => c.activeRatio > 0.02)!;
       const below = points.find((c) => c.activeRatio <= 0.02)!;

@@ -2,18 +2,19 @@
  * The lazy-neuron report of a model on a text (METHODS.md §4): sparsity/<name>/ with its tables and, last,
  * report.json.
  *
- * What is counted streams through one forward pass over all tokens; CETT and kernel alignment, which need true products,
- * are exact on a sample of them. Every position counts, the first of each context included: the by-position
- * table shows how it differs.
+ * Firing is counted in one forward pass over all tokens; CETT and kernel alignment, which need exact products,
+ * are computed on a sample of them. The first position of each context is counted like the others; the table by
+ * position shows how it differs.
  */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { packTokens } from '../tokens/packTokens.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { sparsityReportSchema } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { tf } from '../tensor/tf.ts';
@@ -31,12 +32,12 @@ export interface MeasureOptions {
   store: StoreLayout;
   name: string;
   model: LanguageModel;
-  /** What readText of sae/activations gives. */
+  /** The text, as readText of sae/tokens/readText.ts returns it. */
   text: { readonly source: string; readonly documents: readonly string[] };
   maxTokens?: number;
   /** Tokens in a context; by default 128, or the model's own if that is less. */
   contextLength?: number;
-  /** Tokens in a batch: the unit of the dynamic dead rate. */
+  /** Tokens in a batch, over which the dynamic dead rate is defined. */
   batchTokens?: number;
   /** Tokens on which CETT and kernel alignment are computed. */
   sampleTokens?: number;
@@ -44,7 +45,7 @@ export interface MeasureOptions {
   interventionTokens?: number;
   methods?: readonly TradeoffMethod[];
   robustness?: boolean;
-  /** The activation function the model was trained with, where it now runs with another. */
+  /** The activation function that the model was trained with, if it is measured with another one. */
   trainedActivation?: string;
   report?: Report;
   signal?: AbortSignal;
@@ -53,10 +54,10 @@ export interface MeasureOptions {
 /** ε of `ratioAt`; the middle one is also counted neuron by neuron. */
 export const ratioThresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 const examplesPerNeuron = 4;
-/** Enough for a mean; each path is a forward pass over `points` stretches. */
+/** Settings of space folding: enough paths for a mean; each is a forward pass over `points` stretches of text. */
 const folding = { paths: 8, points: 33, tokens: 16 };
 
-/** Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
+/** Measures the model and writes the report. Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
@@ -91,7 +92,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   });
 }
 
-/** What was asked for, or 128, or the model's own if that is less. Throws 'bad_input' when the model does not take so many. */
+/** The context length to use: the given one, or 128, or the model's own if that is less. Throws 'bad_input' when the model's own is shorter. */
 export function contextLengthFor({ name, config }: LanguageModel, asked?: number): number {
   const seq = asked ?? Math.min(128, config.contextLength);
   if (!Number.isInteger(seq) || seq < 2 || seq > config.contextLength)
@@ -102,7 +103,7 @@ export function contextLengthFor({ name, config }: LanguageModel, asked?: number
   return seq;
 }
 
-/** [contexts · seq]. */
+/** The tokens of the text packed into contexts, [contexts · seq]. Throws 'bad_input' when the text does not fill one context. */
 export function packContexts(
   { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
   seq: number,
@@ -118,7 +119,7 @@ export function packContexts(
 
 async function check({ store, name, model, text }: MeasureOptions): Promise<void> {
   if (!existsSync(store.sparsityReport(name))) return;
-  const old = await readManifest(store.sparsityReport(name), sparsityReportSchema);
+  const old = await readManifest(store.sparsityReport(name), sparsityReportKind);
   if (old.model.name === model.name && old.text === text.source) return;
   throw new LazyscopeError(
     'conflict',
@@ -162,9 +163,9 @@ function measureLayer(
   { model, report = silent }: MeasureOptions,
   layer: number,
   measures: StreamingMeasures,
-  spaceFolding: number,
+  folding: number,
 ): MeasuredLayer {
-  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures);
+  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures, folding);
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
@@ -176,18 +177,18 @@ function measureLayer(
     curve,
     outputNorms,
     promoted,
-    summary: { ...summary, spaceFolding },
+    summary,
   };
 }
 
-/** The residual stream from the embedding to the last layer: its signal, and its alignment with what is read and what comes next. */
+/** For the residual stream after the embedding and after each layer: signal propagation, and CKA with the input token and with the next token. */
 function depthFigures(
   { model }: MeasureOptions,
   { signal, residualSample }: StreamingMeasures,
   contexts: Int32Array,
   seq: number,
 ): SparsityReport['depth'] {
-  // The last token of a context has no next one.
+  // The last token of a context has no next token to align with.
   const rows = Array.from(residualSample.places.keys()).filter(
     (row) => residualSample.places[row] % seq !== seq - 1,
   );
@@ -200,13 +201,11 @@ function depthFigures(
       sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
     );
     return {
-      hook: depth === 0 ? 'hook_embed' : `blocks.${depth - 1}.hook_resid_post`,
+      hook: depth === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
-      inputAlignment: orNull(labelAlignment(sample, d, inputs)),
-      targetAlignment: orNull(labelAlignment(sample, d, targets)),
+      inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),
+      targetAlignment: finiteOrNull(labelAlignment(sample, d, targets)),
     };
   });
 }
-
-const orNull = (value: number) => (Number.isFinite(value) ? value : null);

@@ -1,7 +1,7 @@
 /**
- * One pass of a language model over packed contexts, its hook points handed to whoever measures. Every streaming
- * measure of this folder is an accumulator fed by this loop, so any number of them share one forward pass, and
- * memory depends on the batch, never on the text.
+ * One pass of a language model over packed contexts, which calls a visitor with the activations of each batch. All streaming
+ * measures of this folder are accumulators that share this pass, so that memory depends on the size of a batch, not of
+ * the text.
  */
 import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
@@ -10,9 +10,9 @@ import { silent, type Report } from '../progress.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 
 export interface StreamedBatch extends ForwardResult {
-  /** [contexts · seq], as the model saw them. */
+  /** [contexts · seq]: the token ids of the batch. */
   readonly tokens: Int32Array;
-  /** The same, [contexts, seq]. */
+  /** The same token ids as a tensor, [contexts, seq]. */
   readonly ids: Tensor2D;
   /** Place of the first token of the batch in the whole stream. */
   readonly firstToken: number;
@@ -26,7 +26,7 @@ export interface StreamOptions {
   /** Contexts in a batch. */
   batchContexts: number;
   hooks: readonly HookPoint[];
-  /** Also the attention entropies of each layer. */
+  /** Also compute the attention entropies of each layer. */
   attentionEntropy?: boolean;
   stage: string;
   report?: Report;
@@ -34,7 +34,7 @@ export interface StreamOptions {
 }
 
 /**
- * `contexts` [contexts · seq]. The batch's tensors are the visitor's until it returns, and disposed then.
+ * Runs the model over `contexts` [contexts · seq]. The batch's tensors are disposed when the visitor returns.
  * Throws 'cancelled' when the signal is aborted.
  */
 export async function streamActivations(

@@ -1,7 +1,7 @@
 /**
- * Every measure that one pass over a text can give, fed by streamActivations.ts: firing of each MLP, attention entropy,
+ * All measures that one pass over a text gives, fed by streamActivations.ts: firing of each MLP, attention entropy,
  * signal propagation, cross-entropy, and the sample of tokens that CETT and kernel alignment are computed on afterwards.
- * Memory depends on the model and the sample, never on the text.
+ * Memory depends on the model and the size of the sample, not on the text.
  */
 import { nextTokenLosses } from '../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../models/hookPoints.ts';
@@ -14,14 +14,14 @@ import { SignalPropagation } from './depth/signalPropagation.ts';
 import type { StreamedBatch } from './streamActivations.ts';
 
 export interface StreamingOptions {
-  /** Tokens of the whole text, and of a context. */
+  /** Number of tokens in the whole text, and in a context. */
   tokens: number;
   seq: number;
   /** ε of ratioAt; the middle one is also counted neuron by neuron. */
   thresholds: readonly number[];
-  /** Tokens kept whole for what needs true products. */
+  /** Number of tokens whose full activations are kept, for measures that need exact products. */
   sampleTokens: number;
-  /** Text examples kept for each neuron. */
+  /** Number of text examples kept for each neuron. */
   examples: number;
 }
 
@@ -29,12 +29,12 @@ const sampleBytes = 256 * 2 ** 20;
 
 export class StreamingMeasures {
   readonly hooks: readonly HookPoint[];
-  /** By layer. */
+  /** [layers]: firing of each layer's MLP. */
   readonly firing: readonly NeuronFiring[];
   readonly entropy: readonly AttentionEntropy[];
-  /** By depth: the embedding, then the residual stream after each layer. */
+  /** By depth: the residual stream after the embedding, then after each layer. */
   readonly signal: SignalPropagation;
-  /** What W_down reads, by layer; the residual stream, by depth. Of the same tokens. */
+  /** Of the same sampled tokens, what W_down reads in each layer, and the residual stream at each depth. */
   readonly activationSample: LayerSample;
   readonly residualSample: LayerSample;
   readonly #model: LanguageModel;
@@ -47,7 +47,10 @@ export class StreamingMeasures {
     const { tokens, seq, thresholds, sampleTokens: size, examples } = options;
     const everyLayer = Array.from({ length: layers }, (_, layer) => layer);
     this.#model = model;
-    this.#residuals = ['hook_embed', ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post'))];
+    this.#residuals = [
+      blockHook(0, 'hook_resid_pre'),
+      ...everyLayer.map((layer) => blockHook(layer, 'hook_resid_post')),
+    ];
     this.hooks = [
       ...this.#residuals,
       ...everyLayer.flatMap((layer): HookPoint[] => [
@@ -92,12 +95,12 @@ export class StreamingMeasures {
     this.#lossCount += batch.contexts * (seq - 1);
   }
 
-  /** Mean −log p of the next token, nats. */
+  /** Mean cross-entropy of the next token, in nats. */
   crossEntropy(): number {
     return this.#lossSum / this.#lossCount;
   }
 
-  /** act(g): a gated MLP's hook_pre is g, and its hook_post, act(g) ⊙ u, says nothing certain about it. */
+  /** act(g) of a gated MLP, computed from g at hook_pre, because it can't be recovered from act(g) ⊙ u at hook_post; undefined for an ungated MLP. */
   #gates(batch: StreamedBatch, layer: number): Tensor | undefined {
     if (!this.#model.config.gated) return undefined;
     return this.#model.activate(layer, at(batch, blockHook(layer, 'mlp.hook_pre')));
@@ -110,7 +113,7 @@ function at(batch: StreamedBatch, hook: HookPoint): Tensor {
   return tensor;
 }
 
-/** −log p(next token), added up over the batch. */
+/** The sum over the batch of −log p(next token), in nats. */
 function summedLoss({ logits, ids }: StreamedBatch): number {
   if (!logits) throw new TypeError('the model gave no logits');
   return tf.tidy(() => nextTokenLosses(logits, ids).sum().dataSync<'float32'>()[0]);

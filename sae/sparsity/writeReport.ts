@@ -1,9 +1,9 @@
-/** Writes a sparsity report: its tables, and last report.json, which says that they are whole. */
+/** Writes a sparsity report: its tables first and report.json last, whose existence means that the tables are complete. */
 import { rm } from 'node:fs/promises';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
+import { sparsityReportKind, type SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { writeParquet } from '../store/parquet.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { sparsityCurveTable } from '../spec/tables/sparsityCurves.ts';
 import { sparsityExampleTable } from '../spec/tables/sparsityExamples.ts';
 import { sparsityPositionTable } from '../spec/tables/sparsityPositions.ts';
@@ -13,14 +13,14 @@ import { sparsityTradeoffTable } from '../spec/tables/sparsityTradeoff.ts';
 import type { CettPoint } from './masking/cett.ts';
 import type { NeuronFiring } from './firing/neuronFiring.ts';
 
-/** What the tables of one layer are made of. */
+/** The measurements of one layer, from which its rows of the tables are made. */
 export interface MeasuredLayer {
   summary: SparsityReport['layers'][number];
   firing: NeuronFiring;
   curve: readonly CettPoint[];
-  /** [neurons] */
+  /** [neurons]: the norm of what each neuron writes, its row of W_down. */
   outputNorms: Float64Array;
-  /** [neurons] lists of token ids. */
+  /** [neurons]: for each neuron the ids of the tokens it promotes most. */
   promoted: readonly Int32Array[];
 }
 
@@ -31,8 +31,10 @@ export async function writeReport(
   contexts: Int32Array,
 ): Promise<void> {
   const { name } = report;
-  // A report of an earlier measurement must not vouch for the tables of this one.
-  await rm(store.sparsityReport(name), { force: true });
+  const path = store.sparsityReport(name);
+  checkManifest(path, sparsityReportKind, report);
+  // An old report.json must not remain beside new tables, because its existence means that the tables belong to it.
+  await rm(path, { force: true });
   await writeParquet(store.sparsityTable(name, 'layers'), sparsityPositionTable, layers.map(byPosition));
   await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronTable, layers.map(byNeuron));
   await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveTable, layers.map(byThreshold));
@@ -50,10 +52,10 @@ export async function writeReport(
       tradeoffTable(report.interventions.tradeoff),
     );
   else await rm(store.sparsityTable(name, 'tradeoff'), { force: true });
-  await writeJsonAtomic(store.sparsityReport(name), report);
+  await writeManifest(path, sparsityReportKind, report);
 }
 
-/** sparsity/<name>/tradeoff.parquet. */
+/** The columns of sparsity/<name>/tradeoff.parquet. */
 export function tradeoffTable(points: NonNullable<SparsityReport['interventions']>['tradeoff']) {
   return {
     method: points.map(({ method }) => method),
@@ -61,7 +63,7 @@ export function tradeoffTable(points: NonNullable<SparsityReport['interventions'
     value: points.map(({ value }) => value ?? Number.NaN),
     rank: points.map(({ rank }) => rank ?? 0),
     sparsity: points.map(({ sparsity }) => sparsity),
-    perplexity: points.map(({ perplexity }) => perplexity),
+    perplexity: points.map(({ perplexity }) => perplexity ?? Number.POSITIVE_INFINITY),
     savedOfMlp: points.map(({ savedOfMlp }) => savedOfMlp),
     savedOfAll: points.map(({ savedOfAll }) => savedOfAll),
   };

@@ -15,17 +15,32 @@ export { trainingFields } from './trainingFields.ts';
 export type { ArchitectureDescription } from './architectures/architecture.ts';
 export type { ArchitectureName, ConfigOf, TrainingConfig } from './architectures/architectures.ts';
 
-export { captureManifestSchema } from './manifests/capture.ts';
-export { comparisonManifestSchema } from './manifests/comparison.ts';
-export { evaluationSchema } from './manifests/evaluation.ts';
-export { runManifestSchema } from './manifests/run.ts';
-export { sparsityReportSchema } from './manifests/sparsityReport.ts';
+export { captureKind } from './manifests/capture.ts';
+export { comparisonKind } from './manifests/comparison.ts';
+export { corpusKind } from './manifests/corpus.ts';
+export { evaluationKind } from './manifests/evaluation.ts';
+export { runKind } from './manifests/run.ts';
+export { sparsityReportKind } from './manifests/sparsityReport.ts';
+export { trainingRecordKind } from './manifests/trainingRecord.ts';
+export type { ManifestKind } from './manifests/manifestKind.ts';
 export type { CaptureManifest } from './manifests/capture.ts';
 export type { ComparisonManifest, DictionaryReference } from './manifests/comparison.ts';
+export type { CorpusManifest } from './manifests/corpus.ts';
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';
+export type { TrainingRecord } from './manifests/trainingRecord.ts';
 
 export { jobKinds, jobs } from './jobs/jobs.ts';
 export type { JobDescription, JobOption } from './jobs/job.ts';
 export type { JobKind, JobStartInput } from './jobs/jobs.ts';
+
+export { exampleTable } from './tables/examples.ts';
+export { featureTable } from './tables/features.ts';
+export { loadingTable } from './tables/loadings.ts';
+export { mapTable } from './tables/dictionaryMap.ts';
+export { matchTable } from './tables/matches.ts';
+export { sharedCurveTable } from './tables/sharedCurve.ts';
+export { sparsityTables } from './tables/sparsityTables.ts';
+export { stabilityTable } from './tables/stability.ts';
+export type { RowOf, Table, TableColumn } from './tables/table.ts';

@@ -19,4 +19,4 @@ const [first, ...others] = architectureNames.map(member);
 export const trainingConfigSchema = z.discriminatedUnion('architecture', [
   first,
   ...others,
-]) as unknown as z.ZodType<TrainingConfig>;
+]) as unknown as z.ZodType<TrainingConfig, TrainingConfig>;

@@ -112,6 +112,10 @@ export class StoreLayout {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 
+  /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
+  manifestIndex() {
+    return join(this.root, 'manifest-index.json');
+  }
   database() {
     return join(this.root, 'lazyscope.duckdb');
   }

@@ -1,34 +1,109 @@
 /** Reads a JSON document of the store and believes it only when its schema does. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import type { ManifestKind, RawDocument } from '../spec/manifests/manifestKind.ts';
+import { manifestFaults } from './manifestFaults.ts';
 
-export async function readManifest<Schema extends z.ZodType>(
+/** Throws 'not_found' when there is no such file, 'newer' and 'corrupt' as `parseManifest` does. */
+export async function readManifest<Document extends { version: number }>(
   path: string,
-  schema: Schema,
-): Promise<z.infer<Schema>> {
+  kind: ManifestKind<Document>,
+): Promise<Document> {
+  return parseManifest(await readFile(path, 'utf8').catch(unreadable(path)), path, kind);
+}
+
+/** As `readManifest`, for what opens its files at once. */
+export function readManifestSync<Document extends { version: number }>(
+  path: string,
+  kind: ManifestKind<Document>,
+): Document {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`, {
-      cause: error,
-    });
+    return unreadable(path)(error);
   }
+  return parseManifest(text, path, kind);
+}
+
+function unreadable(path: string): (error: unknown) => never {
+  return (cause) => {
+    throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`, {
+      cause,
+    });
+  };
+}
+
+/**
+ * The document in the text of a file, brought up to the version of its kind. Keys that the schema doesn't know stay in it, so that
+ * they are still there when the document is changed and written again.
+ *
+ * Throws 'corrupt' for what isn't such a document, and 'newer' for one that a later version of the product wrote.
+ */
+export function parseManifest<Document extends { version: number }>(
+  text: string,
+  path: string,
+  kind: ManifestKind<Document>,
+): Document {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${path}' is not JSON: it is truncated or damaged; make it again.`, {
-      cause: error,
-    });
+  } catch (cause) {
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' is not JSON: it is truncated or damaged; ${kind.remedy}.`,
+      {
+        cause,
+      },
+    );
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LazyscopeError(
-    'corrupt',
-    `'${path}' is not what it should be at '${issue.path.join('.')}' (${issue.message}): make it again.`,
-    { cause: parsed.error },
-  );
+  return acceptManifest(value, path, kind);
+}
+
+/** The same of what was parsed already. */
+export function acceptManifest<Document extends { version: number }>(
+  value: unknown,
+  path: string,
+  kind: ManifestKind<Document>,
+): Document {
+  const document = upToDate(value, path, kind);
+  const [fault] = manifestFaults(document, kind).filter(({ unknownKeys }) => unknownKeys.length === 0);
+  if (fault !== undefined)
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' is not what it should be at '${fault.path}' (${fault.message}): ${kind.remedy}.`,
+    );
+  // The schema found nothing wrong with it but keys it doesn't know, and schemas of manifests change nothing.
+  return document as unknown as Document;
+}
+
+function upToDate<Document extends { version: number }>(
+  value: unknown,
+  path: string,
+  { name, remedy, version, upgrades }: ManifestKind<Document>,
+): RawDocument {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' is JSON but doesn't describe ${name}: it is damaged; ${remedy}.`,
+    );
+  let document: RawDocument = { version: 1, ...value };
+  const found = document.version;
+  if (typeof found !== 'number' || !Number.isInteger(found) || found < 1)
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' is not what it should be at 'version' (${JSON.stringify(found)}): ${remedy}.`,
+    );
+  if (found > version)
+    throw new LazyscopeError(
+      'newer',
+      `'${path}' was written by a newer Lazyscope (version ${found}; this one reads up to ${version}): update Lazyscope to read it.`,
+    );
+  for (let from = found; from < version; from++) {
+    const upgrade = upgrades[from];
+    if (!upgrade) throw new Error(`there is no way from version ${from} of ${name} to ${from + 1}`);
+    document = { ...upgrade(document), version: from + 1 };
+  }
+  return document;
 }

@@ -2,8 +2,8 @@
  * Text to contexts: equally long rows of tokens, as the model will see them.
  *
  * Documents are tokenised one by one, a separator before each: the tokeniser's beginning-of-sequence token,
- * or its end-of-text token where it has no other, or nothing. The stream is then cut without padding, and
- * every context starts with the separator too, because models treat their first position as a place to rest
+ * or its end-of-text token where it has no other, or nothing. The stream is then cut without padding, and unless
+ * `before` says otherwise every context starts with the separator too, because models treat their first position as a place to rest
  * attention and behave oddly when a word stands there. A context may hold the end of one document and the
  * beginning of the next; the model attends across that border, as it did when it was trained on packed text.
  * What does not fill a last context is left out.
@@ -16,6 +16,18 @@ export interface Packer {
   eosId?: number;
 }
 
+/** Where the separator goes: before documents and at the start of contexts, before documents alone, or nowhere. */
+export const separatorPlaces = ['contexts', 'documents', 'nothing'] as const;
+export type SeparatorPlace = (typeof separatorPlaces)[number];
+
+/** The token that separates documents; undefined where the tokeniser has none, or none is wanted. */
+export function separatorOf(
+  tokenizer: Pick<Packer, 'bosId' | 'eosId'>,
+  before: SeparatorPlace,
+): number | undefined {
+  return before === 'nothing' ? undefined : (tokenizer.bosId ?? tokenizer.eosId);
+}
+
 /** Longer pieces than this make some tokenisers slow out of proportion; they are cut before a line break or a space. */
 const pieceLength = 1 << 15;
 
@@ -25,8 +37,9 @@ export function packTokens(
   documents: readonly string[],
   contextLength: number,
   maxContexts: number,
+  before: SeparatorPlace = 'contexts',
 ): Int32Array {
-  const separator = tokenizer.bosId ?? tokenizer.eosId;
+  const separator = separatorOf(tokenizer, before);
   let packed = new Int32Array(1 << 16);
   let length = 0;
   const limit = maxContexts * contextLength;
@@ -43,7 +56,7 @@ export function packTokens(
     if (separator !== undefined) push(separator);
     for (const piece of cut(document)) {
       for (const token of tokenizer.encode(piece, { special: false })) {
-        if (separator !== undefined && length % contextLength === 0) push(separator);
+        if (separator !== undefined && before === 'contexts' && length % contextLength === 0) push(separator);
         push(token);
       }
       if (length >= limit) break;

@@ -5,25 +5,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { silent } from '../progress.ts';
 import type { Report } from '../progress.ts';
+import { corpusKind, type CorpusManifest } from '../spec/manifests/corpus.ts';
 import { atomically, writeAll, writeJsonAtomic } from '../store/atomicWrite.ts';
+import { readManifestSync } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import { BytePairEncoder, countWords, learnBytePairs } from './bytePairEncoding.ts';
 import { fileSha256, readDocuments } from './readDocuments.ts';
 import { endOfText, tokenizerJson } from './tokenizerFiles.ts';
-
-const corpusSchema = z.strictObject({
-  version: z.literal(1),
-  source: z.string(),
-  sha256: z.string().length(64),
-  bytes: z.int().positive(),
-  documents: z.int().positive(),
-  tokens: z.int().positive(),
-  vocabularySize: z.int().positive(),
-});
-export type CorpusManifest = z.infer<typeof corpusSchema>;
 
 export interface Corpus {
   folder: string;
@@ -49,7 +40,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
       `A byte-level vocabulary has 257 to 65,536 tokens, not ${vocabularySize}.`,
     );
   const sha256 = await fileSha256(text);
-  const done = readManifest(folder);
+  const done = manifestIn(folder);
   if (done?.sha256 === sha256 && done.vocabularySize === vocabularySize)
     return { folder, manifest: done, tokens: readTokens(folder, done.tokens) };
 
@@ -98,13 +89,13 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
     tokens,
     vocabularySize,
   };
-  await writeJsonAtomic(join(folder, 'corpus.json'), manifest);
+  await writeManifest(join(folder, 'corpus.json'), corpusKind, manifest);
   return { folder, manifest, tokens: readTokens(folder, tokens) };
 }
 
 /** A corpus that was tokenised before. Throws `not_found` or `corrupt`. */
 export function openCorpus(folder: string): Corpus {
-  const manifest = readManifest(folder);
+  const manifest = manifestIn(folder);
   if (!manifest)
     throw new LazyscopeError(
       'not_found',
@@ -113,16 +104,9 @@ export function openCorpus(folder: string): Corpus {
   return { folder, manifest, tokens: readTokens(folder, manifest.tokens) };
 }
 
-function readManifest(folder: string): CorpusManifest | undefined {
+function manifestIn(folder: string): CorpusManifest | undefined {
   const path = join(folder, 'corpus.json');
-  if (!existsSync(path)) return undefined;
-  try {
-    return corpusSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${path}' is damaged: delete it and tokenise the text again.`, {
-      cause: error,
-    });
-  }
+  return existsSync(path) ? readManifestSync(path, corpusKind) : undefined;
 }
 
 function readTokens(folder: string, count: number): Uint16Array {

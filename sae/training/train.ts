@@ -7,18 +7,20 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
 import { openCapture } from '../activations/openCapture.ts';
+import { selectRows } from '../activations/selectRows.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
-import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { latentsKept, type TrainingConfig } from '../spec/architectures/architectures.ts';
-import { runManifestSchema } from '../spec/manifests/run.ts';
+import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { writeManifest } from '../store/writeManifest.ts';
 import type { BatchSource } from './batchSource.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
@@ -35,6 +37,8 @@ export interface TrainOptions {
   config: TrainingConfig;
   /** Go on with an interrupted run of this name and configuration. */
   resume?: boolean;
+  /** Rows that are not trained on; by default what the capture says. A resumed run goes on without those it began without. */
+  exclude?: ExclusionRule;
   report?: Report;
   signal?: AbortSignal;
   environment: Environment;
@@ -49,21 +53,49 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
   const config = checkConfig(options.config);
   const capture = await openCapture(store, config.capture);
   try {
-    const source = new ShuffledBatches(capture, config.hook, { seed: dataSeed, batchSize: config.batchSize });
-    if (resume && !existsSync(store.runManifest(name)))
+    const path = store.runManifest(name);
+    const before = resume && existsSync(path) ? await readManifest(path, runKind) : null;
+    const rule = before
+      ? ruleOf(before, options.exclude)
+      : (options.exclude ?? parseExclusionRule(capture.manifest.exclude ?? 'none'));
+    const rows = selectRows(capture, [config.hook], rule);
+    const source = new ShuffledBatches(rows, config.hook, { seed: dataSeed, batchSize: config.batchSize });
+    const exclusion = { rule: printExclusionRule(rule), rows: rows.excluded.length };
+    if (resume && !before)
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
     return await withLock(store.run(name), `training run ${name}`, () =>
-      trainLocked({ ...options, config }, source, capture.manifest.model.name),
+      trainLocked({ ...options, config }, source, { model: capture.manifest.model.name, exclusion }),
     );
   } finally {
     capture.close();
   }
 }
 
-async function trainLocked(options: TrainOptions, source: BatchSource, model: string): Promise<RunManifest> {
+/** The rule a run began with. Throws `bad_input` when another one is asked for. */
+function ruleOf(before: RunManifest, asked: ExclusionRule | undefined): ExclusionRule {
+  const began = before.exclusion?.rule ?? 'none';
+  if (asked && printExclusionRule(asked) !== began)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${before.name}' was started without the rows of '${began}', not of '${printExclusionRule(asked)}': resume it with its own.`,
+    );
+  return parseExclusionRule(began);
+}
+
+interface Trained {
+  /** Name of the language model. */
+  model: string;
+  exclusion: NonNullable<RunManifest['exclusion']>;
+}
+
+async function trainLocked(
+  options: TrainOptions,
+  source: BatchSource,
+  { model, exclusion }: Trained,
+): Promise<RunManifest> {
   const { store, name, config, resume = false, report = silent, signal, environment } = options;
   const path = store.runManifest(name);
-  const before = existsSync(path) ? await readManifest(path, runManifestSchema) : null;
+  const before = existsSync(path) ? await readManifest(path, runKind) : null;
   if (before && !resume)
     throw new LazyscopeError(
       'conflict',
@@ -97,6 +129,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     totalSteps: steps,
     seconds: 0,
     tokensPerSecond: 0,
+    ...(exclusion.rule !== 'none' && { exclusion }),
   };
   const secondsBefore = checkpoint?.seconds ?? 0;
   const began = performance.now();
@@ -106,7 +139,7 @@ async function trainLocked(options: TrainOptions, source: BatchSource, model: st
     const soFar = seconds();
     const progress = { step: trainer.step, seconds: soFar, tokensPerSecond: soFar > 0 ? tokens / soFar : 0 };
     manifest = { ...manifest, environment, ...progress, ...changes };
-    await writeJsonAtomic(path, manifest);
+    await writeManifest(path, runKind, manifest, before);
   };
 
   let metrics: MetricsWriter | undefined;

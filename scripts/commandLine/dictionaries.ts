@@ -31,8 +31,8 @@ export async function finishedRun(store: StoreLayout, run: string): Promise<RunM
       'not_found',
       `There is no run '${run}' in '${store.root}': train it first, or name another data folder with --data.`,
     );
-  const { readManifest, runManifestSchema } = await manifests();
-  const manifest = await readManifest(store.runManifest(run), runManifestSchema);
+  const { readManifest, runKind } = await manifests();
+  const manifest = await readManifest(store.runManifest(run), runKind);
   if (manifest.status !== 'complete')
     throw new LazyscopeError(
       'bad_input',
@@ -53,8 +53,8 @@ export function seedsOf({ name, config }: RunManifest, asked: readonly number[] 
 }
 
 export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel> {
-  const { readManifest, captureManifestSchema } = await manifests();
-  const capture = await readManifest(store.captureManifest(run.config.capture), captureManifestSchema);
+  const { readManifest, captureKind } = await manifests();
+  const capture = await readManifest(store.captureManifest(run.config.capture), captureKind);
   return loadModelOfCapture(store, capture);
 }
 

@@ -19,5 +19,6 @@ export function table(head: string[], rows: (string | number | null)[][]): strin
 
 const isFigure = (cell: string) => /^[-–\d.]+( ?[%kM])?$/.test(cell);
 
-export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-export const figure = (value: number, digits = 3) => value.toFixed(digits);
+/** A figure that is undefined where it was measured is null, and a dash in the table. */
+export const percent = (share: number | null) => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
+export const figure = (value: number | null, digits = 3) => (value === null ? '–' : value.toFixed(digits));

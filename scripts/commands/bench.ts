@@ -189,6 +189,11 @@ function benchModelTraining(): Command {
           'bad_input',
           `'${model.name}' has an unembedding of its own, which lm train does not make: give a model that ties it.`,
         );
+      if (family !== 'gpt2' && family !== 'llama')
+        throw new LazyscopeError(
+          'bad_input',
+          `'${model.name}' is of the family ${family}, which lm train does not make: give a gpt2 or a llama.`,
+        );
       model.dispose();
       const { benchLanguageModelTraining } = await import('../bench/benchLanguageModelTraining.ts');
       const result = await benchLanguageModelTraining(

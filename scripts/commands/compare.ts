@@ -22,6 +22,7 @@ declare global {
 
 export const run: JobWork<'compare'> = async (session, given) => {
   const pairs = await pairsOf(session, given.a, given.b, given.name);
+  const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const { compare } = await import('../../sae/comparison/compare.ts');
   await session.startBackend();
   const manifests: ComparisonManifest[] = [];
@@ -37,6 +38,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
         memory: given.memory === undefined ? undefined : bytesOf(given.memory),
         targetGap: given.gap,
         maxTokens: given.activations ? given.maxTokens : 0,
+        ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
         model,
         report: session.report,
       }),

@@ -14,13 +14,23 @@ export const run: JobWork<'evaluate'> = async ({ store, report, startBackend }, 
   const runs = await Promise.all(given.run.map((name) => finishedRun(store, name)));
   const work = runs.map((run) => ({ run, seeds: seedsOf(run, given.seeds) }));
   const { evaluate } = await import('../../sae/evaluation/evaluate.ts');
+  const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   await startBackend();
   const evaluations: Evaluation[] = [];
   for (const { run, seeds } of work) {
     const model = await modelOfRun(store, run);
     for (const seed of seeds)
       evaluations.push(
-        await evaluate({ store, run: run.name, seed, model, report, maxTokens: given.maxTokens }),
+        await evaluate({
+          store,
+          run: run.name,
+          seed,
+          model,
+          report,
+          maxTokens: given.maxTokens,
+          lossTokens: given.lossTokens,
+          ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
+        }),
       );
     model.dispose();
   }
@@ -28,13 +38,25 @@ export const run: JobWork<'evaluate'> = async ({ store, report, startBackend }, 
 };
 
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
+  const some = evaluations.some(({ exclusion }) => exclusion);
   return table(
-    ['run', 'seed', 'L0', 'FVU', 'CE recovered', 'dead'],
+    [
+      'run',
+      'seed',
+      'L0',
+      'FVU',
+      'median FVU',
+      ...(some ? ['left out', 'FVU with them'] : []),
+      'CE recovered',
+      'dead',
+    ],
     evaluations.map((e) => [
       e.run,
       e.seed,
       figure(e.l0, 1),
       figure(e.fvu),
+      figure(e.medianFvu ?? NaN),
+      ...(some ? [e.exclusion?.rows ?? 0, figure(e.exclusion?.fvuWithThem ?? NaN)] : []),
       percent(e.ceRecovered),
       percent(e.deadFraction),
     ]),

@@ -36,7 +36,8 @@ export function importCommand(): Command {
       const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
       const { dictionaryFormatOf, dictionaryFormats, importDictionary } =
         await import('../../sae/formats/importDictionary.ts');
-      const { writeJsonAtomic } = await import('../../sae/store/atomicWrite.ts');
+      const { runKind } = await import('../../sae/spec/manifests/run.ts');
+      const { writeManifest } = await import('../../sae/store/writeManifest.ts');
       const { withLock } = await import('../../sae/store/lock.ts');
       const asked = dictionaryFormats.find((format) => format === given.format);
       if (given.format !== undefined && !asked)
@@ -98,7 +99,7 @@ export function importCommand(): Command {
               { architecture, hook, model: capture.manifest.model.name, run: name, seed, scale: 1, k },
             );
           }
-          await writeJsonAtomic(store.runManifest(name), manifest);
+          await writeManifest(store.runManifest(name), runKind, manifest);
         });
         const document = {
           name,

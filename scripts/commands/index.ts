@@ -13,12 +13,20 @@ export const run: JobWork<'index'> = async ({ store, report, startBackend }, giv
   const runs = await Promise.all(given.run.map((name) => finishedRun(store, name)));
   const work = runs.map((run) => ({ run, seeds: seedsOf(run, given.seeds) }));
   const { indexFeatures } = await import('../../sae/features/indexFeatures.ts');
+  const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   await startBackend();
   const indexed: { run: string; seed: number; features: number }[] = [];
   for (const { run, seeds } of work) {
     const model = await modelOfRun(store, run);
     for (const seed of seeds) {
-      const { features } = await indexFeatures({ store, run: run.name, seed, model, report });
+      const { features } = await indexFeatures({
+        store,
+        run: run.name,
+        seed,
+        model,
+        report,
+        ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
+      });
       indexed.push({ run: run.name, seed, features });
     }
     model.dispose();

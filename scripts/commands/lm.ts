@@ -167,7 +167,7 @@ function trainModel(): Command {
       });
       return {
         document: { name, ...trained },
-        text: `Trained '${name}' (${trained.parameters} parameters) for ${trained.steps} steps: validation loss ${trained.validationLoss.toFixed(3)} nats a token. It is in ${trained.folder}.`,
+        text: `Trained '${name}' (${trained.parameters} parameters) for ${trained.steps} steps: validation loss ${trained.validationLoss?.toFixed(3) ?? 'not a number'} nats a token. It is in ${trained.folder}.`,
       };
     }),
   );

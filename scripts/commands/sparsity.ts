@@ -1,6 +1,7 @@
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
+import { layerMetricNames, layerMetricOf } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { loadModel } from '../commandLine/models.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
@@ -149,14 +150,15 @@ function tradeoffTable({ interventions }: SparsityReport): string {
 
 export function sparsityTable(report: SparsityReport): string {
   return table(
-    ['layer', 'neurons', 'active', 'dead', 'CETT at 2 %', 'active at CETT 0.2'],
-    report.layers.map((l) => [
-      l.layer,
-      l.neurons,
-      percent(l.activationRatio),
-      percent(l.deadRate),
-      figure(l.cett),
-      percent(l.ratioAtCett),
+    ['layer', 'neurons', ...layerMetricNames.map((name) => layerMetricOf(name).label)],
+    report.layers.map((layer) => [
+      layer.layer,
+      layer.neurons,
+      ...layerMetricNames.map((name) => {
+        const value = layer[name];
+        if (value === undefined) return null;
+        return layerMetricOf(name).format === 'percent' ? percent(value) : figure(value);
+      }),
     ]),
   );
 }

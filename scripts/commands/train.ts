@@ -25,7 +25,7 @@ declare global {
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-  const manifests = await trainRuns(session, runs, given.resume ?? false);
+  const manifests = await trainRuns(session, runs, given.resume ?? false, given.exclude);
   return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
 };
 
@@ -39,9 +39,11 @@ export async function trainRuns(
   session: Session,
   runs: readonly RunToTrain[],
   resume: boolean,
+  exclude?: string,
 ): Promise<RunManifest[]> {
   const { existsSync } = await import('node:fs');
   const { train } = await import('../../sae/training/train.ts');
+  const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const backend = await session.startBackend();
   const { store, report, signal } = session;
   const manifests: RunManifest[] = [];
@@ -52,6 +54,7 @@ export async function trainRuns(
         name,
         config,
         resume: resume && existsSync(store.runManifest(name)),
+        ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
         report,
         signal,
         environment: describeEnvironment(backend),
@@ -96,14 +99,14 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
 /** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
 async function interruptedRun({ store }: Session, name: string, given: Options): Promise<RunToTrain> {
   const { existsSync } = await import('node:fs');
-  const { runManifestSchema } = await import('../../sae/spec/manifests/run.ts');
+  const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { readManifest } = await import('../../sae/store/readManifest.ts');
   if (!existsSync(store.runManifest(name)))
     throw new LazyscopeError(
       'not_found',
       `There is no run '${name}' in '${store.root}' to resume: give --architecture and --capture to start it.`,
     );
-  const { config } = await readManifest(store.runManifest(name), runManifestSchema);
+  const { config } = await readManifest(store.runManifest(name), runKind);
   return { name, config: { ...config, ...chosenSettings(given) } };
 }
 

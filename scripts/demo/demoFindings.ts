@@ -2,9 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
+import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
-import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -29,7 +29,7 @@ export async function evaluateAndIndexDemo(
       const path = store.evaluation(run, seed);
       evaluations.push(
         isNewer(path, source)
-          ? await readManifest(path, evaluationSchema)
+          ? await readManifest(path, evaluationKind)
           : await evaluate({ store, run, seed, model, report }),
       );
       signal.throwIfAborted();
@@ -56,7 +56,7 @@ export async function compareDemo(
       const sources = [pair.a, pair.b].map(({ run, seed }) => store.dictionary(run, seed));
       manifests.push(
         isNewer(path, sources)
-          ? await readManifest(path, comparisonManifestSchema)
+          ? await readManifest(path, comparisonKind)
           : await compare({ store, ...pair, report }),
       );
     }

@@ -4,11 +4,11 @@ import { LazyscopeError, isLazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
-import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import { runKind } from '../../sae/spec/manifests/run.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
-import { sparsityReportSchema } from '../../sae/spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import { loadModel } from '../commandLine/models.ts';
@@ -45,7 +45,7 @@ export async function captureDemo(
   const { readText } = await import('../../sae/tokens/readText.ts');
   const { blockHook } = await import('../../sae/models/hookPoints.ts');
   const path = store.captureManifest(plan.name);
-  const before = existsSync(path) ? await readManifest(path, captureManifestSchema) : undefined;
+  const before = existsSync(path) ? await readManifest(path, captureKind) : undefined;
   // The middle of the model: late enough for words to have met, early enough to be more than the next token.
   const hook = blockHook(Math.floor(model.config.layers / 2), 'hook_resid_post');
   const making = capture({
@@ -94,7 +94,7 @@ export async function trainDemo(
   const manifests: RunManifest[] = [];
   for (const run of runs) {
     const path = session.store.runManifest(run.name);
-    const before = existsSync(path) ? await readManifest(path, runManifestSchema) : undefined;
+    const before = existsSync(path) ? await readManifest(path, runKind) : undefined;
     // What an earlier demo began is finished as it was begun, whatever the defaults have become since.
     if (before?.status === 'complete') manifests.push(before);
     else
@@ -119,7 +119,7 @@ export async function measureDemo(session: Session, plan: DemoPlan): Promise<Spa
   for (const name of plan.models) {
     const path = store.sparsityReport(reportName(plan, name));
     if (existsSync(path)) {
-      reports.push(await readManifest(path, sparsityReportSchema));
+      reports.push(await readManifest(path, sparsityReportKind));
       continue;
     }
     const model = await loadModel(store, name);

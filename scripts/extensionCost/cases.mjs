@@ -18,4 +18,12 @@ export const cases = [
       'sae/training/sweep.test.ts',
     ],
   },
+  {
+    name: 'a metric on the lazy page',
+    patch: 'lazy-metric.patch',
+    limit: 4,
+    // A metric that is described but not computed must not go unnoticed.
+    without: { file: 'sae/sparsity/layerMetrics/layerComputations.ts', line: '  hoyerSparsity,\n' },
+    tests: ['sae/sparsity/layerMetrics', 'sae/spec/layerMetrics', 'sae/sparsity/measureSparsity.test.ts'],
+  },
 ];

@@ -14,9 +14,9 @@ import { evaluate } from '../../sae/evaluation/evaluate.ts';
 import { capture } from '../../sae/activations/capture.ts';
 import { readText } from '../../sae/tokens/readText.ts';
 import { parseHookPoint } from '../../sae/models/hookPoints.ts';
-import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
-import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
-import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import { runKind } from '../../sae/spec/manifests/run.ts';
+import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
+import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import { configureSweep } from '../../sae/training/sweep.ts';
 import { loadModel } from '../commandLine/models.ts';
@@ -133,7 +133,7 @@ async function look(
 }
 
 async function isTrained(path: string): Promise<boolean> {
-  return existsSync(path) && (await readManifest(path, runManifestSchema)).status === 'complete';
+  return existsSync(path) && (await readManifest(path, runKind)).status === 'complete';
 }
 
 /** Runs of which everything is there. */
@@ -150,10 +150,10 @@ async function resultsOf({ store }: Session, runs: readonly RunToTrain[]): Promi
       name,
       config,
       evaluations: await Promise.all(
-        config.seeds.map((seed) => readManifest(store.evaluation(name, seed), evaluationSchema)),
+        config.seeds.map((seed) => readManifest(store.evaluation(name, seed), evaluationKind)),
       ),
       comparisons: await Promise.all(
-        pairs.map((pair) => readManifest(store.comparisonManifest(pair.name), comparisonManifestSchema)),
+        pairs.map((pair) => readManifest(store.comparisonManifest(pair.name), comparisonKind)),
       ),
     });
   }

@@ -48,7 +48,7 @@ function figures({ evaluations, comparisons }: StudyRun): Figures {
   const shares = comparisons.map(({ shared }) => shared);
   return {
     l0: mean(evaluations.map(({ l0 }) => l0)),
-    fvu: mean(evaluations.map(({ fvu }) => fvu)),
+    fvu: mean(evaluations.map(({ fvu }) => fvu ?? Number.NaN)),
     dead: mean(evaluations.map(({ deadFraction }) => deadFraction)),
     shared: mean(shares),
     low: Math.min(...shares),

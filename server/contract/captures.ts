@@ -6,10 +6,10 @@ export interface CaptureRow {
   status: CaptureManifest['status'];
   model: string;
   text: string;
-  /** Tokens of text, held-out ones included. */
+  /** Number of captured tokens, held-out ones included. */
   tokens: number;
   heldOutTokens: number;
-  /** Activation rows a hook point: fewer than tokens when the first positions are left out. */
+  /** Number of activation rows for each hook point; fewer than `tokens` when the first positions of contexts are left out. */
   rows: number;
   hooks: { hook: string; width: number }[];
   dtype: CaptureManifest['dtype'];

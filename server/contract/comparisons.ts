@@ -11,9 +11,9 @@ import type { Page, TokenText } from './tokens.ts';
 
 export interface ComparisonDetail {
   manifest: ComparisonManifest;
-  /** Whether its map was made. */
+  /** Whether the comparison has a map (`lazyscope map`). */
   mapped: boolean;
-  /** Shared fraction against the threshold, 0 to 1 in steps of 0.01. */
+  /** Shared fractions at thresholds from 0 to 1 in steps of 0.01. */
   curve: RowOf<typeof sharedCurveTable>[];
 }
 
@@ -22,7 +22,7 @@ export const matchListInput = z.object({
   sort: z.enum(sortsOf(matchView)).default('decoderCosine'),
   ...pageFields,
   shared: z.boolean().optional(),
-  /** Bounds on the decoder cosine of the match. */
+  /** Bounds on the decoder cosine of the matched pair. */
   minCosine: z.number().min(-1).max(1).optional(),
   maxCosine: z.number().min(-1).max(1).optional(),
 });
@@ -33,7 +33,7 @@ export interface MatchRow extends Omit<
   RowOf<typeof matchView>,
   'decoderMatch' | 'encoderMatch' | 'promotedA' | 'promotedB'
 > {
-  /** Null without a counterpart. */
+  /** The counterpart in b by the decoder matching; null where there is none. */
   decoderMatch: number | null;
   encoderMatch: number | null;
   promotedA: TokenText[];
@@ -45,7 +45,7 @@ export const stabilityInput = z.object({ runName: z.string().min(1) });
 export interface StabilityTrend {
   /** Spearman's ρ; null where one of the two does not vary. */
   rankCorrelation: number | null;
-  /** Latents in order of the quantity, a tenth each: its median, mean stability, share of orphans. */
+  /** Tenths of the latents in ascending order of the quantity: how many, the quantity's median, mean stability, and share of orphans. */
   groups: { latents: number; at: number; stability: number; orphans: number }[];
 }
 
@@ -58,11 +58,11 @@ export interface Stability {
   threshold: number | null;
   /** Latents of all seeds by the share of other seeds in which they are shared. */
   histogram: { stability: number; latents: number }[];
-  /** How stability goes with density and with strength, over all live latents, which /api/arrow/stability/RUN has one by one. */
+  /** How stability varies with density and with largest activation over all live latents; /api/arrow/stability/RUN has the latents themselves. */
   trends: { density: StabilityTrend; maxActivation: StabilityTrend };
   /**
-   * Distinct features among the latents of n seeds (linked by sharing = one feature), and their latents in
-   * total; means over which seed comes first. Empty until every pair of the seeds is compared.
+   * The number of distinct features among the latents of n seeds, where latents linked by sharing are one feature, and the
+   * total number of latents, as means over which seed comes first. Empty until every pair of the seeds is compared.
    */
   unique: { seeds: number; unique: number; total: number }[];
 }

@@ -31,7 +31,7 @@ export type FeatureListInput = z.infer<typeof featureListInput>;
 export const featureInput = dictionaryInput.extend({ latent: z.int().nonnegative() });
 export type FeatureInput = z.infer<typeof featureInput>;
 
-/** The columns of a list; what they mean is said in sae/spec/tables/features.ts. */
+/** The columns of a list; sae/spec/tables/features.ts describes them. */
 export interface FeatureRow extends Omit<
   RowOf<typeof featureView>,
   (typeof featureDetailColumns)[number] | 'promotedTokens' | 'topTokens' | 'topTokenCounts'
@@ -54,9 +54,9 @@ export interface Neighbour {
   promoted: TokenText[];
 }
 
-/** What a comparison says of this feature in another dictionary. */
+/** The counterpart of a feature in another dictionary, according to one comparison. */
 export interface Counterpart extends DictionaryReference {
-  /** Name of the comparison that says so. */
+  /** Name of the comparison that this comes from. */
   comparison: string;
   architecture: ArchitectureName;
   /** Only the seed differs between the two dictionaries. */
@@ -83,7 +83,7 @@ export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, DictionaryR
   promoted: TokenEffect[];
   suppressed: TokenEffect[];
   neighbours: Neighbour[];
-  /** `top` first, then the quantile bands from strongest to weakest. */
+  /** Examples by band: `top` first, then the fifths of the activation range from strongest to weakest. */
   examples: { band: string; examples: Example[] }[];
   counterparts: Counterpart[];
   /** Seeds of other dictionaries with the same configuration that were compared with this one. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 export interface ModelRow {
   name: string;
   folder: string;
-  /** Came with the package, as opposed to living in the data folder. */
+  /** Whether the model came with the package, and is not in the data folder. */
   bundled: boolean;
   family: string;
   activation: string;
@@ -21,7 +21,7 @@ export const generateInput = z.object({
   model: z.string().min(1),
   prompt: z.string().max(20_000),
   maxNewTokens: z.int().min(1).max(2048).default(100),
-  /** 0 is greedy. */
+  /** Sampling temperature; 0 chooses the likeliest token each time. */
   temperature: z.number().min(0).max(10).default(0),
   topK: z.int().positive().optional(),
   topP: z.number().gt(0).max(1).optional(),

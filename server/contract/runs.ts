@@ -3,13 +3,13 @@ import type { ArchitectureName } from '../../sae/spec/architectures/architecture
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
-/** One dictionary: a run × one of its seeds. Evaluation figures are null until it is evaluated. */
+/** One dictionary, which is one seed of a run. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
   name: string;
   seed: number;
   architecture: ArchitectureName;
   capture: string;
-  /** Name of the language model the capture was taken from; null when the capture has gone. */
+  /** Name of the language model that the capture was made with; null if the capture no longer exists. */
   model: string | null;
   hook: string;
   width: number;
@@ -18,7 +18,7 @@ export interface RunRow {
   createdAt: string;
   step: number;
   totalSteps: number;
-  /** Tokens to train on. */
+  /** Number of tokens that the run trains on. */
   tokens: number;
   seconds: number;
   tokensPerSecond: number;
@@ -34,7 +34,7 @@ export interface RunRow {
   explainedVariance: number | null;
   ceRecovered: number | null;
   deadFraction: number | null;
-  /** features.parquet is there. */
+  /** Whether the dictionary is indexed, that is, has a features.parquet. */
   indexed: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface RunDetail {
 
 export const metricsInput = z.object({
   name: z.string().min(1),
-  /** Rows are thinned evenly to at most this many a seed; the last is always kept. */
+  /** Rows are thinned evenly to at most this many for each seed; the last one is always kept. */
   maxPoints: z.int().min(2).max(20_000).default(1_000),
 });
 
@@ -58,7 +58,7 @@ export interface RunMetrics {
     seed: number;
     step: number[];
     tokens: number[];
-    /** One array a column, as long as `step`. */
+    /** For each column an array that is as long as `step`. */
     values: Record<string, (number | null)[]>;
   }[];
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { LayerMetricValues } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
 import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
@@ -9,7 +10,8 @@ import { pageFields } from './tokens.ts';
 import type { DictionaryReference, TokenText } from './tokens.ts';
 import type { Example } from './features.ts';
 
-export interface SparsityRow {
+/** A report, with the mean of each metric over its layers, weighted by their neurons. */
+export interface SparsityRow extends LayerMetricValues {
   name: string;
   createdAt: string;
   model: string;
@@ -20,10 +22,6 @@ export interface SparsityRow {
   crossEntropy: number;
   layers: number;
   neurons: number;
-  /** Mean over layers, weighted by their neurons. */
-  activationRatio: number;
-  deadRate: number;
-  cett: number;
 }
 
 export interface SparsityDetail {
@@ -38,7 +36,7 @@ export const neuronListInput = z.object({
   name: z.string().min(1),
   layer: z.int().nonnegative(),
   sort: z.enum(sortsOf(sparsityNeuronTable)).default('frequency'),
-  /** Dead: on no token of the text. */
+  /** Which neurons to list: dead ones fire on no token of the text. */
   firing: z.enum(['all', 'firing', 'dead']).default('all'),
   ...pageFields,
 });
@@ -54,7 +52,7 @@ export const sparsityTableInput = z.object({
   table: z.enum(Object.keys(sparsityTables) as SparsityTableName[]),
 });
 
-/** As CSV, of one layer or one neuron where asked for. */
+/** A table as CSV: the whole table, one layer, or one neuron of a layer. */
 export const sparsityCsvInput = sparsityTableInput.extend({
   layer: z.coerce.number().int().nonnegative().optional(),
   neuron: z.coerce.number().int().nonnegative().optional(),
@@ -70,7 +68,7 @@ export const neuronInput = z.object({
 });
 export type NeuronInput = z.infer<typeof neuronInput>;
 
-/** A latent whose decoder row is near what the neuron writes. */
+/** A latent for which the neuron is among those with the largest loadings. */
 export interface NeuronFeature extends DictionaryReference {
   latent: number;
   cosine: number;
@@ -84,10 +82,10 @@ export interface NeuronDetail extends NeuronRow {
   report: string;
   model: string;
   activation: string;
-  /** Neurons of the layer, and how many of them fire less often. */
+  /** Number of neurons of the layer, and how many of them fire less often than this one. */
   neurons: number;
   lazier: number;
-  /** Empty in reports made before examples were kept. */
+  /** The stretches of text on which it is strongest; empty in reports made before examples were kept. */
   examples: Example[];
   features: NeuronFeature[];
 }
@@ -99,13 +97,13 @@ export const neuronAlignmentInput = z.object({
 });
 export type NeuronAlignmentInput = z.infer<typeof neuronAlignmentInput>;
 
-/** The join of a dictionary with the neurons that write its latents. */
+/** The live latents of a dictionary, each joined with the neurons on which it has the largest loadings. */
 export interface NeuronAlignment extends DictionaryReference {
   report: string;
   hook: string;
   /** Other seeds of the same configuration it was compared with; 0 leaves stability null. */
   compared: number;
-  /** Live latents, each with its strongest neuron. */
+  /** [live latents]: the latents; the lists below hold the neuron with the largest |loading| of each, and the loading itself as `cosine`. */
   latent: number[];
   layer: number[];
   neuron: number[];
@@ -113,7 +111,10 @@ export interface NeuronAlignment extends DictionaryReference {
   /** Firing frequency of that neuron. */
   frequency: number[];
   stability: (number | null)[];
-  /** By stability, ascending: latents, and means over them of |cosine|, of the frequency of the strongest neuron, and of the kept neurons weighted by cosine². */
+  /**
+   * Latents grouped by stability, ascending. The figures are means over a group's latents: |cosine| and firing frequency of the neuron
+   * with the largest loading, and the firing frequency of all stored neurons weighted by cosine².
+   */
   groups: {
     stability: number;
     latents: number;
@@ -135,11 +136,11 @@ export interface EmergenceCurve {
   seed: number;
   tokens: number[];
   crossEntropy: number[];
-  /** [observation][layer] */
+  /** [observation][layer]: share of activations that are not exactly 0. */
   activationRatio: number[][];
-  /** Share with |a| above the middle threshold, by which smooth functions can be told apart. */
+  /** [observation][layer]: share of entries with |a| above the middle threshold, which also tells smooth activation functions apart. */
   ratioAt: number[][];
   deadRate: number[][];
-  /** Fitted to the mean activation ratio where it is exact, to ratioAt where it is not; null with too few observations. */
+  /** Fitted to the mean activation ratio for activation functions with exact zeros, to `ratioAt` for others; null with too few observations. */
   law: { form: string; alpha: number; c: number; b: number; limit: number; r2: number } | null;
 }

@@ -1,6 +1,6 @@
 /**
- * What crosses the wire, one file a noun: the inputs as zod schemas, the outputs as plain types. The routers
- * parse with the first and the queries return the second, so a client's types are these and no others.
+ * The types that server and client exchange, one file for each noun: inputs as zod schemas, outputs as plain types. Routers
+ * parse inputs with the schemas and queries return the types, and the client's types are derived from both.
  *
  * Numbers that cannot be known (nothing compared yet, an evaluation not run) are null, never NaN: JSON has no NaN.
  */
@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 export interface TokenText {
   id: number;
-  /** The piece as people read it; a leading space is kept. */
+  /** The token's text, with a leading space if it has one. */
   text: string;
 }
 
@@ -34,7 +34,7 @@ export const pageFields = {
 } as const;
 
 export interface Page<Row> {
-  /** Rows that pass the filter, of which `rows` are one page. */
+  /** Number of rows that pass the filter; `rows` is one page of them. */
   total: number;
   rows: Row[];
 }

@@ -1,4 +1,4 @@
-/** Runs the command line in child processes: that is how the server computes, so that it never stops answering. */
+/** Runs the command line in child processes. All computing happens there, so that the server keeps answering. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -10,10 +10,10 @@ import type { Overview } from '../contract/overview.ts';
 import type { Log } from '../log.ts';
 
 export interface CommandsOptions {
-  /** What to run before the arguments, for example `[node, scripts/lazyscope.mjs]`. */
+  /** The program and its first arguments, for example `[node, scripts/lazyscope.mjs]`. */
   program: readonly [string, ...string[]];
   dataFolder: string;
-  /** Handed on as `--backend` and `--threads` where given. */
+  /** Passed on as `--backend` and `--threads` if given. */
   backend?: string;
   threads?: number;
   log: Log;
@@ -25,7 +25,7 @@ export interface CommandListener {
 }
 
 export interface Running {
-  /** Asks it to stop as Ctrl-C does: it keeps what it has and exits. Insists after a while. */
+  /** Stops the command as Ctrl-C does, so that it writes its checkpoint; kills it if it has not ended after a minute. */
   stop(): void;
   finished: Promise<{ exitCode: number; output: string }>;
 }
@@ -42,7 +42,7 @@ const progressSchema = z.object({
 const generationSchema = z.object({ text: z.string(), tokens: z.number(), seconds: z.number() });
 const doctorSchema = z.object({ chosen: z.object({ name: z.string(), detail: z.string() }).nullable() });
 
-/** Milliseconds a command has for its checkpoint before it is killed. */
+/** Milliseconds that a stopped command has for writing its checkpoint before it is killed. */
 const patience = 60_000;
 
 export class Commands {
@@ -50,7 +50,7 @@ export class Commands {
   readonly #running = new Set<Running>();
   #backend: Overview['backend'] = null;
   #askedForBackend = false;
-  /** Texts are generated one at a time. */
+  /** The generation before, for which the next one waits, so that one runs at a time. */
   #generations: Promise<unknown> = Promise.resolve();
 
   constructor(options: CommandsOptions) {
@@ -121,7 +121,7 @@ export class Commands {
     return { model, prompt, ...generationSchema.parse(JSON.parse(output)) };
   }
 
-  /** What commands compute on: null until `doctor` has answered, which is asked on the first call. */
+  /** The backend that commands compute on. The first call runs `lazyscope doctor`; null until that has answered. */
   backend(): Overview['backend'] {
     if (!this.#askedForBackend) {
       this.#askedForBackend = true;
@@ -153,7 +153,7 @@ function readLine(line: string, listener: CommandListener): void {
       listener.progress?.({ ...progress, ...(values ? { values: Object.fromEntries(finite) } : {}) });
       return;
     } catch {
-      // Not progress after all: shown as the line it is.
+      // The line is not progress, so it is shown as output.
     }
   }
   if (line.trim() !== '') listener.line?.(line);
@@ -167,7 +167,7 @@ function stopChild(child: ChildProcess): void {
   child.once('close', () => clearTimeout(insist));
 }
 
-/** The sentence of the one line `lazyscope: …` that a failed command ends with. */
+/** The message of the line `lazyscope: …` with which a failed command ends. */
 export function errorLine(lines: readonly string[]): string | undefined {
   const last = lines.findLast((line) => line.startsWith('lazyscope: '));
   return last?.slice('lazyscope: '.length);

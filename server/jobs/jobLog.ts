@@ -1,4 +1,4 @@
-/** The jobs table: what was run, and what became of it. */
+/** The table of jobs in the database: their commands, status and output. */
 import { z } from 'zod';
 import { jobStartInput, jobStatuses } from '../contract/jobs.ts';
 import type { Job, JobDetail } from '../contract/jobs.ts';
@@ -19,7 +19,7 @@ const rowSchema = z.object({
   result: z.string().nullable(),
 });
 
-/** Jobs kept; older ones are forgotten. */
+/** Number of jobs kept; older ones are deleted. */
 const kept = 500;
 
 export class JobLog {

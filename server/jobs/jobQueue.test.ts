@@ -19,22 +19,22 @@ afterAll(async () => {
   await on?.stop();
 });
 
-interface Told extends JobEvent {
+interface Received extends JobEvent {
   id: string;
 }
 
 /** Events of a job until one satisfies `until`. */
-function follow(id: string, until: (event: JobEvent) => boolean, lastEventId?: string): Promise<Told[]> {
+function follow(id: string, until: (event: JobEvent) => boolean, lastEventId?: string): Promise<Received[]> {
   return new Promise((resolve, reject) => {
-    const told: Told[] = [];
+    const received: Received[] = [];
     const watching = on.client.jobs.watch.subscribe(
       { id, lastEventId },
       {
         onData: ({ id: eventId, data }) => {
-          told.push({ ...data, id: eventId });
+          received.push({ ...data, id: eventId });
           if (!until(data)) return;
           watching.unsubscribe();
-          resolve(told);
+          resolve(received);
         },
         onError: reject,
       },
@@ -51,9 +51,9 @@ describe('a job', () => {
     const b = { run: 'fixture-relu', seed: 0 };
     const started = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, name: 'across' } });
     expect(started.command).toBe('lazyscope compare fixture-topk/0 fixture-relu/0 --name=across');
-    const told = await follow(started.id, isEnd);
-    expect(told.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0, error: null });
-    expect(told.some((event) => event.type === 'progress' && event.job.progress !== null)).toBe(true);
+    const received = await follow(started.id, isEnd);
+    expect(received.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0, error: null });
+    expect(received.some((event) => event.type === 'progress' && event.job.progress !== null)).toBe(true);
     const { result } = await on.client.jobs.get.query({ id: started.id });
     const { manifest } = await on.client.comparisons.get.query({ name: 'across' });
     expect(result).toMatchObject({ shared: manifest.shared, comparisons: [manifest] });
@@ -67,19 +67,19 @@ describe('a job', () => {
     const job = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, name: 'watched' } });
     const watchToTheEnd = () =>
       new Promise<JobEvent[]>((resolve, reject) => {
-        const told: JobEvent[] = [];
+        const received: JobEvent[] = [];
         on.client.jobs.watch.subscribe(
           { id: job.id },
           {
-            onData: ({ data }) => void told.push(data),
-            onComplete: () => resolve(told),
+            onData: ({ data }) => void received.push(data),
+            onComplete: () => resolve(received),
             onError: reject,
           },
         );
       });
-    const told = await watchToTheEnd();
-    expect(told.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0 });
-    expect(told.filter(isEnd)).toHaveLength(1);
+    const received = await watchToTheEnd();
+    expect(received.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0 });
+    expect(received.filter(isEnd)).toHaveLength(1);
     const later = await watchToTheEnd();
     expect(later).toHaveLength(1);
     expect(later[0]).toMatchObject({ type: 'snapshot', job: { status: 'done' } });
@@ -98,10 +98,10 @@ describe('a job', () => {
       kind: 'map',
       options: { comparison: 'swapped', points: 100 },
     });
-    const told = await follow(mapped.id, isEnd);
+    const received = await follow(mapped.id, isEnd);
     expect((await on.client.jobs.get.query({ id: compared.id })).error).toBe(null);
-    expect(told.at(-1)?.job).toMatchObject({ status: 'done', error: null });
-    expect(told.some(({ job }) => job.progress?.stage === 'map: layout')).toBe(true);
+    expect(received.at(-1)?.job).toMatchObject({ status: 'done', error: null });
+    expect(received.some(({ job }) => job.progress?.stage === 'map: layout')).toBe(true);
     const { manifest, mapped: there } = await on.client.comparisons.get.query({ name: 'swapped' });
     expect(manifest.swap?.shared.latents).toBeGreaterThan(0);
     expect(there).toBe(true);
@@ -114,9 +114,9 @@ describe('a job', () => {
       options: { run: 'fixture-topk', seeds: [7] },
     });
     expect((await on.client.jobs.get.query({ id: next.id })).status).toBe('queued');
-    const told = await follow(bad.id, isEnd);
-    expect(told.at(-1)?.job).toMatchObject({ status: 'failed', exitCode: 2 });
-    expect(told.at(-1)?.job.error).toMatch(/There is no run 'nothing'/);
+    const received = await follow(bad.id, isEnd);
+    expect(received.at(-1)?.job).toMatchObject({ status: 'failed', exitCode: 2 });
+    expect(received.at(-1)?.job.error).toMatch(/There is no run 'nothing'/);
     const later = await follow(next.id, isEnd);
     expect(later.at(-1)?.job.error).toMatch(/has no seed 7/);
   });
@@ -127,8 +127,8 @@ describe('a job', () => {
     // A job that has ended tells how it stands, and no more.
     expect(all.map(({ type }) => type)).toEqual(['snapshot']);
     const job = await on.client.jobs.start.mutate({ kind: 'evaluate', options: { run: 'nothing' } });
-    const told = await follow(job.id, isEnd);
-    const [first, ...missed] = told;
+    const received = await follow(job.id, isEnd);
+    const [first, ...missed] = received;
     const again = await follow(job.id, isEnd, first.id);
     expect(again.map(({ id }) => id)).toEqual(missed.map(({ id }) => id));
   });
@@ -147,8 +147,8 @@ describe('a job', () => {
     await follow(long.id, (event) => event.type === 'progress' && (event.job.progress?.done ?? 0) > 1);
     expect((await on.client.jobs.cancel.mutate({ id: waiting.id })).status).toBe('cancelled');
     await on.client.jobs.cancel.mutate({ id: long.id });
-    const told = await follow(long.id, isEnd);
-    expect(told.at(-1)?.job).toMatchObject({ status: 'cancelled', exitCode: 130 });
+    const received = await follow(long.id, isEnd);
+    expect(received.at(-1)?.job).toMatchObject({ status: 'cancelled', exitCode: 130 });
     const { manifest } = await on.client.runs.get.query({ name: 'long' });
     expect(manifest.status).toBe('interrupted');
     expect(manifest.step).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /**
  * Jobs wait in one queue and run one at a time (training fills every core), each a child process of the
- * command line. What happens to them is told to subscribers as numbered events, so that a client that lost
- * its connection goes on where it was.
+ * command line. Subscribers receive their changes as numbered events, so that a client that lost
+ * its connection can continue after the last event it received.
  */
 import { EventEmitter, on } from 'node:events';
 import { LazyscopeError } from '../../sae/errors.ts';
@@ -19,9 +19,9 @@ interface NumberedEvent {
   event: JobEvent;
 }
 
-/** Events kept for clients that reconnect. */
+/** Number of events kept for clients that reconnect. */
 const keptEvents = 2_000;
-/** Lines of a command's output kept. */
+/** Number of lines of a command's output kept. */
 const keptLines = 500;
 
 export class JobQueue {
@@ -34,7 +34,7 @@ export class JobQueue {
   readonly #concurrency: number;
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #events: NumberedEvent[] = [];
-  /** Tells this server's event numbers from those of one before it. */
+  /** Prefix of event ids, which distinguishes them from those of an earlier server. */
   readonly #epoch = Date.now().toString(36);
   #number = 0;
   #closing = false;
@@ -117,10 +117,10 @@ export class JobQueue {
     return withoutDetail(job);
   }
 
-  /** Yields [event id, event]. First the events missed since `lastEventId`, or else the jobs as they stand. Of one job, ends when it has. */
+  /** Yields [event id, event]: first the events since `lastEventId`, or without it a snapshot of the jobs, then new events. With `id`, ends when that job has. */
   async *watch({ id, lastEventId }: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
     if (id !== undefined) this.#job(id);
-    // Listening starts before the first look, so that nothing falls in between.
+    // Listening starts before the snapshot is taken, so that no event is missed in between.
     const stream = on(this.#emitter, 'event', { signal });
     const concerns = ({ event }: NumberedEvent) => id === undefined || event.job.id === id;
     const named = ({ number, event }: NumberedEvent): [string, JobEvent] => [
@@ -129,7 +129,7 @@ export class JobQueue {
     ];
     let seen = this.#number;
     const missed = this.#missedSince(lastEventId);
-    // As of now, as is what follows: a job that ends while this is read still has its last event to come.
+    // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
     const over = id !== undefined && this.#job(id).finishedAt !== null;
     if (missed) yield* missed.filter(concerns).map(named);
     else
@@ -158,7 +158,7 @@ export class JobQueue {
     for (const { job } of this.#waiting.slice()) await this.cancel(job.id);
     for (const running of this.#running.values()) running.stop();
     await Promise.allSettled([...this.#running.values()].map((running) => running.finished));
-    // The last job's record is written right after its process has ended.
+    // The record of the last job is written after its process has ended, and must be waited for.
     while (this.#running.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -224,7 +224,7 @@ export class JobQueue {
     this.#emit({ type: 'log', job: withoutDetail(job), line });
   }
 
-  /** Written first, told afterwards: who hears of a status finds it in the log. */
+  /** Writes the job's record before emitting the event, so that a client that receives a status finds it in the log. */
   async #changed(job: JobDetail): Promise<void> {
     await this.#records.write(job);
     this.#emit({ type: 'status', job: withoutDetail(job) });

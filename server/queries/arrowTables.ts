@@ -33,7 +33,7 @@ export async function featuresArrow(
 ): Promise<Uint8Array> {
   const run = await indexedDictionary(server, dictionary);
   const rows = await scalars(featureTable, server.store.features(dictionary.run, dictionary.seed));
-  const { compared, sharedWith } = await server.sharing.stability(dictionary, run.config.width);
+  const { compared, sharedWith } = await server.seedStability.stability(dictionary, run.config.width);
   const stability = rows.map(({ latent }) => (compared > 0 ? sharedWith[Number(latent)] / compared : null));
   return stream(featureTable, rows, { stability: vectorFromArray(stability, new Float64()) });
 }
@@ -49,7 +49,7 @@ export async function stabilityArrow(server: ServerContext, runName: string): Pr
 }
 
 /**
- * map.parquet of a comparison with what colours it: `stability` (null where nothing is compared), `shared` in this
+ * map.parquet of a comparison with the columns that its points are coloured by: `stability` (null where nothing is compared), `shared` in this
  * very comparison, `density` and `maxActivation` (null where the dictionary isn't indexed).
  */
 export async function mapArrow(server: ServerContext, comparison: string): Promise<Uint8Array> {
@@ -63,7 +63,7 @@ export async function mapArrow(server: ServerContext, comparison: string): Promi
   const points = await queryRows(mapTable, `SELECT ${columnList(mapTable)} FROM ${storedTable(mapTable)}`, {
     path,
   });
-  const shared = await server.sharing.link(comparison);
+  const shared = await server.seedStability.link(comparison);
   const inB = new Set(shared.counterpart);
   const sides = await Promise.all([a, b].map((dictionary) => sideOfMap(server, dictionary)));
   const column = (of: (point: (typeof points)[number]) => number | null) =>
@@ -96,7 +96,7 @@ const colouring = someOf(featureTable, 'density', 'maxActivation');
 
 async function sideOfMap(server: ServerContext, dictionary: DictionaryReference) {
   const { config } = await runManifest(server, dictionary.run);
-  const { compared, sharedWith } = await server.sharing.stability(dictionary, config.width);
+  const { compared, sharedWith } = await server.seedStability.stability(dictionary, config.width);
   const path = server.store.features(dictionary.run, dictionary.seed);
   const rows = existsSync(path)
     ? await queryRows(
@@ -113,7 +113,7 @@ async function sideOfMap(server: ServerContext, dictionary: DictionaryReference)
   };
 }
 
-/** The trainer's own file, which is such a stream already. */
+/** The trainer's metrics file, which is an Arrow stream already. */
 export async function metricsArrow(server: ServerContext, run: string): Promise<Uint8Array> {
   await runManifest(server, run);
   try {
@@ -123,7 +123,7 @@ export async function metricsArrow(server: ServerContext, run: string): Promise<
   }
 }
 
-/** Counts stay far below 2⁵³, and plots want numbers, not 64-bit integers. */
+/** 64-bit integers become doubles: counts are far below 2⁵³, and plots need plain numbers. */
 function arrowType(type: ColumnType): DataType {
   if (type === 'INTEGER') return new Int32();
   return type === 'BOOLEAN' ? new Bool() : new Float64();
@@ -144,7 +144,7 @@ function stream(
   const vectors = Object.entries(scalarsOf(table)).map(([name, { type }]) => [
     name,
     vectorFromArray(
-      // In a column of floating point numbers what is undefined stays NaN, as the file has it.
+      // In floating-point columns undefined values are NaN, as in the file.
       rows.map((row) => row[name] ?? (type === 'DOUBLE' || type === 'FLOAT' ? Number.NaN : null)),
       arrowType(type),
     ),

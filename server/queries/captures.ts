@@ -1,20 +1,19 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { CaptureDetail, CaptureRow } from '../contract/captures.ts';
 import { captureManifests } from './dictionaries.ts';
 
 export async function listCaptures(server: ServerContext): Promise<CaptureRow[]> {
-  return (await captureManifests(server)).map(captureRow);
+  return (await captureManifests(server)).manifests.map(captureRow);
 }
 
-export async function getCapture({ store }: ServerContext, name: string): Promise<CaptureDetail> {
+export async function getCapture({ store, manifests }: ServerContext, name: string): Promise<CaptureDetail> {
   if (!existsSync(store.captureManifest(name)))
     throw new LazyscopeError('not_found', `There is no capture '${name}': see the list of captures.`);
-  const manifest = await readManifest(store.captureManifest(name), captureManifestSchema);
+  const manifest = await manifests.read(store.captureManifest(name), captureKind);
   return { ...captureRow(manifest), manifest };
 }
 

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { comparisonManifestSchema } from '../../sae/spec/manifests/comparison.ts';
+import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { ComparisonDetail, OrphanInput, OrphanPage } from '../contract/comparisons.ts';
@@ -12,17 +11,17 @@ import { indexedDictionary } from './dictionaries.ts';
 import { featurePage } from './featureTable.ts';
 
 export async function listComparisons(server: ServerContext): Promise<ComparisonManifest[]> {
-  return server.sharing.comparisons();
+  return (await server.seedStability.comparisons()).manifests;
 }
 
 export async function comparisonManifest(
-  { store }: ServerContext,
+  { store, manifests }: ServerContext,
   name: string,
 ): Promise<ComparisonManifest> {
   const path = store.comparisonManifest(name);
   if (!existsSync(path))
     throw new LazyscopeError('not_found', `There is no comparison '${name}': see the list of comparisons.`);
-  return readManifest(path, comparisonManifestSchema);
+  return manifests.read(path, comparisonKind);
 }
 
 export async function getComparison(server: ServerContext, name: string): Promise<ComparisonDetail> {
@@ -35,7 +34,7 @@ export async function getComparison(server: ServerContext, name: string): Promis
   return { manifest, mapped: existsSync(server.store.comparisonMap(name)), curve };
 }
 
-/** Live latents shared with none of the other seeds. A dictionary that was compared with none has no orphans. */
+/** Lists orphans, the live latents that are shared with no other seed. Without a comparison with another seed there are none. */
 export async function listOrphans(server: ServerContext, input: OrphanInput): Promise<OrphanPage> {
   const run = await indexedDictionary(server, input);
   return featurePage(server, run, { ...input, filter: { maxStability: 0, dead: false } });

@@ -1,4 +1,4 @@
-/** A feature in other dictionaries, by every comparison that its dictionary takes part in, on either side. */
+/** The counterparts of a feature in other dictionaries, from all comparisons in which its dictionary is one of the two. */
 import { existsSync } from 'node:fs';
 import { sameConfiguration } from '../../sae/comparison/storedStability.ts';
 import { matchTable } from '../../sae/spec/tables/matches.ts';
@@ -8,31 +8,29 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { ServerContext } from '../context.ts';
 import type { Counterpart, FeatureInput } from '../contract/features.ts';
-import { modelOfRun, runManifests } from './dictionaries.ts';
+import { modelOfRun } from './dictionaries.ts';
 import { topExamples } from './examples.ts';
 import { featureGlances } from './featureTable.ts';
 
-/** Those of the same configuration first, then by run and seed. */
+/** Counterparts in dictionaries of the same configuration come first; within both groups they are ordered by run and seed. */
 export async function counterparts(
   server: ServerContext,
   own: RunManifest,
   feature: FeatureInput,
 ): Promise<Counterpart[]> {
-  const comparisons = await server.sharing.comparisons();
-  const runs = new Map((await runManifests(server)).map((run) => [run.name, run]));
+  const comparisons = await server.seedStability.comparisonsOf(feature);
   const isOwn = (side: { run: string; seed: number }) =>
     side.run === feature.run && side.seed === feature.seed;
   const found = await Promise.all(
-    comparisons.flatMap((comparison) =>
-      (['a', 'b'] as const)
-        .filter((side) => isOwn(comparison[side]) && !(isOwn(comparison.a) && isOwn(comparison.b)))
-        .map(async (side) => {
-          const run = runs.get(comparison[side === 'a' ? 'b' : 'a'].run);
-          if (!run) return [];
-          const row = await counterpart(server, feature.latent, { comparison, side, run });
-          return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];
-        }),
-    ),
+    comparisons
+      .filter(({ a, b }) => !(isOwn(a) && isOwn(b)))
+      .map(async (comparison) => {
+        const side = isOwn(comparison.a) ? 'a' : 'b';
+        const run = await server.seedStability.run(comparison[side === 'a' ? 'b' : 'a'].run);
+        if (!run) return [];
+        const row = await counterpart(server, feature.latent, { comparison, side, run });
+        return [{ ...row, sameConfiguration: sameConfiguration(own, run) }];
+      }),
   );
   return found
     .flat()
@@ -46,9 +44,9 @@ export async function counterparts(
 
 interface Side {
   comparison: ComparisonManifest;
-  /** The side the feature is on. */
+  /** Which of the comparison's two dictionaries the feature belongs to. */
   side: 'a' | 'b';
-  /** The run on the other side. */
+  /** The run of the other dictionary. */
   run: RunManifest;
 }
 
@@ -58,7 +56,7 @@ async function counterpart(
   { comparison, side, run }: Side,
 ): Promise<Omit<Counterpart, 'sameConfiguration'>> {
   const dictionary = side === 'a' ? comparison.b : comparison.a;
-  // The matching is one to one, so reading it backwards finds at most one latent of a.
+  // The matching is one-to-one, so that for a latent of b at most one latent of a is found.
   const [match] = await queryRows(
     matchTable,
     `SELECT ${columnList(matchTable)} FROM ${storedTable(matchTable)}

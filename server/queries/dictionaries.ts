@@ -1,55 +1,51 @@
-/** Runs and their seeds, as every other query needs them. */
+/** Reads runs and their seeds for all other queries. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { runManifestSchema } from '../../sae/spec/manifests/run.ts';
+import { runKind } from '../../sae/spec/manifests/run.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { captureManifestSchema } from '../../sae/spec/manifests/capture.ts';
+import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
-import { manifestsIn } from './manifestsIn.ts';
+import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
-export async function runManifest({ store }: ServerContext, run: string): Promise<RunManifest> {
+export async function runManifest({ store, manifests }: ServerContext, run: string): Promise<RunManifest> {
   if (!existsSync(store.runManifest(run)))
     throw new LazyscopeError(
       'not_found',
       `There is no run '${run}': see the list of runs for those there are.`,
     );
-  return readManifest(store.runManifest(run), runManifestSchema);
+  return manifests.read(store.runManifest(run), runKind);
 }
 
-export async function runManifests({ store, log }: ServerContext): Promise<RunManifest[]> {
-  return manifestsIn(
-    { folder: store.runs(), pathOf: (name) => store.runManifest(name), schema: runManifestSchema },
-    log,
-  );
+export async function runManifests({ store, manifests }: ServerContext): Promise<Manifests<RunManifest>> {
+  return manifestsIn(manifests, {
+    folder: store.runs(),
+    pathOf: (name) => store.runManifest(name),
+    kind: runKind,
+  });
 }
 
-export async function captureManifests({ store, log }: ServerContext): Promise<CaptureManifest[]> {
-  return manifestsIn(
-    {
-      folder: store.captures(),
-      pathOf: (name) => store.captureManifest(name),
-      schema: captureManifestSchema,
-    },
-    log,
-  );
+export async function captureManifests({
+  store,
+  manifests,
+}: ServerContext): Promise<Manifests<CaptureManifest>> {
+  return manifestsIn(manifests, {
+    folder: store.captures(),
+    pathOf: (name) => store.captureManifest(name),
+    kind: captureKind,
+  });
 }
 
-/** The model of a run's capture; null when the capture has gone. */
+/** The model that a run's capture was made with; null if the capture no longer exists or can't be read. */
 export async function modelOfRun(
-  { store, log }: ServerContext,
+  { store, manifests }: ServerContext,
   run: RunManifest,
 ): Promise<CaptureManifest['model'] | null> {
-  const path = store.captureManifest(run.config.capture);
-  if (!existsSync(path)) return null;
-  try {
-    return (await readManifest(path, captureManifestSchema)).model;
-  } catch (error) {
-    log(`The model of run '${run.name}' is unknown.`, error);
-    return null;
-  }
+  const capture = await manifests
+    .read(store.captureManifest(run.config.capture), captureKind)
+    .catch(() => null);
+  return capture?.model ?? null;
 }
 
 /** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */

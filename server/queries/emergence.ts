@@ -1,50 +1,47 @@
-/** Models whose training was watched: how their neurons fell silent, token by token, and the law that fits it. */
+/** Emergence of sparsity in models that were measured during training: the curves, and the law fitted to each. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
   activationFunction,
   parseActivationFunction,
 } from '../../sae/models/activationFunctions/activationFunctions.ts';
+import { trainingRecordKind } from '../../sae/spec/manifests/trainingRecord.ts';
 import { fitLaw } from '../../sae/sparsity/emergence/fitLaw.ts';
 import type { ServerContext } from '../context.ts';
 import type { EmergenceCurve } from '../contract/sparsity.ts';
 import { modelFoldersIn } from './modelFolders.ts';
 
-const trainingSchema = z.looseObject({
-  parameters: z.number(),
-  config: z.looseObject({
-    family: z.string(),
-    activation: z.string(),
-    layers: z.number(),
-    neurons: z.number(),
-    seed: z.number(),
+/** What the observer of sae/sparsity/emergence puts into an observation. */
+const observationsSchema = z.array(
+  z.looseObject({
+    tokens: z.number(),
+    crossEntropy: z.number(),
+    layers: z.array(
+      z.looseObject({ activationRatio: z.number(), ratioAt: z.array(z.number()), deadRate: z.number() }),
+    ),
   }),
-  observations: z.array(
-    z.looseObject({
-      tokens: z.number(),
-      crossEntropy: z.number(),
-      layers: z.array(
-        z.looseObject({ activationRatio: z.number(), ratioAt: z.array(z.number()), deadRate: z.number() }),
-      ),
-    }),
-  ),
-});
+);
 
-/** By model name. A training.json without observations, or by another program, is passed over. */
+/** Curves ordered by model name. A training.json without observations, or of another program, is ignored. */
 export async function listEmergence(server: ServerContext): Promise<EmergenceCurve[]> {
   const found = await modelFoldersIn(server.modelFolders);
-  const curves = await Promise.all(found.map(({ name, folder }) => readCurve(name, folder)));
+  const curves = await Promise.all(found.map(({ name, folder }) => readCurve(server, name, folder)));
   return curves.filter((curve) => curve !== undefined);
 }
 
-async function readCurve(model: string, folder: string): Promise<EmergenceCurve | undefined> {
+async function readCurve(
+  { manifests }: ServerContext,
+  model: string,
+  folder: string,
+): Promise<EmergenceCurve | undefined> {
   const path = join(folder, 'training.json');
   if (!existsSync(path)) return undefined;
-  const parsed = trainingSchema.safeParse(json(await readFile(path, 'utf8')));
-  if (!parsed.success) return undefined;
-  const { parameters, config, observations } = parsed.data;
+  const record = await manifests.read(path, trainingRecordKind).catch(() => undefined);
+  const observed = observationsSchema.safeParse(record?.observations);
+  if (!record || !observed.success) return undefined;
+  const { parameters, config } = record;
+  const observations = observed.data;
   const at = (pick: (layer: (typeof observations)[number]['layers'][number]) => number) =>
     observations.map(({ layers }) => layers.map(pick));
   const activationRatio = at((layer) => layer.activationRatio);
@@ -65,14 +62,6 @@ async function readCurve(model: string, folder: string): Promise<EmergenceCurve 
     deadRate: at((layer) => layer.deadRate),
     law: lawOf(config.activation, tokens, activationRatio, ratioAt),
   };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function lawOf(

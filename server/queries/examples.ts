@@ -13,7 +13,7 @@ import type { TokenReader } from './tokenTexts.ts';
 
 const stored = `SELECT ${columnList(exampleTable)} FROM ${storedTable(exampleTable)}`;
 
-/** `top` first, then quantile-4 … quantile-0, each by rank. */
+/** All examples of a feature by band: `top` first, then quantile-4 to quantile-0, each ordered by rank. */
 export async function examplesByBand(
   { store }: ServerContext,
   { run, seed }: DictionaryReference,
@@ -35,7 +35,7 @@ export async function examplesByBand(
   return [...bands].map(([band, examples]) => ({ band, examples }));
 }
 
-/** The strongest example of each of some latents. */
+/** The strongest example of each of the given latents. */
 export async function topExamples(
   { store }: ServerContext,
   { run, seed }: DictionaryReference,

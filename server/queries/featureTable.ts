@@ -59,7 +59,7 @@ export async function featurePage(
     .map(([, condition]) => condition);
   const select = (what: string) =>
     `${featuresWithStability} SELECT ${what} FROM features ${where.length ? `WHERE ${where.join(' AND ')}` : ''}`;
-  const stability = await server.sharing.stability(input, run.config.width);
+  const stability = await server.seedStability.stability(input, run.config.width);
   const params = {
     path: server.store.features(input.run, input.seed),
     sharedWith: listParameter(stability.sharedWith),

@@ -49,7 +49,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     featureGlances(server, manifest, feature, detail.neighbours),
     examplesByBand(server, feature, latent, tokens),
     counterparts(server, manifest, feature),
-    server.sharing.stability(feature, manifest.config.width),
+    server.seedStability.stability(feature, manifest.config.width),
     server.labels.list({ run, seed }),
   ]);
   const { architecture, hook, width, capture } = manifest.config;

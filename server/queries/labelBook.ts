@@ -19,7 +19,7 @@ export class LabelBook {
     this.#database = database;
   }
 
-  /** Null when the entry was removed. */
+  /** Stores a label and a note. Returns null when both are empty, which removes the entry. */
   async set({ run, seed, latent, label, note }: LabelInput): Promise<Label | null> {
     if (label === '' && note === '') {
       await this.#database.query(

@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The first folder of that name, if any. */
+/** The first folder of that name; undefined if there is none. */
 export function namedModelFolder(folders: readonly string[], name: string): string | undefined {
   return folders
     .map((folder) => join(folder, name))
     .find((folder) => existsSync(join(folder, 'config.json')));
 }
 
-/** Each name once. */
+/** The model folders by name, each name once: the first folder of that name. */
 export async function modelFoldersIn(
   folders: readonly string[],
 ): Promise<{ name: string; folder: string; parent: string }[]> {

@@ -2,12 +2,12 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { readSafetensors } from '../../sae/formats/safetensors.ts';
-import { parseModelConfig } from '../../sae/models/modelConfig.ts';
+import { parseModelConfig } from '../../sae/models/readModelConfig.ts';
 import type { ServerContext } from '../context.ts';
 import type { GenerateInput, Generation, ModelRow } from '../contract/models.ts';
 import { modelFoldersIn, namedModelFolder } from './modelFolders.ts';
 
-/** A folder that can't be read as a model is logged and left out. */
+/** Lists the models. A folder that can't be read as one is logged and left out. */
 export async function listModels(server: ServerContext): Promise<ModelRow[]> {
   const found = await modelFoldersIn(server.modelFolders);
   const rows = await Promise.all(
@@ -39,7 +39,7 @@ export async function listModels(server: ServerContext): Promise<ModelRow[]> {
   return rows.filter((row) => row !== undefined);
 }
 
-/** Generation runs in a process of its own: a forward pass would keep every other request waiting. */
+/** Generates text in a separate process, because forward passes would delay all other requests. */
 export async function generateText(server: ServerContext, input: GenerateInput): Promise<Generation> {
   const folder = namedModelFolder(server.modelFolders, input.model);
   if (!folder)
@@ -47,7 +47,7 @@ export async function generateText(server: ServerContext, input: GenerateInput):
   return server.commands.generate(folder, input);
 }
 
-/** From the headers of the safetensors files: no weight is read. */
+/** The number of parameters, from the headers of the safetensors files without reading weights. */
 async function countParameters(folder: string): Promise<number> {
   const names = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'));
   const files = await Promise.all(names.map((name) => readSafetensors(join(folder, name))));

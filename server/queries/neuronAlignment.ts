@@ -55,7 +55,7 @@ export async function neuronAlignment(
       },
     )
   ).map((cells) => rowSchema.parse(cells));
-  const { compared, sharedWith } = await server.sharing.stability({ run, seed }, manifest.config.width);
+  const { compared, sharedWith } = await server.seedStability.stability({ run, seed }, manifest.config.width);
   const stability = rows.map(({ latent }) => (compared > 0 ? sharedWith[latent] / compared : null));
   const groups = [...new Set(stability.filter((share) => share !== null))]
     .sort((a, b) => a - b)

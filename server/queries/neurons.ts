@@ -84,13 +84,13 @@ async function neuronFeatures(
   tokens: TokenReader,
 ): Promise<NeuronFeature[]> {
   const found: NeuronFeature[] = [];
-  for (const run of await runManifests(server)) {
+  for (const run of (await runManifests(server)).manifests) {
     if ((await modelOfRun(server, run))?.name !== model) continue;
     for (const seed of run.config.seeds) {
       const path = server.store.loadings(run.name, seed);
       const features = server.store.features(run.name, seed);
       if (!existsSync(path) || !existsSync(features)) continue;
-      const { compared, sharedWith } = await server.sharing.stability(
+      const { compared, sharedWith } = await server.seedStability.stability(
         { run: run.name, seed },
         run.config.width,
       );

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import type { ServerContext } from '../context.ts';
 import type { Overview } from '../contract/overview.ts';
 import { captureManifests, runManifests } from './dictionaries.ts';
-import { namesIn } from './manifestsIn.ts';
 import { modelFoldersIn } from './modelFolders.ts';
+import { sparsityReports } from './sparsity.ts';
 
 export async function overview(server: ServerContext): Promise<Overview> {
   const { store } = server;
@@ -11,22 +11,28 @@ export async function overview(server: ServerContext): Promise<Overview> {
     runManifests(server),
     captureManifests(server),
     modelFoldersIn(server.modelFolders),
-    namesIn(store.comparisons(), (name) => store.comparisonManifest(name)),
-    namesIn(store.sparsities(), (name) => store.sparsityReport(name)),
+    server.seedStability.comparisons(),
+    sparsityReports(server),
   ]);
-  const dictionaries = runs.flatMap(({ name, config }) =>
+  const dictionaries = runs.manifests.flatMap(({ name, config }) =>
     config.seeds.map((seed) => ({ name, seed, width: config.width })),
   );
   return {
     runs: dictionaries.length,
-    // An index has a row for each latent, dead ones included.
+    // An indexed dictionary has a row for each latent, dead ones included, so its width is the number of rows.
     features: dictionaries
       .filter(({ name, seed }) => existsSync(store.features(name, seed)))
       .reduce((sum, { width }) => sum + width, 0),
-    captures: captures.length,
+    captures: captures.manifests.length,
     models: models.length,
-    comparisons: comparisons.length,
-    sparsityReports: reports.length,
+    comparisons: comparisons.manifests.length,
+    sparsityReports: reports.manifests.length,
+    leftOut: {
+      runs: runs.leftOut,
+      captures: captures.leftOut,
+      comparisons: comparisons.leftOut,
+      sparsityReports: reports.leftOut,
+    },
     dataFolder: store.root,
     version: server.version,
     backend: server.commands.backend(),

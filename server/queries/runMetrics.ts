@@ -1,4 +1,4 @@
-/** Training curves, in columns; a trainer may be appending to them while we read. */
+/** Training curves in columns. A trainer may append to the file while it is read. */
 import { existsSync } from 'node:fs';
 import { metricsColumns, readMetrics } from '../../sae/training/metrics.ts';
 import type { MetricsRow } from '../../sae/training/metrics.ts';
@@ -38,7 +38,7 @@ export async function runMetrics(
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
 
-/** At most `count` of the rows, evenly spread, first and last among them. */
+/** At most `count` of the rows, evenly spread, including the first and the last. */
 function thin(rows: MetricsRow[], count: number): MetricsRow[] {
   if (rows.length <= count) return rows;
   return Array.from({ length: count }, (_, i) => rows[Math.round((i * (rows.length - 1)) / (count - 1))]);

@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { evaluationSchema } from '../../sae/spec/manifests/evaluation.ts';
+import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunDetail, RunRow } from '../contract/runs.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
 
 export async function listRuns(server: ServerContext): Promise<RunRow[]> {
-  const manifests = await runManifests(server);
+  const { manifests } = await runManifests(server);
   const rows = await Promise.all(manifests.map((manifest) => rowsOfRun(server, manifest)));
   return rows.flat();
 }
@@ -26,19 +25,13 @@ export async function getRun(server: ServerContext, name: string): Promise<RunDe
   return { manifest, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
 }
 
+/** Null when there is none, or none that can be read. */
 async function evaluationOf(
-  { store, log }: ServerContext,
+  { store, manifests }: ServerContext,
   run: string,
   seed: number,
 ): Promise<Evaluation | null> {
-  const path = store.evaluation(run, seed);
-  if (!existsSync(path)) return null;
-  try {
-    return await readManifest(path, evaluationSchema);
-  } catch (error) {
-    log(`The evaluation of run '${run}', seed ${seed} is left out.`, error);
-    return null;
-  }
+  return manifests.read(store.evaluation(run, seed), evaluationKind).catch(() => null);
 }
 
 async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<RunRow[]> {

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { sparsityReportSchema } from '../../sae/spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
+import { meanOverNeurons } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityCurveTable } from '../../sae/spec/tables/sparsityCurves.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.ts';
@@ -10,26 +11,27 @@ import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts'
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
 import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
-import { readManifest } from '../../sae/store/readManifest.ts';
 import type { ServerContext } from '../context.ts';
 import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '../contract/sparsity.ts';
 import type { Page } from '../contract/tokens.ts';
-import { manifestsIn } from './manifestsIn.ts';
+import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
-export async function listSparsity({ store, log }: ServerContext): Promise<SparsityRow[]> {
-  const reports = await manifestsIn(
-    {
-      folder: store.sparsities(),
-      pathOf: (name) => store.sparsityReport(name),
-      schema: sparsityReportSchema,
-    },
-    log,
-  );
+export async function sparsityReports({
+  store,
+  manifests,
+}: ServerContext): Promise<Manifests<SparsityReport>> {
+  return manifestsIn(manifests, {
+    folder: store.sparsities(),
+    pathOf: (name) => store.sparsityReport(name),
+    kind: sparsityReportKind,
+  });
+}
+
+export async function listSparsity(server: ServerContext): Promise<SparsityRow[]> {
+  const { manifests: reports } = await sparsityReports(server);
   return reports.map((report) => {
     const { layers, model } = report;
     const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
-    const mean = (field: 'activationRatio' | 'deadRate' | 'cett') =>
-      layers.reduce((sum, layer) => sum + (layer[field] * layer.neurons) / neurons, 0);
     return {
       name: report.name,
       createdAt: report.createdAt,
@@ -41,18 +43,16 @@ export async function listSparsity({ store, log }: ServerContext): Promise<Spars
       crossEntropy: report.crossEntropy,
       layers: layers.length,
       neurons,
-      activationRatio: mean('activationRatio'),
-      deadRate: mean('deadRate'),
-      cett: mean('cett'),
+      ...meanOverNeurons(layers),
     };
   });
 }
 
-export async function reportOf({ store }: ServerContext, name: string): Promise<SparsityReport> {
+export async function reportOf({ store, manifests }: ServerContext, name: string): Promise<SparsityReport> {
   const path = store.sparsityReport(name);
   if (!existsSync(path))
     throw new LazyscopeError('not_found', `There is no sparsity report '${name}': see the list of reports.`);
-  return readManifest(path, sparsityReportSchema);
+  return manifests.read(path, sparsityReportKind);
 }
 
 export async function getSparsity(server: ServerContext, name: string): Promise<SparsityDetail> {

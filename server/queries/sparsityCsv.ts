@@ -1,4 +1,4 @@
-/** Tables of a sparsity report as CSV (RFC 4180), for whoever has no reader of Parquet at hand. */
+/** Tables of a sparsity report as CSV (RFC 4180), for programs that can't read Parquet. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
@@ -8,7 +8,7 @@ import type { ServerContext } from '../context.ts';
 import type { SparsityCsvInput } from '../contract/sparsity.ts';
 import { reportOf } from './sparsity.ts';
 
-/** Lists are written with spaces between their values. Throws 'not_found' for a report or table that is not there, 'bad_input' for a layer or neuron the table does not tell apart. */
+/** A table as CSV, in which values of a list are separated by spaces. Throws 'not_found' for a missing report or table, 'bad_input' for a layer or neuron in a table without such a column. */
 export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput): Promise<string> {
   const { name, table, layer, neuron } = input;
   await reportOf(server, name);

@@ -1,4 +1,4 @@
-/** How the features of a run fare over its seeds. */
+/** Stability of the features of a run over its seeds. */
 import { existsSync } from 'node:fs';
 import { dictionaryKey } from '../../sae/comparison/sharedLinks.ts';
 import { latentStability, uniqueLatents } from '../../sae/comparison/stability.ts';
@@ -42,15 +42,15 @@ function everyPairCompared(seeds: number, links: readonly SharedLink[]): boolean
   return seeds > 1 && links.length === (seeds * (seeds - 1)) / 2;
 }
 
-/** Every pair of a run's seeds that was compared, and what each latent's stability over them is. */
+/** All compared pairs of a run's seeds, and each latent's stability over them. */
 async function overSeeds(server: ServerContext, runName: string) {
   const { config } = await runManifest(server, runName);
-  const comparisons = (await server.sharing.comparisons())
+  const comparisons = (await server.seedStability.comparisons()).manifests
     .filter(({ a, b }) => a.run === runName && b.run === runName && a.seed !== b.seed)
     .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   // A pair compared twice counts once, by its newest comparison.
   const pairs = [...new Map(comparisons.map((c) => [[c.a.seed, c.b.seed].sort().join(' '), c])).values()];
-  const links = await Promise.all(pairs.map(({ name }) => server.sharing.link(name)));
+  const links = await Promise.all(pairs.map(({ name }) => server.seedStability.link(name)));
   const seeds = config.seeds.filter((seed) => pairs.some(({ a, b }) => a.seed === seed || b.seed === seed));
   const dictionaries = seeds.map((seed) => ({
     key: dictionaryKey({ run: runName, seed }),
@@ -67,7 +67,7 @@ export interface LiveLatents {
   readonly maxActivation: Float32Array;
 }
 
-/** In columns, every live latent of the seeds that are compared and indexed. */
+/** Columns of all live latents of the seeds that are compared and indexed. */
 export async function liveLatents(server: ServerContext, runName: string): Promise<LiveLatents> {
   const { store } = server;
   const { seeds, perSeed } = await overSeeds(server, runName);

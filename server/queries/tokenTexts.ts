@@ -21,8 +21,8 @@ export class TokenTexts {
   }
 
   /**
-   * For a model as a manifest names it. The folder may have moved since (a store copied from another machine),
-   * so a model of the same name will do. Without any, tokens read `#id`.
+   * The reader for the model that a manifest names. If its folder no longer exists (as in a store copied from another machine),
+   * a model of the same name is used. Without one, tokens are written as `#id`.
    */
   of(model: { name: string; folder: string } | null): TokenReader {
     const folder = model && this.#folderOf(model);
@@ -44,7 +44,7 @@ export class TokenTexts {
 function openReader(folder: string): TokenReader {
   const tokenizer = loadTokenizer(folder);
   const known: string[] = Array.from({ length: tokenizer.vocabularySize });
-  // An embedding may have more rows than the tokenizer has tokens; a vocabulary may have holes.
+  // An embedding may have more rows than the tokenizer has tokens, and a vocabulary may have gaps.
   const text = (id: number) => {
     try {
       return (known[id] ??= tokenizer.tokenText(id));

@@ -21,7 +21,7 @@ export const sparsityRouter = router({
   neurons: procedure.input(neuronListInput).query(({ ctx, input }) => listNeurons(ctx, input)),
   neuron: procedure.input(neuronInput).query(({ ctx, input }) => getNeuron(ctx, input)),
   neuronAlignment: alignment,
-  /** @deprecated The name of `neuronAlignment` that clients written before call. */
+  /** @deprecated The former name of `neuronAlignment`, kept for existing clients. */
   carriers: alignment,
   emergence: procedure.query(({ ctx }) => listEmergence(ctx)),
   compare: procedure.input(sparsityCompareInput).query(({ ctx, input }) => compareSparsity(ctx, input.names)),

@@ -9,8 +9,8 @@ interface Bin {
 }
 
 /**
- * How strongly a latent fires when it does: tokens by activation, in equal bins on (0, max]. The height is on
- * a square-root scale, because the few strong activations that say what a latent means would vanish on a linear one.
+ * Histogram of a latent's activations where it fires, in equal bins on (0, max]. The height is on
+ * a square-root scale, because the few strong activations, which tell most about a latent, would be invisible on a linear one.
  */
 export function activationHistogram(
   counts: readonly number[],
@@ -47,7 +47,7 @@ export function activationHistogram(
           y: 'tokens',
           insetLeft: 0.5,
           insetRight: 0.5,
-          // Shaded as the tokens of the examples are: what is amber there lies to the right here.
+          // Bars are shaded like the tokens of the examples, so that the same shade means the same activation in both.
           fill: (bin: Bin) =>
             `color-mix(in oklab, var(--heat) ${Math.round(25 + (75 * bin.x2) / (options.max || 1))}%, var(--surface))`,
         }),

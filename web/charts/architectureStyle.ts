@@ -1,4 +1,4 @@
-/** How an architecture or an activation function is written, coloured and drawn, everywhere. */
+/** Label, colour and symbol of each architecture and activation function, the same in all charts and tables. */
 import {
   architectureNames,
   describedArchitecture,
@@ -70,7 +70,7 @@ export function architectureSymbol(key: string): DescribedArchitecture['symbol']
   return described.get(key)?.symbol ?? 'diamond';
 }
 
-/** Mixed with ink or paper, alternating, so that the first seed has the architecture's own colour and five seeds stay apart. */
+/** The colour of a seed: the architecture's own for the first, mixed alternately with dark and light for others, so that five seeds are distinguishable. */
 const shades = ['', 'var(--ink) 45%', 'var(--shade) 42%', 'var(--ink) 70%', 'var(--shade) 62%'];
 
 export function seedColour(key: string, index: number): string {

@@ -1,6 +1,6 @@
 /**
- * Every chart is a pure function `(data, options) → SVG element`. What they have in common is said here:
- * the size they are asked for, the type they are set in, and the words that stand in for them.
+ * Every chart is a pure function `(data, options) → SVG element`. This file has what all charts have in common:
+ * their size, their font, and their description for screen readers.
  */
 import * as Plot from '@observablehq/plot';
 
@@ -12,9 +12,9 @@ export interface ChartSize {
 }
 
 export interface ChartWords {
-  /** What the chart is, for a reader who can't see it. */
+  /** Name of the chart, for screen readers. */
   label: string;
-  /** What it says, with its numbers. */
+  /** Summary of the chart's content with its numbers, for screen readers. */
   description: string;
 }
 

@@ -7,7 +7,7 @@ export interface DensitySeries {
   seed: number;
   /** Bin edges in log10(density), one more than counts. */
   edges: readonly number[];
-  /** Latents a bin. */
+  /** Number of latents in each bin. */
   counts: readonly number[];
 }
 
@@ -18,7 +18,7 @@ interface Bin {
   latents: number;
 }
 
-/** How often latents fire: latents by log10(density), an outline a seed. A healthy dictionary is one hump well inside. */
+/** Histogram of latents by log10(density), with an outline for each seed. A healthy dictionary has a single mode away from both ends. */
 export function densityHistogram(
   series: readonly DensitySeries[],
   options: ChartSize & { architecture: string },
@@ -29,7 +29,7 @@ export function densityHistogram(
   const low = Math.floor(
     Math.min(-4, ...everyBin.flatMap((bins) => bins.filter((bin) => bin.latents > 0).map((bin) => bin.x1))),
   );
-  // The bins reach down to 10⁻⁷; an axis that does would be mostly empty.
+  // The bins start at 10⁻⁷, but an axis that did would be mostly empty.
   const bins = everyBin.map((own) => own.filter((bin) => bin.x1 >= low));
   const filled = bins.flat().filter((bin) => bin.latents > 0);
   return chart(

@@ -18,7 +18,7 @@ interface Bin {
 }
 
 /**
- * On what share of tokens a neuron fires. Models differ in size, so the height is a share of neurons, on a
+ * Histogram of the share of tokens on which each neuron fires. Models differ in size, so the height is a share of neurons, on a
  * square-root scale: GELU puts nearly all of them in one bin at 100 %, and the rest must stay visible.
  */
 export function frequencyHistogram(series: readonly FrequencySeries[], size: ChartSize): SVGSVGElement {

@@ -14,11 +14,11 @@ export interface LineChartOptions extends ChartSize {
   label: string;
   x: { label: string; log?: boolean; format: (value: number) => string; domain?: [number, number] };
   y: { label: string; format: (value: number) => string; domain?: [number, number] };
-  /** A reference line across, with its caption. */
+  /** A horizontal reference line with a caption. */
   level?: { y: number; caption: string };
-  /** A dot at each point, where there are few. */
+  /** Whether to draw a dot at each point, for series with few points. */
   dots?: boolean;
-  /** The line on which y is x. */
+  /** Whether to draw the diagonal y = x. */
   diagonal?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where a log axis gets labels: powers of ten over many decades, 1, 2, 5 between them over a few, and finer steps
- * when the domain is a fraction of a decade. d3 labels as many as it likes or none at all.
+ * Labelled ticks of a logarithmic axis: powers of ten over many decades, 1, 2, 5 between them over a few, and finer steps
+ * when the domain is a fraction of a decade. d3's own choice is sometimes too many labels and sometimes none.
  */
 const steps = [
   [1],

@@ -10,7 +10,7 @@ export function miniHistogram(counts: readonly number[], width: number, height: 
   return counts
     .map((tokens, bin) => {
       if (tokens <= 0) return '';
-      // Half a pixel at least: a bin with one token is not an empty bin.
+      // Bars have a least height, so that a bin with one token does not look empty.
       const bar = Math.max(0.75, (Math.sqrt(tokens) / top) * height);
       return `M${round(bin * step)},${height}v${round(-bar)}h${round(step - gap)}v${round(bar)}z`;
     })

@@ -18,8 +18,8 @@ export interface ParetoPoint {
 }
 
 /**
- * Sparsity against reconstruction, one mark a seed: L0 (log) to the right, FVU upwards, so the better
- * dictionary is the lower left one. A thin line joins the means of an architecture's runs.
+ * Sparsity against reconstruction, with a mark for each seed: L0 (log) on x and FVU on y, so that dictionaries are better
+ * towards the lower left. A thin line connects the means of an architecture's runs.
  */
 export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVGSVGElement {
   const architectures = [...new Set(points.map((point) => point.architecture))];
@@ -54,7 +54,7 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
           strokeOpacity: 0.45,
           strokeWidth: 1.25,
         }),
-        // One mark an architecture: the symbol is a constant of the mark, not a scale that would rename it.
+        // Each architecture is a Plot mark of its own, because a symbol scale would assign other symbols.
         ...architectures.map((architecture) =>
           Plot.dot(
             points.filter((point) => point.architecture === architecture),
@@ -99,7 +99,7 @@ interface RunMean {
   fvu: number;
 }
 
-/** The mean of each run's seeds, an architecture's runs in order of L0. */
+/** The mean over each run's seeds, ordered by L0 within each architecture. */
 export function runMeans(points: readonly ParetoPoint[]): RunMean[] {
   const groups = new Map<string, ParetoPoint[]>();
   for (const point of points) groups.set(point.run, [...(groups.get(point.run) ?? []), point]);

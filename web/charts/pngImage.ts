@@ -1,4 +1,4 @@
-/** Painted pixels as a PNG data address, so that a chart of a hundred thousand points stays one SVG that can be saved. */
+/** Encodes pixels as a PNG data URL, so that a chart of a hundred thousand points can be saved as a single SVG. */
 import { zlibSync } from 'fflate';
 import type { Picture } from './pointCloud.ts';
 
@@ -21,7 +21,7 @@ export function pngImage({ pixels, width, height }: Picture): string {
   ];
   let text = '';
   for (const part of file)
-    // Spread into arguments, of which there may be some ten thousand.
+    // The bytes are spread into arguments in parts, because a call can have only some ten thousand.
     for (let at = 0; at < part.length; at += 8192)
       text += String.fromCharCode(...part.subarray(at, at + 8192));
   return `data:image/png;base64,${btoa(text)}`;

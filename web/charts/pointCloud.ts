@@ -1,13 +1,13 @@
 /**
- * Points by the hundred thousand, painted into the pixels of a canvas: a loop over typed arrays, no element a point. Pure:
- * the canvas, the pointer and the colours of the page are DictionaryMap.tsx's.
+ * Draws hundreds of thousands of points into the pixels of a canvas, by loops over typed arrays and without an element for each point.
+ * The functions are pure; DictionaryMap.tsx handles the canvas, the pointer and the page's colours.
  */
 export interface PointCloud {
   readonly x: Float32Array;
   readonly y: Float32Array;
 }
 
-/** Which part of the plane is seen: its centre, and pixels a unit. */
+/** The visible part of the plane: its centre, and the number of pixels per unit. */
 export interface PlaneView {
   x: number;
   y: number;
@@ -15,7 +15,7 @@ export interface PlaneView {
 }
 
 export interface Picture {
-  /** RGBA as the canvas has it, one number a pixel. [height, width] */
+  /** [height, width]: the pixels, each as one number with RGBA in the canvas's byte order. */
   readonly pixels: Uint32Array;
   readonly width: number;
   readonly height: number;
@@ -41,7 +41,7 @@ export function wholeView(
   };
 }
 
-/** The view after zooming by `factor` with the pixel (px, py) held where it is. */
+/** The view after zooming by `factor`, with the point at pixel (px, py) staying in place. */
 export function zoomed(
   view: PlaneView,
   factor: number,
@@ -59,15 +59,15 @@ export function zoomed(
 export interface Marks {
   /** Index into `palette` of each point; −1 leaves it out. */
   readonly colour: Int8Array;
-  /** RGBA as the canvas has it. */
+  /** Colours as numbers with RGBA in the canvas's byte order. */
   readonly palette: readonly number[];
-  /** 0 draws a square, 1 a cross, so that the two dictionaries can be told apart without colour. */
+  /** Symbol of each point: 0 is a square, 1 a cross, so that the two dictionaries can be distinguished without colour. */
   readonly shape: Uint8Array;
   /** Half the size of a mark, in pixels. */
   readonly reach: number;
 }
 
-/** Paints over what is there; later colours of the palette lie on top. Returns how many points are in view. */
+/** Draws the points over the pixels that are there, later colours of the palette on top. Returns how many points are visible. */
 export function paintPoints(
   { pixels, width, height }: Picture,
   { x, y }: PointCloud,
@@ -130,7 +130,7 @@ export function inkOf(css: string): number {
   return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
 }
 
-/** Between two inks, 0 the first. */
+/** Interpolates between two colours; 0 is the first. */
 export function blended(from: number, to: number, share: number): number {
   const channel = (shift: number) => {
     const [a, b] = [(from >>> shift) & 255, (to >>> shift) & 255];

@@ -4,7 +4,7 @@ import { chart, type ChartSize } from './chartFrame.ts';
 
 export interface SharedCurvePoint {
   threshold: number;
-  /** Same counterpart in both matchings, both cosines above the threshold. */
+  /** Share of latents with the same counterpart in both matchings and both cosines above the threshold. */
   shared: number;
   decoder: number;
   encoder: number;
@@ -26,7 +26,7 @@ export const sharedCurveLines = [
   dash: string | undefined;
 }[];
 
-/** Shared fraction of latents against the cosine threshold: the whole curve, so that 0.7 is a choice a reader can move. */
+/** Shared fraction of latents against the cosine threshold, which the reader can move from its default of 0.7. */
 export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize): SVGSVGElement {
   return chart(
     size,

@@ -3,17 +3,17 @@ import { count, percent } from '../format/number.ts';
 import { chart, type ChartSize } from './chartFrame.ts';
 
 export interface SimilarityBins {
-  /** Latents by cosine, in equal bins from −1 to 1, of each matching. */
+  /** Counts of latents by cosine for each matching, in equal bins from −1 to 1. */
   decoder: number[];
   encoder: number[];
   nearest: number[];
 }
 
 const bins = 80;
-/** Cosines of matched pairs below it are rare: the axis starts there unless there are any. */
+/** Lower end of the axis, unless there are matched pairs with smaller cosines, which is rare. */
 const usualLow = -0.2;
 
-/** NaN, for a latent without a counterpart, is in no bin. */
+/** Counts in each bin. NaN, for a latent without a counterpart, is not counted. */
 export function similarityBins(cosines: Record<keyof SimilarityBins, Float32Array>): SimilarityBins {
   const binned = (values: Float32Array) => {
     const counts = Array.from({ length: bins }, () => 0);
@@ -40,7 +40,7 @@ export const similarityLines = [
   dash: string | undefined;
 }[];
 
-/** Latents by how alike they are to their counterparts: two humps, when there are shared features and private ones. */
+/** Histogram of the cosines of latents with their counterparts. It has two modes where some features are shared and others are not. */
 export function similarityHistogram(
   data: SimilarityBins,
   options: ChartSize & { threshold: number },

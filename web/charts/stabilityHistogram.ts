@@ -8,13 +8,13 @@ export interface StabilityBar {
   latents: number;
 }
 
-/** Latents by the share of other seeds that also have them: left the orphans, right what every seed finds. */
+/** Histogram of stability, from orphans at the left to latents that are shared with every other seed at the right. */
 export function stabilityHistogram(
   bars: readonly StabilityBar[],
   options: ChartSize & { otherSeeds: number; colour: string },
 ): SVGSVGElement {
   const total = bars.reduce((sum, bar) => sum + bar.latents, 0);
-  // Every number of seeds has its place, the ones that no latent has too.
+  // Every possible number of seeds has a bar, even if it is empty.
   const named = Array.from({ length: options.otherSeeds + 1 }, (_, seeds) => ({
     seeds: String(seeds),
     stability: seeds / options.otherSeeds,

@@ -14,21 +14,21 @@ export interface StabilityPoints {
   maxActivation: Float32Array;
 }
 
-/** Colours as the canvas has them. */
+/** Colours as numbers with RGBA in the canvas's byte order. */
 export interface ScatterInks {
   shared: number;
-  /** What latents shared with few fade towards. */
+  /** The background, towards which the colour of latents shared with few seeds fades. */
   ground: number;
   orphan: number;
 }
 
-/** Pixels painted for each CSS pixel, for screens that have them. */
+/** Pixels of the image for each CSS pixel, for screens of high resolution. */
 const sharpness = 2;
 const margin = { top: 26, right: 14, bottom: 38, left: 46 };
 /** Steps from shared with few to shared with all. */
 const steps = 4;
 
-/** Where the latents lie on a chart of this size: in CSS pixels, y upwards from its lower edge. */
+/** Positions of the latents on a chart of this size, in CSS pixels, with y measured upwards from the lower edge. */
 export function scatterPlane(points: StabilityPoints, { width, height }: { width: number; height: number }) {
   const { density, maxActivation, stability } = points;
   const drawn = Uint8Array.from(density, (value, i) => Number(value > 0 && maxActivation[i] > 0));
@@ -47,7 +47,7 @@ export function scatterPlane(points: StabilityPoints, { width, height }: { width
     y: maxActivation.map((value) => margin.bottom + (Math.log(value / weakest) / span) * box.height),
   };
   const view: PlaneView = { x: width / 2, y: height / 2, scale: 1 };
-  /** −1 for what a logarithmic axis has no place for, then orphans, then the shared from few to all. */
+  /** Colour index of each latent: −1 for values that a logarithmic axis cannot show, 0 for orphans, higher for latents shared with more seeds. */
   const colour = Int8Array.from(drawn, (there, i) => {
     if (there === 0) return -1;
     return stability[i] > 0 ? Math.max(1, Math.round(stability[i] * steps)) : 0;
@@ -56,9 +56,9 @@ export function scatterPlane(points: StabilityPoints, { width, height }: { width
 }
 
 /**
- * Where orphans live: every latent by how often and how strongly it fires, orphans as crosses in the warning hue, shared ones
- * as squares in the architecture's own, stronger where more seeds share them. Painted, since there may be a hundred
- * thousand; what lies under the pointer is StabilityCloud.tsx's.
+ * Scatter plot of all latents by density and largest activation: orphans are crosses in the warning colour, and shared latents
+ * squares in the architecture's colour, stronger where more seeds share them. It is drawn as an image, because there may be a hundred
+ * thousand latents; StabilityCloud.tsx handles the pointer.
  */
 export function stabilityScatter(
   points: StabilityPoints,

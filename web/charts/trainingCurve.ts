@@ -13,17 +13,17 @@ export interface TrainingPoint {
 
 export interface TrainingCurveOptions extends ChartSize {
   architecture: string;
-  /** What is measured: `Loss`, `FVU`. */
+  /** Name of the measure, for example `Loss` or `FVU`. */
   label: string;
-  /** Log scale; points at or below zero are left out. */
+  /** Whether y is logarithmic; points at or below zero are then left out. */
   log?: boolean;
-  /** A share between 0 and 1, written in percent. */
+  /** Whether y is a share between 0 and 1, written in percent. */
   share?: boolean;
-  /** The least top of the axis, for fractions that are nearly always small. */
+  /** The axis reaches at least up to this value, for fractions that are usually small. */
   top?: number;
 }
 
-/** One figure of training against the tokens seen, a line a seed. */
+/** One measure of training against the tokens seen, with a line for each seed. */
 export function trainingCurve(
   points: readonly TrainingPoint[],
   options: TrainingCurveOptions,
@@ -82,7 +82,7 @@ export function trainingCurve(
   );
 }
 
-/** A figure that hardly moves (TopK's L0) is a line in the middle, not a magnified wobble. */
+/** The domain of y. For a measure that hardly varies (L0 of TopK) it is widened, so that the line is not magnified noise. */
 function logDomain(values: readonly number[]): [number, number] {
   if (values.length === 0) return [1, 10];
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -6,11 +6,11 @@ export interface UniquePoint {
   seeds: number;
   /** Distinct latents: those shared between seeds counted once. */
   unique: number;
-  /** Live latents of these seeds, all told. */
+  /** Total number of live latents of these seeds. */
   total: number;
 }
 
-/** Distinct latents against the number of seeds trained: it would flatten if the dictionary were the model's own. */
+/** Distinct latents against the number of seeds trained. The curve would flatten if all seeds found the same features. */
 export function uniqueCurve(
   points: readonly UniquePoint[],
   options: ChartSize & { colour: string },

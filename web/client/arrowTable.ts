@@ -1,7 +1,7 @@
-/** Whole tables from the server as typed columns: plots of a hundred thousand latents want no JSON. */
+/** Whole tables from the server as typed columns, because JSON would be slow for plots of a hundred thousand latents. */
 import { tableFromIPC, type Table } from 'apache-arrow';
 
-/** Throws with the server's own sentence when there is no such table. */
+/** Fetches a table. Throws with the server's message when there is no such table. */
 export async function arrowTable(path: string): Promise<Table> {
   const response = await fetch(`/api/arrow/${path}`);
   if (!response.ok) {
@@ -11,7 +11,7 @@ export async function arrowTable(path: string): Promise<Table> {
   return tableFromIPC(new Uint8Array(await response.arrayBuffer()));
 }
 
-/** A column of numbers, NaN where it says nothing. Throws for a column that isn't there. */
+/** A column of numbers with NaN for nulls. Throws for a missing column. */
 export function numbers(table: Table, name: string): Float32Array {
   const column = table.getChild(name);
   if (!column) throw new Error(`The table has no column '${name}'.`);

@@ -1,11 +1,11 @@
-/** What went wrong, in words, and what to do about it. */
+/** An error as text for people, with what to do about it. */
 import { TRPCClientError } from '@trpc/client';
 
 export interface DescribedError {
   title: string;
   message: string;
   remedy?: string;
-  /** A command that helps, to be copied. */
+  /** A command that helps, shown with a button to copy it. */
   command?: string;
   kind: 'unreachable' | 'unauthorized' | 'missing' | 'refused' | 'broken';
 }
@@ -64,7 +64,7 @@ function codeOf(error: { data?: unknown }): string | undefined {
   return typeof data.code === 'string' ? data.code : undefined;
 }
 
-/** Asking again helps when the server was away, not when it said no. */
+/** Whether to retry: yes when the server did not answer, no when it refused the request. */
 export function worthRetrying(error: unknown): boolean {
   const { kind } = describeError(error);
   return kind === 'unreachable';

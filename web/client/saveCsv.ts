@@ -1,4 +1,4 @@
-/** The numbers of a chart as a file that any spreadsheet or notebook reads (RFC 4180). */
+/** Saves the numbers of a chart as a CSV file (RFC 4180), which any spreadsheet or notebook can read. */
 export type CsvCell = string | number | null;
 
 export function csvText(header: readonly string[], rows: readonly (readonly CsvCell[])[]): string {

@@ -1,6 +1,6 @@
 /**
- * A chart as a file that stands alone: the page's colours and type, which the chart only names, are written
- * into it, as plain `rgb()` that every editor reads.
+ * Saves a chart as a standalone file: colours and fonts that the chart takes from the page's style sheet are written
+ * into it, as plain `rgb()`, which every editor can read.
  */
 const properties = [
   'fill',

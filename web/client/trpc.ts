@@ -1,4 +1,4 @@
-/** The explorer's only door to the server: procedures and their types, nothing of how they work. */
+/** The explorer's typed access to the server's procedures; only their types are imported. */
 import { createTRPCContext } from '@trpc/tanstack-react-query';
 import type { AppRouter } from '../../server/client.ts';
 

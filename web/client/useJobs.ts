@@ -7,7 +7,7 @@ import { useTRPC } from './trpc.ts';
 
 const keptLines = 400;
 
-/** All jobs, newest first, followed as they happen; and the lines they have written since this page opened. */
+/** All jobs, newest first, kept current by a subscription, and the lines they have written since the page was opened. */
 export function useJobs(): {
   jobs: Job[] | undefined;
   logs: Record<string, string[]>;
@@ -31,7 +31,7 @@ export function useJobs(): {
           if (line !== undefined)
             setLogs((all) => ({ ...all, [job.id]: [...(all[job.id] ?? []), line].slice(-keptLines) }));
           if (type === 'status' && job.finishedAt && !before?.finishedAt) {
-            // It may have written anything: what other pages have cached is asked for again when they are next seen.
+            // A finished job may have changed anything in the store, so all cached queries are marked as stale.
             void queries.invalidateQueries({ predicate: (query) => !isJobsQuery(query.queryKey) });
             void queries.invalidateQueries(trpc.jobs.get.queryFilter({ id: job.id }));
           }

@@ -1,7 +1,7 @@
 'use client';
 import { useEffect, useState } from 'react';
 
-/** What time it is, to the quarter of a minute: “4 min ago” must not go stale on a page that stays open. */
+/** The current time, updated every 15 seconds, so that “4 min ago” stays right on a page that is left open. */
 export function useNow(): Date {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Numbers as the explorer shows them: few digits, true minus signs, no surprises for zero or what is missing. */
+/** Formats numbers for the explorer: few digits, true minus signs, and defined output for zero and missing values. */
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -43,7 +43,7 @@ export function significant(value: number | null | undefined, digits = 3): strin
   return minus(trim(value.toPrecision(digits)));
 }
 
-/** As `significant`, with its zeros: a column of them lines up. */
+/** As `significant`, but with trailing zeros, so that numbers in a column are aligned. */
 export function figures(value: number | null | undefined, digits = 3): string {
   if (!isNumber(value)) return '–';
   if (value === 0) return '0';

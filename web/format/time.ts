@@ -1,4 +1,4 @@
-/** Times as people say them. The clock is an argument, so that a page and its test agree on what time it is. */
+/** Formats times in words. The current time is an argument, so that tests can set it. */
 
 /** `42 s`, `3 min 20 s`, `2 h 5 min`. */
 export function duration(seconds: number | null | undefined): string {

@@ -1,6 +1,6 @@
 /**
- * A token's text with its whitespace made visible. A leading space is the most telling character a token
- * has, and the first one a browser throws away.
+ * A token's text with visible whitespace, because a leading space distinguishes tokens, and browsers
+ * do not show it.
  */
 export interface TokenPiece {
   text: string;
@@ -33,9 +33,9 @@ export function tokenPieces(text: string): TokenPiece[] {
 /** Tokens that tokenizers add to a text: `<|endoftext|>`, `<s>`, `[CLS]` … */
 const special = /^(<\|.+\|>|<\/?(s|bos|eos|pad|unk)>|\[(CLS|SEP|PAD|UNK|MASK)\])$/;
 
-/** The same for running text, where spaces between words are spaces, so that it reads and breaks like text. */
+/** The same for running text, where spaces between words stay plain spaces, so that lines break as usual. */
 export function runningPieces(text: string): TokenPiece[] {
-  // What begins or ends a text is no part of it, and stands back.
+  // Tokens that mark the beginning or the end of a text are drawn fainter.
   if (special.test(text)) return [{ text, kind: 'mark' }];
   return tokenPieces(text).map((piece) =>
     piece.kind === 'mark' && /^·+$/.test(piece.text)
@@ -44,7 +44,7 @@ export function runningPieces(text: string): TokenPiece[] {
   );
 }
 
-/** The same as one string, for titles, charts and screen readers. */
+/** The token with visible whitespace as one string, for titles, charts and screen readers. */
 export function visibleToken(text: string): string {
   return tokenPieces(text)
     .map((piece) => piece.text)

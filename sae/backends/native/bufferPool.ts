@@ -6,17 +6,17 @@
  * row instead of parts of two (measured: products of 768 deep run 6 % faster).
  */
 import koffi from 'koffi';
+import type { Values } from './pointers.ts';
 
-export type Values = Float32Array | Int32Array | Uint8Array;
 export type ValueType = 'float32' | 'int32' | 'bool';
 
-/** Bytes. */
+/** Bytes of a cache line. */
 const cacheLine = 64;
 
 export class BufferPool {
   readonly #limit: number;
   #bytes = 0;
-  /** By type and capacity. Least recently used first, as a Map keeps the order of insertion. */
+  /** Free buffers by type and capacity. Least recently used first, as a Map keeps the order of insertion. */
   readonly #free = new Map<string, Values[]>();
 
   /** @param limit bytes kept at most */
@@ -61,7 +61,7 @@ export class BufferPool {
   }
 }
 
-/** The next of eight steps to each power of two. */
+/** Rounds up to one of eight sizes between a power of two and the next. */
 function roomyCapacity(length: number): number {
   const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(length, 1))) - 3);
   return Math.ceil(length / step) * step;
@@ -73,7 +73,7 @@ function allocate(type: ValueType, length: number): Values {
   return entire(type, Buffer.allocUnsafeSlow(length * 4 + cacheLine).buffer);
 }
 
-/** What `allocate` made of this buffer. */
+/** The whole typed array that `allocate` made on this buffer. */
 function entire(type: ValueType, buffer: ArrayBufferLike): Values {
   if (type === 'bool') return new Uint8Array(buffer);
   const past = Number(koffi.address(buffer) % BigInt(cacheLine));

@@ -17,12 +17,13 @@ describe.skipIf(!compiler)('with a compiler', () => {
     sources = join(folder, 'source');
     cache = join(folder, 'cache');
     mkdirSync(sources);
-    writeFileSync(join(sources, 'answer.h'), '#define ANSWER 42');
-    writeFileSync(join(sources, 'a.cc'), '#include "answer.h"\nextern "C" int answer() { return ANSWER; }');
-    writeFileSync(join(sources, 'b.cc'), 'extern "C" int other() { return 1; }');
+    writeFileSync(join(sources, 'answer.h'), header(42));
+    writeFileSync(join(sources, 'a.cc'), '#include "answer.h"\nint answer() { return ANSWER; }');
+    writeFileSync(join(sources, 'b.cc'), '#include "answer.h"\nint other() { return 1; }');
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+  const header = (answer: number) => `#define ANSWER ${answer}\nextern "C" {\nint answer();\nint other();\n}`;
   const build = () => compiledLibrary(compiler as Compiler, sources, cache);
   const answerOf = (path: string) => koffi.load(path).func('int answer()')();
 
@@ -38,11 +39,22 @@ describe.skipIf(!compiler)('with a compiler', () => {
     const files = readdirSync(cache);
     expect(await build()).toBe(first);
     expect(readdirSync(cache)).toEqual(files);
-    writeFileSync(join(sources, 'answer.h'), '#define ANSWER 43');
+    writeFileSync(join(sources, 'answer.h'), header(43));
     const second = await build();
     expect(second).not.toBe(first);
     expect(answerOf(second)).toBe(43);
     expect(answerOf(first)).toBe(42);
+  });
+
+  test.each([
+    ['that the header does not declare', 'int another() { return 2; }', 'another'],
+    ['declared with another type', 'double other(float* x) { return x[0]; }', 'other'],
+  ])('an exported function %s does not compile', async (_, source, name) => {
+    writeFileSync(join(sources, 'b.cc'), `#include "answer.h"\n${source}`);
+    await expect(build()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(name),
+    });
   });
 
   test("a source that does not compile is an error with the compiler's words, and leaves nothing", async () => {

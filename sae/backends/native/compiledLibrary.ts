@@ -13,7 +13,7 @@ import {
 import { availableParallelism, cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
-import { compileFlags, runCompiler, type Compiler } from './compiler.ts';
+import { compileFlags, runCompiler, undeclaredIsError, type Compiler } from './compiler.ts';
 
 /**
  * The path of the library made of every .cc in `sourceFolder`, compiled unless `cacheFolder` has it. Objects
@@ -29,7 +29,13 @@ export async function compiledLibrary(
     .filter((name) => /\.(cc|h)$/.test(name))
     .sort();
   const contents = new Map(files.map((name) => [name, readFileSync(join(sourceFolder, name))]));
-  const common = [compileFlags.join(' '), compiler.command, compiler.version, cpuFeatures()];
+  const common = [
+    compileFlags.join(' '),
+    undeclaredIsError(compiler),
+    compiler.command,
+    compiler.version,
+    cpuFeatures(),
+  ];
   const hash = (names: readonly string[]) => {
     const digest = createHash('sha256').update(common.join('\n'));
     for (const name of names) digest.update(`\n${name}\n`).update(contents.get(name) ?? '');
@@ -66,7 +72,8 @@ export async function compiledLibrary(
     // Processes that compile at once begin at different ends, and take over each other's objects.
     const queue = process.pid % 2 === 0 ? [...objects] : [...objects].reverse();
     const worker = async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) await make(next[1], ['-c', join(work, next[0])]);
+      for (let next = queue.pop(); next; next = queue.pop())
+        await make(next[1], ['-c', undeclaredIsError(compiler), join(work, next[0])]);
     };
     await Promise.all(Array.from({ length: availableParallelism() }, worker));
     await make(path, ['-shared', ...objects.values()]);
@@ -76,7 +83,7 @@ export async function compiledLibrary(
   return path;
 }
 
-/** What the compiler looks at for -march=native. */
+/** A description of the processor that changes whenever -march=native would mean something else. */
 function cpuFeatures(): string {
   if (process.platform === 'darwin') {
     const answer = spawnSync('sysctl', ['-a'], { encoding: 'utf8', maxBuffer: 1 << 24 });

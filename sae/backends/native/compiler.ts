@@ -30,6 +30,11 @@ export const compileFlags: readonly string[] = [
   '-fno-trapping-math',
 ];
 
+/** Makes an exported function that source/lazyscope.h does not declare an error. Clang has another name for it. */
+export function undeclaredIsError({ version }: Compiler): string {
+  return /clang/i.test(version) ? '-Werror=missing-prototypes' : '-Werror=missing-declarations';
+}
+
 /** Runs the compiler; a failure carries what it printed. */
 export async function runCompiler(compiler: Compiler, args: readonly string[]): Promise<void> {
   const { status, output } = await new Promise<{ status: number | null; output: string }>(

@@ -2,25 +2,29 @@
  * The native library: everything under source/ compiled with the system compiler for this very CPU, on
  * first use, and loaded through koffi. The result is cached per user under a hash of sources, flags,
  * compiler and CPU features, because a shared home or checkout must not run one machine's instructions on
- * another. Other modules bind their own functions from it.
+ * another. What it exports, source/lazyscope.h says.
  */
+import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 import { LazyscopeError } from '../../errors.ts';
+import { bindFunctions } from './bindFunctions.ts';
 import { compiledLibrary } from './compiledLibrary.ts';
 import { findCompiler } from './compiler.ts';
+import { parseHeader } from './header.ts';
+import type { NativeFunctions } from './nativeFunctions.ts';
 
 export interface NativeLibrary {
   /** The loaded file. */
   readonly path: string;
   readonly compiler: string;
   /**
-   * A C function by its prototype, for example `void lazyscope_set_threads(int32_t count)`. Typed arrays
-   * passed for pointers are not copied: the function reads and writes their memory.
+   * The C functions. Typed arrays passed for pointers are not copied: the function reads and writes their memory.
+   * Each call throws a TypeError when an argument is not what the header says.
    */
-  bind<Args extends readonly unknown[], Result = void>(prototype: string): (...args: Args) => Result;
+  readonly functions: NativeFunctions;
 }
 
 const sourceFolder = join(dirname(fileURLToPath(import.meta.url)), 'source');
@@ -44,15 +48,11 @@ async function build(): Promise<NativeLibrary> {
       "Backend native can't start: no C++ compiler (tried $CXX, c++, g++, clang++). Install g++ or clang, or choose --backend wasm.",
     );
   const path = await compiledLibrary(compiler, sourceFolder, cacheFolder());
+  const header = parseHeader(readFileSync(join(sourceFolder, 'lazyscope.h'), 'utf8'));
   try {
-    const library = koffi.load(path);
-    const bound: NativeLibrary = {
-      path,
-      compiler: compiler.version,
-      bind: (prototype) => library.func(prototype),
-    };
-    bound.bind<[number]>('void lazyscope_set_threads(int32_t count)')(defaultThreads());
-    return bound;
+    const functions = bindFunctions(koffi.load(path), header);
+    functions.setThreads(defaultThreads());
+    return { path, compiler: compiler.version, functions };
   } catch (cause) {
     throw new LazyscopeError('unavailable', `Backend native can't load ${path}: delete it and try again.`, {
       cause,

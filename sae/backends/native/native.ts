@@ -1,12 +1,14 @@
 import { tf } from '../../tensor/tf.ts';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
+import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { registerTopPairs } from '../../ops/topPairs.ts';
 import type { Backend } from '../backend.ts';
 import { fusedDefaults, nativeFusedKernels, type FusedOptions } from './fused.ts';
 import { registerKernels } from './kernels/registerKernels.ts';
 import { defaultThreads, nativeLibrary, type NativeLibrary } from './library.ts';
 import { NativeBackend } from './nativeBackend.ts';
+import { storedTensors } from './storedTensors.ts';
 import { nativeTopPairs } from './topPairs.ts';
 
 const fusedOptions: FusedOptions = { ...fusedDefaults };
@@ -19,8 +21,8 @@ function vectors(width: number): string {
 }
 
 function describe(library: NativeLibrary): string {
-  const width = library.bind<[], number>('int32_t lazyscope_vector_width()')();
-  const screens = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+  const width = library.functions.vectorWidth();
+  const screens = library.functions.canScreen() === 1;
   return `C++ kernels with ${vectors(width)}${screens ? ', screening in 16-bit integers' : ''}, compiled by ${library.compiler}`;
 }
 
@@ -36,12 +38,13 @@ export const nativeBackend: Backend = {
       registerKernels('native', backend, library);
       tf.registerBackend('native', () => backend);
       registerFusedKernels(nativeFusedKernels(backend, library, fusedOptions));
+      registerStoredTensors('native', storedTensors(backend, library));
       registerTopPairs('native', nativeTopPairs(library, fusedOptions));
     }
     if (!(await tf.setBackend('native')))
       throw new LazyscopeError('unavailable', 'TF.js refused the native backend: run npm ci again.');
     await tf.ready();
-    library.bind<[number]>('void lazyscope_set_threads(int32_t count)')(threads);
+    library.functions.setThreads(threads);
     return { threads, detail: describe(library) };
   },
   async probe() {

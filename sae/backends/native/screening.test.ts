@@ -13,7 +13,7 @@ import { nativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
 
 const library = await nativeLibrary();
-const canScreen = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+const canScreen = library.functions.canScreen() === 1;
 
 let plain: FusedKernels;
 let screened: FusedKernels;

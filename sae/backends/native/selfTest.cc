@@ -8,56 +8,7 @@
 #include <thread>
 #include <vector>
 
-extern "C" {
-void lazyscope_set_threads(int32_t);
-void lazyscope_gemm(const float*, const float*, float*, const float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t, float, float, int32_t);
-void lazyscope_unary(int32_t, const float*, float*, int64_t, float);
-void lazyscope_binary(int32_t, int32_t, const void*, const void*, void*, int32_t, const int32_t*);
-void lazyscope_accumulate(const float*, float*, int64_t);
-void lazyscope_select(const uint8_t*, const int32_t*, const int32_t*, int32_t*, int64_t);
-void lazyscope_cast(int32_t, int32_t, const void*, void*, int64_t);
-void lazyscope_reduce(int32_t, const float*, float*, int64_t, int64_t, int64_t);
-void lazyscope_reduce_int(int32_t, const int32_t*, int32_t*, int64_t, int64_t, int64_t);
-void lazyscope_softmax(const float*, float*, int64_t, int64_t);
-void lazyscope_arg_extreme(const float*, int32_t*, int64_t, int64_t, int64_t, int32_t);
-void lazyscope_cumsum(const float*, float*, int64_t, int64_t, int64_t, int32_t, int32_t);
-void lazyscope_segment_sum(const float*, const int32_t*, float*, int64_t, int64_t, int64_t);
-void lazyscope_copy(int32_t, const void*, int64_t, void*, int64_t, int32_t, const int32_t*);
-void lazyscope_fill(uint32_t*, int64_t, float);
-int64_t lazyscope_gather(const uint32_t*, const int32_t*, uint32_t*, int64_t, int64_t, int64_t, int64_t);
-void lazyscope_rms_norm(const float*, const float*, float*, int64_t, int64_t, float);
-void lazyscope_rms_norm_grad(const float*, const float*, const float*, float*, float*, int64_t, int64_t, float);
-void lazyscope_layer_norm(const float*, const float*, const float*, float*, int64_t, int64_t, float);
-void lazyscope_layer_norm_grad(const float*, const float*, const float*, float*, float*, int64_t, int64_t, float);
-int64_t lazyscope_cross_entropy(const float*, const int32_t*, float*, int64_t, int64_t);
-void lazyscope_cross_entropy_grad(const float*, const int32_t*, const float*, float*, int64_t, int64_t);
-void lazyscope_attention(const float*, const float*, const float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
-void lazyscope_attention_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float);
-int64_t lazyscope_firing_chunk();
-void lazyscope_firing(const float*, const float*, const float*, int64_t, int64_t, const float*, int32_t, int32_t, int32_t*, int32_t*, float*, int32_t*, int32_t*, int32_t*, int32_t*);
-void lazyscope_signal(const float*, int64_t, int64_t, float*);
-void lazyscope_rotary(const float*, const float*, const float*, float*, int64_t, int64_t, int64_t, int32_t);
-void lazyscope_adamw(float*, const float*, float*, float*, int64_t, float, float, float, float, float, float, float, float);
-double lazyscope_sum_of_squares(const float*, int64_t);
-void lazyscope_activation(int32_t, const float*, float*, int64_t);
-void lazyscope_activation_grad(int32_t, const float*, const float*, float*, int64_t);
-double lazyscope_top_pairs(const float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, const float*, int32_t, int32_t*, float*, float*, float*, int32_t, int32_t*, float*, float*, int32_t);
-double lazyscope_scaled_batch(float*, int64_t, int64_t, float);
-void lazyscope_topk_encode(const float*, const float*, const float*, const float*, const int32_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t*, float*);
-int64_t lazyscope_threshold_encode(const float*, const float*, const float*, const float*, const float*, float, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t);
-int64_t lazyscope_threshold_count(const float*, const float*, const float*, const float*, const float*, float, int64_t, int64_t, int64_t);
-void lazyscope_threshold_take(int64_t, int32_t*, int32_t*, float*);
-void lazyscope_dense_encode(const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*);
-void lazyscope_sparse_decode(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, float*);
-void lazyscope_sparse_dots(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, float*);
-void lazyscope_sparse_outer(const int32_t*, const int32_t*, const float*, const float*, int64_t, int64_t, int64_t, float*);
-void lazyscope_sparse_firings(const int32_t*, const float*, const float*, int64_t, int64_t, int32_t*, float*);
-void lazyscope_dense_firings(const float*, const float*, int64_t, int64_t, int32_t*, float*);
-double lazyscope_sparse_reconstruct(const int32_t*, const int32_t*, const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
-double lazyscope_dense_reconstruct(const float*, const float*, const float*, const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
-void lazyscope_sparse_update(int64_t, int64_t, int64_t, int32_t, const double*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, const float*, const float*, const int32_t*, const int32_t*, const float*, const float*, const float*, const int32_t*, const int32_t*, const float*, const float*, const float*);
-void lazyscope_dense_update(int64_t, int64_t, int64_t, int32_t, const double*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, float*, const float*, const float*, float*, float*, const float*);
-}
+#include "lazyscope.h"
 
 static int failures = 0;
 static void check(bool ok, const char* what) {
@@ -83,13 +34,15 @@ static Array<int32_t>* indices(int64_t n, int below) {
   return a;
 }
 
+static void multiply(const LazyscopeGemm& arguments) { lazyscope_gemm(&arguments); }
+
 static void products() {
   const int64_t sizes[][3] = {{1, 1, 1}, {1, 37, 50}, {4, 19, 300}, {5, 1, 7}, {13, 33, 65}, {97, 130, 257}, {65, 70, 1100}, {200, 40, 20}, {3, 5, 0}};
   for (auto& s : sizes)
     for (int t = 0; t < 4; t++) {
       const int64_t m = s[0], n = s[1], k = s[2];
       Array<> a(m * k), b(k * n), c(m * n), bias(n);
-      lazyscope_gemm(a, b, c, bias, 1, 0, 0, m, n, k, t & 1, t >> 1, 1, 0, 0);
+      multiply({a, b, c, bias, 1, 0, 0, m, n, k, t & 1, t >> 1, 1, 0, 0});
       double worst = 0;
       for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
@@ -100,7 +53,7 @@ static void products() {
       check(worst < 1e-2, "product");
     }
   Array<> a(40 * 6 * 5), b(40 * 5 * 4), c(40 * 6 * 4);
-  lazyscope_gemm(a, b, c, nullptr, 40, 30, 20, 6, 4, 5, 0, 0, 1, 1, 1);
+  multiply({a, b, c, nullptr, 40, 30, 20, 6, 4, 5, 0, 0, 1, 1, 1});
 }
 
 static void elements() {
@@ -117,14 +70,14 @@ static void elements() {
       lazyscope_activation_grad(function, x, y, z, n);
     }
     Array<int32_t> i(n), j(n), k(n);
-    lazyscope_select(flags, i, j, k, n);
+    lazyscope_select(flags, i.data, j.data, k.data, n);
     lazyscope_cast(0, 1, x, k, n);
     lazyscope_cast(0, 2, x, flags, n);
     lazyscope_cast(1, 0, k, y, n);
     lazyscope_cast(1, 2, k, flags, n);
     lazyscope_cast(2, 0, flags, y, n);
     lazyscope_cast(2, 1, flags, k, n);
-    lazyscope_fill(reinterpret_cast<uint32_t*>(y.data), n, 1.5f);
+    lazyscope_fill(y.data, n, 1.5f);
   }
   Array<> a(13), b(17), out(13 * 17);
   const int32_t cross[] = {13, 17, 1, 0, 0, 1};
@@ -160,9 +113,9 @@ static void movement() {
   lazyscope_copy(4, x, 0, y, 0, 1, run);
   auto* index = indices(9, 11);
   Array<> rows(9 * 7), sums(11 * 7);
-  check(lazyscope_gather(reinterpret_cast<uint32_t*>(x.data), *index, reinterpret_cast<uint32_t*>(rows.data), 1, 11, 9, 7) == -1, "gather");
+  check(lazyscope_gather(x.data, *index, rows.data, 1, 11, 9, 7) == -1, "gather");
   index->data[4] = 11;
-  check(lazyscope_gather(reinterpret_cast<uint32_t*>(x.data), *index, reinterpret_cast<uint32_t*>(rows.data), 1, 11, 9, 7) == 4, "gather out of range");
+  check(lazyscope_gather(x.data, *index, rows.data, 1, 11, 9, 7) == 4, "gather out of range");
   lazyscope_segment_sum(rows, *index, sums, 9, 11, 7);
   delete index;
 }
@@ -181,17 +134,19 @@ static void language_model() {
     lazyscope_cross_entropy_grad(x, *labels, loss, dx, rows, d);
     delete labels;
     Array<> m(rows * d, false), v(rows * d, false);
-    lazyscope_adamw(x, y, m, v, rows * d, 1e-3f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 1);
+    const LazyscopeAdamW settings{1e-3f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 1};
+    lazyscope_adamw(x, y, m, v, rows * d, &settings);
   }
   const int64_t shapes[][6] = {{1, 1, 1, 1, 1, 1}, {2, 4, 2, 70, 70, 5}, {1, 2, 1, 3, 90, 16}};
   for (auto& s : shapes) {
     const int64_t q_size = s[0] * s[1] * s[3] * s[5], k_size = s[0] * s[2] * s[4] * s[5];
     Array<> q(q_size), k(k_size), v(k_size), y(q_size), dy(q_size), dq(q_size), dk(k_size), dv(k_size);
     Array<> plain(q_size), entropies(s[0] * s[1]);
-    lazyscope_attention(q, k, v, plain, nullptr, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
-    lazyscope_attention(q, k, v, y, entropies, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    const LazyscopeAttention attention{q, k, v, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f};
+    lazyscope_attention(&attention, plain, nullptr);
+    lazyscope_attention(&attention, y, entropies);
     for (int64_t i = 0; i < q_size; i++) check(plain[i] == y[i], "attention with entropies");
-    lazyscope_attention_grad(q, k, v, y, dy, dq, dk, dv, s[0], s[1], s[2], s[3], s[4], s[5], 0.3f);
+    lazyscope_attention_grad(&attention, y, dy, dq, dk, dv);
   }
   Array<> x(3 * 5 * 6), y(3 * 5 * 6), cosine(5 * 3), sine(5 * 3);
   lazyscope_rotary(x, cosine, sine, y, 3, 5, 6, 1);
@@ -214,39 +169,48 @@ static void autoencoders() {
     Array<int32_t> start(rows + 1, false), chosen(rows * k, false), screened(rows * k, false), counts(latents, false);
     Array<> values(rows * k), same(rows * k), dots(rows * k), sums(latents);
     for (int64_t row = 0; row <= rows; row++) start[row] = static_cast<int32_t>(row * k);
-    lazyscope_topk_encode(x, p.b_dec, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, k, 0, chosen, values);
-    lazyscope_topk_encode(x, p.b_dec, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, k, 2, screened, same);
+    const LazyscopeEncoder centred{x, p.b_dec, p.w_enc, p.b_enc, rows, d, latents}, plain{x, nullptr, p.w_enc, p.b_enc, rows, d, latents};
+    lazyscope_topk_encode(&centred, nullptr, 0, k, 0, chosen, values);
+    lazyscope_topk_encode(&centred, nullptr, 0, k, 2, screened, same);
     for (int64_t i = 0; i < rows * k; i++) check(chosen[i] == screened[i] && values[i] == same[i], "screened top-k");
     Array<int32_t> among((latents + 1) / 2, false);
     for (int64_t i = 0; i < (latents + 1) / 2; i++) among[i] = static_cast<int32_t>(2 * i);
-    lazyscope_topk_encode(x, nullptr, p.w_enc, p.b_enc, among, (latents + 1) / 2, rows, d, latents, 1, 2, screened, same);
+    lazyscope_topk_encode(&plain, among, (latents + 1) / 2, 1, 2, screened, same);
 
     lazyscope_sparse_decode(start, chosen, values, p.w_dec, rows, d, out);
     lazyscope_sparse_dots(start, chosen, out, p.w_dec, rows, d, dots);
     lazyscope_sparse_outer(start, chosen, values, x, rows, d, latents, outer);
     lazyscope_sparse_firings(chosen, values, nullptr, rows * k, latents, counts, sums);
-    lazyscope_sparse_reconstruct(start, chosen, values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots);
-    const double adam[] = {0.1, 0.05, 0.01, 0, 0, 1e-3, 0.9, 0.999, 1e-8, 1, 1, 1, 1};
-    lazyscope_sparse_update(latents, d, rows, 0, adam, p.w_enc, p.b_enc, p.w_dec, p.b_dec, nullptr, m.w_enc, m.b_enc, m.w_dec, m.b_dec, nullptr, v.w_enc, v.b_enc, v.w_dec, v.b_dec, nullptr, x, nullptr, start, chosen, values, dots, error, start, chosen, values, dots, error);
+    const LazyscopeReconstruction of_list{values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots};
+    lazyscope_sparse_reconstruct(start, chosen, &of_list);
+    const LazyscopeDictionary second{v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold};
+    LazyscopeUpdate update{latents, d, rows, 0, 0.1, 0.05, 0.01, 0, 0, 1e-3, 0.9, 0.999, 1e-8, 1, 1, 1, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, nullptr}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, nullptr}, &second, x, nullptr};
+    const LazyscopeTerm term{start, chosen, values, dots, error};
+    lazyscope_sparse_update(&update, &term, &term);
 
-    const double jump[] = {0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1};
+    LazyscopeUpdate jump{latents, d, rows, 0, 0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold}, &second, x, theta};
     int64_t found[2];
     for (int screening : {0, 2}) {
-      found[screening / 2] = lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, theta, 0.1f, rows, d, latents, rows * latents, 5, screening);
+      found[screening / 2] = lazyscope_threshold_encode(&plain, theta, 0.1f, rows * latents, 5, screening);
       Array<int32_t> own_start(rows + 1, false), index(found[screening / 2], false);
       Array<> z(found[screening / 2]), own_dots(found[screening / 2]);
       lazyscope_threshold_take(rows, own_start, index, z);
       lazyscope_sparse_firings(index, z, theta, found[screening / 2], latents, counts, sums);
-      lazyscope_sparse_reconstruct(own_start, index, z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, own_dots);
-      lazyscope_sparse_update(latents, d, rows, screening, jump, p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold, m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold, v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold, x, theta, own_start, index, z, own_dots, error, nullptr, nullptr, nullptr, nullptr, nullptr);
+      const LazyscopeReconstruction of_found{z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, own_dots};
+      lazyscope_sparse_reconstruct(own_start, index, &of_found);
+      jump.write_gradient = screening;
+      const LazyscopeTerm own{own_start, index, z, own_dots, error};
+      lazyscope_sparse_update(&jump, &own, nullptr);
     }
-    lazyscope_threshold_encode(x, nullptr, p.w_enc, p.b_enc, nullptr, 0, rows, d, latents, 1, 5, 2);
+    lazyscope_threshold_encode(&plain, nullptr, 0, 1, 5, 2);
     Array<> z(rows * latents), all(rows * latents);
-    lazyscope_threshold_count(x, p.b_dec, p.w_enc, p.b_enc, theta, 0.1f, rows, d, latents);
-    lazyscope_dense_encode(x, p.b_dec, p.w_enc, p.b_enc, rows, d, latents, z);
+    lazyscope_threshold_count(&centred, theta, 0.1f);
+    lazyscope_dense_encode(&centred, z);
     lazyscope_dense_firings(z, theta, rows, latents, counts, sums);
-    lazyscope_dense_reconstruct(z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, all);
-    lazyscope_dense_update(latents, d, rows, 0, jump, p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold, m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold, v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold, x, theta, z, all, error);
+    const LazyscopeReconstruction of_matrix{z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, all};
+    lazyscope_dense_reconstruct(&of_matrix);
+    jump.write_gradient = 0;
+    lazyscope_dense_update(&jump, z, all, error);
   }
 }
 
@@ -257,7 +221,8 @@ static void firing() {
     thresholds[1] = 1;
     for (int64_t i = 0; i < rows * neurons; i += 3) gates[i] = 0;
     Array<int32_t> fired(neurons), fired_at(neurons), levels(3), row_fired(rows), over(rows * neurons), counts(chunks);
-    lazyscope_firing(a, gates, bar, rows, neurons, thresholds, 2, 1, fired, fired_at, sum, levels, row_fired, over, counts);
+    const LazyscopeFiring request{a, gates, bar, rows, neurons, thresholds, 2, 1, fired, fired_at, sum, levels, row_fired, over, counts};
+    lazyscope_firing(&request);
     int64_t all = 0, by_row = 0, by_level = 0;
     for (int64_t i = 0; i < neurons; i++) all += fired[i];
     for (int64_t r = 0; r < rows; r++) by_row += row_fired[r];
@@ -282,7 +247,8 @@ static void top_pairs(int32_t screening) {
     for (int64_t i = 0, n = values == &row_score ? rows * per_row : values == &column_score ? columns * per_column : values == &column_bar ? columns : rows; i < n; i++)
       values->data[i] = -INFINITY;
   for (int64_t i = columns; i < columns + 64; i++) column_bar[i] = INFINITY;
-  lazyscope_top_pairs(a, 0, rows, b, columns, d, row_offset, column_offset, per_row, row_index, row_score, row_bar, best, per_column, column_index, column_score, column_bar, screening);
+  const LazyscopeTopPairs pairs{a, 0, rows, b, columns, d, row_offset, column_offset, best, {per_row, row_index, row_score, row_bar}, {per_column, column_index, column_score, column_bar}, screening};
+  lazyscope_top_pairs(&pairs);
   for (int64_t i = 0; i < rows; i++) {
     double most = -1e9;
     for (int64_t j = 0; j < columns; j++) {

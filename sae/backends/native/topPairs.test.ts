@@ -12,7 +12,7 @@ import { nativeLibrary } from './library.ts';
 import { nativeTopPairs } from './topPairs.ts';
 
 const library = await nativeLibrary();
-const canScreen = library.bind<[], number>('int32_t lazyscope_can_screen()')() === 1;
+const canScreen = library.functions.canScreen() === 1;
 const plain = nativeTopPairs(library, { screening: 'never' });
 const screened = nativeTopPairs(library, { screening: 'always' });
 

@@ -1,4 +1,4 @@
-/** Finding a GPU, saying what it is, and opening it with everything it has. */
+/** Finds a GPU, describes it, and opens it with all the features and limits that it has. */
 import { LazyscopeError } from '../../errors.ts';
 import { type Dawn, loadDawn } from './dawn.ts';
 import { hasVulkanDriver } from './vulkanDrivers.ts';
@@ -6,9 +6,9 @@ import { hasVulkanDriver } from './vulkanDrivers.ts';
 export interface Adapter {
   readonly dawn: Dawn;
   readonly gpu: GPUAdapter;
-  /** For people: vendor, architecture, driver. */
+  /** Vendor, architecture and driver, for messages. */
   readonly description: string;
-  /** Whether the processor computes, not a GPU: SwiftShader, llvmpipe, WARP. */
+  /** Whether it is a software driver that computes on the CPU: SwiftShader, llvmpipe or WARP. */
   readonly software: boolean;
 }
 
@@ -16,7 +16,7 @@ export const adapterRemedy =
   'Install the driver of your GPU (on Linux its Vulkan driver, and the loader libvulkan1).';
 const none = () => new LazyscopeError('unavailable', `Backend webgpu finds no GPU. ${adapterRemedy}`);
 
-/** Throws `unavailable` where there is no adapter: TF.js would go on with its slowest backend instead. */
+/** Throws `unavailable` where there is no adapter, because TF.js would silently use its slowest backend instead. */
 export async function findAdapter(): Promise<Adapter> {
   if (process.platform === 'linux' && !hasVulkanDriver()) throw none();
   const dawn = await loadDawn();
@@ -35,7 +35,7 @@ export async function findAdapter(): Promise<Adapter> {
   };
 }
 
-/** Used where the adapter offers them. */
+/** Optional features that are requested where the adapter offers them. */
 const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
 
 const wantedLimits = [
@@ -49,7 +49,7 @@ const wantedLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/** The device, with the adapter's own limits instead of the small ones that every browser promises. */
+/** Opens the device with the adapter's own limits, which are larger than the defaults that WebGPU guarantees. */
 export async function openDevice({ gpu, description }: Adapter): Promise<GPUDevice> {
   const requiredFeatures = wantedFeatures.filter((feature) => gpu.features.has(feature));
   const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, gpu.limits[name]]));

@@ -1,7 +1,7 @@
 /**
- * The adapter that tests run on: a GPU's, or that of a software Vulkan driver, which computes as a GPU does, slowly.
- * Two bring all that is tested: SwiftShader, inside Chromium's packages, and Mesa's lavapipe, which has 16-bit numbers
- * as well and which `.ci/lavapipe` fetches. The Vulkan loader finds either by an environment variable.
+ * The adapter that tests run on: that of a GPU, or of a software Vulkan driver, which computes as a GPU does, only slowly.
+ * Two software drivers have the features that are tested: SwiftShader, inside Chromium's packages, and Mesa's lavapipe, which has 16-bit numbers
+ * as well and which `.ci/lavapipe` fetches. An environment variable tells the Vulkan loader where either is.
  */
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -15,13 +15,13 @@ const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
 const lavapipe = join(cache, 'lazyscope', 'lavapipe', 'lvp_icd.json');
 
 /**
- * `found` says whether there is one with the feature, if one is asked for; `description` what it is, or why there is
- * none. Once a process: the loader looks only once.
+ * `found` says whether there is an adapter, with `feature` if one is given; `description` is its name, or why there is
+ * none. It works once in a process, because the Vulkan loader looks for drivers only once.
  */
 export async function adapterForTests(
   feature?: GPUFeatureName,
 ): Promise<{ found: boolean; description: string }> {
-  // SwiftShader compiles faster.
+  // SwiftShader is preferred, because it compiles shaders faster.
   const drivers = feature === 'shader-f16' ? [lavapipe, swiftShader] : [swiftShader, lavapipe];
   const driver = drivers.find((path) => existsSync(path));
   if (!hasVulkanDriver() && driver) process.env['VK_DRIVER_FILES'] ??= driver;

@@ -9,19 +9,19 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #faults: DeviceFaults;
   readonly #name: string;
-  /** By size and usage; least recently used first, as a Map keeps the order of insertion. */
+  /** Free buffers by size and usage, the least recently used first, since a Map keeps the order of insertion. */
   readonly #free = new Map<string, GPUBuffer[]>();
   #freeBytes = 0;
   numBytesUsed = 0;
 
-  /** `name`: of the adapter, for people. */
+  /** `name` is that of the adapter, for messages. */
   constructor(device: GPUDevice, faults: DeviceFaults, name: string) {
     this.#device = device;
     this.#faults = faults;
     this.#name = name;
   }
 
-  /** The most that one tensor may take, bytes: a kernel sees it through one binding. */
+  /** Most bytes that one tensor may take: a kernel accesses it through a single binding, whose size is limited. */
   get largest(): number {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     return Math.min(maxBufferSize, maxStorageBufferBindingSize);
@@ -33,7 +33,7 @@ export class BufferPool {
 
   /** Throws `unavailable` when the device has no buffers of that size, or is known to be lost or out of memory. */
   acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
-    // An empty tensor is bound like any other.
+    // An empty tensor is bound like any other, and a binding must not be empty.
     if (size === 0) return this.acquireBuffer(4, usage, mappedAtCreation, reuse);
     this.#faults.check();
     if (size > this.largest) throw this.#tooLarge(size);
@@ -70,7 +70,7 @@ export class BufferPool {
     this.#free.set(key, list);
   }
 
-  /** Gives back what has long been unused. Only when no recorded command may refer to a free buffer. */
+  /** Destroys the buffers unused for longest. To be called only when no recorded command can refer to a free buffer. */
   trim(): void {
     const limit = Math.max(256 * 2 ** 20, this.numBytesUsed);
     for (const [key, buffers] of this.#free) {
@@ -83,7 +83,7 @@ export class BufferPool {
     }
   }
 
-  /** What tensors still hold belongs to them. */
+  /** Destroys all free buffers. Those of living tensors are theirs to dispose. */
   dispose(): void {
     for (const buffers of this.#free.values()) for (const buffer of buffers) buffer.destroy();
     this.#free.clear();

@@ -1,10 +1,10 @@
 /**
- * Dawn, the WebGPU implementation of Chromium, as the npm package `webgpu` brings it to Node: loaded on demand, its
- * constants put where TF.js looks for them, and its event loop in our hands.
+ * Dawn, the WebGPU implementation of Chromium, in the form of the npm package `webgpu` for Node. It is loaded on demand, its
+ * constants are put where TF.js looks for them, and its event loop can be run from here.
  *
  * Dawn for Node notices finished work only in a callback that it hands to `setImmediate`, and hands over one at a
- * time. Whoever keeps that callback can also run it, so that a result can be waited for without leaving a
- * synchronous function: that is how `dataSync` works here, which TF.js's WebGPU backend offers only where there
+ * time. Code that keeps this callback can also run it, and so wait for a result inside a
+ * synchronous function. This is how `dataSync` works here, which TF.js's WebGPU backend offers only where there
  * is a canvas.
  */
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 
 export interface Dawn {
   readonly gpu: GPU;
-  /** Blocks until `done` says so; `done` is asked after every look at the device. */
+  /** Blocks until `done` returns true; it is called after every poll of the device. */
   waitUntil(done: () => boolean): void;
 }
 
@@ -23,7 +23,7 @@ interface DawnPackage {
   globals: Record<string, unknown>;
 }
 
-/** What TF.js's WebGPU backend expects in the global scope. */
+/** Names that TF.js's WebGPU backend expects in the global scope. */
 const globalNames = [
   'GPUBufferUsage',
   'GPUMapMode',
@@ -33,7 +33,7 @@ const globalNames = [
   'GPUTexture',
 ] as const;
 
-/** Methods whose answer comes through the event loop. */
+/** Methods whose results arrive through the event loop. */
 const waiting = {
   GPU: ['requestAdapter'],
   GPUAdapter: ['requestDevice'],
@@ -49,7 +49,7 @@ export async function loadDawn(): Promise<Dawn> {
   if (loaded) return loaded;
   let dawn: DawnPackage;
   try {
-    // Its entry is an ES module; the specifier stays out of the compiler's sight because the package is optional.
+    // The package's entry is an ES module. It is resolved at run time because the package is optional and may be missing when compiling.
     dawn = (await import(require.resolve('webgpu'))) as DawnPackage;
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
@@ -64,7 +64,7 @@ export async function loadDawn(): Promise<Dawn> {
   for (const name of globalNames) Object.assign(globalThis, { [name]: dawn.globals[name] });
   const events = new DeviceEvents();
   for (const [type, methods] of Object.entries(waiting)) events.watch(dawn.globals[type], methods);
-  // Durations are rounded to 0.1 ms against attacks on browsers; here they are the purpose.
+  // Browsers round timestamps to 0.1 ms against timing attacks; here exact kernel times are wanted.
   const gpu = dawn.create(['disable-dawn-features=timestamp_quantization']);
   loaded = { gpu, waitUntil: (done) => events.waitUntil(done) };
   return loaded;
@@ -75,10 +75,10 @@ type Callback = () => void;
 class DeviceEvents {
   #next: Callback | null = null;
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
-  /** Since the device was last asked for something. */
+  /** Polls since the device was last given work. */
   #looks = 0;
 
-  /** Lets the given methods of a class schedule their callbacks here. */
+  /** Wraps methods of a class such that the callbacks they schedule are kept here. */
   watch(type: unknown, methods: readonly string[]): void {
     const { prototype } = type as { prototype: Record<string, (...args: unknown[]) => unknown> };
     const { capture } = this;
@@ -99,7 +99,7 @@ class DeviceEvents {
     }
   }
 
-  /** Runs `call`, and keeps what it hands to setImmediate. */
+  /** Runs `call`, and keeps the callbacks that it passes to setImmediate. */
   capture = <T>(call: () => T): T => {
     const { setImmediate } = globalThis;
     const keep = (callback: Callback) => {
@@ -116,7 +116,7 @@ class DeviceEvents {
     }
   };
 
-  /** A software driver computes on the cores that looking all the time would keep busy, and a GPU's host has other work. */
+  /** Polls the device, and sleeps between polls after the first few: a software driver needs the cores that polling would keep busy. */
   #look(callback: Callback): void {
     if (this.#looks++ > 20) Atomics.wait(this.#clock, 0, 0, 0.05);
     this.#next = null;

@@ -14,7 +14,7 @@ import { hasOrderedSubgroups } from './subgroups.ts';
 const adapter = await adapterForTests();
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** What starting a backend in a process of its own says; the last line it prints is JSON. */
+/** Starts a backend in a separate process and returns the JSON that its last line of output is. */
 function startElsewhere(choice: string, environment: Record<string, string>) {
   const source = `
     const { startBackend } = await import(${JSON.stringify(join(here, '..', 'startBackend.ts'))});
@@ -105,7 +105,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     device.destroy();
   });
 
-  test('subgroups of the software drivers are neighbouring threads, and used; a device without is told apart', async () => {
+  test('subgroups of the software drivers are neighbouring threads, and used; a device without them is recognised', async () => {
     const found = await findAdapter();
     if (found.software && found.gpu.features.has('subgroups'))
       expect(await hasOrderedSubgroups((tf.backend() as DeviceBackend).device)).toBe(true);

@@ -1,6 +1,6 @@
 /**
- * The TF.js backend behind `webgpu`: TF.js's own, with `dataSync`, with errors that say what happened, and with a way
- * to run kernels of ours among TF.js's, in order, on the same buffers.
+ * The TF.js backend for `webgpu`: TF.js's own WebGPU backend, extended by `dataSync`, by clear errors, and by a way
+ * to run custom kernels in order with those of TF.js, on the same buffers.
  */
 import { createRequire } from 'node:module';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
@@ -19,12 +19,12 @@ type HostValues = Float32Array | Int32Array | Uint8Array;
 interface TensorData {
   dtype: string;
   shape: number[];
-  /** On the host, until a kernel needs it on the device. */
+  /** Values on the host, until a kernel needs them on the device. */
   values: HostValues | null;
   resource?: GPUBuffer | null;
 }
 
-/** TF.js's class as far as we go into it: version 4.22, pinned by the lock file. */
+/** The members of TF.js's class that are used here: those of version 4.22, which the lock file pins. */
 export interface TfjsWebGpuBackend extends Tf.KernelBackend {
   device: GPUDevice;
   queue: GPUQueue;
@@ -44,7 +44,7 @@ export interface TfjsWebGpuBackend extends Tf.KernelBackend {
 
 type TfjsClass = new (device: GPUDevice, info: GPUAdapterInfo) => TfjsWebGpuBackend;
 
-/** Loads the package, which registers its kernels. */
+/** Loads TF.js's package, which registers its kernels, and returns its class. */
 function tfjsClass(): TfjsClass {
   const name = '@tensorflow/tfjs-backend-webgpu';
   try {
@@ -64,37 +64,37 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   bufferOf(tensor: Tf.TensorInfo): GPUBuffer;
   /** Keeps tensors alive until the commands recorded so far have been submitted. */
   hold(tensors: readonly Tf.TensorInfo[]): void;
-  /** A tensor with undefined contents, owned by the scope around. */
+  /** A tensor with undefined contents, disposed with the surrounding tidy. */
   scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor;
   /** Room for the workgroups of some dispatches, int32 [dispatches, 3], with undefined contents: see `DecidedGroups`. */
   groupCounts(dispatches: number): Tensor;
-  /** Fills with zeros, in the order of commands. */
+  /** Fills a tensor with zeros, in the order of commands. */
   clear(tensor: Tf.TensorInfo): void;
   /** Copies 4-byte elements from the start of `from` to `to`, in the order of commands. */
   copyInto(from: Tf.TensorInfo, to: Tf.TensorInfo, offset: number, count: number): void;
-  /** To be called by whoever changes a tensor's contents in place. */
+  /** Must be called when a tensor's contents were changed in place. */
   changed(tensor: Tf.TensorInfo): void;
-  /** Calls `listener` for every tensor whose contents change in place, and for every one whose memory is given up. */
+  /** Calls `listener` for every tensor whose contents change in place, and for every tensor whose memory is released. */
   onChange(listener: (dataId: DataId) => void): void;
   /** Records one dispatch. */
   record(label: string, encode: (pass: GPUComputePassEncoder) => void): void;
   /**
-   * From now on no float is computed on the host. TF.js does so with small tensors that are still there, in other
-   * roundings than the device's: a resumed run would not go on to the same bits.
+   * Makes all later float kernels run on the device. TF.js computes small tensors that are still on the host there, with
+   * other rounding than the device's, and a resumed run would not reach the same bits.
    */
   stayOnDevice(): void;
-  /** Waits until the device has done everything it was asked for, and closes it. */
+  /** Waits until the device has done all submitted work, and closes it. */
   close(): void;
-  /** What the kernels of ours that `run` asks for take on the device; null where it has no timestamps. */
+  /** The times of the custom kernels that `run` starts; null where the device has no timestamps. */
   timed(run: () => Promise<void>): Promise<KernelTime[] | null>;
   /** Throws `unavailable` if the device has reported an error or is gone. */
   check(): void;
-  /** Several tensors in one transfer. It has been sent on its way when this returns. */
+  /** Reads several tensors in one transfer, which has been queued when this returns. */
   readTogether(tensors: readonly Tensor[]): Promise<HostValues[]>;
 }
 
 /**
- * `readSync` and what it stands on replace TF.js's canvas. Throws `unavailable` when the TF.js package is missing.
+ * Creates the backend. Its `readSync` does without the canvas that TF.js's needs. Throws `unavailable` when the TF.js package is missing.
  */
 export function createDeviceBackend({ dawn, gpu, description }: Adapter, device: GPUDevice): DeviceBackend {
   const Base = tfjsClass();
@@ -130,7 +130,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
         staging.mapAsync(GPUMapMode.READ).catch(() => {});
         dawn.waitUntil(() => staging.mapState !== 'pending');
       } catch (error) {
-        // A device that is lost has nothing left to do; whoever used it has been told.
+        // A lost device has no work left, and its error has been thrown where it was used.
         if (!isLazyscopeError(error)) throw error;
       }
       device.destroy();
@@ -220,7 +220,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       return timer.finish();
     }
 
-    /** Outside of passes. */
+    /** The command encoder, for commands outside of compute passes. */
     #encoder(): GPUCommandEncoder {
       this.endComputePassEncoder();
       this.ensureCommandEncoderReady();
@@ -237,7 +237,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       if (data.values !== null && data.values !== undefined) return data.values.slice();
       if (!data.resource) return typed(data.dtype, new ArrayBuffer(0));
       const staging = this.#copyOut([data.resource]);
-      // Its rejection is what check() reports.
+      // A rejection is not handled here, because check() reports its cause.
       staging.mapAsync(GPUMapMode.READ).catch(() => {});
       dawn.waitUntil(() => staging.mapState !== 'pending');
       return this.#take(staging, [data])[0];
@@ -261,10 +261,10 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       return this.#take(staging, data);
     }
 
-    /** Copies into a buffer that can be mapped, after everything that was asked for so far. */
+    /** Copies buffers into one that can be mapped, after all commands recorded so far. */
     #copyOut(buffers: readonly GPUBuffer[]): GPUBuffer {
       const total = buffers.reduce((sum, { size }) => sum + size, 0);
-      // Few sizes, so that staging buffers find their way back.
+      // Sizes are rounded up to powers of 2, so that staging buffers can be reused.
       const size = 2 ** Math.ceil(Math.log2(Math.max(256, total)));
       const staging = this.bufferManager.acquireBuffer(
         size,
@@ -299,7 +299,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
   return withNavigator(dawn.gpu, () => new Backend());
 }
 
-/** TF.js's constructor asks the browser's global whether there is WebGPU; Node's need not know for longer. */
+/** Sets the global `navigator` while TF.js's constructor, which checks it for WebGPU, runs. */
 function withNavigator<T>(gpu: GPU, make: () => T): T {
   const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
   Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });

@@ -1,11 +1,11 @@
-/** A device that goes away or runs out in the middle: one clear line, nothing lost but the steps since the checkpoint. */
+/** A device that is lost or runs out of memory during training gives one clear error; only steps since the last checkpoint are lost. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { StoreLayout } from '../../store/layout.ts';
-import { runManifestSchema } from '../../spec/manifests/run.ts';
+import { runKind } from '../../spec/manifests/run.ts';
 import { readManifest } from '../../store/readManifest.ts';
 import { tf } from '../../tensor/tf.ts';
 import { defaultTrainingConfig } from '../../training/defaults.ts';
@@ -53,7 +53,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   });
 
   test('a buffer beyond the limit of a binding is refused with its size, the limit and the remedy', async () => {
-    // What every WebGPU promises, and no more.
+    // A device with only the limits that WebGPU guarantees.
     const found = await findAdapter();
     const device = await found.gpu.requestDevice();
     const backend = createDeviceBackend(found, device);
@@ -67,9 +67,9 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     backend.close();
   });
 
-  test('memory that runs out is told apart from other faults, and comes before what follows from it', async () => {
+  test('running out of memory is distinguished from other faults, and reported before the errors that follow from it', async () => {
     const { device, backend } = await ownBackend();
-    // The events as Dawn sends them; scripts/outOfMemory.test.ts has a device whose memory runs out.
+    // These are events as Dawn sends them; scripts/outOfMemory.test.ts has a device that really runs out of memory.
     const report = (error: GPUError) =>
       device.dispatchEvent(Object.assign(new Event('uncapturederror'), { error }));
     const errors = (await import('webgpu')).globals as Record<string, new (message: string) => GPUError>;
@@ -105,12 +105,12 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       ),
     });
     expect(steps).toBe(25);
-    expect((await readManifest(store.runManifest('lost'), runManifestSchema)).status).toBe('interrupted');
+    expect((await readManifest(store.runManifest('lost'), runKind)).status).toBe('interrupted');
     const checkpoints = store.runCheckpoints('lost');
     expect(readdirSync(checkpoints).sort()).toEqual(['step-10.safetensors', 'step-20.safetensors']);
     const before = readFileSync(join(checkpoints, 'step-20.safetensors'));
 
-    // Whoever still asks the device for something is told the same.
+    // Later uses of the device throw the same error.
     const x = tf.tensor1d([1, 2, 3]);
     for (const ask of [() => x.add(1).dataSync(), () => tf.zeros([4]).add(1).dataSync()])
       expect(ask).toThrow(/was lost/);

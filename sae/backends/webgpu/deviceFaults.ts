@@ -1,6 +1,6 @@
 /**
- * What goes wrong on a device while it computes, said once and clearly. A device reports on its own time: whoever asks
- * it for something next is told. The training run then stops at its last checkpoint, from which any backend goes on.
+ * Errors of a device while it computes, as one clear LazyscopeError. A device reports errors asynchronously; they are thrown when
+ * the device is next used. The training run then stops, and can be resumed from its last checkpoint on any backend.
  */
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 
@@ -9,16 +9,16 @@ export class DeviceFaults {
   readonly #name: string;
   #memory: LazyscopeError | null = null;
   #other: LazyscopeError | null = null;
-  /** The buffer that is being made. Dawn says at once that there is no memory for it. */
+  /** The buffer that is being created. Dawn reports synchronously when there is no memory for it. */
   #making: { bytes: number; inUse: number } | null = null;
   #closing = false;
 
-  /** `name`: of the adapter, for people. */
+  /** `name` is that of the adapter, for messages. */
   constructor(device: GPUDevice, name: string) {
     this.#device = device;
     this.#name = name;
     device.addEventListener('uncapturederror', (event) => {
-      // Dawn would write it to standard output.
+      // Otherwise Dawn would write the error to standard output.
       event.preventDefault();
       const { error } = event as GPUUncapturedErrorEvent;
       if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(error);
@@ -32,14 +32,14 @@ export class DeviceFaults {
     if (!this.#closing) this.#other ??= this.lost(message);
   }
 
-  /** Throws `unavailable` if something has gone wrong so far. */
+  /** Throws `unavailable` if the device has reported an error. */
   check(): void {
-    // A buffer that could not be had makes every command that names it invalid: memory comes first.
+    // A buffer that could not be created makes every command that uses it invalid, so running out of memory is the cause to report.
     const fault = this.#memory ?? this.#other;
     if (fault) throw fault;
   }
 
-  /** From now on the end of the device is no fault. */
+  /** To be called before the device is destroyed on purpose, which is then not reported as an error. */
   close(): void {
     this.#closing = true;
   }
@@ -52,7 +52,7 @@ export class DeviceFaults {
     );
   }
 
-  /** Makes a buffer of `bytes`; throws `unavailable` if there is no memory for it. `inUse`: bytes, for the message. */
+  /** Makes a buffer of `bytes`; throws `unavailable` if there is no memory for it. `inUse` is the number of bytes in use, for the message. */
   allocate(bytes: number, inUse: number, make: () => GPUBuffer): GPUBuffer {
     this.#making = { bytes, inUse };
     try {
@@ -60,7 +60,7 @@ export class DeviceFaults {
       this.check();
       return buffer;
     } catch (cause) {
-      // What is mapped at its creation fails in a way of its own.
+      // A buffer that is mapped at creation throws an error instead of reporting one.
       throw isLazyscopeError(cause) ? cause : (this.#memory ??= this.#outOfMemory(cause));
     } finally {
       this.#making = null;

@@ -4,7 +4,7 @@ import { inFull, type Stored } from './halfCopies.ts';
 import { blocksOf, columnSums, joinColumns, rowSquares, total } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 
-/** Sums that stay on the device. In single precision, over trees or blocks, so that errors grow slowly. */
+/** Sums computed on the device, in single precision, over trees or blocks so that rounding errors grow slowly. */
 export class DeviceSums {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
@@ -14,19 +14,19 @@ export class DeviceSums {
     this.#programs = programs;
   }
 
-  /** Σ of all elements, []. */
+  /** A scalar: Σ of all elements. */
   total(values: Tensor): Scalar {
     const out = this.#backend.scratch([], 'float32') as Scalar;
     this.#programs.run(total(values.size), [values, out], 1);
     return out;
   }
 
-  /** Σ x², []. */
+  /** A scalar: Σ x² over all elements. */
   squares(x: Tensor2D): Scalar {
     return tf.tidy(() => this.total(this.#rowSquares(x, null)));
   }
 
-  /** Σ_b ‖x − x̄‖², []. */
+  /** A scalar: Σ_b ‖x − x̄‖², where x̄ is the mean row. */
   varianceAboutMean(x: Tensor2D): Scalar {
     return tf.tidy(() => {
       const [rows, d] = x.shape;
@@ -38,7 +38,7 @@ export class DeviceSums {
     });
   }
 
-  /** Σ over the rows of each block, [blocks, d]; rows are weighted if there are weights. */
+  /** [blocks, d]: Σ over the rows of each block, weighted by `weights` [rows] if given. */
   columns({ tensor, storage, shape }: Stored, weights: Tensor | null): { sums: Tensor2D; blocks: number } {
     const [rows, d] = shape;
     const blocks = blocksOf(rows);

@@ -1,7 +1,7 @@
 /**
- * Gradients and Adam for one dictionary: entries are regrouped by latent, each latent's rows are updated by a workgroup
- * of their own, and the biases follow. No gradient of a matrix reaches memory, except for clipping by norm, which sums
- * the gradient up twice, and where z was kept as a matrix.
+ * Gradients and Adam for one dictionary: entries are regrouped by latent, a workgroup for each latent updates the latent's rows of both
+ * matrices, and then the biases are updated. Gradients of matrices are not written to memory, except where z was kept as a matrix;
+ * clipping by norm computes them twice instead.
  */
 import type { Computed } from '../../ops/computed.ts';
 import type {
@@ -29,20 +29,20 @@ interface Moments {
   readonly second: DictionaryVariables;
 }
 
-/** What the entries contribute, by latent, and the gradients of the vectors. */
+/** The entries regrouped by latent, with their contributions to the gradients, and the gradients of the vectors. */
 interface Regrouped {
-  /** Of what makes a row of it: a latent each. */
+  /** The workgroups of the kernels that update the rows of the matrices, one for each latent. */
   groups: Groups;
-  /** [latents + 1] */
+  /** [latents + 1]: where the entries of each latent begin in `list`. */
   start: Tensor;
-  /** [entries, 4] */
+  /** [entries, 4]: for each entry its row and its contributions to the gradients, see `fillList`. */
   list: Tensor;
-  /** The first row of the second term in the list. */
+  /** Rows in the list from this number on belong to the second term of the loss (AuxK). */
   secondRows: number;
   errors: StoredErrors;
   /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
   sums: Tensor;
-  /** [d] */
+  /** [d]: ∂b_dec. */
   bDec: Tensor;
 }
 
@@ -123,7 +123,7 @@ export class DictionaryUpdate {
     if (jump) vector('logThreshold', sums, latents, latents);
   }
 
-  /** From gradients in memory. */
+  /** The update from gradients that are in memory, for dense entries. */
   #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { parameters } = request;
     const { latents, d } = sizes(request);
@@ -155,7 +155,7 @@ export class DictionaryUpdate {
     }
   }
 
-  /** The step of a matrix and of its copy in 16 bits, by a kernel that makes `purpose` of rows and `rest`. */
+  /** Updates a matrix together with its copy in 16 bits; `run` records the kernel for `purpose` with the operands `rest`. */
   #matrix(
     name: 'wEnc' | 'wDec',
     { parameters }: GradientRequest,
@@ -172,8 +172,8 @@ export class DictionaryUpdate {
   }
 
   /**
-   * Workgroups of what changes parameters and moments, by how many there are to be: none if the device finds that the
-   * form of the entries was the wrong one.
+   * Gives the workgroups of a kernel that changes parameters or moments, from their number; the device makes it none if it finds that
+   * the entries have the wrong form.
    */
   #groups(request: GradientRequest): (wanted: number) => Groups {
     const { listed } = request.main.entries;
@@ -189,7 +189,7 @@ export class DictionaryUpdate {
     return (wanted) => ({ counts, place: all.indexOf(wanted) });
   }
 
-  /** What gradients are multiplied by, [1]; null where nothing is clipped. */
+  /** [1]: the factor that gradients are multiplied by for clipping; null where they are not clipped. */
   #clip(
     { clipNorm }: AdamSettings,
     request: GradientRequest,
@@ -231,7 +231,7 @@ export class DictionaryUpdate {
     const { latents, d } = sizes(request);
     const { main, l1, parameters } = request;
     const { errors } = by;
-    // The list's coefficients carry the term's scale.
+    // The coefficients in the list include the scale of their loss term.
     const source: Source = {
       kind: 'decoder',
       errors: errors.kind,
@@ -309,7 +309,7 @@ export class DictionaryUpdate {
     return { groups: latents, start, list, secondRows, errors, sums, bDec };
   }
 
-  /** A bit for each (latent, row) that has an entry, [latents, words of every term]. */
+  /** [latents, words · terms]: a bit for each (latent, row), set where the latent has an entry in the row. */
   bits(latents: number, wordsEach: number, terms: readonly SparseEntries[]): Tensor {
     const words = wordsEach * terms.length;
     const bits = this.#backend.scratch([latents, words], 'int32');
@@ -325,7 +325,7 @@ export class DictionaryUpdate {
     return bits;
   }
 
-  /** Where each latent's entries begin, [latents + 1]. */
+  /** [latents + 1]: where each latent's entries begin in the list. */
   starts(bits: Tensor, latents: number, words: number): Tensor {
     const counts = this.#backend.scratch([latents], 'int32');
     this.#programs.run(countBits({ latents, words }), [bits, counts], latents);
@@ -334,7 +334,7 @@ export class DictionaryUpdate {
     return start;
   }
 
-  /** θ [latents], ‖W_dec‖ [latents] and the scalars, in one tensor: see `tableParts`. */
+  /** θ [latents], ‖W_dec,i‖ [latents] and the scalars in one tensor, in the order of `tableParts`. */
   #table({ parameters, main, auxiliary, l1, jump }: GradientRequest, latents: number, d: number): Tensor {
     const table = this.#backend.scratch([2 * latents + 4], 'float32');
     if (jump) this.#backend.copyInto(jump.threshold, table, 0, latents);

@@ -1,5 +1,5 @@
 /**
- * Steps that don't wait for the number of entries: whatever was expected, they end in the bits of steps that wait.
+ * Steps that choose the form of the entries by an expected count give the same bits as steps that wait for the true count.
  *
  * The batches are silent (zeros), quiet (two rows of sixteen are not zero), full, or loud (full and thirty times as
  * large), so that the number of entries jumps beyond the room of a list, beyond what is kept as a list at all, and back.
@@ -21,10 +21,10 @@ import type { DeviceBackend } from './deviceBackend.ts';
 const adapter = await adapterForTests();
 const [d, width, rows] = [16, 128, 16];
 type Loudness = 'silent' | 'quiet' | 'full' | 'loud';
-/** Right; none at all; too short a room; no list any more; right; no matrix any more. */
+/** Each step expects the count of the step before. From the second on that is: right, too many, too few for the room of the list, a list where a matrix is right, right, a matrix where a list is right. */
 const mixed = ['quiet', 'quiet', 'silent', 'full', 'loud', 'loud', 'quiet'] as const;
 
-/** Rows that are not zero. */
+/** Number of rows that are not zero. */
 const firing = { silent: 0, quiet: 2, full: rows, loud: rows };
 
 function batches(loudness: readonly Loudness[]): BatchSource {
@@ -49,7 +49,7 @@ const configured = (architecture: 'relu' | 'jumprelu', clipNorm: number | null, 
   }); // prettier-ignore
 type Config = ReturnType<typeof configured>;
 
-/** Dictionary i lets little through: random unit rows, cut at `cuts[i]`; a zero row fires nothing. */
+/** Parameters in which few latents fire: random unit rows, with thresholds `cuts[i]` in dictionary i; on a zero row none fires. */
 function state(config: Config, cuts: readonly number[]): TrainerState {
   const made = initialState(config, batches(Array.from<Loudness>({ length: 1000 }).fill('full')));
   made.dictionaries.forEach(({ parameters }, i) => {
@@ -61,7 +61,7 @@ function state(config: Config, cuts: readonly number[]): TrainerState {
   return { ...made, scale: 1 };
 }
 
-/** Kernels that tell what was asked of the encoder and what it gave; `wait`: that are never told what to expect. */
+/** Kernels that record what the encoder was called with and what it returned; with `wait`, they are given no expected count. */
 function watched(calls: string[], wait: boolean): FusedKernels {
   const kernels = fusedKernels();
   return {
@@ -74,7 +74,7 @@ function watched(calls: string[], wait: boolean): FusedKernels {
   };
 }
 
-/** Trains to the end of `loudness`. `waits`: how often each step waited for the device in its middle. */
+/** Trains on the batches of `loudness`; `waits` in the result is how often each step waited for the device. */
 async function run(config: Config, from: TrainerState, loudness: readonly Loudness[], wait = false) {
   const calls: string[] = [];
   const source = batches(loudness);
@@ -118,7 +118,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
 
   test('of two seeds only the one with too many entries repeats its step, and clipping sees no trace of it', async () => {
     const config = configured('jumprelu', 0.01, [1, 2]);
-    // The second lets nothing through.
+    // In the second dictionary no latent fires.
     const from = state(config, [2, 1000]);
     const loudness = mixed.slice(0, 4);
     const [want, got] = [await run(config, from, loudness, true), await run(config, from, loudness)];
@@ -142,8 +142,8 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     ]);
   });
 
-  describe('thresholdEncode, told what to expect', () => {
-    // On row r latents below r/2 fire: 400 entries, of 5120 that there could be.
+  describe('thresholdEncode with an expected count', () => {
+    // On row r the latents below r/2 fire, which makes 400 of 5120 possible entries.
     const [many, latents, limit] = [40, 128, 640];
     const x = () => tf.pad(tf.range(0, many).expandDims<Tensor2D>(1), [[0, 0], [0, 3]]) as Tensor2D; // prettier-ignore
     const encoder = () => ({

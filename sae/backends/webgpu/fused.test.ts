@@ -20,7 +20,7 @@ import { hasOrderedSubgroups } from './subgroups.ts';
 
 const adapter = await adapterForTests();
 
-/** What a case makes its inputs of: the same on every backend. */
+/** Random inputs of a test case, the same on every backend. */
 class Inputs {
   readonly random = Random.fromSeed(1);
 
@@ -74,10 +74,10 @@ async function outputs(
   );
 }
 
-/** The same kernels through workgroup memory, on small blocks of rows; null where the device has no subgroups that could be used instead. */
+/** The same kernels without subgroups, on small blocks of rows; null where the device has no subgroups, so that the first table is without them already. */
 let throughMemory: FusedKernels | null = null;
 
-/** `tolerance`: the largest difference allowed, relative to the largest number where that exceeds 1; 0 asks for the same bits. */
+/** `tolerance` is the largest difference allowed, relative to the largest number if that exceeds 1; 0 requires the same bits. */
 async function expectSame(run: Case, tolerance: number, bothForms = true): Promise<void> {
   const want = await outputs('cpu', run);
   const got = await outputs('webgpu', run);
@@ -105,7 +105,7 @@ const listed = (entries: Entries, threshold: Tensor1D | null = null) => {
   return { rowStart, indices, values };
 };
 
-/** rows, d, latents, k: ones, primes, k = latents, whole and broken tiles, more latents than one round looks at. */
+/** rows, d, latents, k: ones, primes, k = latents, whole and partial tiles, more latents than one round of a kernel reads. */
 const shapes = [
   [1, 1, 1, 1],
   [3, 5, 31, 31],
@@ -115,7 +115,7 @@ const shapes = [
 ] as const;
 
 describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
-  // A software driver on a busy machine takes its time to compile.
+  // A software driver on a busy machine takes long to compile shaders.
   vi.setConfig({ testTimeout: 240_000 });
   beforeAll(async () => {
     await startBackend('webgpu');
@@ -156,7 +156,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       ],
       ['NaN alone', Array.from({ length: 300 }, () => NaN), 2],
     ])('%s', async (_, z, k) => {
-      // z = x·w + b with d = 1, x = 1, w = 0: pre-activations at will.
+      // With d = 1, x = 1 and w = 0, z = x·w + b is the bias, so any pre-activations can be chosen.
       await expectSame((kernels) => {
         const encoder = { wEnc: tf.zeros([z.length, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
         return listed(kernels.topKEncode(tf.ones([2, 1]), encoder, k));
@@ -168,7 +168,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     test.each(shapes)(
       '%i rows, d = %i, %i latents: the latents above their thresholds',
       async (rows, d, latents) => {
-        // Shifted down, few fire and the list is taken; else the matrix.
+        // Shifted down, few latents fire and the entries are a list; otherwise they are a matrix.
         for (const [shift, learns] of [
           [0, false],
           [-30, true],
@@ -275,7 +275,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
         expectSame(
           (kernels, inputs) => ({ ...kernels.gradients(request(inputs, [rows, d, latents], options).made) }),
           2e-5,
-          // Compiling takes its time; from a matrix nothing else is summed up over a workgroup.
+          // To save compiling, the variant without subgroups runs for lists only; matrices use no other sums over a workgroup.
           options.form === 'list',
         ),
     );
@@ -337,7 +337,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   });
 });
 
-/** A request with every term there is, or without some. */
+/** A gradient request with all loss terms, or without some of them. */
 function request(
   inputs: Inputs,
   [rows, d, latents]: readonly [number, number, number],

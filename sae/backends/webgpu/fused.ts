@@ -1,9 +1,9 @@
 /**
- * The fused kernels of sae/ops on the webgpu backend. Everything stays on the device: what a kernel computes is a
- * tensor, numbers are tensors of one element, and only `readBack` looks at results; `thresholdEncode` does where nobody
- * tells it about how many entries to expect, because it has to know how much memory a list takes, and whether it pays.
+ * The fused kernels of sae/ops on the webgpu backend. All results stay on the device: numbers are tensors of one element, and
+ * only `readBack` transfers results to the host. `thresholdEncode` also waits for the device when it is given no expected
+ * count, because it has to know how much memory a list takes and whether a list is faster.
  *
- * Every sum has one order, whatever the device does first, so that the same device gives the same bits.
+ * Every sum has a fixed order, so that the same device gives the same bits on every run.
  */
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { latentActivations, firing } from '../../ops/denseActivations.ts';
@@ -23,14 +23,14 @@ import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import { ThresholdSelect } from './thresholdSelect.ts';
 
-/** Pre-activations of a block of rows exist at once, bytes. */
+/** Most bytes of pre-activations in memory at once; batches are processed in blocks of rows that fit. */
 const selectionBytes = 2 ** 28;
 
-/** What tests set; left out, the device and the sizes at hand decide. */
+/** Settings for tests. Where they are left out, the device's limits and the sizes decide. */
 export interface SelectionOptions {
-  /** Of the pre-activations of a block of rows, whatever the device could hold. */
+  /** Most bytes of pre-activations in a block of rows. */
   readonly blockBytes?: number;
-  /** Latents of a chunk of a streamed choice, see streamTopK; null: never streamed. */
+  /** Number of latents in a chunk of streamTopK; null if top-k must not be streamed. */
   readonly topKChunk?: number | null;
 }
 
@@ -48,7 +48,7 @@ export function webgpuFusedKernels(
 
   const mostBytes = () => Math.min(blockBytes, backend.bufferManager.largest);
 
-  /** Visits the pre-activations of blocks of rows that fit a binding, first to last; their z belongs to the visitor. */
+  /** Calls `visit` with the pre-activations z of each block of rows that fits a binding, in order. The visitor disposes z. */
   function eachBlock(x: Tensor2D, encoder: Encoder, visit: (z: Tensor2D, block: RowBlock) => void): void {
     const size = Math.max(1, Math.floor(mostBytes() / (4 * encoder.wEnc.shape[0])));
     for (const block of rowBlocks(x.shape[0], size)) visit(products.preActivations(x, encoder, block), block);
@@ -183,7 +183,7 @@ export function webgpuFusedKernels(
         const w = copies.stored(wDec);
         const error = floats<Tensor2D>(rows, d);
         const squares = floats<Tensor1D>(rows);
-        // Thresholds and bias share a binding: eight are all that every GPU has.
+        // Thresholds and bias share a binding, because not every GPU allows more than eight bindings.
         const vectors = threshold && bias ? tf.concat([threshold, bias]) : (threshold ?? bias);
         const at = { threshold: threshold ? 0 : null, bias: bias ? (threshold ? latents : 0) : null };
         programs.run(

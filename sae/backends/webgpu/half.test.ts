@@ -1,4 +1,4 @@
-/** What training reads in 16 bits, against float64 on the host and against itself in 32 bits. */
+/** Kernels that read operands in 16 bits, compared with float64 on the host and with the same kernels in 32 bits. */
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dictionaryVariables, zerosLike } from '../../autoencoders/dictionary.ts';
 import type { AdamSettings, Encoder, GradientRequest } from '../../ops/fusedKernels.ts';
@@ -17,7 +17,7 @@ import { Products } from './matMul.ts';
 import { Programs } from './programs.ts';
 
 const adapter = await adapterForTests('shader-f16');
-/** Of a number in 16 bits, relative: half a unit in the last of 11 places. */
+/** Relative rounding error of a number in 16 bits: half a unit in the last of 11 places. */
 const unit = 2 ** -11;
 const adam: AdamSettings = {
   learningRate: 0.01,
@@ -28,7 +28,7 @@ const adam: AdamSettings = {
   clipNorm: null,
   unitNormDecoder: true,
 };
-/** The same in 32 bits, for sums of n terms. */
+/** Relative rounding error of a sum of n terms in 32 bits. */
 const rounding = (terms: number) => (terms + 4) * 2 ** -24;
 
 function operands(rows: number, latents: number, d: number, make: (size: number) => Float32Array) {
@@ -41,13 +41,13 @@ function operands(rows: number, latents: number, d: number, make: (size: number)
   return { x, w, b, c, input: tf.tensor2d(x.slice(), [rows, d]), encoder };
 }
 
-/** Pre-activations through the product that a selection uses: all of them, those at or below 0 as 0. */
+/** ReLU(z) [rows, latents], from the product that the selection kernels use. */
 function rectified(input: Tensor2D, encoder: Encoder): Float32Array {
   const latents = encoder.wEnc.shape[0];
   return Float32Array.from(fusedKernels().topKEncode(input, encoder, latents).values.dataSync());
 }
 
-/** A list on the host: which row, which latent, which value. */
+/** A list of entries, and its rows, latents and values on the host. */
 interface Listed {
   readonly entries: SparseEntries;
   readonly each: readonly (readonly [row: number, latent: number, value: number])[];
@@ -67,7 +67,7 @@ function list(rows: number, latents: number, random: Random, value: () => number
   };
 }
 
-/** Gradients of a list and, if asked for, a second one, whatever made their errors and dots. */
+/** A gradient request for a list, or for two, with given errors and dots. */
 function request(
   [rows, latents, d]: readonly [number, number, number],
   random: Random,
@@ -106,7 +106,7 @@ function request(
   return { ...host, made };
 }
 
-/** Sums of terms in float64, and how far off their computed values may be. */
+/** Sums of terms in float64, with bounds on the rounding error of the kernels' values. */
 class Sums {
   readonly #sums: Float64Array;
   readonly #sizes: Float64Array;
@@ -119,7 +119,7 @@ class Sums {
     this.#least = new Float64Array(count);
   }
 
-  /** `least`: what may be off however small the term is. */
+  /** Adds a term; `least` is an absolute error that is allowed however small the term is. */
   add(at: number, term: number, least = 0): void {
     this.#sums[at] += term;
     this.#sizes[at] += Math.abs(term);
@@ -127,7 +127,7 @@ class Sums {
     this.#terms++;
   }
 
-  /** Within what `halves` factors of each term, rounded to 11 bits, explain; and 32 bits would explain less. `floor`: below it the result is it. */
+  /** Expects errors within what rounding `halves` factors of each term to 11 bits explains, and beyond what 32 bits would. Results below `floor` become `floor`. */
   expect(got: ArrayLike<number>, halves: 1 | 2, floor = -Infinity): void {
     expect(got.length).toBe(this.#sums.length);
     const relative = (1 + unit) ** halves - 1 + rounding((2 * this.#terms) / got.length + 8);
@@ -230,7 +230,7 @@ describe.skipIf(!adapter.found)(`halves on ${adapter.description}`, () => {
     const [rows, d] = [40, 6];
     const random = Random.fromSeed(10);
     const { made } = request([rows, rows, d], random, (size) => random.normals(size), false);
-    // Latent i has one entry, 1, in row i, so that its gradient is that row.
+    // Latent i has one entry, of value 1 in row i, so that its gradient is that row.
     const ones = Int32Array.from({ length: rows + 1 }, (_, i) => i);
     const entries = sparseEntries(rows, ones, ones.slice(0, rows), new Float32Array(rows).fill(1));
     const error = random.normals(rows * d).map((value, at) => value * 10 ** ((Math.floor(at / d) % 14) - 6));

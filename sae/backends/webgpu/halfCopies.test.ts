@@ -1,4 +1,4 @@
-/** Training on copies in 16 bits: beside training in 32, and beside copies made afresh. */
+/** Training on copies in 16 bits, compared with training in 32 bits and with copies that are made anew each time. */
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dictionaryVariables, zerosLike } from '../../autoencoders/dictionary.ts';
 import type { FusedKernels, DictionaryVariables, GradientRequest } from '../../ops/fusedKernels.ts';
@@ -23,7 +23,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
   beforeAll(() => startBackend('webgpu'));
   beforeEach(() => startBackend('webgpu', { storage: 'f16' }));
 
-  test('a run that diverges is told so', async () => {
+  test('a run that diverges ends with an error that says so', async () => {
     const data = smallSource();
     const config = { ...smallConfig('relu'), learningRate: 1e30, warmupSteps: 0 };
     const trainer = new Trainer(config, data, initialState(config, data));
@@ -38,7 +38,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
     const [rows, latents, d] = [12, 40, 16];
     const backend = () => tf.backend() as DeviceBackend;
     let programs: Programs | undefined;
-    /** Kernels that have no copies yet, and take three rows at a time. */
+    /** Kernels that have no copies yet, and process three rows at a time. */
     const afresh = (): FusedKernels => {
       programs ??= new Programs(backend(), { subgroups: false });
       const copies = new HalfCopies(backend(), programs, 'f16');
@@ -53,7 +53,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
     };
     const x = () => tf.tensor2d(Random.fromSeed(13).normals(rows * d), [rows, d]);
 
-    /** What a forward pass and its gradients make of the parameters. */
+    /** The results of a forward pass and its gradients with the given parameters. */
     function forward(kernels: FusedKernels, parameters: DictionaryVariables, input: Tensor2D, dense = false) {
       const p = parameters as unknown as { wEnc: Tensor2D; bEnc: Tensor1D; wDec: Tensor2D; bDec: Tensor1D };
       const sparse = kernels.topKEncode(input, { wEnc: p.wEnc, bEnc: p.bEnc, centre: p.bDec }, 5);
@@ -158,7 +158,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
 
     test('it goes with its tensor', async () => {
       const used = async () => {
-        // What has been given up is free once the commands before have been sent.
+        // Released buffers become free once earlier commands have been submitted.
         tf.tidy(() => tf.neg(tf.ones([4])).dataSync());
         return backend().bufferManager.numBytesUsed;
       };
@@ -170,8 +170,8 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
   });
 
   /**
-   * From where latents are rare enough for lists, so that all that is read from copies is: AuxK has work at most steps of
-   * TopK, and a quarter of ReLU's still are matrices.
+   * Trains from a state in which few enough latents fire for lists, so that all kinds of copies are read: AuxK has dead latents at most
+   * steps of TopK, and a quarter of ReLU's steps still use matrices.
    */
   async function train(architecture: 'topk' | 'relu' | 'jumprelu') {
     const config = { ...smallConfig(architecture), deadAfter: 48 };
@@ -203,7 +203,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
   ] as const)(
     '%s: of 60 steps at least %i on lists, the mean loss within %f of that in 32 bits',
     async (architecture, lists, tolerance) => {
-      // Single steps differ by more: which latents are chosen is discrete, and a batch has 16 rows.
+      // Single steps differ by more, because the choice of latents is discrete and a batch has only 16 rows.
       const mean = (losses: readonly number[]) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
       const halves = await train(architecture);
       await startBackend('webgpu');
@@ -218,7 +218,7 @@ describe.skipIf(!adapter.found)(`copies in 16 bits on ${adapter.description}`, (
   test('a checkpoint is in 32 bits, and the run goes on from it on another backend', async () => {
     const { end } = await trainUntil('topk', 20);
     const { wDec } = end.dictionaries[0].parameters;
-    // The thirteen bits that numbers in 16 bits have nothing in.
+    // These are the thirteen bits of a float that are zero in every number that 16 bits can represent.
     expect(new Uint32Array(wDec.slice().buffer).some((bits) => (bits & 0x1fff) !== 0)).toBe(true);
     const goOn = async () => (await trainUntil('topk', 40, structuredClone(end))).losses;
     const here = await goOn();

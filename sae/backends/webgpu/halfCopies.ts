@@ -1,24 +1,24 @@
 /**
- * What a training step reads many times, it reads from copies in 16 bits where that is asked for (`--storage f16`): both
- * matrices, the batch (as the encoder sees it, less its centre) and the errors. Sums are made in 32 bits. An entry of a
- * list is met four times, when it is decoded, multiplied with the error, and in the gradients of both matrices: on 8·d
- * bytes instead of 16·d; the encoder's product reads half as well. A weight takes 14 bytes of the device instead of 12.
+ * With `--storage f16`, a training step reads the operands that it reads many times from copies in 16 bits: both
+ * matrices, the batch (as the encoder sees it, minus its centre) and the errors. Sums are computed in 32 bits. An entry of a
+ * list is used four times, when it is decoded, multiplied with the error, and in the gradients of both matrices; it reads 8·d
+ * bytes instead of 16·d, and the encoder's product reads half as much too. A weight takes 14 bytes of memory instead of 12.
  *
- * In 32 bits stay the parameters and Adam's moments, in which many small steps add up, and so checkpoints; what is small
- * or met once: biases, thresholds, listed pre-activations, the result of the product, x and the error where they
- * are subtracted or squared; the products of matrices that take the place of lists while more than an eighth of all
- * latents are listed; TF.js's autodiff. The rows of W_enc that AuxK gathers, those of dead latents, are gathered in
+ * These stay in 32 bits: the parameters and Adam's moments, which add up many small steps, and so checkpoints; operands that are
+ * small or used once, which are biases, thresholds, listed pre-activations, the result of the product, and x and the error where
+ * they are subtracted or squared; the products of matrices that replace lists while more than an eighth of all
+ * latents are listed; and TF.js's autodiff. The rows of W_enc that AuxK gathers, those of dead latents, are gathered in
  * 32 bits and converted at each step.
  *
- * A copy belongs to the contents of one tensor, less those of one centre, and is given up when either changes in place
- * or has its memory given up, whoever does that: the backend tells. A variable that is assigned to has other memory. So
- * there is no stale copy, and where there is none, one is made. Only the kernel that updates a matrix from a list knows
- * its rows and writes the copy beside them.
+ * A copy belongs to the contents of one tensor minus those of one centre. The backend reports when either is changed in place
+ * or its memory released, and the copy is then dropped; assigning to a variable gives it other memory. So
+ * no copy is ever stale, and a missing copy is made when it is needed. Only the kernel that updates a matrix from a list
+ * writes the copy together with the matrix.
  *
- * half.test.ts holds what comes of it to what rounding to 11 bits explains, halfCopies.test.ts whole runs to those in
+ * half.test.ts compares results with what rounding to 11 bits explains, and halfCopies.test.ts compares whole runs with those in
  * 32 bits. On lavapipe the mean loss of 60 steps was off by 1·10⁻⁴ (TopK with AuxK), 2·10⁻⁷ (ReLU) and 2·10⁻³ (JumpReLU,
- * whose thresholds learn from what is in a narrow window), and single steps, which choose other latents now and then, by
- * up to 5 %.
+ * whose thresholds are trained by the few values in a narrow window), and that of single steps, which sometimes choose other
+ * latents, by up to 5 %.
  */
 import type { Tensor, Tensor1D, Tensor2D, Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
@@ -26,13 +26,13 @@ import { errorToHalf, errorUnits, toHalf, toHalfGroups } from './kernels/half.ts
 import type { Source } from './kernels/rowUpdate.ts';
 import type { Programs, Storage } from './programs.ts';
 
-/** A matrix as a kernel finds it in memory. */
+/** A matrix in the form in which a kernel reads it from memory. */
 export interface Stored {
   readonly tensor: Tf.TensorInfo;
   readonly storage: Storage;
   /** Rows and columns. */
   readonly shape: readonly [number, number];
-  /** What is still to be subtracted from each row. */
+  /** [columns]: a vector that the kernel still has to subtract from each row; null if there is none. */
   readonly centre: Tensor1D | null;
 }
 
@@ -43,11 +43,11 @@ export const inFull = (x: Tensor2D, centre: Tensor1D | null = null): Stored => (
   centre,
 });
 
-/** The errors of all terms as the update of W_dec reads them. */
+/** The errors of all loss terms in the form in which the update of W_dec reads them. */
 export interface StoredErrors {
   readonly kind: Extract<Source, { kind: 'decoder' }>['errors'];
   readonly tensors: readonly Tensor[];
-  /** Of the one tensor of `halves`. */
+  /** Number of rows of the single tensor of `halves`. */
   readonly rows?: number;
 }
 
@@ -64,7 +64,7 @@ export class HalfCopies {
   readonly #programs: Programs;
   /** 'f16' only where the device has the feature `shader-f16`. */
   storage: Storage;
-  /** A few for each dictionary in training. */
+  /** The copies that exist: a few for each dictionary in training. */
   #copies: readonly Copy[] = [];
 
   constructor(backend: DeviceBackend, programs: Programs, storage: Storage = 'f32') {
@@ -74,7 +74,7 @@ export class HalfCopies {
     backend.onChange((dataId) => this.#giveUp(dataId));
   }
 
-  /** x − centre as it is to be read. It lasts as long as the contents of both do. */
+  /** x − centre in the form in which kernels read it; valid as long as the contents of both stay the same. */
   stored(x: Tensor2D, centre: Tensor1D | null = null): Stored {
     if (this.storage === 'f32') return inFull(x, centre);
     const id = centre?.dataId ?? null;
@@ -84,7 +84,7 @@ export class HalfCopies {
     return { tensor: halves, storage: 'f16', shape: x.shape, centre: null };
   }
 
-  /** `secondRows`: where the list has the rows of a second term begin. A scope around owns what is made. */
+  /** The errors of one or two loss terms; `secondRows` is where the list's rows of the second begin. New tensors belong to the surrounding tidy. */
   errors(errors: readonly Tensor2D[], secondRows: number): StoredErrors {
     if (this.storage === 'f32') return { kind: errors.length > 1 ? 'two' : 'one', tensors: errors };
     const [rows, d] = errors[0].shape;
@@ -98,8 +98,8 @@ export class HalfCopies {
   }
 
   /**
-   * `run` changes w in place, and the copy that it gets, if it gets one, with it. Before, they match: a kernel may leave
-   * both as they are.
+   * Calls `run`, which changes w in place together with the copy that it is given, if there is one. The copy matches w before, so a kernel
+   * may also leave both unchanged.
    */
   rewrite(w: Tensor2D, run: (copy: readonly Tf.TensorInfo[]) => void): void {
     if (this.storage === 'f32') {
@@ -119,7 +119,7 @@ export class HalfCopies {
 
   #convert(x: Tensor2D, centre: Tensor1D | null): Tf.TensorInfo {
     const [rows, d] = x.shape;
-    // Two numbers an element; no scope owns it.
+    // Each element holds two numbers. The tensor is kept beyond the surrounding tidy.
     const shape = [Math.ceil((rows * d) / 2)];
     const dataId = this.#backend.write(null as never, shape, 'int32');
     const halves: Tf.TensorInfo = { dataId, shape, dtype: 'int32' };

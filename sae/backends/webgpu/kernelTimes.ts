@@ -1,6 +1,6 @@
 /**
- * How long each kernel took on the device itself: every dispatch gets a pass of its own with a timestamp before and after.
- * That forbids overlap between passes, so a timed step is a little slower than another one.
+ * Times of kernels by the device's clock: every dispatch gets a pass of its own with a timestamp before and after.
+ * Passes then cannot overlap, so a timed step is a little slower than an untimed one.
  */
 import type { KernelTime } from '../../ops/fusedKernels.ts';
 
@@ -36,7 +36,7 @@ const phases: Readonly<Record<string, KernelTime['phase']>> = {
   updateVector: 'optimiser',
 };
 
-/** As many timestamps as a set may hold. */
+/** The largest number of timestamps that WebGPU allows in a query set. */
 const slots = 4096;
 
 export class KernelTimer {
@@ -50,7 +50,7 @@ export class KernelTimer {
     this.#set = device.createQuerySet({ type: 'timestamp', count: slots });
   }
 
-  /** For the pass of one dispatch; none once the slots are used up. */
+  /** The descriptor of a pass for one dispatch; without timestamps once all slots are used. */
   pass(label: string): GPUComputePassDescriptor {
     const at = this.#labels.length * 2;
     if (at + 2 > slots) return {};
@@ -59,7 +59,7 @@ export class KernelTimer {
     return { timestampWrites: { querySet: this.#set, ...writes } };
   }
 
-  /** Sums by kernel, the longest first. After everything that was timed has been submitted. */
+  /** Total times by kernel, the longest first. To be called after all timed commands have been submitted. */
   async finish(): Promise<KernelTime[]> {
     const device = this.#device;
     const count = this.#labels.length * 2;

@@ -1,4 +1,4 @@
-/** A language model's forward pass on a GPU's adapter beside the same pass on TF.js's plain backend. */
+/** A language model's forward pass on the webgpu backend, compared with TF.js's plain CPU backend. */
 import { expect, test } from 'vitest';
 import { loadLanguageModel } from '../../models/loadLanguageModel.ts';
 import { tf } from '../../tensor/tf.ts';

@@ -1,6 +1,6 @@
 /**
- * Matrix products of TF.js on our own kernel. TF.js's splits deep products of small results by adding floats with
- * atomics, in an order that changes from run to run, and wrongly where the second operand is transposed (4.22).
+ * Replaces TF.js's kernel for matrix products. TF.js's own (4.22) adds parts of deep products with floating-point
+ * atomics, in an order that changes from run to run, and is wrong where the second operand is transposed.
  */
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf } from '../../tensor/tf.ts';
 import type { Encoder } from '../../ops/fusedKernels.ts';
@@ -17,7 +17,7 @@ import { joinColumns } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
-/** What the encoder's product reads, and of which rows of x. */
+/** The operands of the encoder's product, and the rows of x that it is computed for. */
 export interface EncoderOperands {
   readonly x: Stored;
   readonly w: Stored;
@@ -25,11 +25,11 @@ export interface EncoderOperands {
   readonly block: RowBlock;
 }
 
-/** Operands [batch, rows, depth] and [batch, depth, columns], or transposed; a batch of one goes with any other. */
+/** Products of operands [batch, rows, depth] and [batch, depth, columns], or transposed. An operand with a batch of one is broadcast. */
 export class Products {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
-  /** Which of its operands the encoder's product finds in 16 bits. */
+  /** The copies in 16 bits of the encoder's operands. */
   readonly copies: HalfCopies;
 
   constructor(backend: DeviceBackend, programs: Programs, copies = new HalfCopies(backend, programs)) {
@@ -38,7 +38,7 @@ export class Products {
     this.copies = copies;
   }
 
-  /** (x − centre)·Wᵀ + b [rows, latents] of some rows of x. */
+  /** [block.rows, latents]: (x − centre)·W_encᵀ + b_enc for a block of rows of x. */
   preActivations(x: Tensor2D, encoder: Encoder, block: RowBlock): Tensor2D {
     const count = encoder.wEnc.shape[0];
     const z = this.#backend.scratch([block.rows, count], 'float32') as Tensor2D;
@@ -46,12 +46,12 @@ export class Products {
     return z;
   }
 
-  /** Operands of that product as they are stored. */
+  /** The operands of this product, in 16 bits where they are kept so. */
   encoderOperands(x: Tensor2D, { wEnc, bEnc, centre }: Encoder, block: RowBlock): EncoderOperands {
     return { x: this.copies.stored(x, centre), w: this.copies.stored(wEnc), bias: bEnc, block };
   }
 
-  /** The product for some of the latents, into z [rows, count], or what another destination binds. */
+  /** Computes the product for some of the latents into z [rows, count], or into the operands of another destination. */
   encode(
     { x, w, bias, block }: EncoderOperands,
     { first, count }: { first: number; count: number },
@@ -86,7 +86,7 @@ export class Products {
     const [, columns] = last(b, transposeB);
     const batchShape = tf.broadcast_util.assertAndGetBroadcastShape(outer(a), outer(b));
     const batch = count(batchShape);
-    // A batch that only partly matches is repeated in memory: no model of ours has one.
+    // Partial broadcasting repeats the operand in memory, which is slow, but no supported model needs it.
     const spread = (t: Tensor) =>
       count(outer(t)) === batch || count(outer(t)) === 1
         ? t
@@ -133,7 +133,7 @@ interface Attributes {
   leakyreluAlpha?: number;
 }
 
-/** Puts our product in the place of TF.js's. */
+/** Registers these products in place of TF.js's kernels. */
 export function registerProducts(products: Products): void {
   for (const kernelName of ['BatchMatMul', '_FusedMatMul']) {
     const theirs = tf.getKernel(kernelName, 'webgpu');

@@ -1,42 +1,43 @@
 /**
- * Running WGSL of ours: source text with its bindings left out, which are written here so that the two can't
- * disagree. Programs are compiled once for each text and recorded into the same pass as TF.js's kernels; what one
- * writes the next one sees.
+ * Compiles and runs custom WGSL kernels. A program is a WGSL body with a list of its bindings, whose declarations are generated here, so that
+ * declarations and operands cannot disagree. Each text is compiled once, and dispatches are recorded into the same pass as TF.js's
+ * kernels, so that each sees what earlier ones wrote.
  */
 import type { Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { type Collectives, collectiveFunctions } from './kernels/collectives.ts';
 
-/** How a number lies in memory, by WGSL's own name for it. */
+/** WGSL's name of the type in which numbers are stored. */
 export type Storage = 'f32' | 'f16';
 
-/** `read` and `write` are storage: element types in WGSL, `array<…>` around them. */
+/** A storage buffer of a program, declared as `array<element>` with read or read-write access. */
 export type Binding = readonly [name: string, access: 'read' | 'write', element: string];
 
 export interface Program {
-  /** Of the kernel, for timestamps and messages. */
+  /** Name of the kernel, for timestamps and messages. */
   readonly label: string;
   readonly bindings: readonly Binding[];
   /** Fields of `u`, 4 bytes each, and their values. */
   readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
-  /** Of a workgroup. */
+  /** Number of threads in a workgroup. */
   readonly threads: number;
   /**
-   * What a workgroup is about: the name that its number gets, and how many there are. Left out where a workgroup is not
-   * about one thing; `group` and `groupIndex` are there in any case, and `thread`, its place in the workgroup.
+   * The things that workgroups handle one each: the name of the variable that holds the workgroup's number, and how many there are. It is
+   * left out where a workgroup does not handle a single thing. `group`, `groupIndex` and `thread`, the thread's number in the workgroup,
+   * are defined in any case.
    */
   readonly each?: readonly [name: string, count: string];
-  /** The sums over a workgroup that it calls. */
+  /** The sums over a workgroup that the program calls. */
   readonly collectives?: Collectives;
-  /** Functions, constants and variables outside of the entry point. */
+  /** WGSL outside of the entry point: functions, constants and variables. */
   readonly functions?: string;
-  /** Of the entry point. */
+  /** WGSL of the entry point's body. */
   readonly body: string;
 }
 
-/** Numbers of workgroups that the device decides on: three words a dispatch, of which it takes those at `place`. */
+/** Numbers of workgroups that the device computes: three words for each dispatch; this one uses those at index `place`. */
 export interface DecidedGroups {
-  /** Of `DeviceBackend.groupCounts`. */
+  /** A tensor made by `DeviceBackend.groupCounts`. */
   readonly counts: Tf.TensorInfo;
   readonly place: number;
 }
@@ -48,7 +49,7 @@ export class Programs {
   readonly #subgroups: boolean;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  /** `subgroups`: whether threads of a subgroup may exchange values, see subgroups.ts. */
+  /** `subgroups` says whether threads of a subgroup may exchange values (subgroups.ts). */
   constructor(backend: DeviceBackend, { subgroups }: { subgroups: boolean }) {
     this.#backend = backend;
     this.#subgroups = subgroups;
@@ -81,7 +82,7 @@ export class Programs {
     });
   }
 
-  /** Null where there is nothing to do. */
+  /** Records the dispatch itself; null where there are no workgroups. */
   #dispatch(groups: Groups): ((pass: GPUComputePassEncoder) => void) | null {
     if (typeof groups === 'object' && 'counts' in groups) {
       const { counts, place } = groups;
@@ -93,7 +94,7 @@ export class Programs {
     return x === 0 || y === 0 ? null : (pass) => pass.dispatchWorkgroups(x, y);
   }
 
-  /** So many workgroups in two dimensions. */
+  /** At least this many workgroups, in two dimensions. */
   folded(groups: number): [number, number] {
     const rows = Math.ceil(groups / this.#backend.device.limits.maxComputeWorkgroupsPerDimension);
     return [Math.ceil(groups / Math.max(1, rows)), rows];
@@ -166,7 +167,7 @@ ${functions}
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) thread: u32 ${shared ? ', @builtin(subgroup_size) lanes: u32' : ''}) {
   ${collectives && !shared ? 'let lanes = 1u;' : ''}
-  // The last ones of a folded dispatch may not exist.
+  // The last workgroups of a folded dispatch may be beyond the number wanted.
   let groupIndex = group.x + group.y * groups.x;
   ${each ? `let ${each[0]} = groupIndex;\n  if (${each[0]} >= ${each[1]}) { return; }` : ''}
 ${body}

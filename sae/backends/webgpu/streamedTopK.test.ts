@@ -1,4 +1,4 @@
-/** The choice made chunk by chunk against the one from the whole matrix of pre-activations: the same bits, whatever comes. */
+/** Top-k chosen chunk by chunk, compared with top-k of the whole matrix of pre-activations: the bits are always the same. */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { Random } from '../../numerics/random.ts';
@@ -34,10 +34,10 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   let whole: FusedKernels;
   let streamed: FusedKernels;
   let inBlocks: FusedKernels;
-  /** Few enough latents for many chunks in a small test. */
+  /** Latents in a chunk: few enough that a small test has many chunks. */
   const chunk = 64;
 
-  // Kernels of all tables are compiled once. fused.test.ts streams without subgroups as well.
+  // All tables share compiled kernels. fused.test.ts tests streaming without subgroups as well.
   let programs: Programs;
   let table: (options: SelectionOptions) => FusedKernels;
   beforeAll(async () => {
@@ -48,7 +48,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     table = (options) => webgpuFusedKernels(backend, programs, products, options);
     whole = table({ topKChunk: null });
     streamed = table({ topKChunk: chunk });
-    // Of five rows.
+    // Each block has five rows.
     inBlocks = table({ topKChunk: chunk, blockBytes: 5 * 8 * chunk });
   });
 
@@ -101,7 +101,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     },
   );
 
-  // z = x·w + b with d = 1: pre-activations at will, and the same backwards, negated, or lost in a row of another kind.
+  // With d = 1, z = x·w + b gives any pre-activations, and with other x the same in reverse order, negated, or replaced.
   const latents = 1000;
   const ramp = Array.from({ length: latents }, (_, i) => i + 1);
   test.each([

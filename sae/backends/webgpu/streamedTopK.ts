@@ -1,9 +1,9 @@
 /**
- * `topKEncode` without the matrix of pre-activations: chunk after chunk of the latents, of which only the first one's exist
- * in memory (kernels/candidates.ts). Nothing is approximate, and the bits are those of a choice from the whole matrix.
+ * `topKEncode` without the matrix of pre-activations: latents are processed chunk by chunk, and only the first chunk's
+ * pre-activations are written to memory (kernels/candidates.ts). The result is exact: its bits are those of top-k of the whole matrix.
  *
- * Why: choosing from the matrix writes 4 bytes for each row and latent and reads them four times, in the time of 2·d
- * operations. Streamed, that is true of the first chunk alone. Of a latent that follows n others, k/n of the rows' pre-activations
+ * The reason is memory traffic. Top-k of the whole matrix writes 4 bytes for each row and latent and reads them four times, beside 2·d
+ * operations. When streamed, it does so for the first chunk only. Of a latent that follows n others, k/n of the rows' pre-activations
  * are expected to be among the k best, so a row has k·ln(latents / chunk) candidates in all, of 8 bytes each. At 4,096 rows,
  * 24,576 latents and k = 32 that makes 0.2 GB of traffic where it was 2.0, by count; on a GPU it has not been measured.
  * On lavapipe, a software driver, choosing from 16,384 latents (1,024 rows, k = 32) takes 0.2 to 0.3 s instead of 0.65.
@@ -17,13 +17,13 @@ import type { Products } from './matMul.ts';
 import type { Program, Programs } from './programs.ts';
 import { rowBlocks } from './rowBlocks.ts';
 
-/** Pre-activations that one product makes, at least: a thousand workgroups of it, what the largest GPUs run at once. */
+/** Fewest pre-activations that one product computes: a thousand workgroups, about what the largest GPUs run at once. */
 const chunkResults = 2 ** 22;
 const [narrowest, widest] = [2048, 8192];
 
 /**
- * How many latents a chunk has for this batch; null where the whole matrix is the better way: fewer than four chunks
- * would save little, and for a k above a quarter of a chunk each merge costs what the chunk's pre-activations would.
+ * How many latents a chunk has for this batch; null where the whole matrix is faster: fewer than four chunks
+ * would save little, and for k above a quarter of a chunk each merge costs as much as storing the chunk's pre-activations.
  */
 export function topKChunk(rows: number, candidates: number, k: number): number | null {
   const wanted = 2 ** Math.ceil(Math.log2(chunkResults / Math.max(1, rows)));
@@ -33,18 +33,18 @@ export function topKChunk(rows: number, candidates: number, k: number): number |
 
 export interface TopKRequest {
   readonly x: Tensor2D; // [rows, d]
-  /** Of the latents to choose from. */
+  /** The encoder, with the rows of the latents to choose from. */
   readonly encoder: Encoder;
   readonly k: number;
-  /** What these latents are called; null: by their rows in the encoder. */
+  /** [candidates]: the numbers of these latents; null if they are their rows in the encoder. */
   readonly names: Tensor1D | null;
-  /** Where the choice goes: rowStart [rows + 1], indices and values [rows·k]. */
+  /** Tensors for the result: rowStart [rows + 1], indices and values [rows·k]. */
   readonly chosen: { rowStart: Tensor; indices: Tensor; values: Tensor };
 }
 
 /**
- * `chunk`: how many latents, at least k, fewer than there are. `bytes`: for a block of rows. A scope around owns what is
- * made.
+ * Chooses the top k of each row into `chosen`. `chunk` is the number of latents in a chunk, at least k and fewer than all; `bytes` is the memory
+ * for a block of rows. Intermediate tensors belong to the surrounding tidy.
  */
 export function streamTopK(
   { backend, programs, products }: { backend: DeviceBackend; programs: Programs; products: Products },
@@ -54,7 +54,7 @@ export function streamTopK(
   const [latents] = encoder.wEnc.shape;
   const size = Math.min(x.shape[0], Math.max(1, Math.floor(bytes / (8 * chunk))));
   const integers = (...shape: number[]) => backend.scratch(shape, 'int32');
-  // The first chunk's pre-activations, then the candidates of one chunk after another.
+  // This memory first holds the first chunk's pre-activations, and then the candidates of each later chunk.
   const z = integers(size, chunk, 2);
   const [bounds, counts] = [integers(size), integers(size)];
   let [best, better] = [integers(size, k, 2), integers(size, k, 2)];

@@ -1,13 +1,13 @@
 /**
- * Whether a device's subgroups are what the sums over a workgroup take them for: neighbouring threads of a workgroup,
- * all of them there. WGSL leaves it to the device how threads fall into subgroups, so a kernel asks, once a start.
+ * Whether a device's subgroups are as the sums over a workgroup assume: full groups of neighbouring threads of a workgroup.
+ * WGSL leaves it to the device how threads are grouped, so a kernel tests it once at start.
  */
 
-/** Numbers of threads in our workgroups. */
+/** Sizes of workgroups in use. */
 const sizes = [64, 128, 256] as const;
 const groups = 4;
 
-/** False where the device has no subgroups, or others. */
+/** False where the device has no subgroups, or groups threads differently. */
 export async function hasOrderedSubgroups(device: GPUDevice): Promise<boolean> {
   if (!device.features.has('subgroups')) return false;
   const bytes = 4 * groups * sizes.reduce((sum, size) => sum + size, 0);

@@ -1,8 +1,8 @@
 /**
- * What lies above its threshold, as a list or as the whole matrix. How long the list gets is known only once the device
- * has counted, and to wait for the number leaves the device idle in the middle of a step. So a caller who knows about how
- * many entries there will be gets the form that is right for about as many at once, and with it, on the device, the
- * number that says whether it was (see `Listed`). Everyone else waits, and gets what is right.
+ * Selects the pre-activations above their thresholds, as a list or as the whole matrix. The length of the list is known only after the
+ * device has counted, and waiting for the count leaves the device idle in the middle of a step. A caller that knows about how
+ * many entries to expect therefore gets the form that is right for that number at once, together with the true count on the device,
+ * which tells whether the form was right (see `Listed`). Without an expected count it waits, and the form is always right.
  */
 import type { Encoder, ThresholdSelection } from '../../ops/fusedKernels.ts';
 import type { Entries, Listed } from '../../ops/sparseEntries.ts';
@@ -13,24 +13,24 @@ import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
 /**
- * Above this share of listed latents the matrix is used instead of the list. Not measured on a GPU: a matrix product
- * spends 8·d bytes and operations a latent and row on all of them, in cache, a list 16·d bytes on those it has, from
- * memory; 1/8 is where the two would meet on a device with 40 operations a byte.
+ * Above this share of listed latents the matrix is used instead of the list. It is an estimate and not measured on a GPU: a matrix product
+ * takes 8·d bytes, from cache, and operations for every latent and row, and a list takes 16·d bytes, from memory, for each
+ * entry; 1/8 is where both take equally long on a device with 40 operations per byte.
  */
 const denseAbove = 1 / 8;
-/** An expected number this many times off the limit between list and matrix leaves no doubt about the form. */
+/** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
 const certain = 2;
-/** Of an entry in the longest of its lists, see `fillList`. */
+/** Bytes of an entry in the largest of the lists that are made of it, that of `fillList`. */
 const entryBytes = 16;
 
-/** Calls `visit` for the pre-activations of each block of rows, first to last; they belong to the visitor. */
+/** Calls `visit` with the pre-activations of each block of rows, in order. The visitor disposes them. */
 export type EachBlock = (
   x: Tensor2D,
   encoder: Encoder,
   visit: (z: Tensor2D, block: RowBlock) => void,
 ) => void;
 
-/** The form, and the numbers of entries for which it is the right one; a list has room for `most`. */
+/** A form, and the counts of entries for which it is the right one; a list has room for `most`. */
 interface Form extends Omit<Listed, 'count'> {
   readonly kind: Entries['kind'];
 }
@@ -93,19 +93,19 @@ export class ThresholdSelect {
     return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
   }
 
-  /** The form for about as many entries, null where it is in doubt. */
+  /** The form for about this many entries; null where the count is too near the limit to decide. */
   #guess(rows: number, latents: number, expected: number): Form | null {
     const all = rows * latents;
     const limit = Math.floor(denseAbove * all);
     if (expected > certain * limit && this.#fits(rows, latents))
       return { kind: 'dense', least: limit + 1, most: all };
-    // Few sizes, so that buffers find their way back.
+    // Sizes are rounded up to powers of 2, so that buffers can be reused.
     const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
     const most = Math.min(limit, ample, Math.floor(this.#backend.bufferManager.largest / entryBytes));
     return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
   }
 
-  /** What no binding can hold stays a list. */
+  /** Whether a matrix fits into one binding; otherwise the entries must be a list. */
   #fits(rows: number, latents: number): boolean {
     return 4 * rows * latents <= this.#backend.bufferManager.largest;
   }

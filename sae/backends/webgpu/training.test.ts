@@ -1,4 +1,4 @@
-/** Whole training runs on a GPU's adapter beside the same runs on TF.js's plain backend. */
+/** Whole training runs on the webgpu backend, compared with the same runs on TF.js's plain CPU backend. */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
@@ -15,7 +15,7 @@ async function run(backend: BackendName, ...rest: Parameters<typeof trainUntil>)
   return await trainUntil(...rest);
 }
 
-/** Relative. */
+/** `tolerance` is relative. */
 function expectClose(got: readonly number[], want: readonly number[], tolerance: number): void {
   expect(got.length).toBe(want.length);
   got.forEach((loss, i) => {

@@ -1,6 +1,6 @@
 /**
- * Whether Linux has a Vulkan driver at all, by the manifests that the Vulkan loader looks for. Dawn, asked for an adapter
- * where there is none, writes several lines to standard error that nobody can catch.
+ * Whether Linux has a Vulkan driver at all, by the manifests that the Vulkan loader looks for. When Dawn is asked for an adapter
+ * and there is none, it writes several lines to standard error that cannot be caught.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';

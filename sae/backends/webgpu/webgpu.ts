@@ -16,7 +16,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const device = await openDevice(adapter);
   const backend = createDeviceBackend(adapter, device);
   tf.registerBackend('webgpu', () => backend);
-  // Dawn crashes when the process ends under a device that is still computing.
+  // Dawn crashes if the process ends while the device is still computing.
   process.once('exit', () => backend.close());
   const programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(device) });
   const products = new Products(backend, programs);

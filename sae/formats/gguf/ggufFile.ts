@@ -59,6 +59,10 @@ export class GgufFile {
   dtype(name: string): string {
     return this.#entry(name).type.name;
   }
+  /** The same, or undefined for one that can't be read. */
+  readableType(name: string): GgufType | undefined {
+    return this.#entry(name).type.readable;
+  }
   /** Bytes it takes in the file. */
   bytes(name: string): number {
     return this.#entry(name).bytes;
@@ -81,7 +85,7 @@ export class GgufFile {
   }
 
   /** The bytes of rows [first, first + count), all of them by default, in their own format; as `float32`. */
-  stored(name: string, first = 0, count?: number): { type: GgufType; bytes: Uint8Array } {
+  stored(name: string, first = 0, count?: number): { type: GgufType; bytes: Uint8Array<ArrayBuffer> } {
     const { type, shape, start } = this.#entry(name);
     if (type.readable === undefined)
       throw new LazyscopeError(

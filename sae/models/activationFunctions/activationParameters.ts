@@ -2,7 +2,7 @@
 import { activationFunction } from './activationFunctions.ts';
 import type { ActivationFunctionName } from './activationFunctions.ts';
 import type { ActivationParameters } from './activationFunction.ts';
-import type { Weights } from '../families/decoderParts.ts';
+import type { Weights } from '../families/storedModules.ts';
 
 const weightName = (mlp: string, parameter: string) => `${mlp}.activation.${parameter}`;
 

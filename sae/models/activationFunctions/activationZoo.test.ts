@@ -44,6 +44,7 @@ const formulas: Record<Exclude<keyof typeof activationZoo, 'polynorm'>, Formula>
   relu2: (x) => relu(x) ** 2,
   leaky_relu: (x) => (x > 0 ? x : 0.01 * x),
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
+  quick_gelu: (x) => x / (1 + Math.exp(-1.702 * x)),
   selu: (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
   softplus,
   sigmoid: sigma,

@@ -37,6 +37,9 @@ const selu = plain((x) =>
     .mul(seluScale),
 );
 
+/** x·σ(1.702x) (Hendrycks & Gimpel, 1606.08415, §2). */
+const quickGelu = plain((x) => x.mul(tf.sigmoid(x.mul(1.702))));
+
 const softplus = plain((x) => tf.softplus(x));
 const sigmoid = plain((x) => tf.sigmoid(x));
 const tanh = plain((x) => tf.tanh(x));
@@ -173,6 +176,7 @@ export const activationZoo = {
   leaky_relu: leakyRelu,
   elu,
   selu,
+  quick_gelu: quickGelu,
   softplus,
   sigmoid,
   tanh,

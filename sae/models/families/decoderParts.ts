@@ -1,62 +1,106 @@
 /**
- * What a family (llama.ts, gpt2.ts) says about a model; decoder.ts puts the parts together the same way for
- * all of them. Inside, activations are matrices of rows = batch × seq, so that every product is one large
+ * The pieces of a decoder's forward pass, as its description says and with the weights its names find; decoder.ts puts
+ * them together. Inside, activations are matrices of rows = batch × seq, so that every product is one large
  * matrix product; they take their public shapes only at hook points.
  */
+import { tf } from '../../tensor/tf.ts';
+import type { Tensor, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
 import type { ActivationParameters } from '../activationFunctions/activationFunction.ts';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
-
-/** Weights by the names Hugging Face's `save_pretrained` gives them. */
-export type Weights = ReadonlyMap<string, Tensor>;
-export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
-
-/** Where in the text the rows of one forward pass stand. */
-export interface Window {
-  batch: number;
-  seq: number;
-  /** Position of the first token: what is already in the key-value cache. */
-  firstPosition: number;
-}
+import { activationParameters } from '../activationFunctions/activationParameters.ts';
+import type { ModelConfig } from '../modelConfig.ts';
+import type { DecoderNames } from './family.ts';
+import { queryKeyValue, rotaryTables } from './queryKeyValue.ts';
+import { inBlock, linearOf, normGain, normOf } from './storedModules.ts';
+import type { Weights, Window } from './storedModules.ts';
 
 export interface DecoderParts {
-  /** tokens int32 [rows] → [rows, d] */
+  /** tokens int32 [rows] → [rows, d], without positions */
   embed(tokens: Tensor): Tensor2D;
+  /** Learned positions of the window, [seq, d]. */
+  positions?(): Tensor2D;
+  /** The norm before attention, or after its sum. */
   attentionNorm(layer: number, x: Tensor2D): Tensor2D;
   /** x [rows, d] → q [batch, heads, seq, head]; k, v [batch, keyValueHeads, seq, head], positions applied. */
   queryKeyValue(layer: number, x: Tensor2D): { q: Tensor4D; k: Tensor4D; v: Tensor4D };
-  /** z [rows, heads × head] → [rows, d] */
+  /** z [rows, heads × head] → what attention adds to the residual stream [rows, d] */
   attentionOutput(layer: number, z: Tensor2D): Tensor2D;
   mlpNorm(layer: number, x: Tensor2D): Tensor2D;
-  /** What the activation function is applied to: [rows, d] → [rows, neurons]. */
-  mlpPre(layer: number, x: Tensor2D): Tensor2D;
+  /** What the activation function is applied to, and the other factor of a gated MLP: [rows, d] → [rows, neurons]. */
+  mlpIn(layer: number, x: Tensor2D): { pre: Tensor2D; up?: () => Tensor2D };
   /** The activation function's own parameters. */
   activationParameters(layer: number): ActivationParameters;
-  /** The factor of a gated MLP: [rows, d] → [rows, neurons]. */
-  mlpUp?(layer: number, x: Tensor2D): Tensor2D;
-  /** [rows, neurons] → [rows, d] */
+  /** What the MLP adds to the residual stream: [rows, neurons] → [rows, d] */
   mlpOutput(layer: number, post: Tensor2D): Tensor2D;
   finalNorm(x: Tensor2D): Tensor2D;
+  /** The final norm in two steps: without gain and bias, and these. */
+  finalNormalised(x: Tensor2D): Tensor2D;
+  finalGain(x: Tensor2D): Tensor2D;
   /** [rows, d] → [rows, vocab] */
   unembed(x: Tensor2D): Tensor2D;
 }
 
-/** How files may differ from the names in `shapes`. */
-export interface WeightNaming {
-  /** Files saved from the bare decoder lack it. */
-  prefix: string;
-  /** Buffers and copies that carry nothing to read. */
-  ignored: RegExp;
-}
+export function decoderParts(
+  config: ModelConfig,
+  names: DecoderNames,
+  weights: Weights,
+  window: Window,
+): DecoderParts {
+  const { seq, firstPosition } = window;
+  const { d, neurons, norm, embedding, residualMultiplier } = config;
+  const normed = normOf(config, weights);
+  const linear = linearOf(names, weights);
+  const at = (layer: number, name: string) => inBlock(names, layer, name);
+  const weight = (name: string) => weights.get(`${name}.weight`) as Tensor2D;
+  const streamNorm = (name: string, x: Tensor2D) => normed(norm, name, x) as Tensor2D;
+  const scaled = (x: Tensor2D, factor: number) => (factor === 1 ? x : tf.mul<Tensor2D>(x, factor));
+  const written = (layer: number, outputNorm: string | undefined, x: Tensor2D) =>
+    scaled(outputNorm === undefined ? x : streamNorm(at(layer, outputNorm), x), residualMultiplier);
+  const { learnedPositions } = config;
+  const tables = rotaryTables(config, window);
 
-/** A family, given a configuration. */
-export interface Family {
-  shapes: ParameterShapes;
-  naming: WeightNaming;
-  parts(weights: Weights, window: Window): DecoderParts;
-  /** The way from the residual stream to the logits: final norm's gain [d], W_U as stored [vocab, d]. */
-  output(weights: Weights): { gain: Tensor1D; unembedding: Tensor2D; centred: boolean };
-  /** The prefix of a layer's MLP weights. */
-  mlp(layer: number): string;
-  /** W_down of a layer, neuron-major [neurons, d]; a new tensor. */
-  neuronOutputs(weights: Weights, layer: number): Tensor2D;
+  return {
+    embed: (tokens) => {
+      let x = scaled(tf.gather(weight(names.embedding), tokens) as Tensor2D, embedding.multiplier);
+      if (embedding.norm) x = streamNorm(names.embeddingNorm!, x);
+      return embedding.width === d ? x : tf.matMul(x, weight(names.projectIn!), false, true);
+    },
+    positions:
+      learnedPositions &&
+      (() => weight(names.positions!).slice([firstPosition + learnedPositions.offset, 0], [seq, d])),
+    attentionNorm: (layer, x) => streamNorm(at(layer, names.attentionNorm!), x),
+    queryKeyValue: (layer, x) => queryKeyValue({ config, names, weights, window, tables }, layer, x),
+    attentionOutput: (layer, z) =>
+      written(layer, names.attentionOutputNorm, linear(at(layer, names.attentionOutput), z)),
+    mlpNorm: (layer, x) => streamNorm(at(layer, names.mlpNorm!), x),
+    mlpIn: (layer, x) => {
+      const { mlpIn } = names;
+      if ('fusedGateUp' in mlpIn) {
+        const [pre, up] = tf.split<Tensor2D>(linear(at(layer, mlpIn.fusedGateUp), x), [neurons, neurons], 1);
+        return { pre, up: () => up };
+      }
+      const { gate, up } = mlpIn;
+      return {
+        pre: linear(at(layer, gate), x),
+        up: up === undefined ? undefined : () => linear(at(layer, up), x),
+      };
+    },
+    activationParameters: (layer) => activationParameters(weights, at(layer, names.mlp), config.activation),
+    mlpOutput: (layer, post) => written(layer, names.mlpOutputNorm, linear(at(layer, names.mlpOut), post)),
+    finalNorm: (x) => streamNorm(names.finalNorm, x),
+    finalNormalised: (x) => normed({ ...norm, gain: false, bias: false }, names.finalNorm, x) as Tensor2D,
+    finalGain: (x) => {
+      const gain = normGain(weights, norm, names.finalNorm);
+      const gained = gain ? tf.mul<Tensor2D>(x, gain) : x;
+      return norm.bias ? tf.add<Tensor2D>(gained, weights.get(`${names.finalNorm}.bias`)!) : gained;
+    },
+    unembed: (x) => {
+      const read = embedding.width === d ? x : tf.matMul<Tensor2D>(x, weight(names.projectOut!), false, true);
+      const table = weight(config.tiedEmbeddings ? names.embedding : names.unembedding);
+      let logits = tf.matMul<Tensor2D>(read, table, false, true);
+      if (config.biases.unembedding) logits = tf.add(logits, weights.get(`${names.unembedding}.bias`)!);
+      logits = scaled(logits, config.logitMultiplier);
+      const cap = config.logitSoftCap;
+      return cap === undefined ? logits : tf.mul(tf.tanh(tf.div(logits, cap)), cap);
+    },
+  };
 }

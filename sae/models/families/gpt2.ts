@@ -3,115 +3,90 @@
  * are stored [in, out], the transpose of a linear layer's; c_attn holds query, key and value side by side.
  * Source: Radford et al., 2019, "Language Models are Unsupervised Multitask Learners".
  */
-import { layerNorm } from '../../ops/layerNorm.ts';
-import { tf } from '../../tensor/tf.ts';
-import type { Tensor1D, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
-import { activationParameters, addActivationShapes } from '../activationFunctions/activationParameters.ts';
-import type { DecoderParts, Family, ParameterShapes, Weights, Window } from './decoderParts.ts';
-import type { Gpt2Config } from '../modelConfig.ts';
+import { z } from 'zod';
+import type { ModelConfig, ModelSizes } from '../modelConfig.ts';
+import { knownActivation, positive, size, specialTokens, tokenFields } from './commonFields.ts';
+import { describeDecoder, layerNormed } from './describeDecoder.ts';
+import { family } from './family.ts';
 
-export function gpt2(config: Gpt2Config): Family {
-  const unembedding = (weights: Weights) =>
-    weights.get(config.tiedEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight') as Tensor2D;
-  // The causal mask is stored as a buffer in some files.
-  const masks = '\\.attn\\.(masked_)?bias$';
-  return {
-    shapes: parameterShapes(config),
-    naming: {
-      prefix: 'transformer.',
-      ignored: new RegExp(config.tiedEmbeddings ? `${masks}|^lm_head\\.weight$` : masks),
-    },
-    parts: (weights, window) => gpt2Parts(config, weights, window, unembedding(weights)),
-    output: (weights) => ({
-      gain: weights.get('transformer.ln_f.weight') as Tensor1D,
-      unembedding: unembedding(weights),
-      centred: true,
-    }),
-    mlp: mlpPrefix,
-    neuronOutputs: (weights, layer) =>
-      tf.clone(weights.get(`transformer.h.${layer}.mlp.c_proj.weight`) as Tensor2D),
-  };
+/** A GPT-2 of any size; `scale` by layer where it is not 1/√head. */
+export function gpt2Decoder(sizes: ModelSizes, scale?: (layer: number) => number): ModelConfig {
+  return describeDecoder('gpt2', sizes, {
+    norm: layerNormed,
+    learnedPositions: { offset: 0 },
+    biases: { queryKeyValue: true, attentionOutput: true, mlpIn: true, mlpOut: true },
+    attention: (layer) => (scale ? { scale: scale(layer) } : {}),
+  });
 }
 
-const mlpPrefix = (layer: number) => `transformer.h.${layer}.mlp`;
-
-function parameterShapes(config: Gpt2Config): ParameterShapes {
-  const { d, neurons, vocabularySize } = config;
-  const shapes = new Map<string, number[]>([
-    ['transformer.wte.weight', [vocabularySize, d]],
-    ['transformer.wpe.weight', [config.contextLength, d]],
-  ]);
-  const norm = (name: string) => shapes.set(`${name}.weight`, [d]).set(`${name}.bias`, [d]);
-  const conv = (name: string, into: number, out: number) =>
-    shapes.set(`${name}.weight`, [into, out]).set(`${name}.bias`, [out]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const block = `transformer.h.${layer}`;
-    norm(`${block}.ln_1`);
-    conv(`${block}.attn.c_attn`, d, 3 * d);
-    conv(`${block}.attn.c_proj`, d, d);
-    norm(`${block}.ln_2`);
-    conv(`${block}.mlp.c_fc`, d, neurons);
-    conv(`${block}.mlp.c_proj`, neurons, d);
-    addActivationShapes(shapes, mlpPrefix(layer), config.activation);
-  }
-  norm('transformer.ln_f');
-  if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabularySize, d]);
-  return shapes;
-}
-
-function gpt2Parts(
-  config: Gpt2Config,
-  weights: Weights,
-  window: Window,
-  unembedding: Tensor2D,
-): DecoderParts {
-  const { batch, seq, firstPosition } = window;
-  const { d, heads, headWidth } = config;
-  const weight = (name: string) => weights.get(name)!;
-  const norm = (name: string, x: Tensor2D): Tensor2D =>
-    layerNorm(
-      x,
-      weight(`${name}.weight`) as Tensor1D,
-      weight(`${name}.bias`) as Tensor1D,
-      config.normEpsilon,
-    ) as Tensor2D;
-  const conv = (name: string, x: Tensor2D): Tensor2D =>
-    tf.fused.matMul({
-      a: x,
-      b: weight(`${name}.weight`) as Tensor2D,
-      bias: weight(`${name}.bias`),
-    }) as Tensor2D;
-  const block = (layer: number) => `transformer.h.${layer}`;
-
-  return {
-    embed: (tokens) => {
-      const content = tf.gather(weight('transformer.wte.weight') as Tensor2D, tokens);
-      const positions = weight('transformer.wpe.weight').slice([firstPosition, 0], [seq, d]);
-      return content
-        .reshape([batch, seq, d])
-        .add(positions)
-        .reshape([batch * seq, d]);
-    },
-    attentionNorm: (layer, x) => norm(`${block(layer)}.ln_1`, x),
-    queryKeyValue: (layer, x) => {
-      // The small weights are cut in three, not the large products.
-      const name = `${block(layer)}.attn.c_attn`;
-      const parts = tf.split(weight(`${name}.weight`) as Tensor2D, 3, 1);
-      const biases = tf.split(weight(`${name}.bias`) as Tensor1D, 3);
-      const [q, k, v] = parts.map((part, i): Tensor4D =>
-        tf.fused
-          .matMul({ a: x, b: part, bias: biases[i] })
-          .reshape([batch, seq, heads, headWidth])
-          .transpose([0, 2, 1, 3]),
-      );
-      return { q, k, v };
-    },
-    attentionOutput: (layer, z) => conv(`${block(layer)}.attn.c_proj`, z),
-    mlpNorm: (layer, x) => norm(`${block(layer)}.ln_2`, x),
-    mlpPre: (layer, x) => conv(`${block(layer)}.mlp.c_fc`, x),
-    activationParameters: (layer) => activationParameters(weights, mlpPrefix(layer), config.activation),
-    mlpOutput: (layer, post) => conv(`${block(layer)}.mlp.c_proj`, post),
-    finalNorm: (x) => norm('transformer.ln_f', x),
-    unembed: (x) => tf.matMul(x, unembedding, false, true),
-  };
-}
+export const gpt2 = family({
+  architectures: ['GPT2LMHeadModel', 'GPT2Model'],
+  fields: z.looseObject({
+    ...tokenFields,
+    n_embd: size,
+    n_inner: size.nullish(),
+    n_layer: size,
+    n_head: size,
+    n_positions: size.default(1024),
+    activation_function: z.string().default('gelu_new'),
+    layer_norm_epsilon: positive.default(1e-5),
+    tie_word_embeddings: z.boolean().default(true),
+    scale_attn_weights: z.boolean().default(true),
+    scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+    /** An order of operations for half precision. */
+    reorder_and_upcast_attn: z.unknown().optional(),
+    n_ctx: z.unknown().optional(),
+  }),
+  describe(hf, refuse) {
+    const headWidth = hf.n_embd / hf.n_head;
+    const base = hf.scale_attn_weights ? 1 / Math.sqrt(headWidth) : 1;
+    return gpt2Decoder(
+      {
+        vocabularySize: hf.vocab_size,
+        contextLength: hf.n_positions,
+        d: hf.n_embd,
+        layers: hf.n_layer,
+        heads: hf.n_head,
+        keyValueHeads: hf.n_head,
+        headWidth,
+        neurons: hf.n_inner ?? 4 * hf.n_embd,
+        activation: knownActivation(hf.activation_function, refuse),
+        gated: false,
+        normEpsilon: hf.layer_norm_epsilon,
+        tiedEmbeddings: hf.tie_word_embeddings,
+        ...specialTokens(hf),
+      },
+      (layer) => (hf.scale_attn_by_inverse_layer_idx ? base / (layer + 1) : base),
+    );
+  },
+  names: () => ({
+    prefix: 'transformer.',
+    // The causal mask is stored as a buffer in some files.
+    buffers: /\.attn\.(masked_)?bias$/,
+    embedding: 'transformer.wte',
+    positions: 'transformer.wpe',
+    finalNorm: 'transformer.ln_f',
+    unembedding: 'lm_head',
+    block: 'transformer.h.{layer}',
+    attentionNorm: 'ln_1',
+    queryKeyValue: { fused: 'attn.c_attn', order: 'concatenated' },
+    attentionOutput: 'attn.c_proj',
+    mlpNorm: 'ln_2',
+    mlp: 'mlp',
+    mlpIn: { gate: 'mlp.c_fc' },
+    mlpOut: 'mlp.c_proj',
+    stored: 'inOut',
+  }),
+  toHuggingFace: (config) => ({
+    n_embd: config.d,
+    n_inner: config.neurons,
+    n_layer: config.layers,
+    n_head: config.heads,
+    n_positions: config.contextLength,
+    activation_function: config.activation,
+    layer_norm_epsilon: config.normEpsilon,
+    attn_pdrop: 0,
+    embd_pdrop: 0,
+    resid_pdrop: 0,
+  }),
+});

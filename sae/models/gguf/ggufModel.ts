@@ -68,6 +68,18 @@ class GgufWeights implements WeightSource {
   dtype(name: string): string {
     return this.#file.dtype(this.#plans.get(name)!.stored);
   }
+  stored(name: string) {
+    const { stored, rowOrder, change } = this.#plans.get(name)!;
+    const format = this.#file.readableType(stored);
+    if (change || format === undefined) return undefined;
+    return {
+      format,
+      read: () => {
+        const { bytes } = this.#file.stored(stored);
+        return rowOrder ? reordered(bytes, this.#file.shape(stored)[0], rowOrder) : bytes;
+      },
+    };
+  }
   float32(name: string): Float32Array {
     const { stored, rowOrder, change } = this.#plans.get(name)!;
     const values = this.#file.float32(stored);
@@ -76,9 +88,13 @@ class GgufWeights implements WeightSource {
   }
 }
 
-function reordered(values: Float32Array, rows: number, rowOrder: (row: number) => number): Float32Array {
+function reordered<Values extends Float32Array | Uint8Array>(
+  values: Values,
+  rows: number,
+  rowOrder: (row: number) => number,
+): Values {
   const width = values.length / rows;
-  const out = new Float32Array(values.length);
+  const out = values.slice() as Values;
   for (let row = 0; row < rows; row++) {
     const from = rowOrder(row) * width;
     out.set(values.subarray(from, from + width), row * width);

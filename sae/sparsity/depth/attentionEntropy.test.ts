@@ -7,7 +7,7 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
-/** Of one context whose head h gives query q this much for key k. */
+/** Entropy sums of one context in which head h gives key k of query q the attention p(h, q, k). */
 function sums(heads: number, seq: number, p: (head: number, query: number, key: number) => number): Tensor2D {
   const values = Float32Array.from({ length: heads * seq * seq }, (_, at) =>
     p(Math.floor(at / (seq * seq)), Math.floor(at / seq) % seq, at % seq),

@@ -1,7 +1,7 @@
 /**
  * How evenly attention heads spread their attention (ReLU's Revival: On the Entropic Overload in Normalization-Free
  * Large Language Models, 2410.09637; METHODS.md §4): H(p)/log(n) of each query's distribution over the n positions it can
- * see, averaged over queries. 1 is a head that looks everywhere alike, 0 one that looks at a single place.
+ * see, averaged over queries. 1 is a head that attends to all positions equally, 0 one that attends to a single position.
  */
 import type { Tensor2D } from '../../tensor/tf.ts';
 
@@ -16,8 +16,8 @@ export class AttentionEntropy {
   }
 
   /**
-   * The sums of sae/ops/attentionEntropySums.ts over contexts of `seq` tokens, [batch, heads]. The first query of a context
-   * sees one position and has no entropy to speak of: it is left out.
+   * Adds the sums of sae/ops/attentionEntropySums.ts over contexts of `seq` tokens, [batch, heads]. The first query of a context
+   * sees a single position, for which the normalised entropy is undefined, so it is left out.
    */
   add(entropySums: Tensor2D, seq: number): void {
     const [batch, heads] = entropySums.shape;
@@ -25,7 +25,7 @@ export class AttentionEntropy {
     this.#queries += batch * (seq - 1);
   }
 
-  /** [heads], each in [0, 1]. */
+  /** [heads]: mean normalised entropy of each head, in [0, 1]. */
   byHead(): Float64Array {
     return this.#sum.map((sum) => sum / this.#queries);
   }

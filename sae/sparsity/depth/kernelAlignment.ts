@@ -2,8 +2,8 @@
  * Linear centred kernel alignment (Kornblith et al., 1905.00414; METHODS.md §4): how alike two representations of the
  * same tokens are, up to rotation and scale. CKA = ‖Xcᵀ Yc‖² / (‖Xcᵀ Xc‖ ‖Ycᵀ Yc‖), norms Frobenius's, columns centred.
  *
- * An accumulator of second moments: memory is d² of each side, whatever the number of tokens. Single-precision
- * products of a batch are added up in double precision.
+ * It accumulates second moments, so that memory grows with the square of the widths and not with the number of tokens. The
+ * products of a batch are in single precision and are added up in double precision.
  */
 import { LazyscopeError } from '../../errors.ts';
 import { hostValues } from '../../tensor/hostValues.ts';
@@ -22,7 +22,7 @@ export class KernelAlignment {
     this.#cross = new Float64Array(xWidth * yWidth);
   }
 
-  /** x [tokens, xWidth] and y [tokens, yWidth] of the same tokens. */
+  /** Adds x [tokens, xWidth] and y [tokens, yWidth], two representations of the same tokens. */
   add(x: Float32Array, y: Float32Array): void {
     const tokens = x.length / this.#x.width;
     if (!Number.isInteger(tokens) || tokens !== y.length / this.#y.width)
@@ -56,7 +56,7 @@ export class KernelAlignment {
     this.#tokens += tokens;
   }
 
-  /** In [0, 1]; NaN when one side does not vary. */
+  /** The CKA of all tokens added, in [0, 1]; NaN when one representation does not vary. */
   value(): number {
     const [x, y, n] = [this.#x, this.#y, this.#tokens];
     const cross = centredNorm(this.#cross, x.sums, y.sums, n);
@@ -80,7 +80,7 @@ function accumulate(into: Float64Array, values: Float32Array): void {
   for (let at = 0; at < into.length; at++) into[at] += values[at];
 }
 
-/** ‖AᵀB − (ΣA)(ΣB)ᵀ/n‖ */
+/** ‖AᵀB − (ΣA)(ΣB)ᵀ/n‖: the Frobenius norm of the centred product, from moments AᵀB, sums ΣA and ΣB, and the number of tokens n. */
 function centredNorm(moments: Float64Array, a: Float64Array, b: Float64Array, n: number): number {
   let sum = 0;
   for (let i = 0, at = 0; i < a.length; i++)

@@ -1,12 +1,12 @@
 /**
  * Linear CKA between a representation and labels (METHODS.md §4; Task structure and nonlinearity jointly determine learned
- * representational geometry): how far tokens with one label lie together and apart from others. The labels' side is
- * one-hot, so ‖XcᵀY‖² is a sum over classes, and no [tokens, classes] matrix is made.
+ * representational geometry): how far the similarity of two tokens' representations agrees with having the same label. Labels are
+ * one-hot vectors, so ‖XcᵀY‖² is a sum over classes, and no [tokens, classes] matrix is made.
  */
 import { hostValues } from '../../tensor/hostValues.ts';
 import { tf } from '../../tensor/tf.ts';
 
-/** x [tokens, d], labels [tokens]. In [0, 1]; NaN when either side does not vary. */
+/** CKA of x [tokens, d] with labels [tokens], in [0, 1]; NaN when either of them does not vary. */
 export function labelAlignment(x: Float32Array, d: number, labels: Int32Array): number {
   const tokens = labels.length;
   const centred = centre(x, d);
@@ -25,7 +25,7 @@ export function labelAlignment(x: Float32Array, d: number, labels: Int32Array): 
     return tf.matMul(rows, rows, true);
   });
   const xx = Math.sqrt(gram.reduce((sum, value) => sum + value * value, 0));
-  // ‖D − nnᵀ/N‖ of the class sizes n.
+  // ‖D − nnᵀ/N‖, the norm of the centred label kernel, where n are the class sizes and D = diag(n).
   let [squares, cubes] = [0, 0];
   for (const n of counts.values()) {
     squares += n ** 2;

@@ -1,7 +1,7 @@
 /**
  * Space folding of a language model's MLPs (The Space Between: On Folding, Symmetries and Sampling; METHODS.md §4). The straight
- * path runs between the embeddings of two stretches of text, all positions at once; a layer's pattern is which of
- * its pre-activations are above 0. *Choice*: signs also where the activation function has no exact zeros.
+ * path runs between the embeddings (with positions) of two stretches of text, all positions moving at once; a layer's pattern is which of
+ * its pre-activations are above 0. *Choice*: signs are used for activation functions without exact zeros as well.
  */
 import { blockHook } from '../../models/hookPoints.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
@@ -10,11 +10,13 @@ import { tf, type Tensor2D, type Tensor3D } from '../../tensor/tf.ts';
 import { activationPattern, spaceFolding } from './spaceFolding.ts';
 
 export interface FoldingOptions {
-  /** Paths, points on each (both ends included) and tokens of a stretch. */
+  /** Number of paths, of points on each (both ends included), and of tokens in a stretch of text. */
   paths: number;
   points: number;
   tokens: number;
 }
+
+const start = blockHook(0, 'hook_resid_pre');
 
 /** χ of each layer, averaged over paths between random contexts [contexts · seq]. */
 export function modelFolding(
@@ -38,7 +40,7 @@ export function modelFolding(
   return Array.from(sums, (sum) => sum / paths);
 }
 
-/** By layer, the pattern at each point of the path. */
+/** [layers][points]: the activation pattern of each layer at each point of one path. */
 function pathPatterns(
   model: LanguageModel,
   from: Int32Array,
@@ -49,23 +51,23 @@ function pathPatterns(
   const seq = from.length;
   const hooks = Array.from({ length: layers }, (_, layer) => blockHook(layer, 'mlp.hook_pre'));
   const path = tf.tidy(() => {
-    const [start, end] = [from, to].map((ids) => {
+    const [first, last] = [from, to].map((ids) => {
       const { activations } = model.forward(tf.tensor2d(ids, [1, seq], 'int32'), {
-        read: ['hook_embed'],
+        read: [start],
         readOnly: true,
       });
-      return activations.get('hook_embed') as Tensor3D;
+      return activations.get(start) as Tensor3D;
     });
     const steps = tf.linspace(0, 1, points).reshape([points, 1, 1]);
-    const line = start.add(end.sub(start).mul(steps));
-    tf.dispose([start, end]);
+    const line = first.add(last.sub(first).mul(steps));
+    tf.dispose([first, last]);
     return line;
   });
   const anyone = tf.zeros([points, seq], 'int32') as Tensor2D;
   const { activations } = model.forward(anyone, {
     read: hooks,
     readOnly: true,
-    replace: { hook_embed: () => path.clone() },
+    replace: { [start]: () => path.clone() },
   });
   const patterns = hooks.map((hook) => {
     const pre = activations.get(hook)!.dataSync<'float32'>();

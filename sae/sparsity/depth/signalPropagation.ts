@@ -2,9 +2,9 @@ import { signalSums } from '../../ops/signalSums.ts';
 import type { Tensor } from '../../tensor/tf.ts';
 
 /**
- * What becomes of a signal on its way through the layers (METHODS.md §4): of each token's activation vector, the
- * squared mean and the variance over its d components, averaged over tokens. In a network whose signal neither fades nor
- * explodes both stay of one order with depth.
+ * Signal propagation through the layers (METHODS.md §4; Brock et al., 2101.08692): of each token's activation vector, the
+ * squared mean and the variance over its d components, averaged over tokens. In a network whose signal neither vanishes nor
+ * explodes, both keep their order of magnitude with depth.
  */
 export interface Signal {
   /** Mean over tokens of (mean over d)². */
@@ -18,14 +18,14 @@ export class SignalPropagation {
   readonly #variance: Float64Array;
   readonly #tokens: Float64Array;
 
-  /** `depths`: how many places along the residual stream are watched. */
+  /** `depths` is the number of places along the residual stream that are measured. */
   constructor(depths: number) {
     this.#meanSquared = new Float64Array(depths);
     this.#variance = new Float64Array(depths);
     this.#tokens = new Float64Array(depths);
   }
 
-  /** activations [… , d] at one place: a vector a token. */
+  /** Adds activations [… , d] at one place, one vector for each token. */
   add(depth: number, activations: Tensor): void {
     const { meanSquared, variance } = signalSums(activations);
     this.#meanSquared[depth] += meanSquared;
@@ -33,7 +33,7 @@ export class SignalPropagation {
     this.#tokens[depth] += activations.size / activations.shape[activations.rank - 1];
   }
 
-  /** From the shallowest place to the deepest. */
+  /** [depths]: the measures from the shallowest place to the deepest. */
   byDepth(): Signal[] {
     return Array.from(this.#tokens, (tokens, depth) => ({
       meanSquared: this.#meanSquared[depth] / tokens,

@@ -5,10 +5,10 @@
  */
 import { LazyscopeError } from '../../errors.ts';
 
-/** Which neurons are active, one byte each. */
+/** [neurons]: 1 where the neuron is active, 0 elsewhere. */
 export type ActivationPattern = Uint8Array;
 
-/** Patterns in order along the path. In [0, 1): 0 when no neuron ever switches back, or nothing switches at all. */
+/** χ of the patterns along a path, in order. In [0, 1): 0 when no neuron switches back, or none switches at all. Throws 'bad_input' for fewer than two. */
 export function spaceFolding(patterns: readonly ActivationPattern[]): number {
   if (patterns.length < 2)
     throw new LazyscopeError(
@@ -35,7 +35,7 @@ export function hammingDistance(a: ActivationPattern, b: ActivationPattern): num
   return distance;
 }
 
-/** Which of the pre-activations are above 0. */
+/** The pattern of the given pre-activations: 1 where they are above 0. */
 export function activationPattern(preActivations: ArrayLike<number>): ActivationPattern {
   return Uint8Array.from(preActivations, (x) => (x > 0 ? 1 : 0));
 }

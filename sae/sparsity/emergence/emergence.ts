@@ -1,6 +1,6 @@
 /**
- * Sparsity while a model trains (Lazy Neuron, 2210.06313; Sparsing Law, 2411.02335): the measures of one pass, on held-out
- * contexts, before the first step and at steps spread evenly over the logarithm of time.
+ * Activation sparsity during training (Lazy Neuron, 2210.06313; Sparsing Law, 2411.02335): the streaming measures on held-out
+ * contexts, before the first step and at steps spread evenly over the logarithm of the step.
  */
 import type { LanguageModel } from '../../models/languageModel.ts';
 import type { TrainingObserver } from '../../pretraining/trainLanguageModel.ts';
@@ -9,7 +9,7 @@ import { summariseLayer } from '../firing/layerSummary.ts';
 import { streamActivations } from '../streamActivations.ts';
 import { StreamingMeasures } from '../streamingMeasures.ts';
 
-/** Tokens looked at each time. */
+/** Number of held-out tokens on which each observation is made. */
 const observedTokens = 4096;
 const batchTokens = 2048;
 

@@ -1,7 +1,7 @@
 /**
- * The laws by which the activation ratio A follows the tokens seen D (Sparsing Law, 2411.02335): where sparsity is exact
- * a logspace power law that falls, A = exp(−c·D^α + b) + A₀; for smooth functions a vanilla power law that rises,
- * A = A₀ − c/D^α. D is taken in units of the largest, so that c means the same for every budget.
+ * Fits the laws by which the activation ratio A depends on the number of training tokens D (Sparsing Law, 2411.02335): for activation
+ * functions with exact zeros a decreasing logspace power law, A = exp(−c·D^α + b) + A₀; for smooth ones an increasing power law,
+ * A = A₀ − c/D^α. D is divided by its largest value, so that c is comparable between trainings of different lengths.
  */
 import { LazyscopeError } from '../../errors.ts';
 
@@ -13,13 +13,13 @@ export interface FittedLaw {
   c: number;
   /** 0 in the vanilla power law. */
   b: number;
-  /** The ratio after endless training. */
+  /** A₀, the activation ratio in the limit of infinite training. */
   limit: number;
   /** Share of the variance of A explained. */
   r2: number;
 }
 
-/** tokens and ratio by observation; tokens above 0. Throws 'bad_input' for fewer than 5 observations. */
+/** tokens and ratio [observations], tokens above 0. Throws 'bad_input' for fewer than 5 observations. */
 export function fitLaw(form: LawForm, tokens: readonly number[], ratio: readonly number[]): FittedLaw {
   if (tokens.length !== ratio.length || tokens.length < 5 || tokens.some((d) => !(d > 0)))
     throw new LazyscopeError(
@@ -31,12 +31,12 @@ export function fitLaw(form: LawForm, tokens: readonly number[], ratio: readonly
   return form === 'power' ? fitPower(d, ratio) : fitLogspacePower(d, ratio);
 }
 
-/** A(D), D in the fit's units. */
+/** A(D), where D is a share of the largest number of tokens that was fitted. */
 export function lawAt({ form, alpha, c, b, limit }: FittedLaw, d: number): number {
   return form === 'power' ? limit - c / d ** alpha : Math.exp(-c * d ** alpha + b) + limit;
 }
 
-/** Given α it is linear in c and A₀; α by a grid that closes in. */
+/** For a given α the law is linear in c and A₀; α is found by grid search. */
 function fitPower(d: readonly number[], ratio: readonly number[]): FittedLaw {
   const at = (alpha: number) => {
     const { slope, intercept } = line(
@@ -48,7 +48,7 @@ function fitPower(d: readonly number[], ratio: readonly number[]): FittedLaw {
   return closeIn([[0.02, 3]], ([alpha]) => at(alpha));
 }
 
-/** Given α and A₀ it is linear in c and b on the logarithm, weighted so that errors of A itself count. */
+/** For given α and A₀ the logarithm is linear in c and b, with weights that make it least squares in A itself; α and A₀ are found by grid search. */
 function fitLogspacePower(d: readonly number[], ratio: readonly number[]): FittedLaw {
   const lowest = Math.min(...ratio);
   const at = (alpha: number, share: number) => {
@@ -70,7 +70,7 @@ function fitLogspacePower(d: readonly number[], ratio: readonly number[]): Fitte
   );
 }
 
-/** Least squares of y on x. */
+/** Weighted least squares of y on x. */
 function line(x: readonly number[], y: readonly number[], weights: readonly number[] = x.map(() => 1)) {
   const total = weights.reduce((a, b) => a + b, 0);
   const mean = (values: readonly number[]) =>
@@ -92,7 +92,7 @@ function scored(law: FittedLaw, d: readonly number[], ratio: readonly number[]):
 const gridPoints = 17;
 const rounds = 14;
 
-/** The best of a grid over the box, then of a finer one around it, and so on. */
+/** Grid search over a box, repeated with ever finer grids around the best point. */
 function closeIn(
   box: readonly (readonly [number, number])[],
   at: (point: readonly number[]) => FittedLaw,

@@ -1,17 +1,17 @@
 /**
- * A neuron as a key and a value (A study on ReLU and Softmax in transformers, 2302.06461; METHODS.md §4): what makes it fire is
- * neuronFiring.ts's, what it writes when it does is W_down[:, i]·W_U, its direct push on each token's logit.
+ * A neuron as a key and a value (A study on ReLU and Softmax in transformers, 2302.06461; METHODS.md §4): the key, which tokens
+ * it fires on, is in neuronFiring.ts; the value is W_down[:, i]·W_U, the direct effect of its output on each token's logit.
  */
 import { hostValues } from '../../tensor/hostValues.ts';
 import type { Tensor2D } from '../../tensor/tf.ts';
 import { StrongestTokens } from './strongestTokens.ts';
 
-/** Logits held at once. */
+/** Logits in memory at once. */
 const blockEntries = 1 << 22;
 
 /**
  * The tokens whose logits a positive activation raises most, strongest first, for each neuron.
- * outputs [neurons, d], unembedding [d, vocab]; both stay the caller's.
+ * outputs [neurons, d], unembedding [d, vocab]; the caller disposes both.
  */
 export function promotedTokens(outputs: Tensor2D, unembedding: Tensor2D, kept = 8): Int32Array[] {
   const [neurons, d] = outputs.shape;

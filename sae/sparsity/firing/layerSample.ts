@@ -1,15 +1,15 @@
-/** A random sample of tokens whose activations are kept whole, for measures that need exact products. */
+/** A random sample of tokens whose full activation vectors are kept, for measures that need exact products. */
 import { Random } from '../../numerics/random.ts';
 import type { Tensor } from '../../tensor/tf.ts';
 
 export class LayerSample {
-  /** Ascending places in the stream. */
+  /** [sample]: places of the sampled tokens in the stream, ascending. */
   readonly places: Uint32Array;
-  /** A layer's rows, [sample, width]. */
+  /** [layers][sample, width]: the sampled rows of each layer. */
   readonly layers: readonly Float32Array[];
   readonly #width: number;
 
-  /** At most `size` of `tokens` tokens, always the same ones; bounded by `bytes` over all layers together. */
+  /** Samples at most `size` of `tokens` tokens, the same ones on every run, in at most `bytes` bytes over all layers. */
   constructor(tokens: number, shape: { layers: number; width: number; size: number; bytes: number }) {
     const { layers, width, size, bytes } = shape;
     const affordable = Math.max(1, Math.floor(bytes / (4 * layers * width)));
@@ -19,7 +19,7 @@ export class LayerSample {
     this.#width = width;
   }
 
-  /** Takes what it wants of a batch that starts at `firstToken`; activations [tokens, width], or with more axes before. */
+  /** Copies the sampled rows of a batch that starts at `firstToken`; activations [tokens, width], or with more axes before the last. */
   add(layer: number, firstToken: number, activations: Tensor): void {
     const width = this.#width;
     const end = firstToken + activations.size / width;

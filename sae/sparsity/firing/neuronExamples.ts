@@ -1,5 +1,5 @@
 /**
- * The stretches of text on which each neuron is strongest, kept while the text streams by: at most one a context,
+ * The stretches of text on which |a| of each neuron is largest, collected in one pass over the text: at most one in each context,
  * with the neuron's activations around the peak. Memory is neurons × kept × window.
  */
 export interface NeuronExample {
@@ -8,11 +8,11 @@ export interface NeuronExample {
   place: number;
   /** Place of the first token of the stretch. */
   start: number;
-  /** a over the stretch. */
+  /** [stretch]: the neuron's activation a on each token of the stretch. */
   activations: Float32Array;
 }
 
-/** Whole contexts of the stream. */
+/** Consecutive whole contexts of the stream. */
 export interface Block {
   /** a, [rows, neurons]. */
   activations: Float32Array;
@@ -25,19 +25,19 @@ export interface Block {
 /** Tokens shown before and after the peak, within its context. */
 const before = 15;
 const after = 8;
-/** Of an example whose stretch has not been read yet. */
+/** Stands for the activations of an example until they have been read from its block. */
 const unread = new Float32Array(0);
 
 export class NeuronExamples {
   readonly #kept: number;
-  /** By neuron, strongest first. */
+  /** The examples of each neuron, strongest first. */
   readonly #examples: NeuronExample[][];
-  /** By neuron, the best of the context being read: its row in the block, and |a|. */
+  /** The strongest activation of each neuron in the context being read: its row in the block, and |a|. */
   readonly #candidates = new Map<number, { context: number; row: number; magnitude: number }>();
   /** Neurons that have unread examples. */
   readonly #touched = new Set<number>();
   #block: Block | undefined;
-  /** The magnitude a newcomer must beat, by neuron. */
+  /** [neurons]: a new example must have a larger |a| than this to be kept. */
   readonly bar: Float64Array;
 
   constructor(neurons: number, kept: number) {
@@ -46,12 +46,12 @@ export class NeuronExamples {
     this.bar = new Float64Array(neurons).fill(kept > 0 ? -Infinity : Infinity);
   }
 
-  /** What the following offers are of. */
+  /** Announces the block that the following offers come from. */
   beginBlock(block: Block): void {
     this.#block = block;
   }
 
-  /** Of one neuron in the order of rows; rows count from the block's first. */
+  /** Offers one activation of a neuron. Those of one neuron must come in the order of their rows, which count from the block's first. */
   offer(neuron: number, row: number, magnitude: number): void {
     if (!(magnitude > this.bar[neuron])) return;
     const context = Math.floor(row / this.#here().seq);
@@ -61,7 +61,7 @@ export class NeuronExamples {
       return;
     }
     if (best) this.#keep(neuron, best);
-    // What has just been kept may have raised the bar.
+    // Keeping the previous context's candidate may have raised the bar.
     if (magnitude > this.bar[neuron]) this.#candidates.set(neuron, { context, row, magnitude });
     else this.#candidates.delete(neuron);
   }
@@ -69,7 +69,7 @@ export class NeuronExamples {
   endBlock(): void {
     for (const [neuron, best] of this.#candidates) this.#keep(neuron, best);
     this.#candidates.clear();
-    // Only now: at first most of what is kept is driven out again by the same block.
+    // Activations are read only at the end of the block, because at first most examples are replaced by stronger ones of the same block.
     for (const neuron of this.#touched)
       for (const example of this.#examples[neuron])
         if (example.activations === unread) this.#read(neuron, example);
@@ -87,7 +87,7 @@ export class NeuronExamples {
     const example = { magnitude, place: firstPlace + row, start: firstPlace + start, activations: unread };
     this.#touched.add(neuron);
     const list = this.#examples[neuron];
-    // Behind those of the same strength: what came first stays first.
+    // Of examples with equal magnitude the earlier one stays in front.
     const weaker = list.findIndex((other) => other.magnitude < magnitude);
     list.splice(weaker < 0 ? list.length : weaker, 0, example);
     if (list.length > this.#kept) list.pop();
@@ -104,7 +104,7 @@ export class NeuronExamples {
     for (let i = start; i < end; i++) example.activations[i - start] = activations[i * neurons + neuron];
   }
 
-  /** Strongest first; shorter than `kept` when the neuron fired in fewer contexts. */
+  /** Examples of a neuron, strongest first; fewer than `kept` when it fired in fewer contexts. */
   of(neuron: number): readonly NeuronExample[] {
     return this.#examples[neuron];
   }

@@ -1,10 +1,10 @@
 /**
  * How often each neuron of one MLP fires (METHODS.md §4; activation ratio: Lazy Neuron, 2210.06313; dynamic dead
- * rate: AP, selective activation). An accumulator: batches of tokens go in, memory depends on neurons,
- * positions and vocabulary only.
+ * rate: AP, selective activation). It accumulates over batches of tokens; memory depends only on the numbers of neurons,
+ * positions and tokens of the vocabulary.
  *
- * "Fires" means that act(·) is not exactly zero. In a gated MLP that is the gate alone: act(g) may be zero while
- * u is not, and a = act(g) ⊙ u may underflow while the gate is open.
+ * "Fires" means that act(·) is not exactly zero. In a gated MLP only the gate act(g) decides, because u is hardly ever exactly
+ * zero, and a = act(g) ⊙ u may underflow to zero while the gate is open.
  */
 import { firingCounts } from '../../ops/firingCounts.ts';
 import type { Tensor } from '../../tensor/tf.ts';
@@ -30,19 +30,19 @@ export interface FiringOptions {
   vocabulary: number;
   /** ε, ascending: |a| > ε is counted for each. */
   thresholds: readonly number[];
-  /** Which of them is counted neuron by neuron. */
+  /** Index of the threshold that is also counted for each neuron. */
   neuronThreshold: number;
-  /** Tokens and examples to keep for each neuron. */
+  /** How many tokens, and how many examples, to keep for each neuron. */
   keptTokens?: number;
   keptExamples?: number;
 }
 
-/** Bins of the histograms, equal ones on [0, 1]. */
+/** Number of bins of the histograms, equally wide on [0, 1]. */
 const bins = 50;
 
 export class NeuronFiring {
   readonly #options: FiringOptions;
-  /** Entries that fired, by how many thresholds they exceed. */
+  /** [thresholds + 1]: entries that fired, by how many thresholds they exceed. */
   readonly #levelCounts: Float64Array;
   readonly #fired: Float64Array;
   readonly #firedAt: Float64Array;
@@ -78,7 +78,7 @@ export class NeuronFiring {
     const firedInBatch = new Uint8Array(neurons);
     const { seq } = batch;
     const contexts = Math.ceil(batch.tokens.length / seq);
-    // At first every entry is a record, and named one by one: small blocks raise the bars for the large ones to come.
+    // At first nearly every entry is among the strongest so far and must be listed. Small blocks raise the bars before the large blocks.
     for (let first = 0; first < contexts;) {
       const count = Math.min(contexts - first, Math.max(1, Math.floor(this.#tokens / seq) + first));
       this.#addContexts(batch, first * seq, count * seq, firedInBatch);
@@ -89,7 +89,7 @@ export class NeuronFiring {
     this.#silentShares += firedInBatch.reduce((silent, fired) => silent + 1 - fired, 0) / neurons;
   }
 
-  /** Contexts of the batch from the token `first` on. */
+  /** Counts `length` tokens of the batch, whole contexts, from token `first` on. */
   #addContexts(batch: FiringBatch, first: number, length: number, firedInBatch: Uint8Array): void {
     const { neurons, thresholds, neuronThreshold } = this.#options;
     const { tokens, seq, activations, gates, firstToken = 0 } = batch;
@@ -133,7 +133,7 @@ export class NeuronFiring {
     this.examples.endBlock();
   }
 
-  /** An entry below it can be neither among a neuron's strongest tokens nor one of its examples. */
+  /** [neurons]: entries with |a| below it can be neither among the neuron's strongest tokens nor one of its examples. */
   #bar(): Float32Array {
     const { bar } = this.#strongest;
     return Float32Array.from(this.examples.bar, (lowest, i) => Math.min(lowest, bar[i]));
@@ -166,7 +166,7 @@ export class NeuronFiring {
     return this.#fired.reduce((dead, count) => dead + (count === 0 ? 1 : 0), 0) / this.#options.neurons;
   }
 
-  /** Mean over batches of the share of neurons silent in the whole batch. */
+  /** Mean over batches of the share of neurons that fire on no token of the batch. */
   dynamicDeadRate(): number {
     return this.#silentShares / this.#batches;
   }
@@ -191,7 +191,7 @@ export class NeuronFiring {
     return this.#sum.map((_, i) => this.#strongest.bestScore(i) ?? 0);
   }
 
-  /** Activation ratio by position in the context; only positions that occurred. */
+  /** [positions]: activation ratio by position in the context, for positions that occurred. */
   ratioByPosition(): Float64Array {
     const seen = this.#positionTokens.filter((tokens) => tokens > 0).length;
     return this.#positionFired
@@ -221,7 +221,7 @@ export class NeuronFiring {
     return counts;
   }
 
-  /** Token ids on which the neuron's |a| was largest, strongest first, each once. */
+  /** The token ids on which the neuron's |a| was largest, strongest first, without repetitions. */
   strongestTokens(neuron: number): Int32Array {
     return this.#strongest.of(neuron);
   }

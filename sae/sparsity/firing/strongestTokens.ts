@@ -1,9 +1,9 @@
-/** The few token ids that go with the highest scores, kept while scores stream by: memory is owners × kept. */
+/** For each owner (a neuron), the few token ids with the highest scores, collected in one pass. Memory is owners × kept. */
 export class StrongestTokens {
   readonly #kept: number;
   readonly #tokens: Int32Array;
   readonly #scores: Float64Array;
-  /** The score a newcomer must beat, by owner: callers in a hurry look here before they call. */
+  /** [owners]: a new score must be above it to be kept. Callers compare with it first, to save the call. */
   readonly bar: Float64Array;
 
   constructor(owners: number, kept: number) {
@@ -13,14 +13,14 @@ export class StrongestTokens {
     this.bar = new Float64Array(owners).fill(-Infinity);
   }
 
-  /** A token counts once, with its best score; among equals the one that came first stays. */
+  /** Offers a score. A token is listed once, with its best score; of equal scores the earlier one stays in front. */
   offer(owner: number, token: number, score: number): void {
     if (!(score > this.bar[owner])) return;
     const tokens = this.#tokens;
     const scores = this.#scores;
     const base = owner * this.#kept;
     const last = base + this.#kept - 1;
-    // The token's old place, or the last one, is where the newcomer's entry is taken out and moved up from.
+    // The new entry replaces the token's old one, or the last one, and moves up from there.
     let at = base;
     while (at < last && tokens[at] !== token) at++;
     if (tokens[at] === token && scores[at] >= score) return;
@@ -34,13 +34,13 @@ export class StrongestTokens {
     this.bar[owner] = scores[last];
   }
 
-  /** Undefined when nothing was offered. */
+  /** The highest score of an owner; undefined when it was offered none. */
   bestScore(owner: number): number | undefined {
     const base = owner * this.#kept;
     return this.#tokens[base] < 0 ? undefined : this.#scores[base];
   }
 
-  /** Strongest first; shorter than `kept` when fewer were offered. */
+  /** Token ids of an owner, highest score first; fewer than `kept` when fewer were offered. */
   of(owner: number): Int32Array {
     const base = owner * this.#kept;
     let count = 0;

@@ -3,7 +3,7 @@
  * CETT(τ) = mean_t ‖W_down(a ⊙ 1[|a_i| n_i ≤ τ])‖ / ‖W_down a‖, with n_i the norm of what neuron i writes. It says how much of an MLP's
  * output is lost when every neuron that contributes at most τ is masked, that is, has its activation set to 0.
  *
- * Exact on the tokens given, with true products; thresholds come from the sorted contributions of those tokens.
+ * It is exact on the given tokens, by full matrix products; thresholds come from the sorted contributions of those tokens.
  */
 import { LazyscopeError } from '../../errors.ts';
 import { hostValues } from '../../tensor/hostValues.ts';
@@ -11,23 +11,23 @@ import { tf } from '../../tensor/tf.ts';
 
 /**
  * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
- * Below what ReLU models have of themselves (3 % and up): at half, say, a ReLU layer's CETT is 0 and says nothing.
+ * It is below the activation ratio of ReLU models (3 % and more): at one half, for example, CETT of a ReLU layer is 0 and tells nothing.
  */
 export const quotedRatio = 0.02;
 
 export interface CettPoint {
-  /** τ, on |a_i|·n_i. */
+  /** τ, compared with |a_i|·n_i. */
   threshold: number;
   cett: number;
   /** Share of entries above τ. */
   activeRatio: number;
 }
 
-/** One layer's activations on a sample of tokens. Holds two tensors: dispose it. */
+/** CETT of one layer on a sample of tokens. It holds a tensor: dispose it. */
 export class Cett {
   readonly #activations: Float32Array;
   readonly #contributions: Float32Array;
-  /** All contributions, ascending. */
+  /** [tokens · neurons]: all contributions |a_i|·n_i, ascending. */
   readonly #sorted: Float32Array;
   readonly #tokens: number;
   readonly #neurons: number;
@@ -35,7 +35,7 @@ export class Cett {
   readonly #outputs;
   readonly #norms: Float64Array;
 
-  /** activations [tokens, neurons] (a), outputs [neurons, d] (row i is what neuron i writes, W_down[:, i]). */
+  /** activations a [tokens, neurons]; outputs [neurons, d], whose row i is what neuron i writes, W_down[:, i]. Throws 'bad_input' for other sizes. */
   constructor(activations: Float32Array, outputs: Float32Array, shape: { neurons: number; d: number }) {
     const { neurons, d } = shape;
     const tokens = activations.length / neurons;
@@ -59,7 +59,7 @@ export class Cett {
     this.#outputs.dispose();
   }
 
-  /** Tokens whose MLP output is zero have no relative error and are left out of the mean. */
+  /** CETT(τ). Tokens whose MLP output is zero have no relative error and are left out of the mean. */
   at(threshold: number): number {
     const masked = this.#activations.slice();
     for (let at = 0; at < masked.length; at++) if (this.#contributions[at] > threshold) masked[at] = 0;
@@ -117,7 +117,7 @@ export class Cett {
       const middle = this.#point(this.#sorted[((low + high) >> 1) - 1]);
       const rank = this.#rank(middle.threshold);
       if (middle.cett > target) {
-        // Tied contributions are masked together: when the whole tie is over the target, what is below it is the answer.
+        // Tied contributions are masked together. If CETT with the whole tie masked exceeds the target, the answer is below the tie.
         if (rank >= high) high = (low + high) >> 1;
         else high = rank;
       } else {
@@ -154,7 +154,7 @@ export class Cett {
   }
 }
 
-/** n_i: norms of the rows of outputs [neurons, d]. */
+/** [neurons]: n_i, the norms of the rows of outputs [neurons, d]. */
 export function outputNorms(outputs: Float32Array, neurons: number, d: number): Float64Array {
   return Float64Array.from({ length: neurons }, (_, i) => {
     let sum = 0;

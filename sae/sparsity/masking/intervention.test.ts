@@ -212,10 +212,10 @@ test('noise costs perplexity, the same for every k, and none costs none', () => 
     [24, 0.5],
     [6, 0.5],
   ]);
-  expect(Math.log(points[0].perplexity)).toBeCloseTo(meanCrossEntropy(model, contexts, seq), 4);
+  expect(Math.log(points[0].perplexity!)).toBeCloseTo(meanCrossEntropy(model, contexts, seq), 4);
   const top = evaluateIntervention(model, text, { rule: topKRule(6) });
-  expect(Math.log(points[1].perplexity)).toBeCloseTo(top.crossEntropy, 4);
-  expect(points[2].perplexity).not.toBeCloseTo(points[0].perplexity, 1);
+  expect(Math.log(points[1].perplexity!)).toBeCloseTo(top.crossEntropy, 4);
+  expect(points[2].perplexity).not.toBeCloseTo(points[0].perplexity!, 1);
   for (const { reliability, noise } of points) expect(reliability === undefined).toBe(noise > 0);
   model.dispose();
 });

@@ -1,6 +1,6 @@
 /**
- * A forward pass in which neurons are masked, and what it costs: true perplexity, never an estimate from layer errors. Every
- * method of the trade-off is an Intervention, and every figure of it comes from one function.
+ * A forward pass in which neurons are masked, and its perplexity, which is measured and not estimated from the errors of layers. Every
+ * masking method is an Intervention, and `evaluateIntervention` measures all of them.
  */
 import { tokenLosses } from '../../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../../models/hookPoints.ts';
@@ -8,35 +8,35 @@ import type { ForwardOptions, LanguageModel } from '../../models/languageModel.t
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { MaskingRule } from './maskingRule.ts';
 
-/** Another value for what the MLP of a layer adds: R-Sparse's low-rank part needs the activations that were masked. */
+/** Computes a corrected output of a layer's MLP, [tokens, d], from its output and the masked activations: R-Sparse's low-rank part. */
 export type OutputCorrection = (mlpOut: Tensor, masked: Tensor, layer: number) => Tensor;
 
 export interface Intervention {
   /** Changes what the activation function reads, in place, before the rule sees it; [tokens, neurons]. */
   onPre?: (pre: Float32Array, neurons: number) => void;
   rule?: MaskingRule;
-  /** Called with [tokens, d], and what the rule took away, [tokens, neurons]. */
+  /** Called with the MLP's output [tokens, d] and the activations that the rule masked [tokens, neurons]. */
   correct?: OutputCorrection;
 }
 
 export interface MeasuredIntervention {
   crossEntropy: number;
   perplexity: number;
-  /** Share of entries of what W_down reads that are exactly 0, over all layers; and by layer. */
+  /** Share of the activations read by W_down that are exactly 0, over all layers, and for each layer. */
   sparsity: number;
   sparsityByLayer: number[];
-  /** By layer, share of entries of act(g) that are exactly 0 before the rule: what closed gates spare of W_up. Zeros where nothing is gated. */
+  /** [layers]: share of act(g) that is exactly 0 before the rule, which is the share of W_up that closed gates spare; 0 for an ungated MLP. */
   closedByLayer: number[];
 }
 
-/** Contexts [contexts · seq] in batches of about `batchTokens`. */
+/** The text that perplexity is measured on: contexts [contexts · seq], evaluated in batches of about `batchTokens` tokens. */
 export interface EvaluationText {
   contexts: Int32Array;
   seq: number;
   batchTokens: number;
 }
 
-/** What an intervention counts as it goes by. */
+/** Counts of zeros during the forward passes of an intervention. */
 interface Tally {
   zeros: Float64Array;
   closed: Float64Array;
@@ -72,7 +72,7 @@ export function evaluateIntervention(
   };
 }
 
-/** What stands at the hook points of a pass for the intervention to happen. */
+/** The replacements at hook points that carry out the intervention in a forward pass; zeros are counted into `tally`. */
 export function replacements(
   model: LanguageModel,
   { onPre, rule, correct }: Intervention,

@@ -20,7 +20,7 @@ export interface MlpBatch {
 /** Sets the entries of `a` that it masks to 0, in place. */
 export type MaskingRule = (batch: MlpBatch) => void;
 
-/** |a_i| n_i ≤ τ of the layer (CETT's rule: ReLU² Wins, 2402.03804). norms [layer][neuron]. */
+/** Masks |a_i| n_i ≤ τ, with one τ for each layer: CETT's rule (ReLU² Wins, 2402.03804). thresholds [layers], norms [layers][neurons]. */
 export function contributionRule(thresholds: readonly number[], norms: readonly Float64Array[]): MaskingRule {
   return ({ a, neurons, layer }) => {
     const [threshold, n] = [thresholds[layer], norms[layer]];
@@ -29,7 +29,7 @@ export function contributionRule(thresholds: readonly number[], norms: readonly 
   };
 }
 
-/** |a| ≤ τ of the layer: TEAL's rule (2408.14690), and with one τ for all layers the magnitude control. */
+/** Masks |a| ≤ τ. With one τ for each layer this is TEAL's rule (2408.14690), and with the same τ for all layers the magnitude control. */
 export function magnitudeRule(thresholds: readonly number[]): MaskingRule {
   return ({ a, layer }) => {
     const threshold = thresholds[layer];
@@ -37,14 +37,14 @@ export function magnitudeRule(thresholds: readonly number[]): MaskingRule {
   };
 }
 
-/** act(·) ≤ T, whatever its sign: FATReLU (ProSparse, 2402.13516) with one T for all layers. */
+/** Masks act(·) ≤ T, negative values included: FATReLU (ProSparse, 2402.13516) with one T for all layers. */
 export function fatReluRule(threshold: number): MaskingRule {
   return ({ a, act }) => {
     for (let at = 0; at < a.length; at++) if (act[at] <= threshold) a[at] = 0;
   };
 }
 
-/** All but the k largest |a| of each token (Lazy Neuron, 2210.06313); of equals, those that come first stay. */
+/** Masks all but the k largest |a| of each token (Lazy Neuron, 2210.06313); of equal ones, those with the lower index stay. */
 export function topKRule(k: number): MaskingRule {
   return ({ a, neurons }) => {
     if (k >= neurons) return;
@@ -64,7 +64,7 @@ export function topKRule(k: number): MaskingRule {
   };
 }
 
-/** The k-th largest of `values` (k from 1), which are put in another order: quickselect. */
+/** The k-th largest of `values` (k from 1) by quickselect, which reorders `values`. */
 export function kthLargest(values: Float32Array, k: number): number {
   let [low, high] = [0, values.length - 1];
   const target = k - 1;
@@ -87,8 +87,8 @@ export function kthLargest(values: Float32Array, k: number): number {
 }
 
 /**
- * Spark's threshold (2506.06644) on a token's pre-activations, mean + std·Φ⁻¹(1 − k/n), deciding who may fire; activations that
- * stay are left as they are. The paper's soft threshold, for which a model must be trained, is statisticalTopK.ts's.
+ * Masks pre-activations at or below Spark's threshold (2506.06644) for the token, mean + std·Φ⁻¹(1 − k/n); the other activations are
+ * left as they are. The paper's soft threshold, for which a model must be trained, is in statisticalTopK.ts.
  */
 export function sparkRule(k: number): MaskingRule {
   return ({ a, pre, neurons }) => {
@@ -99,7 +99,7 @@ export function sparkRule(k: number): MaskingRule {
   };
 }
 
-/** The control: among entries that are not 0 anyway, each is masked with this probability. */
+/** The random control: each entry that is not 0 is masked with this probability. */
 export function randomRule(probability: number, random: Random): MaskingRule {
   return ({ a }) => {
     for (let at = 0; at < a.length; at++) if (a[at] !== 0 && random.uniform() < probability) a[at] = 0;

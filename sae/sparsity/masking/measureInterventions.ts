@@ -3,6 +3,7 @@
  * perplexity on the same contexts.
  */
 import { LazyscopeError } from '../../errors.ts';
+import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { silent, type Report } from '../../progress.ts';
 import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
@@ -21,9 +22,9 @@ import {
 export interface InterventionOptions {
   /** Tokens that perplexity is measured on, spread over the text. */
   tokens: number;
-  /** Of the trade-off; all of them when left out. */
+  /** Masking methods to measure; all of them when left out. */
   methods?: readonly TradeoffMethod[] | undefined;
-  /** Also top-k against token noise; true when left out. */
+  /** Whether to measure robustness to token noise too; true when left out. */
   robustness?: boolean | undefined;
   report?: Report | undefined;
   signal?: AbortSignal | undefined;
@@ -33,11 +34,11 @@ export type InterventionReport = NonNullable<SparsityReport['interventions']>;
 
 const percentages = [0.1, 1, 5, 10];
 const noises = [0, 0.05, 0.1, 0.2];
-/** Shares of the neurons that fire anyway which the robustness test keeps, besides all. */
+/** The robustness test keeps all neurons, and these shares of the mean number of neurons that fire on a token. */
 const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
 
-/** `samples` by layer, [tokens, neurons], as MaskingThresholds takes them; contexts [contexts · seq]. */
+/** Measures all methods. `samples` [layers][tokens, neurons] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
 export async function measureInterventions(
   model: LanguageModel,
   samples: readonly Float32Array[],
@@ -121,7 +122,7 @@ function point(
     ...(setting === undefined ? {} : { setting, value }),
     ...(rank === undefined ? {} : { rank }),
     sparsity,
-    perplexity,
+    perplexity: finiteOrNull(perplexity),
     sparsityByLayer,
     savedByLayer: savedByLayer.map((each) => each / mlpLayer),
     savedOfMlp: saved / mlp,
@@ -134,7 +135,7 @@ function point(
   };
 }
 
-/** Whole contexts, evenly spread over the text. */
+/** About `tokens` tokens of the text, as whole contexts spread evenly over it. */
 function spread(contexts: Int32Array, seq: number, tokens: number): Int32Array {
   const all = contexts.length / seq;
   const count = Math.max(1, Math.min(all, Math.floor(tokens / seq)));
@@ -146,7 +147,7 @@ function spread(contexts: Int32Array, seq: number, tokens: number): Int32Array {
   return chosen;
 }
 
-/** Every so many-th value, so that a few hundred thousand are kept however long the text is. */
+/** Keeps every 37th value, up to about 400,000, so that memory does not grow with the text. */
 function sampleInto(kept: number[], values: Float32Array): void {
   const stride = 37;
   if (kept.length > 400_000) return;

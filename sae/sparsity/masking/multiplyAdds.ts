@@ -2,11 +2,11 @@
 import type { ModelConfig } from '../../models/modelConfig.ts';
 
 export interface MultiplyAdds {
-  /** The MLP matrices of one layer: two, or three where it is gated. */
+  /** In the MLP matrices of one layer, of which there are two, or three where it is gated. */
   mlpLayer: number;
-  /** All layers' MLPs. */
+  /** In the MLPs of all layers. */
   mlp: number;
-  /** Attention's projections, and its scores and mixing at half a context on average. */
+  /** In attention: its projections, and scores and weighted sums over half a context, which is what a query sees on average. */
   attention: number;
   unembedding: number;
   total: number;
@@ -38,7 +38,7 @@ export interface MaskedLayer {
   /** Share of entries of act(g) that are exactly 0 before any neuron is masked; unused where the MLP is not gated. */
   closed: number;
   knownFrom: KnownFrom;
-  /** Share of the neurons drawn, whether or not they would have fired. */
+  /** Share of the neurons that were drawn, whether or not they would have fired. */
   drawn?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * PPL-p % (Sparsing Law, 2411.02335): one CETT for all layers, as large as perplexity allows when it may rise by p %; the
- * share of neurons still active there.
+ * PPL-p % (Sparsing Law, 2411.02335): the largest CETT, the same for all layers, at which perplexity rises by at most p %, and the
+ * share of neurons that are still active there.
  */
 import type { MeasuredIntervention } from './intervention.ts';
 
@@ -11,10 +11,10 @@ export interface PplPoint {
   perplexity: number;
 }
 
-/** CETT is found to this, or perplexity to a tenth of what it may rise by. */
+/** Bisection stops when CETT is known to this precision, or perplexity is within a tenth of the allowed rise. */
 const precision = 1e-3;
 
-/** `evaluate` at a CETT; every evaluation serves all p. `base` is the perplexity of the whole model. */
+/** `evaluate` measures the model masked at a CETT; its results are reused for every p. `base` is the perplexity of the unmasked model. */
 export function pplP(
   evaluate: (cett: number) => MeasuredIntervention,
   base: number,

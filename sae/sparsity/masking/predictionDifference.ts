@@ -1,6 +1,6 @@
 /**
- * How differently two models predict the same text (Smooth activations and reproducibility in deep networks, 2010.09931): trained alike but
- * for the seed, they should not.
+ * How differently two models predict the same text (Smooth activations and reproducibility in deep networks, 2010.09931): models
+ * that differ in their seeds only should predict alike.
  */
 import { LazyscopeError } from '../../errors.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
@@ -11,11 +11,11 @@ import { tf, type Tensor2D, type Tensor3D } from '../../tensor/tf.ts';
 export interface PredictionDifference {
   /** Mean over predictions of ½ Σ |p − q|. */
   totalVariation: number;
-  /** The paper's relative prediction difference, of the probability of the token that came: mean |p − q| over mean (p + q)/2. */
+  /** The paper's relative prediction difference, for the probabilities p and q of the true next token: mean |p − q| over mean (p + q)/2. */
   relative: number;
   /** Share of predictions whose likeliest token differs. */
   disagreement: number;
-  /** Linear CKA of what the two unembeddings read: how alike they represent the text, up to rotation; null where one does not vary. */
+  /** Linear CKA between the final normalised residual streams of the two models; null where one does not vary. */
   alignment: number | null;
   crossEntropies: [number, number];
   predictions: number;
@@ -76,7 +76,7 @@ export function predictionDifference(
   };
 }
 
-/** Next-token probabilities [batch, seq, vocab], the caller's to dispose, and what the unembedding read, [batch × seq, d]. */
+/** Next-token probabilities [batch, seq, vocab], which the caller disposes, and the final normalised residual stream [batch × seq, d]. */
 function predict(model: LanguageModel, ids: Tensor2D): { probabilities: Tensor3D; residual: Float32Array } {
   const { logits, activations } = model.forward(ids, { read: [lastHook] });
   const probabilities = tf.softmax(logits!) as Tensor3D;

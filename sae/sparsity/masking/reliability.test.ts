@@ -7,19 +7,19 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
-test('who is right as often as they say has no error; who says 0.9 and is right half the time, 0.4', () => {
+test('calibrated predictions have no error; predictions of confidence 0.9 that are right half of the time have 0.4', () => {
   const random = Random.fromSeed(1);
-  const honest = new Reliability();
+  const calibrated = new Reliability();
   for (let n = 0; n < 100_000; n++) {
     const confidence = random.uniform();
-    honest.count(confidence, random.uniform() < confidence);
+    calibrated.count(confidence, random.uniform() < confidence);
   }
-  expect(honest.error()).toBeLessThan(0.01);
-  const boastful = new Reliability();
-  for (let n = 0; n < 1000; n++) boastful.count(0.9, n % 2 === 0);
-  expect(boastful.error()).toBeCloseTo(0.4, 10);
-  expect(boastful.accuracy()).toBe(0.5);
-  const bin = boastful.bins().find(({ count }) => count > 0)!;
+  expect(calibrated.error()).toBeLessThan(0.01);
+  const overconfident = new Reliability();
+  for (let n = 0; n < 1000; n++) overconfident.count(0.9, n % 2 === 0);
+  expect(overconfident.error()).toBeCloseTo(0.4, 10);
+  expect(overconfident.accuracy()).toBe(0.5);
+  const bin = overconfident.bins().find(({ count }) => count > 0)!;
   expect(bin).toMatchObject({ count: 1000, accuracy: 0.5 });
   expect(bin.confidence).toBeCloseTo(0.9, 10);
 });

@@ -1,19 +1,20 @@
 /**
- * How far a model's confidence can be believed (Guo et al., 1706.04599; Lazy Neuron, 2210.06313): predictions are put into
- * bins by the probability of the likeliest token, and each bin's mean confidence is held against its accuracy.
+ * How well a model's confidence is calibrated (Guo et al., 1706.04599; Lazy Neuron, 2210.06313): predictions are put into
+ * bins by the probability of the likeliest token, and each bin's mean confidence is compared with its accuracy.
  */
 import { hostValues } from '../../tensor/hostValues.ts';
 import { tf, type Tensor2D, type Tensor3D } from '../../tensor/tf.ts';
 
 export interface ReliabilityBin {
-  /** Lower edge; the bins are equally wide on (0, 1]. */
+  /** Lower edge of the bin; bins are equally wide on (0, 1]. */
   from: number;
   count: number;
-  /** Means over the bin; 0 where it is empty. */
+  /** Mean confidence and accuracy of the bin's predictions; 0 where it is empty. */
   confidence: number;
   accuracy: number;
 }
 
+/** Accumulates predictions by confidence; gives accuracy, expected calibration error and the bins of a reliability diagram. */
 export class Reliability {
   readonly #counts: Float64Array;
   readonly #confidence: Float64Array;
@@ -25,7 +26,7 @@ export class Reliability {
     this.#correct = new Float64Array(bins);
   }
 
-  /** logits [batch, seq, vocab] and what truly came, tokens [batch, seq]: positions 0 … seq − 2 predict the token after. */
+  /** Adds the predictions of logits [batch, seq, vocab] for tokens [batch, seq]: positions 0 … seq − 2 predict the token after. */
   add(logits: Tensor3D, tokens: Tensor2D): void {
     const [batch, seq] = tokens.shape;
     const confidence = hostValues(() => tf.exp(tf.max(logits, -1).sub(tf.logSumExp(logits, -1))));
@@ -38,7 +39,7 @@ export class Reliability {
         this.count(confidence[t], guessed[t] === truth[t + 1]);
   }
 
-  /** One prediction. */
+  /** Adds one prediction. */
   count(confidence: number, correct: boolean): void {
     const { length } = this.#counts;
     const bin = Math.min(length - 1, Math.max(0, Math.ceil(confidence * length) - 1));

@@ -1,9 +1,10 @@
 /**
- * Does masking all but the strongest neurons make a model more robust (Lazy Neuron, 2210.06313)? Tokens of the input are replaced by random
- * ones, what is to be predicted stays; perplexity, accuracy and calibration with all neurons and with the top k.
+ * Does masking all but the strongest neurons make a model more robust (Lazy Neuron, 2210.06313)? Some input tokens are replaced by random
+ * ones while the tokens to be predicted stay; perplexity, accuracy and calibration are measured with all neurons and with the top k.
  */
 import { nextTokenLosses } from '../../models/crossEntropy.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
+import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { Reliability, type ReliabilityBin } from './reliability.ts';
@@ -11,15 +12,16 @@ import { replacements, type EvaluationText } from './intervention.ts';
 import { topKRule } from './maskingRule.ts';
 
 export interface RobustnessPoint {
-  /** Neurons kept for each token; all of them is the model as it is. */
+  /** Neurons kept on each token; with all of them the model is unchanged. */
   k: number;
   /** Share of input tokens replaced. */
   noise: number;
-  perplexity: number;
+  /** Null where it is beyond every number. */
+  perplexity: number | null;
   accuracy: number;
   /** Expected calibration error. */
   ece: number;
-  /** Without noise only. */
+  /** Only measured without noise. */
   reliability?: ReliabilityBin[];
 }
 
@@ -35,7 +37,7 @@ export function measureRobustness(
   });
 }
 
-/** The same tokens are replaced whatever k is. */
+/** The input with random tokens in some places. The same places and tokens are used for every k. */
 function corrupted(model: LanguageModel, contexts: Int32Array, noise: number): Int32Array {
   const random = Random.fromSeed(0, `token noise ${noise}`);
   const vocabulary = Math.min(model.config.vocabularySize, model.tokenizer.vocabularySize);
@@ -70,7 +72,7 @@ function measure(
   return {
     k,
     noise,
-    perplexity: Math.exp(sum / predicted.predictions),
+    perplexity: finiteOrNull(Math.exp(sum / predicted.predictions)),
     accuracy: predicted.accuracy(),
     ece: predicted.error(),
     ...(noise === 0 ? { reliability: predicted.bins() } : {}),

@@ -1,7 +1,7 @@
 /**
  * Keeping about the k largest of n activations without sorting (Spark Transformer, 2506.06644; METHODS.md §4): a token's
- * pre-activations are taken for a normal sample, the threshold is where k of n would lie above it, and what is above
- * it is shifted down by it, so that the result is continuous in the input.
+ * pre-activations are assumed to be normally distributed, the threshold is such that k of n would lie above it, and values above
+ * it are reduced by it, so that the result is continuous in the input.
  */
 import { LazyscopeError } from '../../errors.ts';
 import { normalQuantile } from '../../numerics/normalQuantile.ts';
@@ -9,9 +9,9 @@ import { normalQuantile } from '../../numerics/normalQuantile.ts';
 export interface StatisticalTopK {
   /** max(x − θ, 0), [tokens, n]. */
   values: Float32Array;
-  /** θ of each token. */
+  /** [tokens]: θ of each token. */
   thresholds: Float64Array;
-  /** How many entries of each token are above its threshold: k if the sample is normal. */
+  /** [tokens]: how many entries are above the token's threshold; about k if they are normally distributed. */
   kept: Uint32Array;
 }
 
@@ -28,11 +28,11 @@ export function statisticalThreshold(values: Float32Array, k: number): number {
   let squares = 0;
   for (const x of values) squares += (x - mean) ** 2;
   const std = Math.sqrt(squares / (n - 1));
-  // Without spread every value is the mean, and 0 · ∞ is not a threshold.
+  // With a standard deviation of 0 the formula could give 0 · ∞.
   return std === 0 ? mean : mean + std * normalQuantile(1 - k / n);
 }
 
-/** x [tokens, n], one threshold a token. */
+/** Applies the soft threshold to x [tokens, n], with one threshold for each token. */
 export function statisticalTopK(x: Float32Array, n: number, k: number): StatisticalTopK {
   const tokens = x.length / n;
   const values = new Float32Array(x.length);
@@ -41,7 +41,7 @@ export function statisticalTopK(x: Float32Array, n: number, k: number): Statisti
   for (let t = 0; t < tokens; t++) {
     const threshold = statisticalThreshold(x.subarray(t * n, (t + 1) * n), k);
     thresholds[t] = threshold;
-    // k = n keeps everything: the threshold is −∞, and nothing is shifted.
+    // With k = n the threshold is −∞: everything is kept, and nothing is shifted.
     const shift = threshold === -Infinity ? 0 : threshold;
     for (let at = t * n; at < (t + 1) * n; at++) {
       if (x[at] <= threshold) continue;

@@ -1,6 +1,6 @@
 /**
  * Perplexity against sparsity for every method (METHODS.md §4), at the same shares of neurons kept. Each method's thresholds come
- * from a sample of tokens; its sparsity and perplexity are what a whole forward pass then gives.
+ * from a sample of tokens; its sparsity and perplexity are then measured by whole forward passes.
  */
 import { activationFunction } from '../../models/activationFunctions/activationFunctions.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
@@ -40,9 +40,9 @@ export interface PlannedPoint {
   intervention: Intervention;
 }
 
-/** Shares of the neurons that fire anyway which are kept. */
+/** Shares of the firing neurons that are kept: a point of each method's curve is planned for each. */
 export const keptShares = [0.75, 0.5, 0.35, 0.25, 0.15, 0.08, 0.04];
-/** CETT of the curve, the same for all layers. */
+/** Values of CETT, the same for all layers, at which points of the CETT curve are planned. */
 const cettGrid = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7];
 
 /**
@@ -58,7 +58,7 @@ export class MaskingThresholds {
   readonly #cett: readonly Cett[];
   #directions: readonly Float32Array[] | undefined;
 
-  /** samples: of each layer, what W_down reads on some tokens, [tokens, neurons]. */
+  /** samples [layers][tokens, neurons]: what W_down reads in each layer on a sample of tokens. */
   constructor(model: LanguageModel, samples: readonly Float32Array[]) {
     const { neurons, d } = model.config;
     this.model = model;
@@ -82,7 +82,7 @@ export class MaskingThresholds {
     return active / entries;
   }
 
-  /** One CETT for all layers, each with its own τ. */
+  /** Masks such that CETT is `target` in every layer, each with its own τ. */
   cett(target: number): Intervention {
     const thresholds = this.#cett.map((cett) => (target >= 1 ? Infinity : cett.solve(target).threshold));
     return { rule: contributionRule(thresholds, this.#norms) };
@@ -104,13 +104,13 @@ export class MaskingThresholds {
     return { ...this.teal(masked), correct: lowRankCorrection(this.#outputs, this.#directions, rank) };
   }
 
-  /** Spark's soft threshold: what is above it is shifted down by it before the activation function reads it. */
+  /** Spark's soft threshold: pre-activations above it are reduced by it, and the others set to 0, before the activation function. */
   softSpark(k: number): Intervention {
     const { neurons } = this.model.config;
     return { onPre: (pre) => pre.set(statisticalTopK(pre, neurons, k).values) };
   }
 
-  /** Widths below which this share of what fires would be in reach of a sign fault. */
+  /** A truncation width of twice the `share` quantile of the positive activations: sign faults then mask a share of that order. */
   faultWidth(share: number): number {
     const positive = concatenated(this.#samples)
       .filter((a) => a > 0)
@@ -119,7 +119,7 @@ export class MaskingThresholds {
   }
 }
 
-/** Every point of every method's curve. `gateSample`: values of act(·), for FATReLU's thresholds. */
+/** Every point of every method's curve. `gateSample` are sampled values of act(·), from which FATReLU's thresholds are computed. */
 export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Array): PlannedPoint[] {
   const { neurons, d, activation, gated } = masking.model.config;
   const active = masking.activeRatio();
@@ -160,7 +160,7 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
   const contributions = cettGrid.map((value): PlannedPoint => ({
     method: 'cett', setting: 'CETT', value, knownFrom: 'value', intervention: masking.cett(value),
   })); // prettier-ignore
-  // Sign faults are ReLU's: elsewhere nothing is decided by a sign.
+  // Circa's sign faults apply to ReLU only, because other functions do not depend on the sign test.
   const faults =
     exactZeros && activation === 'relu' && !gated
       ? [0.1, 0.25, 0.5, 0.75, 0.95].map((share): PlannedPoint => {
@@ -178,7 +178,7 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
   return [...contributions, ...sparse, ...faults];
 }
 
-/** The smallest value that at least this share of the ascending values does not exceed. */
+/** The smallest of the ascending values such that at least this share of them does not exceed it. */
 function quantile(sorted: Float32Array, share: number): number {
   const rank = Math.ceil(share * sorted.length);
   return rank <= 0 ? -Infinity : sorted[Math.min(rank, sorted.length) - 1];

@@ -1,6 +1,6 @@
 import { shardTypes } from '../shardTypes.ts';
 import type { JobDescription } from './job.ts';
-import { contextLength, model, nameOf, text } from './sharedOptions.ts';
+import { contextLength, exclude, model, nameOf, text } from './sharedOptions.ts';
 
 /** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
 export const capture = {
@@ -47,6 +47,17 @@ export const capture = {
       field: { type: 'integer', min: 0, doc: 'leave out activations before this position' },
       default: 1,
     },
+    bos: {
+      field: {
+        type: 'choice',
+        choices: ['contexts', 'documents', 'nothing'],
+        placeholder: 'place',
+        doc: "where the separator goes (the tokenizer's beginning-of-text token, or its end-of-text token where it has no other): before every document and at the start of every context, before documents alone, or nowhere",
+      },
+      default: 'contexts',
+      form: { label: 'Separator before', hint: 'the token between documents', advanced: true },
+    },
+    exclude: exclude('training and figures (they are captured all the same)', 'norm:10'),
     dtype: {
       field: {
         type: 'choice',

@@ -1,6 +1,6 @@
 import { optimalityGap, sharedThreshold } from '../comparisonDefaults.ts';
 import type { JobDescription } from './job.ts';
-import { nameOf } from './sharedOptions.ts';
+import { exclude, nameOf } from './sharedOptions.ts';
 
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
 export const compare = {
@@ -65,6 +65,7 @@ export const compare = {
       otherwise: '32,768, fewer for wide dictionaries',
       form: { label: 'Tokens compared on', advanced: true },
     },
+    exclude: exclude('the comparison of activations', 'what training left out'),
     activations: {
       field: { type: 'flag', doc: 'compare weights alone' },
       default: true,

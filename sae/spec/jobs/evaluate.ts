@@ -1,5 +1,5 @@
 import type { JobDescription } from './job.ts';
-import { run, seeds } from './sharedOptions.ts';
+import { exclude, run, seeds } from './sharedOptions.ts';
 
 /** `lazyscope evaluate`: L0, FVU, cross-entropy recovered and the rest, on held-out tokens. */
 export const evaluate = {
@@ -15,5 +15,15 @@ export const evaluate = {
       otherwise: 'all',
       form: { label: 'Most tokens' },
     },
+    lossTokens: {
+      field: {
+        type: 'integer',
+        min: 1,
+        doc: 'held-out tokens that the model is run on, four times each, for the losses',
+      },
+      default: 8192,
+      form: { label: 'Tokens of the losses', hint: 'each is run four times', advanced: true },
+    },
+    exclude: exclude('the figures but the losses', 'what training left out'),
   },
 } as const satisfies JobDescription;

@@ -1,5 +1,5 @@
 import type { JobDescription } from './job.ts';
-import { run, seeds } from './sharedOptions.ts';
+import { exclude, run, seeds } from './sharedOptions.ts';
 
 /** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours. */
 export const index = {
@@ -7,5 +7,5 @@ export const index = {
   title: 'Index features',
   shortTitle: 'Index',
   introduction: 'Density, histogram, examples, token effects and neighbours of each latent.',
-  options: { run, seeds },
+  options: { run, seeds, exclude: exclude('the index', 'what training left out') },
 } as const satisfies JobDescription;

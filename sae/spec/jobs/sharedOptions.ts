@@ -58,6 +58,20 @@ export const seeds = {
   form: { label: 'Seeds' },
 } as const satisfies JobOption;
 
+/** Rows of a capture that do not count; see sae/activations/exclusionRule.ts. */
+export function exclude<const Otherwise extends string>(what: string, otherwise: Otherwise) {
+  return {
+    field: {
+      type: 'text',
+      maxLength: 100,
+      placeholder: 'rule',
+      doc: `rows to leave out of ${what}: a list of special (special tokens), position:N (positions before N) and norm:M (longer than M times the median), or none`,
+    },
+    otherwise,
+    form: { label: 'Rows left out', hint: 'like special,norm:10, or none', advanced: true },
+  } as const satisfies JobOption;
+}
+
 /** For commands that train. */
 export const screening = {
   field: {

@@ -7,7 +7,7 @@ import {
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
 import type { JobDescription } from './job.ts';
-import { nameOf, screening, storage } from './sharedOptions.ts';
+import { exclude, nameOf, screening, storage } from './sharedOptions.ts';
 
 /** Rates are chosen for dictionaries up to this width; wider ones take smaller steps. */
 const usualWidth = 1024;
@@ -87,6 +87,7 @@ export const train = {
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
+    exclude: exclude('training', 'what the capture says'),
     resume: {
       field: {
         type: 'flag',

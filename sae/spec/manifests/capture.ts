@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { shardTypes } from '../shardTypes.ts';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** One file of a capture, with what a reader checks before it believes the bytes. */
 export const shardSchema = z.strictObject({
@@ -11,8 +12,22 @@ export const shardSchema = z.strictObject({
 });
 export type Shard = z.infer<typeof shardSchema>;
 
+/** How long the rows of a hook point are; see sae/activations/normReport.ts. */
+const normReportSchema = z.strictObject({
+  median: z.number(),
+  largest: z.number(),
+  /** Rows longer than `factor` times the median, and their share of Σ‖x − x̄‖² (null where the activations do not vary). */
+  factor: z.number(),
+  rows: z.int().nonnegative(),
+  varianceShare: z.number().nullable(),
+  /** Where they stand and which tokens they are, the commonest first. */
+  positions: z.array(z.strictObject({ position: z.int().nonnegative(), rows: z.int().positive() })),
+  tokens: z.array(z.strictObject({ token: z.int().nonnegative(), rows: z.int().positive() })),
+});
+export type NormReport = z.infer<typeof normReportSchema>;
+
 /** captures/<name>/capture.json */
-export const captureManifestSchema = z.strictObject({
+const captureManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -30,8 +45,30 @@ export const captureManifestSchema = z.strictObject({
   firstPosition: z.int().nonnegative(),
   dtype: z.enum(shardTypes),
   tokens: shardSchema.nullable(),
+  /** The token before documents, and whether every context begins with it too; absent in older captures, where `contexts` held. */
+  packing: z
+    .strictObject({ separator: z.int().nullable(), before: z.enum(['contexts', 'documents', 'nothing']) })
+    .optional(),
+  /** Special tokens of the tokenizer, by id; absent in older captures. */
+  specialTokens: z.array(z.int().nonnegative()).optional(),
+  /** Rows that training and figures leave out unless told otherwise, as sae/activations/exclusionRule.ts writes it; nothing where absent. */
+  exclude: z.string().optional(),
   hooks: z.array(
-    z.strictObject({ hook: z.string(), width: z.int().positive(), shards: z.array(shardSchema) }),
+    z.strictObject({
+      hook: z.string(),
+      width: z.int().positive(),
+      shards: z.array(shardSchema),
+      /** Of a complete capture; absent in older ones. */
+      norms: normReportSchema.optional(),
+    }),
   ),
 });
 export type CaptureManifest = z.infer<typeof captureManifestSchema>;
+
+export const captureKind: ManifestKind<CaptureManifest> = {
+  name: 'a capture',
+  remedy: 'delete its folder and capture again',
+  version: 1,
+  schema: captureManifestSchema,
+  upgrades: {},
+};

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ManifestKind } from './manifestKind.ts';
 
 const dictionaryReferenceSchema = z.strictObject({ run: z.string(), seed: z.int() });
 export type DictionaryReference = z.infer<typeof dictionaryReferenceSchema>;
@@ -15,7 +16,8 @@ const sideMeasuresSchema = z.strictObject({
 const swapScoresSchema = z.strictObject({
   /** Latents of a that are replaced, or silenced. */
   latents: z.int().nonnegative(),
-  fvu: z.number(),
+  /** Null where the activations don't vary. */
+  fvu: z.number().nullable(),
   /** Nats a token with the hook point replaced by the reconstruction. */
   crossEntropy: z.number(),
 });
@@ -37,7 +39,7 @@ const functionalSwapSchema = z.strictObject({
 export type FunctionalSwap = z.infer<typeof functionalSwapSchema>;
 
 /** comparisons/<name>/comparison.json (METHODS.md §3). Fractions are of the latents of `a`. */
-export const comparisonManifestSchema = z.strictObject({
+const comparisonManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -47,6 +49,8 @@ export const comparisonManifestSchema = z.strictObject({
   architectures: z.tuple([z.string(), z.string()]),
   latents: z.int().positive(),
   threshold: z.number(),
+  /** Rows on which activations were not compared: by which rule, and how many of the capture. Nothing where absent. */
+  exclusion: z.strictObject({ rule: z.string(), rows: z.int().nonnegative() }).optional(),
   /** Same counterpart in both matchings and both cosines ≥ threshold. */
   shared: z.number(),
   sharedDecoder: z.number(),
@@ -74,3 +78,11 @@ export const comparisonManifestSchema = z.strictObject({
   peakRssMb: z.number(),
 });
 export type ComparisonManifest = z.infer<typeof comparisonManifestSchema>;
+
+export const comparisonKind: ManifestKind<ComparisonManifest> = {
+  name: 'a comparison',
+  remedy: 'delete its folder and compare again',
+  version: 1,
+  schema: comparisonManifestSchema,
+  upgrades: {},
+};

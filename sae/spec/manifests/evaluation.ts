@@ -1,26 +1,45 @@
 import { z } from 'zod';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** runs/<name>/seed-<n>/evaluation.json (METHODS.md §2). Cross-entropies are in nats a token. */
-export const evaluationSchema = z.strictObject({
+const evaluationSchema = z.strictObject({
   version: z.literal(1),
   run: z.string(),
   seed: z.int(),
-  /** Held-out tokens seen. */
+  /** Held-out tokens that the figures are about, without those that are left out. */
   tokens: z.int().positive(),
   l0: z.number(),
-  fvu: z.number(),
-  explainedVariance: z.number(),
+  /** Null, as is explainedVariance, where the activations don't vary: a share of nothing. */
+  fvu: z.number().nullable(),
+  explainedVariance: z.number().nullable(),
   mse: z.number(),
-  /** γ: below 1 the reconstruction is shrunk. */
-  reconstructionBias: z.number(),
+  /** γ: below 1 the reconstruction is shrunk. Null where it is zero or at right angles to what it reconstructs. */
+  reconstructionBias: z.number().nullable(),
   /** Mean cosine of x and its reconstruction. */
   cosine: z.number(),
   crossEntropy: z.strictObject({ clean: z.number(), sae: z.number(), zero: z.number(), mean: z.number() }),
-  ceRecovered: z.number(),
-  ceRecoveredMean: z.number(),
+  /** Null where ablation costs the model nothing, so that nothing can be recovered. */
+  ceRecovered: z.number().nullable(),
+  ceRecoveredMean: z.number().nullable(),
   klDivergence: z.number(),
   deadFraction: z.number(),
+  /** Median over tokens of ‖x − x̂‖² / ‖x − x̄‖²; absent in older evaluations. */
+  medianFvu: z.number().nullable().optional(),
+  /** Rows left out of all figures but the losses: by which rule, how many held-out ones, and the FVU with them. */
+  exclusion: z
+    .strictObject({ rule: z.string(), rows: z.int().nonnegative(), fvuWithThem: z.number().nullable() })
+    .optional(),
+  /** Predictions that the losses are means of; absent in older evaluations. */
+  lossTokens: z.int().positive().optional(),
   /** Counts of latents by log10(density): edges from −7 to 0 in steps of 0.25; dead latents are not in it. */
   densityHistogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
+
+export const evaluationKind: ManifestKind<Evaluation> = {
+  name: 'an evaluation',
+  remedy: 'evaluate the dictionary again',
+  version: 1,
+  schema: evaluationSchema,
+  upgrades: {},
+};

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { trainingConfigSchema } from '../trainingConfig.ts';
+import type { ManifestKind } from './manifestKind.ts';
 
 export const environmentSchema = z.strictObject({
   lazyscope: z.string(),
@@ -14,7 +15,7 @@ export const environmentSchema = z.strictObject({
 export type Environment = z.infer<typeof environmentSchema>;
 
 /** runs/<name>/run.json: one configuration, several seeds. */
-export const runManifestSchema = z.strictObject({
+const runManifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -32,7 +33,17 @@ export const runManifestSchema = z.strictObject({
   /** Wall-clock seconds of training so far, and tokens a second over all seeds together. */
   seconds: z.number().nonnegative(),
   tokensPerSecond: z.number().nonnegative(),
+  /** Rows of the capture that training left out: by which rule, and how many. Nothing where absent. */
+  exclusion: z.strictObject({ rule: z.string(), rows: z.int().nonnegative() }).optional(),
   /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
   origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });
 export type RunManifest = z.infer<typeof runManifestSchema>;
+
+export const runKind: ManifestKind<RunManifest> = {
+  name: 'a run',
+  remedy: 'delete its folder and train or import it again',
+  version: 1,
+  schema: runManifestSchema,
+  upgrades: {},
+};

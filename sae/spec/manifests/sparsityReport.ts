@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { layerMetricShape } from '../layerMetrics/layerMetricShape.ts';
+import type { ManifestKind } from './manifestKind.ts';
 
 /** What masking neurons costs, in true perplexity on `tokens` tokens (METHODS.md §4). */
 const interventionsSchema = z.strictObject({
@@ -25,7 +27,8 @@ const interventionsSchema = z.strictObject({
       value: z.number().optional(),
       rank: z.int().positive().optional(),
       sparsity: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number (exp of a mean loss above 709 nats). */
+      perplexity: z.number().nullable(),
       sparsityByLayer: z.array(z.number()),
       /** Multiply-adds saved, as shares: of each layer's MLP, of all MLPs, of the whole forward pass. */
       savedByLayer: z.array(z.number()),
@@ -40,7 +43,8 @@ const interventionsSchema = z.strictObject({
     z.strictObject({
       k: z.int().positive(),
       noise: z.number(),
-      perplexity: z.number(),
+      /** Null where it is beyond every number. */
+      perplexity: z.number().nullable(),
       accuracy: z.number(),
       ece: z.number(),
       reliability: z
@@ -58,7 +62,7 @@ const interventionsSchema = z.strictObject({
 });
 
 /** sparsity/<name>/report.json (METHODS.md §4). */
-export const sparsityReportSchema = z.strictObject({
+const sparsityReportSchema = z.strictObject({
   version: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
@@ -79,28 +83,16 @@ export const sparsityReportSchema = z.strictObject({
     z.strictObject({
       layer: z.int().nonnegative(),
       neurons: z.int().positive(),
-      /** Share of entries of act(·) that are not exactly zero. */
-      activationRatio: z.number(),
+      ...layerMetricShape,
       ratioAt: z.array(z.number()),
-      /** Share of neurons that fired on no token. */
-      deadRate: z.number(),
-      /** Mean over batches of the share of neurons silent in the whole batch. */
-      dynamicDeadRate: z.number(),
-      /** CETT when only the strongest 2 % of the entries, by |a_i|·n_i, stay active: the same share for every model. */
-      cett: z.number(),
       /** CETT at other shares of masked neurons; the field's names are those of the first reports. */
       cettAtResting: z.array(z.strictObject({ resting: z.number(), cett: z.number() })).optional(),
-      /** Share of neurons still active at CETT = 0.2. */
-      ratioAtCett: z.number(),
       /** Counts of neurons by firing frequency, 50 equal bins on [0, 1]. */
       frequencyHistogram: z.array(z.int()),
       /** Counts of tokens by the share of neurons that fire on them, in the same bins. */
       tokenHistogram: z.array(z.int()).optional(),
-      /** H(p)/log n of each head, and the share of heads above ¾. */
+      /** H(p)/log n of each head. */
       attentionEntropy: z.array(z.number()).optional(),
-      attentionOverload: z.number().optional(),
-      /** χ between embeddings of two stretches of text. */
-      spaceFolding: z.number().optional(),
     }),
   ),
   /** The residual stream from the embedding to the last layer: signal propagation, and CKA with tokens read and tokens to come. */
@@ -119,3 +111,11 @@ export const sparsityReportSchema = z.strictObject({
   interventions: interventionsSchema.optional(),
 });
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;
+
+export const sparsityReportKind: ManifestKind<SparsityReport> = {
+  name: 'a sparsity report',
+  remedy: 'delete its folder and measure again',
+  version: 1,
+  schema: sparsityReportSchema,
+  upgrades: {},
+};

@@ -14,7 +14,7 @@ import { measureSparsity, packContexts } from '../../../sae/sparsity/measureSpar
 import { predictionDifference } from '../../../sae/sparsity/masking/predictionDifference.ts';
 import { writeJsonAtomic } from '../../../sae/store/atomicWrite.ts';
 import { StoreLayout } from '../../../sae/store/layout.ts';
-import { sparsityReportSchema } from '../../../sae/spec/manifests/sparsityReport.ts';
+import { sparsityReportKind } from '../../../sae/spec/manifests/sparsityReport.ts';
 import { readManifest } from '../../../sae/store/readManifest.ts';
 import { budget, seeds, studiedModels, type StudiedModel } from './plan.ts';
 import type { StudyResult, StudyResults } from './results.ts';
@@ -70,7 +70,7 @@ async function measure({ name, variant, group, config }: StudiedModel): Promise<
   const model = await loadLanguageModel(store.model(name));
   const done = existsSync(store.sparsityReport(name));
   const report = done
-    ? await readManifest(store.sparsityReport(name), sparsityReportSchema)
+    ? await readManifest(store.sparsityReport(name), sparsityReportKind)
     : await measureSparsity({
         store,
         name,
@@ -122,7 +122,7 @@ async function measure({ name, variant, group, config }: StudiedModel): Promise<
       method,
       ...(rank === undefined ? {} : { rank }),
       sparsity,
-      perplexity: cost,
+      perplexity: cost ?? Number.POSITIVE_INFINITY,
     })),
     observations,
     law: law(exactZeros, observations),

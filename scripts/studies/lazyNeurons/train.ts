@@ -50,6 +50,6 @@ for (const { name, group, config } of studiedModels()) {
     environment: { backend: backend.name, threads: backend.threads },
   });
   console.error(
-    `${name}: validation loss ${validationLoss.toFixed(3)}, ${seconds.toFixed(0)} s, ${tokensPerSecond.toFixed(0)} tokens/s`,
+    `${name}: validation loss ${validationLoss?.toFixed(3)}, ${seconds.toFixed(0)} s, ${tokensPerSecond.toFixed(0)} tokens/s`,
   );
 }

@@ -8,6 +8,7 @@ import { sharedHeadlines } from './sharedSummary.ts';
 import { paths } from '../../client/paths.ts';
 import { ComparisonsTable } from './ComparisonsTable.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { OrphansPanel } from './OrphansPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -19,7 +20,7 @@ import { StabilityByLayer } from '../runs/StabilityByLayer.tsx';
 import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 
 const defaults = { run: '' };
-/** Up to so many runs are shown at once; of more, one is chosen. */
+/** Up to this many runs are shown at once; if there are more, one of them is chosen. */
 const sideBySide = 6;
 
 export function ComparisonsView() {
@@ -38,6 +39,7 @@ export function ComparisonsView() {
       >
         Which features come back when only the seed changes, and which belong to one seed alone.
       </PageHeader>
+      <LeftOutLine of={['comparisons']} />
       <Loaded query={comparisons} skeleton={<Skeleton height={420} />}>
         {(list) => {
           const headlines = sharedHeadlines(list);

@@ -34,7 +34,7 @@ const steps = 4;
 /** How far a pointer may be from a point, in CSS pixels. */
 const near = 10;
 
-/** The canvas: drag to move, scroll with Ctrl or the buttons to zoom, point for words, click for the feature. */
+/** The canvas of the map: drag to move, scroll with Ctrl or use the buttons to zoom, point at a latent for its figures, click to open it. */
 export function DictionaryMap({
   points,
   manifest,
@@ -119,7 +119,7 @@ export function DictionaryMap({
     [size],
   );
 
-  // React's own wheel listener is passive and could not keep the page from scrolling.
+  // React's wheel listeners are passive and cannot keep the page from scrolling.
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
@@ -218,7 +218,7 @@ export function DictionaryMap({
   );
 }
 
-/** Of each point, its place in the palette. */
+/** [points]: index into the palette of each point. */
 function colours(points: MapPoints, colouring: Colouring): Int8Array {
   return Int8Array.from(points.x, (_, i) => {
     if (colouring === 'side') return points.side[i];

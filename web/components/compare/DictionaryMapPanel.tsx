@@ -17,7 +17,7 @@ import { Skeleton } from '../ui/Skeleton.tsx';
 
 const columns = ['x', 'y', 'side', 'latent', 'shared', 'stability', 'density', 'maxActivation'] as const;
 
-/** Where shared and private features lie among each other. */
+/** The map of both dictionaries, with shared and unshared features in different colours. */
 export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
   const { manifest, mapped } = detail;
   const [chosen, setChosen] = useState<Colouring>('shared');

@@ -23,7 +23,7 @@ import { TokenRow } from '../ui/TokenRow.tsx';
 const defaults = { sort: 'decoderCosine', order: 'desc', offset: '0', show: 'all' };
 const limit = 25;
 
-/** Latents of a and their counterparts in b, both sides' words beside each other. */
+/** Table of the latents of a and their counterparts in b, with the tokens that each promotes. */
 export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);

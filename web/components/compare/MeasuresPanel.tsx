@@ -7,7 +7,7 @@ import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** Every measure of the comparison, of either side, and what becomes of the model when latents are exchanged. */
+/** All measures of the comparison for both dictionaries, and the functional swap: the model's loss with latents exchanged. */
 export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
   const { measures } = manifest;
   return (
@@ -86,9 +86,9 @@ type Swap = NonNullable<ComparisonManifest['swap']>;
 interface SwapRow {
   name: string;
   latents: number;
-  fvu: number;
+  fvu: number | null;
   crossEntropy: number;
-  /** Nats above the model left alone. */
+  /** Cross-entropy above that of the unchanged model, in nats. */
   added: number;
 }
 

@@ -15,7 +15,7 @@ const limit = 10;
 type OrphanSort = (typeof orphanSorts)[number];
 const sortNames: Record<OrphanSort, string> = { density: 'Most frequent', maxActivation: 'Strongest' };
 
-/** Live latents that no other seed has: by how often, or by how strongly they fire. */
+/** Table of orphans, sorted by density or by largest activation. */
 export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly number[] }) {
   const trpc = useTRPC();
   const [seed, setSeed] = useState(seeds[0] ?? 0);

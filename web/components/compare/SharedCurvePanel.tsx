@@ -9,7 +9,7 @@ import { Panel } from '../ui/Panel.tsx';
 import styles from './SharedCurvePanel.module.css';
 import { SimilarityFigure } from './SimilarityFigure.tsx';
 
-/** The curve of shared fraction with the threshold in the reader's hand. */
+/** The curve of the shared fraction, with a slider for the threshold. */
 export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
   const { manifest, curve } = detail;
   const [threshold, setThreshold] = useState(manifest.threshold);

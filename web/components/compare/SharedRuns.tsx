@@ -62,7 +62,7 @@ const columnsOf = (choose: (run: string) => void): Column<SharedHeadline>[] => [
   },
 ];
 
-/** The runs that were compared with themselves, where they are too many to stand side by side: one is chosen. */
+/** A choice among the runs whose seeds were compared, where there are too many to show side by side. */
 export function SharedRuns({
   headlines,
   chosen,

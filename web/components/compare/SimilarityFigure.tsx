@@ -9,7 +9,7 @@ import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
-/** How alike each latent is to its counterpart; `threshold` is the reader's. */
+/** Histogram of the cosines between latents and their counterparts; `threshold` is the one set by the reader. */
 export function SimilarityFigure({
   manifest,
   threshold,
@@ -45,7 +45,7 @@ function Histogram({
   name: string;
   threshold: number;
 }) {
-  // A chart is drawn again when its data is another object.
+  // The data must be a new object when the threshold changes, because a chart is redrawn only then.
   const drawn = useMemo(() => ({ data, threshold }), [data, threshold]);
   return (
     <ChartFigure

@@ -1,10 +1,10 @@
-/** The two questions the product exists for, answered from what the store already knows. */
+/** Summaries of the stored comparisons: shared fractions between the seeds of each run. */
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 
 export interface SharedHeadline {
   architecture: string;
   run: string;
-  /** Pairs of seeds of this run, each shared fraction. */
+  /** The shared fraction of each compared pair of this run's seeds. */
   pairs: { comparison: string; seeds: [number, number]; shared: number }[];
   mean: number;
   low: number;
@@ -14,7 +14,7 @@ export interface SharedHeadline {
   latents: number;
 }
 
-/** Only the seed differs: comparisons of a run with itself, grouped by run, most shared first. */
+/** Comparisons between seeds of the same run, grouped by run, the most shared run first. */
 export function sharedHeadlines(comparisons: readonly ComparisonManifest[]): SharedHeadline[] {
   const groups = new Map<string, ComparisonManifest[]>();
   for (const comparison of comparisons)

@@ -9,7 +9,7 @@ import { ExampleText } from './ExampleText.tsx';
 import { ArchitectureMark, StatusTag } from '../ui/Tag.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
-/** The feature itself, so that the others stand beside it. */
+/** The card of the feature itself, shown first for comparison with its counterparts. */
 export function OwnCard({ feature }: { feature: FeatureDetail }) {
   const top = feature.examples.find((one) => one.band === 'top')?.examples[0] ?? null;
   return (

@@ -6,7 +6,7 @@ import { EmptyState } from '../ui/EmptyState.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** The feature beside what the optimal matching pairs it with in every other dictionary it was compared with. */
+/** The feature beside its counterparts by the optimal matching in all dictionaries that its own was compared with. */
 export function CounterpartsPanel({ feature }: { feature: FeatureDetail }) {
   const seeds = feature.counterparts.filter((one) => one.sameConfiguration);
   const others = feature.counterparts.filter((one) => !one.sameConfiguration);

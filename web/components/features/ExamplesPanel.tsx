@@ -7,7 +7,7 @@ import styles from './ExamplesPanel.module.css';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 
-/** Stretches of text where the latent fires: its strongest, or a sample of each fifth of its range, which tells whether it means the same when it is weak. */
+/** Stretches of text where the latent fires: its strongest, or a sample of each fifth of its range, which shows whether weak activations mean the same. */
 export function ExamplesPanel({ feature }: { feature: FeatureDetail }) {
   const [band, setBand] = useState('top');
   const [all, setAll] = useState(false);

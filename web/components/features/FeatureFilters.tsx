@@ -76,7 +76,7 @@ export function FeatureFilters({
   );
 }
 
-/** Asks the server once typing pauses, not at every letter. */
+/** A text field whose value takes effect when typing pauses, so that the server isn't queried at every letter. */
 function TypedField({
   label,
   value,

@@ -20,7 +20,7 @@ import { TokenEffectsPanel } from './TokenEffectsPanel.tsx';
 export function FeatureView({ run, seed, latent }: { run: string; seed: number; latent: number }) {
   const trpc = useTRPC();
   const feature = useQuery(
-    // The last feature stays until the next is here: stepping through latents does not flash.
+    // The previous feature stays visible until the next one has loaded, so that stepping through latents does not flicker.
     trpc.features.get.queryOptions({ run, seed, latent }, { placeholderData: keepPreviousData }),
   );
   const data = feature.data;

@@ -7,7 +7,7 @@ import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import styles from './LabelEditor.module.css';
 
-/** What a person makes of the feature. Kept in the store beside the files, and shown wherever the feature is. */
+/** Form for a person's label and note on a feature. They are kept in the store and shown wherever the feature is. */
 export function LabelEditor({ feature }: { feature: FeatureDetail }) {
   const trpc = useTRPC();
   const queries = useQueryClient();

@@ -5,7 +5,7 @@ import { useEffect } from 'react';
 import { paths } from '../../client/paths.ts';
 import { Icon } from '../ui/Icon.tsx';
 
-/** To the latent before and the one after; ← and → do the same. */
+/** Links to the previous and to the next latent; the keys ← and → do the same. */
 export function LatentSteps({
   run,
   seed,
@@ -15,7 +15,7 @@ export function LatentSteps({
   run: string;
   seed: number;
   latent: number;
-  /** Latents in the dictionary, once known. */
+  /** Number of latents in the dictionary; undefined until it has loaded. */
   width: number | undefined;
 }) {
   const router = useRouter();

@@ -2,7 +2,7 @@ import type { FeatureDetail } from '../../../server/client.ts';
 import { Panel } from '../ui/Panel.tsx';
 import { TokenBars } from '../ui/TokenBars.tsx';
 
-/** What the latent's decoder row does to the model's next-token logits. */
+/** The tokens whose logits the latent's decoder row raises and lowers most. */
 export function TokenEffectsPanel({ feature }: { feature: FeatureDetail }) {
   const scale = Math.max(
     0,

@@ -1,4 +1,4 @@
-/** The feature table's state as it stands in an address, and the question to the server that it means. */
+/** The feature table's state in the address, and the server query that corresponds to it. */
 import { featureView } from '../../../sae/spec/tables/features.ts';
 import { sortsOf, type SortOf } from '../../../sae/spec/tables/table.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
@@ -39,11 +39,11 @@ export interface FeatureQuery {
   };
 }
 
-/** What can't be understood in an address is left at its default: an old link still opens. */
+/** Values in an address that can't be parsed get their defaults, so that old links still work. */
 export function featureQuery(run: string, seed: number, state: FeatureTableState): FeatureQuery {
   const least = share(state.least);
   const most = share(state.most);
-  // `#12` is latent 12; a bare `12` is looked for in tokens, which may well be digits.
+  // `#12` means latent 12; plain `12` is searched for in tokens, which may be digits.
   const latent = /^#(\d+)$/.exec(state.token.trim())?.[1];
   const token = state.token.trim() ? state.token : '';
   return {

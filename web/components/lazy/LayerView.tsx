@@ -7,7 +7,7 @@ import type { NeuronRow } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import { count, percent, significant } from '../../format/number.ts';
+import { count, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
@@ -20,6 +20,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { Stats } from '../ui/Stat.tsx';
+import { measuredIn, metricText } from './layerMetric.ts';
 import { TableLinks } from '../ui/TableLinks.tsx';
 import { Term } from '../ui/Term.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
@@ -78,14 +79,14 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
         {report &&
           `${architectureName(report.model.activation)} MLP of ${report.model.name}, over ${count(report.tokens)} tokens.`}
       </PageHeader>
-      {here && (
+      {report && here && (
         <Stats
           items={[
             { label: 'neurons', value: count(here.neurons) },
-            { label: <Term of="activationRatio" />, value: percent(here.activationRatio) },
-            { label: <Term of="ratioAtCett" />, value: percent(here.ratioAtCett) },
-            { label: <Term of="deadRate" />, value: percent(here.deadRate) },
-            { label: <Term of="dynamicDeadRate" />, value: percent(here.dynamicDeadRate) },
+            ...measuredIn([{ report }]).map((metric) => ({
+              label: <Term of={metric} />,
+              value: here[metric] === undefined ? '–' : metricText(metric, here[metric]),
+            })),
           ]}
         />
       )}

@@ -1,10 +1,12 @@
 'use client';
 import Link from 'next/link';
+import { layerMetricOf, type LayerMetricName } from '../../../sae/spec/layerMetrics/layerMetrics.ts';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
 import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { capitalised, measuredIn, metricText } from './layerMetric.ts';
 import { HeatCell } from '../ui/HeatCell.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { TableLinks } from '../ui/TableLinks.tsx';
@@ -16,9 +18,6 @@ type Layer = SparsityDetail['report']['layers'][number];
 export function LayersPanel({ detail }: { detail: SparsityDetail }) {
   const { report } = detail;
   const colour = architectureColour(report.model.activation);
-  const heat = (share: number, digits = 1) => (
-    <HeatCell share={share} colour={colour} text={percent(share, digits)} />
-  );
   const columns: Column<Layer>[] = [
     {
       key: 'layer',
@@ -32,62 +31,12 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
         </Link>
       ),
     },
-    {
-      key: 'ratio',
-      header: <Term of="activationRatio">Active</Term>,
-      numeric: true,
-      render: (row) => heat(row.activationRatio),
-    },
-    ...report.thresholds.map((threshold, index): Column<Layer> => ({
-      key: `at ${threshold}`,
-      header: `|a| > ${significant(threshold, 2)}`,
-      numeric: true,
-      ...(index === Math.floor(report.thresholds.length / 2) ? {} : { from: 640 as const }),
-      render: (row) => heat(row.ratioAt[index] ?? 0),
-    })),
-    {
-      key: 'cettRatio',
-      header: <Term of="ratioAtCett">At CETT 0.2</Term>,
-      numeric: true,
-      render: (row) => heat(row.ratioAtCett),
-    },
-    {
-      key: 'cett',
-      header: <Term of="cett">CETT at 2 %</Term>,
-      numeric: true,
-      from: 480,
-      render: (row) => heat(row.cett),
-    },
-    {
-      key: 'dead',
-      header: <Term of="deadRate">Dead</Term>,
-      numeric: true,
-      render: (row) => heat(row.deadRate),
-    },
-    {
-      key: 'dynamic',
-      header: <Term of="dynamicDeadRate">Dyn. dead</Term>,
-      numeric: true,
-      from: 480,
-      render: (row) => heat(row.dynamicDeadRate),
-    },
+    ...measuredIn([detail]).flatMap((name) => [
+      metricColumn(name, colour),
+      // The same share above other thresholds than 0.
+      ...(name === 'activationRatio' ? thresholdColumns(report.thresholds, colour) : []),
+    ]),
   ];
-  if (report.layers.some((layer) => layer.attentionOverload !== undefined))
-    columns.push({
-      key: 'overload',
-      header: <Term of="attentionOverload">Overload</Term>,
-      numeric: true,
-      from: 640,
-      render: (row) => (row.attentionOverload === undefined ? '–' : heat(row.attentionOverload)),
-    });
-  if (report.layers.some((layer) => layer.spaceFolding !== undefined))
-    columns.push({
-      key: 'folding',
-      header: <Term of="spaceFolding">Folding</Term>,
-      numeric: true,
-      from: 640,
-      render: (row) => (row.spaceFolding === undefined ? '–' : heat(row.spaceFolding)),
-    });
   return (
     <Panel
       title={`${architectureName(report.model.activation)}: ${report.name}`}
@@ -106,7 +55,31 @@ export function LayersPanel({ detail }: { detail: SparsityDetail }) {
   );
 }
 
-/** As they lie in the store. */
+function metricColumn(name: LayerMetricName, colour: string): Column<Layer> {
+  const { label, from } = layerMetricOf(name);
+  return {
+    key: name,
+    header: <Term of={name}>{capitalised(label)}</Term>,
+    numeric: true,
+    ...(from ? { from } : {}),
+    render: ({ [name]: value }) =>
+      value === undefined ? '–' : <HeatCell share={value} colour={colour} text={metricText(name, value)} />,
+  };
+}
+
+function thresholdColumns(thresholds: readonly number[], colour: string): Column<Layer>[] {
+  return thresholds.map((threshold, index) => ({
+    key: `at ${threshold}`,
+    header: `|a| > ${significant(threshold, 2)}`,
+    numeric: true,
+    ...(index === Math.floor(thresholds.length / 2) ? {} : { from: 640 as const }),
+    render: ({ ratioAt }) => (
+      <HeatCell share={ratioAt[index] ?? 0} colour={colour} text={percent(ratioAt[index] ?? 0)} />
+    ),
+  }));
+}
+
+/** The report's tables that can be downloaded. */
 function tablesOf({ interventions }: SparsityDetail['report']): string[] {
   return ['layers', 'neurons', 'curves', 'tokens', 'examples', ...(interventions ? ['tradeoff'] : [])];
 }

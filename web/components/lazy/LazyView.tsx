@@ -11,7 +11,9 @@ import { CettPanel } from './CettPanel.tsx';
 import { DepthPanel } from './DepthPanel.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { FrequencyPanel } from './FrequencyPanel.tsx';
+import { LayerMetricPanel } from './LayerMetricPanel.tsx';
 import { LayersPanel } from './LayersPanel.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { PositionPanel } from './PositionPanel.tsx';
@@ -20,7 +22,7 @@ import { RobustnessPanel } from './RobustnessPanel.tsx';
 import { TradeoffPanel } from './TradeoffPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
-const defaults = { reports: '', layer: 'all' };
+const defaults = { reports: '', layer: 'all', metric: '' };
 
 export function LazyView() {
   const trpc = useTRPC();
@@ -53,6 +55,7 @@ export function LazyView() {
       >
         How few neurons of each MLP are active on a token, and what masking the others costs.
       </PageHeader>
+      <LeftOutLine of={['sparsityReports']} />
       <Loaded query={list} skeleton={<Skeleton height={420} />}>
         {(all) =>
           all.length === 0 ? (
@@ -78,6 +81,12 @@ export function LazyView() {
                         <LayersPanel key={detail.report.name} detail={detail} />
                       ))}
                     </div>
+                    <LayerMetricPanel
+                      reports={reports}
+                      colours={colours}
+                      metric={state.metric}
+                      change={(metric) => change({ metric })}
+                    />
                     <FrequencyPanel
                       reports={reports}
                       colours={colours}

@@ -4,7 +4,7 @@ import { architectureColour, architectureName } from '../../charts/architectureS
 import { fixed, percent } from '../../format/number.ts';
 import styles from './ReportChoice.module.css';
 
-/** Which reports stand side by side, each with its answer in one figure. */
+/** The choice of reports to compare, each with its activation ratio. */
 export function ReportChoice({
   reports,
   chosen,
@@ -25,7 +25,7 @@ export function ReportChoice({
             <input
               type="checkbox"
               checked={on}
-              // The last one stays: a page about nothing helps no one.
+              // The last chosen report can't be removed, because the page would be empty.
               disabled={on && chosen.length === 1}
               onChange={() =>
                 change(

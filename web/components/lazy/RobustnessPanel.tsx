@@ -34,7 +34,7 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
           name: k === neurons ? 'all neurons' : `top ${k}`,
           ...lineStyle(colour, index, ks.length),
           x: own.map(({ noise }) => noise),
-          y: own.map((point) => point[measure]),
+          y: own.map((point) => point[measure] ?? Number.NaN),
         };
       }),
     [points, ks, neurons, colour, measure],

@@ -154,10 +154,11 @@ function drawn(
   gain: Gain,
 ): LineSeries[] {
   const within = points
-    .filter((point) => point.perplexity <= worst * perplexity)
-    .toSorted((a, b) => a[gain] - b[gain]);
+    .map((point) => ({ gain: point[gain], cost: (point.perplexity ?? Infinity) / perplexity }))
+    .filter(({ cost }) => cost <= worst)
+    .toSorted((a, b) => a.gain - b.gain);
   if (within.length < 2) return [];
-  return [{ ...style, x: within.map((p) => p[gain]), y: within.map((p) => p.perplexity / perplexity) }];
+  return [{ ...style, x: within.map((p) => p.gain), y: within.map((p) => p.cost) }];
 }
 
 interface PplRow {

@@ -1,7 +1,7 @@
 import type { EmergenceCurve } from '../../../server/client.ts';
 import { csvText } from '../../client/saveCsv.ts';
 
-/** Every observation of every model, a row a layer. */
+/** All observations of all models as CSV, with a row for each layer. */
 export function emergenceCsv(curves: readonly EmergenceCurve[]): string {
   return csvText(
     [
@@ -33,7 +33,7 @@ export function emergenceCsv(curves: readonly EmergenceCurve[]): string {
   );
 }
 
-/** A row a model; empty where too few observations were made for a law. */
+/** The fitted laws as CSV, with a row for each model; cells are empty where there were too few observations to fit. */
 export function lawsCsv(curves: readonly EmergenceCurve[]): string {
   return csvText(
     [

@@ -1,7 +1,7 @@
 import type { LineSeries } from '../../charts/lineChart.ts';
 import { csvText } from '../../client/saveCsv.ts';
 
-/** One row a point, in the order drawn. */
+/** The points of all series as CSV, with a row for each point in the order drawn. */
 export function seriesCsv(x: string, y: string): (series: readonly LineSeries[]) => string {
   return (series) =>
     csvText(

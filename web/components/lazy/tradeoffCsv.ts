@@ -3,7 +3,7 @@ import { csvText } from '../../client/saveCsv.ts';
 
 const matrices = ['W_in', 'W_gate', 'W_up', 'W_down'] as const;
 
-/** Every point of every method, those beyond the plot as well; what is unknown or of no meaning is an empty cell. */
+/** All points of all methods as CSV, including those beyond the plot; values that are missing or do not apply are empty cells. */
 export function tradeoffCsv(reports: readonly SparsityDetail['report'][]): string {
   return csvText(
     [
@@ -19,7 +19,7 @@ export function tradeoffCsv(reports: readonly SparsityDetail['report'][]): strin
         point.rank ?? null,
         point.sparsity,
         point.perplexity,
-        point.perplexity / interventions!.perplexity,
+        point.perplexity === null ? null : point.perplexity / interventions!.perplexity,
         point.savedOfMlp,
         point.savedOfAll,
         ...matrices.map((matrix) => point.sparedOf?.[matrix] ?? null),

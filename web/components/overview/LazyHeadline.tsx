@@ -78,9 +78,8 @@ export function LazyHeadline() {
                           ))}
                         </div>
                         <p className="xs muted num">
-                          {layers.length > 0 &&
-                            `${percent(neededAtCett(layers))} keep the output within 20 % · `}
-                          loss {fixed(report.crossEntropy, 2)}
+                          {percent(report.ratioAtCett)} keep the output within 20 % · loss{' '}
+                          {fixed(report.crossEntropy, 2)}
                         </p>
                       </div>
                     </li>
@@ -97,10 +96,4 @@ export function LazyHeadline() {
       </Loaded>
     </Panel>
   );
-}
-
-/** Share of all neurons that must stay active for each layer's output to be at most 20 % off. */
-function neededAtCett(layers: readonly { neurons: number; ratioAtCett: number }[]): number {
-  const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
-  return layers.reduce((sum, layer) => sum + layer.neurons * layer.ratioAtCett, 0) / Math.max(1, neurons);
 }

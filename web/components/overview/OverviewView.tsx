@@ -7,6 +7,7 @@ import { paths } from '../../client/paths.ts';
 import { JobLines } from '../jobs/JobLines.tsx';
 import { LatestRuns } from './LatestRuns.tsx';
 import { LazyHeadline } from './LazyHeadline.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import styles from './OverviewView.module.css';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -62,6 +63,7 @@ export function OverviewView() {
                   { label: 'sparsity reports', value: count(data.sparsityReports) },
                 ]}
               />
+              <LeftOutLine of={['runs', 'captures', 'comparisons', 'sparsityReports']} />
               <p className="small muted">
                 <span className="mono">{data.dataFolder}</span> · Lazyscope {data.version}
                 {data.backend ? ` · jobs compute on ${data.backend.name} (${data.backend.detail})` : ''}

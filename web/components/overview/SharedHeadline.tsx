@@ -13,7 +13,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { ArchitectureMark } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** The first question of the product: the shared fraction of each run's seeds, a dot a pair. */
+/** The first question of the product: the shared fraction between the seeds of each run, with a dot for each pair. */
 export function SharedHeadline() {
   const trpc = useTRPC();
   const comparisons = useQuery(trpc.comparisons.list.queryOptions());

@@ -1,4 +1,4 @@
-/** Runs × seeds as runs: the mean of what differs between seeds. */
+/** Groups the rows of seeds by run, with means over seeds. */
 import type { RunRow } from '../../../server/client.ts';
 
 export interface RunGroup {
@@ -31,7 +31,7 @@ export function groupRuns(rows: readonly RunRow[]): RunGroup[] {
   return result.sort((a, b) => b.first.createdAt.localeCompare(a.first.createdAt));
 }
 
-/** Of those that are known; null when none is. */
+/** Mean over the known values; null when there are none. */
 function meanKnown(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;

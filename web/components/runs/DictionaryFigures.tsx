@@ -2,7 +2,7 @@ import type { RunRow } from '../../../server/client.ts';
 import { architectureName } from '../../charts/architectureStyle.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 
-/** A dictionary in one line. */
+/** The main figures of a dictionary in one line. */
 export function DictionaryFigures({ row }: { row: RunRow }) {
   return (
     <span className="num">

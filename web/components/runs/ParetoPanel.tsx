@@ -8,7 +8,7 @@ import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
-/** What each dictionary pays in reconstruction for its sparsity. */
+/** The trade-off between sparsity (L0) and reconstruction (FVU) of all dictionaries. */
 export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
   const points = useMemo(
     () =>

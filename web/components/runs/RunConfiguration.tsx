@@ -3,7 +3,7 @@ import { count, significant } from '../../format/number.ts';
 import { Panel } from '../ui/Panel.tsx';
 import styles from './RunConfiguration.module.css';
 
-/** Everything that would be needed to train it again. */
+/** The full training configuration of a run. */
 export function RunConfiguration({ detail }: { detail: RunDetail }) {
   const { config, environment, d, scale, createdAt } = detail.manifest;
   const rows: [string, string][] = [

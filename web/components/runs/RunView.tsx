@@ -7,6 +7,7 @@ import { count, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
 import { DensityPanel } from './DensityPanel.tsx';
+import { evaluatedOn } from './evaluatedOn.ts';
 import { JobProgress } from '../jobs/JobProgress.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -83,7 +84,7 @@ export function RunView({ name }: { name: string }) {
                 </p>
               </Panel>
             )}
-            <Panel title="Seeds" note="On held-out tokens." flush>
+            <Panel title="Seeds" note={evaluatedOn(detail)} flush>
               <SeedsTable detail={detail} />
             </Panel>
             <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />

@@ -8,6 +8,7 @@ import { findRows } from '../ui/findRows.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -52,6 +53,7 @@ export function RunsView() {
       >
         Every dictionary in the store: a configuration and one of its seeds.
       </PageHeader>
+      <LeftOutLine of={['runs']} />
       <Loaded query={runs} skeleton={<Skeleton height={420} />}>
         {(all) =>
           all.length === 0 ? (

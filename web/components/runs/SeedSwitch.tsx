@@ -5,7 +5,7 @@ import { useTRPC } from '../../client/trpc.ts';
 import { paths } from '../../client/paths.ts';
 import styles from './SeedSwitch.module.css';
 
-/** From one seed of a run to another. */
+/** Links to the other seeds of a run. */
 export function SeedSwitch({ run, seed }: { run: string; seed: number }) {
   const trpc = useTRPC();
   const runs = useQuery(trpc.runs.list.queryOptions());

@@ -31,6 +31,13 @@ const columns: Column<Seed>[] = [
   { key: 'l0', header: <Term of="l0" />, numeric: true, render: (row) => significant(row.evaluation?.l0) },
   { key: 'fvu', header: <Term of="fvu" />, numeric: true, render: (row) => fixed(row.evaluation?.fvu) },
   {
+    key: 'medianFvu',
+    header: <Term of="medianFvu" />,
+    numeric: true,
+    from: 900,
+    render: (row) => fixed(row.evaluation?.medianFvu),
+  },
+  {
     key: 'ce',
     header: <Term of="ceRecovered">CE rec.</Term>,
     numeric: true,

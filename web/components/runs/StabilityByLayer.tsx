@@ -11,7 +11,7 @@ import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
-/** Shared fraction by layer, for configurations that were trained and compared at two layers or more; nothing otherwise. */
+/** Shared fraction by layer, for configurations that were trained and compared at two layers or more; shows nothing otherwise. */
 export function StabilityByLayer({ headlines }: { headlines: readonly SharedHeadline[] }) {
   const trpc = useTRPC();
   const runs = useQuery(trpc.runs.list.queryOptions());

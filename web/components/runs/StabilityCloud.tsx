@@ -23,7 +23,7 @@ const height = 240;
 /** How far a pointer may be from a point, in pixels. */
 const near = 12;
 
-/** Every live latent of a run by density and strength, whatever their number; nothing for a run that isn't indexed. */
+/** Scatter plot of all live latents of a run by density and largest activation; shows nothing for a run that isn't indexed. */
 export function StabilityCloud({
   runName,
   version,
@@ -94,7 +94,7 @@ function Cloud({ points, runName, colour }: { points: StabilityPoints; runName: 
   );
 }
 
-/** What lies under the pointer, in words; a click opens it. */
+/** Describes the latent under the pointer; a click opens it. */
 function Pointed({ points, runName }: { points: StabilityPoints; runName: string }) {
   const [width, setWidth] = useState(0);
   const [over, setOver] = useState<{ point: number; left: number; top: number } | null>(null);

@@ -16,7 +16,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { StabilityCloud } from './StabilityCloud.tsx';
 import { Term } from '../ui/Term.tsx';
 
-/** All seeds of a run together: what every seed finds, what only one does, and where those live. */
+/** Stability over all seeds of a run: how many latents are shared with how many seeds, and how that varies with density and activation. */
 export function StabilityPanel({ runName }: { runName: string }) {
   const trpc = useTRPC();
   const stability = useQuery(trpc.comparisons.stability.queryOptions({ runName }));
@@ -47,7 +47,7 @@ export function StabilityPanel({ runName }: { runName: string }) {
   );
 }
 
-/** Two quantities on one axis: where in the order of its own quantity a latent stands. */
+/** Both quantities share an axis: the rank of a latent within each quantity. */
 function TrendFigure({ data, colour }: { data: Stability; colour: string }) {
   const lines = useMemo(
     () => [

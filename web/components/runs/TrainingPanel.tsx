@@ -10,7 +10,7 @@ import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
-/** Columns of the metrics table worth a chart, and how they are drawn. The table may have others; they are not shown. */
+/** The columns of the metrics table that have a chart, and how each is drawn. Other columns are not shown. */
 const curves: { pattern: RegExp; label: string; log?: boolean; top?: number; share?: boolean }[] = [
   { pattern: /^loss$/i, label: 'loss', log: true },
   { pattern: /^fvu$/i, label: 'FVU' },

@@ -16,7 +16,7 @@ type Configured = Pick<
   'name' | 'architecture' | 'hook' | 'width' | 'capture' | 'tokens' | 'k' | 'sparsityCoefficient' | 'targetL0'
 >;
 
-/** Runs that differ in the layer of their hook point only become a line; single layers are none. */
+/** Groups runs that differ only in the layer of their hook point into a line; runs at a single layer make none. */
 export function sharedByLayer(
   headlines: readonly SharedHeadline[],
   runs: readonly Configured[],

@@ -8,7 +8,7 @@ import { TRPCProvider } from '../../client/trpc.ts';
 
 const endpoint = '/trpc';
 
-/** One client of the server for the whole explorer, with what it has fetched. */
+/** Provides one client of the server, with its cache of queries, to the whole explorer. */
 export function Providers({ children }: { children: ReactNode }) {
   const [queryClient] = useState(
     () =>
@@ -17,7 +17,7 @@ export function Providers({ children }: { children: ReactNode }) {
           queries: {
             staleTime: 15_000,
             retry: (failures, error) => failures < 3 && worthRetrying(error),
-            // Once the server is back, a page that could not load goes on without being asked.
+            // Once the server is back, a page that could not load loads by itself.
             refetchInterval: (query) =>
               query.state.status === 'error' && worthRetrying(query.state.error) ? 4_000 : false,
           },

@@ -9,7 +9,7 @@ type Theme = 'light' | 'dark';
  * the page's head), so this button only has to change it.
  */
 export function ThemeToggle() {
-  // Unknown until the browser says: the server can't know, and must not guess in the markup.
+  // The theme is unknown while rendering on the server, so the markup must not depend on it.
   const [theme, setTheme] = useState<Theme | null>(null);
 
   useEffect(() => {

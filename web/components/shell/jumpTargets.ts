@@ -24,7 +24,7 @@ const pages: JumpTarget[] = [
 
 /**
  * `topk 0 17`, `topk/0/17` and `topk:0:17` all lead to latent 17 of seed 0 of the first run whose name contains
- * `topk`; anything else is looked for in names and labels, every word of it.
+ * `topk`; any other text finds names and labels that contain all of its words.
  */
 export function jumpTargets(query: string, sources: JumpSources, most = 12): JumpTarget[] {
   const words = query

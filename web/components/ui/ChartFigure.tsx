@@ -8,8 +8,8 @@ import styles from './ChartFigure.module.css';
 import { Icon } from './Icon.tsx';
 
 /**
- * The one place where charts meet React: measures the room there is, calls a pure chart function, puts its
- * element in the page, and lets it be saved. It draws again when the data, the room or the words change.
+ * Connects charts with React: measures the available width, calls a pure chart function, puts its
+ * element into the page, and offers to save it. It redraws when the data, the width or the texts change.
  */
 export function ChartFigure<Data>({
   title,
@@ -26,17 +26,17 @@ export function ChartFigure<Data>({
   title: ReactNode;
   note?: ReactNode;
   legend?: ReactNode;
-  /** Compared by identity. */
+  /** The chart's data. The chart is redrawn when it is another object. */
   data: Data;
   draw: (data: Data, size: ChartSize) => SVGSVGElement;
   height?: number;
-  /** The panel around it already says what the title says: it is kept for those who can't see the panel. */
+  /** Whether to hide the title, because the panel around it shows the same; screen readers still read it. */
   bare?: boolean;
   /** File name of the exported picture, without its ending. */
   name: string;
-  /** The data as CSV, where they can be saved beside the picture. */
+  /** Gives the data as CSV, for charts whose data can be saved. */
   csv?: (data: Data) => string;
-  /** Drawn over the chart: a slider, a marker. */
+  /** Elements placed over the chart, such as a slider or a marker. */
   overlay?: ReactNode;
 }) {
   const place = useRef<HTMLDivElement>(null);

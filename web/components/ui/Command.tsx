@@ -3,7 +3,7 @@ import { useState } from 'react';
 import styles from './Command.module.css';
 import { Icon } from './Icon.tsx';
 
-/** A command line, to be copied. */
+/** A command line with a button to copy it. */
 export function Command({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
   return (

@@ -6,13 +6,13 @@ import styles from './DataTable.module.css';
 export interface Column<Row> {
   key: string;
   header: ReactNode;
-  /** Numbers go to the right, in tabular figures. */
+  /** Whether the column holds numbers, which are right-aligned in tabular figures. */
   numeric?: boolean;
-  /** As narrow as what it holds. */
+  /** Whether the column is only as wide as its content. */
   tight?: boolean;
-  /** Left out below this width of the table, in pixels. */
+  /** The column is hidden if the table is narrower than this, in pixels. */
   from?: 480 | 640 | 900;
-  /** The name the server sorts by; a column without it can't be sorted. */
+  /** The server's name of the sort order; a column without it can't be sorted. */
   sort?: string;
   render: (row: Row) => ReactNode;
 }
@@ -24,8 +24,8 @@ export interface Sorting {
 }
 
 /**
- * The explorer's one table. The first link of a row is its handle: ↑ and ↓ (or j and k) move between rows, Home
- * and End to the first and last, Enter opens. Columns with the least to say give way on narrow screens.
+ * The table component of the explorer. The first link of a row takes the focus: ↑ and ↓ (or j and k) move between rows, Home
+ * and End to the first and last, Enter opens. Less important columns are hidden on narrow screens.
  */
 export function DataTable<Row>({
   caption,
@@ -37,16 +37,16 @@ export function DataTable<Row>({
   dim = false,
   spread = false,
 }: {
-  /** For those who can't see the heading next to it. */
+  /** Caption of the table, for screen readers. */
   caption: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
   sorting?: Sorting;
   current?: (row: Row) => boolean;
-  /** The rows are about to be replaced. */
+  /** Whether the rows are about to be replaced, and are shown dimmed. */
   dim?: boolean;
-  /** Columns of figures share the width; otherwise they are as narrow as they can be and text has the rest. */
+  /** Whether numeric columns share the width evenly; otherwise they are as narrow as possible, and text columns get the rest. */
   spread?: boolean;
 }) {
   return (

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { Command } from './Command.tsx';
 import styles from './Notice.module.css';
 
-/** Nothing here yet, and what to run so that there is. */
+/** Shown where there is no data yet, with the command that makes some. */
 export function EmptyState({
   title,
   children,

@@ -1,6 +1,6 @@
 import styles from './HeatCell.module.css';
 
-/** A share as a shaded cell; never so dark that its figure is hard to read. */
+/** A share as a shaded cell, never so dark that its number is hard to read. */
 export function HeatCell({ share, colour, text }: { share: number; colour: string; text: string }) {
   return (
     <span

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { ErrorNotice } from './ErrorNotice.tsx';
 import { Skeleton } from './Skeleton.tsx';
 
-/** What a query came to: its data, a skeleton until then, or the error in words. */
+/** Shows a query's data once it has loaded, a skeleton before, and a message if it failed. */
 export function Loaded<Data>({
   query,
   skeleton,
@@ -14,7 +14,7 @@ export function Loaded<Data>({
   skeleton?: ReactNode;
   children: (data: Data) => ReactNode;
 }) {
-  // Data that was here before an error is still worth more than the error.
+  // Data from before an error is still more useful than the error.
   if (query.data !== undefined) return <>{children(query.data)}</>;
   if (query.isError) return <ErrorNotice error={query.error} retry={() => void query.refetch()} />;
   return <>{skeleton ?? <Skeleton />}</>;

@@ -1,4 +1,4 @@
-/** An eye at rest: a lens with its lid half down. */
+/** The logo: a half-closed eye with a lens. */
 export function Logo({ size = 20 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 20 20" fill="none" aria-hidden="true">

@@ -1,6 +1,6 @@
 import styles from './Meter.module.css';
 
-/** A share as a short bar beside its figure; in a column, bars and figures both line up. */
+/** A share as a short bar beside its number; within a column, bars and numbers are aligned. */
 export function Meter({
   share,
   text,

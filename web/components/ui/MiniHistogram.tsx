@@ -1,6 +1,6 @@
 import { miniHistogram } from '../../charts/miniHistogram.ts';
 
-/** A latent's activations at a glance, in a table's row. */
+/** A small histogram of a latent's activations, for rows of a table. */
 export function MiniHistogram({
   counts,
   width = 64,

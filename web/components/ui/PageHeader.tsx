@@ -18,7 +18,7 @@ export function PageHeader({
   crumbs?: readonly Crumb[];
   tags?: ReactNode;
   actions?: ReactNode;
-  /** One or two lines under the title: what this page shows. */
+  /** One or two lines under the title that describe the page. */
   children?: ReactNode;
 }) {
   return (

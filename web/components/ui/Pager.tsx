@@ -13,7 +13,7 @@ export function Pager({
   offset: number;
   limit: number;
   total: number;
-  /** Plural: `latents`. */
+  /** What the rows are, in the plural, for example `latents`. */
   noun: string;
   change: (offset: number) => void;
 }) {

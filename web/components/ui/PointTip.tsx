@@ -1,7 +1,7 @@
 import type { CSSProperties } from 'react';
 import styles from './PointTip.module.css';
 
-/** What a point of a picture is, beside it: its name, then what is known of it. `place` is within the picture. */
+/** A tooltip beside a point of a chart: its name, then lines with its figures. `place` is in the chart's coordinates. */
 export function PointTip({ place, lines }: { place: CSSProperties; lines: readonly string[] }) {
   const [name, ...rest] = lines;
   return (

@@ -8,8 +8,8 @@ import { Pager } from './Pager.tsx';
 import { Panel } from './Panel.tsx';
 
 /**
- * A panel with a table of rows that are all at hand: found by words, sorted, a page at a time. What was looked for stays
- * in the address, under names that begin with `name`.
+ * A panel with a table whose rows are all in the browser, with search, sorting and paging. Their state is kept
+ * in the address, in parameters that begin with `name`.
  */
 export function SearchedTable<Row>({
   name,
@@ -27,16 +27,16 @@ export function SearchedTable<Row>({
   name: string;
   title: string;
   note?: ReactNode;
-  /** Plural, of the rows. */
+  /** What the rows are, in the plural. */
   noun: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
-  /** What words are looked for in. */
+  /** The text of a row that is searched. */
   text: (row: Row) => string;
-  /** What a column's `sort` stands for. */
+  /** The value by which a column's `sort` orders rows. */
   value: (row: Row, sort: string) => string | number;
-  /** At first. */
+  /** The initial order. */
   sorted: { by: string; order: Order };
   current?: (row: Row) => boolean;
 }) {

@@ -2,7 +2,7 @@
 import { useId } from 'react';
 import styles from './Segmented.module.css';
 
-/** One of a few: radio buttons that look like a switch. */
+/** A choice of one among a few options: radio buttons that look like a switch. */
 export function Segmented<Value extends string>({
   label,
   value,

@@ -1,6 +1,6 @@
 import styles from './Skeleton.module.css';
 
-/** The shape of what is coming. Screen readers hear one word, not a heap of grey bars. */
+/** A placeholder for content that is loading. Screen readers read one word instead of the grey bars. */
 export function Skeleton({ height = 160, lines = 0 }: { height?: number; lines?: number }) {
   return (
     <div className={styles.skeleton} role="status">

@@ -7,7 +7,7 @@ export interface StatItem {
   note?: ReactNode;
 }
 
-/** Figures in a row, each over its name. */
+/** A row of figures, each with its name below. */
 export function Stats({ items }: { items: readonly StatItem[] }) {
   return (
     <dl className={styles.stats}>

@@ -1,4 +1,4 @@
-/** The tables of a sparsity report to take along: Parquet whole, as they lie in the store; CSV of what the page shows. */
+/** Download links for the tables of a sparsity report: whole as Parquet, and the part that the page shows as CSV. */
 export function TableLinks({
   report,
   tables,

@@ -8,7 +8,7 @@ const shapes = {
   diamond: 'M5 .6L9.4 5 5 9.4.6 5z',
 } as const;
 
-/** The mark by which an architecture is known in every chart and table. */
+/** The name of an architecture with its symbol and colour, as in all charts and tables. */
 export function ArchitectureMark({ architecture }: { architecture: string }) {
   return (
     <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true" className={styles.mark}>
@@ -43,7 +43,7 @@ const tones: Record<string, string | undefined> = {
   'not shared': styles.calm,
 };
 
-/** A state in one word; the dot repeats it in colour. */
+/** A status in one word, with a dot of the status's colour. */
 export function StatusTag({ status }: { status: string }) {
   return (
     <span className={`${styles.status} ${tones[status] ?? styles.calm}`}>

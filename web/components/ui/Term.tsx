@@ -3,7 +3,7 @@ import { useId, useRef } from 'react';
 import { glossary, type GlossaryKey } from './glossary.ts';
 import styles from './Term.module.css';
 
-/** A word of the field with its definition one tap, hover or Tab away. */
+/** A technical term whose definition appears on tap, hover or keyboard focus. */
 export function Term({ of, children }: { of: GlossaryKey; children?: string }) {
   const id = useId();
   const bubble = useRef<HTMLSpanElement>(null);

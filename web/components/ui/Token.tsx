@@ -1,7 +1,7 @@
 import { runningPieces, tokenPieces } from '../../format/tokenText.ts';
 import styles from './Token.module.css';
 
-/** A token as text: its spaces and line ends visible, fainter than its letters; spaces not in `running` text. */
+/** A token as text, with visible spaces and line ends, fainter than its letters. In `running` text spaces are plain spaces. */
 export function Token({ text, running = false }: { text: string; running?: boolean }) {
   return (
     <span className={running ? styles.running : styles.token}>

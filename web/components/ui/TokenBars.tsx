@@ -2,7 +2,7 @@ import { signed } from '../../format/number.ts';
 import { Token } from './Token.tsx';
 import styles from './TokenBars.module.css';
 
-/** Tokens whose logits a latent moves, each with a bar; all bars of a feature on one scale, so that up and down compare. */
+/** Tokens with the change of their logits as bars. Promoted and suppressed tokens share one scale, so that they can be compared. */
 export function TokenBars({
   tokens,
   direction,
@@ -10,7 +10,7 @@ export function TokenBars({
 }: {
   tokens: readonly { id: number; text: string; logit: number }[];
   direction: 'up' | 'down';
-  /** Largest |logit| of both lists. */
+  /** The largest |logit| of both lists, which scales the bars. */
   scale: number;
 }) {
   if (tokens.length === 0) return <p className="faint small">None recorded.</p>;

@@ -1,7 +1,7 @@
 import { Token } from './Token.tsx';
 import styles from './TokenRow.module.css';
 
-/** Tokens in a line, for tables: as many as fit, the rest cut off. */
+/** Tokens in one line, for tables; those that do not fit are cut off. */
 export function TokenRow({
   tokens,
   most = 6,

@@ -1,4 +1,4 @@
-/** Rows whose text has every word of `find`, in any order and case. */
+/** The rows whose text contains every word of `find`, in any order, ignoring case. */
 export function findRows<Row>(rows: readonly Row[], find: string, text: (row: Row) => string): Row[] {
   const words = find.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter((row) => {

@@ -1,16 +1,23 @@
-/** The words of the field, one sentence each, with the paper that defines them. */
+/** Definitions of technical terms, with the papers that define them. */
+import { layerMetrics, type LayerMetricName } from '../../../sae/spec/layerMetrics/layerMetrics.ts';
+
 export interface GlossaryEntry {
   term: string;
   meaning: string;
   source?: string;
 }
 
-export const glossary = {
+const words = {
   l0: { term: 'L0', meaning: 'Latents active on a token, on average over held-out tokens.' },
   fvu: {
     term: 'FVU',
     meaning:
       'Fraction of variance unexplained: squared error of the reconstruction over the variance of the activations. 0 is perfect, 1 is as good as their mean.',
+  },
+  medianFvu: {
+    term: 'Median FVU',
+    meaning:
+      'Squared error over squared distance from the mean, token by token; the middle of these ratios. A few very long activations cannot move it.',
   },
   ceRecovered: {
     term: 'CE recovered',
@@ -53,28 +60,6 @@ export const glossary = {
   gap: {
     term: 'Gap',
     meaning: 'Upper bound on how far the matching is from the optimum, relative to it; 0 is proven optimal.',
-  },
-  activationRatio: {
-    term: 'Activation ratio',
-    meaning: 'Share of the MLP’s neurons whose activation is not exactly zero, on average over tokens.',
-    source: 'Li et al., The Lazy Neuron Phenomenon, arXiv 2210.06313',
-  },
-  cett: {
-    term: 'CETT',
-    meaning:
-      'Cumulative error of tail truncation: the relative error of the MLP’s output when the neurons with the smallest contributions are masked. Quoted as one number where the strongest 2 % stay active.',
-    source: 'Zhang et al., ReLU² Wins, arXiv 2402.03804',
-  },
-  ratioAtCett: {
-    term: 'Active at CETT 0.2',
-    meaning:
-      'Share of neurons that must stay active for the relative error of the MLP’s output to be at most 20 %.',
-    source: 'Sparsing Law, arXiv 2411.02335',
-  },
-  deadRate: { term: 'Dead neurons', meaning: 'Share of neurons that fire on no token of the text.' },
-  dynamicDeadRate: {
-    term: 'Dynamic dead',
-    meaning: 'Share of neurons that fire on no token of a batch, on average over batches.',
   },
   reconstructionBias: {
     term: 'γ',
@@ -129,17 +114,6 @@ export const glossary = {
       'Of each token’s residual vector, the variance over its components and its squared mean, averaged over tokens.',
     source: 'Brock et al., arXiv 2101.08692',
   },
-  attentionOverload: {
-    term: 'Entropic overload',
-    meaning: 'Share of attention heads whose entropy is above three quarters of the largest possible.',
-    source: 'ReLU’s Revival, arXiv 2410.09637',
-  },
-  spaceFolding: {
-    term: 'Space folding',
-    meaning:
-      'Along a straight path between two inputs, the share of the changes of the activation pattern that lead back towards its start: 0 for a linear network.',
-    source: 'The Space Between: On Folding, Symmetries and Sampling',
-  },
   loading: {
     term: 'Loading',
     meaning: 'Cosine of a latent’s decoder row with what a neuron writes, its row of W_down.',
@@ -153,4 +127,7 @@ export const glossary = {
   frequency: { term: 'Frequency', meaning: 'Share of tokens on which the neuron is not exactly zero.' },
 } as const satisfies Record<string, GlossaryEntry>;
 
-export type GlossaryKey = keyof typeof glossary;
+/** With the metrics of layers, which their descriptions explain. */
+export const glossary: Readonly<Record<GlossaryKey, GlossaryEntry>> = { ...words, ...layerMetrics };
+
+export type GlossaryKey = keyof typeof words | LayerMetricName;

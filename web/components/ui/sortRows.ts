@@ -1,7 +1,7 @@
 export type Order = 'asc' | 'desc';
 type Cell = string | number | boolean | null;
 
-/** Rows by one value, ties by `name`. What is unknown goes last, whichever way. */
+/** Sorts rows by one value, ties by `name`. Rows without a value come last in either direction. */
 export function sortRows<Row>(
   rows: readonly Row[],
   order: Order,

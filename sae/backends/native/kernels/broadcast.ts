@@ -3,7 +3,7 @@
  * neighbours that broadcast alike merged, so that most operations come down to one or two dimensions.
  */
 export interface Broadcast {
-  /** Of the result. */
+  /** The result's shape. */
   shape: number[];
   rank: number;
   /** Sizes, strides in a, strides in b: `rank` numbers each. */

@@ -1,7 +1,8 @@
 import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import type { Values } from '../pointers.ts';
 import { alignBroadcast } from './broadcast.ts';
 
-/** Numbers as in source/elementwise.cc. */
+/** An operation's place in the list is its number in source/elementwise.cc. */
 const unaryNames = [
   'Exp', 'Log', 'Neg', 'Sqrt', 'Rsqrt', 'Square', 'Abs', 'Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Erf', 'Softplus',
   'Sin', 'Cos', 'Step', 'Sign', 'Reciprocal', 'LeakyRelu', 'Elu', 'Selu', 'Floor', 'Ceil', 'Log1p', 'Expm1',
@@ -20,21 +21,7 @@ const integerArithmetic = new Set(['Add', 'Sub', 'Multiply', 'Maximum', 'Minimum
 const typeNumbers: Record<string, number> = { float32: 0, int32: 1, bool: 2 };
 
 export function elementwiseKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const unary = library.bind<[number, unknown, unknown, number, number]>(
-    'void lazyscope_unary(int32_t op, void* x, void* y, int64_t count, float parameter)',
-  );
-  const binary = library.bind<[number, number, unknown, unknown, unknown, number, Int32Array]>(
-    'void lazyscope_binary(int32_t op, int32_t type, void* a, void* b, void* out, int32_t rank, void* shape)',
-  );
-  const accumulate = library.bind<[unknown, unknown, number]>(
-    'void lazyscope_accumulate(void* a, void* out, int64_t count)',
-  );
-  const select = library.bind<[unknown, unknown, unknown, unknown, number]>(
-    'void lazyscope_select(void* condition, void* yes, void* no, void* out, int64_t count)',
-  );
-  const cast = library.bind<[number, number, unknown, unknown, number]>(
-    'void lazyscope_cast(int32_t from, int32_t to, void* x, void* y, int64_t count)',
-  );
+  const { accumulate, binary, cast, select, unary } = library.functions;
   const kernels: NativeKernels = {};
 
   unaryNames.forEach((name, operation) => {
@@ -44,7 +31,7 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
       if (x.dtype !== 'float32') return general({ inputs, attrs, backend });
       const out = backend.output(x.shape, 'float32');
       const parameter = Number(attrs?.alpha ?? 0);
-      unary(operation, backend.values(x), out.values, out.values.length, parameter);
+      unary(operation, backend.floats(x), out.values, out.values.length, parameter);
       return out.info;
     };
   });
@@ -82,7 +69,7 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
     if (list.some((t) => t.dtype !== 'float32')) return generalAddN({ inputs, attrs, backend });
     const out = backend.output(list[0].shape, 'float32');
     out.values.set(backend.values(list[0]));
-    for (const t of list.slice(1)) accumulate(backend.values(t), out.values, out.values.length);
+    for (const t of list.slice(1)) accumulate(backend.floats(t), out.values, out.values.length);
     return out.info;
   };
 
@@ -94,7 +81,7 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
     if (condition.dtype !== 'bool' || !same || (t.dtype !== 'float32' && t.dtype !== 'int32'))
       return generalSelect({ inputs, attrs, backend });
     const out = backend.output(t.shape, t.dtype);
-    select(backend.values(condition), backend.values(t), backend.values(e), out.values, size);
+    select(booleans(backend.values(condition)), backend.values(t), backend.values(e), out.values, size);
     return out.info;
   };
 
@@ -110,4 +97,10 @@ export function elementwiseKernels({ backend, library, fallback }: KernelContext
   };
 
   return kernels;
+}
+
+/** The kernel has looked at the type already; this is for the compiler. */
+function booleans(values: Values): Uint8Array {
+  if (values instanceof Uint8Array) return values;
+  throw new TypeError('A condition is of type bool.');
 }

@@ -3,12 +3,7 @@ import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.
 
 /** Gathers, their transpose (sums by segment) and one-hot rows. */
 export function indexingKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const gather = library.bind<[unknown, unknown, unknown, number, number, number, number], number>(
-    'int64_t lazyscope_gather(void* x, void* index, void* out, int64_t outer, int64_t n, int64_t count, int64_t inner)',
-  );
-  const segmentSum = library.bind<[unknown, unknown, unknown, number, number, number]>(
-    'void lazyscope_segment_sum(void* x, void* segment, void* out, int64_t rows, int64_t segments, int64_t inner)',
-  );
+  const { gather, segmentSum, storedGather } = library.functions;
   const generalGather = fallback('GatherV2');
   const generalSum = fallback('UnsortedSegmentSum');
   const generalOneHot = fallback('OneHot');
@@ -21,13 +16,21 @@ export function indexingKernels({ backend, library, fallback }: KernelContext): 
       const axis = tf.util.parseAxisParam(Number(attrs.axis), x.shape)[0];
       const outer = x.shape.slice(0, axis);
       const inner = x.shape.slice(axis + 1);
-      const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
-      const index = backend.values(indices);
+      const index = backend.integers(indices);
       const n = x.shape[axis];
-      const bad = gather(
-        backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner),
-      ); // prettier-ignore
-      if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
+      const check = (bad: number) => {
+        if (bad >= 0) throw new Error(`GatherV2: the index value ${index[bad]} is not in [0, ${n - 1}].`);
+      };
+      const stored = axis === 0 && x.shape.length === 2 ? backend.stored(x) : undefined;
+      if (stored) {
+        const rows = backend.output([...indices.shape, ...inner], 'float32');
+        check(
+          storedGather(stored.format, stored.bytes(), index, rows.values, n, index.length, sizeOf(inner)),
+        );
+        return rows.info;
+      }
+      const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
+      check(gather(backend.values(x), index, out.values, sizeOf(outer), n, index.length, sizeOf(inner)));
       return out.info;
     },
 
@@ -37,8 +40,8 @@ export function indexingKernels({ backend, library, fallback }: KernelContext): 
         return generalSum({ inputs, attrs, backend });
       const segments = Number(attrs.numSegments);
       const out = backend.output([segments, ...x.shape.slice(1)], 'float32');
-      const ids = backend.values(segmentIds);
-      segmentSum(backend.values(x), ids, out.values, ids.length, segments, sizeOf(x.shape.slice(1)));
+      const ids = backend.integers(segmentIds);
+      segmentSum(backend.floats(x), ids, out.values, ids.length, segments, sizeOf(x.shape.slice(1)));
       return out.info;
     },
 

@@ -10,7 +10,7 @@ export interface KernelContext {
   fallback(name: string): Tf.KernelFunc;
 }
 
-/** By name; only _FusedMatMul's bias may be missing. */
+/** A kernel's input tensors by name. Only _FusedMatMul's bias may be missing. */
 export type Inputs = Record<string, Tf.TensorInfo>;
 export type Attributes = Tf.NamedAttrMap;
 
@@ -24,7 +24,7 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Numbers of an attribute that TF.js types as unknown. */
+/** The numbers that an attribute holds, one or a list; TF.js types attributes as unknown. */
 export function numbers(attribute: unknown): number[] {
   if (typeof attribute === 'number') return [attribute];
   return Array.isArray(attribute) ? attribute.map(Number) : [];

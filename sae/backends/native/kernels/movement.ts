@@ -1,14 +1,10 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
+import { writable } from '../pointers.ts';
 import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
 
 /** Slices, concatenation, padding, tiling, transposes: boxes of elements copied between strides. */
 export function movementKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const copyBox = library.bind<[number, unknown, number, unknown, number, number, Int32Array]>(
-    'void lazyscope_copy(int32_t bytes, void* from, int64_t from_offset, void* to, int64_t to_offset, int32_t rank, void* shape)',
-  );
-  const fillValues = library.bind<[unknown, number, number]>(
-    'void lazyscope_fill(void* to, int64_t count, float value)',
-  );
+  const { copy: copyBox, fill } = library.functions;
 
   interface Side {
     tensor: Tf.TensorInfo;
@@ -28,7 +24,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
         bytes,
         backend.values(from.tensor),
         from.offset,
-        backend.values(to.tensor),
+        writable(backend.values(to.tensor)),
         to.offset,
         rank,
         packed,
@@ -174,7 +170,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
       const shape = x.shape.map((n, i) => n + paddings[i][0] + paddings[i][1]);
       const out = backend.output(shape, x.dtype);
       const constant = Number(attrs.constantValue);
-      if (out.values instanceof Float32Array) fillValues(out.values, out.values.length, constant);
+      if (out.values instanceof Float32Array) fill(out.values, out.values.length, constant);
       else out.values.fill(constant);
       const strides = stridesOf(shape);
       const offset = paddings.reduce((sum, [before], i) => sum + before * strides[i], 0);
@@ -207,7 +203,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
       if (typeof value !== 'number' || type !== 'float32')
         return fallback('Fill')({ inputs, attrs, backend });
       const out = backend.output(numbers(shape), 'float32');
-      fillValues(out.values, out.values.length, value);
+      fill(out.values, out.values.length, value);
       return out.info;
     },
 
@@ -215,7 +211,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
       const { x } = inputs;
       if (x.dtype !== 'float32') return fallback('ZerosLike')({ inputs, attrs, backend });
       const out = backend.output(x.shape, 'float32');
-      fillValues(out.values, out.values.length, 0);
+      fill(out.values, out.values.length, 0);
       return out.info;
     },
 
@@ -223,7 +219,7 @@ export function movementKernels({ backend, library, fallback }: KernelContext): 
       const { x } = inputs;
       if (x.dtype !== 'float32') return fallback('OnesLike')({ inputs, attrs, backend });
       const out = backend.output(x.shape, 'float32');
-      fillValues(out.values, out.values.length, 1);
+      fill(out.values, out.values.length, 1);
       return out.info;
     },
   };

@@ -3,27 +3,7 @@ import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.
 
 /** BatchMatMul and its fusion with bias and activation. */
 export function productKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const gemm = library.bind<
-    [
-      unknown,
-      unknown,
-      unknown,
-      unknown,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ]
-  >(
-    'void lazyscope_gemm(void* a, void* b, void* c, void* bias, int64_t batch, int64_t a_stride, int64_t b_stride, int64_t m, int64_t n, int64_t k, int32_t transpose_a, int32_t transpose_b, float alpha, float beta, int32_t relu)',
-  );
+  const { gemm, storedProduct } = library.functions;
 
   interface Operands {
     a: Tf.TensorInfo;
@@ -55,12 +35,39 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
     const out = backend.output([...outer, m, n], 'float32');
     // Many matrices times one are one tall product.
     const tall = batchB === 1 && !transposeA;
+    const stored = backend.stored(b);
+    if (stored && batchB === 1 && transposeB && !transposeA) {
+      storedProduct({
+        format: stored.format,
+        a: backend.floats(a),
+        b: stored.bytes(),
+        c: out.values,
+        bias: bias ? backend.floats(bias) : null,
+        m: batch * m,
+        n,
+        k,
+        relu: relu ? 1 : 0,
+      });
+      return out.info;
+    }
     if (out.values.length > 0)
-      gemm(
-        backend.values(a), backend.values(b), out.values, bias ? backend.values(bias) : null,
-        tall ? 1 : batch, batchA === 1 ? 0 : m * k, batchB === 1 ? 0 : k * n,
-        tall ? batch * m : m, n, k, transposeA ? 1 : 0, transposeB ? 1 : 0, 1, 0, relu ? 1 : 0,
-      ); // prettier-ignore
+      gemm({
+        a: backend.floats(a),
+        b: backend.floats(b),
+        c: out.values,
+        bias: bias ? backend.floats(bias) : null,
+        batch: tall ? 1 : batch,
+        aStride: batchA === 1 ? 0 : m * k,
+        bStride: batchB === 1 ? 0 : k * n,
+        m: tall ? batch * m : m,
+        n,
+        k,
+        transposeA: transposeA ? 1 : 0,
+        transposeB: transposeB ? 1 : 0,
+        alpha: 1,
+        beta: 0,
+        relu: relu ? 1 : 0,
+      });
     return out.info;
   }
 

@@ -1,27 +1,13 @@
 import type { Tf } from '../../../tensor/tf.ts';
 import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { writable } from '../pointers.ts';
 import { scaleOperation } from './elementwise.ts';
 
-/** Numbers as in source/reduce.cc. */
+/** The numbers that these operations have in source/reduce.cc. */
 const operations = { Sum: 0, Prod: 1, Max: 2, Min: 3 } as const;
 
 export function reductionKernels({ backend, library, fallback }: KernelContext): NativeKernels {
-  const boxed = '(int32_t op, void* x, void* out, int64_t outer, int64_t n, int64_t inner)';
-  type Reduce = [number, unknown, unknown, number, number, number];
-  const reduceFloat = library.bind<Reduce>(`void lazyscope_reduce${boxed}`);
-  const reduceInt = library.bind<Reduce>(`void lazyscope_reduce_int${boxed}`);
-  const scale = library.bind<[number, unknown, unknown, number, number]>(
-    'void lazyscope_unary(int32_t op, void* x, void* y, int64_t count, float parameter)',
-  );
-  const softmax = library.bind<[unknown, unknown, number, number]>(
-    'void lazyscope_softmax(void* x, void* y, int64_t rows, int64_t n)',
-  );
-  const argExtreme = library.bind<[unknown, unknown, number, number, number, number]>(
-    'void lazyscope_arg_extreme(void* x, void* out, int64_t outer, int64_t n, int64_t inner, int32_t smallest)',
-  );
-  const cumsum = library.bind<[unknown, unknown, number, number, number, number, number]>(
-    'void lazyscope_cumsum(void* x, void* y, int64_t outer, int64_t n, int64_t inner, int32_t exclusive, int32_t reverse)',
-  );
+  const { argExtreme, cumsum, reduce: reduceFloats, reduceInt, softmax, unary } = library.functions;
   const kernels: NativeKernels = {};
 
   /** One pass for each run of neighbouring reduced axes, the last first. */
@@ -29,7 +15,6 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
     const reduced = x.shape.map(() => axes.length === 0);
     for (const axis of axes) reduced[axis < 0 ? axis + x.shape.length : axis] = true;
     const shape = x.shape.flatMap((size, i) => (reduced[i] ? (keepDims ? [1] : []) : [size]));
-    const run = x.dtype === 'int32' ? reduceInt : reduceFloat;
 
     let current = x;
     const sizes = [...x.shape];
@@ -46,13 +31,29 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
       for (let i = from; i <= pending; i++) sizes[i] = 1;
       pending = start - 1;
       const last = !reduced.slice(0, Math.max(pending + 1, 0)).some(Boolean);
-      const out = backend.output(last ? shape : sizes, x.dtype);
-      if (out.values.length > 0) run(operation, backend.values(current), out.values, outer, n, inner);
+      const made = pass(operation, current, last ? shape : sizes, outer, n, inner);
       if (current !== x) backend.disposeIntermediateTensorInfo(current);
-      current = out.info;
+      current = made;
       if (last) return current;
     } while (pending >= 0);
     return current;
+  }
+
+  /** x [outer, n, inner] to [outer, inner], as a tensor of that shape. */
+  function pass(
+    operation: number,
+    x: Tf.TensorInfo,
+    shape: readonly number[],
+    ...[outer, n, inner]: [number, number, number]
+  ): Tf.TensorInfo {
+    if (x.dtype === 'int32') {
+      const out = backend.output(shape, 'int32');
+      if (out.values.length > 0) reduceInt(operation, backend.integers(x), out.values, outer, n, inner);
+      return out.info;
+    }
+    const out = backend.output(shape, 'float32');
+    if (out.values.length > 0) reduceFloats(operation, backend.floats(x), out.values, outer, n, inner);
+    return out.info;
   }
 
   for (const [name, operation] of Object.entries(operations)) {
@@ -71,8 +72,8 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
     const { x } = inputs;
     if (x.dtype !== 'float32') return generalMean({ inputs, attrs, backend });
     const out = reduce(operations.Sum, x, numbers(attrs.axis), attrs.keepDims === true);
-    const values = backend.values(out);
-    scale(scaleOperation, values, values, values.length, values.length / sizeOf(x.shape));
+    const values = writable(backend.floats(out));
+    unary(scaleOperation, values, values, values.length, values.length / sizeOf(x.shape));
     return out;
   };
 
@@ -84,7 +85,7 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
       return generalSoftmax({ inputs, attrs, backend });
     const out = backend.output(logits.shape, 'float32');
     const n = logits.shape[last];
-    if (out.values.length > 0) softmax(backend.values(logits), out.values, out.values.length / n, n);
+    if (out.values.length > 0) softmax(backend.floats(logits), out.values, out.values.length / n, n);
     return out.info;
   };
 
@@ -99,7 +100,7 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
       const outer = sizeOf(x.shape.slice(0, at));
       if (out.values.length > 0)
         argExtreme(
-          backend.values(x),
+          backend.floats(x),
           out.values,
           outer,
           x.shape[at],
@@ -122,7 +123,7 @@ export function reductionKernels({ backend, library, fallback }: KernelContext):
     const outer = sizeOf(x.shape.slice(0, at));
     const inner = sizeOf(x.shape.slice(at + 1));
     cumsum(
-      backend.values(x),
+      backend.floats(x),
       out.values,
       outer,
       x.shape[at],

@@ -14,7 +14,7 @@ import { sparsityKernels } from './sparsity.ts';
 /** These share memory by TF.js's own reference count, so they need no guard. */
 const sharing = new Set(['Identity', 'Reshape', 'ExpandDims']);
 
-/** The kernels of C++, by TF.js's names. */
+/** The kernels that are written in C++, by the names that TF.js gives them. */
 export function nativeKernels(backend: NativeBackend, library: NativeLibrary): NativeKernels {
   const context: KernelContext = { backend, library, fallback: (name) => fallbackKernel(name, backend) };
   return {

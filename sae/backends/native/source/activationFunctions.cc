@@ -1,6 +1,7 @@
 // Activation functions of MLPs and their slopes, one pass over memory each. The numbers of the functions are
 // those of ../kernels/activationFunctions.ts; the formulas are in sae/ops/fusedActivationFunction.ts.
 #include "functions.h"
+#include "lazyscope.h"
 #include "pool.h"
 
 namespace lazyscope {
@@ -76,7 +77,6 @@ void lazyscope_activation(int32_t function, const float* x, float* y, int64_t co
   }
 }
 
-// dx = dy · act'(x)
 void lazyscope_activation_grad(int32_t function, const float* x, const float* dy, float* dx, int64_t count) {
   switch (function) {
     case RELU: return backward<Relu>(x, dy, dx, count);

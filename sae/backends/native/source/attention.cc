@@ -10,6 +10,7 @@
 
 #include "functions.h"
 #include "gemm.h"
+#include "lazyscope.h"
 #include "pool.h"
 #include "rows.h"
 
@@ -56,9 +57,11 @@ using namespace lazyscope;
 
 extern "C" {
 
-// entropies: null, or [batch, heads], the sums that `probabilities` speaks of.
-void lazyscope_attention(const float* q, const float* k, const float* v, float* y, float* entropies, int64_t batch,
-                         int64_t heads, int64_t kv_heads, int64_t seq, int64_t keys, int64_t head, float scale) {
+void lazyscope_attention(const LazyscopeAttention* attention, float* y, float* entropies) {
+  const auto& in = *attention;
+  const float *q = in.q, *k = in.k, *v = in.v;
+  const int64_t batch = in.batch, heads = in.heads, kv_heads = in.kv_heads, seq = in.seq, keys = in.keys, head = in.head;
+  const float scale = in.scale;
   const Shape s{batch, heads, kv_heads, seq, keys, head};
   const int64_t group = heads / kv_heads;
   parallel_for(0, batch * heads, 1, [&](int64_t first, int64_t last) {
@@ -80,9 +83,12 @@ void lazyscope_attention(const float* q, const float* k, const float* v, float* 
 }
 
 // D = Σ dy·y per query; dP = dy vᵀ; dS = P (dP − D) · scale; dq = dS k; dk = Σ dSᵀ q; dv = Σ Pᵀ dy.
-void lazyscope_attention_grad(const float* q, const float* k, const float* v, const float* y, const float* dy, float* dq,
-                              float* dk, float* dv, int64_t batch, int64_t heads, int64_t kv_heads, int64_t seq,
-                              int64_t keys, int64_t head, float scale) {
+void lazyscope_attention_grad(const LazyscopeAttention* attention, const float* y, const float* dy, float* dq, float* dk,
+                              float* dv) {
+  const auto& in = *attention;
+  const float *q = in.q, *k = in.k, *v = in.v;
+  const int64_t batch = in.batch, heads = in.heads, kv_heads = in.kv_heads, seq = in.seq, keys = in.keys, head = in.head;
+  const float scale = in.scale;
   const Shape s{batch, heads, kv_heads, seq, keys, head};
   const int64_t group = heads / kv_heads;
   parallel_for(0, batch * kv_heads, 1, [&](int64_t first, int64_t last) {
@@ -120,8 +126,6 @@ void lazyscope_attention_grad(const float* q, const float* k, const float* v, co
   });
 }
 
-// Rotates (x[i], x[i + head/2]) by the angle of position and i; by minus the angle if `inverse`.
-// x: [rows, seq, head]; cosine and sine: [seq, head/2].
 void lazyscope_rotary(const float* x, const float* cosine, const float* sine, float* y, int64_t rows, int64_t seq,
                       int64_t head, int32_t inverse) {
   const int64_t half = head / 2;

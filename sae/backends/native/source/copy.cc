@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lazyscope.h"
 #include "pool.h"
 
 namespace lazyscope {
@@ -107,31 +108,27 @@ using namespace lazyscope;
 
 extern "C" {
 
-// to[to_offset + Σ i·to_stride] = from[from_offset + Σ i·from_stride] over a box; `shape` holds sizes, strides
-// of from, strides of to: rank (at most 12) numbers each. bytes: of an element, 4 or 1.
 void lazyscope_copy(int32_t bytes, const void* from, int64_t from_offset, void* to, int64_t to_offset,
                     int32_t rank, const int32_t* shape) {
   if (bytes == 4) copy(static_cast<const uint32_t*>(from) + from_offset, static_cast<uint32_t*>(to) + to_offset, rank, shape);
   else copy(static_cast<const uint8_t*>(from) + from_offset, static_cast<uint8_t*>(to) + to_offset, rank, shape);
 }
 
-// Fills `count` 4-byte elements with the bits of `value`.
-void lazyscope_fill(uint32_t* to, int64_t count, float value) {
+void lazyscope_fill(void* to, int64_t count, float value) {
+  uint32_t* out = static_cast<uint32_t*>(to);
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
-  parallel_for(0, count, grain, [&](int64_t first, int64_t last) { std::fill(to + first, to + last, bits); });
+  parallel_for(0, count, grain, [&](int64_t first, int64_t last) { std::fill(out + first, out + last, bits); });
 }
 
-// out[o, i, :] = x[o, index[i], :], 4-byte elements. Returns the position of the first index outside [0, n),
-// and then copies nothing; −1 when all are inside.
-int64_t lazyscope_gather(const uint32_t* x, const int32_t* index, uint32_t* out, int64_t outer, int64_t n,
-                         int64_t count, int64_t inner) {
+int64_t lazyscope_gather(const void* x, const int32_t* index, void* out, int64_t outer, int64_t n, int64_t count,
+                         int64_t inner) {
   for (int64_t i = 0; i < count; i++)
     if (index[i] < 0 || index[i] >= n) return i;
   parallel_for(0, outer * count, std::max<int64_t>(1, grain / std::max<int64_t>(1, inner)), [&](int64_t first, int64_t last) {
     for (int64_t t = first; t < last; t++) {
-      const uint32_t* from = x + ((t / count) * n + index[t % count]) * inner;
-      std::memcpy(out + t * inner, from, inner * sizeof(uint32_t));
+      const uint32_t* from = static_cast<const uint32_t*>(x) + ((t / count) * n + index[t % count]) * inner;
+      std::memcpy(static_cast<uint32_t*>(out) + t * inner, from, inner * sizeof(uint32_t));
     }
   });
   return -1;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "functions.h"
+#include "lazyscope.h"
 #include "pool.h"
 
 namespace lazyscope {
@@ -243,7 +244,6 @@ void lazyscope_unary(int32_t op, const float* x, float* y, int64_t count, float 
   unary(op, x, y, count, parameter);
 }
 
-// `shape` holds dims, strides of a, strides of b: rank numbers each. type: 0 float32, 1 int32, 2 bool.
 void lazyscope_binary(int32_t op, int32_t type, const void* a, const void* b, void* out, int32_t rank,
                       const int32_t* shape) {
   const Box s{rank, shape, shape + rank, shape + 2 * rank};
@@ -253,21 +253,20 @@ void lazyscope_binary(int32_t op, int32_t type, const void* a, const void* b, vo
   else over_box(a, b, out, s, 1, 1, comparison<uint8_t>(op));
 }
 
-// out += a.
 void lazyscope_accumulate(const float* a, float* out, int64_t count) {
   parallel_for(0, count, grain, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) out[i] += a[i];
   });
 }
 
-// out[i] = condition[i] ? yes[i] : no[i], for 4-byte elements.
-void lazyscope_select(const uint8_t* condition, const int32_t* yes, const int32_t* no, int32_t* out, int64_t count) {
+void lazyscope_select(const uint8_t* condition, const void* yes, const void* no, void* out, int64_t count) {
+  const int32_t *a = static_cast<const int32_t*>(yes), *b = static_cast<const int32_t*>(no);
+  int32_t* to = static_cast<int32_t*>(out);
   parallel_for(0, count, grain, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) out[i] = condition[i] ? yes[i] : no[i];
+    for (int64_t i = first; i < last; i++) to[i] = condition[i] ? a[i] : b[i];
   });
 }
 
-// from, to: 0 float32, 1 int32, 2 bool. float32 → int32 is JavaScript's ToInt32.
 void lazyscope_cast(int32_t from, int32_t to, const void* x, void* y, int64_t count) {
   auto go = [&](auto* in, auto* out, auto f) {
     parallel_for(0, count, grain, [&](int64_t first, int64_t last) {

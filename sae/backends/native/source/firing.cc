@@ -1,10 +1,11 @@
-// Who fires: the counts behind every sparsity measure, in one pass over the activations of a block of tokens
+// Counts which neurons fire: the numbers behind every sparsity measure, in one pass over the activations of a block of tokens
 // (sae/ops/firingCounts.ts says what each output is). Columns are cut into chunks of `chunk` neurons; what all chunks
 // share (entries by level, neurons a row) is added up in integers, so the order does not matter.
 #include <algorithm>
 
 #include "functions.h"
 #include "fusedRows.h"
+#include "lazyscope.h"
 #include "pool.h"
 
 namespace lazyscope {
@@ -20,15 +21,7 @@ inline int32_t total(ivec v) {
   return s;
 }
 
-struct Block {
-  const float *a, *gates, *bar, *thresholds;
-  int64_t rows, neurons;
-  int32_t levels, neuronLevel;
-  int32_t *fired, *firedAt, *levelCounts, *rowFired, *over, *overCounts;
-  float* sum;
-};
-
-void count_columns(const Block& b, int64_t first) {
+void count_columns(const LazyscopeFiring& b, int64_t first) {
   const int64_t columns = std::min(chunk, b.neurons - first), last = first + columns;
   int32_t* over = b.over + first * b.rows;
   int32_t found = 0;
@@ -56,19 +49,19 @@ void count_columns(const Block& b, int64_t first) {
       for (int32_t e = 0; e < b.levels; e++) {
         const ivec above = (magnitude > b.thresholds[e]) & on;
         exceeded[e] -= above;
-        if (e == b.neuronLevel) firedAt[v] -= above;
+        if (e == b.neuron_level) firedAt[v] -= above;
       }
       const ivec news = (magnitude > bar) & on;
       if (mask_bits(news) != 0)
         for (int64_t lane = 0; lane < lanes; lane++)
           if (news[lane]) over[found++] = int32_t(row * b.neurons + i + lane);
     }
-    __atomic_fetch_add(b.rowFired + row, total(here), __ATOMIC_RELAXED);
+    __atomic_fetch_add(b.row_fired + row, total(here), __ATOMIC_RELAXED);
   }
   for (int64_t i = first; i < last; i++) {
     const int64_t v = (i - first) / W, lane = (i - first) % W;
     b.fired[i] = fired[v][lane];
-    b.firedAt[i] = firedAt[v][lane];
+    b.fired_at[i] = firedAt[v][lane];
     b.sum[i] = sums[v][lane];
   }
   int32_t firing = 0;
@@ -77,10 +70,10 @@ void count_columns(const Block& b, int64_t first) {
   int32_t reached = firing;
   for (int32_t e = 0; e <= b.levels; e++) {
     const int32_t next = e < b.levels ? total(exceeded[e]) : 0;
-    __atomic_fetch_add(b.levelCounts + e, reached - next, __ATOMIC_RELAXED);
+    __atomic_fetch_add(b.level_counts + e, reached - next, __ATOMIC_RELAXED);
     reached = next;
   }
-  b.overCounts[first / chunk] = found;
+  b.over_counts[first / chunk] = found;
 }
 
 }  // namespace
@@ -90,22 +83,15 @@ using namespace lazyscope;
 
 extern "C" {
 
-// Neurons a chunk has: overCounts [ceil(neurons / chunk)]; the entries of chunk c begin at over + c · chunk · rows.
 int64_t lazyscope_firing_chunk() { return chunk; }
 
-// a, gates [rows, neurons]; bar, fired, firedAt, sum [neurons]; levelCounts [levels + 1] and rowFired [rows] are
-// overwritten; over [rows · neurons]. At most 16 thresholds.
-void lazyscope_firing(const float* a, const float* gates, const float* bar, int64_t rows, int64_t neurons,
-                      const float* thresholds, int32_t levels, int32_t neuron_level, int32_t* fired,
-                      int32_t* fired_at, float* sum, int32_t* level_counts, int32_t* row_fired, int32_t* over,
-                      int32_t* over_counts) {
-  std::fill(level_counts, level_counts + levels + 1, 0);
-  std::fill(row_fired, row_fired + rows, 0);
-  const Block block{a,     gates,    bar,          thresholds, rows, neurons,     levels, neuron_level,
-                    fired, fired_at, level_counts, row_fired,  over, over_counts, sum};
-  const int64_t chunks = (neurons + chunk - 1) / chunk;
+void lazyscope_firing(const LazyscopeFiring* counts) {
+  const LazyscopeFiring& in = *counts;
+  std::fill(in.level_counts, in.level_counts + in.levels + 1, 0);
+  std::fill(in.row_fired, in.row_fired + in.rows, 0);
+  const int64_t chunks = (in.neurons + chunk - 1) / chunk;
   parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
-    for (int64_t c = from; c < to; c++) count_columns(block, c * chunk);
+    for (int64_t c = from; c < to; c++) count_columns(in, c * chunk);
   });
 }
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "gemm.h"
+#include "lazyscope.h"
 #include "screenedSelection.h"
 
 namespace lazyscope {
@@ -127,12 +128,11 @@ using namespace lazyscope;
 
 extern "C" {
 
-// The k largest positive pre-activations of each row, by ascending latent, filled up with zeros: indices and
-// values [rows, k]. `among` (ascending, `among_count` of them) restricts the choice; null means all latents.
-// `screening` is one of Screening; the result is the same.
-void lazyscope_topk_encode(const float* x, const float* centre, const float* w, const float* b, const int32_t* among,
-                           int64_t among_count, int64_t rows, int64_t d, int64_t latents, int64_t k, int32_t screening,
-                           int32_t* indices, float* values) {
+void lazyscope_topk_encode(const LazyscopeEncoder* encoder, const int32_t* among, int64_t among_count, int64_t k,
+                           int32_t screening, int32_t* indices, float* values) {
+  const float *x = encoder->x, *centre = encoder->centre, *w = encoder->w, *b = encoder->b;
+  const int64_t rows = encoder->rows, d = encoder->d;
+  int64_t latents = encoder->latents;
   if (rows <= 0 || k <= 0) return;
   thread_local Buffer<float> w_buffer, b_buffer;
   if (among) {
@@ -156,12 +156,10 @@ void lazyscope_topk_encode(const float* x, const float* centre, const float* w, 
   });
 }
 
-// Finds every latent with z > θ − ε/2 (null: θ = 0; ε is the bandwidth); the value of one with z <= θ is θ. Returns how
-// many there are in all, kept until lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list
-// is then given up). About `expected` of a row are; `screening` is one of Screening.
-int64_t lazyscope_threshold_encode(const float* x, const float* centre, const float* w, const float* b,
-                                   const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents,
+int64_t lazyscope_threshold_encode(const LazyscopeEncoder* encoder, const float* threshold, float bandwidth,
                                    int64_t limit, int64_t expected, int32_t screening) {
+  const float *x = encoder->x, *centre = encoder->centre, *w = encoder->w, *b = encoder->b;
+  const int64_t rows = encoder->rows, d = encoder->d, latents = encoder->latents;
   Pages pages;
   pages.limit = limit / (Pages::size - W) + 2 * rows;
   pages.latents = at_least(page_latents, pages.limit * Pages::size);
@@ -185,7 +183,6 @@ int64_t lazyscope_threshold_encode(const float* x, const float* centre, const fl
   return total > limit ? -1 : total;
 }
 
-// The entries found by the call before, row by row: row_start [rows + 1], indices and values [entries].
 void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices, float* values) {
   const int32_t *counts = page_counts.data(), *last_page = last_buffer.data(), *next = page_next.data();
   const int32_t* latents = page_latents.data();
@@ -209,9 +206,9 @@ void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices
   });
 }
 
-// On how many of the rows' (row, latent) pairs z > θ − ε/2: what the choice between list and matrix rests on.
-int64_t lazyscope_threshold_count(const float* x, const float* centre, const float* w, const float* b,
-                                  const float* threshold, float bandwidth, int64_t rows, int64_t d, int64_t latents) {
+int64_t lazyscope_threshold_count(const LazyscopeEncoder* encoder, const float* threshold, float bandwidth) {
+  const float *x = encoder->x, *centre = encoder->centre, *w = encoder->w, *b = encoder->b;
+  const int64_t rows = encoder->rows, d = encoder->d, latents = encoder->latents;
   std::atomic<int64_t> total{0};
   const float* from = centred(x, centre, rows, d);
   const Window window = window_of(threshold, bandwidth, latents);
@@ -225,9 +222,9 @@ int64_t lazyscope_threshold_count(const float* x, const float* centre, const flo
   return total;
 }
 
-// z [rows, latents], every one.
-void lazyscope_dense_encode(const float* x, const float* centre, const float* w, const float* b, int64_t rows, int64_t d,
-                            int64_t latents, float* z) {
+void lazyscope_dense_encode(const LazyscopeEncoder* encoder, float* z) {
+  const float *x = encoder->x, *centre = encoder->centre, *w = encoder->w, *b = encoder->b;
+  const int64_t rows = encoder->rows, d = encoder->d, latents = encoder->latents;
   product(rows, latents, d, {centred(x, centre, rows, d), d, false}, {w, d, true},
           {z, latents, 1.0f, 0.0f, b, false});
 }

@@ -1,4 +1,5 @@
 #include "fusedUpdate.h"
+#include "lazyscope.h"
 
 namespace lazyscope {
 
@@ -23,7 +24,6 @@ using namespace lazyscope;
 
 extern "C" {
 
-// out [latents, d] = Sᵀ·g
 void lazyscope_sparse_outer(const int32_t* row_start, const int32_t* indices, const float* values, const float* g,
                             int64_t rows, int64_t d, int64_t latents, float* out) {
   thread_local EntryBuffers buffers;

@@ -5,6 +5,7 @@
 
 #include "entriesByLatent.h"
 #include "gemm.h"
+#include "lazyscope.h"
 
 namespace lazyscope {
 namespace {
@@ -78,7 +79,6 @@ using namespace lazyscope;
 
 extern "C" {
 
-// out [rows, d] = S·W
 void lazyscope_sparse_decode(const int32_t* row_start, const int32_t* indices, const float* values, const float* w,
                              int64_t rows, int64_t d, float* out) {
   parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
@@ -90,7 +90,6 @@ void lazyscope_sparse_decode(const int32_t* row_start, const int32_t* indices, c
   });
 }
 
-// out [entries] = (g·Wᵀ) at the entries
 void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, const float* g, const float* w,
                            int64_t rows, int64_t d, float* out) {
   parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
@@ -101,10 +100,12 @@ void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, con
   });
 }
 
-// error [rows, d] = f·W + bias − target, and dots [entries] = error·W at the entries. Returns Σ error².
-double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* indices, const float* values,
-                                    const float* threshold, const float* w, const float* bias, const float* target,
-                                    int64_t rows, int64_t d, int64_t latents, float* error, float* dots) {
+double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* indices,
+                                    const LazyscopeReconstruction* reconstruction) {
+  const auto& in = *reconstruction;
+  const float *values = in.values, *threshold = in.threshold, *w = in.w, *bias = in.bias, *target = in.target;
+  float *error = in.error, *dots = in.dots;
+  const int64_t rows = in.rows, d = in.d, latents = in.latents;
   const bool by_latent = row_start[rows] > many_entries * rows;
   thread_local Buffer<double> squares_buffer;
   double* squares = at_least(squares_buffer, rows);
@@ -129,10 +130,11 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
   return total;
 }
 
-// The same from a matrix of pre-activations; dots [rows, latents] = error·Wᵀ.
-double lazyscope_dense_reconstruct(const float* z, const float* threshold, const float* w, const float* bias,
-                                   const float* target, int64_t rows, int64_t d, int64_t latents, float* error,
-                                   float* dots) {
+double lazyscope_dense_reconstruct(const LazyscopeReconstruction* reconstruction) {
+  const auto& in = *reconstruction;
+  const float *z = in.values, *threshold = in.threshold, *w = in.w, *bias = in.bias, *target = in.target;
+  float *error = in.error, *dots = in.dots;
+  const int64_t rows = in.rows, d = in.d, latents = in.latents;
   thread_local Buffer<float> f_buffer;
   thread_local Buffer<double> squares_buffer;
   // A block of rows at a time: f needs no matrix of its own as large as z.
@@ -167,7 +169,6 @@ double lazyscope_dense_reconstruct(const float* z, const float* threshold, const
   return total;
 }
 
-// Rows on which each latent fires, and the sum of its activations [latents].
 void lazyscope_sparse_firings(const int32_t* indices, const float* values, const float* threshold, int64_t entries,
                               int64_t latents, int32_t* counts, float* sums) {
   std::fill(counts, counts + latents, 0);
@@ -195,7 +196,6 @@ void lazyscope_dense_firings(const float* z, const float* threshold, int64_t row
   });
 }
 
-// Multiplies x [rows, d] by `scale` in place and returns Σ_b ‖x_b − x̄‖², x̄ the mean of the scaled rows.
 double lazyscope_scaled_batch(float* x, int64_t rows, int64_t d, float scale) {
   constexpr int64_t block = 64;
   const int64_t blocks = (rows + block - 1) / block;

@@ -13,15 +13,12 @@
 #include <cstring>
 
 #include "gemm.h"
+#include "lazyscope.h"
 
 namespace lazyscope {
 namespace {
 
 constexpr int64_t grain = 16;  // latents a task
-
-struct Parameters {
-  float *w_enc, *b_enc, *w_dec, *b_dec, *log_threshold;
-};
 
 struct Term {
   bool present;
@@ -39,7 +36,7 @@ struct Settings {
 
 struct Update {
   int64_t latents, d, rows;
-  Parameters p, m, v;
+  LazyscopeDictionary p, m, v;
   const float *x, *threshold;
   Term main, aux;
   Settings s;
@@ -146,7 +143,7 @@ struct Update {
     decoder_bias(parts, tasks, bias_gradient);
   }
 
-  void write(const Parameters& out) const {
+  void write(const LazyscopeDictionary& out) const {
     each(out.b_dec, [&](int64_t i, Row row, const float* dec, const float* enc) {
       std::memcpy(out.w_dec + i * d, dec, d * sizeof(float));
       std::memcpy(out.w_enc + i * d, enc, d * sizeof(float));
@@ -193,9 +190,16 @@ struct Update {
 
 thread_local EntryBuffers main_entries, aux_entries;
 
-Settings settings_from(const double* s) {
-  return {float(s[0]), float(s[1]), float(s[2]), float(s[3]), float(s[4]), {s[5], s[6], s[7], s[8], s[9]}, s[10],
-          s[11] != 0, s[12] != 0};
+Update update_from(const LazyscopeUpdate& in) {
+  Update update{};
+  update.latents = in.latents, update.d = in.d, update.rows = in.rows;
+  update.p = in.parameters, update.m = in.first;
+  if (in.second) update.v = *in.second;
+  update.x = in.x, update.threshold = in.threshold;
+  update.s = {float(in.scale), float(in.aux_scale), float(in.l1), float(in.bandwidth), float(in.l0_gradient),
+              {in.rate, in.beta1, in.beta2, in.epsilon, in.root}, in.clip, in.subtracts_decoder_bias != 0,
+              in.unit_norm != 0};
+  return update;
 }
 
 void finish(const Update& update, bool write_gradient) {
@@ -210,39 +214,23 @@ using namespace lazyscope;
 
 extern "C" {
 
-// `settings`: scale, aux scale, l1, bandwidth (0: no thresholds), l0 gradient, Adam's rate, β1, β2, ε, root, clip
-// (0: none), whether the encoder saw x − b_dec, whether decoder rows have unit norm. With `write_gradient` the
-// gradient goes to m_… and nothing else changes. Null aux_row_start: no auxiliary term.
-void lazyscope_sparse_update(int64_t latents, int64_t d, int64_t rows, int32_t write_gradient, const double* settings,
-                             float* w_enc, float* b_enc, float* w_dec, float* b_dec, float* log_threshold,
-                             float* m_w_enc, float* m_b_enc, float* m_w_dec, float* m_b_dec, float* m_log_threshold,
-                             float* v_w_enc, float* v_b_enc, float* v_w_dec, float* v_b_dec, float* v_log_threshold,
-                             const float* x, const float* threshold, const int32_t* row_start, const int32_t* indices,
-                             const float* values, const float* dots, const float* error, const int32_t* aux_row_start,
-                             const int32_t* aux_indices, const float* aux_values, const float* aux_dots,
-                             const float* aux_error) {
-  const Settings s = settings_from(settings);
-  Update update{};
-  update.latents = latents, update.d = d, update.rows = rows;
-  update.p = {w_enc, b_enc, w_dec, b_dec, log_threshold};
-  update.m = {m_w_enc, m_b_enc, m_w_dec, m_b_dec, m_log_threshold};
-  update.v = {v_w_enc, v_b_enc, v_w_dec, v_b_dec, v_log_threshold};
-  update.x = x, update.threshold = threshold, update.s = s;
-  update.main = {true, by_latent(main_entries, row_start, indices, values, dots, rows, latents), error, s.scale};
-  if (aux_row_start)
-    update.aux = {true, by_latent(aux_entries, aux_row_start, aux_indices, aux_values, aux_dots, rows, latents),
-                  aux_error, s.aux_scale};
-  finish(update, write_gradient != 0);
+void lazyscope_sparse_update(const LazyscopeUpdate* request, const LazyscopeTerm* main, const LazyscopeTerm* auxiliary) {
+  Update update = update_from(*request);
+  const int64_t rows = update.rows, latents = update.latents;
+  auto term = [&](EntryBuffers& buffers, const LazyscopeTerm& t, float scale) -> Term {
+    return {true, by_latent(buffers, t.row_start, t.indices, t.values, t.dots, rows, latents), t.error, scale};
+  };
+  update.main = term(main_entries, *main, update.s.scale);
+  if (auxiliary) update.aux = term(aux_entries, *auxiliary, update.s.aux_scale);
+  finish(update, request->write_gradient != 0);
 }
 
-// The same from matrices z and dots [rows, latents], which are overwritten with f and ∂z.
-void lazyscope_dense_update(int64_t latents, int64_t d, int64_t rows, int32_t write_gradient, const double* settings,
-                            float* w_enc, float* b_enc, float* w_dec, float* b_dec, float* log_threshold,
-                            float* m_w_enc, float* m_b_enc, float* m_w_dec, float* m_b_dec, float* m_log_threshold,
-                            float* v_w_enc, float* v_b_enc, float* v_w_dec, float* v_b_dec, float* v_log_threshold,
-                            const float* x, const float* threshold, float* z, float* dots, const float* error) {
+void lazyscope_dense_update(const LazyscopeUpdate* request, float* z, float* dots, const float* error) {
+  Update update = update_from(*request);
+  const Settings& s = update.s;
+  const int64_t rows = update.rows, d = update.d, latents = update.latents;
+  const float *w_dec = update.p.w_dec, *threshold = update.threshold, *x = update.x;
   thread_local Buffer<float> buffer;
-  const Settings s = settings_from(settings);
   float* enc = at_least(buffer, 2 * latents * d + 4 * latents);
   float* dec = enc + latents * d;
   float *b = dec + latents * d, *sums = b + latents, *theta_gradient = sums + latents, *norms = theta_gradient + latents;
@@ -274,15 +262,9 @@ void lazyscope_dense_update(int64_t latents, int64_t d, int64_t rows, int32_t wr
   });
   product(latents, d, rows, {z, latents, true}, {error, d, false}, {dec, d, s.scale, 0.0f, nullptr, false});
   product(latents, d, rows, {dots, latents, true}, {x, d, false}, {enc, d, 1.0f, 0.0f, nullptr, false});
-  Update update{};
-  update.latents = latents, update.d = d, update.rows = rows;
-  update.p = {w_enc, b_enc, w_dec, b_dec, log_threshold};
-  update.m = {m_w_enc, m_b_enc, m_w_dec, m_b_dec, m_log_threshold};
-  update.v = {v_w_enc, v_b_enc, v_w_dec, v_b_dec, v_log_threshold};
-  update.x = x, update.threshold = threshold, update.s = s;
   update.main.error = error, update.main.scale = s.scale;
   update.dense_enc = enc, update.dense_dec = dec, update.dense_b = b, update.dense_sum = sums;
   update.dense_theta = theta_gradient;
-  finish(update, write_gradient != 0);
+  finish(update, request->write_gradient != 0);
 }
 }

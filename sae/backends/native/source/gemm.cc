@@ -1,4 +1,5 @@
 #include "gemm.h"
+#include "lazyscope.h"
 
 #include <cstdlib>
 
@@ -307,15 +308,15 @@ using namespace lazyscope;
 
 extern "C" {
 
-// For each of `batch` matrices: c = alpha · op(a) op(b) + beta · c + bias, then ReLU if asked. A batch stride
-// of 0 repeats the operand. Operands are dense: a is [m,k] or, transposed, [k,m]; b is [k,n] or [n,k].
-void lazyscope_gemm(const float* a, const float* b, float* c, const float* bias, int64_t batch, int64_t a_stride,
-                    int64_t b_stride, int64_t m, int64_t n, int64_t k, int32_t transpose_a, int32_t transpose_b,
-                    float alpha, float beta, int32_t relu) {
+void lazyscope_gemm(const LazyscopeGemm* arguments) {
+  const auto& in = *arguments;
+  const float *a = in.a, *b = in.b, *bias = in.bias;
+  float* c = in.c;
+  const int64_t batch = in.batch, m = in.m, n = in.n, k = in.k;
   auto one = [&](int64_t i) {
-    product(m, n, k, {a + i * a_stride, transpose_a ? m : k, transpose_a != 0},
-            {b + i * b_stride, transpose_b ? k : n, transpose_b != 0},
-            {c + i * m * n, n, alpha, beta, bias, relu != 0});
+    product(m, n, k, {a + i * in.a_stride, in.transpose_a ? m : k, in.transpose_a != 0},
+            {b + i * in.b_stride, in.transpose_b ? k : n, in.transpose_b != 0},
+            {c + i * m * n, n, in.alpha, in.beta, bias, in.relu != 0});
   };
   // Many matrices: one a thread at a time. Few: all threads on each.
   if (batch >= 2 * threads())

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "functions.h"
+#include "lazyscope.h"
 #include "pool.h"
 #include "rows.h"
 
@@ -77,7 +78,6 @@ using namespace lazyscope;
 
 extern "C" {
 
-// y = x / sqrt(mean x² + ε) · gain
 void lazyscope_rms_norm(const float* x, const float* gain, float* y, int64_t rows, int64_t d, float epsilon) {
   parallel_for(0, rows, rows_a_task(d), [&](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; r++) {
@@ -103,7 +103,6 @@ void lazyscope_rms_norm_grad(const float* x, const float* gain, const float* dy,
   });
 }
 
-// y = (x − mean) / sqrt(variance + ε) · gain + bias
 void lazyscope_layer_norm(const float* x, const float* gain, const float* bias, float* y, int64_t rows, int64_t d,
                           float epsilon) {
   parallel_for(0, rows, rows_a_task(d), [&](int64_t first, int64_t last) {
@@ -141,7 +140,6 @@ void lazyscope_layer_norm_grad(const float* x, const float* gain, const float* d
   });
 }
 
-// loss = log Σ e^logits − logits[label]. Returns the first row whose label is outside [0, n), or −1.
 int64_t lazyscope_cross_entropy(const float* logits, const int32_t* labels, float* loss, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++)
     if (labels[r] < 0 || labels[r] >= n) return r;
@@ -155,7 +153,6 @@ int64_t lazyscope_cross_entropy(const float* logits, const int32_t* labels, floa
   return -1;
 }
 
-// dlogits = (softmax(logits) − onehot(label)) · dy
 void lazyscope_cross_entropy_grad(const float* logits, const int32_t* labels, const float* dy, float* dlogits,
                                   int64_t rows, int64_t n) {
   parallel_for(0, rows, rows_a_task(n), [&](int64_t first, int64_t last) {

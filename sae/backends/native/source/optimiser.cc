@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lazyscope.h"
 #include "pool.h"
 
 using namespace lazyscope;
@@ -13,9 +14,11 @@ constexpr int64_t grain = 1 << 14;
 extern "C" {
 
 // m ← β1 m + (1 − β1) g; v ← β2 v + (1 − β2) g²; p ← p − lr · (m/c1 / (sqrt(v/c2) + ε) + decay · p), where g is
-// the gradient times gradient_scale.
-void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_t count, float lr, float beta1,
-                     float beta2, float epsilon, float decay, float c1, float c2, float gradient_scale) {
+// the gradient times gradient_scale and c1, c2 are the corrections.
+void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_t count, const LazyscopeAdamW* settings) {
+  const float lr = settings->rate, beta1 = settings->beta1, beta2 = settings->beta2, epsilon = settings->epsilon;
+  const float decay = settings->decay, c1 = settings->correction1, c2 = settings->correction2;
+  const float gradient_scale = settings->gradient_scale;
   const float step = lr / c1, root = 1.0f / std::sqrt(c2), keep = 1.0f - lr * decay;
   const float one1 = 1.0f - beta1, one2 = 1.0f - beta2;
   parallel_for(0, count, grain, [=](int64_t first, int64_t last) {
@@ -28,7 +31,6 @@ void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_
   });
 }
 
-// In double precision, in pieces of fixed size.
 double lazyscope_sum_of_squares(const float* x, int64_t count) {
   const int64_t pieces = (count + grain - 1) / grain;
   double* part = reinterpret_cast<double*>(scratch(Scratch::reduction, 2 * std::max<int64_t>(1, pieces)));

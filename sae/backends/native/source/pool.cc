@@ -1,3 +1,4 @@
+#include "lazyscope.h"
 #include "pool.h"
 
 #include <atomic>

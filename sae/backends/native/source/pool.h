@@ -43,7 +43,7 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& body) {
 
 // Memory that a thread keeps from call to call: at least `count` floats, aligned to 64 bytes, contents
 // undefined. `slot` tells apart buffers that are in use at the same time.
-enum class Scratch { packA, packB, tile, attention, reduction, other, count };
+enum class Scratch { packA, packB, tile, attention, reduction, other, widened, count };
 float* scratch(Scratch slot, size_t count);
 
 }  // namespace lazyscope

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "functions.h"
+#include "lazyscope.h"
 #include "pool.h"
 #include "rows.h"
 
@@ -161,7 +162,6 @@ void lazyscope_reduce(int32_t op, const float* x, float* out, int64_t outer, int
   else reduce<MIN>(x, out, outer, n, inner);
 }
 
-// int32: 0 sum, 1 product, 2 max, 3 min; sums and products wrap around.
 void lazyscope_reduce_int(int32_t op, const int32_t* x, int32_t* out, int64_t outer, int64_t n, int64_t inner) {
   parallel_for(0, outer, std::max<int64_t>(1, grain / std::max<int64_t>(1, n * inner)), [&](int64_t first, int64_t last) {
     for (int64_t o = first; o < last; o++)
@@ -180,7 +180,6 @@ void lazyscope_reduce_int(int32_t op, const int32_t* x, int32_t* out, int64_t ou
   });
 }
 
-// y = softmax(x) over rows of n.
 void lazyscope_softmax(const float* x, float* y, int64_t rows, int64_t n) {
   parallel_for(0, rows, std::max<int64_t>(1, grain / 4 / std::max<int64_t>(1, n)), [&](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; r++) {
@@ -193,7 +192,6 @@ void lazyscope_softmax(const float* x, float* y, int64_t rows, int64_t n) {
   });
 }
 
-// The first index of the largest (or smallest) element; comparisons with NaN are false, as in TF.js.
 void lazyscope_arg_extreme(const float* x, int32_t* out, int64_t outer, int64_t n, int64_t inner, int32_t smallest) {
   parallel_for(0, outer, std::max<int64_t>(1, grain / std::max<int64_t>(1, n * inner)), [&](int64_t first, int64_t last) {
     for (int64_t o = first; o < last; o++)
@@ -213,7 +211,6 @@ void lazyscope_arg_extreme(const float* x, int32_t* out, int64_t outer, int64_t 
   });
 }
 
-// Running sums along the middle axis; `exclusive` leaves the element itself out.
 void lazyscope_cumsum(const float* x, float* y, int64_t outer, int64_t n, int64_t inner, int32_t exclusive,
                       int32_t reverse) {
   parallel_for(0, outer, std::max<int64_t>(1, grain / std::max<int64_t>(1, n * inner)), [&](int64_t first, int64_t last) {
@@ -231,7 +228,6 @@ void lazyscope_cumsum(const float* x, float* y, int64_t outer, int64_t n, int64_
   });
 }
 
-// out[segment] += x[row] for each row's segment; rows of a negative segment are left out.
 void lazyscope_segment_sum(const float* x, const int32_t* segment, float* out, int64_t rows, int64_t segments,
                            int64_t inner) {
   // Columns are shared out, not rows: each element is then added up by one thread, in order.

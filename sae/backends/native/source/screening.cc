@@ -1,3 +1,4 @@
+#include "lazyscope.h"
 #include "screening.h"
 
 #include <algorithm>
@@ -186,6 +187,5 @@ void screening_wasted() { resting.store(50, std::memory_order_relaxed); }
 }  // namespace lazyscope
 
 extern "C" {
-// Whether this CPU can screen at all.
 int32_t lazyscope_can_screen() { return LAZYSCOPE_PAIRS; }
 }

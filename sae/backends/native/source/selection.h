@@ -1,4 +1,4 @@
-// What the encoders' epilogues share: how pieces of a product become entries of a list.
+// Shared by the epilogues of the encoders' products: how pieces of a product become entries of a list.
 #pragma once
 
 #include <cstring>

@@ -1,6 +1,7 @@
 // The signal along the residual stream: what sae/ops/signalSums.ts defines.
 #include <algorithm>
 
+#include "lazyscope.h"
 #include "pool.h"
 #include "simd.h"
 
@@ -21,8 +22,6 @@ using namespace lazyscope;
 
 extern "C" {
 
-// x [rows, d] → sums [2]: Σ over rows of (mean over d)², and of the variance over d. In double precision, the
-// variance about the mean, so that a large offset does not drown it.
 void lazyscope_signal(const float* x, int64_t rows, int64_t d, float* sums) {
   const int64_t blocks = (rows + block_rows - 1) / block_rows;
   double* part = reinterpret_cast<double*>(scratch(Scratch::other, 4 * std::max<int64_t>(1, blocks)));

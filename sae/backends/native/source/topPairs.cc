@@ -11,19 +11,13 @@
 #include <memory>
 #include <utility>
 
+#include "lazyscope.h"
 #include "screenedSelection.h"
 
 namespace lazyscope {
 namespace {
 
 constexpr float TIE = 1.0f / (1 << 20);
-
-struct Lists {
-  int32_t kept;
-  int32_t* index;  // [owners, kept]
-  float* score;    // [owners, kept]
-  float* bar;      // [owners]
-};
 
 inline int64_t steps(float score) { return static_cast<int64_t>(std::floor(score * 1048576.0 + 0.5)); }
 
@@ -33,9 +27,9 @@ inline uint32_t scatter(int32_t owner, int32_t index) {
   return h ^ (h >> 13);
 }
 
-void insert(const Lists& lists, int64_t owner, int64_t index, float score) {
-  int32_t* indices = lists.index + owner * lists.kept;
-  float* scores = lists.score + owner * lists.kept;
+void insert(const LazyscopePairList& lists, int64_t owner, int64_t index, float score) {
+  int32_t* indices = lists.index + owner * lists.length;
+  float* scores = lists.score + owner * lists.length;
   const int64_t mine = steps(score);
   const uint32_t hash = scatter(static_cast<int32_t>(owner), static_cast<int32_t>(index));
   auto before = [&](int at) {
@@ -43,7 +37,7 @@ void insert(const Lists& lists, int64_t owner, int64_t index, float score) {
     const int64_t there = steps(scores[at]);
     return mine != there ? mine > there : hash < scatter(static_cast<int32_t>(owner), indices[at]);
   };
-  int at = lists.kept - 1;
+  int at = lists.length - 1;
   if (!before(at)) return;
   for (; at > 0 && before(at - 1); at--) {
     scores[at] = scores[at - 1];
@@ -52,7 +46,7 @@ void insert(const Lists& lists, int64_t owner, int64_t index, float score) {
   scores[at] = score;
   indices[at] = static_cast<int32_t>(index);
   // Others look at the bars of columns while they are raised.
-  const float bar = scores[lists.kept - 1] - TIE;
+  const float bar = scores[lists.length - 1] - TIE;
   __atomic_store(lists.bar + owner, &bar, __ATOMIC_RELAXED);
 }
 
@@ -76,13 +70,14 @@ struct SpinLocks {
 };
 
 struct Picking {
-  Lists by_row, by_column;
+  LazyscopePairList by_row, by_column;
   int64_t first;               // row of the whole matrix that the tiles' row 0 is
   const float* row_offset;     // of the whole matrix
   const float* column_offset;  // padded, as by_column.bar is
   float* best;
   SpinLocks locks;
-  // Of rows alone: unlike a column's, a row's bar does not depend on which thread came first, and neither does this.
+  // Counts only pairs that pass their row's bar. Unlike a column's, a row's bar does not depend on which thread came
+  // first, so the count is the same in every run.
   std::atomic<int64_t> row_hits{0};
 };
 
@@ -173,27 +168,23 @@ using namespace lazyscope;
 
 extern "C" {
 
-// Rows [first, first + rows) of a whole matrix against all columns: a is [rows, d], b [columns, d]. Lists, best and
-// row_offset are those of the whole matrix; column_offset and column_bar have at least `columns` rounded up to a
-// multiple of 32 entries. Lists go on from where earlier calls left them. `screening` as in screening.h. Returns the
-// share of pairs that screening left possible for their rows, which depends on nothing but the arguments; −1 without it.
-double lazyscope_top_pairs(const float* a, int64_t first, int64_t rows, const float* b, int64_t columns, int64_t d,
-                           const float* row_offset, const float* column_offset, int32_t per_row, int32_t* row_index,
-                           float* row_score, float* row_bar, float* best, int32_t per_column, int32_t* column_index,
-                           float* column_score, float* column_bar, int32_t screening) {
-  Picking picking{{per_row, row_index, row_score, row_bar},
-                  {per_column, column_index, column_score, column_bar},
-                  first,
-                  row_offset,
-                  column_offset,
-                  best,
+double lazyscope_top_pairs(const LazyscopeTopPairs* pairs) {
+  const auto& in = *pairs;
+  const float *a = in.a, *b = in.b;
+  const int64_t rows = in.rows, columns = in.columns, d = in.d;
+  Picking picking{in.by_row,
+                  in.by_column,
+                  in.first,
+                  in.row_offset,
+                  in.column_offset,
+                  in.best,
                   SpinLocks((columns + NR - 1) / NR)};
   auto with = [&](const auto& scores) {
     return [&](int64_t row, int count, int64_t column, int width, const float* tile) {
       pick(picking, scores, row, count, column, width, tile);
     };
   };
-  if (!screens(screening, rows, d, columns, per_row + per_column)) {
+  if (!screens(in.screening, rows, d, columns, in.by_row.length + in.by_column.length)) {
     gemm_tiles(rows, columns, d, {a, d, false}, {b, d, true}, with(Plain{}), Split::rows);
     return -1;
   }

@@ -1,8 +1,8 @@
-/** One Adam step (Kingma & Ba, 1412.6980, ε outside of the root), shared by every program that ends in one. */
+/** WGSL of one Adam step (Kingma & Ba, 1412.6980, ε outside of the root), shared by all programs that end with one. */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import type { Binding, Program } from '../programs.ts';
 
-/** The moments, and what the gradient is multiplied by first. */
+/** Bindings of the moments and, where gradients are clipped, of the factor that they are multiplied by. */
 export function adamBindings({ clipNorm }: AdamSettings): Binding[] {
   return [
     ['first', 'write', 'f32'],
@@ -24,7 +24,7 @@ export function adamUniforms(adam: AdamSettings): Program['uniforms'] {
   };
 }
 
-/** The new value of a parameter, and new moments in place. */
+/** WGSL that returns the new value of a parameter and updates its moments in place. */
 export const adamStep = `
 fn adamStep(at: u32, value: f32, gradient: f32) -> f32 {
   let m = u.beta1 * first[at] + u.rest1 * gradient;
@@ -34,7 +34,7 @@ fn adamStep(at: u32, value: f32, gradient: f32) -> f32 {
   return value - u.rate * m / (sqrt(v) * u.root + u.epsilon);
 }`;
 
-/** A step of a vector whose gradient is `gradient[offset …]`. */
+/** An Adam step of a vector whose gradient is `gradient[offset …]`. */
 export function vectorUpdate(size: { length: number; offset: number }, adam: AdamSettings): Program {
   return {
     label: 'updateVector',

@@ -1,6 +1,6 @@
 /**
- * Turning entries by row into entries by latent, without floating-point atomics and without a sort, so that sums over a
- * latent's entries have one order: a bit for each (latent, row), set in any order, is read in ascending order.
+ * Regroups entries by latent, without floating-point atomics and without a sort, so that sums over a
+ * latent's entries have a fixed order: there is a bit for each (latent, row); bits are set in any order and read in ascending order.
  *
  * A second set of entries (AuxK's) may share the bits: its rows follow those of the first, from the next multiple of
  * 32 on. One latent occurs at most once a row, so a bit leads back to its entry.
@@ -10,7 +10,7 @@ import { fires } from './fires.ts';
 
 const threads = 64;
 
-/** Sets bit (latent, row): row 32·firstWord + r for row r of the entries. `bits` is [latents, words]. */
+/** Sets the bit of each entry in `bits` [latents, words]; row r of the entries becomes row 32·firstWord + r. */
 export function markBits(size: { rows: number; words: number; firstWord: number }): Program {
   const { rows, words, firstWord } = size;
   return {
@@ -30,7 +30,7 @@ export function markBits(size: { rows: number; words: number; firstWord: number 
   };
 }
 
-/** counts [latents]: the bits of each latent. */
+/** counts [latents]: how many bits of each latent are set. */
 export function countBits(size: { latents: number; words: number }): Program {
   return {
     label: 'countBits',
@@ -50,7 +50,7 @@ export function countBits(size: { latents: number; words: number }): Program {
   };
 }
 
-/** The entry of a latent in a row that has one: latents ascend within a row. */
+/** WGSL that finds the entry of a latent in a row by binary search, since latents ascend within a row. */
 const entryOf = `
 fn entryOf(row: u32, latent: u32) -> u32 {
   var low = rowStart[row];
@@ -107,18 +107,18 @@ ${entryOf}`,
   };
 }
 
-/** Where the parts of `latentTable` begin, in multiples of the number of latents; after them four scalars. */
+/** Where the parts of the latents' table begin, in multiples of the number of latents; four scalars follow them. */
 export const tableParts = { threshold: 0, norm: 1, scalars: 2 } as const;
-/** Order of the scalars. */
+/** The scalars at the end of the table, in order. */
 export const tableScalars = ['mainScale', 'auxiliaryScale', 'l0Gradient', 'unused'] as const;
 
 export interface FillTerm {
   latents: number;
   words: number;
-  /** Words of this term: [firstWord, endWord). */
+  /** The words of this loss term's rows are [firstWord, endWord). */
   firstWord: number;
   endWord: number;
-  /** What an entry contributes: `outer` is its plain value. */
+  /** What an entry contributes: as part of the main or the auxiliary loss term, or, with `outer`, its value. */
   kind: 'main' | 'auxiliary' | 'outer';
   /** Coefficient of Σ f ‖W_dec‖; 0 leaves it out. */
   l1: number;
@@ -127,8 +127,8 @@ export interface FillTerm {
 }
 
 /**
- * The entries of each latent, by ascending row, with what they contribute to its gradients (METHODS.md §1):
- * (row, coefficient of the error row in ∂W_dec, ∂L/∂z, ∂L/∂θ). The numbers travel as bits.
+ * Writes the entries of each latent in the order of rows, with their contributions to its gradients (METHODS.md §1):
+ * (row, coefficient of the error row in ∂W_dec, ∂L/∂z, ∂L/∂θ). Floats are stored by their bits.
  */
 export function fillList(term: FillTerm): Program {
   const { latents, words, firstWord, endWord, kind, l1, bandwidth } = term;
@@ -188,7 +188,7 @@ fn contribution(row: u32, latent: u32) -> vec4<u32> {
 }`,
     body: `
   var before = latentStart[latent];
-  // What the terms before this one have written.
+  // Counts the entries of this latent that earlier terms have written.
   var earlier = 0u;
   for (var w = thread; w < u.firstWord; w += ${threads}u) { earlier += countOneBits(bits[latent * u.words + w]); }
   _ = scan(earlier, thread, lanes);

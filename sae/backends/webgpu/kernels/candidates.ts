@@ -1,11 +1,11 @@
 /**
- * Top-k over latents that come chunk by chunk. Each row has its `best` [rows, k] so far, as (latent, rank), the largest
- * first, ties by lower latent, and the rank of the k-th is its bound. Of a further chunk the product lists what is above
- * the bound, the row's candidates [rows, chunk], in the order in which threads come by; a merge leaves the k best of both.
+ * Top-k over latents that are processed chunk by chunk. Each row has its `best` [rows, k] so far, as (latent, rank), the largest
+ * first, ties by lower latent, and the rank of the k-th is its bound. For each further chunk the product lists pre-activations above
+ * the bound, the row's candidates [rows, chunk], in arbitrary order; a merge then keeps the k best of both.
  *
- * A chunk's latents are above all before it, so what is as large as the bound loses against what is there. Everything is
- * put in its place by counting what comes before it, which is the same in whatever order the candidates were listed: n
- * candidates ask for n·(2k + n) comparisons, without a barrier, and there are few.
+ * Latents of a chunk are higher than all before it, so a candidate equal to the bound loses against the entries there. The place of
+ * every entry is found by counting the entries that come before it, which does not depend on the order of the candidates: n
+ * candidates take n·(2k + n) comparisons without a barrier, and there are few of them.
  */
 import type { Program } from '../programs.ts';
 import type { RowBlock } from '../rowBlocks.ts';
@@ -26,8 +26,8 @@ const uniformsOf = ({ rows, firstRow, k }: TopKBlock): Program['uniforms'] => ({
 });
 
 /**
- * In place of a chunk's pre-activations: candidates, and `counts` [rows] of them, which have to be 0 before. Operands:
- * bounds, counts, candidates. `firstColumn`: what the chunk's first latent is called.
+ * A destination of the product that lists candidates instead of storing a chunk's pre-activations. `counts` [rows] are their numbers and must
+ * be 0 before. Operands: bounds, counts, candidates. `firstColumn` is the number of the chunk's first latent.
  */
 export const listCandidates = (chunk: number, firstColumn: number): Destination => ({
   label: 'candidateProduct',
@@ -45,7 +45,7 @@ export const listCandidates = (chunk: number, firstColumn: number): Destination 
           }`,
 });
 
-/** The choice of the first chunk, ascending by latent, becomes the best so far; no candidates yet. */
+/** Turns the top-k of the first chunk, ascending by latent, into `best`, and sets the counts of candidates to 0. */
 export function beginTopK(block: TopKBlock): Program {
   const threads = threadsFor(block.k);
   return {
@@ -77,7 +77,7 @@ export function beginTopK(block: TopKBlock): Program {
   };
 }
 
-/** `better`: the k best of `best` and the candidates, of which there are none then. */
+/** Writes the k best of `best` and the candidates into `better`, and sets the counts of candidates to 0. */
 export function mergeTopK(block: TopKBlock, chunk: number): Program {
   const threads = threadsFor(block.k);
   return {
@@ -118,7 +118,7 @@ export function mergeTopK(block: TopKBlock, chunk: number): Program {
   };
 }
 
-/** The best, ascending by latent, are the choice. `among`: their latents are places in a list of latents. */
+/** Writes `best`, ascending by latent, as the chosen entries. With `among`, their latents are indices into a list of latents. */
 export function endTopK(block: TopKBlock, among: boolean): Program {
   const threads = threadsFor(block.k);
   return {

@@ -1,23 +1,23 @@
 /**
- * Sums over the threads of a workgroup, in one order on every device: `scan(value, thread, lanes)` is the exclusive
+ * WGSL of sums over the threads of a workgroup, in the same order on every device: `scan(value, thread, lanes)` is the exclusive
  * prefix sum of u32 and leaves the total in `scanTotal`; `sumOf(value, thread, lanes)` gives every thread the sum of f32.
  *
- * Each has two forms. Where the device has subgroups, threads in lockstep hand values to each other (`lanes` of them,
- * which the device decides); elsewhere everything goes through workgroup memory, with a barrier a level. Floats are
- * added up over the same tree, neighbours first, in both forms and for every number of lanes, so that they round alike.
+ * Each has two forms. Where the device has subgroups, threads of a subgroup exchange values directly (`lanes` of them,
+ * which the device decides); elsewhere values go through workgroup memory, with a barrier for each level. Floats are
+ * added up over the same tree, neighbours first, in both forms and for every number of lanes, so that rounding is the same.
  */
 
 export interface Collectives {
-  /** Whether `scan` is wanted, over all threads. */
+  /** Whether the program calls `scan`, which is over all threads. */
   readonly scan?: boolean;
   /** How many neighbouring threads share one `sumOf`: a power of 2. */
   readonly sum?: number;
 }
 
-/** Subgroups are smaller nowhere. */
+/** WebGPU guarantees that subgroups have at least this many threads. */
 const fewestLanes = 4;
 
-/** WGSL of the functions. `threads` is a power of 2. */
+/** WGSL of the functions that are wanted. `threads` is a power of 2. */
 export function collectiveFunctions(threads: number, wanted: Collectives, subgroups: boolean): string {
   const { scan, sum } = wanted;
   const forms = subgroups ? { scan: subgroupScan, sum: subgroupSum } : { scan: memoryScan, sum: memorySum };
@@ -90,7 +90,7 @@ function subgroupSum(threads: number, shared: number): string {
 var<workgroup> sumParts: array<f32, ${Math.ceil(threads / fewestLanes)}>;
 fn sumOf(value: f32, thread: u32, lanes: u32) -> f32 {
   var sum = value;
-  // Sums of neighbours that are still apart, in each stretch of threads that share one.
+  // Number of partial sums that are still to be added in each group of threads that share a sum.
   var apart = ${shared}u;
   let place = thread % ${shared}u;
   let stretch = thread / ${shared}u;

@@ -1,8 +1,8 @@
 import type { Program } from '../programs.ts';
 
 /**
- * groups [dispatches, 3]: the workgroups of some dispatches, (x, y, 1) each, if `count` [] lies within its limits; none
- * otherwise. One workgroup.
+ * Writes groups [dispatches, 3], the numbers of workgroups (x, y, 1) of some dispatches: those given if `count` [] is within the limits, and
+ * none otherwise, so that the dispatches do nothing. Runs as one workgroup.
  */
 export function gate(
   limits: { least: number; most: number },

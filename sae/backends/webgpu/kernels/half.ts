@@ -1,6 +1,6 @@
 /**
- * Numbers in 16 bits (IEEE binary16: 11 significant bits, from 6·10⁻⁵ to 65,504) beside those in 32. A kernel says how
- * an operand lies in memory by the type of its binding's elements, `Storage` in programs.ts, and reads either as `f32(x[i])`.
+ * Numbers in 16 bits (IEEE binary16: 11 significant bits, from 6·10⁻⁵ to 65,504) beside those in 32. A kernel declares how
+ * an operand is stored by the type of its binding's elements, `Storage` in programs.ts, and reads either as `f32(x[i])`.
  */
 import type { Program } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
@@ -8,9 +8,9 @@ import { threadsFor } from './sparse.ts';
 const threads = 256;
 
 /**
- * A number rounded to 16 bits. What is not finite or has no place in them becomes NaN, so that training that diverges is
- * noticed, and nothing is trained on activations that are none. Told from the bits, because WGSL lets a compiler assume
- * that there are no such numbers.
+ * WGSL that rounds a number to 16 bits. Numbers that are not finite or too large become NaN, so that diverging training and
+ * invalid activations are noticed. It tests bits, because WGSL lets compilers assume that floats are neither NaN nor
+ * infinite.
  */
 export const narrow = `
 fn narrow(value: f32) -> f16 {
@@ -39,16 +39,16 @@ export function toHalf(size: { rows: number; d: number; centred: boolean }): Pro
   };
 }
 
-/** Workgroups of it. */
+/** Number of workgroups of `toHalf`. */
 export const toHalfGroups = (rows: number, d: number) => Math.ceil((rows * d) / threads);
 
 /**
- * Rows of an error in 16 bits, [all, d], each divided by a power of two, and after them those powers, its units, [all]:
- * rows `firstRow` and following of both.
+ * Converts rows of an error to 16 bits, [all, d], each divided by a power of two, its unit; the units [all] follow the rows in
+ * memory. Rows `firstRow` and following of both are written.
  *
- * Errors have no range of their own: on scaled activations their elements begin at 1/√d or 1 and shrink with the error,
- * but a token whose norm is a thousand times the others' (the first one of a text often is) has errors as large. A
- * row's unit brings its largest element to 2¹⁴ … 2¹⁵ as long as that is between 1 and 2³⁰; smaller ones are brought up by
+ * The range of errors is not known in advance: on scaled activations their elements start at 1/√d to 1 and shrink during training,
+ * but a token whose norm is a thousand times that of others (often the first one of a text) has errors as large. A
+ * row's unit brings its largest element to 2¹⁴ … 2¹⁵ if that is between 1 and 2³⁰; smaller elements are multiplied by
  * 2¹⁴.
  */
 export function errorToHalf(size: { rows: number; d: number; firstRow: number; all: number }): Program {
@@ -72,7 +72,7 @@ export function errorToHalf(size: { rows: number; d: number; firstRow: number; a
 var<workgroup> largest: atomic<u32>;`,
     body: `
   let to = u.firstRow + row;
-  // The bits of numbers above 0 are in the order of the numbers.
+  // The bits of positive floats, read as integers, are in the order of the floats.
   var own = 0u;
   for (var column = thread; column < u.d; column += ${threads}u) {
     own = max(own, bitcast<u32>(error[row * u.d + column]) & 0x7fffffffu);

@@ -1,15 +1,15 @@
 import type { Binding, Program, Storage } from '../programs.ts';
 
-/** Rows and columns of the result a workgroup makes; each of its 8 × 8 threads makes 8 × 8 of them. */
+/** A workgroup computes a tile of this many rows and columns; each of its 8 × 8 threads computes 8 × 8 elements. */
 const tile = 64;
-/** How much of the depth is in workgroup memory at a time. */
+/** Length of the part of the depth (the summed axis) that is in workgroup memory at a time. */
 const slice = 16;
 
 export interface ProductSize {
-  /** Products at once. */
+  /** Number of products in the batch. */
   batch: number;
   rows: number;
-  /** The first of them in a. */
+  /** The first row of a that is multiplied. */
   firstRow?: number;
   columns: number;
   depth: number;
@@ -21,22 +21,22 @@ export interface ProductSize {
   centred: boolean;
   /** Add a vector [columns] to each row of the result; there must be no splits. */
   biased: boolean;
-  /** How many columns of b, which must be transposed, and of the vector come before those multiplied. */
+  /** The first column of b, which must be transposed, and of the bias vector that is multiplied. */
   columnsBefore?: number;
-  /** Of both operands; sums are made in 32 bits all the same. */
+  /** Storage of both operands; sums are computed in 32 bits in any case. */
   storage?: Storage;
-  /** Parts of the depth, summed apart: c is [batch, splits, rows, columns]. */
+  /** The depth is divided into this many parts that are summed separately: c is [batch, splits, rows, columns]. */
   splits: number;
 }
 
-/** What becomes of results: where they go, in place of c. */
+/** What a kernel does with the elements of the product instead of storing them in c. */
 export interface Destination {
-  /** Of the kernel. */
+  /** Label of the kernel. */
   readonly label: string;
   readonly bindings: readonly Binding[];
   readonly uniforms: Program['uniforms'];
   readonly functions: string;
-  /** WGSL, for each `row` of a thread, and for each `result`, which belongs there and to `column`. */
+  /** WGSL that runs for each `row` of a thread, and WGSL that runs for each `result` in that row and in `column`. */
   readonly row: string;
   readonly store: string;
 }
@@ -51,11 +51,11 @@ const matrix: Destination = {
 };
 
 /**
- * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or what another destination binds), centre, bias. Where
- * rows in memory are multiples of 4 long, four numbers are read at a time.
+ * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or the bindings of another destination), centre, bias. Where
+ * the length of rows in memory is a multiple of 4, four numbers are read at a time.
  *
- * Blocked twice: 64 × 64 results a workgroup, from operands in workgroup memory (8 KB), and 8 × 8 results a thread, in
- * registers, so that 16 numbers read feed 64 multiplications.
+ * It is blocked twice: a workgroup computes 64 × 64 elements from operands in workgroup memory (8 KB), and a thread 8 × 8 of them in
+ * registers, so that 16 numbers read serve 64 multiplications.
  */
 export function product(size: ProductSize, to = matrix): Program {
   const {
@@ -118,7 +118,7 @@ ${to.functions}`,
   let baseB = which / u.splits * u.strideB + u.columnsBefore * u.depth;
   let begin = which % u.splits * u.part;
   let end = min(begin + u.part, u.depth);
-  // Each thread brings four rows of both operands, four numbers deep.
+  // Each thread loads four rows of both operands, four numbers of each.
   let mine = (thread / 4u) * 4u;
   let deep = (thread % 4u) * 4u;
 ${accumulators((name) => `  var ${name} = vec4<f32>(0.0);`)}
@@ -154,14 +154,14 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
   };
 }
 
-/** Workgroups of a product. */
+/** Number of workgroups of a product. */
 export function productGroups({ batch, rows, columns, splits }: ProductSize): number {
   return batch * splits * Math.ceil(rows / tile) * Math.ceil(columns / tile);
 }
 
 /**
- * Into how many parts the depth is split, so that a small result of a deep product keeps a GPU busy: as many as it takes
- * to have some dozens of workgroups, but none shallower than 256.
+ * Into how many parts the depth is split, so that a small result of a deep product keeps a GPU busy: as many as give
+ * some dozens of workgroups, but with parts of at least 256.
  */
 export function productSplits(batch: number, rows: number, columns: number, depth: number): number {
   const groups = batch * Math.ceil(rows / tile) * Math.ceil(columns / tile);
@@ -170,7 +170,7 @@ export function productSplits(batch: number, rows: number, columns: number, dept
 
 const splitDepth = (depth: number, splits: number) => Math.ceil(depth / splits / slice) * slice;
 
-/** The eight rows of two vectors that a thread adds up. */
+/** WGSL lines for a thread's accumulators: eight rows of two vectors each. */
 function accumulators(line: (name: string, row: number, half: number) => string): string {
   const lines: string[] = [];
   for (let row = 0; row < 8; row++)
@@ -179,9 +179,9 @@ function accumulators(line: (name: string, row: number, half: number) => string)
 }
 
 /**
- * Four rows from `row` and four of the depth from `k`, 0 beyond the ends: column i of the result is at depth k + i.
- * `transposed`: rows lie side by side in memory. Without branches (`&` has none): reads beyond the end are harmless
- * in WGSL, and SwiftShader's compiler takes minutes over sixteen of them.
+ * WGSL of a function that reads a 4 × 4 block: four rows from `row` and four places of the depth from `k`, with 0 beyond the ends; column i of
+ * the block is depth k + i. With `transposed`, neighbouring rows are adjacent in memory. There are no branches (`&` does not branch),
+ * since reads beyond the end are harmless in WGSL, and SwiftShader's compiler takes minutes for sixteen branches.
  */
 function block(
   name: string,

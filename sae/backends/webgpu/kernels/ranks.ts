@@ -1,6 +1,6 @@
 /**
- * Floats, given as bits, in the order of topKEncode: `rank` is 0 for those that never fire, and for what is not finite
- * `notFinite`, above every number. `valueOf` a rank is what it comes out as, in bits.
+ * WGSL of the order of topKEncode, on the bits of floats: `rank` is 0 for values that do not fire, and for values that are not
+ * finite `notFinite`, which is above every number. `valueOf(rank)` gives the bits of the value in the result.
  */
 export const ranks = `
 const notFinite = 0x7f800000u;

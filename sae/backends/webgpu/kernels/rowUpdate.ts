@@ -1,7 +1,7 @@
 /**
- * The update of one dictionary matrix, a workgroup a latent: its gradient row is summed up in registers from the
- * latent's entries, and goes no further: the removal of the gradient parallel to the row, Adam and unit norm (Gao et
- * al., 2406.04093, A.1) follow on the spot, on one reading and one writing of the row and its moments.
+ * The update of one dictionary matrix with a workgroup for each latent: its gradient row is summed up in registers from the
+ * latent's entries and is never written to memory. Removing the part of the gradient parallel to the row, Adam and unit norm (Gao et
+ * al., 2406.04093, A.1) follow at once, so that the row and its moments are read and written once.
  */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import type { Binding, Program, Storage } from '../programs.ts';
@@ -9,36 +9,36 @@ import { adamBindings, adamStep, adamUniforms } from './adam.ts';
 import { errorUnits, narrow } from './half.ts';
 import { threadsFor } from './sparse.ts';
 
-/** Where the gradient row comes from. */
+/** How the gradient row of a latent is computed. */
 export type Source =
-  /** Σ ∂L/∂z · (x − centre); `storage`: of x. */
+  /** As Σ ∂L/∂z · (x − centre); `storage` is that of x. */
   | { kind: 'encoder'; centred: boolean; storage: Storage }
   /**
-   * Σ coefficient · error, over one term or two, and l1 · Σ coefficient / ‖w‖ · w over the first. `halves`: the errors of
-   * all terms are one tensor of `errorToHalf`, whose rows are those that the list names.
+   * As Σ coefficient · error over one loss term or two, and l1 · Σ coefficient / ‖w‖ · w over the first. With `halves` the errors of
+   * all terms are in one tensor made by `errorToHalf`, whose row numbers are those of the list.
    */
   | { kind: 'decoder'; errors: 'one' | 'two' | 'halves'; l1: number }
-  /** It lies in memory. */
+  /** It is read from memory. */
   | { kind: 'given' };
 
-/** What is done with it. */
+/** What is done with the gradient row. */
 export type Purpose =
   | { kind: 'gradient' }
-  /** Its squared norm goes to `squares[offset + latent]`, for clipping. */
+  /** Its squared norm is written to `squares[offset + latent]`, for clipping. */
   | { kind: 'norm'; offset: number }
-  /** `copied`: the new row goes to the matrix's copy in 16 bits as well. */
+  /** An Adam step. With `copied` the new row is also written to the matrix's copy in 16 bits. */
   | { kind: 'adam'; adam: AdamSettings; copied: boolean };
 
 interface Size {
   latents: number;
   d: number;
-  /** Rows from here on in the list are the second term's. */
+  /** Row numbers in the list from this one on belong to the second loss term. */
   secondRows: number;
-  /** Rows of the tensor of errors in 16 bits, if there is one. */
+  /** Number of rows of the tensor of errors in 16 bits, if there is one. */
   errorRows?: number;
 }
 
-/** Operands in the order: list (latentStart, list), what it multiplies, w, and what the purpose needs. */
+/** Operands in this order: latentStart and list, x or the errors that they multiply, w, and the operands of the purpose. */
 export function rowUpdate(
   { latents, d, secondRows, errorRows = 0 }: Size,
   source: Source,

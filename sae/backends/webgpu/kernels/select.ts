@@ -1,19 +1,19 @@
-/** Choosing from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, ascending. */
+/** Selection from rows of pre-activations z [rows, candidates]: the k largest, or those above a threshold, in ascending order of latents. */
 import type { Program } from '../programs.ts';
 import type { RowBlock } from '../rowBlocks.ts';
 import { fires } from './fires.ts';
 import { ranks } from './ranks.ts';
 
-/** Threads that share a row, or a list. */
+/** Number of threads that share a row, or a list, of this length. */
 const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
-/** Neighbours that one thread looks at in one round of the ordered output. */
+/** Neighbouring elements that one thread reads in one round of the ordered output. */
 const run = 8;
 
 /**
- * The k largest of ReLU(z) a row, ties by lower latent, ascending; what is not finite ranks above every number and
- * comes out as NaN (`topKEncode` in fusedKernels.ts). Radix selection: the bits of a positive float order as integers, so
+ * The k largest ReLU(z) of each row, ties by lower latent, in ascending order of latents; a value that is not finite ranks above every number
+ * and becomes NaN (`topKEncode` in fusedKernels.ts). Radix selection: the bits of a positive float order as integers, so
  * three passes over a long row, 11 + 11 + 9 bits, or four over a short one, find the k-th largest exactly for any k, and
- * one more writes the choice in order. Zeros are not counted but inferred: half of all latents would meet in one counter.
+ * one more writes the choice in order. Zeros are not counted but inferred from the other counts, because half of all threads would wait for the same atomic counter.
  */
 export function topKSelect(size: {
   rows: number;
@@ -65,7 +65,7 @@ fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u3
     }
   }
   workgroupBarrier();
-  // Thread 0 has the largest digits.
+  // Thread 0 handles the largest digits.
   let first = ${bins - 1}u - thread * ${each}u;
   var own = 0u;
   for (var i = 0u; i < ${each}u; i++) { own += atomicLoad(&counters[first - i]); }
@@ -95,7 +95,7 @@ fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u3
 ${narrowings[0]}
   let positive = workgroupUniformLoad(&scanTotal);
   if (positive < u.k) {
-    // Fewer than k fire: all of them, and the lowest of the others.
+    // If fewer than k latents fire, all of them are chosen, and the lowest of the others fill the row up.
     if (thread == 0u) { wanted = u.k - positive; }
     workgroupBarrier();
   } else {
@@ -107,7 +107,7 @@ ${narrowings
   }
   let ties = workgroupUniformLoad(&wanted);
 
-  // Larger ones counted in the low half, ties in the high half.
+  // The first component counts values above the k-th largest, the second one ties with it.
   var before = vec2<u32>(0u);
   for (var start = 0u; start < u.candidates; start += ${threads * run}u) {
     var own = 0u;
@@ -143,7 +143,7 @@ interface ThresholdBlock extends RowBlock {
   readonly latents: number;
 }
 
-/** How many latents of each row lie above their lower bounds. */
+/** Counts how many latents of each row are above their lower bounds. */
 export function thresholdCount(size: ThresholdBlock): Program {
   const threads = threadsFor(size.latents);
   return {
@@ -168,7 +168,7 @@ export function thresholdCount(size: ThresholdBlock): Program {
   };
 }
 
-/** Writes those latents, ascending, from rowStart on, as many of a row as rowStart leaves room for. */
+/** Writes the latents that thresholdCount counted, ascending, from rowStart on, as many of each row as rowStart leaves room for. */
 export function thresholdFill(size: ThresholdBlock): Program {
   const threads = threadsFor(size.latents);
   return {
@@ -207,8 +207,8 @@ export function thresholdFill(size: ThresholdBlock): Program {
 }
 
 /**
- * starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. With a `most` none of them is
- * larger, and the total itself goes to `total` []. One workgroup.
+ * starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. If `most` is given, sums are limited
+ * to it, and the true total is written to `total` []. Runs as one workgroup.
  */
 export function prefixSums(count: number, most: number | null = null): Program {
   const threads = threadsFor(count);

@@ -1,18 +1,18 @@
-/** Products of a sparse [rows, latents] matrix, given as entries, with dense ones: one workgroup a row. */
+/** Products of a sparse matrix [rows, latents], given as entries, with dense matrices, by one workgroup for each row. */
 import type { Program, Storage } from '../programs.ts';
 import { fires } from './fires.ts';
 
-/** Threads that share the columns of a row. */
+/** Number of threads that share the d columns of a row. */
 export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
 
 /**
- * out [rows, d] = S·W; with a target, f·W_dec + bias − target, and Σ of its squares by row. An entry at or below its
- * threshold counts for nothing there.
+ * out [rows, d] = S·W or, with a target, f·W_dec + bias − target, together with the sum of its squares in each row. In the second form entries
+ * at or below their threshold count as 0.
  */
 export function decode(size: {
   rows: number;
   d: number;
-  /** Of W. */
+  /** Storage of W. */
   storage: Storage;
   /** Where thresholds and bias begin in `vectors`; null where there are none. */
   reconstruct: { threshold: number | null; bias: number | null } | null;
@@ -74,7 +74,7 @@ export function decode(size: {
   };
 }
 
-/** (g·Wᵀ) at the entries: 32 threads an entry. `storage`: of W. */
+/** [entries]: g·Wᵀ at the places of the entries, by 32 threads for each entry. `storage` is that of W. */
 export function dots(size: { rows: number; d: number; storage: Storage }): Program {
   const threads = size.d > 128 ? 256 : 64;
   return {

@@ -1,10 +1,10 @@
-/** Sums over matrices, in an order that never changes. */
+/** Sums over matrices in a fixed order. */
 import type { Program, Storage } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
 
 const threads = 256;
 
-/** Blocks of rows that are summed apart, so that a tall matrix keeps a GPU busy. */
+/** Number of blocks of rows that are summed separately, so that a tall matrix keeps a GPU busy. */
 export const blocksOf = (rows: number) => Math.min(256, Math.ceil(rows / 16));
 
 /** sums [blocks, d]: Σ over the rows of each block of x [rows, d], times weights [rows] if there are any. */
@@ -35,16 +35,16 @@ export function columnSums(size: { rows: number; d: number; storage: Storage; we
 }
 
 /**
- * out [batch, d] = factor · scalars[0] · Σ over blocks of `sums` [batch, blocks, d], less Σ over blocks of `less`. One
- * workgroup a batch in y.
+ * out [batch, d] = factor · scalars[0] · Σ over blocks of `sums` [batch, blocks, d], minus Σ over blocks of `less`. The y
+ * coordinate of the workgroup is the index in the batch.
  */
 export function joinColumns(size: {
   d: number;
   blocks: number;
   factor: number;
-  /** Whether there is `scalars`. */
+  /** Whether there is an operand `scalars`. */
   scaled?: boolean;
-  /** Blocks of `less`, 0 if there is none. */
+  /** Number of blocks of `less`, 0 if there is no such operand. */
   less?: number;
 }): Program {
   const { d, blocks, factor, scaled = false, less = 0 } = size;
@@ -69,7 +69,7 @@ export function joinColumns(size: {
   };
 }
 
-/** squares [rows]: Σ (x − centre)² of each row, its root if asked for; `out` begins at `offset`. */
+/** out [offset + rows]: Σ (x − centre)² of each row, or its square root if that is wanted. */
 export function rowSquares(size: {
   rows: number;
   d: number;
@@ -100,7 +100,7 @@ export function rowSquares(size: {
   };
 }
 
-/** out [1] = Σ values. One workgroup. */
+/** out [1] = Σ values. Runs as one workgroup. */
 export function total(count: number): Program {
   return {
     label: 'total',
@@ -120,8 +120,8 @@ export function total(count: number): Program {
 }
 
 /**
- * clip [1] = min(1, clipNorm / ‖gradient‖): Σ of `squares` [2, latents] of the matrices, and the squares of the vectors'
- * gradients, the first `vectors` of `sums` and all of `bDec`.
+ * clip [1] = min(1, clipNorm / ‖gradient‖). ‖gradient‖² is the sum of `squares` [2, latents], the squared norms of the matrices' gradient rows,
+ * and of the squares of the vectors' gradients: the first `vectors` elements of `sums` and all of `bDec`.
  */
 export function clipScale(size: { squares: number; vectors: number; d: number; clipNorm: number }): Program {
   const { squares, vectors, d, clipNorm } = size;

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startBackend } from '../../backends/startBackend.ts';
+import { familyCases, familyGolden, withFamilyModel } from '../../fixtures/familyFixtures.ts';
+import { tf } from '../../tensor/tf.ts';
+import type { Tensor } from '../../tensor/tf.ts';
+import type { HookPoint } from '../hookPoints.ts';
+import { KeyValueCache } from '../keyValueCache.ts';
+import { parseModelConfig } from '../readModelConfig.ts';
+import { families } from './families.ts';
+
+beforeAll(async () => {
+  await startBackend('auto');
+});
+
+const fixtures = join(import.meta.dirname, '..', 'fixtures', 'families');
+const json = (path: string): Record<string, unknown> => JSON.parse(readFileSync(path, 'utf8'));
+
+/** The largest difference, as a share of the largest expected value. */
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(actual.length).toBe(expected.length);
+  let [difference, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return difference / largest;
+}
+
+test('every family has a case with all of its hook points', () => {
+  for (const family of Object.keys(families)) expect(familyCases).toContain(family.replaceAll('_', '-'));
+});
+
+describe.each(familyCases)('%s, against transformers in float64', (name) => {
+  test('logits and hook points to 1e-4', async () => {
+    const { tokens, values } = await familyGolden(name);
+    await withFamilyModel(name, async (model) => {
+      const before = tf.memory().numTensors;
+      const input = tf.tensor2d(tokens, [2, 6], 'int32');
+      const hooks = [...values.keys()].filter((key) => key !== 'logits') as HookPoint[];
+      // transformers' Falcon gives no patterns where it has linear biases.
+      const given = model.hookPoints.filter(
+        (hook) => !model.config.alibi || values.has(hook) || !hook.endsWith('pattern'),
+      );
+      if (hooks.length > 1) expect(hooks.toSorted()).toEqual(given.toSorted());
+      const read = model.forward(input, { read: hooks });
+      // Nobody stands at a hook point: other kernels may run.
+      const bare = model.forward(input);
+      const check = (what: string, tensor: Tensor) => {
+        const { shape, data } = values.get(what)!;
+        expect(tensor.shape, what).toEqual(shape);
+        expect(relativeError(tensor.dataSync(), data), what).toBeLessThan(1e-4);
+      };
+      check('logits', read.logits!);
+      check('logits', bare.logits!);
+      for (const hook of hooks) check(hook, read.activations.get(hook)!);
+      tf.dispose([input, read.logits!, bare.logits!, ...read.activations.values()]);
+      expect(tf.memory().numTensors).toBe(before);
+    });
+  });
+
+  test('greedy text through the key-value cache is what transformers generates', async () => {
+    const { greedy } = await familyGolden(name);
+    await withFamilyModel(name, async (model) => {
+      const cache = new KeyValueCache();
+      const made = greedy.slice(0, 6);
+      let fresh = made;
+      while (made.length < greedy.length) {
+        const next = tf.tidy(() => {
+          const { logits } = model.forward(tf.tensor2d([fresh], undefined, 'int32'), {}, cache);
+          return logits!.argMax(-1).dataSync()[fresh.length - 1];
+        });
+        made.push(next);
+        fresh = [next];
+      }
+      cache.dispose();
+      expect(made).toEqual(greedy);
+    });
+  });
+
+  test('the config.json that transformers writes describes the same model', () => {
+    const saved = json(join(fixtures, 'savedConfigs.json'))[name];
+    const given = json(join(fixtures, name, 'config.json'));
+    const { bosId: _, eosIds: __, ...described } = parseModelConfig(saved, 'saved');
+    expect(described).toEqual(expect.objectContaining(withoutTokens(parseModelConfig(given, 'given'))));
+  });
+});
+
+function withoutTokens(config: ReturnType<typeof parseModelConfig>) {
+  const { bosId: _, eosIds: __, ...rest } = config;
+  return rest;
+}
