@@ -23,7 +23,7 @@ export function symmetricEigen(a: ArrayLike<number>, n: number): SymmetricEigen 
   const order = Array.from(d.keys()).sort((i, j) => d[j] - d[i]);
   const vectors = new Float64Array(n * n);
   order.forEach((column, i) => {
-    for (let k = 0; k < n; k++) vectors[i * n + k] = v[k][column];
+    for (let k = 0; k < n; k++) vectors[i * n + k] = v[column][k];
   });
   return { values: Float64Array.from(order, (column) => d[column]), vectors };
 }
@@ -38,8 +38,8 @@ function tridiagonalise(v: Float64Array[], d: Float64Array, e: Float64Array): vo
     if (scale === 0) {
       e[i] = d[i - 1];
       for (let j = 0; j < i; j++) {
-        d[j] = v[i - 1][j];
-        v[i][j] = v[j][i] = 0;
+        d[j] = v[j][i - 1];
+        v[j][i] = v[i][j] = 0;
       }
     } else {
       for (let k = 0; k < i; k++) {
@@ -54,11 +54,11 @@ function tridiagonalise(v: Float64Array[], d: Float64Array, e: Float64Array): vo
       e.fill(0, 0, i);
       for (let j = 0; j < i; j++) {
         const dj = d[j];
-        v[j][i] = dj;
+        v[i][j] = dj;
         let sum = e[j] + v[j][j] * dj;
         for (let k = j + 1; k < i; k++) {
-          sum += v[k][j] * d[k];
-          e[k] += v[k][j] * dj;
+          sum += v[j][k] * d[k];
+          e[k] += v[j][k] * dj;
         }
         e[j] = sum;
       }
@@ -71,30 +71,30 @@ function tridiagonalise(v: Float64Array[], d: Float64Array, e: Float64Array): vo
       for (let j = 0; j < i; j++) e[j] -= half * d[j];
       for (let j = 0; j < i; j++) {
         const [dj, ej] = [d[j], e[j]];
-        for (let k = j; k < i; k++) v[k][j] -= dj * e[k] + ej * d[k];
-        d[j] = v[i - 1][j];
-        v[i][j] = 0;
+        for (let k = j; k < i; k++) v[j][k] -= dj * e[k] + ej * d[k];
+        d[j] = v[j][i - 1];
+        v[j][i] = 0;
       }
     }
     d[i] = h;
   }
   for (let i = 0; i < n - 1; i++) {
-    v[n - 1][i] = v[i][i];
+    v[i][n - 1] = v[i][i];
     v[i][i] = 1;
     const h = d[i + 1];
     if (h !== 0) {
-      for (let k = 0; k <= i; k++) d[k] = v[k][i + 1] / h;
+      for (let k = 0; k <= i; k++) d[k] = v[i + 1][k] / h;
       for (let j = 0; j <= i; j++) {
         let g = 0;
-        for (let k = 0; k <= i; k++) g += v[k][i + 1] * v[k][j];
-        for (let k = 0; k <= i; k++) v[k][j] -= g * d[k];
+        for (let k = 0; k <= i; k++) g += v[i + 1][k] * v[j][k];
+        for (let k = 0; k <= i; k++) v[j][k] -= g * d[k];
       }
     }
-    for (let k = 0; k <= i; k++) v[k][i + 1] = 0;
+    for (let k = 0; k <= i; k++) v[i + 1][k] = 0;
   }
   for (let j = 0; j < n; j++) {
-    d[j] = v[n - 1][j];
-    v[n - 1][j] = 0;
+    d[j] = v[j][n - 1];
+    v[j][n - 1] = 0;
   }
   v[n - 1][n - 1] = 1;
   e[0] = 0;
@@ -159,10 +159,11 @@ function chase(v: Float64Array[], d: Float64Array, e: Float64Array, l: number, m
     c = p / r;
     p = c * d[i] - s * g;
     d[i + 1] = h + s * (c * g + s * d[i]);
-    for (const row of v) {
-      const t = row[i + 1];
-      row[i + 1] = s * row[i] + c * t;
-      row[i] = c * row[i] - s * t;
+    const [left, right] = [v[i], v[i + 1]];
+    for (let k = 0; k < left.length; k++) {
+      const t = right[k];
+      right[k] = s * left[k] + c * t;
+      left[k] = c * left[k] - s * t;
     }
   }
   p = (-s * s2 * c3 * nextSubdiagonal * e[l]) / nextDiagonal;
