@@ -16,6 +16,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
@@ -41,7 +42,7 @@ export interface CaptureOptions {
   heldOutFraction?: number;
   /** First position whose activations are kept; default 1. */
   firstPosition?: number;
-  dtype?: 'float16' | 'float32';
+  dtype?: ShardType;
   /** Where the token between documents goes; default `contexts`. */
   separatorBefore?: SeparatorPlace;
   /**
@@ -57,7 +58,7 @@ export interface CaptureOptions {
   signal?: AbortSignal;
 }
 
-/** Rows that training leaves out unless it is told otherwise (METHODS-2.md §I). */
+/** Rows that training leaves out unless it is told otherwise (METHODS.md §6). */
 const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**

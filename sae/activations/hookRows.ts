@@ -10,6 +10,7 @@ import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import { float16Table, float16ToFloat32 } from '../formats/float16.ts';
 import type { Shard } from '../spec/manifests/capture.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 
 interface OpenShard {
   path: string;
@@ -42,7 +43,7 @@ export class HookRows {
     folder: string;
     shards: readonly Shard[];
     width: number;
-    dtype: 'float16' | 'float32';
+    dtype: ShardType;
     /** Bytes of memory the values may take. */
     memoryBudget: number;
   }) {

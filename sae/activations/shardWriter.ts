@@ -9,6 +9,7 @@ import { encodeVectors, type VectorValues } from '../formats/arrowVectors.ts';
 import { float32ToFloat16 } from '../formats/float16.ts';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { Shard } from '../spec/manifests/capture.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 
 const largestFloat16 = 65_504;
 
@@ -20,7 +21,7 @@ export class ShardWriter {
   #filled = 0;
 
   /** `maxRows` is the shard's size in rows. */
-  constructor(hook: string, width: number, dtype: 'float16' | 'float32', maxRows: number) {
+  constructor(hook: string, width: number, dtype: ShardType, maxRows: number) {
     this.hook = hook;
     this.width = width;
     this.#half = dtype === 'float16';

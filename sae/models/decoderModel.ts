@@ -106,6 +106,14 @@ export class DecoderModel implements LanguageModel {
     return count;
   }
 
+  nonFiniteWeight(): string | undefined {
+    for (const [name, weight] of this.#weights) {
+      const [finite] = tf.tidy(() => tf.all(tf.isFinite(weight)).dataSync());
+      if (finite !== 1) return name;
+    }
+    return undefined;
+  }
+
   dispose(): void {
     for (const weight of this.#weights.values()) weight.dispose();
   }

@@ -1,7 +1,12 @@
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import { Random } from '../numerics/random.ts';
+import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { withFamilyFolder } from '../fixtures/familyFixtures.ts';
 import { tf } from '../tensor/tf.ts';
+import type { Tensor } from '../tensor/tf.ts';
+import { loadLanguageModel } from './loadLanguageModel.ts';
 import { generate } from './generate.ts';
 import { randomModel } from '../fixtures/randomModel.ts';
 import { sampleToken } from './sampleToken.ts';
@@ -60,6 +65,31 @@ test('streamed pieces make up the text, characters arrive whole', async () => {
   });
   expect(streamed.length).toBeGreaterThan(0);
   expect(text.startsWith(`né${streamed}`)).toBe(true);
+  model.dispose();
+});
+
+test('weights that are not finite are an error that names the tensor, and so are activations', async () => {
+  await withFamilyFolder('llama', async (folder) => {
+    const path = join(folder, 'model.safetensors');
+    const file = await readSafetensors(path);
+    const tensors = Object.fromEntries(
+      file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]),
+    );
+    tensors['model.layers.1.mlp.up_proj.weight'].data[17] = NaN;
+    await writeSafetensors(path, tensors);
+    const model = await loadLanguageModel(folder);
+    await expect(generate(model, 'a b', { maxNewTokens: 3 })).rejects.toMatchObject({
+      code: 'corrupt',
+      message: expect.stringMatching(/'model\.layers\.1\.mlp\.up_proj\.weight'.*not finite/),
+    });
+    model.dispose();
+  });
+  const model = randomModel();
+  const replace = { hook_embed: (x: Tensor) => x.mul(NaN) };
+  await expect(generate(model, 'a b', { maxNewTokens: 3, replace })).rejects.toMatchObject({
+    code: 'bad_input',
+    message: expect.stringMatching(/not finite with the activations that were put in/),
+  });
   model.dispose();
 });
 

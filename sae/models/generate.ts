@@ -90,10 +90,23 @@ async function lastLogits(
     logits!.dispose();
     const values = await last.data();
     last.dispose();
+    for (const value of values) if (!Number.isFinite(value)) throw notFinite(model, replace);
     return values;
   } finally {
     input.dispose();
   }
+}
+
+/** A greedy search among NaN would choose token 0 for ever. */
+function notFinite(model: LanguageModel, replace: ForwardOptions['replace']): LazyscopeError {
+  const weight = model.nonFiniteWeight?.();
+  if (weight !== undefined)
+    return new LazyscopeError(
+      'corrupt',
+      `The weight '${weight}' of '${model.name}' has entries that are not finite: fetch the weights again.`,
+    );
+  const why = replace ? 'with the activations that were put in' : 'although its weights are finite';
+  return new LazyscopeError('bad_input', `The logits of '${model.name}' are not finite ${why}.`);
 }
 
 function checkSampling({ maxNewTokens, temperature = 0, topK, topP }: GenerateOptions): Sampling {

@@ -58,5 +58,7 @@ export interface LanguageModel {
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;
   parameterCount(): number;
+  /** The name of a weight that has an entry that is not finite, if there is one. Reads all weights. */
+  nonFiniteWeight?(): string | undefined;
   dispose(): void;
 }

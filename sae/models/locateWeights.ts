@@ -18,12 +18,22 @@ export function locateWeights(
   source: string,
   shapes: ParameterShapes,
   naming: WeightNaming,
-): { located: Map<string, LocatedWeight>; problems: LazyscopeError[] } {
+): {
+  located: Map<string, LocatedWeight>;
+  /** A tensor that repeats a weight, by the configuration's account; whether it does is not looked at. */
+  copy: { copy: LocatedWeight; of: LocatedWeight } | undefined;
+  problems: LazyscopeError[];
+} {
   const located = new Map<string, LocatedWeight>();
   const unexpected: string[] = [];
+  let copied: LocatedWeight | undefined;
   for (const file of files) {
     for (const stored of file.names) {
       if (naming.ignored.test(stored)) continue;
+      if (stored === naming.copy?.name) {
+        copied = { file, stored };
+        continue;
+      }
       const name = shapes.has(stored) ? stored : naming.prefix + stored;
       if (shapes.has(name)) located.set(name, { file, stored });
       else unexpected.push(stored);
@@ -32,7 +42,11 @@ export function locateWeights(
   const missing = [...shapes.keys()].filter((name) => !located.has(name));
   const problems: LazyscopeError[] = [];
   const problem = (why: string) => problems.push(new LazyscopeError('bad_input', why));
-  if (missing.length > 0) problem(`The weights in '${source}' lack ${list(missing)}: fetch them again.`);
+  if (missing.length === 1 && missing[0] === naming.unembedding)
+    problem(
+      `The weights in '${source}' were saved from the bare decoder and lack the unembedding '${missing[0]}': fetch the whole model.`,
+    );
+  else if (missing.length > 0) problem(`The weights in '${source}' lack ${list(missing)}: fetch them again.`);
   if (unexpected.length > 0)
     problem(
       `The weights in '${source}' have tensors that its config.json does not account for: ${list(unexpected)}.`,
@@ -47,7 +61,8 @@ export function locateWeights(
         `'${stored}' of '${file.path}' has shape [${actual.join(', ')}]; config.json makes it [${shape.join(', ')}].`,
       );
   }
-  return { located, problems };
+  const of = naming.copy && located.get(naming.copy.of);
+  return { located, copy: copied && of && { copy: copied, of }, problems };
 }
 
 function list(names: string[]): string {

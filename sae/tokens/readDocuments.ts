@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { LazyscopeError } from '../errors.ts';
+import { isJsonLines } from './jsonLines.ts';
 import { endOfText } from './tokenizerFiles.ts';
 
 const blockBytes = 8 << 20;
@@ -21,6 +22,11 @@ export interface TextPiece {
  * a line end that follows something visible, where no word of byte-level BPE can straddle the cut.
  */
 export async function* readDocuments(path: string): AsyncGenerator<TextPiece> {
+  if (isJsonLines(path))
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' holds JSON lines, and a text to learn tokens from is plain: write its documents one after the other with ${endOfText} between them.`,
+    );
   let startsDocument = true;
   for await (const { text, bytes, totalBytes } of readBlocks(path)) {
     const documents = text.split(endOfText);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packTokens } from './packTokens.ts';
+import { readDocuments } from './readDocuments.ts';
 import { readText } from './readText.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-text-'));
@@ -30,6 +31,20 @@ test('a file is split at <|endoftext|> lines', async () => {
     source: 'stories.txt',
     documents: ['one\ntwo', 'three <|endoftext|> still three'],
   });
+});
+
+test('of JSON lines the texts are the documents, and other lines are refused by number', async () => {
+  const lines = '{"text":"one\\r\\ntwo","id":7}\n\n{"text":" three "}\n{"text":""}\n';
+  for (const name of ['stories.jsonl', 'stories.NDJSON'])
+    expect((await readText(await file(name, lines))).documents).toEqual(['one\ntwo', 'three']);
+  const refused = async (content: string) => readText(await file('bad.jsonl', content));
+  await expect(refused('{"text":"a"}\nplain')).rejects.toMatchObject({
+    code: 'bad_input',
+    message: expect.stringMatching(/Line 2 of '.*bad\.jsonl' is not JSON/),
+  });
+  for (const line of ['{"content":"a"}', '{"text":7}', 'null', '"text"'])
+    await expect(refused(line)).rejects.toThrow(/Line 1 .* has no "text"/);
+  await expect(readDocuments(await file('corpus.jsonl', lines)).next()).rejects.toThrow(/JSON lines/);
 });
 
 test('what is missing, empty, binary or not UTF-8 is refused by name', async () => {

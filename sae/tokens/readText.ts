@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { isJsonLines, jsonLineDocuments } from './jsonLines.ts';
 import { datasetNames, type DatasetName } from '../spec/datasets.ts';
 
 export interface Text {
@@ -33,7 +34,8 @@ const datasets = {
 
 /**
  * `source` is `dataset:moby-dick` (1.2 MB), `dataset:sotu` (addresses of US presidents, 8 MB) or the path of a UTF-8
- * file, in which a line `<|endoftext|>` separates documents, as in the TinyStories corpus. Throws
+ * file, in which a line `<|endoftext|>` separates documents, as in the TinyStories corpus; a file of JSON lines (.jsonl,
+ * .ndjson) has one document a line, in `text`. Throws
  * `not_found` for what doesn't exist and `bad_input` for what isn't text.
  */
 export async function readText(source: string): Promise<Text> {
@@ -79,10 +81,8 @@ async function readDocuments(path: string): Promise<string[]> {
       'bad_input',
       `'${path}' holds zero bytes and is not text: unpack or convert it first.`,
     );
-  return text
-    .split(/^<\|endoftext\|>\s*$/m)
-    .map(tidy)
-    .filter((document) => document.length > 0);
+  const parts = isJsonLines(path) ? jsonLineDocuments(text, path) : text.split(/^<\|endoftext\|>\s*$/m);
+  return parts.map(tidy).filter((document) => document.length > 0);
 }
 
 function tidy(document: string): string {

@@ -5,6 +5,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { pieceBytes, showBytes } from './byteLevel.ts';
+import { byteFallback } from './unigramByteFallback.ts';
 
 export interface Tokenizer {
   /** Ids run from 0 to vocabularySize − 1 (a model's embedding may have more rows than that). */
@@ -25,12 +26,25 @@ const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })
 const configSchema = z.looseObject({
   bos_token: specialToken,
   eos_token: specialToken,
-  add_bos_token: z.boolean().nullish(),
+  clean_up_tokenization_spaces: z.boolean().nullish(),
 });
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({ type: z.string().optional(), vocab: z.unknown() }),
+  added_tokens: z
+    .array(
+      z.looseObject({
+        id: z.int(),
+        content: z.string(),
+        special: z.boolean().nullish(),
+        single_word: z.boolean().nullish(),
+      }),
+    )
+    .nullish(),
+  model: z.looseObject({
+    type: z.string().optional(),
+    vocab: z.unknown(),
+    byte_fallback: z.boolean().nullish(),
+  }),
   decoder: z.unknown(),
-  added_tokens: z.array(z.looseObject({ id: z.int(), special: z.boolean().nullish() })).nullish(),
   pre_tokenizer: z.unknown(),
 });
 
@@ -51,6 +65,12 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
   if (!definition.success) throw damaged('it has no model');
   const config = configSchema.safeParse(configJson);
   if (!config.success) throw damaged('its tokenizer_config.json has special tokens of the wrong type');
+  const single = definition.data.added_tokens?.find((token) => token.single_word);
+  if (single)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${source}' has the added token '${single.content}' with single_word, which is not supported: set it to false if the token may also stand inside a word.`,
+    );
   let inner: HuggingFaceTokenizer;
   try {
     inner = new HuggingFaceTokenizer(definition.data, config.data);
@@ -64,15 +84,18 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
   };
   const bosId = idOf(config.data.bos_token);
   const eosId = idOf(config.data.eos_token);
-  const addBos = config.data.add_bos_token ?? undefined;
   const special = new Set([...inner.get_added_tokens_decoder()].map(([id]) => id));
   const specialIds = (definition.data.added_tokens ?? [])
     .flatMap((token) => (token.special === true ? [token.id] : []))
     .sort((a, b) => a - b);
   let vocabularySize = 0;
   for (const id of inner.get_vocab(true).values()) vocabularySize = Math.max(vocabularySize, id + 1);
+  const { type, byte_fallback: fallsBack } = definition.data.model;
+  // As in transformers: only where it is asked for, and never for BPE, whose spaces are the text's own.
+  const cleansUp = config.data.clean_up_tokenization_spaces === true && type !== 'BPE';
+  const unknownBytes = type === 'Unigram' && fallsBack ? byteFallback(inner) : undefined;
   const byteLevel = mentions(definition.data.decoder, 'ByteLevel');
-  const byteFallback = mentions(definition.data.decoder, 'ByteFallback');
+  const bytePieces = mentions(definition.data.decoder, 'ByteFallback');
 
   return {
     vocabularySize,
@@ -80,13 +103,18 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     eosId,
     specialIds,
     encode(text, options) {
-      if (options?.special === false) return inner.encode(text, { add_special_tokens: false }).ids;
-      const { ids } = inner.encode(text);
-      // tokenizer_config.json has the last word; the post-processor in tokenizer.json speaks when it is silent.
-      if (bosId === undefined || addBos === undefined || addBos === (ids[0] === bosId)) return ids;
-      return addBos ? [bosId, ...ids] : ids.slice(1);
+      // Whether a beginning is added is the post-processor's to say: transformers does not read add_bos_token where
+      // there is a tokenizer.json.
+      const { ids, tokens } = inner.encode(text, { add_special_tokens: options?.special !== false });
+      return unknownBytes ? unknownBytes(tokens) : ids;
     },
-    decode: (ids) => (ids.length === 0 ? '' : inner.decode(Array.from(ids), { skip_special_tokens: true })),
+    decode: (ids) =>
+      ids.length === 0
+        ? ''
+        : inner.decode(Array.from(ids), {
+            skip_special_tokens: true,
+            clean_up_tokenization_spaces: cleansUp,
+          }),
     tokenText(id) {
       const piece = inner.id_to_token(id);
       if (piece === undefined)
@@ -96,7 +124,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
         const bytes = pieceBytes(piece);
         return bytes ? showBytes(bytes) : piece;
       }
-      const byte = byteFallback ? /^<0x([0-9A-F]{2})>$/.exec(piece) : null;
+      const byte = bytePieces ? /^<0x([0-9A-F]{2})>$/.exec(piece) : null;
       if (byte) return showBytes(Uint8Array.of(Number.parseInt(byte[1], 16)));
       return piece.replaceAll('▁', ' ');
     },

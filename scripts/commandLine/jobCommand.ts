@@ -16,8 +16,13 @@ export type JobWork<Kind extends JobKind> = (
   given: CommandOptionsOf<Kind>,
 ) => Promise<Outcome>;
 
-/** The work of each kind, by its name: every file of a kind adds its own. */
-export interface JobCommands {}
+declare global {
+  /**
+   * The work of each kind, by its name: every file of a kind adds its own. Global, because an incremental type check looks
+   * again at this file when a new one adds to what is global, and not when it adds to a module.
+   */
+  interface JobCommands {}
+}
 
 type OneEach = { [Kind in JobKind]: JobWork<Kind> };
 /** Does not compile while the file of a kind is missing, or does not take what the kind's description gives it. */

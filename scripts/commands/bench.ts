@@ -7,6 +7,7 @@ import {
   architectureNames,
   describedArchitecture,
 } from '../../sae/spec/architectures/architectures.ts';
+import { text } from '../../sae/spec/jobs/sharedOptions.ts';
 import { loadModel } from '../commandLine/models.ts';
 import {
   byteSize,
@@ -226,7 +227,7 @@ function benchSparsityMeasures(): Command {
       '--model <name|folder>',
       'a model of the data folder or the package, or a Hugging Face folder',
     )
-    .option('--text <file|dataset>', 'a UTF-8 file, dataset:moby-dick or dataset:sotu', 'dataset:moby-dick')
+    .option('--text <file|dataset>', text.field.doc, 'dataset:moby-dick')
     .option('--max-tokens <n>', 'tokens to measure on', positiveInteger, 65_536)
     .option('--context-length <tokens>', 'tokens a context', positiveInteger);
   return withCommonOptions(command).action((given: SparsityOptions) =>

@@ -4,7 +4,7 @@ import { loadModel } from '../commandLine/models.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent } from '../commandLine/table.ts';
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     capture: typeof run;
   }

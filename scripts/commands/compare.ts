@@ -14,7 +14,7 @@ export interface Pair {
   b: DictionaryReference;
 }
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     compare: typeof run;
   }

@@ -4,7 +4,7 @@ import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     evaluate: typeof run;
   }

@@ -3,7 +3,7 @@ import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { table } from '../commandLine/table.ts';
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     index: typeof run;
   }

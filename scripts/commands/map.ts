@@ -2,7 +2,7 @@
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { table } from '../commandLine/table.ts';
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     map: typeof run;
   }

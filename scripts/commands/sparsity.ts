@@ -10,7 +10,7 @@ import { figure, percent, table } from '../commandLine/table.ts';
 
 type Options = CommandOptionsOf<'sparsity'>;
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     sparsity: typeof run;
   }

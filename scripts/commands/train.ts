@@ -16,7 +16,7 @@ type Options = CommandOptionsOf<'train'>;
 /** Whether an option is a setting of the configuration. */
 const isSetting = (name: string) => name in trainingFields || name in architectureOptions;
 
-declare module '../commandLine/jobCommand.ts' {
+declare global {
   interface JobCommands {
     train: typeof run;
   }

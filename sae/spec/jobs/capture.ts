@@ -1,3 +1,4 @@
+import { shardTypes } from '../shardTypes.ts';
 import type { JobDescription } from './job.ts';
 import { contextLength, exclude, model, nameOf, text } from './sharedOptions.ts';
 
@@ -60,9 +61,9 @@ export const capture = {
     dtype: {
       field: {
         type: 'choice',
-        choices: ['float16', 'float32'],
+        choices: shardTypes,
         placeholder: 'type',
-        doc: 'how activations are stored, float16 or float32',
+        doc: `how activations are stored, ${shardTypes.join(' or ')}`,
       },
       default: 'float16',
       form: { label: 'Stored as', hint: 'float16 takes half the space', advanced: true },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { shardTypes } from '../shardTypes.ts';
 import type { ManifestKind } from './manifestKind.ts';
 
 /** One file of a capture, with what a reader checks before it believes the bytes. */
@@ -42,7 +43,7 @@ const captureManifestSchema = z.strictObject({
   heldOutContexts: z.int().nonnegative(),
   /** Positions before this one carry no activation rows (the first token attends to nothing and its activations are outliers). */
   firstPosition: z.int().nonnegative(),
-  dtype: z.enum(['float16', 'float32']),
+  dtype: z.enum(shardTypes),
   tokens: shardSchema.nullable(),
   /** The token before documents, and whether every context begins with it too; absent in older captures, where `contexts` held. */
   packing: z

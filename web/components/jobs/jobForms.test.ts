@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { draftJob } from './jobForms.ts';
+import type { ChoiceSource } from '../../../sae/spec/jobs/job.ts';
+import type { JobKind } from '../../../sae/spec/jobs/jobs.ts';
+import { choicesOf, draftJob, formOptions, isShown, whenEmpty, withOnlyChoices } from './jobForms.ts';
 
 describe('a job’s form', () => {
   test('becomes what the server is asked', () => {
@@ -66,4 +68,56 @@ describe('a job’s form', () => {
       input: { kind: 'compare', options: { a: { run: 'topk', seed: 0 }, b: { run: 'topk', seed: 1 } } },
     });
   });
+
+  test('says in empty fields what happens by default', () => {
+    const empty = (kind: JobKind, name: string, values = {}) => whenEmpty(optionOf(kind, name), values);
+    expect(empty('capture', 'contextLength')).toBe('128');
+    expect(empty('capture', 'dtype')).toBe('float16');
+    expect(empty('map', 'points')).toBe('131,072');
+    expect(empty('compare', 'threshold')).toBe('0.7');
+    expect(empty('compare', 'memory')).toBe('no limit');
+    // λ's default is another one for each architecture that has it; none is said before one is chosen.
+    expect(empty('train', 'sparsityCoefficient', { architecture: 'relu' })).toBe('0.8');
+    expect(empty('train', 'sparsityCoefficient', { architecture: 'jumprelu' })).toBe('4');
+    expect(empty('train', 'learningRate')).toBe(undefined);
+    expect(empty('evaluate', 'run')).toBe(undefined);
+  });
+
+  test('shows the settings of the architecture that was chosen', () => {
+    const shown = (architecture: string) =>
+      formOptions('train')
+        .filter((one) => one.form.when && isShown(one, { architecture }))
+        .map(({ name }) => name)
+        .toSorted();
+    expect(shown('topk')).toEqual(['k']);
+    expect(shown('relu')).toEqual(['sparsityCoefficient']);
+    expect(shown('jumprelu')).toEqual(['sparsityCoefficient', 'targetL0']);
+    expect(shown('')).toEqual([]);
+  });
+
+  test('offers what the store has, and takes the only one there is where one is needed', () => {
+    const offered = {
+      models: [],
+      modelHooks: [],
+      captures: [],
+      captureHooks: [],
+      dictionaries: [],
+      comparisons: [],
+      runs: [{ value: 'only', name: 'only' }],
+    } satisfies Record<ChoiceSource, unknown>;
+    expect(withOnlyChoices(formOptions('evaluate'), {}, offered)).toEqual({ run: 'only' });
+    // Emptied by hand, it stays empty.
+    expect(withOnlyChoices(formOptions('evaluate'), { run: '' }, offered)).toEqual({ run: '' });
+    expect(choicesOf(optionOf('sparsity', 'text'), offered)?.map(({ name }) => name)).toEqual([
+      'Moby-Dick',
+      'State of the Union addresses',
+    ]);
+    expect(choicesOf(optionOf('evaluate', 'maxTokens'), offered)).toBe(undefined);
+  });
 });
+
+function optionOf(kind: JobKind, name: string) {
+  const found = formOptions(kind).find((one) => one.name === name);
+  if (!found) throw new Error(`${kind} has no ${name}`);
+  return found;
+}

@@ -1,0 +1,3 @@
+/** The types in which a capture's shards hold activations. */
+export const shardTypes = ['float16', 'float32'] as const;
+export type ShardType = (typeof shardTypes)[number];
