@@ -21,8 +21,7 @@ const byteLevel = (use_regex: boolean) => ({
   use_regex,
 });
 const sequence = (...pretokenizers: object[]) => ({ type: 'Sequence', pretokenizers });
-/** `Digits` of tokenizer.json with digits one by one, which are all of Unicode's numbers and not ASCII's alone: ², ½, Ⅷ. */
-const digits = { type: 'Split', pattern: { Regex: '\\p{N}' }, behavior: 'Isolated', invert: false };
+const digits = { type: 'Digits', individual_digits: true };
 const normalForm = { type: 'NFC' };
 
 /** The pattern of tiktoken's cl100k, with runs of up to `digits` digits. */
