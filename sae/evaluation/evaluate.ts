@@ -17,6 +17,7 @@ import { openDictionary } from './openDictionary.ts';
 import { ReconstructionSums } from './reconstructionSums.ts';
 import { spliceLoss } from './spliceLoss.ts';
 
+/** Which dictionary to evaluate, and on what. */
 export interface EvaluateOptions {
   store: StoreLayout;
   run: string;

@@ -12,6 +12,7 @@ import type { UnembeddedFrom } from './linearPaths.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 
+/** What a forward pass computes besides logits, and what it replaces on the way. */
 export interface ForwardOptions {
   /** Hook points to return: what went on downstream, so a point that is replaced too gives its replacement. */
   read?: readonly HookPoint[];
@@ -30,6 +31,7 @@ export interface ForwardOptions {
   attentionEntropy?: boolean;
 }
 
+/** What a forward pass gives. The tensors belong to the caller, who disposes them. */
 export interface ForwardResult {
   /** [batch, seq, vocab]; absent when `readOnly` and with `until`. */
   logits?: Tensor3D;
@@ -41,6 +43,7 @@ export interface ForwardResult {
   entropySums: Tensor2D[];
 }
 
+/** A language model in memory, on the backend that was current when it was loaded. */
 export interface LanguageModel {
   readonly name: string;
   /** The folder or file it was loaded from. */
@@ -66,8 +69,10 @@ export interface LanguageModel {
   activate(layer: number, pre: Tensor): Tensor;
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;
+  /** Number of parameters, tied ones counted once. */
   parameterCount(): number;
   /** The name of a weight that has an entry that is not finite, if there is one. Reads all weights. */
   nonFiniteWeight?(): string | undefined;
+  /** Frees the weights. */
   dispose(): void;
 }

@@ -57,8 +57,10 @@ const evaluationSchema = z.strictObject({
   /** Counts of latents by log10(density): edges from −7 to 0 in steps of 0.25; dead latents are not in it. */
   densityHistogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
 });
+/** What evaluation.json holds. */
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+/** How evaluations are stored. */
 export const evaluationKind: ManifestKind<Evaluation> = {
   name: 'an evaluation',
   remedy: 'evaluate the dictionary again',
