@@ -59,10 +59,10 @@ export function nearestLaw(options: NearestLawOptions): NearestLaw {
   return { mean: mean(), standardError: error(), reaches: reaches.map((value) => value / sampled) };
 }
 
-/** Steps for every 0.01 of cosine, so that the law's fall from 0.9 to 0.1 takes at least four. */
+/** Steps for every 0.01 of cosine, so that the law's fall from 0.9 to 0.1 takes at least four; never more than ten, however steep it is. */
 function stepsPerHundredth(law: (c: number) => number): number {
   const width = crossing(law, 0.1) - crossing(law, 0.9);
-  return Math.max(1, Math.ceil(0.04 / Math.max(width, 1e-4)));
+  return Math.min(10, Math.max(1, Math.ceil(0.04 / Math.max(width, 1e-4))));
 }
 
 /** The cosine at which the law, which falls from 1 to 0, passes `level`. */
