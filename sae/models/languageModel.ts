@@ -20,14 +20,23 @@ export interface ForwardOptions {
   replace?: Partial<Record<HookPoint, (activation: Tensor) => Tensor>>;
   /** Stop after the deepest hook point in `read` and return no logits. */
   readOnly?: boolean;
+  /**
+   * Start at a block, with this as the residual stream that it reads [batch, seq, d]; the number of layers stands for
+   * what follows the last block. Tokens count for their shape only, and hook points before it are not passed.
+   */
+  from?: { layer: number; residual: Tensor };
+  /** End before this block and return the residual stream that it would read, and no logits. */
+  until?: number;
   /** Also say how evenly each head spread its attention. */
   attentionEntropy?: boolean;
 }
 
 /** What a forward pass gives. The tensors belong to the caller, who disposes them. */
 export interface ForwardResult {
-  /** [batch, seq, vocab]; absent when `readOnly`. */
+  /** [batch, seq, vocab]; absent when `readOnly` and with `until`. */
   logits?: Tensor3D;
+  /** [batch, seq, d], what `from` takes; only with `until`. */
+  residual?: Tensor3D;
   /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]. */
   activations: Map<HookPoint, Tensor>;
   /** By layer that was run, [batch, heads]: Σ over queries of H(p)/log(n), as sae/ops/attentionEntropySums.ts has it. Empty unless asked for. */
