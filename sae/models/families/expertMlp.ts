@@ -42,7 +42,7 @@ export function routing(config: ModelConfig, logits: Tensor2D): Tensor2D {
   const { count, perToken } = experts!;
   const [rows] = logits.shape;
   const least = tf.topk(logits, perToken).values.slice([0, perToken - 1], [rows, 1]);
-  const chosen = tf.where(logits.greaterEqual(least), logits, tf.scalar(-Infinity));
+  const chosen = tf.where(logits.greaterEqual(least), logits, tf.onesLike(logits).mul<Tensor2D>(-Infinity));
   const shares = tf.softmax(chosen).reshape([rows, count, 1]);
   return tf.tile(shares, [1, 1, neurons / count]).reshape([rows, neurons]);
 }
