@@ -3,10 +3,10 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
-import type { DictionaryWeights } from './dictionaryWeights.ts';
+import type { DictionaryWeights, ImportedDictionary } from './dictionaryWeights.ts';
 import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
-import { readSparsify, writeSparsify } from './sparsify.ts';
+import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
 
 export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;
 export type DictionaryFormat = (typeof dictionaryFormats)[number];
@@ -19,29 +19,64 @@ export function dictionaryFormatOf(path: string): DictionaryFormat {
     found.isDirectory() ? existsSync(join(path, name)) : basename(path) === name;
   if (has('sae_weights.safetensors')) return 'saelens';
   if (has('sae.safetensors') && found.isDirectory() && has('cfg.json')) return 'sparsify';
-  if (has('params.npz') || path.endsWith('.npz')) return 'gemma-scope';
+  if (has('params.npz') || path.endsWith('.npz') || has('params.safetensors')) return 'gemma-scope';
   if (has('ae.pt') || path.endsWith('.pt')) return 'dictionary-learning';
+  if (found.isDirectory() && sparsifyModules(path).length > 0) return 'sparsify';
   throw new LazyscopeError(
     'bad_input',
     `'${path}' holds no dictionary that can be read: give a folder of SAELens (sae_weights.safetensors), sparsify (sae.safetensors), Gemma Scope (params.npz) or dictionary_learning (ae.pt).`,
   );
 }
 
+export interface ImportOptions {
+  format?: DictionaryFormat | undefined;
+  /** dictionary_learning's class, where the files don't name it or name one of which nothing is known. */
+  class?: string | undefined;
+}
+
+/**
+ * Throws `bad_input` for what is no dictionary that can be used here, `corrupt` for damaged files and numbers that are not
+ * finite; the message names what it is.
+ */
 export async function importDictionary(
   path: string,
-  format = dictionaryFormatOf(path),
-): Promise<DictionaryWeights> {
+  options: ImportOptions = {},
+): Promise<ImportedDictionary> {
+  const { format = dictionaryFormatOf(path) } = options;
+  if (options.class !== undefined && format !== 'dictionary-learning')
+    throw new LazyscopeError(
+      'bad_input',
+      `--class is for dictionary_learning; '${path}' is of ${format}: leave it out.`,
+    );
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true;
   switch (format) {
     case 'saelens':
       return readSaelens(folder ? path : join(path, '..'));
     case 'sparsify':
-      return readSparsify(folder ? path : join(path, '..'));
+      return readSparsify(folder ? sparsifyFolder(path) : join(path, '..'));
     case 'gemma-scope':
-      return readGemmaScope(folder ? join(path, 'params.npz') : path);
+      return readGemmaScope(folder ? gemmaScopeFile(path) : path);
     case 'dictionary-learning':
-      return readDictionaryLearning(path);
+      return readDictionaryLearning(path, options.class);
   }
+}
+
+function gemmaScopeFile(folder: string): string {
+  const second = join(folder, 'params.safetensors');
+  return existsSync(second) ? second : join(folder, 'params.npz');
+}
+
+/** A folder that holds one module's folder stands for it. */
+function sparsifyFolder(folder: string): string {
+  if (existsSync(join(folder, 'cfg.json'))) return folder;
+  const modules = sparsifyModules(folder);
+  if (modules.length === 1) return join(folder, modules[0]);
+  throw new LazyscopeError(
+    'bad_input',
+    modules.length === 0
+      ? `'${folder}' has no cfg.json, so it is no dictionary of sparsify: give the folder that has one.`
+      : `'${folder}' holds the dictionaries of ${modules.length} modules: give one of ${modules.join(', ')}.`,
+  );
 }
 
 /** Writes the format's usual files into `folder`. Throws `bad_input` where the format has no such architecture. */

@@ -50,7 +50,7 @@ export function importCommand(): Command {
       if (existsSync(store.run(name)))
         throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
       const weights: DictionaryWeights[] = [];
-      for (const path of paths) weights.push(await importDictionary(path, format));
+      for (const path of paths) weights.push(await importDictionary(path, { format }));
       const [first] = weights;
       refuseMixture(weights, paths);
       const capture = await openCapture(store, given.capture);
