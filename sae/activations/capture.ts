@@ -58,7 +58,7 @@ export interface CaptureOptions {
   signal?: AbortSignal;
 }
 
-/** Rows that training leaves out unless it is told otherwise (METHODS-2.md §I). */
+/** Rows that training leaves out unless it is told otherwise (METHODS.md §6). */
 const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**

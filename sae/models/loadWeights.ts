@@ -32,6 +32,11 @@ export function loadWeights(
     }
   }
   const missing = [...shapes.keys()].filter((name) => !located.has(name));
+  if (missing.length === 1 && missing[0] === naming.unembedding)
+    throw new LazyscopeError(
+      'bad_input',
+      `The weights in '${source}' were saved from the bare decoder and lack the unembedding '${missing[0]}': fetch the whole model.`,
+    );
   if (missing.length > 0)
     throw new LazyscopeError(
       'bad_input',

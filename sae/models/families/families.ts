@@ -65,6 +65,7 @@ export function familyOf(config: ModelConfig): StoredDecoder {
     naming: {
       prefix,
       ignored: buffers ?? /$^/,
+      unembedding: `${names.unembedding}.weight`,
       copy: config.tiedEmbeddings
         ? { name: `${names.unembedding}.weight`, of: `${names.embedding}.weight` }
         : undefined,

@@ -49,6 +49,8 @@ export type Refuse = (why: string) => LazyscopeError;
 export interface Family {
   /** Of the model with its unembedding, and of the bare decoder. */
   architectures: readonly [causal: string, bare: string];
+  /** Which published models these are; for docs/MODELS.md. */
+  models: string;
   /** The fields that are read, and those of this family that change no number (`z.unknown()`). */
   fields: z.ZodObject;
   /** The description; throws what `refuse` makes for a value that can't be run. */
