@@ -18,6 +18,7 @@ import {
   type DictionaryWeights,
   type ForeignDictionary,
   type ImportedDictionary,
+  type Transposed,
 } from './dictionaryWeights.ts';
 import { fromGated } from './foldWeights.ts';
 import { NamedTensors } from './namedTensors.ts';
@@ -50,7 +51,11 @@ export type DictionaryLearningClass = (typeof dictionaryLearningClasses)[number]
  * `path` is the folder, or an ae.pt alone; `asked` the class, where the person says it. Throws `bad_input` when the class
  * is unknown or can't be told, and as `NamedTensors` does.
  */
-export async function readDictionaryLearning(path: string, asked?: string): Promise<ImportedDictionary> {
+export async function readDictionaryLearning(
+  path: string,
+  asked?: string,
+  transposed?: Transposed,
+): Promise<ImportedDictionary> {
   const file = path.endsWith('.pt') ? path : join(path, 'ae.pt');
   const opened = openPytorchFile(file);
   const prefix = commonPrefix(opened.names);
@@ -65,6 +70,7 @@ export async function readDictionaryLearning(path: string, asked?: string): Prom
   const dictionary = readers[name](tensors, {
     source: file,
     kind: `dictionary_learning ${name}`,
+    transposed,
     hook: trainer?.submodule_name,
     model: trainer?.lm_name,
   });
@@ -102,7 +108,7 @@ function classOf(tensors: NamedTensors, named: string | null | undefined): Dicti
   return tensors.has('decoder.bias') ? 'AutoEncoderNew' : 'AutoEncoder';
 }
 
-type Common = Pick<ForeignDictionary, 'source' | 'kind' | 'hook' | 'model'>;
+type Common = Pick<ForeignDictionary, 'source' | 'kind' | 'hook' | 'model' | 'transposed'>;
 
 /** The matrices of `nn.Linear`. */
 const linear = (tensors: NamedTensors) =>

@@ -54,7 +54,11 @@ export interface ForeignDictionary {
   /** See `ImportedDictionary`. */
   kind: string;
   folded?: readonly string[];
+  /** Which of the matrices are the other way round than `layout` says; only square ones can be. */
+  transposed?: Transposed | undefined;
 }
+
+export type Transposed = 'encoder' | 'decoder' | 'both' | 'none';
 
 /** Turns and checks another tool's tensors by their shapes. Throws `corrupt` naming the tensor that does not fit. */
 export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
@@ -63,13 +67,24 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const refuse = (why: string) => new LazyscopeError('corrupt', `'${source}' is not a dictionary: ${why}.`);
   const latents = foreign.bEnc.data.length;
   const d = foreign.bDec.data.length;
+  const { transposed = 'none' } = foreign;
+  if (transposed !== 'none' && latents !== d)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${source}' has matrices of ${latents} × ${d}, whose shape tells which way round they are: leave the transposition out.`,
+    );
+  const otherWay = {
+    wEnc: transposed === 'encoder' || transposed === 'both',
+    wDec: transposed === 'decoder' || transposed === 'both',
+  };
   const turn = (name: 'wEnc' | 'wDec') => {
     const { shape, data } = foreign[name];
     const found = shape.join(' × ');
     const [straight, turned] = [`${latents} × ${d}`, `${d} × ${latents}`];
     if (found !== straight && found !== turned)
       throw refuse(`${name} is ${found} where the biases ask for ${straight} or ${turned}`);
-    const isTurned = latents === d ? layout[name] === 'd × latents' : found === turned;
+    const documented = layout[name] === 'd × latents';
+    const isTurned = latents === d ? documented !== otherWay[name] : found === turned;
     return isTurned ? transpose(data, d, latents) : data;
   };
   const wEnc = turn('wEnc');

@@ -13,6 +13,7 @@ import {
   transpose,
   type DictionaryWeights,
   type ImportedDictionary,
+  type Transposed,
 } from './dictionaryWeights.ts';
 import { NamedTensors } from './namedTensors.ts';
 import { readNpz, writeNpz } from './npz.ts';
@@ -23,7 +24,7 @@ import { readSafetensors } from './safetensors.ts';
  * `path` is the params.npz of Gemma Scope, or the params.safetensors of Gemma Scope 2, which has the same tensors in lower
  * case and a config.json.
  */
-export async function readGemmaScope(path: string): Promise<ImportedDictionary> {
+export async function readGemmaScope(path: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const second = path.endsWith('.safetensors');
   const tensors = second ? await safetensorsOf(path) : await npzOf(path);
   const { model, hook } = second ? await configOf(path) : { model: null, hook: null };
@@ -41,6 +42,7 @@ export async function readGemmaScope(path: string): Promise<ImportedDictionary> 
     subtractsDecoderBias: false,
     hook,
     model,
+    transposed,
   });
   tensors.refuseUnread(`a sparse autoencoder of ${kind}`);
   return dictionary;

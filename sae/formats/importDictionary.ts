@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
-import type { DictionaryWeights, ImportedDictionary } from './dictionaryWeights.ts';
+import type { DictionaryWeights, ImportedDictionary, Transposed } from './dictionaryWeights.ts';
 import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
@@ -32,6 +32,8 @@ export interface ImportOptions {
   format?: DictionaryFormat | undefined;
   /** dictionary_learning's class, where the files don't name it or name one of which nothing is known. */
   class?: string | undefined;
+  /** Which square matrices the file has the other way round than its format documents. */
+  transposed?: Transposed | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function importDictionary(
   path: string,
   options: ImportOptions = {},
 ): Promise<ImportedDictionary> {
-  const { format = dictionaryFormatOf(path) } = options;
+  const { format = dictionaryFormatOf(path), transposed } = options;
   if (options.class !== undefined && format !== 'dictionary-learning')
     throw new LazyscopeError(
       'bad_input',
@@ -51,13 +53,13 @@ export async function importDictionary(
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true;
   switch (format) {
     case 'saelens':
-      return readSaelens(folder ? path : join(path, '..'));
+      return readSaelens(folder ? path : join(path, '..'), transposed);
     case 'sparsify':
-      return readSparsify(folder ? sparsifyFolder(path) : join(path, '..'));
+      return readSparsify(folder ? sparsifyFolder(path) : join(path, '..'), transposed);
     case 'gemma-scope':
-      return readGemmaScope(folder ? gemmaScopeFile(path) : path);
+      return readGemmaScope(folder ? gemmaScopeFile(path) : path, transposed);
     case 'dictionary-learning':
-      return readDictionaryLearning(path, options.class);
+      return readDictionaryLearning(path, options.class, transposed);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   transpose,
   type DictionaryWeights,
   type ImportedDictionary,
+  type Transposed,
 } from './dictionaryWeights.ts';
 import { foldDecoderNorms, foldInputScale, fromGated } from './foldWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
@@ -21,7 +22,7 @@ import { readSafetensors, writeSafetensors } from './safetensors.ts';
 const ours = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
 
 /** Throws `bad_input` for what can't be read, `corrupt` for a damaged file; see `readSaelensConfig` and `NamedTensors`. */
-export async function readSaelens(folder: string): Promise<ImportedDictionary> {
+export async function readSaelens(folder: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const config = await readSaelensConfig(folder);
   const { architecture, k, hook, model, inputScale, rescalesByDecoderNorm } = config;
   const file = await readSafetensors(join(folder, 'sae_weights.safetensors'));
@@ -39,6 +40,7 @@ export async function readSaelens(folder: string): Promise<ImportedDictionary> {
     subtractsDecoderBias: config.subtractsDecoderBias,
     hook,
     model,
+    transposed,
   } as const;
   // Of finetuning, which the configuration says did not happen.
   if (tensors.has('scaling_factor') && tensors.tensor('scaling_factor').data.some((factor) => factor !== 1))

@@ -13,6 +13,7 @@ import {
   fromForeign,
   type DictionaryWeights,
   type ImportedDictionary,
+  type Transposed,
 } from './dictionaryWeights.ts';
 import { NamedTensors } from './namedTensors.ts';
 import { readJson } from './readJson.ts';
@@ -30,7 +31,7 @@ const configSchema = z.looseObject({
 const runSchema = z.looseObject({ model: z.string().nullish() });
 
 /** `folder` is that of one module, as `layers.3.mlp`. */
-export async function readSparsify(folder: string): Promise<ImportedDictionary> {
+export async function readSparsify(folder: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const path = join(folder, 'cfg.json');
   const config = await readJson(path, configSchema);
   const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
@@ -58,6 +59,7 @@ export async function readSparsify(folder: string): Promise<ImportedDictionary> 
     layout: { wEnc: 'latents × d', wDec: 'latents × d' },
     subtractsDecoderBias: true,
     k: config.k,
+    transposed,
     hook: basename(resolve(folder)),
     model: existsSync(runPath) ? (await readJson(runPath, runSchema)).model : null,
   });
