@@ -2,17 +2,19 @@
  * Dictionaries that SAELens, sparsify and dictionary_learning wrote themselves, against what those packages compute with
  * them. Made by scripts/peers/packageFixtures.py, whose `expected.json` names the class and the package's version.
  */
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
+import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
 
 const root = join(import.meta.dirname, 'fixtures', 'packages');
+/** Where exports and figures stay for scripts/peers/writeFormatsTable.mjs. */
+const kept = process.env['LAZYSCOPE_KEPT_EXPORTS'];
 const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('expected.json'))
   .map(dirname);
@@ -23,16 +25,24 @@ test('there are fixtures of every package', () => {
 
 test.each(names)('%s computes here what its package computes', async (name) => {
   const folder = join(root, name);
-  const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
+  const [dictionary, expected] = [await importDictionary(folder), await readExpected(folder)];
+  const error = measureAgainst(dictionary, expected);
   expect(error.encode).toBeLessThan(1e-5);
   expect(error.reconstruct).toBeLessThan(1e-5);
+  if (kept === undefined) return;
+  await mkdir(join(kept, name), { recursive: true });
+  const here = { ...expected, ...computeHere(dictionary, expected.x) };
+  await writeFile(join(kept, name, 'expected.json'), JSON.stringify(here));
+  const { kind, architecture } = dictionary;
+  const line = { name, kind, architecture, version: expected.version, ...error };
+  await appendFile(join(kept, 'imports.jsonl'), `${JSON.stringify(line)}\n`);
 });
 
 test.each(names)('%s comes back bit by bit from every format that can hold it', async (name) => {
   const expected = await readExpected(join(root, name));
   const weights = await importDictionary(join(root, name));
   for (const format of dictionaryFormats) {
-    const folder = await mkdtemp(join(tmpdir(), 'lazyscope-trip-'));
+    const folder = join(kept ?? (await mkdtemp(join(tmpdir(), 'lazyscope-trip-'))), name, format);
     if (format === 'sparsify' && weights.architecture !== 'topk') continue;
     if (format === 'gemma-scope' && weights.architecture === 'topk') continue;
     await exportDictionary(folder, format, weights);

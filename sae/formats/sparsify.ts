@@ -92,7 +92,8 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
     activation: 'topk',
-    expansion_factor: latents / d,
+    // An integer there; num_latents is what counts.
+    expansion_factor: Math.ceil(latents / d),
     normalize_decoder: true,
     num_latents: latents,
     k,
