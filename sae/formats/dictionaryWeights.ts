@@ -10,6 +10,7 @@ import { LazyscopeError } from '../errors.ts';
 import type { ForeignMatrix } from './namedTensors.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 
+/** A dictionary without the product's own metadata: one row a latent in both matrices. */
 export interface DictionaryWeights {
   architecture: ArchitectureName;
   latents: number;

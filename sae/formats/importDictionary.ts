@@ -8,7 +8,9 @@ import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
 
+/** The tools whose dictionaries can be read and written. */
 export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;
+/** One of `dictionaryFormats`. */
 export type DictionaryFormat = (typeof dictionaryFormats)[number];
 
 /** Which tool wrote the folder or file. Throws `not_found` or `bad_input`. */
@@ -28,7 +30,9 @@ export function dictionaryFormatOf(path: string): DictionaryFormat {
   );
 }
 
+/** What the person says of the files. */
 export interface ImportOptions {
+  /** By default told by the files. */
   format?: DictionaryFormat | undefined;
   /** dictionary_learning's class, where the files don't name it or name one of which nothing is known. */
   class?: string | undefined;
@@ -37,15 +41,17 @@ export interface ImportOptions {
 }
 
 /**
- * Throws `bad_input` for what is no dictionary that can be used here, `corrupt` for damaged files and numbers that are not
+ * Reads another tool's dictionary from its folder or file; a format alone stands for the options. Throws `not_found`,
+ * `bad_input` for what is no dictionary that can be used here, and `corrupt` for damaged files and numbers that are not
  * finite; the message names what it is.
  */
 export async function importDictionary(
   path: string,
-  options: ImportOptions = {},
+  asked: DictionaryFormat | ImportOptions = {},
 ): Promise<ImportedDictionary> {
-  const { format = dictionaryFormatOf(path), transposed } = options;
-  if (options.class !== undefined && format !== 'dictionary-learning')
+  const options: ImportOptions = typeof asked === 'string' ? { format: asked } : asked;
+  const { format = dictionaryFormatOf(path), transposed, class: given } = options;
+  if (given !== undefined && format !== 'dictionary-learning')
     throw new LazyscopeError(
       'bad_input',
       `--class is for dictionary_learning; '${path}' is of ${format}: leave it out.`,
@@ -59,7 +65,7 @@ export async function importDictionary(
     case 'gemma-scope':
       return readGemmaScope(folder ? gemmaScopeFile(path) : path, transposed);
     case 'dictionary-learning':
-      return readDictionaryLearning(path, options.class, transposed);
+      return readDictionaryLearning(path, given, transposed);
   }
 }
 

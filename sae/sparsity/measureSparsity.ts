@@ -28,6 +28,7 @@ import { StreamingMeasures } from './streamingMeasures.ts';
 import type { TradeoffMethod } from './masking/tradeoff.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
+/** Which model to measure on which text, and what. */
 export interface MeasureOptions {
   store: StoreLayout;
   name: string;

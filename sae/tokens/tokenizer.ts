@@ -7,6 +7,7 @@ import { LazyscopeError } from '../errors.ts';
 import { pieceBytes, showBytes } from './byteLevel.ts';
 import { byteFallback } from './unigramByteFallback.ts';
 
+/** From text to token ids and back, as the model was trained with. */
 export interface Tokenizer {
   /** Ids run from 0 to vocabularySize − 1 (a model's embedding may have more rows than that). */
   readonly vocabularySize: number;
