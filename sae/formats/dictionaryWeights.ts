@@ -59,6 +59,7 @@ export interface ForeignDictionary {
   transposed?: Transposed | undefined;
 }
 
+/** Which matrices a file has the other way round than its format documents. */
 export type Transposed = 'encoder' | 'decoder' | 'both' | 'none';
 
 /** Turns and checks another tool's tensors by their shapes. Throws `corrupt` naming the tensor that does not fit. */
