@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openCapture } from '../sae/activations/openCapture.ts';
 import type { DictionaryWeights } from '../sae/formats/dictionaryWeights.ts';
-import { exportDictionary } from '../sae/formats/importDictionary.ts';
+import { exportDictionary, importDictionary } from '../sae/formats/importDictionary.ts';
 import { Random } from '../sae/numerics/random.ts';
 import { startTestServer, type TestServer } from '../server/testServer.ts';
 
@@ -140,6 +140,25 @@ test('--explain says what was found and writes nothing', async () => {
   );
   expect(stdout).toMatch(/Read as relu at 'blocks\.0\.hook_resid_post'. FVU .* on 1024 rows/);
   expect(existsSync(on.store.run('explained'))).toBe(false);
+});
+
+test('convert writes one tool’s dictionary as another’s, without a store', async () => {
+  const folder = join(on.store.root, 'to-convert');
+  const weights = { ...perfect(), hook: 'resid_post_layer_0' };
+  await exportDictionary(folder, 'dictionary-learning', weights);
+  const to = join(on.store.root, 'converted');
+  const { status, stdout } = lazyscope('convert', folder, to, '--format=saelens', '--json');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    kind: 'dictionary_learning AutoEncoder',
+    format: 'saelens',
+    hook,
+  });
+  expect(await importDictionary(to)).toMatchObject({ hook, model, wEnc: weights.wEnc, wDec: weights.wDec });
+  expect(lazyscope('convert', folder, to, '--format=saelens').stderr).toMatch(/exists/);
+  const none = join(on.store.root, 'unconverted');
+  expect(lazyscope('convert', folder, none, '--format=sparsify').stderr).toMatch(/holds only topk/);
+  expect(existsSync(none)).toBe(false);
 });
 
 test('a square decoder stored the other way round is noticed by its reconstruction', async () => {

@@ -11,9 +11,11 @@ import type {
 import { describedArchitecture, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
+import { oneOf } from '../commandLine/oneOf.ts';
 import { withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { SampleFigures } from '../importing/sampleFigures.ts';
+import { transpositions } from '../importing/transpositions.ts';
 import { slug } from './capture.ts';
 
 interface Options {
@@ -156,14 +158,6 @@ export function importCommand(): Command {
       }
     }),
   );
-}
-
-const transpositions = ['encoder', 'decoder', 'both', 'none'] as const satisfies readonly Transposed[];
-
-function oneOf<const Name extends string>(option: string, given: string, names: readonly Name[]): Name {
-  const known = names.find((name) => name === given);
-  if (known !== undefined) return known;
-  throw new LazyscopeError('bad_input', `${option} ${given}: choose one of ${names.join(', ')}.`);
 }
 
 function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {
