@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
@@ -201,4 +202,13 @@ test('Gemma Scope 2 says its model and place, and its transcoders are refused', 
     config.hf_hook_point_out = 'model.layers.3.mlp.output';
   });
   await refused(folder, /transcoder/);
+});
+
+test('the native kernels compute the same, thresholds below 0 included', async () => {
+  await startBackend('native');
+  for (const name of names) {
+    const folder = join(root, name);
+    const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
+    expect({ name, close: error.encode < 1e-5 && error.reconstruct < 1e-5 }).toEqual({ name, close: true });
+  }
 });
