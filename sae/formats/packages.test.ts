@@ -78,6 +78,15 @@ async function withConfig(name: string, file: string, change: (config: Config) =
 const refused = (folder: string, message: RegExp, code = 'bad_input') =>
   expect(importDictionary(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 
+test('a file from before PyTorch 1.6 that is cut short is corrupt', async () => {
+  const folder = await copyOf('dictionary-learning-legacy');
+  const whole = await readFile(join(folder, 'ae.pt'));
+  for (const size of [whole.length - 1, whole.length >> 1, 200, 20]) {
+    await writeFile(join(folder, 'ae.pt'), whole.subarray(0, size));
+    await refused(folder, /ae\.pt/, 'corrupt');
+  }
+});
+
 test('BatchTopK below its learnt threshold of −1 is ReLU, and the threshold is kept', async () => {
   const weights = await importDictionary(join(root, 'dictionary-learning-batchtopk-unlearnt'));
   expect(weights.threshold).toEqual(new Float32Array(10).fill(-1));
