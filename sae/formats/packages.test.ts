@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
@@ -76,6 +77,15 @@ async function withConfig(name: string, file: string, change: (config: Config) =
 
 const refused = (folder: string, message: RegExp, code = 'bad_input') =>
   expect(importDictionary(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+
+test('a file from before PyTorch 1.6 that is cut short is corrupt', async () => {
+  const folder = await copyOf('dictionary-learning-legacy');
+  const whole = await readFile(join(folder, 'ae.pt'));
+  for (const size of [whole.length - 1, whole.length >> 1, 200, 20]) {
+    await writeFile(join(folder, 'ae.pt'), whole.subarray(0, size));
+    await refused(folder, /ae\.pt/, 'corrupt');
+  }
+});
 
 test('BatchTopK below its learnt threshold of −1 is ReLU, and the threshold is kept', async () => {
   const weights = await importDictionary(join(root, 'dictionary-learning-batchtopk-unlearnt'));
@@ -201,4 +211,13 @@ test('Gemma Scope 2 says its model and place, and its transcoders are refused', 
     config.hf_hook_point_out = 'model.layers.3.mlp.output';
   });
   await refused(folder, /transcoder/);
+});
+
+test('the native kernels compute the same, thresholds below 0 included', async () => {
+  await startBackend('native');
+  for (const name of names) {
+    const folder = join(root, name);
+    const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
+    expect({ name, close: error.encode < 1e-5 && error.reconstruct < 1e-5 }).toEqual({ name, close: true });
+  }
 });
