@@ -11,6 +11,7 @@ import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
+import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
 
 const root = join(import.meta.dirname, 'fixtures', 'packages');
@@ -187,6 +188,21 @@ test.each([
     await withConfig('saelens-standard', 'cfg.json', (config) => void Object.assign(config, change)),
     message,
   );
+});
+
+test('SAELens’s older checkpoints of JumpReLU hold log θ', async () => {
+  const folder = await copyOf('saelens-jumprelu');
+  const path = join(folder, 'sae_weights.safetensors');
+  const file = await readSafetensors(path);
+  const tensors = Object.fromEntries(
+    file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]),
+  );
+  const { threshold, ...rest } = tensors;
+  const logThreshold = threshold.data.map((_, i) => Math.log(0.1 * (i + 1)));
+  await writeSafetensors(path, { ...rest, log_threshold: { shape: threshold.shape, data: logThreshold } });
+  const found = await importDictionary(folder);
+  found.threshold?.forEach((theta, i) => expect(theta).toBeCloseTo(0.1 * (i + 1), 6));
+  expect(found.threshold).toHaveLength(10);
 });
 
 test('SAELens’s first configurations: hook_point, and normalize_activations as a boolean', async () => {
