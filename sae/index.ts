@@ -7,6 +7,8 @@
  *     const store = new StoreLayout('data');
  *     const model = await loadLanguageModel('path/to/a/hugging-face/folder');
  *     await capture({ store, name: 'mine', model, text: await readText('book.txt'), hooks: ['blocks.2.hook_resid_post'], contextLength: 128 });
+ *
+ * @module lazyscope
  */
 
 // Backends and tensors.

@@ -13,6 +13,7 @@ import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 
 // One line: the help is wrapped to the terminal's width.
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
     lm,
+    models,
     importCommand,
     exportCommand,
     serveCommand,

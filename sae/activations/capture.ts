@@ -28,6 +28,7 @@ import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
 import type { Text } from '../tokens/readText.ts';
 
+/** What to capture, from which model and text, and how it is stored. */
 export interface CaptureOptions {
   store: StoreLayout;
   name: string;

@@ -15,6 +15,7 @@ export interface SparseCode {
   values: Float32Array;
 }
 
+/** A trained dictionary in use. It acts on activations as the model gives them, without scaling. */
 export interface Autoencoder {
   readonly architecture: ArchitectureName;
   readonly d: number;
@@ -31,6 +32,7 @@ export interface Autoencoder {
   decode(code: SparseCode): Tensor2D;
   /** decode(encode(x)) without the round trip through the host's lists. */
   reconstruct(x: Tensor2D): Tensor2D;
+  /** Frees the weights. */
   dispose(): void;
 }
 
@@ -39,6 +41,7 @@ export async function loadAutoencoder(store: StoreLayout, run: string, seed: num
   return autoencoderFrom(await readDictionary(store.dictionary(run, seed)));
 }
 
+/** A stored dictionary, ready to encode and decode on the current backend. */
 export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const { latents, d, metadata } = stored;
   const { architecture, k } = metadata;

@@ -13,6 +13,7 @@ import {
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
 
+/** What a dictionary file says of itself besides its weights. */
 export interface DictionaryMetadata {
   architecture: ArchitectureName;
   hook: string;

@@ -9,6 +9,7 @@
 import { LazyscopeError } from '../errors.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 
+/** A dictionary without the product's own metadata: one row a latent in both matrices. */
 export interface DictionaryWeights {
   architecture: ArchitectureName;
   latents: number;

@@ -8,7 +8,9 @@ import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, writeSparsify } from './sparsify.ts';
 
+/** The tools whose dictionaries can be read and written. */
 export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;
+/** One of `dictionaryFormats`. */
 export type DictionaryFormat = (typeof dictionaryFormats)[number];
 
 /** Which tool wrote the folder or file. Throws `not_found` or `bad_input`. */
@@ -27,6 +29,7 @@ export function dictionaryFormatOf(path: string): DictionaryFormat {
   );
 }
 
+/** Reads another tool's dictionary from its folder or file. Throws `not_found` or `bad_input` for what is not one, `corrupt` for a damaged one. */
 export async function importDictionary(
   path: string,
   format = dictionaryFormatOf(path),

@@ -25,6 +25,7 @@ export const blockHooks = [
 const outside = ['hook_embed', 'hook_pos_embed', 'ln_final.hook_normalized'] as const;
 export type BlockHook = (typeof blockHooks)[number];
 export type OuterHook = (typeof outside)[number];
+/** The name of a hook point as TransformerLens spells it, for example `blocks.2.hook_resid_post`. */
 export type HookPoint = `blocks.${number}.${BlockHook}` | OuterHook;
 
 export function blockHook<H extends BlockHook>(layer: number, hook: H): `blocks.${number}.${H}` {

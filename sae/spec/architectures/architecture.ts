@@ -33,6 +33,7 @@ export interface SweepList {
 /** Numbers that one seed's training keeps, by name. */
 export type TrainingState = Readonly<Record<string, number>>;
 
+/** An architecture as plain data; METHODS.md §1 has the mathematics. */
 export interface ArchitectureDescription<
   Own extends Settings = Settings,
   Rule extends InferenceRule = InferenceRule,
