@@ -31,6 +31,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/readme.test.ts', reason: 'runs what the README and the documents say' },
   { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
   { path: 'scripts/outOfMemory.test.ts', reason: 'fills the memory of processes of their own' },
+  { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];
 
