@@ -78,7 +78,7 @@ async function methodsIn(list: string) {
   });
 }
 
-/** What config.json says, before the replacement. */
+/** The activation function that the model's config.json names, before the replacement. */
 async function trainedActivation({ store }: Session, { model }: Options): Promise<string> {
   const whole = await loadModel(store, model);
   const { activation } = whole.config;
@@ -102,7 +102,7 @@ async function compareWith(
   return { model: other.name, ...difference };
 }
 
-/** The report with its lists as the names they stand for: thresholds and shares of masked neurons become keys. */
+/** The report with its lists as objects, whose keys are the thresholds and the shares of masked neurons. */
 export function sparsityDocument({ interventions, thresholds, layers, ...report }: SparsityReport) {
   return {
     ...report,

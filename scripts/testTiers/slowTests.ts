@@ -24,6 +24,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];
 
