@@ -39,7 +39,7 @@ export async function benchSparsity(
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const step = batchContexts * seq;
   const stream = (measures: StreamingMeasures, first: number) => {
-    const streaming = { seq, batchContexts, hooks: measures.hooks, attentionEntropy: true, stage: 'bench' };
+    const streaming = { seq, batchContexts, hooks: measures.hooks, attentionEntropy: true };
     return streamActivations(model, contexts.subarray(first, first + step), streaming, (batch) =>
       measures.add({ ...batch, firstToken: first }),
     );
