@@ -158,9 +158,11 @@ describe('training', () => {
       const offered = Object.keys(settings).filter((name) => settings[name].offered);
       const shown = formOptions('train').filter((one) => one.form.when && isShown(one, { architecture }));
       expect(shown.map(({ name }) => name).toSorted()).toEqual(offered.toSorted());
-      const values: Record<string, unknown> = { ...defaults(1024) };
+      const values: Record<string, unknown> = { ...defaults(1024, 128) };
       for (const name of offered)
-        expect(options[name].otherwise).toMatchObject({ words: { [architecture]: String(values[name]) } });
+        expect(options[name].otherwise).toMatchObject({
+          words: { [architecture]: values[name] === null ? 'none' : String(values[name]) },
+        });
     }
   });
 

@@ -42,7 +42,10 @@ function optionOf(setting: string) {
     otherwise: {
       option: 'architecture',
       words: Object.fromEntries(
-        having.map((name) => [name, inWords(Object(describedArchitecture(name).defaults(1024))[setting])]),
+        having.map((name) => [
+          name,
+          inWords(Object(describedArchitecture(name).defaults(1024, 128))[setting]),
+        ]),
       ),
     },
     form: { label, hint: doc, when: { option: 'architecture', values: having } },
