@@ -24,8 +24,10 @@ export const errorCodes = [
   'cancelled',
 ] as const;
 
+/** One of `errorCodes`, the closed list of what can go wrong. */
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** An error that the product raises on purpose. Its message is one sentence for people. */
 export class LazyscopeError extends Error {
   readonly code: ErrorCode;
 
@@ -36,6 +38,7 @@ export class LazyscopeError extends Error {
   }
 }
 
+/** Whether a caught value is a `LazyscopeError`. */
 export function isLazyscopeError(error: unknown): error is LazyscopeError {
   return error instanceof LazyscopeError;
 }

@@ -7,6 +7,8 @@
  *     const store = new StoreLayout('data');
  *     const model = await loadLanguageModel('path/to/a/hugging-face/folder');
  *     await capture({ store, name: 'mine', model, text: await readText('book.txt'), hooks: ['blocks.2.hook_resid_post'], contextLength: 128 });
+ *
+ * @module lazyscope
  */
 
 // Backends and tensors.
@@ -68,8 +70,8 @@ export type { MeasureOptions } from './sparsity/measureSparsity.ts';
 // Files of other tools.
 export { dictionaryFormats, exportDictionary, importDictionary } from './formats/importDictionary.ts';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.ts';
-export type { DictionaryFormat } from './formats/importDictionary.ts';
-export type { DictionaryWeights } from './formats/dictionaryWeights.ts';
+export type { DictionaryFormat, ImportOptions } from './formats/importDictionary.ts';
+export type { DictionaryWeights, ImportedDictionary, Transposed } from './formats/dictionaryWeights.ts';
 
 export { isLazyscopeError, LazyscopeError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';

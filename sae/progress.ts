@@ -10,6 +10,7 @@ export interface Progress {
   values?: Record<string, number>;
 }
 
+/** Called from time to time by whatever takes long. */
 export type Report = (progress: Progress) => void;
 
 export const silent: Report = () => {};

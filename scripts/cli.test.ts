@@ -50,7 +50,7 @@ describe('help', () => {
     const { status, stdout } = lazyscope('--help');
     expect(status).toBe(0);
     const names =
-      'demo capture train evaluate index compare map sparsity lm import export serve jobs bench doctor';
+      'demo capture train evaluate index compare map sparsity lm import convert export serve jobs bench doctor';
     for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   });
 

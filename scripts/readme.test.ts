@@ -1,4 +1,4 @@
-/** What the README shows works as it stands there. */
+/** What the README and the other documents show works as it stands there. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -8,8 +8,8 @@ import { startTestServer, type TestServer } from '../server/testServer.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const blocks = (language: string) =>
-  [...readme.matchAll(new RegExp('```' + language + '\\n([^]*?)```', 'g'))].map(([, code]) => code);
+const blocks = (language: string, text = readme) =>
+  [...text.matchAll(new RegExp('```' + language + '\\n([^]*?)```', 'g'))].map(([, code]) => code);
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 let on: TestServer;
@@ -33,17 +33,30 @@ const explorerLines = readdirSync(join(root, 'web', 'components'), { recursive: 
   ])
   .map(([line]) => line);
 
-test('every command and flag in it, and on the explorer’s empty pages, is one of the command line’s', () => {
-  const readmeLines = blocks('sh')
-    .join('\n')
-    .split('\n')
+/** Every document, each with its text. */
+const documents = ['.', 'docs', 'scripts/peers', 'scripts/studies', 'scripts/studies/lazyNeurons'].flatMap(
+  (folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => [join(folder, file), readFileSync(join(root, folder, file), 'utf8')] as const),
+);
+
+/** The lines that a document's shell blocks tell people to run, and commands in the middle of a sentence. */
+const commandLines = (text: string) => [
+  ...blocks('sh', text).flatMap((block) => block.replaceAll('\\\n', ' ').split('\n')),
+  ...[...text.matchAll(/`((?:npx lazyscope|npm (?:run|test)) ?[^`]*)`/g)].map(([, line]) => line),
+];
+
+test('every command and flag in the documents, and on the explorer’s empty pages, is one of the command line’s', () => {
+  const written = documents
+    .flatMap(([, text]) => commandLines(text))
     .filter((line) => line.startsWith('npx lazyscope '));
-  expect(readmeLines.length).toBeGreaterThan(5);
+  expect(written.length).toBeGreaterThan(15);
   expect(explorerLines.length).toBeGreaterThan(5);
-  const lines = [...readmeLines, ...explorerLines];
+  const lines = [...written, ...explorerLines];
   const helps = new Map<string, string>();
   for (const line of lines) {
-    const command = /^npx lazyscope ((?:lm |bench )?[a-z-]+)/.exec(line)?.[1] ?? '';
+    const command = /^npx lazyscope ((?:lm |bench |jobs )?[a-z-]+)/.exec(line)?.[1] ?? '';
     if (!helps.has(command)) {
       const script = join(root, 'scripts', 'lazyscope.mjs');
       const { status, stdout } = spawnSync(process.execPath, [script, ...command.split(' '), '--help'], {
@@ -53,8 +66,24 @@ test('every command and flag in it, and on the explorer’s empty pages, is one 
       helps.set(command, stdout);
     }
     for (const [flag] of line.matchAll(/--[a-z0-9-]+/g))
-      expect({ line, help: helps.get(command) }).toMatchObject({ help: expect.stringContaining(`${flag} `) });
+      expect({ line, help: helps.get(command) }).toMatchObject({
+        help: expect.stringMatching(new RegExp(`${flag}(?![\\w-])`)),
+      });
   }
+});
+
+test('every npm script that the documents name is in package.json', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const named = documents.flatMap(([document, text]) =>
+    commandLines(text).flatMap((line) => {
+      const [, script] = /^npm run (?:--\S+ )*([\w:-]+)/.exec(line) ?? [];
+      return script === undefined ? [] : [{ document, script }];
+    }),
+  );
+  expect(named.length).toBeGreaterThan(1);
+  expect(named.filter(({ script }) => !(script in scripts))).toEqual([]);
 });
 
 test('the typed client’s lines find features, start a job and follow it to its end', async () => {

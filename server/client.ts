@@ -11,12 +11,15 @@
  *     const watching = lazyscope.jobs.watch.subscribe({}, { onData: ({ data }) => console.log(data.job.progress) });
  *     await lazyscope.jobs.start.mutate({ kind: 'train', options: { architecture: 'topk', capture: 'demo', seeds: [3, 4] } });
  *     watching.unsubscribe();
+ *
+ * @module lazyscope/client
  */
 import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { TRPCClient } from '@trpc/client';
 import { EventSource } from 'eventsource';
 import type { AppRouter } from './root.ts';
 
+/** How to reach a server. */
 export interface LazyscopeClientOptions {
   /** Where the server is, for example `http://127.0.0.1:4321`; in a page served by it, `''`. */
   url: string;
@@ -24,8 +27,10 @@ export interface LazyscopeClientOptions {
   token?: string;
 }
 
+/** The procedures of a server as functions: `client.runs.list.query()`, `client.jobs.start.mutate(…)`, `client.jobs.watch.subscribe(…)`. */
 export type LazyscopeClient = TRPCClient<AppRouter>;
 
+/** A client of the server at `url`. It connects when a procedure is first called. A refused call rejects with a `TRPCClientError`, whose `data.lazyscopeCode` is the library's `ErrorCode` where there is one. */
 export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): LazyscopeClient {
   const endpoint = `${url.replace(/\/+$/, '')}/trpc`;
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };

@@ -21,4 +21,5 @@ export const appRouter = router({
   jobs: jobsRouter,
   labels: labelsRouter,
 });
+/** The type of everything that a server answers, from which the client's types come. */
 export type AppRouter = typeof appRouter;

@@ -28,6 +28,7 @@ import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
 import type { Text } from '../tokens/readText.ts';
 
+/** What to capture, from which model and text, and how it is stored. */
 export interface CaptureOptions {
   store: StoreLayout;
   name: string;
@@ -58,7 +59,7 @@ export interface CaptureOptions {
   signal?: AbortSignal;
 }
 
-/** Rows that training leaves out unless it is told otherwise (METHODS-2.md §I). */
+/** Rows that training leaves out unless it is told otherwise (METHODS.md §6). */
 const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**

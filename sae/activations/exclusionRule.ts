@@ -2,7 +2,7 @@
  * Which rows of a capture are left out of training and of figures. In language models the first token of a context and a
  * few others have activations tens to hundreds of times as long as the rest ("massive activations", Sun et al.,
  * 2402.17762; attention sinks, Xiao et al., 2309.17453). A handful of such rows can hold most of the variance, and then
- * every scale, geometric median, loss and FVU is about them (METHODS-2.md §I).
+ * every scale, geometric median, loss and FVU is about them (METHODS.md §6).
  *
  * A rule is written as a list: `special` leaves out the tokenizer's special tokens, `position:N` the positions before N
  * of each context, `norm:M` rows whose norm exceeds M times the median of the hook point; `none` leaves nothing out.

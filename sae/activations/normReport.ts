@@ -3,7 +3,7 @@ import type { NormReport } from '../spec/manifests/capture.ts';
 import type { Capture } from './openCapture.ts';
 import { median, rowNorms, varianceShare } from './rowNorms.ts';
 
-/** Multiple of the median norm beyond which a row counts as an outlier (METHODS-2.md §I). */
+/** Multiple of the median norm beyond which a row counts as an outlier (METHODS.md §6). */
 export const outlierFactor = 10;
 const listed = 8;
 

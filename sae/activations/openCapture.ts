@@ -19,6 +19,7 @@ import { HookRows } from './hookRows.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
 
+/** A finished capture, open for reading. It holds files: close it. */
 export interface Capture {
   readonly manifest: CaptureManifest;
   /** [contexts × contextLength] */

@@ -15,6 +15,7 @@ export interface SparseCode {
   values: Float32Array;
 }
 
+/** A trained dictionary in use. It acts on activations as the model gives them, without scaling. */
 export interface Autoencoder {
   readonly architecture: ArchitectureName;
   readonly d: number;
@@ -23,7 +24,7 @@ export interface Autoencoder {
   readonly bEnc: Float32Array; // [latents]
   readonly wDec: Float32Array; // [latents, d]
   readonly bDec: Float32Array; // [d]
-  /** θ [latents]; absent for architectures whose latents do not fire above a threshold. */
+  /** θ [latents], as stored: may be below 0, where a latent fires as if it were 0. Absent for architectures whose latents do not fire above a threshold. */
   readonly threshold?: Float32Array;
   /** x [rows, d] */
   encode(x: Tensor2D): SparseCode;
@@ -31,6 +32,7 @@ export interface Autoencoder {
   decode(code: SparseCode): Tensor2D;
   /** decode(encode(x)) without the round trip through the host's lists. */
   reconstruct(x: Tensor2D): Tensor2D;
+  /** Frees the weights. */
   dispose(): void;
 }
 
@@ -39,6 +41,7 @@ export async function loadAutoencoder(store: StoreLayout, run: string, seed: num
   return autoencoderFrom(await readDictionary(store.dictionary(run, seed)));
 }
 
+/** A stored dictionary, ready to encode and decode on the current backend. */
 export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const { latents, d, metadata } = stored;
   const { architecture, k } = metadata;
@@ -47,7 +50,8 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const wDec = tf.tensor2d(stored.wDec, [latents, d]);
   const bEnc = tf.tensor1d(stored.bEnc);
   const bDec = tf.tensor1d(stored.bDec);
-  const threshold = stored.threshold && tf.tensor1d(stored.threshold);
+  // For kernels, a latent fires where z > θ alone.
+  const threshold = stored.threshold && tf.tensor1d(stored.threshold.map((theta) => Math.max(theta, 0)));
   const encoder = { wEnc, bEnc, centre: subtractsDecoderBias ? bDec : null };
 
   function firing(x: Tensor2D) {

@@ -9,6 +9,7 @@ export type BackendName = (typeof backendNames)[number];
 /** How encoders with thresholds keep what fires. */
 export type EncoderPath = 'auto' | 'sparse' | 'dense';
 
+/** Settings of backends; each says which backend it belongs to. */
 export interface BackendOptions {
   /** Threads for backends that have them; the machine's available cores by default. */
   threads?: number;
@@ -33,6 +34,7 @@ export interface Started {
   storage?: 'f16';
 }
 
+/** Whether a backend would start on this machine. */
 export interface BackendProbe {
   name: BackendName;
   works: boolean;

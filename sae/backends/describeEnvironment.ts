@@ -12,6 +12,7 @@ export function packageVersion(): string {
   return version;
 }
 
+/** The machine, the versions and the backend, as runs record them. */
 export function describeEnvironment(backend: StartedBackend): Environment {
   return {
     lazyscope: packageVersion(),

@@ -12,9 +12,11 @@ import { webgpuBackend } from './webgpu/webgpu.ts';
 import { wasmBackend } from './wasm/wasmBackend.ts';
 
 export type { BackendProbe } from './backend.ts';
+/** A backend by name, or `auto` for the first that works, in the order native, webgpu, wasm. */
 export type BackendChoice = 'auto' | BackendName;
 export const backendChoices: readonly BackendChoice[] = ['auto', ...backendNames];
 
+/** What was started, and why. */
 export interface StartedBackend {
   name: BackendName;
   threads: number;
@@ -40,6 +42,7 @@ const backends: Record<BackendName, Backend> = {
  */
 const automatic: readonly BackendName[] = ['native', 'webgpu', 'wasm'];
 
+/** Makes a backend TF.js's current one; everything computed afterwards runs on it. Throws `bad_input` for options that the backend does not have, `unavailable` when it can't run on this machine (with `auto`, when none can). */
 export async function startBackend(
   choice: BackendChoice,
   options: BackendOptions = {},

@@ -40,6 +40,7 @@ import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './share
 import { dictionaryKey } from './sharedLinks.ts';
 import { storeStability } from './storedStability.ts';
 
+/** Which two dictionaries to compare, and how. */
 export interface CompareOptions {
   store: StoreLayout;
   name: string;

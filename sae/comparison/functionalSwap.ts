@@ -10,9 +10,10 @@ import type { Capture } from '../activations/openCapture.ts';
 import type { SelectedRows } from '../activations/selectRows.ts';
 import type { Autoencoder, SparseCode } from '../autoencoders/autoencoder.ts';
 import { ReconstructionSums } from '../evaluation/reconstructionSums.ts';
-import { spliceLoss, type SpliceLoss } from '../evaluation/spliceLoss.ts';
+import { contextLosses } from '../evaluation/contextLosses.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { FunctionalSwap } from '../spec/manifests/comparison.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
@@ -34,6 +35,7 @@ export interface SwapOptions {
   maxTokens?: number;
   lossTokens?: number;
   report?: Report;
+  signal?: AbortSignal | undefined;
 }
 
 type SwappedDictionary = Pick<Autoencoder, 'encode' | 'decode' | 'bDec' | 'latents' | 'd'>;
@@ -48,7 +50,7 @@ interface Variant {
 const rowsAtOnce = 2048;
 
 export async function functionalSwap(options: SwapOptions): Promise<FunctionalSwap> {
-  const { a, b, match, shared, capture, rows: selected, hook, model, report = silent } = options;
+  const { a, b, match, shared, capture, rows: selected, hook, model, report = silent, signal } = options;
   const replaced = (of: (latent: number) => boolean, standIns = true): Variant => {
     const keeps = new Uint8Array(a.latents).fill(1);
     const takes = new Uint8Array(b.latents);
@@ -81,37 +83,38 @@ export async function functionalSwap(options: SwapOptions): Promise<FunctionalSw
       );
     });
     report({ stage: 'functional swap', done: done + rows, total: tokens, unit: 'tokens' });
+    await pause(signal, 'swapping latents');
   }
 
   const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
   const sample = Math.min(heldOutContexts, Math.ceil((options.lossTokens ?? 4096) / contextLength));
   const first = contexts - heldOutContexts;
-  const losses: SpliceLoss[] = [];
-  for (const name of names)
-    losses.push(
-      await spliceLoss({
-        model,
-        hook,
-        tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
-        contextLength,
-        firstPosition,
-        keepsOwn:
-          selected.excluded.length === 0
-            ? null
-            : selected.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
-        reconstruct: (x) => decodeMixed(a, b, encodeBoth(a, b, x), variants[name]),
-        mean: sums[0].mean(),
-      }),
-    );
+  const { crossEntropy } = await contextLosses({
+    model,
+    hook,
+    tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
+    contextLength,
+    firstPosition,
+    keepsOwn:
+      selected.excluded.length === 0
+        ? null
+        : selected.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
+    substitutes: Object.fromEntries(
+      names.map((name) => [name, (x) => decodeMixed(a, b, encodeBoth(a, b, x), variants[name])]),
+    ) as Record<(typeof names)[number], (x: Tensor2D) => Tensor2D>,
+    signal,
+  });
+  const meanOver = (contexts: Float64Array) =>
+    contexts.reduce((sum, value) => sum + value, 0) / contexts.length;
   const [own, standing, matched, silenced] = names.map((name, v) => ({
     latents: variants[name].latents,
     fvu: sums[v].metrics().fvu,
-    crossEntropy: losses[v].crossEntropy.sae,
+    crossEntropy: meanOver(crossEntropy[name]),
   }));
   return {
     tokens,
     lossTokens: sample * (contextLength - 1 - firstPosition),
-    clean: losses[0].crossEntropy.clean,
+    clean: meanOver(crossEntropy.clean),
     own,
     shared: standing,
     matched,

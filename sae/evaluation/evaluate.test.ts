@@ -171,6 +171,28 @@ test('evaluation.json holds what was returned', async () => {
   expect(evaluation).toMatchObject({ run: 'known', seed: 0, tokens: 100, fvu: 0 });
   const written: unknown = JSON.parse(await readFile(store.evaluation('known', 0), 'utf8'));
   expect(evaluationKind.schema.parse(written)).toEqual(evaluation);
+  const { lossIntervals, crossEntropy } = evaluation;
+  expect(lossIntervals?.contexts).toBe(opened.manifest.heldOutContexts);
+  const [low, high] = lossIntervals!.crossEntropy.clean!;
+  expect(low).toBeLessThan(crossEntropy.clean);
+  expect(high).toBeGreaterThan(crossEntropy.clean);
+  // The identity recovers all of the loss on any choice of contexts.
+  expect(lossIntervals?.ceRecovered?.[0]).toBeCloseTo(1, 6);
+  // Evaluations from before there were intervals are read as they are.
+  const { lossIntervals: _, ...older } = evaluation;
+  expect(evaluationKind.schema.parse(older)).toEqual(older);
+});
+
+test('a stopped evaluation leaves the earlier one as it is', async () => {
+  await writeRun('stopped');
+  const options = { store, run: 'stopped', seed: 0, model };
+  await evaluate({ ...options, maxTokens: 50 });
+  const earlier = await readFile(store.evaluation('stopped', 0), 'utf8');
+  const stopping = new AbortController();
+  const stopped = evaluate({ ...options, report: () => stopping.abort(), signal: stopping.signal });
+  await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await readFile(store.evaluation('stopped', 0), 'utf8')).toBe(earlier);
+  await rm(store.run('stopped'), { recursive: true });
 });
 
 test('a missing run or seed, another model and a damaged dictionary are refused', async () => {

@@ -6,6 +6,7 @@ import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts';
@@ -16,6 +17,7 @@ import { openDictionary } from './openDictionary.ts';
 import { ReconstructionSums } from './reconstructionSums.ts';
 import { spliceLoss } from './spliceLoss.ts';
 
+/** Which dictionary to evaluate, and on what. */
 export interface EvaluateOptions {
   store: StoreLayout;
   run: string;
@@ -24,17 +26,19 @@ export interface EvaluateOptions {
   model: LanguageModel;
   /** Number of held-out tokens to reconstruct; all of them when absent. */
   maxTokens?: number;
-  /** Tokens on which the model's losses are measured, by four forward passes (clean, reconstructed, zero and mean ablation); default 8,192. */
+  /** Tokens on which the model's losses are measured: clean, reconstructed, with zero and with mean ablation; default 8,192. */
   lossTokens?: number;
   /** Rows left out of the figures; by default those that training left out. */
   exclude?: ExclusionRule;
   report?: Report;
+  /** Stops the evaluation: an earlier one of this dictionary stays as it is. */
+  signal?: AbortSignal;
 }
 
 const rowsAtOnce = 4096;
 const defaultLossTokens = 8192;
 
-/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, and 'bad_input' when what is reconstructed isn't finite. */
+/** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, 'bad_input' when what is reconstructed isn't finite, and 'cancelled' when the signal is aborted. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { store, run, seed, model } = options;
   const opened = await openDictionary(store, run, seed, model, options.exclude);
@@ -58,6 +62,7 @@ export interface ScoreOptions {
   maxTokens?: number;
   lossTokens?: number;
   report?: Report;
+  signal?: AbortSignal;
 }
 
 /** The scores of anything that encodes and decodes, measured on the held-out part of a capture. */
@@ -76,7 +81,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     if (tokens !== undefined && !(tokens >= 1))
       throw new LazyscopeError('bad_input', `${name} is ${tokens}: evaluate on at least one token.`);
   const rows = options.rows ?? selectRows(capture, [hook], excludesNothing);
-  const { sums, everything, medianFvu } = reconstructionOf(options, rows);
+  const { sums, everything, medianFvu } = await reconstructionOf(options, rows);
 
   const wanted = Math.ceil((options.lossTokens ?? defaultLossTokens) / contextLength);
   const sample = Math.min(heldOutContexts, Math.max(1, wanted));
@@ -91,6 +96,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
       rows.excluded.length === 0 ? null : rows.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
     reconstruct: (x) => autoencoder.reconstruct(x),
     mean: sums.mean(),
+    signal: options.signal,
     progress: (done) =>
       report({
         stage: 'evaluate loss',
@@ -121,8 +127,8 @@ const finite = (value: number) => (Number.isFinite(value) ? value : null);
  * A pass over the held-out rows that are kept, one over those left out among the same contexts, and one for what needs
  * the mean. `everything` is of both kinds of rows.
  */
-function reconstructionOf(
-  { capture, hook, autoencoder, maxTokens, report = silent }: ScoreOptions,
+async function reconstructionOf(
+  { capture, hook, autoencoder, maxTokens, report = silent, signal }: ScoreOptions,
   rows: SelectedRows,
 ) {
   const d = capture.width(hook);
@@ -142,6 +148,7 @@ function reconstructionOf(
         errors[done + row] = squaredDistance(x, xHat, row * d, row * d, d);
     });
     report({ stage: 'evaluate', done: done + count, total, unit: 'tokens' });
+    await pause(signal, 'reconstructing');
   }
   if (everything !== sums && total > 0) {
     const { context } = rows.rowToken(rows.trainRows + total - 1);
@@ -155,6 +162,7 @@ function reconstructionOf(
         const code = autoencoder.encode(tf.tensor2d(x, [some.length, d]));
         everything.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
       });
+      await pause(signal, 'reconstructing');
     }
   }
   return { sums, everything, medianFvu: medianRatio(rows, hook, errors, sums.mean()) };

@@ -18,6 +18,7 @@ const effectTokens = 10;
 const neighbourCount = 8;
 const loadingCount = 8;
 
+/** Which dictionary to index, and on what. */
 export interface IndexOptions {
   store: StoreLayout;
   run: string;

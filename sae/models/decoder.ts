@@ -17,29 +17,37 @@ import { blockHook } from './hookPoints.ts';
 import type { HookTap } from './hookTap.ts';
 
 /**
- * Logits [batch × seq, vocab], or undefined when the tap needs nothing further. Tokens int32 [batch, seq]
- * must be in range and fit the context; decoderModel.ts checks what comes from outside.
+ * Logits [batch × seq, vocab], or the residual stream [batch × seq, d] where the pass is to end before them, or
+ * undefined when the tap needs nothing further. Tokens int32 [batch, seq] must be in range and fit the context;
+ * decoderModel.ts checks what comes from outside.
  */
 export function runDecoder(pass: DecoderPass, tokens: Tensor2D): Tensor2D | undefined {
-  const { config, weights, tap, cache } = pass;
+  const { config, weights, tap, cache, from, until } = pass;
   const [batch, seq] = tokens.shape;
   const window: Window = { batch, seq, firstPosition: cache?.length ?? 0 };
   const residual = [batch, seq, config.d];
   const rows = tf.tidy(() => {
     const parts = decoderParts(config, decoderNames(config), weights, window);
-    let x = tap.pass('hook_embed', parts.embed(tokens.flatten()), residual);
-    if (parts.positions && !tap.finished) x = addPositions(tap, x, parts.positions(), residual);
-    for (let layer = 0; layer < config.layers && !tap.finished; layer++) {
+    let x = from
+      ? from.residual.reshape<Tensor2D>([batch * seq, config.d])
+      : embedded(tap, parts, tokens, residual);
+    for (let layer = from?.layer ?? 0; layer < (until ?? config.layers) && !tap.finished; layer++) {
       const before = x;
       x = tf.tidy(() => runBlock(pass, parts, layer, before, window));
       // Under a gradient tape the tape holds what it needs; outside, this frees a layer's worth of memory.
       if (before !== x) before.dispose();
     }
+    if (until !== undefined) return [x];
     if (tap.finished) return [];
     if (config.finalNorm) x = normFinally(tap, parts, x, residual);
     return tap.finished ? [] : [parts.unembed(x)];
   });
   return rows[0];
+}
+
+function embedded(tap: HookTap, parts: DecoderParts, tokens: Tensor2D, residual: number[]): Tensor2D {
+  const x = tap.pass('hook_embed', parts.embed(tokens.flatten()), residual);
+  return parts.positions && !tap.finished ? addPositions(tap, x, parts.positions(), residual) : x;
 }
 
 function addPositions(tap: HookTap, x: Tensor2D, positions: Tensor2D, residual: number[]): Tensor2D {

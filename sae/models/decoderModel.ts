@@ -11,6 +11,7 @@ import type { Weights } from './families/storedModules.ts';
 import { hookPointsOf, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
+import { checkStretch } from './stretch.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, ForwardResult, LanguageModel } from './languageModel.ts';
 import { foldedUnembedding, neuronOutputs } from './linearPaths.ts';
@@ -65,15 +66,20 @@ export class DecoderModel implements LanguageModel {
     for (const name of [...(options.read ?? []), ...Object.keys(options.replace ?? {})])
       this.#checkHook(name);
     this.#checkTokens(tokens, cache?.length ?? 0);
-    const tap = new HookTap(options);
     const { config } = this;
+    checkStretch(this, tokens, options, cache);
+    const { from, until } = options;
+    const tap = new HookTap(options);
     const [batch, seq] = tokens.shape;
     try {
-      const pass = { config, weights: this.#weights, tap, cache };
-      const rows = runDecoder(pass, tokens);
-      const logits = rows && tf.tidy(() => rows.reshape([batch, seq, config.vocabularySize]) as Tensor3D);
+      const rows = runDecoder({ config, weights: this.#weights, tap, cache, from, until }, tokens);
+      const result = rows && tf.tidy(() => rows.reshape<Tensor3D>([batch, seq, rows.shape[1]]));
       rows?.dispose();
-      return { logits, activations: tap.activations, entropySums: tap.entropySums };
+      return {
+        ...(until === undefined ? { logits: result } : { residual: result }),
+        activations: tap.activations,
+        entropySums: tap.entropySums,
+      };
     } catch (error) {
       tap.dispose();
       throw error;

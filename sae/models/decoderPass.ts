@@ -3,6 +3,7 @@ import type { Random } from '../numerics/random.ts';
 import type { Weights } from './families/storedModules.ts';
 import type { HookTap } from './hookTap.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
+import type { ForwardOptions } from './languageModel.ts';
 import type { ModelConfig } from './modelConfig.ts';
 
 export interface DecoderPass {
@@ -10,6 +11,9 @@ export interface DecoderPass {
   weights: Weights;
   tap: HookTap;
   cache?: KeyValueCache;
+  /** The stretch of blocks that is run; all of them when absent. */
+  from?: ForwardOptions['from'];
+  until?: ForwardOptions['until'];
   /** While a model trains: what its activation function draws from, if it draws. */
   draws?: Random;
 }

@@ -7,6 +7,7 @@ import type { ForwardOptions, LanguageModel } from './languageModel.ts';
 import { sampleToken } from './sampleToken.ts';
 import type { Sampling } from './sampleToken.ts';
 
+/** How many tokens are generated, and how each is chosen. */
 export interface GenerateOptions extends Partial<Sampling> {
   maxNewTokens: number;
   /** Of the draws, when temperature > 0. */
@@ -18,6 +19,7 @@ export interface GenerateOptions extends Partial<Sampling> {
   signal?: AbortSignal;
 }
 
+/** A generated text. */
 export interface Generation {
   /** Prompt and continuation. */
   text: string;

@@ -12,6 +12,7 @@ import type { UnembeddedFrom } from './linearPaths.ts';
 import type { ModelConfig } from './modelConfig.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 
+/** What a forward pass computes besides logits, and what it replaces on the way. */
 export interface ForwardOptions {
   /** Hook points to return: what went on downstream, so a point that is replaced too gives its replacement. */
   read?: readonly HookPoint[];
@@ -19,19 +20,30 @@ export interface ForwardOptions {
   replace?: Partial<Record<HookPoint, (activation: Tensor) => Tensor>>;
   /** Stop after the deepest hook point in `read` and return no logits. */
   readOnly?: boolean;
+  /**
+   * Start at a block, with this as the residual stream that it reads [batch, seq, d]; the number of layers stands for
+   * what follows the last block. Tokens count for their shape only, and hook points before it are not passed.
+   */
+  from?: { layer: number; residual: Tensor };
+  /** End before this block and return the residual stream that it would read, and no logits. */
+  until?: number;
   /** Also say how evenly each head spread its attention. */
   attentionEntropy?: boolean;
 }
 
+/** What a forward pass gives. The tensors belong to the caller, who disposes them. */
 export interface ForwardResult {
-  /** [batch, seq, vocab]; absent when `readOnly`. */
+  /** [batch, seq, vocab]; absent when `readOnly` and with `until`. */
   logits?: Tensor3D;
+  /** [batch, seq, d], what `from` takes; only with `until`. */
+  residual?: Tensor3D;
   /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]. */
   activations: Map<HookPoint, Tensor>;
   /** By layer that was run, [batch, heads]: Σ over queries of H(p)/log(n), as sae/ops/attentionEntropySums.ts has it. Empty unless asked for. */
   entropySums: Tensor2D[];
 }
 
+/** A language model in memory, on the backend that was current when it was loaded. */
 export interface LanguageModel {
   readonly name: string;
   /** The folder or file it was loaded from. */
@@ -57,8 +69,10 @@ export interface LanguageModel {
   activate(layer: number, pre: Tensor): Tensor;
   /** W_down of a layer, neuron-major [neurons, d]: row i is what neuron i writes. */
   neuronOutputs(layer: number): Tensor2D;
+  /** Number of parameters, tied ones counted once. */
   parameterCount(): number;
   /** The name of a weight that has an entry that is not finite, if there is one. Reads all weights. */
   nonFiniteWeight?(): string | undefined;
+  /** Frees the weights. */
   dispose(): void;
 }

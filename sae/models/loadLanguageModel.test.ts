@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { beforeAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { withFamilyFolder, withFamilyModel } from '../fixtures/familyFixtures.ts';
 import { tf } from '../tensor/tf.ts';
 import { meanCrossEntropy } from './crossEntropy.ts';
 import { generate } from './generate.ts';
@@ -158,6 +159,55 @@ describe.each([
     tf.dispose([tokens, logits!, ...activations.values()]);
     model.dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('a folder saved from the bare decoder', () => {
+  const bare = async (name: string, architecture: string, prefix: RegExp) =>
+    withFamilyFolder(name, async (folder) => {
+      const path = join(folder, 'model.safetensors');
+      const file = await readSafetensors(path);
+      const tensors = Object.fromEntries(
+        file.names
+          .filter((stored) => stored !== 'lm_head.weight')
+          .map((stored) => [
+            stored.replace(prefix, ''),
+            { shape: file.shape(stored), data: file.float32(stored) },
+          ]),
+      );
+      await writeSafetensors(path, tensors);
+      const config = json(join(folder, 'config.json')) as object;
+      writeFileSync(
+        join(folder, 'config.json'),
+        JSON.stringify({ ...config, architectures: [architecture] }),
+      );
+      const model = await loadLanguageModel(folder);
+      const tokens = tf.tensor2d([[3, 4, 5]], undefined, 'int32');
+      const logits = tf.tidy(() => model.forward(tokens).logits!.dataSync());
+      tokens.dispose();
+      model.dispose();
+      return logits;
+    });
+
+  test.each([
+    ['qwen2.wide', 'Qwen2Model', /^model\./],
+    ['gpt2', 'GPT2Model', /^transformer\./],
+    ['opt', 'OPTModel', /^model\./],
+    ['bloom', 'BloomModel', /^transformer\./],
+  ])('%s gives the logits of the whole model', async (name, architecture, prefix) => {
+    const logits = await bare(name, architecture, prefix);
+    await withFamilyModel(name, async (model) => {
+      const tokens = tf.tensor2d([[3, 4, 5]], undefined, 'int32');
+      expect(tf.tidy(() => model.forward(tokens).logits!.dataSync())).toEqual(logits);
+      tokens.dispose();
+    });
+  });
+
+  test('without an unembedding of its own it says so', async () => {
+    await expect(bare('llama', 'LlamaModel', /^model\./)).rejects.toMatchObject({
+      code: 'bad_input',
+      message: expect.stringMatching(/bare decoder and lack the unembedding 'lm_head\.weight'/),
+    });
   });
 });
 

@@ -24,3 +24,13 @@ test('repeated and zero eigenvalues', () => {
   expect([...values]).toEqual([2, 2, 0]);
   expect([...symmetricEigen(new Float64Array(16), 4).values]).toEqual([0, 0, 0, 0]);
 });
+
+test('only the lower triangle is read', () => {
+  const { values, vectors } = symmetricEigen([2, 99, 1, 2], 2);
+  expect([...values]).toEqual([expect.closeTo(3, 12), expect.closeTo(1, 12)]);
+  expect(Math.abs(vectors[0])).toBeCloseTo(Math.SQRT1_2, 12);
+});
+
+test.each([NaN, Infinity])('%f in the matrix is said, and no eigenvalues are made of it', (bad) => {
+  expect(() => symmetricEigen([1, 0, bad, 1], 2)).toThrow(/NaN or infinities/);
+});

@@ -79,6 +79,11 @@ export interface TrainedLanguageModel {
   tokensPerSecond: number;
 }
 
+/**
+ * Trains a small decoder on a text or a task and writes it as a Hugging Face folder. A training of the same
+ * options that was interrupted goes on from its checkpoint. Throws `bad_input` for options that don't fit one another, `conflict` when the
+ * folder already holds a model or another process trains into it, `cancelled` when the signal is aborted.
+ */
 export async function trainLanguageModel(options: TrainLanguageModelOptions): Promise<TrainedLanguageModel> {
   const config = parseLanguageModelTraining({
     ...options.config,

@@ -22,12 +22,14 @@ import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
 import { measureInterventions } from './masking/measureInterventions.ts';
+import type { SampledLayer } from './masking/sampledLayer.ts';
 import { modelFolding } from './depth/modelFolding.ts';
 import { streamActivations } from './streamActivations.ts';
 import { StreamingMeasures } from './streamingMeasures.ts';
 import type { TradeoffMethod } from './masking/tradeoff.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
+/** Which model to measure on which text, and what. */
 export interface MeasureOptions {
   store: StoreLayout;
   name: string;
@@ -67,7 +69,8 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const measures = await stream(options, contexts, seq);
     const foldings = modelFolding(model, contexts, seq, folding);
     const layers = measures.firing.map((_, layer) => measureLayer(options, layer, measures, foldings[layer]));
-    const interventions = await measureMasking(options, measures, contexts, seq);
+    const samples = layers.map(({ sample }) => sample);
+    const interventions = await measureMasking(options, samples, contexts, seq);
     const report: SparsityReport = {
       version: 1,
       name,
@@ -150,13 +153,13 @@ async function stream(
 
 async function measureMasking(
   { model, interventionTokens: tokens, methods, robustness, report, signal }: MeasureOptions,
-  { activationSample }: StreamingMeasures,
+  samples: readonly SampledLayer[],
   contexts: Int32Array,
   seq: number,
 ): Promise<SparsityReport['interventions']> {
   if (tokens === undefined) return undefined;
   const options = { tokens, methods, robustness, report, signal };
-  return measureInterventions(model, activationSample.layers, { contexts, seq }, options);
+  return measureInterventions(model, samples, { contexts, seq }, options);
 }
 
 function measureLayer(
@@ -165,7 +168,7 @@ function measureLayer(
   measures: StreamingMeasures,
   folding: number,
 ): MeasuredLayer {
-  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures, folding);
+  const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
@@ -175,7 +178,7 @@ function measureLayer(
   return {
     firing: measures.firing[layer],
     curve,
-    outputNorms,
+    sample,
     promoted,
     summary,
   };

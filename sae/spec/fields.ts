@@ -73,6 +73,7 @@ export interface DictionaryField extends Described {
   readonly type: 'dictionary';
 }
 
+/** The description of one value: its type, its range and one line of documentation. */
 export type Field =
   | IntegerField
   | NumberField
@@ -85,6 +86,7 @@ export type Field =
   | TextsField
   | DictionaryField;
 
+/** Descriptions by the names of the values. */
 export type Fields = Readonly<Record<string, Field>>;
 
 /** A dictionary of the store: a run and one of its seeds. */

@@ -1,6 +1,8 @@
 /**
  * `lazyscope/spec`: the product's descriptions as plain data, for programs that read a store's manifests, or build
  * forms, flags or documents from what the product says about itself. It loads zod and nothing else.
+ *
+ * @module lazyscope/spec
  */
 export { namePattern, nameRule } from './names.ts';
 export { rangeOf, readField } from './readField.ts';

@@ -6,6 +6,7 @@ import type { Field, IntegerField, NumberField, ValueOf } from './fields.ts';
 import { namePattern, nameRule } from './names.ts';
 import { bytesOf, sizeRule } from './sizes.ts';
 
+/** A value, or a sentence on why what was typed is not one. */
 export type Read<Value> = { readonly value: Value } | { readonly error: string };
 
 /**

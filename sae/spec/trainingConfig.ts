@@ -24,6 +24,7 @@ const member = (name: (typeof architectureNames)[number]) =>
   });
 const [first, ...others] = architectureNames.map(member);
 
+/** The schema of a training configuration; which settings it has depends on the architecture. */
 export const trainingConfigSchema = z.discriminatedUnion('architecture', [
   first,
   ...others,

@@ -15,6 +15,7 @@ export type Setting = Field & {
 };
 export type Settings = Readonly<Record<string, Setting>>;
 
+/** The settings that training has for every architecture. */
 export const trainingFields = {
   capture: { type: 'text', label: 'Capture', doc: 'the capture to train on' },
   hook: { type: 'text', label: 'Hook point', doc: 'the hook point whose activations are read' },

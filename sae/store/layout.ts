@@ -7,6 +7,7 @@ import { LazyscopeError } from '../errors.ts';
 import { namePattern, nameRule } from '../spec/names.ts';
 import type { SparsityTableName } from '../spec/tables/sparsityTables.ts';
 
+/** The paths of a data folder. Nothing is read or created by asking for one. Methods that take a name throw `bad_input` for one that could lead out of the folder. */
 export class StoreLayout {
   readonly root: string;
 
@@ -14,9 +15,11 @@ export class StoreLayout {
     this.root = resolve(root);
   }
 
+  /** Folder of the language models of this store. */
   models() {
     return join(this.root, 'models');
   }
+  /** Folder of one language model. */
   model(name: string) {
     return join(this.models(), checkName('model', name));
   }
@@ -26,88 +29,115 @@ export class StoreLayout {
     return join(this.root, 'corpora', checkName('corpus', name));
   }
 
+  /** Folder of all captures. */
   captures() {
     return join(this.root, 'captures');
   }
+  /** Folder of one capture. */
   capture(name: string) {
     return join(this.captures(), checkName('capture', name));
   }
+  /** capture.json, which says that a capture is whole. */
   captureManifest(name: string) {
     return join(this.capture(name), 'capture.json');
   }
+  /** The token ids of a capture. */
   captureTokens(name: string) {
     return join(this.capture(name), 'tokens.arrow');
   }
+  /** Folder of the shards of one hook point. */
   captureHook(name: string, hook: string) {
     return join(this.capture(name), hook);
   }
 
+  /** Folder of all runs. */
   runs() {
     return join(this.root, 'runs');
   }
+  /** Folder of one run. */
   run(name: string) {
     return join(this.runs(), checkName('run', name));
   }
+  /** run.json: the configuration, and how far training is. */
   runManifest(name: string) {
     return join(this.run(name), 'run.json');
   }
+  /** The metrics of training, one row a seed every few steps. */
   runMetrics(name: string) {
     return join(this.run(name), 'metrics.arrow');
   }
+  /** Folder of the checkpoints, while training goes on. */
   runCheckpoints(name: string) {
     return join(this.run(name), 'checkpoints');
   }
+  /** Folder of one seed of a run. */
   runSeed(name: string, seed: number) {
     return join(this.run(name), `seed-${seed}`);
   }
+  /** The trained dictionary of one seed. */
   dictionary(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'sae.safetensors');
   }
+  /** The evaluation of one seed. */
   evaluation(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'evaluation.json');
   }
+  /** The feature index of one seed: one row a latent. */
   features(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'features.parquet');
   }
+  /** In how many other seeds each latent is shared. */
   stability(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'stability.parquet');
   }
+  /** Stretches of text on which latents fire. */
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
 
+  /** The neurons aligned with each latent. */
   loadings(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'loadings.parquet');
   }
 
+  /** Folder of all comparisons. */
   comparisons() {
     return join(this.root, 'comparisons');
   }
+  /** Folder of one comparison. */
   comparison(name: string) {
     return join(this.comparisons(), checkName('comparison', name));
   }
+  /** comparison.json, which says that a comparison is whole. */
   comparisonManifest(name: string) {
     return join(this.comparison(name), 'comparison.json');
   }
+  /** The counterpart of each latent. */
   comparisonMatches(name: string) {
     return join(this.comparison(name), 'matches.parquet');
   }
+  /** The shared fraction against the threshold. */
   comparisonCurve(name: string) {
     return join(this.comparison(name), 'curve.parquet');
   }
+  /** Both dictionaries laid out in the plane. */
   comparisonMap(name: string) {
     return join(this.comparison(name), 'map.parquet');
   }
 
+  /** Folder of all sparsity reports. */
   sparsities() {
     return join(this.root, 'sparsity');
   }
+  /** Folder of one sparsity report. */
   sparsity(name: string) {
     return join(this.sparsities(), checkName('sparsity report', name));
   }
+  /** report.json, which says that a sparsity report is whole. */
   sparsityReport(name: string) {
     return join(this.sparsity(name), 'report.json');
   }
+  /** One table of a sparsity report. */
   sparsityTable(name: string, table: SparsityTableName) {
     return join(this.sparsity(name), `${table}.parquet`);
   }
@@ -116,6 +146,7 @@ export class StoreLayout {
   manifestIndex() {
     return join(this.root, 'manifest-index.json');
   }
+  /** The database of labels and jobs, which only the server writes. */
   database() {
     return join(this.root, 'lazyscope.duckdb');
   }

@@ -7,6 +7,7 @@ import { LazyscopeError } from '../errors.ts';
 import { isJsonLines, jsonLineDocuments } from './jsonLines.ts';
 import { datasetNames, type DatasetName } from '../spec/datasets.ts';
 
+/** A text to run a model on, cut into documents. */
 export interface Text {
   /** The dataset's name, or the file's. */
   source: string;

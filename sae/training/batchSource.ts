@@ -8,11 +8,14 @@ export const sourceStateSchema = z.strictObject({
 });
 export type SourceState = z.infer<typeof sourceStateSchema>;
 
+/** Batches of activations for a trainer. */
 export interface BatchSource {
   readonly d: number;
   readonly batchSize: number;
   /** The next batchSize rows, [batchSize × d]; the caller may change them. */
   next(): Float32Array;
+  /** Where the source stands, as plain data. */
   state(): SourceState;
+  /** Goes back, or on, to where a source with that state stood. */
   restore(state: SourceState): void;
 }

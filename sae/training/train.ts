@@ -31,6 +31,7 @@ import { initialState, type StepMetrics, Trainer } from './trainer.ts';
 /** Order of the data: the same for every run on a capture, so that runs differ only in what their configurations say. */
 const dataSeed = 0;
 
+/** A configuration to train, and where. */
 export interface TrainOptions {
   store: StoreLayout;
   name: string;

@@ -38,6 +38,7 @@ export interface TrainerState {
   dictionaries: DictionaryState[];
 }
 
+/** What one step says of one seed. */
 export interface StepMetrics {
   seed: number;
   loss: number;
@@ -80,6 +81,7 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   return { step: 0, scale, dictionaries };
 }
 
+/** Trains dictionaries that differ only in their seed, step by step, without files. It holds tensors: dispose it. */
 export class Trainer {
   readonly config: TrainingConfig;
   readonly scale: number;
@@ -250,6 +252,7 @@ export class Trainer {
     };
   }
 
+  /** Frees parameters and moments. */
   dispose(): void {
     if (this.#ahead) disposeBatch(this.#ahead.batch);
     this.#ahead = null;

@@ -25,4 +25,9 @@ export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */
   progress: process.env['LAZYSCOPE_PROGRESS'],
   token: process.env['LAZYSCOPE_TOKEN'],
+  /** Where models come from when one is asked for by name. */
+  hub: {
+    endpoint: (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, ''),
+    token: process.env['HF_TOKEN'] || undefined,
+  },
 };

@@ -1,4 +1,5 @@
 /** Language models as people name them: by name (the data folder's, then those of the package), by folder or by file. */
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { isModel } from '../../sae/models/isModel.ts';
@@ -21,6 +22,18 @@ export function modelFolder(store: StoreLayout, model: string): string {
       `There is no model '${model}': give the folder of a model in Hugging Face layout (with a config.json), a .gguf file, or the name of one in '${store.models()}' or '${bundledModels}'.`,
     );
   return found;
+}
+
+/** Models of the data folder, and those of the package whose name it doesn't have. */
+export function modelsIn(store: StoreLayout): { name: string; path: string; bundled: boolean }[] {
+  const found = new Map<string, { name: string; path: string; bundled: boolean }>();
+  for (const folder of [store.models(), bundledModels])
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      const path = join(folder, name);
+      if (!found.has(name) && isModel(path))
+        found.set(name, { name, path, bundled: folder === bundledModels });
+    }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Another activation function than the model was trained with goes in by name. */

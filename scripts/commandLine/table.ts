@@ -17,8 +17,15 @@ export function table(head: string[], rows: (string | number | null)[][]): strin
     .join('\n');
 }
 
-const isFigure = (cell: string) => /^[-–\d.]+( ?[%kM])?$/.test(cell);
+const isFigure = (cell: string) => /^[-–\d.]+( ?[%kM])?( ± [\d.]+)?$/.test(cell);
 
 /** A figure that is undefined where it was measured is null, and a dash in the table. */
-export const percent = (share: number | null) => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
+export const percent = (share: number | null, interval?: readonly [number, number] | null) =>
+  share === null ? '–' : `${(100 * share).toFixed(1)} %${interval ? ` ± ${halfWidth(interval)}` : ''}`;
 export const figure = (value: number | null, digits = 3) => (value === null ? '–' : value.toFixed(digits));
+
+/** Half of an interval, in per cent and with two figures where it is small. */
+function halfWidth([low, high]: readonly [number, number]): string {
+  const half = 50 * (high - low);
+  return half >= 0.95 ? half.toFixed(1) : half.toPrecision(1);
+}

@@ -10,7 +10,7 @@ declare global {
   }
 }
 
-export const run: JobWork<'evaluate'> = async ({ store, report, startBackend }, given) => {
+export const run: JobWork<'evaluate'> = async ({ store, report, signal, startBackend }, given) => {
   const runs = await Promise.all(given.run.map((name) => finishedRun(store, name)));
   const work = runs.map((run) => ({ run, seeds: seedsOf(run, given.seeds) }));
   const { evaluate } = await import('../../sae/evaluation/evaluate.ts');
@@ -27,6 +27,7 @@ export const run: JobWork<'evaluate'> = async ({ store, report, startBackend }, 
           seed,
           model,
           report,
+          signal,
           maxTokens: given.maxTokens,
           lossTokens: given.lossTokens,
           ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
@@ -57,7 +58,7 @@ export function evaluationTable(evaluations: readonly Evaluation[]): string {
       figure(e.fvu),
       figure(e.medianFvu ?? NaN),
       ...(some ? [e.exclusion?.rows ?? 0, figure(e.exclusion?.fvuWithThem ?? NaN)] : []),
-      percent(e.ceRecovered),
+      percent(e.ceRecovered, e.lossIntervals?.ceRecovered),
       percent(e.deadFraction),
     ]),
   );

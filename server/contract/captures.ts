@@ -1,5 +1,6 @@
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 
+/** A capture in a list. */
 export interface CaptureRow {
   name: string;
   createdAt: string;
@@ -16,6 +17,7 @@ export interface CaptureRow {
   bytes: number;
 }
 
+/** A capture with its manifest. */
 export interface CaptureDetail extends CaptureRow {
   manifest: CaptureManifest;
 }

@@ -9,6 +9,7 @@ import type { FeatureRow } from './features.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import type { Page, TokenText } from './tokens.ts';
 
+/** A comparison with its curve and measures. */
 export interface ComparisonDetail {
   manifest: ComparisonManifest;
   /** Whether the comparison has a map (`lazyscope map`). */
@@ -49,6 +50,7 @@ export interface StabilityTrend {
   groups: { latents: number; at: number; stability: number; orphans: number }[];
 }
 
+/** The stability of the latents of one run, over the comparisons of its seeds. */
 export interface Stability {
   runName: string;
   /** Seeds of the run that take part: those compared with at least one other. */

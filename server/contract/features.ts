@@ -47,6 +47,7 @@ export interface Example extends Omit<RowOf<typeof stretchColumns>, 'tokens'> {
   tokens: TokenText[];
 }
 
+/** A latent of the same dictionary with a similar decoder row. */
 export interface Neighbour {
   latent: number;
   cosine: number;
@@ -73,6 +74,7 @@ export interface Counterpart extends DictionaryReference {
   topExample: Example | null;
 }
 
+/** Everything that the feature page shows of one latent. */
 export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, DictionaryReference {
   architecture: ArchitectureName;
   hook: string;

@@ -34,6 +34,7 @@ export const jobStatuses = ['queued', 'running', 'done', 'failed', 'cancelled', 
 /** `lost`: the server stopped while it was queued or running. */
 export type JobStatus = (typeof jobStatuses)[number];
 
+/** A command that the server ran, runs or will run. */
 export interface Job {
   id: string;
   kind: JobKind;
@@ -50,6 +51,7 @@ export interface Job {
   error: string | null;
 }
 
+/** A job with its output. */
 export interface JobDetail extends Job {
   /** The last lines the command wrote besides progress. */
   log: string[];

@@ -14,6 +14,7 @@ export const labelListInput = z.object({
 });
 export type LabelListInput = z.infer<typeof labelListInput>;
 
+/** What a person has written about a latent. */
 export interface Label {
   run: string;
   seed: number;

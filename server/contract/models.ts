@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+/** A language model in a list. */
 export interface ModelRow {
   name: string;
   folder: string;
@@ -29,6 +30,7 @@ export const generateInput = z.object({
 });
 export type GenerateInput = z.infer<typeof generateInput>;
 
+/** A text that a model of the server generated. */
 export interface Generation {
   model: string;
   prompt: string;

@@ -38,6 +38,7 @@ export interface RunRow {
   indexed: boolean;
 }
 
+/** A run with its configuration and seeds. */
 export interface RunDetail {
   manifest: RunManifest;
   model: string | null;
@@ -50,6 +51,7 @@ export const metricsInput = z.object({
   maxPoints: z.int().min(2).max(20_000).default(1_000),
 });
 
+/** How losses and sparsity went during training, thinned out for charts. */
 export interface RunMetrics {
   name: string;
   /** Column names besides `step` and `tokens`, in file order. */

@@ -24,6 +24,7 @@ export interface SparsityRow extends LayerMetricValues {
   neurons: number;
 }
 
+/** A sparsity report with its layers, curves and measurements. */
 export interface SparsityDetail {
   report: SparsityReport;
   /** CETT against the share of neurons left active, per layer, ascending threshold. */
@@ -42,6 +43,7 @@ export const neuronListInput = z.object({
 });
 export type NeuronListInput = z.infer<typeof neuronListInput>;
 
+/** A neuron in a list. */
 export interface NeuronRow extends Omit<RowOf<typeof sparsityNeuronTable>, 'topTokens' | 'promotedTokens'> {
   topTokens: TokenText[];
   promoted: TokenText[];
@@ -78,6 +80,7 @@ export interface NeuronFeature extends DictionaryReference {
   promoted: TokenText[];
 }
 
+/** Everything that the page of one neuron shows. */
 export interface NeuronDetail extends NeuronRow {
   report: string;
   model: string;
@@ -103,7 +106,7 @@ export interface NeuronAlignment extends DictionaryReference {
   hook: string;
   /** Other seeds of the same configuration it was compared with; 0 leaves stability null. */
   compared: number;
-  /** [live latents]: the latents; the lists below hold the neuron with the largest |loading| of each, and the loading itself as `cosine`. */
+  /** The latents that fire, [live latents]. The lists below hold the neuron with the largest |loading| of each, and the loading itself as `cosine`. */
   latent: number[];
   layer: number[];
   neuron: number[];
@@ -126,6 +129,7 @@ export interface NeuronAlignment extends DictionaryReference {
   correlation: number | null;
 }
 
+/** How sparsity emerged while one model was trained. */
 export interface EmergenceCurve {
   model: string;
   activation: string;

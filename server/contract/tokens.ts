@@ -6,16 +6,19 @@
  */
 import { z } from 'zod';
 
+/** A token id and its text. */
 export interface TokenText {
   id: number;
   /** The token's text, with a leading space if it has one. */
   text: string;
 }
 
+/** A token and how often it occurred. */
 export interface TokenCount extends TokenText {
   count: number;
 }
 
+/** A token and the change of its logit. */
 export interface TokenEffect extends TokenText {
   /** Change of the token's logit for one unit of activation. */
   logit: number;
@@ -33,6 +36,7 @@ export const pageFields = {
   limit: z.int().min(1).max(500).default(50),
 } as const;
 
+/** A part of a list, and how long the whole list is. */
 export interface Page<Row> {
   /** Number of rows that pass the filter; `rows` is one page of them. */
   total: number;

@@ -16,6 +16,7 @@ function spelt(sizes: Record<string, number | null | undefined>, refuse: Refuse)
 
 export const bloom = family({
   architectures: ['BloomForCausalLM', 'BloomModel'],
+  models: 'BLOOM 560M–176B',
   fields: z.looseObject({
     ...tokenFields,
     hidden_size: size.nullish(),

@@ -11,6 +11,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const cohere = family({
   architectures: ['CohereForCausalLM', 'CohereModel'],
+  models: 'Command R, Command R+',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -10,6 +10,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const falcon = family({
   architectures: ['FalconForCausalLM', 'FalconModel'],
+  models: 'Falcon RW, 7B, 40B, 180B',
   fields: z.looseObject({
     ...tokenFields,
     ...ropeFields,

@@ -38,7 +38,11 @@ export interface DecoderNames {
   /** Prefix of the MLP, below which an activation function's parameters are kept. */
   mlp: string;
   /** What the activation function is applied to, and the other factor where it is gated. */
-  mlpIn: { gate: string; up?: string } | { fusedGateUp: string };
+  mlpIn:
+    | { gate: string; up?: string }
+    | { fusedGateUp: string }
+    /** Of a mixture, in which {expert} stands for the expert's number, as it does in `mlpOut`. */
+    | { router: string; gate: string; up: string };
   mlpOut: string;
   /** `inOut`: transposed linear layers (GPT-2's Conv1D). */
   stored: 'outIn' | 'inOut';
@@ -49,6 +53,8 @@ export type Refuse = (why: string) => LazyscopeError;
 export interface Family {
   /** Of the model with its unembedding, and of the bare decoder. */
   architectures: readonly [causal: string, bare: string];
+  /** Which published models these are; for docs/MODELS.md. */
+  models: string;
   /** The fields that are read, and those of this family that change no number (`z.unknown()`). */
   fields: z.ZodObject;
   /** The description; throws what `refuse` makes for a value that can't be run. */

@@ -62,6 +62,7 @@ const shared = (hf: Common) => ({
 
 export const gemma = family({
   architectures: ['GemmaForCausalLM', 'GemmaModel'],
+  models: 'Gemma 1 (2B, 7B)',
   fields: z.looseObject({
     ...fields,
     ...ropeFields,
@@ -87,6 +88,7 @@ const sandwichNames = {
 
 export const gemma2 = family({
   architectures: ['Gemma2ForCausalLM', 'Gemma2Model'],
+  models: 'Gemma 2 (2B, 9B, 27B)',
   fields: z.looseObject({
     ...slidingFields,
     ...ropeFields,
@@ -119,6 +121,7 @@ const byLayerType = z.strictObject({
 
 export const gemma3 = family({
   architectures: ['Gemma3ForCausalLM', 'Gemma3TextModel'],
+  models: 'Gemma 3 text (270M, 1B)',
   fields: z.looseObject({
     ...slidingFields,
     max_position_embeddings: size.default(131_072),

@@ -21,6 +21,7 @@ export function gpt2Decoder(sizes: ModelSizes, scale?: (layer: number) => number
 
 export const gpt2 = family({
   architectures: ['GPT2LMHeadModel', 'GPT2Model'],
+  models: 'GPT-2, DistilGPT-2; models trained here',
   fields: z.looseObject({
     ...tokenFields,
     n_embd: size,

@@ -7,6 +7,7 @@ import { rotary } from './rotaryPositions.ts';
 
 export const gptJ = family({
   architectures: ['GPTJForCausalLM', 'GPTJModel'],
+  models: 'GPT-J 6B',
   fields: z.looseObject({
     ...tokenFields,
     n_embd: size,

@@ -8,6 +8,7 @@ const kinds = z.array(z.enum(['global', 'local']));
 
 export const gptNeo = family({
   architectures: ['GPTNeoForCausalLM', 'GPTNeoModel'],
+  models: 'GPT-Neo 125M–2.7B, TinyStories',
   fields: z.looseObject({
     ...tokenFields,
     hidden_size: size,

@@ -10,6 +10,7 @@ import { ropeOf, ropeParameters, rotary } from './rotaryPositions.ts';
 
 export const gptNeoX = family({
   architectures: ['GPTNeoXForCausalLM', 'GPTNeoXModel'],
+  models: 'Pythia 14M–12B, GPT-NeoX-20B, Dolly',
   fields: z.looseObject({
     ...sizeFields,
     max_position_embeddings: size.default(2048),

@@ -8,6 +8,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const granite = family({
   architectures: ['GraniteForCausalLM', 'GraniteModel'],
+  models: 'Granite 3 dense',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -21,7 +21,8 @@ const harmless = new Set(
   attn_pdrop embd_pdrop resid_pdrop attention_probs_dropout_prob hidden_dropout_prob
   summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout
   pretraining_tp slow_but_exact onnx_safe use_flash_attention use_flash_attn flash_attn unsloth_version unsloth_fixed
-  training_args datasets
+  training_args datasets is_llama_config transformers.js_config _num_labels model_max_length max_sequence_length
+  attention_softmax_in_fp32 scale_attention_softmax_in_fp32
   `
     .trim()
     .split(/\s+/),
@@ -33,6 +34,8 @@ const fixed = new Map<string, string>([
   ['add_cross_attention', 'false'],
   ['tie_encoder_decoder', 'false'],
   ['pruned_heads', '{}'],
+  ['use_mrope', 'false'],
+  ['rope_interleaved', 'false'],
 ]);
 
 /** Why a field can't be passed over, or undefined for one that can: harmless, or without a value. */

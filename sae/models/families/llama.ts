@@ -53,6 +53,7 @@ export const llamaNames: DecoderNames = {
 
 export const llama = family({
   architectures: ['LlamaForCausalLM', 'LlamaModel'],
+  models: 'Llama 1–3.3, SmolLM 1 and 2, TinyLlama, Yi; models trained here',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -8,6 +8,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const mistral = family({
   architectures: ['MistralForCausalLM', 'MistralModel'],
+  models: 'Mistral 7B, Mistral Nemo',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -8,6 +8,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const nemotron = family({
   architectures: ['NemotronForCausalLM', 'NemotronModel'],
+  models: 'Nemotron-4, Minitron',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -8,6 +8,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const olmo2 = family({
   architectures: ['Olmo2ForCausalLM', 'Olmo2Model'],
+  models: 'OLMo 2',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -9,6 +9,7 @@ import { family } from './family.ts';
 
 export const opt = family({
   architectures: ['OPTForCausalLM', 'OPTModel'],
+  models: 'OPT 125M–66B (350M norms after the sum)',
   fields: z.looseObject({
     ...tokenFields,
     hidden_size: size,

@@ -11,6 +11,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const phi = family({
   architectures: ['PhiForCausalLM', 'PhiModel'],
+  models: 'Phi 1, 1.5, 2',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,
@@ -57,6 +58,7 @@ export const phi = family({
 
 export const phi3 = family({
   architectures: ['Phi3ForCausalLM', 'Phi3Model'],
+  models: 'Phi 3, 3.5 and 4 (LongRoPE: within the original context)',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,
@@ -65,6 +67,12 @@ export const phi3 = family({
     rms_norm_eps: positive.default(1e-5),
     hidden_act: z.string().default('silu'),
     sliding_window: size.nullish(),
+    /** Said by the released files, and what the code always does. */
+    attention_bias: z.literal(false).optional(),
+    mlp_bias: z.literal(false).optional(),
+    lm_head_bias: z.literal(false).optional(),
+    full_attn_mod: z.literal(1).optional(),
+    interpolate_factor: z.literal(1).optional(),
     tie_word_embeddings: z.boolean().default(false),
   }),
   describe(hf, refuse) {

@@ -65,6 +65,7 @@ function describe(
 
 export const qwen2 = family({
   architectures: ['Qwen2ForCausalLM', 'Qwen2Model'],
+  models: 'Qwen 1.5, 2, 2.5',
   fields,
   describe: (hf, refuse) => describe('qwen2', hf, refuse, { biases: { queryKeyValue: true } }),
   names: () => llamaNames,
@@ -72,6 +73,7 @@ export const qwen2 = family({
 
 export const qwen3 = family({
   architectures: ['Qwen3ForCausalLM', 'Qwen3Model'],
+  models: 'Qwen 3 dense',
   fields: fields.extend({ attention_bias: z.boolean().default(false), head_dim: size.default(128) }),
   describe: (hf, refuse) =>
     describe('qwen3', hf, refuse, {

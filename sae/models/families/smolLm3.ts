@@ -16,6 +16,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const smolLm3 = family({
   architectures: ['SmolLM3ForCausalLM', 'SmolLM3Model'],
+  models: 'SmolLM3',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

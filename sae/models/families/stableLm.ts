@@ -8,6 +8,7 @@ import { ropeFields, ropeOf, rotary } from './rotaryPositions.ts';
 
 export const stableLm = family({
   architectures: ['StableLmForCausalLM', 'StableLmModel'],
+  models: 'StableLM 3B, StableLM 2',
   fields: z.looseObject({
     ...sizeFields,
     num_key_value_heads: size.default(32),

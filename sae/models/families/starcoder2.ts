@@ -10,6 +10,7 @@ const unread = z.unknown().optional();
 
 export const starcoder2 = family({
   architectures: ['Starcoder2ForCausalLM', 'Starcoder2Model'],
+  models: 'StarCoder 2',
   fields: z.looseObject({
     ...groupedFields,
     ...ropeFields,

@@ -14,6 +14,7 @@ import { pplP } from './pplP.ts';
 import { predictionDifference } from './predictionDifference.ts';
 import { randomRule, topKRule } from './maskingRule.ts';
 import { measureRobustness } from './robustness.ts';
+import { sampledLayer } from './sampledLayer.ts';
 
 beforeAll(async () => {
   await startBackend('auto');
@@ -65,25 +66,27 @@ describe.each([
 
   test('R-Sparse at full rank loses nothing, at rank 0 everything that is masked', () => {
     const outputs = [0, 1].map((layer) => model.neuronOutputs(layer));
-    const directions = outputs.map(outputDirections);
+    const directions = outputs.map((each) => outputDirections(each, 16));
     const whole = evaluateIntervention(model, text, {}).crossEntropy;
     const rule = () => randomRule(0.6, Random.fromSeed(2));
     const at = (rank: number) =>
       evaluateIntervention(model, text, {
         rule: rule(),
-        correct: lowRankCorrection(outputs, directions, rank),
+        correct: lowRankCorrection((layer) => outputs[layer].clone(), directions, rank),
       }).crossEntropy;
     expect(at(16)).toBeCloseTo(whole, 4);
     const lost = evaluateIntervention(model, text, { rule: rule() }).crossEntropy;
     expect(at(1)).not.toBeCloseTo(lost, 4);
-    tf.dispose(outputs);
+    tf.dispose([...outputs, ...directions]);
   });
 
   test('the whole battery: PPL-p % within its limits, every method on the plot, robustness at each k and noise', async () => {
     const hooks = [0, 1].map((layer) => blockHook(layer, 'mlp.hook_post'));
     const ids = tf.tensor2d(contexts, [12, seq], 'int32');
     const { activations } = model.forward(ids, { read: hooks, readOnly: true });
-    const samples = hooks.map((hook) => activations.get(hook)!.dataSync<'float32'>().slice());
+    const samples = hooks.map((hook, layer) =>
+      sampledLayer(model, layer, activations.get(hook)!.dataSync<'float32'>().slice()),
+    );
     tf.dispose([ids, ...activations.values()]);
     const report = await measureInterventions(model, samples, { contexts, seq }, { tokens: 96 });
     expect(report.tokens).toBe(96);
@@ -131,12 +134,12 @@ describe.each([
 
 test('the truncation of W_down is the best of its rank: its error is the singular values left out', () => {
   const outputs = tf.tensor2d(Random.fromSeed(3).normals(30 * 8), [30, 8]);
-  const directions = outputDirections(outputs);
+  const directions = outputDirections(outputs, 8);
   const gramTrace = tf.tidy(() => outputs.square().sum().dataSync()[0]);
   let last = gramTrace;
   for (const rank of [1, 4, 8]) {
     const error = tf.tidy(() => {
-      const v = tf.tensor2d(directions.subarray(0, rank * 8), [rank, 8]);
+      const v = directions.slice([0, 0], [rank, -1]);
       const truncated = outputs.matMul(v, false, true).matMul(v);
       // What is kept and what is lost are orthogonal.
       expect(truncated.mul(outputs.sub(truncated)).sum().dataSync()[0]).toBeCloseTo(0, 3);
@@ -146,7 +149,7 @@ test('the truncation of W_down is the best of its rank: its error is the singula
     last = error;
   }
   expect(last).toBeCloseTo(0, 5);
-  outputs.dispose();
+  tf.dispose([outputs, directions]);
 });
 
 test('multiply-adds of a small model, by hand', () => {

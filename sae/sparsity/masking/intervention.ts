@@ -88,7 +88,7 @@ export function replacements(
       return pre;
     };
     replace[blockHook(layer, 'mlp.hook_post')] = (given) => {
-      const a = Float32Array.from(given.dataSync<'float32'>());
+      const a = given.dataSync<'float32'>().slice();
       if (rule) {
         const before = correct ? a.slice() : undefined;
         const read = pre!.dataSync<'float32'>();
@@ -120,7 +120,7 @@ function zerosIn(values: Float32Array): number {
 }
 
 function changed(given: Tensor, change: (values: Float32Array) => void): Tensor {
-  const values = Float32Array.from(given.dataSync<'float32'>());
+  const values = given.dataSync<'float32'>().slice();
   change(values);
   return tf.tensor(values, given.shape);
 }

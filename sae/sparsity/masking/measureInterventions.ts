@@ -11,7 +11,9 @@ import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } 
 import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
 import { pplP } from './pplP.ts';
 import { measureRobustness } from './robustness.ts';
+import type { SampledLayer } from './sampledLayer.ts';
 import {
+  lowRanks,
   planTradeoff,
   MaskingThresholds,
   tradeoffMethods,
@@ -38,10 +40,10 @@ const noises = [0, 0.05, 0.1, 0.2];
 const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
 
-/** Measures all methods. `samples` [layers][tokens, neurons] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
+/** Measures all methods. `samples` [layers] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
 export async function measureInterventions(
   model: LanguageModel,
-  samples: readonly Float32Array[],
+  samples: readonly SampledLayer[],
   { contexts, seq }: { contexts: Int32Array; seq: number },
   {
     tokens,
@@ -56,6 +58,8 @@ export async function measureInterventions(
   let done = 0;
   const masking = new MaskingThresholds(model, samples);
   try {
+    if (methods.includes('rsparse'))
+      samples.forEach((_, layer) => masking.decompose(layer, Math.max(...lowRanks(model.config.d))));
     const gates: number[] = [];
     const whole = evaluateIntervention(model, text, { rule: ({ act }) => sampleInto(gates, act) });
     const plan = planTradeoff(masking, Float32Array.from(gates)).filter(({ method }) =>

@@ -6,9 +6,12 @@ import { jumprelu } from './jumprelu.ts';
 import { relu } from './relu.ts';
 import { topk } from './topk.ts';
 
+/** The description of every architecture, by name. */
 export const architectures = { relu, topk, jumprelu } as const;
 
+/** The name of an architecture, as files and flags spell it. */
 export type ArchitectureName = keyof typeof architectures;
+/** The names of all architectures, in the order in which they are listed. */
 export const architectureNames = Object.keys(architectures) as readonly ArchitectureName[];
 
 type Flattened<T> = { [Key in keyof T]: T[Key] };

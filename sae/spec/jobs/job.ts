@@ -32,6 +32,7 @@ export interface OtherwiseBy {
   readonly words: Readonly<Record<string, string>>;
 }
 
+/** One option of a job: its field, its flag, and how the form shows it. */
 export interface JobOption {
   /** What a job's value is. Its `doc` is the option's line of `--help`. */
   readonly field: Field;
@@ -53,6 +54,7 @@ export interface JobOption {
 
 export type JobOptions = Readonly<Record<string, JobOption>>;
 
+/** A kind of job as plain data. */
 export interface JobDescription {
   /** One line of `lazyscope --help`. */
   readonly summary: string;

@@ -8,12 +8,15 @@ import { map } from './map.ts';
 import { sparsity } from './sparsity.ts';
 import { train } from './train.ts';
 
+/** The description of every kind of job. */
 export const jobs = { capture, train, evaluate, index, compare, map, sparsity } as const satisfies Record<
   string,
   JobDescription
 >;
 
+/** The name of a kind of job, which is that of its command. */
 export type JobKind = keyof typeof jobs;
+/** Every kind of job, in the order in which they are listed. */
 export const jobKinds = Object.keys(jobs) as readonly JobKind[];
 
 /** What a job is started with: its kind, and its options under the names of the table. */

@@ -63,8 +63,10 @@ const captureManifestSchema = z.strictObject({
     }),
   ),
 });
+/** What capture.json holds. */
 export type CaptureManifest = z.infer<typeof captureManifestSchema>;
 
+/** How captures are stored. */
 export const captureKind: ManifestKind<CaptureManifest> = {
   name: 'a capture',
   remedy: 'delete its folder and capture again',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
 
 const dictionaryReferenceSchema = z.strictObject({ run: z.string(), seed: z.int() });
+/** One seed of one run. */
 export type DictionaryReference = z.infer<typeof dictionaryReferenceSchema>;
 
 const sideMeasuresSchema = z.strictObject({
@@ -77,8 +78,10 @@ const comparisonManifestSchema = z.strictObject({
   seconds: z.number(),
   peakRssMb: z.number(),
 });
+/** What comparison.json holds. */
 export type ComparisonManifest = z.infer<typeof comparisonManifestSchema>;
 
+/** How comparisons are stored. */
 export const comparisonKind: ManifestKind<ComparisonManifest> = {
   name: 'a comparison',
   remedy: 'delete its folder and compare again',

@@ -11,8 +11,10 @@ export const corpusSchema = z.strictObject({
   tokens: z.int().positive(),
   vocabularySize: z.int().positive(),
 });
+/** What corpus.json holds. */
 export type CorpusManifest = z.infer<typeof corpusSchema>;
 
+/** How tokenised texts are stored. */
 export const corpusKind: ManifestKind<CorpusManifest> = {
   name: 'a tokenised text',
   remedy: 'delete it and tokenise the text again',

@@ -1,6 +1,27 @@
 import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
 
+/** Null where the figure is undefined for some of the contexts drawn. */
+const intervalSchema = z.tuple([z.number(), z.number()]).nullable();
+
+/** 95 % intervals of the losses, by a bootstrap over contexts (sae/evaluation/bootstrap.ts). */
+const lossIntervalsSchema = z.strictObject({
+  /** The share of resamples that lie inside. */
+  level: z.number(),
+  /** Contexts that the losses were measured on. */
+  contexts: z.int().positive(),
+  crossEntropy: z.strictObject({
+    clean: intervalSchema,
+    sae: intervalSchema,
+    zero: intervalSchema,
+    mean: intervalSchema,
+  }),
+  ceRecovered: intervalSchema,
+  ceRecoveredMean: intervalSchema,
+  klDivergence: intervalSchema,
+});
+export type LossIntervals = z.infer<typeof lossIntervalsSchema>;
+
 /** runs/<name>/seed-<n>/evaluation.json (METHODS.md §2). Cross-entropies are in nats a token. */
 const evaluationSchema = z.strictObject({
   version: z.literal(1),
@@ -31,11 +52,15 @@ const evaluationSchema = z.strictObject({
     .optional(),
   /** Predictions that the losses are means of; absent in older evaluations. */
   lossTokens: z.int().positive().optional(),
+  /** Absent in older evaluations, and where there is only one context. */
+  lossIntervals: lossIntervalsSchema.optional(),
   /** Counts of latents by log10(density): edges from −7 to 0 in steps of 0.25; dead latents are not in it. */
   densityHistogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
 });
+/** What evaluation.json holds. */
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+/** How evaluations are stored. */
 export const evaluationKind: ManifestKind<Evaluation> = {
   name: 'an evaluation',
   remedy: 'evaluate the dictionary again',

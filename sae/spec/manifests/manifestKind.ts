@@ -8,6 +8,7 @@ import type { z } from 'zod';
 /** A document as it stands in its file, before it is checked. */
 export type RawDocument = Readonly<Record<string, unknown>>;
 
+/** A kind of JSON document of the store. */
 export interface ManifestKind<Document extends { version: number }> {
   /** What the document is called in messages: "a run". */
   readonly name: string;

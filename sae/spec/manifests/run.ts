@@ -12,6 +12,7 @@ export const environmentSchema = z.strictObject({
   /** Of what a training step reads many times, where it isn't f32. */
   storage: z.literal('f16').optional(),
 });
+/** The machine and the versions that a run was trained with. */
 export type Environment = z.infer<typeof environmentSchema>;
 
 /** runs/<name>/run.json: one configuration, several seeds. */
@@ -40,8 +41,10 @@ const runManifestSchema = z.strictObject({
   /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
   origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });
+/** What run.json holds. */
 export type RunManifest = z.infer<typeof runManifestSchema>;
 
+/** How runs are stored. */
 export const runKind: ManifestKind<RunManifest> = {
   name: 'a run',
   remedy: 'delete its folder and train or import it again',

@@ -110,8 +110,10 @@ const sparsityReportSchema = z.strictObject({
     .optional(),
   interventions: interventionsSchema.optional(),
 });
+/** What report.json holds. */
 export type SparsityReport = z.infer<typeof sparsityReportSchema>;
 
+/** How sparsity reports are stored. */
 export const sparsityReportKind: ManifestKind<SparsityReport> = {
   name: 'a sparsity report',
   remedy: 'delete its folder and measure again',

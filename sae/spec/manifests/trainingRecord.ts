@@ -54,8 +54,10 @@ const trainingRecordSchema = z.strictObject({
   curve: z.array(lossPointSchema),
   observations: z.array(observationSchema).optional(),
 });
+/** What training.json holds. */
 export type TrainingRecord = z.infer<typeof trainingRecordSchema>;
 
+/** How the training of a language model is recorded beside it. */
 export const trainingRecordKind: ManifestKind<TrainingRecord> = {
   name: 'the training of a language model',
   remedy: 'delete it (the model works without) or train the model again',

@@ -7,6 +7,7 @@ import { sparsityTokenTable } from './sparsityTokens.ts';
 import { sparsityTradeoffTable } from './sparsityTradeoff.ts';
 import type { Table } from './table.ts';
 
+/** The tables of a sparsity report, by the names of their files. */
 export const sparsityTables = {
   layers: sparsityPositionTable,
   neurons: sparsityNeuronTable,

@@ -7,6 +7,7 @@
 export type ColumnType =
   'INTEGER' | 'BIGINT' | 'DOUBLE' | 'FLOAT' | 'BOOLEAN' | 'VARCHAR' | 'INTEGER[]' | 'FLOAT[]';
 
+/** One column of a table. */
 export interface TableColumn {
   /** As DuckDB calls it. */
   readonly type: ColumnType;
@@ -25,6 +26,7 @@ export interface TableColumn {
   readonly digits?: number;
 }
 
+/** The columns of a table, by name, in the order of the file. */
 export type Table = Readonly<Record<string, TableColumn>>;
 
 interface CellTypes {

@@ -41,7 +41,7 @@ const columns: Column<Seed>[] = [
     key: 'ce',
     header: <Term of="ceRecovered">CE rec.</Term>,
     numeric: true,
-    render: (row) => percent(row.evaluation?.ceRecovered),
+    render: (row) => <CeRecovered {...row} />,
   },
   {
     key: 'dead',
@@ -89,6 +89,22 @@ const columns: Column<Seed>[] = [
     render: (row) => fixed(row.evaluation?.crossEntropy.zero),
   },
 ];
+
+/** The share with half of its interval, whose ends and origin are said where the pointer rests. */
+function CeRecovered({ evaluation }: Pick<Seed, 'evaluation'>) {
+  const share = percent(evaluation?.ceRecovered);
+  const intervals = evaluation?.lossIntervals;
+  if (!intervals?.ceRecovered) return share;
+  const [low, high] = intervals.ceRecovered;
+  const level = Math.round(100 * intervals.level);
+  return (
+    <span
+      title={`${level} % interval ${percent(low, 2)} to ${percent(high, 2)}, by a bootstrap over ${intervals.contexts} contexts`}
+    >
+      {share} <span className="faint">± {significant(50 * (high - low), 1)}</span>
+    </span>
+  );
+}
 
 export function SeedsTable({ detail }: { detail: RunDetail }) {
   const { name, config } = detail.manifest;

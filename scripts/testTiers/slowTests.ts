@@ -1,0 +1,38 @@
+/**
+ * What the fast tier, `npm run test:fast`, leaves out. `npm test` runs everything.
+ *
+ * A test file is slow when it takes more than `fastFileSeconds` of processor time, its own start and its child processes
+ * included. The fast tier fails when one of its files does, so that a file which has become slow is made faster or
+ * named here; `npm test` says of every file named here that no longer takes as long.
+ */
+export interface SlowTests {
+  /** A test file or a folder of them, from the root of the repository. */
+  path: string;
+  /** What takes the time. */
+  reason: string;
+}
+
+export const fastFileSeconds = 4;
+
+export const slowTests: readonly SlowTests[] = [
+  { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
+  { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
+  { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
+  { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
+  { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
+  { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
+  { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
+  { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
+  { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
+  { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
+];
+
+/** Patterns of the test files under the slow paths. */
+export function slowPatterns(): string[] {
+  return slowTests.map(({ path }) => (/\.test\.tsx?$/.test(path) ? path : `${path}/**/*.test.{ts,tsx}`));
+}
+
+export function isSlow(file: string): boolean {
+  return slowTests.some(({ path }) => file === path || file.startsWith(`${path}/`));
+}
