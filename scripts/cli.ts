@@ -46,7 +46,7 @@ export async function main(args: readonly string[]): Promise<void> {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and the version were asked for; anything else was mistyped.
+    // Exit status 0 means that help or the version was asked for; anything else is a mistyped command.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   }
 }

@@ -8,7 +8,7 @@ import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
-/** Throws 'not_found' for what is neither. */
+/** Throws 'not_found' when there is no such model. */
 export function modelFolder(store: StoreLayout, model: string): string {
   const isName = !/[/\\]/.test(model) && model !== '.' && model !== '..';
   const candidates = [
@@ -36,7 +36,7 @@ export function modelsIn(store: StoreLayout): { name: string; path: string; bund
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Another activation function than the model was trained with goes in by name. */
+/** Loads the model, with another activation function than its own if one is named. */
 export async function loadModel(
   store: StoreLayout,
   model: string,

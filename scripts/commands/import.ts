@@ -171,7 +171,7 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
     );
 }
 
-/** How it was trained is not known; the manifest's `origin` says so. */
+/** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
   { architecture, d, latents, k }: DictionaryWeights,
   place: { capture: string; hook: string; seeds: number[] },

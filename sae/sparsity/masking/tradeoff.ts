@@ -42,8 +42,17 @@ export interface PlannedPoint {
 
 /** Shares of the firing neurons that are kept: a point of each method's curve is planned for each. */
 export const keptShares = [0.75, 0.5, 0.35, 0.25, 0.15, 0.08, 0.04];
+/** Quantiles of the positive activations from which Circa's widths are made. */
+const faultShares = [0.1, 0.25, 0.5, 0.75, 0.95];
 /** Values of CETT, the same for all layers, at which points of the CETT curve are planned. */
 const cettGrid = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7];
+
+/** The most settings at which planTradeoff plans a method, for a model of width d. */
+export function settings(method: TradeoffMethod, d: number): number {
+  if (method === 'cett') return cettGrid.length;
+  if (method === 'circa') return faultShares.length;
+  return keptShares.length * (method === 'rsparse' ? lowRanks(d).length : 1);
+}
 
 /** R-Sparse's ranks for a model of width d, ascending. */
 export function lowRanks(d: number): number[] {
@@ -174,7 +183,7 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
   // Circa's sign faults apply to ReLU only, because other functions do not depend on the sign test.
   const faults =
     exactZeros && activation === 'relu' && !gated
-      ? [0.1, 0.25, 0.5, 0.75, 0.95].map((share): PlannedPoint => {
+      ? faultShares.map((share): PlannedPoint => {
           const width = masking.faultWidth(share);
           const rule = circaRule(width, random(share));
           return {
