@@ -466,6 +466,8 @@ test('a store of another version opens: a column that its tables lack is null, o
     nearest: cellsOf('nearest'),
     nearestCosine: cellsOf('nearestCosine'),
     activationCorrelation: cellsOf('activationCorrelation'),
+    chanceP: cellsOf('chanceP'),
+    isotropicP: cellsOf('isotropicP'),
     mood,
   });
   const query = { name: 'fixture-relu-0-1', sort: 'firingJaccard', order: 'desc' } as const;
