@@ -77,6 +77,15 @@ export function ComparisonView({ name }: { name: string }) {
                   value: fixed(detail.manifest.pwMcc),
                   note: besideChance(detail.manifest, 'pwMcc'),
                 },
+                ...(detail.manifest.chance
+                  ? [
+                      {
+                        label: 'beyond chance',
+                        value: percent(detail.manifest.chance.beyond.share),
+                        note: `matched pairs, false discovery rate ${percent(detail.manifest.chance.beyond.q)}`,
+                      },
+                    ]
+                  : []),
                 { label: 'latents of a', value: count(detail.manifest.latents) },
                 {
                   label: <Term of="gap" />,
