@@ -23,7 +23,7 @@ import { Term } from '../ui/Term.tsx';
 function besideChance({ chance, ...manifest }: ComparisonManifest, figure: 'mmcs' | 'pwMcc') {
   const random = (chance?.covariance ?? chance?.isotropic)?.[figure];
   if (random === undefined) return undefined;
-  return manifest[figure] < random ? `less than by chance: ${fixed(random)}` : `by chance ${fixed(random)}`;
+  return manifest[figure] < random ? `below chance (${fixed(random)})` : `chance ${fixed(random)}`;
 }
 
 export function ComparisonView({ name }: { name: string }) {
