@@ -67,6 +67,7 @@ async function vitest(args) {
 
 const given = process.argv.slice(2);
 if (given[0] === '--fast') {
+  process.env.LAZYSCOPE_FAST_TIER = '1';
   const checks = async () => {
     await check('oxlint', [], { held: true });
     await check('tsc', [], { held: true });

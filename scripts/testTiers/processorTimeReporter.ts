@@ -1,4 +1,7 @@
-/** Says which test files take the most processor time, and fails the run when one of the fast tier takes too much. */
+/**
+ * Says which test files take the most processor time, and which of the fast tier take too much. `npm run test:fast` fails on
+ * these, where a person can do something about it; the whole `npm test` does not, because a slower processor is no fault.
+ */
 import type { Reporter, TestModule } from 'vitest/node';
 import { fastFileSeconds, isSlow } from './slowTests.ts';
 
@@ -28,11 +31,12 @@ export default class ProcessorTimeReporter implements Reporter {
     say(`processor time: ${total.toFixed(0)} s in ${times.length} files, the most in`);
     for (const { file, seconds } of times.slice(0, 5)) say(`  ${seconds.toFixed(1)} s  ${file}`);
     for (const { file, seconds } of tooSlow(times)) {
+      const fails = process.env['LAZYSCOPE_FAST_TIER'] === '1';
       say(
-        `FAILED: ${file} took ${seconds.toFixed(1)} s of processor time and a file of the fast tier may take ` +
+        `${fails ? 'FAILED' : 'slow'}: ${file} took ${seconds.toFixed(1)} s of processor time and a file of the fast tier may take ` +
           `${fastFileSeconds}: make it faster, or name it in scripts/testTiers/slowTests.ts with the reason.`,
       );
-      process.exitCode = 1;
+      if (fails) process.exitCode = 1;
     }
   }
 }

@@ -22,6 +22,16 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
+  {
+    path: 'sae/backends/native/fused.test.ts',
+    reason: 'every fused kernel against the reference, at many sizes',
+  },
+  { path: 'sae/comparison/compare.test.ts', reason: 'whole comparisons, with what chance would give' },
+  { path: 'sae/sparsity/measureSparsity.test.ts', reason: 'whole measurements of a model' },
+  {
+    path: 'sae/evaluation/contextLosses.test.ts',
+    reason: 'losses of models by whole passes and by continued ones',
+  },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
