@@ -17,7 +17,9 @@ import { LazyscopeError } from '../errors.ts';
 import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause, throwIfStopped } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
+import { finishWithPauses } from '../steps.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
@@ -34,7 +36,7 @@ import { tf } from '../tensor/tf.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
 import type { Counterparts } from './counterparts.ts';
 import { functionalSwap } from './functionalSwap.ts';
-import { matchDictionaries, type DictionaryMatch } from './matchDictionaries.ts';
+import { matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
 import { planMemory } from './memoryPlan.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
 import { dictionaryKey } from './sharedLinks.ts';
@@ -59,6 +61,8 @@ export interface CompareOptions {
   /** Rows on which activations are not compared; by default those that the training of either left out. */
   exclude?: ExclusionRule;
   report?: Report;
+  /** Stops the comparison: an earlier one of this name stays as it is. */
+  signal?: AbortSignal;
 }
 
 /** The widest dictionary that comparison is built and measured for. */
@@ -74,7 +78,7 @@ const batchRows = 1024;
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = sharedThreshold, report = silent } = options;
+  const { store, name, a, b, threshold = sharedThreshold, report = silent, signal } = options;
   const started = performance.now();
   const folder = store.comparison(name);
   checkThreshold(threshold);
@@ -105,18 +109,19 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
       folder,
       `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`,
       async () => {
-        const match = matchDictionaries(dictionaryA, dictionaryB, {
+        const matching = matchSteps(dictionaryA, dictionaryB, {
           names: [dictionaryKey(a), dictionaryKey(b)],
           memory,
           targetGap: options.targetGap,
           progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
         });
+        const match = await finishWithPauses(matching, signal, 'matching latents');
         const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
         const rows = selectRows(capture, hooks, rule);
-        const agreement = compareActivations(
+        const agreement = await compareActivations(
           { dictionary: dictionaryA, hook: runA.config.hook },
           { dictionary: dictionaryB, hook: runB.config.hook },
-          { rows, match: match.decoder.match, maxTokens, report },
+          { rows, match: match.decoder.match, maxTokens, report, signal },
         );
         const shared = sharedLatents(match, threshold);
         const swap =
@@ -131,6 +136,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             match: match.decoder.match,
             shared,
             report,
+            signal,
           }));
         const path = store.comparisonManifest(name);
         const manifest = (): ComparisonManifest => ({
@@ -159,6 +165,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         });
         checkManifest(path, comparisonKind, manifest());
 
+        throwIfStopped(signal, 'comparing');
         // A manifest of an earlier comparison must not vouch for the tables of this one.
         await rm(path, { force: true });
         await writeParquet(store.comparisonMatches(name), matchTable, {
@@ -219,7 +226,7 @@ interface Side {
   hook: string;
 }
 
-function compareActivations(
+async function compareActivations(
   a: Side,
   b: Side,
   {
@@ -227,8 +234,15 @@ function compareActivations(
     match,
     maxTokens,
     report,
-  }: { rows: SelectedRows; match: Int32Array; maxTokens: number; report: Report },
-): ActivationAgreement {
+    signal,
+  }: {
+    rows: SelectedRows;
+    match: Int32Array;
+    maxTokens: number;
+    report: Report;
+    signal: AbortSignal | undefined;
+  },
+): Promise<ActivationAgreement> {
   const agreement = new ActivationAgreement(match, b.dictionary.latents);
   const total = Math.min(selected.heldOutRows, maxTokens);
   for (let done = 0; done < total;) {
@@ -242,6 +256,7 @@ function compareActivations(
     agreement.add(encode(a), encode(b));
     done += rows;
     report({ stage: 'compare activations', done, total, unit: 'tokens' });
+    await pause(signal, 'comparing activations');
   }
   return agreement;
 }

@@ -41,6 +41,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
         ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
         model,
         report: session.report,
+        signal: session.signal,
       }),
     );
     model?.dispose();

@@ -24,6 +24,12 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  {
+    path: 'sae/evaluation/contextLosses.test.ts',
+    reason: 'whole passes of every family at every hook point',
+  },
+  { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
+  { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];
 
