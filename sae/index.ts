@@ -70,8 +70,8 @@ export type { MeasureOptions } from './sparsity/measureSparsity.ts';
 // Files of other tools.
 export { dictionaryFormats, exportDictionary, importDictionary } from './formats/importDictionary.ts';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.ts';
-export type { DictionaryFormat } from './formats/importDictionary.ts';
-export type { DictionaryWeights } from './formats/dictionaryWeights.ts';
+export type { DictionaryFormat, ImportOptions } from './formats/importDictionary.ts';
+export type { DictionaryWeights, ImportedDictionary, Transposed } from './formats/dictionaryWeights.ts';
 
 export { isLazyscopeError, LazyscopeError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';

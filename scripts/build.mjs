@@ -44,7 +44,7 @@ async function buildLibrary() {
   }); // prettier-ignore
 }
 
-/** The checkout's own build of the explorer, made if need be, and of it what serving needs. */
+/** Copies from the checkout's build of the explorer, which is made if it isn't current, the files that serving needs. */
 async function buildExplorer() {
   const web = join(root, 'web');
   const { ensureExplorerBuilt } = await import('../dist/server/explorerBuild.js');
@@ -72,7 +72,7 @@ function isServed(path) {
     'types',
     'lazyscope-build',
   ];
-  // A cache of older servers of this checkout, which kept one.
+  // Servers of earlier versions kept a cache here.
   if (path.startsWith(join('server', 'route-cache'))) return false;
   return !forBuilders.includes(top) && !/\.(map|nft\.json)$|^required-server-files\.js$/.test(path);
 }
@@ -103,7 +103,7 @@ async function ifStale(what, hash, exists, build) {
   process.stderr.write(`dist: built the ${what} in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
 }
 
-/** Of the names and contents of what is built, tests left out. */
+/** A checksum of the names and contents of the sources that are built, without tests. */
 function hashOf(paths) {
   const hash = createHash('sha256');
   for (const path of paths)

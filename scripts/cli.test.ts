@@ -50,12 +50,12 @@ describe('help', () => {
     const { status, stdout } = lazyscope('--help');
     expect(status).toBe(0);
     const names =
-      'demo capture train evaluate index compare map sparsity lm import export serve jobs bench doctor';
+      'demo capture train evaluate index compare map sparsity lm import convert export serve jobs bench doctor';
     for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   });
 
   test('loads no tensor library, no schema and no database', () => {
-    // What was loaded is what makes it slow: a measure of time would depend on the machine.
+    // The time itself depends on the machine, so the modules that were loaded are looked at: they are what takes time.
     const loaded = spawnSync(process.execPath, [script, '--help'], {
       encoding: 'utf8',
       env: { ...process.env, NODE_DEBUG: 'esm' },
@@ -70,7 +70,7 @@ describe('help', () => {
 function refused(said: RegExp, ...args: string[]) {
   const { status, stdout, stderr } = lazyscope(...args);
   expect(stderr).toMatch(said);
-  // Progress is told every few seconds: on a busy machine before the refusal.
+  // Progress is printed every few seconds, on a busy machine perhaps before the refusal.
   const lines = stderr
     .trimEnd()
     .split('\n')
@@ -233,7 +233,7 @@ describe('a full disk', () => {
       expect(existsSync(join(disk, 'exported'))).toBe(false);
       refused(full, 'serve', '--port=0', '--no-explorer', data);
       await rm(join(disk, 'rest'));
-      // Once there is space again nothing is in the way.
+      // Once there is space again, the same command works.
       expect(lazyscope('export', 'fixture-topk/0', `--to=${join(disk, 'exported')}`).status).toBe(0);
     },
   );
@@ -352,7 +352,7 @@ describe('while it runs', () => {
     expect(manifest.step).toBeGreaterThan(9);
     refused(/was interrupted at step/, ...long);
 
-    // As it was begun: its name is enough, and what contradicts it is refused.
+    // A run is resumed with the options it was begun with: its name is enough, and flags that contradict them are refused.
     refused(/another configuration \(k differ\)/, 'train', '--resume', '--name=long', '--k=5');
     refused(/no run 'short'.*to resume/, 'train', '--resume', '--name=short');
     const again = start('train', '--resume', '--name=long');

@@ -7,12 +7,14 @@ import { jobKinds } from '../sae/spec/jobs/jobs.ts';
 import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
+import { convert } from './commands/convert.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 
 // One line: the help is wrapped to the terminal's width.
@@ -29,7 +31,9 @@ export async function main(args: readonly string[]): Promise<void> {
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
     lm,
+    models,
     importCommand,
+    convert,
     exportCommand,
     serveCommand,
     jobs,
@@ -42,7 +46,7 @@ export async function main(args: readonly string[]): Promise<void> {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and the version were asked for; anything else was mistyped.
+    // Exit status 0 means that help or the version was asked for; anything else is a mistyped command.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   }
 }

@@ -106,3 +106,20 @@ test('the table of ARCHITECTURE.md allows the imports that .dependency-cruiser.c
   // A backend's rule names the folder `backends` as something that it may import, not as itself.
   expect(sorted(documented, () => [])).toEqual(sorted(inForce, (folder) => [folder]));
 });
+
+test('docs/DEPENDENCIES.md has a line for each dependency, and no other, with the licence that its package states', () => {
+  const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string> | undefined>;
+  const kinds = ['dependencies', 'optionalDependencies', 'peerDependencies', 'devDependencies'];
+  const used = kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}));
+  const rows = [...read('docs/DEPENDENCIES.md').matchAll(/^\| `([^`]+)`.*\|\s*(\S*)\s*\|$/gm)];
+  expect(rows.map(([, name]) => name).sort()).toEqual(used.sort());
+  for (const [, name, licence] of rows) {
+    const path = `node_modules/${name}/package.json`;
+    // Optional packages are not installed everywhere.
+    if (existsSync(join(root, path)))
+      expect({ name, licence }).toEqual({
+        name,
+        licence: (JSON.parse(read(path)) as { license: string }).license,
+      });
+  }
+});

@@ -1,5 +1,5 @@
 /**
- * A device that runs out of memory, really: SwiftShader takes it from the process, whose address space is limited once
+ * A device that really runs out of memory: SwiftShader takes its memory from the process, whose address space is limited once
  * the device has started. Lavapipe can't be used: it crashes where it finds no memory, before it has said so.
  */
 import { spawnSync } from 'node:child_process';
@@ -44,7 +44,7 @@ const training = (name: string, size: { width: number; batchSize: number }): Tra
 });
 /** Pre-activations of 256 MB. */
 const large = { width: 32_768, batchSize: 2048 };
-/** Few enough to fit, and the same programs: SwiftShader crashes where a program finds no memory to be compiled in. */
+/** A batch small enough to fit that runs the same programs, because SwiftShader crashes when there is no memory to compile one. */
 const small = { width: 300, batchSize: 256 };
 
 /** The command line in a process that may grow by so many MB from when the device has made its first steps. */

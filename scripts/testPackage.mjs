@@ -19,10 +19,10 @@ const examples = join(root, 'docs', 'examples');
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const minute = 60_000;
 
-/** A check that this machine can't run. */
+/** Thrown by a check that can't run on this machine. */
 class Skipped extends Error {}
 
-/** What `npm run` exports for its own script would send a second npm back into the checkout. */
+/** The environment without the variables that `npm run` sets: they would send a second npm back into the checkout. */
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
@@ -108,7 +108,7 @@ function holdsNoPaths() {
 
 function compiles() {
   for (const name of ['library.ts', 'client.ts']) copyFileSync(join(examples, name), join(folder, name));
-  // Each expectation of an error would itself be one if what it speaks of were `any`.
+  // An expected error that doesn't occur is an error itself, so this also fails where a type has become `any`.
   const strict = `
     import { startBackend, StoreLayout, train } from 'lazyscope';
     import { createLazyscopeClient, type RunRow } from 'lazyscope/client';
@@ -165,7 +165,7 @@ function library() {
 
 async function clientBundle() {
   writeFileSync(join(folder, 'page.js'), "export { createLazyscopeClient } from 'lazyscope/client';");
-  // A browser's bundle: whatever needs Node fails it.
+  // The bundle is for browsers, so an import of a Node module makes it fail.
   const { metafile, outputFiles } = await build({
     absWorkingDir: folder, entryPoints: ['page.js'], bundle: true, write: false, metafile: true,
     platform: 'browser', format: 'esm', logLevel: 'silent',
@@ -174,7 +174,7 @@ async function clientBundle() {
   const own = inputs.filter((path) => /node_modules\/lazyscope\/(?!node_modules)/.test(path));
   equal(own, ['node_modules/lazyscope/dist/server/client.js']);
   const packages = inputs.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
-  // tRPC's client takes what it shares with its server from there.
+  // tRPC's client itself imports what it shares with tRPC's server from these paths.
   const known = ['lazyscope', '@trpc/client', '@trpc/server', 'eventsource', 'eventsource-parser', undefined];
   equal([...new Set(packages)].filter((name) => !known.includes(name)), []); // prettier-ignore
   const [{ text }] = outputFiles;
@@ -232,11 +232,11 @@ async function serve(compiled) {
     server.kill('SIGINT');
     await ended;
   }
-  // The package may lie where whoever serves it must not write.
+  // The person who runs the server may have no right to write into the package's folder.
   equal(fingerprint(), before);
 }
 
-/** Of the names and times of everything in the installed package. */
+/** The name and time of change of every file of the installed package. */
 function fingerprint() {
   return filesUnder(installed).map((file) => `${relative(installed, file)} ${statSync(file).mtimeMs}`);
 }

@@ -24,7 +24,7 @@ export interface Autoencoder {
   readonly bEnc: Float32Array; // [latents]
   readonly wDec: Float32Array; // [latents, d]
   readonly bDec: Float32Array; // [d]
-  /** θ [latents]; absent for architectures whose latents do not fire above a threshold. */
+  /** θ [latents], as stored: may be below 0, where a latent fires as if it were 0. Absent for architectures whose latents do not fire above a threshold. */
   readonly threshold?: Float32Array;
   /** x [rows, d] */
   encode(x: Tensor2D): SparseCode;
@@ -50,7 +50,8 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const wDec = tf.tensor2d(stored.wDec, [latents, d]);
   const bEnc = tf.tensor1d(stored.bEnc);
   const bDec = tf.tensor1d(stored.bDec);
-  const threshold = stored.threshold && tf.tensor1d(stored.threshold);
+  // For kernels, a latent fires where z > θ alone.
+  const threshold = stored.threshold && tf.tensor1d(stored.threshold.map((theta) => Math.max(theta, 0)));
   const encoder = { wEnc, bEnc, centre: subtractsDecoderBias ? bDec : null };
 
   function firing(x: Tensor2D) {

@@ -33,7 +33,10 @@ export interface TrainedDictionary {
   bEnc: Float32Array; // [latents]
   wDec: Float32Array; // [latents, d]
   bDec: Float32Array; // [d]
-  /** θ [latents]; null for architectures whose latents do not fire above a threshold. */
+  /**
+   * θ [latents], as it was trained or imported; null for architectures whose latents do not fire above a threshold. A
+   * latent with θ < 0 fires where z > 0.
+   */
   threshold: Float32Array | null;
 }
 
@@ -116,6 +119,13 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     bEnc: read('b_enc', [latents]),
     wDec: read('W_dec', [latents, d]),
     bDec: read('b_dec', [d]),
-    threshold: fires === 'above threshold' ? read('threshold', [latents]) : null,
+    threshold: fires === 'above threshold' ? numbers(read('threshold', [latents]), damaged) : null,
   };
+}
+
+/** Earlier versions imported a threshold below 0 as NaN. */
+function numbers(threshold: Float32Array, damaged: (why: string) => Error): Float32Array {
+  const latent = threshold.findIndex(Number.isNaN);
+  if (latent >= 0) throw damaged(`the threshold of latent ${latent} is NaN`);
+  return threshold;
 }

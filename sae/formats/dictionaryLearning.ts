@@ -1,7 +1,8 @@
 /**
  * dictionary_learning: a folder with ae.pt (a state dict) and, usually, config.json
- * (github.com/saprmarks/dictionary_learning, dictionary.py and trainers/). Its classes differ in their tensors'
- * names: AutoEncoder has `bias`, AutoEncoderNew `decoder.bias`, the TopK ones `b_dec` and `k`, JumpReLU `W_enc`.
+ * (github.com/saprmarks/dictionary_learning, dictionary.py and trainers/). config.json names the class. Without it the
+ * class follows from the tensors' names, but for AutoEncoderTopK and BatchTopKSAE, which have the same ones and compute
+ * different activations.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,8 +17,12 @@ import {
   transpose,
   type DictionaryWeights,
   type ForeignDictionary,
+  type ImportedDictionary,
+  type Transposed,
 } from './dictionaryWeights.ts';
-import { readPytorchFile } from './pytorchFile.ts';
+import { fromGated } from './foldWeights.ts';
+import { NamedTensors } from './namedTensors.ts';
+import { openPytorchFile } from './pytorchFile.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
 import { readJson } from './readJson.ts';
 
@@ -31,58 +36,178 @@ const configSchema = z.looseObject({
     .nullish(),
 });
 
-/** `path` is the folder, or an ae.pt alone. */
-export async function readDictionaryLearning(path: string): Promise<DictionaryWeights> {
+export const dictionaryLearningClasses = [
+  'AutoEncoder',
+  'AutoEncoderNew',
+  'AutoEncoderTopK',
+  'BatchTopKSAE',
+  'MatryoshkaBatchTopKSAE',
+  'JumpReluAutoEncoder',
+  'GatedAutoEncoder',
+] as const;
+export type DictionaryLearningClass = (typeof dictionaryLearningClasses)[number];
+
+/**
+ * `path` is the folder, or an ae.pt alone; `asked` the class, where the person says it. Throws `bad_input` when the class
+ * is unknown or can't be told, and as `NamedTensors` does.
+ */
+export async function readDictionaryLearning(
+  path: string,
+  asked?: string,
+  transposed?: Transposed,
+): Promise<ImportedDictionary> {
   const file = path.endsWith('.pt') ? path : join(path, 'ae.pt');
-  const tensors = readPytorchFile(file);
+  const opened = openPytorchFile(file);
+  const prefix = commonPrefix(opened.names);
+  const tensors = new NamedTensors(
+    file,
+    opened.names.map((name) => name.slice(prefix.length)),
+    (name) => ({ shape: opened.shape(prefix + name), data: opened.float32(prefix + name) }),
+  );
   const configPath = join(file, '..', 'config.json');
   const trainer = existsSync(configPath) ? (await readJson(configPath, configSchema)).trainer : undefined;
-  const tensor = (name: string) => {
-    const found = tensors.get(name);
-    if (!found)
-      throw new LazyscopeError('corrupt', `'${file}' has no tensor '${name}', so it is no known dictionary.`);
-    return found;
-  };
-  const common = { source: file, hook: trainer?.submodule_name, model: trainer?.lm_name };
-  if (tensors.has('r_mag'))
+  const name = classOf(tensors, asked ?? trainer?.dict_class ?? opened.className?.split('.').at(-1));
+  const dictionary = readers[name](tensors, {
+    source: file,
+    kind: `dictionary_learning ${name}`,
+    transposed,
+    hook: trainer?.submodule_name,
+    model: trainer?.lm_name,
+  });
+  tensors.refuseUnread(name);
+  return dictionary;
+}
+
+/** What wrappers put before every name, for example `_orig_mod.` of a compiled module. */
+function commonPrefix(names: readonly string[]): string {
+  const [first = ''] = names;
+  const end = first.indexOf('.') + 1;
+  const prefix = first.slice(0, end);
+  if (end === 0 || prefix === 'encoder.' || prefix === 'decoder.') return '';
+  if (!names.every((name) => name.startsWith(prefix))) return '';
+  return prefix + commonPrefix(names.map((name) => name.slice(end)));
+}
+
+function classOf(tensors: NamedTensors, named: string | null | undefined): DictionaryLearningClass {
+  if (named !== null && named !== undefined) {
+    const known = dictionaryLearningClasses.find((name) => name === named);
+    if (known) return known;
     throw new LazyscopeError(
       'bad_input',
-      `'${file}' is a gated dictionary; standard, topk, batch topk and jumprelu can be read.`,
+      `'${tensors.source}' is of class '${named}'; ${dictionaryLearningClasses.join(', ')} can be read: if it computes what one of these does, say so with --class.`,
     );
-  if (tensors.has('W_enc'))
+  }
+  if (tensors.has('r_mag')) return 'GatedAutoEncoder';
+  if (tensors.has('group_sizes')) return 'MatryoshkaBatchTopKSAE';
+  if (tensors.has('k'))
+    throw new LazyscopeError(
+      'bad_input',
+      `'${tensors.source}' has no config.json, and AutoEncoderTopK and BatchTopKSAE have the same tensors: say with --class which of them it is.`,
+    );
+  if (tensors.has('W_enc')) return 'JumpReluAutoEncoder';
+  return tensors.has('decoder.bias') ? 'AutoEncoderNew' : 'AutoEncoder';
+}
+
+type Common = Pick<ForeignDictionary, 'source' | 'kind' | 'hook' | 'model' | 'transposed'>;
+
+/** The matrices of `nn.Linear`. */
+const linear = (tensors: NamedTensors) =>
+  ({
+    wEnc: tensors.tensor('encoder.weight'),
+    wDec: tensors.tensor('decoder.weight'),
+    layout: { wEnc: 'latents × d', wDec: 'd × latents' },
+  }) as const;
+/** The matrices of classes that hold them as parameters of their own, with both biases. */
+const bare = (tensors: NamedTensors) =>
+  ({
+    wEnc: tensors.tensor('W_enc'),
+    wDec: tensors.tensor('W_dec'),
+    bEnc: tensors.tensor('b_enc'),
+    bDec: tensors.tensor('b_dec'),
+    layout: { wEnc: 'd × latents', wDec: 'latents × d' },
+  }) as const;
+
+const readers: Record<
+  DictionaryLearningClass,
+  (tensors: NamedTensors, common: Common) => ImportedDictionary
+> = {
+  AutoEncoder: (tensors, common) =>
+    fromForeign({
+      ...common,
+      ...linear(tensors),
+      architecture: 'relu',
+      bEnc: tensors.tensor('encoder.bias'),
+      bDec: tensors.tensor('bias'),
+      subtractsDecoderBias: true,
+    }),
+  AutoEncoderNew: (tensors, common) =>
+    fromForeign({
+      ...common,
+      ...linear(tensors),
+      architecture: 'relu',
+      bEnc: tensors.tensor('encoder.bias'),
+      bDec: tensors.tensor('decoder.bias'),
+      subtractsDecoderBias: false,
+    }),
+  AutoEncoderTopK: (tensors, common) => {
+    // Kept for `use_threshold`, which is off unless a caller asks for it.
+    tensors.ignore('threshold');
     return fromForeign({
       ...common,
-      architecture: 'jumprelu',
-      wEnc: tensor('W_enc'),
-      wDec: tensor('W_dec'),
-      bEnc: tensor('b_enc'),
-      bDec: tensor('b_dec'),
-      threshold: tensor('threshold'),
-      layout: { wEnc: 'd × latents', wDec: 'latents × d' },
-      subtractsDecoderBias: false,
+      ...linear(tensors),
+      architecture: 'topk',
+      bEnc: tensors.tensor('encoder.bias'),
+      bDec: tensors.tensor('b_dec'),
+      k: tensors.number('k'),
+      subtractsDecoderBias: true,
     });
-  const linear = {
-    ...common,
-    wEnc: tensor('encoder.weight'),
-    wDec: tensor('decoder.weight'),
-    bEnc: tensor('encoder.bias'),
-    layout: { wEnc: 'latents × d', wDec: 'd × latents' },
-  } satisfies Partial<ForeignDictionary>;
-  if (tensors.has('k')) {
-    const topK = { ...linear, bDec: tensor('b_dec'), subtractsDecoderBias: true };
-    // At inference BatchTopK keeps what exceeds one learnt threshold, which is JumpReLU.
-    if (/Batch/i.test(trainer?.dict_class ?? ''))
-      return fromForeign({ ...topK, architecture: 'jumprelu', threshold: tensor('threshold') });
-    return fromForeign({ ...topK, architecture: 'topk', k: tensor('k').data[0] });
-  }
-  const old = tensors.has('bias');
-  return fromForeign({
-    ...linear,
-    architecture: 'relu',
-    bDec: tensor(old ? 'bias' : 'decoder.bias'),
-    subtractsDecoderBias: old,
-  });
-}
+  },
+  // At inference both BatchTopK classes keep what exceeds one learnt threshold, which is JumpReLU.
+  BatchTopKSAE: (tensors, common) => {
+    tensors.ignore('k');
+    return fromForeign({
+      ...common,
+      ...linear(tensors),
+      architecture: 'jumprelu',
+      bEnc: tensors.tensor('encoder.bias'),
+      bDec: tensors.tensor('b_dec'),
+      threshold: tensors.tensor('threshold'),
+      subtractsDecoderBias: true,
+      folded: oneThreshold,
+    });
+  },
+  MatryoshkaBatchTopKSAE: (tensors, common) => {
+    // All groups are active in a dictionary that was loaded.
+    tensors.ignore('k', 'group_sizes');
+    return fromForeign({
+      ...common,
+      ...bare(tensors),
+      architecture: 'jumprelu',
+      threshold: tensors.tensor('threshold'),
+      subtractsDecoderBias: true,
+      folded: oneThreshold,
+    });
+  },
+  JumpReluAutoEncoder: (tensors, common) =>
+    fromForeign({
+      ...common,
+      ...bare(tensors),
+      architecture: 'jumprelu',
+      threshold: tensors.tensor('threshold'),
+      subtractsDecoderBias: false,
+    }),
+  GatedAutoEncoder: (tensors, common) =>
+    fromGated(
+      { ...common, ...linear(tensors), bDec: tensors.tensor('decoder_bias'), subtractsDecoderBias: true },
+      {
+        rMag: tensors.tensor('r_mag').data,
+        magnitudeBias: tensors.tensor('mag_bias').data,
+        gateBias: tensors.tensor('gate_bias').data,
+      },
+    ),
+};
+
+const oneThreshold = ['Its one threshold became the threshold of every latent.'];
 
 /** The class of theirs whose latents fire by the same rule. */
 const classes = {

@@ -7,6 +7,7 @@
  * activations and reconstructions stay the same.
  */
 import { LazyscopeError } from '../errors.ts';
+import type { ForeignMatrix } from './namedTensors.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 
 export interface TrainingText {
@@ -31,16 +32,19 @@ export interface DictionaryWeights {
   threshold: Float32Array | null;
   /** Null where the architecture does not fix how many latents fire. */
   k: number | null;
-  /** Where the file says it was trained, when it does. */
+  /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
   model: string | null;
   /** The text that it was trained on, when that is known; only SAELens has a place for it. */
   text?: TrainingText | undefined;
 }
 
-export interface ForeignMatrix {
-  shape: readonly number[];
-  data: Float32Array;
+/** A dictionary that was read from another tool's file. */
+export interface ImportedDictionary extends DictionaryWeights {
+  /** The tool's name for what the file holds, for example its class. */
+  kind: string;
+  /** What was folded into the weights so that they compute the same here: sentences for people. */
+  folded: string[];
 }
 
 export interface ForeignDictionary {
@@ -59,22 +63,41 @@ export interface ForeignDictionary {
   k?: number;
   hook?: string | null;
   model?: string | null;
+  /** See `ImportedDictionary`. */
+  kind: string;
+  folded?: readonly string[];
+  /** Which of the matrices are the other way round than `layout` says; only square ones can be. */
+  transposed?: Transposed | undefined;
 }
 
+/** Which matrices a file has the other way round than its format documents. */
+export type Transposed = 'encoder' | 'decoder' | 'both' | 'none';
+
 /** Turns and checks another tool's tensors by their shapes. Throws `corrupt` naming the tensor that does not fit. */
-export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
+export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const { source, architecture, layout } = foreign;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const refuse = (why: string) => new LazyscopeError('corrupt', `'${source}' is not a dictionary: ${why}.`);
   const latents = foreign.bEnc.data.length;
   const d = foreign.bDec.data.length;
+  const { transposed = 'none' } = foreign;
+  if (transposed !== 'none' && latents !== d)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${source}' has matrices of ${latents} × ${d}, whose shape tells which way round they are: leave the transposition out.`,
+    );
+  const otherWay = {
+    wEnc: transposed === 'encoder' || transposed === 'both',
+    wDec: transposed === 'decoder' || transposed === 'both',
+  };
   const turn = (name: 'wEnc' | 'wDec') => {
     const { shape, data } = foreign[name];
     const found = shape.join(' × ');
     const [straight, turned] = [`${latents} × ${d}`, `${d} × ${latents}`];
     if (found !== straight && found !== turned)
       throw refuse(`${name} is ${found} where the biases ask for ${straight} or ${turned}`);
-    const isTurned = latents === d ? layout[name] === 'd × latents' : found === turned;
+    const documented = layout[name] === 'd × latents';
+    const isTurned = latents === d ? documented !== otherWay[name] : found === turned;
     return isTurned ? transpose(data, d, latents) : data;
   };
   const wEnc = turn('wEnc');
@@ -95,9 +118,18 @@ export function fromForeign(foreign: ForeignDictionary): DictionaryWeights {
     hook: foreign.hook ?? null,
     model: foreign.model ?? null,
   };
+  const folded = [...(foreign.folded ?? [])];
+  if (foreign.subtractsDecoderBias !== subtractsDecoderBias)
+    folded.push(
+      foreign.subtractsDecoderBias
+        ? 'Its encoder reads x − b_dec: −W_enc·b_dec was added to b_enc.'
+        : 'Its encoder reads x: W_enc·b_dec was added to b_enc.',
+    );
   return {
     ...weights,
     bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtractsDecoderBias),
+    kind: foreign.kind,
+    folded,
   };
 }
 

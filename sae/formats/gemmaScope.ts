@@ -2,31 +2,96 @@
  * Gemma Scope: params.npz with W_enc [d, latents], W_dec [latents, d], b_enc, b_dec and threshold; JumpReLU without
  * a pre-encoder bias (Lieberum et al., 2408.05147, and the tutorial that comes with the weights).
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
-import { encoderBias, fromForeign, transpose, type DictionaryWeights } from './dictionaryWeights.ts';
+import {
+  encoderBias,
+  fromForeign,
+  transpose,
+  type DictionaryWeights,
+  type ImportedDictionary,
+  type Transposed,
+} from './dictionaryWeights.ts';
+import { NamedTensors } from './namedTensors.ts';
 import { readNpz, writeNpz } from './npz.ts';
+import { readJson } from './readJson.ts';
+import { readSafetensors } from './safetensors.ts';
 
-/** `path` is the params.npz. */
-export async function readGemmaScope(path: string): Promise<DictionaryWeights> {
-  const arrays = await readNpz(path);
-  const array = (name: string) => {
-    const found = arrays.get(name);
-    if (!found)
-      throw new LazyscopeError('corrupt', `'${path}' has no array '${name}', so it is not of Gemma Scope.`);
-    return found;
-  };
-  return fromForeign({
+/**
+ * `path` is the params.npz of Gemma Scope, or the params.safetensors of Gemma Scope 2, which has the same tensors in lower
+ * case and a config.json.
+ */
+export async function readGemmaScope(path: string, transposed?: Transposed): Promise<ImportedDictionary> {
+  const second = path.endsWith('.safetensors');
+  const tensors = second ? await safetensorsOf(path) : await npzOf(path);
+  const { model, hook } = second ? await configOf(path) : { model: null, hook: null };
+  const kind = second ? 'Gemma Scope 2' : 'Gemma Scope';
+  const dictionary = fromForeign({
     source: path,
+    kind,
     architecture: 'jumprelu',
-    wEnc: array('W_enc'),
-    wDec: array('W_dec'),
-    bEnc: array('b_enc'),
-    bDec: array('b_dec'),
-    threshold: array('threshold'),
+    wEnc: tensors.tensor(second ? 'w_enc' : 'W_enc'),
+    wDec: tensors.tensor(second ? 'w_dec' : 'W_dec'),
+    bEnc: tensors.tensor('b_enc'),
+    bDec: tensors.tensor('b_dec'),
+    threshold: tensors.tensor('threshold'),
     layout: { wEnc: 'd × latents', wDec: 'latents × d' },
     subtractsDecoderBias: false,
+    hook,
+    model,
+    transposed,
   });
+  tensors.refuseUnread(`a sparse autoencoder of ${kind}`);
+  return dictionary;
+}
+
+async function npzOf(path: string): Promise<NamedTensors> {
+  const arrays = await readNpz(path);
+  return new NamedTensors(path, [...arrays.keys()], (name) => {
+    const array = arrays.get(name);
+    if (!array) throw new TypeError(`No array '${name}'.`);
+    return array;
+  });
+}
+
+async function safetensorsOf(path: string): Promise<NamedTensors> {
+  const file = await readSafetensors(path);
+  return new NamedTensors(path, file.names, (name) => ({
+    shape: file.shape(name),
+    data: file.float32(name),
+  }));
+}
+
+const configSchema = z.looseObject({
+  architecture: z.string(),
+  model_name: z.string().nullish(),
+  hf_hook_point_in: z.string().nullish(),
+  hf_hook_point_out: z.string().nullish(),
+});
+
+async function configOf(path: string): Promise<{ model: string | null; hook: string | null }> {
+  const file = join(path, '..', 'config.json');
+  if (!existsSync(file)) return { model: null, hook: null };
+  const {
+    architecture,
+    model_name,
+    hf_hook_point_in: from,
+    hf_hook_point_out: to,
+  } = await readJson(file, configSchema);
+  if (architecture !== 'jump_relu')
+    throw new LazyscopeError(
+      'bad_input',
+      `'${file}' is of architecture '${architecture}'; jump_relu can be read.`,
+    );
+  if (from && to && from !== to)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${file}' is of a transcoder from '${from}' to '${to}'; only autoencoders can be read.`,
+    );
+  return { model: model_name ?? null, hook: from ?? null };
 }
 
 /** ReLU is JumpReLU with θ = 0 and is written as such; what fires by rank is refused with `bad_input`. */

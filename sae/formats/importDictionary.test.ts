@@ -210,7 +210,7 @@ test.each([
 });
 
 test.each([
-  [{ architecture: 'gated' }, /architecture 'gated'/],
+  [{ architecture: 'temporal' }, /architecture 'temporal'/],
   [{ normalize_activations: 'layer_norm' }, /normalises activations/],
   [{ rescale_acts_by_decoder_norm: true }, /rescales activations/],
 ])('a SAELens configuration with %o is refused, not ignored', async (change, message) => {

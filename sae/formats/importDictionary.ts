@@ -3,10 +3,10 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
-import type { DictionaryWeights } from './dictionaryWeights.ts';
+import type { DictionaryWeights, ImportedDictionary, Transposed } from './dictionaryWeights.ts';
 import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
-import { readSparsify, writeSparsify } from './sparsify.ts';
+import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
 
 /** The tools whose dictionaries can be read and written. */
 export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;
@@ -21,30 +21,70 @@ export function dictionaryFormatOf(path: string): DictionaryFormat {
     found.isDirectory() ? existsSync(join(path, name)) : basename(path) === name;
   if (has('sae_weights.safetensors')) return 'saelens';
   if (has('sae.safetensors') && found.isDirectory() && has('cfg.json')) return 'sparsify';
-  if (has('params.npz') || path.endsWith('.npz')) return 'gemma-scope';
+  if (has('params.npz') || path.endsWith('.npz') || has('params.safetensors')) return 'gemma-scope';
   if (has('ae.pt') || path.endsWith('.pt')) return 'dictionary-learning';
+  if (found.isDirectory() && sparsifyModules(path).length > 0) return 'sparsify';
   throw new LazyscopeError(
     'bad_input',
     `'${path}' holds no dictionary that can be read: give a folder of SAELens (sae_weights.safetensors), sparsify (sae.safetensors), Gemma Scope (params.npz) or dictionary_learning (ae.pt).`,
   );
 }
 
-/** Reads another tool's dictionary from its folder or file. Throws `not_found` or `bad_input` for what is not one, `corrupt` for a damaged one. */
+/** What the person says of the files. */
+export interface ImportOptions {
+  /** By default told by the files. */
+  format?: DictionaryFormat | undefined;
+  /** dictionary_learning's class, where the files don't name it or name one of which nothing is known. */
+  class?: string | undefined;
+  /** Which square matrices the file has the other way round than its format documents. */
+  transposed?: Transposed | undefined;
+}
+
+/**
+ * Reads another tool's dictionary from its folder or file; a format alone stands for the options. Throws `not_found`,
+ * `bad_input` for what is no dictionary that can be used here, and `corrupt` for damaged files and numbers that are not
+ * finite; the message names what it is.
+ */
 export async function importDictionary(
   path: string,
-  format = dictionaryFormatOf(path),
-): Promise<DictionaryWeights> {
+  asked: DictionaryFormat | ImportOptions = {},
+): Promise<ImportedDictionary> {
+  const options: ImportOptions = typeof asked === 'string' ? { format: asked } : asked;
+  const { format = dictionaryFormatOf(path), transposed, class: given } = options;
+  if (given !== undefined && format !== 'dictionary-learning')
+    throw new LazyscopeError(
+      'bad_input',
+      `--class is for dictionary_learning; '${path}' is of ${format}: leave it out.`,
+    );
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true;
   switch (format) {
     case 'saelens':
-      return readSaelens(folder ? path : join(path, '..'));
+      return readSaelens(folder ? path : join(path, '..'), transposed);
     case 'sparsify':
-      return readSparsify(folder ? path : join(path, '..'));
+      return readSparsify(folder ? sparsifyFolder(path) : join(path, '..'), transposed);
     case 'gemma-scope':
-      return readGemmaScope(folder ? join(path, 'params.npz') : path);
+      return readGemmaScope(folder ? gemmaScopeFile(path) : path, transposed);
     case 'dictionary-learning':
-      return readDictionaryLearning(path);
+      return readDictionaryLearning(path, given, transposed);
   }
+}
+
+function gemmaScopeFile(folder: string): string {
+  const second = join(folder, 'params.safetensors');
+  return existsSync(second) ? second : join(folder, 'params.npz');
+}
+
+/** A folder that holds one module's folder stands for it. */
+function sparsifyFolder(folder: string): string {
+  if (existsSync(join(folder, 'cfg.json'))) return folder;
+  const modules = sparsifyModules(folder);
+  if (modules.length === 1) return join(folder, modules[0]);
+  throw new LazyscopeError(
+    'bad_input',
+    modules.length === 0
+      ? `'${folder}' has no cfg.json, so it is no dictionary of sparsify: give the folder that has one.`
+      : `'${folder}' holds the dictionaries of ${modules.length} modules: give one of ${modules.join(', ')}.`,
+  );
 }
 
 /** Writes the format's usual files into `folder`. Throws `bad_input` where the format has no such architecture. */

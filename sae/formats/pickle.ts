@@ -7,6 +7,18 @@ import { LazyscopeError } from '../errors.ts';
 
 export type Pickled = number | bigint | string | boolean | null | Pickled[] | Map<Pickled, Pickled> | object;
 
+/**
+ * An object of a class that is not on the list of constructors: its class's name and its attributes. Nothing of the
+ * class is looked up or run, so that any name may stand there.
+ */
+export class PickledObject {
+  readonly className: string;
+  attributes = new Map<Pickled, Pickled>();
+  constructor(className: string) {
+    this.className = className;
+  }
+}
+
 export interface PickleHost {
   /** Calls `module.name(...args)`; undefined when the name is not on the list. */
   construct(name: string, args: Pickled[]): Pickled | undefined;
@@ -127,8 +139,19 @@ export function readPickle(bytes: Uint8Array, source: string, host: PickleHost):
     '\x86': () => tuple(2),
     '\x87': () => tuple(3),
     R: () => reduce(pop(), pop()),
-    // Attributes of an object (a state dict's _metadata) are of no use here.
-    b: () => pop(),
+    // What it would be made from says nothing: its attributes follow.
+    '\x81': () => {
+      pop();
+      const made = pop();
+      if (!(made instanceof Global)) throw damaged('it makes an object of what is no name');
+      stack.push(new PickledObject(made.name));
+    },
+    b: () => {
+      const state = pop();
+      const object = top();
+      // Attributes of anything else (a state dict's _metadata) are of no use here.
+      if (object instanceof PickledObject && state instanceof Map) object.attributes = state;
+    },
     s: () => {
       const value = pop();
       const key = pop();

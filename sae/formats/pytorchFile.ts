@@ -1,11 +1,13 @@
 /**
  * State dicts as `torch.save` writes them: a zip with a pickle that describes tensors and one file of raw numbers
  * a storage (PyTorch's serialization notes). Nothing in the file is run; numbers are read when they are asked for.
+ * A module that was saved whole is read as the state dict that it would give, and of a dictionary that holds one state
+ * dict among other things (a checkpoint), that one is read.
  */
 import { LazyscopeError } from '../errors.ts';
 import { bfloat16ToFloat32 } from './bfloat16.ts';
 import { float16ToFloat32 } from './float16.ts';
-import { globalName, readPickle, type Pickled } from './pickle.ts';
+import { globalName, PickledObject, readPickle, type Pickled } from './pickle.ts';
 import { openZip, type ZipFile } from './zipFile.ts';
 
 export interface PytorchTensor {
@@ -75,11 +77,14 @@ class Tensor {
 
 export class PytorchFile {
   readonly path: string;
+  /** The class of a module that was saved whole; null for a state dict. */
+  readonly className: string | null;
   readonly #zip: ZipFile;
   readonly #tensors: ReadonlyMap<string, Tensor>;
 
-  constructor(path: string, zip: ZipFile, tensors: ReadonlyMap<string, Tensor>) {
+  constructor(path: string, zip: ZipFile, tensors: ReadonlyMap<string, Tensor>, className: string | null) {
     this.path = path;
+    this.className = className;
     this.#zip = zip;
     this.#tensors = tensors;
   }
@@ -156,16 +161,50 @@ export function openPytorchFile(path: string): PytorchFile {
     },
     construct: (name, args) => {
       if (name === 'collections.OrderedDict') return new Map();
+      // Modules have a set of the names of their buffers that aren't saved.
+      if (name === '__builtin__.set' || name === 'builtins.set') return args;
       if (name === 'torch._utils._rebuild_parameter') return args[0];
       if (name !== 'torch._utils._rebuild_tensor_v2') return undefined;
       return tensor(args, damaged);
     },
   });
-  if (!(state instanceof Map)) throw damaged('it holds no state dict');
+  const found = state instanceof PickledObject ? moduleTensors(state, damaged) : stateDict(state);
+  if (!found) throw damaged('it holds no state dict, or several');
+  return new PytorchFile(path, zip, found, state instanceof PickledObject ? state.className : null);
+}
+
+/** The tensors of a dictionary, or of the only dictionary with tensors in it; null where there is none, or several. */
+function stateDict(state: Pickled): Map<string, Tensor> | null {
+  if (!(state instanceof Map)) return null;
   const tensors = new Map<string, Tensor>();
   for (const [name, value] of state)
     if (typeof name === 'string' && value instanceof Tensor) tensors.set(name, value);
-  return new PytorchFile(path, zip, tensors);
+  if (tensors.size > 0) return tensors;
+  const inner = [...state.values()].map(stateDict).filter((found) => found && found.size > 0);
+  if (inner.length === 0) return tensors;
+  return inner.length === 1 ? inner[0] : null;
+}
+
+/** A module's parameters and buffers under the names that its state dict gives them. */
+function moduleTensors(
+  { attributes, className }: PickledObject,
+  damaged: (why: string) => Error,
+): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>();
+  const entries = (attribute: string) => {
+    const value = attributes.get(attribute);
+    if (!(value instanceof Map)) throw damaged(`it holds an object of ${className}, which is no module`);
+    return value;
+  };
+  for (const attribute of ['_parameters', '_buffers'])
+    for (const [name, value] of entries(attribute))
+      if (value instanceof Tensor) tensors.set(String(name), value);
+  for (const [name, module] of entries('_modules')) {
+    if (!(module instanceof PickledObject)) continue;
+    for (const [inner, tensor] of moduleTensors(module, damaged))
+      tensors.set(`${String(name)}.${inner}`, tensor);
+  }
+  return tensors;
 }
 
 /** All tensors at once; as openPytorchFile. */

@@ -3,68 +3,93 @@
  * (github.com/jbloomAus/SAELens, sae_lens/saes/sae.py).
  */
 import { join } from 'node:path';
-import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { InferenceRule } from '../spec/architectures/architecture.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
-import { fromForeign, transpose, type DictionaryWeights } from './dictionaryWeights.ts';
-import { readJson } from './readJson.ts';
+import {
+  fromForeign,
+  transpose,
+  type DictionaryWeights,
+  type ImportedDictionary,
+  type Transposed,
+} from './dictionaryWeights.ts';
+import { foldDecoderNorms, foldInputScale, fromGated } from './foldWeights.ts';
+import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
+import { readSaelensConfig } from './saelensConfig.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
-
-const place = z.looseObject({ hook_name: z.string().nullish(), model_name: z.string().nullish() });
-const configSchema = z.looseObject({
-  architecture: z.string().default('standard'),
-  activation_fn: z.string().nullish(),
-  activation_fn_str: z.string().nullish(),
-  activation_fn_kwargs: z.looseObject({ k: z.int().optional() }).nullish(),
-  k: z.int().nullish(),
-  apply_b_dec_to_input: z.boolean().default(true),
-  normalize_activations: z.string().default('none'),
-  rescale_acts_by_decoder_norm: z.boolean().nullish(),
-  finetuning_scaling_factor: z.boolean().nullish(),
-  ...place.shape,
-  /** Version 6 keeps these one level down, under one of two names. */
-  metadata: place.nullish(),
-  meta: place.nullish(),
-});
 
 const ours = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
 
-export async function readSaelens(folder: string): Promise<DictionaryWeights> {
-  const path = join(folder, 'cfg.json');
-  const config = await readJson(path, configSchema);
-  const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
-  // Before version 5, TopK was a standard autoencoder with another activation function.
-  const activation = config.activation_fn ?? config.activation_fn_str;
-  const named = config.architecture === 'standard' && activation === 'topk' ? 'topk' : config.architecture;
-  if (named !== 'standard' && named !== 'topk' && named !== 'jumprelu')
-    throw refuse(`is of architecture '${named}'; standard, topk and jumprelu can be read`);
-  if (config.normalize_activations !== 'none')
-    throw refuse(
-      `normalises activations ('${config.normalize_activations}'); fold that into the weights with SAELens first`,
-    );
-  if (config.rescale_acts_by_decoder_norm)
-    throw refuse('rescales activations by the decoder norm; fold that with fold_W_dec_norm in SAELens first');
-  if (config.finetuning_scaling_factor)
-    throw refuse('has a finetuning scaling factor, which is not supported');
+/** Throws `bad_input` for what can't be read, `corrupt` for a damaged file; see `readSaelensConfig` and `NamedTensors`. */
+export async function readSaelens(folder: string, transposed?: Transposed): Promise<ImportedDictionary> {
+  const config = await readSaelensConfig(folder);
+  const { architecture, k, hook, model, inputScale, rescalesByDecoderNorm } = config;
   const file = await readSafetensors(join(folder, 'sae_weights.safetensors'));
-  const tensor = (name: string) => ({ shape: file.shape(name), data: file.float32(name) });
-  const at = config.metadata ?? config.meta ?? config;
-  return fromForeign({
+  const tensors = new NamedTensors(file.path, file.names, (name) => ({
+    shape: file.shape(name),
+    data: file.float32(name),
+  }));
+  const common = {
     source: file.path,
-    architecture: ours[named],
-    wEnc: tensor('W_enc'),
-    wDec: tensor('W_dec'),
-    bEnc: tensor('b_enc'),
-    bDec: tensor('b_dec'),
+    kind: `SAELens ${architecture}`,
+    wEnc: tensors.tensor('W_enc'),
+    wDec: tensors.tensor('W_dec'),
+    bDec: tensors.tensor('b_dec'),
     layout: { wEnc: 'd × latents', wDec: 'latents × d' },
-    subtractsDecoderBias: config.apply_b_dec_to_input,
-    threshold: file.has('threshold') ? tensor('threshold') : undefined,
-    k: config.k ?? config.activation_fn_kwargs?.k,
-    hook: at.hook_name ?? config.hook_name,
-    model: at.model_name ?? config.model_name,
-  });
+    subtractsDecoderBias: config.subtractsDecoderBias,
+    hook,
+    model,
+    transposed,
+  } as const;
+  // Of finetuning, which the configuration says did not happen.
+  if (tensors.has('scaling_factor') && tensors.tensor('scaling_factor').data.some((factor) => factor !== 1))
+    throw new LazyscopeError(
+      'bad_input',
+      `'${file.path}' has a scaling_factor that is not 1, which is not supported.`,
+    );
+  const read = () => {
+    if (architecture === 'gated')
+      return fromGated(common, {
+        rMag: tensors.tensor('r_mag').data,
+        magnitudeBias: tensors.tensor('b_mag').data,
+        gateBias: tensors.tensor('b_gate').data,
+      });
+    const bEnc = tensors.tensor('b_enc');
+    // Trained with one threshold for the batch; SAELens itself saves the finished dictionary as JumpReLU with that threshold.
+    if (architecture === 'batchtopk' || architecture === 'matryoshka_batchtopk')
+      return fromForeign({
+        ...common,
+        bEnc,
+        architecture: 'jumprelu',
+        threshold: tensors.tensor('topk_threshold'),
+      });
+    const threshold = architecture === 'jumprelu' ? thresholdOf(tensors) : undefined;
+    return fromForeign({
+      ...common,
+      bEnc,
+      architecture: ours[architecture],
+      k,
+      ...(threshold && { threshold }),
+    });
+  };
+  const dictionary = read();
+  tensors.refuseUnread(common.kind);
+  if (inputScale !== null) {
+    foldInputScale(dictionary, inputScale);
+    // There the threshold is in units of z·‖W_dec,i‖, and the decoder was just divided.
+    if (rescalesByDecoderNorm)
+      dictionary.threshold = dictionary.threshold?.map((theta) => theta / inputScale) ?? null;
+  }
+  if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
+  return dictionary;
+}
+
+/** Checkpoints of older versions hold log θ. */
+function thresholdOf(tensors: NamedTensors): ForeignMatrix {
+  if (tensors.has('threshold') || !tensors.has('log_threshold')) return tensors.tensor('threshold');
+  const { shape, data } = tensors.tensor('log_threshold');
+  return { shape, data: data.map(Math.exp) };
 }
 
 /** SAELens's name for what fires by the same rule. */

@@ -2,12 +2,20 @@
  * EleutherAI's sparsify: a folder with cfg.json and sae.safetensors; encoder.weight and W_dec are both
  * [latents, d], and the encoder reads x − b_dec (github.com/EleutherAI/sparsify, sparsify/sparse_coder.py).
  */
-import { basename, join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
-import { encoderBias, fromForeign, type DictionaryWeights } from './dictionaryWeights.ts';
+import {
+  encoderBias,
+  fromForeign,
+  type DictionaryWeights,
+  type ImportedDictionary,
+  type Transposed,
+} from './dictionaryWeights.ts';
+import { NamedTensors } from './namedTensors.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
@@ -15,33 +23,56 @@ const configSchema = z.looseObject({
   d_in: z.int().positive(),
   k: z.int().positive(),
   activation: z.string().default('topk'),
+  /** Of 2024: the k largest of |z|, without ReLU. */
+  signed: z.boolean().default(false),
   transcode: z.boolean().default(false),
   skip_connection: z.boolean().default(false),
 });
+const runSchema = z.looseObject({ model: z.string().nullish() });
 
-export async function readSparsify(folder: string): Promise<DictionaryWeights> {
+/** `folder` is that of one module, as `layers.3.mlp`. */
+export async function readSparsify(folder: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const path = join(folder, 'cfg.json');
   const config = await readJson(path, configSchema);
   const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
   if (config.activation !== 'topk')
     throw refuse(`uses the activation '${config.activation}'; only topk can be read`);
+  if (config.signed)
+    throw refuse('is signed: its activations may be below 0, which no dictionary here can have');
   if (config.transcode || config.skip_connection)
     throw refuse('is of a transcoder; only autoencoders can be read');
   const file = await readSafetensors(join(folder, 'sae.safetensors'));
-  const tensor = (name: string) => ({ shape: file.shape(name), data: file.float32(name) });
-  return fromForeign({
+  const tensors = new NamedTensors(file.path, file.names, (name) => ({
+    shape: file.shape(name),
+    data: file.float32(name),
+  }));
+  // Trainings keep theirs in the folder above.
+  const runPath = join(folder, '..', 'config.json');
+  const dictionary = fromForeign({
     source: file.path,
+    kind: 'sparsify topk',
     architecture: 'topk',
-    wEnc: tensor('encoder.weight'),
-    wDec: tensor('W_dec'),
-    bEnc: tensor('encoder.bias'),
-    bDec: tensor('b_dec'),
+    wEnc: tensors.tensor('encoder.weight'),
+    wDec: tensors.tensor('W_dec'),
+    bEnc: tensors.tensor('encoder.bias'),
+    bDec: tensors.tensor('b_dec'),
     layout: { wEnc: 'latents × d', wDec: 'latents × d' },
     subtractsDecoderBias: true,
     k: config.k,
-    // The folder is named after the module, for example `layers.3.mlp`.
-    hook: basename(folder),
+    transposed,
+    hook: basename(resolve(folder)),
+    model: existsSync(runPath) ? (await readJson(runPath, runSchema)).model : null,
   });
+  tensors.refuseUnread(dictionary.kind);
+  return dictionary;
+}
+
+/** The modules' folders below a folder of sparsify's. */
+export function sparsifyModules(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'sae.safetensors')))
+    .map((entry) => entry.name)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
 /** Throws `bad_input` for architectures that do not keep the k largest, which this format cannot hold. */
@@ -61,7 +92,8 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
     activation: 'topk',
-    expansion_factor: latents / d,
+    // An integer there; num_latents is what counts.
+    expansion_factor: Math.ceil(latents / d),
     normalize_decoder: true,
     num_latents: latents,
     k,

@@ -3,7 +3,8 @@
  *
  * hook_embed is the embedding without learned positions, which are hook_pos_embed. mlp.hook_pre is what the activation
  * function is applied to (the gate's product in a gated MLP), mlp.hook_post what W_down reads (act(gate) ⊙ up).
- * hook_attn_out and hook_mlp_out are what is added to the residual stream: after a norm on the output and a multiplier.
+ * In a mixture of experts the neurons of expert e of n each are e·n … e·n + n − 1 of both, and mlp.hook_post is times the
+ * router's weight, 0 where the token does not go. hook_attn_out and hook_mlp_out are what is added to the residual stream: after a norm on the output and a multiplier.
  * Where norms come after the sum, hook_resid_mid and hook_resid_post are the sum. ln_final.hook_normalized is the
  * residual stream brought to size, before the final norm's gain and bias.
  */

@@ -5,6 +5,7 @@
 import { tf } from '../tensor/tf.ts';
 import type { Tensor, Tensor2D } from '../tensor/tf.ts';
 import { decoderNames } from './families/families.ts';
+import { expertModules } from './families/expertMlp.ts';
 import { inBlock, normGain } from './families/storedModules.ts';
 import type { Weights } from './families/storedModules.ts';
 import type { ModelConfig } from './modelConfig.ts';
@@ -40,8 +41,14 @@ export function foldedUnembedding(config: ModelConfig, weights: Weights, from: U
 export function neuronOutputs(config: ModelConfig, weights: Weights, layer: number): Tensor2D {
   return tf.tidy(() => {
     const names = decoderNames(config);
-    const stored = weights.get(`${inBlock(names, layer, names.mlpOut)}.weight`) as Tensor2D;
-    const rows = names.stored === 'inOut' ? tf.clone(stored) : (tf.transpose(stored) as Tensor2D);
+    const modules = config.experts
+      ? expertModules(config, names, layer, names.mlpOut)
+      : [inBlock(names, layer, names.mlpOut)];
+    const parts = modules.map((module) => {
+      const stored = weights.get(`${module}.weight`) as Tensor2D;
+      return names.stored === 'inOut' ? tf.clone(stored) : (tf.transpose(stored) as Tensor2D);
+    });
+    const rows = parts.length === 1 ? parts[0] : tf.concat2d(parts, 0);
     const { mlpOutputNorm } = names;
     const gain: Tensor | undefined =
       mlpOutputNorm === undefined

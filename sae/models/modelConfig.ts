@@ -16,7 +16,7 @@ export interface ModelSizes {
   keyValueHeads: number;
   /** Width of one head. */
   headWidth: number;
-  /** Width of the MLP. */
+  /** Width of the MLP; of all experts together where it is a mixture. */
   neurons: number;
   activation: ActivationFunctionName;
   /** Whether the MLP is act(gate) ⊙ up instead of act(pre). */
@@ -111,6 +111,8 @@ export interface ModelConfig extends ModelSizes {
   /** By layer. */
   attention: readonly LayerAttention[];
   queryKeyNorm?: QueryKeyNorm;
+  /** Of a mixture of experts: how many, and to how many a token goes. */
+  experts?: { count: number; perToken: number };
   /** c in c · tanh(score / c). */
   attentionSoftCap?: number;
   /** What attention and MLP write is multiplied by it. */

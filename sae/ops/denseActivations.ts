@@ -15,9 +15,9 @@ export function densePreActivations(entries: Entries): Tensor2D {
   return entries.kind === 'dense' ? entries.values.clone() : denseFromEntries(entries, -Infinity);
 }
 
-/** Boolean [batch, latents]: where a latent fires, which is where z > θ or z is NaN. θ is 0 where `threshold` is null. */
+/** Boolean [batch, latents]: where a latent fires, which is where z > θ or z is NaN, and nowhere for a θ that is NaN. θ is 0 where `threshold` is null. */
 export function firing(z: Tensor2D, threshold: Tensor1D | null): Tensor2D {
-  return tf.tidy(() => tf.logicalNot(tf.lessEqual(z, threshold ?? tf.scalar(0))));
+  return tf.tidy(() => tf.logicalOr(tf.greater(z, threshold ?? tf.scalar(0)), tf.isNaN(z)));
 }
 
 /** The latents' activations f [batch, latents]: z where a latent fires, 0 elsewhere. */

@@ -92,7 +92,7 @@ export function denseFromEntries(
 export function firingEntries(found: Entries, threshold: Tensor1D | null): SparseEntries {
   const { rows, latents } = found;
   const theta = threshold?.dataSync();
-  const fires = (z: number, latent: number) => !(z <= (theta ? theta[latent] : 0));
+  const fires = (z: number, latent: number) => z > (theta ? theta[latent] : 0) || Number.isNaN(z);
   const values = found.values.dataSync<'float32'>();
   const starts = found.kind === 'sparse' ? found.rowStart.dataSync<'int32'>() : null;
   const places = found.kind === 'sparse' ? found.indices.dataSync<'int32'>() : null;

@@ -182,6 +182,53 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
     model.dispose();
   });
 
+  test('progress counts everything from the beginning, never too much, and ends when only the report is to be written', async () => {
+    const model = quarterModel();
+    const name = 'watched';
+    const events: { stage: string; done: number; total: number; written: boolean }[] = [];
+    const options = { store, name, model, text, contextLength: 16, interventionTokens: 64 };
+    await measureSparsity({
+      ...options,
+      report: ({ stage, done, total }) =>
+        events.push({ stage, done, total, written: existsSync(store.sparsityReport(name)) }),
+    });
+    expect(events.length).toBeGreaterThan(100);
+    const { stage, total } = events[0];
+    events.forEach((event, i) => {
+      expect(event).toMatchObject({ stage, total, written: false });
+      expect(event.done).toBeGreaterThanOrEqual(i === 0 ? 0 : events[i - 1].done);
+      expect(event.done === total).toBe(i === events.length - 1);
+    });
+    model.dispose();
+  });
+
+  test('stopped while neurons are masked, the layers are kept and the message says how to get the rest', async () => {
+    const model = quarterModel();
+    const tensors = tf.memory().numTensors;
+    const stopping = new AbortController();
+    const options = { store, name: 'stopped', model, text, contextLength: 16, interventionTokens: 512 };
+    const stopAt = (share: number) => ({
+      report: ({ done, total }: { done: number; total: number }) => {
+        if (done > share * total) stopping.abort();
+      },
+      signal: stopping.signal,
+    });
+    await expect(measureSparsity({ ...options, ...stopAt(0.5) })).rejects.toThrow(
+      /The report 'stopped' has everything else; to add PPL-p %/,
+    );
+    expect(tf.memory().numTensors).toBe(tensors);
+    const kept = await readManifest(store.sparsityReport('stopped'), sparsityReportKind);
+    expect(kept.interventions).toBeUndefined();
+    expect(kept.layers.map(({ activationRatio }) => activationRatio)).toEqual([0.25, 0.25]);
+
+    // Stopped at the very beginning there is nothing to keep, and an older report stays as it is.
+    await expect(measureSparsity({ ...options, name: 'early', ...stopAt(0) })).rejects.toThrow(/Stopped/);
+    expect(existsSync(store.sparsityReport('early'))).toBe(false);
+    await expect(measureSparsity({ ...options, ...stopAt(0.5) })).rejects.toThrow(/Stopped while doing/);
+    expect(await readManifest(store.sparsityReport('stopped'), sparsityReportKind)).toEqual(kept);
+    model.dispose();
+  });
+
   test('bad input leaves nothing behind', async () => {
     const model = quarterModel();
     const options = { store, model, text, name: 'refused' };

@@ -11,7 +11,7 @@ import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { packTokens } from '../tokens/packTokens.ts';
-import { silent, type Report } from '../progress.ts';
+import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
@@ -21,11 +21,14 @@ import { tf } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
-import { measureInterventions } from './masking/measureInterventions.ts';
+import { interventionWork, measureInterventions } from './masking/measureInterventions.ts';
+import { multiplyAdds } from './masking/multiplyAdds.ts';
+import type { SampledLayer } from './masking/sampledLayer.ts';
 import { modelFolding } from './depth/modelFolding.ts';
 import { streamActivations } from './streamActivations.ts';
 import { StreamingMeasures } from './streamingMeasures.ts';
 import type { TradeoffMethod } from './masking/tradeoff.ts';
+import { Work } from './work.ts';
 import { writeReport, type MeasuredLayer } from './writeReport.ts';
 
 /** Which model to measure on which text, and what. */
@@ -55,6 +58,9 @@ export interface MeasureOptions {
 /** ε of `ratioAt`; the middle one is also counted neuron by neuron. */
 export const ratioThresholds = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 const examplesPerNeuron = 4;
+const defaultSample = 512;
+/** A pass with all streaming measures, in the time of one without. */
+const measuredPass = 1.5;
 /** Settings of space folding: enough paths for a mean; each is a forward pass over `points` stretches of text. */
 const folding = { paths: 8, points: 33, tokens: 16 };
 
@@ -65,10 +71,20 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   await check(options);
   const contexts = packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
-    const measures = await stream(options, contexts, seq);
-    const foldings = modelFolding(model, contexts, seq, folding);
-    const layers = measures.firing.map((_, layer) => measureLayer(options, layer, measures, foldings[layer]));
-    const interventions = await measureMasking(options, measures, contexts, seq);
+    const work = new Work(
+      `sparsity of ${model.name}`,
+      totalWork(options, contexts, seq),
+      options.report,
+      options.signal,
+    );
+    const measures = await stream(options, contexts, seq, work);
+    const advance = (tokens: number) => work.advance(tokens);
+    const foldings = await modelFolding(model, contexts, seq, folding, advance);
+    const layers: MeasuredLayer[] = [];
+    for (const [layer, each] of foldings.entries())
+      layers.push(await measureLayer(options, layer, measures, each, work));
+    const samples = layers.map(({ sample }) => sample);
+    const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
     const report: SparsityReport = {
       version: 1,
       name,
@@ -88,7 +104,9 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
       depth: depthFigures(options, measures, contexts, seq),
       ...(interventions ? { interventions } : {}),
     };
+    if (!stopped) work.finish();
     await writeReport(store, report, layers, contexts);
+    if (stopped) throw stopped;
     return report;
   });
 }
@@ -132,8 +150,9 @@ async function stream(
   options: MeasureOptions,
   contexts: Int32Array,
   seq: number,
+  work: Work,
 ): Promise<StreamingMeasures> {
-  const { model, batchTokens = 2048, sampleTokens = 512, report, signal } = options;
+  const { model, batchTokens = 2048, sampleTokens = defaultSample } = options;
   const measures = new StreamingMeasures(model, {
     tokens: contexts.length,
     seq,
@@ -141,45 +160,80 @@ async function stream(
     sampleTokens,
     examples: examplesPerNeuron,
   });
-  const stage = `sparsity of ${model.name}`;
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const { hooks } = measures;
-  const streaming = { seq, batchContexts, hooks, attentionEntropy: true, stage, report, signal };
+  const advance = (tokens: number) => work.advance(tokens * measuredPass);
+  const streaming = { seq, batchContexts, hooks, attentionEntropy: true, advance };
   await streamActivations(model, contexts, streaming, (batch) => measures.add(batch));
   return measures;
 }
 
+/**
+ * What masking costs, if it was asked for. When the signal stops it, the report of the layers is worth keeping unless an older
+ * report is there: then `stopped` says how to get the rest.
+ */
 async function measureMasking(
-  { model, interventionTokens: tokens, methods, robustness, report, signal }: MeasureOptions,
-  { activationSample }: StreamingMeasures,
+  { store, name, model, interventionTokens: tokens, methods, robustness, signal }: MeasureOptions,
+  samples: readonly SampledLayer[],
   contexts: Int32Array,
   seq: number,
-): Promise<SparsityReport['interventions']> {
-  if (tokens === undefined) return undefined;
-  const options = { tokens, methods, robustness, report, signal };
-  return measureInterventions(model, activationSample.layers, { contexts, seq }, options);
+  work: Work,
+): Promise<{ interventions?: SparsityReport['interventions']; stopped?: LazyscopeError }> {
+  if (tokens === undefined) return {};
+  const options = { tokens, methods, robustness, advance: (done: number) => work.advance(done) };
+  try {
+    return { interventions: await measureInterventions(model, samples, { contexts, seq }, options) };
+  } catch (error) {
+    if (!signal?.aborted || existsSync(store.sparsityReport(name))) throw error;
+    return {
+      stopped: new LazyscopeError(
+        'cancelled',
+        `Stopped before it was known what masking neurons costs. The report '${name}' has everything else; to add PPL-p %, the trade-off and robustness, run the same command again, with a smaller --intervention-tokens or with some --methods only if it took too long.`,
+      ),
+    };
+  }
 }
 
-function measureLayer(
-  { model, report = silent }: MeasureOptions,
+async function measureLayer(
+  { model }: MeasureOptions,
   layer: number,
   measures: StreamingMeasures,
   folding: number,
-): MeasuredLayer {
-  const { summary, curve, outputNorms } = summariseLayer(model, layer, measures, folding);
+  work: Work,
+): Promise<MeasuredLayer> {
+  const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
+  await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
   const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
   tf.dispose([outputs, unembedding]);
-  const total = model.config.layers;
-  report({ stage: `CETT of ${model.name}`, done: layer + 1, total, unit: 'layers' });
-  return {
-    firing: measures.firing[layer],
-    curve,
-    outputNorms,
-    promoted,
-    summary,
-  };
+  await work.advance(promotionWork(model));
+  return { firing: measures.firing[layer], curve, sample, promoted, summary };
+}
+
+/** All that advance() will be told, in the time of a token's way through the model; writing the tables is some of it. */
+function totalWork(
+  { model, sampleTokens = defaultSample, interventionTokens: tokens, methods, robustness }: MeasureOptions,
+  contexts: Int32Array,
+  seq: number,
+): number {
+  const { layers, neurons } = model.config;
+  const entries = Math.min(contexts.length, sampleTokens) * neurons;
+  const folded = folding.paths * folding.points * Math.min(seq, folding.tokens);
+  const byLayer = layers * (truncationWork(model, entries) + promotionWork(model));
+  const masking =
+    tokens === undefined ? 0 : interventionWork(model, { contexts, seq }, { tokens, methods, robustness });
+  return 1.02 * (contexts.length * measuredPass + folded + byLayer + masking);
+}
+
+/** CETT of one layer is walked on the host, where a multiply-add takes some 150 times as long as in a product. */
+function truncationWork({ config }: LanguageModel, entries: number): number {
+  return (150 * entries * config.d) / multiplyAdds(config, 1).total;
+}
+
+/** The product of a layer's outputs with the unembedding, and the look at each entry of it, which takes about as long. */
+function promotionWork({ config }: LanguageModel): number {
+  return (2 * config.neurons * config.d * config.vocabularySize) / multiplyAdds(config, 1).total;
 }
 
 /** For the residual stream after the embedding and after each layer: signal propagation, and CKA with the input token and with the next token. */

@@ -3,11 +3,10 @@
  * measures of this folder are accumulators that share this pass, so that memory depends on the size of a batch, not of
  * the text.
  */
-import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { ForwardResult, LanguageModel } from '../models/languageModel.ts';
-import { silent, type Report } from '../progress.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { passContexts } from './passSize.ts';
 
 export interface StreamedBatch extends ForwardResult {
   /** [contexts · seq]: the token ids of the batch. */
@@ -17,25 +16,25 @@ export interface StreamedBatch extends ForwardResult {
   /** Place of the first token of the batch in the whole stream. */
   readonly firstToken: number;
   readonly contexts: number;
+  /** Whether more of the same batch follows. */
+  readonly continues: boolean;
   readonly seq: number;
 }
 
 export interface StreamOptions {
   /** Tokens in a context. */
   seq: number;
-  /** Contexts in a batch. */
+  /** Contexts in a batch, which a large model reads in several passes. */
   batchContexts: number;
   hooks: readonly HookPoint[];
   /** Also compute the attention entropies of each layer. */
   attentionEntropy?: boolean;
-  stage: string;
-  report?: Report;
-  signal?: AbortSignal;
+  /** Told the tokens of each pass; it may throw to stop. */
+  advance?: (tokens: number) => Promise<void>;
 }
 
 /**
  * Runs the model over `contexts` [contexts · seq]. The batch's tensors are disposed when the visitor returns.
- * Throws 'cancelled' when the signal is aborted.
  */
 export async function streamActivations(
   model: LanguageModel,
@@ -43,24 +42,22 @@ export async function streamActivations(
   options: StreamOptions,
   visit: (batch: StreamedBatch) => void,
 ): Promise<void> {
-  const { seq, batchContexts, hooks, attentionEntropy = false, stage, report = silent, signal } = options;
-  const started = performance.now();
+  const { seq, batchContexts, hooks, attentionEntropy = false, advance } = options;
   const batchTokens = batchContexts * seq;
-  for (let firstToken = 0; firstToken < contexts.length; firstToken += batchTokens) {
-    if (signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${stage}.`);
-    const tokens = contexts.subarray(firstToken, firstToken + batchTokens);
+  const passTokens = passContexts(model, seq, batchContexts) * seq;
+  for (let firstToken = 0; firstToken < contexts.length;) {
+    const batchEnd = Math.min(contexts.length, firstToken - (firstToken % batchTokens) + batchTokens);
+    const tokens = contexts.subarray(firstToken, Math.min(batchEnd, firstToken + passTokens));
+    const continues = firstToken + tokens.length < batchEnd;
     const ids = tf.tensor2d(tokens, [tokens.length / seq, seq], 'int32');
     const result = model.forward(ids, { read: hooks, attentionEntropy });
     try {
-      visit({ ...result, tokens, ids, firstToken, contexts: tokens.length / seq, seq });
+      visit({ ...result, tokens, ids, firstToken, contexts: tokens.length / seq, seq, continues });
     } finally {
       tf.dispose([ids, ...result.activations.values(), ...result.entropySums]);
       result.logits?.dispose();
     }
-    const done = firstToken + tokens.length;
-    const tokensPerSecond = done / ((performance.now() - started) / 1000);
-    report({ stage, done, total: contexts.length, unit: 'tokens', values: { tokensPerSecond } });
-    // Lets a signal through between two forward passes, which block.
-    await new Promise((next) => setImmediate(next));
+    firstToken += tokens.length;
+    await advance?.(tokens.length);
   }
 }

@@ -77,11 +77,11 @@ export class StreamingMeasures {
   }
 
   add(batch: StreamedBatch): void {
-    const { seq, tokens, firstToken } = batch;
+    const { seq, tokens, firstToken, continues } = batch;
     for (const [layer, firing] of this.firing.entries()) {
       const post = at(batch, blockHook(layer, 'mlp.hook_post'));
       const gates = this.#gates(batch, layer);
-      firing.add({ tokens, seq, firstToken, activations: post, gates });
+      firing.add({ tokens, seq, firstToken, activations: post, gates, continues });
       gates?.dispose();
       this.activationSample.add(layer, firstToken, post);
       this.entropy[layer].add(batch.entropySums[layer], seq);

@@ -11,6 +11,7 @@ import { sparsityNeuronTable } from '../spec/tables/sparsityNeurons.ts';
 import { sparsityTokenTable } from '../spec/tables/sparsityTokens.ts';
 import { sparsityTradeoffTable } from '../spec/tables/sparsityTradeoff.ts';
 import type { CettPoint } from './masking/cett.ts';
+import type { SampledLayer } from './masking/sampledLayer.ts';
 import type { NeuronFiring } from './firing/neuronFiring.ts';
 
 /** The measurements of one layer, from which its rows of the tables are made. */
@@ -18,8 +19,7 @@ export interface MeasuredLayer {
   summary: SparsityReport['layers'][number];
   firing: NeuronFiring;
   curve: readonly CettPoint[];
-  /** [neurons]: the norm of what each neuron writes, its row of W_down. */
-  outputNorms: Float64Array;
+  sample: SampledLayer;
   /** [neurons]: for each neuron the ids of the tokens it promotes most. */
   promoted: readonly Int32Array[];
 }
@@ -78,7 +78,7 @@ function byPosition({ summary, firing }: MeasuredLayer) {
   };
 }
 
-function byNeuron({ summary, firing, outputNorms, promoted }: MeasuredLayer) {
+function byNeuron({ summary, firing, sample, promoted }: MeasuredLayer) {
   const neuron = Int32Array.from({ length: summary.neurons }, (_, i) => i);
   return {
     layer: new Int32Array(summary.neurons).fill(summary.layer),
@@ -87,7 +87,7 @@ function byNeuron({ summary, firing, outputNorms, promoted }: MeasuredLayer) {
     frequencyAt: firing.frequencyAt(),
     meanActivation: firing.meanActivation(),
     maxActivation: firing.maxActivation(),
-    outputNorm: outputNorms,
+    outputNorm: sample.outputNorms,
     topTokens: Array.from(neuron, (i) => firing.strongestTokens(i)),
     promotedTokens: promoted,
   };

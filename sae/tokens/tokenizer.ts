@@ -5,6 +5,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { pieceBytes, showBytes } from './byteLevel.ts';
+import { unicodeDigits } from './unicodeDigits.ts';
 import { byteFallback } from './unigramByteFallback.ts';
 
 /** From text to token ids and back, as the model was trained with. */
@@ -74,7 +75,8 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     );
   let inner: HuggingFaceTokenizer;
   try {
-    inner = new HuggingFaceTokenizer(definition.data, config.data);
+    const pre_tokenizer = unicodeDigits(definition.data.pre_tokenizer);
+    inner = new HuggingFaceTokenizer({ ...definition.data, pre_tokenizer }, config.data);
   } catch (error) {
     throw damaged(error instanceof Error ? error.message : String(error), error);
   }

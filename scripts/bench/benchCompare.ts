@@ -10,16 +10,16 @@ export interface CompareBenchmark {
   relation: Relation;
   latents: number;
   d: number;
-  /** `dense` makes the whole matrices, whatever their size. */
+  /** `dense` keeps whole matrices of cosines, whatever their size; `auto` decides by size as `lazyscope compare` does. */
   solver: 'auto' | 'dense';
-  /** Bytes. */
+  /** Bytes that the process may take. */
   memory?: number;
   gap?: number;
 }
 
 const threshold = 0.7;
 
-/** Encoders and decoders both. Throws 'unavailable' when the answer is wrong: then there is nothing to time. */
+/** Matches encoders and decoders. Throws 'unavailable' when the answer is wrong, because then its time means nothing. */
 export function benchCompare(options: CompareBenchmark, report: Report) {
   const { relation, latents, d, solver, memory, gap } = options;
   report({ stage: 'make dictionaries', done: 0, total: latents, unit: 'latents' });
@@ -43,14 +43,14 @@ export function benchCompare(options: CompareBenchmark, report: Report) {
   const result = {
     shared,
     threshold,
-    /** Of the counterparts that were planted, those that the decoder matching found. */
+    /** Share of the planted counterparts that the decoder matching found. */
     recovered: there === 0 ? null : found / there,
     mmcs: meanCosine(match.nearest),
     pwMcc: meanCosine(match.decoder),
     gap: match.gap,
     solver: match.solver,
     seconds,
-    /** Of all threads together: what a machine that does other things at the same time can't blur. */
+    /** Processor time of all threads together, which other work on the machine distorts less than the wall clock. */
     cpuSeconds: (user + system) / 1e6,
     peakRssMb: process.resourceUsage().maxRSS / 1024,
     plannedMb: plan.bytes / 2 ** 20,

@@ -34,7 +34,7 @@ export async function benchForward(
   return {
     milliseconds: best,
     tokensPerSecond: (1000 * positions) / best,
-    // Two operations a weight and position; attention's own products are left out.
+    // Two operations for each weight and position; attention's own products are left out.
     gflops: (2 * model.parameterCount() * positions) / best / 1e6,
   };
 }
@@ -50,7 +50,7 @@ async function lastLogits(model: LanguageModel, ids: Int32Array, batch: number, 
   return values;
 }
 
-/** A context must read the same alone as among others. */
+/** Throws when a context's logits depend on the other contexts of its batch. */
 async function checkAlone(
   model: LanguageModel,
   ids: Int32Array,

@@ -30,7 +30,7 @@ export interface LanguageModelTrainingBenchmark {
   stepMs: number;
   tokensPerSecond: number;
   parameters: number;
-  /** Of the first step, nats a token; ln(vocabularySize) for weights as small as the initial ones. */
+  /** Loss of the first step in nats a token, which is ln(vocabularySize) for weights as small as the initial ones. */
   firstLoss: number;
 }
 
@@ -80,7 +80,7 @@ export async function benchLanguageModelTraining(
   }
 }
 
-/** Uniform over the vocabulary. Its tokenizer is never read, only copied. */
+/** A corpus of tokens drawn uniformly from the vocabulary. Its tokenizer is never read, only copied. */
 async function randomCorpus(folder: string, { vocabularySize, batchSize, contextLength }: ShapeToTrain) {
   const random = Random.fromSeed(0, 'bench lm-train');
   const length = Math.max(100_000, 16 * batchSize * contextLength);

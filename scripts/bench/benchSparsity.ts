@@ -1,7 +1,7 @@
 /**
- * Times the streaming measures of the sparsity report beside the plain forward pass they share: some batches of the one
- * and the same batches of the other in turn, so that other work on the machine slows both alike, and neither has only
- * the buffers that the other left.
+ * Times the streaming measures of the sparsity report beside the plain forward pass they share. The two take turns on the
+ * same batches, so that other work on the machine slows both alike, and neither always finds the buffers that the other
+ * left.
  */
 import { LazyscopeError } from '../../sae/errors.ts';
 import { meanCrossEntropy } from '../../sae/models/crossEntropy.ts';
@@ -20,16 +20,16 @@ export interface SparsityBenchmark {
   forwardTokensPerSecond: number;
   /** With every streaming measure, the forward pass included. */
   streamingTokensPerSecond: number;
-  /** The latter over the former. */
+  /** Time with the measures over time without them. */
   ratio: number;
-  /** The same by processor time of all threads. */
+  /** The same ratio, of the processor time of all threads. */
   cpuRatio: number;
 }
 
 const batchTokens = 2048;
 const turn = 8;
 
-/** contexts [contexts · seq] of a text: what is kept depends on what is read. */
+/** Contexts of a text, [contexts · seq]. They are of a real text because the measures keep other examples of random tokens. */
 export async function benchSparsity(
   model: LanguageModel,
   contexts: Int32Array,
@@ -39,12 +39,12 @@ export async function benchSparsity(
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const step = batchContexts * seq;
   const stream = (measures: StreamingMeasures, first: number) => {
-    const streaming = { seq, batchContexts, hooks: measures.hooks, attentionEntropy: true, stage: 'bench' };
+    const streaming = { seq, batchContexts, hooks: measures.hooks, attentionEntropy: true };
     return streamActivations(model, contexts.subarray(first, first + step), streaming, (batch) =>
       measures.add({ ...batch, firstToken: first }),
     );
   };
-  // Compiles, fills caches and pools of buffers as well.
+  // The first pass is not timed: it compiles kernels and fills caches and pools of buffers.
   const trial = measuresOf(model, contexts.length, seq);
   await stream(trial, 0);
   checkFirstBatch(model, contexts.subarray(0, step), seq, trial);
@@ -55,7 +55,7 @@ export async function benchSparsity(
     const ids = tf.tensor2d(tokens, [tokens.length / seq, seq], 'int32');
     const { logits } = model.forward(ids);
     if (!logits) throw new TypeError('a whole forward pass gave no logits');
-    // Reading one waits for all.
+    // Reading one result waits until the device has computed all of them.
     const last = logits.slice([tokens.length / seq - 1, seq - 1, 0], [1, 1, 1]);
     last.dataSync();
     tf.dispose([ids, logits, last]);
@@ -90,7 +90,7 @@ function measuresOf(model: LanguageModel, tokens: number, seq: number): Streamin
   });
 }
 
-/** Loss, activation ratio and attention entropies, each got in another way. */
+/** Checks loss, activation ratio and attention entropies against other ways of computing them. */
 function checkFirstBatch(
   model: LanguageModel,
   contexts: Int32Array,

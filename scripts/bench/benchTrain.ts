@@ -1,8 +1,8 @@
 /**
- * How long a training step takes, through the product's own trainer, and against what this machine could do at best.
+ * How long a training step takes in the product's own trainer, beside the best that this machine could do.
  *
  * The dictionary behaves like a trained one from the first step: its rows are the directions the activations are made
- * of, and for ReLU and JumpReLU the thresholds let `l0` latents through. The learning rate is tiny, so that it stays so.
+ * of, and for ReLU and JumpReLU the thresholds let `l0` latents through. The learning rate is tiny, so that it stays sparse.
  * `floorMs` is one product of the batch with the dictionary at the measured rate plus six passes over the parameters'
  * bytes (reading and writing weights and both moments) at the measured bandwidth of a copy, both measured in the call.
  */
@@ -33,7 +33,7 @@ export interface TrainBenchmarkOptions {
   batchSize: number;
   seeds: number;
   steps: number;
-  /** Latents that fire a token (ReLU, JumpReLU): 64 is a trained dictionary, half the width one at the start. */
+  /** Latents that fire on a token (ReLU, JumpReLU): about 64 in a trained dictionary, half of all as training begins. */
   l0: number;
 }
 
@@ -47,7 +47,7 @@ export interface TrainBenchmark {
    * device with a clock: means of its own times over as many steps more, with the gradients of matrices in `optimiser`.
    */
   phasesMs: { encode: number; decode: number; gradients: number; optimiser: number; other: number };
-  /** By the device's clock, a step; null where kernels have finished when they return, or there is no clock. */
+  /** Time of a step by the device's clock; null where kernels have finished when they return, or there is no clock. */
   kernels: readonly KernelTime[] | null;
   /** Of the product of the batch with one dictionary. */
   gemmGflops: number;
@@ -58,10 +58,10 @@ export interface TrainBenchmark {
   l0: number;
 }
 
-/** Batches that are kept and repeated: making them must not be what is timed. */
+/** Number of batches that are made beforehand and repeated, so that making them is not timed. */
 const kept = 4;
 const featuresAToken = 32;
-/** Latents a token within the band of JumpReLU's estimators or above it, by L0: as in trained demo dictionaries. */
+/** Latents on a token that are above the lower edge of JumpReLU's band, as a multiple of L0: as in trained demo dictionaries. */
 const listedByL0 = 5;
 
 /** Checks the kernels at a small size, then times. Throws `unavailable` when they compute something wrong. */
@@ -126,7 +126,7 @@ export async function benchTrain(
   };
 }
 
-/** What the kernels took on a device's clock, a step. */
+/** Time that the kernels of a step took by the device's clock. */
 async function deviceTimes(trainer: Trainer, steps: number): Promise<KernelTime[] | null> {
   const times = await fusedKernels().timed?.(async () => {
     for (let step = 0; step < steps; step++) await trainer.advance(false);
@@ -168,7 +168,7 @@ function prepare(
     tokens: batchSize * steps,
     seeds: Array.from({ length: seeds }, (_, seed) => seed),
     learningRate: 1e-8,
-    // No latent may be called dead in so short a run: the auxiliary loss would be timed too.
+    // If latents counted as dead in so short a run, the auxiliary loss would be timed too.
     deadAfter: 1e9,
   };
   const { inference } = describedArchitecture(architecture);
@@ -318,7 +318,7 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
   return median(times.slice(1));
 }
 
-/** The best of several: a product of the step's shape, and a copy that no cache holds. */
+/** The best of several tries at a product of the step's shape, and at a copy too large for any cache. */
 function machine(batchSize: number, d: number, width: number) {
   const x = tf.randomNormal([batchSize, d]) as Tensor2D;
   const w = tf.randomNormal([width, d]) as Tensor2D;
@@ -328,7 +328,7 @@ function machine(batchSize: number, d: number, width: number) {
     for (let n = 0; n < 6; n++) {
       const before = performance.now();
       const result = run();
-      // A device has finished once a value can be read.
+      // A device has finished when a value of the result can be read.
       const last = tf.tidy(() => result.flatten().slice([result.size - 1], [1]));
       last.dataSync();
       tf.dispose([result, last]);
@@ -342,7 +342,7 @@ function machine(batchSize: number, d: number, width: number) {
   return { gemmMs, copyGBs: (2 * 4 * 2 ** 25) / copyMs / 1e6 };
 }
 
-/** A wrong step is not worth timing: the gradients of a small one against the reference kernels'. */
+/** Compares the gradients of a small step with those of the reference kernels, because a wrong step is not worth timing. */
 async function check(options: TrainBenchmarkOptions): Promise<void> {
   let wrong = '';
   const { trainer } = prepare(options, 4, (request) => {

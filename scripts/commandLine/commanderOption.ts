@@ -1,4 +1,4 @@
-/** Described options as commander's. */
+/** Makes commander's options from the descriptions in sae/spec. */
 import { Argument, InvalidArgumentError, Option } from 'commander';
 import type { Field, ValueOf } from '../../sae/spec/fields.ts';
 import { flagOf, otherwiseOf, type JobOption } from '../../sae/spec/jobs/job.ts';
@@ -42,7 +42,7 @@ function placeholderOf({ type, placeholder }: Field): string {
   return type === 'integers' ? 'list' : type;
 }
 
-/** Names, dictionaries and free text reach the command as they are: it says best what is wrong with them. */
+/** Names, dictionaries and free text reach the command unchecked, because its own errors say more about them. */
 function parserOf({ field, open }: JobOption): ((text: string, before: unknown) => unknown) | undefined {
   if (field.type === 'texts') return repeated;
   const unread = open || field.type === 'text' || field.type === 'name' || field.type === 'dictionary';

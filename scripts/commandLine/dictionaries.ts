@@ -10,7 +10,7 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 import { loadModelOfCapture } from './models.ts';
 
-/** `RUN/SEED` */
+/** Parses `RUN/SEED`. */
 export function dictionaryReference(text: string): DictionaryReference {
   const match = /^([^/]+)\/(\d+)$/.exec(text);
   if (!match)
@@ -21,7 +21,7 @@ export function dictionaryReference(text: string): DictionaryReference {
   return { run: match[1], seed: Number(match[2]) };
 }
 
-/** A finished run. */
+/** The manifest of a finished run; throws for one that is not finished. */
 export async function finishedRun(store: StoreLayout, run: string): Promise<RunManifest> {
   const seed = /^[^/]+\/(\d+)$/.exec(run)?.[1];
   if (seed !== undefined)
@@ -93,7 +93,7 @@ export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<
   return loadModelOfCapture(store, capture);
 }
 
-/** Loaded when a command runs: the schemas would slow `--help` down. */
+/** Imports the schemas only when a command runs, because loading them would slow `--help` down. */
 async function manifests() {
   const [capture, run, { readManifest }] = await Promise.all([
     import('../../sae/spec/manifests/capture.ts'),

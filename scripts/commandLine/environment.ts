@@ -7,7 +7,7 @@ export { describeEnvironment, packageVersion } from '../../sae/backends/describe
 const thisFile = fileURLToPath(import.meta.url);
 /** The same file runs as a source in a checkout and, compiled, under `dist/` of the installed package. */
 const isSource = thisFile.endsWith('.ts');
-/** What holds `sae`, `server`, `scripts` and `web`: the checkout, or `dist`. */
+/** The folder with `sae`, `server`, `scripts` and `web`: the checkout, or `dist`. */
 const codeFolder = join(dirname(thisFile), '..', '..');
 
 /** The package's root, with its `package.json`. */
@@ -18,11 +18,16 @@ export const explorerPlace = {
   web: join(codeFolder, 'web'),
   ...(isSource ? { root: packageFolder } : {}),
 };
-/** What runs the command line again, in a child process. */
+/** The program and arguments that start the command line in a child process. */
 export const program = [process.execPath, join(packageFolder, 'scripts', 'lazyscope.mjs')] as const;
 
 export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */
   progress: process.env['LAZYSCOPE_PROGRESS'],
   token: process.env['LAZYSCOPE_TOKEN'],
+  /** Folders in which a model is looked for by name. */
+  hub: {
+    endpoint: (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, ''),
+    token: process.env['HF_TOKEN'] || undefined,
+  },
 };

@@ -12,7 +12,7 @@ import { commandArguments } from '../../server/jobs/commandArguments.ts';
 import { draftJob, formOptions, isShown } from '../../web/components/jobs/jobForms.ts';
 import { givenTo, jobCommand } from './jobCommand.ts';
 
-/** What the command is given when the server calls it so. */
+/** The options that the command receives when the server starts the job with these arguments. */
 async function givenBy(kind: JobKind, args: readonly string[]): Promise<Record<string, unknown>> {
   const command = jobCommand(kind)
     .exitOverride()
@@ -22,7 +22,7 @@ async function givenBy(kind: JobKind, args: readonly string[]): Promise<Record<s
   return { ...givenTo(kind, command) };
 }
 
-/** Something that can be typed for a field, nobody's default, different for each option, and wicked where text is free. */
+/** A value that can be typed for a field: no default, different for each option, and full of quotes and dashes where text is free. */
 function typedFor(field: Field, at: number): string {
   switch (field.type) {
     case 'integer':
@@ -48,7 +48,7 @@ function typedFor(field: Field, at: number): string {
   }
 }
 
-/** Everything filled in that is shown; once for each value of an option that others depend on. */
+/** Forms with every shown field filled in, one for each value of an option that others depend on. */
 function filledForms(kind: JobKind): Record<string, string>[] {
   const options = formOptions(kind);
   const everything = Object.fromEntries(
@@ -82,7 +82,7 @@ describe.each(jobKinds)('%s', (kind) => {
         const expected = asTyped ? typed[name] : value;
         expect([name, given[name]]).toEqual([name, option.argument === 'several' ? [expected] : expected]);
       }
-      // What no job can have is as it is by default.
+      // Options that only the command line has keep their defaults.
       for (const [name, option] of Object.entries(options))
         if (!option.form) expect([name, given[name]]).toEqual([name, option.default]);
     }
@@ -136,7 +136,7 @@ describe.each(jobKinds)('%s', (kind) => {
       // A job's argument stands alone on the command line: it must not be able to pass for an option.
       if (argument && form && !open)
         expect(['name', 'dictionary', 'integer', 'choice']).toContain(field.type);
-      // Nor must it hide what every command has, or what the address of the page of jobs says.
+      // Nor may it have the name of an option that every command has, or of a parameter of the jobs page's address.
       const flag = flagOf(name, options[name]);
       for (const common of ['json', 'data', 'backend', 'threads', 'help', 'start', 'job'])
         expect([name, flag]).not.toContain(common);

@@ -44,7 +44,7 @@ export function jobCommand(kind: JobKind): Command {
   );
 }
 
-/** What was given, under the names of the description; without entries for what was not. */
+/** The options that were given, by their names in the description; options that were not given have no entry. */
 export function givenTo<Kind extends JobKind>(kind: Kind, command: Command): CommandOptionsOf<Kind> {
   const { options } = describedJob(kind);
   const flags = command.opts<Record<string, unknown>>();
@@ -57,7 +57,7 @@ export function givenTo<Kind extends JobKind>(kind: Kind, command: Command): Com
   return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as CommandOptionsOf<Kind>;
 }
 
-/** As commander names what a flag holds. */
+/** The name under which commander keeps the value of a flag. */
 function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,4 +1,5 @@
 /** Language models as people name them: by name (the data folder's, then those of the package), by folder or by file. */
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { isModel } from '../../sae/models/isModel.ts';
@@ -7,7 +8,7 @@ import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
-/** Throws 'not_found' for what is neither. */
+/** Throws 'not_found' when there is no such model. */
 export function modelFolder(store: StoreLayout, model: string): string {
   const isName = !/[/\\]/.test(model) && model !== '.' && model !== '..';
   const candidates = [
@@ -23,7 +24,19 @@ export function modelFolder(store: StoreLayout, model: string): string {
   return found;
 }
 
-/** Another activation function than the model was trained with goes in by name. */
+/** Models of the data folder, and those of the package whose name it doesn't have. */
+export function modelsIn(store: StoreLayout): { name: string; path: string; bundled: boolean }[] {
+  const found = new Map<string, { name: string; path: string; bundled: boolean }>();
+  for (const folder of [store.models(), bundledModels])
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      const path = join(folder, name);
+      if (!found.has(name) && isModel(path))
+        found.set(name, { name, path, bundled: folder === bundledModels });
+    }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Loads the model, with another activation function than its own if one is named. */
 export async function loadModel(
   store: StoreLayout,
   model: string,

@@ -30,10 +30,10 @@ export const wholeNumber = reading({ type: 'integer', min: 0, doc });
 export const positiveNumber = reading({ type: 'number', min: 0, above: true, doc });
 export const nonNegativeNumber = reading({ type: 'number', min: 0, doc });
 export const fraction = reading({ type: 'number', min: 0, max: 1, doc });
-/** `0,1,2` or `0-4`. */
+/** Parses seeds, written `0,1,2` or `0-4`. */
 export const seedList = reading({ type: 'integers', min: 0, maxItems: 1000, doc });
 
-/** `800MB`, `2GB`, in powers of ten; a bare number is bytes. */
+/** Parses sizes such as `800MB` or `2GB`, in powers of ten; a bare number is bytes. */
 export function byteSize(text: string): number {
   const bytes = bytesOf(text.trim());
   if (Number.isNaN(bytes)) throw new InvalidArgumentError(`It ${sizeRule}.`);

@@ -6,9 +6,9 @@ import type { Progress, Report } from '../../sae/progress.ts';
 
 export interface ProgressView {
   report: Report;
-  /** A line that stays. */
+  /** Prints a line that stays. */
   say(line: string): void;
-  /** Leaves the bar's line for what comes next. */
+  /** Ends the bar, so that what is printed next starts on a line of its own. */
   end(): void;
 }
 
@@ -70,7 +70,7 @@ function occasionalLines(out: Output, now: () => number): ProgressView {
   return {
     report(progress) {
       const seconds = clock(progress);
-      // Short stages say nothing; long ones every ten seconds and in the end.
+      // Short stages print nothing; long ones print a line every ten seconds and one at the end.
       if (seconds < 2 || (now() - last < 10_000 && progress.done < progress.total)) return;
       last = now();
       out.write(`${plainLine(progress, seconds)}\n`);

@@ -3,8 +3,8 @@
  * output, and an exit status.
  *
  *     0    done
- *     2    something given was wrong, or is not there, or is in the way: one line says what and the remedy
- *     1    a fault of ours: the line is followed by what a bug report needs
+ *     2    an argument or a file was wrong, missing or in the way: one line says which, and what to do
+ *     1    a bug of Lazyscope: the line is followed by what a bug report needs
  *     130  stopped by Ctrl-C, after what can be kept was kept
  */
 import type { Command } from 'commander';
@@ -42,13 +42,13 @@ export interface Session {
 }
 
 export interface Outcome {
-  /** For `--json`. */
+  /** What `--json` prints. */
   document: unknown;
-  /** For people. */
+  /** What is printed without `--json`. */
   text: string;
-  /** What goes on after that was printed, until Ctrl-C. */
+  /** What the command goes on doing after its output, until Ctrl-C. */
   stay?: () => Promise<void>;
-  /** For a command that reports what is wrong: thrown after that was printed, so that scripts see it too. */
+  /** Thrown after the output, by commands whose output says what is wrong, so that the exit status says it too. */
   failure?: LazyscopeError | undefined;
 }
 
@@ -61,7 +61,7 @@ export async function runCommand(
   const view = progressView(environment.progress, process.stderr);
   const stopping = new AbortController();
   const stop = () => {
-    // A second Ctrl-C is for those who can't wait for the checkpoint.
+    // A second Ctrl-C ends the process at once, without waiting for the checkpoint.
     if (stopping.signal.aborted) process.exit(130);
     stopping.abort();
   };
@@ -137,7 +137,7 @@ const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve) => {
-    // A reader that has gone away (`| head`) is no fault.
+    // It is no error when the reader of a pipe has gone away (`| head`).
     stream.once('error', () => resolve());
     stream.write(text, () => resolve());
   });

@@ -19,7 +19,7 @@ export function table(head: string[], rows: (string | number | null)[][]): strin
 
 const isFigure = (cell: string) => /^[-–\d.]+( ?[%kM])?( ± [\d.]+)?$/.test(cell);
 
-/** A figure that is undefined where it was measured is null, and a dash in the table. */
+/** Prints a figure; null, which stands for an undefined one, is a dash. */
 export const percent = (share: number | null, interval?: readonly [number, number] | null) =>
   share === null ? '–' : `${(100 * share).toFixed(1)} %${interval ? ` ± ${halfWidth(interval)}` : ''}`;
 export const figure = (value: number | null, digits = 3) => (value === null ? '–' : value.toFixed(digits));

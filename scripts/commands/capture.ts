@@ -57,7 +57,7 @@ export const run: JobWork<'capture'> = async (session, given) => {
   };
 };
 
-/** What to know of rows that are far longer than the others, when there are any. */
+/** A warning about rows that are far longer than the others, if there are any. */
 function outliersOf({ hook, norms }: CaptureManifest['hooks'][number], exclude = 'none'): string {
   if (!norms || norms.rows === 0) return '';
   const share = norms.varianceShare === null ? '' : `, with ${percent(norms.varianceShare)} of the variance`;
@@ -69,7 +69,7 @@ function outliersOf({ hook, norms }: CaptureManifest['hooks'][number], exclude =
   return `\n${norms.rows} rows of ${hook} are longer than ${norms.factor} times the median of ${figure(norms.median, 1)} (up to ${figure(norms.largest, 1)}, at positions ${where})${share}. ${then}`;
 }
 
-/** A name out of any words. */
+/** Makes a valid name of any text. */
 export function slug(words: string): string {
   return words
     .replace(/^dataset:/, '')

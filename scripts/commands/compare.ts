@@ -49,7 +49,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
   return { document: await comparisonDocument(session, manifests), text: comparisonTable(manifests) };
 };
 
-/** Of one comparison its own figures; of several their means, the largest gap and memory, and the time in all. */
+/** The figures of one comparison, or of several their means, the largest gap and memory, and the total time. */
 async function comparisonDocument({ store }: Session, manifests: readonly ComparisonManifest[]) {
   const { queryParquet } = await import('../../sae/store/parquet.ts');
   const curves = await Promise.all(
@@ -106,7 +106,7 @@ async function pairsWithin(store: StoreLayout, name: string): Promise<Pair[]> {
   return pairs;
 }
 
-/** Every dictionary of one with every one of the other. */
+/** Every pair of a dictionary of the one and a dictionary of the other. */
 async function pairsBetween(store: StoreLayout, first: string, second: string): Promise<Pair[]> {
   const [left, right] = [await dictionariesOf(store, first), await dictionariesOf(store, second)];
   return left.flatMap((a) => right.map((b) => ({ name: pairName(a, b), a, b })));

@@ -60,7 +60,7 @@ async function chosenBackend({ startBackend }: Session): Promise<StartedBackend 
   try {
     return await startBackend();
   } catch (error) {
-    // What does not start fails after the report; a backend that doesn't exist is a mistake of the caller, without one.
+    // A backend that does not start is an error after the report; a name that is no backend's is an error without a report.
     if (isLazyscopeError(error) && error.code === 'unavailable') return error;
     throw error;
   }

@@ -40,7 +40,7 @@ export function exportCommand(): Command {
       try {
         await exportDictionary(to, format, { ...weights, architecture, hook, model, k, text });
       } catch (error) {
-        // Not there before: what was written of it is no export, and would refuse the next attempt.
+        // The folder was made by this export: a part of one is useless, and would make the next attempt refuse to write there.
         await rm(to, { recursive: true, force: true });
         throw error;
       }

@@ -3,19 +3,30 @@ import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
+import type {
+  DictionaryWeights,
+  ImportedDictionary,
+  Transposed,
+} from '../../sae/formats/dictionaryWeights.ts';
 import { describedArchitecture, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
+import { oneOf } from '../commandLine/oneOf.ts';
 import { withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
+import type { SampleFigures } from '../importing/sampleFigures.ts';
+import { transpositions } from '../importing/transpositions.ts';
 import { slug } from './capture.ts';
 
 interface Options {
   capture: string;
   hook?: string;
   name?: string;
-  format?: string;
+  format: string;
+  class?: string;
+  transposed?: string;
+  anyModel?: boolean;
+  explain?: boolean;
 }
 
 export function importCommand(): Command {
@@ -27,8 +38,19 @@ export function importCommand(): Command {
     .option('--name <name>', "of the run; by default the first path's")
     .option(
       '--format <format>',
-      'saelens, sparsify, gemma-scope or dictionary-learning; by default told by the files',
-    );
+      'saelens, sparsify, gemma-scope or dictionary-learning; auto is told by the files',
+      'auto',
+    )
+    .option(
+      '--class <class>',
+      'of dictionary_learning, where the files leave it open: AutoEncoderTopK, BatchTopKSAE …',
+    )
+    .option('--any-model', 'import although the file names another model than the capture')
+    .option(
+      '--transposed <which>',
+      'encoder, decoder, both or none: how a square matrix is stored, where the file differs',
+    )
+    .option('--explain', 'say what was found and how it would be read, and write nothing');
   return withCommonOptions(command).action((paths: string[], given: Options) =>
     runCommand(command, async (session) => {
       const { store } = session;
@@ -39,40 +61,65 @@ export function importCommand(): Command {
       const { runKind } = await import('../../sae/spec/manifests/run.ts');
       const { writeManifest } = await import('../../sae/store/writeManifest.ts');
       const { withLock } = await import('../../sae/store/lock.ts');
-      const asked = dictionaryFormats.find((format) => format === given.format);
-      if (given.format !== undefined && !asked)
-        throw new LazyscopeError(
-          'bad_input',
-          `--format ${given.format}: choose one of ${dictionaryFormats.join(', ')}.`,
-        );
-      const format = asked ?? dictionaryFormatOf(paths[0]);
+      const { placeInCapture } = await import('../importing/placeInCapture.ts');
+      const { checkOrientation } = await import('../importing/checkOrientation.ts');
+      const { explain } = await import('../importing/explain.ts');
+      const format =
+        given.format === 'auto'
+          ? dictionaryFormatOf(paths[0])
+          : oneOf('--format', given.format, dictionaryFormats);
+      const transposed =
+        given.transposed === undefined ? undefined : oneOf('--transposed', given.transposed, transpositions);
+      const options = { format, class: given.class, transposed };
       const name = given.name ?? slug(basename(resolve(paths[0])));
-      if (existsSync(store.run(name)))
+      if (!given.explain && existsSync(store.run(name)))
         throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
-      const weights: DictionaryWeights[] = [];
-      for (const path of paths) weights.push(await importDictionary(path, format));
+      const weights: ImportedDictionary[] = [];
+      for (const path of paths) weights.push(await importDictionary(path, options));
       const [first] = weights;
       refuseMixture(weights, paths);
       const capture = await openCapture(store, given.capture);
       try {
-        const hook = given.hook ?? first.hook;
-        if (hook === null || hook === undefined)
+        const hooks = weights.map((dictionary, seed) =>
+          placeInCapture(paths[seed], dictionary, capture, given),
+        );
+        const [hook] = hooks;
+        const odd = hooks.findIndex((each) => each !== hook);
+        if (odd > 0)
           throw new LazyscopeError(
             'bad_input',
-            `'${paths[0]}' does not say where it was trained: give --hook.`,
+            `'${paths[odd]}' is of '${hooks[odd]}' and '${paths[0]}' of '${hook}': import them as two runs.`,
           );
-        const d = capture.width(hook);
-        if (d !== first.d)
-          throw new LazyscopeError(
-            'bad_input',
-            `'${paths[0]}' reads activations of width ${first.d}, but '${hook}' of capture '${given.capture}' has ${d}: give the capture of its model.`,
+        const backend = await session.startBackend();
+        const figures: SampleFigures[] = [];
+        for (const [seed, dictionary] of weights.entries()) {
+          const path = paths[seed];
+          const readAs = (which: Transposed) => importDictionary(path, { ...options, transposed: which });
+          figures.push(
+            await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook),
           );
+        }
+        const { architecture, latents, d } = first;
+        const place = { architecture, hook, capture: given.capture };
+        const found = weights.map((dictionary, seed) => ({
+          path: paths[seed],
+          kind: dictionary.kind,
+          trainedAt: dictionary.hook,
+          trainedOn: dictionary.model,
+          folded: dictionary.folded,
+          ...figures[seed],
+        }));
+        const explanation = weights.flatMap((dictionary, seed) =>
+          explain(paths[seed], dictionary, { ...place, figures: figures[seed] }),
+        );
+        const what = { format, architecture, latents, d, k: first.k, hook, found };
+        if (given.explain) return { document: what, text: explanation.join('\n') };
+        for (const line of explanation) session.say(line);
         const config = await unknownTraining(first, {
           capture: given.capture,
           hook,
           seeds: paths.map((_, seed) => seed),
         });
-        const backend = await session.startBackend();
         const now = new Date().toISOString();
         const manifest: RunManifest = {
           version: 1,
@@ -101,15 +148,7 @@ export function importCommand(): Command {
           }
           await writeManifest(store.runManifest(name), runKind, manifest);
         });
-        const document = {
-          name,
-          format,
-          architecture: first.architecture,
-          latents: first.latents,
-          d,
-          hook,
-          seeds: config.seeds,
-        };
+        const document = { name, ...what, seeds: config.seeds };
         return {
           document,
           text: `Imported ${paths.length} ${first.architecture} ${paths.length === 1 ? 'dictionary' : 'dictionaries'} of ${first.latents} latents as run '${name}'.`,
@@ -132,7 +171,7 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
     );
 }
 
-/** How it was trained is not known; the manifest's `origin` says so. */
+/** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
   { architecture, d, latents, k }: DictionaryWeights,
   place: { capture: string; hook: string; seeds: number[] },

@@ -1,4 +1,4 @@
-/** `lazyscope jobs`: what the running server is asked to do. Without a server, `list` reads its log. */
+/** `lazyscope jobs`: lists, starts, watches and cancels jobs of the running server. Without a server, `list` reads the log of past jobs. */
 import { Command } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
@@ -35,7 +35,7 @@ type Work = (session: Session, given: Options, argument: string) => Promise<Outc
 function subcommand(name: string, description: string, args: string[], work: Work): Command {
   const command = new Command(name).description(description);
   for (const argument of args) command.argument(argument);
-  // A mistyped command of the group reaches the default one as an argument.
+  // A mistyped subcommand arrives here, at the default subcommand, as an argument.
   if (args.length === 0) command.allowExcessArguments().hook('preAction', refuseUnknown);
   return withCommonOptions(command)
     .option('--url <address>', 'of the server; by default the one on this data folder')
@@ -71,7 +71,7 @@ function addressIn(path: string): string {
   return url;
 }
 
-/** What the server refused is the caller's to mend; a server that does not answer too. */
+/** Turns a refusal by the server, or no answer from it, into an error with exit status 2. */
 async function ask<T>(request: Promise<T>): Promise<T> {
   try {
     return await request;

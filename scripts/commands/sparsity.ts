@@ -18,11 +18,13 @@ declare global {
 
 export const run: JobWork<'sparsity'> = async (session, given) => {
   const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
+  const { defaultInterventionTokens } = await import('../../sae/sparsity/passSize.ts');
   const { readText } = await import('../../sae/tokens/readText.ts');
   const text = await readText(given.text);
   await session.startBackend();
   const model = await loadModel(session.store, given.model, given);
   const trained = given.replaceActivation === undefined ? undefined : await trainedActivation(session, given);
+  const interventionTokens = given.interventionTokens ?? defaultInterventionTokens(model);
   const report = await measureSparsity({
     store: session.store,
     name: given.name ?? (trained ? `${model.name}-as-${model.config.activation}` : model.name),
@@ -30,13 +32,16 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
     text,
     maxTokens: given.maxTokens,
     ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
-    ...(given.interventions ? { interventionTokens: given.interventionTokens } : {}),
+    ...(given.interventions ? { interventionTokens } : {}),
     ...(given.methods === undefined ? {} : { methods: await methodsIn(given.methods) }),
     ...(trained ? { trainedActivation: trained } : {}),
     report: session.report,
     signal: session.signal,
   });
-  const difference = given.against === undefined ? undefined : await compareWith(session, given, model, text);
+  const difference =
+    given.against === undefined
+      ? undefined
+      : await compareWith(session, { ...given, interventionTokens }, model, text);
   return {
     document: {
       ...sparsityDocument(report),
@@ -44,7 +49,13 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
     },
     text: [
       sparsityTable(report),
-      ...(report.interventions ? [pplTable(report), tradeoffTable(report)] : []),
+      ...(report.interventions
+        ? [
+            `What masking costs, on ${report.interventions.tokens} tokens:`,
+            pplTable(report),
+            tradeoffTable(report),
+          ]
+        : []),
       ...(difference
         ? [
             `Against ${given.against}: ${percent(difference.totalVariation)} of the probability elsewhere, another likeliest token in ${percent(difference.disagreement)} of the predictions.`,
@@ -67,7 +78,7 @@ async function methodsIn(list: string) {
   });
 }
 
-/** What config.json says, before the replacement. */
+/** The activation function that the model's config.json names, before the replacement. */
 async function trainedActivation({ store }: Session, { model }: Options): Promise<string> {
   const whole = await loadModel(store, model);
   const { activation } = whole.config;
@@ -77,7 +88,7 @@ async function trainedActivation({ store }: Session, { model }: Options): Promis
 
 async function compareWith(
   { store }: Session,
-  given: Options,
+  given: Options & { interventionTokens: number },
   model: Awaited<ReturnType<typeof loadModel>>,
   text: { source: string; documents: readonly string[] },
 ) {
@@ -91,7 +102,7 @@ async function compareWith(
   return { model: other.name, ...difference };
 }
 
-/** The report with its lists as the names they stand for: thresholds and shares of masked neurons become keys. */
+/** The report with its lists as objects, whose keys are the thresholds and the shares of masked neurons. */
 export function sparsityDocument({ interventions, thresholds, layers, ...report }: SparsityReport) {
   return {
     ...report,

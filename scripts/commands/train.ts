@@ -34,7 +34,7 @@ export interface RunToTrain {
   config: TrainingConfig;
 }
 
-/** One after another. With `resume`, a run that isn't there yet is started. */
+/** Trains the configurations one after another. With `resume`, a run that doesn't exist yet is started. */
 export async function trainRuns(
   session: Session,
   runs: readonly RunToTrain[],
@@ -110,7 +110,7 @@ async function interruptedRun({ store }: Session, name: string, given: Options):
   return { name, config: { ...config, ...chosenSettings(given) } };
 }
 
-/** The configuration that comes of them is checked as a whole. */
+/** The flags that are settings; the configuration made of them is checked as a whole later. */
 const chosenSettings = (given: Options) =>
   Object.fromEntries(Object.entries(given).filter(([name]) => isSetting(name))) as Partial<TrainingSettings>;
 

@@ -1,4 +1,4 @@
-/** What the demo finds out about its dictionaries. A finding is made again when its dictionary is newer. */
+/** The demo's evaluations, indexes and comparisons. Each is made again when its dictionary is newer than it. */
 import { existsSync, statSync } from 'node:fs';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';

@@ -16,15 +16,15 @@ import type { Session } from '../commandLine/runCommand.ts';
 import { trainRuns } from '../commands/train.ts';
 
 export interface DemoPlan {
-  /** What everything the demo makes is named after. */
+  /** The beginning of all names that the demo uses in the store. */
   name: string;
   model: string;
   /** Models whose neurons are measured; `model` first. */
   models: string[];
   text: string;
-  /** To capture. */
+  /** Tokens to capture. */
   tokens: number;
-  /** For each dictionary; by default as many as suit the capture. */
+  /** Tokens that each dictionary is trained on; by default as many as suit the capture. */
   trainingTokens: number | undefined;
   seeds: number[];
 }
@@ -60,7 +60,7 @@ export async function captureDemo(
     signal,
   });
   return making.catch((cause: unknown) => {
-    // A finished capture that does not fit is one of other settings; nobody is writing it.
+    // A finished capture that conflicts was made with other settings, and no process is writing it.
     if (before?.status !== 'complete' || !isLazyscopeError(cause) || cause.code !== 'conflict') throw cause;
     throw new LazyscopeError(
       'conflict',
@@ -103,7 +103,7 @@ export async function trainDemo(
   return manifests;
 }
 
-/** Enough for dictionaries of this size, and minutes on two cores. */
+/** Tokens that are enough for dictionaries of this size and take minutes on two cores. */
 const epochs = 4;
 /**
  * A quarter of the usual batch: four times the steps in the same time. On the bundled model that halves TopK's

@@ -99,7 +99,7 @@ function planOf(
   bundled: { model: string; otherModel: string },
 ): DemoPlan {
   const model = given.model ?? bundled.model;
-  // Someone's own model has no natural partner: the second is theirs to name.
+  // For a model of one's own there is no obvious second model to compare with, so only a named one is taken.
   const other = given.otherModel ?? (given.model === undefined ? bundled.otherModel : undefined);
   const models = [model, ...(other === undefined ? [] : [other])];
   for (const each of models) modelFolder(store, each);

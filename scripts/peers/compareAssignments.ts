@@ -25,7 +25,7 @@ interface Measured {
   cpuSeconds: number;
   peakRssMb: number;
   weight: number;
-  /** Proved by the sparse solver. */
+  /** Optimality gap that the sparse solver proved. */
   gap?: number;
   versions?: Record<string, string>;
 }

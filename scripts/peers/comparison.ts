@@ -97,7 +97,7 @@ function parse(argv: string[]): Given {
   }
 }
 
-/** What is known after each round. */
+/** Called after each round with everything measured so far. */
 async function* measured(name: string, given: Given): AsyncGenerator<Comparison> {
   const { python, rounds, steps, threads, compiled, model } = given;
   const subject: Subject = subjects[name];
@@ -168,7 +168,7 @@ function widestVectors(): string {
 }
 
 async function json<Result>(program: string, args: string[], extra: Record<string, string>): Promise<Result> {
-  // What someone set for their own programs must not decide which kernels a library runs here.
+  // Variables that a person has set for other programs must not decide which kernels a library runs here.
   const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _cache, OPENBLAS_NUM_THREADS: _threads, ...inherited } =
     process.env; // prettier-ignore
   const env = { ...inherited, HF_HUB_OFFLINE: '1', ...extra };

@@ -1,6 +1,6 @@
 /** What is compared: how each side is run, and which figure of its document counts. */
 
-/** A figure for each way of doing it, in the subject's unit. */
+/** The figure of each variant, in the subject's unit. */
 export type Figures = Record<string, number>;
 
 export interface Runners {
@@ -25,7 +25,7 @@ export interface Subject {
   theirs(runners: Runners): Promise<Figures>;
 }
 
-/** No way of doing it, but what one product and six passes over the parameters take. */
+/** Not a variant, but the time of one product and six passes over the parameters. */
 export const floor = 'floor: one float32 product, six passes over the parameters';
 
 interface TrainDocument {
@@ -69,7 +69,7 @@ function training(architecture: string, activity: string): Subject {
   };
 }
 
-/** As training begins: a matrix, for us as for them, where nothing is sparse. Theirs takes as long whatever fires. */
+/** As training begins, when half of the latents fire and every implementation works with whole matrices. */
 function early(architecture: string): Subject {
   return {
     title: `A training step of ${architecture} while half the latents fire: d = 768, 12,288 latents, batch 2,048, float32`,

@@ -21,7 +21,7 @@ export interface Row {
   name: string;
   /** Over the rounds. */
   median: number;
-  /** How many times as fast each way of ours is, round by round; null for that way itself. */
+  /** How many times as fast each of our variants is, round by round; null for that variant itself. */
   ratios: ({ median: number; least: number; greatest: number } | null)[];
 }
 
@@ -29,7 +29,7 @@ function waysOf({ rounds }: Comparison): string[] {
   return Object.keys(rounds[0].ours).filter((name) => name !== floor);
 }
 
-/** Ours as they are given, then theirs from the fastest on. */
+/** Our variants in the order given, then the others from the fastest on. */
 export function rowsOf(comparison: Comparison): Row[] {
   const { rounds, higherIsBetter } = comparison;
   const row = (name: string, side: 'ours' | 'theirs'): Row => {

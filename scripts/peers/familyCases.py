@@ -86,6 +86,7 @@ MODULES = {
     # BLOOM adds the residual stream inside its modules, so attention_written is what dense gives.
     "bloom": lambda raw: {**megatron("transformer.h", "self_attention", "post_attention_layernorm"), "final": "transformer.ln_f"},
     "opt": opt_modules,
+    "mixtral": lambda raw: {**llama_like, "experts": "mlp", "mlp_in": None},
 }
 
 ARCHITECTURES = {
@@ -95,7 +96,7 @@ ARCHITECTURES = {
     "phi3": "Phi3ForCausalLM", "phi": "PhiForCausalLM", "starcoder2": "Starcoder2ForCausalLM",
     "nemotron": "NemotronForCausalLM", "cohere": "CohereForCausalLM", "stablelm": "StableLmForCausalLM",
     "gpt2": "GPT2LMHeadModel", "gpt_neo": "GPTNeoForCausalLM", "gptj": "GPTJForCausalLM",
-    "gpt_neox": "GPTNeoXForCausalLM", "falcon": "FalconForCausalLM", "bloom": "BloomForCausalLM", "opt": "OPTForCausalLM",
+    "gpt_neox": "GPTNeoXForCausalLM", "mixtral": "MixtralForCausalLM", "falcon": "FalconForCausalLM", "bloom": "BloomForCausalLM", "opt": "OPTForCausalLM",
 }
 
 CASES = {}
@@ -294,4 +295,11 @@ family(
     "stablelm", {**llama_sizes, "hidden_size": 24, "layer_norm_eps": 0.01, "rope_theta": 50.0, "use_qkv_bias": True},
     parallel={"use_parallel_residual": True, "partial_rotary_factor": 0.5, "every_hook": True},
     normed={"qk_layernorm": True, "use_qkv_bias": False, "num_key_value_heads": 3},
+)
+family(
+    "mixtral", {
+        **llama_sizes, "intermediate_size": 8, "rms_norm_eps": 0.01, "rope_theta": 50.0, "sliding_window": 3, "num_local_experts": 3,
+        "num_experts_per_tok": 2,
+    },
+    one={"num_experts_per_tok": 1, "num_local_experts": 4, "sliding_window": None, "hidden_act": "relu", "tie_word_embeddings": True},
 )

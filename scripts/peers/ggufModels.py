@@ -56,6 +56,63 @@ def gpt2(writer, config):
     writer.add_layer_norm_eps(config.layer_norm_epsilon)
 
 
+def keyed(writer, config):
+    rotary(writer, config)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+
+
+def gemma2(writer, config):
+    keyed(writer, config)
+    writer.add_sliding_window(config.sliding_window)
+    writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+    writer.add_final_logit_softcapping(config.final_logit_softcapping)
+
+
+def gemma3(writer, config):
+    common(writer, config)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+    writer.add_rope_freq_base(config.rope_parameters["full_attention"]["rope_theta"])
+    writer.add_sliding_window(config.sliding_window)
+
+
+def starcoder2(writer, config):
+    common(writer, config)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_eps(config.norm_epsilon)
+
+
+def phi3(writer, config):
+    rotary(writer, config)
+    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+    writer.add_sliding_window(config.sliding_window)
+
+
+def neox(writer, config):
+    common(writer, config)
+    writer.add_rope_dimension_count(int(config.rope_parameters["partial_rotary_factor"] * config.hidden_size / config.num_attention_heads))
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_parallel_residual(config.use_parallel_residual)
+    writer.add_layer_norm_eps(config.layer_norm_eps)
+
+
+def plus_one(w):
+    return w + 1
+
+
+def one_after_another(heads):
+    """GPT-NeoX: head by head to all queries, all keys, all values."""
+    def change(w):
+        parts = w.reshape(heads, 3, w.shape[0] // heads // 3, *w.shape[1:])
+        return np.concatenate([parts[:, i].reshape(-1, *w.shape[1:]) for i in range(3)])
+    return change
+
+
 ROPE = {"rope_type": "default", "rope_theta": 500.0}
 # name: architecture, model, metadata, changes by the end of a name, whether transformers reads such a file
 MODELS = {
@@ -100,6 +157,48 @@ MODELS = {
         False,
     ),
 }
+SHARED = dict(
+    vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_layers=LAYERS, num_attention_heads=4,
+    max_position_embeddings=CONTEXT, bos_token_id=0, eos_token_id=0, pad_token_id=None,
+)
+GROUPED = dict(SHARED, num_key_value_heads=2, rms_norm_eps=1e-3, rope_parameters=ROPE)
+NORMS = {"norm.weight": plus_one}
+HALVES = {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5}
+MODELS |= {
+    "qwen2": (A.QWEN2, transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**GROUPED, tie_word_embeddings=True)), rotary, {}, True),
+    "qwen3": (A.QWEN3, transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**GROUPED, head_dim=6)), keyed, {}, False),
+    "gemma": (A.GEMMA, transformers.GemmaForCausalLM(transformers.GemmaConfig(**GROUPED, head_dim=6, hidden_act="gelu_pytorch_tanh")), keyed, NORMS, False),
+    # The window is shorter than the text, and the caps are near the numbers.
+    "gemma2": (
+        A.GEMMA2,
+        transformers.Gemma2ForCausalLM(transformers.Gemma2Config(
+            **GROUPED, head_dim=6, sliding_window=5, query_pre_attn_scalar=6, attn_logit_softcapping=2.0, final_logit_softcapping=3.0,
+        )),
+        gemma2, NORMS, False,
+    ),
+    "gemma3": (
+        A.GEMMA3,
+        transformers.Gemma3ForCausalLM(transformers.Gemma3TextConfig(
+            **{k: v for k, v in GROUPED.items() if k != "rope_parameters"}, head_dim=6, sliding_window=5, query_pre_attn_scalar=6,
+            rope_parameters={"full_attention": ROPE, "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0}},
+        )),
+        gemma3, NORMS, False,
+    ),
+    "olmo2": (A.OLMO2, transformers.Olmo2ForCausalLM(transformers.Olmo2Config(**GROUPED)), rotary, {}, False),
+    "starcoder2": (
+        A.STARCODER2,
+        transformers.Starcoder2ForCausalLM(transformers.Starcoder2Config(
+            **SHARED, num_key_value_heads=2, norm_epsilon=1e-3, rope_parameters=ROPE, sliding_window=None, tie_word_embeddings=True,
+        )),
+        starcoder2, {}, False,
+    ),
+    "phi3": (A.PHI3, transformers.Phi3ForCausalLM(transformers.Phi3Config(**GROUPED, original_max_position_embeddings=CONTEXT, sliding_window=5)), phi3, {}, False),
+    "gptneox": (
+        A.GPTNEOX,
+        transformers.GPTNeoXForCausalLM(transformers.GPTNeoXConfig(**SHARED, layer_norm_eps=1e-3, rope_parameters=HALVES, use_parallel_residual=True)),
+        neox, {"query_key_value.weight": one_after_another(4), "query_key_value.bias": one_after_another(4)}, False,
+    ),
+}
 # Number formats of the first model's tensors; the others are F16.
 MIXED = {
     "token_embd": T.Q8_0, "attn_q": T.Q5_1, "attn_k": T.Q4_0, "attn_v": T.Q5_0, "attn_output": T.BF16,
@@ -113,7 +212,7 @@ def randomise(model):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            gain = parameter.ndim == 1 and name.endswith("weight")
+            gain = parameter.ndim == 1 and name.endswith("weight") and "gemma" not in type(model).__name__.lower()
             parameter.copy_((1 + 0.3 * noise if gain else 0.3 * noise).half().float())
     return model.eval()
 

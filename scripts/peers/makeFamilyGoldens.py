@@ -60,6 +60,30 @@ class Tap:
         target.register_forward_hook(keep, with_kwargs=True)
 
 
+    def experts(self, at, mlp):
+        """Neurons expert after expert; what they write is times the router's score, and 0 where it sends the token elsewhere."""
+        scores = {}
+
+        def route(_, args, output):
+            _, weights, chosen = output
+            count = mlp.experts.num_experts
+            scores["by expert"] = torch.zeros(weights.shape[0], count).to(weights).scatter(1, chosen, weights)
+
+        def keep(_, args, kwargs, output):
+            x = (args[0] if args else kwargs["hidden_states"]).reshape(-1, output.shape[-1])
+            pre, post = [], []
+            for e in range(mlp.experts.num_experts):
+                gate, up = torch.nn.functional.linear(x, mlp.experts.gate_up_proj[e]).chunk(2, -1)
+                pre.append(gate)
+                post.append(mlp.experts.act_fn(gate) * up * scores["by expert"][:, e : e + 1])
+            self.values[at + "mlp.hook_pre"] = torch.cat(pre, -1).detach()
+            self.values[at + "mlp.hook_post"] = torch.cat(post, -1).detach()
+            self.values[at + "hook_mlp_out"] = output.detach()
+
+        mlp.gate.register_forward_hook(route)
+        mlp.register_forward_hook(keep, with_kwargs=True)
+
+
 def tap_hooks(model, where, config):
     tap = Tap()
     layers = module(model, where["layers"])
@@ -71,9 +95,12 @@ def tap_hooks(model, where, config):
         tap.at(at + "hook_attn_out", module(layer, where.get("attention_written", where["attention_output"])), scale=scale)
         if where.get("middle"):
             tap.at(at + "hook_resid_mid", module(layer, where["middle"]), "input")
-        tap.at(at + "mlp.hook_pre", module(layer, where["mlp_in"]))
-        tap.at(at + "mlp.hook_post", module(layer, where["mlp_out"]), "input")
-        tap.at(at + "hook_mlp_out", module(layer, where.get("mlp_written", where["mlp_out"])), scale=scale)
+        if where.get("experts"):
+            tap.experts(at, module(layer, where["experts"]))
+        else:
+            tap.at(at + "mlp.hook_pre", module(layer, where["mlp_in"]))
+            tap.at(at + "mlp.hook_post", module(layer, where["mlp_out"]), "input")
+            tap.at(at + "hook_mlp_out", module(layer, where.get("mlp_written", where["mlp_out"])), scale=scale)
         if where.get("sum"):
             tap.at(at + "hook_resid_post", module(layer, where["sum"]), "input")
         else:
@@ -135,7 +162,9 @@ def make(name, case):
     # transformers' eager Falcon adds linear biases twice, so the other implementation is asked, which keeps no pattern.
     alibi = raw.get("alibi", False)
     attention = "sdpa" if alibi else "eager"
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32).eval()
+    # The faster way through the experts has no float64.
+    experts = {"experts_implementation": "eager"} if "num_local_experts" in raw else {}
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, **experts).eval()
     # GPT-2's other order of operations exists in float32 alone.
     if not raw.get("reorder_and_upcast_attn"):
         model = model.double()

@@ -28,7 +28,7 @@ import { studyPlots, studyTables, type StudyRun } from './crossSeedReport.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const evaluatedTokens = 16_384;
-/** The tables have no cross-entropy: a token count that keeps the evaluation short. */
+/** Tokens for cross-entropies, few because the tables don't show them. */
 const lossTokens = 1_024;
 const comparedTokens = 8_192;
 
@@ -61,7 +61,7 @@ const command = withCommonOptions(
     await session.startBackend();
     if (!given.report) await captureStudy(session, study);
     const runs = await runsOf(session, study);
-    // What is trained is looked at first: so a piece that ends early still has something to say.
+    // Runs that are trained are evaluated first, so that a call that ends early still has results.
     await look(session, study, runs, mayBegin);
     for (const run of runs) {
       if (!mayBegin()) break;
@@ -112,7 +112,7 @@ async function runsOf({ store }: Session, study: Study): Promise<RunToTrain[]> {
   return runs;
 }
 
-/** Evaluates and compares those that are trained. */
+/** Evaluates and compares the runs that are trained. */
 async function look(
   { store, report }: Session,
   study: Study,
@@ -136,7 +136,7 @@ async function isTrained(path: string): Promise<boolean> {
   return existsSync(path) && (await readManifest(path, runKind)).status === 'complete';
 }
 
-/** Runs of which everything is there. */
+/** The runs that are trained, evaluated and compared. */
 async function resultsOf({ store }: Session, runs: readonly RunToTrain[]): Promise<StudyRun[]> {
   const results: StudyRun[] = [];
   for (const { name, config } of runs) {

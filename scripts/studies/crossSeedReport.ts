@@ -21,7 +21,7 @@ const architectures = [
   { key: 'jumprelu', name: 'JumpReLU', colour: '#0b7254' },
 ] as const;
 
-/** What the others vary around. */
+/** The configuration around which the others vary. */
 const middle = { width: 1024, tokens: 1_200_000 };
 /** How the study varies the sparsity of each architecture, how its tables write it, and the value in the middle. */
 const sparsities: Partial<Record<ArchitectureName, { setting: string; symbol: string; middle: number }>> = {
@@ -140,7 +140,7 @@ export function studyTables(runs: readonly StudyRun[]): string {
   ].join('\n');
 }
 
-/** Name and SVG of each. */
+/** The name and the SVG of each plot. */
 export function studyPlots(runs: readonly StudyRun[]): [string, string][] {
   const axes = {
     width: { label: 'latents', format: count },

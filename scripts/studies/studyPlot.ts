@@ -10,7 +10,7 @@ export interface PlotLine {
 
 const size = { width: 560, height: 300, left: 56, right: 110, top: 34, bottom: 44 };
 const ink = '#6c6c65';
-/** The least share that the axis tells apart from none. */
+/** The foot of the axis: smaller shares are drawn there. */
 const foot = 0.001;
 const labelHeight = 14;
 
@@ -62,7 +62,7 @@ export function studyPlot(
   ].join('\n');
 }
 
-/** The places that are there, without those too near to one before. */
+/** The places of labels, without those too near to the one before. */
 function ticksOf(values: readonly number[]): number[] {
   const kept: number[] = [];
   for (const value of [...new Set(values)].sort((a, b) => a - b))
@@ -70,7 +70,7 @@ function ticksOf(values: readonly number[]): number[] {
   return kept;
 }
 
-/** Heights of labels, moved down or up where they would lie on each other, in the order of their lines. */
+/** Heights of labels in the order of their lines, moved apart where they would overlap. */
 function apart(heights: readonly number[]): number[] {
   const out = [...heights];
   const order = heights.map((_, i) => i).sort((i, j) => heights[i] - heights[j]);

@@ -30,6 +30,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
+  { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];
 

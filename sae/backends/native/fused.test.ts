@@ -231,6 +231,26 @@ describe('thresholdEncode', () => {
     expect(found.kind).toBe('sparse');
     expect(firing(found, null)).toEqual(firing(referenceKernels.thresholdEncode(x, e), null));
   });
+
+  test.each([0, -30])(
+    'nothing fires above a θ that is NaN; a θ below 0 admits negative z (shift %i)',
+    (shift) => {
+      const x = tf.concat([matrix(integers, 90, 8), tf.mul(tf.ones([1, 8]), NaN)]) as Tensor2D;
+      const wide = encoder(integers, 70, 8, false);
+      const e = { ...wide, bEnc: wide.bEnc.add<Tensor1D>(shift) };
+      const threshold = tf.tensor1d(Array.from({ length: 70 }, (_, i) => [NaN, -3, 0, 2][i % 4] + shift / 2));
+      const found = native.thresholdEncode(x, e, { threshold, bandwidth: 0 });
+      expect(found.kind).toBe(shift === 0 ? 'dense' : 'sparse');
+      const counts = native.firings(found, threshold);
+      const expected = referenceKernels.thresholdEncode(x, e);
+      expect(counts).toEqual(referenceKernels.firings(expected, threshold));
+      const fired = firing(found, threshold);
+      expect(fired).toEqual(firing(expected, threshold));
+      // Only the row of NaN fires a latent whose θ is NaN.
+      expect(fired.indices.filter((latent) => latent % 4 === 0)).toHaveLength(18);
+      expect(Math.min(...fired.values.filter((z) => !Number.isNaN(z)))).toBeLessThan(0);
+    },
+  );
 });
 
 /** Random entries, a share of which is below the threshold. */

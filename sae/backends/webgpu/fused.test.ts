@@ -105,6 +105,22 @@ const listed = (entries: Entries, threshold: Tensor1D | null = null) => {
   return { rowStart, indices, values };
 };
 
+/** A quarter of the thresholds is NaN, and so is the last row, which alone fires the latents that have them. */
+const nanThresholds =
+  (shift: number): Case =>
+  (kernels, inputs) => {
+    const x = tf.concat([inputs.integers<Tensor2D>([90, 8]), tf.mul(tf.ones([1, 8]), NaN)]) as Tensor2D;
+    const wide = inputs.encoder(70, 8, 'integers', false);
+    const encoder = { ...wide, bEnc: wide.bEnc.add<Tensor1D>(shift) };
+    const threshold = tf.tensor1d(Array.from({ length: 70 }, (_, i) => [NaN, -3, 0, 2][i % 4] + shift / 2));
+    const found = kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
+    const { counts } = kernels.firings(found, threshold);
+    return {
+      counts: counts instanceof Int32Array ? tf.tensor1d(counts) : counts,
+      ...listed(firingEntries(found, threshold)),
+    };
+  };
+
 /** rows, d, latents, k: ones, primes, k = latents, whole and partial tiles, more latents than one round of a kernel reads. */
 const shapes = [
   [1, 1, 1, 1],
@@ -203,6 +219,15 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       const wide = { ...encoder, bEnc: tf.zeros([500]) as Tensor1D };
       expect(kernels.thresholdEncode(x, wide, { threshold: null, bandwidth: 0 }).kind).toBe('dense');
     });
+
+    test.each([0, -30])(
+      'nothing fires above a θ that is NaN; a θ below 0 admits negative z (shift %i)',
+      async (shift) => {
+        const fired = await outputs('cpu', nanThresholds(shift));
+        expect(fired['counts']?.filter((_, latent) => latent % 4 === 0)).toEqual(Array(18).fill(1));
+        await expectSame(nanThresholds(shift), 0);
+      },
+    );
 
     test('a row of NaN fires everywhere; nothing at all is an empty list', async () => {
       for (const x of [[[NaN, 0]], [[0, 0]]])

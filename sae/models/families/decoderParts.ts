@@ -8,6 +8,7 @@ import type { Tensor, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
 import type { ActivationParameters } from '../activationFunctions/activationFunction.ts';
 import { activationParameters } from '../activationFunctions/activationParameters.ts';
 import type { ModelConfig } from '../modelConfig.ts';
+import { expertModules, expertOutputs, routing, throughExperts } from './expertMlp.ts';
 import type { DecoderNames } from './family.ts';
 import { queryKeyValue, rotaryTables } from './queryKeyValue.ts';
 import { inBlock, linearOf, normGain, normOf } from './storedModules.ts';
@@ -78,6 +79,12 @@ export function decoderParts(
         const [pre, up] = tf.split<Tensor2D>(linear(at(layer, mlpIn.fusedGateUp), x), [neurons, neurons], 1);
         return { pre, up: () => up };
       }
+      if ('router' in mlpIn) {
+        const wide = (name: string) =>
+          throughExperts(names, weights, expertModules(config, names, layer, name), x);
+        const shares = () => routing(config, linear(at(layer, mlpIn.router), x));
+        return { pre: wide(mlpIn.gate), up: () => tf.mul<Tensor2D>(wide(mlpIn.up), shares()) };
+      }
       const { gate, up } = mlpIn;
       return {
         pre: linear(at(layer, gate), x),
@@ -85,7 +92,12 @@ export function decoderParts(
       };
     },
     activationParameters: (layer) => activationParameters(weights, at(layer, names.mlp), config.activation),
-    mlpOutput: (layer, post) => written(layer, names.mlpOutputNorm, linear(at(layer, names.mlpOut), post)),
+    mlpOutput: (layer, post) => {
+      const product = config.experts
+        ? expertOutputs(names, weights, expertModules(config, names, layer, names.mlpOut), post)
+        : linear(at(layer, names.mlpOut), post);
+      return written(layer, names.mlpOutputNorm, product);
+    },
     finalNorm: (x) => streamNorm(names.finalNorm, x),
     finalNormalised: (x) => normed({ ...norm, gain: false, bias: false }, names.finalNorm, x) as Tensor2D,
     finalGain: (x) => {

@@ -12,6 +12,7 @@ import { gptNeoX } from './gptNeoX.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { mixtral } from './mixtral.ts';
 import { nemotron } from './nemotron.ts';
 import { olmo2 } from './olmo2.ts';
 import { opt } from './opt.ts';
@@ -37,6 +38,7 @@ export const families: Readonly<Record<string, Family>> = {
   granite,
   llama,
   mistral,
+  mixtral,
   nemotron,
   olmo2,
   opt,

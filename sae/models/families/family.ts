@@ -38,7 +38,11 @@ export interface DecoderNames {
   /** Prefix of the MLP, below which an activation function's parameters are kept. */
   mlp: string;
   /** What the activation function is applied to, and the other factor where it is gated. */
-  mlpIn: { gate: string; up?: string } | { fusedGateUp: string };
+  mlpIn:
+    | { gate: string; up?: string }
+    | { fusedGateUp: string }
+    /** Of a mixture, in which {expert} stands for the expert's number, as it does in `mlpOut`. */
+    | { router: string; gate: string; up: string };
   mlpOut: string;
   /** `inOut`: transposed linear layers (GPT-2's Conv1D). */
   stored: 'outIn' | 'inOut';

@@ -68,12 +68,21 @@ function addBlock(shapes: Shapes, config: ModelConfig, names: DecoderNames, laye
   streamNorm(names.attentionOutputNorm, onOutput);
   streamNorm(names.mlpNorm, alongside && config.parallel !== 'sharedNorm');
   const { mlpIn } = names;
-  if ('fusedGateUp' in mlpIn) linear(mlpIn.fusedGateUp, d, 2 * neurons, biases.mlpIn);
+  if ('router' in mlpIn) {
+    const { count } = config.experts!;
+    linear(mlpIn.router, d, count, false);
+    for (let expert = 0; expert < count; expert++) {
+      const of = (name: string) => name.replace('{expert}', String(expert));
+      linear(of(mlpIn.gate), d, neurons / count, biases.mlpIn);
+      linear(of(mlpIn.up), d, neurons / count, biases.mlpIn);
+      linear(of(names.mlpOut), neurons / count, d, biases.mlpOut);
+    }
+  } else if ('fusedGateUp' in mlpIn) linear(mlpIn.fusedGateUp, d, 2 * neurons, biases.mlpIn);
   else {
     linear(mlpIn.gate, d, neurons, biases.mlpIn);
     if (mlpIn.up !== undefined) linear(mlpIn.up, d, neurons, biases.mlpIn);
   }
-  linear(names.mlpOut, neurons, d, biases.mlpOut);
+  if (!config.experts) linear(names.mlpOut, neurons, d, biases.mlpOut);
   streamNorm(names.mlpOutputNorm, onOutput);
   addActivationShapes(shapes, at(names.mlp), config.activation);
 }

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../../backends/startBackend.ts';
 import { sharedFile } from '../../fixtures/sharedFiles.ts';
 import { tf } from '../../tensor/tf.ts';
@@ -53,6 +54,45 @@ test.each(Object.entries(tiny.models))(
     model.dispose();
   },
 );
+
+describe('a file that says what isn’t known', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lazyscope-gguf-models-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  /** The fixture with a text of the header in another's place, of the same length. */
+  const changed = (from: string, to: string) => {
+    expect(to).toHaveLength(from.length);
+    const bytes = readFileSync(join(fixtures, 'llama.gguf'));
+    const at = bytes.indexOf(from);
+    expect(at).toBeGreaterThan(0);
+    bytes.write(to, at);
+    const path = join(folder, 'changed.gguf');
+    writeFileSync(path, bytes);
+    return path;
+  };
+
+  test.each([
+    [
+      'of an architecture',
+      'general.architecture\u0008\0\0\0\u0005\0\0\0\0\0\0\0llama',
+      'general.architecture\u0008\0\0\0\u0005\0\0\0\0\0\0\0mamba',
+      /architecture 'mamba'/,
+    ],
+    [
+      'in a field of its architecture',
+      'llama.vocab_size',
+      'llama.vocab_sice',
+      /field 'llama\.vocab_sice', which may change/,
+    ],
+    ['in a tensor', 'blk.1.ffn_norm', 'blk.1.ffn_nose', /tensor 'blk\.1\.ffn_nose\.weight'/],
+    ['of how its tokenizer cuts words', 'gpt-2', 'gpt-9', /cuts words by 'gpt-9', and gpt-2, .* are known/],
+  ])('%s is refused by name', async (_, from, to, message) => {
+    const loading = loadLanguageModel(changed(from, to));
+    await expect(loading).rejects.toMatchObject({
+      code: 'bad_input',
+      message: expect.stringMatching(message),
+    });
+  });
+});
 
 interface SmolGolden {
   prompts: {

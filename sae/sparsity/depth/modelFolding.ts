@@ -19,12 +19,13 @@ export interface FoldingOptions {
 const start = blockHook(0, 'hook_resid_pre');
 
 /** χ of each layer, averaged over paths between random contexts [contexts · seq]. */
-export function modelFolding(
+export async function modelFolding(
   model: LanguageModel,
   contexts: Int32Array,
   seq: number,
   { paths, points, tokens }: FoldingOptions,
-): number[] {
+  advance?: (tokens: number) => Promise<void>,
+): Promise<number[]> {
   const { layers } = model.config;
   const length = Math.min(seq, tokens);
   const random = Random.fromSeed(0, 'space folding');
@@ -33,10 +34,12 @@ export function modelFolding(
     return contexts.subarray(from, from + length);
   };
   const sums = new Float64Array(layers);
-  for (let path = 0; path < paths; path++)
+  for (let path = 0; path < paths; path++) {
     pathPatterns(model, stretch(), stretch(), points).forEach(
       (patterns, layer) => (sums[layer] += spaceFolding(patterns)),
     );
+    await advance?.(points * length);
+  }
   return Array.from(sums, (sum) => sum / paths);
 }
 

@@ -37,7 +37,9 @@ export function hammingDistance(a: ActivationPattern, b: ActivationPattern): num
 
 /** The pattern of the given pre-activations: 1 where they are above 0. */
 export function activationPattern(preActivations: ArrayLike<number>): ActivationPattern {
-  return Uint8Array.from(preActivations, (x) => (x > 0 ? 1 : 0));
+  const pattern = new Uint8Array(preActivations.length);
+  for (let i = 0; i < pattern.length; i++) pattern[i] = preActivations[i] > 0 ? 1 : 0;
+  return pattern;
 }
 
 /** Equally spaced points from `from` to `to`, both included: [points, d]. */

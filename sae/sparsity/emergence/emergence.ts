@@ -37,7 +37,7 @@ async function observeSparsity(model: LanguageModel, contexts: Int32Array): Prom
   });
   const batchContexts = Math.max(1, Math.floor(batchTokens / seq));
   const { hooks } = measures;
-  const streaming = { seq, batchContexts, hooks, attentionEntropy: true, stage: 'emergence' };
+  const streaming = { seq, batchContexts, hooks, attentionEntropy: true };
   await streamActivations(model, shown, streaming, (batch) => measures.add(batch));
   return {
     crossEntropy: measures.crossEntropy(),

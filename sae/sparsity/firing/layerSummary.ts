@@ -1,10 +1,9 @@
 /** The figures of one layer for the report: from the streaming measures, and CETT by exact products on the sampled tokens. */
 import type { LanguageModel } from '../../models/languageModel.ts';
 import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
-import { tf } from '../../tensor/tf.ts';
 import { layerMetricValues } from '../layerMetrics/layerComputations.ts';
-import { Cett, outputNorms } from '../masking/cett.ts';
 import type { CettPoint } from '../masking/cett.ts';
+import { sampledLayer, type SampledLayer } from '../masking/sampledLayer.ts';
 import type { StreamingMeasures } from '../streamingMeasures.ts';
 
 export type LayerSummary = SparsityReport['layers'][number];
@@ -15,8 +14,7 @@ export const quotedMaskedShares = [0.25, 0.5, 0.75, 0.9];
 export interface SummarisedLayer {
   summary: LayerSummary;
   curve: CettPoint[];
-  /** [neurons]: n_i, the norm of what each neuron writes. */
-  outputNorms: Float64Array;
+  sample: SampledLayer;
 }
 
 /** `folding` is χ of space folding, where it was measured. */
@@ -26,35 +24,28 @@ export function summariseLayer(
   measures: StreamingMeasures,
   folding?: number,
 ): SummarisedLayer {
-  const { neurons, d } = model.config;
+  const { neurons } = model.config;
   const firing = measures.firing[layer];
   const entropy = measures.entropy[layer];
-  const outputs = model.neuronOutputs(layer);
-  const rows = outputs.dataSync<'float32'>();
-  const activations = measures.activationSample.layers[layer];
-  const cett = new Cett(activations, rows, { neurons, d });
-  try {
-    const curve = cett.curve();
-    return {
-      curve,
-      outputNorms: outputNorms(rows, neurons, d),
-      summary: {
-        layer,
-        neurons,
-        ...layerMetricValues({ neurons, firing, entropy, activations, cett, curve, folding }),
-        ratioAt: firing.ratioAt(),
-        // The field names are those of reports written before these neurons were called masked.
-        cettAtResting: quotedMaskedShares.map((share) => ({
-          resting: share,
-          cett: cett.at(cett.thresholdMasking(share)),
-        })),
-        frequencyHistogram: firing.frequencyHistogram(),
-        tokenHistogram: firing.tokenHistogram(),
-        attentionEntropy: [...entropy.byHead()],
-      },
-    };
-  } finally {
-    cett.dispose();
-    tf.dispose(outputs);
-  }
+  const sample = sampledLayer(model, layer, measures.activationSample.layers[layer]);
+  const { activations, cett } = sample;
+  const curve = cett.curve();
+  return {
+    curve,
+    sample,
+    summary: {
+      layer,
+      neurons,
+      ...layerMetricValues({ neurons, firing, entropy, activations, cett, curve, folding }),
+      ratioAt: firing.ratioAt(),
+      // The field names are those of reports written before these neurons were called masked.
+      cettAtResting: quotedMaskedShares.map((share) => ({
+        resting: share,
+        cett: cett.at(cett.thresholdMasking(share)),
+      })),
+      frequencyHistogram: firing.frequencyHistogram(),
+      tokenHistogram: firing.tokenHistogram(),
+      attentionEntropy: [...entropy.byHead()],
+    },
+  };
 }

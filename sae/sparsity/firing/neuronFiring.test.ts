@@ -44,6 +44,18 @@ test('a neuron silent in half of the batches is dynamically dead in half, dead i
   expect(firing.deadRate()).toBe(0);
 });
 
+test('a batch may come in parts: a neuron that fires in one of them is not silent in the batch', () => {
+  const firing = new NeuronFiring({ ...options, neurons: 2 });
+  const part = (a: number[], continues: boolean) =>
+    firing.add({ tokens: Int32Array.of(1), seq: 1, activations: matrix(a, 2), continues });
+  part([1, 0], true);
+  part([0, 0], false);
+  expect(firing.dynamicDeadRate()).toBe(0.5);
+  part([0, 0], true);
+  part([0, 0], false);
+  expect(firing.dynamicDeadRate()).toBe(0.75);
+});
+
 test('in a gated layer the gate decides who fires, the product how strongly', () => {
   const firing = new NeuronFiring({ ...options, neurons: 2, positions: 1 });
   firing.add({

@@ -22,6 +22,8 @@ export interface FiringBatch {
   readonly activations: Tensor;
   /** act(g) where the MLP is gated, the same shape; absent where it is `activations` itself. */
   readonly gates?: Tensor | undefined;
+  /** Whether more of the same batch follows: the dynamic dead rate is over whole batches. */
+  readonly continues?: boolean;
 }
 
 export interface FiringOptions {
@@ -54,6 +56,8 @@ export class NeuronFiring {
   readonly #shares = new Float64Array(bins);
   readonly #strongest: StrongestTokens;
   readonly examples: NeuronExamples;
+  /** [neurons]: whether each has fired in the batch. */
+  readonly #firedInBatch: Uint8Array;
   #tokens = 0;
   #batches = 0;
   #silentShares = 0;
@@ -62,6 +66,7 @@ export class NeuronFiring {
     const { neurons, positions, vocabulary, thresholds, keptTokens = 8, keptExamples = 4 } = options;
     this.#options = options;
     this.#levelCounts = new Float64Array(thresholds.length + 1);
+    this.#firedInBatch = new Uint8Array(neurons);
     this.#fired = new Float64Array(neurons);
     this.#firedAt = new Float64Array(neurons);
     this.#sum = new Float64Array(neurons);
@@ -75,7 +80,7 @@ export class NeuronFiring {
 
   add(batch: FiringBatch): void {
     const { neurons } = this.#options;
-    const firedInBatch = new Uint8Array(neurons);
+    const firedInBatch = this.#firedInBatch;
     const { seq } = batch;
     const contexts = Math.ceil(batch.tokens.length / seq);
     // At first nearly every entry is among the strongest so far and must be listed. Small blocks raise the bars before the large blocks.
@@ -85,8 +90,10 @@ export class NeuronFiring {
       first += count;
     }
     this.#tokens += batch.tokens.length;
+    if (batch.continues) return;
     this.#batches++;
     this.#silentShares += firedInBatch.reduce((silent, fired) => silent + 1 - fired, 0) / neurons;
+    firedInBatch.fill(0);
   }
 
   /** Counts `length` tokens of the batch, whole contexts, from token `first` on. */

@@ -33,7 +33,6 @@ test('CETT of 0 is 0 and of infinity is 1', () => {
   expect(curve[0].cett).toBe(0);
   expect(curve[0].activeRatio).toBeCloseTo(a.filter((x) => x > 0).length / a.length, 12);
   expect(curve[curve.length - 1]).toMatchObject({ cett: 1, activeRatio: 0 });
-  cett.dispose();
 });
 
 test('the error of a hand-made layer is what a pencil gives', () => {
@@ -44,14 +43,38 @@ test('the error of a hand-made layer is what a pencil gives', () => {
   expect(cett.at(4)).toBe(1);
   expect(cett.activeRatio(3.5)).toBe(0.5);
   expect(cett.thresholdMasking(0.5)).toBe(3);
-  cett.dispose();
+});
+
+test('CETT is what masking the weak contributions and multiplying gives', () => {
+  const random = Random.fromSeed(5);
+  const [tokens, neurons, d] = [9, 25, 6];
+  const a = random.normals(tokens * neurons).map((x, at) => (at % 4 === 0 ? 0 : x));
+  const outputs = random.normals(neurons * d);
+  const norm = (t: number, kept: (a: number, neuron: number) => boolean) => {
+    const y = new Float64Array(d);
+    for (let i = 0; i < neurons; i++)
+      if (kept(a[t * neurons + i], i))
+        for (let k = 0; k < d; k++) y[k] += a[t * neurons + i] * outputs[i * d + k];
+    return Math.hypot(...y);
+  };
+  const cett = new Cett(a, outputs, { neurons, d });
+  for (const share of [0.3, 0.5, 0.8, 0.97]) {
+    const threshold = cett.thresholdMasking(share);
+    let sum = 0;
+    for (let t = 0; t < tokens; t++) {
+      const weak = (x: number, i: number) =>
+        Math.fround(Math.abs(x) * Math.hypot(...outputs.subarray(i * d, (i + 1) * d))) <= threshold;
+      sum += norm(t, weak) / norm(t, () => true);
+    }
+    expect(cett.at(threshold)).toBeCloseTo(sum / tokens, 6);
+    expect(1 - cett.activeRatio(threshold)).toBeGreaterThanOrEqual(share);
+  }
 });
 
 test('weak neurons that write opposite things cost less together than apart', () => {
   const outputs = Float32Array.of(1, 0, -1, 0, 0, 1);
   const cett = new Cett(Float32Array.of(1, 1.1, 5), outputs, { neurons: 3, d: 2 });
   expect(cett.at(1)).toBeGreaterThan(cett.at(1.5));
-  cett.dispose();
 });
 
 test('the curve is monotone where neurons write along different axes', () => {
@@ -67,7 +90,6 @@ test('the curve is monotone where neurons write along different axes', () => {
     expect(curve[p].cett).toBeGreaterThan(curve[p - 1].cett);
     expect(curve[p].activeRatio).toBeLessThan(curve[p - 1].activeRatio);
   }
-  cett.dispose();
 });
 
 test('the curve is fine where the error is: among the few strongest entries', () => {
@@ -78,7 +100,6 @@ test('the curve is fine where the error is: among the few strongest entries', ()
   const strongest = curve.filter(({ activeRatio }) => activeRatio > 0 && activeRatio < 0.05);
   expect(strongest.length).toBeGreaterThanOrEqual(6);
   for (let p = 1; p < curve.length; p++) expect(curve[p].cett - curve[p - 1].cett).toBeLessThan(0.3);
-  cett.dispose();
 });
 
 test('bisection ends at the last contribution that may be masked', () => {
@@ -93,7 +114,6 @@ test('bisection ends at the last contribution that may be masked', () => {
     expect(cett.at(next)).toBeGreaterThan(target);
   }
   expect(cett.solve(1).activeRatio).toBe(0);
-  cett.dispose();
 });
 
 test('bisection among tied contributions ends', () => {
@@ -108,11 +128,9 @@ test('bisection among tied contributions ends', () => {
   // Two of four neurons at 1 and two at 2: √2/√10 of the output is in the weak ones.
   expect(cett.solve(0.2).activeRatio).toBe(1);
   expect(cett.solve(0.5)).toMatchObject({ threshold: 1, activeRatio: 0.5 });
-  cett.dispose();
 });
 
 test('tokens without output are left out of the mean', () => {
   const cett = new Cett(Float32Array.of(0, 0, 3, 4), axes(1, 1), { neurons: 2, d: 2 });
   expect(cett.at(3)).toBeCloseTo(3 / 5, 6);
-  cett.dispose();
 });

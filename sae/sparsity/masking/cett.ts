@@ -3,11 +3,11 @@
  * CETT(τ) = mean_t ‖W_down(a ⊙ 1[|a_i| n_i ≤ τ])‖ / ‖W_down a‖, with n_i the norm of what neuron i writes. It says how much of an MLP's
  * output is lost when every neuron that contributes at most τ is masked, that is, has its activation set to 0.
  *
- * It is exact on the given tokens, by full matrix products; thresholds come from the sorted contributions of those tokens.
+ * It is exact on the given tokens. Each token's neurons are masked one after the other, the weakest contribution first, and the sum of what
+ * they write is kept: so one walk, which costs about one product with W_down, gives CETT at every threshold.
  */
 import { LazyscopeError } from '../../errors.ts';
-import { hostValues } from '../../tensor/hostValues.ts';
-import { tf } from '../../tensor/tf.ts';
+import { truncationErrors } from './truncationErrors.ts';
 
 /**
  * Activation ratio at which every model's CETT is quoted, so that the figures can be set side by side (*choice*).
@@ -23,17 +23,12 @@ export interface CettPoint {
   activeRatio: number;
 }
 
-/** CETT of one layer on a sample of tokens. It holds a tensor: dispose it. */
+/** CETT of one layer on a sample of tokens. */
 export class Cett {
-  readonly #activations: Float32Array;
-  readonly #contributions: Float32Array;
   /** [tokens · neurons]: all contributions |a_i|·n_i, ascending. */
   readonly #sorted: Float32Array;
-  readonly #tokens: number;
-  readonly #neurons: number;
-  readonly #d: number;
-  readonly #outputs;
-  readonly #norms: Float64Array;
+  /** [tokens · neurons]: CETT when this contribution and all before it are masked. */
+  readonly #errors: Float32Array;
 
   /** activations a [tokens, neurons]; outputs [neurons, d], whose row i is what neuron i writes, W_down[:, i]. Throws 'bad_input' for other sizes. */
   constructor(activations: Float32Array, outputs: Float32Array, shape: { neurons: number; d: number }) {
@@ -44,34 +39,15 @@ export class Cett {
         'bad_input',
         `CETT needs activations [tokens, ${neurons}] and outputs [${neurons}, ${d}], but got ${activations.length} and ${outputs.length} numbers.`,
       );
-    const n = outputNorms(outputs, neurons, d);
-    this.#tokens = tokens;
-    this.#neurons = neurons;
-    this.#d = d;
-    this.#activations = activations;
-    this.#contributions = activations.map((a, at) => Math.abs(a) * n[at % neurons]);
-    this.#sorted = this.#contributions.slice().sort();
-    this.#outputs = tf.tensor2d(outputs, [neurons, d]);
-    this.#norms = this.#rowNorms(activations);
-  }
-
-  dispose(): void {
-    this.#outputs.dispose();
+    const walk = truncationErrors(activations, outputs, outputNorms(outputs, neurons, d));
+    this.#sorted = walk.contributions;
+    this.#errors = walk.errors;
   }
 
   /** CETT(τ). Tokens whose MLP output is zero have no relative error and are left out of the mean. */
   at(threshold: number): number {
-    const masked = this.#activations.slice();
-    for (let at = 0; at < masked.length; at++) if (this.#contributions[at] > threshold) masked[at] = 0;
-    const norms = this.#rowNorms(masked);
-    let sum = 0;
-    let counted = 0;
-    this.#norms.forEach((whole, t) => {
-      if (whole === 0) return;
-      sum += norms[t] / whole;
-      counted++;
-    });
-    return counted === 0 ? 0 : sum / counted;
+    const rank = this.#rank(threshold);
+    return rank === 0 ? 0 : this.#errors[rank - 1];
   }
 
   /** Share of entries with |a_i|·n_i above τ. */
@@ -142,15 +118,6 @@ export class Cett {
       else high = middle;
     }
     return low;
-  }
-
-  #rowNorms(activations: Float32Array): Float64Array {
-    const y = hostValues(() => tf.tensor2d(activations, [this.#tokens, this.#neurons]).matMul(this.#outputs));
-    return Float64Array.from({ length: this.#tokens }, (_, t) => {
-      let sum = 0;
-      for (let k = 0, at = t * this.#d; k < this.#d; k++, at++) sum += y[at] * y[at];
-      return Math.sqrt(sum);
-    });
   }
 }
 

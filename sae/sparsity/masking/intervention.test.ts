@@ -10,10 +10,11 @@ import { evaluateIntervention, type MeasuredIntervention } from './intervention.
 import { lowRankCorrection, outputDirections } from './lowRankOutput.ts';
 import { measureInterventions } from './measureInterventions.ts';
 import { multiplyAdds, savedMultiplyAdds } from './multiplyAdds.ts';
-import { pplP } from './pplP.ts';
+import { pplP, pplPEvaluations } from './pplP.ts';
 import { predictionDifference } from './predictionDifference.ts';
 import { randomRule, topKRule } from './maskingRule.ts';
 import { measureRobustness } from './robustness.ts';
+import { sampledLayer } from './sampledLayer.ts';
 
 beforeAll(async () => {
   await startBackend('auto');
@@ -42,13 +43,13 @@ describe.each([
   });
   afterEach(() => model.dispose());
 
-  test('without a rule it is the model; with every neuron masked, the model without what its MLPs read', () => {
-    const whole = evaluateIntervention(model, text, {});
+  test('without a rule it is the model; with every neuron masked, the model without what its MLPs read', async () => {
+    const whole = await evaluateIntervention(model, text, {});
     expect(whole.crossEntropy).toBeCloseTo(meanCrossEntropy(model, contexts, seq), 5);
     expect(whole.perplexity).toBeCloseTo(Math.exp(whole.crossEntropy), 10);
-    expect(evaluateIntervention(model, text, { rule: topKRule(24) })).toEqual(whole);
+    expect(await evaluateIntervention(model, text, { rule: topKRule(24) })).toEqual(whole);
 
-    const nothing = evaluateIntervention(model, text, allMasked);
+    const nothing = await evaluateIntervention(model, text, allMasked);
     const hooks = [0, 1].map((layer) => blockHook(layer, 'mlp.hook_post'));
     const replace = Object.fromEntries(hooks.map((hook) => [hook, (a: Tensor) => tf.zerosLike(a)]));
     expect(nothing.sparsity).toBe(1);
@@ -56,34 +57,38 @@ describe.each([
     expect(nothing.crossEntropy).not.toBeCloseTo(whole.crossEntropy, 2);
   });
 
-  test('top-k leaves exactly k of n, layer by layer', () => {
-    const { sparsity, sparsityByLayer } = evaluateIntervention(model, text, { rule: topKRule(6) });
+  test('top-k leaves exactly k of n, layer by layer', async () => {
+    const { sparsity, sparsityByLayer } = await evaluateIntervention(model, text, { rule: topKRule(6) });
     if (choice.activation === 'silu') expect(sparsity).toBe(0.75);
     else expect(sparsity).toBeGreaterThanOrEqual(0.75);
     expect(sparsityByLayer).toHaveLength(2);
   });
 
-  test('R-Sparse at full rank loses nothing, at rank 0 everything that is masked', () => {
+  test('R-Sparse at full rank loses nothing, at rank 0 everything that is masked', async () => {
     const outputs = [0, 1].map((layer) => model.neuronOutputs(layer));
-    const directions = outputs.map(outputDirections);
-    const whole = evaluateIntervention(model, text, {}).crossEntropy;
+    const directions = outputs.map((each) => outputDirections(each, 16));
+    const { crossEntropy: whole } = await evaluateIntervention(model, text, {});
     const rule = () => randomRule(0.6, Random.fromSeed(2));
-    const at = (rank: number) =>
-      evaluateIntervention(model, text, {
-        rule: rule(),
-        correct: lowRankCorrection(outputs, directions, rank),
-      }).crossEntropy;
-    expect(at(16)).toBeCloseTo(whole, 4);
-    const lost = evaluateIntervention(model, text, { rule: rule() }).crossEntropy;
-    expect(at(1)).not.toBeCloseTo(lost, 4);
-    tf.dispose(outputs);
+    const at = async (rank: number) =>
+      (
+        await evaluateIntervention(model, text, {
+          rule: rule(),
+          correct: lowRankCorrection((layer) => outputs[layer].clone(), directions, rank),
+        })
+      ).crossEntropy;
+    expect(await at(16)).toBeCloseTo(whole, 4);
+    const { crossEntropy: lost } = await evaluateIntervention(model, text, { rule: rule() });
+    expect(await at(1)).not.toBeCloseTo(lost, 4);
+    tf.dispose([...outputs, ...directions]);
   });
 
   test('the whole battery: PPL-p % within its limits, every method on the plot, robustness at each k and noise', async () => {
     const hooks = [0, 1].map((layer) => blockHook(layer, 'mlp.hook_post'));
     const ids = tf.tensor2d(contexts, [12, seq], 'int32');
     const { activations } = model.forward(ids, { read: hooks, readOnly: true });
-    const samples = hooks.map((hook) => activations.get(hook)!.dataSync<'float32'>().slice());
+    const samples = hooks.map((hook, layer) =>
+      sampledLayer(model, layer, activations.get(hook)!.dataSync<'float32'>().slice()),
+    );
     tf.dispose([ids, ...activations.values()]);
     const report = await measureInterventions(model, samples, { contexts, seq }, { tokens: 96 });
     expect(report.tokens).toBe(96);
@@ -131,12 +136,12 @@ describe.each([
 
 test('the truncation of W_down is the best of its rank: its error is the singular values left out', () => {
   const outputs = tf.tensor2d(Random.fromSeed(3).normals(30 * 8), [30, 8]);
-  const directions = outputDirections(outputs);
+  const directions = outputDirections(outputs, 8);
   const gramTrace = tf.tidy(() => outputs.square().sum().dataSync()[0]);
   let last = gramTrace;
   for (const rank of [1, 4, 8]) {
     const error = tf.tidy(() => {
-      const v = tf.tensor2d(directions.subarray(0, rank * 8), [rank, 8]);
+      const v = directions.slice([0, 0], [rank, -1]);
       const truncated = outputs.matMul(v, false, true).matMul(v);
       // What is kept and what is lost are orthogonal.
       expect(truncated.mul(outputs.sub(truncated)).sum().dataSync()[0]).toBeCloseTo(0, 3);
@@ -146,7 +151,7 @@ test('the truncation of W_down is the best of its rank: its error is the singula
     last = error;
   }
   expect(last).toBeCloseTo(0, 5);
-  outputs.dispose();
+  tf.dispose([outputs, directions]);
 });
 
 test('multiply-adds of a small model, by hand', () => {
@@ -178,9 +183,9 @@ test('multiply-adds of a small model, by hand', () => {
   gated.dispose();
 });
 
-test('PPL-p % finds where perplexity crosses, with one search for all p', () => {
+test('PPL-p % finds where perplexity crosses, with one search for all p', async () => {
   let calls = 0;
-  const evaluate = (cett: number): MeasuredIntervention => {
+  const evaluate = async (cett: number): Promise<MeasuredIntervention> => {
     calls++;
     const perplexity = 20 * (1 + cett ** 2);
     return {
@@ -191,7 +196,7 @@ test('PPL-p % finds where perplexity crosses, with one search for all p', () => 
       closedByLayer: [],
     };
   };
-  const points = pplP(evaluate, 20, [0.1, 1, 5, 10, 200]);
+  const points = await pplP(evaluate, 20, [0.1, 1, 5, 10, 200]);
   points.slice(0, 4).forEach(({ p, cett, ratio, perplexity }) => {
     const exact = Math.sqrt(p / 100);
     expect(cett).toBeLessThanOrEqual(exact);
@@ -201,11 +206,12 @@ test('PPL-p % finds where perplexity crosses, with one search for all p', () => 
   });
   expect(points[4]).toEqual({ p: 200, cett: 1, ratio: 0.5, perplexity: 40 });
   expect(calls).toBeLessThan(40);
+  expect(calls).toBeLessThanOrEqual(pplPEvaluations([0.1, 1, 5, 10, 200]));
 });
 
-test('noise costs perplexity, the same for every k, and none costs none', () => {
+test('noise costs perplexity, the same for every k, and none costs none', async () => {
   const model = randomModel({ activation: 'gelu' });
-  const points = measureRobustness(model, text, [24, 6], [0, 0.5]);
+  const points = await measureRobustness(model, text, [24, 6], [0, 0.5]);
   expect(points.map(({ k, noise }) => [k, noise])).toEqual([
     [24, 0],
     [6, 0],
@@ -213,7 +219,7 @@ test('noise costs perplexity, the same for every k, and none costs none', () => 
     [6, 0.5],
   ]);
   expect(Math.log(points[0].perplexity!)).toBeCloseTo(meanCrossEntropy(model, contexts, seq), 4);
-  const top = evaluateIntervention(model, text, { rule: topKRule(6) });
+  const top = await evaluateIntervention(model, text, { rule: topKRule(6) });
   expect(Math.log(points[1].perplexity!)).toBeCloseTo(top.crossEntropy, 4);
   expect(points[2].perplexity).not.toBeCloseTo(points[0].perplexity!, 1);
   for (const { reliability, noise } of points) expect(reliability === undefined).toBe(noise > 0);

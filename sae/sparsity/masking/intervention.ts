@@ -36,6 +36,8 @@ export interface EvaluationText {
   batchTokens: number;
 }
 
+export type Advance = (tokens: number) => Promise<void>;
+
 /** Counts of zeros during the forward passes of an intervention. */
 interface Tally {
   zeros: Float64Array;
@@ -43,11 +45,13 @@ interface Tally {
   entries: number;
 }
 
-export function evaluateIntervention(
+/** `advance` is told the tokens of each batch once they have passed, and may throw to stop. */
+export async function evaluateIntervention(
   model: LanguageModel,
   { contexts, seq, batchTokens }: EvaluationText,
   intervention: Intervention,
-): MeasuredIntervention {
+  advance?: Advance,
+): Promise<MeasuredIntervention> {
   const { layers, neurons } = model.config;
   const tally: Tally = { zeros: new Float64Array(layers), closed: new Float64Array(layers), entries: 0 };
   const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
@@ -60,6 +64,7 @@ export function evaluateIntervention(
       return tokenLosses(model, ids, replace).sum().dataSync<'float32'>()[0];
     });
     tally.entries += part.length * neurons;
+    await advance?.(part.length);
   }
   const crossEntropy = sum / ((contexts.length / seq) * (seq - 1));
   const sparsityByLayer = Array.from(tally.zeros, (zeros) => zeros / tally.entries);
@@ -88,7 +93,7 @@ export function replacements(
       return pre;
     };
     replace[blockHook(layer, 'mlp.hook_post')] = (given) => {
-      const a = Float32Array.from(given.dataSync<'float32'>());
+      const a = given.dataSync<'float32'>().slice();
       if (rule) {
         const before = correct ? a.slice() : undefined;
         const read = pre!.dataSync<'float32'>();
@@ -120,7 +125,7 @@ function zerosIn(values: Float32Array): number {
 }
 
 function changed(given: Tensor, change: (values: Float32Array) => void): Tensor {
-  const values = Float32Array.from(given.dataSync<'float32'>());
+  const values = given.dataSync<'float32'>().slice();
   change(values);
   return tf.tensor(values, given.shape);
 }

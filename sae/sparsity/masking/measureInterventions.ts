@@ -2,17 +2,25 @@
  * What masking neurons costs: PPL-p %, the trade-off of every method, robustness and calibration, all in true
  * perplexity on the same contexts.
  */
-import { LazyscopeError } from '../../errors.ts';
 import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
-import { silent, type Report } from '../../progress.ts';
 import type { SparsityReport } from '../../spec/manifests/sparsityReport.ts';
-import { evaluateIntervention, type EvaluationText, type MeasuredIntervention } from './intervention.ts';
-import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
-import { pplP } from './pplP.ts';
-import { measureRobustness } from './robustness.ts';
 import {
+  evaluateIntervention,
+  type Advance,
+  type EvaluationText,
+  type Intervention,
+  type MeasuredIntervention,
+} from './intervention.ts';
+import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
+import { pplP, pplPEvaluations } from './pplP.ts';
+import { measureRobustness } from './robustness.ts';
+import { passContexts } from '../passSize.ts';
+import type { SampledLayer } from './sampledLayer.ts';
+import {
+  lowRanks,
   planTradeoff,
+  settings,
   MaskingThresholds,
   tradeoffMethods,
   type PlannedPoint,
@@ -26,8 +34,8 @@ export interface InterventionOptions {
   methods?: readonly TradeoffMethod[] | undefined;
   /** Whether to measure robustness to token noise too; true when left out. */
   robustness?: boolean | undefined;
-  report?: Report | undefined;
-  signal?: AbortSignal | undefined;
+  /** Told the work that has been done, in tokens through the model; it may throw to stop. */
+  advance?: Advance | undefined;
 }
 
 export type InterventionReport = NonNullable<SparsityReport['interventions']>;
@@ -37,52 +45,47 @@ const noises = [0, 0.05, 0.1, 0.2];
 /** The robustness test keeps all neurons, and these shares of the mean number of neurons that fire on a token. */
 const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
+/** A pass in which neurons are masked on the host, in the time of one without. */
+const maskedPass = 1.7;
 
-/** Measures all methods. `samples` [layers][tokens, neurons] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
+/** Measures all methods. `samples` [layers] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
 export async function measureInterventions(
   model: LanguageModel,
-  samples: readonly Float32Array[],
+  samples: readonly SampledLayer[],
   { contexts, seq }: { contexts: Int32Array; seq: number },
   {
     tokens,
     methods = tradeoffMethods,
     robustness: noisy = true,
-    report = silent,
-    signal,
+    advance = async () => {},
   }: InterventionOptions,
 ): Promise<InterventionReport> {
-  const text: EvaluationText = { contexts: spread(contexts, seq, tokens), seq, batchTokens };
-  const stage = `masking neurons of ${model.name}`;
-  let done = 0;
+  const text = evaluationText(model, contexts, seq, tokens);
+  const passed = (count: number) => advance(count * maskedPass);
   const masking = new MaskingThresholds(model, samples);
   try {
+    if (methods.includes('rsparse'))
+      for (const layer of samples.keys()) {
+        masking.decompose(layer, Math.max(...lowRanks(model.config.d)));
+        await advance(decompositionWork(model, seq));
+      }
     const gates: number[] = [];
-    const whole = evaluateIntervention(model, text, { rule: ({ act }) => sampleInto(gates, act) });
+    const sampling: Intervention = { rule: ({ act }) => sampleInto(gates, act) };
+    const whole = await evaluateIntervention(model, text, sampling, passed);
     const plan = planTradeoff(masking, Float32Array.from(gates)).filter(({ method }) =>
       methods.includes(method),
     );
-    const step = async <T>(work: () => T): Promise<T> => {
-      if (signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${stage}.`);
-      const result = work();
-      report({ stage, done: Math.min(++done, plan.length), total: plan.length, unit: 'methods' });
-      // Lets a signal through between two evaluations, which block.
-      await new Promise((next) => setImmediate(next));
-      return result;
-    };
     const tradeoff = [point(model, seq, { method: 'none', knownFrom: 'value' }, whole)];
     for (const planned of plan) {
-      const { intervention } = planned;
-      const measured = await step(() => evaluateIntervention(model, text, intervention));
+      const measured = await evaluateIntervention(model, text, planned.intervention, passed);
       tradeoff.push(point(model, seq, planned, measured));
     }
-    const atCett = (cett: number) => evaluateIntervention(model, text, masking.cett(cett));
-    const points = await step(() => pplP(atCett, whole.perplexity, percentages));
+    const atCett = (cett: number) => evaluateIntervention(model, text, masking.cett(cett), passed);
+    const points = await pplP(atCett, whole.perplexity, percentages);
     const { neurons } = model.config;
     const active = masking.activeRatio();
     const ks = [neurons, ...robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)))];
-    const robustness = noisy
-      ? await step(() => measureRobustness(model, text, [...new Set(ks)], noises))
-      : [];
+    const robustness = noisy ? await measureRobustness(model, text, [...new Set(ks)], noises, passed) : [];
     return {
       tokens: text.contexts.length,
       perplexity: whole.perplexity,
@@ -94,6 +97,42 @@ export async function measureInterventions(
   } finally {
     masking.dispose();
   }
+}
+
+/** The most work that measureInterventions can be, in the unit of `advance`. */
+export function interventionWork(
+  model: LanguageModel,
+  { contexts, seq }: { contexts: Int32Array; seq: number },
+  {
+    tokens,
+    methods = tradeoffMethods,
+    robustness = true,
+  }: Pick<InterventionOptions, 'tokens' | 'methods' | 'robustness'>,
+): number {
+  const { d, layers } = model.config;
+  const passes =
+    1 +
+    methods.reduce((sum, method) => sum + settings(method, d), 0) +
+    pplPEvaluations(percentages) +
+    (robustness ? noises.length * (1 + robustShares.length) : 0);
+  const decompositions = methods.includes('rsparse') ? layers * decompositionWork(model, seq) : 0;
+  return passes * maskedPass * evaluationText(model, contexts, seq, tokens).contexts.length + decompositions;
+}
+
+/** R-Sparse's decomposition of one layer, which is computed on the host: about 2·d³ multiply-adds of some 60 times the cost. */
+function decompositionWork({ config }: LanguageModel, seq: number): number {
+  return (60 * 2 * config.d ** 3) / multiplyAdds(config, seq).total;
+}
+
+function evaluationText(
+  model: LanguageModel,
+  contexts: Int32Array,
+  seq: number,
+  tokens: number,
+): EvaluationText {
+  const chosen = spread(contexts, seq, tokens);
+  const most = Math.max(1, Math.floor(batchTokens / seq));
+  return { contexts: chosen, seq, batchTokens: seq * passContexts(model, seq, most) };
 }
 
 function point(

@@ -8,7 +8,7 @@ import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
 import { Reliability, type ReliabilityBin } from './reliability.ts';
-import { replacements, type EvaluationText } from './intervention.ts';
+import { replacements, type Advance, type EvaluationText } from './intervention.ts';
 import { topKRule } from './maskingRule.ts';
 
 export interface RobustnessPoint {
@@ -25,16 +25,19 @@ export interface RobustnessPoint {
   reliability?: ReliabilityBin[];
 }
 
-export function measureRobustness(
+export async function measureRobustness(
   model: LanguageModel,
   text: EvaluationText,
   ks: readonly number[],
   noises: readonly number[],
-): RobustnessPoint[] {
-  return noises.flatMap((noise) => {
+  advance?: Advance,
+): Promise<RobustnessPoint[]> {
+  const points: RobustnessPoint[] = [];
+  for (const noise of noises) {
     const inputs = corrupted(model, text.contexts, noise);
-    return ks.map((k) => measure(model, text, inputs, { k, noise }));
-  });
+    for (const k of ks) points.push(await measure(model, text, inputs, { k, noise, advance }));
+  }
+  return points;
 }
 
 /** The input with random tokens in some places. The same places and tokens are used for every k. */
@@ -47,12 +50,12 @@ function corrupted(model: LanguageModel, contexts: Int32Array, noise: number): I
   });
 }
 
-function measure(
+async function measure(
   model: LanguageModel,
   { contexts, seq, batchTokens }: EvaluationText,
   inputs: Int32Array,
-  { k, noise }: { k: number; noise: number },
-): RobustnessPoint {
+  { k, noise, advance }: { k: number; noise: number; advance: Advance | undefined },
+): Promise<RobustnessPoint> {
   const predicted = new Reliability();
   const whole = k >= model.config.neurons;
   const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
@@ -68,6 +71,7 @@ function measure(
       predicted.add(logits!, labels);
       sum += nextTokenLosses(logits!, labels).sum().dataSync<'float32'>()[0];
     });
+    await advance?.(truth.length);
   }
   return {
     k,

@@ -6,7 +6,6 @@ import { activationFunction } from '../../models/activationFunctions/activationF
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor2D } from '../../tensor/tf.ts';
-import { Cett, outputNorms } from './cett.ts';
 import type { Intervention } from './intervention.ts';
 import { lowRankCorrection, outputDirections } from './lowRankOutput.ts';
 import type { KnownFrom } from './multiplyAdds.ts';
@@ -19,6 +18,7 @@ import {
   sparkRule,
   topKRule,
 } from './maskingRule.ts';
+import type { SampledLayer } from './sampledLayer.ts';
 import { statisticalTopK } from './statisticalTopK.ts';
 
 export const tradeoffMethods = [
@@ -42,8 +42,22 @@ export interface PlannedPoint {
 
 /** Shares of the firing neurons that are kept: a point of each method's curve is planned for each. */
 export const keptShares = [0.75, 0.5, 0.35, 0.25, 0.15, 0.08, 0.04];
+/** Quantiles of the positive activations from which Circa's widths are made. */
+const faultShares = [0.1, 0.25, 0.5, 0.75, 0.95];
 /** Values of CETT, the same for all layers, at which points of the CETT curve are planned. */
 const cettGrid = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7];
+
+/** The most settings at which planTradeoff plans a method, for a model of width d. */
+export function settings(method: TradeoffMethod, d: number): number {
+  if (method === 'cett') return cettGrid.length;
+  if (method === 'circa') return faultShares.length;
+  return keptShares.length * (method === 'rsparse' ? lowRanks(d).length : 1);
+}
+
+/** R-Sparse's ranks for a model of width d, ascending. */
+export function lowRanks(d: number): number[] {
+  return [...new Set([Math.ceil(d / 16), Math.ceil(d / 4)])];
+}
 
 /**
  * The thresholds at which each method masks a given share of the neurons (or reaches a given CETT), from a sample of a
@@ -51,41 +65,39 @@ const cettGrid = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7];
  */
 export class MaskingThresholds {
   readonly model: LanguageModel;
-  readonly #samples: readonly Float32Array[];
+  readonly #layers: readonly SampledLayer[];
+  /** [layers][tokens · neurons]: |a|, ascending. */
   readonly #sorted: readonly Float32Array[];
-  readonly #outputs: readonly Tensor2D[];
-  readonly #norms: readonly Float64Array[];
-  readonly #cett: readonly Cett[];
-  #directions: readonly Float32Array[] | undefined;
+  readonly #activeRatio: number;
+  /** [layers] */
+  readonly #directions: Tensor2D[] = [];
+  /** All positive activations, ascending. */
+  #positive: Float32Array | undefined;
 
-  /** samples [layers][tokens, neurons]: what W_down reads in each layer on a sample of tokens. */
-  constructor(model: LanguageModel, samples: readonly Float32Array[]) {
-    const { neurons, d } = model.config;
+  constructor(model: LanguageModel, layers: readonly SampledLayer[]) {
     this.model = model;
-    this.#samples = samples;
-    this.#sorted = samples.map((sample) => sample.map(Math.abs).sort());
-    this.#outputs = samples.map((_, layer) => model.neuronOutputs(layer));
-    const rows = this.#outputs.map((outputs) => outputs.dataSync<'float32'>());
-    this.#norms = rows.map((outputs) => outputNorms(outputs, neurons, d));
-    this.#cett = samples.map((sample, layer) => new Cett(sample, rows[layer], { neurons, d }));
+    this.#layers = layers;
+    this.#sorted = layers.map(({ activations }) => activations.map(Math.abs).sort());
+    const entries = this.#sorted.reduce((sum, sorted) => sum + sorted.length, 0);
+    this.#activeRatio = 1 - this.#sorted.reduce((sum, sorted) => sum + countUpTo(sorted, 0), 0) / entries;
   }
 
   dispose(): void {
-    for (const cett of this.#cett) cett.dispose();
-    tf.dispose([...this.#outputs]);
+    tf.dispose(this.#directions);
   }
 
   /** Share of entries of the sample that are not 0. */
   activeRatio(): number {
-    const entries = this.#samples.reduce((sum, sample) => sum + sample.length, 0);
-    const active = this.#samples.reduce((sum, sample) => sum + sample.filter((a) => a !== 0).length, 0);
-    return active / entries;
+    return this.#activeRatio;
   }
 
   /** Masks such that CETT is `target` in every layer, each with its own τ. */
   cett(target: number): Intervention {
-    const thresholds = this.#cett.map((cett) => (target >= 1 ? Infinity : cett.solve(target).threshold));
-    return { rule: contributionRule(thresholds, this.#norms) };
+    const thresholds = this.#layers.map(({ cett }) =>
+      target >= 1 ? Infinity : cett.solve(target).threshold,
+    );
+    const norms = this.#layers.map(({ outputNorms }) => outputNorms);
+    return { rule: contributionRule(thresholds, norms) };
   }
 
   /** TEAL: the same share is masked in each layer. */
@@ -95,13 +107,21 @@ export class MaskingThresholds {
 
   /** One threshold on |a| for all layers. */
   magnitude(masked: number): Intervention {
-    const all = concatenated(this.#sorted).sort();
-    return { rule: magnitudeRule(this.#sorted.map(() => quantile(all, masked))) };
+    const threshold = jointQuantile(this.#sorted, masked);
+    return { rule: magnitudeRule(this.#sorted.map(() => threshold)) };
   }
 
+  /** Decomposes W_down of a layer, for rSparse up to this rank. It takes a while, so that layers are done one by one. */
+  decompose(layer: number, rank: number): void {
+    const outputs = this.model.neuronOutputs(layer);
+    this.#directions[layer] = outputDirections(outputs, rank);
+    outputs.dispose();
+  }
+
+  /** All layers must have been decomposed before it is carried out. */
   rSparse(masked: number, rank: number): Intervention {
-    this.#directions ??= this.#outputs.map(outputDirections);
-    return { ...this.teal(masked), correct: lowRankCorrection(this.#outputs, this.#directions, rank) };
+    const outputs = (layer: number) => this.model.neuronOutputs(layer);
+    return { ...this.teal(masked), correct: lowRankCorrection(outputs, this.#directions, rank) };
   }
 
   /** Spark's soft threshold: pre-activations above it are reduced by it, and the others set to 0, before the activation function. */
@@ -112,10 +132,10 @@ export class MaskingThresholds {
 
   /** A truncation width of twice the `share` quantile of the positive activations: sign faults then mask a share of that order. */
   faultWidth(share: number): number {
-    const positive = concatenated(this.#samples)
-      .filter((a) => a > 0)
-      .sort();
-    return 2 * quantile(positive, share);
+    this.#positive ??= concatenated(
+      this.#layers.map(({ activations }) => activations.filter((a) => a > 0)),
+    ).sort();
+    return 2 * quantile(this.#positive, share);
   }
 }
 
@@ -126,7 +146,7 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
   // The word in the seed's name is an old one for masked: with another, the draws and the figures of stored reports would change.
   const random = (share: number) => Random.fromSeed(0, `resting ${share}`);
   const gates = gateSample.slice().sort();
-  const ranks = [...new Set([Math.ceil(d / 16), Math.ceil(d / 4)])];
+  const ranks = lowRanks(d);
   const { exactZeros } = activationFunction(activation);
   const sparse = keptShares.flatMap((share): PlannedPoint[] => {
     const kept = share * active;
@@ -163,7 +183,7 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
   // Circa's sign faults apply to ReLU only, because other functions do not depend on the sign test.
   const faults =
     exactZeros && activation === 'relu' && !gated
-      ? [0.1, 0.25, 0.5, 0.75, 0.95].map((share): PlannedPoint => {
+      ? faultShares.map((share): PlannedPoint => {
           const width = masking.faultWidth(share);
           const rule = circaRule(width, random(share));
           return {
@@ -182,6 +202,35 @@ export function planTradeoff(masking: MaskingThresholds, gateSample: Float32Arra
 function quantile(sorted: Float32Array, share: number): number {
   const rank = Math.ceil(share * sorted.length);
   return rank <= 0 ? -Infinity : sorted[Math.min(rank, sorted.length) - 1];
+}
+
+/** The same of all the lists together, which hold no negative number. They need not be merged: the answer is found bit by bit. */
+function jointQuantile(lists: readonly Float32Array[], share: number): number {
+  const entries = lists.reduce((sum, list) => sum + list.length, 0);
+  const rank = Math.min(Math.ceil(share * entries), entries);
+  if (rank <= 0) return -Infinity;
+  const value = new Float32Array(1);
+  const bits = new Uint32Array(value.buffer);
+  // The bits of positive numbers order as integers do.
+  let [low, high] = [0, 0x7fffffff];
+  while (low < high) {
+    bits[0] = (low + high) >>> 1;
+    if (lists.reduce((sum, list) => sum + countUpTo(list, value[0]), 0) >= rank) high = bits[0];
+    else low = bits[0] + 1;
+  }
+  bits[0] = low;
+  return value[0];
+}
+
+/** How many of the ascending values are at most `bound`; NaNs come last in them, and as a bound are above all numbers. */
+function countUpTo(sorted: Float32Array, bound: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (Number.isNaN(bound) || sorted[middle] <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {

@@ -17,7 +17,7 @@ export type InferenceRule =
   | { readonly fires: 'positive' }
   /** The k largest of ReLU(z); `k` is the name of the setting that holds k. */
   | { readonly fires: 'largest'; readonly k: string }
-  /** z > θ, with one θ for each latent. */
+  /** z > θ and z > 0, with one θ for each latent: where θ < 0, which other tools' dictionaries have, this is ReLU. */
   | { readonly fires: 'above threshold' };
 
 /** A list that a sweep file may have: one run for each of its values. */

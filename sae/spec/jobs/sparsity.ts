@@ -34,7 +34,7 @@ export const sparsity = {
     },
     interventionTokens: {
       field: { type: 'integer', min: 1, doc: 'tokens that perplexity is measured on' },
-      default: 4096,
+      otherwise: '4096, fewer for a model of more than 34 million parameters',
     },
     methods: {
       field: { type: 'text', placeholder: 'list', doc: 'of the trade-off, by commas' },

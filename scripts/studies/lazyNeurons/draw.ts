@@ -161,7 +161,7 @@ const laws = [
       : [],
   ),
 ].join('\n');
-/** The law is of what comes after the rise of the first steps. */
+/** The observations that the law is fitted to: those after the rise of the first steps. */
 const afterRise = 25_000;
 const laterLaws = [
   row(['', 'seed', 'form', 'α', 'limit', 'R²', 'at the end']),

@@ -6,7 +6,7 @@ import type { LanguageModelTraining } from '../../../sae/pretraining/languageMod
 
 export interface StudiedModel {
   name: string;
-  /** What the tables and plots call it. */
+  /** The model's name in tables and plots. */
   variant: string;
   group: 'activation' | 'longer' | 'training' | 'size';
   config: Partial<LanguageModelTraining>;
@@ -30,7 +30,7 @@ export const budget = {
   dtype: 'F32',
 } as const satisfies Partial<LanguageModelTraining>;
 export const seeds = [0, 1];
-/** Looks at the neurons while a model trains; the longer runs have more, for what comes after the first steps. */
+/** How often sparsity is measured while a model trains; longer runs are measured more often, for the time after the first steps. */
 export const observations: Record<StudiedModel['group'], number> = {
   activation: 8,
   longer: 24,
@@ -42,7 +42,7 @@ type Variants = Record<string, Partial<LanguageModelTraining>>;
 
 const ungatedNames = ['relu', 'relu2', 'gelu', 'silu', 'smelu', 'tanh', 'crrelu', 'helu', 'stocha'] as const;
 const ungated: Variants = Object.fromEntries(ungatedNames.map((activation) => [activation, { activation }]));
-/** A gated MLP has three matrices: two thirds of the neurons cost the same. */
+/** A gated MLP has three matrices instead of two, so two thirds of the neurons have the same number of parameters. */
 const gatedNeurons = 128;
 const gated: Variants = {
   reglu: { family: 'llama', activation: 'relu', neurons: gatedNeurons },
@@ -62,7 +62,7 @@ const sizes: Variants = {
   'relu, 4 layers': { layers: 4 },
 };
 
-/** Eight times the tokens for what the papers say most about. */
+/** Eight times the tokens for the activation functions that the papers say most about. */
 const longer: Variants = Object.fromEntries(
   (['relu', 'relu2', 'silu', 'smelu'] as const).map((activation) => [
     `${activation}, longer`,

@@ -15,10 +15,10 @@ export interface StudyResult {
   trainingTokens: number;
   /** Wall-clock seconds of training. */
   seconds: number;
-  /** Nats a token: on held-out text of the training's kind, and on the text measured. */
+  /** Cross-entropies in nats a token: on held-out text of the training's kind, and on the text that was measured. */
   validationLoss: number;
   crossEntropy: number;
-  /** Of the tokens that interventions are measured on. */
+  /** Perplexity on the tokens that interventions are measured on. */
   perplexity: number;
   activationRatio: number;
   activationRatioByLayer: number[];
@@ -30,7 +30,7 @@ export interface StudyResult {
   dynamicDeadRate: number;
   attentionOverload: number;
   spaceFolding: number;
-  /** CKA of the last residual stream. */
+  /** Linear CKA of the two models' last residual streams. */
   inputAlignment: number | null;
   targetAlignment: number | null;
   pplP: PplPoint[];

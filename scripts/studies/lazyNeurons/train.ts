@@ -1,5 +1,5 @@
 /**
- * Trains what the study compares and is not there yet:
+ * Trains the models of the study that are not trained yet:
  * `npx tsx scripts/studies/lazyNeurons/train.ts --text FILE --data DIR [--group NAME] [--minutes N]`.
  */
 import { existsSync } from 'node:fs';

@@ -148,7 +148,7 @@ double lazyscope_dense_reconstruct(const LazyscopeReconstruction* reconstruction
         const float* from = z + (begin + row) * latents;
         float* to = f + row * latents;
         if (threshold)
-          for (int64_t i = 0; i < latents; i++) to[i] = from[i] <= threshold[i] ? 0.0f : from[i];
+          for (int64_t i = 0; i < latents; i++) to[i] = fires(from[i], threshold[i]) ? from[i] : 0.0f;
         else
           for (int64_t i = 0; i < latents; i++) to[i] = from[i] <= 0.0f ? 0.0f : from[i];
       }
@@ -189,7 +189,7 @@ void lazyscope_dense_firings(const float* z, const float* threshold, int64_t row
     for (int64_t row = 0; row < rows; row++)
       for (int64_t i = first; i < last; i++) {
         const float value = z[row * latents + i];
-        const bool on = !(value <= (threshold ? threshold[i] : 0.0f));
+        const bool on = fires(value, threshold ? threshold[i] : 0.0f);
         counts[i] += on;
         sums[i] += on ? value : 0.0f;
       }

@@ -92,8 +92,8 @@ inline void dot_rows(const float* x, const float* const* rows, int count, int64_
   for (; e < count; e++) out[e] = dot_row(x, rows[e], d);
 }
 
-// A latent fires where z > θ; NaN fires, so that it reaches the loss.
-inline bool fires(float z, float threshold) { return !(z <= threshold); }
+// A latent fires where z > θ; a z that is NaN fires, so that it reaches the loss. Where θ is NaN nothing fires.
+inline bool fires(float z, float threshold) { return z > threshold || z != z; }
 
 // Memory that stays allocated from call to call, one a use and a thread. It is not touched before it is used: what
 // was asked for in case it is needed costs no pages.

@@ -250,8 +250,8 @@ void lazyscope_dense_update(const LazyscopeUpdate* request, float* z, float* dot
       for (int64_t i = first; i < last; i++) {
         const float theta = threshold ? threshold[i] : 0.0f;
         const float value = z_row[i], df = s.scale * dot_row_[i] + s.l1 * norms[i];
-        const bool off = value <= theta;
-        const float f = off ? 0.0f : value, dz = off ? 0.0f : df;
+        const bool on = fires(value, theta);
+        const float f = on ? value : 0.0f, dz = on ? df : 0.0f;
         theta_gradient[i] -= std::fabs(value - theta) < half ? (theta * df + s.l0_gradient) * inverse : 0.0f;
         b[i] += dz;
         sums[i] += f;

@@ -2,6 +2,7 @@
 // possible gets its pre-activation in floats, and the choice is made among those.
 #pragma once
 
+#include "fusedRows.h"
 #include "screening.h"
 #include "thresholdSelection.h"
 #include "topKSelection.h"
@@ -137,7 +138,7 @@ struct ScreenedThreshold {
       float known = value[i];
       if (known == unknown) {
         const float z = found[next++] + bounds.bias[l];
-        listed = !(z <= window.lower[l]);
+        listed = fires(z, window.lower[l]);
         known = Window::listed(z, window.threshold[l]);
       }
       value[to] = known;

@@ -1,0 +1,204 @@
+/**
+ * Dictionaries that SAELens, sparsify and dictionary_learning wrote themselves, against what those packages compute with
+ * them. Made by scripts/peers/packageFixtures.py, whose `expected.json` names the class and the package's version.
+ */
+import { appendFile, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
+import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
+import { openPytorchFile } from './pytorchFile.ts';
+import { writePytorchFile } from './writePytorchFile.ts';
+
+const root = join(import.meta.dirname, 'fixtures', 'packages');
+/** Where exports and figures stay for scripts/peers/writeFormatsTable.mjs. */
+const kept = process.env['LAZYSCOPE_KEPT_EXPORTS'];
+const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('expected.json'))
+  .map(dirname);
+
+test('there are fixtures of every package', () => {
+  expect(names.length).toBeGreaterThanOrEqual(20);
+});
+
+test.each(names)('%s computes here what its package computes', async (name) => {
+  const folder = join(root, name);
+  const [dictionary, expected] = [await importDictionary(folder), await readExpected(folder)];
+  const error = measureAgainst(dictionary, expected);
+  expect(error.encode).toBeLessThan(1e-5);
+  expect(error.reconstruct).toBeLessThan(1e-5);
+  if (kept === undefined) return;
+  await mkdir(join(kept, name), { recursive: true });
+  const here = { ...expected, ...computeHere(dictionary, expected.x) };
+  await writeFile(join(kept, name, 'expected.json'), JSON.stringify(here));
+  const { kind, architecture } = dictionary;
+  const line = { name, kind, architecture, version: expected.version, ...error };
+  await appendFile(join(kept, 'imports.jsonl'), `${JSON.stringify(line)}\n`);
+});
+
+test.each(names)('%s comes back bit by bit from every format that can hold it', async (name) => {
+  const expected = await readExpected(join(root, name));
+  const weights = await importDictionary(join(root, name));
+  for (const format of dictionaryFormats) {
+    const folder = join(kept ?? (await mkdtemp(join(tmpdir(), 'lazyscope-trip-'))), name, format);
+    if (format === 'sparsify' && weights.architecture !== 'topk') continue;
+    if (format === 'gemma-scope' && weights.architecture === 'topk') continue;
+    await exportDictionary(folder, format, weights);
+    const back = await importDictionary(folder);
+    expect(back.wEnc).toEqual(weights.wEnc);
+    expect(back.wDec).toEqual(weights.wDec);
+    if (weights.threshold) expect(back.threshold).toEqual(weights.threshold);
+    expect(measureAgainst(back, expected).encode).toBeLessThan(1e-5);
+  }
+});
+
+async function copyOf(name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'lazyscope-package-'));
+  await cp(join(root, name), folder, { recursive: true });
+  return folder;
+}
+
+interface Config {
+  [setting: string]: unknown;
+  trainer: { [setting: string]: unknown };
+}
+
+/** Changes a configuration; returns the folder. */
+async function withConfig(name: string, file: string, change: (config: Config) => void): Promise<string> {
+  const folder = await copyOf(name);
+  const config = JSON.parse(await readFile(join(folder, file), 'utf8'));
+  change(config);
+  await writeFile(join(folder, file), JSON.stringify(config));
+  return folder;
+}
+
+const refused = (folder: string, message: RegExp, code = 'bad_input') =>
+  expect(importDictionary(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+
+test('BatchTopK below its learnt threshold of −1 is ReLU, and the threshold is kept', async () => {
+  const weights = await importDictionary(join(root, 'dictionary-learning-batchtopk-unlearnt'));
+  expect(weights.threshold).toEqual(new Float32Array(10).fill(-1));
+});
+
+test('an ae.pt of TopK or BatchTopK without config.json: the class is asked for, and what is answered is used', async () => {
+  const folder = await copyOf('dictionary-learning-batchtopk');
+  await rm(join(folder, 'config.json'));
+  await refused(folder, /AutoEncoderTopK and BatchTopKSAE.*--class/);
+  const expected = await readExpected(folder);
+  const asBatch = await importDictionary(folder, { class: 'BatchTopKSAE' });
+  expect(measureAgainst(asBatch, expected).encode).toBeLessThan(1e-5);
+  const asTopK = await importDictionary(folder, { class: 'AutoEncoderTopK' });
+  expect(asTopK).toMatchObject({ architecture: 'topk', k: 3 });
+  expect(measureAgainst(asTopK, expected).encode).toBeGreaterThan(0.01);
+});
+
+test('Matryoshka is told by its tensors where config.json is missing', async () => {
+  const folder = await copyOf('dictionary-learning-matryoshka');
+  await rm(join(folder, 'config.json'));
+  const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
+  expect(error.encode).toBeLessThan(1e-5);
+});
+
+test('unknown classes are refused by name; --class is the remedy', async () => {
+  const folder = await withConfig('dictionary-learning-standard', 'config.json', ({ trainer }) => {
+    trainer.dict_class = 'MyAutoEncoder';
+  });
+  await refused(folder, /class 'MyAutoEncoder'.*--class/);
+  expect(await importDictionary(folder, { class: 'AutoEncoder' })).toMatchObject({ architecture: 'relu' });
+  await expect(importDictionary(join(root, 'saelens-topk'), { class: 'AutoEncoder' })).rejects.toMatchObject({
+    code: 'bad_input',
+  });
+});
+
+test('tensors that nobody reads are refused by name', async () => {
+  const folder = await withConfig('dictionary-learning-matryoshka', 'config.json', ({ trainer }) => {
+    trainer.dict_class = 'JumpReluAutoEncoder';
+  });
+  await refused(folder, /JumpReluAutoEncoder, which has no '(k|group_sizes)', '(k|group_sizes)'/);
+  const gated = await withConfig('saelens-gated', 'cfg.json', (config) => {
+    config.architecture = 'standard';
+  });
+  await refused(gated, /no tensor 'b_enc'/, 'corrupt');
+});
+
+test.each([NaN, Infinity, -Infinity])(
+  'one weight of %d is refused, with the name of its tensor',
+  async (value) => {
+    const folder = await copyOf('dictionary-learning-topk');
+    const file = openPytorchFile(join(folder, 'ae.pt'));
+    const tensors = Object.fromEntries(
+      file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]),
+    );
+    tensors['encoder.weight'].data[6 * 4 + 2] = value;
+    await writePytorchFile(join(folder, 'ae.pt'), tensors);
+    await refused(
+      folder,
+      new RegExp(`${value} in tensor 'encoder.weight' \\(element \\[4, 2\\]\\)`),
+      'corrupt',
+    );
+  },
+);
+
+test('what sparsify computes in ways that are unknown here is refused by name', async () => {
+  const change = (set: object) =>
+    withConfig('sparsify/layers.1', 'cfg.json', (config) => void Object.assign(config, set));
+  await refused(await change({ signed: true }), /signed/);
+  await refused(await change({ activation: 'groupmax' }), /groupmax/);
+  await refused(await change({ transcode: true }), /transcoder/);
+  await refused(await change({ skip_connection: true }), /transcoder/);
+});
+
+test('a folder of sparsify’s with one module stands for it; of several, one has to be named', async () => {
+  const parent = await copyOf('sparsify');
+  expect(await importDictionary(parent)).toMatchObject({
+    hook: 'layers.1',
+    architecture: 'topk',
+    model: null,
+  });
+  await writeFile(join(parent, 'config.json'), JSON.stringify({ model: 'EleutherAI/pythia-70m' }));
+  expect(await importDictionary(parent)).toMatchObject({ model: 'EleutherAI/pythia-70m' });
+  await cp(join(parent, 'layers.1'), join(parent, 'layers.10'), { recursive: true });
+  await rename(join(parent, 'layers.1'), join(parent, 'layers.2'));
+  await refused(parent, /2 modules: give one of layers\.2, layers\.10/);
+});
+
+test.each([
+  ['tanh-relu activations', { activation_fn_str: 'tanh-relu' }, /'tanh-relu'/],
+  ['layer_norm', { normalize_activations: 'layer_norm' }, /token by token \('layer_norm'\)/],
+  ['constant norms', { normalize_activations: 'constant_norm_rescale' }, /token by token/],
+  ['whitening', { normalize_activations: 'covariance_whitening' }, /fold_activation_whitening/],
+  ['a scale that is not there', { normalize_activations: true }, /activation_scaler\.json/],
+  ['abstopk', { architecture: 'abstopk' }, /'abstopk'/],
+  ['transcoders', { architecture: 'jumprelu_skip_transcoder' }, /'jumprelu_skip_transcoder'/],
+])('SAELens: %s is refused by name', async (_, change, message) => {
+  await refused(
+    await withConfig('saelens-standard', 'cfg.json', (config) => void Object.assign(config, change)),
+    message,
+  );
+});
+
+test('SAELens’s first configurations: hook_point, and normalize_activations as a boolean', async () => {
+  const folder = await withConfig('saelens-standard', 'cfg.json', (config) => {
+    delete config.metadata;
+    config.hook_point = 'blocks.3.hook_resid_pre';
+    config.normalize_activations = false;
+  });
+  expect(await importDictionary(folder)).toMatchObject({
+    hook: 'blocks.3.hook_resid_pre',
+    architecture: 'relu',
+  });
+});
+
+test('Gemma Scope 2 says its model and place, and its transcoders are refused', async () => {
+  expect(await importDictionary(join(root, 'gemma-scope-2'))).toMatchObject({
+    kind: 'Gemma Scope 2',
+    model: 'gemma-v3-1b-pt',
+    hook: 'model.layers.3.output',
+  });
+  const folder = await withConfig('gemma-scope-2', 'config.json', (config) => {
+    config.hf_hook_point_out = 'model.layers.3.mlp.output';
+  });
+  await refused(folder, /transcoder/);
+});

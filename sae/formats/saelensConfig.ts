@@ -1,0 +1,113 @@
+/** SAELens's cfg.json in all the forms that it has had, and what of it changes what a dictionary computes. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LazyscopeError } from '../errors.ts';
+import { readJson } from './readJson.ts';
+
+const place = z.looseObject({
+  hook_name: z.string().nullish(),
+  /** Of the first versions. */
+  hook_point: z.string().nullish(),
+  model_name: z.string().nullish(),
+});
+const configSchema = z.looseObject({
+  architecture: z.string().default('standard'),
+  activation_fn: z.string().nullish(),
+  activation_fn_str: z.string().nullish(),
+  activation_fn_kwargs: z.looseObject({ k: z.int().optional() }).nullish(),
+  k: z.number().nullish(),
+  apply_b_dec_to_input: z.boolean().default(true),
+  normalize_activations: z.union([z.string(), z.boolean()]).nullish(),
+  rescale_acts_by_decoder_norm: z.boolean().nullish(),
+  finetuning_scaling_factor: z.boolean().nullish(),
+  ...place.shape,
+  /** Version 6 keeps these one level down, under one of two names. */
+  metadata: place.nullish(),
+  meta: place.nullish(),
+});
+
+export const saelensArchitectures = ['standard', 'topk', 'jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk'] as const; // prettier-ignore
+export type SaelensArchitecture = (typeof saelensArchitectures)[number];
+
+export interface SaelensConfig {
+  path: string;
+  architecture: SaelensArchitecture;
+  k: number | undefined;
+  subtractsDecoderBias: boolean;
+  rescalesByDecoderNorm: boolean;
+  /** s, where the encoder reads s·x. */
+  inputScale: number | null;
+  hook: string | null;
+  model: string | null;
+}
+
+/** Throws `bad_input` naming what makes the dictionary compute something that fixed weights here can't. */
+export async function readSaelensConfig(folder: string): Promise<SaelensConfig> {
+  const path = join(folder, 'cfg.json');
+  const config = await readJson(path, configSchema);
+  const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
+  const activation = config.activation_fn ?? config.activation_fn_str ?? 'relu';
+  // Before version 5, TopK was a standard autoencoder with another activation function.
+  const named = config.architecture === 'standard' && activation === 'topk' ? 'topk' : config.architecture;
+  const architecture = saelensArchitectures.find((name) => name === named);
+  if (!architecture)
+    throw refuse(`is of architecture '${named}'; ${saelensArchitectures.join(', ')} can be read`);
+  if (activation !== 'relu' && activation !== 'topk')
+    throw refuse(`has the activation function '${activation}'; relu and topk can be read`);
+  const rescales = config.rescale_acts_by_decoder_norm ?? false;
+  if (rescales && architecture !== 'topk' && !architecture.endsWith('batchtopk'))
+    throw refuse(
+      `rescales activations by the decoder norm, which SAELens does for TopK and BatchTopK but not for ${architecture}: take 'rescale_acts_by_decoder_norm' out if it was not trained so`,
+    );
+  if (config.finetuning_scaling_factor)
+    throw refuse('has a finetuning scaling factor, which is not supported');
+  const at = config.metadata ?? config.meta ?? config;
+  return {
+    path,
+    architecture,
+    k: config.k ?? config.activation_fn_kwargs?.k,
+    subtractsDecoderBias: config.apply_b_dec_to_input,
+    rescalesByDecoderNorm: rescales,
+    inputScale: await inputScaleOf(folder, config.normalize_activations ?? 'none', refuse),
+    hook: at.hook_name ?? at.hook_point ?? config.hook_name ?? config.hook_point ?? null,
+    model: at.model_name ?? config.model_name ?? null,
+  };
+}
+
+const scalerSchema = z.looseObject({ scaling_factor: z.number().positive().nullish() });
+
+async function inputScaleOf(
+  folder: string,
+  normalises: string | boolean,
+  refuse: (why: string) => Error,
+): Promise<number | null> {
+  switch (normalises) {
+    case 'none':
+    case false:
+      return null;
+    // `true` is what it was called at first.
+    case 'expected_average_only_in':
+    case true: {
+      // Checkpoints of a training have the factor beside them; a finished dictionary has it folded in, and says 'none'.
+      const file = join(folder, 'activation_scaler.json');
+      const scale = existsSync(file) ? (await readJson(file, scalerSchema)).scaling_factor : null;
+      if (!scale)
+        throw refuse(
+          `normalises activations by one factor ('expected_average_only_in') that is not in the folder: put SAELens's activation_scaler.json there, or call fold_activation_norm_scaling_factor in SAELens and save again`,
+        );
+      return scale;
+    }
+    case 'layer_norm':
+    case 'constant_norm_rescale':
+      throw refuse(
+        `normalises activations token by token ('${normalises}'), which no fixed weights do: it can't be imported`,
+      );
+    case 'covariance_whitening':
+      throw refuse(
+        `normalises activations by '${normalises}': call fold_activation_whitening in SAELens and save again`,
+      );
+    default:
+      throw refuse(`normalises activations in an unknown way ('${normalises}')`);
+  }
+}

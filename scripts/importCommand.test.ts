@@ -1,0 +1,172 @@
+/** `lazyscope import` as a person meets it: what it explains, what it compares with the capture, and what comes after. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openCapture } from '../sae/activations/openCapture.ts';
+import type { DictionaryWeights } from '../sae/formats/dictionaryWeights.ts';
+import { exportDictionary, importDictionary } from '../sae/formats/importDictionary.ts';
+import { Random } from '../sae/numerics/random.ts';
+import { startTestServer, type TestServer } from '../server/testServer.ts';
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const hook = 'blocks.0.hook_resid_post';
+let on: TestServer;
+let d: number;
+let model: string;
+
+beforeAll(async () => {
+  on = await startTestServer();
+  const capture = await openCapture(on.store, 'fixture');
+  d = capture.width(hook);
+  model = capture.manifest.model.name;
+  capture.close();
+});
+afterAll(() => on.stop());
+
+function lazyscope(...args: string[]) {
+  const program = join(import.meta.dirname, 'lazyscope.mjs');
+  const given = [program, ...args, '--data', on.store.root];
+  const { status, stdout, stderr } = spawnSync(process.execPath, given, {
+    encoding: 'utf8',
+    timeout: 170_000,
+  });
+  return { status, stdout, stderr };
+}
+const imported = (...args: string[]) => {
+  const { status, stdout, stderr } = lazyscope('import', ...args, '--capture=fixture', '--json');
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  return { document: JSON.parse(stdout), stderr };
+};
+const refused = (said: RegExp, ...args: string[]) => {
+  const { status, stderr } = lazyscope('import', ...args, '--capture=fixture', '--name=refused');
+  expect(stderr).toMatch(said);
+  expect(status).toBe(2);
+  expect(existsSync(on.store.run('refused'))).toBe(false);
+};
+
+/** A rotation Q [d, d]: rows of unit norm at right angles. */
+function rotation(): Float32Array {
+  const random = Random.fromSeed(3);
+  const rows: number[][] = [];
+  while (rows.length < d) {
+    const row = Array.from({ length: d }, () => random.normal());
+    for (const other of rows) {
+      const product = row.reduce((sum, value, i) => sum + value * other[i], 0);
+      for (let i = 0; i < d; i++) row[i] -= product * other[i];
+    }
+    const norm = Math.hypot(...row);
+    rows.push(row.map((value) => value / norm));
+  }
+  return Float32Array.from(rows.flat());
+}
+
+const transposedOf = (matrix: Float32Array) => matrix.map((_, i) => matrix[(i % d) * d + Math.floor(i / d)]);
+
+/** As many latents as the activations are wide, all of which fire: x̂ = Qᵀ(Q·x + c) − c·Qᵀ1, which is x. */
+function perfect(): DictionaryWeights {
+  const q = rotation();
+  const c = 100;
+  const bDec = Float32Array.from({ length: d }, (_, j) => {
+    let sum = 0;
+    for (let i = 0; i < d; i++) sum += q[i * d + j];
+    return -c * sum;
+  });
+  const common = { architecture: 'relu', latents: d, d, threshold: null, k: null, hook, model } as const;
+  return { ...common, wEnc: q, wDec: q, bEnc: new Float32Array(d), bDec };
+}
+
+test('a dictionary of zeros is imported, evaluated, and listed by the server', async () => {
+  const folder = join(on.store.root, 'zeros');
+  const zeros = { ...perfect(), architecture: 'jumprelu' as const, latents: 16 };
+  await exportDictionary(folder, 'gemma-scope', {
+    ...zeros,
+    wEnc: new Float32Array(16 * d),
+    wDec: new Float32Array(16 * d),
+    bEnc: new Float32Array(16),
+    bDec: new Float32Array(d),
+    threshold: new Float32Array(16),
+  });
+  refused(/does not say where it was trained: give --hook/, folder);
+  const { document, stderr } = imported(folder, `--hook=${hook}`, '--name=zeros');
+  expect(document).toMatchObject({
+    name: 'zeros',
+    architecture: 'jumprelu',
+    latents: 16,
+    found: [{ l0: 0 }],
+  });
+  expect(stderr).toContain('no better than the mean activation');
+  const evaluated = lazyscope('evaluate', 'zeros', '--json');
+  expect(evaluated.status).toBe(0);
+  expect(JSON.parse(evaluated.stdout).evaluations[0]).toMatchObject({
+    l0: 0,
+    deadFraction: 1,
+    reconstructionBias: null,
+  });
+  const rows = await on.client.runs.list.query();
+  expect(rows.find((row) => row.name === 'zeros')).toMatchObject({ l0: 0, deadFraction: 1 });
+  expect(await on.client.runs.get.query({ name: 'zeros' })).toMatchObject({
+    seeds: [{ evaluation: { reconstructionBias: null } }],
+  });
+});
+
+test('the model and the hook that the file names are compared with the capture’s', async () => {
+  const weights = perfect();
+  const write = async (name: string, change: Partial<DictionaryWeights>) => {
+    const folder = join(on.store.root, name);
+    await exportDictionary(folder, 'saelens', { ...weights, ...change });
+    return folder;
+  };
+  const other = await write('other-model', { model: 'gpt2' });
+  refused(/trained on 'gpt2'.*of 'fixture-relu'.*--any-model/, other);
+  expect(imported(other, '--any-model', '--explain').document.found[0]).toMatchObject({ trainedOn: 'gpt2' });
+  const far = await write('other-hook', { hook: 'blocks.9.hook_resid_post' });
+  refused(/trained at 'blocks\.9\.hook_resid_post'.*does not have.*--hook/, far);
+  const odd = await write('odd-hook', { hook: 'somewhere' });
+  refused(/'somewhere'.*no hook point.*--hook/, odd);
+  const path = await write('module-path', { hook: 'model.layers.0', model: `someone/${model}` });
+  const { document } = imported(path, '--explain');
+  expect(document).toMatchObject({ hook, architecture: 'relu', format: 'saelens' });
+});
+
+test('--explain says what was found and writes nothing', async () => {
+  const folder = join(on.store.root, 'explained');
+  await exportDictionary(folder, 'saelens', perfect());
+  const { status, stdout } = lazyscope('import', folder, '--capture=fixture', '--format=auto', '--explain');
+  expect(status).toBe(0);
+  expect(stdout).toContain(
+    `is SAELens standard: ${d} latents for activations of width ${d}, trained at '${hook}' of '${model}'.`,
+  );
+  expect(stdout).toMatch(/Read as relu at 'blocks\.0\.hook_resid_post'. FVU .* on 1024 rows/);
+  expect(existsSync(on.store.run('explained'))).toBe(false);
+});
+
+test('convert writes one tool’s dictionary as another’s, without a store', async () => {
+  const folder = join(on.store.root, 'to-convert');
+  const weights = { ...perfect(), hook: 'resid_post_layer_0' };
+  await exportDictionary(folder, 'dictionary-learning', weights);
+  const to = join(on.store.root, 'converted');
+  const { status, stdout } = lazyscope('convert', folder, to, '--format=saelens', '--json');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    kind: 'dictionary_learning AutoEncoder',
+    format: 'saelens',
+    hook,
+  });
+  expect(await importDictionary(to)).toMatchObject({ hook, model, wEnc: weights.wEnc, wDec: weights.wDec });
+  expect(lazyscope('convert', folder, to, '--format=saelens').stderr).toMatch(/exists/);
+  const none = join(on.store.root, 'unconverted');
+  expect(lazyscope('convert', folder, none, '--format=sparsify').stderr).toMatch(/holds only topk/);
+  expect(existsSync(none)).toBe(false);
+});
+
+test('a square decoder stored the other way round is noticed by its reconstruction', async () => {
+  const folder = join(on.store.root, 'square');
+  const weights = perfect();
+  await exportDictionary(folder, 'saelens', { ...weights, wDec: transposedOf(weights.wDec) });
+  refused(/square.*that of the decoder transposed.*--transposed decoder/, folder);
+  const { document } = imported(folder, '--transposed=decoder', '--name=turned');
+  expect(document.found[0].fvu).toBeLessThan(1e-5);
+  expect(imported(folder, '--transposed=none', '--explain').document.found[0].fvu).toBeGreaterThan(0.5);
+});

@@ -1,0 +1,56 @@
+/** Which hook of a capture an imported dictionary belongs to, with a check that both are of the same model. */
+import type { Capture } from '../../sae/activations/openCapture.ts';
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { ImportedDictionary } from '../../sae/formats/dictionaryWeights.ts';
+import { hookPointFrom, isSameModel } from '../../sae/formats/hookNames.ts';
+
+export interface Asked {
+  /** The hook that the person gave, which goes before what the file says. */
+  hook?: string | undefined;
+  /** Whether the capture may be of a model of another name. */
+  anyModel?: boolean | undefined;
+}
+
+/** Throws `bad_input` or `not_found`, naming what doesn't fit and the option that says otherwise. */
+export function placeInCapture(
+  path: string,
+  { hook, model, d }: Pick<ImportedDictionary, 'hook' | 'model' | 'd'>,
+  capture: Capture,
+  asked: Asked,
+): string {
+  const { name, model: captured, hooks } = capture.manifest;
+  const known = hooks.map((each) => each.hook);
+  if (model !== null && model !== '' && !isSameModel(model, captured.name) && !asked.anyModel)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' was trained on '${model}', but capture '${name}' is of '${captured.name}': give a capture of its model, or --any-model if that is the same under another name.`,
+    );
+  const place = asked.hook ?? hookOf(path, hook, known);
+  if (!known.includes(place))
+    throw new LazyscopeError(
+      'not_found',
+      asked.hook === undefined
+        ? `'${path}' was trained at '${hook}', which capture '${name}' does not have: give a capture that has '${place}', or --hook with one of ${known.join(', ')}.`
+        : `Capture '${name}' has no hook '${place}'; it has ${known.join(', ')}.`,
+    );
+  const width = capture.width(place);
+  if (width !== d)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' reads activations of width ${d}, but '${place}' of capture '${name}' has ${width}: give the capture of its model.`,
+    );
+  return place;
+}
+
+function hookOf(path: string, hook: string | null, known: readonly string[]): string {
+  if (hook === null)
+    throw new LazyscopeError('bad_input', `'${path}' does not say where it was trained: give --hook.`);
+  if (known.includes(hook)) return hook;
+  const place = hookPointFrom(hook);
+  if (place === null)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' was trained at '${hook}', which is no hook point that is known here: give --hook with one of ${known.join(', ')}.`,
+    );
+  return place;
+}

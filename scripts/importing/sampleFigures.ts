@@ -1,0 +1,33 @@
+/** How well an imported dictionary reconstructs a sample of the capture that it is said to belong to. */
+import type { Capture } from '../../sae/activations/openCapture.ts';
+import { autoencoderFrom } from '../../sae/autoencoders/autoencoder.ts';
+import { ReconstructionSums } from '../../sae/evaluation/reconstructionSums.ts';
+import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
+import { tf } from '../../sae/tensor/tf.ts';
+
+const mostRows = 1024;
+
+export interface SampleFigures {
+  rows: number;
+  l0: number;
+  /** Null where the activations do not vary. */
+  fvu: number | null;
+}
+
+/** On the first held-out rows; on the first rows of a capture that holds nothing out. */
+export function sampleFigures(weights: DictionaryWeights, capture: Capture, hook: string): SampleFigures {
+  const { architecture, latents, d, k } = weights;
+  const heldOut = capture.heldOutRows > 0;
+  const rows = Math.min(mostRows, heldOut ? capture.heldOutRows : capture.trainRows);
+  const x = capture.readRows(hook, heldOut ? capture.trainRows : 0, rows);
+  const metadata = { architecture, hook, model: '', run: '', seed: 0, scale: 1, k };
+  const autoencoder = autoencoderFrom({ ...weights, metadata });
+  const sums = new ReconstructionSums(d, latents);
+  tf.tidy(() => {
+    const code = autoencoder.encode(tf.tensor2d(x, [rows, d]));
+    sums.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
+  });
+  autoencoder.dispose();
+  const { l0, fvu } = sums.metrics();
+  return { rows, l0, fvu };
+}

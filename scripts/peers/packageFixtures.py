@@ -1,0 +1,242 @@
+"""Dictionaries that other tools' own packages wrote, and what those packages compute with them.
+
+    python scripts/peers/packageFixtures.py make       writes sae/formats/fixtures/packages/
+    python scripts/peers/packageFixtures.py check DIR  loads what `exportDictionary` wrote under DIR, and prints JSON
+
+`make` gives every dictionary random weights with nothing at its default, saves it as its package saves it, and writes
+beside it `expected.json`: inputs x [rows, d], the package's activations [rows, latents] and its reconstructions
+[rows, d]. `check` expects DIR/<name>/<format>/ with an `expected.json` of the same form beside the export, and prints for
+each the largest difference between that and what the package computes from the exported files.
+
+    pip install sae-lens==6.54.12 eai-sparsify==1.3.3 dictionary-learning==0.1.0
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import torch
+
+# Its decoder is a kernel for GPUs otherwise.
+os.environ["SPARSIFY_DISABLE_TRITON"] = "1"
+
+from dictionary_learning.dictionary import AutoEncoder, AutoEncoderNew, GatedAutoEncoder, JumpReluAutoEncoder
+from dictionary_learning.trainers.batch_top_k import BatchTopKSAE
+from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchTopKSAE
+from dictionary_learning.trainers.top_k import AutoEncoderTopK
+from sae_lens import SAE
+from sae_lens.saes import (
+    BatchTopKTrainingSAE,
+    BatchTopKTrainingSAEConfig,
+    GatedSAE,
+    GatedSAEConfig,
+    JumpReLUSAE,
+    JumpReLUSAEConfig,
+    MatryoshkaBatchTopKTrainingSAE,
+    MatryoshkaBatchTopKTrainingSAEConfig,
+    StandardSAE,
+    StandardSAEConfig,
+    TopKSAE,
+    TopKSAEConfig,
+)
+from safetensors.torch import save_file
+from sparsify import SparseCoder, SparseCoderConfig
+
+D, LATENTS, K, ROWS = 6, 10, 3, 8
+ROOT = pathlib.Path(__file__).resolve().parents[2] / "sae" / "formats" / "fixtures" / "packages"
+PACKAGES = {"SAELens": "sae-lens", "sparsify": "eai-sparsify", "dictionary_learning": "dictionary-learning"}
+VERSIONS = {name: importlib.metadata.version(package) for name, package in PACKAGES.items()}
+
+
+def randomise(module, **fixed):
+    """Every parameter and buffer of floating point gets numbers of its own."""
+    with torch.no_grad():
+        for name, tensor in {**dict(module.named_parameters()), **dict(module.named_buffers())}.items():
+            if name in fixed:
+                tensor.copy_(torch.as_tensor(fixed[name], dtype=tensor.dtype))
+            elif tensor.is_floating_point():
+                tensor.copy_(torch.randn(tensor.shape) * 0.7)
+    return module
+
+
+def dense(sae, x):
+    """Activations of a sparsify coder as a matrix."""
+    top = sae.encode(x)
+    return torch.zeros(x.shape[0], sae.num_latents).scatter(1, top.top_indices, top.top_acts)
+
+
+def compute(sae, x):
+    with torch.no_grad():
+        activations = dense(sae, x) if isinstance(sae, SparseCoder) else sae.encode(x)
+        if isinstance(sae, SparseCoder):
+            top = sae.encode(x)
+            return activations, sae.decode(top.top_acts, top.top_indices)
+        return activations, sae.decode(activations)
+
+
+def expect(folder, kind, version, sae):
+    x = torch.randn(ROWS, D) * 1.5
+    activations, reconstruction = compute(sae, x)
+    assert 0 < (activations != 0).float().mean() < 1
+    values = dict(x=x, activations=activations, reconstruction=reconstruction)
+    text = {"kind": kind, "version": version} | {name: value.tolist() for name, value in values.items()}
+    (folder / "expected.json").write_text(json.dumps(text) + "\n")
+
+
+def folder_of(name):
+    folder = ROOT / name
+    folder.mkdir(parents=True)
+    return folder
+
+
+THRESHOLDS = torch.linspace(-1.2, 1.3, LATENTS)
+
+
+def dictionary_learning():
+    classes = {
+        "standard": (AutoEncoder(D, LATENTS), {}),
+        "new": (AutoEncoderNew(D, LATENTS), {}),
+        "topk": (AutoEncoderTopK(D, LATENTS, K), dict(k=K)),
+        "batchtopk": (BatchTopKSAE(D, LATENTS, K), dict(k=K, threshold=0.6)),
+        "batchtopk-unlearnt": (BatchTopKSAE(D, LATENTS, K), dict(k=K, threshold=-1.0)),
+        "matryoshka": (MatryoshkaBatchTopKSAE(D, LATENTS, K, [4, 6]), dict(k=K, threshold=0.5)),
+        "jumprelu": (JumpReluAutoEncoder(D, LATENTS), dict(threshold=THRESHOLDS)),
+        "gated": (GatedAutoEncoder(D, LATENTS), {}),
+    }
+    for name, (sae, fixed) in classes.items():
+        randomise(sae, **fixed)
+        folder = folder_of(f"dictionary-learning-{name}")
+        torch.save(sae.state_dict(), folder / "ae.pt")
+        trainer = dict(
+            dict_class=type(sae).__name__,
+            activation_dim=D,
+            dict_size=LATENTS,
+            lm_name="EleutherAI/pythia-70m",
+            layer=3,
+            submodule_name="resid_post_layer_3",
+        )
+        if "k" in fixed:
+            trainer["k"] = K
+        (folder / "config.json").write_text(json.dumps(dict(trainer=trainer)) + "\n")
+        expect(folder, trainer["dict_class"], VERSIONS["dictionary_learning"], sae)
+    # The same class in the wrappings that people save.
+    sae = randomise(AutoEncoderNew(D, LATENTS))
+    compiled = {f"_orig_mod.{name}": tensor for name, tensor in sae.state_dict().items()}
+    wrapped = {"state_dict": compiled, "step": 7, "optimizer": {"state": {}}}
+    for name, saved in (("wrapped", wrapped), ("module", sae)):
+        folder = folder_of(f"dictionary-learning-{name}")
+        torch.save(saved, folder / "ae.pt")
+        expect(folder, "AutoEncoderNew", VERSIONS["dictionary_learning"], sae)
+
+
+def saelens():
+    sizes = dict(d_in=D, d_sae=LATENTS)
+    inference = {
+        "standard": (StandardSAE, StandardSAEConfig(**sizes), {}),
+        "topk": (TopKSAE, TopKSAEConfig(**sizes, k=K, apply_b_dec_to_input=False), {}),
+        "topk-rescaled": (TopKSAE, TopKSAEConfig(**sizes, k=K, rescale_acts_by_decoder_norm=True), {}),
+        "jumprelu": (JumpReLUSAE, JumpReLUSAEConfig(**sizes), dict(threshold=THRESHOLDS)),
+        "gated": (GatedSAE, GatedSAEConfig(**sizes, apply_b_dec_to_input=False), {}),
+    }
+    place = dict(model_name="gpt2-small", hook_name="blocks.1.hook_resid_post")
+    for name, (sae_class, config, fixed) in inference.items():
+        for key, value in place.items():
+            config.metadata[key] = value
+        sae = randomise(sae_class(config), **fixed)
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(folder))
+    # Checkpoints of trainings: what they compute is what the package makes of them for inference.
+    training = {
+        "batchtopk": (BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig(**sizes, k=K), 0.8, None),
+        "batchtopk-scaled": (
+            BatchTopKTrainingSAE,
+            BatchTopKTrainingSAEConfig(**sizes, k=K, normalize_activations="expected_average_only_in"),
+            0.8,
+            1.7,
+        ),
+        "matryoshka": (
+            MatryoshkaBatchTopKTrainingSAE,
+            MatryoshkaBatchTopKTrainingSAEConfig(**sizes, k=K, matryoshka_widths=[4, LATENTS]),
+            0.4,
+            None,
+        ),
+    }
+    for name, (sae_class, config, threshold, scale) in training.items():
+        for key, value in place.items():
+            config.metadata[key] = value
+        sae = randomise(sae_class(config), topk_threshold=threshold)
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        if scale is not None:
+            (folder / "activation_scaler.json").write_text(json.dumps(dict(scaling_factor=scale)) + "\n")
+            sae.fold_activation_norm_scaling_factor(scale)
+        final = folder / "final"
+        sae.save_inference_model(final)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(final))
+        shutil.rmtree(final)
+
+
+def sparsify():
+    sae = randomise(SparseCoder(D, SparseCoderConfig(k=K, num_latents=LATENTS)))
+    folder = folder_of("sparsify/layers.1")
+    sae.save_to_disk(folder)
+    expect(folder, "topk", VERSIONS["sparsify"], sae)
+
+
+def gemma_scope_2():
+    """SAELens's loader fetches from the hub; its mapping of names is written out here, and SAELens computes the rest."""
+    sae = randomise(JumpReLUSAE(JumpReLUSAEConfig(d_in=D, d_sae=LATENTS, apply_b_dec_to_input=False)), threshold=THRESHOLDS.abs())
+    folder = folder_of("gemma-scope-2")
+    state = {name.lower(): tensor.contiguous() for name, tensor in sae.state_dict().items()}
+    save_file(state, folder / "params.safetensors")
+    config = dict(architecture="jump_relu", model_name="gemma-v3-1b-pt", width=LATENTS, type="sae")
+    config |= dict(hf_hook_point_in="model.layers.3.output", hf_hook_point_out="model.layers.3.output")
+    (folder / "config.json").write_text(json.dumps(config) + "\n")
+    expect(folder, "jumprelu", VERSIONS["SAELens"], sae)
+
+
+LOADERS = {
+    "saelens": lambda folder: SAE.load_from_disk(folder),
+    "sparsify": lambda folder: SparseCoder.load_from_disk(folder),
+    "dictionary-learning": lambda folder: load_dictionary_learning(folder),
+}
+
+
+def load_dictionary_learning(folder):
+    trainer = json.loads((folder / "config.json").read_text())["trainer"]
+    sae_class = {each.__name__: each for each in (AutoEncoder, AutoEncoderTopK, JumpReluAutoEncoder)}[trainer["dict_class"]]
+    # As it is stored: `from_pretrained` would bring decoder rows to norm 1.
+    sizes = (trainer["activation_dim"], trainer["dict_size"])
+    sae = sae_class(*sizes, *([trainer["k"]] if "k" in trainer else []))
+    sae.load_state_dict(torch.load(folder / "ae.pt"))
+    return sae
+
+
+def check(root):
+    for expected_path in sorted(pathlib.Path(root).glob("**/expected.json")):
+        expected = json.loads(expected_path.read_text())
+        for form, load in LOADERS.items():
+            if not (expected_path.parent / form).exists():
+                continue
+            found = compute(load(expected_path.parent / form), torch.tensor(expected["x"]))
+            errors = [
+                (values - torch.tensor(expected[name])).abs().max().item()
+                for values, name in zip(found, ("activations", "reconstruction"))
+            ]
+            name = str(expected_path.parent.relative_to(root))
+            print(json.dumps(dict(name=name, format=form, encode=errors[0], reconstruct=errors[1])))
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    torch.manual_seed(0)
+    if sys.argv[1] == "make":
+        shutil.rmtree(ROOT, ignore_errors=True)
+        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2):
+            make()
+    else:
+        check(sys.argv[2])
