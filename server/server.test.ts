@@ -36,6 +36,22 @@ describe('overview, models and captures', () => {
     });
   });
 
+  test.each(['../../etc', '/etc', '..', 'a/b', 'x\0y'])(
+    'a model is generated with by its name alone: %j is refused and opens no folder',
+    async (model) => {
+      await expect(
+        on.client.models.generate.mutate({ model, prompt: 'a', maxNewTokens: 1 }),
+      ).rejects.toMatchObject({ data: { httpStatus: 400 } });
+    },
+  );
+
+  test('a prompt with a NUL character is a bad request', async () => {
+    const { name } = (await on.client.models.list.query())[0];
+    await expect(
+      on.client.models.generate.mutate({ model: name, prompt: 'a\0b', maxNewTokens: 1 }),
+    ).rejects.toMatchObject({ data: { httpStatus: 400 } });
+  });
+
   test('models say their shape and count their weights from the file headers', async () => {
     const models = await on.client.models.list.query();
     expect(models.map((m) => [m.name, m.family, m.activation, m.layers, m.d, m.neurons])).toEqual([
@@ -466,6 +482,8 @@ test('a store of another version opens: a column that its tables lack is null, o
     nearest: cellsOf('nearest'),
     nearestCosine: cellsOf('nearestCosine'),
     activationCorrelation: cellsOf('activationCorrelation'),
+    chanceP: cellsOf('chanceP'),
+    isotropicP: cellsOf('isotropicP'),
     mood,
   });
   const query = { name: 'fixture-relu-0-1', sort: 'firingJaccard', order: 'desc' } as const;

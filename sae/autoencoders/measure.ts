@@ -15,6 +15,8 @@ export interface Measured {
   readonly loss: number;
   /** Entries that the encoder listed, or would have if it hadn't kept the matrix; absent where the backend doesn't say. */
   readonly listed: number | undefined;
+  /** λ of this step, where the architecture itself steers it. */
+  readonly sparsityCoefficient?: number;
   /** What the architecture's training state is after the step; absent where it has none. */
   readonly state?: TrainingState;
   /**

@@ -8,7 +8,8 @@ import { disposeComputed } from '../ops/computed.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
-import { measure } from './measure.ts';
+import { afterStep, steeredCoefficient } from './l0Controller.ts';
+import { measure, type Measured } from './measure.ts';
 import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
 
@@ -52,7 +53,25 @@ export const relu: Architecture<'relu'> = {
     };
   },
 
-  forward(kernels, parameters, batch, _config, { sparsityCoefficient, expected }) {
+  forward(kernels, parameters, batch, { targetL0, sparsityCoefficient: settled }, settings) {
+    const { expected, state } = settings;
+    const sparsityCoefficient =
+      targetL0 === null
+        ? settings.sparsityCoefficient
+        : steeredCoefficient(settings.sparsityCoefficient, targetL0, state);
+    const steered = (measured: Measured): Measured =>
+      targetL0 === null
+        ? measured
+        : {
+            ...measured,
+            sparsityCoefficient,
+            state: afterStep(
+              state,
+              total(measured.firings) / rows,
+              targetL0,
+              settings.sparsityCoefficient === settled,
+            ),
+          };
     const { x } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
@@ -73,10 +92,11 @@ export const relu: Architecture<'relu'> = {
       },
       squaredError,
       async measure(withLoss) {
-        if (!withLoss) return measure(kernels, batch, { entries, firings, squaredError }, null);
+        if (!withLoss)
+          return steered(await measure(kernels, batch, { entries, firings, squaredError }, null));
         const norms = tf.tidy(() => wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>());
         try {
-          return await measure(
+          const measured = await measure(
             kernels,
             batch,
             { entries, firings, squaredError },
@@ -85,6 +105,7 @@ export const relu: Architecture<'relu'> = {
               loss: ({ mse }, [sums, sizes]) => mse + (sparsityCoefficient / rows) * total(sums, sizes),
             },
           );
+          return steered(measured);
         } finally {
           norms.dispose();
         }

@@ -116,7 +116,7 @@ test('a permuted copy: all shared, the permutation in the table, activations equ
     path: store.comparisonCurve('copy'),
   });
   expect(curve).toHaveLength(101);
-  expect(curve[100]).toEqual({ threshold: 1, shared: 1, decoder: 1, encoder: 1, greedy: 1 });
+  expect(curve[100]).toMatchObject({ threshold: 1, shared: 1, decoder: 1, encoder: 1, greedy: 1 });
 });
 
 test('every measure of a copy, of either side', async () => {

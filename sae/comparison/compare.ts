@@ -34,7 +34,9 @@ import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
 import { matchTable } from '../spec/tables/matches.ts';
 import { tf } from '../tensor/tf.ts';
 import { ActivationAgreement } from './activationAgreement.ts';
+import { comparisonChance, SharedNulls } from './chance/comparisonChance.ts';
 import type { Counterparts } from './counterparts.ts';
+import { unitRows } from './directions.ts';
 import { functionalSwap } from './functionalSwap.ts';
 import { matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
 import { planMemory } from './memoryPlan.ts';
@@ -60,6 +62,8 @@ export interface CompareOptions {
   model?: LanguageModel;
   /** Rows on which activations are not compared; by default those that the training of either left out. */
   exclude?: ExclusionRule;
+  /** What chance comparisons of one shape have in common, made once for a series of them; null leaves chance out. */
+  nulls?: SharedNulls | null;
   report?: Report;
   /** Stops the comparison: an earlier one of this name stays as it is. */
   signal?: AbortSignal;
@@ -138,6 +142,18 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             report,
             signal,
           }));
+        const chance =
+          options.nulls === null
+            ? null
+            : comparisonChance({
+                a: unitDecoder(dictionaryA, a),
+                b: unitDecoder(dictionaryB, b),
+                matched: match.decoder,
+                threshold,
+                activations: readActivations(capture, [runA, runB], rule),
+                nulls: options.nulls ?? new SharedNulls(),
+                progress: (stage, done, total, unit) => report({ stage, done, total, unit }),
+              });
         const path = store.comparisonManifest(name);
         const manifest = (): ComparisonManifest => ({
           version: 1,
@@ -158,6 +174,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           pwMcc: meanCosine(match.decoder),
           measures: measuresOf(match, threshold, dictionaryB.latents),
           ...(swap && { swap }),
+          ...(chance && { chance: chance.manifest }),
           solver: match.solver,
           gap: match.gap,
           seconds: (performance.now() - started) / 1000,
@@ -179,8 +196,16 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           nearestCosine: match.nearest.cosine,
           activationCorrelation: agreement.correlation(),
           firingJaccard: agreement.jaccard(),
+          chanceP: chance?.chanceP ?? unknown(dictionaryA.latents),
+          isotropicP: chance?.isotropicP ?? unknown(dictionaryA.latents),
         });
-        await writeParquet(store.comparisonCurve(name), sharedCurveTable, { ...sharedCurve(match) });
+        const curve = sharedCurve(match);
+        await writeParquet(store.comparisonCurve(name), sharedCurveTable, {
+          ...curve,
+          chance: chance?.law.matched ?? unknown(curve.threshold.length),
+          chanceDeviation: chance?.law.deviation ?? unknown(curve.threshold.length),
+          nearestChance: chance?.law.nearest ?? unknown(curve.threshold.length),
+        });
         const finished = manifest();
         await writeManifest(path, comparisonKind, finished);
         return finished;
@@ -198,6 +223,22 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
 /** Default for maxTokens, smaller for wide dictionaries, so that encoding takes at most a quarter of the time of one product of the two. */
 function comparedTokens(latents: number): number {
   return latents <= 8192 ? 32_768 : Math.max(8192, latents / 8);
+}
+
+const unknown = (length: number) => new Float64Array(length).fill(NaN);
+
+function unitDecoder({ latents, d, wDec }: Autoencoder, reference: DictionaryReference) {
+  return unitRows({ rows: latents, d, data: wDec }, `the decoder of ${dictionaryKey(reference)}`);
+}
+
+/** The rows that both dictionaries were trained on, of one capture; null where b reads a hook point that this capture lacks. */
+function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunManifest], rule: ExclusionRule) {
+  const hooks = [a.config.hook, b.config.hook] as const;
+  const { manifest } = capture;
+  if (!hooks.every((hook) => manifest.hooks.some((known) => known.hook === hook && known.width === a.d)))
+    return null;
+  const key = `${manifest.name} ${manifest.createdAt} ${printExclusionRule(rule)}`;
+  return { rows: selectRows(capture, hooks, rule), key, hooks };
 }
 
 function measuresOf(

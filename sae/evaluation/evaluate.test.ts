@@ -154,7 +154,7 @@ async function writeRun(name: string): Promise<void> {
     config: {
       architecture: 'relu', capture: 'toy', hook: toyHook, width: 8, seeds: [0], batchSize: 8, tokens: 8, learningRate: 1,
       warmupSteps: 0, decayFraction: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, clipNorm: null, deadAfter: 1,
-      checkpointEvery: 1, logEvery: 1, sparsityCoefficient: 1, sparsityWarmupFraction: 0,
+      checkpointEvery: 1, logEvery: 1, sparsityCoefficient: 1, sparsityWarmupFraction: 0, targetL0: null,
     },
     d: 4, scale: 1, step: 1, totalSteps: 1, seconds: 1, tokensPerSecond: 1,
     environment: { lazyscope: '', node: '', platform: '', cpu: '', backend: '', threads: 1 },

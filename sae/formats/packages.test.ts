@@ -7,9 +7,11 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
+import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
 
 const root = join(import.meta.dirname, 'fixtures', 'packages');
@@ -76,6 +78,15 @@ async function withConfig(name: string, file: string, change: (config: Config) =
 
 const refused = (folder: string, message: RegExp, code = 'bad_input') =>
   expect(importDictionary(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+
+test('a file from before PyTorch 1.6 that is cut short is corrupt', async () => {
+  const folder = await copyOf('dictionary-learning-legacy');
+  const whole = await readFile(join(folder, 'ae.pt'));
+  for (const size of [whole.length - 1, whole.length >> 1, 200, 20]) {
+    await writeFile(join(folder, 'ae.pt'), whole.subarray(0, size));
+    await refused(folder, /ae\.pt/, 'corrupt');
+  }
+});
 
 test('BatchTopK below its learnt threshold of −1 is ReLU, and the threshold is kept', async () => {
   const weights = await importDictionary(join(root, 'dictionary-learning-batchtopk-unlearnt'));
@@ -179,6 +190,21 @@ test.each([
   );
 });
 
+test('SAELens’s older checkpoints of JumpReLU hold log θ', async () => {
+  const folder = await copyOf('saelens-jumprelu');
+  const path = join(folder, 'sae_weights.safetensors');
+  const file = await readSafetensors(path);
+  const tensors = Object.fromEntries(
+    file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]),
+  );
+  const { threshold, ...rest } = tensors;
+  const logThreshold = threshold.data.map((_, i) => Math.log(0.1 * (i + 1)));
+  await writeSafetensors(path, { ...rest, log_threshold: { shape: threshold.shape, data: logThreshold } });
+  const found = await importDictionary(folder);
+  found.threshold?.forEach((theta, i) => expect(theta).toBeCloseTo(0.1 * (i + 1), 6));
+  expect(found.threshold).toHaveLength(10);
+});
+
 test('SAELens’s first configurations: hook_point, and normalize_activations as a boolean', async () => {
   const folder = await withConfig('saelens-standard', 'cfg.json', (config) => {
     delete config.metadata;
@@ -201,4 +227,13 @@ test('Gemma Scope 2 says its model and place, and its transcoders are refused', 
     config.hf_hook_point_out = 'model.layers.3.mlp.output';
   });
   await refused(folder, /transcoder/);
+});
+
+test('the native kernels compute the same, thresholds below 0 included', async () => {
+  await startBackend('native');
+  for (const name of names) {
+    const folder = join(root, name);
+    const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
+    expect({ name, close: error.encode < 1e-5 && error.reconstruct < 1e-5 }).toEqual({ name, close: true });
+  }
 });

@@ -39,12 +39,22 @@ export function globalName(value: Pickled): string | undefined {
 const mark = Symbol('mark');
 
 export function readPickle(bytes: Uint8Array, source: string, host: PickleHost): Pickled {
+  return readPickleAt(bytes, 0, source, host).value;
+}
+
+/** The pickle that begins at `start`, and where it ends: older files have several of them one after another. */
+export function readPickleAt(
+  bytes: Uint8Array,
+  start: number,
+  source: string,
+  host: PickleHost,
+): { value: Pickled; end: number } {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const damaged = (why: string) =>
     new LazyscopeError('corrupt', `'${source}' is not a whole PyTorch file: ${why}.`);
   const stack: (Pickled | typeof mark)[] = [];
   const memo = new Map<number, Pickled>();
-  let at = 0;
+  let at = start;
 
   const take = (length: number) => {
     if (at + length > view.length) throw damaged('it ends early');
@@ -174,7 +184,7 @@ export function readPickle(bytes: Uint8Array, source: string, host: PickleHost):
 
   for (;;) {
     const code = take(1).toString('latin1');
-    if (code === '.') return pop();
+    if (code === '.') return { value: pop(), end: at };
     const operation = operations[code];
     if (!operation) throw damaged(`it holds the unknown opcode 0x${code.charCodeAt(0).toString(16)}`);
     operation();

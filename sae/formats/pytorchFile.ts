@@ -1,18 +1,24 @@
 /**
  * State dicts as `torch.save` writes them: a zip with a pickle that describes tensors and one file of raw numbers
- * a storage (PyTorch's serialization notes). Nothing in the file is run; numbers are read when they are asked for.
+ * a storage (PyTorch's serialization notes), or, before PyTorch 1.6, all of that in one file (legacyPytorchArchive.ts). Nothing in the file is run; numbers are read when they are asked for.
  * A module that was saved whole is read as the state dict that it would give, and of a dictionary that holds one state
  * dict among other things (a checkpoint), that one is read.
  */
 import { LazyscopeError } from '../errors.ts';
 import { bfloat16ToFloat32 } from './bfloat16.ts';
 import { float16ToFloat32 } from './float16.ts';
-import { globalName, PickledObject, readPickle, type Pickled } from './pickle.ts';
-import { openZip, type ZipFile } from './zipFile.ts';
+import { globalName, PickledObject, readPickle, type Pickled, type PickleHost } from './pickle.ts';
+import { openLegacyArchive } from './legacyPytorchArchive.ts';
+import { openZip } from './zipFile.ts';
 
 export interface PytorchTensor {
   shape: number[];
   data: Float32Array;
+}
+
+/** Where the numbers of the storages are: a zip, or a file from before PyTorch 1.6. */
+interface Archive {
+  readRange(name: string, start: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
 interface StorageType {
@@ -79,13 +85,18 @@ export class PytorchFile {
   readonly path: string;
   /** The class of a module that was saved whole; null for a state dict. */
   readonly className: string | null;
-  readonly #zip: ZipFile;
+  readonly #archive: Archive;
   readonly #tensors: ReadonlyMap<string, Tensor>;
 
-  constructor(path: string, zip: ZipFile, tensors: ReadonlyMap<string, Tensor>, className: string | null) {
+  constructor(
+    path: string,
+    archive: Archive,
+    tensors: ReadonlyMap<string, Tensor>,
+    className: string | null,
+  ) {
     this.path = path;
     this.className = className;
-    this.#zip = zip;
+    this.#archive = archive;
     this.#tensors = tensors;
   }
 
@@ -110,7 +121,7 @@ export class PytorchFile {
       );
     const count = sizeOf(shape);
     const span = count === 0 ? 0 : shape.reduce((sum, n, axis) => sum + (n - 1) * stride[axis], 0) + 1;
-    const values = decode(this.#zip.readRange(storage.file, offset * bytes, span * bytes).buffer);
+    const values = decode(this.#archive.readRange(storage.file, offset * bytes, span * bytes).buffer);
     if (isRowMajor(shape, stride)) return values;
     const data = new Float32Array(count);
     const index = shape.map(() => 0);
@@ -130,13 +141,48 @@ export class PytorchFile {
 
 /** Reads what the file says of its tensors. Throws `corrupt` for a damaged file and `bad_input` for one that is more than a state dict. */
 export function openPytorchFile(path: string): PytorchFile {
+  const damaged = (why: string) =>
+    new LazyscopeError('corrupt', `'${path}' is not a whole PyTorch file: ${why}.`);
+  const construct = (name: string, args: Pickled[]) => {
+    if (name === 'collections.OrderedDict') return new Map();
+    // Modules have a set of the names of their buffers that aren't saved.
+    if (name === '__builtin__.set' || name === 'builtins.set') return args;
+    if (name === 'torch._utils._rebuild_parameter') return args[0];
+    if (name !== 'torch._utils._rebuild_tensor_v2') return undefined;
+    return tensor(args, damaged);
+  };
+  const storageType = (storage: Pickled) => {
+    const name = globalName(storage);
+    return name !== undefined && Object.hasOwn(storageTypes, name) ? storageTypes[name] : undefined;
+  };
+  const { archive, state } =
+    openLegacyArchive(path, {
+      construct,
+      persistent: (id) => {
+        const [kind, storage = null, key, , count, view = null] = Array.isArray(id) ? id : [];
+        const type = storageType(storage);
+        if (kind !== 'storage' || !type || !Number.isSafeInteger(count) || view !== null)
+          throw damaged(`storage ${String(key)} is of unknown type`);
+        return new Storage(type, String(key), Number(count));
+      },
+    }) ?? openArchive(path, damaged, construct, storageType);
+  const found = state instanceof PickledObject ? moduleTensors(state, damaged) : stateDict(state);
+  if (!found) throw damaged('it holds no state dict, or several');
+  return new PytorchFile(path, archive, found, state instanceof PickledObject ? state.className : null);
+}
+
+/** The zip that `torch.save` writes since PyTorch 1.6. */
+function openArchive(
+  path: string,
+  damaged: (why: string) => Error,
+  construct: PickleHost['construct'],
+  storageType: (storage: Pickled) => StorageType | undefined,
+): { archive: Archive; state: Pickled } {
   const zip = openZip(path);
   const pickleName = zip.names.find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');
   if (pickleName === undefined)
     throw new LazyscopeError('corrupt', `'${path}' is not a PyTorch file (it has no data.pkl).`);
   const root = pickleName.slice(0, -'data.pkl'.length);
-  const damaged = (why: string) =>
-    new LazyscopeError('corrupt', `'${path}' is not a whole PyTorch file: ${why}.`);
   const order = zip.names.includes(`${root}byteorder`)
     ? Buffer.from(zip.read(`${root}byteorder`))
         .toString('latin1')
@@ -147,30 +193,19 @@ export function openPytorchFile(path: string): PytorchFile {
       'bad_input',
       `'${path}' was written in ${order}-endian order, which can't be read.`,
     );
-
   const state = readPickle(zip.read(pickleName), path, {
     persistent: (id) => {
       const [kind, storage, key] = Array.isArray(id) ? id : [];
-      const name = globalName(storage ?? null);
-      const type = name !== undefined && Object.hasOwn(storageTypes, name) ? storageTypes[name] : undefined;
+      const type = storageType(storage ?? null);
       const file = `${root}data/${String(key)}`;
       const size = zip.size(file);
       if (kind !== 'storage' || !type || size === undefined)
         throw damaged(`storage ${String(key)} is missing or of unknown type`);
       return new Storage(type, file, Math.floor(size / type.bytes));
     },
-    construct: (name, args) => {
-      if (name === 'collections.OrderedDict') return new Map();
-      // Modules have a set of the names of their buffers that aren't saved.
-      if (name === '__builtin__.set' || name === 'builtins.set') return args;
-      if (name === 'torch._utils._rebuild_parameter') return args[0];
-      if (name !== 'torch._utils._rebuild_tensor_v2') return undefined;
-      return tensor(args, damaged);
-    },
+    construct,
   });
-  const found = state instanceof PickledObject ? moduleTensors(state, damaged) : stateDict(state);
-  if (!found) throw damaged('it holds no state dict, or several');
-  return new PytorchFile(path, zip, found, state instanceof PickledObject ? state.className : null);
+  return { archive: zip, state };
 }
 
 /** The tensors of a dictionary, or of the only dictionary with tensors in it; null where there is none, or several. */

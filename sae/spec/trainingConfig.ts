@@ -8,11 +8,19 @@ import {
 import { shapeOf } from './schema.ts';
 import { trainingFields } from './trainingFields.ts';
 
+function settingsOf(name: (typeof architectureNames)[number]) {
+  const { settings } = describedArchitecture(name);
+  const shape: Record<string, z.ZodType> = shapeOf(settings);
+  for (const [setting, { before }] of Object.entries(settings))
+    if (before !== undefined) shape[setting] = shape[setting].default(before);
+  return shape;
+}
+
 const member = (name: (typeof architectureNames)[number]) =>
   z.strictObject({
     architecture: z.literal(name),
     ...shapeOf(trainingFields),
-    ...shapeOf(describedArchitecture(name).settings),
+    ...settingsOf(name),
   });
 const [first, ...others] = architectureNames.map(member);
 

@@ -10,6 +10,8 @@ export type Setting = Field & {
   readonly label: string;
   /** Whether it is a flag of `lazyscope train` and a field of the training form. All settings can be read in run.json. */
   readonly offered?: true;
+  /** Its value in configurations that were stored before it existed. */
+  readonly before?: null | number;
 };
 export type Settings = Readonly<Record<string, Setting>>;
 

@@ -111,7 +111,11 @@ async function read(path: string, architecture: ArchitectureName): Promise<Check
     second: part(`${index}.second`),
     sinceFired: file.float64(`${index}.sinceFired`),
     state: Object.fromEntries(
-      Object.keys(trainingState).map((name) => [name, file.float64(`${index}.state.${name}`)[0]]),
+      Object.entries(trainingState).map(([name, before]) => {
+        // A checkpoint made before the architecture kept this has none of it.
+        const tensor = `${index}.state.${name}`;
+        return [name, file.has(tensor) ? file.float64(tensor)[0] : before];
+      }),
     ),
   }));
   return { trainer: { step, scale, dictionaries }, source, metricsBytes, seconds };

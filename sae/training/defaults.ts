@@ -47,7 +47,7 @@ export function defaultTrainingConfig<A extends ArchitectureName>(
     checkpointEvery: 500,
     logEvery: Math.max(1, Math.min(50, Math.floor(steps / 100))),
   };
-  const { learningRate, ...own } = describedArchitecture(architecture).defaults(width);
+  const { learningRate, ...own } = describedArchitecture(architecture).defaults(width, d);
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return checkConfig({ architecture, ...common, learningRate: learningRate * rateScale, ...own, ...chosen });
 }

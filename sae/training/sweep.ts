@@ -9,7 +9,7 @@
  *     widths: [2048, 4096]
  *     k: [16, 32]                   # the lists that architectures' descriptions name: TopK's
  *     sparsityCoefficients: [5]     # λ of ReLU, and of JumpReLU without targetL0
- *     targetL0: [32]                # JumpReLU's
+ *     targetL0: [32]                # JumpReLU's, and ReLU's without sparsityCoefficients
  *     seeds: [0, 1, 2]
  *     settings: { learningRate: 1e-3 }   # any other field of the configuration, for all runs
  */

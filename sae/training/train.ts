@@ -16,7 +16,7 @@ import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
-import { latentsKept, type TrainingConfig } from '../spec/architectures/architectures.ts';
+import { latentsKept, settingOf, type TrainingConfig } from '../spec/architectures/architectures.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -162,6 +162,7 @@ async function trainLocked(
     };
     const log = progressLog(config, report, (rows) => writer.append(rows));
     let yielded = performance.now();
+    const lastL0: number[][] = [];
     let checkpointed = trainer.step;
     while (trainer.step < steps) {
       if (signal?.aborted) {
@@ -175,6 +176,7 @@ async function trainLocked(
       const logged = (trainer.step + 1) % config.logEvery === 0 || trainer.step + 1 === steps;
       const results = await trainer.advance(logged);
       if (logged) await log(trainer.step, results);
+      if (steps - trainer.step < averagedSteps) lastL0.push(results.map(({ l0 }) => l0));
       if (trainer.step % config.checkpointEvery === 0 && trainer.step < steps) {
         await keep();
         await save();
@@ -196,7 +198,7 @@ async function trainLocked(
         scale: trainer.scale,
         k: latentsKept(config),
       });
-    await save({ status: 'complete', finishedAt: new Date().toISOString() });
+    await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });
     return manifest;
   } catch (error) {
@@ -221,6 +223,20 @@ async function forget(store: StoreLayout, name: string, seeds: readonly number[]
     ...seeds.map((seed) => store.runSeed(name, seed)),
   ];
   for (const path of written) await rm(path, { recursive: true, force: true });
+}
+
+/** Steps whose mean L0 says whether a target was reached. */
+const averagedSteps = 20;
+
+/** What became of a target of L0; nothing where the configuration has none. */
+function reached(
+  config: TrainingConfig,
+  lastL0: readonly (readonly number[])[],
+): Pick<RunManifest, 'reachedL0'> {
+  const target = settingOf(config, 'targetL0');
+  if (target === null || lastL0.length === 0) return {};
+  const l0 = config.seeds.map((_, seed) => lastL0.reduce((sum, step) => sum + step[seed], 0) / lastL0.length);
+  return { reachedL0: { target, l0 } };
 }
 
 /** Turns a step's results into rows of metrics and a progress report. */

@@ -46,6 +46,8 @@ export interface StepMetrics {
   fvu: number;
   l0: number;
   deadFraction: number;
+  /** λ, where the architecture steers it; otherwise the schedule says what it is. */
+  sparsityCoefficient?: number;
 }
 
 interface Dictionary {
@@ -135,26 +137,30 @@ export class Trainer {
           attempt.valid ? attempt : this.#update(this.#dictionaries[index], batch, withLoss),
         ),
       );
-      const metrics = measured.map(({ loss, mse, fvu, firings, listed, state }, index) => {
-        if (!Number.isFinite(mse) || !Number.isFinite(loss))
-          throw new LazyscopeError(
-            'bad_input',
-            `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
-          );
-        const dictionary = this.#dictionaries[index];
-        dictionary.listed = listed;
-        dictionary.state = state ?? dictionary.state;
-        const { sinceFired } = dictionary;
-        for (let i = 0; i < sinceFired.length; i++) sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
-        return {
-          seed: config.seeds[index],
-          loss,
-          mse,
-          fvu,
-          l0: total(firings) / rows,
-          deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
-        };
-      });
+      const metrics = measured.map(
+        ({ loss, mse, fvu, firings, listed, state, sparsityCoefficient }, index) => {
+          if (!Number.isFinite(mse) || !Number.isFinite(loss))
+            throw new LazyscopeError(
+              'bad_input',
+              `Training diverged at step ${this.#step + 1} of seed ${config.seeds[index]}: the loss is ${loss}; lower learningRate (now ${config.learningRate}) or check the activations.`,
+            );
+          const dictionary = this.#dictionaries[index];
+          dictionary.listed = listed;
+          dictionary.state = state ?? dictionary.state;
+          const { sinceFired } = dictionary;
+          for (let i = 0; i < sinceFired.length; i++)
+            sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
+          return {
+            seed: config.seeds[index],
+            loss,
+            mse,
+            fvu,
+            l0: total(firings) / rows,
+            deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
+            ...(sparsityCoefficient !== undefined && { sparsityCoefficient }),
+          };
+        },
+      );
       this.#step++;
       return metrics;
     } finally {

@@ -2,7 +2,11 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import { bytesOf } from '../../sae/spec/sizes.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { ComparisonManifest, DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
+import type {
+  ComparisonChance,
+  ComparisonManifest,
+  DictionaryReference,
+} from '../../sae/spec/manifests/comparison.ts';
 import { dictionaryReference, finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -24,8 +28,10 @@ export const run: JobWork<'compare'> = async (session, given) => {
   const pairs = await pairsOf(session, given.a, given.b, given.name);
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const { compare } = await import('../../sae/comparison/compare.ts');
+  const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
   await session.startBackend();
   const manifests: ComparisonManifest[] = [];
+  const nulls = given.chance ? new SharedNulls() : null;
   for (const pair of pairs) {
     const model = given.swap
       ? await modelOfRun(session.store, await finishedRun(session.store, pair.a.run))
@@ -40,6 +46,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
         maxTokens: given.activations ? given.maxTokens : 0,
         ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
         model,
+        nulls,
         report: session.report,
         signal: session.signal,
       }),
@@ -71,10 +78,27 @@ async function comparisonDocument({ store }: Session, manifests: readonly Compar
     })),
     mmcs: mean((m) => m.mmcs),
     pwMcc: mean((m) => m.pwMcc),
+    chance: meanChance(manifests),
     gap: largest((m) => m.gap),
     seconds: manifests.reduce((sum, m) => sum + m.seconds, 0),
     peakRssMb: largest((m) => m.peakRssMb),
     comparisons: manifests,
+  };
+}
+
+/** Chance beside the means: of random directions with the activations' covariance where that is known of every pair. */
+function meanChance(manifests: readonly ComparisonManifest[]) {
+  const all = manifests.flatMap(({ chance }) => chance ?? []);
+  if (all.length === 0 || all.length < manifests.length) return null;
+  const kind = all.every(({ covariance }) => covariance) ? 'covariance' : 'isotropic';
+  const mean = (of: (chance: ComparisonChance) => number) =>
+    all.reduce((sum, chance) => sum + of(chance), 0) / all.length;
+  return {
+    null: kind,
+    mmcs: mean((c) => (c[kind] ?? c.isotropic).mmcs),
+    pwMcc: mean((c) => (c[kind] ?? c.isotropic).pwMcc),
+    shared: mean((c) => (c[kind] ?? c.isotropic).shared),
+    beyondChance: mean((c) => c.beyond.share),
   };
 }
 
@@ -138,16 +162,36 @@ function pairName(a: DictionaryReference, b: DictionaryReference): string {
 
 export function comparisonTable(manifests: readonly ComparisonManifest[]): string {
   return table(
-    ['comparison', 'latents', 'shared', 'threshold', 'MMCS', 'PW-MCC', 'gap', 'seconds'],
-    manifests.map((m) => [
-      m.name,
-      m.latents,
-      percent(m.shared),
-      figure(m.threshold, 2),
-      figure(m.mmcs),
-      figure(m.pwMcc),
-      m.gap < 1e-9 ? '0' : `${figure(100 * m.gap, 3)} %`,
-      figure(m.seconds, 1),
-    ]),
+    [
+      'comparison',
+      'latents',
+      'shared',
+      'by chance',
+      'threshold',
+      'MMCS',
+      'by chance',
+      'PW-MCC',
+      'by chance',
+      'beyond chance',
+      'gap',
+      'seconds',
+    ],
+    manifests.map((m) => {
+      const chance = m.chance && (m.chance.covariance ?? m.chance.isotropic);
+      return [
+        m.name,
+        m.latents,
+        percent(m.shared),
+        percent(chance?.shared ?? null),
+        figure(m.threshold, 2),
+        figure(m.mmcs),
+        figure(chance?.mmcs ?? null),
+        figure(m.pwMcc),
+        figure(chance?.pwMcc ?? null),
+        percent(m.chance?.beyond.share ?? null),
+        m.gap < 1e-9 ? '0' : `${figure(100 * m.gap, 3)} %`,
+        figure(m.seconds, 1),
+      ];
+    }),
   );
 }

@@ -21,7 +21,7 @@ export function demo(): Command {
       `a second one for the sparsity report (default: ${bundled.otherModel})`,
     )
     .option('--text <file|dataset>', 'the text to look at it with', 'dataset:moby-dick')
-    .option('--tokens <n>', 'tokens to capture', positiveInteger, 640_000)
+    .option('--tokens <n>', 'tokens to capture; 640000 by default, fewer for large models', positiveInteger)
     .option('--training-tokens <n>', 'tokens each dictionary is trained on', positiveInteger)
     .option('--fresh', 'forget what an earlier demo made and start over')
     .option('--no-serve', 'do not serve the explorer in the end');

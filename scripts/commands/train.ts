@@ -9,7 +9,7 @@ import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFi
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
-import { table } from '../commandLine/table.ts';
+import { figure, table } from '../commandLine/table.ts';
 
 type Options = CommandOptionsOf<'train'>;
 
@@ -47,20 +47,31 @@ export async function trainRuns(
   const backend = await session.startBackend();
   const { store, report, signal } = session;
   const manifests: RunManifest[] = [];
-  for (const { name, config } of runs)
-    manifests.push(
-      await train({
-        store,
-        name,
-        config,
-        resume: resume && existsSync(store.runManifest(name)),
-        ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
-        report,
-        signal,
-        environment: describeEnvironment(backend),
-      }),
-    );
+  for (const { name, config } of runs) {
+    const manifest = await train({
+      store,
+      name,
+      config,
+      resume: resume && existsSync(store.runManifest(name)),
+      ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
+      report,
+      signal,
+      environment: describeEnvironment(backend),
+    });
+    manifests.push(manifest);
+    const missed = missedTarget(manifest);
+    if (missed !== null) session.say(missed);
+  }
   return manifests;
+}
+
+/** What to say of a run whose L0 ended further than 15 % from its target; null where it did not. */
+export function missedTarget({ name, reachedL0, config }: RunManifest): string | null {
+  if (!reachedL0) return null;
+  const { target, l0 } = reachedL0;
+  if (l0.every((value) => Math.abs(value / target - 1) <= 0.15)) return null;
+  const ended = l0.map((value) => figure(value, 1)).join(', ');
+  return `Run '${name}' was to have an L0 of ${target} and ended at ${ended} (seeds ${config.seeds.join(', ')}): train on more tokens, or choose another --sparsity-coefficient to start from.`;
 }
 
 async function oneRun(session: Session, given: Options): Promise<RunToTrain> {

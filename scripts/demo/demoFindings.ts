@@ -48,6 +48,8 @@ export async function compareDemo(
   runs: readonly RunManifest[],
 ): Promise<ComparisonManifest[]> {
   const { compare } = await import('../../sae/comparison/compare.ts');
+  const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
+  const nulls = new SharedNulls();
   const manifests: ComparisonManifest[] = [];
   for (const run of runs)
     for (const pair of seedPairs(run.name, run.config.seeds)) {
@@ -57,7 +59,7 @@ export async function compareDemo(
       manifests.push(
         isNewer(path, sources)
           ? await readManifest(path, comparisonKind)
-          : await compare({ store, ...pair, report }),
+          : await compare({ store, ...pair, nulls, report }),
       );
     }
   return manifests;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError, isLazyscopeError } from '../../sae/errors.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
-import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
+import { architectureNames, describedArchitecture } from '../../sae/spec/architectures/architectures.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { runKind } from '../../sae/spec/manifests/run.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -15,6 +15,38 @@ import { loadModel } from '../commandLine/models.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { trainRuns } from '../commands/train.ts';
 
+export interface DemoTraining {
+  batchSize: number;
+  /** Tokens that each dictionary is trained on at least. */
+  leastTokens: number;
+  /** Latents for each dimension of the activations; undefined leaves it to the defaults. */
+  expansion: number | undefined;
+  /** L0 that architectures with such a setting are steered to; undefined leaves it to the defaults. */
+  targetL0: number | undefined;
+}
+
+/**
+ * A quarter of the usual batch: four times the steps in the same time. On the bundled model that halves TopK's
+ * and JumpReLU's FVU and triples what ReLU's seeds share; at 256 the steps no longer pay for themselves.
+ */
+export const bundledTraining: DemoTraining = {
+  batchSize: 512,
+  leastTokens: 0,
+  expansion: undefined,
+  targetL0: undefined,
+};
+
+/**
+ * For someone's own model, whose activations are wider and whose captures are shorter: eight latents a dimension, all
+ * architectures at the same L0, and enough steps for λ to be steered there. Tried on SmolLM2-135M, block 15.
+ */
+export const ownTraining: DemoTraining = {
+  batchSize: 2048,
+  leastTokens: 1_500_000,
+  expansion: 8,
+  targetL0: 32,
+};
+
 export interface DemoPlan {
   /** The beginning of all names that the demo uses in the store. */
   name: string;
@@ -24,6 +56,10 @@ export interface DemoPlan {
   text: string;
   /** Tokens to capture. */
   tokens: number;
+  /** Tokens of the sparsity reports. */
+  sparsityTokens: number;
+  /** How dictionaries are trained besides what the capture says. */
+  training: DemoTraining;
   /** Tokens that each dictionary is trained on; by default as many as suit the capture. */
   trainingTokens: number | undefined;
   seeds: number[];
@@ -76,6 +112,7 @@ export async function trainDemo(
   capture: CaptureManifest,
 ): Promise<RunManifest[]> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
+  const { training } = plan;
   const [{ hook, width: d }] = capture.hooks;
   const trainRows =
     (capture.contexts - capture.heldOutContexts) * (capture.contextLength - capture.firstPosition);
@@ -83,13 +120,18 @@ export async function trainDemo(
     capture: capture.name,
     hook,
     d,
-    tokens: plan.trainingTokens ?? epochs * trainRows,
-    batchSize,
+    tokens: plan.trainingTokens ?? Math.max(training.leastTokens, epochs * trainRows),
+    batchSize: training.batchSize,
     seeds: plan.seeds,
+    ...(training.expansion !== undefined && { width: training.expansion * d }),
   };
   const runs = architectureNames.map((architecture) => ({
     name: runName(plan, architecture),
-    config: defaultTrainingConfig(architecture, shared),
+    config: defaultTrainingConfig(architecture, {
+      ...shared,
+      ...('targetL0' in describedArchitecture(architecture).settings &&
+        training.targetL0 !== undefined && { targetL0: training.targetL0 }),
+    }),
   }));
   const manifests: RunManifest[] = [];
   for (const run of runs) {
@@ -105,11 +147,6 @@ export async function trainDemo(
 
 /** Tokens that are enough for dictionaries of this size and take minutes on two cores. */
 const epochs = 4;
-/**
- * A quarter of the usual batch: four times the steps in the same time. On the bundled model that halves TopK's
- * and JumpReLU's FVU and triples what ReLU's seeds share; at 256 the steps no longer pay for themselves.
- */
-const batchSize = 512;
 
 export async function measureDemo(session: Session, plan: DemoPlan): Promise<SparsityReport[]> {
   const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
@@ -129,7 +166,7 @@ export async function measureDemo(session: Session, plan: DemoPlan): Promise<Spa
         name: reportName(plan, name),
         model,
         text: await readText(plan.text),
-        maxTokens: Math.min(plan.tokens, 32_768),
+        maxTokens: Math.min(plan.tokens, plan.sparsityTokens),
         report,
         signal,
       }),

@@ -9,7 +9,7 @@ import { evaluationTable } from '../commands/evaluate.ts';
 import { startServing, type ServeFlags } from '../commands/serve.ts';
 import { sparsityTable } from '../commands/sparsity.ts';
 import { compareDemo, evaluateAndIndexDemo } from './demoFindings.ts';
-import { captureDemo, measureDemo, trainDemo } from './demoSteps.ts';
+import { bundledTraining, captureDemo, measureDemo, ownTraining, trainDemo } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';
 import { forgetDemo } from './forgetDemo.ts';
 
@@ -17,7 +17,7 @@ export interface DemoOptions extends Omit<ServeFlags, 'explorer'> {
   model?: string;
   otherModel?: string;
   text: string;
-  tokens: number;
+  tokens?: number;
   trainingTokens?: number;
   fresh?: boolean;
   serve: boolean;
@@ -30,10 +30,11 @@ export async function runDemo(
 ): Promise<Outcome> {
   const started = performance.now();
   const { store, say } = session;
-  const plan = planOf(session, given, bundled);
-  if (given.fresh) await forgetDemo(store, plan);
+  const asked = planOf(session, given, bundled);
+  if (given.fresh) await forgetDemo(store, asked);
   const backend = await session.startBackend();
-  const model = await loadModel(store, plan.model);
+  const model = await loadModel(store, asked.model);
+  const plan = { ...asked, tokens: given.tokens ?? tokensFor(model.parameterCount()) };
   say(
     `Looking into ${model.name} (${model.parameterCount()} parameters) on ${backend.name}, ${backend.threads} threads.`,
   );
@@ -93,6 +94,14 @@ export async function runDemo(
   return { document, text, stay };
 }
 
+/** To capture, unless a model is so large that this would take hours on two cores. */
+const mostTokens = 640_000;
+
+/** As many tokens as a model of this many parameters is run on in about the time that one of 150 million takes. */
+function tokensFor(parameters: number): number {
+  return Math.max(60_000, Math.min(mostTokens, Math.round((mostTokens * 150e6) / parameters)));
+}
+
 function planOf(
   { store }: Session,
   given: DemoOptions,
@@ -103,7 +112,7 @@ function planOf(
   const other = given.otherModel ?? (given.model === undefined ? bundled.otherModel : undefined);
   const models = [model, ...(other === undefined ? [] : [other])];
   for (const each of models) modelFolder(store, each);
-  if (given.tokens < 20_000)
+  if (given.tokens !== undefined && given.tokens < 20_000)
     throw new LazyscopeError(
       'bad_input',
       `--tokens ${given.tokens} is too few to train on: give at least 20000.`,
@@ -113,9 +122,11 @@ function planOf(
     model,
     models,
     text: given.text,
-    tokens: given.tokens,
+    tokens: given.tokens ?? mostTokens,
     trainingTokens: given.trainingTokens,
-    seeds: [0, 1, 2],
+    ...(given.model === undefined
+      ? { seeds: [0, 1, 2], sparsityTokens: 32_768, training: bundledTraining }
+      : { seeds: [0, 1], sparsityTokens: 8_192, training: ownTraining }),
   };
 }
 

@@ -1,4 +1,7 @@
-/** What is added to the product to see what it costs. Kernels do not count, since a new architecture may need its own. */
+/**
+ * What is added to the product to see what it costs. The work itself does not count: the kernels that a new architecture
+ * may need, and the file that does what a new kind of job is for.
+ */
 export const cases = [
   {
     name: 'a fourth architecture',
@@ -12,10 +15,22 @@ export const cases = [
     // They go over every architecture: training, resuming to the same bits, recovery of a planted dictionary.
     tests: [
       'sae/training/runningTopK.test.ts',
-
       'sae/training/train.test.ts',
       'sae/training/syntheticDictionary.test.ts',
       'sae/training/sweep.test.ts',
+    ],
+  },
+  {
+    name: 'a job kind',
+    patch: 'job-kind.patch',
+    limit: 2,
+    work: ['scripts/commands/verify.ts'],
+    // A kind that is described but does nothing must not go unnoticed.
+    without: { file: 'scripts/commands/verify.ts' },
+    tests: [
+      'scripts/commands/verify.test.ts',
+      'scripts/commandLine/jobCommand.test.ts',
+      'web/components/jobs/jobForms.test.ts',
     ],
   },
   {

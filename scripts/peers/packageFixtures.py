@@ -199,6 +199,14 @@ def gemma_scope_2():
     expect(folder, "jumprelu", VERSIONS["SAELens"], sae)
 
 
+def legacy():
+    """As PyTorch wrote files before version 1.6."""
+    sae = randomise(AutoEncoder(D, LATENTS))
+    folder = folder_of("dictionary-learning-legacy")
+    torch.save(sae.state_dict(), folder / "ae.pt", _use_new_zipfile_serialization=False)
+    expect(folder, "AutoEncoder", VERSIONS["dictionary_learning"], sae)
+
+
 LOADERS = {
     "saelens": lambda folder: SAE.load_from_disk(folder),
     "sparsify": lambda folder: SparseCoder.load_from_disk(folder),
@@ -236,7 +244,7 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     if sys.argv[1] == "make":
         shutil.rmtree(ROOT, ignore_errors=True)
-        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2):
+        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy):
             make()
     else:
         check(sys.argv[2])

@@ -12,7 +12,7 @@ export interface SlowTests {
   reason: string;
 }
 
-export const fastFileSeconds = 4;
+export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
@@ -30,6 +30,13 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
+  { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
+  { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
+  { path: 'server/server.test.ts', reason: 'every procedure of a server over a store, its jobs included' },
+  { path: 'server/manifestCache.test.ts', reason: 'counts what a server over a store reads from disk' },
+  { path: 'scripts/readme.test.ts', reason: 'runs what the README and the documents say' },
+  { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
+  { path: 'scripts/outOfMemory.test.ts', reason: 'fills the memory of processes of their own' },
   { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];

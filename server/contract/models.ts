@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namePattern, nameRule } from '../../sae/spec/names.ts';
 
 /** A language model in a list. */
 export interface ModelRow {
@@ -19,8 +20,12 @@ export interface ModelRow {
 }
 
 export const generateInput = z.object({
-  model: z.string().min(1),
-  prompt: z.string().max(20_000),
+  model: z.string().regex(namePattern, nameRule),
+  // A NUL can't be handed to the process that generates.
+  prompt: z
+    .string()
+    .max(20_000)
+    .regex(/^[^\0]*$/, 'must not contain a NUL character'),
   maxNewTokens: z.int().min(1).max(2048).default(100),
   /** Sampling temperature; 0 chooses the likeliest token each time. */
   temperature: z.number().min(0).max(10).default(0),

@@ -1,8 +1,7 @@
-import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { readSafetensors } from '../../sae/formats/safetensors.ts';
+import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import { parseModelConfig } from '../../sae/models/readModelConfig.ts';
+import type { WeightSource } from '../../sae/models/weightSource.ts';
 import type { ServerContext } from '../context.ts';
 import type { GenerateInput, Generation, ModelRow } from '../contract/models.ts';
 import { modelFoldersIn, namedModelFolder } from './modelFolders.ts';
@@ -13,8 +12,8 @@ export async function listModels(server: ServerContext): Promise<ModelRow[]> {
   const rows = await Promise.all(
     found.map(async ({ name, folder, parent }) => {
       try {
-        const path = join(folder, 'config.json');
-        const config = parseModelConfig(JSON.parse(await readFile(path, 'utf8')), path);
+        const files = openModelFiles(folder);
+        const config = parseModelConfig(files.config, files.configSource);
         return {
           name,
           folder,
@@ -28,7 +27,7 @@ export async function listModels(server: ServerContext): Promise<ModelRow[]> {
           heads: config.heads,
           vocabulary: config.vocabularySize,
           contextLength: config.contextLength,
-          parameters: await countParameters(folder),
+          parameters: countParameters(await files.weights()),
         } satisfies ModelRow;
       } catch (error) {
         server.log(`Left out of the list of models: '${folder}'.`, error);
@@ -47,10 +46,8 @@ export async function generateText(server: ServerContext, input: GenerateInput):
   return server.commands.generate(folder, input);
 }
 
-/** The number of parameters, from the headers of the safetensors files without reading weights. */
-async function countParameters(folder: string): Promise<number> {
-  const names = (await readdir(folder)).filter((file) => file.endsWith('.safetensors'));
-  const files = await Promise.all(names.map((name) => readSafetensors(join(folder, name))));
+/** The number of parameters, from the headers of the files without reading weights. */
+function countParameters(files: readonly WeightSource[]): number {
   return files
     .flatMap((file) => file.names.map((tensor) => file.shape(tensor)))
     .reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -46,8 +46,11 @@ export interface ArchitectureDescription<
   readonly colour: string;
   /** Settings besides those of `trainingFields`. */
   readonly settings: Own;
-  /** Settings that work without tuning for a dictionary of `width` latents; only what differs from the common defaults. */
-  defaults(width: number): ValuesOf<Own> & Pick<TrainingSettings, 'learningRate'> & Partial<TrainingSettings>;
+  /** Settings that work without tuning for a dictionary of `width` latents on activations of width `d`; only what differs from the common defaults. */
+  defaults(
+    width: number,
+    d: number,
+  ): ValuesOf<Own> & Pick<TrainingSettings, 'learningRate'> & Partial<TrainingSettings>;
   /** A small valid choice of every own setting, for tests and benchmarks that vary one thing. */
   readonly example: ValuesOf<Own>;
   /** What a configuration must fulfil beyond the ranges of its settings: says what is wrong, or null. */

@@ -16,6 +16,17 @@ export const relu = describeArchitecture({
       offered: true,
     },
     sparsityWarmupFraction,
+    targetL0: {
+      type: 'number',
+      min: 0,
+      above: true,
+      nullable: true,
+      placeholder: 'n',
+      label: 'Target L0',
+      doc: 'L0 to steer to',
+      offered: true,
+      before: null,
+    },
   },
   /**
    * Chosen on the residual stream of the demo model (d = 128, 1,024 latents, 1.3 M tokens, batch 2,048), held-out rows:
@@ -32,13 +43,22 @@ export const relu = describeArchitecture({
     clipNorm: 1,
     sparsityCoefficient: 0.8,
     sparsityWarmupFraction: 0.05,
+    targetL0: null,
   }),
-  example: { sparsityCoefficient: 1, sparsityWarmupFraction: 0 },
+  example: { sparsityCoefficient: 1, sparsityWarmupFraction: 0, targetL0: null },
+  refuses: ({ targetL0, width }) =>
+    targetL0 !== null && targetL0 > width
+      ? `targetL0 is ${targetL0} but there are only ${width} latents (width)`
+      : null,
   warmup: 'linear',
   sparsityPenalty: { coefficient: 'sparsityCoefficient', warmupFraction: 'sparsityWarmupFraction' },
-  sweeps: [{ list: 'sparsityCoefficients', setting: 'sparsityCoefficient', letter: 'l' }],
+  sweeps: [
+    { list: 'sparsityCoefficients', setting: 'sparsityCoefficient', letter: 'l' },
+    { list: 'targetL0', setting: 'targetL0', letter: 't' },
+  ],
   subtractsDecoderBias: true,
   inference: { fires: 'positive' },
   trainsThresholds: false,
-  trainingState: {},
+  /** Of the controller that steers λ where there is a target; see sae/autoencoders/l0Controller.ts. */
+  trainingState: { integral: 0, meanL0: 0 },
 });

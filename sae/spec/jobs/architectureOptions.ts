@@ -42,11 +42,18 @@ function optionOf(setting: string) {
     otherwise: {
       option: 'architecture',
       words: Object.fromEntries(
-        having.map((name) => [name, String(Object(describedArchitecture(name).defaults(1024))[setting])]),
+        having.map((name) => [
+          name,
+          inWords(Object(describedArchitecture(name).defaults(1024, 128))[setting]),
+        ]),
       ),
     },
     form: { label, hint: doc, when: { option: 'architecture', values: having } },
   };
+}
+
+function inWords(value: unknown): string {
+  return value === null ? 'none' : String(value);
 }
 
 export const architectureOptions = Object.fromEntries(

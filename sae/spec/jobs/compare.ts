@@ -70,5 +70,9 @@ export const compare = {
       field: { type: 'flag', doc: 'compare weights alone' },
       default: true,
     },
+    chance: {
+      field: { type: 'flag', doc: 'leave out what random dictionaries of the same shape would show' },
+      default: true,
+    },
   },
 } as const satisfies JobDescription;

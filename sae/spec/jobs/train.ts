@@ -14,7 +14,7 @@ const usualWidth = 1024;
 const learningRates = Object.fromEntries(
   architectureNames.map((name) => [
     name,
-    String(describedArchitecture(name).defaults(usualWidth).learningRate),
+    String(describedArchitecture(name).defaults(usualWidth, usualWidth / 8).learningRate),
   ]),
 );
 

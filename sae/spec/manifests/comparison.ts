@@ -39,6 +39,38 @@ const functionalSwapSchema = z.strictObject({
 });
 export type FunctionalSwap = z.infer<typeof functionalSwapSchema>;
 
+const nullMeasuresSchema = z.strictObject({
+  /** Expected MMCS and PW-MCC of random dictionaries of the same shape, and the standard error of PW-MCC. */
+  mmcs: z.number(),
+  pwMcc: z.number(),
+  pwMccError: z.number(),
+  /** Pairs of random dictionaries that were matched. */
+  draws: z.int().nonnegative(),
+  /** True where those were narrower and pwMcc follows from a fit; `shared` is then what it is at most. */
+  extrapolated: z.boolean(),
+  /** Share of latents whose counterpart in the optimal matching reaches the threshold: of decoder rows, of encoder rows, and of both at once where encoders are tied to decoders, as they are when training starts. */
+  shared: z.number(),
+});
+
+/** The figures of a comparison by chance (METHODS-2.md §A). */
+const chanceSchema = z.strictObject({
+  /** Of random directions without a preference. */
+  isotropic: nullMeasuresSchema,
+  /** Of random directions with the covariance of the activations, and how many rows of the capture that is of; absent where the capture can't tell. */
+  covariance: nullMeasuresSchema.extend({ rows: z.int().positive() }).optional(),
+  /** MMCS of a with b turned at random within blocks of principal components of like variance. */
+  rotation: z.strictObject({ mmcs: z.number() }).optional(),
+  /** Matched pairs that are nearer than chance, by Benjamini & Hochberg at a false discovery rate of q: those with a p-value of at most p. */
+  beyond: z.strictObject({
+    null: z.enum(['covariance', 'isotropic']),
+    q: z.number(),
+    p: z.number(),
+    /** Their share of the latents of a. */
+    share: z.number(),
+  }),
+});
+export type ComparisonChance = z.infer<typeof chanceSchema>;
+
 /** comparisons/<name>/comparison.json (METHODS.md §3). Fractions are of the latents of `a`. */
 const comparisonManifestSchema = z.strictObject({
   version: z.literal(1),
@@ -72,6 +104,7 @@ const comparisonManifestSchema = z.strictObject({
     })
     .optional(),
   swap: functionalSwapSchema.optional(),
+  chance: chanceSchema.optional(),
   solver: z.string(),
   /** Optimality gap of the assignment, relative; 0 for an exact solver. */
   gap: z.number(),

@@ -34,6 +34,8 @@ const runManifestSchema = z.strictObject({
   /** Wall-clock seconds of training so far, and tokens a second over all seeds together. */
   seconds: z.number().nonnegative(),
   tokensPerSecond: z.number().nonnegative(),
+  /** L0 of each seed on the last batches that were logged, and the target it was steered to; where there is a target. */
+  reachedL0: z.strictObject({ target: z.number(), l0: z.array(z.number()) }).optional(),
   /** Rows of the capture that training left out: by which rule, and how many. Nothing where absent. */
   exclusion: z.strictObject({ rule: z.string(), rows: z.int().nonnegative() }).optional(),
   /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */

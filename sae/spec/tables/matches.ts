@@ -55,6 +55,20 @@ export const matchTable = {
     format: 'fixed',
     digits: 2,
   },
+  chanceP: {
+    type: 'DOUBLE',
+    doc: 'probability that the nearest of as many random directions as b has latents is as near to the decoder row as its counterpart: the larger of two, with the covariance of the activations and with the second moment of b’s own rows; null without a counterpart, and where chance was not measured',
+    nullable: true,
+    sortable: true,
+    label: 'p',
+    format: 'figures',
+    digits: 2,
+  },
+  isotropicP: {
+    type: 'DOUBLE',
+    doc: 'the same of random directions without a preference',
+    nullable: true,
+  },
 } as const satisfies Table;
 
 /** The matches as lists show them: beside the features of both sides, which are null where a dictionary isn't indexed. */

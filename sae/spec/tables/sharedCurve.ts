@@ -10,4 +10,19 @@ export const sharedCurveTable = {
   decoder: { type: 'DOUBLE', doc: 'the same by the optimal matching of decoder rows alone' },
   encoder: { type: 'DOUBLE', doc: 'the same by the optimal matching of encoder rows alone' },
   greedy: { type: 'DOUBLE', doc: 'the same by the greedy matching of decoder rows' },
+  chance: {
+    type: 'DOUBLE',
+    doc: 'the same by the optimal matching of two random dictionaries, with the covariance of the activations where that is known; of dictionaries too wide to simulate, what it is at most',
+    nullable: true,
+  },
+  chanceDeviation: {
+    type: 'DOUBLE',
+    doc: 'standard deviation of `chance` from one pair of random dictionaries to the next',
+    nullable: true,
+  },
+  nearestChance: {
+    type: 'DOUBLE',
+    doc: 'share of latents whose nearest row in a random dictionary reaches the threshold, matched or not',
+    nullable: true,
+  },
 } as const satisfies Table;

@@ -1,6 +1,7 @@
 'use client';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
+import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
@@ -17,6 +18,13 @@ import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 import { Stats } from '../ui/Stat.tsx';
 import { ArchitectureTag } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
+
+/** What random dictionaries of the same shape reach, and in plain words when that is more. */
+function besideChance({ chance, ...manifest }: ComparisonManifest, figure: 'mmcs' | 'pwMcc') {
+  const random = (chance?.covariance ?? chance?.isotropic)?.[figure];
+  if (random === undefined) return undefined;
+  return manifest[figure] < random ? `below chance (${fixed(random)})` : `chance ${fixed(random)}`;
+}
 
 export function ComparisonView({ name }: { name: string }) {
   const trpc = useTRPC();
@@ -59,8 +67,25 @@ export function ComparisonView({ name }: { name: string }) {
                 },
                 { label: 'decoder alone', value: percent(detail.manifest.sharedDecoder) },
                 { label: 'encoder alone', value: percent(detail.manifest.sharedEncoder) },
-                { label: <Term of="mmcs" />, value: fixed(detail.manifest.mmcs) },
-                { label: <Term of="pwMcc" />, value: fixed(detail.manifest.pwMcc) },
+                {
+                  label: <Term of="mmcs" />,
+                  value: fixed(detail.manifest.mmcs),
+                  note: besideChance(detail.manifest, 'mmcs'),
+                },
+                {
+                  label: <Term of="pwMcc" />,
+                  value: fixed(detail.manifest.pwMcc),
+                  note: besideChance(detail.manifest, 'pwMcc'),
+                },
+                ...(detail.manifest.chance
+                  ? [
+                      {
+                        label: 'beyond chance',
+                        value: percent(detail.manifest.chance.beyond.share),
+                        note: `matched pairs, false discovery rate ${percent(detail.manifest.chance.beyond.q)}`,
+                      },
+                    ]
+                  : []),
                 { label: 'latents of a', value: count(detail.manifest.latents) },
                 {
                   label: <Term of="gap" />,

@@ -139,6 +139,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
     }),
     describedColumn(matchView, 'activationCorrelation', { from: 640 }),
     describedColumn(matchView, 'firingJaccard', { from: 900 }),
+    describedColumn(matchView, 'chanceP', { from: 900 }),
     describedColumn(matchView, 'densityA', { from: 900 }),
     {
       key: 'shared',

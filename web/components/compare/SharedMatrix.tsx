@@ -1,7 +1,7 @@
 import Link from 'next/link';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import type { SharedHeadline } from './sharedSummary.ts';
-import { count, fixed, percent } from '../../format/number.ts';
+import { mmcsBesideChance, type SharedHeadline } from './sharedSummary.ts';
+import { count, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { Panel } from '../ui/Panel.tsx';
 import styles from './SharedMatrix.module.css';
@@ -24,7 +24,7 @@ export function SharedMatrix({ headline }: { headline: SharedHeadline }) {
       note={
         <>
           <Link href={paths.run(headline.run)}>{headline.run}</Link> · {count(headline.latents)} latents ·
-          MMCS {fixed(headline.mmcs, 2)}
+          {mmcsBesideChance(headline)}
         </>
       }
       actions={

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sharedHeadlines } from './sharedSummary.ts';
+import { mmcsBesideChance, sharedHeadlines } from './sharedSummary.ts';
 
 describe('headlines', () => {
   const comparison = (run: string, other: string, a: number, b: number, shared: number) => ({
@@ -20,6 +20,21 @@ describe('headlines', () => {
     gap: 0,
     seconds: 1,
     peakRssMb: 1,
+  });
+
+  test('say by chance what random dictionaries reach, where every pair knows it', () => {
+    const measured = (mmcs: number) => ({
+      ...comparison('topk', 'topk', 0, 1, 0.3),
+      chance: {
+        isotropic: { mmcs, pwMcc: 0.1, pwMccError: 0, draws: 5, extrapolated: false, shared: 0 },
+        beyond: { null: 'isotropic' as const, q: 0.05, p: 0, share: 0 },
+      },
+    });
+    const lineOf = (list: Parameters<typeof sharedHeadlines>[0]) =>
+      sharedHeadlines(list).map(mmcsBesideChance);
+    expect(lineOf([measured(0.7)])).toEqual(['MMCS 0.60, below chance (0.70)']);
+    expect(lineOf([measured(0.2)])).toEqual(['MMCS 0.60, chance 0.20']);
+    expect(lineOf([measured(0.2), comparison('topk', 'topk', 0, 2, 0.4)])).toEqual(['MMCS 0.60']);
   });
 
   test('average the pairs of a run with itself and leave other comparisons out', () => {

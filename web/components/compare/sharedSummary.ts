@@ -1,4 +1,5 @@
 /** Summaries of the stored comparisons: shared fractions between the seeds of each run. */
+import { fixed } from '../../format/number.ts';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 
 export interface SharedHeadline {
@@ -10,6 +11,8 @@ export interface SharedHeadline {
   low: number;
   high: number;
   mmcs: number;
+  /** MMCS of random dictionaries of this shape; null where a comparison was made without chance. */
+  mmcsByChance: number | null;
   threshold: number;
   latents: number;
 }
@@ -37,11 +40,24 @@ export function sharedHeadlines(comparisons: readonly ComparisonManifest[]): Sha
         low: Math.min(...shares),
         high: Math.max(...shares),
         mmcs: mean(group.map((comparison) => comparison.mmcs)),
+        mmcsByChance: byChance(group),
         threshold: group[0]?.threshold ?? 0.7,
         latents: group[0]?.latents ?? 0,
       };
     })
     .sort((a, b) => b.mean - a.mean);
+}
+
+function byChance(group: readonly ComparisonManifest[]): number | null {
+  const known = group.flatMap(({ chance }) => (chance?.covariance ?? chance?.isotropic)?.mmcs ?? []);
+  return known.length === group.length ? mean(known) : null;
+}
+
+/** MMCS beside what random dictionaries of the shape reach, and in plain words where that is more. */
+export function mmcsBesideChance({ mmcs, mmcsByChance }: SharedHeadline): string {
+  if (mmcsByChance === null) return `MMCS ${fixed(mmcs, 2)}`;
+  const chance = fixed(mmcsByChance, 2);
+  return `MMCS ${fixed(mmcs, 2)}, ${mmcs < mmcsByChance ? `below chance (${chance})` : `chance ${chance}`}`;
 }
 
 function mean(values: readonly number[]): number {

@@ -3,8 +3,8 @@ import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import { sharedHeadlines } from '../compare/sharedSummary.ts';
-import { fixed, percent } from '../../format/number.ts';
+import { mmcsBesideChance, sharedHeadlines } from '../compare/sharedSummary.ts';
+import { percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import styles from './Headline.module.css';
@@ -70,7 +70,8 @@ export function SharedHeadline() {
                         {headline.pairs.length === 1
                           ? '1 pair of seeds'
                           : `${headline.pairs.length} pairs, ${range(headline.low, headline.high)}`}
-                        {' · '}MMCS {fixed(headline.mmcs, 2)}
+                        {' · '}
+                        {mmcsBesideChance(headline)}
                       </p>
                     </div>
                   </li>

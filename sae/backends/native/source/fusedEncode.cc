@@ -2,7 +2,9 @@
 // pre-activations z [rows, latents] never reach memory.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "gemm.h"
 #include "lazyscope.h"
@@ -90,12 +92,13 @@ void choose_screened(const float* x, int64_t rows, const Dictionary& of, int64_t
   }
 }
 
-// Padded to whole tiles. No thresholds are thresholds of 0.
+// Padded to whole tiles. No thresholds are thresholds of 0; one that is NaN is infinite, so that nothing is above it.
 Window window_of(const float* threshold, float bandwidth, int64_t latents) {
   float* own = at_least(threshold_buffer, latents + NR);
   float* lower = at_least(lower_buffer, latents + NR);
   for (int64_t i = 0; i < latents + NR; i++) {
-    own[i] = threshold && i < latents ? threshold[i] : 0.0f;
+    const float theta = threshold && i < latents ? threshold[i] : 0.0f;
+    own[i] = std::isnan(theta) ? std::numeric_limits<float>::infinity() : theta;
     lower[i] = own[i] - bandwidth / 2;
   }
   return {own, lower};

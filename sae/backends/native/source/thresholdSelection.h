@@ -70,7 +70,7 @@ struct Threshold {
     for (int i = 0; i < rows; i++, row++)
       for (int v = 0; v < NV; v++) {
         const vec z = *(const vec*)(tile + i * NR + v * W) + shift[v];
-        const unsigned bits = mask_bits((ivec)(z > limit[v]) | (ivec)(z != z)) & real_lanes(columns - v * W);
+        const unsigned bits = mask_bits(~(ivec)(z <= limit[v])) & real_lanes(columns - v * W);
         if (bits) pages->add(row, bits, (ivec)Window::listed(z, threshold[v]), lanes + int32_t(column + v * W));
       }
   }

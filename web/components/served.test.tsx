@@ -1,0 +1,200 @@
+// @vitest-environment jsdom
+/** Components on a real server over the fixture store: what they show is what its procedures answer. */
+import { writeFile } from 'node:fs/promises';
+import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
+import { createTRPCClient, httpBatchLink } from '@trpc/client';
+import type { ReactNode } from 'react';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { AppRouter } from '../../server/client.ts';
+import { startTestServer, type TestServer } from '../../server/testServer.ts';
+import { percent } from '../format/number.ts';
+import { TRPCProvider, useTRPC } from '../client/trpc.ts';
+import { sharedHeadlines } from './compare/sharedSummary.ts';
+import { SharedMatrix } from './compare/SharedMatrix.tsx';
+import { LabelEditor } from './features/LabelEditor.tsx';
+import { JobForm } from './jobs/JobForm.tsx';
+import { TradeoffPanel } from './lazy/TradeoffPanel.tsx';
+import { RunsTable } from './runs/RunsTable.tsx';
+import { cellsOf, click, find, rendered, textsOf, type, until } from './testing/rendered.tsx';
+import { LeftOutLine } from './ui/LeftOutLine.tsx';
+
+let on: TestServer;
+beforeAll(async () => {
+  on = await startTestServer();
+});
+afterAll(() => on?.stop());
+beforeEach(() => window.history.replaceState(null, '', '/'));
+
+function served(element: ReactNode): Promise<HTMLElement> {
+  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const trpcClient = createTRPCClient<AppRouter>({
+    links: [httpBatchLink({ url: `${on.server.url}/trpc` })],
+  });
+  return rendered(
+    <QueryClientProvider client={queryClient}>
+      <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
+        {element}
+      </TRPCProvider>
+    </QueryClientProvider>,
+  );
+}
+
+describe('JobForm', () => {
+  const started: string[] = [];
+  const form = (kind: Parameters<typeof JobForm>[0]['kind'], initial: Record<string, string> = {}) =>
+    served(<JobForm kind={kind} initial={initial} started={(id) => started.push(id)} />);
+  const field = <Kind extends HTMLElement = HTMLInputElement>(place: HTMLElement, name: string) =>
+    find<Kind>(place, `[name="${name}"]`);
+  const submit = (place: HTMLElement) => click(find(place, 'button[type=submit]'));
+
+  test('offers what the store has, and takes the only capture by itself', async () => {
+    const place = await form('train');
+    const capture = field<HTMLSelectElement>(place, 'capture');
+    await until(() => capture.value === 'fixture');
+    expect([...capture.options].map(({ value }) => value)).toEqual(['', 'fixture']);
+    expect(capture.getAttribute('aria-required')).toBe('true');
+  });
+
+  test('says in an empty field what happens by default', async () => {
+    const capture = await form('capture');
+    expect(field(capture, 'contextLength').placeholder).toBe('128');
+    const train = await form('train', { architecture: 'relu' });
+    expect(field(train, 'sparsityCoefficient').placeholder).toBe('0.8');
+  });
+
+  test('shows a setting only with the architecture that has it', async () => {
+    const place = await form('train', { architecture: 'topk' });
+    const has = (name: string) => place.querySelector(`[name="${name}"]`) !== null;
+    expect([has('k'), has('sparsityCoefficient')]).toEqual([true, false]);
+    await type(field(place, 'architecture'), 'relu');
+    expect([has('k'), has('sparsityCoefficient')]).toEqual([false, true]);
+  });
+
+  test('says at the field what is wrong with it, goes there, and starts nothing', async () => {
+    const place = await form('train', { architecture: 'topk', width: 'many' });
+    await until(() => field<HTMLSelectElement>(place, 'capture').value === 'fixture');
+    await submit(place);
+    const width = field(place, 'width');
+    expect(width.getAttribute('aria-invalid')).toBe('true');
+    const [said] = (width.getAttribute('aria-describedby') ?? '').split(' ');
+    expect(document.getElementById(said)?.textContent).toMatch(/whole number/);
+    expect(document.activeElement).toBe(width);
+    await type(width, '64');
+    expect(width.getAttribute('aria-invalid')).toBe(null);
+    expect(await on.client.jobs.list.query()).toEqual([]);
+  });
+
+  test('asks the server for what was typed, and for nothing that was left alone', async () => {
+    const place = await form('evaluate', { seeds: '0, 1', maxTokens: '1,024' });
+    await until(() => field<HTMLSelectElement>(place, 'run').options.length === 3);
+    await type(field(place, 'run'), 'fixture-topk');
+    await submit(place);
+    await until(() => find(place, '[role=status]').textContent === 'Started.');
+    const [job] = await on.client.jobs.list.query();
+    expect(job).toMatchObject({ id: started[0], kind: 'evaluate' });
+    expect(job.command.replace(/^.*? evaluate/, 'evaluate')).toContain(
+      'evaluate fixture-topk --seeds=0,1 --max-tokens=1024',
+    );
+    await on.client.jobs.cancel.mutate({ id: job.id });
+  });
+});
+
+test('LabelEditor saves a label, and removes it when it is emptied', async () => {
+  const at = { run: 'fixture-topk', seed: 0, latent: 3 };
+  function Page() {
+    const feature = useQuery(useTRPC().features.get.queryOptions(at));
+    return feature.data ? <LabelEditor feature={feature.data} /> : null;
+  }
+  const place = await served(<Page />);
+  await until(() => place.querySelector('form') !== null);
+  const save = find<HTMLButtonElement>(place, 'button[type=submit]');
+  const says = (text: string) => until(() => find(place, '[role=status]').textContent === text);
+  expect(save.disabled).toBe(true);
+  await type(find(place, 'input'), '  whales ');
+  expect(save.disabled).toBe(false);
+  await click(save);
+  await says('Saved.');
+  const labels = await on.client.labels.list.query({ run: at.run });
+  expect(labels).toMatchObject([{ ...at, label: 'whales', note: '' }]);
+  expect(save.disabled).toBe(true);
+
+  await type(find(place, 'input'), '');
+  await click(save);
+  await says('Removed.');
+  expect(await on.client.labels.list.query({ run: at.run })).toEqual([]);
+});
+
+test('SharedMatrix has each pair’s share on both sides of its diagonal, as a link', async () => {
+  const comparisons = await on.client.comparisons.list.query();
+  const [headline] = sharedHeadlines(comparisons);
+  const place = await served(<SharedMatrix headline={headline} />);
+  const cells = cellsOf(place);
+  expect(cells).toHaveLength(3);
+  for (const { a, b, shared, name } of comparisons.filter(({ a: { run } }) => run === headline.run)) {
+    expect([cells[a.seed][b.seed], cells[b.seed][a.seed]]).toEqual([percent(shared), percent(shared)]);
+    expect(place.querySelectorAll(`a[href="/compare/${encodeURIComponent(name)}"]`)).toHaveLength(2);
+  }
+  expect(cells.map((row, seed) => row[seed])).toEqual(['·', '·', '·']);
+  const without = { ...headline, pairs: headline.pairs.slice(1) };
+  const [row, column] = headline.pairs[0].seeds;
+  expect(cellsOf(await served(<SharedMatrix headline={without} />))[row][column]).toBe('–');
+});
+
+test('RunsTable has a row a dictionary, in the order asked for, with a dash for what was not measured', async () => {
+  const runs = await on.client.runs.list.query();
+  const asked: [string, string][] = [];
+  const place = await served(
+    <RunsTable
+      runs={runs.map((run, at) => (at === 0 ? { ...run, ceRecovered: null, fvu: null } : run))}
+      sort="fvu"
+      order="asc"
+      change={(sort, order) => asked.push([sort, order])}
+    />,
+  );
+  const names = cellsOf(place).map(([name, seed]) => `${name}/${seed}`);
+  const byFvu = runs.slice(1).toSorted((x, y) => x.fvu! - y.fvu! || x.seed - y.seed);
+  expect(names).toEqual([...byFvu, runs[0]].map(({ name, seed }) => `${name}/${seed}`));
+  expect(
+    cellsOf(place)
+      .at(-1)
+      ?.filter((text) => text === '–'),
+  ).toHaveLength(2);
+  await click(find(place, 'button[aria-label="Sort by ce recovered, largest first"]'));
+  expect(asked).toEqual([['ceRecovered', 'desc']]);
+});
+
+test('TradeoffPanel’s legend names every method that was measured, and one rule for all models', async () => {
+  const rows = await on.client.sparsity.list.query();
+  const reports = await Promise.all(rows.map(({ name }) => on.client.sparsity.get.query({ name })));
+  const place = await served(
+    <TradeoffPanel reports={reports} colours={Object.fromEntries(rows.map(({ name }) => [name, 'red']))} />,
+  );
+  const measured = reports.flatMap(({ report }) => (report.interventions ? [report] : []));
+  const methods = new Set(
+    measured[0]
+      .interventions!.tradeoff.filter(({ method }) => method !== 'none')
+      .map(({ method, rank }) => `${method} ${rank}`),
+  );
+  expect(textsOf(place, 'figure li')).toHaveLength(methods.size);
+  expect(textsOf(place, 'figure li')).toContain('R-Sparse, rank 8');
+  expect(textsOf(place, 'table tbody tr')).toHaveLength(
+    measured.reduce((sum, { interventions }) => sum + interventions!.pplP.length, 0),
+  );
+  const models = [...place.querySelectorAll('label')].find(
+    ({ textContent }) => textContent === 'CETT, all models',
+  );
+  if (measured.length > 1) {
+    await click(find(models!, 'input'));
+    expect(textsOf(place, 'figure li')).toEqual(measured.map(({ name }) => name));
+  } else expect(models).toBe(undefined);
+});
+
+test('LeftOutLine says nothing of a whole store, and how many items a damaged one lacks', async () => {
+  const whole = await served(<LeftOutLine of={['runs', 'comparisons']} />);
+  await until(() => true);
+  expect(whole.textContent).toBe('');
+  await writeFile(on.store.runManifest('fixture-relu'), '{');
+  const damaged = await served(<LeftOutLine of={['runs', 'comparisons']} />);
+  await until(() => damaged.textContent !== '');
+  expect(damaged.textContent).toBe('1 damaged item left out');
+});
