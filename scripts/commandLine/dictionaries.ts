@@ -83,7 +83,7 @@ async function publishedName(folder: string): Promise<string | undefined> {
   if (!existsSync(path)) return undefined;
   const config: unknown = JSON.parse(await readFile(path, 'utf8'));
   const name =
-    typeof config === 'object' && config !== null && '_name_or_path' in config ? config._name_or_path : '';
+    typeof config === 'object' && config !== null && '_name_or_path' in config ? config['_name_or_path'] : '';
   return typeof name === 'string' && /^\w[\w.-]*(\/[\w.-]+)?$/.test(name) ? name : undefined;
 }
 
