@@ -1,6 +1,6 @@
 /**
  * Chance, first kind: random directions without a preference. For two independent random unit vectors of R^d,
- * cos² ~ Beta(½, (d − 1)/2), and the sign is even (METHODS-2.md §A). Exact; needs nothing but the shape of the dictionaries.
+ * cos² ~ Beta(½, (d − 1)/2), and the sign is even (METHODS.md §7). Exact; needs nothing but the shape of the dictionaries.
  */
 import { regularisedBeta } from '../../numerics/regularisedBeta.ts';
 

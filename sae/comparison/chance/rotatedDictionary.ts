@@ -1,7 +1,7 @@
 /**
  * Chance, third kind: a dictionary turned at random, so that its rows stand to each other as they did and to the other
  * dictionary no longer. The rotation mixes directions of like variance only: it is a random orthogonal matrix within each
- * block of eigenvalues of the activations' covariance that differ by less than a factor of two (METHODS-2.md §A).
+ * block of eigenvalues of the activations' covariance that differ by less than a factor of two (METHODS.md §7).
  */
 import type { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';

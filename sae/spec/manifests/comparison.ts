@@ -52,7 +52,7 @@ const nullMeasuresSchema = z.strictObject({
   shared: z.number(),
 });
 
-/** The figures of a comparison by chance (METHODS-2.md §A). */
+/** The figures of a comparison by chance (METHODS.md §7). */
 const chanceSchema = z.strictObject({
   /** Of random directions without a preference. */
   isotropic: nullMeasuresSchema,

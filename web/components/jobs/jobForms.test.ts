@@ -90,7 +90,7 @@ describe('a job’s form', () => {
         .map(({ name }) => name)
         .toSorted();
     expect(shown('topk')).toEqual(['k']);
-    expect(shown('relu')).toEqual(['sparsityCoefficient']);
+    expect(shown('relu')).toEqual(['sparsityCoefficient', 'targetL0']);
     expect(shown('jumprelu')).toEqual(['sparsityCoefficient', 'targetL0']);
     expect(shown('')).toEqual([]);
   });
