@@ -130,6 +130,40 @@ test('a stopped capture goes on where it stopped and ends as if it never had', a
   expect(model.calls).toBe(again);
 });
 
+test('a stopped capture can be ended at what is there: its contexts, tokens and held-out share', async () => {
+  const whole = await newStore();
+  const expected = await capture(options(whole));
+  const all = await openCapture(whole, 'toy');
+  const store = await newStore();
+  await expect(capture({ ...options(store), finish: true })).rejects.toMatchObject({ code: 'bad_input' });
+  const controller = new AbortController();
+  const stopped = capture({
+    ...options(store),
+    signal: controller.signal,
+    report: ({ done }) => done >= 33 * 16 && controller.abort(),
+  });
+  await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+
+  const before = model.calls;
+  const ended = await capture({ ...options(store), finish: true });
+  expect(model.calls).toBe(before);
+  const share = expected.heldOutContexts / expected.contexts;
+  expect(ended).toMatchObject({
+    status: 'complete',
+    contexts: 30,
+    heldOutContexts: Math.round(30 * share),
+  });
+  const some = await openCapture(store, 'toy');
+  expect(some.tokens).toEqual(all.tokens.slice(0, 30 * 16));
+  for (const { hook } of ended.hooks)
+    expect(some.readRows(hook, 0, 30 * 15)).toEqual(all.readRows(hook, 0, 30 * 15));
+  expect(some.heldOutRows).toBe(ended.heldOutContexts * 15);
+  // It is another capture now, and going on would mix the held-out part of one with the training part of the other.
+  await expect(capture(options(store))).rejects.toMatchObject({ code: 'conflict' });
+  some.close();
+  all.close();
+});
+
 test('a shard that vanished is made again, with those after it', async () => {
   const store = await newStore();
   const { hooks } = await capture(options(store));

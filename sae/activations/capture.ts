@@ -55,6 +55,8 @@ export interface CaptureOptions {
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */
   shardBytes?: number;
+  /** Ends a capture that was stopped at what is there, instead of going on. */
+  finish?: boolean;
   report?: Report;
   signal?: AbortSignal;
 }
@@ -64,7 +66,7 @@ const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFacto
 
 /**
  * Writes captures/<name>/. A finished capture of the same configuration is returned as it is; a partial one
- * goes on. Throws `conflict` when the name belongs to another configuration or another process is writing it,
+ * goes on, or is ended at the shards that it has. Throws `conflict` when the name belongs to another configuration or another process is writing it,
  * `bad_input` for a hook or length the model doesn't have, `cancelled` when `signal` fires (finished shards stay).
  */
 export async function capture(options: CaptureOptions): Promise<CaptureManifest> {
@@ -87,6 +89,11 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
           ...(options.exclude && { exclude: planned.exclude }),
         }
       : planned;
+    if (options.finish) {
+      const ended = await cutShort(options, manifest, tokens);
+      await reportNorms(options, { manifest: ended, begun });
+      return ended;
+    }
     try {
       await writeFileAtomic(store.captureTokens(name), bytes);
       await run(options, { manifest, begun }, tokens, shardContexts);
@@ -115,6 +122,33 @@ async function reportNorms(
     }
   }
   if (missing || exclude) await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
+}
+
+/**
+ * The capture with the contexts of its finished shards alone. Contexts were shuffled before any was run, so the last of
+ * those are as random a sample to hold out as the last of all would have been.
+ */
+async function cutShort(
+  { store, name, contextLength }: CaptureOptions,
+  begun: CaptureManifest,
+  tokens: Int32Array,
+): Promise<CaptureManifest> {
+  const rows = begun.hooks[0].shards.reduce((sum, shard) => sum + shard.rows, 0);
+  const contexts = rows / (contextLength - begun.firstPosition);
+  const share = begun.heldOutContexts / begun.contexts;
+  const heldOutContexts = share === 0 ? 0 : Math.max(1, Math.round(contexts * share));
+  if (heldOutContexts >= contexts)
+    throw new LazyscopeError(
+      'bad_input',
+      `Capture '${name}' has ${contexts} context${contexts === 1 ? '' : 's'} so far, too few to end with: run it again without --finish to go on.`,
+    );
+  const kept = tokens.subarray(0, contexts * contextLength);
+  const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', contextLength, kept);
+  const ended: CaptureManifest = { ...begun, status: 'complete', contexts, heldOutContexts, tokens: shard };
+  // Were it to end between the two, the capture would be a partial one, which writes its tokens anew.
+  await writeFileAtomic(store.captureTokens(name), bytes);
+  await writeManifest(store.captureManifest(name), captureKind, ended, begun);
+  return ended;
 }
 
 /** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */

@@ -7,6 +7,7 @@
  * which is wrong when the matrix is not square. Time O(n³) at worst; on cosine matrices far less.
  */
 import { LazyscopeError } from '../errors.ts';
+import { finish, type Steps } from '../steps.ts';
 
 /** Row-major weights [rows, columns]. */
 export interface WeightMatrix {
@@ -37,9 +38,13 @@ export interface Assignment {
  * Throws 'bad_input' for a weight that is not finite or a matrix without entries.
  */
 export function assign(matrix: WeightMatrix): Assignment {
+  return finish(assignmentSteps(matrix));
+}
+
+export function* assignmentSteps(matrix: WeightMatrix): Steps<Assignment> {
   checkMatrix(matrix);
-  if (matrix.rows <= matrix.columns) return assignRows(matrix);
-  const turned = assignRows(transpose(matrix));
+  if (matrix.rows <= matrix.columns) return yield* assignRows(matrix);
+  const turned = yield* assignRows(transpose(matrix));
   return {
     rowToColumn: turned.columnToRow,
     columnToRow: turned.rowToColumn,
@@ -66,7 +71,7 @@ function checkMatrix({ rows, columns, data }: WeightMatrix): void {
 }
 
 /** Solves a matrix with rows ≤ columns, where every row gets a column; `assign` transposes the others. */
-function assignRows(matrix: WeightMatrix): Assignment {
+function* assignRows(matrix: WeightMatrix): Steps<Assignment> {
   const { rows, columns, data } = matrix;
   const rowToColumn = new Int32Array(rows).fill(-1);
   const columnToRow = new Int32Array(columns).fill(-1);
@@ -74,13 +79,13 @@ function assignRows(matrix: WeightMatrix): Assignment {
   // column keeps price 0: the condition that makes the rectangular dual a bound.
   const columnPrices = new Float64Array(columns);
 
-  const free = reduceRows(matrix, rowToColumn, columnToRow, columnPrices);
+  const free = yield* reduceRows(matrix, rowToColumn, columnToRow, columnPrices);
   const rowPrices = new Float64Array(rows);
   for (let i = 0; i < rows; i++) {
     const j = rowToColumn[i];
     rowPrices[i] = j >= 0 ? data[i * columns + j] - columnPrices[j] : bestOfRow(matrix, i, columnPrices);
   }
-  augmentAll(matrix, free, { rowToColumn, columnToRow, rowPrices, columnPrices });
+  yield* augmentAll(matrix, free, { rowToColumn, columnToRow, rowPrices, columnPrices });
 
   let weight = 0;
   let bound = 0;
@@ -108,17 +113,18 @@ function bestOfRow({ columns, data }: WeightMatrix, row: number, prices: Float64
  * In floating point a tie can make two rows displace each other by ever smaller raises, so the number of steps is bounded. Rows
  * that are still free then are matched by shortest augmenting paths, which are exact whatever they start from.
  */
-function reduceRows(
+function* reduceRows(
   { rows, columns, data }: WeightMatrix,
   rowToColumn: Int32Array,
   columnToRow: Int32Array,
   prices: Float64Array,
-): number[] {
+): Steps<number[]> {
   let free = Array.from({ length: rows }, (_, i) => i);
   for (let pass = 0; pass < 3 && free.length > 0; pass++) {
     const later: number[] = [];
     let steps = 2 * rows + free.length;
     for (let next = 0; next < free.length; next++) {
+      yield;
       let i = free[next];
       for (;;) {
         let best = -1;
@@ -172,7 +178,11 @@ interface Duals {
 }
 
 /** Matches each free row along a shortest augmenting path (Dijkstra on the slack rowPrice + columnPrice − weight ≥ 0). */
-function augmentAll({ rows, columns, data }: WeightMatrix, free: readonly number[], duals: Duals): void {
+function* augmentAll(
+  { rows, columns, data }: WeightMatrix,
+  free: readonly number[],
+  duals: Duals,
+): Steps<void> {
   const { rowToColumn, columnToRow, rowPrices, columnPrices } = duals;
   const distance = new Float64Array(columns);
   const from = new Int32Array(columns);
@@ -180,6 +190,7 @@ function augmentAll({ rows, columns, data }: WeightMatrix, free: readonly number
   const settled = new Int32Array(rows);
 
   for (const start of free) {
+    yield;
     distance.fill(Infinity);
     for (let j = 0; j < columns; j++) open[j] = j;
     let opens = columns;

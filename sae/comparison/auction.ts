@@ -7,6 +7,7 @@
  * A row may stay unmatched, and then gains 0. That keeps prices from running away where more rows than columns want the
  * same few columns; sparseAssignment.ts finds places for those rows afterwards.
  */
+import { finish, type Steps } from '../steps.ts';
 import { merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
 
 export interface AuctionState {
@@ -28,8 +29,14 @@ export interface AuctionOptions {
   columnPrices?: Float64Array;
 }
 
+const bidsAtOnce = 8192;
+
 /** Runs the phases of the auction, from `firstEpsilon` down to `epsilon`. The same input gives the same matching. */
 export function auction(candidates: Candidates, options: AuctionOptions): AuctionState {
+  return finish(auctionSteps(candidates, options));
+}
+
+export function* auctionSteps(candidates: Candidates, options: AuctionOptions): Steps<AuctionState> {
   const { rows, columns } = candidates;
   const byColumn = merge({ rows: columns, columns: rows }, [transposed(pairsOfCandidates(candidates))]);
   const state: AuctionState = {
@@ -39,20 +46,25 @@ export function auction(candidates: Candidates, options: AuctionOptions): Auctio
     rowValues: new Float64Array(rows),
   };
   for (let epsilon = options.firstEpsilon; ; epsilon = Math.max(options.epsilon, epsilon / 5)) {
-    forward(candidates, state, epsilon);
-    reverse(byColumn, state, epsilon);
+    yield* forward(candidates, state, epsilon);
+    yield* reverse(byColumn, state, epsilon);
     if (epsilon <= options.epsilon) return state;
   }
 }
 
 /** One phase: all rows bid anew at the prices reached so far, until each has a column or gains more unmatched. */
-function forward({ rows, start, column, weight }: Candidates, state: AuctionState, epsilon: number): void {
+function* forward(
+  { rows, start, column, weight }: Candidates,
+  state: AuctionState,
+  epsilon: number,
+): Steps<void> {
   const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
   rowToColumn.fill(-1);
   columnToRow.fill(-1);
   const queue = new Queue(rows);
   for (let i = 0; i < rows; i++) queue.push(i);
-  for (let i = queue.shift(); i >= 0; i = queue.shift()) {
+  for (let i = queue.shift(), bids = 1; i >= 0; i = queue.shift(), bids++) {
+    if (bids % bidsAtOnce === 0) yield;
     let best = -1;
     let bestValue = 0;
     let second = -Infinity;
@@ -84,12 +96,13 @@ function forward({ rows, start, column, weight }: Candidates, state: AuctionStat
  * Columns that are left without a row but with a price above 0 lower it until a row gains by taking them, or to 0. `byColumn` are the
  * candidates transposed, with columns as their rows.
  */
-function reverse(byColumn: Candidates, state: AuctionState, epsilon: number): void {
+function* reverse(byColumn: Candidates, state: AuctionState, epsilon: number): Steps<void> {
   const { rowToColumn, columnToRow, columnPrices, rowValues } = state;
   const { rows: columns, start, column: row, weight } = byColumn;
   const queue = new Queue(columns);
   for (let j = 0; j < columns; j++) if (columnToRow[j] < 0 && columnPrices[j] > 0) queue.push(j);
-  for (let j = queue.shift(); j >= 0; j = queue.shift()) {
+  for (let j = queue.shift(), bids = 1; j >= 0; j = queue.shift(), bids++) {
+    if (bids % bidsAtOnce === 0) yield;
     let best = -1;
     let bestOffer = -Infinity;
     let second = -Infinity;

@@ -4,8 +4,9 @@
  * alone, and dualCheck.ts says what that may have cost.
  */
 import type { BlockSize } from '../ops/productBlocks.ts';
-import { topPairs } from '../ops/topPairs.ts';
+import { topPairsSteps } from '../ops/topPairs.ts';
 import { tie, type TopScores } from '../ops/topScores.ts';
+import { finish, type Steps } from '../steps.ts';
 import type { Counterparts } from './counterparts.ts';
 import type { Directions } from './directions.ts';
 
@@ -32,17 +33,28 @@ export interface FoundCandidates {
   readonly columnLimit: Float32Array;
 }
 
+interface CandidateOptions {
+  perRow: number;
+  perColumn: number;
+  block?: BlockSize;
+  progress?: (rows: number) => void;
+}
+
 /**
  * Finds the `perRow` best columns of each row and the `perColumn` best rows of each column in one pass over the product, and
  * merges them. Memory is 8 bytes for each pair kept, and what the product takes. `a` [rows, d] and `b` [columns, d] have unit
  * rows. `progress` is called with the number of rows done.
  */
-export function findCandidates(
+export function findCandidates(a: Directions, b: Directions, options: CandidateOptions): FoundCandidates {
+  return finish(candidateSteps(a, b, options));
+}
+
+export function* candidateSteps(
   a: Directions,
   b: Directions,
-  options: { perRow: number; perColumn: number; block?: BlockSize; progress?: (rows: number) => void },
-): FoundCandidates {
-  const { byRow, byColumn } = topPairs({
+  options: CandidateOptions,
+): Steps<FoundCandidates> {
+  const { byRow, byColumn } = yield* topPairsSteps({
     a,
     b,
     perRow: Math.min(options.perRow, b.rows),

@@ -17,7 +17,9 @@ import { LazyscopeError } from '../errors.ts';
 import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause, throwIfStopped } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
+import { finishWithPauses } from '../steps.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
@@ -36,7 +38,7 @@ import { comparisonChance, SharedNulls } from './chance/comparisonChance.ts';
 import type { Counterparts } from './counterparts.ts';
 import { unitRows } from './directions.ts';
 import { functionalSwap } from './functionalSwap.ts';
-import { matchDictionaries, type DictionaryMatch } from './matchDictionaries.ts';
+import { matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
 import { planMemory } from './memoryPlan.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
 import { dictionaryKey } from './sharedLinks.ts';
@@ -63,6 +65,8 @@ export interface CompareOptions {
   /** What chance comparisons of one shape have in common, made once for a series of them; null leaves chance out. */
   nulls?: SharedNulls | null;
   report?: Report;
+  /** Stops the comparison: an earlier one of this name stays as it is. */
+  signal?: AbortSignal;
 }
 
 /** The widest dictionary that comparison is built and measured for. */
@@ -78,7 +82,7 @@ const batchRows = 1024;
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = sharedThreshold, report = silent } = options;
+  const { store, name, a, b, threshold = sharedThreshold, report = silent, signal } = options;
   const started = performance.now();
   const folder = store.comparison(name);
   checkThreshold(threshold);
@@ -109,18 +113,19 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
       folder,
       `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`,
       async () => {
-        const match = matchDictionaries(dictionaryA, dictionaryB, {
+        const matching = matchSteps(dictionaryA, dictionaryB, {
           names: [dictionaryKey(a), dictionaryKey(b)],
           memory,
           targetGap: options.targetGap,
           progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
         });
+        const match = await finishWithPauses(matching, signal, 'matching latents');
         const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
         const rows = selectRows(capture, hooks, rule);
-        const agreement = compareActivations(
+        const agreement = await compareActivations(
           { dictionary: dictionaryA, hook: runA.config.hook },
           { dictionary: dictionaryB, hook: runB.config.hook },
-          { rows, match: match.decoder.match, maxTokens, report },
+          { rows, match: match.decoder.match, maxTokens, report, signal },
         );
         const shared = sharedLatents(match, threshold);
         const swap =
@@ -135,6 +140,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             match: match.decoder.match,
             shared,
             report,
+            signal,
           }));
         const chance =
           options.nulls === null
@@ -176,6 +182,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         });
         checkManifest(path, comparisonKind, manifest());
 
+        throwIfStopped(signal, 'comparing');
         // A manifest of an earlier comparison must not vouch for the tables of this one.
         await rm(path, { force: true });
         await writeParquet(store.comparisonMatches(name), matchTable, {
@@ -260,7 +267,7 @@ interface Side {
   hook: string;
 }
 
-function compareActivations(
+async function compareActivations(
   a: Side,
   b: Side,
   {
@@ -268,8 +275,15 @@ function compareActivations(
     match,
     maxTokens,
     report,
-  }: { rows: SelectedRows; match: Int32Array; maxTokens: number; report: Report },
-): ActivationAgreement {
+    signal,
+  }: {
+    rows: SelectedRows;
+    match: Int32Array;
+    maxTokens: number;
+    report: Report;
+    signal: AbortSignal | undefined;
+  },
+): Promise<ActivationAgreement> {
   const agreement = new ActivationAgreement(match, b.dictionary.latents);
   const total = Math.min(selected.heldOutRows, maxTokens);
   for (let done = 0; done < total;) {
@@ -283,6 +297,7 @@ function compareActivations(
     agreement.add(encode(a), encode(b));
     done += rows;
     report({ stage: 'compare activations', done, total, unit: 'tokens' });
+    await pause(signal, 'comparing activations');
   }
   return agreement;
 }

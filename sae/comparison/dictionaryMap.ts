@@ -5,7 +5,9 @@
  */
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
+import { finishWithPauses } from '../steps.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { mostMapPoints } from '../spec/comparisonDefaults.ts';
@@ -14,7 +16,7 @@ import { writeParquet } from '../store/parquet.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { mapTable } from '../spec/tables/dictionaryMap.ts';
 import { unitRows, type Directions } from './directions.ts';
-import { nearestDirections, neighbourGraph } from './neighbourGraph.ts';
+import { nearestSteps, neighbourGraph } from './neighbourGraph.ts';
 import { planarLayout, principalStart } from './planarLayout.ts';
 import { dictionaryKey } from './sharedLinks.ts';
 
@@ -25,13 +27,15 @@ export interface DictionaryMapOptions {
   /** Most points of both dictionaries together; with more latents, every n-th of each is placed. */
   maxPoints?: number;
   report?: Report;
+  /** Stops the map: an earlier one stays as it is. */
+  signal?: AbortSignal;
 }
 
 const neighbours = 15;
 
 /** Writes comparisons/<name>/map.parquet and returns the number of points on it. Throws 'not_found' and 'corrupt' as the readers do. */
 export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ points: number }> {
-  const { store, name, maxPoints = mostMapPoints, report = silent } = options;
+  const { store, name, maxPoints = mostMapPoints, report = silent, signal } = options;
   const { a, b } = await readManifest(store.comparisonManifest(name), comparisonKind);
   const rows = [];
   for (const { run, seed } of [a, b]) {
@@ -48,12 +52,15 @@ export async function dictionaryMap(options: DictionaryMapOptions): Promise<{ po
   return withLock(store.comparison(name), `map of ${name}`, async () => {
     const stage = (what: string, unit: string, total: number) => (done: number) =>
       report({ stage: what, done, total, unit });
-    const nearest = nearestDirections(
+    const searching = nearestSteps(
       points.all,
       neighbours,
       stage('map: neighbours', 'latents', points.all.rows),
     );
+    const nearest = await finishWithPauses(searching, signal, 'looking for neighbours');
+    await pause(signal, 'laying out the map');
     const layout = await planarLayout(neighbourGraph(nearest), principalStart(points.all), {
+      signal,
       progress: (done, total) => report({ stage: 'map: layout', done, total, unit: 'epochs' }),
     });
     await writeParquet(store.comparisonMap(name), mapTable, {

@@ -1,6 +1,7 @@
 /** Directions of a dictionary's latents, and the cosines between those of two. */
 import { LazyscopeError } from '../errors.ts';
-import { forEachProductBlock, type RowVectors } from '../ops/productBlocks.ts';
+import { productBlockSteps, type RowVectors } from '../ops/productBlocks.ts';
+import { finish, type Steps } from '../steps.ts';
 
 /** One unit vector for each latent, data [rows, d], so that dot products are cosines. */
 export type Directions = RowVectors;
@@ -26,9 +27,11 @@ export function unitRows({ rows, d, data }: Directions, what: string): Direction
 }
 
 /** The whole matrix of cosines [a.rows, b.rows], for sizes at which it fits into memory. */
-export function cosineMatrix(a: Directions, b: Directions): Float32Array {
+export const cosineMatrix = (a: Directions, b: Directions): Float32Array => finish(cosineSteps(a, b));
+
+export function* cosineSteps(a: Directions, b: Directions): Steps<Float32Array> {
   const out = new Float32Array(a.rows * b.rows);
-  forEachProductBlock(a, b, ({ firstRow, rows, firstColumn, columns, values }) => {
+  yield* productBlockSteps(a, b, ({ firstRow, rows, firstColumn, columns, values }) => {
     for (let i = 0; i < rows; i++)
       out.set(values.subarray(i * columns, (i + 1) * columns), (firstRow + i) * b.rows + firstColumn);
   });

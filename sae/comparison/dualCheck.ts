@@ -8,7 +8,8 @@
  * shared that is a small part of the matrix; the bound holds for all of it.
  */
 import type { BlockSize } from '../ops/productBlocks.ts';
-import { topPairs } from '../ops/topPairs.ts';
+import { topPairsSteps } from '../ops/topPairs.ts';
+import { finish, type Steps } from '../steps.ts';
 import { pairsOf, transposed, type FoundCandidates, type Pairs } from './candidates.ts';
 import { gather, type Directions } from './directions.ts';
 
@@ -30,10 +31,20 @@ export interface Duals {
 export function dualCheck(
   a: Directions,
   b: Directions,
+  found: FoundCandidates,
+  duals: Duals,
+  options: { kept: number; block?: BlockSize; progress?: (rows: number) => void },
+): DualCheck {
+  return finish(dualCheckSteps(a, b, found, duals, options));
+}
+
+export function* dualCheckSteps(
+  a: Directions,
+  b: Directions,
   { candidates, rowLimit, columnLimit }: FoundCandidates,
   { columnPrices }: Duals,
   options: { kept: number; block?: BlockSize; progress?: (rows: number) => void },
-): DualCheck {
+): Steps<DualCheck> {
   // The rounded prices are used throughout, because the bound holds for exactly the prices it is computed with.
   const price = Float32Array.from(columnPrices);
   const { start, column, weight } = candidates;
@@ -47,7 +58,7 @@ export function dualCheck(
   if (rows.length > 0 && columns.length > 0) {
     const offsets = { columnOffset: price, rowOffset: best };
     const all = rows.length === a.rows && columns.length === b.rows;
-    const found = topPairs({
+    const found = yield* topPairsSteps({
       a: all ? a : gather(a, rows),
       b: all ? b : gather(b, columns),
       perRow: Math.min(options.kept, columns.length),

@@ -3,13 +3,14 @@
  * norm, one optimal matching by decoder cosine, another by encoder cosine, and a latent counts as shared where the
  * two agree.
  */
-import { assign } from './assignment.ts';
+import { finish, type Steps } from '../steps.ts';
+import { assignmentSteps } from './assignment.ts';
 import { nearestAmong } from './candidates.ts';
 import type { Counterparts } from './counterparts.ts';
-import { cosineMatrix, unitRows, type Directions } from './directions.ts';
+import { cosineSteps, unitRows, type Directions } from './directions.ts';
 import { greedyAmong, greedyMatching } from './greedyMatching.ts';
 import { planMemory, type MemoryPlan } from './memoryPlan.ts';
-import { assignDirections } from './sparseAssignment.ts';
+import { directionSteps } from './sparseAssignment.ts';
 
 /** What is compared of a dictionary: its two weight matrices, latent-major [latents, d]. */
 export interface ComparedDictionary {
@@ -57,21 +58,29 @@ export function matchDictionaries(
   b: ComparedDictionary,
   options: MatchOptions = {},
 ): DictionaryMatch {
+  return finish(matchSteps(a, b, options));
+}
+
+export function* matchSteps(
+  a: ComparedDictionary,
+  b: ComparedDictionary,
+  options: MatchOptions = {},
+): Steps<DictionaryMatch> {
   const { names = ['a', 'b'], progress, targetGap } = options;
   const memory = options.memory ?? planMemory({ a: a.latents, b: b.latents, d: a.d });
-  const solve = (side: 'wDec' | 'wEnc') => {
+  const solve = function* (side: 'wDec' | 'wEnc'): Steps<Solved> {
     const part = side === 'wDec' ? 'decoder' : 'encoder';
     const left = unitRows(directions(a, side), `the ${part} of ${names[0]}`);
     const right = unitRows(directions(b, side), `the ${part} of ${names[1]}`);
     const reportRows = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
-    if (!memory.dense) return solveSparse(left, right, { memory, targetGap, progress: reportRows });
-    const solved = solveDense(left, right);
+    if (!memory.dense) return yield* solveSparse(left, right, { memory, targetGap, progress: reportRows });
+    const solved = yield* solveDense(left, right);
     reportRows('matching', Math.min(left.rows, right.rows));
     return solved;
   };
   // The two sides are solved one after the other, so that only one matrix or list of candidates is in memory.
-  const encoder = solve('wEnc');
-  const decoder = solve('wDec');
+  const encoder = yield* solve('wEnc');
+  const decoder = yield* solve('wDec');
   return {
     encoder: encoder.counterparts,
     greedyEncoder: encoder.greedy,
@@ -94,9 +103,9 @@ interface Solved {
   nearest: Counterparts;
 }
 
-function solveDense(left: Directions, right: Directions): Solved {
-  const matrix = { rows: left.rows, columns: right.rows, data: cosineMatrix(left, right) };
-  const { rowToColumn, weight, bound } = assign(matrix);
+function* solveDense(left: Directions, right: Directions): Steps<Solved> {
+  const matrix = { rows: left.rows, columns: right.rows, data: yield* cosineSteps(left, right) };
+  const { rowToColumn, weight, bound } = yield* assignmentSteps(matrix);
   return {
     counterparts: withCosines(matrix, rowToColumn),
     gap: Math.max(0, bound - weight) / Math.max(1, Math.abs(bound)),
@@ -105,13 +114,13 @@ function solveDense(left: Directions, right: Directions): Solved {
   };
 }
 
-function solveSparse(
+function* solveSparse(
   left: Directions,
   right: Directions,
   { memory, targetGap, progress }: MatchOptions & { memory: MemoryPlan },
-): Solved {
+): Steps<Solved> {
   const { perRow, perColumn } = memory;
-  const { match, cosine, gap, candidates } = assignDirections(left, right, {
+  const { match, cosine, gap, candidates } = yield* directionSteps(left, right, {
     perRow,
     perColumn,
     gap: targetGap,

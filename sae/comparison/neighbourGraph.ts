@@ -3,7 +3,8 @@
  * points, weighted so that every point is equally well connected whatever the density around it, and made symmetric.
  * In typed arrays: at 131,072 points a graph of JavaScript objects takes gigabytes.
  */
-import { topPairs } from '../ops/topPairs.ts';
+import { topPairsSteps } from '../ops/topPairs.ts';
+import { finish, type Steps } from '../steps.ts';
 import type { Directions } from './directions.ts';
 
 /** A weighted undirected graph with every edge listed once. */
@@ -28,7 +29,15 @@ export function nearestDirections(
   count: number,
   progress?: (rows: number) => void,
 ): Nearest {
-  const { byRow } = topPairs({ a: points, b: points, perRow: count + 1, perColumn: 1, progress });
+  return finish(nearestSteps(points, count, progress));
+}
+
+export function* nearestSteps(
+  points: Directions,
+  count: number,
+  progress?: (rows: number) => void,
+): Steps<Nearest> {
+  const { byRow } = yield* topPairsSteps({ a: points, b: points, perRow: count + 1, perColumn: 1, progress });
   const index = new Int32Array(points.rows * count);
   const distance = new Float32Array(points.rows * count);
   for (let i = 0; i < points.rows; i++) {

@@ -3,6 +3,7 @@
  * appendix C) by stochastic gradient descent, edges sampled in proportion to their weights, with negative samples.
  */
 import { Random } from '../numerics/random.ts';
+import { pause } from '../pause.ts';
 import type { Directions } from './directions.ts';
 import type { NeighbourGraph } from './neighbourGraph.ts';
 
@@ -11,6 +12,7 @@ export interface LayoutOptions {
   epochs?: number;
   seed?: number;
   progress?: (epochs: number, total: number) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /** a and b of UMAP's curve 1/(1 + a·d^2b), fitted to a minimum distance of 0.1 at a spread of 1 (UMAP's defaults). */
@@ -23,7 +25,7 @@ const longestStep = 4;
 export async function planarLayout(
   { points, from, to, weight }: NeighbourGraph,
   start: Float32Array,
-  { epochs = 200, seed = 0, progress }: LayoutOptions = {},
+  { epochs = 200, seed = 0, progress, signal }: LayoutOptions = {},
 ): Promise<Float32Array> {
   const random = Random.fromSeed(seed, 'planar layout');
   const place = Float32Array.from(start);
@@ -44,7 +46,7 @@ export async function planarLayout(
       }
     }
     progress?.(epoch + 1, epochs);
-    if (epoch % 10 === 0) await new Promise((next) => setImmediate(next));
+    await pause(signal, 'laying out the map');
   }
   return place;
 }

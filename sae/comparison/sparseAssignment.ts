@@ -4,13 +4,14 @@
  * the auction is run again, until the matching is proved to be within the requested gap of the best one of the whole matrix.
  */
 import { LazyscopeError } from '../errors.ts';
-import { forEachProductBlock, type BlockSize } from '../ops/productBlocks.ts';
+import { productBlockSteps, type BlockSize } from '../ops/productBlocks.ts';
 import { optimalityGap } from '../spec/comparisonDefaults.ts';
-import { assign } from './assignment.ts';
-import { auction, type AuctionState } from './auction.ts';
-import { findCandidates, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
-import { cosineMatrix, gather, type Directions } from './directions.ts';
-import { dualCheck } from './dualCheck.ts';
+import { finish, type Steps } from '../steps.ts';
+import { assignmentSteps } from './assignment.ts';
+import { auctionSteps, type AuctionState } from './auction.ts';
+import { candidateSteps, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
+import { cosineSteps, gather, type Directions } from './directions.ts';
+import { dualCheckSteps } from './dualCheck.ts';
 
 export interface SparseAssignmentOptions {
   /** How many best columns of each row, and best rows of each column, are candidates at first. */
@@ -51,8 +52,16 @@ export function assignDirections(
   b: Directions,
   options: SparseAssignmentOptions = {},
 ): SparseAssignment {
-  if (a.rows <= b.rows) return solve(a, b, options);
-  const turned = solve(b, a, options);
+  return finish(directionSteps(a, b, options));
+}
+
+export function* directionSteps(
+  a: Directions,
+  b: Directions,
+  options: SparseAssignmentOptions = {},
+): Steps<SparseAssignment> {
+  if (a.rows <= b.rows) return yield* solve(a, b, options);
+  const turned = yield* solve(b, a, options);
   const match = new Int32Array(a.rows).fill(-1);
   const cosine = new Float64Array(a.rows).fill(NaN);
   turned.match.forEach((i, j) => {
@@ -66,7 +75,7 @@ export function assignDirections(
 }
 
 /** Solves with a.rows ≤ b.rows; `assignDirections` exchanges the two otherwise. */
-function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): SparseAssignment {
+function* solve(a: Directions, b: Directions, options: SparseAssignmentOptions): Steps<SparseAssignment> {
   const {
     perRow = 32,
     perColumn = 16,
@@ -77,7 +86,7 @@ function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): 
   } = options;
   if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
   const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
-  const found = findCandidates(a, b, { perRow, perColumn, block, progress: progress('candidates') });
+  const found = yield* candidateSteps(a, b, { perRow, perColumn, block, progress: progress('candidates') });
   let { candidates } = found;
   const epsilon = epsilonShare * target * typicalWeight(candidates);
   let best: Pick<SparseAssignment, 'match' | 'cosine' | 'weight'> | undefined;
@@ -85,12 +94,12 @@ function solve(a: Directions, b: Directions, options: SparseAssignmentOptions): 
   let columnPrices: Float64Array | undefined;
   for (let passes = 1; ; passes++) {
     const firstEpsilon = columnPrices ? epsilon * 5 : Math.max(epsilon, 0.1);
-    const state = auction(candidates, { epsilon, firstEpsilon, columnPrices });
-    const cosine = completed(a, b, candidates, { state, ...options });
+    const state = yield* auctionSteps(candidates, { epsilon, firstEpsilon, columnPrices });
+    const cosine = yield* completed(a, b, candidates, { state, ...options });
     const weight = cosine.reduce((sum, value) => sum + value, 0);
     if (!best || weight > best.weight) best = { match: state.rowToColumn, cosine, weight };
     columnPrices = state.columnPrices;
-    const check = dualCheck(a, b, { ...found, candidates }, state, {
+    const check = yield* dualCheckSteps(a, b, { ...found, candidates }, state, {
       kept: tempting,
       block,
       progress: progress('prices'),
@@ -114,12 +123,12 @@ function typicalWeight({ rows, start, weight }: Candidates): number {
 }
 
 /** Finds columns for the rows that stayed unmatched, writes them into `state`, and returns every row's cosine. */
-function completed(
+function* completed(
   a: Directions,
   b: Directions,
   { start, column, weight }: Candidates,
   { state, block, denseEntries = 4096 * 4096 }: { state: AuctionState } & SparseAssignmentOptions,
-): Float64Array {
+): Steps<Float64Array> {
   const { rowToColumn, columnToRow } = state;
   const cosine = new Float64Array(a.rows);
   const leftRows: number[] = [];
@@ -140,24 +149,24 @@ function completed(
   const rows = gather(a, leftRows);
   const columns = gather(b, leftColumns);
   if (rows.rows * columns.rows <= denseEntries) {
-    const data = cosineMatrix(rows, columns);
-    const left = assign({ rows: rows.rows, columns: columns.rows, data });
+    const data = yield* cosineSteps(rows, columns);
+    const left = yield* assignmentSteps({ rows: rows.rows, columns: columns.rows, data });
     left.rowToColumn.forEach((j, i) => place(i, j, data[i * columns.rows + j]));
   } else {
-    placeInTurn(rows, columns, place, block);
+    yield* placeInTurn(rows, columns, place, block);
   }
   return cosine;
 }
 
 /** Each row in turn takes the best column that is left. Used only where too many rows stayed unmatched for the exact solver. */
-function placeInTurn(
+function* placeInTurn(
   rows: Directions,
   columns: Directions,
   place: (i: number, j: number, value: number) => void,
   block: BlockSize | undefined,
-): void {
+): Steps<void> {
   const taken = new Uint8Array(columns.rows);
-  forEachProductBlock(
+  yield* productBlockSteps(
     rows,
     columns,
     ({ firstRow, rows: count, values }) => {

@@ -8,6 +8,7 @@
 import type { Capture } from '../activations/openCapture.ts';
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import { tf } from '../tensor/tf.ts';
 
@@ -33,6 +34,7 @@ export interface CollectOptions {
   /** Most firings kept; the default, 64 Mi, takes 512 MiB. */
   maxFirings?: number;
   report?: Report;
+  signal?: AbortSignal | undefined;
 }
 
 const rowsAtOnce = 4096;
@@ -44,8 +46,8 @@ interface Piece {
   values: Float32Array;
 }
 
-export function collectFirings(options: CollectOptions): FiringsByLatent {
-  const { capture, autoencoder, report = silent } = options;
+export async function collectFirings(options: CollectOptions): Promise<FiringsByLatent> {
+  const { capture, autoencoder, report = silent, signal } = options;
   const { rowsPerContext, heldOutRows } = capture;
   const limit = options.maxFirings ?? 1 << 26;
   const wanted = Math.min(
@@ -68,6 +70,7 @@ export function collectFirings(options: CollectOptions): FiringsByLatent {
     covered += fits;
     firings += entries;
     report({ stage: 'index: encode', done: covered, total: wanted, unit: 'tokens' });
+    await pause(signal, 'indexing');
     if (fits < rows) break;
   }
   if (covered === 0)

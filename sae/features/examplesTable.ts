@@ -1,5 +1,6 @@
 /** examples.parquet: stretches of text around the chosen firings, with the latent's activation on every token shown. */
 import type { Capture } from '../activations/openCapture.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import { writeParquet, type TableData } from '../store/parquet.ts';
 import { exampleTable } from '../spec/tables/examples.ts';
@@ -21,12 +22,14 @@ export async function writeExamples(
   capture: Capture,
   firings: FiringsByLatent,
   report: Report = silent,
+  signal?: AbortSignal,
 ): Promise<void> {
-  function* pieces() {
+  async function* pieces() {
     for (let from = 0; from < firings.latents; from += latentsAtOnce) {
       const to = Math.min(from + latentsAtOnce, firings.latents);
       yield examplesOf(capture, firings, from, to);
       report({ stage: 'index: examples', done: to, total: firings.latents, unit: 'latents' });
+      await pause(signal, 'indexing');
     }
   }
   await writeParquet(path, exampleTable, pieces(), { rowGroupSize });

@@ -184,10 +184,10 @@ test('indexing again gives the same rows', async () => {
   ).toEqual(features);
 });
 
-test('when memory does not hold all firings, whole contexts are covered and their number is returned', () => {
+test('when memory does not hold all firings, whole contexts are covered and their number is returned', async () => {
   const autoencoder = autoencoderFrom(dictionary);
-  const all = collectFirings({ capture: opened, hook, autoencoder });
-  const some = collectFirings({ capture: opened, hook, autoencoder, maxFirings: 1000 });
+  const all = await collectFirings({ capture: opened, hook, autoencoder });
+  const some = await collectFirings({ capture: opened, hook, autoencoder, maxFirings: 1000 });
   expect(some.tokens % 15).toBe(0);
   expect(some.rows.length).toBeLessThanOrEqual(1000);
   expect(some.rows.length).toBeGreaterThan(900);
@@ -195,7 +195,7 @@ test('when memory does not hold all firings, whole contexts are covered and thei
     all.rows.slice(all.start[latent], all.start[latent + 1]).filter((row) => row < some.tokens);
   for (const latent of [0, 1, 2, 3])
     expect(some.rows.slice(some.start[latent], some.start[latent + 1])).toEqual(upTo(latent));
-  expect(() => collectFirings({ capture: opened, hook, autoencoder, maxFirings: 3 })).toThrow(
+  await expect(collectFirings({ capture: opened, hook, autoencoder, maxFirings: 3 })).rejects.toThrow(
     /train a sparser one/,
   );
 });

@@ -32,6 +32,8 @@ export interface IndexOptions {
   /** Rows on which nothing counts as firing; by default those that training left out. */
   exclude?: ExclusionRule;
   report?: Report;
+  /** Stops the indexing: each table is either the earlier one or whole. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface IndexOptions {
  * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
-  const { store, run, seed, model, maxTokens, maxFirings, report = silent } = options;
+  const { store, run, seed, model, maxTokens, maxFirings, report = silent, signal } = options;
   const { capture, rows, hook, autoencoder, dispose } = await openDictionary(
     store,
     run,
@@ -49,7 +51,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
   );
   try {
     const { latents, wDec, bEnc } = autoencoder;
-    const firings = collectFirings({
+    const firings = await collectFirings({
       capture,
       hook,
       autoencoder,
@@ -57,13 +59,14 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       maxTokens,
       maxFirings,
       report,
+      signal,
     });
     const statistics = firingStatistics(capture, firings);
-    await writeExamples(store.examples(run, seed), capture, firings, report);
+    await writeExamples(store.examples(run, seed), capture, firings, report, signal);
     await writeParquet(
       store.loadings(run, seed),
       loadingTable,
-      await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report }),
+      await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report, signal }),
     );
     await writeParquet(store.features(run, seed), featureTable, {
       latent: Int32Array.from({ length: latents }, (_, i) => i),
@@ -72,8 +75,8 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       biasEncoder: bEnc,
       ...statistics,
       ...weightStatistics(autoencoder),
-      ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report })),
-      ...(await neighbours(wDec, latents, neighbourCount, report)),
+      ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report, signal })),
+      ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
     });
     return { features: latents, tokens: firings.tokens };
   } finally {

@@ -1,4 +1,5 @@
 /** Latents with similar decoder rows, found by products of blocks of unit rows, so that the matrix of all pairs is never in memory. */
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { FlatLists } from '../store/parquet.ts';
 import { tf } from '../tensor/tf.ts';
@@ -13,6 +14,7 @@ export async function neighbours(
   latents: number,
   count: number,
   report: Report = silent,
+  signal?: AbortSignal,
 ): Promise<{ neighbours: FlatLists; neighbourCosines: FlatLists }> {
   const d = wDec.length / latents;
   const found = Math.min(count, latents - 1);
@@ -36,7 +38,7 @@ export async function neighbours(
       }
       products.dispose();
       report({ stage: 'index: neighbours', done: to, total: latents, unit: 'latents' });
-      await new Promise((next) => setImmediate(next));
+      await pause(signal, 'indexing');
     }
     all.dispose();
   }

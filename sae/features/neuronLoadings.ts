@@ -4,6 +4,7 @@
  */
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { TableData } from '../store/parquet.ts';
 import type { loadingTable } from '../spec/tables/loadings.ts';
@@ -20,11 +21,12 @@ export interface NeuronLoadingOptions {
   /** How many neurons are kept for each latent, by largest |cosine|. */
   count: number;
   report?: Report;
+  signal?: AbortSignal | undefined;
 }
 
 /** A table with one row for each latent and rank; empty where no MLP lies before the hook point. */
 export async function neuronLoadings(options: NeuronLoadingOptions): Promise<TableData<typeof loadingTable>> {
-  const { wDec, latents, hook, model, count, report = silent } = options;
+  const { wDec, latents, hook, model, count, report = silent, signal } = options;
   const d = wDec.length / latents;
   const layers = writingLayers(hook, model.config.layers);
   const columns = { latent: [], rank: [], layer: [], neuron: [], cosine: [] } as Record<
@@ -57,7 +59,7 @@ export async function neuronLoadings(options: NeuronLoadingOptions): Promise<Tab
     }
     cosines.dispose();
     report({ stage: 'index: neurons', done: to, total: latents, unit: 'latents' });
-    await new Promise((next) => setImmediate(next));
+    await pause(signal, 'indexing');
   }
   writers.dispose();
   return columns;

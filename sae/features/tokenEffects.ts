@@ -4,6 +4,7 @@
  */
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { FlatLists } from '../store/parquet.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
@@ -32,8 +33,9 @@ export async function tokenEffects(options: {
   model: LanguageModel;
   count: number;
   report?: Report;
+  signal?: AbortSignal | undefined;
 }): Promise<TokenEffects> {
-  const { wDec, latents, hook, model, count, report = silent } = options;
+  const { wDec, latents, hook, model, count, report = silent, signal } = options;
   const lists = {
     promotedTokens: new ListBuilder(Int32Array, latents, count),
     promotedLogits: new ListBuilder(Float32Array, latents, count),
@@ -63,7 +65,7 @@ export async function tokenEffects(options: {
       }
       logits.dispose();
       report({ stage: 'index: token effects', done: to, total: latents, unit: 'latents' });
-      await new Promise((next) => setImmediate(next));
+      await pause(signal, 'indexing');
     }
     effect.dispose();
   }

@@ -10,6 +10,15 @@ import { LazyscopeError } from '../errors.ts';
 import type { ForeignMatrix } from './namedTensors.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 
+export interface TrainingText {
+  dataset: string;
+  contextLength: number;
+  /** Whether every context begins with the token that begins texts. */
+  separatorFirst: boolean;
+  /** First position of a context that was trained on. */
+  firstPosition: number;
+}
+
 /** A dictionary without the product's own metadata: one row a latent in both matrices. */
 export interface DictionaryWeights {
   architecture: ArchitectureName;
@@ -26,6 +35,8 @@ export interface DictionaryWeights {
   /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
   model: string | null;
+  /** The text that it was trained on, when that is known; only SAELens has a place for it. */
+  text?: TrainingText | undefined;
 }
 
 /** A dictionary that was read from another tool's file. */

@@ -127,6 +127,26 @@ test.each(pairs)('%s survives export to %s, or is refused without a trace', asyn
   expect(back.bDec).toEqual(bDec);
 });
 
+test('an export to SAELens says where it is from, with the version without which SAELens drops that', async () => {
+  const folder = join(exportRoot, 'origin');
+  const text = { dataset: 'moby-dick', contextLength: 64, separatorFirst: true, firstPosition: 1 };
+  await exportDictionary(folder, 'saelens', { ...known('topk'), model: 'EleutherAI/pythia-70m', text });
+  const { metadata } = JSON.parse(await readFile(join(folder, 'cfg.json'), 'utf8'));
+  expect(metadata).toEqual({
+    sae_lens_version: expect.stringMatching(/^6\./),
+    model_name: 'EleutherAI/pythia-70m',
+    hook_name: 'blocks.0.hook_resid_post',
+    dataset_path: 'moby-dick',
+    context_size: 64,
+    prepend_bos: true,
+    seqpos_slice: [1, null],
+  });
+  expect(await importDictionary(folder)).toMatchObject({
+    model: 'EleutherAI/pythia-70m',
+    hook: 'blocks.0.hook_resid_post',
+  });
+});
+
 test('a ReLU dictionary reconstructs the same after a trip through Gemma Scope’s JumpReLU', async () => {
   const folder = join(exportRoot, 'trip');
   const weights = known('relu');

@@ -99,6 +99,9 @@ const namesByRule = {
   'above threshold': 'jumprelu',
 } as const satisfies Record<InferenceRule['fires'], string>;
 
+/** The first version of SAELens that reads this layout. Without a version, SAELens takes a file for an older one and drops its metadata. */
+const layoutVersion = '6.0.0';
+
 export async function writeSaelens(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, threshold, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
@@ -119,6 +122,16 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
     normalize_activations: 'none',
     reshape_activations: 'none',
     ...(k !== null && { k }),
-    metadata: { model_name: weights.model, hook_name: weights.hook },
+    metadata: {
+      sae_lens_version: layoutVersion,
+      model_name: weights.model,
+      hook_name: weights.hook,
+      ...(weights.text && {
+        dataset_path: weights.text.dataset,
+        context_size: weights.text.contextLength,
+        prepend_bos: weights.text.separatorFirst,
+        seqpos_slice: [weights.text.firstPosition, null],
+      }),
+    },
   });
 }

@@ -3,6 +3,7 @@
  * memory and of which the visitor keeps a part.
  */
 import { LazyscopeError } from '../errors.ts';
+import { finish, type Steps } from '../steps.ts';
 import { tf } from '../tensor/tf.ts';
 
 /** Row vectors, row-major: data [rows, d]. */
@@ -39,6 +40,16 @@ export function forEachProductBlock(
   visit: (block: ProductBlock) => void,
   size: BlockSize = {},
 ): void {
+  finish(productBlockSteps(a, b, visit, size));
+}
+
+/** The same in steps, a block each. */
+export function* productBlockSteps(
+  a: RowVectors,
+  b: RowVectors,
+  visit: (block: ProductBlock) => void,
+  size: BlockSize = {},
+): Steps<void> {
   checkWidths(a, b);
   const { d } = a;
   const { rows: blockRows, columns: blockColumns } = { ...defaultBlock, ...size };
@@ -54,6 +65,7 @@ export function forEachProductBlock(
       visit({ firstRow, rows, firstColumn, columns, values });
     }
     left.dispose();
+    yield;
   }
 }
 

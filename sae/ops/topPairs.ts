@@ -3,8 +3,9 @@
  * product. The reference multiplies block by block on the active backend; a backend with a kernel
  * of its own, which selects entries of the product while they are in cache, registers it here.
  */
+import { finish, type Steps } from '../steps.ts';
 import { tf } from '../tensor/tf.ts';
-import { checkWidths, forEachProductBlock, type BlockSize, type RowVectors } from './productBlocks.ts';
+import { checkWidths, productBlockSteps, type BlockSize, type RowVectors } from './productBlocks.ts';
 import { TopScores } from './topScores.ts';
 
 export interface TopPairsRequest {
@@ -31,7 +32,7 @@ export interface TopPairs {
   readonly best: Float32Array;
 }
 
-export type TopPairsKernel = (request: TopPairsRequest) => TopPairs;
+export type TopPairsKernel = (request: TopPairsRequest) => Steps<TopPairs>;
 
 const kernels = new Map<string, TopPairsKernel>();
 
@@ -41,11 +42,18 @@ export function registerTopPairs(backend: string, kernel: TopPairsKernel): void 
 
 /** Finds the pairs by the active backend's kernel, or by the reference. The result is deterministic on each. Throws 'bad_input' for vectors of different lengths. */
 export function topPairs(request: TopPairsRequest): TopPairs {
-  checkWidths(request.a, request.b);
-  return (kernels.get(tf.getBackend()) ?? topPairsReference)(request);
+  return finish(topPairsSteps(request));
 }
 
-export function topPairsReference(request: TopPairsRequest): TopPairs {
+/** The same in steps, some rows of the product each. */
+export function* topPairsSteps(request: TopPairsRequest): Steps<TopPairs> {
+  checkWidths(request.a, request.b);
+  return yield* (kernels.get(tf.getBackend()) ?? referenceSteps)(request);
+}
+
+export const topPairsReference = (request: TopPairsRequest): TopPairs => finish(referenceSteps(request));
+
+function* referenceSteps(request: TopPairsRequest): Steps<TopPairs> {
   const { a, b, block, progress } = request;
   const byRow = new TopScores(a.rows, request.perRow);
   const byColumn = new TopScores(b.rows, request.perColumn);
@@ -53,7 +61,7 @@ export function topPairsReference(request: TopPairsRequest): TopPairs {
   const columnOffset = request.columnOffset ?? new Float32Array(b.rows);
   const rowOffset = request.rowOffset ?? new Float32Array(a.rows);
   const columnBar = byColumn.bar;
-  forEachProductBlock(
+  yield* productBlockSteps(
     a,
     b,
     ({ firstRow, rows, firstColumn, columns, values }) => {

@@ -1,6 +1,9 @@
 /** The dictionaries a command is asked to work on. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { TrainingText } from '../../sae/formats/dictionaryWeights.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -50,6 +53,38 @@ export function seedsOf({ name, config }: RunManifest, asked: readonly number[] 
       `Run '${name}' has no seed ${unknown}: it has ${config.seeds.join(', ')}.`,
     );
   return asked ? [...asked] : [...config.seeds];
+}
+
+/** What is known of where a run comes from: the model by its own name rather than its folder's, and the text. */
+export async function originOf(
+  store: StoreLayout,
+  { config }: RunManifest,
+): Promise<{ model?: string; text?: TrainingText }> {
+  if (!existsSync(store.captureManifest(config.capture))) return {};
+  const { readManifest, captureKind } = await manifests();
+  const { model, text, contextLength, packing, firstPosition } = await readManifest(
+    store.captureManifest(config.capture),
+    captureKind,
+  );
+  return {
+    model: (await publishedName(model.folder)) ?? model.name,
+    text: {
+      dataset: text.source,
+      contextLength,
+      separatorFirst: packing === undefined || (packing.before === 'contexts' && packing.separator !== null),
+      firstPosition,
+    },
+  };
+}
+
+/** The name under which the model of a folder was published, if its configuration has one and not a path. */
+async function publishedName(folder: string): Promise<string | undefined> {
+  const path = join(folder, 'config.json');
+  if (!existsSync(path)) return undefined;
+  const config: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const name =
+    typeof config === 'object' && config !== null && '_name_or_path' in config ? config['_name_or_path'] : '';
+  return typeof name === 'string' && /^\w[\w.-]*(\/[\w.-]+)?$/.test(name) ? name : undefined;
 }
 
 export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel> {

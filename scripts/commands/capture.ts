@@ -27,6 +27,7 @@ export const run: JobWork<'capture'> = async (session, given) => {
     hooks: given.hooks.map((hook) => parseHookPoint(hook, model.config.layers).name),
     contextLength: given.contextLength,
     maxTokens: given.maxTokens,
+    ...(given.finish && { finish: true }),
     heldOutFraction: given.heldOut,
     firstPosition: given.firstPosition,
     separatorBefore: given.bos,

@@ -48,6 +48,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
         model,
         nulls,
         report: session.report,
+        signal: session.signal,
       }),
     );
     model?.dispose();

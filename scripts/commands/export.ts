@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { dictionaryReference, finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
+import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandLine/dictionaries.ts';
 import { withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
@@ -30,13 +30,15 @@ export function exportCommand(): Command {
           'bad_input',
           `--format ${asked}: choose one of ${dictionaryFormats.join(', ')}.`,
         );
-      seedsOf(await finishedRun(store, run), [seed]);
+      const manifest = await finishedRun(store, run);
+      seedsOf(manifest, [seed]);
       if (existsSync(to))
         throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
       const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
-      const { architecture, hook, model, k } = metadata;
+      const { architecture, hook, k } = metadata;
+      const { model = metadata.model, text } = await originOf(store, manifest);
       try {
-        await exportDictionary(to, format, { ...weights, architecture, hook, model, k });
+        await exportDictionary(to, format, { ...weights, architecture, hook, model, k, text });
       } catch (error) {
         // The folder was made by this export: a part of one is useless, and would make the next attempt refuse to write there.
         await rm(to, { recursive: true, force: true });

@@ -9,7 +9,7 @@ declare global {
   }
 }
 
-export const run: JobWork<'index'> = async ({ store, report, startBackend }, given) => {
+export const run: JobWork<'index'> = async ({ store, report, signal, startBackend }, given) => {
   const runs = await Promise.all(given.run.map((name) => finishedRun(store, name)));
   const work = runs.map((run) => ({ run, seeds: seedsOf(run, given.seeds) }));
   const { indexFeatures } = await import('../../sae/features/indexFeatures.ts');
@@ -25,6 +25,7 @@ export const run: JobWork<'index'> = async ({ store, report, startBackend }, giv
         seed,
         model,
         report,
+        signal,
         ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
       });
       indexed.push({ run: run.name, seed, features });

@@ -8,13 +8,13 @@ declare global {
   }
 }
 
-export const run: JobWork<'map'> = async ({ store, report, startBackend }, given) => {
+export const run: JobWork<'map'> = async ({ store, report, signal, startBackend }, given) => {
   const { dictionaryMap } = await import('../../sae/comparison/dictionaryMap.ts');
   await startBackend();
   const maps: { comparison: string; points: number; seconds: number }[] = [];
   for (const name of given.comparison) {
     const started = performance.now();
-    const { points } = await dictionaryMap({ store, name, maxPoints: given.points, report });
+    const { points } = await dictionaryMap({ store, name, maxPoints: given.points, report, signal });
     maps.push({ comparison: name, points, seconds: (performance.now() - started) / 1000 });
   }
   return {

@@ -34,6 +34,12 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  {
+    path: 'sae/evaluation/contextLosses.test.ts',
+    reason: 'whole passes of every family at every hook point',
+  },
+  { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
+  { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
   { path: 'server/server.test.ts', reason: 'every procedure of a server over a store, its jobs included' },

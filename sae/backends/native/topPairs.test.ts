@@ -4,6 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RowVectors } from '../../ops/productBlocks.ts';
+import { finish } from '../../steps.ts';
 import { topPairs, topPairsReference, type TopPairsRequest } from '../../ops/topPairs.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf } from '../../tensor/tf.ts';
@@ -13,8 +14,10 @@ import { nativeTopPairs } from './topPairs.ts';
 
 const library = await nativeLibrary();
 const canScreen = library.functions.canScreen() === 1;
-const plain = nativeTopPairs(library, { screening: 'never' });
-const screened = nativeTopPairs(library, { screening: 'always' });
+const plainSteps = nativeTopPairs(library, { screening: 'never' });
+const plain = (request: TopPairsRequest) => finish(plainSteps(request));
+const screenedSteps = nativeTopPairs(library, { screening: 'always' });
+const screened = (request: TopPairsRequest) => finish(screenedSteps(request));
 
 beforeAll(async () => {
   await startBackend('native', { threads: 2 });
@@ -170,7 +173,7 @@ describe.skipIf(!canScreen)('screened by a product of 16-bit integers', () => {
       data: new Float32Array(rows * 192).fill(1 / 8),
     });
     const request = { a: same(1100), b: same(4200), perRow: 2, perColumn: 2 };
-    const found = nativeTopPairs(library, { screening: 'whereItPays' })(request);
+    const found = finish(nativeTopPairs(library, { screening: 'whereItPays' })(request));
     const expected = plain(request);
     expect(found.byRow.index).toEqual(expected.byRow.index);
     expect(found.byColumn.index).toEqual(expected.byColumn.index);

@@ -6,8 +6,9 @@ import type { NativeLibrary } from './library.ts';
 import type { PairList } from './nativeFunctions.ts';
 import { writable } from './pointers.ts';
 
-/** Rows that one call compares: enough that packing b for it costs little, few enough for a progress bar to move. */
-const rowsAtOnce = 8192;
+/** Rows that one call compares: enough that packing b for it costs little, few enough that it ends within a second or two. */
+const rowsAtOnce = { most: 8192, least: 1024 };
+const productsAtOnce = 2 ** 36;
 /** Rows of the first call, which shows whether screening leaves few enough pairs to compute. */
 const rowsAtFirst = 1024;
 /** Share of the pairs above which computing them one by one takes longer than the whole product in floats. */
@@ -24,7 +25,7 @@ export function nativeTopPairs(
   library: NativeLibrary,
   options: Pick<FusedOptions, 'screening'> = fusedDefaults,
 ): TopPairsKernel {
-  return ({ a, b, perRow, perColumn, rowOffset, columnOffset, progress }) => {
+  return function* ({ a, b, perRow, perColumn, rowOffset, columnOffset, progress }) {
     const { d } = a;
     const byRow = new TopScores(a.rows, perRow);
     const byColumn = new TopScores(b.rows, perColumn);
@@ -35,8 +36,10 @@ export function nativeTopPairs(
     // Padded columns never pass.
     const columnBar = new Float32Array(b.rows + padding).fill(-Infinity, 0, b.rows).fill(Infinity, b.rows);
     let screening: FusedOptions['screening'] = options.screening;
+    const { most, least } = rowsAtOnce;
+    const usual = Math.max(least, Math.min(most, Math.floor(productsAtOnce / (b.rows * d))));
     for (let first = 0; first < a.rows;) {
-      const rows = Math.min(first === 0 ? rowsAtFirst : rowsAtOnce, a.rows - first);
+      const rows = Math.min(first === 0 ? rowsAtFirst : usual, a.rows - first);
       const left = library.functions.topPairs({
         a: a.data.subarray(first * d, (first + rows) * d),
         first,
@@ -54,6 +57,7 @@ export function nativeTopPairs(
       if (left > wastedAbove && screening === 'whereItPays') screening = 'never';
       first += rows;
       progress?.(first);
+      yield;
     }
     byColumn.bar.set(columnBar.subarray(0, b.rows));
     return { byRow, byColumn, best };

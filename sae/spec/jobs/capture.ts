@@ -33,6 +33,9 @@ export const capture = {
       otherwise: 'the whole text',
       form: { label: 'Most tokens' },
     },
+    finish: {
+      field: { type: 'flag', doc: 'end a capture that was stopped at what is there, instead of going on' },
+    },
     heldOut: {
       field: {
         type: 'number',

@@ -1,0 +1,72 @@
+/** Ctrl-C in the middle of long commands: how soon they end, and what they leave in the store. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { StoreLayout } from '../sae/store/layout.ts';
+
+const script = join(import.meta.dirname, 'lazyscope.mjs');
+const model = join(import.meta.dirname, '..', 'data', 'models', 'lazyscope-demo-relu');
+const store = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-stopping-')));
+
+const done = (...args: string[]) => {
+  const { status, stderr } = spawnSync(process.execPath, [script, ...args, '--data', store.root], {
+    encoding: 'utf8',
+  });
+  expect(status, stderr).toBe(0);
+};
+
+beforeAll(() => {
+  const hook = 'blocks.2.hook_resid_post';
+  done('capture', '--model', model, '--text', 'dataset:moby-dick', '--hook', hook, '--name', 'text', '--max-tokens', '60000', '--held-out', '0.5'); // prettier-ignore
+  done('train', '--capture', 'text', '--architecture', 'topk', '--k', '16', '--width', '12288', '--seeds', '0,1', '--tokens', '2048', '--batch-size', '1024', '--name', 'wide'); // prettier-ignore
+}, 300_000);
+afterAll(() => rm(store.root, { recursive: true, force: true }));
+
+/** Ends the command by Ctrl-C as soon as it reports a stage like this one. */
+async function stoppedAt(stage: RegExp, ...args: string[]) {
+  const child = spawn(process.execPath, [script, ...args, '--data', store.root], {
+    env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
+  });
+  let said = '';
+  let asked = 0;
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+    if (asked > 0 || ![...said.matchAll(/"stage":"([^"]*)"/g)].some(([, name]) => stage.test(name))) return;
+    asked = performance.now();
+    child.kill('SIGINT');
+  });
+  const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  expect(asked, said).toBeGreaterThan(0);
+  return { status, seconds: (performance.now() - asked) / 1000, said };
+}
+
+const files = async () => (await readdir(store.root, { recursive: true })).sort();
+
+test.each([
+  ['evaluate', /^evaluate$/, ['evaluate', 'wide']],
+  ['evaluate, in the loss pass', /^evaluate loss$/, ['evaluate', 'wide', '--max-tokens', '1000', '--loss-tokens', '30000']],
+  ['index', /^index: encode/, ['index', 'wide']],
+  ['index, later', /^index: neighbours/, ['index', 'wide']],
+  ['compare', /candidates|matching|prices/, ['compare', 'wide']],
+] as const)('%s ends within two seconds, and nothing half written is left', async (_, stage, args) => {
+  const before = await files();
+  const { status, seconds, said } = await stoppedAt(stage, ...args);
+  expect(status, said).toBe(130);
+  expect(said).toMatch(/Stopped while /);
+  expect(seconds).toBeLessThan(2);
+  const finished = /examples|loadings|comparisons/;
+  expect((await files()).filter((name) => !finished.test(name))).toEqual(
+    before.filter((name) => !finished.test(name)),
+  );
+  expect((await files()).filter((name) => /\.(tmp|lock)|~|partial/.test(name))).toEqual([]);
+}, 120_000); // prettier-ignore
+
+test('what was evaluated before stays when the next evaluation is stopped', async () => {
+  done('evaluate', 'wide', '--seeds', '0', '--max-tokens', '2000', '--loss-tokens', '256');
+  const earlier = await readFile(store.evaluation('wide', 0), 'utf8');
+  const { status } = await stoppedAt(/^evaluate$/, 'evaluate', 'wide');
+  expect(status).toBe(130);
+  expect(await readFile(store.evaluation('wide', 0), 'utf8')).toBe(earlier);
+}, 120_000);
