@@ -150,6 +150,10 @@ export class StoreLayout {
   database() {
     return join(this.root, 'lazyscope.duckdb');
   }
+  /** The record of what clients changed, which only the server writes. */
+  auditLog() {
+    return join(this.root, 'audit.jsonl');
+  }
   /** Where the running server can be reached; absent while none runs. */
   serverAddress() {
     return join(this.root, 'server.json');
