@@ -26,16 +26,17 @@ export class ServerMetrics {
       buckets: [0.005, 0.02, 0.05, 0.15, 0.5, 2, 10],
       registers,
     });
-    new Gauge({
+    const jobsByStatus = new Gauge({
       name: 'lazyscope_jobs',
       help: 'Jobs of the log, by status.',
       labelNames: ['status'],
-      registers,
       collect() {
         for (const status of jobStatuses)
           this.set({ status }, jobs().filter((job) => job.status === status).length);
       },
+      registers: [],
     });
+    this.#registry.registerMetric(jobsByStatus);
   }
 
   answered(status: number): void {
