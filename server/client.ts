@@ -17,6 +17,7 @@
 import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { TRPCClient } from '@trpc/client';
 import { EventSource } from 'eventsource';
+import { maxBatchSize } from './contract/limits.ts';
 import type { AppRouter } from './root.ts';
 
 /** How to reach a server. */
@@ -46,7 +47,7 @@ export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): L
             fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
           },
         }),
-        false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000 }),
+        false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000, maxItems: maxBatchSize }),
       }),
     ],
   });

@@ -142,6 +142,11 @@ export class StoreLayout {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 
+  /** The texts of the tokens of the model with this checksum. */
+  vocabulary(modelSha256: string) {
+    return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
+  }
+
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
   manifestIndex() {
     return join(this.root, 'manifest-index.json');
@@ -149,6 +154,10 @@ export class StoreLayout {
   /** The database of labels and jobs, which only the server writes. */
   database() {
     return join(this.root, 'lazyscope.duckdb');
+  }
+  /** The record of what clients changed, which only the server writes. */
+  auditLog() {
+    return join(this.root, 'audit.jsonl');
   }
   /** Where the running server can be reached; absent while none runs. */
   serverAddress() {

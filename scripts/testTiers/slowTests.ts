@@ -48,6 +48,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
   { path: 'scripts/outOfMemory.test.ts', reason: 'fills the memory of processes of their own' },
   { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
+  { path: 'scripts/featuresCommand.test.ts', reason: 'starts the command line for every question' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
 ];
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storeName } from './limits.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
@@ -46,7 +47,7 @@ export interface RunDetail {
 }
 
 export const metricsInput = z.object({
-  name: z.string().min(1),
+  name: storeName,
   /** Rows are thinned evenly to at most this many for each seed; the last one is always kept. */
   maxPoints: z.int().min(2).max(20_000).default(1_000),
 });
