@@ -11,11 +11,13 @@ import { convert } from './commands/convert.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
+import { features } from './commands/features.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
+import { steer } from './commands/steer.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -30,6 +32,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const commands = [
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
+    features,
+    steer,
     lm,
     models,
     importCommand,

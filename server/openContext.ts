@@ -40,7 +40,7 @@ export async function openContext(
     modelFolders,
     version,
     manifests,
-    tokens: new TokenTexts(modelFolders),
+    tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     labels: new LabelBook(database),
     jobs,

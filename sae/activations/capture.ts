@@ -21,6 +21,7 @@ import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { tf } from '../tensor/tf.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
+import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { modelChecksum } from './modelChecksum.ts';
 import { separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
 import { normReport, outlierFactor } from './normReport.ts';
@@ -82,6 +83,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
     if (begun) refuseChange(begun, planned, !('documents' in options.text));
+    await writeVocabulary(store.vocabulary(planned.model.sha256), options.model.tokenizer);
     const shardContexts = contextsPerShard(planned, options.shardBytes);
     const manifest = begun
       ? {

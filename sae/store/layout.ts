@@ -147,6 +147,11 @@ export class StoreLayout {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 
+  /** The texts of the tokens of the model with this checksum. */
+  vocabulary(modelSha256: string) {
+    return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
+  }
+
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
   manifestIndex() {
     return join(this.root, 'manifest-index.json');
