@@ -19,6 +19,10 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
+  {
+    path: 'sae/autoencoders/architectureGoldens.test.ts',
+    reason: 'runs every architecture on a software GPU',
+  },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
