@@ -48,6 +48,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
   { path: 'server/server.test.ts', reason: 'every procedure of a server over a store, its jobs included' },
+  { path: 'server/playground.test.ts', reason: 'starts and kills the process that keeps a model' },
   { path: 'server/manifestCache.test.ts', reason: 'counts what a server over a store reads from disk' },
   { path: 'scripts/readme.test.ts', reason: 'runs what the README and the documents say' },
   { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
