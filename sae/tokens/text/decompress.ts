@@ -16,38 +16,30 @@ export type Chunks = AsyncGenerator<Uint8Array, void, void>;
 
 /** Throws `corrupt` when the stream is broken or ends early, naming `path`, and what `chunks` throws. */
 export async function* decompress(kind: Compression, chunks: Chunks, path: string): Chunks {
-  const source = new Watched(chunks);
-  try {
-    yield* { gzip: gunzip, xz: unxz, zstd: unzstd }[kind](source.chunks());
-  } catch (cause) {
-    if (source.failure) throw source.failure.error;
-    throw new LazyscopeError('corrupt', `'${path}' can't be unpacked: ${reasonOf(kind, cause)}.`, { cause });
-  }
-}
-
-/** Tells errors of reading apart from errors of unpacking. */
-class Watched {
-  failure: { error: unknown } | undefined;
-  #chunks: Chunks;
-  constructor(chunks: Chunks) {
-    this.#chunks = chunks;
-  }
-  async *chunks(): Chunks {
+  let failure: { error: unknown } | undefined;
+  /** Tells errors of reading apart from errors of unpacking. */
+  async function* watched(): Chunks {
     try {
-      yield* this.#chunks;
+      yield* chunks;
     } catch (error) {
-      this.failure = { error };
+      failure = { error };
       throw error;
     }
+  }
+  try {
+    yield* { gzip: gunzip, xz: unxz, zstd: unzstd }[kind](watched());
+  } catch (cause) {
+    if (failure) throw failure.error;
+    throw new LazyscopeError('corrupt', `'${path}' can't be unpacked: ${reasonOf(kind, cause)}.`, { cause });
   }
 }
 
 function reasonOf(kind: Compression, cause: unknown): string {
   const said = cause instanceof Error ? cause.message : '';
   // Codes of xz-embedded's `enum xz_ret`.
-  if (kind === 'xz' && /code 4$/.test(said))
+  if (kind === 'xz' && said.endsWith('code 4'))
     return 'its dictionary is larger than 64 MiB, so compress it with a preset of xz (-9 at most)';
-  if (kind === 'xz' && /code 6$/.test(said))
+  if (kind === 'xz' && said.endsWith('code 6'))
     return "it uses a check or a filter beyond xz's defaults, so compress it again without --check and filters";
   const window = kind === 'zstd' ? ' (or its window is larger than 128 MiB)' : '';
   return `its ${kind} stream is broken or ends early${window}, so fetch or compress it again`;
