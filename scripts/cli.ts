@@ -15,6 +15,7 @@ import { features } from './commands/features.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { modelProcessCommand } from './commands/modelProcess.ts';
 import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
@@ -45,6 +46,7 @@ export async function main(args: readonly string[]): Promise<void> {
     doctor,
   ];
   for (const command of commands) program.addCommand(command());
+  program.addCommand(modelProcessCommand(), { hidden: true });
   speakInOneLine(program);
   try {
     await program.parseAsync([...args], { from: 'user' });

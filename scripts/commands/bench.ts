@@ -5,7 +5,7 @@ import type { EncoderPath } from '../../sae/backends/backend.ts';
 import {
   type ArchitectureName,
   architectureNames,
-  describedArchitecture,
+  settingOfK,
 } from '../../sae/spec/architectures/architectures.ts';
 import { text } from '../../sae/spec/jobs/sharedOptions.ts';
 import { loadModel } from '../commandLine/models.ts';
@@ -73,7 +73,7 @@ function benchTraining(): Command {
     .option('--arch <name>', architectureNames.join(', '), oneOf(architectureNames), 'topk' as const)
     .option('--d <n>', 'width of the activations', positiveInteger, 768)
     .option('--width <latents>', 'of the dictionary', positiveInteger, 12_288)
-    .option('--k <n>', 'active latents a token (topk)', positiveInteger, 32)
+    .option('--k <n>', 'active latents a token (topk, batchtopk)', positiveInteger, 32)
     .option('--l0 <n>', 'latents that fire a token (relu, jumprelu)', positiveInteger, 64)
     .option(
       '--path <name>',
@@ -87,7 +87,7 @@ function benchTraining(): Command {
   return withCommonOptions(withStorageOption(withScreeningOption(command))).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { arch, d, width, batch, k, l0, seeds, steps } = given;
-      const keepsLargest = describedArchitecture(arch).inference.fires === 'largest';
+      const keepsLargest = settingOfK(arch) !== null;
       if (keepsLargest && k > width)
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       if (l0 > width)

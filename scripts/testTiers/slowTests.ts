@@ -19,6 +19,10 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
+  {
+    path: 'sae/autoencoders/architectureGoldens.test.ts',
+    reason: 'runs every architecture on a software GPU',
+  },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
@@ -43,6 +47,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
   { path: 'server/server.test.ts', reason: 'every procedure of a server over a store, its jobs included' },
+  { path: 'server/playground.test.ts', reason: 'starts and kills the process that keeps a model' },
   { path: 'server/manifestCache.test.ts', reason: 'counts what a server over a store reads from disk' },
   { path: 'scripts/readme.test.ts', reason: 'runs what the README and the documents say' },
   { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
