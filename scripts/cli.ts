@@ -11,11 +11,14 @@ import { convert } from './commands/convert.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
+import { features } from './commands/features.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { modelProcessCommand } from './commands/modelProcess.ts';
 import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
+import { steer } from './commands/steer.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -30,6 +33,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const commands = [
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
+    features,
+    steer,
     lm,
     models,
     importCommand,
@@ -41,6 +46,7 @@ export async function main(args: readonly string[]): Promise<void> {
     doctor,
   ];
   for (const command of commands) program.addCommand(command());
+  program.addCommand(modelProcessCommand(), { hidden: true });
   speakInOneLine(program);
   try {
     await program.parseAsync([...args], { from: 'user' });

@@ -23,7 +23,7 @@ export interface DictionaryMetadata {
   seed: number;
   /** s, already folded into the tensors. */
   scale: number;
-  /** How many latents fire a token; null where the architecture does not fix it. */
+  /** How many latents fire a token, or did so on average in training; null where the architecture does not fix it. */
   k: number | null;
 }
 

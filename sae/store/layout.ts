@@ -24,6 +24,11 @@ export class StoreLayout {
     return join(this.models(), checkName('model', name));
   }
 
+  /** Folder of the data sets that were fetched from the hub. */
+  datasets() {
+    return join(this.root, 'datasets');
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));
@@ -140,6 +145,11 @@ export class StoreLayout {
   /** One table of a sparsity report. */
   sparsityTable(name: string, table: SparsityTableName) {
     return join(this.sparsity(name), `${table}.parquet`);
+  }
+
+  /** The texts of the tokens of the model with this checksum. */
+  vocabulary(modelSha256: string) {
+    return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
   }
 
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
