@@ -24,6 +24,11 @@ export class StoreLayout {
     return join(this.models(), checkName('model', name));
   }
 
+  /** Folder of the data sets that were fetched from the hub. */
+  datasets() {
+    return join(this.root, 'datasets');
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));
