@@ -71,6 +71,8 @@ export function createApp(server: ServerContext, guard: Guard): Hono<{ Bindings:
       req: c.req.raw,
       router: appRouter,
       maxBatchSize,
+      // Queries whose input is longer than an address come as POST.
+      allowMethodOverride: true,
       createContext: (): CallContext => {
         const role = roleOf(c);
         if (!role)

@@ -8,6 +8,7 @@ import type { Log } from './log.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
+import type { ModelWorker } from './playground/modelWorker.ts';
 import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -22,6 +23,8 @@ export interface ServerContext {
   seedStability: SeedStability;
   labels: LabelBook;
   jobs: JobQueue;
+  /** Keeps a language model in a process of its own. */
+  model: ModelWorker;
   /** Runs commands of the command line in child processes. */
   commands: Commands;
   /** Records what clients change. */

@@ -8,6 +8,7 @@ import { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
+import { ModelWorker } from './playground/modelWorker.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
@@ -22,6 +23,8 @@ export interface ContextOptions {
   /** The backend for jobs, if it was given when the server was started. */
   backend?: string;
   threads?: number;
+  /** Seconds without a question after which the process of the model ends. */
+  idleSeconds?: number;
   log: Log;
 }
 
@@ -44,6 +47,7 @@ export async function openContext(
     seedStability: new SeedStability(store, manifests),
     labels: new LabelBook(database),
     jobs,
+    model: new ModelWorker(options),
     commands,
     audit: new AuditLog(store.auditLog(), (error) => log('audit.jsonl could not be written.', error)),
     metrics: new ServerMetrics(() => jobs.list()),
@@ -51,6 +55,7 @@ export async function openContext(
   };
   const close = async () => {
     await jobs.close();
+    await context.model.close();
     await commands.close();
     await manifests.close();
     context.metrics.close();

@@ -37,6 +37,9 @@ export interface RunningServer {
 /** Milliseconds that a client has for its headers and for a whole request, and how often that is checked. */
 const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 2_000 };
 
+/** Bytes of the headers and the address of a request. A subscription's input, such as a prompt of 4,000 characters, is in its address. */
+const maxHeaderSize = 1 << 16;
+
 /** Milliseconds without a byte in either direction after which a connection is closed. Subscriptions send one every five seconds; a generated text may take minutes. */
 const silence = 600_000;
 
@@ -75,7 +78,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     if (limits && !(await withinLimits(limits, guard, request, response))) return;
     await (forApi ? api(request, response) : page(request, response, { guard, explorer }));
   };
-  const server = createServer(timeouts, (request, response) => {
+  const server = createServer({ ...timeouts, maxHeaderSize }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       log(`[${String(response.getHeader(requestIdHeader))}] ${request.method} ${request.url} failed.`, error);
       if (!response.headersSent)

@@ -8,11 +8,8 @@
  */
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
+import type { InterventionKind } from '../spec/interventions.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
-
-/** How the activation of a latent is changed on every token: f + value, value, or 0. */
-export const interventionKinds = ['add', 'clamp', 'ablate'] as const;
-export type InterventionKind = (typeof interventionKinds)[number];
 
 /** What one latent is made to be. */
 export interface Intervention {

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { SteerRequest } from '../../sae/inference/attachedModel.ts';
-import type { Intervention, InterventionKind } from '../../sae/inference/intervention.ts';
+import type { Intervention } from '../../sae/inference/intervention.ts';
 import type { SteerEvent, SteeredRow } from '../../sae/inference/steer.ts';
+import { interventionKinds, type InterventionKind } from '../../sae/spec/interventions.ts';
 import type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { modelOfDictionary, namedDictionary, parseChange } from '../commandLine/attachedDictionaries.ts';
@@ -98,7 +99,7 @@ async function changesOf(
 ): Promise<Steered[]> {
   const changes: Record<InterventionKind, string[]> = { add, clamp, ablate };
   const steered = new Map<string, Steered>();
-  for (const kind of ['add', 'clamp', 'ablate'] as const)
+  for (const kind of interventionKinds)
     for (const text of changes[kind]) {
       const { dictionary, latent, value } = parseChange(text, kind, kind !== 'ablate');
       const of = dictionary ? await namedDictionary(store, `${dictionary.run}/${dictionary.seed}`) : own;
