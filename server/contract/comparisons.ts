@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storeName } from './limits.ts';
 import { orphanSorts } from '../../sae/spec/tables/features.ts';
 import { matchView } from '../../sae/spec/tables/matches.ts';
 import type { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
@@ -19,7 +20,7 @@ export interface ComparisonDetail {
 }
 
 export const matchListInput = z.object({
-  name: z.string().min(1),
+  name: storeName,
   sort: z.enum(sortsOf(matchView)).default('decoderCosine'),
   ...pageFields,
   shared: z.boolean().optional(),
@@ -41,7 +42,7 @@ export interface MatchRow extends Omit<
   promotedB: TokenText[];
 }
 
-export const stabilityInput = z.object({ runName: z.string().min(1) });
+export const stabilityInput = z.object({ runName: storeName });
 
 export interface StabilityTrend {
   /** Spearman's ρ; null where one of the two does not vary. */
