@@ -28,6 +28,10 @@ export class StoreLayout {
   datasets() {
     return join(this.root, 'datasets');
   }
+  /** Folder of one data set. */
+  dataset(name: string) {
+    return join(this.datasets(), checkName('dataset', name));
+  }
 
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
