@@ -259,6 +259,9 @@ describe('sharedCurve', () => {
     decoder: 1,
     encoder: 1,
     greedy: 1,
+    chance: step < 60 ? 0.5 : 0.04,
+    chanceDeviation: 0.01,
+    nearestChance: 0.6,
   }));
 
   test('keeps the margins that the threshold’s slider lies in', () => {
@@ -274,7 +277,7 @@ describe('sharedCurve', () => {
 
   test('says what is shared at three thresholds', () => {
     expect(sharedCurve(curve, testSize()).getAttribute('aria-description')).toBe(
-      '50.0 % shared at 0.5, 30.0 % shared at 0.7, 10.0 % shared at 0.9',
+      '50.0 % shared at 0.5 (decoder rows 100.0 %, 50.0 % by chance), 30.0 % shared at 0.7 (decoder rows 100.0 %, 4.0 % by chance), 10.0 % shared at 0.9 (decoder rows 100.0 %, 4.0 % by chance)',
     );
   });
 });
