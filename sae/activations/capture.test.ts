@@ -260,7 +260,9 @@ test.each([
   const tokens = encodeVectors('tokens', length, new Int32Array(contexts * length));
   await expect(changedCapture(() => {}, tokens)).rejects.toMatchObject({
     code: 'corrupt',
-    message: expect.stringMatching(/tokens\.arrow' is not an Arrow file of 63 vectors of 16 int32/),
+    message: expect.stringMatching(
+      /tokens\.arrow' (is not an Arrow file of 63 vectors of 16 int32|has \d+ bytes, too few for 63 rows)/,
+    ),
   });
 });
 
