@@ -20,6 +20,7 @@ const arrows = {
   evaluation: ['autoencoders', 'models', 'activations'],
   features: ['evaluation'],
   comparison: ['features'],
+  inference: ['comparison'],
   sparsity: ['models', 'pretraining'],
   formats: [],
   store: [],

@@ -8,14 +8,18 @@ import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
 import { convert } from './commands/convert.ts';
+import { datasets } from './commands/datasets.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
+import { features } from './commands/features.ts';
 import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
+import { modelProcessCommand } from './commands/modelProcess.ts';
 import { models } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
+import { steer } from './commands/steer.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -30,8 +34,11 @@ export async function main(args: readonly string[]): Promise<void> {
   const commands = [
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
+    features,
+    steer,
     lm,
     models,
+    datasets,
     importCommand,
     convert,
     exportCommand,
@@ -41,6 +48,7 @@ export async function main(args: readonly string[]): Promise<void> {
     doctor,
   ];
   for (const command of commands) program.addCommand(command());
+  program.addCommand(modelProcessCommand(), { hidden: true });
   speakInOneLine(program);
   try {
     await program.parseAsync([...args], { from: 'user' });

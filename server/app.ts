@@ -4,9 +4,13 @@ import { TRPCError } from '@trpc/server';
 import { Hono } from 'hono';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { HttpBindings } from '@hono/node-server';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { bodyLimit } from 'hono/body-limit';
 import { isLazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
-import type { ServerContext } from './context.ts';
+import type { CallContext, ServerContext } from './context.ts';
+import { maxBatchSize, maxBodyBytes, storeName } from './contract/limits.ts';
 import { sparsityCsvInput, sparsityTableInput } from './contract/sparsity.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
@@ -20,6 +24,9 @@ import {
 import { sparsityParquet } from './queries/sparsity.ts';
 import { sparsityCsv } from './queries/sparsityCsv.ts';
 import { appRouter } from './root.ts';
+
+/** Names each request; the server sets it before anything else sees the request. */
+export const requestIdHeader = 'x-request-id';
 
 const statuses = {
   bad_input: 400,
@@ -37,33 +44,48 @@ export function isApiPath(path: string): boolean {
   return /^\/(trpc|api)(\/|$)/.test(path);
 }
 
-export function createApp(server: ServerContext, guard: Guard): Hono {
-  const app = new Hono();
-  const admits = (request: Request) => guard.admits((name) => request.headers.get(name) ?? undefined);
+export function createApp(server: ServerContext, guard: Guard): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  const roleOf = (c: Context) => guard.roleOf((name) => c.req.header(name));
 
   app.use(async (c, next) => {
     const refusal = guard.refusal((name) => c.req.header(name));
     if (refusal) return c.json({ error: { code: 'refused', message: refusal.message } }, refusal.status);
     return next();
   });
+  app.use(
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: (c) => {
+        // The rest of the body is not read, so the connection can't be used again.
+        c.header('connection', 'close');
+        const message = `A request may have at most ${maxBodyBytes} bytes.`;
+        return c.json({ error: { code: 'bad_input', message } }, 413);
+      },
+    }),
+  );
 
   app.all('/trpc/*', (c) =>
     fetchRequestHandler({
       endpoint: '/trpc',
       req: c.req.raw,
       router: appRouter,
-      createContext: ({ req }) => {
-        if (!admits(req))
+      maxBatchSize,
+      // Queries whose input is longer than an address come as POST.
+      allowMethodOverride: true,
+      createContext: (): CallContext => {
+        const role = roleOf(c);
+        if (!role)
           throw new TRPCError({
             code: 'UNAUTHORIZED',
             message: "This server needs its token: open the address that 'lazyscope serve' printed.",
           });
-        return server;
+        return { ...server, caller: { role, address: addressOf(c), requestId: requestIdOf(c) } };
       },
       onError: ({ error, path }) => {
         if (error.code === 'INTERNAL_SERVER_ERROR')
           server.log(
-            `${path ?? 'a request'} failed: ${error.cause?.message ?? error.message}`,
+            `[${requestIdOf(c)}] ${path ?? 'a request'} failed: ${error.cause?.message ?? error.message}`,
             error.cause ?? error,
           );
       },
@@ -72,26 +94,31 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
 
   app.get('/api/health', (c) => c.json({ status: 'ok', version: server.version }));
 
+  app.get('/api/metrics', async (c) => {
+    if (!roleOf(c)) return unauthorized(c);
+    return c.body(await server.metrics.text(), 200, { 'content-type': server.metrics.contentType });
+  });
+
   for (const tables of ['/api/arrow/*', '/api/parquet/*', '/api/csv/*'])
     app.use(tables, async (c, next) => {
-      if (!admits(c.req.raw))
-        return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
-      return next();
+      return roleOf(c) ? next() : unauthorized(c);
     });
   app.get('/api/arrow/features/:run/:seed', async (c) => {
     const { run, seed } = c.req.param();
     return arrow(c, await featuresArrow(server, dictionaryInput.parse({ run, seed: Number(seed) })));
   });
-  app.get('/api/arrow/metrics/:run', async (c) => arrow(c, await metricsArrow(server, c.req.param('run'))));
+  app.get('/api/arrow/metrics/:run', async (c) =>
+    arrow(c, await metricsArrow(server, storeName.parse(c.req.param('run')))),
+  );
   app.get('/api/arrow/matches/:comparison', async (c) =>
-    arrow(c, await matchesArrow(server, c.req.param('comparison'))),
+    arrow(c, await matchesArrow(server, storeName.parse(c.req.param('comparison')))),
   );
   app.get('/api/arrow/map/:comparison', async (c) =>
-    arrow(c, await mapArrow(server, c.req.param('comparison'))),
+    arrow(c, await mapArrow(server, storeName.parse(c.req.param('comparison')))),
   );
 
   app.get('/api/arrow/stability/:run', async (c) =>
-    arrow(c, await stabilityArrow(server, c.req.param('run'))),
+    arrow(c, await stabilityArrow(server, storeName.parse(c.req.param('run')))),
   );
 
   app.get('/api/parquet/sparsity/:name/:table', async (c) => {
@@ -120,13 +147,26 @@ export function createApp(server: ServerContext, guard: Guard): Hono {
       return c.json({ error: { code: error.code, message: error.message } }, statuses[error.code]);
     if (error.name === 'ZodError')
       return c.json({ error: { code: 'bad_input', message: 'The address is not what it must be.' } }, 400);
-    server.log(`${c.req.path} failed: ${error.message}`, error);
+    server.log(`[${requestIdOf(c)}] ${c.req.path} failed: ${error.message}`, error);
     return c.json(
       { error: { code: 'internal', message: 'Something went wrong inside the server; its log says what.' } },
       500,
     );
   });
   return app;
+}
+
+function unauthorized(c: Context) {
+  return c.json({ error: { code: 'unauthorized', message: 'This server needs its token.' } }, 401);
+}
+
+function addressOf(c: Context): string | null {
+  return getConnInfo(c).remote.address ?? null;
+}
+
+/** The id that the answer carries, so that the line of the log can be found. */
+function requestIdOf(c: Context<{ Bindings: HttpBindings }>): string {
+  return String(c.env.outgoing.getHeader(requestIdHeader));
 }
 
 function arrow(c: Context, bytes: Uint8Array) {

@@ -14,9 +14,10 @@
  *
  * @module lazyscope/client
  */
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
+import { createTRPCClient, httpBatchLink, httpLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { TRPCClient } from '@trpc/client';
 import { EventSource } from 'eventsource';
+import { maxBatchSize } from './contract/limits.ts';
 import type { AppRouter } from './root.ts';
 
 /** How to reach a server. */
@@ -46,7 +47,12 @@ export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): L
             fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
           },
         }),
-        false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000 }),
+        false: splitLink({
+          // A text may be longer than an address.
+          condition: ({ path }) => path === 'playground.features',
+          true: httpLink({ url: endpoint, headers, methodOverride: 'POST' }),
+          false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000, maxItems: maxBatchSize }),
+        }),
       }),
     ],
   });
@@ -60,6 +66,14 @@ export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from
 export type { Label } from './contract/labels.ts';
 export type { Generation, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
+export type {
+  DictionaryOnText,
+  LatentGlance,
+  ModelStatus,
+  SteeringEvent,
+  TextOnModel,
+  VariantName,
+} from './contract/playground.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {
   EmergenceCurve,

@@ -1,10 +1,14 @@
 /** The services that all queries and jobs of one server share. */
 import type { StoreLayout } from '../sae/store/layout.ts';
+import type { AuditLog } from './audit.ts';
+import type { Role } from './guard.ts';
 import type { Commands } from './jobs/commands.ts';
 import type { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
 import type { ManifestCache } from './manifestCache.ts';
+import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
+import type { ModelWorker } from './playground/modelWorker.ts';
 import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -19,7 +23,25 @@ export interface ServerContext {
   seedStability: SeedStability;
   labels: LabelBook;
   jobs: JobQueue;
+  /** Keeps a language model in a process of its own. */
+  model: ModelWorker;
   /** Runs commands of the command line in child processes. */
   commands: Commands;
+  /** Records what clients change. */
+  audit: AuditLog;
+  metrics: ServerMetrics;
   log: Log;
+}
+
+/** Who sent a request. */
+export interface Caller {
+  role: Role;
+  /** The address it came from; null when the connection has already ended. */
+  address: string | null;
+  requestId: string;
+}
+
+/** What a procedure gets: the services, and who called. */
+export interface CallContext extends ServerContext {
+  caller: Caller;
 }

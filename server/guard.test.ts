@@ -1,6 +1,6 @@
 /** Which requests are admitted, tested over real connections. */
 import { request } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -139,10 +139,66 @@ describe('with a token', () => {
     expect((await ask(server, '/?token=wrong')).headers['set-cookie']).toBeUndefined();
   });
 
+  test.each(['//evil.example', '/.//evil.example', '/\\evil.example', '///evil.example/x'])(
+    'the address after the token never leads to another site: %s',
+    async (path) => {
+      const { status, headers } = await ask(server, `${path}?token=${encodeURIComponent(token)}`);
+      expect(status).toBe(303);
+      expect(new URL(String(headers['location']), server.url).host).toBe(`127.0.0.1:${server.port}`);
+    },
+  );
+
   test('it may be reached by any name: the token is the protection', async () => {
     const headers = { host: 'box.example', authorization: `Bearer ${token}` };
     expect((await ask(server, query, headers)).status).toBe(200);
   });
+});
+
+describe('with a token for readers besides', () => {
+  let server: RunningServer;
+  let folder: string;
+  beforeAll(async () => {
+    server = await start({ token: 'all', readToken: 'some' });
+    folder = folders.at(-1) ?? '';
+  });
+  afterAll(() => server.close());
+
+  test('a reader gets what queries answer, and may change nothing', async () => {
+    const reader = createLazyscopeClient({ url: server.url, token: 'some' });
+    expect(await reader.captures.list.query()).toEqual([]);
+    const refused = { data: { httpStatus: 403 }, message: expect.stringContaining('only read') };
+    await expect(
+      reader.labels.set.mutate({ run: 'x', seed: 0, latent: 0, label: 'a' }),
+    ).rejects.toMatchObject(refused);
+    await expect(reader.jobs.start.mutate({ kind: 'evaluate', options: { run: 'x' } })).rejects.toMatchObject(
+      refused,
+    );
+  });
+
+  test('every mutation is a line of audit.jsonl: who, what, and whether it was done', async () => {
+    const admin = createLazyscopeClient({ url: server.url, token: 'all' });
+    await admin.labels.set.mutate({ run: 'x', seed: 0, latent: 0, label: '' });
+    await expect(admin.labels.set.mutate({ run: 'x', seed: 0, latent: 0, label: 'a' })).rejects.toThrow(
+      /no run 'x'/,
+    );
+    const lines = (await readFile(join(folder, 'audit.jsonl'), 'utf8')).trim().split('\n');
+    const entries = lines.map((line) => JSON.parse(line));
+    expect(entries.map(({ procedure, role, ok }) => [procedure, role, ok])).toEqual([
+      ['labels.set', 'reader', false],
+      ['jobs.start', 'reader', false],
+      ['labels.set', 'admin', true],
+      ['labels.set', 'admin', false],
+    ]);
+    expect(entries[3]).toMatchObject({ address: expect.stringContaining('127.0.0.1') });
+    expect(JSON.parse(entries[3].input)).toMatchObject({ run: 'x', label: 'a' });
+  });
+
+  test.each([{ readToken: 'some' }, { token: 'all', readToken: 'all' }, { token: 'all', readToken: ' ' }])(
+    'refused at the start where it would not protect: %j',
+    async (tokens) => {
+      await expect(start(tokens)).rejects.toMatchObject({ code: 'bad_input' });
+    },
+  );
 });
 
 describe('starting', () => {
@@ -187,7 +243,13 @@ describe('starting', () => {
 
 test('loopback names', () => {
   expect(['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]'].every(isLoopback)).toBe(true);
-  expect(['0.0.0.0', '128.0.0.1', 'localhost.example', '127.0.0.1.example', '::'].some(isLoopback)).toBe(
-    false,
-  );
+  for (const other of [
+    '0.0.0.0',
+    '128.0.0.1',
+    'localhost.example',
+    '127.0.0.1.example',
+    '127.999.999.999',
+    '::',
+  ])
+    expect(isLoopback(other)).toBe(false);
 });

@@ -4,15 +4,16 @@
  * Without a token the server listens on this machine only, and the danger is other web sites in the same
  * browser: a name that resolves to 127.0.0.1 (DNS rebinding) is refused by its Host header, a page of another
  * origin by its Origin and Sec-Fetch-Site headers. With a token every call must carry it, as a bearer token or
- * in the cookie that a browser gets by opening `/?token=…` once.
+ * in the cookie that a browser gets by opening `/?token=…` once. A second token may be given to those who should read only.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 
 const cookieName = 'lazyscope_token';
 
 export function isLoopback(hostname: string): boolean {
   const bare = hostname.toLowerCase().replace(/^\[|\]$/g, '');
-  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
+  return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'));
 }
 
 export interface Refusal {
@@ -20,13 +21,24 @@ export interface Refusal {
   message: string;
 }
 
+/** What a caller may do: a reader may call queries and subscriptions, an admin mutations too. */
+export type Role = 'reader' | 'admin';
+
+/** The secrets of a server: who has the first may do everything, who has the second may only read. */
+export interface Tokens {
+  token?: string | undefined;
+  readToken?: string | undefined;
+}
+
 type HeaderOf = (name: string) => string | undefined;
 
 export class Guard {
   readonly #token: string | undefined;
+  readonly #readToken: string | undefined;
 
-  constructor(token: string | undefined) {
+  constructor({ token, readToken }: Tokens) {
     this.#token = token;
+    this.#readToken = readToken;
   }
 
   /** The reason to refuse a request, whatever its path; undefined if there is none. */
@@ -44,17 +56,30 @@ export class Guard {
     return undefined;
   }
 
-  /** Whether the request carries the token, if one is needed. */
-  admits(header: HeaderOf): boolean {
-    if (this.#token === undefined) return true;
+  /** What the caller may do by the token that the request carries; undefined if it carries none, or a wrong one. */
+  roleOf(header: HeaderOf): Role | undefined {
+    if (this.#token === undefined) return 'admin';
     const bearer = /^Bearer (.+)$/i.exec(header('authorization') ?? '')?.[1];
-    const given = bearer ?? cookie(header('cookie'));
-    return given !== undefined && same(given, this.#token);
+    return this.#roleBy(bearer ?? cookie(header('cookie')));
+  }
+
+  /** Whether the request tries a token, in a header, its cookie or its address, that is none of the server's. */
+  carriesWrongToken(header: HeaderOf, url: string): boolean {
+    const inAddress = new URLSearchParams(url.split('?')[1]).get('token');
+    const carried = header('authorization') !== undefined || cookie(header('cookie')) !== undefined;
+    if (inAddress !== null) return !this.#roleBy(inAddress);
+    return carried && !this.roleOf(header);
+  }
+
+  #roleBy(given: string | undefined): Role | undefined {
+    if (given === undefined) return undefined;
+    if (this.#token !== undefined && same(given, this.#token)) return 'admin';
+    return this.#readToken !== undefined && same(given, this.#readToken) ? 'reader' : undefined;
   }
 
   /** The cookie that admits a browser from now on, if `token`, from a page's `?token=…`, is right. */
   cookieFor(token: string | null): string | undefined {
-    if (this.#token === undefined || token === null || !same(token, this.#token)) return undefined;
+    if (this.#token === undefined || token === null || !this.#roleBy(token)) return undefined;
     return `${cookieName}=${encodeURIComponent(token)}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000`;
   }
 }

@@ -1,11 +1,14 @@
 /** Opens the store, the database and the queue of a server, and closes them again. */
 import { StoreLayout } from '../sae/store/layout.ts';
+import { AuditLog } from './audit.ts';
 import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
+import { ServerMetrics } from './metrics.ts';
+import { ModelWorker } from './playground/modelWorker.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
@@ -20,6 +23,8 @@ export interface ContextOptions {
   /** The backend for jobs, if it was given when the server was started. */
   backend?: string;
   threads?: number;
+  /** Seconds without a question after which the process of the model ends. */
+  idleSeconds?: number;
   log: Log;
 }
 
@@ -38,17 +43,22 @@ export async function openContext(
     modelFolders,
     version,
     manifests,
-    tokens: new TokenTexts(modelFolders),
+    tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     labels: new LabelBook(database),
     jobs,
+    model: new ModelWorker(options),
     commands,
+    audit: new AuditLog(store.auditLog(), (error) => log('audit.jsonl could not be written.', error)),
+    metrics: new ServerMetrics(() => jobs.list()),
     log,
   };
   const close = async () => {
     await jobs.close();
+    await context.model.close();
     await commands.close();
     await manifests.close();
+    context.metrics.close();
     await database.close();
   };
   return { context, close };

@@ -6,6 +6,7 @@ import { jobsRouter } from './router/jobs.ts';
 import { labelsRouter } from './router/labels.ts';
 import { modelsRouter } from './router/models.ts';
 import { overviewRouter } from './router/overview.ts';
+import { playgroundRouter } from './router/playground.ts';
 import { runsRouter } from './router/runs.ts';
 import { sparsityRouter } from './router/sparsity.ts';
 import { router } from './trpc.ts';
@@ -18,6 +19,7 @@ export const appRouter = router({
   features: featuresRouter,
   comparisons: comparisonsRouter,
   sparsity: sparsityRouter,
+  playground: playgroundRouter,
   jobs: jobsRouter,
   labels: labelsRouter,
 });

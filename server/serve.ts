@@ -1,15 +1,18 @@
 /** One HTTP server on one port: the API and, beside it, the explorer's pages. */
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { rm } from 'node:fs/promises';
 import { getRequestListener } from '@hono/node-server';
 import { LazyscopeError } from '../sae/errors.ts';
 import { writeJsonAtomic } from '../sae/store/atomicWrite.ts';
-import { createApp, isApiPath } from './app.ts';
+import { createApp, isApiPath, requestIdHeader } from './app.ts';
 import { startExplorer } from './explorer.ts';
 import type { Explorer, ExplorerPlace } from './explorer.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { openContext } from './openContext.ts';
+import { RateLimits } from './rateLimits.ts';
+import { setSecurityHeaders } from './securityHeaders.ts';
 import type { ContextOptions } from './openContext.ts';
 
 export interface ServeOptions extends ContextOptions {
@@ -18,6 +21,8 @@ export interface ServeOptions extends ContextOptions {
   /** The address to listen on, by default 127.0.0.1. Any other than a loopback address needs a token. */
   hostname?: string;
   token?: string;
+  /** A second secret, for those who may read but not change anything. Needs `token`. */
+  readToken?: string;
   /** Where the explorer is; without it only the API is served. */
   explorer?: ExplorerPlace;
 }
@@ -29,8 +34,17 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** Milliseconds that a client has for its headers and for a whole request, and how often that is checked. */
+const timeouts = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 2_000 };
+
+/** Bytes of the headers and the address of a request. A subscription's input, such as a prompt of 4,000 characters, is in its address. */
+const maxHeaderSize = 1 << 16;
+
+/** Milliseconds without a byte in either direction after which a connection is closed. Subscriptions send one every five seconds; a generated text may take minutes. */
+const silence = 600_000;
+
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { port, hostname = '127.0.0.1', token, log } = options;
+  const { port, hostname = '127.0.0.1', token, readToken, log } = options;
   if (token === undefined && !isLoopback(hostname))
     throw new LazyscopeError(
       'bad_input',
@@ -39,20 +53,40 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   if (token?.trim() === '')
     throw new LazyscopeError('bad_input', 'The token is empty: give --token a secret, or leave it out.');
 
-  const guard = new Guard(token);
+  if (readToken !== undefined && (token === undefined || readToken.trim() === '' || readToken === token))
+    throw new LazyscopeError(
+      'bad_input',
+      'A token for readers needs another one beside it that may change things: give both --token and --read-token, two different secrets.',
+    );
+
+  const guard = new Guard({ token, readToken });
+  const limits = isLoopback(hostname) ? undefined : new RateLimits();
   const { context, close: closeContext } = await openContext(options);
   const api = getRequestListener(createApp(context, guard).fetch);
   let explorer: Explorer | undefined;
-  const server = createServer((request, response) => {
-    const done = isApiPath(pathOf(request))
-      ? api(request, response)
-      : page(request, response, { guard, explorer });
-    done.catch((error: unknown) => {
-      log(`${request.method} ${request.url} failed.`, error);
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const forApi = isApiPath(pathOf(request));
+    const requestId = randomUUID();
+    response.setHeader(requestIdHeader, requestId);
+    setSecurityHeaders(response, { page: !forApi });
+    response.once('finish', () => context.metrics.answered(response.statusCode));
+    if (pathOf(request) === '/healthz') return answer(response, 200, 'ok');
+    if (pathOf(request) === '/readyz')
+      return options.explorer && !explorer
+        ? answer(response, 503, 'starting')
+        : answer(response, 200, 'ready');
+    if (limits && !(await withinLimits(limits, guard, request, response))) return;
+    await (forApi ? api(request, response) : page(request, response, { guard, explorer }));
+  };
+  const server = createServer({ ...timeouts, maxHeaderSize }, (request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      log(`[${String(response.getHeader(requestIdHeader))}] ${request.method} ${request.url} failed.`, error);
       if (!response.headersSent)
         answer(response, 500, 'Something went wrong inside the server; its log says what.');
     });
   });
+
+  server.setTimeout(silence);
 
   const close = async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -100,10 +134,11 @@ async function page(
   response: ServerResponse,
   { guard, explorer }: { guard: Guard; explorer: Explorer | undefined },
 ): Promise<void> {
-  const header = (name: string) => {
-    const value = request.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  };
+  const header = headerOf(request);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return answer(response, 405, 'Pages can only be read.');
+  }
   const refusal = guard.refusal(header);
   // Links from other sites to this page are allowed; requests by their scripts are not.
   if (refusal && !(refusal.status === 403 && header('sec-fetch-mode') === 'navigate'))
@@ -114,11 +149,38 @@ async function page(
   const cookie = guard.cookieFor(url.searchParams.get('token'));
   if (cookie) {
     url.searchParams.delete('token');
-    response.writeHead(303, { location: `${url.pathname}${url.search}`, 'set-cookie': cookie }).end();
+    response
+      .writeHead(303, { location: `/${url.pathname.replace(/^\/+/, '')}${url.search}`, 'set-cookie': cookie })
+      .end();
     return;
   }
   if (!explorer) return answer(response, 503, 'The explorer is not up yet: try again in a moment.');
   await explorer.handle(request, response);
+}
+
+/** Answers 429 and returns false where an address calls too often, or has tried too many wrong tokens. */
+async function withinLimits(
+  limits: RateLimits,
+  guard: Guard,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> {
+  const address = request.socket.remoteAddress ?? '';
+  const wait = await limits.waitBefore(address);
+  if (wait !== undefined) {
+    response.setHeader('retry-after', wait);
+    answer(response, 429, `Too many requests: wait ${wait} s.`);
+    return false;
+  }
+  if (guard.carriesWrongToken(headerOf(request), request.url ?? '')) await limits.wrongToken(address);
+  return true;
+}
+
+function headerOf(request: IncomingMessage): (name: string) => string | undefined {
+  return (name) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

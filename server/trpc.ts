@@ -8,7 +8,7 @@ import { initTRPC, TRPCError } from '@trpc/server';
 import { z, ZodError } from 'zod';
 import { isLazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
-import type { ServerContext } from './context.ts';
+import type { CallContext } from './context.ts';
 
 const codes = {
   bad_input: 'BAD_REQUEST',
@@ -36,7 +36,7 @@ export function toClientError(error: TRPCError): TRPCError {
   return error;
 }
 
-const t = initTRPC.context<ServerContext>().create({
+const t = initTRPC.context<CallContext>().create({
   isDev: false,
   errorFormatter({ shape, error }) {
     return {
@@ -54,5 +54,32 @@ const errors = t.middleware(async ({ next }) => {
   return result;
 });
 
+/** Readers may not call mutations; who calls one is recorded. */
+const mutations = t.middleware(async ({ ctx, type, path, getRawInput, next }) => {
+  if (type !== 'mutation') return next();
+  const { role, address } = ctx.caller;
+  const record = async (ok: boolean) =>
+    ctx.audit.record({ procedure: path, role, address, ok, input: await getRawInput().catch(() => null) });
+  if (role !== 'admin') {
+    await record(false);
+    throw new TRPCError({
+      code: 'FORBIDDEN',
+      message: 'Your token may only read: changing things takes the token that the server was started with.',
+    });
+  }
+  const result = await next();
+  await record(result.ok);
+  return result;
+});
+
+const measured = t.middleware(async ({ ctx, path, type, next }) => {
+  // A subscription lasts as long as a client watches, which says nothing about the server.
+  if (type === 'subscription') return next();
+  const start = performance.now();
+  const result = await next();
+  ctx.metrics.called(path, result.ok, (performance.now() - start) / 1000);
+  return result;
+});
+
 export const { router } = t;
-export const procedure = t.procedure.use(errors);
+export const procedure = t.procedure.use(measured).use(errors).use(mutations);

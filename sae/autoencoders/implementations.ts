@@ -4,6 +4,7 @@ import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKerne
 import type { TrainingState } from '../spec/architectures/architecture.ts';
 import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/architectures/architectures.ts';
 import type { Architecture, ForwardPass, NormStatistics, StepSettings } from './architecture.ts';
+import { batchTopK } from './batchTopK.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import { jumpRelu } from './jumpRelu.ts';
 import { relu } from './relu.ts';
@@ -13,6 +14,7 @@ const implementations: { readonly [Name in ArchitectureName]: Architecture<Name>
   relu,
   topk: topK,
   jumprelu: jumpRelu,
+  batchtopk: batchTopK,
 };
 
 /** An architecture with its configuration filled in; see `Architecture`. */

@@ -33,13 +33,15 @@ export interface Made {
   readonly squaredError: Computed;
 }
 
-/** What only the loss needs, and the loss made of it. */
+/** What only the loss and the training state need, and what is made of it. */
 export interface LossParts {
   readonly parts: readonly (Computed | ComputedVector<Float32Array>)[];
   readonly loss: (
     measured: Pick<Measured, 'mse' | 'fvu' | 'firings'>,
     parts: readonly ArrayLike<number>[],
   ) => number;
+  /** The architecture's training state after the step; left out where it has none, or makes it otherwise. */
+  readonly state?: (parts: readonly ArrayLike<number>[]) => TrainingState;
 }
 
 /** Reads back everything in one go. */
@@ -67,6 +69,7 @@ export async function measure(
   return {
     ...common,
     loss: wanted ? wanted.loss(common, parts) : common.mse,
+    ...(wanted?.state && { state: wanted.state(parts) }),
     listed: listed && count,
     valid: !listed || (count >= listed.least && count <= listed.most),
   };

@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
-import type { InferenceRule } from '../spec/architectures/architecture.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
 import {
   encoderBias,
@@ -162,20 +161,19 @@ const readers: Record<
       subtractsDecoderBias: true,
     });
   },
-  // At inference both BatchTopK classes keep what exceeds one learnt threshold, which is JumpReLU.
-  BatchTopKSAE: (tensors, common) => {
-    tensors.ignore('k');
-    return fromForeign({
+  // At inference both BatchTopK classes keep what exceeds one learnt threshold.
+  BatchTopKSAE: (tensors, common) =>
+    fromForeign({
       ...common,
       ...linear(tensors),
-      architecture: 'jumprelu',
+      architecture: 'batchtopk',
+      k: tensors.number('k'),
       bEnc: tensors.tensor('encoder.bias'),
       bDec: tensors.tensor('b_dec'),
       threshold: tensors.tensor('threshold'),
       subtractsDecoderBias: true,
       folded: oneThreshold,
-    });
-  },
+    }),
   MatryoshkaBatchTopKSAE: (tensors, common) => {
     // All groups are active in a dictionary that was loaded.
     tensors.ignore('k', 'group_sizes');
@@ -209,20 +207,28 @@ const readers: Record<
 
 const oneThreshold = ['Its one threshold became the threshold of every latent.'];
 
-/** The class of theirs whose latents fire by the same rule. */
-const classes = {
-  positive: 'AutoEncoder',
-  largest: 'AutoEncoderTopK',
-  'above threshold': 'JumpReluAutoEncoder',
-} as const satisfies Record<InferenceRule['fires'], string>;
+/** The class of theirs for a dictionary. */
+function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLearningClass {
+  switch (describedArchitecture(architecture).inference.fires) {
+    case 'positive':
+      return 'AutoEncoder';
+    case 'largest':
+      return 'AutoEncoderTopK';
+    case 'above threshold':
+      // It has one threshold for all latents, in training and after it.
+      return architecture === 'batchtopk' && threshold?.every((theta) => theta === threshold[0])
+        ? 'BatchTopKSAE'
+        : 'JumpReluAutoEncoder';
+  }
+}
 
 export async function writeDictionaryLearning(folder: string, weights: DictionaryWeights): Promise<void> {
-  const { architecture, latents, d, k } = weights;
-  const { fires } = describedArchitecture(architecture).inference;
-  await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, fires));
+  const { latents, d, k } = weights;
+  const name = classFor(weights);
+  await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, name));
   await writeJsonAtomic(join(folder, 'config.json'), {
     trainer: {
-      dict_class: classes[fires],
+      dict_class: name,
       activation_dim: d,
       dict_size: latents,
       lm_name: weights.model,
@@ -235,28 +241,29 @@ export async function writeDictionaryLearning(folder: string, weights: Dictionar
 /** The state dict of the class; its encoder reads x − b_dec but in JumpReluAutoEncoder. */
 function tensorsOf(
   weights: DictionaryWeights,
-  fires: InferenceRule['fires'],
+  name: DictionaryLearningClass,
 ): Parameters<typeof writePytorchFile>[1] {
   const { architecture, latents, d, threshold, k, bDec } = weights;
   const { subtractsDecoderBias } = describedArchitecture(architecture);
-  const bEnc = encoderBias(weights, subtractsDecoderBias, fires !== 'above threshold');
+  const bEnc = encoderBias(weights, subtractsDecoderBias, name !== 'JumpReluAutoEncoder');
   const linear = {
     'encoder.weight': { shape: [latents, d], data: weights.wEnc },
     'encoder.bias': { shape: [latents], data: bEnc },
     'decoder.weight': { shape: [d, latents], data: transpose(weights.wDec, latents, d) },
   };
-  switch (fires) {
-    case 'positive':
+  switch (name) {
+    case 'AutoEncoder':
       return { bias: { shape: [d], data: bDec }, ...linear };
-    case 'largest':
+    case 'AutoEncoderTopK':
+    case 'BatchTopKSAE':
       return {
         b_dec: { shape: [d], data: bDec },
         k: { shape: [], data: BigInt64Array.of(BigInt(k ?? 0)) },
         // Their sign for a threshold that is not learnt yet, so that latents are chosen by k.
-        threshold: { shape: [], data: Float32Array.of(-1) },
+        threshold: { shape: [], data: Float32Array.of(threshold?.[0] ?? -1) },
         ...linear,
       };
-    case 'above threshold':
+    default:
       return {
         W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
         b_enc: { shape: [latents], data: bEnc },

@@ -8,7 +8,11 @@
  */
 import { LazyscopeError } from '../errors.ts';
 import type { ForeignMatrix } from './namedTensors.ts';
-import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  describedArchitecture,
+  settingOfK,
+} from '../spec/architectures/architectures.ts';
 
 export interface TrainingText {
   dataset: string;
@@ -30,7 +34,7 @@ export interface DictionaryWeights {
   bDec: Float32Array; // [d]
   /** θ [latents]; null where latents do not fire above a threshold. */
   threshold: Float32Array | null;
-  /** Null where the architecture does not fix how many latents fire. */
+  /** How many latents fire a token, or did so on average in training; null where the architecture fixes no such number. */
   k: number | null;
   /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
@@ -103,7 +107,8 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const wEnc = turn('wEnc');
   const threshold = inference.fires === 'above threshold' ? thresholdOf(foreign, latents, refuse) : null;
   const { k = null } = foreign;
-  if (inference.fires === 'largest' && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
+  const hasK = settingOfK(architecture) !== null;
+  if (hasK && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
     throw refuse(`k is ${k} with ${latents} latents`);
   const weights: DictionaryWeights = {
     architecture,
@@ -114,7 +119,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     wDec: turn('wDec'),
     bDec: foreign.bDec.data,
     threshold,
-    k: inference.fires === 'largest' ? k : null,
+    k: hasK ? k : null,
     hook: foreign.hook ?? null,
     model: foreign.model ?? null,
   };

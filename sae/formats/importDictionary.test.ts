@@ -49,7 +49,7 @@ const cases: [
   ['dictionary-learning-topk', 'topk', { subtracts: true, hook: 'resid_post_layer_3' }],
   [
     'dictionary-learning-batchtopk',
-    'jumprelu',
+    'batchtopk',
     { subtracts: true, threshold: [0.25, 0.25, 0.25, 0.25, 0.25], hook: 'resid_post_layer_3' },
   ],
   ['dictionary-learning-jumprelu', 'jumprelu', { subtracts: false, threshold }],
@@ -59,7 +59,7 @@ test.each(cases)(
   '%s is read as %s: latent-major, with its bias in our convention',
   async (name, architecture, expected) => {
     const weights = await importDictionary(fixture(name));
-    expect(weights).toMatchObject({ architecture, latents, d, k: architecture === 'topk' ? k : null });
+    expect(weights).toMatchObject({ architecture, latents, d, k: architecture.endsWith('topk') ? k : null });
     expect(weights.hook).toBe(expected.hook ?? null);
     close(weights.wEnc, wEnc);
     close(weights.wDec, wDec);
@@ -83,19 +83,22 @@ const known = (architecture: ArchitectureName): DictionaryWeights => ({
   wDec,
   bEnc,
   bDec,
-  threshold: architecture === 'jumprelu' ? threshold : null,
-  k: architecture === 'topk' ? k : null,
+  threshold:
+    { jumprelu: threshold, batchtopk: new Float32Array(latents).fill(-0.75) }[architecture as string] ?? null,
+  k: architecture.endsWith('topk') ? k : null,
   hook: 'blocks.0.hook_resid_post',
   model: 'toy',
 });
 
 /** With EXPORT_DIR set, the exports stay, for `formatFixtures.py check`. */
 const exportRoot = process.env['EXPORT_DIR'] ?? (await mkdtemp(join(tmpdir(), 'lazyscope-export-')));
-const architectures = ['relu', 'topk', 'jumprelu'] as const;
+const architectures = ['relu', 'topk', 'jumprelu', 'batchtopk'] as const;
 const pairs = architectures.flatMap((architecture) =>
   dictionaryFormats.map((format) => [architecture, format] as const),
 );
-const impossible = new Set(['topk gemma-scope', 'relu sparsify', 'jumprelu sparsify']);
+const impossible = new Set(['topk gemma-scope', 'relu sparsify', 'jumprelu sparsify', 'batchtopk sparsify']);
+/** What has no place for how a dictionary was trained holds it as what it is at inference. */
+const asJumpRelu = new Set(['relu gemma-scope', 'batchtopk gemma-scope', 'batchtopk saelens']);
 
 test.each(pairs)('%s survives export to %s, or is refused without a trace', async (architecture, format) => {
   const folder = join(exportRoot, architecture, format);
@@ -109,9 +112,9 @@ test.each(pairs)('%s survives export to %s, or is refused without a trace', asyn
   await exportDictionary(folder, format, known(architecture));
   expect(dictionaryFormatOf(folder)).toBe(format);
   const back = await importDictionary(folder);
-  if (architecture === 'relu' && format === 'gemma-scope') {
+  if (asJumpRelu.has(`${architecture} ${format}`)) {
     expect(back.architecture).toBe('jumprelu');
-    expect(back.threshold).toEqual(new Float32Array(latents));
+    expect(back.threshold).toEqual(known(architecture).threshold ?? new Float32Array(latents));
     close(
       back.bEnc,
       bEnc.map((value, i) => value - product[i]),

@@ -56,8 +56,16 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
         gateBias: tensors.tensor('b_gate').data,
       });
     const bEnc = tensors.tensor('b_enc');
-    // Trained with one threshold for the batch; SAELens itself saves the finished dictionary as JumpReLU with that threshold.
-    if (architecture === 'batchtopk' || architecture === 'matryoshka_batchtopk')
+    // SAELens itself saves the finished dictionary as JumpReLU with that threshold.
+    if (architecture === 'batchtopk')
+      return fromForeign({
+        ...common,
+        ...wholeK(k),
+        bEnc,
+        architecture,
+        threshold: tensors.tensor('topk_threshold'),
+      });
+    if (architecture === 'matryoshka_batchtopk')
       return fromForeign({
         ...common,
         bEnc,
@@ -83,6 +91,13 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   }
   if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
   return dictionary;
+}
+
+/** SAELens allows any mean number of latents a token. */
+function wholeK(k = 0): { k: number; folded: string[] } {
+  if (Number.isInteger(k)) return { k, folded: [] };
+  const folded = [`Its k of ${k} was rounded, which changes nothing after training.`];
+  return { k: Math.max(1, Math.round(k)), folded };
 }
 
 /** Checkpoints of older versions hold log θ. */

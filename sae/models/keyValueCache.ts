@@ -24,6 +24,17 @@ export class KeyValueCache {
     return after;
   }
 
+  /** Keeps these rows of the batch, in this order; a row may be taken several times. */
+  select(rows: readonly number[]): void {
+    const indices = tf.tensor1d([...rows], 'int32');
+    this.#layers = this.#layers.map(({ k, v }) => {
+      const kept = { k: tf.gather(k, indices), v: tf.gather(v, indices) };
+      tf.dispose([k, v]);
+      return kept;
+    });
+    indices.dispose();
+  }
+
   dispose(): void {
     for (const { k, v } of this.#layers) {
       k.dispose();

@@ -43,6 +43,19 @@ export interface ThresholdSelection {
   readonly expected?: number | undefined;
 }
 
+export interface BatchSelection {
+  /** How many entries to keep of all rows together. */
+  readonly count: number;
+  /** About how large the least of them will be, where that is known: the search begins there, and finds the same wherever it begins. */
+  readonly near?: number | undefined;
+}
+
+export interface BatchChoice {
+  readonly entries: SparseEntries;
+  /** The least activation that was kept; 0 where none is positive. */
+  readonly least: Computed;
+}
+
 export interface Batch {
   readonly x: Tensor2D; // [batch, d]
   /** Σ_b ‖x − x̄‖², x̄ the mean of the batch. */
@@ -129,6 +142,11 @@ export interface FusedKernels extends ReadsBack {
    * choice to those latents.
    */
   topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries;
+  /**
+   * The `count` largest ReLU(z) of the whole batch; of equal ones those of lower rows, and in a row of lower latents. Where fewer are positive, those
+   * are all. A value that is not finite counts as the largest and becomes NaN.
+   */
+  batchTopKEncode(x: Tensor2D, encoder: Encoder, selection: BatchSelection): BatchChoice;
   /**
    * Every latent with z > θ − ε/2, as a list or dense, whichever is faster for this batch. Entries that do not fire
    * (z ≤ θ) are listed for the threshold's gradient, which depends only on their being in the window, so their value may be θ.

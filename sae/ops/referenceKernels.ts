@@ -4,7 +4,8 @@
  */
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import { latentActivations, densePreActivations, firing, preActivations } from './denseActivations.ts';
-import type { Encoder, FusedKernels } from './fusedKernels.ts';
+import type { BatchChoice, BatchSelection, Encoder, FusedKernels } from './fusedKernels.ts';
+import { leastOf } from './leastOf.ts';
 import { referenceGradients, referenceUpdate } from './referenceUpdate.ts';
 import { denseFromEntries, type Entries, type SparseEntries, sparseEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
@@ -44,6 +45,31 @@ function topKEncode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array
   return sparseEntries(latents, rowStart, sorted, kept);
 }
 
+function batchTopKEncode(x: Tensor2D, encoder: Encoder, { count }: BatchSelection): BatchChoice {
+  const [rows] = x.shape;
+  const [latents] = encoder.wEnc.shape;
+  const rectified = tf.tidy(() => latentActivations(preActivations(x, encoder), null));
+  const f = rectified.dataSync<'float32'>();
+  rectified.dispose();
+  const rank = (place: number) => (Number.isFinite(f[place]) ? f[place] : Infinity);
+  const positive = Array.from(f.keys()).filter((place) => rank(place) > 0);
+  const chosen = positive
+    .sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)))
+    .slice(0, count)
+    .sort((a, b) => a - b);
+  const rowStart = new Int32Array(rows + 1);
+  for (const place of chosen) rowStart[Math.floor(place / latents) + 1]++;
+  for (let row = 0; row < rows; row++) rowStart[row + 1] += rowStart[row];
+  const kept = Float32Array.from(chosen, (place) => (Number.isFinite(f[place]) ? f[place] : NaN));
+  const entries = sparseEntries(
+    latents,
+    rowStart,
+    Int32Array.from(chosen, (place) => place % latents),
+    kept,
+  );
+  return { entries, least: leastOf(kept) };
+}
+
 function values(entries: Entries, threshold: Tensor1D | null): Tensor2D {
   return tf.tidy(() => latentActivations(densePreActivations(entries), threshold));
 }
@@ -73,6 +99,7 @@ export const referenceKernels = {
   varianceAboutMean: (x) => varianceAboutMean(x.dataSync(), x.shape[1]),
 
   topKEncode,
+  batchTopKEncode,
 
   thresholdEncode(x, encoder) {
     const z = preActivations(x, encoder);

@@ -10,7 +10,8 @@ import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
-import { packTokens } from '../tokens/packTokens.ts';
+import { packTokens, packText } from '../tokens/packTokens.ts';
+import type { TextSource } from '../tokens/text/openText.ts';
 import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
@@ -36,8 +37,8 @@ export interface MeasureOptions {
   store: StoreLayout;
   name: string;
   model: LanguageModel;
-  /** The text, as readText of sae/tokens/readText.ts returns it. */
-  text: { readonly source: string; readonly documents: readonly string[] };
+  /** The text: in memory as readText of sae/tokens/readText.ts returns it, or read as it is needed (sae/tokens/text/openText.ts). */
+  text: { readonly source: string; readonly documents: readonly string[] } | TextSource;
   maxTokens?: number;
   /** Tokens in a context; by default 128, or the model's own if that is less. */
   contextLength?: number;
@@ -69,7 +70,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
   await check(options);
-  const contexts = packContexts(options, seq);
+  const contexts = await packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
     const work = new Work(
       `sparsity of ${model.name}`,
@@ -123,11 +124,15 @@ export function contextLengthFor({ name, config }: LanguageModel, asked?: number
 }
 
 /** The tokens of the text packed into contexts, [contexts · seq]. Throws 'bad_input' when the text does not fill one context. */
-export function packContexts(
+export async function packContexts(
   { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
   seq: number,
-): Int32Array {
-  const contexts = packTokens(model.tokenizer, text.documents, seq, Math.floor(maxTokens / seq));
+): Promise<Int32Array> {
+  const most = Math.floor(maxTokens / seq);
+  const contexts =
+    'documents' in text
+      ? packTokens(model.tokenizer, text.documents, seq, most)
+      : await packText(model.tokenizer, text.pieces(), seq, most);
   if (contexts.length === 0)
     throw new LazyscopeError(
       'bad_input',

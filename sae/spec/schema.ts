@@ -45,14 +45,20 @@ function plainSchema(field: Field): z.ZodType {
         .max(field.maxItems)
         .refine((values) => new Set(values).size === values.length, 'must not name a number twice');
     case 'texts':
-      return z.array(words(field.maxLength)).min(1);
+      return z.array(words(field.maxLength)).min(1).max(maxTexts);
     case 'dictionary':
       return z.strictObject({ run: z.string().regex(namePattern, nameRule), seed: z.int().nonnegative() });
   }
 }
 
+/** Texts that one field may hold: more than a model has hook points, fewer than a command line can't hold. */
+const maxTexts = 5_000;
+
 function words(maxLength?: number): z.ZodString {
-  const some = z.string().min(1);
+  const some = z
+    .string()
+    .min(1)
+    .regex(/^[^\0]*$/, 'must not contain a NUL character');
   return maxLength === undefined ? some : some.max(maxLength);
 }
 

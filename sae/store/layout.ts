@@ -24,6 +24,15 @@ export class StoreLayout {
     return join(this.models(), checkName('model', name));
   }
 
+  /** Folder of the data sets that were fetched from the hub. */
+  datasets() {
+    return join(this.root, 'datasets');
+  }
+  /** Folder of one data set. */
+  dataset(name: string) {
+    return join(this.datasets(), checkName('dataset', name));
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));
@@ -142,6 +151,11 @@ export class StoreLayout {
     return join(this.sparsity(name), `${table}.parquet`);
   }
 
+  /** The texts of the tokens of the model with this checksum. */
+  vocabulary(modelSha256: string) {
+    return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
+  }
+
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
   manifestIndex() {
     return join(this.root, 'manifest-index.json');
@@ -149,6 +163,10 @@ export class StoreLayout {
   /** The database of labels and jobs, which only the server writes. */
   database() {
     return join(this.root, 'lazyscope.duckdb');
+  }
+  /** The record of what clients changed, which only the server writes. */
+  auditLog() {
+    return join(this.root, 'audit.jsonl');
   }
   /** Where the running server can be reached; absent while none runs. */
   serverAddress() {

@@ -67,6 +67,7 @@ function meanMaxCosine(learned: Float32Array): number {
 
 const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
+  batchtopk: { k: 4 },
   relu: { sparsityCoefficient: 1 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },
 };

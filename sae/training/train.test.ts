@@ -40,7 +40,7 @@ function options(name: string, architecture: ArchitectureName, changes: object =
     checkpointEvery: 20,
     logEvery: 7,
     deadAfter: 300,
-    ...(architecture === 'topk' && { k: 3 }),
+    ...((architecture === 'topk' || architecture === 'batchtopk') && { k: 3 }),
     ...changes,
   });
   return { store, name, config, environment };

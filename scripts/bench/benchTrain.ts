@@ -17,6 +17,7 @@ import { type Report, silent } from '../../sae/progress.ts';
 import {
   type ArchitectureName,
   describedArchitecture,
+  settingOfK,
   type TrainingConfig,
 } from '../../sae/spec/architectures/architectures.ts';
 import { Random } from '../../sae/numerics/random.ts';
@@ -171,11 +172,8 @@ function prepare(
     // If latents counted as dead in so short a run, the auxiliary loss would be timed too.
     deadAfter: 1e9,
   };
-  const { inference } = describedArchitecture(architecture);
-  const config = defaultTrainingConfig(architecture, {
-    ...common,
-    ...(inference.fires === 'largest' && { [inference.k]: k }),
-  });
+  const settingK = settingOfK(architecture);
+  const config = defaultTrainingConfig(architecture, { ...common, ...(settingK && { [settingK]: k }) });
   const spent: Spent = { encode: 0, decode: 0, update: 0 };
   let last: GradientRequest | undefined;
   const timed = timedKernels(fusedKernels(), spent, (request) => {
@@ -208,6 +206,7 @@ function timedKernels(
   return {
     ...kernels,
     topKEncode: timed('encode', kernels.topKEncode),
+    batchTopKEncode: timed('encode', kernels.batchTopKEncode),
     thresholdEncode: timed('encode', kernels.thresholdEncode),
     firings: timed('decode', kernels.firings),
     reconstruct: timed('decode', kernels.reconstruct),

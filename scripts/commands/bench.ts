@@ -5,10 +5,11 @@ import type { EncoderPath } from '../../sae/backends/backend.ts';
 import {
   type ArchitectureName,
   architectureNames,
-  describedArchitecture,
+  settingOfK,
 } from '../../sae/spec/architectures/architectures.ts';
 import { text } from '../../sae/spec/jobs/sharedOptions.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { openGivenText } from '../commandLine/texts.ts';
 import {
   byteSize,
   oneOf,
@@ -73,7 +74,7 @@ function benchTraining(): Command {
     .option('--arch <name>', architectureNames.join(', '), oneOf(architectureNames), 'topk' as const)
     .option('--d <n>', 'width of the activations', positiveInteger, 768)
     .option('--width <latents>', 'of the dictionary', positiveInteger, 12_288)
-    .option('--k <n>', 'active latents a token (topk)', positiveInteger, 32)
+    .option('--k <n>', 'active latents a token (topk, batchtopk)', positiveInteger, 32)
     .option('--l0 <n>', 'latents that fire a token (relu, jumprelu)', positiveInteger, 64)
     .option(
       '--path <name>',
@@ -87,7 +88,7 @@ function benchTraining(): Command {
   return withCommonOptions(withStorageOption(withScreeningOption(command))).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
       const { arch, d, width, batch, k, l0, seeds, steps } = given;
-      const keepsLargest = describedArchitecture(arch).inference.fires === 'largest';
+      const keepsLargest = settingOfK(arch) !== null;
       if (keepsLargest && k > width)
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       if (l0 > width)
@@ -232,13 +233,12 @@ function benchSparsityMeasures(): Command {
     .option('--context-length <tokens>', 'tokens a context', positiveInteger);
   return withCommonOptions(command).action((given: SparsityOptions) =>
     runCommand(command, async (session) => {
-      const { readText } = await import('../../sae/tokens/readText.ts');
-      const text = await readText(given.text);
+      const text = await openGivenText(session.store, given);
       const { name, threads } = await session.startBackend();
       const model = await loadModel(session.store, given.model);
       const { packContexts, contextLengthFor } = await import('../../sae/sparsity/measureSparsity.ts');
       const contextLength = contextLengthFor(model, given.contextLength);
-      const contexts = packContexts({ model, text, maxTokens: given.maxTokens }, contextLength);
+      const contexts = await packContexts({ model, text, maxTokens: given.maxTokens }, contextLength);
       const { benchSparsity } = await import('../bench/benchSparsity.ts');
       const result = await benchSparsity(model, contexts, contextLength, session.report);
       return {

@@ -8,7 +8,7 @@ import type {
   ImportedDictionary,
   Transposed,
 } from '../../sae/formats/dictionaryWeights.ts';
-import { describedArchitecture, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import { settingOfK, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
@@ -178,9 +178,6 @@ async function unknownTraining(
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };
-  const { inference } = describedArchitecture(architecture);
-  return defaultTrainingConfig(architecture, {
-    ...common,
-    ...(inference.fires === 'largest' && { [inference.k]: k ?? 1 }),
-  });
+  const settingK = settingOfK(architecture);
+  return defaultTrainingConfig(architecture, { ...common, ...(settingK && { [settingK]: k ?? 1 }) });
 }

@@ -1,5 +1,5 @@
 /** `lazyscope serve`: the explorer and the API, on one port. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   bundledModels,
   environment,
@@ -15,6 +15,8 @@ export interface ServeFlags {
   port: number;
   host: string;
   token?: string;
+  readToken?: string;
+  log?: 'text' | 'json';
   explorer: boolean;
 }
 
@@ -34,13 +36,19 @@ export function withServeOptions(command: Command): Command {
   return command
     .option('--port <n>', '0 takes any free port', port, 4321)
     .option('--host <name>', 'address to listen on; another than this machine needs a token', '127.0.0.1')
-    .option('--token <secret>', 'ask every client for this (or set LAZYSCOPE_TOKEN)');
+    .option('--token <secret>', 'ask every client for this (or set LAZYSCOPE_TOKEN)')
+    .option('--read-token <secret>', 'a second token, for clients that may read but change nothing')
+    .addOption(
+      new Option('--log <format>', 'how the server writes what happens')
+        .choices(['text', 'json'])
+        .default('text'),
+    );
 }
 
 /** Starts the server and says where it is; `stay` waits for Ctrl-C and closes it. */
 export async function startServing(
   session: Session,
-  { port, host, token = environment.token, explorer }: ServeFlags,
+  { port, host, token = environment.token, readToken, log, explorer }: ServeFlags,
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
   const { serve } = await import('../../server/serve.ts');
   const { data, backend, threads } = session.options;
@@ -54,11 +62,16 @@ export async function startServing(
     port,
     hostname: host,
     ...(token === undefined ? {} : { token }),
+    ...(readToken === undefined ? {} : { readToken }),
     ...(explorer ? { explorer: explorerPlace } : {}),
     log: (line, details) => {
-      session.say(line);
-      if (details !== undefined)
-        session.say(details instanceof Error ? (details.stack ?? details.message) : String(details));
+      const said =
+        details === undefined
+          ? []
+          : [details instanceof Error ? (details.stack ?? details.message) : String(details)];
+      if (log === 'json')
+        session.say(JSON.stringify({ time: new Date().toISOString(), message: line, details: said[0] }));
+      else for (const text of [line, ...said]) session.say(text);
     },
   });
   const address = token === undefined ? server.url : `${server.url}/?token=${encodeURIComponent(token)}`;

@@ -1,13 +1,12 @@
 /** Removes what the demo made under its own names; everything else in the store stays. */
 import { rm } from 'node:fs/promises';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
 import { seedPairs } from '../commands/compare.ts';
-import { reportName, runName } from './demoSteps.ts';
+import { demoArchitectures, reportName, runName } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';
 
 export async function forgetDemo(store: StoreLayout, plan: DemoPlan): Promise<void> {
-  const runs = architectureNames.map((architecture) => runName(plan, architecture));
+  const runs = demoArchitectures.map((architecture) => runName(plan, architecture));
   const folders = [
     store.capture(plan.name),
     ...runs.map((run) => store.run(run)),

@@ -4,7 +4,7 @@
  */
 export const cases = [
   {
-    name: 'a fourth architecture',
+    name: 'an architecture',
     patch: 'architecture.patch',
     limit: 4,
     // Forgetting to fill in one part of the description must not go unnoticed.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storeName } from './limits.ts';
 import { orphanSorts } from '../../sae/spec/tables/features.ts';
 import { matchView } from '../../sae/spec/tables/matches.ts';
 import type { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
@@ -16,10 +17,15 @@ export interface ComparisonDetail {
   mapped: boolean;
   /** Shared fractions at thresholds from 0 to 1 in steps of 0.01. */
   curve: RowOf<typeof sharedCurveTable>[];
+  /**
+   * Of a comparison that was made without chance: what isotropic directions would show, by the exact law. `nearestChance` of the curve is then
+   * theirs. Null where the comparison says itself, or the run of `a` is gone.
+   */
+  isotropicChance: { mmcs: number } | null;
 }
 
 export const matchListInput = z.object({
-  name: z.string().min(1),
+  name: storeName,
   sort: z.enum(sortsOf(matchView)).default('decoderCosine'),
   ...pageFields,
   shared: z.boolean().optional(),
@@ -41,7 +47,7 @@ export interface MatchRow extends Omit<
   promotedB: TokenText[];
 }
 
-export const stabilityInput = z.object({ runName: z.string().min(1) });
+export const stabilityInput = z.object({ runName: storeName });
 
 export interface StabilityTrend {
   /** Spearman's ρ; null where one of the two does not vary. */

@@ -6,6 +6,7 @@ import { sortsOf } from '../../sae/spec/tables/table.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
+import { indexNumber } from './limits.ts';
 import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 
 export const featureFilterInput = z
@@ -17,7 +18,7 @@ export const featureFilterInput = z
     maxStability: z.number().min(0).max(1),
     /** Text searched, ignoring case, in the tokens a feature promotes and the tokens it fires on. */
     token: z.string().min(1).max(100),
-    latent: z.int().nonnegative(),
+    latent: indexNumber,
   })
   .partial();
 
@@ -28,7 +29,7 @@ export const featureListInput = dictionaryInput.extend({
 });
 export type FeatureListInput = z.infer<typeof featureListInput>;
 
-export const featureInput = dictionaryInput.extend({ latent: z.int().nonnegative() });
+export const featureInput = dictionaryInput.extend({ latent: indexNumber });
 export type FeatureInput = z.infer<typeof featureInput>;
 
 /** The columns of a list; sae/spec/tables/features.ts describes them. */

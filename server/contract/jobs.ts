@@ -7,6 +7,7 @@ import type { Progress } from '../../sae/progress.ts';
 import type { JobDescription } from '../../sae/spec/jobs/job.ts';
 import { describedJob, jobKinds, type JobKind, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { fieldSchema } from '../../sae/spec/schema.ts';
+import { jobId } from './limits.ts';
 
 export type { JobKind, JobStartInput };
 
@@ -59,13 +60,13 @@ export interface JobDetail extends Job {
   result: unknown;
 }
 
-export const jobInput = z.object({ id: z.string().min(1) });
+export const jobInput = z.object({ id: jobId });
 
 export const jobWatchInput = z.object({
   /** One job only. */
-  id: z.string().min(1).optional(),
+  id: jobId.optional(),
   /** Set by the client library when it reconnects: events after this one are sent again. */
-  lastEventId: z.string().nullish(),
+  lastEventId: z.string().max(100).nullish(),
 });
 export type JobWatchInput = z.infer<typeof jobWatchInput>;
 

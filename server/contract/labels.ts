@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { featureInput } from './features.ts';
+import { seedNumber, storeName } from './limits.ts';
 
 export const labelInput = featureInput.extend({
   /** An empty label with an empty note removes the entry. */
@@ -9,8 +10,8 @@ export const labelInput = featureInput.extend({
 export type LabelInput = z.infer<typeof labelInput>;
 
 export const labelListInput = z.object({
-  run: z.string().min(1).optional(),
-  seed: z.int().nonnegative().optional(),
+  run: storeName.optional(),
+  seed: seedNumber.optional(),
 });
 export type LabelListInput = z.infer<typeof labelListInput>;
 

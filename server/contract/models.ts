@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { namePattern, nameRule } from '../../sae/spec/names.ts';
+import { storeName } from './limits.ts';
 
 /** A language model in a list. */
 export interface ModelRow {
@@ -20,7 +20,7 @@ export interface ModelRow {
 }
 
 export const generateInput = z.object({
-  model: z.string().regex(namePattern, nameRule),
+  model: storeName,
   // A NUL can't be handed to the process that generates.
   prompt: z
     .string()

@@ -1,7 +1,11 @@
 import { z } from 'zod';
+import { storeName } from './limits.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+
+/** Why there is an evaluation and no figures: its file can't be read, or a later Lazyscope wrote it. */
+export type EvaluationFault = 'damaged' | 'newer';
 
 /** One dictionary, which is one seed of a run. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
@@ -34,6 +38,7 @@ export interface RunRow {
   explainedVariance: number | null;
   ceRecovered: number | null;
   deadFraction: number | null;
+  evaluationFault: EvaluationFault | null;
   /** Whether the dictionary is indexed, that is, has a features.parquet. */
   indexed: boolean;
 }
@@ -42,11 +47,17 @@ export interface RunRow {
 export interface RunDetail {
   manifest: RunManifest;
   model: string | null;
-  seeds: { seed: number; evaluation: Evaluation | null; indexed: boolean }[];
+  seeds: {
+    seed: number;
+    /** Null until it is evaluated, and where `evaluationFault` says that it can't be read. */
+    evaluation: Evaluation | null;
+    evaluationFault: EvaluationFault | null;
+    indexed: boolean;
+  }[];
 }
 
 export const metricsInput = z.object({
-  name: z.string().min(1),
+  name: storeName,
   /** Rows are thinned evenly to at most this many for each seed; the last one is always kept. */
   maxPoints: z.int().min(2).max(20_000).default(1_000),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { indexNumber, seedNumber, storeName } from './limits.ts';
 import type { LayerMetricValues } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
@@ -34,8 +35,8 @@ export interface SparsityDetail {
 }
 
 export const neuronListInput = z.object({
-  name: z.string().min(1),
-  layer: z.int().nonnegative(),
+  name: storeName,
+  layer: indexNumber,
   sort: z.enum(sortsOf(sparsityNeuronTable)).default('frequency'),
   /** Which neurons to list: dead ones fire on no token of the text. */
   firing: z.enum(['all', 'firing', 'dead']).default('all'),
@@ -50,7 +51,7 @@ export interface NeuronRow extends Omit<RowOf<typeof sparsityNeuronTable>, 'topT
 }
 
 export const sparsityTableInput = z.object({
-  name: z.string().min(1),
+  name: storeName,
   table: z.enum(Object.keys(sparsityTables) as SparsityTableName[]),
 });
 
@@ -61,12 +62,12 @@ export const sparsityCsvInput = sparsityTableInput.extend({
 });
 export type SparsityCsvInput = z.infer<typeof sparsityCsvInput>;
 
-export const sparsityCompareInput = z.object({ names: z.array(z.string().min(1)).min(1).max(8) });
+export const sparsityCompareInput = z.object({ names: z.array(storeName).min(1).max(8) });
 
 export const neuronInput = z.object({
-  name: z.string().min(1),
-  layer: z.int().nonnegative(),
-  neuron: z.int().nonnegative(),
+  name: storeName,
+  layer: indexNumber,
+  neuron: indexNumber,
 });
 export type NeuronInput = z.infer<typeof neuronInput>;
 
@@ -94,9 +95,9 @@ export interface NeuronDetail extends NeuronRow {
 }
 
 export const neuronAlignmentInput = z.object({
-  name: z.string().min(1),
-  run: z.string().min(1),
-  seed: z.int().nonnegative(),
+  name: storeName,
+  run: storeName,
+  seed: seedNumber,
 });
 export type NeuronAlignmentInput = z.infer<typeof neuronAlignmentInput>;
 

@@ -5,6 +5,7 @@
  * Numbers that cannot be known (nothing compared yet, an evaluation not run) are null, never NaN: JSON has no NaN.
  */
 import { z } from 'zod';
+import { indexNumber, seedNumber, storeName } from './limits.ts';
 
 /** A token id and its text. */
 export interface TokenText {
@@ -27,12 +28,12 @@ export interface TokenEffect extends TokenText {
 /** One dictionary of the store: a run and one of its seeds. */
 export type { DictionaryReference } from '../../sae/spec/manifests/comparison.ts';
 
-export const dictionaryInput = z.object({ run: z.string().min(1), seed: z.int().nonnegative() });
-export const nameInput = z.object({ name: z.string().min(1) });
+export const dictionaryInput = z.object({ run: storeName, seed: seedNumber });
+export const nameInput = z.object({ name: storeName });
 
 export const pageFields = {
   order: z.enum(['asc', 'desc']).default('desc'),
-  offset: z.int().nonnegative().default(0),
+  offset: indexNumber.default(0),
   limit: z.int().min(1).max(500).default(50),
 } as const;
 

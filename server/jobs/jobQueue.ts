@@ -189,12 +189,13 @@ export class JobQueue {
   async #run(job: JobDetail, args: string[]): Promise<void> {
     job.status = 'running';
     job.startedAt = new Date().toISOString();
-    const running = this.#commands.run(args, {
-      progress: (progress) => this.#progressed(job, progress),
-      line: (line) => this.#said(job, line),
-    });
-    this.#running.set(job.id, running);
     try {
+      // Throws where the system can't start a process with these arguments.
+      const running = this.#commands.run(args, {
+        progress: (progress) => this.#progressed(job, progress),
+        line: (line) => this.#said(job, line),
+      });
+      this.#running.set(job.id, running);
       await this.#changed(job);
       const { exitCode, output } = await running.finished;
       job.exitCode = exitCode;
@@ -204,7 +205,7 @@ export class JobQueue {
         job.error = errorLine(job.log) ?? `The command ended with exit code ${exitCode}; its log says why.`;
     } catch (error) {
       job.status = 'failed';
-      job.error = "The command did not run or did not answer as it should; the server's log says why.";
+      job.error = whyNotRun(error);
       this.#log(`Job '${job.id}' (${job.command}) failed.`, error);
     } finally {
       job.finishedAt = new Date().toISOString();
@@ -235,6 +236,21 @@ export class JobQueue {
     this.#events.push(numbered);
     if (this.#events.length > keptEvents) this.#events.shift();
     this.#emitter.emit('event', numbered);
+  }
+}
+
+function whyNotRun(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'E2BIG':
+      return 'The job names too much for one command line: give fewer hooks, files or seeds.';
+    case 'ERR_INVALID_ARG_VALUE':
+      return 'An option of the job holds a NUL character, which no command can be given.';
+    case 'EAGAIN':
+    case 'ENOMEM':
+      return 'The machine could not start another process: wait until it has memory and processes to spare, then start the job again.';
+    default:
+      return "The command did not run or did not answer as it should; the server's log says why.";
   }
 }
 

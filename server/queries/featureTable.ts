@@ -69,7 +69,7 @@ export async function featurePage(
   const [count] = await queryParquet(select('count(*) AS total'), params);
   const rows = await queryRows(
     listed,
-    `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'latent')} LIMIT $limit OFFSET $offset`,
+    `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'maxActivation')} DESC, latent LIMIT $limit OFFSET $offset`,
     { ...params, limit, offset },
   );
   const labels = await server.labels.list({ run: input.run, seed: input.seed });
@@ -89,15 +89,17 @@ export async function featurePage(
   };
 }
 
-const glanced = someOf(featureTable, 'latent', 'density', 'maxActivation', 'promotedTokens');
+const glanced = someOf(featureTable, 'latent', 'density', 'maxActivation', 'promotedTokens', 'topTokens');
 
-/** Density and promoted tokens of some latents of one dictionary; nothing when it isn't indexed. */
+/** Density, promoted tokens and commonest tokens of some latents of one dictionary; nothing when it isn't indexed. */
 export async function featureGlances(
   server: ServerContext,
   run: RunManifest,
   dictionary: DictionaryReference,
   latents: readonly number[],
-): Promise<Map<number, { density: number; maxActivation: number; promoted: TokenText[] }>> {
+): Promise<
+  Map<number, { density: number; maxActivation: number; promoted: TokenText[]; topTokens: TokenText[] }>
+> {
   const path = server.store.features(dictionary.run, dictionary.seed);
   const tokens = server.tokens.of(await modelOfRun(server, run));
   const rows = await queryRows(
@@ -107,9 +109,14 @@ export async function featureGlances(
     { path, latents: listParameter(latents) },
   );
   return new Map(
-    rows.map(({ latent, density, maxActivation, promotedTokens }) => [
+    rows.map(({ latent, density, maxActivation, promotedTokens, topTokens }) => [
       latent,
-      { density, maxActivation, promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)) },
+      {
+        density,
+        maxActivation,
+        promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)),
+        topTokens: tokens.texts(topTokens.slice(0, countedInARow)),
+      },
     ]),
   );
 }

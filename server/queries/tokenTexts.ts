@@ -1,9 +1,12 @@
-/** Token ids as text, by the tokenizer of the model they came from. */
+/** Token ids as text: by the vocabulary that the capture left in the store, else by the tokenizer of the model. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { loadTokenizer } from '../../sae/tokens/tokenizer.ts';
-import { namedModelFolder } from './modelFolders.ts';
+import { isModel } from '../../sae/models/isModel.ts';
+import { openModelFiles } from '../../sae/models/openModelFiles.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { readVocabulary, vocabularyOf } from '../../sae/tokens/vocabulary.ts';
 import type { TokenText } from '../contract/tokens.ts';
+import type { Log } from '../log.ts';
+import { namedModelFolder } from './modelFolders.ts';
 
 export interface TokenReader {
   text(id: number): string;
@@ -12,54 +15,67 @@ export interface TokenReader {
   find(search: string): number[];
 }
 
+/** What manifests say of a model; reports of sparsity have no checksum. */
+interface ModelReference {
+  name: string;
+  folder: string;
+  sha256?: string;
+}
+
 export class TokenTexts {
+  readonly #store: StoreLayout;
   readonly #modelFolders: readonly string[];
+  readonly #log: Log;
   readonly #readers = new Map<string, TokenReader>();
 
-  constructor(modelFolders: readonly string[]) {
+  constructor(store: StoreLayout, modelFolders: readonly string[], log: Log) {
+    this.#store = store;
     this.#modelFolders = modelFolders;
+    this.#log = log;
   }
 
   /**
-   * The reader for the model that a manifest names. If its folder no longer exists (as in a store copied from another machine),
-   * a model of the same name is used. Without one, tokens are written as `#id`.
+   * The reader for the model that a manifest names. Where the store has no vocabulary of it and its folder or file no longer
+   * exists (as in a store copied from another machine), a model of the same name is used. Without one, or when it can't
+   * be read, tokens are written as `#id`.
    */
-  of(model: { name: string; folder: string } | null): TokenReader {
-    const folder = model && this.#folderOf(model);
-    if (!folder) return unknownTokens;
-    let reader = this.#readers.get(folder);
+  of(model: ModelReference | null): TokenReader {
+    const place = model && this.#placeOf(model);
+    if (!place) return unknownTokens;
+    let reader = this.#readers.get(place.path);
     if (!reader) {
-      reader = openReader(folder);
-      this.#readers.set(folder, reader);
+      try {
+        reader = readerOf(place.read());
+      } catch (error) {
+        this.#log(`Tokens are shown as numbers: '${place.path}' can't be read.`, error);
+        reader = unknownTokens;
+      }
+      this.#readers.set(place.path, reader);
     }
     return reader;
   }
 
-  #folderOf({ name, folder }: { name: string; folder: string }): string | undefined {
-    if (existsSync(join(folder, 'tokenizer.json'))) return folder;
-    return namedModelFolder(this.#modelFolders, name);
+  #placeOf({ name, folder, sha256 }: ModelReference) {
+    const vocabulary = sha256 === undefined ? undefined : this.#store.vocabulary(sha256);
+    if (vocabulary !== undefined && existsSync(vocabulary))
+      return { path: vocabulary, read: () => readVocabulary(vocabulary) };
+    const path = isModel(folder) ? folder : namedModelFolder(this.#modelFolders, name);
+    return path === undefined
+      ? undefined
+      : { path, read: () => vocabularyOf(openModelFiles(path).tokenizer()) };
   }
 }
 
-function openReader(folder: string): TokenReader {
-  const tokenizer = loadTokenizer(folder);
-  const known: string[] = Array.from({ length: tokenizer.vocabularySize });
-  // An embedding may have more rows than the tokenizer has tokens, and a vocabulary may have gaps.
-  const text = (id: number) => {
-    try {
-      return (known[id] ??= tokenizer.tokenText(id));
-    } catch {
-      return unknownText(id);
-    }
-  };
+function readerOf(vocabulary: readonly (string | null)[]): TokenReader {
+  // An embedding may have more rows than the tokenizer has tokens.
+  const text = (id: number) => vocabulary[id] ?? unknownText(id);
+  const lowerCase = vocabulary.map((each) => each?.toLowerCase() ?? null);
   return {
     text,
     texts: (ids) => ids.map((id) => ({ id, text: text(id) })),
     find(search) {
       const wanted = search.toLowerCase();
-      return Array.from({ length: tokenizer.vocabularySize }, (_, id) => id).filter((id) =>
-        text(id).toLowerCase().includes(wanted),
-      );
+      return lowerCase.flatMap((each, id) => (each?.includes(wanted) ? [id] : []));
     },
   };
 }

@@ -4,7 +4,13 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type ComputedVector, hostNumber } from '../../ops/computed.ts';
-import type { DictionaryTensors, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
+import type {
+  BatchChoice,
+  DictionaryTensors,
+  Encoder,
+  FusedKernels,
+  GradientRequest,
+} from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import { preActivations } from '../../ops/denseActivations.ts';
 import { referenceKernels } from '../../ops/referenceKernels.ts';
@@ -74,6 +80,52 @@ const shapes = [
   [33, 300, 48, 48],
   [1000, 8, 64, 5],
 ] as const;
+
+describe('batchTopKEncode', () => {
+  const chosen = ({ entries, least }: BatchChoice) => ({ ...arrays(entries), least: hostNumber(least) });
+
+  test.each(shapes)(
+    '%i rows, d = %i, %i latents, k = %i: exact, ties by lower row and latent, wherever the search begins',
+    (rows, d, latents, k) => {
+      const x = matrix(integers, rows, d);
+      const e = encoder(integers, latents, d);
+      for (const count of [1, rows * k, rows * latents]) {
+        const want = chosen(referenceKernels.batchTopKEncode(x, e, { count }));
+        for (const near of [undefined, 0, want.least, want.least / 3, 1e-3, 1e6])
+          expect(chosen(native.batchTopKEncode(x, e, { count, near }))).toEqual(want);
+      }
+    },
+  );
+
+  test('rows of very different sizes share what is kept, and none may get anything', () => {
+    const scale = tf.tensor2d([[100], [1], [0.01], [10]]);
+    const x = matrix(normals, 4, 24).mul<Tensor2D>(scale);
+    const e = { ...encoder(normals, 3000, 24, false), bEnc: tf.zeros([3000]) as Tensor1D };
+    const [a, b] = [native, referenceKernels].map((kernels) =>
+      chosen(kernels.batchTopKEncode(x, e, { count: 2000 })),
+    );
+    expect(a.rowStart).toEqual(b.rowStart);
+    expect(a.indices).toEqual(b.indices);
+    expect(a.rowStart[4]).toBe(2000);
+    expect(a.rowStart[3] - a.rowStart[2]).toBe(0);
+    expect(a.least).toBeCloseTo(b.least, 3);
+    expect(a.least).toBe(Math.min(...a.values));
+  });
+
+  test.each([
+    ['nothing positive', [-1, 0, -3]],
+    ['NaN', [NaN, 2, -1]],
+    ['∞', [Infinity, 2, 2]],
+    ['−∞', [-Infinity, 1, NaN]],
+  ])('%s', (_, z) => {
+    const e = { wEnc: tf.zeros([3, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
+    const x = tf.ones([4, 1]) as Tensor2D;
+    for (const count of [2, 6, 12])
+      expect(chosen(native.batchTopKEncode(x, e, { count }))).toEqual(
+        chosen(referenceKernels.batchTopKEncode(x, e, { count })),
+      );
+  });
+});
 
 describe('topKEncode', () => {
   test.each(shapes)(

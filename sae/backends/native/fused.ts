@@ -29,6 +29,9 @@ function measuredDenseAbove(d: number, latents: number): number {
 /** The share of firing latents is estimated from this many rows of a batch, whose pre-activations that costs. */
 const sampledRows = 64;
 
+/** By how much lower than the expected least activation the search for the largest of a batch begins: between batches it varies less. */
+const below = 0.9;
+
 export interface FusedOptions {
   /** Find candidates by a product of 16-bit integers first (screening.h): the same result to the bit, sooner. */
   screening: 'never' | 'whereItPays' | 'always';
@@ -78,6 +81,21 @@ export function nativeFusedKernels(
     d: x.shape[1],
     latents: wEnc.shape[0],
   });
+  /** Bars to try one after another until enough pre-activations exceed one: near what is expected, then judged by the first rows, then 0. */
+  function* bars(x: Tensor2D, encoder: Encoder, share: number, near: number): Generator<number> {
+    if (near > 0) yield below * near;
+    const [latents] = encoder.wEnc.shape;
+    const sample = Math.min(x.shape[0], sampledRows);
+    const z = writable(new Float32Array(sample * latents));
+    call.denseEncode(encoderOf(x, encoder, sample), z);
+    const sorted = z.filter(Number.isFinite).sort();
+    const sampled = below * (sorted.at(-Math.ceil(share * z.length) - 1) ?? 0);
+    if (sampled > 0) {
+      yield sampled;
+      yield sampled / 2;
+    }
+    yield 0;
+  }
   /** Variables are changed in place. */
   const dictionaryOf = (from: DictionaryVariables): Dictionary => ({
     wEnc: writable(floats(from.wEnc)),
@@ -156,6 +174,26 @@ export function nativeFusedKernels(
       const chosen = among ?? null;
       call.topkEncode(encoderOf(x, encoder), chosen, among?.length ?? 0, k, screening(), indices, values);
       return entries;
+    },
+
+    batchTopKEncode(x, encoder, { count, near = 0 }) {
+      const [rows] = x.shape;
+      const [latents] = encoder.wEnc.shape;
+      const from = encoderOf(x, encoder);
+      const theta = new Float32Array(latents);
+      const listAbove = (bar: number) => {
+        theta.fill(bar);
+        const expected = Math.ceil((2 * count) / rows);
+        return call.thresholdEncode(from, theta, 0, rows * latents, expected, screening());
+      };
+      // Lists all that exceeds a bar which is likely to be a little too low, and takes the largest of it.
+      let found = 0;
+      for (const bar of bars(x, encoder, count / (rows * latents), near)) {
+        found = listAbove(bar);
+        if (found >= count) break;
+      }
+      const { entries, rowStart, indices, values } = list(rows, latents, Math.min(found, count));
+      return { entries, least: call.largestTake(rows, count, rowStart, indices, values) };
     },
 
     thresholdEncode(x, encoder, { threshold, bandwidth }) {

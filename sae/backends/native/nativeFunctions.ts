@@ -367,6 +367,13 @@ export interface NativeFunctions {
     indices: Writable<Int32Array>,
     values: Writable<Float32Array>,
   ): void;
+  largestTake(
+    rows: number,
+    count: number,
+    rowStart: Writable<Int32Array>,
+    indices: Writable<Int32Array>,
+    values: Writable<Float32Array>,
+  ): number;
   thresholdCount(encoder: Encoder, threshold: Float32Array | null, bandwidth: number): number;
   denseEncode(encoder: Encoder, z: Writable<Float32Array>): void;
   sparseDecode(

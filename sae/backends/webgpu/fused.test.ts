@@ -5,7 +5,7 @@
  */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
-import type { Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
+import type { BatchChoice, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { Random } from '../../numerics/random.ts';
@@ -141,6 +141,33 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     throughMemory = webgpuFusedKernels(backend, programs, new Products(backend, programs), {
       blockBytes: 2048,
       topKChunk: 64,
+    });
+  });
+
+  describe('batchTopKEncode', () => {
+    const chosen = ({ entries, least }: BatchChoice) => ({ ...listed(firingEntries(entries, null)), least });
+    test.each(shapes)(
+      '%i rows, d = %i, %i latents, k = %i: exact, ties by lower row and latent',
+      async (rows, d, latents, k) => {
+        for (const count of [1, rows * k, rows * latents])
+          await expectSame((kernels, inputs) => {
+            const x = inputs.integers<Tensor2D>([rows, d]);
+            return chosen(kernels.batchTopKEncode(x, inputs.encoder(latents, d, 'integers'), { count }));
+          }, 0);
+      },
+    );
+
+    test('nothing positive, and values that are not finite', async () => {
+      for (const values of [
+        [-1, 0, -3],
+        [NaN, 2, -1],
+        [Infinity, 2, 2],
+        [-Infinity, 1, NaN],
+      ])
+        await expectSame((kernels) => {
+          const encoder = { wEnc: tf.zeros([3, 1]) as Tensor2D, bEnc: tf.tensor1d(values), centre: null };
+          return chosen(kernels.batchTopKEncode(tf.ones([4, 1]) as Tensor2D, encoder, { count: 6 }));
+        }, 0);
     });
   });
 

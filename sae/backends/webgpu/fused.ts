@@ -9,6 +9,7 @@ import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { latentActivations, firing } from '../../ops/denseActivations.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { batchTopK } from './batchTopK.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { inFull, type Stored } from './halfCopies.ts';
 import { fillList, firingsOf } from './kernels/byLatent.ts';
@@ -101,6 +102,8 @@ export function webgpuFusedKernels(
       return { kind: 'sparse', rows, latents, ...made };
     },
 
+    batchTopKEncode: (x, encoder, selection) =>
+      batchTopK({ backend, programs, eachBlock }, x, encoder, selection),
     thresholdEncode: (x, encoder, selection) => thresholds.encode(x, encoder, selection),
 
     sparseDecode(entries, w) {

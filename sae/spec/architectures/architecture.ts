@@ -18,7 +18,9 @@ export type InferenceRule =
   /** The k largest of ReLU(z); `k` is the name of the setting that holds k. */
   | { readonly fires: 'largest'; readonly k: string }
   /** z > θ and z > 0, with one θ for each latent: where θ < 0, which other tools' dictionaries have, this is ReLU. */
-  | { readonly fires: 'above threshold' };
+  | { readonly fires: 'above threshold' }
+  /** The same, where training kept the k · rows largest of a batch: `k` is the name of the setting that holds k. */
+  | { readonly fires: 'above threshold'; readonly k: string };
 
 /** A list that a sweep file may have: one run for each of its values. */
 export interface SweepList {

@@ -2,12 +2,13 @@
 import type { ValuesOf } from '../fields.ts';
 import type { TrainingSettings } from '../trainingFields.ts';
 import type { ArchitectureDescription } from './architecture.ts';
+import { batchtopk } from './batchtopk.ts';
 import { jumprelu } from './jumprelu.ts';
 import { relu } from './relu.ts';
 import { topk } from './topk.ts';
 
 /** The description of every architecture, by name. */
-export const architectures = { relu, topk, jumprelu } as const;
+export const architectures = { relu, topk, jumprelu, batchtopk } as const;
 
 /** The name of an architecture, as files and flags spell it. */
 export type ArchitectureName = keyof typeof architectures;
@@ -41,8 +42,14 @@ export function settingOf(config: TrainingConfig, setting: string): number | nul
   return typeof value === 'number' ? value : null;
 }
 
-/** k of a dictionary that keeps the k largest; null for the others. */
+/** k of a dictionary that keeps the k largest, or did so in training; null for the others. */
 export function latentsKept(config: TrainingConfig): number | null {
-  const { inference } = describedArchitecture(config.architecture);
-  return inference.fires === 'largest' ? settingOf(config, inference.k) : null;
+  const setting = settingOfK(config.architecture);
+  return setting === null ? null : settingOf(config, setting);
+}
+
+/** The name of the setting that holds k; null for architectures without one. */
+export function settingOfK(architecture: ArchitectureName): string | null {
+  const { inference } = describedArchitecture(architecture);
+  return 'k' in inference ? inference.k : null;
 }

@@ -1,4 +1,5 @@
 import { describeArchitecture } from './architecture.ts';
+import { auxCoefficient } from './auxCoefficient.ts';
 
 /** TopK (Gao et al., 2406.04093; METHODS.md §1). */
 export const topk = describeArchitecture({
@@ -14,7 +15,7 @@ export const topk = describeArchitecture({
       doc: 'active latents a token',
       offered: true,
     },
-    auxCoefficient: { type: 'number', min: 0, label: 'AuxK α', doc: 'weight α of the auxiliary loss AuxK' },
+    auxCoefficient,
   },
   /** On the data named in `relu.ts`, k = 32 and a rate of 3e-3 give FVU 0.040 with 0.3 % of the latents dead. */
   defaults: (width) => ({ learningRate: 3e-3, k: Math.min(32, width), auxCoefficient: 1 / 32 }),

@@ -1,7 +1,7 @@
 'use client';
 import { useState, type ReactNode } from 'react';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from '@trpc/client';
+import { createTRPCClient, httpBatchLink, httpLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { AppRouter } from '../../../server/client.ts';
 import { worthRetrying } from '../../client/describeError.ts';
 import { TRPCProvider } from '../../client/trpc.ts';
@@ -30,7 +30,12 @@ export function Providers({ children }: { children: ReactNode }) {
         splitLink({
           condition: (operation) => operation.type === 'subscription',
           true: httpSubscriptionLink({ url: endpoint }),
-          false: httpBatchLink({ url: endpoint, maxURLLength: 8_000 }),
+          false: splitLink({
+            // A text may be longer than an address.
+            condition: ({ path }) => path === 'playground.features',
+            true: httpLink({ url: endpoint, methodOverride: 'POST' }),
+            false: httpBatchLink({ url: endpoint, maxURLLength: 8_000 }),
+          }),
         }),
       ],
     }),

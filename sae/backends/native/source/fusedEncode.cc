@@ -27,6 +27,7 @@ const float* centred(const float* x, const float* centre, int64_t rows, int64_t 
 
 thread_local Buffer<float> bias_buffer, threshold_buffer, lower_buffer, page_values;
 thread_local Buffer<int32_t> last_buffer, page_latents, page_next, page_row, page_counts;
+thread_local int64_t pages_used;
 thread_local RoundedBuffers rounded_x, rounded_w;
 thread_local BoundBuffers bounds;
 
@@ -124,6 +125,39 @@ void list_screened(const float* x, int64_t rows, const Dictionary& of, const Win
   if (candidates > 2 * entries + 64 * rows) screening_wasted();
 }
 
+struct Cut {
+  int32_t rank;
+  int64_t ties;  // how many of this rank are among the largest
+};
+
+// The rank of the last of the `count` largest entries that were listed, or of all if there are fewer; 0 if there is none.
+// By two digits, of 15 and 16 bits.
+Cut rank_of_largest(int64_t count) {
+  constexpr int low_bits = 16;
+  thread_local Buffer<int32_t> bins_buffer;
+  int32_t* bins = at_least(bins_buffer, 1 << low_bits);
+  int32_t rank = 0;
+  int64_t wanted = count;
+  for (const int shift : {low_bits, 0}) {
+    const int32_t bin_count = shift > 0 ? 1 << (31 - low_bits) : 1 << low_bits;
+    std::fill(bins, bins + bin_count, 0);
+    int64_t total = 0;
+    for (int64_t page = 0; page < pages_used; page++)
+      for (int32_t i = 0; i < page_counts[page]; i++) {
+        const int32_t r = rank_of(page_values[page * Pages::size + i]);
+        if (shift == 0 && r >> low_bits != rank >> low_bits) continue;
+        bins[shift > 0 ? r >> low_bits : r & ((1 << low_bits) - 1)]++;
+        total++;
+      }
+    wanted = std::min(wanted, total);
+    if (wanted == 0) return {0, 0};
+    int32_t bin = bin_count - 1;
+    while (bins[bin] < wanted) wanted -= bins[bin--];
+    rank |= bin << shift;
+  }
+  return {rank, wanted};
+}
+
 }  // namespace
 }  // namespace lazyscope
 
@@ -181,6 +215,7 @@ int64_t lazyscope_threshold_encode(const LazyscopeEncoder* encoder, const float*
     gemm_tiles(rows, latents, d, {from, d, false}, {w, d, true}, select, Split::rows);
   }
   if (pages.full()) return -1;
+  pages_used = pages.used;
   int64_t total = 0;
   for (int64_t page = 0; page < pages.used; page++) total += pages.counts[page];
   return total > limit ? -1 : total;
@@ -207,6 +242,51 @@ void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices
       }
     }
   });
+}
+
+double lazyscope_largest_take(int64_t rows, int64_t count, int32_t* row_start, int32_t* indices, float* values) {
+  const int32_t *counts = page_counts.data(), *last_page = last_buffer.data(), *next = page_next.data();
+  const int32_t* latents = page_latents.data();
+  const float* found = page_values.data();
+  thread_local Buffer<int32_t> quota_buffer, equal_buffer;
+  auto [cut, ties] = rank_of_largest(count);
+  int32_t *quotas = at_least(quota_buffer, rows), *equals = at_least(equal_buffer, rows);
+  parallel_for(0, rows, 64, [&, cut = cut](int64_t first, int64_t end) {
+    for (int64_t row = first; row < end; row++) {
+      int32_t above = 0, equal = 0;
+      for (int32_t page = last_page[row]; page >= 0; page = next[page])
+        for (int32_t i = 0; i < counts[page]; i++) {
+          const int32_t rank = rank_of(found[page * Pages::size + i]);
+          above += rank > cut;
+          equal += rank == cut;
+        }
+      row_start[row + 1] = above;
+      equals[row] = equal;
+    }
+  });
+  row_start[0] = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    // How many entries that tie with the cut the row keeps.
+    quotas[row] = int32_t(std::min<int64_t>(equals[row], ties));
+    ties -= quotas[row];
+    row_start[row + 1] += row_start[row] + quotas[row];
+  }
+  parallel_for(0, rows, 64, [&, cut = cut](int64_t first, int64_t end) {
+    for (int64_t row = first; row < end; row++) {
+      // Pages are linked from the last to the first, and so are entries visited: of ties the last are left out.
+      int64_t to = row_start[row + 1];
+      int32_t surplus = equals[row] - quotas[row];
+      for (int32_t page = last_page[row]; page >= 0; page = next[page])
+        for (int32_t i = counts[page] - 1; i >= 0; i--) {
+          const int32_t rank = rank_of(found[page * Pages::size + i]);
+          if (rank < cut || (rank == cut && surplus-- > 0)) continue;
+          to--;
+          indices[to] = latents[page * Pages::size + i];
+          values[to] = value_of(rank);
+        }
+    }
+  });
+  return cut == 0 ? 0.0 : double(value_of(cut));
 }
 
 int64_t lazyscope_threshold_count(const LazyscopeEncoder* encoder, const float* threshold, float bandwidth) {

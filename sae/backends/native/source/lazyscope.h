@@ -208,6 +208,10 @@ void lazyscope_topk_encode(const LazyscopeEncoder* encoder, const int32_t* NULLA
 int64_t lazyscope_threshold_encode(const LazyscopeEncoder* encoder, const float* NULLABLE threshold, float bandwidth, int64_t limit, int64_t expected, int32_t screening);
 // The entries found by the call before, row by row: row_start [rows + 1], indices and values [entries].
 void lazyscope_threshold_take(int64_t rows, int32_t* row_start, int32_t* indices, float* values);
+// Of the entries found by that call the `count` largest, and of equal ones those of lower rows, in a row of lower latents: as
+// above, of as many entries as were found if there are fewer than `count`. A value that is not finite counts as the largest and
+// becomes NaN. Returns the least that is taken, or 0.
+double lazyscope_largest_take(int64_t rows, int64_t count, int32_t* row_start, int32_t* indices, float* values);
 // On how many of the rows' (row, latent) pairs z > θ − ε/2: what the choice between list and matrix rests on.
 int64_t lazyscope_threshold_count(const LazyscopeEncoder* encoder, const float* NULLABLE threshold, float bandwidth);
 // z [rows, latents], every one.

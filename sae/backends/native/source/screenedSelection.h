@@ -82,9 +82,7 @@ struct ScreenedTopK {
     int64_t to = 0;
     for (int64_t i = 0; i < count; i++) {
       const float z = dots[i] + bounds.bias[latent[i]];
-      int32_t r;
-      std::memcpy(&r, &z, 4);
-      rank[to] = std::min(r & 0x7fffffff, not_finite);
+      rank[to] = rank_of(z);
       latent[to] = latent[i];
       to += !(z <= 0.0f);
     }

@@ -11,6 +11,13 @@ namespace lazyscope {
 // does; whatever is not finite ranks highest.
 constexpr int32_t not_finite = 0x7f800000;
 
+// Of a value that fires.
+inline int32_t rank_of(float z) {
+  int32_t bits;
+  std::memcpy(&bits, &z, 4);
+  return std::min(bits & 0x7fffffff, not_finite);
+}
+
 inline float value_of(int32_t rank) {
   if (rank == not_finite) return std::numeric_limits<float>::quiet_NaN();
   float z;

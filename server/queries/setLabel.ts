@@ -1,0 +1,25 @@
+import { LazyscopeError } from '../../sae/errors.ts';
+import type { ServerContext } from '../context.ts';
+import type { Label, LabelInput } from '../contract/labels.ts';
+import { runManifest } from './dictionaries.ts';
+
+/**
+ * Stores what a person wrote about a latent. Throws 'not_found' for a run, a seed or a latent that isn't there; an empty
+ * label with an empty note, which removes an entry, may name one that no longer is.
+ */
+export async function setLabel(server: ServerContext, input: LabelInput): Promise<Label | null> {
+  if (input.label !== '' || input.note !== '') {
+    const { config } = await runManifest(server, input.run);
+    if (!config.seeds.includes(input.seed))
+      throw new LazyscopeError(
+        'not_found',
+        `Run '${input.run}' has no seed ${input.seed}: it has ${config.seeds.join(', ')}.`,
+      );
+    if (input.latent >= config.width)
+      throw new LazyscopeError(
+        'not_found',
+        `Run '${input.run}' has no latent ${input.latent}: its last one is ${config.width - 1}.`,
+      );
+  }
+  return server.labels.set(input);
+}
