@@ -46,10 +46,7 @@ async function everything(text: string): Promise<SearchRow[]> {
 
 const marked = ({ match }: SearchRow) =>
   match!.example.matches.map(({ first, last }) =>
-    match!.example.tokens
-      .slice(first, last + 1)
-      .map(({ text }) => text)
-      .join(''),
+    tokenizer.decode(match!.example.tokens.slice(first, last + 1).map(({ id }) => id)),
   );
 
 describe('words and phrases in examples', () => {
