@@ -8,6 +8,7 @@ import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
 import { convert } from './commands/convert.ts';
+import { datasets } from './commands/datasets.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
@@ -37,6 +38,7 @@ export async function main(args: readonly string[]): Promise<void> {
     steer,
     lm,
     models,
+    datasets,
     importCommand,
     convert,
     exportCommand,

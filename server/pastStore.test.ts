@@ -3,6 +3,8 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { unitRows } from '../sae/comparison/directions.ts';
+import { Random } from '../sae/numerics/random.ts';
 import { createLazyscopeClient, type LazyscopeClient } from './client.ts';
 import { serve, type RunningServer } from './serve.ts';
 
@@ -69,6 +71,26 @@ test('a comparison, its matches and its map', async () => {
   const matches = await client.comparisons.matches.query({ name: 'topk-0-1' });
   expect(matches.total).toBe(32);
   expect((await client.comparisons.stability.query({ runName: 'topk' })).seeds).toEqual([0, 1]);
+});
+
+test('a comparison from before chance was measured has the exact law of directions without a preference', async () => {
+  const { manifest, curve, isotropicChance } = await client.comparisons.get.query({ name: 'topk-0-1' });
+  expect(manifest.chance).toBeUndefined();
+  const { d } = (await client.runs.get.query({ name: 'topk' })).manifest;
+  const random = Random.fromSeed(1);
+  const rows = (count: number) =>
+    unitRows({ rows: count, d, data: random.normals(count * d) }, 'random directions').data;
+  const nearest = Array.from({ length: 1000 }, () => {
+    const [one, others] = [rows(1), rows(manifest.latents)];
+    const cosine = (j: number) => one.reduce((sum, value, k) => sum + value * others[j * d + k], 0);
+    return Math.max(...Array.from({ length: manifest.latents }, (_, j) => cosine(j)));
+  });
+  expect(isotropicChance?.mmcs).toBeCloseTo(nearest.reduce((sum, c) => sum + c, 0) / nearest.length, 1.5);
+  for (const { threshold, chance, nearestChance } of curve) {
+    expect(chance).toBeNull();
+    const share = nearest.filter((cosine) => cosine >= threshold).length / nearest.length;
+    expect(Math.abs(share - (nearestChance ?? NaN))).toBeLessThan(0.06);
+  }
 });
 
 test('a sparsity report with its neurons', async () => {

@@ -106,14 +106,18 @@ describe('runs', () => {
     expect(few.seeds[0].values['fvu'][4]).toBeCloseTo(0.15 + 0.85 * Math.exp(-200 / 40), 10);
   });
 
-  test('a damaged evaluation takes its figures away, not the run', async () => {
+  test('a damaged evaluation takes its figures away, not the run, and is not said to be missing', async () => {
     const path = on.store.evaluation('fixture-relu', 1);
     const before = await readFile(path);
     await writeFile(path, before.subarray(0, 40));
     const rows = await on.client.runs.list.query();
+    const { seeds } = await on.client.runs.get.query({ name: 'fixture-relu' });
     await writeFile(path, before);
+    expect(seeds.map(({ evaluationFault }) => evaluationFault)).toEqual([null, 'damaged', null]);
+    expect(seeds[1].evaluation).toBe(null);
     expect(rows.find((r) => r.name === 'fixture-relu' && r.seed === 1)).toMatchObject({
       fvu: null,
+      evaluationFault: 'damaged',
       width: 64,
     });
     expect(on.log.some((line) => line.includes(path))).toBe(true);

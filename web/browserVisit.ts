@@ -2,7 +2,10 @@
  * A browser for the explorer's test: it opens pages, records everything that goes wrong on them, and
  * takes pictures of each in both themes and at both widths.
  */
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { pageFaults } from './browserChecks.ts';
 
@@ -16,6 +19,20 @@ const flags = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds on the page: WCAG 2.2 A and AA, and its best practices. */
+async function axeFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      resultTypes: ['violations'],
+    });
+    return violations.map(({ id, nodes }) => `${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 160)}`);
+  });
+}
 
 export class BrowserVisit {
   readonly page: Page;
@@ -113,7 +130,9 @@ export class BrowserVisit {
         const height = await page.evaluate(() => document.documentElement.scrollHeight);
         await page.setViewportSize({ width, height: Math.min(6_000, Math.max(860, height)) });
         await page.screenshot({ path: join(this.#screenshots, `${name}-${width}-${colorScheme}.png`) });
-        for (const fault of await page.evaluate(pageFaults))
+        // Its rules don't depend on both at once, and it takes a second a page.
+        const audited = (width === 1280) === (colorScheme === 'light') ? await axeFaults(page) : [];
+        for (const fault of [...(await page.evaluate(pageFaults)), ...audited])
           faults.push(`${name} at ${width}, ${colorScheme}: ${fault}`);
       }
     await page.emulateMedia({ colorScheme: 'light' });

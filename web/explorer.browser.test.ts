@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium)(
       expect(await page.getByRole('table', { name: 'Dictionaries' }).locator('tbody tr').count()).toBe(
         runs.length,
       );
-      const plot = page.getByRole('img', { name: /FVU against L0/ });
+      const plot = page.getByRole('group', { name: /FVU against L0/ });
       await plot.waitFor();
       expect(await plot.locator('[aria-label=dot] a').count()).toBe(
         runs.filter((run) => run.l0 !== null).length,

@@ -1,9 +1,12 @@
 import { tableFromIPC } from 'apache-arrow';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { encodeVectors, locateVectors } from '../formats/arrowVectors.ts';
+import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import { StoreLayout } from '../store/layout.ts';
 import { tf } from '../tensor/tf.ts';
 import { capture, type CaptureOptions } from './capture.ts';
@@ -222,6 +225,76 @@ test('a damaged shard or token file is refused by name', async () => {
   tokens[tokens.length >> 1] ^= 1;
   await writeFile(store.captureTokens('toy'), tokens);
   await expect(openCapture(store, 'toy')).rejects.toThrow(/tokens\.arrow' doesn't match its checksum/);
+});
+
+/** Of a capture with one thing in its manifest or files changed as a whole: checksums and sizes fit. */
+const changedCapture = async (change: (manifest: CaptureManifest) => void, file?: Uint8Array) => {
+  const store = await newStore();
+  const manifest = await capture(options(store));
+  if (file && manifest.tokens) {
+    await writeFile(store.captureTokens('toy'), file);
+    const sha256 = createHash('sha256').update(file).digest('hex');
+    manifest.tokens = { ...manifest.tokens, bytes: file.length, sha256 };
+  }
+  change(manifest);
+  await writeFile(store.captureManifest('toy'), JSON.stringify(manifest));
+  return openCapture(store, 'toy');
+};
+
+test.each(['../outside.arrow', '/etc/passwd', 'hook/../../outside.arrow', 'a//b', '..', 'C:\\x.arrow'])(
+  'a manifest that names the shard %s outside the folder of the capture is refused',
+  async (file) => {
+    const opened = changedCapture(({ hooks }) => void (hooks[0].shards[0].file = file));
+    await expect(opened).rejects.toMatchObject({
+      code: 'corrupt',
+      message: expect.stringMatching(/hooks\.0\.shards\.0\.file.*in the folder of the capture/),
+    });
+  },
+);
+
+test.each([
+  ['more contexts in all', 64, 16],
+  ['longer contexts', 63, 17],
+  ['fewer contexts', 32, 16],
+])('tokens of %s than the manifest says are refused, checksum or not', async (_, contexts, length) => {
+  const tokens = encodeVectors('tokens', length, new Int32Array(contexts * length));
+  await expect(changedCapture(() => {}, tokens)).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringMatching(/tokens\.arrow' is not an Arrow file of 63 vectors of 16 int32/),
+  });
+});
+
+test('tokens of other numbers, and a wrong length anywhere in the headers, are refused at once', async () => {
+  const floats = encodeVectors('tokens', 16, new Float32Array(63 * 16));
+  await expect(changedCapture(() => {}, floats)).rejects.toMatchObject({ code: 'corrupt' });
+  const path = join(await mkdtemp(join(tmpdir(), 'lazyscope-vectors-')), 'vectors.arrow');
+  const whole = Buffer.from(encodeVectors('tokens', 4, new Int32Array(40)));
+  const expected = { rows: 10, width: 4, item: 'int32' } as const;
+  const locate = () => {
+    const fd = openSync(path, 'r');
+    try {
+      return locateVectors(fd, path, expected);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const values = whole.length - 160;
+  const started = performance.now();
+  let refused = 0;
+  for (const value of [0x7fffffff, -1, 1 << 20, -8])
+    for (let at = 0; at + 4 <= whole.length; at += 4) {
+      const changed = Buffer.from(whole);
+      changed.writeInt32LE(value, at);
+      await writeFile(path, changed);
+      try {
+        expect(locate()).toBeLessThanOrEqual(values);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'corrupt' });
+        refused++;
+      }
+    }
+  expect(refused).toBeGreaterThan(100);
+  expect(performance.now() - started).toBeLessThan(10_000);
 });
 
 test.each([

@@ -23,18 +23,19 @@ import { tf } from '../tensor/tf.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { modelChecksum } from './modelChecksum.ts';
-import { packTokens, separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
+import { separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
 import { normReport, outlierFactor } from './normReport.ts';
 import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
-import type { Text } from '../tokens/readText.ts';
+import { packAny, type AnyText } from '../tokens/packAny.ts';
 
 /** What to capture, from which model and text, and how it is stored. */
 export interface CaptureOptions {
   store: StoreLayout;
   name: string;
   model: LanguageModel;
-  text: Text;
+  /** In memory, or read as it is needed. */
+  text: AnyText;
   hooks: readonly HookPoint[];
   /** Tokens in a context; at most the model's own context length. */
   contextLength: number;
@@ -74,14 +75,14 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const { store, name } = options;
   check(options);
   const folder = store.capture(name);
-  const tokens = contextsOf(options);
-  const planned = await plan(options, tokens.length / options.contextLength);
+  const { tokens, sha256 } = await contextsOf(options);
+  const planned = await plan(options, tokens.length / options.contextLength, sha256);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
     const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
-    if (begun) refuseChange(begun, planned);
+    if (begun) refuseChange(begun, planned, !('documents' in options.text));
     await writeVocabulary(store.vocabulary(planned.model.sha256), options.model.tokenizer);
     const shardContexts = contextsPerShard(planned, options.shardBytes);
     const manifest = begun
@@ -270,24 +271,22 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
     throw refuse(`${maxTokens} tokens don't fill one context of ${contextLength}: allow more.`);
 }
 
-function contextsOf({
-  model,
-  text,
-  contextLength,
-  maxTokens = Infinity,
-  separatorBefore,
-}: CaptureOptions): Int32Array {
-  const maxContexts = Math.floor(maxTokens / contextLength);
-  const tokens = packTokens(model.tokenizer, text.documents, contextLength, maxContexts, separatorBefore);
+async function contextsOf({ model, text, contextLength, maxTokens = Infinity, ...options }: CaptureOptions) {
+  const { tokens, sha256 } = await packAny(text, model.tokenizer, {
+    contextLength,
+    maxContexts: Math.floor(maxTokens / contextLength),
+    before: options.separatorBefore,
+    signal: options.signal,
+  });
   if (tokens.length === 0)
     throw new LazyscopeError(
       'bad_input',
       `'${text.source}' doesn't fill one context of ${contextLength} tokens: use a longer text or shorter contexts.`,
     );
-  return shuffleContexts(tokens, contextLength);
+  return { tokens: shuffleContexts(tokens, contextLength), sha256 };
 }
 
-async function plan(options: CaptureOptions, contexts: number): Promise<CaptureManifest> {
+async function plan(options: CaptureOptions, contexts: number, sha256: string): Promise<CaptureManifest> {
   const { model, text, heldOutFraction = 0.1, separatorBefore = 'contexts' } = options;
   const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
   if (heldOutContexts >= contexts)
@@ -301,7 +300,7 @@ async function plan(options: CaptureOptions, contexts: number): Promise<CaptureM
     createdAt: new Date().toISOString(),
     status: 'partial',
     model: { name: model.name, folder: model.folder, sha256: await modelChecksum(model.folder) },
-    text: { source: text.source, sha256: text.sha256 },
+    text: { source: text.source, sha256 },
     contextLength: options.contextLength,
     contexts,
     heldOutContexts,
@@ -316,7 +315,7 @@ async function plan(options: CaptureOptions, contexts: number): Promise<CaptureM
 }
 
 /** Throws 'conflict' unless both manifests describe the same activations; only the time and the model's folder may differ. */
-function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
+function refuseChange(begun: CaptureManifest, planned: CaptureManifest, readInPart: boolean): void {
   const facts = (m: CaptureManifest): Record<string, unknown> => ({
     'the model': m.model.sha256,
     'the text': m.text.sha256,
@@ -330,7 +329,12 @@ function refuseChange(begun: CaptureManifest, planned: CaptureManifest): void {
     'the hook points': m.hooks.map(({ hook, width }) => `${hook} ${width}`).join(),
   });
   const was = facts(begun);
-  const changed = Object.entries(facts(planned)).filter(([what, value]) => was[what] !== value);
+  const changed = Object.entries(facts(planned)).filter(
+    ([what, value]) =>
+      was[what] !== value &&
+      // Of a text that is read as it is needed, the checksum is of as much as was needed: the tokens say whether it is the same.
+      !(what === 'the text' && readInPart && begun.tokens?.sha256 === planned.tokens?.sha256),
+  );
   if (changed.length > 0)
     throw new LazyscopeError(
       'conflict',

@@ -122,12 +122,8 @@ export class HookRows {
     const fd = openSync(path, 'r');
     try {
       verify(fd, path, sha256);
-      const { start, bytes, rows: found } = locateVectors(fd, path);
-      if (found !== rows || bytes !== rows * this.#width * this.#itemBytes)
-        throw new LazyscopeError(
-          'corrupt',
-          `'${path}' doesn't hold ${rows} rows of ${this.#width}: capture again.`,
-        );
+      const item = this.#itemBytes === 2 ? 'float16' : 'float32';
+      const start = locateVectors(fd, path, { rows, width: this.#width, item });
       const shard = { path, start, fd };
       if (this.#keep === 'nothing') return shard;
       const stored = this.#readValues(shard, 0, rows * this.#width);

@@ -135,6 +135,11 @@ export async function openCapture(
       'bad_input',
       `Capture '${name}' is not finished: run the same capture again to go on.`,
     );
+  if (manifest.firstPosition >= manifest.contextLength || manifest.heldOutContexts > manifest.contexts)
+    throw new LazyscopeError(
+      'corrupt',
+      `'${store.captureManifest(name)}' names a first position or held-out contexts that it doesn't have: ${captureKind.remedy}.`,
+    );
   const rows = manifest.contexts * (manifest.contextLength - manifest.firstPosition);
   checkShards(folder, [manifest.tokens], manifest.contexts);
   for (const { shards } of manifest.hooks) checkShards(folder, shards, rows);
@@ -155,7 +160,8 @@ function checkShards(folder: string, shards: readonly Shard[], rows: number): vo
     );
   for (const shard of shards) {
     const path = join(folder, shard.file);
-    const size = statSync(path, { throwIfNoEntry: false })?.size;
+    const status = statSync(path, { throwIfNoEntry: false });
+    const size = status?.isFile() ? status.size : undefined;
     if (size === undefined) throw new LazyscopeError('corrupt', `'${path}' is missing: capture again.`);
     if (size !== shard.bytes)
       throw new LazyscopeError(
@@ -177,13 +183,9 @@ function readTokens(folder: string, shard: Shard, manifest: CaptureManifest): In
     }
     if (createHash('sha256').update(bytes).digest('hex') !== shard.sha256)
       throw new LazyscopeError('corrupt', `'${path}' doesn't match its checksum: capture again.`);
-    const { start, bytes: length } = locateVectors(fd, path);
-    if (length !== manifest.contexts * manifest.contextLength * 4)
-      throw new LazyscopeError(
-        'corrupt',
-        `'${path}' doesn't hold ${manifest.contexts} contexts: capture again.`,
-      );
-    return new Int32Array(bytes.slice(start, start + length).buffer);
+    const { contexts, contextLength } = manifest;
+    const start = locateVectors(fd, path, { rows: contexts, width: contextLength, item: 'int32' });
+    return new Int32Array(bytes.slice(start, start + contexts * contextLength * 4).buffer);
   } finally {
     closeSync(fd);
   }

@@ -109,16 +109,22 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     if (found.join() !== shape.join()) throw damaged(`${name} is [${found}] where [${shape}] was expected`);
     return file.float32(name);
   };
+  const finite = (name: string, shape: number[]) => {
+    const values = read(name, shape);
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) throw damaged(`${name} holds ${values[at]} at element ${at}`);
+    return values;
+  };
   const { fires } = describedArchitecture(rest.architecture).inference;
   if (fires === 'largest' && (k === null || k > latents)) throw damaged(`k is ${k} with ${latents} latents`);
   return {
     metadata: { ...rest, k },
     latents,
     d,
-    wEnc: read('W_enc', [latents, d]),
-    bEnc: read('b_enc', [latents]),
-    wDec: read('W_dec', [latents, d]),
-    bDec: read('b_dec', [d]),
+    wEnc: finite('W_enc', [latents, d]),
+    bEnc: finite('b_enc', [latents]),
+    wDec: finite('W_dec', [latents, d]),
+    bDec: finite('b_dec', [d]),
     threshold: fires === 'above threshold' ? numbers(read('threshold', [latents]), damaged) : null,
   };
 }

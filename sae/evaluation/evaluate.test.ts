@@ -9,6 +9,7 @@ import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../store/layout.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
+import { readManifest } from '../store/readManifest.ts';
 import { evaluationKind } from '../spec/manifests/evaluation.ts';
 import { tf } from '../tensor/tf.ts';
 import { evaluate, score } from './evaluate.ts';
@@ -148,7 +149,7 @@ test('no tensor is left behind', async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
-async function writeRun(name: string): Promise<void> {
+async function writeRun(name: string, change: Partial<ReturnType<typeof identity>> = {}): Promise<void> {
   const manifest: RunManifest = {
     version: 1, name, createdAt: '', finishedAt: '', status: 'complete',
     config: {
@@ -159,7 +160,7 @@ async function writeRun(name: string): Promise<void> {
     d: 4, scale: 1, step: 1, totalSteps: 1, seconds: 1, tokensPerSecond: 1,
     environment: { lazyscope: '', node: '', platform: '', cpu: '', backend: '', threads: 1 },
   }; // prettier-ignore
-  const { wEnc, bEnc, wDec, bDec, metadata } = identity(4);
+  const { wEnc, bEnc, wDec, bDec, metadata } = { ...identity(4), ...change };
   const trained = { wEnc, bEnc, wDec, bDec, threshold: null };
   await writeDictionary(store.dictionary(name, 0), trained, { ...metadata, run: name });
   await writeFile(store.runManifest(name), JSON.stringify(manifest));
@@ -182,6 +183,34 @@ test('evaluation.json holds what was returned', async () => {
   const { lossIntervals: _, ...older } = evaluation;
   expect(evaluationKind.schema.parse(older)).toEqual(older);
 });
+
+test('the evaluation of a dead dictionary, whose reconstruction is 0, can be read back', async () => {
+  await writeRun('dead', { bEnc: new Float32Array(8).fill(-1e6), bDec: new Float32Array(4) });
+  const evaluation = await evaluate({ store, run: 'dead', seed: 0, model, maxTokens: 100 });
+  expect(evaluation).toMatchObject({ l0: 0, deadFraction: 1, reconstructionBias: null });
+  // JSON has no −0.
+  const stored = JSON.parse(JSON.stringify(evaluation)) as typeof evaluation;
+  expect(await readManifest(store.evaluation('dead', 0), evaluationKind)).toEqual(stored);
+  await rm(store.run('dead'), { recursive: true });
+});
+
+test.each([
+  ['wEnc', 'W_enc'],
+  ['bEnc', 'b_enc'],
+  ['wDec', 'W_dec'],
+  ['bDec', 'b_dec'],
+] as const)(
+  'a dictionary with one NaN in %s is refused by name instead of evaluated',
+  async (field, stored) => {
+    const values = Float32Array.from(identity(4)[field]);
+    values[values.length - 1] = NaN;
+    await writeRun('nan', { [field]: values });
+    const evaluated = evaluate({ store, run: 'nan', seed: 0, model });
+    await expect(evaluated).rejects.toMatchObject({ code: 'corrupt' });
+    await expect(evaluated).rejects.toThrow(new RegExp(`${stored} holds NaN`));
+    await rm(store.run('nan'), { recursive: true });
+  },
+);
 
 test('a stopped evaluation leaves the earlier one as it is', async () => {
   await writeRun('stopped');

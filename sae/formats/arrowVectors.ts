@@ -9,7 +9,6 @@ import {
   Float16,
   Float32,
   Int32,
-  Message,
   RecordBatch,
   Schema,
   Struct,
@@ -18,8 +17,16 @@ import {
   tableToIPC,
   type Data,
 } from 'apache-arrow';
-import { readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
+import {
+  longestHeader,
+  readArrowFooter,
+  readArrowMessage,
+  type ArrowBatch,
+  type ArrowField,
+  type ArrowType,
+} from './arrowMessage.ts';
 
 /** Float16 as bits. */
 export type VectorValues = Uint16Array | Float32Array | Int32Array;
@@ -53,40 +60,76 @@ function encode<Type extends Float16 | Float32 | Int32>(
   return tableToIPC(new Table(schema, new RecordBatch(schema, batch)), 'file');
 }
 
-export interface VectorsLayout {
+/** What a file of vectors has to hold. */
+export interface ExpectedVectors {
   rows: number;
-  /** Where the values start in the file, and how many bytes they take. */
-  start: number;
-  bytes: number;
+  width: number;
+  item: 'float16' | 'float32' | 'int32';
 }
 
-const headBytes = 1 << 16;
+/**
+ * Where the values start in an open Arrow file. `path` is for the message of the `corrupt` error, which is thrown when the file
+ * holds anything but what is expected, or a length in it is wrong.
+ */
+export function locateVectors(fd: number, path: string, expected: ExpectedVectors): number {
+  const damaged = (why: string) =>
+    new LazyscopeError(
+      'corrupt',
+      `'${path}' is not an Arrow file of ${expected.rows} vectors of ${expected.width} ${expected.item} numbers (${why}): make the capture again.`,
+    );
+  const { size } = fstatSync(fd);
+  const range = (start: number, length: number) => {
+    if (length > longestHeader || start < 0 || start + length > size)
+      throw damaged(`bytes ${start} to ${start + length} of ${size} can't be a header`);
+    const bytes = Buffer.alloc(length);
+    if (readSync(fd, bytes, 0, length, start) < length) throw damaged('it ends early');
+    return bytes;
+  };
+  // The footer, its length and the mark that begins the file too.
+  if (size < 32 || range(0, 6).toString('latin1') !== mark) throw damaged('it begins otherwise');
+  const tail = range(size - 10, 10);
+  const footerBytes = tail.readUInt32LE(0);
+  if (tail.toString('latin1', 4) !== mark) throw damaged('it ends otherwise');
+  const { fields, batches } = readArrowFooter(range(size - 10 - footerBytes, footerBytes), damaged);
+  if (batches.length !== 1) throw damaged(`its rows are in ${batches.length} batches`);
+  const [{ start, headerBytes, bodyBytes }] = batches;
+  const header = range(start, headerBytes);
+  // A marker, the header's length, the header.
+  if (headerBytes < 8 || header.readInt32LE(0) !== -1 || header.readInt32LE(4) !== headerBytes - 8)
+    throw damaged('its footer leads nowhere');
+  const message = readArrowMessage(header.subarray(8), damaged);
+  if (message.kind !== 'batch' || message.bodyBytes !== bodyBytes) throw damaged('its footer leads nowhere');
+  if (start + headerBytes + bodyBytes > size - 10 - footerBytes) throw damaged(`it has ${size} bytes`);
+  return start + headerBytes + valuesOffset(message.batch, fields, expected, damaged);
+}
 
-/** Finds the values in an open Arrow file. `path` is for the message of the `corrupt` error. */
-export function locateVectors(fd: number, path: string): VectorsLayout {
-  const head = Buffer.alloc(headBytes);
-  const length = readSync(fd, head, 0, headBytes, 0);
-  const damaged = () =>
-    new LazyscopeError('corrupt', `'${path}' is not an Arrow file of vectors: make the capture again.`);
-  if (length < 16 || head.toString('latin1', 0, 6) !== 'ARROW1') throw damaged();
-  // Messages follow one another from byte 8: a marker, the header's length, the header, the body.
-  for (let at = 8; at + 8 <= length;) {
-    const headerLength = head.readInt32LE(at + 4);
-    const bodyStart = at + 8 + headerLength;
-    if (head.readInt32LE(at) !== -1 || headerLength <= 0 || bodyStart > length) throw damaged();
-    const message = Message.decode(head.subarray(at + 8, bodyStart));
-    if (message.isRecordBatch()) {
-      const batch = message.header();
-      // Validity of the list, validity of its items, the items.
-      const values = batch.buffers.at(2);
-      if (batch.buffers.length !== 3 || !values) throw damaged();
-      return {
-        rows: Number(batch.length),
-        start: bodyStart + Number(values.offset),
-        bytes: Number(values.length),
-      };
-    }
-    at = bodyStart + Number(message.bodyLength);
-  }
-  throw damaged();
+const mark = 'ARROW1';
+
+function valuesOffset(
+  { rows, nodes, buffers }: ArrowBatch,
+  fields: readonly ArrowField[],
+  { rows: expectedRows, width, item }: ExpectedVectors,
+  damaged: (why: string) => LazyscopeError,
+): number {
+  const type = fields.length === 1 ? fields[0].type : undefined;
+  if (type?.kind !== 'list' || type.width !== width || nameOf(type.item) !== item)
+    throw damaged('its schema says otherwise');
+  // Validity of the list, validity of its items, the items.
+  const values = buffers.at(2);
+  const [lists, items] = nodes;
+  if (nodes.length !== 2 || buffers.length !== 3 || !values) throw damaged('it has other columns');
+  if (rows !== expectedRows || lists.length !== rows || items.length !== rows * width)
+    throw damaged(`it has ${rows} rows`);
+  if (lists.nulls !== 0 || items.nulls !== 0) throw damaged('some rows have no value');
+  const bytes = rows * width * (item === 'float16' ? 2 : 4);
+  if (values.length !== bytes) throw damaged(`its values take ${values.length} bytes instead of ${bytes}`);
+  return values.offset;
+}
+
+function nameOf(type: ArrowType): string {
+  return type.kind === 'int' && !type.signed
+    ? 'unsigned'
+    : type.kind === 'list'
+      ? 'list'
+      : `${type.kind}${type.bits}`;
 }

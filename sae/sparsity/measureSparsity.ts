@@ -10,14 +10,15 @@ import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
-import { packTokens } from '../tokens/packTokens.ts';
+import { packTokens, packText } from '../tokens/packTokens.ts';
+import type { TextSource } from '../tokens/text/openText.ts';
 import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
@@ -36,8 +37,8 @@ export interface MeasureOptions {
   store: StoreLayout;
   name: string;
   model: LanguageModel;
-  /** The text, as readText of sae/tokens/readText.ts returns it. */
-  text: { readonly source: string; readonly documents: readonly string[] };
+  /** The text: in memory as readText of sae/tokens/readText.ts returns it, or read as it is needed (sae/tokens/text/openText.ts). */
+  text: { readonly source: string; readonly documents: readonly string[] } | TextSource;
   maxTokens?: number;
   /** Tokens in a context; by default 128, or the model's own if that is less. */
   contextLength?: number;
@@ -69,7 +70,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
   await check(options);
-  const contexts = packContexts(options, seq);
+  const contexts = await packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
     const work = new Work(
       `sparsity of ${model.name}`,
@@ -81,8 +82,13 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const advance = (tokens: number) => work.advance(tokens);
     const foldings = await modelFolding(model, contexts, seq, folding, advance);
     const layers: MeasuredLayer[] = [];
-    for (const [layer, each] of foldings.entries())
-      layers.push(await measureLayer(options, layer, measures, each, work));
+    const unembedding = model.foldedUnembedding();
+    try {
+      for (const [layer, each] of foldings.entries())
+        layers.push(await measureLayer(options, layer, { measures, folding: each, unembedding }, work));
+    } finally {
+      unembedding.dispose();
+    }
     const samples = layers.map(({ sample }) => sample);
     const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
     const report: SparsityReport = {
@@ -123,11 +129,15 @@ export function contextLengthFor({ name, config }: LanguageModel, asked?: number
 }
 
 /** The tokens of the text packed into contexts, [contexts · seq]. Throws 'bad_input' when the text does not fill one context. */
-export function packContexts(
+export async function packContexts(
   { model, text, maxTokens = 65_536 }: Pick<MeasureOptions, 'model' | 'text' | 'maxTokens'>,
   seq: number,
-): Int32Array {
-  const contexts = packTokens(model.tokenizer, text.documents, seq, Math.floor(maxTokens / seq));
+): Promise<Int32Array> {
+  const most = Math.floor(maxTokens / seq);
+  const contexts =
+    'documents' in text
+      ? packTokens(model.tokenizer, text.documents, seq, most)
+      : await packText(model.tokenizer, text.pieces(), seq, most);
   if (contexts.length === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -180,7 +190,11 @@ async function measureMasking(
   work: Work,
 ): Promise<{ interventions?: SparsityReport['interventions']; stopped?: LazyscopeError }> {
   if (tokens === undefined) return {};
-  const options = { tokens, methods, robustness, advance: (done: number) => work.advance(done) };
+  const options = {
+    tokens, methods, robustness,
+    advance: (done: number) => work.advance(done),
+    spare: (unneeded: number) => work.spare(unneeded),
+  }; // prettier-ignore
   try {
     return { interventions: await measureInterventions(model, samples, { contexts, seq }, options) };
   } catch (error) {
@@ -197,16 +211,15 @@ async function measureMasking(
 async function measureLayer(
   { model }: MeasureOptions,
   layer: number,
-  measures: StreamingMeasures,
-  folding: number,
+  known: { measures: StreamingMeasures; folding: number; unembedding: Tensor2D },
   work: Work,
 ): Promise<MeasuredLayer> {
+  const { measures, folding, unembedding } = known;
   const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
-  const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
-  tf.dispose([outputs, unembedding]);
+  outputs.dispose();
   await work.advance(promotionWork(model));
   return { firing: measures.firing[layer], curve, sample, promoted, summary };
 }

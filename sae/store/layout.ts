@@ -24,6 +24,15 @@ export class StoreLayout {
     return join(this.models(), checkName('model', name));
   }
 
+  /** Folder of the data sets that were fetched from the hub. */
+  datasets() {
+    return join(this.root, 'datasets');
+  }
+  /** Folder of one data set. */
+  dataset(name: string) {
+    return join(this.datasets(), checkName('dataset', name));
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));

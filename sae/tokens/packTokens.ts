@@ -9,6 +9,7 @@
  * What does not fill a last context is left out.
  */
 import { Random } from '../numerics/random.ts';
+import type { Piece } from './text/plainText.ts';
 
 export interface Packer {
   encode(text: string, options: { special: false }): readonly number[];
@@ -31,6 +32,92 @@ export function separatorOf(
 /** Longer pieces than this make some tokenisers slow out of proportion; they are cut before a line break or a space. */
 const pieceLength = 1 << 15;
 
+/** Packs documents as they come, piece by piece. What a document was cut into does not change its tokens. */
+export class ContextPacker {
+  #tokenizer: Packer;
+  #contextLength: number;
+  #separator: number | undefined;
+  #before: SeparatorPlace;
+  /** Of the current document, what is not tokenised yet. */
+  #pending = '';
+  #packed = new Int32Array(1 << 16);
+  /** Tokens in `#packed`. */
+  #length = 0;
+  /** Tokens taken out already; whole contexts. */
+  #taken = 0;
+  #limit: number;
+
+  /** From `maxContexts` on it adds nothing. */
+  constructor(
+    tokenizer: Packer,
+    contextLength: number,
+    {
+      before = 'contexts',
+      maxContexts = Infinity,
+    }: { before?: SeparatorPlace | undefined; maxContexts?: number } = {},
+  ) {
+    this.#tokenizer = tokenizer;
+    this.#contextLength = contextLength;
+    this.#before = before;
+    this.#separator = separatorOf(tokenizer, before);
+    this.#limit = maxContexts * contextLength;
+  }
+
+  get isFull(): boolean {
+    return this.#taken + this.#length >= this.#limit;
+  }
+
+  add(text: string, startsDocument: boolean): void {
+    if (startsDocument) {
+      this.endDocument();
+      if (this.#separator !== undefined && !this.isFull) this.#push(this.#separator);
+    }
+    this.#pending += text;
+    let from = 0;
+    for (let end; (end = pieceEnd(this.#pending, from)) < this.#pending.length; from = end)
+      this.#encode(this.#pending.slice(from, end));
+    this.#pending = this.#pending.slice(from);
+  }
+
+  /** Tokenises the rest of the document. */
+  endDocument(): void {
+    if (this.#pending !== '') this.#encode(this.#pending);
+    this.#pending = '';
+  }
+
+  /** The contexts that are whole, `most` at most [contexts × contextLength]; they are given once. */
+  take(most = Infinity): Int32Array {
+    const contexts = Math.min(Math.floor(this.#length / this.#contextLength), most);
+    const given = this.#packed.slice(0, contexts * this.#contextLength);
+    this.#packed.copyWithin(0, given.length, this.#length);
+    this.#length -= given.length;
+    this.#taken += given.length;
+    return given;
+  }
+
+  #encode(piece: string): void {
+    if (this.isFull) return;
+    for (const token of this.#tokenizer.encode(piece, { special: false })) {
+      if (
+        this.#separator !== undefined &&
+        this.#before === 'contexts' &&
+        this.#length % this.#contextLength === 0
+      )
+        this.#push(this.#separator);
+      this.#push(token);
+    }
+  }
+
+  #push(token: number): void {
+    if (this.#length === this.#packed.length) {
+      const grown = new Int32Array(this.#packed.length * 2);
+      grown.set(this.#packed);
+      this.#packed = grown;
+    }
+    this.#packed[this.#length++] = token;
+  }
+}
+
 /** Contexts in text order, [contexts × contextLength], at most `maxContexts` of them. */
 export function packTokens(
   tokenizer: Packer,
@@ -39,31 +126,31 @@ export function packTokens(
   maxContexts: number,
   before: SeparatorPlace = 'contexts',
 ): Int32Array {
-  const separator = separatorOf(tokenizer, before);
-  let packed = new Int32Array(1 << 16);
-  let length = 0;
-  const limit = maxContexts * contextLength;
-  const push = (token: number) => {
-    if (length === packed.length) {
-      const grown = new Int32Array(packed.length * 2);
-      grown.set(packed);
-      packed = grown;
-    }
-    packed[length++] = token;
-  };
+  const packer = new ContextPacker(tokenizer, contextLength, { before, maxContexts });
   for (const document of documents) {
-    if (length >= limit) break;
-    if (separator !== undefined) push(separator);
-    for (const piece of cut(document)) {
-      for (const token of tokenizer.encode(piece, { special: false })) {
-        if (separator !== undefined && before === 'contexts' && length % contextLength === 0) push(separator);
-        push(token);
-      }
-      if (length >= limit) break;
-    }
+    if (packer.isFull) break;
+    packer.add(document, true);
   }
-  const contexts = Math.min(Math.floor(length / contextLength), maxContexts);
-  return packed.slice(0, contexts * contextLength);
+  packer.endDocument();
+  return packer.take(maxContexts);
+}
+
+/** As `packTokens`, of a text that is read as it is needed: reading ends with the last context. `onPiece` sees what is read. */
+export async function packText(
+  tokenizer: Packer,
+  pieces: AsyncIterable<Piece>,
+  contextLength: number,
+  maxContexts: number,
+  options: { before?: SeparatorPlace | undefined; onPiece?: (piece: Piece) => void } = {},
+): Promise<Int32Array> {
+  const packer = new ContextPacker(tokenizer, contextLength, { before: options.before, maxContexts });
+  for await (const piece of pieces) {
+    options.onPiece?.(piece);
+    packer.add(piece.text, piece.startsDocument);
+    if (packer.isFull) break;
+  }
+  packer.endDocument();
+  return packer.take(maxContexts);
 }
 
 /**
@@ -80,17 +167,13 @@ export function shuffleContexts(tokens: Int32Array, contextLength: number): Int3
   return shuffled;
 }
 
-function* cut(document: string): Generator<string> {
-  for (let at = 0; at < document.length;) {
-    let end = Math.min(at + pieceLength, document.length);
-    if (end < document.length) {
-      const border = Math.max(document.lastIndexOf('\n', end), document.lastIndexOf(' ', end));
-      if (border > at) end = border;
-      else if (isHighSurrogate(document.charCodeAt(end - 1))) end--;
-    }
-    yield document.slice(at, end);
-    at = end;
-  }
+/** Where the piece of `text` that begins at `from` ends. */
+function pieceEnd(text: string, from: number): number {
+  const end = from + pieceLength;
+  if (end >= text.length) return text.length;
+  const border = Math.max(text.lastIndexOf('\n', end), text.lastIndexOf(' ', end));
+  if (border > from) return border;
+  return isHighSurrogate(text.charCodeAt(end - 1)) ? end - 1 : end;
 }
 
 function isHighSurrogate(code: number): boolean {

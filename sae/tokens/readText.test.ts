@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packTokens } from './packTokens.ts';
-import { readDocuments } from './readDocuments.ts';
 import { readText } from './readText.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-text-'));
@@ -44,7 +43,6 @@ test('of JSON lines the texts are the documents, and other lines are refused by 
   });
   for (const line of ['{"content":"a"}', '{"text":7}', 'null', '"text"'])
     await expect(refused(line)).rejects.toThrow(/Line 1 .* has no "text"/);
-  await expect(readDocuments(await file('corpus.jsonl', lines)).next()).rejects.toThrow(/JSON lines/);
 });
 
 test('what is missing, empty, binary or not UTF-8 is refused by name', async () => {

@@ -2,7 +2,8 @@
  * A text, tokenised once and kept: learns a byte-level vocabulary from it, writes its token ids as little-endian
  * Uint16 beside the tokenizer. Trainings that share a text share the folder.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
@@ -13,7 +14,8 @@ import { atomically, writeAll, writeJsonAtomic } from '../store/atomicWrite.ts';
 import { readManifestSync } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { BytePairEncoder, countWords, learnBytePairs } from './bytePairEncoding.ts';
-import { fileSha256, readDocuments } from './readDocuments.ts';
+import { openText, type TextSource } from './text/openText.ts';
+import { cutAtSeparators } from './text/plainText.ts';
 import { endOfText, tokenizerJson } from './tokenizerFiles.ts';
 
 export interface Corpus {
@@ -24,8 +26,10 @@ export interface Corpus {
 }
 
 export interface TokenizeOptions {
-  /** UTF-8 text; documents separated by <|endoftext|>. */
-  text: string;
+  /** What `openText` of ./text/openText.ts returns, or the path of a text; a document that spells out <|endoftext|> ends there too. */
+  text: string | TextSource;
+  /** Of tables and of JSON lines, where that isn't the default: another one makes another corpus. */
+  field?: string | undefined;
   /** Where tokenizer.json, tokens.u16 and corpus.json go. Reused when they are of the same text and size. */
   folder: string;
   vocabularySize: number;
@@ -33,27 +37,28 @@ export interface TokenizeOptions {
 }
 
 export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> {
-  const { text, folder, vocabularySize, report = silent } = options;
+  const { folder, vocabularySize, field, report = silent } = options;
   if (!Number.isInteger(vocabularySize) || vocabularySize < 257 || vocabularySize > 65_536)
     throw new LazyscopeError(
       'bad_input',
       `A byte-level vocabulary has 257 to 65,536 tokens, not ${vocabularySize}.`,
     );
-  const sha256 = await fileSha256(text);
+  const text = typeof options.text === 'string' ? await openText(options.text, { field }) : options.text;
+  const sha256 = await checksum(text, field);
   const done = manifestIn(folder);
   if (done?.sha256 === sha256 && done.vocabularySize === vocabularySize)
     return { folder, manifest: done, tokens: readTokens(folder, done.tokens) };
 
   const counts = new Map<string, number>();
-  for await (const piece of readDocuments(text)) {
-    countWords(piece.text, counts);
+  for await (const piece of text.pieces()) {
+    for (const part of cutAtSeparators(piece)) countWords(part.text, counts);
     report({ stage: 'count words', done: piece.bytes, total: piece.totalBytes, unit: 'bytes' });
   }
   const vocabulary = learnBytePairs(counts, vocabularySize, [endOfText]);
   if (vocabulary.pieces.length < vocabularySize)
     throw new LazyscopeError(
       'bad_input',
-      `'${text}' is too short to learn ${vocabularySize} tokens from: it gives ${vocabulary.pieces.length}; use a longer text or a smaller vocabulary.`,
+      `'${text.source}' is too short to learn ${vocabularySize} tokens from: it gives ${vocabulary.pieces.length}; use a longer text or a smaller vocabulary.`,
     );
 
   const encoder = new BytePairEncoder(vocabulary);
@@ -63,14 +68,16 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   await atomically(join(folder, 'tokens.u16'), async (beside) => {
     const handle = await open(beside, 'wx');
     try {
-      for await (const piece of readDocuments(text)) {
+      for await (const piece of text.pieces()) {
         const ids: number[] = [];
-        if (piece.startsDocument) ids.push(0);
-        encoder.encode(piece.text, (word) => {
-          for (const id of word) ids.push(id);
-        });
+        for (const part of cutAtSeparators(piece)) {
+          if (part.startsDocument) ids.push(0);
+          documents += Number(part.startsDocument);
+          encoder.encode(part.text, (word) => {
+            for (const id of word) ids.push(id);
+          });
+        }
         await writeAll(handle, new Uint8Array(Uint16Array.from(ids).buffer));
-        documents += Number(piece.startsDocument);
         tokens += ids.length;
         bytes = piece.totalBytes;
         report({ stage: 'tokenise', done: piece.bytes, total: bytes, unit: 'bytes', values: { tokens } });
@@ -82,7 +89,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   await writeJsonAtomic(join(folder, 'tokenizer.json'), tokenizerJson(vocabulary));
   const manifest: CorpusManifest = {
     version: 1,
-    source: text.split('/').at(-1) ?? text,
+    source: text.source,
     sha256,
     bytes,
     documents,
@@ -91,6 +98,19 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   };
   await writeManifest(join(folder, 'corpus.json'), corpusKind, manifest);
   return { folder, manifest, tokens: readTokens(folder, tokens) };
+}
+
+/** SHA-256 of the one file, as it always was, or of all that is read. */
+async function checksum(text: TextSource, field: string | undefined): Promise<string> {
+  const hash = createHash('sha256');
+  if (text.files.length === 1)
+    for await (const chunk of createReadStream(text.files[0].path, { highWaterMark: 1 << 20 }))
+      hash.update(chunk);
+  else
+    for await (const piece of text.pieces())
+      hash.update(piece.startsDocument ? `\n\n${piece.text}` : piece.text);
+  if (field !== undefined) hash.update(`\0${field}`);
+  return hash.digest('hex');
 }
 
 /** A corpus that was tokenised before. Throws `not_found` or `corrupt`. */

@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect, test } from 'vitest';
-import { type MetricsRow, MetricsWriter, readMetrics } from './metrics.ts';
+import { type MetricsRow, MetricsWriter, readMetrics, readThinnedMetrics } from './metrics.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-metrics-'));
 const row = (step: number, seed: number): MetricsRow => ({
@@ -57,4 +58,82 @@ test('a missing file and a file of something else are told apart', async () => {
   await expect(readMetrics(join(folder, 'none.arrow'))).rejects.toMatchObject({ code: 'not_found' });
   await writeFile(join(folder, 'other.arrow'), 'this is no table at all, only some words');
   await expect(readMetrics(join(folder, 'other.arrow'))).rejects.toMatchObject({ code: 'corrupt' });
+});
+
+test('a wrong length in the file is an error at once, and reading neither hangs nor fills the memory', async () => {
+  const path = join(folder, 'lengths.arrow');
+  const writer = await MetricsWriter.open(path, 0);
+  const schemaEnd = writer.bytes;
+  await writer.append([row(1, 0), row(1, 1)]);
+  const end = writer.bytes;
+  await writer.append([row(2, 0), row(2, 1)]);
+  await writer.close();
+  const bytes = await readFile(path);
+  const bodyStart = schemaEnd + 8 + bytes.readInt32LE(schemaEnd + 4);
+  const damaged = join(folder, 'damaged.arrow');
+  const outcomes = { refused: 0, whole: 0 };
+  const started = performance.now();
+  const before = process.memoryUsage.rss();
+  for (const value of [0x7fffffffn, 1n << 40n, -1n, (1n << 62n) + 5n])
+    for (let at = schemaEnd + 8; at + 8 <= bodyStart; at += 4) {
+      const changed = Buffer.from(bytes);
+      changed.writeBigInt64LE(value, at);
+      await writeFile(damaged, changed);
+      try {
+        // What no one looks at (padding, a name that is left out) may say anything.
+        const rows = await readMetrics(damaged);
+        expect([0, 4]).toContain(rows.length);
+        if (rows.length === 4) expect(rows.map(({ step }) => step)).toEqual([1, 1, 2, 2]);
+        outcomes.whole++;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'corrupt' });
+        outcomes.refused++;
+      }
+    }
+  expect(outcomes.refused).toBeGreaterThan(2 * outcomes.whole);
+  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(256 << 20);
+  // The first batch's number of rows itself, which apache-arrow's reader loops over.
+  const rows = bytes.subarray(schemaEnd, bodyStart).indexOf(Buffer.from('0200000000000000', 'hex'));
+  const changed = Buffer.from(bytes);
+  changed.writeBigInt64LE(0x7fffffffn, schemaEnd + rows);
+  await writeFile(damaged, changed);
+  await expect(readMetrics(damaged)).rejects.toThrow(/not a whole table of numbers/);
+  expect(end).toBeGreaterThan(bodyStart);
+});
+
+test('a million rows are thinned while other work goes on, in memory that does not follow the file', async () => {
+  const path = join(folder, 'long.arrow');
+  const writer = await MetricsWriter.open(path, 0);
+  const many = Array.from({ length: 100_000 }, (_, i) => row(i + 1, i % 2));
+  for (let i = 0; i < 10; i++) await writer.append(many);
+  for (let i = 0; i < 3000; i++) await writer.append([row(5, 0)]);
+  await writer.append([row(77, 0), row(78, 1)]);
+  await writer.close();
+  const lag = monitorEventLoopDelay({ resolution: 5 });
+  global.gc?.();
+  const before = process.memoryUsage.rss();
+  lag.enable();
+  const thinned = await readThinnedMetrics(path, [0, 1, 4], 500);
+  lag.disable();
+  expect([...thinned.values()].map((rows) => rows.length)).toEqual([500, 500, 0]);
+  for (const [seed, first, last] of [
+    [0, 1, 77],
+    [1, 2, 78],
+  ]) {
+    expect(thinned.get(seed)?.at(0)).toEqual(row(first, seed));
+    expect(thinned.get(seed)?.at(-1)).toEqual(row(last, seed));
+  }
+  expect(lag.max / 1e6).toBeLessThan(300);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(128 << 20);
+});
+
+test('fewer rows than asked for are all there, in their order', async () => {
+  const path = join(folder, 'few.arrow');
+  const writer = await MetricsWriter.open(path, 0);
+  for (let step = 1; step <= 9; step++) await writer.append([row(step, 3), row(step, 5)]);
+  await writer.close();
+  const thinned = await readThinnedMetrics(path, [3, 5], 9);
+  expect(thinned.get(5)).toEqual(Array.from({ length: 9 }, (_, i) => row(i + 1, 5)));
+  expect((await readThinnedMetrics(path, [3], 4)).get(3)?.map(({ step }) => step)).toEqual([1, 4, 6, 9]);
 });

@@ -3,10 +3,12 @@
  * Arrow IPC stream without its end mark: a schema message, then a record batch an append. Each append is one
  * write, so a crash can only cut the last batch short, and a reader stops at the last whole one.
  */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { Field, Float64, Int32, makeData, RecordBatch, RecordBatchReader, Schema, Struct, Table, tableToIPC } from 'apache-arrow'; // prettier-ignore
+import { open, type FileHandle } from 'node:fs/promises';
+import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow'; // prettier-ignore
 import { LazyscopeError } from '../errors.ts';
+import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
 import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
+import { EvenlySpread } from './evenlySpread.ts';
 
 export interface MetricsRow {
   step: number;
@@ -41,6 +43,9 @@ export const metricsColumns = [
 
 const integers: ReadonlySet<string> = new Set(['step', 'seed']);
 const typeOf = (column: string) => (integers.has(column) ? new Int32() : new Float64());
+const columnTypes = Object.fromEntries(
+  metricsColumns.map((column) => [column, integers.has(column) ? 'int32' : 'float64']),
+) as ColumnTypes<(typeof metricsColumns)[number]>;
 const schema = new Schema(metricsColumns.map((column) => new Field(column, typeOf(column), false)));
 const endMark = 8;
 const head = withoutEndMark(new Table(schema));
@@ -131,30 +136,62 @@ export class MetricsWriter {
 
 /** The rows of a run, finished or not; a batch cut short by a crash is left out. Throws `not_found` or `corrupt`. */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: the run has no metrics yet.`, {
-      cause: error,
-    });
-  }
   const rows: MetricsRow[] = [];
-  try {
-    for (const batch of RecordBatchReader.from(bytes)) {
-      const columns = metricsColumns.map((column) => [column, batch.getChild(column)] as const);
-      for (let i = 0; i < batch.numRows; i++)
-        rows.push(
-          Object.fromEntries(columns.map(([column, values]) => [column, values?.get(i)])) as MetricsRow,
-        );
-    }
-  } catch (error) {
-    // A stream that begins like ours ends here because its last batch is cut short.
-    const begins = head.subarray(0, Math.min(head.length, bytes.length));
-    if (Buffer.compare(bytes.subarray(0, begins.length), begins) !== 0)
-      throw new LazyscopeError('corrupt', `'${path}' is not a table of metrics: train the run again.`, {
-        cause: error,
-      });
-  }
+  for await (const slice of slices(path)) for (let i = 0; i < slice.rows; i++) rows.push(rowOf(slice, i));
   return rows;
+}
+
+/**
+ * Of each seed at most `most` rows, evenly spread with the first and the last among them: what a chart needs. However long
+ * the file is, memory holds some ten thousand rows a seed, and other work goes on while it is read. Throws as `readMetrics`.
+ */
+export async function readThinnedMetrics(
+  path: string,
+  seeds: readonly number[],
+  most: number,
+): Promise<Map<number, MetricsRow[]>> {
+  const kept = new Map(seeds.map((seed) => [seed, new EvenlySpread<MetricsRow>(Math.max(most, mostKept))]));
+  for await (const slice of slices(path))
+    for (let i = 0; i < slice.rows; i++) kept.get(slice.seed[i])?.add(() => rowOf(slice, i));
+  return new Map([...kept].map(([seed, rows]) => [seed, rows.take(most)]));
+}
+
+/** Rows of a seed that are all kept before every other one is left out. */
+const mostKept = 1 << 14;
+
+type Slice = ArrowSlice<(typeof metricsColumns)[number]>;
+
+async function* slices(path: string): AsyncGenerator<Slice> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw new LazyscopeError('not_found', `'${path}' can't be read: the run has no metrics yet.`, { cause });
+  });
+  try {
+    // A stream cut short in its schema has no rows, but then it must begin as ours do.
+    const begins = Buffer.alloc(head.length);
+    const { bytesRead } = await file.read(begins, 0, begins.length, 0);
+    if (
+      bytesRead < begins.length &&
+      Buffer.compare(begins.subarray(0, bytesRead), head.subarray(0, bytesRead)) !== 0
+    )
+      throw new LazyscopeError('corrupt', `'${path}' is not a table of metrics: train the run again.`);
+  } finally {
+    await file.close();
+  }
+  yield* readArrowStream(path, columnTypes);
+}
+
+function rowOf(slice: Slice, i: number): MetricsRow {
+  return {
+    step: slice.step[i],
+    tokens: slice.tokens[i],
+    seed: slice.seed[i],
+    loss: slice.loss[i],
+    mse: slice.mse[i],
+    fvu: slice.fvu[i],
+    l0: slice.l0[i],
+    deadFraction: slice.deadFraction[i],
+    learningRate: slice.learningRate[i],
+    sparsityCoefficient: slice.sparsityCoefficient[i],
+    tokensPerSecond: slice.tokensPerSecond[i],
+  };
 }

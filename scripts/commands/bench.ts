@@ -9,6 +9,7 @@ import {
 } from '../../sae/spec/architectures/architectures.ts';
 import { text } from '../../sae/spec/jobs/sharedOptions.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { openGivenText } from '../commandLine/texts.ts';
 import {
   byteSize,
   oneOf,
@@ -232,13 +233,12 @@ function benchSparsityMeasures(): Command {
     .option('--context-length <tokens>', 'tokens a context', positiveInteger);
   return withCommonOptions(command).action((given: SparsityOptions) =>
     runCommand(command, async (session) => {
-      const { readText } = await import('../../sae/tokens/readText.ts');
-      const text = await readText(given.text);
+      const text = await openGivenText(session.store, given);
       const { name, threads } = await session.startBackend();
       const model = await loadModel(session.store, given.model);
       const { packContexts, contextLengthFor } = await import('../../sae/sparsity/measureSparsity.ts');
       const contextLength = contextLengthFor(model, given.contextLength);
-      const contexts = packContexts({ model, text, maxTokens: given.maxTokens }, contextLength);
+      const contexts = await packContexts({ model, text, maxTokens: given.maxTokens }, contextLength);
       const { benchSparsity } = await import('../bench/benchSparsity.ts');
       const result = await benchSparsity(model, contexts, contextLength, session.report);
       return {

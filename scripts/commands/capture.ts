@@ -1,6 +1,7 @@
 /** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { openGivenText } from '../commandLine/texts.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent } from '../commandLine/table.ts';
 
@@ -12,10 +13,9 @@ declare global {
 
 export const run: JobWork<'capture'> = async (session, given) => {
   const { capture } = await import('../../sae/activations/capture.ts');
-  const { readText } = await import('../../sae/tokens/readText.ts');
   const { parseHookPoint } = await import('../../sae/models/hookPoints.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
-  const text = await readText(given.text);
+  const text = await openGivenText(session.store, given);
   const backend = await session.startBackend();
   const model = await loadModel(session.store, given.model);
   const started = performance.now();

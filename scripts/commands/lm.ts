@@ -1,9 +1,10 @@
 /** `lazyscope lm`: small language models of one's own: train and generate. */
 import { Command } from 'commander';
-import { basename } from 'node:path';
 import { languageModelTrainingDefaults as defaults } from '../../sae/pretraining/languageModelTrainingDefaults.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
+import { text as textOption, textField } from '../../sae/spec/jobs/sharedOptions.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { openGivenText } from '../commandLine/texts.ts';
 import {
   fraction,
   nonNegativeNumber,
@@ -25,6 +26,7 @@ export function lm(): Command {
 
 interface TrainOptions {
   text: string;
+  textField?: string;
   name: string;
   resume?: boolean;
   family: 'gpt2' | 'llama';
@@ -58,7 +60,8 @@ interface TrainOptions {
 function trainModel(): Command {
   const command = new Command('train')
     .description('train a decoder from scratch on a text, with a byte-level vocabulary learnt from it')
-    .requiredOption('--text <file>', 'UTF-8; documents separated by <|endoftext|>')
+    .requiredOption('--text <file|dataset>', textOption.field.doc)
+    .option('--text-field <name>', textField.field.doc)
     .requiredOption('--name <name>', 'of the model, in the data folder')
     .option(
       '--family <name>',
@@ -138,16 +141,18 @@ function trainModel(): Command {
     .option('--resume', 'go on from the last checkpoint');
   return withCommonOptions(command).action((given: TrainOptions) =>
     runCommand(command, async (session) => {
-      const { text, name, resume, vocabulary, checkpointEvery, emergence } = given;
+      const { name, resume, vocabulary, checkpointEvery, emergence } = given;
       const { tokenizeCorpus } = await import('../../sae/tokens/tokenizeCorpus.ts');
       const { trainLanguageModel } = await import('../../sae/pretraining/trainLanguageModel.ts');
       const { languageModelTrainingSchema } = await import('../../sae/pretraining/languageModelTraining.ts');
       const { emergenceObserver } = await import('../../sae/sparsity/emergence/emergence.ts');
       const chosenMlp = await mlpOf(given);
       const folder = session.store.model(name);
+      const text = await openGivenText(session.store, given);
       const corpus = await tokenizeCorpus({
         text,
-        folder: session.store.corpus(slug(`${basename(text)}-${vocabulary}`)),
+        field: given.textField,
+        folder: session.store.corpus(slug(`${text.source}-${vocabulary}`)),
         vocabularySize: vocabulary,
         report: session.report,
       });

@@ -4,6 +4,7 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import { layerMetricNames, layerMetricOf } from '../../sae/spec/layerMetrics/layerMetrics.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { openGivenText } from '../commandLine/texts.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
@@ -19,8 +20,7 @@ declare global {
 export const run: JobWork<'sparsity'> = async (session, given) => {
   const { measureSparsity } = await import('../../sae/sparsity/measureSparsity.ts');
   const { defaultInterventionTokens } = await import('../../sae/sparsity/passSize.ts');
-  const { readText } = await import('../../sae/tokens/readText.ts');
-  const text = await readText(given.text);
+  const text = await openGivenText(session.store, given);
   await session.startBackend();
   const model = await loadModel(session.store, given.model, given);
   const trained = given.replaceActivation === undefined ? undefined : await trainedActivation(session, given);
@@ -90,13 +90,13 @@ async function compareWith(
   { store }: Session,
   given: Options & { interventionTokens: number },
   model: Awaited<ReturnType<typeof loadModel>>,
-  text: { source: string; documents: readonly string[] },
+  text: Awaited<ReturnType<typeof openGivenText>>,
 ) {
   const { packContexts } = await import('../../sae/sparsity/measureSparsity.ts');
   const { predictionDifference } = await import('../../sae/sparsity/masking/predictionDifference.ts');
   const other = await loadModel(store, given.against!);
   const seq = given.contextLength ?? Math.min(128, model.config.contextLength, other.config.contextLength);
-  const contexts = packContexts({ model, text, maxTokens: given.interventionTokens }, seq);
+  const contexts = await packContexts({ model, text, maxTokens: given.interventionTokens }, seq);
   const difference = predictionDifference(model, other, contexts, seq);
   other.dispose();
   return { model: other.name, ...difference };

@@ -66,13 +66,26 @@ export async function runDemo(
         tokensPerSecond: manifest?.tokensPerSecond,
       };
     }),
-    comparisons: comparisons.map(({ architectures, a, b, shared, threshold, mmcs }) => ({
-      architecture: architectures[0],
-      seeds: [a.seed, b.seed],
-      shared,
-      threshold,
-      mmcs,
-    })),
+    comparisons: comparisons.map(({ architectures, a, b, shared, threshold, mmcs, pwMcc, chance }) => {
+      const random = chance && (chance.covariance ?? chance.isotropic);
+      return {
+        architecture: architectures[0],
+        seeds: [a.seed, b.seed],
+        shared,
+        threshold,
+        mmcs,
+        pwMcc,
+        chance: random
+          ? {
+              null: chance.covariance ? 'covariance' : 'isotropic',
+              shared: random.shared,
+              mmcs: random.mmcs,
+              pwMcc: random.pwMcc,
+              beyondChance: chance.beyond.share,
+            }
+          : null,
+      };
+    }),
     sparsity: {
       /** Activation ratio at which `cett` is taken: 98 % of the neurons are masked. */
       cettAtActivationRatio: quotedRatio,
@@ -135,14 +148,18 @@ function headline({
   features,
   seconds,
 }: {
-  comparisons: { architecture: string; shared: number }[];
+  comparisons: { architecture: string; shared: number; chance: { shared: number } | null }[];
   features: number;
   seconds: number;
 }): string {
   const shares = [...new Set(comparisons.map((c) => c.architecture))].map((architecture) => {
     const own = comparisons.filter((c) => c.architecture === architecture);
-    const mean = own.reduce((sum, c) => sum + c.shared, 0) / own.length;
-    return `${architecture} ${percent(mean)}`;
+    const mean = (of: (one: (typeof own)[number]) => number) =>
+      own.reduce((sum, one) => sum + of(one), 0) / own.length;
+    const random = own.every(({ chance }) => chance)
+      ? ` (${percent(mean(({ chance }) => chance?.shared ?? 0))} by chance)`
+      : '';
+    return `${architecture} ${percent(mean(({ shared }) => shared))}${random}`;
   });
   return `${features} features in ${duration(seconds)}; shared between two seeds: ${shares.join(', ')}.`;
 }

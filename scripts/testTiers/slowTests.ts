@@ -44,6 +44,7 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'whole passes of every family at every hook point',
   },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
+  { path: 'sae/tokens/text/memory.test.ts', reason: 'unpacks texts of 192 MiB in processes of their own' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },

@@ -17,6 +17,11 @@ export interface ComparisonDetail {
   mapped: boolean;
   /** Shared fractions at thresholds from 0 to 1 in steps of 0.01. */
   curve: RowOf<typeof sharedCurveTable>[];
+  /**
+   * Of a comparison that was made without chance: what isotropic directions would show, by the exact law. `nearestChance` of the curve is then
+   * theirs. Null where the comparison says itself, or the run of `a` is gone.
+   */
+  isotropicChance: { mmcs: number } | null;
 }
 
 export const matchListInput = z.object({

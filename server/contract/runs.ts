@@ -4,6 +4,9 @@ import type { ArchitectureName } from '../../sae/spec/architectures/architecture
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 
+/** Why there is an evaluation and no figures: its file can't be read, or a later Lazyscope wrote it. */
+export type EvaluationFault = 'damaged' | 'newer';
+
 /** One dictionary, which is one seed of a run. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
   name: string;
@@ -35,6 +38,7 @@ export interface RunRow {
   explainedVariance: number | null;
   ceRecovered: number | null;
   deadFraction: number | null;
+  evaluationFault: EvaluationFault | null;
   /** Whether the dictionary is indexed, that is, has a features.parquet. */
   indexed: boolean;
 }
@@ -43,7 +47,13 @@ export interface RunRow {
 export interface RunDetail {
   manifest: RunManifest;
   model: string | null;
-  seeds: { seed: number; evaluation: Evaluation | null; indexed: boolean }[];
+  seeds: {
+    seed: number;
+    /** Null until it is evaluated, and where `evaluationFault` says that it can't be read. */
+    evaluation: Evaluation | null;
+    evaluationFault: EvaluationFault | null;
+    indexed: boolean;
+  }[];
 }
 
 export const metricsInput = z.object({

@@ -1,4 +1,9 @@
 import { existsSync } from 'node:fs';
+import {
+  isotropicExceedance,
+  isotropicMmcs,
+  largestExceedance,
+} from '../../sae/comparison/chance/isotropicLaw.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
@@ -31,7 +36,20 @@ export async function getComparison(server: ServerContext, name: string): Promis
     `SELECT ${columnList(sharedCurveTable)} FROM ${storedTable(sharedCurveTable)} ORDER BY threshold`,
     { path: server.store.comparisonCurve(name) },
   );
-  return { manifest, mapped: existsSync(server.store.comparisonMap(name)), curve };
+  const d = manifest.chance ? undefined : (await server.seedStability.run(manifest.a.run))?.d;
+  const latents = manifest.measures?.otherLatents ?? manifest.latents;
+  return {
+    manifest,
+    mapped: existsSync(server.store.comparisonMap(name)),
+    curve:
+      d === undefined
+        ? curve
+        : curve.map((row) => ({
+            ...row,
+            nearestChance: largestExceedance(isotropicExceedance(row.threshold, d), latents),
+          })),
+    isotropicChance: d === undefined ? null : { mmcs: isotropicMmcs(d, latents) },
+  };
 }
 
 /** Lists orphans, the live latents that are shared with no other seed. Without a comparison with another seed there are none. */

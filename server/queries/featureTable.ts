@@ -69,7 +69,7 @@ export async function featurePage(
   const [count] = await queryParquet(select('count(*) AS total'), params);
   const rows = await queryRows(
     listed,
-    `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'latent')} LIMIT $limit OFFSET $offset`,
+    `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'maxActivation')} DESC, latent LIMIT $limit OFFSET $offset`,
     { ...params, limit, offset },
   );
   const labels = await server.labels.list({ run: input.run, seed: input.seed });

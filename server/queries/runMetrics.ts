@@ -1,7 +1,6 @@
 /** Training curves in columns. A trainer may append to the file while it is read. */
 import { existsSync } from 'node:fs';
-import { metricsColumns, readMetrics } from '../../sae/training/metrics.ts';
-import type { MetricsRow } from '../../sae/training/metrics.ts';
+import { metricsColumns, readThinnedMetrics } from '../../sae/training/metrics.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunMetrics } from '../contract/runs.ts';
 import { runManifest } from './dictionaries.ts';
@@ -17,15 +16,12 @@ export async function runMetrics(
 ): Promise<RunMetrics> {
   const { config } = await runManifest(server, name);
   const path = server.store.runMetrics(name);
-  const rows = existsSync(path) ? await readMetrics(path) : [];
+  const rows = existsSync(path) ? await readThinnedMetrics(path, config.seeds, maxPoints) : undefined;
   return {
     name,
     columns: [...columns],
     seeds: config.seeds.map((seed) => {
-      const own = thin(
-        rows.filter((row) => row.seed === seed),
-        maxPoints,
-      );
+      const own = rows?.get(seed) ?? [];
       return {
         seed,
         step: own.map((row) => row.step),
@@ -37,9 +33,3 @@ export async function runMetrics(
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
-
-/** At most `count` of the rows, evenly spread, including the first and the last. */
-function thin(rows: MetricsRow[], count: number): MetricsRow[] {
-  if (rows.length <= count) return rows;
-  return Array.from({ length: count }, (_, i) => rows[Math.round((i * (rows.length - 1)) / (count - 1))]);
-}

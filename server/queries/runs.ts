@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
+import { isLazyscopeError } from '../../sae/errors.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
-import type { RunDetail, RunRow } from '../contract/runs.ts';
+import type { EvaluationFault, RunDetail, RunRow } from '../contract/runs.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
 
 export async function listRuns(server: ServerContext): Promise<RunRow[]> {
@@ -18,20 +19,27 @@ export async function getRun(server: ServerContext, name: string): Promise<RunDe
   const seeds = await Promise.all(
     manifest.config.seeds.map(async (seed) => ({
       seed,
-      evaluation: await evaluationOf(server, name, seed),
+      ...(await evaluationOf(server, name, seed)),
       indexed: existsSync(server.store.features(name, seed)),
     })),
   );
   return { manifest, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
 }
 
-/** Null when there is none, or none that can be read. */
+/** One that can't be read is not the same as none: evaluating again is the remedy, and nobody should wait for it. */
 async function evaluationOf(
   { store, manifests }: ServerContext,
   run: string,
   seed: number,
-): Promise<Evaluation | null> {
-  return manifests.read(store.evaluation(run, seed), evaluationKind).catch(() => null);
+): Promise<{ evaluation: Evaluation | null; evaluationFault: EvaluationFault | null }> {
+  try {
+    const evaluation = await manifests.read(store.evaluation(run, seed), evaluationKind);
+    return { evaluation, evaluationFault: null };
+  } catch (error) {
+    const code = isLazyscopeError(error) ? error.code : 'corrupt';
+    if (code === 'not_found') return { evaluation: null, evaluationFault: null };
+    return { evaluation: null, evaluationFault: code === 'newer' ? 'newer' : 'damaged' };
+  }
 }
 
 async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<RunRow[]> {
@@ -39,7 +47,7 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
   const model = (await modelOfRun(server, manifest))?.name ?? null;
   return Promise.all(
     config.seeds.map(async (seed) => {
-      const evaluation = await evaluationOf(server, name, seed);
+      const { evaluation, evaluationFault } = await evaluationOf(server, name, seed);
       return {
         name,
         seed,
@@ -67,6 +75,7 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
         explainedVariance: evaluation?.explainedVariance ?? null,
         ceRecovered: evaluation?.ceRecovered ?? null,
         deadFraction: evaluation?.deadFraction ?? null,
+        evaluationFault,
         indexed: existsSync(server.store.features(name, seed)),
       };
     }),

@@ -39,7 +39,11 @@ export function chart(size: ChartSize, words: ChartWords, options: Plot.PlotOpti
     ariaLabel: words.label,
     ariaDescription: words.description,
   });
-  element.setAttribute('role', 'img');
+  // Screen readers skip what is inside an image, so a chart whose marks are links is a group.
+  element.setAttribute('role', element.querySelector('a') ? 'group' : 'img');
+  // Plot names its marks, and a name needs a role.
+  for (const mark of element.querySelectorAll('g[aria-label]:not([role])'))
+    mark.setAttribute('role', 'group');
   // The plot's own label and description are attributes; a title would pop up as a tooltip over the marks.
   return element as SVGSVGElement;
 }

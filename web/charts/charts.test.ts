@@ -28,7 +28,8 @@ const point = (run: string, seed: number, l0: number, fvu: number): ParetoPoint 
 describe('every chart', () => {
   test('is a picture with a name and its numbers in words, for those who can’t see it', () => {
     const picture = paretoPlot([point('topk', 0, 32, 0.2)], testSize());
-    expect(picture.getAttribute('role')).toBe('img');
+    // A picture of links is a group, because screen readers skip what is inside an image.
+    expect(picture.getAttribute('role')).toBe('group');
     expect(picture.getAttribute('aria-label')).toBe('FVU against L0, one mark a seed');
     expect(picture.getAttribute('aria-description')).toBe('TopK: L0 32, FVU 0.200');
   });
@@ -83,11 +84,73 @@ describe('paretoPlot', () => {
     expect(sixteen?.fvu).toBeCloseTo(0.31);
   });
 
+  test('a run that diverged stands at the top and leaves the others their places', () => {
+    const diverged = point('topk-hot', 0, 20, 1e13);
+    const heights = (picture: SVGSVGElement) =>
+      [...picture.querySelectorAll('[aria-label="dot"] path')].map((mark) =>
+        Number(/translate\([^,]+,([^)]+)\)/.exec(mark.getAttribute('transform') ?? '')?.[1]),
+      );
+    const sound = points.filter(({ architecture }) => architecture === 'topk');
+    const drawn = heights(paretoPlot([...sound, diverged], testSize()));
+    expect(drawn).toHaveLength(4);
+    // The frame begins 26 pixels below the top.
+    expect(Math.min(...drawn)).toBeCloseTo(26, 0);
+    expect(new Set(drawn.map(Math.round)).size).toBe(4);
+    expect(Math.max(...drawn) - Math.min(...drawn)).toBeGreaterThan(100);
+  });
+
+  test('a few runs are named; many would cover the marks', () => {
+    const named = (count: number) =>
+      paretoPlot(
+        Array.from({ length: count }, (_, i) => point(`topk-${i}`, 0, 10 + i, 0.3)),
+        testSize(),
+      ).textContent ?? '';
+    expect(named(3)).toContain('topk-2');
+    expect(named(30)).not.toContain('topk-2');
+  });
+
   test('draws a single dictionary, and none', () => {
     expect(
       paretoPlot([point('topk', 0, 32, 0.2)], testSize()).querySelectorAll('[aria-label="dot"] path'),
     ).toHaveLength(1);
     expect(() => paretoPlot([], testSize())).not.toThrow();
+  });
+});
+
+describe('lineChart', () => {
+  const line = (name: string, end: number) => ({ name, colour: 'var(--relu)', x: [0, 1], y: [1, end] });
+  const options = {
+    label: 'a chart',
+    x: { label: 'x', format: String },
+    y: { label: 'y', format: String, domain: [0, 2] as [number, number] },
+    names: true,
+  };
+  const places = (picture: SVGSVGElement, names: readonly string[]) =>
+    [...picture.querySelectorAll('text')]
+      .filter((text) => names.includes(text.textContent ?? ''))
+      .map((text) => {
+        const [, y] = /translate\([^,]+,([^)]+)\)/.exec(text.getAttribute('transform') ?? '') ?? [];
+        const [, group] =
+          /translate\([^,]+,([^)]+)\)/.exec(text.parentElement?.getAttribute('transform') ?? '') ?? [];
+        return Number(y ?? 0) + Number(group ?? 0);
+      });
+
+  test('names at the ends of lines that end together are apart, inside the frame', () => {
+    const names = Array.from({ length: 8 }, (_, i) => `method ${i}`);
+    const picture = lineChart(
+      names.map((name, i) => line(name, 0.02 * i)),
+      { ...testSize(640, 320), ...options },
+    );
+    const at = places(picture, names).toSorted((a, b) => a - b);
+    expect(at).toHaveLength(8);
+    at.slice(1).forEach((y, i) => expect(y - at[i]).toBeGreaterThanOrEqual(12.9));
+    expect(at[0]).toBeGreaterThan(26);
+    expect(at.at(-1)).toBeLessThanOrEqual(320 - 38 + 0.6);
+  });
+
+  test('on a narrow chart the legend names them', () => {
+    const picture = lineChart([line('method', 1)], { ...testSize(340, 320), ...options });
+    expect(places(picture, ['method'])).toEqual([]);
   });
 });
 
@@ -196,6 +259,9 @@ describe('sharedCurve', () => {
     decoder: 1,
     encoder: 1,
     greedy: 1,
+    chance: step < 60 ? 0.5 : 0.04,
+    chanceDeviation: 0.01,
+    nearestChance: 0.6,
   }));
 
   test('keeps the margins that the threshold’s slider lies in', () => {
@@ -211,7 +277,7 @@ describe('sharedCurve', () => {
 
   test('says what is shared at three thresholds', () => {
     expect(sharedCurve(curve, testSize()).getAttribute('aria-description')).toBe(
-      '50.0 % shared at 0.5, 30.0 % shared at 0.7, 10.0 % shared at 0.9',
+      '50.0 % shared at 0.5 (decoder rows 100.0 %, 50.0 % by chance), 30.0 % shared at 0.7 (decoder rows 100.0 %, 4.0 % by chance), 10.0 % shared at 0.9 (decoder rows 100.0 %, 4.0 % by chance)',
     );
   });
 });

@@ -18,6 +18,8 @@ export interface LineChartOptions extends ChartSize {
   level?: { y: number; caption: string };
   /** Whether to draw a dot at each point, for series with few points. */
   dots?: boolean;
+  /** Whether each line has its name at its end; names that would overlap are moved apart. */
+  names?: boolean;
   /** Whether to draw the diagonal y = x. */
   diagonal?: boolean;
 }
@@ -38,6 +40,8 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
       .filter((point) => Number.isFinite(point.y) && (!log || point.x > 0)),
   }));
   const all = lines.flatMap((line) => line.points);
+  // On a narrow chart the legend says it, and the lines need the room.
+  const named = (options.names ?? false) && options.width >= 520 && options.y.domain !== undefined;
   return chart(
     options,
     {
@@ -46,6 +50,7 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
     },
     {
       marginLeft: 52,
+      ...(named ? { marginRight: Math.min(150, options.width * 0.28) } : {}),
       x: {
         label: `${options.x.label} →`,
         type: log ? 'log' : 'linear',
@@ -100,6 +105,11 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
             ...(line.dash ? { strokeDasharray: line.dash } : {}),
           }),
         ),
+        ...(named
+          ? endNames(lines, options).map(({ name, colour, x, y, shift }) =>
+              Plot.text([name], { x, y, dx: 7, dy: shift, textAnchor: 'start', fill: colour, fontSize: 11 }),
+            )
+          : []),
         Plot.tip(
           all,
           Plot.pointer({
@@ -128,4 +138,30 @@ function describe(name: string, points: readonly Point[], options: LineChartOpti
   return first && last
     ? `${name}: ${options.y.format(first.y)} at ${significant(first.x)}, ${options.y.format(last.y)} at ${significant(last.x)}`
     : `${name}: nothing`;
+}
+
+/** Pixels between the middles of two names. */
+const lineHeight = 13;
+
+/** Where each line's name goes: at its last point, moved up or down by `shift` pixels where names would overlap. */
+function endNames(
+  lines: readonly { name: string; colour: string; points: readonly Point[] }[],
+  { height, y }: LineChartOptions,
+): { name: string; colour: string; x: number; y: number; shift: number }[] {
+  const [low, high] = y.domain ?? [0, 1];
+  const [top, bottom] = [26, height - 38];
+  const placed = lines
+    .flatMap(({ name, colour, points }) => {
+      const last = points.at(-1);
+      if (!last) return [];
+      const pixel = bottom - ((last.y - low) / (high - low)) * (bottom - top);
+      return [{ name, colour, x: last.x, y: last.y, pixel, at: pixel }];
+    })
+    .sort((a, b) => a.pixel - b.pixel);
+  for (let i = 1; i < placed.length; i++)
+    placed[i].at = Math.max(placed[i].at, placed[i - 1].at + lineHeight);
+  // What was pushed below the frame comes back up, and pushes those above it.
+  for (let i = placed.length - 1, floor = bottom; i >= 0; i--, floor -= lineHeight)
+    placed[i].at = Math.min(placed[i].at, floor);
+  return placed.map(({ pixel, at, ...name }) => ({ ...name, shift: at - pixel }));
 }

@@ -24,6 +24,8 @@ export interface ParetoPoint {
 export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVGSVGElement {
   const architectures = [...new Set(points.map((point) => point.architecture))];
   const means = runMeans(points);
+  const top = ceiling(points.map((point) => point.fvu));
+  const within = (point: { fvu: number }) => Math.min(point.fvu, top);
   const [low, high] = extent(points.map((point) => point.l0));
   return chart(
     size,
@@ -41,14 +43,14 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
       // Room above the highest mark, which would be cut in half at the frame.
       y: {
         label: '↑ FVU (variance unexplained)',
-        domain: [0, 1.12 * Math.max(1e-3, ...points.map((point) => point.fvu))],
+        domain: [0, top],
         ticks: 5,
       },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
         Plot.line(means, {
           x: 'l0',
-          y: 'fvu',
+          y: within,
           z: 'architecture',
           stroke: (point: RunMean) => architectureColour(point.architecture),
           strokeOpacity: 0.45,
@@ -60,7 +62,7 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
             points.filter((point) => point.architecture === architecture),
             {
               x: 'l0',
-              y: 'fvu',
+              y: within,
               r: 4.5,
               symbol: architectureSymbol(architecture),
               fill: architectureColour(architecture),
@@ -72,11 +74,23 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
             },
           ),
         ),
+        ...(means.length <= mostNames
+          ? [
+              Plot.text(means, {
+                x: 'l0',
+                y: within,
+                text: 'run',
+                dy: -12,
+                fill: (point: RunMean) => architectureColour(point.architecture),
+                fontSize: 11,
+              }),
+            ]
+          : []),
         Plot.tip(
           points,
           Plot.pointer({
             x: 'l0',
-            y: 'fvu',
+            y: within,
             maxRadius: 30,
             title: (point: ParetoPoint) =>
               [
@@ -93,7 +107,22 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
   );
 }
 
+/** More names than this would cover the marks. */
+const mostNames = 12;
+
+/**
+ * The top of the axis: room above the highest mark, unless it is a run that did worse than predicting the mean (FVU above 1),
+ * as a run does that diverged. Such marks are drawn at the top, so that the others stay apart.
+ */
+function ceiling(fvus: readonly number[]): number {
+  const sound = fvus.filter((fvu) => fvu <= 1);
+  return sound.length === fvus.length || sound.length === 0
+    ? 1.12 * Math.max(1e-3, ...fvus)
+    : Math.max(1e-3, ...sound) * 1.25;
+}
+
 interface RunMean {
+  run: string;
   architecture: string;
   l0: number;
   fvu: number;
@@ -105,6 +134,7 @@ export function runMeans(points: readonly ParetoPoint[]): RunMean[] {
   for (const point of points) groups.set(point.run, [...(groups.get(point.run) ?? []), point]);
   return [...groups.values()]
     .map((seeds) => ({
+      run: seeds[0]?.run ?? '',
       architecture: seeds[0]?.architecture ?? '',
       l0: mean(seeds.map((seed) => seed.l0)),
       fvu: mean(seeds.map((seed) => seed.fvu)),

@@ -9,6 +9,11 @@ export interface SharedCurvePoint {
   decoder: number;
   encoder: number;
   greedy: number;
+  /** What `decoder` would be of two random dictionaries, and its standard deviation; null where that was not measured. */
+  chance: number | null;
+  chanceDeviation: number | null;
+  /** Share of latents whose nearest row in a random dictionary reaches the threshold, which `chance` is at most. */
+  nearestChance: number | null;
 }
 
 export const sharedCurveMargins = { left: 46, right: 16 } as const;
@@ -25,6 +30,14 @@ export const sharedCurveLines = [
   width: number;
   dash: string | undefined;
 }[];
+
+/** The colour of everything that is there by chance, here and in the histogram below the curve. */
+export const chanceColour = 'var(--chart-fill)';
+
+/** Matched decoder rows by chance at a threshold: the matched share, or the nearest's, which is the most it can be; null where neither is known. */
+export function chanceAt({ chance, nearestChance }: SharedCurvePoint): number | null {
+  return chance ?? nearestChance;
+}
 
 /** Shared fraction of latents against the cosine threshold, which the reader can move from its default of 0.7. */
 export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize): SVGSVGElement {
@@ -44,7 +57,14 @@ export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize
       },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
-        Plot.areaY(points, { x: 'threshold', y: 'shared', fill: 'var(--accent)', fillOpacity: 0.08 }),
+        Plot.areaY(points, {
+          x: 'threshold',
+          y1: 0,
+          y2: 'shared',
+          fill: 'var(--accent)',
+          fillOpacity: 0.08,
+        }),
+        ...chanceMarks(points),
         ...sharedCurveLines.toReversed().map((line) =>
           Plot.line(points, {
             x: 'threshold',
@@ -57,6 +77,23 @@ export function sharedCurve(points: readonly SharedCurvePoint[], size: ChartSize
       ],
     },
   );
+}
+
+/** Everything below two standard deviations above chance is shaded, under a line at chance itself. */
+function chanceMarks(points: readonly SharedCurvePoint[]): Plot.Markish[] {
+  const known = points.flatMap((point) => {
+    const chance = chanceAt(point);
+    return chance === null ? [] : [{ threshold: point.threshold, chance, top: bandTop(point, chance) }];
+  });
+  if (known.length === 0) return [];
+  return [
+    Plot.areaY(known, { x: 'threshold', y1: 0, y2: 'top', fill: chanceColour, fillOpacity: 0.22 }),
+    Plot.line(known, { x: 'threshold', y: 'chance', stroke: chanceColour, strokeWidth: 1.4 }),
+  ];
+}
+
+function bandTop({ chanceDeviation }: SharedCurvePoint, chance: number): number {
+  return Math.min(1, chance + 2 * (chanceDeviation ?? 0));
 }
 
 /** The curve's value at a threshold; the table has steps of 0.01. */
@@ -73,6 +110,14 @@ export function curveAt(
 
 function describe(points: readonly SharedCurvePoint[]): string {
   return [0.5, 0.7, 0.9]
-    .map((threshold) => `${percent(curveAt(points, threshold)?.shared)} shared at ${threshold}`)
+    .map((threshold) => {
+      const point = curveAt(points, threshold);
+      const chance = point && chanceAt(point);
+      const decoder =
+        chance === undefined || chance === null
+          ? ''
+          : ` (decoder rows ${percent(point?.decoder)}, ${percent(chance)} by chance)`;
+      return `${percent(point?.shared)} shared at ${threshold}${decoder}`;
+    })
     .join(', ');
 }

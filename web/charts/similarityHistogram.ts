@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import { count, percent } from '../format/number.ts';
 import { chart, type ChartSize } from './chartFrame.ts';
+import { chanceAt, chanceColour, type SharedCurvePoint } from './sharedCurve.ts';
 
 export interface SimilarityBins {
   /** Counts of latents by cosine for each matching, in equal bins from −1 to 1. */
@@ -40,11 +41,36 @@ export const similarityLines = [
   dash: string | undefined;
 }[];
 
+/**
+ * Latents in each bin of cosine by chance: how far the curve of chance falls over the bin, times the latents matched. The curve
+ * starts at a threshold of 0, below which matched pairs are too rare by chance to be drawn. Empty where chance was not measured.
+ */
+export function chanceBins(points: readonly SharedCurvePoint[], latents: number): number[] {
+  const known = points.flatMap((point) => {
+    const share = chanceAt(point);
+    return share === null ? [] : [{ threshold: point.threshold, share }];
+  });
+  if (known.length < 2) return [];
+  const reach = (cosine: number) => {
+    const next = known.findIndex(({ threshold }) => threshold >= cosine - 1e-9);
+    if (next < 0) return 0;
+    const [before, after] = [known[Math.max(0, next - 1)], known[next]];
+    const span = after.threshold - before.threshold;
+    const part = span > 0 ? (cosine - before.threshold) / span : 0;
+    return before.share + part * (after.share - before.share);
+  };
+  return Array.from({ length: bins }, (_, bin) => {
+    const [low, high] = [(2 * bin) / bins - 1, (2 * (bin + 1)) / bins - 1];
+    return low < -1e-9 ? 0 : latents * Math.max(0, reach(low) - reach(high));
+  });
+}
+
 /** Histogram of the cosines of latents with their counterparts. It has two modes where some features are shared and others are not. */
 export function similarityHistogram(
   data: SimilarityBins,
-  options: ChartSize & { threshold: number },
+  options: ChartSize & { threshold: number; chance?: readonly number[] },
 ): SVGSVGElement {
+  const { chance = [] } = options;
   const edge = (bin: number) => (2 * bin) / bins - 1;
   const first = Math.min(
     ...similarityLines
@@ -52,13 +78,17 @@ export function similarityHistogram(
       .filter((at) => at >= 0),
     Math.floor(((usualLow + 1) / 2) * bins),
   );
-  const outline = (key: keyof SimilarityBins) =>
-    data[key]
+  const corners = (counts: readonly number[]) =>
+    counts
       .flatMap((latents, bin) => [
         { cosine: edge(bin), latents },
         { cosine: edge(bin + 1), latents },
       ])
       .slice(2 * first);
+  const byChance = chance.reduce(
+    (sum, latents, bin) => sum + (edge(bin) >= options.threshold - 1e-9 ? latents : 0),
+    0,
+  );
   const reaches = (bin: number) => edge(bin) >= options.threshold - 1e-9;
   const shaded = data.decoder.flatMap((latents, bin) =>
     reaches(bin)
@@ -74,17 +104,34 @@ export function similarityHistogram(
     options,
     {
       label: 'Latents by the cosine with their counterparts',
-      description: `${percent(above / Math.max(1, total))} of ${count(total)} matched decoder rows reach ${options.threshold.toFixed(2)}.`,
+      description: `${percent(above / Math.max(1, total))} of ${count(total)} matched decoder rows reach ${options.threshold.toFixed(2)}${chance.length > 0 ? `, ${percent(byChance / Math.max(1, total))} by chance` : ''}.`,
     },
     {
       x: { label: 'cosine →', domain: [edge(first), 1], ticks: 6 },
       y: { label: '↑ latents', grid: true, ticks: 4, nice: true },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--line-strong)' }),
+        ...(chance.length > 0
+          ? [
+              Plot.areaY(corners(chance), {
+                x: 'cosine',
+                y1: 0,
+                y2: 'latents',
+                fill: chanceColour,
+                fillOpacity: 0.22,
+              }),
+              Plot.line(corners(chance), {
+                x: 'cosine',
+                y: 'latents',
+                stroke: chanceColour,
+                strokeWidth: 1.2,
+              }),
+            ]
+          : []),
         // With `y` alone Plot would stack the two points that an outline has at each edge; y1 and y2 are drawn as they are.
         Plot.areaY(shaded, { x: 'cosine', y1: 0, y2: 'latents', fill: 'var(--accent)', fillOpacity: 0.12 }),
         ...similarityLines.toReversed().map(({ key, colour, dash }) =>
-          Plot.line(outline(key), {
+          Plot.line(corners(data[key]), {
             x: 'cosine',
             y: 'latents',
             stroke: colour,

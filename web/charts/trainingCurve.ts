@@ -66,7 +66,8 @@ export function trainingCurve(
             },
           ),
         ),
-        Plot.ruleX(drawn, Plot.pointerX({ x: 'tokens', stroke: 'var(--line-strong)' })),
+        // Plot draws it anew under the pointer, with a name but without a role, which it only may have when hidden.
+        Plot.ruleX(drawn, Plot.pointerX({ x: 'tokens', stroke: 'var(--line-strong)', ariaHidden: 'true' })),
         Plot.tip(
           drawn,
           Plot.pointer({

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { lineBreaks, runningPieces, tokenPieces, visibleToken } from './tokenText.ts';
+import {
+  joinSplitCharacters,
+  restOfCharacter,
+  lineBreaks,
+  runningPieces,
+  tokenPieces,
+  visibleToken,
+} from './tokenText.ts';
 
 describe('tokens', () => {
   test('whitespace is visible, and apart from the letters', () => {
@@ -45,5 +52,26 @@ describe('tokens', () => {
       false,
     ]);
     expect(lineBreaks(['a', '\n', '\n', 'b'])).toEqual([false, true, false, false]);
+  });
+});
+
+describe('characters that tokens split', () => {
+  const rest = restOfCharacter;
+  test('are joined on the token that they begin in; the tokens keep their places', () => {
+    expect(joinSplitCharacters([' \\xE6', '\\x97', '\\xA5', '本'])).toEqual([' 日', rest, rest, '本']);
+    expect(joinSplitCharacters(['\\xF0\\x9F', '\\x98\\x80!'])).toEqual(['😀', `${rest}!`]);
+    expect(joinSplitCharacters(['a\\xC3', '\\xA9\\xC3', '\\xA8'])).toEqual(['aé', `${rest}è`, rest]);
+  });
+
+  test.each([
+    [['\\xE6', 'x']],
+    [['\\xE6', '\\x97']],
+    [['\\x97', '\\xA5']],
+    [['\\xE6', '\\x41', '\\xA5']],
+    [['\\xED', '\\xA0', '\\x80']],
+    [['\\xE6\\x97', 'a', '\\xA5']],
+    [[]],
+  ])('what makes no character stays bytes: %j', (texts: string[]) => {
+    expect(joinSplitCharacters(texts)).toEqual(texts);
   });
 });

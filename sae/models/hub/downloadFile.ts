@@ -8,11 +8,12 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { ask, fileUrl, refusal } from './hub.ts';
-import type { Hub, HubFile } from './hub.ts';
+import type { Hub, HubFile, RepositoryKind } from './hub.ts';
 
 export interface Download {
   hub: Hub;
   repository: string;
+  kind?: RepositoryKind | undefined;
   commit: string;
   file: HubFile;
   /** Where it goes. */
@@ -63,8 +64,8 @@ export async function downloadFile(download: Download): Promise<void> {
 
 /** Bytes from `start` on. Returns normally when the connection ends, whether or not all came. */
 async function append(download: Download, part: string, start: number): Promise<void> {
-  const { hub, repository, commit, file, signal, onBytes } = download;
-  const url = fileUrl(hub, repository, commit, file.path);
+  const { hub, repository, file, signal, onBytes } = download;
+  const url = fileUrl(hub, download, file.path);
   const headers: Record<string, string> = start > 0 ? { range: `bytes=${start}-` } : {};
   const response = await ask(hub, url, { headers, signal });
   if (!response.ok) throw await refusal(hub, response, `file '${file.path}' of '${repository}'`);

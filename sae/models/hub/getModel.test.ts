@@ -1,109 +1,13 @@
-import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { commit, FakeHub } from '../../fixtures/fakeHub.ts';
 import { inspectModel } from '../inspectModel.ts';
 import { getModel, type GetModelOptions } from './getModel.ts';
 
 const fixture = join(import.meta.dirname, '..', 'fixtures', 'tinyGpt2');
 const gguf = readFileSync(join(import.meta.dirname, '..', 'gguf', 'fixtures', 'llama.gguf'));
-const commit = '0123456789abcdef0123456789abcdef01234567';
-const hex = (kind: string, ...parts: (string | Buffer)[]) =>
-  parts.reduce((hash, part) => hash.update(part), createHash(kind)).digest('hex');
-
-interface Request {
-  method: string;
-  url: string;
-  range: string | undefined;
-  authorization: string | undefined;
-}
-
-/** The hub's documented endpoints over files in memory, and a store of content on another origin that `resolve` points to. */
-class FakeHub {
-  files = new Map<string, Buffer>();
-  requests: Request[] = [];
-  /** Bytes after which a connection to a file is cut, once each. */
-  cuts: number[] = [];
-  token: string | undefined;
-  /** Whether the content's origin does ranges. */
-  ranges = true;
-  change = (_path: string, content: Buffer): Buffer => content;
-  #api: Server;
-  #content: Server;
-
-  constructor() {
-    this.#api = createServer((request, response) => this.#answer(request, response));
-    this.#content = createServer((request, response) => this.#send(request, response));
-  }
-  async start(): Promise<void> {
-    for (const server of [this.#api, this.#content])
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    this.endpoint = `http://127.0.0.1:${(this.#api.address() as AddressInfo).port}`;
-  }
-  async stop(): Promise<void> {
-    for (const server of [this.#api, this.#content]) {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    }
-  }
-  endpoint = '';
-
-  #log(request: IncomingMessage): Request {
-    const { method = '', url = '', headers } = request;
-    const logged = { method, url, range: headers.range, authorization: headers.authorization };
-    this.requests.push(logged);
-    return logged;
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { url, authorization } = this.#log(request);
-    if (this.token !== undefined && authorization !== `Bearer ${this.token}`) {
-      response.writeHead(401).end('{"error":"Invalid username or password."}');
-      return;
-    }
-    if (url === '/api/models/someone/tiny/revision/main?blobs=true') {
-      const siblings = [...this.files].map(([rfilename, content]) =>
-        // As on the hub, large files are in LFS; small ones have Git's own checksum.
-        content.length > 10_000
-          ? {
-              rfilename,
-              size: content.length,
-              blobId: hex('sha1', 'pointer'),
-              lfs: { sha256: hex('sha256', content), size: content.length, pointerSize: 130 },
-            }
-          : { rfilename, size: content.length, blobId: hex('sha1', `blob ${content.length}\0`, content) },
-      );
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ id: 'someone/tiny', sha: commit, siblings }));
-      return;
-    }
-    const file = url.startsWith(`/someone/tiny/resolve/${commit}/`) ? url.split('/').at(-1)! : '';
-    if (!this.files.has(file)) {
-      response.writeHead(404).end('{"error":"Not found"}');
-      return;
-    }
-    const { port } = this.#content.address() as AddressInfo;
-    response.writeHead(302, { location: `http://localhost:${port}/${file}` }).end();
-  }
-
-  #send(request: IncomingMessage, response: ServerResponse): void {
-    const { url, range } = this.#log(request);
-    const path = url.slice(1);
-    const content = this.change(path, this.files.get(path)!);
-    const from = this.ranges && range ? Number(/^bytes=(\d+)-$/.exec(range)![1]) : 0;
-    const cut = this.cuts.length > 0 && content.length > 10_000 ? this.cuts.shift()! : undefined;
-    response.writeHead(from > 0 ? 206 : 200, {
-      'content-length': content.length - from,
-      ...(from > 0 && { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }),
-    });
-    if (cut === undefined) response.end(content.subarray(from));
-    else response.write(content.subarray(from, from + cut), () => setTimeout(() => response.destroy(), 20));
-  }
-}
 
 let hub: FakeHub;
 let models: string;

@@ -1,11 +1,11 @@
 /** A model by its name on the hub into a folder, or one of its GGUF files; refused before its weights come if it can't be run. */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
-import { silent, type Report } from '../../progress.ts';
+import type { Report } from '../../progress.ts';
 import { parseModelConfig } from '../readModelConfig.ts';
-import { downloadFile } from './downloadFile.ts';
+import { downloadAll } from './downloadAll.ts';
 import { listRepository, repositoryPattern } from './hub.ts';
 import type { Hub, HubFile } from './hub.ts';
 
@@ -37,13 +37,13 @@ const small = /^(config|tokenizer|tokenizer_config|special_tokens_map|generation
 
 /** Throws `conflict` where the name is taken, `no_space` before it begins, and as `downloadFile`. What came is kept for the next try. */
 export async function getModel(options: GetModelOptions): Promise<GotModel> {
-  const { hub, repository, revision = 'main', models, report = silent, signal } = options;
+  const { hub, repository, revision = 'main', models, signal } = options;
   if (!repositoryPattern.test(repository))
     throw new LazyscopeError(
       'bad_input',
       `'${repository}' is no name on the hub: give it as owner/name, for example EleutherAI/pythia-70m.`,
     );
-  const { commit, files } = await listRepository(hub, repository, revision, signal);
+  const { commit, files } = await listRepository(hub, repository, revision, { signal });
   const wanted = chooseFiles(files, options);
   const name = options.name ?? (options.file === undefined ? basename(repository) : basename(options.file));
   const target = join(models, name);
@@ -51,18 +51,16 @@ export async function getModel(options: GetModelOptions): Promise<GotModel> {
     throw new LazyscopeError('conflict', `'${target}' is there already: give another name with --name.`);
   const folder = join(models, `.${name}.download`);
   await mkdir(folder, { recursive: true });
-  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
-  await checkSpace(models, total);
-  let before = 0;
-  for (const file of wanted) {
-    const onBytes = (bytes: number) =>
-      report({ stage: `get ${file.path}`, done: before + bytes, total, unit: 'bytes' });
-    const place = join(folder, basename(file.path));
-    await downloadFile({ ...options, commit, file, target: place, onBytes });
-    before += file.bytes;
+  const total = await downloadAll({
+    ...options,
+    commit,
+    folder,
+    files: wanted.map((file) => ({ file, place: basename(file.path) })),
     // Before gigabytes come that nobody can use.
-    if (file.path === 'config.json') checkConfig(place);
-  }
+    onFile: ({ file, place }) => {
+      if (file.path === 'config.json') checkConfig(join(folder, place));
+    },
+  });
   if (options.file === undefined) await rename(folder, target);
   else {
     await rename(join(folder, basename(options.file)), target);
@@ -115,13 +113,4 @@ function checkConfig(path: string): void {
     throw new LazyscopeError('corrupt', `'${path}' is not JSON.`, { cause: error });
   }
   parseModelConfig(json, path);
-}
-
-async function checkSpace(folder: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < bytes)
-    throw new LazyscopeError(
-      'no_space',
-      `The model takes ${(bytes / 1e9).toFixed(1)} GB and '${folder}' has ${((bavail * bsize) / 1e9).toFixed(1)} GB left: make room, or choose another folder with --data.`,
-    );
 }

@@ -1,6 +1,6 @@
 /**
- * The Hugging Face hub's HTTP interface, as far as models need it: a repository's files with their sizes and checksums, and
- * their content (https://huggingface.co/docs/hub/api). Nothing is asked of it unless a person asks for a model by name.
+ * The Hugging Face hub's HTTP interface, as far as models and data sets need it: a repository's files with their sizes and checksums, and
+ * their content (https://huggingface.co/docs/hub/api). Nothing is asked of it unless a person asks for one by name.
  */
 import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
@@ -32,6 +32,9 @@ const listing = z.looseObject({
   ),
 });
 
+/** What a repository of the hub is of. */
+export type RepositoryKind = 'model' | 'dataset';
+
 /** `owner/name`, or `name` alone as the oldest models have it. */
 export const repositoryPattern = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/;
 
@@ -40,11 +43,11 @@ export async function listRepository(
   hub: Hub,
   repository: string,
   revision: string,
-  signal?: AbortSignal,
+  { kind = 'model', signal }: { kind?: RepositoryKind | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<{ commit: string; files: HubFile[] }> {
-  const url = `${hub.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const url = `${hub.endpoint}/api/${kind}s/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const response = await ask(hub, url, { signal });
-  if (!response.ok) throw await refusal(hub, response, `model '${repository}' at '${revision}'`);
+  if (!response.ok) throw await refusal(hub, response, `${kind} '${repository}' at '${revision}'`);
   const parsed = listing.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success)
     throw new LazyscopeError(
@@ -60,8 +63,13 @@ export async function listRepository(
 }
 
 /** Where a file of a commit is downloaded from. */
-export function fileUrl(hub: Hub, repository: string, commit: string, path: string): string {
-  return `${hub.endpoint}/${repository}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+export function fileUrl(
+  hub: Hub,
+  at: { repository: string; commit: string; kind?: RepositoryKind | undefined },
+  path: string,
+): string {
+  const { repository, commit, kind = 'model' } = at;
+  return `${hub.endpoint}/${kind === 'dataset' ? 'datasets/' : ''}${repository}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** Throws `unavailable` where no answer comes, and what the signal aborts with. */
@@ -77,7 +85,7 @@ export async function ask(
     if (options.signal?.aborted) throw cause;
     throw new LazyscopeError(
       'unavailable',
-      `'${endpoint}' can't be reached (${reasonOf(cause)}): check the connection, or name a mirror in HF_ENDPOINT; models that are on this disk need neither.`,
+      `'${endpoint}' can't be reached (${reasonOf(cause)}): check the connection, or name a mirror in HF_ENDPOINT; what is on this disk needs neither.`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 import { shardTypes } from '../shardTypes.ts';
 import type { JobDescription } from './job.ts';
-import { contextLength, exclude, model, nameOf, text } from './sharedOptions.ts';
+import { contextLength, exclude, model, nameOf, text, textField } from './sharedOptions.ts';
 
 /** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
 export const capture = {
@@ -11,6 +11,7 @@ export const capture = {
   options: {
     model,
     text,
+    textField,
     hooks: {
       field: {
         type: 'texts',

@@ -20,11 +20,22 @@ export const text = {
     choices: datasetNames,
     titles: datasetTitles,
     placeholder: 'file|dataset',
-    doc: `a UTF-8 file, ${datasetNames.join(' or ')}`,
+    doc: `a file of text (plain UTF-8, JSON lines, Parquet or Arrow; also compressed with gzip, xz or zstd), a folder of such files, ${datasetNames.join(', ')}, or dataset:NAME of one that 'datasets get' fetched; a line <|endoftext|> separates documents of plain text`,
   },
   open: true,
   required: true,
   form: { label: 'Text', hint: 'one of the datasets that come with the package' },
+} as const satisfies JobOption;
+
+/** For texts that are tables or JSON lines. */
+export const textField = {
+  field: {
+    type: 'text',
+    maxLength: 200,
+    placeholder: 'name',
+    doc: 'the column of a table, or the field of JSON lines, that holds the documents',
+  },
+  otherwise: "'text', or a table's only column of text",
 } as const satisfies JobOption;
 
 /** Tokens a context. */

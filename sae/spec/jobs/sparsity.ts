@@ -1,5 +1,5 @@
 import type { JobDescription } from './job.ts';
-import { contextLength, model, nameOf, text } from './sharedOptions.ts';
+import { contextLength, model, nameOf, text, textField } from './sharedOptions.ts';
 
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
 export const sparsity = {
@@ -10,6 +10,7 @@ export const sparsity = {
   options: {
     model,
     text,
+    textField,
     name: nameOf('report', "the model's"),
     maxTokens: {
       field: { type: 'integer', min: 1, doc: 'tokens to measure on' },

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { shardTypes } from '../shardTypes.ts';
 import type { ManifestKind } from './manifestKind.ts';
 
+/** A path of one or more names below a folder: none of them empty, '.' or '..', so that it can't lead out of the folder. */
+const pathBelow = /^(?!\.{1,2}(?:\/|$))[^/\\:\0]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\:\0]+)*$/;
+
 /** One file of a capture, with what a reader checks before it believes the bytes. */
 export const shardSchema = z.strictObject({
   /** Relative to the capture's folder. */
-  file: z.string(),
+  file: z.string().regex(pathBelow, 'must lie in the folder of the capture'),
   rows: z.int().positive(),
   bytes: z.int().positive(),
   sha256: z.string().length(64),

@@ -50,7 +50,7 @@ for (const { variant, group } of trained.filter(({ config }) => config.seed === 
     await loadLanguageModel(store.model(b.name)),
   ];
   const seq = budget.contextLength;
-  const contexts = packContexts({ model: first, text: documents, maxTokens: interventionTokens }, seq);
+  const contexts = await packContexts({ model: first, text: documents, maxTokens: interventionTokens }, seq);
   differences.push({ variant, ...predictionDifference(first, second, contexts, seq) });
   first.dispose();
   second.dispose();

@@ -1,7 +1,7 @@
 'use client';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
-import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
+import type { ComparisonDetail } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
@@ -20,8 +20,10 @@ import { ArchitectureTag } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
 
 /** What random dictionaries of the same shape reach, and in plain words when that is more. */
-function besideChance({ chance, ...manifest }: ComparisonManifest, figure: 'mmcs' | 'pwMcc') {
-  const random = (chance?.covariance ?? chance?.isotropic)?.[figure];
+function besideChance({ manifest, isotropicChance }: ComparisonDetail, figure: 'mmcs' | 'pwMcc') {
+  const { chance } = manifest;
+  const exact = figure === 'mmcs' ? isotropicChance?.mmcs : undefined;
+  const random = (chance?.covariance ?? chance?.isotropic)?.[figure] ?? exact;
   if (random === undefined) return undefined;
   return manifest[figure] < random ? `below chance (${fixed(random)})` : `chance ${fixed(random)}`;
 }
@@ -70,12 +72,12 @@ export function ComparisonView({ name }: { name: string }) {
                 {
                   label: <Term of="mmcs" />,
                   value: fixed(detail.manifest.mmcs),
-                  note: besideChance(detail.manifest, 'mmcs'),
+                  note: besideChance(detail, 'mmcs'),
                 },
                 {
                   label: <Term of="pwMcc" />,
                   value: fixed(detail.manifest.pwMcc),
-                  note: besideChance(detail.manifest, 'pwMcc'),
+                  note: besideChance(detail, 'pwMcc'),
                 },
                 ...(detail.manifest.chance
                   ? [

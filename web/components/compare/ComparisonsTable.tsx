@@ -73,8 +73,35 @@ const columns: Column<ComparisonManifest>[] = [
     from: 480,
     render: (row) => fixed(row.mmcs),
   },
+  {
+    key: 'mmcsByChance',
+    header: 'by chance',
+    numeric: true,
+    from: 640,
+    render: (row) => fixed(byChance(row)?.mmcs),
+  },
   { key: 'pwMcc', header: <Term of="pwMcc" />, numeric: true, from: 640, render: (row) => fixed(row.pwMcc) },
+  {
+    key: 'pwMccByChance',
+    header: 'by chance',
+    numeric: true,
+    from: 900,
+    render: (row) => fixed(byChance(row)?.pwMcc),
+  },
+  {
+    key: 'beyond',
+    sort: 'beyond',
+    header: <Term of="beyondChance" />,
+    numeric: true,
+    from: 900,
+    render: (row) => percent(row.chance?.beyond.share),
+  },
 ];
+
+/** Figures of random dictionaries of the same shape; undefined where the comparison was made without them. */
+function byChance({ chance }: ComparisonManifest) {
+  return chance?.covariance ?? chance?.isotropic;
+}
 
 export function ComparisonsTable({ comparisons }: { comparisons: readonly ComparisonManifest[] }) {
   return (
@@ -86,7 +113,11 @@ export function ComparisonsTable({ comparisons }: { comparisons: readonly Compar
       rows={comparisons}
       rowKey={(row) => row.name}
       text={({ name, a, b, architectures }) => `${name} ${a.run} ${b.run} ${architectures.join(' ')}`}
-      value={(row, sort) => row[sort as 'name' | 'latents' | 'shared' | 'mmcs'] ?? row.name}
+      value={(row, sort) =>
+        sort === 'beyond'
+          ? (row.chance?.beyond.share ?? -1)
+          : (row[sort as 'name' | 'latents' | 'shared' | 'mmcs'] ?? row.name)
+      }
       sorted={{ by: 'name', order: 'asc' }}
     />
   );

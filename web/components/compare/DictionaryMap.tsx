@@ -233,11 +233,11 @@ function palette(element: HTMLElement, colouring: Colouring): number[] {
   const style = getComputedStyle(element);
   const ink = (name: string) => inkOf(style.getPropertyValue(name));
   if (colouring === 'side') return [ink('--accent'), ink('--up')];
-  if (colouring === 'shared') return [ink('--bad'), ink('--accent')];
+  if (colouring === 'shared') return [ink('--chart-fill'), ink('--accent')];
   const ramp = Array.from({ length: steps }, (_, step) =>
     blended(ink('--line-strong'), ink('--accent'), 0.35 + (0.65 * (step + 1)) / steps),
   );
-  return [ink('--ink-3'), ink('--bad'), ...ramp];
+  return [ink('--line-strong'), ink('--chart-fill'), ...ramp];
 }
 
 function featurePath(manifest: ComparisonManifest, points: MapPoints, point: number): string {

@@ -85,7 +85,7 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
 const legends: Record<Colouring, Parameters<typeof Legend>[0]['items']> = {
   shared: [
     { name: 'shared', colour: 'var(--accent)', shape: 'square' },
-    { name: 'not shared', colour: 'var(--bad)', shape: 'square' },
+    { name: 'not shared', colour: 'var(--chart-fill)', shape: 'square' },
   ],
   stability: [
     { name: 'in every other seed', colour: 'var(--accent)', shape: 'square' },
@@ -94,7 +94,7 @@ const legends: Record<Colouring, Parameters<typeof Legend>[0]['items']> = {
       colour: 'color-mix(in srgb, var(--line-strong) 45%, var(--accent))',
       shape: 'square',
     },
-    { name: 'in none', colour: 'var(--bad)', shape: 'square' },
+    { name: 'in none', colour: 'var(--chart-fill)', shape: 'square' },
   ],
   side: [
     { name: 'a', colour: 'var(--accent)', shape: 'square' },

@@ -143,7 +143,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
     describedColumn(matchView, 'densityA', { from: 900 }),
     {
       key: 'shared',
-      header: '',
+      header: 'Shared',
       from: 480,
       render: (row) => <StatusTag status={row.shared ? 'shared' : 'not shared'} />,
     },

@@ -1,19 +1,27 @@
 'use client';
 import { useState } from 'react';
 import type { ComparisonDetail } from '../../../server/client.ts';
-import { curveAt, sharedCurve, sharedCurveLines } from '../../charts/sharedCurve.ts';
+import { chanceAt, chanceColour, curveAt, sharedCurve, sharedCurveLines } from '../../charts/sharedCurve.ts';
 import { count, percent } from '../../format/number.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
+import { Command } from '../ui/Command.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import styles from './SharedCurvePanel.module.css';
 import { SimilarityFigure } from './SimilarityFigure.tsx';
+
+const reference = ({ run, seed }: ComparisonDetail['manifest']['a']) => `${run}/${seed}`;
 
 /** The curve of the shared fraction, with a slider for the threshold. */
 export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
   const { manifest, curve } = detail;
   const [threshold, setThreshold] = useState(manifest.threshold);
   const here = curveAt(curve, threshold);
+  const chance = here && chanceAt(here);
+  // Dictionaries too wide to be drawn at random again and again, and old comparisons, have a bound instead.
+  const atMost =
+    detail.isotropicChance !== null ||
+    (manifest.chance?.covariance ?? manifest.chance?.isotropic)?.extrapolated;
   return (
     <Panel title="How alike is alike enough?" note="Drag the line, or focus it and use ← →.">
       <div className={styles.grid}>
@@ -26,11 +34,16 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
           draw={sharedCurve}
           legend={
             <Legend
-              items={sharedCurveLines.map((line) => ({
-                name: line.name,
-                colour: line.colour,
-                dash: line.dash,
-              }))}
+              items={[
+                ...sharedCurveLines.map((line) => ({
+                  name: line.name,
+                  colour: line.colour,
+                  dash: line.dash,
+                })),
+                ...(chance === undefined || chance === null
+                  ? []
+                  : [{ name: 'decoder matching by chance', colour: chanceColour, shape: 'block' as const }]),
+              ]}
             />
           }
           overlay={
@@ -70,6 +83,12 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
             <div>
               <dt>decoder matching alone</dt>
               <dd>{percent(here?.decoder)}</dd>
+              {chance !== undefined && chance !== null && (
+                <dd className="xs muted">
+                  {atMost ? 'at most ' : ''}
+                  {percent(chance)} by chance
+                </dd>
+              )}
             </div>
             <div>
               <dt>encoder matching alone</dt>
@@ -87,7 +106,18 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
           )}
         </div>
       </div>
-      <SimilarityFigure manifest={manifest} threshold={threshold} />
+      <SimilarityFigure manifest={manifest} curve={curve} threshold={threshold} />
+      {detail.isotropicChance && (
+        <div className="small muted">
+          <p style={{ marginBottom: 'var(--s-2)' }}>
+            Chance here is that of random directions without a preference. Directions with the activations’
+            covariance come nearer; this adds them, and a p-value for each pair:
+          </p>
+          <Command
+            text={`npx lazyscope compare ${reference(manifest.a)} ${reference(manifest.b)} --name ${manifest.name}`}
+          />
+        </div>
+      )}
     </Panel>
   );
 }

@@ -2,7 +2,13 @@
 import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
-import { similarityBins, similarityHistogram, similarityLines } from '../../charts/similarityHistogram.ts';
+import { chanceColour, type SharedCurvePoint } from '../../charts/sharedCurve.ts';
+import {
+  chanceBins,
+  similarityBins,
+  similarityHistogram,
+  similarityLines,
+} from '../../charts/similarityHistogram.ts';
 import { arrowTable, numbers } from '../../client/arrowTable.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -12,9 +18,11 @@ import { Skeleton } from '../ui/Skeleton.tsx';
 /** Histogram of the cosines between latents and their counterparts; `threshold` is the one set by the reader. */
 export function SimilarityFigure({
   manifest,
+  curve,
   threshold,
 }: {
   manifest: ComparisonManifest;
+  curve: readonly SharedCurvePoint[];
   threshold: number;
 }) {
   const bins = useQuery({
@@ -31,32 +39,45 @@ export function SimilarityFigure({
   });
   return (
     <Loaded query={bins} skeleton={<Skeleton height={220} />}>
-      {(data) => <Histogram data={data} name={manifest.name} threshold={threshold} />}
+      {(data) => <Histogram data={data} curve={curve} manifest={manifest} threshold={threshold} />}
     </Loaded>
   );
 }
 
 function Histogram({
   data,
-  name,
+  curve,
+  manifest,
   threshold,
 }: {
   data: ReturnType<typeof similarityBins>;
-  name: string;
+  curve: readonly SharedCurvePoint[];
+  manifest: ComparisonManifest;
   threshold: number;
 }) {
+  const { latents, name } = manifest;
   // The data must be a new object when the threshold changes, because a chart is redrawn only then.
-  const drawn = useMemo(() => ({ data, threshold }), [data, threshold]);
+  const drawn = useMemo(
+    () => ({ data, threshold, chance: chanceBins(curve, latents) }),
+    [data, threshold, curve, latents],
+  );
   return (
     <ChartFigure
       title="How alike counterparts are"
       name={`${name}-similarity`}
       height={220}
       data={drawn}
-      draw={(now, size) => similarityHistogram(now.data, { ...size, threshold: now.threshold })}
+      draw={(now, size) =>
+        similarityHistogram(now.data, { ...size, threshold: now.threshold, chance: now.chance })
+      }
       legend={
         <Legend
-          items={similarityLines.map(({ name: line, colour, dash }) => ({ name: line, colour, dash }))}
+          items={[
+            ...similarityLines.map(({ name: line, colour, dash }) => ({ name: line, colour, dash })),
+            ...(drawn.chance.length > 0
+              ? [{ name: 'matched decoder rows by chance', colour: chanceColour, shape: 'block' as const }]
+              : []),
+          ]}
         />
       }
     />

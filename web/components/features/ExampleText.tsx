@@ -1,7 +1,7 @@
 'use client';
 import { useState } from 'react';
 import { figures, significant } from '../../format/number.ts';
-import { lineBreaks, visibleToken } from '../../format/tokenText.ts';
+import { joinSplitCharacters, lineBreaks, visibleToken } from '../../format/tokenText.ts';
 import styles from './ExampleText.module.css';
 import { Token } from '../ui/Token.tsx';
 
@@ -27,7 +27,8 @@ export function ExampleText({
   const [chosen, setChosen] = useState<number | null>(null);
   const shown = chosen ?? peak;
   const value = activations[shown] ?? 0;
-  const breaks = wrapLines ? lineBreaks(tokens.map((token) => token.text)) : [];
+  const texts = joinSplitCharacters(tokens.map((token) => token.text));
+  const breaks = wrapLines ? lineBreaks(texts) : [];
   return (
     <div className={styles.example} data-chosen={chosen === null ? undefined : ''}>
       <span
@@ -37,7 +38,7 @@ export function ExampleText({
         {value === 0 ? '0' : figures(value, 4)}
       </span>
       <p className={styles.text} onMouseLeave={() => setChosen(null)}>
-        {tokens.map((token, index) => {
+        {tokens.map((_, index) => {
           const activation = activations[index] ?? 0;
           const share = max > 0 ? Math.max(0, Math.min(1, activation / max)) : 0;
           return (
@@ -50,7 +51,7 @@ export function ExampleText({
                 onClick={() => setChosen(index)}
               >
                 {/* A stretch begins at the edge: the space before its first word is no part of the text shown. */}
-                <Token running text={index === 0 ? token.text.replace(/^ +(?=\S)/, '') : token.text} />
+                <Token running text={index === 0 ? texts[0].replace(/^ +(?=\S)/, '') : texts[index]} />
               </span>
               {breaks[index] && <br />}
             </span>

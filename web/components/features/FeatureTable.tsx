@@ -67,10 +67,10 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
         ),
     }),
     describedColumn(featureView, 'topTokens', {
-      from: 640,
       render: (row) => <TokenRow tokens={row.topTokens} most={5} />,
     }),
     describedColumn(featureView, 'promotedTokens', {
+      from: 640,
       render: (row) => <TokenRow tokens={row.promoted} most={5} />,
     }),
     {

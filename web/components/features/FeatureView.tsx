@@ -40,12 +40,14 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
               <ArchitectureTag architecture={data.architecture} />
               {data.dead && <StatusTag status="dead" />}
               {data.stability !== null && !data.dead && (
-                <StatusTag status={data.stability > 0 ? 'shared' : 'orphan'} />
+                <StatusTag status={stabilityStatus(data.stability)} />
               )}
             </>
           )
         }
-        actions={<LatentSteps run={run} seed={seed} latent={latent} width={data?.width} />}
+        actions={
+          !feature.isError && <LatentSteps run={run} seed={seed} latent={latent} width={data?.width} />
+        }
       >
         {data && (
           <>
@@ -78,4 +80,10 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
       </Loaded>
     </>
   );
+}
+
+/** In one word: in every other seed, in some of them, or in none. */
+function stabilityStatus(stability: number): string {
+  if (stability === 1) return 'shared';
+  return stability === 0 ? 'orphan' : 'in some seeds';
 }

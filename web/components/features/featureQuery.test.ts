@@ -9,7 +9,7 @@ describe('the feature table’s question', () => {
     expect(ask({})).toEqual({
       run: 'topk',
       seed: 1,
-      sort: 'maxActivation',
+      sort: 'stability',
       order: 'desc',
       offset: 0,
       limit: 50,

@@ -4,7 +4,8 @@ import { sortsOf, type SortOf } from '../../../sae/spec/tables/table.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 
 export const featureTableDefaults = {
-  sort: 'maxActivation',
+  /** What comes back in other seeds comes first, and among equals what fires most strongly. */
+  sort: 'stability',
   order: 'desc',
   offset: '0',
   /** `live`, `dead`, `all`. */
@@ -49,7 +50,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
   return {
     run,
     seed,
-    sort: sortsOf(featureView).find((sort) => sort === state.sort) ?? 'maxActivation',
+    sort: sortsOf(featureView).find((sort) => sort === state.sort) ?? 'stability',
     order: state.order === 'asc' ? 'asc' : 'desc',
     offset: wholeNumber(state.offset) ?? 0,
     limit: 50,

@@ -44,12 +44,18 @@ export function TradeoffPanel({
   );
   const [chosen, setChosen] = useState('');
   const [gain, setGain] = useState<Gain>('sparsity');
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const shown = measured.find((report) => report.name === chosen) ?? measured[0];
   const series = useMemo(
     () => (chosen === 'models' ? ofModels(measured, colours, gain) : shown ? ofMethods(shown, gain) : []),
     [chosen, measured, shown, colours, gain],
   );
   if (!shown) return null;
+  const toggle = (name: string) =>
+    setHidden((before) => {
+      const after = new Set(before);
+      return after.delete(name) ? after : after.add(name);
+    });
   const options = [
     ...measured.map((report) => ({ value: report.name, name: report.name })),
     ...(measured.length > 1 ? [{ value: 'models', name: 'CETT, all models' }] : []),
@@ -59,8 +65,9 @@ export function TradeoffPanel({
       title="Perplexity against sparsity"
       note={
         <>
-          Each point is a whole forward pass over {count(shown.interventions.tokens)} tokens with neurons
-          masked by one rule, up to twice the model’s perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
+          {chosen === 'models' ? 'All models' : shown.model.name}: each point is a whole forward pass over{' '}
+          {count(shown.interventions.tokens)} tokens with neurons masked by one rule, up to twice the model’s
+          perplexity. <Term of="tradeoff">The methods</Term>, and{' '}
           <Term of="savedMultiplyAdds">what they save</Term>.
         </>
       }
@@ -88,7 +95,7 @@ export function TradeoffPanel({
         title={`Perplexity against the ${gains[gain].label}`}
         name={`tradeoff-${chosen === 'models' ? 'models' : shown.name}${gain === 'sparsity' ? '' : `-${gain}`}`}
         height={340}
-        data={series}
+        data={series.filter(({ name }) => !hidden.has(name))}
         csv={() => tradeoffCsv(chosen === 'models' ? measured : [shown])}
         draw={(lines, size) =>
           lineChart(lines, {
@@ -102,9 +109,10 @@ export function TradeoffPanel({
             },
             level: { y: 1.01, caption: '+1 %' },
             dots: true,
+            names: true,
           })
         }
-        legend={<Legend items={legend(series)} />}
+        legend={<Legend items={legend(series)} hidden={hidden} toggle={toggle} />}
       />
       <PplTable reports={measured} />
     </Panel>

@@ -25,7 +25,10 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
     >
       {series.length === 0 ? (
         <p className="small muted">
-          Not evaluated yet: <code>npx lazyscope evaluate {name}</code>
+          {detail.seeds.some(({ evaluationFault }) => evaluationFault === 'damaged')
+            ? 'The evaluation is damaged; evaluate again: '
+            : 'Not evaluated yet: '}
+          <code>npx lazyscope evaluate {name}</code>
         </p>
       ) : (
         <ChartFigure

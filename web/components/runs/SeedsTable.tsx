@@ -24,6 +24,13 @@ const columns: Column<Seed>[] = [
           />
         </svg>
         <Link href={paths.dictionary(row.run, row.seed)}>seed {row.seed}</Link>
+        {row.evaluationFault && (
+          <span className="xs faint">
+            {row.evaluationFault === 'damaged'
+              ? 'evaluation damaged: evaluate again'
+              : 'evaluation of a newer Lazyscope'}
+          </span>
+        )}
         {!row.indexed && <span className="xs faint">not indexed</span>}
       </span>
     ),

@@ -63,7 +63,7 @@ function Cloud({ points, runName, colour }: { points: StabilityPoints; runName: 
       const style = getComputedStyle(element);
       const ink = (name: string) => inkOf(style.getPropertyValue(name));
       const own = /var\((--[\w-]+)\)/.exec(colour)?.[1] ?? '--accent';
-      setInks({ shared: ink(own), ground: ink('--surface'), orphan: ink('--bad') });
+      setInks({ shared: ink(own), ground: ink('--surface'), orphan: ink('--chart-fill') });
     };
     read();
     const themed = new MutationObserver(read);
@@ -85,7 +85,7 @@ function Cloud({ points, runName, colour }: { points: StabilityPoints; runName: 
           <Legend
             items={[
               { name: 'shared', colour, shape: 'square' },
-              { name: 'orphan: in no other seed', colour: 'var(--bad)', shape: 'cross' },
+              { name: 'orphan: in no other seed', colour: 'var(--chart-fill)', shape: 'cross' },
             ]}
           />
         }

@@ -58,11 +58,16 @@ export function JumpBox() {
         type="button"
         className={`button quiet ${styles.open}`}
         onClick={show}
-        aria-label="Jump to a run, feature or page"
+        aria-keyshortcuts={mac ? 'Meta+K' : 'Control+K'}
       >
         <Icon name="search" />
-        <span className={styles.hint}>Jump to…</span>
-        <kbd className={styles.key}>{mac ? '⌘K' : 'Ctrl K'}</kbd>
+        <span className={styles.hint} aria-hidden="true">
+          Jump to…
+        </span>
+        <span className="visually-hidden">Jump to a run, feature or page</span>
+        <kbd className={styles.key} aria-hidden="true">
+          {mac ? '⌘K' : 'Ctrl K'}
+        </kbd>
       </button>
       <dialog
         ref={dialog}

@@ -15,11 +15,20 @@ const marks = {
   block: 'M1 3h14v8H1z',
 } as const;
 
-export function Legend({ items }: { items: readonly LegendItem[] }) {
+/** With `toggle`, each name is a button that shows or hides its part of the chart. */
+export function Legend({
+  items,
+  hidden,
+  toggle,
+}: {
+  items: readonly LegendItem[];
+  hidden?: ReadonlySet<string>;
+  toggle?: (name: string) => void;
+}) {
   return (
     <ul className={styles.legend}>
-      {items.map(({ name, colour, dash, shape = 'line' }) => (
-        <li key={name} className={styles.item}>
+      {items.map(({ name, colour, dash, shape = 'line' }) => {
+        const mark = (
           <svg width="16" height="14" viewBox="0 0 16 14" aria-hidden="true">
             {shape === 'line' ? (
               <path d="M0 7h16" stroke={colour} strokeWidth="2" strokeDasharray={dash} />
@@ -29,9 +38,28 @@ export function Legend({ items }: { items: readonly LegendItem[] }) {
               <path d={marks[shape]} fill={colour} fillOpacity={shape === 'block' ? 0.5 : 1} />
             )}
           </svg>
-          {name}
-        </li>
-      ))}
+        );
+        return (
+          <li key={name} className={styles.item}>
+            {toggle ? (
+              <button
+                type="button"
+                className={styles.toggle}
+                aria-pressed={!hidden?.has(name)}
+                onClick={() => toggle(name)}
+              >
+                {mark}
+                {name}
+              </button>
+            ) : (
+              <>
+                {mark}
+                {name}
+              </>
+            )}
+          </li>
+        );
+      })}
     </ul>
   );
 }

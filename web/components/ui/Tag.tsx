@@ -41,6 +41,7 @@ const tones: Record<string, string | undefined> = {
   dead: styles.calm,
   orphan: styles.bad,
   'not shared': styles.calm,
+  'in some seeds': styles.calm,
 };
 
 /** A status in one word, with a dot of the status's colour. */

@@ -48,6 +48,11 @@ const words = {
       'Pairwise dictionary mean correlation coefficient: mean decoder cosine over the optimal one-to-one matching.',
     source: 'arXiv 2505.20254',
   },
+  beyondChance: {
+    term: 'Beyond chance',
+    meaning:
+      'Share of latents whose counterpart is nearer than the nearest of as many random directions would be, among which 5 % false ones are expected (Benjamini & Hochberg).',
+  },
   activationCorrelation: {
     term: 'Correlation',
     meaning: 'Pearson correlation of the two latents’ activations on held-out tokens where either fires.',
