@@ -45,6 +45,10 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
   { path: 'sae/tokens/text/memory.test.ts', reason: 'unpacks texts of 192 MiB in processes of their own' },
+  {
+    path: 'sae/training/fromModel.test.ts',
+    reason: 'trains from a model many times, and as processes that are killed',
+  },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
