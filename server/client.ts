@@ -74,6 +74,7 @@ export type {
   TextOnModel,
   VariantName,
 } from './contract/playground.ts';
+export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {
   EmergenceCurve,
