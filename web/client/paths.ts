@@ -15,5 +15,10 @@ export const paths = {
   layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
   neuron: (report: string, layer: number, neuron: number) => `/lazy/${part(report)}/${layer}/${neuron}`,
   emergence: () => '/lazy/emergence',
+  playground: (state: { on?: string; latent?: string; text?: string } = {}) => {
+    const given = Object.entries(state).filter(([, value]) => value !== '');
+    const query = new URLSearchParams(given).toString();
+    return query === '' ? '/playground' : `/playground?${query}`;
+  },
   jobs: () => '/jobs',
 } as const;
