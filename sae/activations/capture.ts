@@ -231,6 +231,8 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
       );
     if (hook.endsWith('.attn.hook_pattern'))
       throw refuse(`'${hook}' has no vector of fixed width a token: choose another hook point.`);
+    if (hook.endsWith('.mlp.hook_expert_indices'))
+      throw refuse(`'${hook}' numbers experts, which are no activations: choose another hook point.`);
   }
   if (!Number.isInteger(contextLength) || contextLength < 2 || contextLength > longest)
     throw refuse(`A context of ${contextLength} tokens doesn't suit '${model.name}': use 2 to ${longest}.`);
