@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandLine/dictionaries.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
+import { withStoreOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
 interface Options {
@@ -19,7 +19,7 @@ export function exportCommand(): Command {
     .argument('<run/seed>', 'the dictionary')
     .requiredOption('--to <folder>', 'a folder that does not exist yet')
     .option('--format <format>', 'saelens, sparsify, gemma-scope or dictionary-learning', 'saelens');
-  return withCommonOptions(command).action((dictionary: string, { to, format: asked }: Options) =>
+  return withStoreOptions(command).action((dictionary: string, { to, format: asked }: Options) =>
     runCommand(command, async ({ store }) => {
       const { run, seed } = dictionaryReference(dictionary);
       const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');

@@ -6,6 +6,7 @@ export const paths = {
   overview: () => '/',
   runs: () => '/runs',
   run: (run: string) => `/runs/${part(run)}`,
+  reproducibility: (run: string) => `/runs/${part(run)}/reproducibility`,
   dictionary: (run: string, seed: number) => `/runs/${part(run)}/${seed}`,
   feature: (run: string, seed: number, latent: number) => `/runs/${part(run)}/${seed}/${latent}`,
   comparisons: () => '/compare',
@@ -14,5 +15,10 @@ export const paths = {
   layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
   neuron: (report: string, layer: number, neuron: number) => `/lazy/${part(report)}/${layer}/${neuron}`,
   emergence: () => '/lazy/emergence',
+  playground: (state: { on?: string; latent?: string; text?: string } = {}) => {
+    const given = Object.entries(state).filter(([, value]) => value !== '');
+    const query = new URLSearchParams(given).toString();
+    return query === '' ? '/playground' : `/playground?${query}`;
+  },
   jobs: () => '/jobs',
 } as const;
