@@ -8,4 +8,5 @@ export const index = {
   shortTitle: 'Index',
   introduction: 'Density, histogram, examples, token effects and neighbours of each latent.',
   options: { run, seeds, exclude: exclude('the index', 'what training left out') },
+  subject: { what: 'run', option: 'run' },
 } as const satisfies JobDescription;
