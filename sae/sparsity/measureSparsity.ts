@@ -18,7 +18,7 @@ import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
@@ -82,8 +82,13 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const advance = (tokens: number) => work.advance(tokens);
     const foldings = await modelFolding(model, contexts, seq, folding, advance);
     const layers: MeasuredLayer[] = [];
-    for (const [layer, each] of foldings.entries())
-      layers.push(await measureLayer(options, layer, measures, each, work));
+    const unembedding = model.foldedUnembedding();
+    try {
+      for (const [layer, each] of foldings.entries())
+        layers.push(await measureLayer(options, layer, { measures, folding: each, unembedding }, work));
+    } finally {
+      unembedding.dispose();
+    }
     const samples = layers.map(({ sample }) => sample);
     const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
     const report: SparsityReport = {
@@ -185,7 +190,11 @@ async function measureMasking(
   work: Work,
 ): Promise<{ interventions?: SparsityReport['interventions']; stopped?: LazyscopeError }> {
   if (tokens === undefined) return {};
-  const options = { tokens, methods, robustness, advance: (done: number) => work.advance(done) };
+  const options = {
+    tokens, methods, robustness,
+    advance: (done: number) => work.advance(done),
+    spare: (unneeded: number) => work.spare(unneeded),
+  }; // prettier-ignore
   try {
     return { interventions: await measureInterventions(model, samples, { contexts, seq }, options) };
   } catch (error) {
@@ -202,16 +211,15 @@ async function measureMasking(
 async function measureLayer(
   { model }: MeasureOptions,
   layer: number,
-  measures: StreamingMeasures,
-  folding: number,
+  known: { measures: StreamingMeasures; folding: number; unembedding: Tensor2D },
   work: Work,
 ): Promise<MeasuredLayer> {
+  const { measures, folding, unembedding } = known;
   const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
-  const unembedding = model.foldedUnembedding();
   const promoted = promotedTokens(outputs, unembedding);
-  tf.dispose([outputs, unembedding]);
+  outputs.dispose();
   await work.advance(promotionWork(model));
   return { firing: measures.firing[layer], curve, sample, promoted, summary };
 }
