@@ -19,7 +19,7 @@ import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import { activationRows, passTokens } from './activationRows.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { modelChecksum } from './modelChecksum.ts';
@@ -53,6 +53,8 @@ export interface CaptureOptions {
    * median. They are captured all the same.
    */
   exclude?: ExclusionRule;
+  /** Contexts that were chosen already, all of them held out, with the checksum of the text; nothing is read then. */
+  heldOut?: { tokens: Int32Array; sha256: string };
   /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */
@@ -75,7 +77,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const { store, name } = options;
   check(options);
   const folder = store.capture(name);
-  const { tokens, sha256 } = await contextsOf(options);
+  const { tokens, sha256 } = options.heldOut ?? (await contextsOf(options));
   const planned = await plan(options, tokens.length / options.contextLength, sha256);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
@@ -170,7 +172,7 @@ async function run(
   const { contexts, firstPosition, dtype } = manifest;
   const rowsPerContext = contextLength - firstPosition;
   const folder = store.capture(name);
-  const batchSize = options.batchSize ?? Math.max(1, Math.floor(4096 / contextLength));
+  const batchSize = options.batchSize ?? Math.max(1, Math.floor(passTokens / contextLength));
   const hooks = manifest.hooks.map(({ hook }) => parseHookPoint(hook).name);
   const writers = manifest.hooks.map(
     ({ hook, width }) =>
@@ -187,7 +189,9 @@ async function run(
         throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
       const to = Math.min(from + batchSize, end);
       const batch = tokens.subarray(from * contextLength, to * contextLength);
-      await appendBatch({ model, hooks, writers, batch, contextLength, firstPosition });
+      await activationRows({ model, hooks, tokens: batch, contextLength, firstPosition }, (hook, rows) =>
+        writers[hook].append(rows),
+      );
       const seen = (to - firstShard * shardContexts) * contextLength;
       const tokensPerSecond = seen / ((performance.now() - started) / 1000);
       report({
@@ -214,35 +218,6 @@ function contextsPerShard(manifest: CaptureManifest, shardBytes = 32 << 20): num
   return Math.max(1, Math.floor(shardBytes / (rows * widest * (manifest.dtype === 'float16' ? 2 : 4))));
 }
 
-async function appendBatch(pass: {
-  model: LanguageModel;
-  hooks: readonly HookPoint[];
-  writers: readonly ShardWriter[];
-  batch: Int32Array;
-  contextLength: number;
-  firstPosition: number;
-}) {
-  const { model, hooks, writers, batch, contextLength, firstPosition } = pass;
-  const rows = batch.length / contextLength;
-  const input = tf.tensor2d(batch, [rows, contextLength], 'int32');
-  const { activations } = model.forward(input, { read: hooks, readOnly: true });
-  try {
-    for (const [i, hook] of hooks.entries()) {
-      const activation = activations.get(hook);
-      if (!activation) throw new Error(`the model returned nothing for ${hook}`);
-      const values = await activation.data<'float32'>();
-      const { width } = writers[i];
-      for (let row = 0; row < rows; row++) {
-        const from = (row * contextLength + firstPosition) * width;
-        writers[i].append(values.subarray(from, (row + 1) * contextLength * width));
-      }
-    }
-  } finally {
-    input.dispose();
-    for (const activation of activations.values()) activation.dispose();
-  }
-}
-
 function check({ model, hooks, contextLength, ...options }: CaptureOptions): void {
   const refuse = (message: string) => new LazyscopeError('bad_input', message);
   const longest = model.config.contextLength;
@@ -256,6 +231,8 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
       );
     if (hook.endsWith('.attn.hook_pattern'))
       throw refuse(`'${hook}' has no vector of fixed width a token: choose another hook point.`);
+    if (hook.endsWith('.mlp.hook_expert_indices'))
+      throw refuse(`'${hook}' numbers experts, which are no activations: choose another hook point.`);
   }
   if (!Number.isInteger(contextLength) || contextLength < 2 || contextLength > longest)
     throw refuse(`A context of ${contextLength} tokens doesn't suit '${model.name}': use 2 to ${longest}.`);
@@ -288,8 +265,9 @@ async function contextsOf({ model, text, contextLength, maxTokens = Infinity, ..
 
 async function plan(options: CaptureOptions, contexts: number, sha256: string): Promise<CaptureManifest> {
   const { model, text, heldOutFraction = 0.1, separatorBefore = 'contexts' } = options;
-  const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
-  if (heldOutContexts >= contexts)
+  const share = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
+  const heldOutContexts = options.heldOut ? contexts : share;
+  if (!options.heldOut && heldOutContexts >= contexts)
     throw new LazyscopeError(
       'bad_input',
       `'${text.source}' makes ${contexts} context${contexts === 1 ? '' : 's'}, of which ${heldOutContexts} would be held out: use more text or shorter contexts.`,

@@ -19,7 +19,7 @@ import {
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
-import { fromGated } from './foldWeights.ts';
+import { fromGated, toGated } from './foldWeights.ts';
 import { NamedTensors } from './namedTensors.ts';
 import { openPytorchFile } from './pytorchFile.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
@@ -209,6 +209,7 @@ const oneThreshold = ['Its one threshold became the threshold of every latent.']
 
 /** The class of theirs for a dictionary. */
 function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLearningClass {
+  if (architecture === 'gated') return 'GatedAutoEncoder';
   switch (describedArchitecture(architecture).inference.fires) {
     case 'positive':
       return 'AutoEncoder';
@@ -254,6 +255,17 @@ function tensorsOf(
   switch (name) {
     case 'AutoEncoder':
       return { bias: { shape: [d], data: bDec }, ...linear };
+    case 'GatedAutoEncoder': {
+      const { rMag, magnitudeBias, gateBias } = toGated(weights);
+      return {
+        decoder_bias: { shape: [d], data: bDec },
+        r_mag: { shape: [latents], data: rMag },
+        gate_bias: { shape: [latents], data: gateBias },
+        mag_bias: { shape: [latents], data: magnitudeBias },
+        'encoder.weight': linear['encoder.weight'],
+        'decoder.weight': linear['decoder.weight'],
+      };
+    }
     case 'AutoEncoderTopK':
     case 'BatchTopKSAE':
       return {

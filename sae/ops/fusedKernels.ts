@@ -19,6 +19,10 @@ export interface DictionaryOf<T2, T1> {
   readonly bDec: T1; // [d]
   /** log θ [latents]; JumpReLU only. */
   readonly logThreshold: T1 | null;
+  /** r [latents], the logarithm of the magnitudes' gain; Gated only. */
+  readonly rMag?: T1 | null;
+  /** [latents]: the magnitudes' bias; Gated only, where `bEnc` is the gate's. */
+  readonly bMag?: T1 | null;
 }
 export type DictionaryVariables = DictionaryOf<Variable, Variable>;
 export type DictionaryTensors = DictionaryOf<Tensor2D, Tensor1D>;
@@ -78,6 +82,20 @@ export interface Reconstruction {
   readonly squaredError: Computed;
 }
 
+/** What the update of a gated dictionary needs besides the main term, whose entries are the magnitudes. */
+export interface GateTerm {
+  /** The gate's pre-activations π at the places of the main term's entries; the gate is open where π > 0. */
+  readonly entries: Entries;
+  /** error_b · W_dec,i of the reconstruction from ReLU(π), in the shape of the entries' values. */
+  readonly dots: Tensor1D | Tensor2D;
+  /** As that of a `LossTerm`. The decoder doesn't learn from this reconstruction. */
+  readonly scale: number;
+  /** Coefficient of Σ ReLU(π) over the batch. */
+  readonly l1: number;
+  /** exp(r) [latents] */
+  readonly gain: Tensor1D;
+}
+
 /** One reconstruction's share of the loss, `scale/2 · Σ error²`; its gradient with respect to x̂ is `scale · error`. */
 export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
   readonly entries: Entries;
@@ -100,6 +118,7 @@ export interface GradientRequest {
     readonly bandwidth: number;
     readonly l0Gradient: Computed;
   } | null;
+  readonly gate?: GateTerm;
 }
 
 export interface AdamSettings {

@@ -9,6 +9,7 @@ import type {
   DictionaryOf,
   DictionaryTensors,
   DictionaryVariables,
+  GateTerm,
   GradientRequest,
   LossTerm,
 } from './fusedKernels.ts';
@@ -17,6 +18,7 @@ import { denseFromEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
 
 export function referenceGradients(request: GradientRequest): DictionaryTensors {
+  if (request.gate) return gatedGradients(request, request.gate);
   const { parameters, x, subtractsDecoderBias, main, auxiliary, l1, jump } = request;
   const wDec = parameters.wDec as Tensor2D;
   const gradients = tf.tidy(() => {
@@ -62,8 +64,39 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
   return { logThreshold: null, ...gradients };
 }
 
+/** Gated (Rajamanoharan et al., 2404.16014, §3.2). */
+function gatedGradients({ parameters, x, main }: GradientRequest, gate: GateTerm): DictionaryTensors {
+  const bMag = parameters.bMag as Tensor1D;
+  const gradients = tf.tidy(() => {
+    const centred = x.sub<Tensor2D>(parameters.bDec);
+    const m = latentActivations(densePreActivations(main.entries), null);
+    const on = firing(m, null);
+    const open = firing(densePreActivations(gate.entries), null);
+    const byMain = denseDots(main);
+    const gradM = tf.where(on, byMain, tf.zerosLike(byMain)) as Tensor2D;
+    const byGate = denseDots(gate).add<Tensor2D>(gate.l1);
+    const gradGate = tf.where(open, byGate, tf.zerosLike(byGate)) as Tensor2D;
+    const gradZ = gradM.mul<Tensor2D>(gate.gain).add<Tensor2D>(gradGate);
+    const bDec = main.error
+      .sum<Tensor1D>(0)
+      .mul<Tensor1D>(main.scale)
+      .sub<Tensor1D>(
+        tf.matMul(gradZ.sum(0).expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
+      );
+    return {
+      wEnc: tf.matMul(gradZ, centred, true, false) as Tensor2D,
+      bEnc: gradGate.sum<Tensor1D>(0),
+      wDec: tf.matMul(m, main.error, true, false).mul<Tensor2D>(main.scale),
+      bDec,
+      rMag: gradM.mul(m.sub(bMag)).sum<Tensor1D>(0),
+      bMag: gradM.sum<Tensor1D>(0),
+    };
+  });
+  return { logThreshold: null, ...gradients };
+}
+
 /** ∂L/∂f of one loss term, dense [batch, latents]; 0 where there is no entry. */
-function denseDots({ entries, dots, scale }: LossTerm): Tensor2D {
+function denseDots({ entries, dots, scale }: Pick<LossTerm, 'entries' | 'dots' | 'scale'>): Tensor2D {
   const dense =
     entries.kind === 'dense' ? (dots as Tensor2D) : denseFromEntries(entries, 0, dots as Tensor1D);
   return dense.mul<Tensor2D>(scale);
@@ -91,7 +124,7 @@ export function referenceUpdate(
   }
 }
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag'] as const;
 
 /** min(1, clipNorm / ‖gradient‖), the norm taken over all parameters together. */
 export function clipScale(gradients: DictionaryOf<Tensor2D, Tensor1D>, clipNorm: number): number {

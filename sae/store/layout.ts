@@ -104,6 +104,11 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
 
+  /** Which of its examples stand where in the text, for search. */
+  searchIndex(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'search.safetensors');
+  }
+
   /** The neurons aligned with each latent. */
   loadings(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'loadings.parquet');
@@ -154,6 +159,11 @@ export class StoreLayout {
   /** The texts of the tokens of the model with this checksum. */
   vocabulary(modelSha256: string) {
     return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
+  }
+
+  /** The words of the held-out text of a capture, for search; dictionaries indexed on the same text share it. */
+  searchText(key: string) {
+    return join(this.root, 'texts', `${checkName('text', key)}.safetensors`);
   }
 
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */

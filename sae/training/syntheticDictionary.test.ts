@@ -69,6 +69,7 @@ const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
   batchtopk: { k: 4 },
   relu: { sparsityCoefficient: 1 },
+  gated: { sparsityCoefficient: 4 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },
 };
 

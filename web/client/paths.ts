@@ -17,6 +17,11 @@ export const paths = {
   layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
   neuron: (report: string, layer: number, neuron: number) => `/lazy/${part(report)}/${layer}/${neuron}`,
   emergence: () => '/lazy/emergence',
+  playground: (state: { on?: string; latent?: string; text?: string } = {}) => {
+    const given = Object.entries(state).filter(([, value]) => value !== '');
+    const query = new URLSearchParams(given).toString();
+    return query === '' ? '/playground' : `/playground?${query}`;
+  },
   jobs: () => '/jobs',
   job: (id: string) => `/jobs?job=${part(id)}`,
   /** The form of a kind of job with some fields filled in. */

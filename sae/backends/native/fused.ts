@@ -103,6 +103,8 @@ export function nativeFusedKernels(
     wDec: writable(floats(from.wDec)),
     bDec: writable(floats(from.bDec)),
     logThreshold: from.logThreshold && writable(floats(from.logThreshold)),
+    rMag: from.rMag ? writable(floats(from.rMag)) : null,
+    bMag: from.bMag ? writable(floats(from.bMag)) : null,
   });
 
   interface Step {
@@ -113,7 +115,7 @@ export function nativeFusedKernels(
   }
 
   function run(request: GradientRequest, { writeGradient, first, second, adam }: Step) {
-    const { parameters, x, main, auxiliary, jump } = request;
+    const { parameters, x, main, auxiliary, jump, gate } = request;
     const [rows, d] = x.shape;
     const update: Update = {
       latents: main.entries.latents,
@@ -132,6 +134,15 @@ export function nativeFusedKernels(
       second,
       x: floats(x),
       threshold: maybe(jump?.threshold ?? null),
+      gate: gate
+        ? {
+            values: floats(gate.entries.values),
+            dots: floats(gate.dots),
+            gain: floats(gate.gain),
+            scale: gate.scale,
+            l1: gate.l1,
+          }
+        : null,
     };
     if (main.entries.kind === 'dense') {
       if (auxiliary) throw new Error('An auxiliary term needs its main term as a list.');
@@ -309,15 +320,18 @@ export function nativeFusedKernels(
     },
 
     gradients(request) {
-      const { wEnc, bEnc, wDec, bDec, logThreshold } = request.parameters;
+      const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = request.parameters;
       const like = <T extends Tensor>({ shape }: Tensor) => output<T>(shape);
+      const ifThere = (vector: Tensor | null | undefined) => (vector ? like<Tensor1D>(vector) : null);
       const gradient = {
         wEnc: like<Tensor2D>(wEnc),
         bEnc: like<Tensor1D>(bEnc),
         wDec: like<Tensor2D>(wDec),
         bDec: like<Tensor1D>(bDec),
+        logThreshold: ifThere(logThreshold),
+        rMag: ifThere(rMag),
+        bMag: ifThere(bMag),
       };
-      const theta = logThreshold && like<Tensor1D>(logThreshold);
       run(request, {
         writeGradient: true,
         first: {
@@ -325,7 +339,9 @@ export function nativeFusedKernels(
           bEnc: gradient.bEnc.values,
           wDec: gradient.wDec.values,
           bDec: gradient.bDec.values,
-          logThreshold: theta && theta.values,
+          logThreshold: gradient.logThreshold?.values ?? null,
+          rMag: gradient.rMag?.values ?? null,
+          bMag: gradient.bMag?.values ?? null,
         },
         second: null,
         adam: { rate: 0, beta1: 0, beta2: 0, epsilon: 1, root: 0, clip: 0, unitNorm: 0 },
@@ -335,7 +351,9 @@ export function nativeFusedKernels(
         bEnc: gradient.bEnc.tensor,
         wDec: gradient.wDec.tensor,
         bDec: gradient.bDec.tensor,
-        logThreshold: theta && theta.tensor,
+        logThreshold: gradient.logThreshold?.tensor ?? null,
+        rMag: gradient.rMag?.tensor ?? null,
+        bMag: gradient.bMag?.tensor ?? null,
       };
     },
 

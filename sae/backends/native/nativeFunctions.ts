@@ -105,6 +105,16 @@ export interface Dictionary {
   wDec: Writable<Float32Array>;
   bDec: Writable<Float32Array>;
   logThreshold: Writable<Float32Array> | null;
+  rMag: Writable<Float32Array> | null;
+  bMag: Writable<Float32Array> | null;
+}
+
+export interface Gate {
+  values: Float32Array;
+  dots: Float32Array;
+  gain: Float32Array;
+  scale: number;
+  l1: number;
 }
 
 export interface Update {
@@ -130,6 +140,7 @@ export interface Update {
   second: Dictionary | null;
   x: Float32Array;
   threshold: Float32Array | null;
+  gate: Gate | null;
 }
 
 export interface Term {

@@ -28,7 +28,7 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
   vi.setConfig({ testTimeout: 240_000 });
   beforeAll(() => startBackend('webgpu'));
 
-  test.each(['topk', 'relu', 'jumprelu', 'batchtopk'] as const)(
+  test.each(['topk', 'relu', 'jumprelu', 'batchtopk', 'gated'] as const)(
     '%s: the losses of 200 steps are the reference’s to 1e-4',
     async (architecture) => {
       const want = await run('cpu', architecture, steps);

@@ -15,6 +15,7 @@ import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
+import { TryText } from '../playground/TryText.tsx';
 import { TokenEffectsPanel } from './TokenEffectsPanel.tsx';
 
 export function FeatureView({ run, seed, latent }: { run: string; seed: number; latent: number }) {
@@ -61,6 +62,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
         {(detail) => (
           <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>
             <FeatureFigures feature={detail} />
+            <TryText run={detail.run} seed={detail.seed} latent={detail.latent} />
             <div className={styles.grid}>
               <div className="stack">
                 <ExamplesPanel feature={detail} />

@@ -252,6 +252,17 @@ struct LazyscopeDictionary {
   float* w_dec;                  // [latents, d]
   float* b_dec;                  // [d]
   float* NULLABLE log_threshold;  // [latents]
+  float* NULLABLE r_mag;         // [latents]
+  float* NULLABLE b_mag;         // [latents]
+};
+// What a gated dictionary's update has besides: `values` are the gate's pre-activations and `dots` those of the
+// reconstruction from them, both like the main term's, whose values are magnitudes where the gate is open and 0 elsewhere.
+struct LazyscopeGate {
+  const float* values;
+  const float* dots;
+  const float* gain;             // [latents]: exp(r_mag)
+  double scale;                  // of the gradient of the gate's reconstruction
+  double l1;                     // added where the gate is open
 };
 struct LazyscopeUpdate {
   int64_t latents;
@@ -276,6 +287,7 @@ struct LazyscopeUpdate {
   const LazyscopeDictionary* NULLABLE second;  // null only with write_gradient
   const float* x;                // [rows, d]
   const float* NULLABLE threshold;  // [latents]
+  const LazyscopeGate* NULLABLE gate;
 };
 // A reconstruction from a list of entries: values and dots are [entries].
 struct LazyscopeTerm {
