@@ -8,6 +8,7 @@ export const paths = {
   overview: () => '/',
   runs: () => '/runs',
   run: (run: string) => `/runs/${part(run)}`,
+  reproducibility: (run: string) => `/runs/${part(run)}/reproducibility`,
   dictionary: (run: string, seed: number) => `/runs/${part(run)}/${seed}`,
   feature: (run: string, seed: number, latent: number) => `/runs/${part(run)}/${seed}/${latent}`,
   comparisons: () => '/compare',

@@ -141,6 +141,8 @@ export interface Update {
   x: Float32Array;
   threshold: Float32Array | null;
   gate: Gate | null;
+  prefixes: Int32Array | null;
+  prefixCount: number;
 }
 
 export interface Term {
@@ -435,6 +437,13 @@ export interface NativeFunctions {
   scaledBatch(x: Writable<Float32Array>, rows: number, d: number, scale: number): number;
   sparseReconstruct(rowStart: Int32Array, indices: Int32Array, reconstruction: Reconstruction): number;
   denseReconstruct(reconstruction: Reconstruction): number;
+  nestedReconstruct(
+    rowStart: Int32Array,
+    indices: Int32Array,
+    prefixes: Int32Array,
+    prefixCount: number,
+    reconstruction: Reconstruction,
+  ): number;
   sparseUpdate(update: Update, main: Term, auxiliary: Term | null): void;
   denseUpdate(
     update: Update,

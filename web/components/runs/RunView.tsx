@@ -43,11 +43,20 @@ export function RunView({ name }: { name: string }) {
             </>
           )
         }
-        actions={run.data?.seeds.map(({ seed, indexed }) => (
-          <Link key={seed} href={paths.dictionary(name, seed)} className="button" data-indexed={indexed}>
-            Features of seed {seed}
-          </Link>
-        ))}
+        actions={
+          <>
+            {run.data?.seeds.map(({ seed, indexed }) => (
+              <Link key={seed} href={paths.dictionary(name, seed)} className="button" data-indexed={indexed}>
+                Features of seed {seed}
+              </Link>
+            ))}
+            {(run.data?.seeds.length ?? 0) > 1 && (
+              <Link href={paths.reproducibility(name)} className="button">
+                Reproducibility
+              </Link>
+            )}
+          </>
+        }
       >
         {manifest && (
           <>
