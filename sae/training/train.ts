@@ -241,6 +241,7 @@ async function trainLocked(
         seed,
         scale: trainer.scale,
         k: latentsKept(config),
+        ...('prefixes' in config && { prefixes: config.prefixes }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });
