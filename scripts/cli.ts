@@ -18,6 +18,7 @@ import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
 import { models } from './commands/models.ts';
+import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
 
@@ -35,6 +36,7 @@ export async function main(args: readonly string[]): Promise<void> {
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
     features,
+    search,
     steer,
     lm,
     models,

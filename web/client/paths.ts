@@ -19,5 +19,6 @@ export const paths = {
     const query = new URLSearchParams(given).toString();
     return query === '' ? '/playground' : `/playground?${query}`;
   },
+  search: (text = '') => (text ? `/search?${new URLSearchParams({ text })}` : '/search'),
   jobs: () => '/jobs',
 } as const;
