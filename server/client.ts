@@ -81,6 +81,7 @@ export type {
   TextOnModel,
   VariantName,
 } from './contract/playground.ts';
+export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {

@@ -182,33 +182,51 @@ async function run(
   const shardCount = Math.ceil(contexts / shardContexts);
   const started = performance.now();
   const firstShard = manifest.hooks[0].shards.length;
-  for (let shard = firstShard; shard < shardCount; shard++) {
-    const end = Math.min((shard + 1) * shardContexts, contexts);
-    for (let from = shard * shardContexts; from < end; from += batchSize) {
-      if (signal?.aborted)
-        throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
-      const to = Math.min(from + batchSize, end);
-      const batch = tokens.subarray(from * contextLength, to * contextLength);
-      await activationRows({ model, hooks, tokens: batch, contextLength, firstPosition }, (hook, rows) =>
-        writers[hook].append(rows),
-      );
-      const seen = (to - firstShard * shardContexts) * contextLength;
-      const tokensPerSecond = seen / ((performance.now() - started) / 1000);
-      report({
-        stage: 'capture',
-        done: to * contextLength,
-        total: contexts * contextLength,
-        unit: 'tokens',
-        values: { tokensPerSecond },
-      });
-      // Lets a signal or a timer through between two forward passes, which block.
-      await new Promise((next) => setImmediate(next));
-    }
-    for (const [i, writer] of writers.entries())
-      manifest.hooks[i].shards.push(await writer.flush(folder, shard));
+  /** The manifest is written after the shards that it names. */
+  const writeShard = async (shard: number) => {
+    const flushes = writers.map((writer) => writer.flush(folder, shard));
+    // Of several hooks' files none is being written any more when one has failed.
+    await Promise.allSettled(flushes);
+    const written = await Promise.all(flushes);
+    for (const [i, entry] of written.entries()) manifest.hooks[i].shards.push(entry);
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
     await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
+  };
+  // A shard is written while the model computes the next one.
+  let writing = Promise.resolve();
+  try {
+    for (let shard = firstShard; shard < shardCount; shard++) {
+      const end = Math.min((shard + 1) * shardContexts, contexts);
+      for (let from = shard * shardContexts; from < end; from += batchSize) {
+        if (signal?.aborted)
+          throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
+        const to = Math.min(from + batchSize, end);
+        const batch = tokens.subarray(from * contextLength, to * contextLength);
+        await activationRows({ model, hooks, tokens: batch, contextLength, firstPosition }, (hook, rows) =>
+          writers[hook].append(rows),
+        );
+        const seen = (to - firstShard * shardContexts) * contextLength;
+        const tokensPerSecond = seen / ((performance.now() - started) / 1000);
+        report({
+          stage: 'capture',
+          done: to * contextLength,
+          total: contexts * contextLength,
+          unit: 'tokens',
+          values: { tokensPerSecond },
+        });
+        // Lets a signal or a timer through between two forward passes, which block.
+        await new Promise((next) => setImmediate(next));
+      }
+      await writing;
+      writing = writeShard(shard);
+      // It is awaited later; a failure before then must not end the process as one that nobody handles.
+      writing.catch(() => {});
+    }
+  } finally {
+    // Whatever ended the loop, nothing is being written any more when the capture's lock is given back.
+    await writing.catch(() => {});
   }
+  await writing;
 }
 
 /** Contexts whose activations at the widest hook fill a shard. */
@@ -231,6 +249,8 @@ function check({ model, hooks, contextLength, ...options }: CaptureOptions): voi
       );
     if (hook.endsWith('.attn.hook_pattern'))
       throw refuse(`'${hook}' has no vector of fixed width a token: choose another hook point.`);
+    if (hook.endsWith('.mlp.hook_expert_indices'))
+      throw refuse(`'${hook}' numbers experts, which are no activations: choose another hook point.`);
   }
   if (!Number.isInteger(contextLength) || contextLength < 2 || contextLength > longest)
     throw refuse(`A context of ${contextLength} tokens doesn't suit '${model.name}': use 2 to ${longest}.`);

@@ -1,5 +1,6 @@
 /** What a capture says of its longest rows, so that nobody trains on four attention sinks without knowing. */
 import type { NormReport } from '../spec/manifests/capture.ts';
+import { expertOf } from '../models/hookPoints.ts';
 import type { Capture } from './openCapture.ts';
 import { median, rowNorms, varianceShare } from './rowNorms.ts';
 
@@ -10,7 +11,8 @@ const listed = 8;
 /** Two passes over the rows of one hook point. */
 export function normReport(capture: Capture, hook: string, factor = outlierFactor): NormReport {
   const norms = rowNorms(capture, hook);
-  const middle = median(norms);
+  // Rows that the router did not send to the expert are not there, and are not short either.
+  const middle = median(expertOf(hook) ? norms.filter((norm) => norm > 0) : norms);
   const beyond = Uint32Array.from([...norms.keys()].filter((row) => norms[row] > factor * middle));
   const places = Array.from(beyond, (row) => capture.rowToken(row));
   const { contextLength } = capture.manifest;

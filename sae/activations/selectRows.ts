@@ -1,5 +1,6 @@
 /** A capture without the rows that a rule leaves out: what training and figures read. */
 import { LazyscopeError } from '../errors.ts';
+import { expertOf } from '../models/hookPoints.ts';
 import { printExclusionRule, type ExclusionRule } from './exclusionRule.ts';
 import type { Capture } from './openCapture.ts';
 import { median, rowNorms } from './rowNorms.ts';
@@ -14,7 +15,8 @@ export interface SelectedRows extends Omit<Capture, 'rowsPerContext'> {
 }
 
 /**
- * A row is left out when its token or position is, or when its norm is too large at any of `hooks`.
+ * A row is left out when its token or position is, or when its norm is too large at any of `hooks`. At a hook point of an expert, rows
+ * of zeros are left out under every rule: the router sent their tokens elsewhere.
  *
  * Throws `bad_input` when the rule asks for special tokens and the capture does not say which they are, or when it leaves
  * no row to train on. A rule that leaves nothing out costs nothing: rows are then the capture's own.
@@ -23,9 +25,11 @@ export function selectRows(capture: Capture, hooks: readonly string[], rule: Exc
   const { manifest, trainRows, heldOutRows } = capture;
   const all = trainRows + heldOutRows;
   const lengths = [...new Set(hooks)].flatMap((hook) => {
-    if (rule.norm === null) return [];
+    const least = expertOf(hook) ? Number.MIN_VALUE : 0;
+    if (rule.norm === null && least === 0) return [];
     const norms = rowNorms(capture, hook);
-    return [{ norms, limit: rule.norm * median(norms) }];
+    const present = least === 0 ? norms : norms.filter((norm) => norm >= least);
+    return [{ norms, least, limit: rule.norm === null ? Infinity : rule.norm * median(present) }];
   });
   const special = specialTokens(capture, rule);
   const kept = new Uint32Array(all);
@@ -36,7 +40,7 @@ export function selectRows(capture: Capture, hooks: readonly string[], rule: Exc
     const { context, position } = capture.rowToken(row);
     const out =
       position < rule.position ||
-      lengths.some(({ norms, limit }) => norms[row] > limit) ||
+      lengths.some(({ norms, least, limit }) => norms[row] > limit || norms[row] < least) ||
       (special !== null && special.has(capture.tokens[context * manifest.contextLength + position]));
     if (out) excluded.push(row);
     else kept[count++] = row;

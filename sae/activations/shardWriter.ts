@@ -37,13 +37,16 @@ export class ShardWriter {
     this.#filled += values.length;
   }
 
-  /** Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. */
+  /**
+   * Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. Rows of
+   * the next shard may be appended while it writes.
+   */
   async flush(folder: string, index: number): Promise<Shard> {
     const values = this.#buffer.subarray(0, this.#filled);
     const file = `${this.hook}/${String(index).padStart(5, '0')}.arrow`;
     const { shard, bytes } = encodeShard(file, 'activation', this.width, values);
-    await writeFileAtomic(join(folder, file), bytes);
     this.#filled = 0;
+    await writeFileAtomic(join(folder, file), bytes);
     return shard;
   }
 }

@@ -6,7 +6,6 @@
  */
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
-import { applyActivationFunction } from './activationFunctions/activationFunctions.ts';
 import { attend } from './attend.ts';
 import type { DecoderPass } from './decoderPass.ts';
 import { decoderParts } from './families/decoderParts.ts';
@@ -15,6 +14,7 @@ import { decoderNames } from './families/families.ts';
 import type { Window } from './families/storedModules.ts';
 import { blockHook } from './hookPoints.ts';
 import type { HookTap } from './hookTap.ts';
+import { runMlp } from './runMlp.ts';
 
 /**
  * Logits [batch × seq, vocab], or the residual stream [batch × seq, d] where the pass is to end before them, or
@@ -95,24 +95,4 @@ function runBlock(pass: DecoderPass, parts: DecoderParts, layer: number, input: 
   if (!mlpOut) return stream;
   const sum = tap.pass(blockHook(layer, 'hook_resid_post'), tf.add<Tensor2D>(stream, mlpOut), residual);
   return normPlacement === 'after' && !tap.finished ? parts.mlpNorm(layer, sum) : sum;
-}
-
-/** What the MLP adds to the residual stream, or undefined when the tap needs nothing further. */
-function runMlp(
-  { config, tap, draws }: DecoderPass,
-  parts: DecoderParts,
-  layer: number,
-  x: Tensor2D,
-  { batch, seq }: Window,
-): Tensor2D | undefined {
-  const neurons = [batch, seq, config.neurons];
-  const { pre: product, up } = parts.mlpIn(layer, x);
-  const pre = tap.pass(blockHook(layer, 'mlp.hook_pre'), product, neurons);
-  if (tap.finished) return undefined;
-  const own = parts.activationParameters(layer);
-  const active = applyActivationFunction(config.activation, pre, own, draws) as Tensor2D;
-  const gated = up ? tf.mul<Tensor2D>(active, up()) : active;
-  const post = tap.pass(blockHook(layer, 'mlp.hook_post'), gated, neurons);
-  if (tap.finished) return undefined;
-  return tap.pass(blockHook(layer, 'hook_mlp_out'), parts.mlpOutput(layer, post), [batch, seq, config.d]);
 }

@@ -8,7 +8,7 @@ import { runDecoder } from './decoder.ts';
 import { decoderNames } from './families/families.ts';
 import { inBlock } from './families/storedModules.ts';
 import type { Weights } from './families/storedModules.ts';
-import { hookPointsOf, parseHookPoint } from './hookPoints.ts';
+import { expertOf, hookPointsOf, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
 import { checkStretch } from './stretch.ts';
@@ -46,7 +46,13 @@ export class DecoderModel implements LanguageModel {
 
   width(hook: HookPoint): number {
     const { hook: place } = parseHookPoint(hook, this.config.layers);
+    const { experts } = this.config;
+    if (expertOf(place) && experts) return this.config.neurons / experts.count;
     switch (place) {
+      case 'mlp.hook_expert_weights':
+        return experts?.count ?? 0;
+      case 'mlp.hook_expert_indices':
+        return experts?.perToken ?? 0;
       case 'mlp.hook_pre':
       case 'mlp.hook_post':
         return this.config.neurons;

@@ -7,6 +7,11 @@
  * router's weight, 0 where the token does not go. hook_attn_out and hook_mlp_out are what is added to the residual stream: after a norm on the output and a multiplier.
  * Where norms come after the sum, hook_resid_mid and hook_resid_post are the sum. ln_final.hook_normalized is the
  * residual stream brought to size, before the final norm's gain and bias.
+ *
+ * A mixture of experts also has mlp.hook_expert_weights, the router's softmax over all experts, mlp.hook_expert_indices, the
+ * experts that each token goes to, the heaviest first, and for each expert mlp.experts.E.hook_gate (what the activation function is applied
+ * to), hook_pre (the other factor) and hook_post (act(gate) ⊙ up, before the router's weight). TransformerLens gives the rows that go to
+ * the expert; here every row has its place, and those that don't go there are 0.
  */
 import { LazyscopeError } from '../errors.ts';
 import type { ModelConfig } from './modelConfig.ts';
@@ -23,14 +28,36 @@ export const blockHooks = [
   'hook_mlp_out',
   'hook_resid_post',
 ] as const;
+/** Of a block with a mixture of experts. */
+const routerHooks = ['mlp.hook_expert_weights', 'mlp.hook_expert_indices'] as const;
+const expertHooks = ['hook_gate', 'hook_pre', 'hook_post'] as const;
+export type ExpertHook = (typeof expertHooks)[number];
 const outside = ['hook_embed', 'hook_pos_embed', 'ln_final.hook_normalized'] as const;
-export type BlockHook = (typeof blockHooks)[number];
+export type BlockHook =
+  (typeof blockHooks)[number] | (typeof routerHooks)[number] | `mlp.experts.${number}.${ExpertHook}`;
 export type OuterHook = (typeof outside)[number];
 /** The name of a hook point as TransformerLens spells it, for example `blocks.2.hook_resid_post`. */
 export type HookPoint = `blocks.${number}.${BlockHook}` | OuterHook;
 
 export function blockHook<H extends BlockHook>(layer: number, hook: H): `blocks.${number}.${H}` {
   return `blocks.${layer}.${hook}`;
+}
+
+export function expertHook<H extends ExpertHook>(layer: number, expert: number, hook: H) {
+  return blockHook(layer, `mlp.experts.${expert}.${hook}`);
+}
+
+/** The expert of a hook point of one of a mixture's; undefined for all others. */
+export function expertOf(hook: string): { expert: number; hook: ExpertHook } | undefined {
+  const match = /(?:^|\.)mlp\.experts\.(\d+)\.(.+)$/.exec(hook);
+  const place = match && expertHooks.find((h) => h === match[2]);
+  return match && place ? { expert: Number(match[1]), hook: place } : undefined;
+}
+
+function blockHookNamed(name: string): BlockHook | undefined {
+  const known = [...blockHooks, ...routerHooks].find((h) => h === name);
+  const ofExpert = known === undefined ? expertOf(name) : undefined;
+  return ofExpert ? `mlp.experts.${ofExpert.expert}.${ofExpert.hook}` : known;
 }
 
 /** The layer and the place of a hook point; `layer` is undefined for embeddings and the final norm. */
@@ -41,7 +68,7 @@ export function parseHookPoint(
   const outer = outside.find((o) => o === name);
   if (outer) return { name: outer, hook: outer };
   const match = /^blocks\.(\d+)\.(.+)$/.exec(name);
-  const hook = match && blockHooks.find((h) => h === match[2]);
+  const hook = match && blockHookNamed(match[2]);
   if (!match || !hook)
     throw new LazyscopeError(
       'bad_input',
@@ -58,9 +85,11 @@ export function parseHookPoint(
 
 /** All that a model has, in forward order: what it lacks depends on where its norms and positions are. */
 export function hookPointsOf(
-  config: Pick<ModelConfig, 'layers' | 'parallel' | 'learnedPositions' | 'finalNorm'>,
+  config: Pick<ModelConfig, 'layers' | 'parallel' | 'learnedPositions' | 'finalNorm' | 'experts'>,
 ): HookPoint[] {
-  const inBlock = blockHooks.filter((hook) => hook !== 'hook_resid_mid' || config.parallel === false);
+  const inBlock = blockHooks
+    .filter((hook) => hook !== 'hook_resid_mid' || config.parallel === false)
+    .flatMap((hook) => [...mixtureHooksBefore(hook, config.experts?.count ?? 0), hook]);
   return [
     'hook_embed',
     ...(config.learnedPositions ? (['hook_pos_embed'] as const) : []),
@@ -69,4 +98,14 @@ export function hookPointsOf(
     ).flat(),
     ...(config.finalNorm ? (['ln_final.hook_normalized'] as const) : []),
   ];
+}
+
+/** The hook points of a mixture's router and experts that a token passes just before this one. */
+function mixtureHooksBefore(hook: BlockHook, experts: number): BlockHook[] {
+  if (experts === 0) return [];
+  const ofEach = (place: ExpertHook) =>
+    Array.from({ length: experts }, (_, expert): BlockHook => `mlp.experts.${expert}.${place}`);
+  if (hook === 'mlp.hook_pre') return [...routerHooks, ...ofEach('hook_gate')];
+  if (hook === 'mlp.hook_post') return [...ofEach('hook_pre'), ...ofEach('hook_post')];
+  return [];
 }

@@ -37,7 +37,7 @@ export interface ForwardResult {
   logits?: Tensor3D;
   /** [batch, seq, d], what `from` takes; only with `until`. */
   residual?: Tensor3D;
-  /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]. */
+  /** Residual hooks [batch, seq, d]; mlp.hook_pre/post [batch, seq, neurons]; attn.hook_z [batch, seq, heads, head]; attn.hook_pattern [batch, heads, seq, keys]; mlp.hook_expert_weights [batch, seq, experts], mlp.hook_expert_indices int32 [batch, seq, experts per token]; mlp.experts.E.* [batch, seq, neurons / experts]. */
   activations: Map<HookPoint, Tensor>;
   /** By layer that was run, [batch, heads]: Σ over queries of H(p)/log(n), as sae/ops/attentionEntropySums.ts has it. Empty unless asked for. */
   entropySums: Tensor2D[];

@@ -124,6 +124,8 @@ describe('a model built so that exactly a quarter of its neurons fire', () => {
     expect(report.depth).toHaveLength(3);
     expect(report.depth![0].meanSquared).toBeCloseTo(1 / 16, 6);
     expect(report.depth![0].variance).toBeCloseTo(3 / 16, 6);
+    expect(report.depth![0].medianMeanSquared).toBeCloseTo(1 / 16, 6);
+    expect(report.depth![0].medianVariance).toBeCloseTo(3 / 16, 6);
     expect(report.depth![0].inputAlignment!).toBeGreaterThan(0.6);
     model.dispose();
   });

@@ -21,6 +21,7 @@ import { readManifest } from '../store/readManifest.ts';
 import type { Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
+import { medianSignal } from './depth/signalPropagation.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
 import { interventionWork, measureInterventions } from './masking/measureInterventions.ts';
 import { multiplyAdds } from './masking/multiplyAdds.ts';
@@ -268,10 +269,13 @@ function depthFigures(
     rows.forEach((row, at) =>
       sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
     );
+    const middle = medianSignal(residualSample.layers[depth], d);
     return {
       hook: depth === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
+      medianMeanSquared: middle.meanSquared,
+      medianVariance: middle.variance,
       inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),
       targetAlignment: finiteOrNull(labelAlignment(sample, d, targets)),
     };

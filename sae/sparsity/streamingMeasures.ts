@@ -6,6 +6,7 @@
 import { nextTokenLosses } from '../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { chosenExperts } from '../models/routeTokens.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { AttentionEntropy } from './depth/attentionEntropy.ts';
 import { LayerSample } from './firing/layerSample.ts';
@@ -43,7 +44,7 @@ export class StreamingMeasures {
   #lossCount = 0;
 
   constructor(model: LanguageModel, options: StreamingOptions) {
-    const { layers, neurons, heads, d, gated, vocabularySize } = model.config;
+    const { layers, neurons, heads, d, gated, vocabularySize, experts } = model.config;
     const { tokens, seq, thresholds, sampleTokens: size, examples } = options;
     const everyLayer = Array.from({ length: layers }, (_, layer) => layer);
     this.#model = model;
@@ -56,6 +57,7 @@ export class StreamingMeasures {
       ...everyLayer.flatMap((layer): HookPoint[] => [
         blockHook(layer, 'mlp.hook_post'),
         ...(gated ? [blockHook(layer, 'mlp.hook_pre')] : []),
+        ...(experts ? [blockHook(layer, 'mlp.hook_expert_indices')] : []),
       ]),
     ];
     this.firing = everyLayer.map(
@@ -64,6 +66,7 @@ export class StreamingMeasures {
           neurons,
           positions: seq,
           vocabulary: vocabularySize,
+          experts,
           thresholds,
           neuronThreshold: Math.floor(thresholds.length / 2),
           keptExamples: examples,
@@ -80,8 +83,8 @@ export class StreamingMeasures {
     const { seq, tokens, firstToken, continues } = batch;
     for (const [layer, firing] of this.firing.entries()) {
       const post = at(batch, blockHook(layer, 'mlp.hook_post'));
-      const gates = this.#gates(batch, layer);
-      firing.add({ tokens, seq, firstToken, activations: post, gates, continues });
+      const { gates, routed } = this.#gates(batch, layer);
+      firing.add({ tokens, seq, firstToken, activations: post, gates, routed, continues });
       gates?.dispose();
       this.activationSample.add(layer, firstToken, post);
       this.entropy[layer].add(batch.entropySums[layer], seq);
@@ -100,10 +103,26 @@ export class StreamingMeasures {
     return this.#lossSum / this.#lossCount;
   }
 
-  /** act(g) of a gated MLP, computed from g at hook_pre, because it can't be recovered from act(g) ⊙ u at hook_post; undefined for an ungated MLP. */
-  #gates(batch: StreamedBatch, layer: number): Tensor | undefined {
-    if (!this.#model.config.gated) return undefined;
-    return this.#model.activate(layer, at(batch, blockHook(layer, 'mlp.hook_pre')));
+  /**
+   * act(g) of a gated MLP, computed from g at hook_pre, because it can't be recovered from act(g) ⊙ u at hook_post; undefined for an
+   * ungated MLP. In a mixture it is 0 where the token does not go to the expert, which `routed` says.
+   */
+  #gates(batch: StreamedBatch, layer: number): { gates?: Tensor; routed?: Float32Array } {
+    const { gated, experts, neurons } = this.#model.config;
+    if (!gated) return {};
+    const gates = this.#model.activate(layer, at(batch, blockHook(layer, 'mlp.hook_pre')));
+    if (!experts) return { gates };
+    const { count } = experts;
+    const chosen = chosenExperts(at(batch, blockHook(layer, 'mlp.hook_expert_indices')), count);
+    const routed = chosen.dataSync<'float32'>().slice();
+    const own = tf.tidy(() =>
+      gates
+        .reshape([-1, count, neurons / count])
+        .mul(chosen.expandDims(2))
+        .reshape(gates.shape),
+    );
+    tf.dispose([gates, chosen]);
+    return { gates: own, routed };
   }
 }
 

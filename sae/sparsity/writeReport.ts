@@ -87,6 +87,7 @@ function byNeuron({ summary, firing, sample, promoted }: MeasuredLayer) {
     frequencyAt: firing.frequencyAt(),
     meanActivation: firing.meanActivation(),
     maxActivation: firing.maxActivation(),
+    routed: firing.routedShare() ?? new Float64Array(summary.neurons).fill(Number.NaN),
     outputNorm: sample.outputNorms,
     topTokens: Array.from(neuron, (i) => firing.strongestTokens(i)),
     promotedTokens: promoted,

@@ -99,6 +99,18 @@ export class StoreLayout {
   stability(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'stability.parquet');
   }
+  /** How likely each latent of one seed is to come back in the others. */
+  reproducibilityOfSeed(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'reproducibility.parquet');
+  }
+  /** reproducibility.json, which says that the tables of the seeds and the curve are whole. */
+  reproducibility(name: string) {
+    return join(this.run(name), 'reproducibility.json');
+  }
+  /** The share of latents that come back against the threshold. */
+  reproducibilityCurve(name: string) {
+    return join(this.run(name), 'reproducibility-curve.parquet');
+  }
   /** Stretches of text on which latents fire. */
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');

@@ -34,6 +34,8 @@ class Passes:
         self.model = load(path)
         self.blocks, self.norm = self.model.model.layers, self.model.model.norm
         self.compiled = {}
+        # Whether what was asked for last has not been compiled yet, which its first pass does.
+        self.fresh = False
 
     def callable(self, variant: str, layers, shape):
         """Of the whole model, or of its first blocks without the final norm."""
@@ -47,14 +49,19 @@ class Passes:
         inductor.freezing = variant != "compiled"
         key = (variant, layers, shape)
         if key not in self.compiled:
+            # One at a time: compiled code of the same module is found by the module, whatever it was compiled with.
             torch._dynamo.reset()
             self.compiled = {key: torch.compile(plain, **({"mode": "max-autotune"} if variant == "tuned" else {}))}
+            self.fresh = True
         return self.compiled[key]
 
     def run(self, variant: str, tokens, layers):
         call = self.callable(variant, layers, tuple(tokens.shape))
         # Frozen graphs are not made under inference_mode.
         with torch.no_grad() if variant in ("frozen", "tuned") else torch.inference_mode():
+            if self.fresh:
+                call(input_ids=tokens, use_cache=False)
+                self.fresh = False
             wall, processor = time.perf_counter(), time.process_time()
             result = call(input_ids=tokens, use_cache=False)
             rows = result.last_hidden_state if layers is not None else result.logits

@@ -65,7 +65,9 @@ class Tap:
         scores = {}
 
         def route(_, args, output):
-            _, weights, chosen = output
+            logits, weights, chosen = output
+            self.values[at + "mlp.hook_expert_weights"] = logits.softmax(-1).detach()
+            self.values[at + "mlp.hook_expert_indices"] = chosen.detach()
             count = mlp.experts.num_experts
             scores["by expert"] = torch.zeros(weights.shape[0], count).to(weights).scatter(1, chosen, weights)
 
@@ -76,6 +78,9 @@ class Tap:
                 gate, up = torch.nn.functional.linear(x, mlp.experts.gate_up_proj[e]).chunk(2, -1)
                 pre.append(gate)
                 post.append(mlp.experts.act_fn(gate) * up * scores["by expert"][:, e : e + 1])
+                went = (scores["by expert"][:, e : e + 1] != 0).to(gate)
+                for hook, value in {"gate": gate, "pre": up, "post": mlp.experts.act_fn(gate) * up}.items():
+                    self.values[f"{at}mlp.experts.{e}.hook_{hook}"] = (value * went).detach()
             self.values[at + "mlp.hook_pre"] = torch.cat(pre, -1).detach()
             self.values[at + "mlp.hook_post"] = torch.cat(post, -1).detach()
             self.values[at + "hook_mlp_out"] = output.detach()

@@ -8,7 +8,7 @@ import type { Tensor, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
 import type { ActivationParameters } from '../activationFunctions/activationFunction.ts';
 import { activationParameters } from '../activationFunctions/activationParameters.ts';
 import type { ModelConfig } from '../modelConfig.ts';
-import { expertModules, expertOutputs, routing, throughExperts } from './expertMlp.ts';
+import { expertModules, expertOutputs, throughExperts } from './expertMlp.ts';
 import type { DecoderNames } from './family.ts';
 import { queryKeyValue, rotaryTables } from './queryKeyValue.ts';
 import { inBlock, linearOf, normGain, normOf } from './storedModules.ts';
@@ -28,6 +28,8 @@ export interface DecoderParts {
   mlpNorm(layer: number, x: Tensor2D): Tensor2D;
   /** What the activation function is applied to, and the other factor of a gated MLP: [rows, d] → [rows, neurons]. */
   mlpIn(layer: number, x: Tensor2D): { pre: Tensor2D; up?: () => Tensor2D };
+  /** Of a mixture of experts: [rows, d] → [rows, experts] */
+  routerLogits(layer: number, x: Tensor2D): Tensor2D;
   /** The activation function's own parameters. */
   activationParameters(layer: number): ActivationParameters;
   /** What the MLP adds to the residual stream: [rows, neurons] → [rows, d] */
@@ -82,8 +84,7 @@ export function decoderParts(
       if ('router' in mlpIn) {
         const wide = (name: string) =>
           throughExperts(names, weights, expertModules(config, names, layer, name), x);
-        const shares = () => routing(config, linear(at(layer, mlpIn.router), x));
-        return { pre: wide(mlpIn.gate), up: () => tf.mul<Tensor2D>(wide(mlpIn.up), shares()) };
+        return { pre: wide(mlpIn.gate), up: () => wide(mlpIn.up) };
       }
       const { gate, up } = mlpIn;
       return {
@@ -91,6 +92,7 @@ export function decoderParts(
         up: up === undefined ? undefined : () => linear(at(layer, up), x),
       };
     },
+    routerLogits: (layer, x) => linear(at(layer, 'router' in names.mlpIn ? names.mlpIn.router : ''), x),
     activationParameters: (layer) => activationParameters(weights, at(layer, names.mlp), config.activation),
     mlpOutput: (layer, post) => {
       const product = config.experts

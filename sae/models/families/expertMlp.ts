@@ -36,17 +36,6 @@ export function throughExperts(
   );
 }
 
-/** The router's weight of each neuron's expert, [rows, neurons]: a softmax over the `perToken` largest logits, 0 elsewhere. */
-export function routing(config: ModelConfig, logits: Tensor2D): Tensor2D {
-  const { neurons, experts } = config;
-  const { count, perToken } = experts!;
-  const [rows] = logits.shape;
-  const least = tf.topk(logits, perToken).values.slice([0, perToken - 1], [rows, 1]);
-  const chosen = tf.where(logits.greaterEqual(least), logits, tf.onesLike(logits).mul<Tensor2D>(-Infinity));
-  const shares = tf.softmax(chosen).reshape([rows, count, 1]);
-  return tf.tile(shares, [1, 1, neurons / count]).reshape([rows, neurons]);
-}
-
 /** post [rows, neurons] → [rows, d]: the sum of what the experts write. */
 export function expertOutputs(
   names: DecoderNames,

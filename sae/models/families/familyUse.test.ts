@@ -69,8 +69,14 @@ describe.each(cases)('%s', (name) => {
       expect(report.layers).toHaveLength(layers);
       expect(report.model).toMatchObject({ activation, gated });
       expect(report.crossEntropy).toBeGreaterThan(0);
+      const { experts } = model.config;
       for (const layer of report.layers) {
         expect(layer.neurons).toBe(neurons);
+        expect(layer.experts?.each.length).toBe(experts?.count);
+        if (experts)
+          expect(layer.experts!.each.reduce((sum, each) => sum + each.tokens, 0)).toBe(
+            report.tokens * experts.perToken,
+          );
         expect(layer.activationRatio).toBeGreaterThan(0);
         const exact = activation === 'relu' || activation === 'relu2';
         if (exact) expect(layer.activationRatio).toBeLessThan(1);

@@ -24,12 +24,13 @@ export function summariseLayer(
   measures: StreamingMeasures,
   folding?: number,
 ): SummarisedLayer {
-  const { neurons } = model.config;
+  const { neurons, experts } = model.config;
   const firing = measures.firing[layer];
   const entropy = measures.entropy[layer];
   const sample = sampledLayer(model, layer, measures.activationSample.layers[layer]);
   const { activations, cett } = sample;
   const curve = cett.curve();
+  const byExpert = firing.byExpert();
   return {
     curve,
     sample,
@@ -45,6 +46,7 @@ export function summariseLayer(
       })),
       frequencyHistogram: firing.frequencyHistogram(),
       tokenHistogram: firing.tokenHistogram(),
+      ...(experts && byExpert ? { experts: { perToken: experts.perToken, each: byExpert } } : {}),
       attentionEntropy: [...entropy.byHead()],
     },
   };

@@ -68,6 +68,39 @@ test('in a gated layer the gate decides who fires, the product how strongly', ()
   expect(firing.ratioAt()).toEqual([0, 0, 0]);
 });
 
+test('in a mixture, tokens that the router sends elsewhere are not looked at rather than counted as silent', () => {
+  // Three experts of two neurons, one for each token; nothing goes to the last.
+  const firing = new NeuronFiring({
+    ...options,
+    neurons: 6,
+    positions: 2,
+    experts: { count: 3, perToken: 1 },
+  });
+  // Gates are open exactly where neurons of the token's expert fire.
+  firing.add({
+    tokens: Int32Array.of(5, 6, 7, 5),
+    seq: 2,
+    routed: Float32Array.of(1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0),
+    gates: matrix([1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0], 6),
+    activations: matrix([2, 0, 0, 0, 0, 0, 0.05, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 3, 0, 0], 6),
+  });
+  expect(firing.activationRatio()).toBe(4 / 8);
+  expect(firing.ratioAt()).toEqual([3 / 8, 3 / 8, 1 / 8]);
+  expect([...firing.frequency()]).toEqual([2 / 3, 0, 1, 1, 0, 0]);
+  expect([...firing.frequencyAt()]).toEqual([1 / 3, 0, 1, 1, 0, 0]);
+  expect([...firing.routedShare()!]).toEqual([0.75, 0.75, 0.25, 0.25, 0, 0]);
+  // Of the four neurons that any token was sent to, one never fired.
+  expect(firing.deadRate()).toBe(1 / 4);
+  expect(firing.dynamicDeadRate()).toBe(1 / 4);
+  expect([...firing.ratioByPosition()]).toEqual([1 / 4, 3 / 4]);
+  expect(firing.frequencyHistogram(4)).toEqual([1, 0, 1, 2]);
+  expect(firing.byExpert()).toEqual([
+    { tokens: 3, activationRatio: 2 / 6, deadRate: 1 / 2 },
+    { tokens: 1, activationRatio: 1, deadRate: 0 },
+    { tokens: 0, activationRatio: null, deadRate: null },
+  ]);
+});
+
 test('the strongest tokens are distinct, in order, and each with its best score', () => {
   const strongest = new StrongestTokens(2, 3);
   const offers: [number, number][] = [

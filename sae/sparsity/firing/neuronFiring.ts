@@ -5,6 +5,9 @@
  *
  * "Fires" means that act(·) is not exactly zero. In a gated MLP only the gate act(g) decides, because u is hardly ever exactly
  * zero, and a = act(g) ⊙ u may underflow to zero while the gate is open.
+ *
+ * In a mixture of experts a neuron is looked at only on the tokens that the router sends to its expert: elsewhere it is neither firing nor
+ * silent, and every share is of the tokens, or of the entries, that are routed.
  */
 import { firingCounts } from '../../ops/firingCounts.ts';
 import type { Tensor } from '../../tensor/tf.ts';
@@ -22,6 +25,8 @@ export interface FiringBatch {
   readonly activations: Tensor;
   /** act(g) where the MLP is gated, the same shape; absent where it is `activations` itself. */
   readonly gates?: Tensor | undefined;
+  /** 1 where the router sends a token to an expert, 0 elsewhere, [contexts · seq, experts]; `gates` must be 0 where it is. Of a mixture. */
+  readonly routed?: Float32Array | undefined;
   /** Whether more of the same batch follows: the dynamic dead rate is over whole batches. */
   readonly continues?: boolean;
 }
@@ -30,6 +35,8 @@ export interface FiringOptions {
   neurons: number;
   positions: number;
   vocabulary: number;
+  /** Of a mixture of experts. */
+  experts?: { count: number; perToken: number } | undefined;
   /** ε, ascending: |a| > ε is counted for each. */
   thresholds: readonly number[];
   /** Index of the threshold that is also counted for each neuron. */
@@ -58,6 +65,11 @@ export class NeuronFiring {
   readonly examples: NeuronExamples;
   /** [neurons]: whether each has fired in the batch. */
   readonly #firedInBatch: Uint8Array;
+  /** [experts]: tokens sent to each, in all and in the batch; the whole MLP is one expert where it is no mixture. */
+  readonly #routed: Float64Array;
+  readonly #routedInBatch: Float64Array;
+  /** Neurons that a token passes. */
+  readonly #neuronsPerToken: number;
   #tokens = 0;
   #batches = 0;
   #silentShares = 0;
@@ -74,12 +86,15 @@ export class NeuronFiring {
     this.#positionTokens = new Float64Array(positions);
     this.#tokenFired = new Float64Array(vocabulary);
     this.#tokenCount = new Uint32Array(vocabulary);
+    const { count, perToken } = options.experts ?? { count: 1, perToken: 1 };
+    this.#routed = new Float64Array(count);
+    this.#routedInBatch = new Float64Array(count);
+    this.#neuronsPerToken = (neurons * perToken) / count;
     this.#strongest = new StrongestTokens(neurons, keptTokens);
     this.examples = new NeuronExamples(neurons, keptExamples);
   }
 
   add(batch: FiringBatch): void {
-    const { neurons } = this.#options;
     const firedInBatch = this.#firedInBatch;
     const { seq } = batch;
     const contexts = Math.ceil(batch.tokens.length / seq);
@@ -90,10 +105,38 @@ export class NeuronFiring {
       first += count;
     }
     this.#tokens += batch.tokens.length;
+    this.#countRouted(batch);
     if (batch.continues) return;
     this.#batches++;
-    this.#silentShares += firedInBatch.reduce((silent, fired) => silent + 1 - fired, 0) / neurons;
+    this.#silentShares += this.#silentShare(firedInBatch, this.#routedInBatch);
     firedInBatch.fill(0);
+    this.#routedInBatch.fill(0);
+  }
+
+  #countRouted({ tokens, routed }: FiringBatch): void {
+    const count = this.#routed.length;
+    for (let expert = 0; expert < count; expert++) {
+      let here = 0;
+      if (routed) for (let row = 0; row < tokens.length; row++) here += routed[row * count + expert];
+      else here = tokens.length;
+      this.#routed[expert] += here;
+      this.#routedInBatch[expert] += here;
+    }
+  }
+
+  #expertOf(neuron: number): number {
+    return Math.floor((neuron * this.#routed.length) / this.#options.neurons);
+  }
+
+  /** Share of neurons that fired on none of the tokens sent to them, among those that any was sent to. */
+  #silentShare(fired: ArrayLike<number>, routed: Float64Array): number {
+    let [silent, seen] = [0, 0];
+    for (let i = 0; i < this.#options.neurons; i++) {
+      if (routed[this.#expertOf(i)] === 0) continue;
+      seen++;
+      if (fired[i] === 0) silent++;
+    }
+    return silent / seen;
   }
 
   /** Counts `length` tokens of the batch, whole contexts, from token `first` on. */
@@ -125,7 +168,7 @@ export class NeuronFiring {
       this.#positionTokens[row % seq]++;
       this.#tokenFired[token] += fired;
       this.#tokenCount[token]++;
-      this.#shares[Math.min(bins - 1, Math.floor((fired * bins) / neurons))]++;
+      this.#shares[Math.min(bins - 1, Math.floor((fired * bins) / this.#neuronsPerToken))]++;
     }
     if (counts.over.length === 0) return;
     const a = activations.dataSync<'float32'>().subarray(first * neurons, (first + rows) * neurons);
@@ -157,20 +200,20 @@ export class NeuronFiring {
 
   /** Share of entries of act(·) that are not exactly zero. */
   activationRatio(): number {
-    return this.#fired.reduce((a, b) => a + b, 0) / (this.#tokens * this.#options.neurons);
+    return this.#fired.reduce((a, b) => a + b, 0) / (this.#tokens * this.#neuronsPerToken);
   }
 
   /** Share of entries with |a| > ε, for each ε. */
   ratioAt(): number[] {
-    const entries = this.#tokens * this.#options.neurons;
+    const entries = this.#tokens * this.#neuronsPerToken;
     return this.#options.thresholds.map(
       (_, e) => this.#levelCounts.slice(e + 1).reduce((sum, count) => sum + count, 0) / entries,
     );
   }
 
-  /** Share of neurons that fired on no token. */
+  /** Share of neurons that fired on no token sent to them. */
   deadRate(): number {
-    return this.#fired.reduce((dead, count) => dead + (count === 0 ? 1 : 0), 0) / this.#options.neurons;
+    return this.#silentShare(this.#fired, this.#routed);
   }
 
   /** Mean over batches of the share of neurons that fire on no token of the batch. */
@@ -178,14 +221,36 @@ export class NeuronFiring {
     return this.#silentShares / this.#batches;
   }
 
-  /** [neurons]: share of tokens on which each fires. */
+  /** [neurons]: share of the tokens sent to it on which each fires; 0 where none was. */
   frequency(): Float64Array {
-    return this.#fired.map((count) => count / this.#tokens);
+    return this.#fired.map((count, i) => count / Math.max(1, this.#routed[this.#expertOf(i)]));
   }
 
-  /** [neurons]: share of tokens on which |a| exceeds the neuron threshold. */
+  /** [neurons]: share of the tokens sent to it on which |a| exceeds the neuron threshold. */
   frequencyAt(): Float64Array {
-    return this.#firedAt.map((count) => count / this.#tokens);
+    return this.#firedAt.map((count, i) => count / Math.max(1, this.#routed[this.#expertOf(i)]));
+  }
+
+  /** [neurons]: share of all tokens that the router sends to the neuron's expert; undefined where there is no mixture. */
+  routedShare(): Float64Array | undefined {
+    if (!this.#options.experts) return undefined;
+    return this.#fired.map((_, i) => this.#routed[this.#expertOf(i)] / this.#tokens);
+  }
+
+  /** By expert: tokens sent to it, and over those its activation ratio and dead rate, null where there were none; undefined where there is no mixture. */
+  byExpert(): { tokens: number; activationRatio: number | null; deadRate: number | null }[] | undefined {
+    if (!this.#options.experts) return undefined;
+    const width = this.#options.neurons / this.#routed.length;
+    return Array.from(this.#routed, (tokens, expert) => {
+      const fired = this.#fired.subarray(expert * width, (expert + 1) * width);
+      const sum = fired.reduce((a, b) => a + b, 0);
+      const dead = fired.reduce((count, each) => count + (each === 0 ? 1 : 0), 0);
+      return {
+        tokens,
+        activationRatio: tokens === 0 ? null : sum / (tokens * width),
+        deadRate: tokens === 0 ? null : dead / width,
+      };
+    });
   }
 
   /** [neurons]: mean of a over the tokens on which the neuron fires; 0 for a dead one. */
@@ -203,7 +268,7 @@ export class NeuronFiring {
     const seen = this.#positionTokens.filter((tokens) => tokens > 0).length;
     return this.#positionFired
       .slice(0, seen)
-      .map((count, position) => count / (this.#positionTokens[position] * this.#options.neurons));
+      .map((count, position) => count / (this.#positionTokens[position] * this.#neuronsPerToken));
   }
 
   /** Activation ratio on each token of the vocabulary that occurred, by id. */
@@ -211,7 +276,7 @@ export class NeuronFiring {
     return Array.from(this.#tokenCount, (occurrences, token) => ({
       token,
       occurrences,
-      activationRatio: this.#tokenFired[token] / (occurrences * this.#options.neurons),
+      activationRatio: this.#tokenFired[token] / (occurrences * this.#neuronsPerToken),
     })).filter(({ occurrences }) => occurrences > 0);
   }
 
@@ -220,11 +285,13 @@ export class NeuronFiring {
     return [...this.#shares];
   }
 
-  /** Counts of neurons by firing frequency in equal bins on [0, 1]; 1 falls into the last. */
+  /** Counts of neurons by firing frequency in equal bins on [0, 1]; 1 falls into the last. Neurons that no token was sent to are in none. */
   frequencyHistogram(count = bins): number[] {
     const counts = Array.from({ length: count }, () => 0);
-    for (const fired of this.#fired)
-      counts[Math.min(count - 1, Math.floor((fired * count) / this.#tokens))]++;
+    for (const [i, fired] of this.#fired.entries()) {
+      const routed = this.#routed[this.#expertOf(i)];
+      if (routed > 0) counts[Math.min(count - 1, Math.floor((fired * count) / routed))]++;
+    }
     return counts;
   }
 

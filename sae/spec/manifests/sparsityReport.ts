@@ -91,6 +91,22 @@ const sparsityReportSchema = z.strictObject({
       frequencyHistogram: z.array(z.int()),
       /** Counts of tokens by the share of neurons that fire on them, in the same bins. */
       tokenHistogram: z.array(z.int()).optional(),
+      /**
+       * Of a mixture: to how many experts a token goes, and for each expert the tokens sent to it with its activation ratio and dead
+       * rate over those; null where there were none. Neurons are numbered expert after expert.
+       */
+      experts: z
+        .strictObject({
+          perToken: z.int().positive(),
+          each: z.array(
+            z.strictObject({
+              tokens: z.int().nonnegative(),
+              activationRatio: z.number().nullable(),
+              deadRate: z.number().nullable(),
+            }),
+          ),
+        })
+        .optional(),
       /** H(p)/log n of each head. */
       attentionEntropy: z.array(z.number()).optional(),
     }),
@@ -102,6 +118,9 @@ const sparsityReportSchema = z.strictObject({
         hook: z.string(),
         meanSquared: z.number(),
         variance: z.number(),
+        /** Medians over a sample of the tokens; absent in reports made before they were kept. */
+        medianMeanSquared: z.number().optional(),
+        medianVariance: z.number().optional(),
         /** Null where the labels of the sample do not vary. */
         inputAlignment: z.number().nullable(),
         targetAlignment: z.number().nullable(),

@@ -11,7 +11,7 @@ export const sparsityNeuronTable = {
   },
   frequency: {
     type: 'DOUBLE',
-    doc: 'share of tokens on which the neuron is not exactly zero',
+    doc: 'share of tokens on which the neuron is not exactly zero; in a mixture, of those that the router sends to its expert',
     sortable: true,
     label: 'Frequency',
     format: 'percent',
@@ -38,6 +38,14 @@ export const sparsityNeuronTable = {
     sortable: true,
     label: 'Max',
     format: 'figures',
+  },
+  routed: {
+    type: 'DOUBLE',
+    doc: "share of tokens that the router sends to the neuron's expert; null where the MLP is no mixture of experts",
+    nullable: true,
+    label: 'Routed',
+    format: 'percent',
+    digits: 1,
   },
   outputNorm: {
     type: 'DOUBLE',

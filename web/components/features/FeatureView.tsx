@@ -13,6 +13,7 @@ import { LatentSteps } from './LatentSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { ReturnsPanel } from './ReturnsPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
 import { TryText } from '../playground/TryText.tsx';
@@ -73,6 +74,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
                 <TokenEffectsPanel feature={detail} />
               </div>
             </div>
+            {detail.comparedSeeds > 0 && <ReturnsPanel run={run} seed={seed} latent={latent} />}
             <CounterpartsPanel feature={detail} />
             <NeighboursPanel feature={detail} />
           </div>

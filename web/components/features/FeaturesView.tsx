@@ -45,7 +45,7 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
           title="This dictionary has no feature index yet"
           command={`npx lazyscope index ${run}`}
           action={
-            <Link href={`${paths.jobs()}?start=index&run=${encodeURIComponent(run)}`} className="button">
+            <Link href={paths.startJob('index', { run })} className="button">
               Index it from here
             </Link>
           }

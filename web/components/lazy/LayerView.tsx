@@ -57,7 +57,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
         title={`Neurons of layer ${layer}`}
         crumbs={[
           { name: 'Lazy neurons', href: paths.lazy() },
-          { name, href: `${paths.lazy()}?reports=${encodeURIComponent(name)}` },
+          { name, href: paths.report(name) },
         ]}
         actions={
           report && (
@@ -115,7 +115,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
             <>
               <DataTable
                 caption={`Neurons of layer ${layer}`}
-                columns={columnsOf(name, colour, middle)}
+                columns={columnsOf(name, { colour, threshold: middle, layer: here })}
                 rows={page.rows}
                 rowKey={(row) => String(row.neuron)}
                 dim={neurons.isPlaceholderData}
@@ -148,12 +148,32 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
   );
 }
 
-function columnsOf(report: string, colour: string, threshold: number | undefined): Column<NeuronRow>[] {
+interface Shown {
+  colour: string;
+  threshold: number | undefined;
+  layer: { neurons: number; experts?: { each: readonly unknown[] } | undefined } | undefined;
+}
+
+function columnsOf(report: string, { colour, threshold, layer }: Shown): Column<NeuronRow>[] {
   const table = sparsityNeuronTable;
+  const experts = layer?.experts?.each.length;
   return [
     describedColumn(table, 'neuron', {
       render: (row) => <Link href={paths.neuron(report, row.layer, row.neuron)}>{row.neuron}</Link>,
     }),
+    ...(layer && experts
+      ? [
+          {
+            key: 'expert',
+            header: 'Expert',
+            render: (row: NeuronRow) => Math.floor((row.neuron * experts) / layer.neurons),
+          },
+          describedColumn(table, 'routed', {
+            from: 480,
+            render: (row: NeuronRow) => printed(row.routed, table.routed),
+          }),
+        ]
+      : []),
     describedColumn(table, 'frequency', {
       render: (row) => (
         <Meter share={row.frequency} text={printed(row.frequency, table.frequency)} colour={colour} />

@@ -1,7 +1,7 @@
 'use client';
 import { useRef, type KeyboardEvent } from 'react';
 import { significant } from '../../format/number.ts';
-import { lineBreaks, visibleToken } from '../../format/tokenText.ts';
+import { joinSplitCharacters, lineBreaks, visibleToken } from '../../format/tokenText.ts';
 import { Token } from '../ui/Token.tsx';
 import styles from './ShadedText.module.css';
 
@@ -25,7 +25,8 @@ export function ShadedText({
   choose: (position: number) => void;
 }) {
   const place = useRef<HTMLDivElement>(null);
-  const breaks = lineBreaks(tokens.map((token) => token.text));
+  const texts = joinSplitCharacters(tokens.map((token) => token.text));
+  const breaks = lineBreaks(texts);
   const move = (event: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, Home: -tokens.length, End: tokens.length }[event.key];
     if (step === undefined) return;
@@ -37,7 +38,7 @@ export function ShadedText({
   };
   return (
     <div ref={place} className={styles.text} role="group" aria-label={label} onKeyDown={move}>
-      {tokens.map((token, at) => {
+      {texts.map((text, at) => {
         const activation = activations[at] ?? 0;
         const share = scale > 0 ? Math.min(1, activation / scale) : 0;
         return (
@@ -48,14 +49,14 @@ export function ShadedText({
               style={share > 0 ? { backgroundColor: shade(share) } : undefined}
               data-left-out={leftOut[at] || undefined}
               aria-pressed={at === position}
-              aria-label={`${visibleToken(token.text)}${activation > 0 ? `, ${significant(activation, 3)}` : ''}`}
+              aria-label={`${visibleToken(text)}${activation > 0 ? `, ${significant(activation, 3)}` : ''}`}
               title={
                 leftOut[at] ? 'left out of training' : activation > 0 ? significant(activation, 4) : undefined
               }
               tabIndex={at === position ? 0 : -1}
               onClick={() => choose(at)}
             >
-              <Token running text={token.text} />
+              <Token running text={text} />
             </button>
             {breaks[at] && <br />}
           </span>
