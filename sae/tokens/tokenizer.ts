@@ -141,7 +141,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
         inner.encode(text, { add_special_tokens: options?.special !== false }),
       );
       const found = unknownBytes ? unknownBytes(tokens) : ids;
-      const hole = found.findIndex((id) => !Number.isSafeInteger(id));
+      const hole = found.findIndex((id: number) => !Number.isSafeInteger(id));
       if (hole >= 0) throw damaged(`it makes the piece '${tokens[hole]}', which has no id in its vocabulary`);
       return found;
     },
