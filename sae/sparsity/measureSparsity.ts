@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { predictsNextToken } from '../models/predictsNextToken.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { packTokens, packText } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
@@ -18,7 +19,7 @@ import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import type { Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
@@ -69,6 +70,8 @@ const folding = { paths: 8, points: 33, tokens: 16 };
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
+  if (options.interventionTokens !== undefined)
+    predictsNextToken(model, 'what masking neurons costs it in perplexity is not defined');
   await check(options);
   const contexts = await packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
@@ -99,7 +102,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
       },
       text: text.source,
       tokens: contexts.length,
-      crossEntropy: measures.crossEntropy(),
+      crossEntropy: finiteOrNull(measures.crossEntropy()),
       thresholds: ratioThresholds,
       layers: layers.map(({ summary }) => summary),
       depth: depthFigures(options, measures, contexts, seq),
@@ -209,11 +212,19 @@ async function measureLayer(
   const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
-  const unembedding = model.foldedUnembedding();
-  const promoted = promotedTokens(outputs, unembedding);
-  tf.dispose([outputs, unembedding]);
+  const promoted = promotedBy(model, outputs);
+  outputs.dispose();
   await work.advance(promotionWork(model));
   return { firing: measures.firing[layer], curve, sample, promoted, summary };
+}
+
+/** The tokens that neurons promote, by neuron; none of an encoder's. */
+function promotedBy(model: LanguageModel, outputs: Tensor2D): Int32Array[] {
+  if (model.config.encoder) return Array.from({ length: model.config.neurons }, () => new Int32Array(0));
+  const unembedding = model.foldedUnembedding();
+  const promoted = promotedTokens(outputs, unembedding);
+  unembedding.dispose();
+  return promoted;
 }
 
 /** All that advance() will be told, in the time of a token's way through the model; writing the tables is some of it. */
