@@ -25,7 +25,8 @@ import { steer } from './commands/steer.ts';
 const description =
   "Sparse autoencoders for several seeds at once: which of their features come back, and how lazy a transformer's neurons are.";
 
-export async function main(args: readonly string[]): Promise<void> {
+/** The command line with all its commands. */
+export function lazyscopeCommand(): Command {
   const program = new Command('lazyscope')
     .description(description)
     .version(packageVersion(), '--version')
@@ -50,6 +51,11 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const command of commands) program.addCommand(command());
   program.addCommand(modelProcessCommand(), { hidden: true });
   speakInOneLine(program);
+  return program;
+}
+
+export async function main(args: readonly string[]): Promise<void> {
+  const program = lazyscopeCommand();
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

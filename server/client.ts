@@ -61,7 +61,14 @@ export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): L
 export type { AppRouter } from './root.ts';
 export type { CaptureDetail, CaptureRow } from './contract/captures.ts';
 export type { ComparisonDetail, MatchRow, OrphanPage, Stability } from './contract/comparisons.ts';
-export type { Counterpart, Example, FeatureDetail, FeatureRow, Neighbour } from './contract/features.ts';
+export type {
+  Counterpart,
+  Example,
+  FeatureDetail,
+  FeaturePage,
+  FeatureRow,
+  Neighbour,
+} from './contract/features.ts';
 export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from './contract/jobs.ts';
 export type { Label } from './contract/labels.ts';
 export type { Generation, ModelRow } from './contract/models.ts';
@@ -74,6 +81,8 @@ export type {
   TextOnModel,
   VariantName,
 } from './contract/playground.ts';
+export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
+export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
 export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
 export type {
   EmergenceCurve,

@@ -1,4 +1,5 @@
 /** The services that all queries and jobs of one server share. */
+import type { SearchStore } from '../sae/features/searchStore.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import type { AuditLog } from './audit.ts';
 import type { Role } from './guard.ts';
@@ -21,6 +22,7 @@ export interface ServerContext {
   manifests: ManifestCache;
   tokens: TokenTexts;
   seedStability: SeedStability;
+  search: SearchStore;
   labels: LabelBook;
   jobs: JobQueue;
   /** Keeps a language model in a process of its own. */

@@ -1,4 +1,5 @@
 /** Opens the store, the database and the queue of a server, and closes them again. */
+import { SearchStore } from '../sae/features/searchStore.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
 import { AuditLog } from './audit.ts';
 import type { ServerContext } from './context.ts';
@@ -45,6 +46,7 @@ export async function openContext(
     manifests,
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
+    search: new SearchStore(store, log),
     labels: new LabelBook(database),
     jobs,
     model: new ModelWorker(options),

@@ -8,6 +8,7 @@ import { modelsRouter } from './router/models.ts';
 import { overviewRouter } from './router/overview.ts';
 import { playgroundRouter } from './router/playground.ts';
 import { runsRouter } from './router/runs.ts';
+import { searchRouter } from './router/search.ts';
 import { sparsityRouter } from './router/sparsity.ts';
 import { router } from './trpc.ts';
 
@@ -18,6 +19,7 @@ export const appRouter = router({
   runs: runsRouter,
   features: featuresRouter,
   comparisons: comparisonsRouter,
+  search: searchRouter,
   sparsity: sparsityRouter,
   playground: playgroundRouter,
   jobs: jobsRouter,

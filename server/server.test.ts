@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
 import { matchTable } from '../sae/spec/tables/matches.ts';
 import { writeParquet } from '../sae/store/parquet.ts';
 import { queryRows } from '../sae/store/queryRows.ts';
@@ -220,6 +221,25 @@ describe('comparisons', () => {
     expect(manifest.shared).toBe(40 / 64);
     expect(curve).toHaveLength(101);
     expect(curve[70]).toMatchObject({ threshold: 0.7, shared: manifest.shared });
+  });
+
+  test('reproducibility of a run: nothing until it is measured, then the planted share, and each latent', async () => {
+    const query = { name: 'fixture-topk' };
+    expect(await on.client.runs.reproducibility.query(query)).toBeNull();
+    const latent = { run: 'fixture-topk', seed: 0, latent: 3 };
+    expect(await on.client.features.reproducibility.query(latent)).toBeNull();
+    await measureReproducibility({ store: on.store, run: 'fixture-topk' });
+    const found = await on.client.runs.reproducibility.query(query);
+    expect(found).toMatchObject({ outdated: false, report: { run: 'fixture-topk', latents: 64 } });
+    const { every, bySeed } = (await on.client.runs.reproducibility.query(query))!.report;
+    const stability = await on.client.comparisons.stability.query({ runName: 'fixture-topk' });
+    const full = stability.histogram.find((bar) => bar.stability === 1)?.latents ?? 0;
+    expect(every.share).toBeCloseTo(full / (64 * bySeed.length), 12);
+    expect(found?.curve).toHaveLength(41);
+    const feature = await on.client.features.get.query(latent);
+    const own = await on.client.features.reproducibility.query(latent);
+    expect(own?.stability).toBe(feature.stability);
+    expect(own?.others).toBe(feature.comparedSeeds);
   });
 
   test('matches carry both sides', async () => {

@@ -15,6 +15,10 @@ npx lazyscope evaluate sotu-topk
 npx lazyscope index sotu-topk
 npx lazyscope compare sotu-topk
 
+# Which features fire on a text of one's own, in both seeds, and what the model says when one is turned up.
+npx lazyscope features sotu-topk/0 sotu-topk/1 --text "The state of the union is strong."
+npx lazyscope steer sotu-topk --prompt "The state of the union" --clamp 3=20 --counterpart sotu-topk/1 --max-new-tokens 12
+
 # Every command prints one JSON document with --json.
 npx lazyscope evaluate sotu-topk --seeds 0 --json >evaluation.json
 

@@ -21,6 +21,31 @@ console.log(`${page.total} features in ${first.name}/${first.seed}`);
 for (const { latent, promoted } of page.rows.slice(0, 5))
   console.log(latent, promoted.map(({ text }) => text).join(' '));
 
+// What fires on a text, and what the model says when the strongest feature of its last token is turned up.
+const dictionary = { run: first.name, seed: first.seed };
+const text = 'The whale swam away from the ship';
+const read = await lazyscope.playground.features.query({ text, dictionaries: [dictionary] });
+const strongest = read.dictionaries[0]?.strongest.at(-1)?.[0];
+if (!strongest) throw new Error(`Nothing fires on the last token of “${text}”.`);
+console.log(`latent ${strongest.latent} fires at ${strongest.activation.toFixed(2)}`);
+const interventions = [{ latent: strongest.latent, kind: 'clamp' as const, value: 2 * strongest.activation }];
+await new Promise<void>((resolve, reject) => {
+  const said = ['', ''];
+  lazyscope.playground.steer.subscribe(
+    { prompt: text, dictionaries: [{ ...dictionary, interventions }], maxNewTokens: 12 },
+    {
+      // Row 0 is the model left alone, row 1 is steered.
+      onData(event) {
+        if (event.type === 'tokens') for (const token of event.tokens) said[token.row] += token.text;
+        if (event.type === 'failed') reject(new Error(event.message));
+        if (event.type === 'end') console.log(`without: ${said[0]}\nwith: ${said[1]}`);
+      },
+      onComplete: resolve,
+      onError: reject,
+    },
+  );
+});
+
 // A job is a command that the server runs; watching it ends when it has finished.
 const job = await lazyscope.jobs.start.mutate({
   kind: 'train',

@@ -1,9 +1,10 @@
 import { tableFromIPC } from 'apache-arrow';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { encodeVectors, locateVectors } from '../formats/arrowVectors.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
@@ -11,7 +12,8 @@ import { StoreLayout } from '../store/layout.ts';
 import { tf } from '../tensor/tf.ts';
 import { capture, type CaptureOptions } from './capture.ts';
 import { openCapture } from './openCapture.ts';
-import type { Text } from '../tokens/readText.ts';
+import { readText, type Text } from '../tokens/readText.ts';
+import { openText } from '../tokens/text/openText.ts';
 import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 
 const model = toyLanguageModel();
@@ -131,6 +133,50 @@ test('a stopped capture goes on where it stopped and ends as if it never had', a
   const again = model.calls;
   expect(await capture(options(store))).toEqual(manifest);
   expect(model.calls).toBe(again);
+});
+
+test('a shard is written while the model computes the next one, and named once it is complete', async () => {
+  const store = await newStore();
+  const path = join(store.captureHook('toy', 'blocks.0.mlp.hook_post'), '00000.arrow');
+  const seen: { done: number; file: boolean; named: boolean }[] = [];
+  const named = () => existsSync(store.captureManifest('toy'));
+  const manifest = await capture({
+    ...options(store),
+    report: ({ done }) => seen.push({ done: done / 16, file: existsSync(path), named: named() }),
+  });
+  // Shards are of 10 contexts. No write can have ended when the first batch of the second shard has been computed.
+  expect(seen.find(({ done }) => done === 13)).toMatchObject({ file: false });
+  for (const { file, named } of seen) if (named) expect(file).toBe(true);
+  expect(manifest.hooks.map(({ shards }) => shards.map(({ rows }) => rows))).toEqual([
+    [150, 150, 150, 150, 150, 150, 45],
+    [150, 150, 150, 150, 150, 150, 45],
+  ]);
+  for (const { hook, shards } of manifest.hooks)
+    for (const { file, sha256 } of shards) {
+      const bytes = await readFile(join(store.capture('toy'), file));
+      expect(file.startsWith(hook)).toBe(true);
+      expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+    }
+});
+
+test('a shard that cannot be written ends the capture with the reason', async () => {
+  const store = await newStore();
+  const batches: number[] = [];
+  const blocked = capture({
+    ...options(store),
+    report: ({ done }) => {
+      batches.push(done / 16);
+      // A folder where the third shard is to be.
+      if (done === 20 * 16)
+        mkdirSync(join(store.captureHook('toy', 'blocks.0.hook_resid_post'), '00002.arrow'));
+    },
+  });
+  await expect(blocked).rejects.toThrow(/00002\.arrow/);
+  const partial = JSON.parse(await readFile(store.captureManifest('toy'), 'utf8'));
+  expect(partial.hooks[0].shards).toHaveLength(2);
+  expect(Math.max(...batches)).toBeLessThanOrEqual(40);
+  await rm(join(store.captureHook('toy', 'blocks.0.hook_resid_post'), '00002.arrow'), { recursive: true });
+  expect((await capture(options(store))).hooks[0].shards).toHaveLength(7);
 });
 
 test('a stopped capture can be ended at what is there: its contexts, tokens and held-out share', async () => {
@@ -260,7 +306,9 @@ test.each([
   const tokens = encodeVectors('tokens', length, new Int32Array(contexts * length));
   await expect(changedCapture(() => {}, tokens)).rejects.toMatchObject({
     code: 'corrupt',
-    message: expect.stringMatching(/tokens\.arrow' is not an Arrow file of 63 vectors of 16 int32/),
+    message: expect.stringMatching(
+      /tokens\.arrow' (is not an Arrow file of 63 vectors of 16 int32|has \d+ bytes, too few for 63 rows)/,
+    ),
   });
 });
 
@@ -383,3 +431,31 @@ test.skipIf(!existsSync(stories))(
     expect(opened.tokens[context * 32]).toBe(llama.tokenizer.bosId);
   },
 );
+
+test('a text that is read as it is needed gives the capture that one in memory gives, and reading ends with the last token', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lazyscope-capture-text-'));
+  const path = join(folder, 'letters.jsonl.gz');
+  const lines = documents.map((document) => JSON.stringify({ text: document }));
+  await writeFile(path, gzipSync(lines.join('\n')));
+  const store = await newStore();
+  const memory = await capture({ ...options(store), name: 'memory', text: await readText(path) });
+  const streamed = await capture({ ...options(store), name: 'streamed', text: await openText(path) });
+  expect(streamed).toEqual({ ...memory, name: 'streamed', createdAt: streamed.createdAt });
+  // What comes after the tokens that are wanted is not read: it is broken, and may change.
+  const long = Array.from({ length: 800 }, () => lines.join('\n')).join('\n');
+  await writeFile(join(folder, 'long.jsonl'), `${long}\nbroken`);
+  const some = async () =>
+    capture({
+      ...options(store),
+      name: 'some',
+      maxTokens: 320,
+      text: await openText(join(folder, 'long.jsonl')),
+    });
+  const first = await some();
+  expect(first).toMatchObject({ contexts: 20, text: { source: 'long.jsonl' } });
+  await writeFile(join(folder, 'long.jsonl'), `${long}\n`);
+  expect(await some()).toEqual(first);
+  await expect(
+    capture({ ...options(store), name: 'all', text: await openText(path, { field: 'body' }) }),
+  ).rejects.toThrow(/has no "body"/);
+});

@@ -19,7 +19,7 @@ import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import { activationRows, passTokens } from './activationRows.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { modelChecksum } from './modelChecksum.ts';
@@ -53,6 +53,8 @@ export interface CaptureOptions {
    * median. They are captured all the same.
    */
   exclude?: ExclusionRule;
+  /** Contexts that were chosen already, all of them held out, with the checksum of the text; nothing is read then. */
+  heldOut?: { tokens: Int32Array; sha256: string };
   /** Contexts in one forward pass; by default as many as make about 4,096 tokens. */
   batchSize?: number;
   /** Bytes of the largest shard. A capture can be resumed only with the same size. */
@@ -75,7 +77,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const { store, name } = options;
   check(options);
   const folder = store.capture(name);
-  const { tokens, sha256 } = await contextsOf(options);
+  const { tokens, sha256 } = options.heldOut ?? (await contextsOf(options));
   const planned = await plan(options, tokens.length / options.contextLength, sha256);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
@@ -170,7 +172,7 @@ async function run(
   const { contexts, firstPosition, dtype } = manifest;
   const rowsPerContext = contextLength - firstPosition;
   const folder = store.capture(name);
-  const batchSize = options.batchSize ?? Math.max(1, Math.floor(4096 / contextLength));
+  const batchSize = options.batchSize ?? Math.max(1, Math.floor(passTokens / contextLength));
   const hooks = manifest.hooks.map(({ hook }) => parseHookPoint(hook).name);
   const writers = manifest.hooks.map(
     ({ hook, width }) =>
@@ -180,31 +182,51 @@ async function run(
   const shardCount = Math.ceil(contexts / shardContexts);
   const started = performance.now();
   const firstShard = manifest.hooks[0].shards.length;
-  for (let shard = firstShard; shard < shardCount; shard++) {
-    const end = Math.min((shard + 1) * shardContexts, contexts);
-    for (let from = shard * shardContexts; from < end; from += batchSize) {
-      if (signal?.aborted)
-        throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
-      const to = Math.min(from + batchSize, end);
-      const batch = tokens.subarray(from * contextLength, to * contextLength);
-      await appendBatch({ model, hooks, writers, batch, contextLength, firstPosition });
-      const seen = (to - firstShard * shardContexts) * contextLength;
-      const tokensPerSecond = seen / ((performance.now() - started) / 1000);
-      report({
-        stage: 'capture',
-        done: to * contextLength,
-        total: contexts * contextLength,
-        unit: 'tokens',
-        values: { tokensPerSecond },
-      });
-      // Lets a signal or a timer through between two forward passes, which block.
-      await new Promise((next) => setImmediate(next));
-    }
-    for (const [i, writer] of writers.entries())
-      manifest.hooks[i].shards.push(await writer.flush(folder, shard));
+  /** The manifest is written after the shards that it names. */
+  const writeShard = async (shard: number) => {
+    const flushes = writers.map((writer) => writer.flush(folder, shard));
+    // Of several hooks' files none is being written any more when one has failed.
+    await Promise.allSettled(flushes);
+    const written = await Promise.all(flushes);
+    for (const [i, entry] of written.entries()) manifest.hooks[i].shards.push(entry);
     manifest.status = shard === shardCount - 1 ? 'complete' : 'partial';
     await writeManifest(store.captureManifest(name), captureKind, manifest, begun);
+  };
+  // A shard is written while the model computes the next one.
+  let writing = Promise.resolve();
+  try {
+    for (let shard = firstShard; shard < shardCount; shard++) {
+      const end = Math.min((shard + 1) * shardContexts, contexts);
+      for (let from = shard * shardContexts; from < end; from += batchSize) {
+        if (signal?.aborted)
+          throw new LazyscopeError('cancelled', `Capture '${name}' was stopped; run it again to go on.`);
+        const to = Math.min(from + batchSize, end);
+        const batch = tokens.subarray(from * contextLength, to * contextLength);
+        await activationRows({ model, hooks, tokens: batch, contextLength, firstPosition }, (hook, rows) =>
+          writers[hook].append(rows),
+        );
+        const seen = (to - firstShard * shardContexts) * contextLength;
+        const tokensPerSecond = seen / ((performance.now() - started) / 1000);
+        report({
+          stage: 'capture',
+          done: to * contextLength,
+          total: contexts * contextLength,
+          unit: 'tokens',
+          values: { tokensPerSecond },
+        });
+        // Lets a signal or a timer through between two forward passes, which block.
+        await new Promise((next) => setImmediate(next));
+      }
+      await writing;
+      writing = writeShard(shard);
+      // It is awaited later; a failure before then must not end the process as one that nobody handles.
+      writing.catch(() => {});
+    }
+  } finally {
+    // Whatever ended the loop, nothing is being written any more when the capture's lock is given back.
+    await writing.catch(() => {});
   }
+  await writing;
 }
 
 /** Contexts whose activations at the widest hook fill a shard. */
@@ -212,35 +234,6 @@ function contextsPerShard(manifest: CaptureManifest, shardBytes = 32 << 20): num
   const widest = Math.max(...manifest.hooks.map(({ width }) => width));
   const rows = manifest.contextLength - manifest.firstPosition;
   return Math.max(1, Math.floor(shardBytes / (rows * widest * (manifest.dtype === 'float16' ? 2 : 4))));
-}
-
-async function appendBatch(pass: {
-  model: LanguageModel;
-  hooks: readonly HookPoint[];
-  writers: readonly ShardWriter[];
-  batch: Int32Array;
-  contextLength: number;
-  firstPosition: number;
-}) {
-  const { model, hooks, writers, batch, contextLength, firstPosition } = pass;
-  const rows = batch.length / contextLength;
-  const input = tf.tensor2d(batch, [rows, contextLength], 'int32');
-  const { activations } = model.forward(input, { read: hooks, readOnly: true });
-  try {
-    for (const [i, hook] of hooks.entries()) {
-      const activation = activations.get(hook);
-      if (!activation) throw new Error(`the model returned nothing for ${hook}`);
-      const values = await activation.data<'float32'>();
-      const { width } = writers[i];
-      for (let row = 0; row < rows; row++) {
-        const from = (row * contextLength + firstPosition) * width;
-        writers[i].append(values.subarray(from, (row + 1) * contextLength * width));
-      }
-    }
-  } finally {
-    input.dispose();
-    for (const activation of activations.values()) activation.dispose();
-  }
 }
 
 function check({ model, hooks, contextLength, ...options }: CaptureOptions): void {
@@ -290,8 +283,9 @@ async function contextsOf({ model, text, contextLength, maxTokens = Infinity, ..
 
 async function plan(options: CaptureOptions, contexts: number, sha256: string): Promise<CaptureManifest> {
   const { model, text, heldOutFraction = 0.1, separatorBefore = 'contexts' } = options;
-  const heldOutContexts = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
-  if (heldOutContexts >= contexts)
+  const share = heldOutFraction === 0 ? 0 : Math.max(1, Math.round(contexts * heldOutFraction));
+  const heldOutContexts = options.heldOut ? contexts : share;
+  if (!options.heldOut && heldOutContexts >= contexts)
     throw new LazyscopeError(
       'bad_input',
       `'${text.source}' makes ${contexts} context${contexts === 1 ? '' : 's'}, of which ${heldOutContexts} would be held out: use more text or shorter contexts.`,

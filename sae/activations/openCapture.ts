@@ -141,8 +141,10 @@ export async function openCapture(
       `'${store.captureManifest(name)}' names a first position or held-out contexts that it doesn't have: ${captureKind.remedy}.`,
     );
   const rows = manifest.contexts * (manifest.contextLength - manifest.firstPosition);
-  checkShards(folder, [manifest.tokens], manifest.contexts);
-  for (const { shards } of manifest.hooks) checkShards(folder, shards, rows);
+  checkShards(folder, [manifest.tokens], { rows: manifest.contexts, rowBytes: 4 * manifest.contextLength });
+  const itemBytes = manifest.dtype === 'float16' ? 2 : 4;
+  for (const { shards, width } of manifest.hooks)
+    checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
   return new ShardedCapture(
     folder,
     manifest,
@@ -151,7 +153,12 @@ export async function openCapture(
   );
 }
 
-function checkShards(folder: string, shards: readonly Shard[], rows: number): void {
+/** Their sizes on the disk bound what is asked of memory later. */
+function checkShards(
+  folder: string,
+  shards: readonly Shard[],
+  { rows, rowBytes }: { rows: number; rowBytes: number },
+): void {
   const found = shards.reduce((sum, shard) => sum + shard.rows, 0);
   if (found !== rows)
     throw new LazyscopeError(
@@ -167,6 +174,11 @@ function checkShards(folder: string, shards: readonly Shard[], rows: number): vo
       throw new LazyscopeError(
         'corrupt',
         `'${path}' has ${size} bytes instead of ${shard.bytes}: capture again.`,
+      );
+    if (shard.rows * rowBytes > size)
+      throw new LazyscopeError(
+        'corrupt',
+        `'${path}' has ${size} bytes, too few for ${shard.rows} rows of ${rowBytes}: capture again.`,
       );
   }
 }

@@ -30,32 +30,38 @@ export class ShardWriter {
 
   /** Appends whole rows, [rows × width]. Throws `bad_input` for values that are not finite or don't fit the type: rounding them to infinity would spoil every later sum. */
   append(values: Float32Array): void {
-    const limit = this.#half ? largestFloat16 : Number.MAX_VALUE;
-    for (let i = 0; i < values.length; i++) {
-      if (!(Math.abs(values[i]) <= limit)) throw this.#refuse(values[i]);
-    }
+    refuseUnstorable(values, this.#half ? 'float16' : 'float32', this.hook);
     const target = this.#buffer.subarray(this.#filled, this.#filled + values.length);
     if (target instanceof Uint16Array) float32ToFloat16(values, target);
     else target.set(values);
     this.#filled += values.length;
   }
 
-  /** Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. */
+  /**
+   * Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. Rows of
+   * the next shard may be appended while it writes.
+   */
   async flush(folder: string, index: number): Promise<Shard> {
     const values = this.#buffer.subarray(0, this.#filled);
     const file = `${this.hook}/${String(index).padStart(5, '0')}.arrow`;
     const { shard, bytes } = encodeShard(file, 'activation', this.width, values);
-    await writeFileAtomic(join(folder, file), bytes);
     this.#filled = 0;
+    await writeFileAtomic(join(folder, file), bytes);
     return shard;
   }
+}
 
-  #refuse(value: number) {
-    return new LazyscopeError(
+/** Throws `bad_input` for a value that is not finite or doesn't fit the type. */
+export function refuseUnstorable(values: Float32Array, dtype: ShardType, hook: string): void {
+  const limit = dtype === 'float16' ? largestFloat16 : Number.MAX_VALUE;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (Math.abs(value) <= limit) continue;
+    throw new LazyscopeError(
       'bad_input',
       Number.isFinite(value)
-        ? `An activation at '${this.hook}' is ${value}, beyond float16's ±65504: capture with dtype float32.`
-        : `An activation at '${this.hook}' is ${value}: the model's weights or its text are damaged.`,
+        ? `An activation at '${hook}' is ${value}, beyond float16's ±65504: capture with dtype float32.`
+        : `An activation at '${hook}' is ${value}: the model's weights or its text are damaged.`,
     );
   }
 }

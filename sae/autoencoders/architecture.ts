@@ -61,6 +61,8 @@ export interface Architecture<Name extends ArchitectureName> {
     config: ConfigOf<Name>,
     settings: StepSettings,
   ): ForwardPass;
+  /** The encoder of the finished dictionary, where it isn't what is trained. */
+  finished?(parameters: DictionaryArrays): Pick<DictionaryArrays, 'wEnc' | 'bEnc'>;
   /**
    * θ [latents] of the trained dictionary, in units of the scaled activations. Architectures whose latents fire above a
    * threshold must have it; for the others there is none.

@@ -12,10 +12,14 @@ import { hostNumber } from '../ops/computed.ts';
 import { densePreActivations, latentActivations } from '../ops/denseActivations.ts';
 import type { Batch, DictionaryTensors } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
-import { firingEntries } from '../ops/sparseEntries.ts';
+import { gated, gatedLoss } from './gated.ts';
+import { matryoshka, matryoshkaLoss } from './matryoshka.ts';
+import { configuredArchitecture } from './implementations.ts';
+import { denseFromEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { tf, type Scalar, type Tensor, type Tensor2D } from '../tensor/tf.ts';
 import type { ForwardPass } from './architecture.ts';
+import { autoencoderFrom } from './autoencoder.ts';
 import { batchTopK, batchTopKLoss } from './batchTopK.ts';
 import { type DictionaryArrays, dictionaryVariables, disposeDictionary, parameterNames } from './dictionary.ts'; // prettier-ignore
 
@@ -25,7 +29,8 @@ interface Golden {
   shape: number[];
   data: number[];
 }
-type Gradients = Record<'W_enc' | 'b_enc' | 'W_dec' | 'b_dec', Golden>;
+type Gradients = Record<'W_enc' | 'b_enc' | 'W_dec' | 'b_dec', Golden> &
+  Partial<Record<'r_mag' | 'b_mag', Golden>>;
 interface Case {
   loss: number;
   f: Golden;
@@ -40,6 +45,14 @@ interface Goldens {
   parameters: Gradients;
   cases: {
     batchtopk: Case & { least: number; fvu: number; auxk: number };
+    matryoshka: Case & { prefixes: number[]; nested: number; auxk: number };
+    gated: Case & {
+      lambda: number;
+      mse: number;
+      sparsity: number;
+      auxiliary: number;
+      parameters: Partial<Gradients>;
+    };
   };
 }
 
@@ -48,17 +61,27 @@ const golden: Goldens = JSON.parse(
 );
 const { k, alpha, dead } = golden;
 const [rows, d] = golden.x.shape;
-const spelling = { wEnc: 'W_enc', bEnc: 'b_enc', wDec: 'W_dec', bDec: 'b_dec' } as const;
+const spelling = {
+  wEnc: 'W_enc',
+  bEnc: 'b_enc',
+  wDec: 'W_dec',
+  bDec: 'b_dec',
+  rMag: 'r_mag',
+  bMag: 'b_mag',
+} as const;
 const spelled = Object.keys(spelling) as (keyof typeof spelling)[];
 
-const arrays = (): DictionaryArrays => {
-  const read = (name: keyof typeof spelling) => Float32Array.from(golden.parameters[spelling[name]].data);
+/** `own` are parameters that only the case has. */
+const arrays = (own: Partial<Gradients> = {}): DictionaryArrays => {
+  const all: Partial<Gradients> = { ...golden.parameters, ...own };
+  const read = (name: keyof typeof spelling) => Float32Array.from(all[spelling[name]]?.data ?? []);
   return {
     wEnc: read('wEnc'),
     bEnc: read('bEnc'),
     wDec: read('wDec'),
     bDec: read('bDec'),
     logThreshold: null,
+    ...(own.r_mag && { rMag: read('rMag'), bMag: read('bMag') }),
   };
 };
 const input = () => tf.tensor2d(Float32Array.from(golden.x.data), [rows, d]);
@@ -72,8 +95,11 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
   vi.setConfig({ testTimeout: 240_000 });
 
   /** Autodiff of a definition, all parameters at once. */
-  function expectDefinition(loss: (p: DictionaryTensors) => { loss: Scalar }, want: Case) {
-    const p = dictionaryVariables(arrays());
+  function expectDefinition(
+    loss: (p: DictionaryTensors) => { loss: Scalar },
+    want: Case & { parameters?: Partial<Gradients> },
+  ) {
+    const p = dictionaryVariables(arrays(want.parameters));
     const names = parameterNames.filter((name) => p[name]);
     expectNumber(loss(p as DictionaryTensors).loss.arraySync(), want.loss);
     const gradients = tf.grads((...values: Tensor[]) => {
@@ -81,8 +107,15 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
       return loss(named as unknown as DictionaryTensors).loss;
     })(names.map((name) => p[name] as Tensor));
     const byName = Object.fromEntries(names.map((name, i) => [name, gradients[i]]));
-    for (const name of spelled) expectClose(byName[name], want.gradients[spelling[name]]);
+    expectGradients(byName, want);
     disposeDictionary(p);
+  }
+  function expectGradients(got: Partial<Record<string, Tensor | null>>, { gradients }: Case) {
+    for (const name of spelled) {
+      const [gradient, expected] = [got[name], gradients[spelling[name]]];
+      if (expected) expectClose(gradient ?? tf.zeros([0]), expected);
+      else expect(gradient ?? null).toBeNull();
+    }
   }
 
   /** The fused forward pass. */
@@ -93,8 +126,9 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
     const { entries } = main;
     const listed = entries.kind === 'sparse' ? firingEntries(copyOf(entries), null) : entries;
     expectClose(latentActivations(densePreActivations(listed), null), want.f);
-    const gradients = fusedKernels().gradients(pass.request);
-    for (const name of spelled) expectClose(gradients[name], want.gradients[spelling[name]]);
+    const blocks = main.prefixes?.length ?? 1;
+    expectClose(main.error.slice([(blocks - 1) * rows, 0], [rows, d]).add(input()), want.x_hat);
+    expectGradients({ ...fusedKernels().gradients(pass.request) }, want);
   }
 
   test('BatchTopK with AuxK', async () => {
@@ -113,13 +147,74 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
     const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead), state };
     const pass = batchTopK.forward(fusedKernels(), p, batch(), config, settings);
     await expectPass(pass, want);
-    expectClose(pass.request.main.error.add(input()), want.x_hat);
     for (const withLoss of [true, false]) {
       const { state: after } = await pass.measure(withLoss);
       expectNumber(after?.threshold ?? NaN, 0.75 + 0.25 * want.least);
       expectNumber(after?.least ?? NaN, want.least);
     }
     disposeDictionary(p);
+  });
+
+  test('Matryoshka over BatchTopK, with AuxK', async () => {
+    await startBackend(backend);
+    const want = golden.cases.matryoshka;
+    const { prefixes } = want;
+    expectDefinition((p) => matryoshkaLoss(p, input(), { k, alpha, dead, prefixes }), want);
+    const p = dictionaryVariables(arrays());
+    const defined = matryoshkaLoss(p as DictionaryTensors, input(), { k, alpha, dead, prefixes });
+    expectNumber(defined.nested.arraySync(), want.nested);
+    expectNumber(defined.auxK.arraySync(), want.auxk);
+    expectClose(defined.activations, want.f);
+    expectClose(defined.reconstruction, want.x_hat);
+
+    const config = { ...exampleConfig('matryoshka'), k, auxCoefficient: alpha, prefixes };
+    const state = { threshold: -1, least: 0 };
+    const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead), state };
+    const pass = matryoshka.forward(fusedKernels(), p, batch(), config, settings);
+    await expectPass(pass, want);
+    disposeDictionary(p);
+  });
+
+  test.each(backend === 'native' ? (['sparse', 'dense'] as const) : (['auto'] as const))(
+    'Gated with its auxiliary loss, entries %s',
+    async (entries) => {
+      await startBackend(backend, { path: entries });
+      const want = golden.cases.gated;
+      expectDefinition((p) => gatedLoss(p, input(), want.lambda), want);
+      const p = dictionaryVariables(arrays(want.parameters));
+      const defined = gatedLoss(p as DictionaryTensors, input(), want.lambda);
+      for (const name of ['mse', 'sparsity', 'auxiliary'] as const)
+        expectNumber(defined[name].arraySync(), want[name]);
+      expectClose(defined.activations, want.f);
+      expectClose(defined.reconstruction, want.x_hat);
+
+      const settings = { sparsityCoefficient: want.lambda, dead: new Int32Array(), state: {} };
+      const pass = gated.forward(fusedKernels(), p, batch(), exampleConfig('gated'), settings);
+      if (entries !== 'auto') expect(pass.request.main.entries.kind).toBe(entries);
+      await expectPass(pass, want);
+      disposeDictionary(p);
+    },
+  );
+
+  test('a finished gated dictionary has the activations of the gated one', async () => {
+    await startBackend(backend);
+    const want = golden.cases.gated;
+    const trained = configuredArchitecture(exampleConfig('gated')).trained(arrays(want.parameters), {});
+    const [latents] = golden.parameters.b_enc.shape;
+    const metadata = {
+      architecture: 'gated',
+      hook: '',
+      model: '',
+      run: '',
+      seed: 0,
+      scale: 1,
+      k: null,
+    } as const;
+    const autoencoder = autoencoderFrom({ ...trained, metadata, latents, d });
+    const { rowStart, indices, values } = autoencoder.encode(input());
+    expectClose(denseFromEntries(sparseEntries(latents, rowStart, indices, values), 0), want.f);
+    expectClose(autoencoder.reconstruct(input()), want.x_hat);
+    autoencoder.dispose();
   });
 });
 

@@ -12,7 +12,7 @@ import type { Architecture } from './architecture.ts';
 import { auxiliaryPass, over } from './auxK.ts';
 import { keepLargest } from './keepLargest.ts';
 import { measure } from './measure.ts';
-import { lossOfChoice, rectifiedPreActivations, topK, type TopKLoss } from './topK.ts';
+import { lossOfChoice, rectifiedPreActivations, topK, type TopKLoss, unitRows } from './topK.ts';
 
 /** The definition, for autodiff. */
 export function batchTopKLoss(
@@ -45,8 +45,7 @@ export function afterBatch(
 export const batchTopK: Architecture<'batchtopk'> = {
   unitNormDecoder: true,
   inputScale: (d, norms) => topK.inputScale(d, norms),
-  initialise: (config, sample, median, random) =>
-    topK.initialise({ ...config, architecture: 'topk' }, sample, median, random),
+  initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
 
   /** One θ for all latents. */
   thresholds: ({ bEnc }, { threshold }) => new Float32Array(bEnc.length).fill(threshold),

@@ -1,6 +1,6 @@
 /**
  * An autoencoder's parameters as they are trained: W_enc and W_dec [latents, d] (row i is latent i in both),
- * b_enc [latents], b_dec [d] and, for JumpReLU, log θ [latents].
+ * b_enc [latents], b_dec [d]; for JumpReLU log θ [latents]; for Gated r_mag and b_mag [latents].
  */
 import type { DictionaryOf, DictionaryVariables } from '../ops/fusedKernels.ts';
 import { tf } from '../tensor/tf.ts';
@@ -8,7 +8,7 @@ import { tf } from '../tensor/tf.ts';
 /** The same on the host, for initialisation and files. */
 export type DictionaryArrays = DictionaryOf<Float32Array, Float32Array>;
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag'] as const;
 
 /** Variables take over the arrays: on a backend that keeps tensors in host memory, training changes them in place. */
 export function dictionaryVariables(arrays: DictionaryArrays): DictionaryVariables {
@@ -20,6 +20,8 @@ export function dictionaryVariables(arrays: DictionaryArrays): DictionaryVariabl
     wDec: variable(arrays.wDec, [latents, d]),
     bDec: variable(arrays.bDec, [d]),
     logThreshold: arrays.logThreshold && variable(arrays.logThreshold, [latents]),
+    rMag: arrays.rMag && variable(arrays.rMag, [latents]),
+    bMag: arrays.bMag && variable(arrays.bMag, [latents]),
   };
 }
 
@@ -38,6 +40,8 @@ export function zerosLike(arrays: DictionaryArrays): DictionaryArrays {
     wDec: new Float32Array(arrays.wDec.length),
     bDec: new Float32Array(arrays.bDec.length),
     logThreshold: arrays.logThreshold && new Float32Array(arrays.logThreshold.length),
+    rMag: arrays.rMag && new Float32Array(arrays.rMag.length),
+    bMag: arrays.bMag && new Float32Array(arrays.bMag.length),
   };
 }
 
@@ -50,6 +54,8 @@ export function dictionaryArrays(dictionary: DictionaryVariables): DictionaryArr
     wDec: read(dictionary.wDec),
     bDec: read(dictionary.bDec),
     logThreshold: dictionary.logThreshold && read(dictionary.logThreshold),
+    rMag: dictionary.rMag && read(dictionary.rMag),
+    bMag: dictionary.bMag && read(dictionary.bMag),
   };
 }
 

@@ -11,7 +11,7 @@ import { fusedKernels } from '../ops/kernelTable.ts';
 import { latentActivations, densePreActivations } from '../ops/denseActivations.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { StepSettings } from './architecture.ts';
-import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, parameterNames, zerosLike } from './dictionary.ts'; // prettier-ignore
+import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary, zerosLike } from './dictionary.ts'; // prettier-ignore
 import { jumpRelu, jumpReluLoss } from './jumpRelu.ts';
 import { relu, reluLoss } from './relu.ts';
 import { topK, topKLoss } from './topK.ts';
@@ -46,6 +46,8 @@ const spelling = {
   logThreshold: 'log_threshold',
 } as const;
 
+const goldenNames = Object.keys(spelling) as (keyof typeof spelling)[];
+
 describe.skipIf(!present)(
   `sae.json${present ? '' : ' (SKIPPED: ../shared/goldens/sae.json is not here)'}`,
   () => {
@@ -76,7 +78,7 @@ describe.skipIf(!present)(
       });
 
       function expectGradients(gradients: DictionaryTensors, expected: GoldenParameters) {
-        for (const name of parameterNames) {
+        for (const name of goldenNames) {
           const gradient = gradients[name];
           if (gradient) expectClose(gradient, expected[spelling[name]]);
         }
@@ -87,7 +89,7 @@ describe.skipIf(!present)(
         loss: (p: DictionaryTensors) => { loss: Scalar },
       ): DictionaryTensors {
         const p = dictionaryVariables(arrays(withThreshold));
-        const names = parameterNames.filter((name) => p[name]);
+        const names = goldenNames.filter((name) => p[name]);
         const inputs = names.map((name) => p[name] as Tensor);
         const gradients = tf.grads((...values: Tensor[]) => {
           const named = {

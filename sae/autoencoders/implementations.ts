@@ -6,7 +6,10 @@ import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/archite
 import type { Architecture, ForwardPass, NormStatistics, StepSettings } from './architecture.ts';
 import { batchTopK } from './batchTopK.ts';
 import type { DictionaryArrays } from './dictionary.ts';
+import type { TrainedDictionary } from './dictionaryFile.ts';
+import { gated } from './gated.ts';
 import { jumpRelu } from './jumpRelu.ts';
+import { matryoshka } from './matryoshka.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';
 
@@ -15,6 +18,8 @@ const implementations: { readonly [Name in ArchitectureName]: Architecture<Name>
   topk: topK,
   jumprelu: jumpRelu,
   batchtopk: batchTopK,
+  gated,
+  matryoshka,
 };
 
 /** An architecture with its configuration filled in; see `Architecture`. */
@@ -28,7 +33,8 @@ export interface ConfiguredArchitecture {
     batch: Batch,
     settings: StepSettings,
   ): ForwardPass;
-  thresholds(parameters: DictionaryArrays, state: TrainingState): Float32Array | null;
+  /** In units of the scaled activations. */
+  trained(parameters: DictionaryArrays, state: TrainingState): TrainedDictionary;
 }
 
 export function configuredArchitecture(config: TrainingConfig): ConfiguredArchitecture {
@@ -47,6 +53,10 @@ function withConfig<Name extends ArchitectureName>(
     initialise: (sample, median, random) => implementation.initialise(config, sample, median, random),
     forward: (kernels, parameters, batch, settings) =>
       implementation.forward(kernels, parameters, batch, config, settings),
-    thresholds: (parameters, state) => thresholds?.(parameters, state) ?? null,
+    trained(parameters, state) {
+      const { wEnc, bEnc } = implementation.finished?.(parameters) ?? parameters;
+      const { wDec, bDec } = parameters;
+      return { wEnc, bEnc, wDec, bDec, threshold: thresholds?.(parameters, state) ?? null };
+    },
   };
 }

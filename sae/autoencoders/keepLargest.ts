@@ -1,4 +1,4 @@
-import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { tf, type Tensor, type Tensor2D } from '../tensor/tf.ts';
 
 /** `values` where `rank` is among the k largest of its row, 0 elsewhere; the choice carries no gradient. */
 export function keepLargest(values: Tensor2D, rank: Tensor2D, k: number): Tensor2D {
@@ -9,9 +9,9 @@ export function keepLargest(values: Tensor2D, rank: Tensor2D, k: number): Tensor
 }
 
 /** A function of x that counts as constant in gradients. */
-export function withoutGradient(x: Tensor2D, f: (x: Tensor2D) => Tensor2D): Tensor2D {
+export function withoutGradient<T extends Tensor>(x: T, f: (x: T) => T): T {
   return tf.customGrad((value) => ({
-    value: f(value as Tensor2D),
+    value: f(value as T),
     gradFunc: () => tf.zerosLike(x),
-  }))(x) as Tensor2D;
+  }))(x) as T;
 }

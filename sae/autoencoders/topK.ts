@@ -3,12 +3,14 @@
  * `L = Σ‖x − x̂‖² / Σ‖x − x̄‖² + α·AuxK`. AuxK lets the k_aux strongest *dead* latents explain what the others left
  * over, and its gradient reaches the encoder as well as the decoder.
  */
+import type { Random } from '../numerics/random.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { auxiliaryPass, auxKLoss, over, sumAboutMean } from './auxK.ts';
+import type { DictionaryArrays } from './dictionary.ts';
 import { keepLargest } from './keepLargest.ts';
 import { measure } from './measure.ts';
 import { randomRows } from './randomRows.ts';
@@ -50,6 +52,18 @@ export function lossOfChoice(
   return { loss: fvu.add(auxK.mul(alpha)), fvu, auxK, activations, reconstruction };
 }
 
+/** Random unit rows, W_enc = W_dec, b_enc = 0, b_dec the geometric median (2406.04093, §2.1 and A.1). */
+export function unitRows(width: number, median: Float32Array, random: Random): DictionaryArrays {
+  const wDec = randomRows(random, width, median.length);
+  return {
+    wEnc: wDec.slice(),
+    bEnc: new Float32Array(width),
+    wDec,
+    bDec: median.slice(),
+    logThreshold: null,
+  };
+}
+
 export const topK: Architecture<'topk'> = {
   thresholds: null,
   unitNormDecoder: true,
@@ -57,17 +71,7 @@ export const topK: Architecture<'topk'> = {
   /** Rows of norm √d on average. */
   inputScale: (d, { meanNorm }) => Math.sqrt(d) / meanNorm,
 
-  /** Random unit rows, W_enc = W_dec, b_enc = 0, b_dec the geometric median (2406.04093, §2.1 and A.1). */
-  initialise({ width }, _sample, median, random) {
-    const wDec = randomRows(random, width, median.length);
-    return {
-      wEnc: wDec.slice(),
-      bEnc: new Float32Array(width),
-      wDec,
-      bDec: median.slice(),
-      logThreshold: null,
-    };
-  },
+  initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, { dead }) {
     const { x, variance } = batch;

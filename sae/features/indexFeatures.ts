@@ -10,6 +10,7 @@ import { loadingTable } from '../spec/tables/loadings.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
 import { firingStatistics, weightStatistics } from './latentStatistics.ts';
+import { indexSearch } from './indexSearch.ts';
 import { neighbours } from './neighbours.ts';
 import { neuronLoadings } from './neuronLoadings.ts';
 import { tokenEffects } from './tokenEffects.ts';
@@ -37,7 +38,7 @@ export interface IndexOptions {
 }
 
 /**
- * Writes seed-<n>/features.parquet, examples.parquet and loadings.parquet. Returns the number of latents and of held-out tokens
+ * Writes seed-<n>/features.parquet, examples.parquet, loadings.parquet and search.safetensors. Returns the number of latents and of held-out tokens
  * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
@@ -78,6 +79,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report, signal })),
       ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
     });
+    await indexSearch({ store, run, seed, capture, tokenizer: model.tokenizer, report, signal });
     return { features: latents, tokens: firings.tokens };
   } finally {
     dispose();

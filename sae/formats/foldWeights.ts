@@ -2,7 +2,12 @@
  * What other tools do while they encode, folded into the weights once. Each is exact but for rounding, and changes the
  * dictionary that it is given.
  */
-import { fromForeign, type ForeignDictionary, type ImportedDictionary } from './dictionaryWeights.ts';
+import {
+  fromForeign,
+  type DictionaryWeights,
+  type ForeignDictionary,
+  type ImportedDictionary,
+} from './dictionaryWeights.ts';
 
 /** Row i of a matrix [factors, …] times factor i. */
 function scaleRows(matrix: Float32Array, factors: Float64Array, inverse = false): void {
@@ -48,7 +53,7 @@ export interface GatedParameters {
 }
 
 /**
- * A gated dictionary (Rajamanoharan et al., 2404.16014, §3.2) as JumpReLU. With u = W_enc·(x − b_dec), a latent has the
+ * A gated dictionary (Rajamanoharan et al., 2404.16014, §3.2) as it is kept here. With u = W_enc·(x − b_dec), a latent has the
  * activation ReLU(z) of z = exp(r)·u + b_mag where u + b_gate > 0, which is where z > θ for θ = b_mag − exp(r)·b_gate.
  */
 export function fromGated(
@@ -57,7 +62,7 @@ export function fromGated(
 ): ImportedDictionary {
   const latents = rMag.length;
   const zeros = { shape: [latents], data: new Float32Array(latents) };
-  const gated = fromForeign({ ...foreign, architecture: 'jumprelu', bEnc: zeros, threshold: zeros });
+  const gated = fromForeign({ ...foreign, architecture: 'gated', bEnc: zeros, threshold: zeros });
   const gain = Float64Array.from(rMag, Math.exp);
   const wEnc = gated.wEnc.slice();
   const bEnc = gated.bEnc.slice();
@@ -70,7 +75,16 @@ export function fromGated(
     threshold: Float32Array.from(gain, (factor, i) => magnitudeBias[i] - factor * gateBias[i]),
     folded: [
       ...gated.folded,
-      'Its gate was written as the threshold of a JumpReLU, θ = b_mag − exp(r)·b_gate.',
+      'Its gate was written as a threshold on magnitudes, θ = b_mag − exp(r)·b_gate.',
     ],
+  };
+}
+
+/** The other way round, with r = 0; for a dictionary whose encoder reads x − b_dec. */
+export function toGated({ latents, bEnc, threshold }: DictionaryWeights): GatedParameters {
+  return {
+    rMag: new Float32Array(latents),
+    magnitudeBias: bEnc,
+    gateBias: bEnc.map((bias, i) => bias - (threshold?.[i] ?? 0)),
   };
 }

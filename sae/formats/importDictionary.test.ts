@@ -84,21 +84,41 @@ const known = (architecture: ArchitectureName): DictionaryWeights => ({
   bEnc,
   bDec,
   threshold:
-    { jumprelu: threshold, batchtopk: new Float32Array(latents).fill(-0.75) }[architecture as string] ?? null,
-  k: architecture.endsWith('topk') ? k : null,
+    {
+      jumprelu: threshold,
+      gated: numbers(-1, latents),
+      batchtopk: new Float32Array(latents).fill(-0.75),
+      matryoshka: new Float32Array(latents).fill(0.5),
+    }[architecture as string] ?? null,
+  k: architecture.endsWith('topk') || architecture === 'matryoshka' ? k : null,
+  ...(architecture === 'matryoshka' && { prefixes: [1, 3, latents] }),
   hook: 'blocks.0.hook_resid_post',
   model: 'toy',
 });
 
 /** With EXPORT_DIR set, the exports stay, for `formatFixtures.py check`. */
 const exportRoot = process.env['EXPORT_DIR'] ?? (await mkdtemp(join(tmpdir(), 'lazyscope-export-')));
-const architectures = ['relu', 'topk', 'jumprelu', 'batchtopk'] as const;
+const architectures = ['relu', 'topk', 'jumprelu', 'batchtopk', 'gated', 'matryoshka'] as const;
 const pairs = architectures.flatMap((architecture) =>
   dictionaryFormats.map((format) => [architecture, format] as const),
 );
-const impossible = new Set(['topk gemma-scope', 'relu sparsify', 'jumprelu sparsify', 'batchtopk sparsify']);
+const impossible = new Set([
+  'topk gemma-scope',
+  'relu sparsify',
+  'jumprelu sparsify',
+  'batchtopk sparsify',
+  'gated sparsify',
+  'matryoshka sparsify',
+]);
 /** What has no place for how a dictionary was trained holds it as what it is at inference. */
-const asJumpRelu = new Set(['relu gemma-scope', 'batchtopk gemma-scope', 'batchtopk saelens']);
+const asJumpRelu = new Set([
+  'relu gemma-scope',
+  'batchtopk gemma-scope',
+  'batchtopk saelens',
+  'gated gemma-scope',
+  'matryoshka gemma-scope',
+  'matryoshka saelens',
+]);
 
 test.each(pairs)('%s survives export to %s, or is refused without a trace', async (architecture, format) => {
   const folder = join(exportRoot, architecture, format);
@@ -122,8 +142,11 @@ test.each(pairs)('%s survives export to %s, or is refused without a trace', asyn
   } else {
     expect(back.architecture).toBe(architecture);
     expect(back.bEnc).toEqual(bEnc);
-    expect(back.threshold).toEqual(known(architecture).threshold);
+    // What has a gate holds θ as the difference of two biases.
+    if (architecture === 'gated') close(back.threshold!, known(architecture).threshold!);
+    else expect(back.threshold).toEqual(known(architecture).threshold);
     expect(back.k).toBe(known(architecture).k);
+    expect(back.prefixes).toEqual(known(architecture).prefixes);
   }
   expect(back.wEnc).toEqual(wEnc);
   expect(back.wDec).toEqual(wDec);

@@ -3,8 +3,9 @@
  * machine, the object, and the keys of its storages), and for each key the number of its elements and its raw numbers.
  * (PyTorch's torch/serialization.py, `_legacy_save`.)
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
+import { openFile } from './openFile.ts';
 import { readPickleAt, type Pickled, type PickleHost } from './pickle.ts';
 
 /** The first pickle: protocol 2, and the magic number 0x1950a86a20f9469cfc6c as ten bytes. */
@@ -29,22 +30,19 @@ export function openLegacyArchive(
   path: string,
   host: { construct: PickleHost['construct']; persistent(id: Pickled): Stored },
 ): { archive: LegacyArchive; state: Pickled } | null {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
-  }
+  const { fd, size } = openFile(path);
   const damaged = (why: string) =>
     new LazyscopeError('corrupt', `'${path}' is not a whole PyTorch file: ${why}; fetch it again.`);
   try {
-    const { size } = fstatSync(fd);
     const magic = Buffer.alloc(beginning.length);
     if (readSync(fd, magic, 0, magic.length, 0) < magic.length || !magic.equals(beginning)) return null;
-    const head = readBytes(path, 0, Math.min(size, mostPickled), damaged);
+    const head = readBytes(fd, 0, Math.min(size, mostPickled), damaged);
     const storages = new Map<string, Stored>();
     const persistent = (id: Pickled) => {
       const stored = host.persistent(id);
+      const before = storages.get(stored.file);
+      if (before && (before.type !== stored.type || before.count !== stored.count))
+        throw damaged(`storage ${stored.file} is described in two ways`);
       storages.set(stored.file, stored);
       return stored;
     };
@@ -64,7 +62,8 @@ export function openLegacyArchive(
       );
     const state = next();
     const keys = next();
-    if (!Array.isArray(keys)) throw damaged('it names no storages');
+    if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string' || Number.isSafeInteger(key)))
+      throw damaged('it names no storages');
     const starts = new Map<string, number>();
     for (const key of keys.map(String)) {
       const stored = storages.get(key);
@@ -83,7 +82,12 @@ export function openLegacyArchive(
       readRange(key, start, length) {
         const from = starts.get(key);
         if (from === undefined) throw damaged(`it has no storage ${key}`);
-        return readBytes(path, from + start, length, damaged);
+        const { fd: again } = openFile(path);
+        try {
+          return readBytes(again, from + start, length, damaged);
+        } finally {
+          closeSync(again);
+        }
       },
     };
     return { archive, state };
@@ -93,21 +97,16 @@ export function openLegacyArchive(
 }
 
 function readBytes(
-  path: string,
+  fd: number,
   position: number,
   length: number,
   damaged: (why: string) => Error,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
-  const fd = openSync(path, 'r');
-  try {
-    for (let at = 0; at < length;) {
-      const read = readSync(fd, bytes, at, Math.min(length - at, 1 << 30), position + at);
-      if (read === 0) throw damaged('it ends early');
-      at += read;
-    }
-  } finally {
-    closeSync(fd);
+  for (let at = 0; at < length;) {
+    const read = readSync(fd, bytes, at, Math.min(length - at, 1 << 30), position + at);
+    if (read === 0) throw damaged('it ends early');
+    at += read;
   }
   return bytes;
 }

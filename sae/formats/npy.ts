@@ -27,13 +27,14 @@ export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
   if (descriptor === undefined || sizes === undefined) throw damaged('its header lacks descr or shape');
   const shape = sizes.split(',').map((size) => size.trim()).filter((size) => size !== '').map(Number); // prettier-ignore
   const count = shape.reduce((product, n) => product * n, 1);
-  const read = readers[descriptor];
+  const read = Object.hasOwn(readers, descriptor) ? readers[descriptor] : undefined;
   if (!read)
     throw new LazyscopeError(
       'bad_input',
       `'${name}' holds numbers of type ${descriptor}: save it as float32.`,
     );
-  if (!Number.isSafeInteger(count) || view.length - end !== count * read.bytes)
+  const isShape = shape.length <= 32 && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!isShape || !Number.isSafeInteger(count) || view.length - end !== count * read.bytes)
     throw damaged(`its shape is (${shape.join(', ')}) but it has ${view.length - end} bytes`);
   // Copied, because a view must begin at a multiple of its item's size.
   const data = read.decode(Uint8Array.from(bytes.subarray(end)).buffer);

@@ -51,7 +51,10 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
     const back = await importDictionary(folder);
     expect(back.wEnc).toEqual(weights.wEnc);
     expect(back.wDec).toEqual(weights.wDec);
-    if (weights.threshold) expect(back.threshold).toEqual(weights.threshold);
+    // What has a gate holds θ as the difference of two biases.
+    if (back.architecture === 'gated')
+      back.threshold?.forEach((theta, i) => expect(theta).toBeCloseTo(weights.threshold![i], 5));
+    else if (weights.threshold) expect(back.threshold).toEqual(weights.threshold);
     expect(measureAgainst(back, expected).encode).toBeLessThan(1e-5);
   }
 });
@@ -111,6 +114,17 @@ test('Matryoshka is told by its tensors where config.json is missing', async () 
   const error = measureAgainst(await importDictionary(folder), await readExpected(folder));
   expect(error.encode).toBeLessThan(1e-5);
 });
+
+test.each(['dictionary-learning-matryoshka', 'saelens-matryoshka'])(
+  '%s is read as Matryoshka over BatchTopK, with its prefixes',
+  async (name) => {
+    expect(await importDictionary(join(root, name))).toMatchObject({
+      architecture: 'matryoshka',
+      k: 3,
+      prefixes: [4, 10],
+    });
+  },
+);
 
 test('unknown classes are refused by name; --class is the remedy', async () => {
   const folder = await withConfig('dictionary-learning-standard', 'config.json', ({ trainer }) => {

@@ -38,6 +38,11 @@ export function globalName(value: Pickled): string | undefined {
 
 const mark = Symbol('mark');
 
+/** Bytes that what a pickle describes may take, beside four times its own size. */
+const freeMemory = 32 << 20;
+/** About what V8 takes for an empty one, and for an entry of it. */
+const cost = { map: 200, list: 48, entry: 40, object: 300 };
+
 export function readPickle(bytes: Uint8Array, source: string, host: PickleHost): Pickled {
   return readPickleAt(bytes, 0, source, host).value;
 }
@@ -52,6 +57,12 @@ export function readPickleAt(
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const damaged = (why: string) =>
     new LazyscopeError('corrupt', `'${source}' is not a whole PyTorch file: ${why}.`);
+  // A byte of a pickle can become an object of some hundred.
+  let memory = 4 * view.length + freeMemory;
+  const spend = (bytes: number) => {
+    memory -= bytes;
+    if (memory < 0) throw damaged('what it describes takes more memory than is allowed for its size');
+  };
   const stack: (Pickled | typeof mark)[] = [];
   const memo = new Map<number, Pickled>();
   let at = start;
@@ -87,27 +98,45 @@ export function readPickleAt(
   const text = (length: number) => take(length).toString('utf8');
   const setItems = (target: Pickled, items: Pickled[]) => {
     if (!(target instanceof Map)) throw damaged('it sets items of something that has none');
+    spend((items.length / 2) * cost.entry);
     for (let i = 0; i + 1 < items.length; i += 2) target.set(items[i], items[i + 1]);
   };
   const append = (target: Pickled, items: Pickled[]) => {
     if (!Array.isArray(target)) throw damaged('it appends to something that is no list');
-    target.push(...items);
+    // Not spread into one call: a list may be longer than a call's arguments.
+    for (const item of items) target.push(item);
   };
   const recall = (index: number): Pickled => {
     const value = memo.get(index);
     if (value === undefined) throw damaged('it recalls what it never kept');
     return value;
   };
-  const tuple = (length: number) => stack.push(Array.from({ length }, pop).reverse());
+  const keep = (index: number, value: Pickled) => {
+    spend(cost.entry);
+    memo.set(index, value);
+  };
+  const tuple = (length: number) => {
+    spend(cost.list);
+    stack.push(Array.from({ length }, pop).reverse());
+  };
+  const made = (bytes: number, value: Pickled) => {
+    spend(bytes);
+    stack.push(value);
+  };
+  const name = (value: Pickled) => {
+    if (typeof value !== 'string') throw damaged('it calls what is no name');
+    return value;
+  };
   const reduce = (args: Pickled, callee: Pickled) => {
     if (!(callee instanceof Global) || !Array.isArray(args)) throw damaged('it calls what is no name');
-    const made = host.construct(callee.name, args);
-    if (made === undefined)
+    spend(cost.object);
+    const object = host.construct(callee.name, args);
+    if (object === undefined)
       throw new LazyscopeError(
         'bad_input',
         `'${source}' asks for '${callee.name}', which is no part of a plain state dict and is not run: save the state dict alone.`,
       );
-    stack.push(made);
+    stack.push(object);
   };
   const small = (length: number) => {
     // Little-endian two's complement of any length.
@@ -121,9 +150,9 @@ export function readPickleAt(
     '\x80': () => take(1),
     '\x95': () => take(8),
     '(': () => stack.push(mark),
-    ')': () => stack.push([]),
-    ']': () => stack.push([]),
-    '}': () => stack.push(new Map()),
+    ')': () => made(cost.list, []),
+    ']': () => made(cost.list, []),
+    '}': () => made(cost.map, new Map()),
     N: () => stack.push(null),
     '\x88': () => stack.push(true),
     '\x89': () => stack.push(false),
@@ -134,17 +163,17 @@ export function readPickleAt(
     '\x8a': () => stack.push(small(take(1)[0])),
     X: () => stack.push(text(take(4).readUInt32LE(0))),
     '\x8c': () => stack.push(text(take(1)[0])),
-    c: () => stack.push(new Global(`${line()}.${line()}`)),
+    c: () => made(cost.list, new Global(`${line()}.${line()}`)),
     '\x93': () => {
-      const name = pop();
-      stack.push(new Global(`${String(pop())}.${String(name)}`));
+      const last = name(pop());
+      made(cost.list, new Global(`${name(pop())}.${last}`));
     },
-    q: () => memo.set(take(1)[0], top()),
-    r: () => memo.set(take(4).readUInt32LE(0), top()),
-    '\x94': () => memo.set(memo.size, top()),
+    q: () => keep(take(1)[0], top()),
+    r: () => keep(take(4).readUInt32LE(0), top()),
+    '\x94': () => keep(memo.size, top()),
     h: () => stack.push(recall(take(1)[0])),
     j: () => stack.push(recall(take(4).readUInt32LE(0))),
-    t: () => stack.push(popMark()),
+    t: () => made(cost.list, popMark()),
     '\x85': () => tuple(1),
     '\x86': () => tuple(2),
     '\x87': () => tuple(3),
@@ -152,9 +181,9 @@ export function readPickleAt(
     // What it would be made from says nothing: its attributes follow.
     '\x81': () => {
       pop();
-      const made = pop();
-      if (!(made instanceof Global)) throw damaged('it makes an object of what is no name');
-      stack.push(new PickledObject(made.name));
+      const named = pop();
+      if (!(named instanceof Global)) throw damaged('it makes an object of what is no name');
+      made(cost.object, new PickledObject(named.name));
     },
     b: () => {
       const state = pop();
@@ -185,7 +214,7 @@ export function readPickleAt(
   for (;;) {
     const code = take(1).toString('latin1');
     if (code === '.') return { value: pop(), end: at };
-    const operation = operations[code];
+    const operation = Object.hasOwn(operations, code) ? operations[code] : undefined;
     if (!operation) throw damaged(`it holds the unknown opcode 0x${code.charCodeAt(0).toString(16)}`);
     operation();
   }

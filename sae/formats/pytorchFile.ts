@@ -110,6 +110,12 @@ export class PytorchFile {
     return this.#tensor(name).storage.type.dtype;
   }
 
+  /** Where its numbers are; the same of tensors that are tied. */
+  view(name: string): string {
+    const { storage, offset, shape, stride } = this.#tensor(name);
+    return [storage.file, offset, shape.join(), stride.join()].join('|');
+  }
+
   /** Row-major, whatever the strides in the file; widened or narrowed to float32. */
   float32(name: string): Float32Array {
     const { storage, offset, shape, stride } = this.#tensor(name);
@@ -161,13 +167,14 @@ export function openPytorchFile(path: string): PytorchFile {
       persistent: (id) => {
         const [kind, storage = null, key, , count, view = null] = Array.isArray(id) ? id : [];
         const type = storageType(storage);
-        if (kind !== 'storage' || !type || !Number.isSafeInteger(count) || view !== null)
-          throw damaged(`storage ${String(key)} is of unknown type`);
-        return new Storage(type, String(key), Number(count));
+        if (kind !== 'storage' || !type || !isCount(count) || !isKey(key) || view !== null)
+          throw damaged(`storage ${shown(key)} is of unknown type`);
+        return new Storage(type, String(key), count);
       },
     }) ?? openArchive(path, damaged, construct, storageType);
   const found = state instanceof PickledObject ? moduleTensors(state, damaged) : stateDict(state);
   if (!found) throw damaged('it holds no state dict, or several');
+  checkViews(found, damaged);
   return new PytorchFile(path, archive, found, state instanceof PickledObject ? state.className : null);
 }
 
@@ -195,27 +202,48 @@ function openArchive(
     );
   const state = readPickle(zip.read(pickleName), path, {
     persistent: (id) => {
-      const [kind, storage, key] = Array.isArray(id) ? id : [];
+      const [kind, storage, key, , count] = Array.isArray(id) ? id : [];
       const type = storageType(storage ?? null);
-      const file = `${root}data/${String(key)}`;
+      const file = `${root}data/${shown(key)}`;
       const size = zip.size(file);
-      if (kind !== 'storage' || !type || size === undefined)
-        throw damaged(`storage ${String(key)} is missing or of unknown type`);
-      return new Storage(type, file, Math.floor(size / type.bytes));
+      if (kind !== 'storage' || !type || !isKey(key) || size === undefined)
+        throw damaged(`storage ${shown(key)} is missing or of unknown type`);
+      if (!isCount(count) || count * type.bytes > size)
+        throw damaged(
+          `storage ${shown(key)} has ${size} bytes, which are not ${shown(count)} of ${type.bytes}`,
+        );
+      return new Storage(type, file, count);
     },
     construct,
   });
   return { archive: zip, state };
 }
 
+const isCount = (value: Pickled | undefined): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
+const isKey = (value: Pickled | undefined): value is string | number =>
+  typeof value === 'string' || Number.isSafeInteger(value);
+/** For a message: lists of lists could take for ever. */
+const shown = (value: Pickled | undefined) => (isKey(value) ? String(value) : 'without a name');
+
+/** Dictionaries in one another, and modules. */
+const deepest = 64;
+const mostNamed = 1_000_000;
+/** Views of one storage that are no copies of each other: each would be read anew. */
+const mostReread = 16;
+
 /** The tensors of a dictionary, or of the only dictionary with tensors in it; null where there is none, or several. */
-function stateDict(state: Pickled): Map<string, Tensor> | null {
-  if (!(state instanceof Map)) return null;
+function stateDict(state: Pickled, seen = new Set<Pickled>(), depth = 0): Map<string, Tensor> | null {
+  // A dictionary may be in itself, or in many others.
+  if (!(state instanceof Map) || seen.has(state) || depth > deepest) return null;
+  seen.add(state);
   const tensors = new Map<string, Tensor>();
   for (const [name, value] of state)
     if (typeof name === 'string' && value instanceof Tensor) tensors.set(name, value);
   if (tensors.size > 0) return tensors;
-  const inner = [...state.values()].map(stateDict).filter((found) => found && found.size > 0);
+  const inner = [...state.values()]
+    .map((value) => stateDict(value, seen, depth + 1))
+    .filter((found) => found && found.size > 0);
   if (inner.length === 0) return tensors;
   return inner.length === 1 ? inner[0] : null;
 }
@@ -224,7 +252,12 @@ function stateDict(state: Pickled): Map<string, Tensor> | null {
 function moduleTensors(
   { attributes, className }: PickledObject,
   damaged: (why: string) => Error,
+  depth = 0,
+  // Of all modules together; a module that is in several others has a name in each.
+  named = { tensors: 0 },
 ): Map<string, Tensor> {
+  if (depth > deepest || named.tensors > mostNamed)
+    throw damaged('its modules are in one another without end');
   const tensors = new Map<string, Tensor>();
   const entries = (attribute: string) => {
     const value = attributes.get(attribute);
@@ -233,26 +266,54 @@ function moduleTensors(
   };
   for (const attribute of ['_parameters', '_buffers'])
     for (const [name, value] of entries(attribute))
-      if (value instanceof Tensor) tensors.set(String(name), value);
+      if (value instanceof Tensor) tensors.set(shown(name), value);
   for (const [name, module] of entries('_modules')) {
     if (!(module instanceof PickledObject)) continue;
-    for (const [inner, tensor] of moduleTensors(module, damaged))
-      tensors.set(`${String(name)}.${inner}`, tensor);
+    named.tensors++;
+    for (const [inner, tensor] of moduleTensors(module, damaged, depth + 1, named))
+      tensors.set(`${shown(name)}.${inner}`, tensor);
   }
+  named.tensors += tensors.size;
   return tensors;
 }
 
-/** All tensors at once; as openPytorchFile. */
+/** Tied weights are one view under several names; a file of many large views of one storage is made to take time and memory. */
+function checkViews(tensors: ReadonlyMap<string, Tensor>, damaged: (why: string) => Error): void {
+  const views = new Map<string, { count: number; read: number; seen: Set<string> }>();
+  for (const [name, { storage, offset, shape, stride }] of tensors) {
+    const of = views.get(storage.file) ?? { count: storage.count, read: 0, seen: new Set() };
+    views.set(storage.file, of);
+    const view = [offset, shape.join(), stride.join()].join('|');
+    if (of.seen.has(view)) continue;
+    of.seen.add(view);
+    of.read += sizeOf(shape);
+    if (of.read > mostReread * of.count)
+      throw damaged(`'${name}' and others read the same storage more than ${mostReread} times`);
+  }
+}
+
+/** All tensors at once, tied ones with one array; as openPytorchFile. */
 export function readPytorchFile(path: string): Map<string, PytorchTensor> {
   const file = openPytorchFile(path);
-  return new Map(file.names.map((name) => [name, { shape: file.shape(name), data: file.float32(name) }]));
+  const read = new Map<string, Float32Array>();
+  return new Map(
+    file.names.map((name) => {
+      const view = file.view(name);
+      const data = read.get(view) ?? file.float32(name);
+      read.set(view, data);
+      return [name, { shape: file.shape(name), data }];
+    }),
+  );
 }
+
+/** PyTorch's own limit is 64. */
+const mostAxes = 64;
 
 /** storage, offset, size, stride */
 function tensor(args: Pickled[], damaged: (why: string) => Error): Tensor {
   const [storage, offset, size, stride] = args;
   const isShape = (value: unknown): value is number[] =>
-    Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+    Array.isArray(value) && value.length <= mostAxes && value.every((n) => Number.isSafeInteger(n) && n >= 0);
   if (!(storage instanceof Storage) || !isShape([offset]) || !isShape(size) || !isShape(stride))
     throw damaged('a tensor is described in an unknown way');
   const count = sizeOf(size);

@@ -14,10 +14,10 @@ import {
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
-import { foldDecoderNorms, foldInputScale, fromGated } from './foldWeights.ts';
+import { foldDecoderNorms, foldInputScale, fromGated, toGated } from './foldWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
 import { readSaelensConfig } from './saelensConfig.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
 const ours = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
 
@@ -68,8 +68,10 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
     if (architecture === 'matryoshka_batchtopk')
       return fromForeign({
         ...common,
+        ...wholeK(k),
         bEnc,
-        architecture: 'jumprelu',
+        architecture: 'matryoshka',
+        prefixes: withAll(config.prefixes, bEnc.data.length),
         threshold: tensors.tensor('topk_threshold'),
       });
     const threshold = architecture === 'jumprelu' ? thresholdOf(tensors) : undefined;
@@ -91,6 +93,11 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   }
   if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
   return dictionary;
+}
+
+/** SAELens adds the level of all latents where it is missing. */
+function withAll(prefixes: readonly number[], latents: number): readonly number[] {
+  return prefixes.at(-1) === latents ? prefixes : [...prefixes, latents];
 }
 
 /** SAELens allows any mean number of latents a token. */
@@ -118,17 +125,16 @@ const namesByRule = {
 const layoutVersion = '6.0.0';
 
 export async function writeSaelens(folder: string, weights: DictionaryWeights): Promise<void> {
-  const { architecture, latents, d, threshold, k } = weights;
+  const { architecture, latents, d, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
     W_dec: { shape: [latents, d], data: weights.wDec },
-    b_enc: { shape: [latents], data: weights.bEnc },
     b_dec: { shape: [d], data: weights.bDec },
-    ...(threshold && { threshold: { shape: [latents], data: threshold } }),
+    ...vectorsOf(weights),
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
-    architecture: namesByRule[inference.fires],
+    architecture: architecture === 'gated' ? architecture : namesByRule[inference.fires],
     d_in: d,
     d_sae: latents,
     dtype: 'float32',
@@ -149,4 +155,15 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
       }),
     },
   });
+}
+
+/** The vectors of a latent each. */
+function vectorsOf(weights: DictionaryWeights): Record<string, TensorToWrite> {
+  const { architecture, latents, bEnc, threshold } = weights;
+  const vector = (data: Float32Array) => ({ shape: [latents], data });
+  if (architecture === 'gated') {
+    const { rMag, magnitudeBias, gateBias } = toGated(weights);
+    return { r_mag: vector(rMag), b_mag: vector(magnitudeBias), b_gate: vector(gateBias) };
+  }
+  return { b_enc: vector(bEnc), ...(threshold && { threshold: vector(threshold) }) };
 }

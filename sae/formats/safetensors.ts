@@ -3,22 +3,29 @@
  * (https://github.com/huggingface/safetensors#format). The header is checked against the file before any
  * byte of a tensor is believed; tensors are read one at a time, so a large file need not fit in memory.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { atomically, writeAll } from '../store/atomicWrite.ts';
 import { bfloat16ToFloat32, float32ToBfloat16 } from './bfloat16.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float16.ts';
+import { openFile } from './openFile.ts';
+import { parseJson, type JsonBudget } from './parseJson.ts';
 
 const itemBytes = {
   BOOL: 1, U8: 1, I8: 1, I16: 2, U16: 2, F16: 2, BF16: 2, I32: 4, U32: 4, F32: 4, F64: 8, I64: 8, U64: 8,
 } as const; // prettier-ignore
 export type SafetensorsDtype = keyof typeof itemBytes;
 
+/** Of the header: some two hundred thousand tensors. */
+const headerJson: JsonBudget = { bytes: 100_000_000, values: 2_000_000, depth: 8 };
+/** No tool makes tensors of more axes. */
+const mostAxes = 32;
+
 const entrySchema = z.object({
   dtype: z.enum(Object.keys(itemBytes) as [SafetensorsDtype, ...SafetensorsDtype[]]),
-  shape: z.array(z.int().nonnegative()),
+  shape: z.array(z.int().nonnegative()).max(mostAxes),
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 const metadataSchema = z.record(z.string(), z.string());
@@ -107,7 +114,7 @@ export class SafetensorsFile {
   #read(name: string): ArrayBuffer {
     const { start, bytes } = this.#entry(name);
     const buffer = new ArrayBuffer(bytes);
-    const fd = openToRead(this.path);
+    const { fd } = openFile(this.path);
     try {
       readFully(fd, new Uint8Array(buffer), start, this.path);
     } finally {
@@ -123,9 +130,8 @@ export class SafetensorsFile {
 
 /** Opens and checks a file. Throws `not_found`, or `corrupt` naming the file when the header and the bytes disagree. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  const fd = openToRead(path);
+  const { fd, size } = openFile(path);
   try {
-    const size = fstatSync(fd).size;
     const damaged = (why: string) =>
       new LazyscopeError(
         'corrupt',
@@ -141,8 +147,9 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     readFully(fd, headerBytes, 8, path);
     let header: unknown;
     try {
-      header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(headerBytes));
-    } catch {
+      header = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(headerBytes), path, headerJson);
+    } catch (error) {
+      if (isLazyscopeError(error) && !(error.cause instanceof SyntaxError)) throw error;
       throw damaged('its header is not JSON');
     }
     if (typeof header !== 'object' || header === null || Array.isArray(header))
@@ -151,14 +158,6 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     return new SafetensorsFile(path, metadata, entries);
   } finally {
     closeSync(fd);
-  }
-}
-
-function openToRead(path: string): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
   }
 }
 

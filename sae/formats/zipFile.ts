@@ -2,9 +2,10 @@
  * Zip archives read by ranges: the directory at the end first, then each file when it is asked for, so that an archive may be
  * larger than memory. Stored and deflated files, zip64. (PKWARE's APPNOTE.TXT.)
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { crc32, inflateRawSync } from 'node:zlib';
 import { LazyscopeError } from '../errors.ts';
+import { openFile } from './openFile.ts';
 
 interface ZipEntry {
   method: number;
@@ -25,8 +26,18 @@ const elsewhere = 0xffffffff;
 const stored = 0;
 const deflated = 8;
 
+/** An inflated file may have this many times its packed size, and this many bytes more; and so may all of them together. */
+const mostInflation = 4;
+const freeInflation = 64 << 20;
+/** Bytes beyond four times what is asked for that are read to check them. */
+const mostChecked = 64 << 20;
+
 export class ZipFile {
   readonly path: string;
+  /** Names whose content was found to have its checksum. */
+  readonly #checked = new Set<string>();
+  /** The file that was inflated last, because a range of it costs as much as all of it. */
+  #inflated: { name: string; bytes: Uint8Array<ArrayBuffer> } | undefined;
   readonly #entries: ReadonlyMap<string, ZipEntry>;
   readonly #damaged: (why: string, cause?: unknown) => LazyscopeError;
 
@@ -57,13 +68,35 @@ export class ZipFile {
     return bytes;
   }
 
-  /** Bytes [start, start + length) of the content. A stored file is read there alone, and not checked against its checksum. */
+  /**
+   * Bytes [start, start + length) of the content, which is checked against its checksum the first time, unless a small part of
+   * a large file is asked for. PyTorch can be told to write no checksum; 0 stands there then. Throws `corrupt`.
+   */
   readRange(name: string, start: number, length: number): Uint8Array<ArrayBuffer> {
     const entry = this.#entry(name);
     if (start < 0 || length < 0 || start + length > entry.bytes)
       throw this.#damaged(`'${name}' has ${entry.bytes} bytes, and ${start + length} are asked for`);
-    if (entry.method === stored) return this.#raw(name, entry, start, length);
-    return this.read(name).slice(start, start + length);
+    if (entry.method !== stored) {
+      if (this.#inflated?.name !== name) this.#inflated = { name, bytes: this.read(name) };
+      return this.#inflated.bytes.slice(start, start + length);
+    }
+    const isWhole = start === 0 && length === entry.bytes;
+    const bytes = this.#raw(name, entry, start, length);
+    const isCheap = entry.bytes <= mostChecked + 4 * length;
+    if (isCheap && entry.checksum !== 0 && !this.#checked.has(name)) {
+      const found = isWhole ? checksum(bytes) : this.#checksumOf(name, entry);
+      if (found !== entry.checksum) throw this.#damaged(`the checksum of '${name}' is wrong`);
+      this.#checked.add(name);
+    }
+    return bytes;
+  }
+
+  #checksumOf(name: string, entry: ZipEntry): number {
+    const block = 16 << 20;
+    let value = 0;
+    for (let at = 0; at < entry.bytes; at += block)
+      value = crc32(this.#raw(name, entry, at, Math.min(block, entry.bytes - at)), value);
+    return value;
   }
 
   #entry(name: string): ZipEntry {
@@ -73,7 +106,7 @@ export class ZipFile {
   }
 
   #raw(name: string, entry: ZipEntry, start: number, length: number): Uint8Array<ArrayBuffer> {
-    const fd = openSync(this.path, 'r');
+    const { fd } = openFile(this.path);
     try {
       const header = readAt(fd, entry.headerStart, 30, this.#damaged);
       if (header.readUInt32LE(0) !== localSignature)
@@ -101,16 +134,10 @@ export class ZipFile {
 
 /** Reads the directory. Throws `not_found`, or `corrupt` naming the archive. */
 export function openZip(path: string): ZipFile {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
-  }
+  const { fd, size } = openFile(path);
   const damaged = (why: string, cause?: unknown) =>
     new LazyscopeError('corrupt', `'${path}' is not a whole zip file: ${why}; fetch it again.`, { cause });
   try {
-    const { size } = fstatSync(fd);
     return new ZipFile(path, readDirectory(fd, size, damaged), damaged);
   } finally {
     closeSync(fd);
@@ -125,6 +152,7 @@ function readDirectory(fd: number, size: number, damaged: Damaged): Map<string, 
   const directory = readAt(fd, start, bytes, damaged);
   const entries = new Map<string, ZipEntry>();
   let at = 0;
+  let [packed, unpacked] = [0, 0];
   for (let i = 0; i < count; i++) {
     if (at + 46 > bytes || directory.readUInt32LE(at) !== directorySignature)
       throw damaged('its directory is damaged');
@@ -147,7 +175,19 @@ function readDirectory(fd: number, size: number, damaged: Damaged): Map<string, 
       throw damaged(`'${name}' has two sizes`);
     if (entry.headerStart + 30 + entry.compressedBytes > size)
       throw damaged(`'${name}' reaches beyond its end`);
+    // Of two files of one name each reader takes another.
+    if (entries.has(name)) throw damaged(`it has two files named '${name}'`);
     entries.set(name, entry);
+    packed += entry.compressedBytes;
+    unpacked += entry.bytes;
+    if (packed > size) throw damaged('its files lie on top of each other');
+    if (
+      entry.bytes > mostInflation * entry.compressedBytes + freeInflation ||
+      unpacked > mostInflation * size + freeInflation
+    )
+      throw damaged(
+        `'${name}' would unpack to ${entry.bytes} bytes from ${entry.compressedBytes}, more than is allowed; save it without compression`,
+      );
     at = extraStart + extraLength + commentLength;
   }
   return entries;

@@ -1,8 +1,9 @@
 /** The weight files of a Hugging Face folder: safetensors or PyTorch's own, one file or shards named by an index. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { readJsonFile } from '../formats/parseJson.ts';
 import { openPytorchFile } from '../formats/pytorchFile.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import type { WeightSource } from './weightSource.ts';
@@ -30,13 +31,7 @@ export async function folderWeights(folder: string): Promise<WeightSource[]> {
 }
 
 function shardsOf(index: string, folder: string): string[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(index, 'utf8'));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${index}' is not JSON; fetch it again.`, { cause: error });
-  }
-  const parsed = indexSchema.safeParse(json);
+  const parsed = indexSchema.safeParse(readJsonFile(index));
   if (!parsed.success) throw new LazyscopeError('corrupt', `'${index}' has no weight_map of file names.`);
   const files = [...new Set(Object.values(parsed.data.weight_map))].sort();
   const outside = files.find((file) => basename(file) !== file);

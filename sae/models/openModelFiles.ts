@@ -1,7 +1,8 @@
 /** Opens a Hugging Face folder or a GGUF file. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { readJsonFile } from '../formats/parseJson.ts';
 import { loadTokenizer } from '../tokens/tokenizer.ts';
 import { folderWeights } from './folderWeights.ts';
 import { openGgufModel } from './gguf/ggufModel.ts';
@@ -17,12 +18,7 @@ export function openModelFiles(path: string): ModelFiles {
       'not_found',
       `'${path}' has no config.json: give the folder of a model in Hugging Face layout, or a .gguf file.`,
     );
-  let config: unknown;
-  try {
-    config = JSON.parse(readFileSync(configSource, 'utf8'));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${configSource}' is not JSON; fetch it again.`, { cause: error });
-  }
+  const config = readJsonFile(configSource);
   return {
     name: basename(resolve(path)),
     config,

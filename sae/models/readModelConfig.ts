@@ -7,6 +7,7 @@ import { LazyscopeError } from '../errors.ts';
 import { families } from './families/families.ts';
 import type { Family, Refuse } from './families/family.ts';
 import { unreadField } from './families/harmlessFields.ts';
+import { refuseHuge } from './modelBudget.ts';
 import type { ModelConfig } from './modelConfig.ts';
 
 const top = z.looseObject({
@@ -30,6 +31,7 @@ export function parseModelConfig(json: unknown, source: string): ModelConfig {
   if (quantization !== undefined && quantization !== null)
     throw refuse('has quantization_config; use weights in F32, F16 or BF16');
   refuseUnread(family, known.data, refuse);
+  refuseHuge(known.data, refuse);
   const config = describe(family, json, refuse);
   checkHeads(config, refuse);
   return config;

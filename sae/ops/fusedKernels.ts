@@ -19,6 +19,10 @@ export interface DictionaryOf<T2, T1> {
   readonly bDec: T1; // [d]
   /** log θ [latents]; JumpReLU only. */
   readonly logThreshold: T1 | null;
+  /** r [latents], the logarithm of the magnitudes' gain; Gated only. */
+  readonly rMag?: T1 | null;
+  /** [latents]: the magnitudes' bias; Gated only, where `bEnc` is the gate's. */
+  readonly bMag?: T1 | null;
 }
 export type DictionaryVariables = DictionaryOf<Variable, Variable>;
 export type DictionaryTensors = DictionaryOf<Tensor2D, Tensor1D>;
@@ -78,10 +82,38 @@ export interface Reconstruction {
   readonly squaredError: Computed;
 }
 
+/** What the update of a gated dictionary needs besides the main term, whose entries are the magnitudes. */
+export interface GateTerm {
+  /** The gate's pre-activations π at the places of the main term's entries; the gate is open where π > 0. */
+  readonly entries: Entries;
+  /** error_b · W_dec,i of the reconstruction from ReLU(π), in the shape of the entries' values. */
+  readonly dots: Tensor1D | Tensor2D;
+  /** As that of a `LossTerm`. The decoder doesn't learn from this reconstruction. */
+  readonly scale: number;
+  /** Coefficient of Σ ReLU(π) over the batch. */
+  readonly l1: number;
+  /** exp(r) [latents] */
+  readonly gain: Tensor1D;
+}
+
+/** Reconstructions x̂_p from the latents below each of some prefixes of a dictionary. */
+export interface NestedReconstruction {
+  /** [prefixes · rows, d]: block p is Σ (x̂_q − target) over q ≥ p, so that the last is the error of the whole dictionary. */
+  readonly errors: Tensor2D;
+  /** [entries]: W_dec,i · the row of the block of the first prefix that has latent i. */
+  readonly dots: Tensor1D;
+  /** Σ (x̂_p − target)² over all prefixes. */
+  readonly nestedError: Computed;
+  /** The same of the whole dictionary alone. */
+  readonly squaredError: Computed;
+}
+
 /** One reconstruction's share of the loss, `scale/2 · Σ error²`; its gradient with respect to x̂ is `scale · error`. */
 export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
   readonly entries: Entries;
   readonly scale: Computed;
+  /** Of nested reconstructions, whose `errors` take the place of `error`: ascending, the last is the number of latents. */
+  readonly prefixes?: Int32Array;
 }
 
 export interface GradientRequest {
@@ -100,6 +132,7 @@ export interface GradientRequest {
     readonly bandwidth: number;
     readonly l0Gradient: Computed;
   } | null;
+  readonly gate?: GateTerm;
 }
 
 export interface AdamSettings {
@@ -169,6 +202,13 @@ export interface FusedKernels extends ReadsBack {
     decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D | null },
     target: Tensor2D,
   ): Reconstruction;
+  /** `prefixes` ascending; the last is the number of latents. */
+  reconstructNested(
+    entries: SparseEntries,
+    prefixes: Int32Array,
+    decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D },
+    target: Tensor2D,
+  ): NestedReconstruction;
   /** The gradient that `update` would use, before clipping. It is for tests and for optimisers other than Adam. */
   gradients(request: GradientRequest): DictionaryTensors;
   /**

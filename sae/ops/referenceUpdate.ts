@@ -9,6 +9,7 @@ import type {
   DictionaryOf,
   DictionaryTensors,
   DictionaryVariables,
+  GateTerm,
   GradientRequest,
   LossTerm,
 } from './fusedKernels.ts';
@@ -17,6 +18,7 @@ import { denseFromEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
 
 export function referenceGradients(request: GradientRequest): DictionaryTensors {
+  if (request.gate) return gatedGradients(request, request.gate);
   const { parameters, x, subtractsDecoderBias, main, auxiliary, l1, jump } = request;
   const wDec = parameters.wDec as Tensor2D;
   const gradients = tf.tidy(() => {
@@ -28,7 +30,15 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     const norm = wDec.norm('euclidean', 1) as Tensor1D;
 
     let gradF = denseDots(main);
-    let gradWDec = tf.matMul(f, main.error, true, false).mul<Tensor2D>(main.scale);
+    const [rows] = x.shape;
+    const blocks = errorBlocks(main, rows);
+    let gradWDec = tf
+      .concat(
+        blocks.map(({ error, begin, latents }) =>
+          tf.matMul(f.slice([0, begin], [rows, latents]), error, true, false),
+        ),
+      )
+      .mul<Tensor2D>(main.scale);
     if (l1 > 0) {
       gradF = gradF.add<Tensor2D>(norm.mul(l1));
       const sums = f.sum(0).mul(l1).div(norm.maximum(1e-30));
@@ -51,7 +61,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       gradZ = gradZ.add<Tensor2D>(tf.where(firing(zAux, null), dots, tf.zerosLike(dots)));
     }
     const bEnc = gradZ.sum<Tensor1D>(0);
-    let bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
+    let bDec = blocks[0].error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
     if (subtractsDecoderBias)
       bDec = bDec.sub<Tensor1D>(
         tf.matMul(bEnc.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
@@ -62,8 +72,49 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
   return { logThreshold: null, ...gradients };
 }
 
+/** The latents of a loss term and the errors that they have to do with, all of them but in nested reconstructions. */
+function errorBlocks({ entries, error, prefixes }: LossTerm, rows: number) {
+  const ends = prefixes ?? [entries.latents];
+  return Array.from(ends, (end, block) => {
+    const begin = block === 0 ? 0 : ends[block - 1];
+    const [, d] = error.shape;
+    return { begin, latents: end - begin, error: error.slice<Tensor2D>([block * rows, 0], [rows, d]) };
+  });
+}
+
+/** Gated (Rajamanoharan et al., 2404.16014, §3.2). */
+function gatedGradients({ parameters, x, main }: GradientRequest, gate: GateTerm): DictionaryTensors {
+  const bMag = parameters.bMag as Tensor1D;
+  const gradients = tf.tidy(() => {
+    const centred = x.sub<Tensor2D>(parameters.bDec);
+    const m = latentActivations(densePreActivations(main.entries), null);
+    const on = firing(m, null);
+    const open = firing(densePreActivations(gate.entries), null);
+    const byMain = denseDots(main);
+    const gradM = tf.where(on, byMain, tf.zerosLike(byMain)) as Tensor2D;
+    const byGate = denseDots(gate).add<Tensor2D>(gate.l1);
+    const gradGate = tf.where(open, byGate, tf.zerosLike(byGate)) as Tensor2D;
+    const gradZ = gradM.mul<Tensor2D>(gate.gain).add<Tensor2D>(gradGate);
+    const bDec = main.error
+      .sum<Tensor1D>(0)
+      .mul<Tensor1D>(main.scale)
+      .sub<Tensor1D>(
+        tf.matMul(gradZ.sum(0).expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
+      );
+    return {
+      wEnc: tf.matMul(gradZ, centred, true, false) as Tensor2D,
+      bEnc: gradGate.sum<Tensor1D>(0),
+      wDec: tf.matMul(m, main.error, true, false).mul<Tensor2D>(main.scale),
+      bDec,
+      rMag: gradM.mul(m.sub(bMag)).sum<Tensor1D>(0),
+      bMag: gradM.sum<Tensor1D>(0),
+    };
+  });
+  return { logThreshold: null, ...gradients };
+}
+
 /** ∂L/∂f of one loss term, dense [batch, latents]; 0 where there is no entry. */
-function denseDots({ entries, dots, scale }: LossTerm): Tensor2D {
+function denseDots({ entries, dots, scale }: Pick<LossTerm, 'entries' | 'dots' | 'scale'>): Tensor2D {
   const dense =
     entries.kind === 'dense' ? (dots as Tensor2D) : denseFromEntries(entries, 0, dots as Tensor1D);
   return dense.mul<Tensor2D>(scale);
@@ -91,7 +142,7 @@ export function referenceUpdate(
   }
 }
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag'] as const;
 
 /** min(1, clipNorm / ‖gradient‖), the norm taken over all parameters together. */
 export function clipScale(gradients: DictionaryOf<Tensor2D, Tensor1D>, clipNorm: number): number {

@@ -22,6 +22,7 @@ import { readManifest } from '../store/readManifest.ts';
 import type { Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
+import { medianSignal } from './depth/signalPropagation.ts';
 import { summariseLayer } from './firing/layerSummary.ts';
 import { interventionWork, measureInterventions } from './masking/measureInterventions.ts';
 import { multiplyAdds } from './masking/multiplyAdds.ts';
@@ -85,8 +86,13 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const advance = (tokens: number) => work.advance(tokens);
     const foldings = await modelFolding(model, contexts, seq, folding, advance);
     const layers: MeasuredLayer[] = [];
-    for (const [layer, each] of foldings.entries())
-      layers.push(await measureLayer(options, layer, measures, each, work));
+    const unembedding = model.config.encoder ? undefined : model.foldedUnembedding();
+    try {
+      for (const [layer, each] of foldings.entries())
+        layers.push(await measureLayer(options, layer, { measures, folding: each, unembedding }, work));
+    } finally {
+      unembedding?.dispose();
+    }
     const samples = layers.map(({ sample }) => sample);
     const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
     const report: SparsityReport = {
@@ -188,7 +194,11 @@ async function measureMasking(
   work: Work,
 ): Promise<{ interventions?: SparsityReport['interventions']; stopped?: LazyscopeError }> {
   if (tokens === undefined) return {};
-  const options = { tokens, methods, robustness, advance: (done: number) => work.advance(done) };
+  const options = {
+    tokens, methods, robustness,
+    advance: (done: number) => work.advance(done),
+    spare: (unneeded: number) => work.spare(unneeded),
+  }; // prettier-ignore
   try {
     return { interventions: await measureInterventions(model, samples, { contexts, seq }, options) };
   } catch (error) {
@@ -205,26 +215,20 @@ async function measureMasking(
 async function measureLayer(
   { model }: MeasureOptions,
   layer: number,
-  measures: StreamingMeasures,
-  folding: number,
+  known: { measures: StreamingMeasures; folding: number; unembedding: Tensor2D | undefined },
   work: Work,
 ): Promise<MeasuredLayer> {
+  const { measures, folding, unembedding } = known;
   const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
-  const promoted = promotedBy(model, outputs);
+  // An encoder predicts no next token, so none of its neurons promotes one.
+  const promoted = unembedding
+    ? promotedTokens(outputs, unembedding)
+    : Array.from({ length: model.config.neurons }, () => new Int32Array(0));
   outputs.dispose();
   await work.advance(promotionWork(model));
   return { firing: measures.firing[layer], curve, sample, promoted, summary };
-}
-
-/** The tokens that neurons promote, by neuron; none of an encoder's. */
-function promotedBy(model: LanguageModel, outputs: Tensor2D): Int32Array[] {
-  if (model.config.encoder) return Array.from({ length: model.config.neurons }, () => new Int32Array(0));
-  const unembedding = model.foldedUnembedding();
-  const promoted = promotedTokens(outputs, unembedding);
-  unembedding.dispose();
-  return promoted;
 }
 
 /** All that advance() will be told, in the time of a token's way through the model; writing the tables is some of it. */
@@ -271,10 +275,13 @@ function depthFigures(
     rows.forEach((row, at) =>
       sample.set(residualSample.layers[depth].subarray(row * d, (row + 1) * d), at * d),
     );
+    const middle = medianSignal(residualSample.layers[depth], d);
     return {
       hook: depth === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${depth - 1}.hook_resid_post`,
       meanSquared,
       variance,
+      medianMeanSquared: middle.meanSquared,
+      medianVariance: middle.variance,
       inputAlignment: finiteOrNull(labelAlignment(sample, d, inputs)),
       targetAlignment: finiteOrNull(labelAlignment(sample, d, targets)),
     };

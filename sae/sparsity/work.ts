@@ -7,7 +7,7 @@ import { silent, type Report } from '../progress.ts';
 
 export class Work {
   readonly #stage: string;
-  readonly #total: number;
+  #total: number;
   readonly #report: Report;
   readonly #signal: AbortSignal | undefined;
   #done = 0;
@@ -29,7 +29,12 @@ export class Work {
     if (this.#signal?.aborted) throw new LazyscopeError('cancelled', `Stopped while doing: ${this.#stage}.`);
   }
 
-  /** Everything is done: what was put aside for an upper bound and was not needed, too. */
+  /** Takes work out of the total that turned out not to be needed, so that the share that is done stays true. */
+  spare(amount: number): void {
+    this.#total = Math.max(1, this.#total - Math.floor(amount));
+  }
+
+  /** Everything is done. */
   finish(): void {
     this.#say(this.#total);
   }

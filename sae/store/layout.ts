@@ -99,9 +99,26 @@ export class StoreLayout {
   stability(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'stability.parquet');
   }
+  /** How likely each latent of one seed is to come back in the others. */
+  reproducibilityOfSeed(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'reproducibility.parquet');
+  }
+  /** reproducibility.json, which says that the tables of the seeds and the curve are whole. */
+  reproducibility(name: string) {
+    return join(this.run(name), 'reproducibility.json');
+  }
+  /** The share of latents that come back against the threshold. */
+  reproducibilityCurve(name: string) {
+    return join(this.run(name), 'reproducibility-curve.parquet');
+  }
   /** Stretches of text on which latents fire. */
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');
+  }
+
+  /** Which of its examples stand where in the text, for search. */
+  searchIndex(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'search.safetensors');
   }
 
   /** The neurons aligned with each latent. */
@@ -154,6 +171,11 @@ export class StoreLayout {
   /** The texts of the tokens of the model with this checksum. */
   vocabulary(modelSha256: string) {
     return join(this.root, 'vocabularies', `${checkName('vocabulary', modelSha256)}.json`);
+  }
+
+  /** The words of the held-out text of a capture, for search; dictionaries indexed on the same text share it. */
+  searchText(key: string) {
+    return join(this.root, 'texts', `${checkName('text', key)}.safetensors`);
   }
 
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */

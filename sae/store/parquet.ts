@@ -226,7 +226,12 @@ export async function queryParquet(sql: string, params: Record<string, DuckDBVal
       .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])));
   } catch (error) {
     const said = error instanceof Error ? error.message : '';
-    if (typeof path === 'string' && /parquet|magic bytes|thrift|snappy|zstd|too small|TProtocol/i.test(said))
+    // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
+    // for the machine's faults.
+    const isMachine = /no space left|permission denied|out of memory|failed to allocate|interrupt/i.test(
+      said,
+    );
+    if (typeof path === 'string' && !isMachine)
       throw new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
         cause: error,
       });

@@ -1,7 +1,8 @@
 /** Reads a JSON document of the store and believes it only when its schema does. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
+import { parseJson, type JsonBudget } from '../formats/parseJson.ts';
 import type { ManifestKind, RawDocument } from '../spec/manifests/manifestKind.ts';
 import { manifestFaults } from './manifestFaults.ts';
 
@@ -27,6 +28,9 @@ export function readManifestSync<Document extends { version: number }>(
   return parseManifest(text, path, kind);
 }
 
+/** Captures name each of their shards, and reports of large models have a line a layer and method. */
+const storedJson: JsonBudget = { bytes: 256 << 20, values: 5_000_000, depth: 64 };
+
 function unreadable(path: string): (error: unknown) => never {
   return (cause) => {
     throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`, {
@@ -48,8 +52,10 @@ export function parseManifest<Document extends { version: number }>(
 ): Document {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text, path, storedJson);
   } catch (cause) {
+    // Too much of something, which says more than that it is damaged.
+    if (isLazyscopeError(cause) && !(cause.cause instanceof SyntaxError)) throw cause;
     throw new LazyscopeError(
       'corrupt',
       `'${path}' is not JSON: it is truncated or damaged; ${kind.remedy}.`,

@@ -1,10 +1,12 @@
 /** Text ↔ token ids by the model's own tokenizer.json, through `@huggingface/tokenizers`. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { bertText } from './bertText.ts';
+import { readJsonFile, vocabularyJson } from '../formats/parseJson.ts';
+import { checkSteps, checkVocabulary } from './checkVocabulary.ts';
 import { pieceBytes, showBytes } from './byteLevel.ts';
 import { unicodeDigits } from './unicodeDigits.ts';
 import { byteFallback } from './unigramByteFallback.ts';
@@ -53,8 +55,9 @@ const tokenizerSchema = z.looseObject({
     continuing_subword_prefix: z.string().nullish(),
   }),
   decoder: z.unknown(),
-  normalizer: z.unknown(),
   pre_tokenizer: z.unknown(),
+  normalizer: z.unknown(),
+  post_processor: z.unknown(),
 });
 
 /** Reads tokenizer.json and, when there is one, tokenizer_config.json. Throws `not_found` or `corrupt`. */
@@ -63,7 +66,11 @@ export function loadTokenizer(folder: string): Tokenizer {
   if (!existsSync(path))
     throw new LazyscopeError('not_found', `'${folder}' has no tokenizer.json: copy the model's own there.`);
   const configPath = join(folder, 'tokenizer_config.json');
-  return makeTokenizer(readJson(path), existsSync(configPath) ? readJson(configPath) : {}, path);
+  return makeTokenizer(
+    readJsonFile(path, vocabularyJson),
+    existsSync(configPath) ? readJsonFile(configPath) : {},
+    path,
+  );
 }
 
 /** A tokenizer from the parsed files; `source` names them in errors. */
@@ -80,6 +87,19 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
       'bad_input',
       `'${source}' has the added token '${single.content}' with single_word, which is not supported: set it to false if the token may also stand inside a word.`,
     );
+  const {
+    model,
+    normalizer,
+    pre_tokenizer: preTokenizer,
+    post_processor: postProcessor,
+    decoder,
+  } = definition.data;
+  checkVocabulary(
+    model,
+    (definition.data.added_tokens ?? []).map((token) => token.id),
+    damaged,
+  );
+  checkSteps([normalizer, preTokenizer, postProcessor, decoder], damaged);
   let inner: HuggingFaceTokenizer;
   try {
     const pre_tokenizer = unicodeDigits(definition.data.pre_tokenizer);
@@ -88,6 +108,14 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     throw damaged(error instanceof Error ? error.message : String(error), error);
   }
 
+  /** What the library stumbles over is in the file: the text may be any. */
+  const run = <Result>(what: string, work: () => Result): Result => {
+    try {
+      return work();
+    } catch (error) {
+      throw damaged(`it can't ${what} (${error instanceof Error ? error.message : String(error)})`, error);
+    }
+  };
   const idOf = (token: z.infer<typeof specialToken>) => {
     if (token === null || token === undefined) return undefined;
     return inner.token_to_id(typeof token === 'string' ? token : token.content);
@@ -121,18 +149,24 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     encode(text, options) {
       // Whether a beginning is added is the post-processor's to say: transformers does not read add_bos_token where
       // there is a tokenizer.json.
-      const { ids, tokens } = inner.encode(prepared(text), {
-        add_special_tokens: options?.special !== false,
-      });
-      return unknownBytes ? unknownBytes(tokens) : ids;
+      const { ids, tokens } = run('encode', () =>
+        inner.encode(prepared(text), { add_special_tokens: options?.special !== false }),
+      );
+      const found = unknownBytes ? unknownBytes(tokens) : ids;
+      const hole = found.findIndex((id) => !Number.isSafeInteger(id));
+      if (hole >= 0) throw damaged(`it makes the piece '${tokens[hole]}', which has no id in its vocabulary`);
+      return found;
     },
-    decode: (ids) =>
-      ids.length === 0
-        ? ''
-        : inner.decode(Array.from(ids), {
-            skip_special_tokens: true,
-            clean_up_tokenization_spaces: cleansUp,
-          }),
+    decode(ids) {
+      if (ids.length === 0) return '';
+      const given = Array.from(ids);
+      const hole = given.find((id) => inner.id_to_token(id) === undefined);
+      if (hole !== undefined)
+        throw new LazyscopeError('bad_input', `Token ${hole} is not in the vocabulary of '${source}'.`);
+      return run('decode', () =>
+        inner.decode(given, { skip_special_tokens: true, clean_up_tokenization_spaces: cleansUp }),
+      );
+    },
     tokenText(id) {
       const piece = inner.id_to_token(id);
       if (piece === undefined)
@@ -153,12 +187,4 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
 /** Whether a component of tokenizer.json is of a type, or a sequence with one that is. */
 function mentions(component: unknown, type: string): boolean {
   return JSON.stringify(component ?? null).includes(`"type":"${type}"`);
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new LazyscopeError('corrupt', `'${path}' is not JSON; fetch it again.`, { cause: error });
-  }
 }

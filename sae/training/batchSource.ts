@@ -5,6 +5,10 @@ export const sourceStateSchema = z.strictObject({
   seed: z.int(),
   epoch: z.int().nonnegative(),
   position: z.int().nonnegative(),
+  /** Of rows straight from a model: which filling of the buffer since the text began, and the rows left out and given before it. */
+  fill: z.int().nonnegative().optional(),
+  excluded: z.int().nonnegative().optional(),
+  given: z.int().nonnegative().optional(),
 });
 export type SourceState = z.infer<typeof sourceStateSchema>;
 
@@ -12,10 +16,16 @@ export type SourceState = z.infer<typeof sourceStateSchema>;
 export interface BatchSource {
   readonly d: number;
   readonly batchSize: number;
+  /** Where rows are computed: makes so many ready for `next`, which can't wait, or fewer when the run is stopped meanwhile. */
+  ready?(rows: number): Promise<void>;
+  /** Where rows are left out as they are computed: how many were so far. */
+  readonly excluded?: number;
   /** The next batchSize rows, [batchSize × d]; the caller may change them. */
   next(): Float32Array;
   /** Where the source stands, as plain data. */
   state(): SourceState;
   /** Goes back, or on, to where a source with that state stood. */
   restore(state: SourceState): void;
+  /** Frees what the source holds, where that isn't the capture's. */
+  close?(): Promise<void>;
 }

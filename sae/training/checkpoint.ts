@@ -98,12 +98,15 @@ async function read(path: string, architecture: ArchitectureName): Promise<Check
       `'${path}' is not a checkpoint: delete it and resume from an earlier one.`,
     );
   const { step, scale, seeds, metricsBytes, seconds, source } = metadata.data;
+  const optional = (name: string) => (file.has(name) ? file.float32(name) : null);
   const part = (prefix: string): DictionaryArrays => ({
     wEnc: file.float32(`${prefix}.wEnc`),
     bEnc: file.float32(`${prefix}.bEnc`),
     wDec: file.float32(`${prefix}.wDec`),
     bDec: file.float32(`${prefix}.bDec`),
-    logThreshold: file.has(`${prefix}.logThreshold`) ? file.float32(`${prefix}.logThreshold`) : null,
+    logThreshold: optional(`${prefix}.logThreshold`),
+    rMag: optional(`${prefix}.rMag`),
+    bMag: optional(`${prefix}.bMag`),
   });
   const dictionaries = Array.from({ length: seeds }, (_, index): DictionaryState => ({
     parameters: part(`${index}.parameters`),

@@ -18,6 +18,11 @@ export interface InputStatistics extends NormStatistics {
   median: Float32Array;
 }
 
+/** Rows that `inputStatistics` reads from a source, in whole batches. */
+export function statisticsRows(batchSize: number): number {
+  return Math.ceil(normRows / batchSize) * batchSize;
+}
+
 /** Reads ahead and puts the source back where it was. Throws `bad_input` when the activations are useless. */
 export function inputStatistics(source: BatchSource): InputStatistics {
   const { d, batchSize } = source;

@@ -166,6 +166,8 @@ async function* slices(path: string): AsyncGenerator<Slice> {
     throw new LazyscopeError('not_found', `'${path}' can't be read: the run has no metrics yet.`, { cause });
   });
   try {
+    if (!(await file.stat()).isFile())
+      throw new LazyscopeError('bad_input', `'${path}' is not a file: check the name and the data folder.`);
     // A stream cut short in its schema has no rows, but then it must begin as ours do.
     const begins = Buffer.alloc(head.length);
     const { bytesRead } = await file.read(begins, 0, begins.length, 0);

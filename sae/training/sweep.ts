@@ -63,8 +63,32 @@ export interface SweepRun {
   options: Omit<Parameters<typeof defaultTrainingConfig>[1], 'd'>;
 }
 
+const mostBytes = 1 << 16;
+const mostRuns = 10_000;
+/** Lists in one another: a sweep has two, and the parser of YAML goes down by recursion. */
+const deepest = 16;
+
+/** Throws `bad_input` for a text that is longer or deeper than a sweep can be, before it is parsed. */
+function refuseUnbounded(text: string): void {
+  const refuse = (why: string) =>
+    new LazyscopeError('bad_input', `The sweep ${why}: check that it is the file you mean.`);
+  if (text.length > mostBytes) throw refuse(`has ${text.length} characters, where ${mostBytes} are the most`);
+  for (const line of text.split('\n')) {
+    const indent = /^ */.exec(line)?.[0].length ?? 0;
+    const inLine = /^(?:\s*[-?:]\s+)*/.exec(line)?.[0].replaceAll(/\s/g, '').length ?? 0;
+    if (indent > 8 * deepest || inLine > deepest) throw refuse(`has lists more than ${deepest} deep`);
+  }
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth++;
+    else if (character === ']' || character === '}') depth--;
+    if (depth > deepest) throw refuse(`has lists more than ${deepest} deep`);
+  }
+}
+
 /** Throws `bad_input` that says what is wrong and where. */
 export function parseSweep(text: string): SweepRun[] {
+  refuseUnbounded(text);
   let value: unknown;
   try {
     value = parse(text);
@@ -81,6 +105,15 @@ export function parseSweep(text: string): SweepRun[] {
   const lists = valuesOfLists(sweep);
   checkName('sweep', sweep.name);
 
+  const most = [sweep.hooks, sweep.widths ?? [0], ...lists.values()].reduce(
+    (product, list) => product * list.length,
+    sweep.architectures.length,
+  );
+  if (most > mostRuns)
+    throw new LazyscopeError(
+      'bad_input',
+      `The sweep makes up to ${most} runs, where ${mostRuns} are the most: shorten its lists, or make several sweeps.`,
+    );
   const runs: SweepRun[] = [];
   for (const architecture of sweep.architectures)
     for (const hook of sweep.hooks)
@@ -100,7 +133,8 @@ export function parseSweep(text: string): SweepRun[] {
             },
           });
   const names = runs.map((run) => run.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice)
     throw new LazyscopeError(
       'bad_input',

@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
-import { openCapture } from '../activations/openCapture.ts';
+import { type Capture, openCapture } from '../activations/openCapture.ts';
 import { selectRows } from '../activations/selectRows.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
@@ -24,6 +24,8 @@ import { writeManifest } from '../store/writeManifest.ts';
 import type { BatchSource } from './batchSource.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
+import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromModel.ts';
+import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter } from './metrics.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import { initialState, type StepMetrics, Trainer } from './trainer.ts';
@@ -40,6 +42,8 @@ export interface TrainOptions {
   resume?: boolean;
   /** Rows that are not trained on; by default what the capture says. A resumed run goes on without those it began without. */
   exclude?: ExclusionRule;
+  /** Rows come from here; the configuration's capture then has the held-out rows alone. */
+  fromModel?: OpenModelSource | undefined;
   report?: Report;
   signal?: AbortSignal;
   environment: Environment;
@@ -53,23 +57,49 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
   const { store, name, resume = false } = options;
   const config = checkConfig(options.config);
   const capture = await openCapture(store, config.capture);
+  let source: BatchSource | undefined;
   try {
     const path = store.runManifest(name);
     const before = resume && existsSync(path) ? await readManifest(path, runKind) : null;
     const rule = before
       ? ruleOf(before, options.exclude)
       : (options.exclude ?? parseExclusionRule(capture.manifest.exclude ?? 'none'));
-    const rows = selectRows(capture, [config.hook], rule);
-    const source = new ShuffledBatches(rows, config.hook, { seed: dataSeed, batchSize: config.batchSize });
-    const exclusion = { rule: printExclusionRule(rule), rows: rows.excluded.length };
+    // It needs neither model nor text any more.
+    if (before?.status === 'complete' && before.fromModel && isDeepStrictEqual(before.config, config))
+      return before;
+    if (before) checkSameSource(name, before.fromModel, options.fromModel?.facts);
+    const batches = await batchesOf(options, config, capture, rule);
+    source = batches.source;
+    const { excluded } = batches;
+    const exclusion = { rule: printExclusionRule(rule), rows: excluded };
     if (resume && !before)
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
     return await withLock(store.run(name), `training run ${name}`, () =>
-      trainLocked({ ...options, config }, source, { model: capture.manifest.model.name, exclusion }),
+      trainLocked({ ...options, config }, batches.source, { model: capture.manifest.model.name, exclusion }),
     );
   } finally {
+    await source?.close?.();
     capture.close();
   }
+}
+
+/** Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. */
+async function batchesOf(
+  { fromModel, report, signal }: TrainOptions,
+  config: TrainingConfig,
+  capture: Capture,
+  rule: ExclusionRule,
+): Promise<{ source: BatchSource; excluded: number }> {
+  const { hook, batchSize } = config;
+  const seed = dataSeed;
+  if (fromModel) {
+    // A batch may be sent ahead of the last step.
+    const rowsWanted = Math.max((totalSteps(config) + 1) * batchSize, statisticsRows(batchSize));
+    const options = { capture, hook, source: fromModel, rule, batchSize, seed, rowsWanted, report, signal };
+    return { source: await batchesFromModel(options), excluded: 0 };
+  }
+  const rows = selectRows(capture, [hook], rule);
+  return { source: new ShuffledBatches(rows, hook, { seed, batchSize }), excluded: rows.excluded.length };
 }
 
 /** The rule a run began with. Throws `bad_input` when another one is asked for. */
@@ -113,6 +143,13 @@ async function trainLocked(
 
   const checkpoint = before && (await readCheckpoint(store.runCheckpoints(name), config.architecture));
   if (checkpoint) source.restore(checkpoint.source);
+  const stopped = (step: number) =>
+    new LazyscopeError(
+      'cancelled',
+      `Training of run '${name}' was stopped at step ${step} of ${totalSteps(config)}: ${before || step > 0 ? 'resume it to go on' : 'start it again'}.`,
+    );
+  if (!checkpoint) await source.ready?.(statisticsRows(config.batchSize));
+  if (!checkpoint && source.ready && signal?.aborted) throw stopped(0);
   const state = checkpoint?.trainer ?? initialState(config, source);
   const steps = totalSteps(config);
   const trainer = new Trainer(config, source, state);
@@ -131,6 +168,7 @@ async function trainLocked(
     seconds: 0,
     tokensPerSecond: 0,
     ...(exclusion.rule !== 'none' && { exclusion }),
+    ...(options.fromModel && { fromModel: options.fromModel.facts }),
   };
   const secondsBefore = checkpoint?.seconds ?? 0;
   const began = performance.now();
@@ -139,7 +177,14 @@ async function trainLocked(
     const tokens = trainer.step * config.batchSize * config.seeds.length;
     const soFar = seconds();
     const progress = { step: trainer.step, seconds: soFar, tokensPerSecond: soFar > 0 ? tokens / soFar : 0 };
-    manifest = { ...manifest, environment, ...progress, ...changes };
+    const leftOut = manifest.exclusion && source.excluded !== undefined;
+    manifest = {
+      ...manifest,
+      environment,
+      ...progress,
+      ...(leftOut && { exclusion: { ...exclusion, rows: source.excluded } }),
+      ...changes,
+    };
     await writeManifest(path, runKind, manifest, before);
   };
 
@@ -165,13 +210,12 @@ async function trainLocked(
     const lastL0: number[][] = [];
     let checkpointed = trainer.step;
     while (trainer.step < steps) {
+      // A batch for this step, and one to send ahead while a device computes.
+      if (!signal?.aborted) await source.ready?.(Math.min(2, steps - trainer.step) * config.batchSize);
       if (signal?.aborted) {
         if (!kept || checkpointed !== trainer.step) await keep();
         await save({ status: 'interrupted' });
-        throw new LazyscopeError(
-          'cancelled',
-          `Training of run '${name}' was stopped at step ${trainer.step} of ${steps}: resume it to go on.`,
-        );
+        throw stopped(trainer.step);
       }
       const logged = (trainer.step + 1) % config.logEvery === 0 || trainer.step + 1 === steps;
       const results = await trainer.advance(logged);
@@ -197,6 +241,7 @@ async function trainLocked(
         seed,
         scale: trainer.scale,
         k: latentsKept(config),
+        ...('prefixes' in config && { prefixes: config.prefixes }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

@@ -232,9 +232,7 @@ export class Trainer {
   /** The dictionary of one seed as it is now, copied, in units of the scaled activations. */
   dictionary(index: number): TrainedDictionary {
     const { parameters, state } = this.#dictionaries[index];
-    const arrays = dictionaryArrays(parameters);
-    const { wEnc, bEnc, wDec, bDec } = arrays;
-    return { wEnc, bEnc, wDec, bDec, threshold: this.#architecture.thresholds(arrays, state) };
+    return this.#architecture.trained(dictionaryArrays(parameters), state);
   }
 
   /** A copy that later steps don't change. */

@@ -210,6 +210,7 @@ function timedKernels(
     thresholdEncode: timed('encode', kernels.thresholdEncode),
     firings: timed('decode', kernels.firings),
     reconstruct: timed('decode', kernels.reconstruct),
+    reconstructNested: timed('decode', kernels.reconstructNested),
     update: timed('update', (...args: Parameters<FusedKernels['update']>) => {
       seen(args[0]);
       kernels.update(...args);
@@ -249,7 +250,8 @@ function trainedState(
     parameters.wEnc.set(features);
     parameters.wDec.set(features);
     parameters.bDec.fill(0);
-    parameters.bEnc.fill(fires === 'positive' ? -cut : 0);
+    parameters.bEnc.fill(fires === 'positive' || parameters.bMag ? -cut : 0);
+    parameters.bMag?.fill(-cut);
     parameters.logThreshold?.fill(Math.log(cut));
   }
   return { state, bandwidth: Math.max(2 * (cut - exceededBy(listedByL0 * l0)), 1e-6) };
@@ -282,7 +284,7 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
   const { parameters, x } = request;
   const [rows, d] = x.shape;
   const latents = parameters.bEnc.size;
-  const { logThreshold } = parameters;
+  const { logThreshold, rMag, bMag } = parameters;
   const zeros = () =>
     dictionaryVariables({
       wEnc: new Float32Array(latents * d),
@@ -290,6 +292,8 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
       wDec: new Float32Array(latents * d),
       bDec: new Float32Array(d),
       logThreshold: logThreshold && new Float32Array(latents),
+      rMag: rMag && new Float32Array(latents),
+      bMag: bMag && new Float32Array(latents),
     });
   const all = [zeros(), zeros(), zeros()] as const;
   const entries = sparseEntries(latents, new Int32Array(rows + 1), new Int32Array(0), new Float32Array(0));
@@ -303,6 +307,7 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
     main: { entries, error, dots, scale: 1 },
     auxiliary: null,
     jump: null,
+    ...(request.gate && { gate: { ...request.gate, entries, dots, gain: all[0].bEnc as Tensor1D } }),
   };
   const adam = {
     learningRate: 1e-8, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 1, clipNorm: null, unitNormDecoder: false,

@@ -5,13 +5,21 @@ import { screening, storage } from '../../sae/spec/jobs/sharedOptions.ts';
 import { bytesOf, sizeRule } from '../../sae/spec/sizes.ts';
 import { commanderOption, reading } from './commanderOption.ts';
 
-/** What every command takes. */
+/** What every command that computes takes. */
 export function withCommonOptions(command: Command): Command {
-  return command
-    .option('--json', 'print one JSON document on standard output')
-    .option('--data <folder>', 'the data folder', 'data')
+  return withStoreOptions(command)
     .option('--backend <name>', 'auto, native, webgpu, wasm, tensorflow or cpu', 'auto')
     .option('--threads <n>', "threads of the backend; all of the machine's when left out", positiveInteger);
+}
+
+/** For commands that compute nothing: a flag that would have no effect is refused instead. */
+export function withStoreOptions(command: Command): Command {
+  return withOutputOption(command).option('--data <folder>', 'the data folder', 'data');
+}
+
+/** For commands that have no store either. */
+export function withOutputOption(command: Command): Command {
+  return command.option('--json', 'print one JSON document on standard output');
 }
 
 /** For commands that train. */

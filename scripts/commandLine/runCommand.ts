@@ -18,8 +18,9 @@ import { progressView } from './progressView.ts';
 
 export interface CommonOptions {
   json?: boolean;
-  data: string;
-  backend: string;
+  /** Absent, as `backend` is, from commands without it, which then use neither. */
+  data?: string | undefined;
+  backend?: string | undefined;
   threads?: number;
   /** Only commands that train offer it. */
   screening?: boolean;
@@ -72,7 +73,7 @@ export async function runCommand(
 
   let started: Promise<StartedBackend> | undefined;
   const session: Session = {
-    store: new StoreLayout(options.data),
+    store: new StoreLayout(options.data ?? 'data'),
     options,
     report: view.report,
     signal: stopping.signal,
@@ -96,7 +97,7 @@ export async function runCommand(
 }
 
 async function startChosen(
-  { backend, threads, screening, storage, path }: CommonOptions,
+  { backend = 'auto', threads, screening, storage, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');

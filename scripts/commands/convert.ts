@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
+import { withOutputOption } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { transpositions } from '../importing/transpositions.ts';
 
@@ -28,7 +28,7 @@ export function convert(): Command {
       '--transposed <which>',
       'encoder, decoder, both or none: how a square matrix is stored, where the file differs',
     );
-  return withCommonOptions(command).action((from: string, to: string, given: Options) =>
+  return withOutputOption(command).action((from: string, to: string, given: Options) =>
     runCommand(command, async () => {
       const { dictionaryFormatOf, dictionaryFormats, exportDictionary, importDictionary } =
         await import('../../sae/formats/importDictionary.ts');

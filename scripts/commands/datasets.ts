@@ -1,7 +1,7 @@
 /** `lazyscope datasets`: what texts there are by name, and getting one from the hub. */
 import { Command } from 'commander';
 import { environment } from '../commandLine/environment.ts';
-import { repeated, withCommonOptions } from '../commandLine/options.ts';
+import { repeated, withStoreOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
 
@@ -16,7 +16,7 @@ function listDatasets(): Command {
   const command = new Command('list').description(
     'texts that --text takes by name: those of the package and of the data folder',
   );
-  return withCommonOptions(command).action(() =>
+  return withStoreOptions(command).action(() =>
     runCommand(command, async ({ store }) => {
       const { existsSync, readdirSync } = await import('node:fs');
       const { datasetNames } = await import('../../sae/spec/datasets.ts');
@@ -65,7 +65,7 @@ function getDatasetByName(): Command {
     )
     .option('--name <name>', 'what it is called here; by default as there')
     .option('--revision <name>', 'branch, tag or commit', 'main');
-  return withCommonOptions(command).action((repository: string, given: GetOptions) =>
+  return withStoreOptions(command).action((repository: string, given: GetOptions) =>
     runCommand(command, async ({ store, report, signal }) => {
       const { getDataset } = await import('../../sae/models/hub/getDataset.ts');
       const got = await getDataset({

@@ -18,7 +18,7 @@ export function doctor(): Command {
       const { probeBackends } = await import('../../sae/backends/startBackend.ts');
       const backends = await probeBackends();
       const chosen = await chosenBackend(session);
-      const data = await dataFolder(session.options.data);
+      const data = await dataFolder(session.store.root);
       const machine = {
         lazyscope: packageVersion(),
         node: process.versions.node,

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandLine/dictionaries.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
+import { withStoreOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 
 interface Options {
@@ -19,7 +19,7 @@ export function exportCommand(): Command {
     .argument('<run/seed>', 'the dictionary')
     .requiredOption('--to <folder>', 'a folder that does not exist yet')
     .option('--format <format>', 'saelens, sparsify, gemma-scope or dictionary-learning', 'saelens');
-  return withCommonOptions(command).action((dictionary: string, { to, format: asked }: Options) =>
+  return withStoreOptions(command).action((dictionary: string, { to, format: asked }: Options) =>
     runCommand(command, async ({ store }) => {
       const { run, seed } = dictionaryReference(dictionary);
       const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
@@ -35,10 +35,10 @@ export function exportCommand(): Command {
       if (existsSync(to))
         throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
       const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
-      const { architecture, hook, k } = metadata;
+      const { architecture, hook, k, prefixes } = metadata;
       const { model = metadata.model, text } = await originOf(store, manifest);
       try {
-        await exportDictionary(to, format, { ...weights, architecture, hook, model, k, text });
+        await exportDictionary(to, format, { ...weights, architecture, hook, model, k, prefixes, text });
       } catch (error) {
         // The folder was made by this export: a part of one is useless, and would make the next attempt refuse to write there.
         await rm(to, { recursive: true, force: true });

@@ -1,6 +1,10 @@
-/** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours. */
+/** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours, and what search reads. */
+import { existsSync } from 'node:fs';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
+import { modelFolder } from '../commandLine/models.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
 
 declare global {
@@ -9,9 +13,11 @@ declare global {
   }
 }
 
-export const run: JobWork<'index'> = async ({ store, report, signal, startBackend }, given) => {
-  const runs = await Promise.all(given.run.map((name) => finishedRun(store, name)));
+export const run: JobWork<'index'> = async (session, given) => {
+  const runs = await Promise.all(given.run.map((name) => finishedRun(session.store, name)));
   const work = runs.map((run) => ({ run, seeds: seedsOf(run, given.seeds) }));
+  if (given.searchOnly) return indexForSearch(session, work);
+  const { store, report, signal, startBackend } = session;
   const { indexFeatures } = await import('../../sae/features/indexFeatures.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   await startBackend();
@@ -40,3 +46,32 @@ export const run: JobWork<'index'> = async ({ store, report, signal, startBacken
     ),
   };
 };
+
+/** Reads the stored examples and tokens alone: neither the model's weights nor the dictionary's. */
+async function indexForSearch(
+  { store, report, signal }: Session,
+  work: readonly { run: RunManifest; seeds: readonly number[] }[],
+): Promise<Outcome> {
+  const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { indexSearch } = await import('../../sae/features/indexSearch.ts');
+  const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
+  const indexed: { run: string; seed: number }[] = [];
+  for (const { run, seeds } of work) {
+    const capture = await openCapture(store, run.config.capture);
+    const { folder, name } = capture.manifest.model;
+    const tokenizer = () =>
+      openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer();
+    for (const seed of seeds) {
+      await indexSearch({ store, run: run.name, seed, capture, tokenizer, report, signal });
+      indexed.push({ run: run.name, seed });
+    }
+    capture.close();
+  }
+  return {
+    document: { indexed },
+    text: table(
+      ['run', 'seed'],
+      indexed.map(({ run, seed }) => [run, seed]),
+    ),
+  };
+}

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Job, LazyscopeClient } from '../../server/client.ts';
 import { environment } from '../commandLine/environment.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
+import { withStoreOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
@@ -37,7 +37,7 @@ function subcommand(name: string, description: string, args: string[], work: Wor
   for (const argument of args) command.argument(argument);
   // A mistyped subcommand arrives here, at the default subcommand, as an argument.
   if (args.length === 0) command.allowExcessArguments().hook('preAction', refuseUnknown);
-  return withCommonOptions(command)
+  return withStoreOptions(command)
     .option('--url <address>', 'of the server; by default the one on this data folder')
     .option('--token <secret>', 'of the server (or LAZYSCOPE_TOKEN)')
     .action((...given: [Options] | [string, Options]) => {

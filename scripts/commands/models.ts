@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { environment } from '../commandLine/environment.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
+import { withStoreOptions } from '../commandLine/options.ts';
 import { modelFolder, modelsIn } from '../commandLine/models.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
@@ -23,7 +23,7 @@ const count = (value: number | undefined) => {
 
 function listModels(): Command {
   const command = new Command('list').description('models of the data folder and of the package');
-  return withCommonOptions(command).action(() =>
+  return withStoreOptions(command).action(() =>
     runCommand(command, async ({ store }) => {
       const { inspectModel } = await import('../../sae/models/inspectModel.ts');
       const found = await Promise.all(
@@ -55,7 +55,7 @@ function checkModel(): Command {
       '<name|path>',
       'a model of the data folder or the package, a Hugging Face folder, or a .gguf file',
     );
-  return withCommonOptions(command).action((model: string) =>
+  return withStoreOptions(command).action((model: string) =>
     runCommand(command, async ({ store }) => {
       const { inspectModel } = await import('../../sae/models/inspectModel.ts');
       const found = await inspectModel(modelFolder(store, model));
@@ -121,7 +121,7 @@ function getModelByName(): Command {
     .option('--file <name.gguf>', 'one GGUF file of it')
     .option('--name <name>', 'what it is called here; by default as there')
     .option('--revision <name>', 'branch, tag or commit', 'main');
-  return withCommonOptions(command).action((repository: string, given: GetOptions) =>
+  return withStoreOptions(command).action((repository: string, given: GetOptions) =>
     runCommand(command, async ({ store, report, signal }) => {
       const { getModel } = await import('../../sae/models/hub/getModel.ts');
       const got = await getModel({

@@ -51,13 +51,13 @@ export async function startServing(
   { port, host, token = environment.token, readToken, log, explorer }: ServeFlags,
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
   const { serve } = await import('../../server/serve.ts');
-  const { data, backend, threads } = session.options;
+  const { backend, threads } = session.options;
   const server = await serve({
-    dataFolder: data,
+    dataFolder: session.store.root,
     bundledModels: [bundledModels],
     version: packageVersion(),
     program,
-    ...(backend === 'auto' ? {} : { backend }),
+    ...(backend === undefined || backend === 'auto' ? {} : { backend }),
     ...(threads === undefined ? {} : { threads }),
     port,
     hostname: host,

@@ -49,6 +49,7 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
     },
     text: [
       sparsityTable(report),
+      ...(report.depth ? [`The residual stream by depth:`, depthTable(report.depth)] : []),
       ...(report.interventions
         ? [
             `What masking costs, on ${report.interventions.tokens} tokens:`,
@@ -126,6 +127,22 @@ export function sparsityDocument({ interventions, thresholds, layers, ...report 
         }
       : {}),
   };
+}
+
+/** Beside each mean over tokens the median, which attention sinks leave as it is. */
+function depthTable(depth: NonNullable<SparsityReport['depth']>): string {
+  return table(
+    ['hook', 'variance', 'median', 'mean²', 'median', 'CKA with the token read', 'with the next'],
+    depth.map(({ hook, variance, medianVariance, meanSquared, medianMeanSquared, ...place }) => [
+      hook,
+      figure(variance),
+      medianVariance === undefined ? null : figure(medianVariance),
+      figure(meanSquared),
+      medianMeanSquared === undefined ? null : figure(medianMeanSquared),
+      place.inputAlignment === null ? null : figure(place.inputAlignment),
+      place.targetAlignment === null ? null : figure(place.targetAlignment),
+    ]),
+  );
 }
 
 function pplTable({ interventions }: SparsityReport): string {

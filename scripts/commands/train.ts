@@ -1,15 +1,17 @@
-/** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture. */
+/** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture, or over a text that a model reads. */
 import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, table } from '../commandLine/table.ts';
+import { slug } from './capture.ts';
 
 type Options = CommandOptionsOf<'train'>;
 
@@ -32,6 +34,8 @@ export const run: JobWork<'train'> = async (session, given) => {
 export interface RunToTrain {
   name: string;
   config: TrainingConfig;
+  /** Where rows come from, if not from the capture. */
+  fromModel?: OpenModelSource | undefined;
 }
 
 /** Trains the configurations one after another. With `resume`, a run that doesn't exist yet is started. */
@@ -47,11 +51,12 @@ export async function trainRuns(
   const backend = await session.startBackend();
   const { store, report, signal } = session;
   const manifests: RunManifest[] = [];
-  for (const { name, config } of runs) {
+  for (const { name, config, fromModel } of runs) {
     const manifest = await train({
       store,
       name,
       config,
+      fromModel,
       resume: resume && existsSync(store.runManifest(name)),
       ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
       report,
@@ -76,8 +81,15 @@ export function missedTarget({ name, reachedL0, config }: RunManifest): string |
 
 async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { architecture, capture: captureName } = given;
-  if (given.resume && given.name !== undefined && architecture === undefined && captureName === undefined)
-    return interruptedRun(session, given.name, given);
+  const { existsSync } = await import('node:fs');
+  if (given.resume && given.name !== undefined && given.fromModel === undefined) {
+    // What the flags leave out is as it was begun, not as a new run would have it.
+    const begun = existsSync(session.store.runManifest(given.name));
+    if (begun || (architecture === undefined && captureName === undefined))
+      return interruptedRun(session, given.name, given);
+  }
+  refuseModelOptions(given);
+  if (given.fromModel !== undefined) return runFromModel(session, given);
   if (architecture === undefined || captureName === undefined)
     throw new LazyscopeError(
       'bad_input',
@@ -107,8 +119,64 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   }
 }
 
+async function runFromModel(session: Session, given: Options): Promise<RunToTrain> {
+  const { architecture, hook, tokens, fromModel, text } = given;
+  if (
+    architecture === undefined ||
+    hook === undefined ||
+    tokens === undefined ||
+    text === undefined ||
+    fromModel === undefined
+  )
+    throw new LazyscopeError(
+      'bad_input',
+      `Nothing to train: --from-model needs ${needed
+        .filter((name) => given[name] === undefined)
+        .map((name) => `--${name}`)
+        .join(' and ')} too.`,
+    );
+  const { openSource } = await import('../commandLine/trainFromModel.ts');
+  const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
+  const { source, capture, hook: point } = await openSource(session, { ...given, fromModel, text, hook });
+  const config = defaultTrainingConfig(architecture, {
+    d: source.model.width(point),
+    ...chosenSettings(given),
+    capture,
+    hook: point,
+    tokens,
+  });
+  return {
+    name: given.name ?? `${slug(`${source.model.name}-${point}`)}-${architecture}`,
+    config,
+    fromModel: source,
+  };
+}
+
+const needed = ['architecture', 'text', 'hook', 'tokens'] as const;
+const ofModels = [
+  'text',
+  'textField',
+  'bufferTokens',
+  'heldOutTokens',
+  'contextLength',
+  'firstPosition',
+  'bos',
+  'dtype',
+] as const;
+
+/** Without --from-model they would change nothing. */
+function refuseModelOptions(given: Options): void {
+  const idle = ofModels.find((name) => given[name] !== undefined);
+  if (given.fromModel === undefined && idle !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--${idle.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} goes with --from-model: add it, or give it to 'lazyscope capture'.`,
+    );
+}
+
 /** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
-async function interruptedRun({ store }: Session, name: string, given: Options): Promise<RunToTrain> {
+async function interruptedRun(session: Session, name: string, given: Options): Promise<RunToTrain> {
+  const { store } = session;
   const { existsSync } = await import('node:fs');
   const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { readManifest } = await import('../../sae/store/readManifest.ts');
@@ -117,8 +185,17 @@ async function interruptedRun({ store }: Session, name: string, given: Options):
       'not_found',
       `There is no run '${name}' in '${store.root}' to resume: give --architecture and --capture to start it.`,
     );
-  const { config } = await readManifest(store.runManifest(name), runKind);
-  return { name, config: { ...config, ...chosenSettings(given) } };
+  const manifest = await readManifest(store.runManifest(name), runKind);
+  if (given.architecture !== undefined && given.architecture !== manifest.config.architecture)
+    throw new LazyscopeError(
+      'conflict',
+      `Run '${name}' trains ${manifest.config.architecture}, not ${given.architecture}: leave --architecture out, or train under another name.`,
+    );
+  const config = { ...manifest.config, ...chosenSettings(given) };
+  // A finished run is left as it is, and needs neither model nor text.
+  if (manifest.fromModel === undefined || manifest.status === 'complete') return { name, config };
+  const { reopenSource } = await import('../commandLine/trainFromModel.ts');
+  return { name, config, fromModel: await reopenSource(session, manifest, manifest.fromModel) };
 }
 
 /** The flags that are settings; the configuration made of them is checked as a whole later. */
@@ -127,7 +204,12 @@ const chosenSettings = (given: Options) =>
 
 async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
   const flag = Object.keys(given).find(
-    (name) => isSetting(name) || name === 'architecture' || name === 'name',
+    (name) =>
+      isSetting(name) ||
+      name === 'architecture' ||
+      name === 'name' ||
+      name === 'fromModel' ||
+      ofModels.some((option) => option === name),
   );
   if (flag !== undefined)
     throw new LazyscopeError(

@@ -214,12 +214,25 @@ LOADERS = {
 }
 
 
+CLASSES = {
+    each.__name__: each
+    for each in (
+        AutoEncoder,
+        AutoEncoderTopK,
+        BatchTopKSAE,
+        GatedAutoEncoder,
+        JumpReluAutoEncoder,
+        MatryoshkaBatchTopKSAE,
+    )
+}
+
+
 def load_dictionary_learning(folder):
     trainer = json.loads((folder / "config.json").read_text())["trainer"]
-    sae_class = {each.__name__: each for each in (AutoEncoder, AutoEncoderTopK, JumpReluAutoEncoder)}[trainer["dict_class"]]
+    sae_class = CLASSES[trainer["dict_class"]]
     # As it is stored: `from_pretrained` would bring decoder rows to norm 1.
     sizes = (trainer["activation_dim"], trainer["dict_size"])
-    sae = sae_class(*sizes, *([trainer["k"]] if "k" in trainer else []))
+    sae = sae_class(*sizes, *(trainer[name] for name in ("k", "group_sizes") if name in trainer))
     sae.load_state_dict(torch.load(folder / "ae.pt"))
     return sae
 

@@ -16,6 +16,7 @@ export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
+  { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
@@ -44,6 +45,10 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
   { path: 'sae/tokens/text/memory.test.ts', reason: 'unpacks texts of 192 MiB in processes of their own' },
+  {
+    path: 'sae/training/fromModel.test.ts',
+    reason: 'trains from a model many times, and as processes that are killed',
+  },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },

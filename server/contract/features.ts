@@ -7,7 +7,8 @@ import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
 import { indexNumber } from './limits.ts';
-import type { DictionaryReference, TokenCount, TokenEffect, TokenText } from './tokens.ts';
+import type { TextMatch } from './search.ts';
+import type { DictionaryReference, Page, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 
 export const featureFilterInput = z
   .object({
@@ -18,6 +19,8 @@ export const featureFilterInput = z
     maxStability: z.number().min(0).max(1),
     /** Text searched, ignoring case, in the tokens a feature promotes and the tokens it fires on. */
     token: z.string().min(1).max(100),
+    /** A word or a phrase, searched in the examples, among the tokens as `token` is, and in the labels. */
+    text: z.string().trim().min(1).max(200),
     latent: indexNumber,
   })
   .partial();
@@ -40,6 +43,14 @@ export interface FeatureRow extends Omit<
   promoted: TokenText[];
   topTokens: TokenCount[];
   label: string | null;
+  /** The examples that have the text in them which the list was filtered by; null where none has, and without such a filter. */
+  match: TextMatch | null;
+}
+
+/** The features of a dictionary that pass a filter. */
+export interface FeaturePage extends Page<FeatureRow> {
+  /** What the filter's text was looked for in; null without one. Without a search index, which `lazyscope index RUN --search-only` makes, that is tokens and labels alone. */
+  searched: 'examples, tokens and labels' | 'tokens and labels' | null;
 }
 
 /** The peak is tokens[position − start]; `activations` is as long as `tokens`. */
@@ -76,7 +87,7 @@ export interface Counterpart extends DictionaryReference {
 }
 
 /** Everything that the feature page shows of one latent. */
-export interface FeatureDetail extends Omit<FeatureRow, 'promoted'>, DictionaryReference {
+export interface FeatureDetail extends Omit<FeatureRow, 'promoted' | 'match'>, DictionaryReference {
   architecture: ArchitectureName;
   hook: string;
   width: number;

@@ -9,7 +9,9 @@ import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
-export async function runManifest({ store, manifests }: ServerContext, run: string): Promise<RunManifest> {
+type Manifested = Pick<ServerContext, 'store' | 'manifests'>;
+
+export async function runManifest({ store, manifests }: Manifested, run: string): Promise<RunManifest> {
   if (!existsSync(store.runManifest(run)))
     throw new LazyscopeError(
       'not_found',
@@ -18,7 +20,7 @@ export async function runManifest({ store, manifests }: ServerContext, run: stri
   return manifests.read(store.runManifest(run), runKind);
 }
 
-export async function runManifests({ store, manifests }: ServerContext): Promise<Manifests<RunManifest>> {
+export async function runManifests({ store, manifests }: Manifested): Promise<Manifests<RunManifest>> {
   return manifestsIn(manifests, {
     folder: store.runs(),
     pathOf: (name) => store.runManifest(name),
@@ -39,7 +41,7 @@ export async function captureManifests({
 
 /** The model that a run's capture was made with; null if the capture no longer exists or can't be read. */
 export async function modelOfRun(
-  { store, manifests }: ServerContext,
+  { store, manifests }: Manifested,
   run: RunManifest,
 ): Promise<CaptureManifest['model'] | null> {
   const capture = await manifests

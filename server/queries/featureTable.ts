@@ -6,10 +6,12 @@ import { queryRows } from '../../sae/store/queryRows.ts';
 import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
-import type { FeatureListInput, FeatureRow } from '../contract/features.ts';
-import type { DictionaryReference, Page, TokenText } from '../contract/tokens.ts';
+import type { FeatureListInput, FeaturePage } from '../contract/features.ts';
+import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { integersFrom, listParameter } from './listParameter.ts';
+import { textMatch } from './search.ts';
+import { textFilter } from './textFilter.ts';
 
 const detail: ReadonlySet<string> = new Set(featureDetailColumns);
 /** What a list shows. */
@@ -28,6 +30,10 @@ const featuresWithStability = `
     FROM ${storedTable(featureTable)} f LEFT JOIN shared USING (latent)
   )`;
 
+function hasToken(parameter: string): string {
+  return `(list_has_any("promotedTokens", ${integersFrom(parameter)}) OR list_has_any("topTokens", ${integersFrom(parameter)}))`;
+}
+
 const conditions = {
   minDensity: 'density >= $minDensity',
   maxDensity: 'density <= $maxDensity',
@@ -35,8 +41,10 @@ const conditions = {
   minStability: 'stability >= $minStability',
   maxStability: 'stability <= $maxStability',
   latent: 'latent = $latent',
-  token: `(list_has_any("promotedTokens", ${integersFrom('token')}) OR list_has_any("topTokens", ${integersFrom('token')}))`,
-} as const satisfies Record<keyof FeatureListInput['filter'], string>;
+  token: hasToken('token'),
+  text: `latent IN (SELECT unnest(${integersFrom('text')}))`,
+  textOrToken: `(latent IN (SELECT unnest(${integersFrom('textOrToken')})) OR ${hasToken('textTokens')})`,
+} as const satisfies Record<keyof FeatureListInput['filter'] | 'textOrToken', string>;
 
 const promotedInARow = 5;
 const countedInARow = 5;
@@ -45,13 +53,18 @@ export async function featurePage(
   server: ServerContext,
   run: RunManifest,
   input: FeatureListInput,
-): Promise<Page<FeatureRow>> {
+): Promise<FeaturePage> {
   const { sort, order, offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const { token, ...numbers } = filter;
+  const { token, text, ...numbers } = filter;
+  const labels = await server.labels.list({ run: input.run, seed: input.seed });
+  const labelOf = new Map(labels.map(({ latent, label }) => [latent, label]));
+  const found =
+    text === undefined ? undefined : await textFilter(server, input, { text, tokens, labels: labelOf });
   const bounds = {
     ...numbers,
     ...(token === undefined ? {} : { token: listParameter(tokens.find(token)) }),
+    ...found?.parameters,
   };
   const given = Object.fromEntries(Object.entries(bounds).filter(([, value]) => value !== undefined));
   const where = Object.entries(conditions)
@@ -72,8 +85,6 @@ export async function featurePage(
     `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'maxActivation')} DESC, latent LIMIT $limit OFFSET $offset`,
     { ...params, limit, offset },
   );
-  const labels = await server.labels.list({ run: input.run, seed: input.seed });
-  const labelOf = new Map(labels.map(({ latent, label }) => [latent, label]));
   return {
     total: Number(count.total),
     rows: rows.map(({ promotedTokens, topTokens, topTokenCounts, ...row }) => {
@@ -84,8 +95,10 @@ export async function featurePage(
           .texts(topTokens.slice(0, countedInARow))
           .map((text, i) => ({ ...text, count: topTokenCounts[i] })),
         label: labelOf.get(row.latent) || null,
+        match: found?.matches ? textMatch(found.matches, row.latent, tokens) : null,
       };
     }),
+    searched: found ? (found.matches ? 'examples, tokens and labels' : 'tokens and labels') : null,
   };
 }
 

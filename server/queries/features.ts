@@ -4,8 +4,7 @@ import { someOf } from '../../sae/spec/tables/table.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
 import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
-import type { FeatureDetail, FeatureInput, FeatureListInput, FeatureRow } from '../contract/features.ts';
-import type { Page } from '../contract/tokens.ts';
+import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
 import { counterparts } from './counterparts.ts';
 import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { examplesByBand } from './examples.ts';
@@ -19,10 +18,7 @@ const detailed = someOf(
   'topTokenCounts',
 );
 
-export async function listFeatures(
-  server: ServerContext,
-  input: FeatureListInput,
-): Promise<Page<FeatureRow>> {
+export async function listFeatures(server: ServerContext, input: FeatureListInput): Promise<FeaturePage> {
   return featurePage(server, await indexedDictionary(server, input), input);
 }
 
@@ -53,8 +49,9 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     server.labels.list({ run, seed }),
   ]);
   const { architecture, hook, width, capture } = manifest.config;
+  const { match: _, ...row } = rows[0];
   return {
-    ...rows[0],
+    ...row,
     run,
     seed,
     architecture,

@@ -13,6 +13,8 @@ export interface TokenReader {
   texts(ids: readonly number[]): TokenText[];
   /** Ids whose text contains `search`, ignoring case. */
   find(search: string): number[];
+  /** Ids whose text is `name`, ignoring case and the space around it. */
+  named(name: string): readonly number[];
 }
 
 /** What manifests say of a model; reports of sparsity have no checksum. */
@@ -70,9 +72,20 @@ function readerOf(vocabulary: readonly (string | null)[]): TokenReader {
   // An embedding may have more rows than the tokenizer has tokens.
   const text = (id: number) => vocabulary[id] ?? unknownText(id);
   const lowerCase = vocabulary.map((each) => each?.toLowerCase() ?? null);
+  let byName: Map<string, number[]> | undefined;
   return {
     text,
     texts: (ids) => ids.map((id) => ({ id, text: text(id) })),
+    named(name) {
+      if (!byName) {
+        byName = new Map();
+        for (const [id, each] of lowerCase.entries()) {
+          const key = each?.trim();
+          if (key) byName.set(key, [...(byName.get(key) ?? []), id]);
+        }
+      }
+      return byName.get(name.trim().toLowerCase()) ?? [];
+    },
     find(search) {
       const wanted = search.toLowerCase();
       return lowerCase.flatMap((each, id) => (each?.includes(wanted) ? [id] : []));
@@ -86,4 +99,5 @@ const unknownTokens: TokenReader = {
   text: unknownText,
   texts: (ids) => ids.map((id) => ({ id, text: unknownText(id) })),
   find: () => [],
+  named: () => [],
 };

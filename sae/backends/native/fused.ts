@@ -6,26 +6,12 @@ import { hostNumber } from '../../ops/computed.ts';
 import type { DictionaryVariables, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import type { DenseEntries, SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { measuredDenseAbove } from './measuredDenseAbove.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
 import type { Dictionary, Encoder as EncoderArguments, Term, Update } from './nativeFunctions.ts';
 import { writable } from './pointers.ts';
 
-/**
- * The share of firing latents above which the dense path is faster. A list's cost is that of visiting a row of the
- * dictionary for each entry, which grows when the dictionary leaves the cache. Measured with `bench train --arch relu
- * --l0 N --path sparse|dense`, batch 2,048, 2 Zen 3 cores, ms a step:
- *
- * | d, latents | share | list | matrix |
- * |---|---|---|---|
- * | 128, 1,024 | 10 % | 17 | 27 |
- * | 128, 1,024 | 20 % | 29 | 28 |
- * | 768, 12,288 | 10 % | 1,010 | 1,257 |
- * | 768, 12,288 | 20 % | 1.5 times the matrix | |
- */
-function measuredDenseAbove(d: number, latents: number): number {
-  return d * latents <= 2 ** 21 ? 0.19 : 0.13;
-}
 /** The share of firing latents is estimated from this many rows of a batch, whose pre-activations that costs. */
 const sampledRows = 64;
 
@@ -103,6 +89,8 @@ export function nativeFusedKernels(
     wDec: writable(floats(from.wDec)),
     bDec: writable(floats(from.bDec)),
     logThreshold: from.logThreshold && writable(floats(from.logThreshold)),
+    rMag: from.rMag ? writable(floats(from.rMag)) : null,
+    bMag: from.bMag ? writable(floats(from.bMag)) : null,
   });
 
   interface Step {
@@ -113,7 +101,7 @@ export function nativeFusedKernels(
   }
 
   function run(request: GradientRequest, { writeGradient, first, second, adam }: Step) {
-    const { parameters, x, main, auxiliary, jump } = request;
+    const { parameters, x, main, auxiliary, jump, gate } = request;
     const [rows, d] = x.shape;
     const update: Update = {
       latents: main.entries.latents,
@@ -132,6 +120,17 @@ export function nativeFusedKernels(
       second,
       x: floats(x),
       threshold: maybe(jump?.threshold ?? null),
+      gate: gate
+        ? {
+            values: floats(gate.entries.values),
+            dots: floats(gate.dots),
+            gain: floats(gate.gain),
+            scale: gate.scale,
+            l1: gate.l1,
+          }
+        : null,
+      prefixes: main.prefixes ?? null,
+      prefixCount: main.prefixes?.length ?? 0,
     };
     if (main.entries.kind === 'dense') {
       if (auxiliary) throw new Error('An auxiliary term needs its main term as a list.');
@@ -308,16 +307,46 @@ export function nativeFusedKernels(
       return { error: error.tensor, dots: dots.tensor, squaredError };
     },
 
+    reconstructNested(entries, prefixes, { wDec, bias }, target) {
+      const [rows, d] = target.shape;
+      const errors = output<Tensor2D>([prefixes.length * rows, d]);
+      const dots = output<Tensor1D>(entries.values.shape, true);
+      const nestedError = call.nestedReconstruct(
+        integers(entries.rowStart),
+        integers(entries.indices),
+        prefixes,
+        prefixes.length,
+        {
+          values: floats(entries.values),
+          threshold: null,
+          w: floats(wDec),
+          bias: floats(bias),
+          target: floats(target),
+          rows,
+          d,
+          latents: entries.latents,
+          error: errors.values,
+          dots: dots.values,
+        },
+      );
+      const last = floats(errors.tensor).subarray((prefixes.length - 1) * rows * d);
+      const squaredError = call.sumOfSquares(last, rows * d);
+      return { errors: errors.tensor, dots: dots.tensor, nestedError, squaredError };
+    },
+
     gradients(request) {
-      const { wEnc, bEnc, wDec, bDec, logThreshold } = request.parameters;
+      const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = request.parameters;
       const like = <T extends Tensor>({ shape }: Tensor) => output<T>(shape);
+      const ifThere = (vector: Tensor | null | undefined) => (vector ? like<Tensor1D>(vector) : null);
       const gradient = {
         wEnc: like<Tensor2D>(wEnc),
         bEnc: like<Tensor1D>(bEnc),
         wDec: like<Tensor2D>(wDec),
         bDec: like<Tensor1D>(bDec),
+        logThreshold: ifThere(logThreshold),
+        rMag: ifThere(rMag),
+        bMag: ifThere(bMag),
       };
-      const theta = logThreshold && like<Tensor1D>(logThreshold);
       run(request, {
         writeGradient: true,
         first: {
@@ -325,7 +354,9 @@ export function nativeFusedKernels(
           bEnc: gradient.bEnc.values,
           wDec: gradient.wDec.values,
           bDec: gradient.bDec.values,
-          logThreshold: theta && theta.values,
+          logThreshold: gradient.logThreshold?.values ?? null,
+          rMag: gradient.rMag?.values ?? null,
+          bMag: gradient.bMag?.values ?? null,
         },
         second: null,
         adam: { rate: 0, beta1: 0, beta2: 0, epsilon: 1, root: 0, clip: 0, unitNorm: 0 },
@@ -335,7 +366,9 @@ export function nativeFusedKernels(
         bEnc: gradient.bEnc.tensor,
         wDec: gradient.wDec.tensor,
         bDec: gradient.bDec.tensor,
-        logThreshold: theta && theta.tensor,
+        logThreshold: gradient.logThreshold?.tensor ?? null,
+        rMag: gradient.rMag?.tensor ?? null,
+        bMag: gradient.bMag?.tensor ?? null,
       };
     },
 

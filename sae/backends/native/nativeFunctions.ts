@@ -105,6 +105,16 @@ export interface Dictionary {
   wDec: Writable<Float32Array>;
   bDec: Writable<Float32Array>;
   logThreshold: Writable<Float32Array> | null;
+  rMag: Writable<Float32Array> | null;
+  bMag: Writable<Float32Array> | null;
+}
+
+export interface Gate {
+  values: Float32Array;
+  dots: Float32Array;
+  gain: Float32Array;
+  scale: number;
+  l1: number;
 }
 
 export interface Update {
@@ -130,6 +140,9 @@ export interface Update {
   second: Dictionary | null;
   x: Float32Array;
   threshold: Float32Array | null;
+  gate: Gate | null;
+  prefixes: Int32Array | null;
+  prefixCount: number;
 }
 
 export interface Term {
@@ -424,6 +437,13 @@ export interface NativeFunctions {
   scaledBatch(x: Writable<Float32Array>, rows: number, d: number, scale: number): number;
   sparseReconstruct(rowStart: Int32Array, indices: Int32Array, reconstruction: Reconstruction): number;
   denseReconstruct(reconstruction: Reconstruction): number;
+  nestedReconstruct(
+    rowStart: Int32Array,
+    indices: Int32Array,
+    prefixes: Int32Array,
+    prefixCount: number,
+    reconstruction: Reconstruction,
+  ): number;
   sparseUpdate(update: Update, main: Term, auxiliary: Term | null): void;
   denseUpdate(
     update: Update,

@@ -10,7 +10,7 @@ import type {
   DictionaryVariables,
   GradientRequest,
 } from '../../ops/fusedKernels.ts';
-import { referenceGradients } from '../../ops/referenceUpdate.ts';
+import { parameterNames, referenceGradients } from '../../ops/referenceUpdate.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf, type Variable } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
@@ -46,6 +46,10 @@ interface Regrouped {
   bDec: Tensor;
 }
 
+/** Whether gradients are computed by plain operations and written to memory: those of a dense matrix, of a gate, and of nested reconstructions. */
+const isGiven = ({ main, gate: gated }: GradientRequest) =>
+  main.entries.kind === 'dense' || gated !== undefined || main.prefixes !== undefined;
+
 export class DictionaryUpdate {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
@@ -60,7 +64,7 @@ export class DictionaryUpdate {
   }
 
   gradients(request: GradientRequest): DictionaryTensors {
-    if (request.main.entries.kind === 'dense') return referenceGradients(request);
+    if (isGiven(request)) return referenceGradients(request);
     const { latents, d } = sizes(request);
     const { jump } = request;
     const made = tf.tidy(() => {
@@ -85,7 +89,7 @@ export class DictionaryUpdate {
 
   apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     tf.tidy(() => {
-      if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam);
+      if (isGiven(request)) this.#applyGiven(request, moments, adam);
       else this.#applyEntries(request, moments, adam);
     });
   }
@@ -95,7 +99,7 @@ export class DictionaryUpdate {
     const { latents, d } = sizes(request);
     const regrouped = this.#regroup(request);
     const { sums, bDec } = regrouped;
-    const clip = this.#clip(adam, request, regrouped, (squares) => {
+    const clip = this.#clip(adam, request, { ...regrouped, vectors: jump ? 2 : 1 }, (squares) => {
       this.#encoderRows(request, regrouped, { kind: 'norm', offset: 0 }, [squares]);
       this.#decoderRows(request, regrouped, { kind: 'norm', offset: latents }, [squares]);
     });
@@ -123,21 +127,22 @@ export class DictionaryUpdate {
     if (jump) vector('logThreshold', sums, latents, latents);
   }
 
-  /** The update from gradients that are in memory, for dense entries. */
+  /** The update from gradients that are in memory. */
   #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { parameters } = request;
     const { latents, d } = sizes(request);
     const gradients = referenceGradients(request);
-    const { wEnc, bEnc, wDec, bDec, logThreshold } = gradients;
-    const vectors = logThreshold ? tf.concat([bEnc, logThreshold]) : bEnc;
-    const clip = this.#clip(adam, request, { sums: vectors, bDec }, (squares) => {
+    const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
+    const others = [logThreshold, rMag, bMag].filter((vector) => vector !== null && vector !== undefined);
+    const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
+    const clip = this.#clip(adam, request, { sums: vectors, bDec, vectors: 1 + others.length }, (squares) => {
       [wEnc, wDec].forEach((gradient, i) => {
         const program = rowSquares({ rows: latents, d, centred: false, root: false, offset: i * latents });
         this.#programs.run(program, [gradient, squares], latents);
       });
     });
     const groups = this.#groups(request);
-    for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const) {
+    for (const name of parameterNames) {
       const gradient = gradients[name];
       if (!gradient) continue;
       if (name === 'wDec') {
@@ -193,16 +198,15 @@ export class DictionaryUpdate {
   #clip(
     { clipNorm }: AdamSettings,
     request: GradientRequest,
-    { sums, bDec }: Pick<Regrouped, 'sums' | 'bDec'>,
+    { sums, bDec, vectors }: Pick<Regrouped, 'sums' | 'bDec'> & { vectors: number },
     fill: (squares: Tensor) => void,
   ): Tensor | null {
     if (clipNorm === null) return null;
     const { latents, d } = sizes(request);
-    const jump = request.jump !== null;
     const squares = this.#backend.scratch([2 * latents], 'float32');
     fill(squares);
     const clip = this.#backend.scratch([1], 'float32');
-    const program = clipScale({ squares: 2 * latents, vectors: (jump ? 2 : 1) * latents, d, clipNorm });
+    const program = clipScale({ squares: 2 * latents, vectors: vectors * latents, d, clipNorm });
     this.#programs.run(program, [squares, sums, bDec, clip], 1);
     return clip;
   }

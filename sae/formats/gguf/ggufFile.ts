@@ -3,8 +3,9 @@
  * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Everything is checked against the file's size before it is
  * believed. Tensors are read and dequantised when they are asked for, whole or by rows.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { LazyscopeError } from '../../errors.ts';
+import { openFile } from '../openFile.ts';
 import { dequantize } from './dequantize.ts';
 import { ggufTypeOf, readableTypes } from './ggufTypes.ts';
 import type { GgufTensorType, GgufType } from './ggufTypes.ts';
@@ -16,6 +17,8 @@ import type { GgufValue } from './ggufMetadata.ts';
 const longestName = 1024;
 /** ggml's tensors have up to four axes. */
 const mostAxes = 4;
+/** The largest mixtures have some ten thousand. */
+const mostTensors = 1 << 17;
 /** Of metadata and descriptions. The largest vocabularies take some 20 MB. */
 const longestHeader = 512 << 20;
 
@@ -132,14 +135,8 @@ export class GgufFile {
  * `bad_input` for a version or byte order that isn't read.
  */
 export function openGguf(path: string): GgufFile {
-  let fd: number;
+  const { fd, size } = openFile(path);
   try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause: error });
-  }
-  try {
-    const { size } = fstatSync(fd);
     const damaged = (why: string) =>
       new LazyscopeError('corrupt', `'${path}' is not a whole GGUF file: ${why}; fetch it again.`);
     const cursor = new HeaderCursor(fd, Math.min(size, longestHeader), damaged);
@@ -175,6 +172,8 @@ function readEntries(
   damaged: (why: string) => Error,
 ): Map<string, Entry> {
   // The shortest description, of a scalar without a name, has 24 bytes.
+  if (count > mostTensors)
+    throw damaged(`it claims ${count} tensors where ${mostTensors} are the most that is read`);
   if (count * 24 > cursor.left) throw damaged(`it can't hold the ${count} tensors that it claims`);
   const entries = new Map<string, Entry>();
   for (let i = 0; i < count; i++) {

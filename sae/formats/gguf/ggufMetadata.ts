@@ -52,10 +52,15 @@ const longestKey = 65_535;
 /** Chat templates have some ten thousand bytes. */
 const longestText = 64 << 20;
 const deepestArray = 4;
+const mostPairs = 1 << 16;
+/** Of arrays whose entries become an object each: ten times the largest vocabulary. */
+const mostObjects = 1 << 22;
 
 /** Throws what `damaged` makes of a value that the rest of the header can't hold, of an unknown type, or a key given twice. */
 export function readMetadata(cursor: HeaderCursor, count: number, damaged: Damaged): Map<string, GgufValue> {
   // A key without letters and a byte: 13.
+  if (count > mostPairs)
+    throw damaged(`it claims ${count} metadata pairs where ${mostPairs} are the most that is read`);
   if (count * 13 > cursor.left) throw damaged(`it can't hold the ${count} metadata pairs that it claims`);
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < count; i++) {
@@ -90,6 +95,13 @@ function readArray(cursor: HeaderCursor, what: string, depth: number, damaged: D
   // A text has its length in front, an array its type as well.
   const least = scalar?.bytes ?? (type === stringType ? 8 : 12);
   if (length * least > cursor.left) throw damaged(`${what} claims ${length} entries`);
+  if (!scalar?.array && length > mostObjects)
+    throw damaged(`${what} has ${length} entries where ${mostObjects} are the most that is read`);
+  // Arrays of arrays have no use in models; each would take some hundred bytes of memory for twelve in the file.
+  if (depth > 0 && length > mostObjects >> 8)
+    throw damaged(`${what} has ${length} entries in an array of arrays`);
+  if (type === arrayType && length > mostObjects >> 8)
+    throw damaged(`${what} has ${length} arrays where ${mostObjects >> 8} are the most that is read`);
   if (scalar?.array) return new scalar.array(Uint8Array.from(cursor.take(length * scalar.bytes)).buffer);
   return Array.from({ length }, () => readValue(cursor, type, what, depth + 1, damaged));
 }

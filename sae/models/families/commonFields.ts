@@ -5,7 +5,11 @@ import { parseActivationFunction } from '../activationFunctions/activationFuncti
 import type { ActivationFunctionName } from '../activationFunctions/activationFunctions.ts';
 import type { Refuse } from './family.ts';
 
-export const size = z.int().positive();
+/** Larger than any width, vocabulary or context there is. */
+export const size = z
+  .int()
+  .positive()
+  .max(1 << 28);
 export const positive = z.number().positive();
 
 export const tokenFields = {

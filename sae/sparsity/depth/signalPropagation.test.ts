@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { tf } from '../../tensor/tf.ts';
-import { SignalPropagation } from './signalPropagation.ts';
+import { medianSignal, SignalPropagation } from './signalPropagation.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -23,4 +23,14 @@ test('a large offset does not drown the variance', () => {
   const signal = new SignalPropagation(1);
   signal.add(0, rows(100_001, 100_003));
   expect(signal.byDepth()[0].variance).toBeCloseTo(1, 9);
+});
+
+test('the median is of the tokens, whatever one sink does to the mean', () => {
+  const vectors = [1, 3, 2, 2, -1, 5, 4000, -8000];
+  const signal = new SignalPropagation(1);
+  signal.add(0, rows(...vectors));
+  expect(signal.byDepth()[0].variance).toBeGreaterThan(1e6);
+  // Variances 1, 0, 9 and 3.6e7; squared means 4, 4, 4 and 4e6.
+  expect(medianSignal(Float32Array.from(vectors), 2)).toEqual({ meanSquared: 4, variance: 5 });
+  expect(medianSignal(Float32Array.of(1, 3, 2, 2, -1, 5), 2)).toEqual({ meanSquared: 4, variance: 1 });
 });

@@ -7,10 +7,33 @@ import type { Tensor } from '../../tensor/tf.ts';
  * explodes, both keep their order of magnitude with depth.
  */
 export interface Signal {
-  /** Mean over tokens of (mean over d)². */
+  /** Mean (or median) over tokens of (mean over d)². */
   meanSquared: number;
-  /** Mean over tokens of the variance over d (divided by d). */
+  /** Mean (or median) over tokens of the variance over d (divided by d). */
   variance: number;
+}
+
+/**
+ * The same of single vectors, rows [tokens, d], and of all of them the medians, which a few attention sinks a hundred times as long as the
+ * others leave as they are. Of an even number it is the mean of the middle two; NaN of none.
+ */
+export function medianSignal(rows: Float32Array, d: number): Signal {
+  const tokens = rows.length / d;
+  const squares = new Float64Array(tokens);
+  const variances = new Float64Array(tokens);
+  for (let token = 0; token < tokens; token++) {
+    const row = rows.subarray(token * d, (token + 1) * d);
+    let mean = 0;
+    for (let k = 0; k < d; k++) mean += row[k] / d;
+    for (let k = 0; k < d; k++) variances[token] += (row[k] - mean) ** 2 / d;
+    squares[token] = mean * mean;
+  }
+  return { meanSquared: medianOf(squares), variance: medianOf(variances) };
+}
+
+function medianOf(values: Float64Array): number {
+  const sorted = values.toSorted();
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
 export class SignalPropagation {

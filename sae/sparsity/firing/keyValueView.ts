@@ -17,13 +17,19 @@ export function promotedTokens(outputs: Tensor2D, unembedding: Tensor2D, kept = 
   const [neurons, d] = outputs.shape;
   const vocab = unembedding.shape[1];
   const strongest = new StrongestTokens(neurons, kept);
-  const blockRows = Math.max(1, Math.floor(blockEntries / vocab));
-  for (let first = 0; first < neurons; first += blockRows) {
-    const rows = Math.min(blockRows, neurons - first);
-    const effects = hostValues(() => outputs.slice([first, 0], [rows, d]).matMul(unembedding));
-    for (let i = 0, at = 0; i < rows; i++)
-      for (let token = 0; token < vocab; token++, at++)
-        if (effects[at] > strongest.bar[first + i]) strongest.offer(first + i, token, effects[at]);
+  // Blocks of tokens, not of neurons: a product packs the whole of its second factor, and the unembedding is the larger one.
+  const blockTokens = Math.max(1, Math.floor(blockEntries / neurons));
+  for (let first = 0; first < vocab; first += blockTokens) {
+    const tokens = Math.min(blockTokens, vocab - first);
+    const effects = hostValues(() => outputs.matMul(unembedding.slice([0, first], [d, tokens])));
+    for (let i = 0, at = 0; i < neurons; i++) {
+      let bar = strongest.bar[i];
+      for (let token = first; token < first + tokens; token++, at++) {
+        if (!(effects[at] > bar)) continue;
+        strongest.offer(i, token, effects[at]);
+        bar = strongest.bar[i];
+      }
+    }
   }
   return Array.from({ length: neurons }, (_, i) => strongest.of(i));
 }

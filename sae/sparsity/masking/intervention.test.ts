@@ -7,7 +7,7 @@ import { randomModel } from '../../fixtures/randomModel.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import { evaluateIntervention, type MeasuredIntervention } from './intervention.ts';
-import { lowRankCorrection, outputDirections } from './lowRankOutput.ts';
+import { lowRankCorrection, lowRankOutput, outputDirections } from './lowRankOutput.ts';
 import { measureInterventions } from './measureInterventions.ts';
 import { multiplyAdds, savedMultiplyAdds } from './multiplyAdds.ts';
 import { pplP, pplPEvaluations } from './pplP.ts';
@@ -31,6 +31,7 @@ const seq = 16;
 const random = Random.fromSeed(1);
 const contexts = Int32Array.from({ length: 12 * seq }, () => random.below(257));
 const text = { contexts, seq, batchTokens: 64 };
+const blank = { crossEntropy: 0, sparsity: 0, sparsityByLayer: [], closedByLayer: [] };
 const allMasked = { rule: ({ a }: { a: Float32Array }) => void a.fill(0) };
 
 describe.each([
@@ -66,20 +67,20 @@ describe.each([
 
   test('R-Sparse at full rank loses nothing, at rank 0 everything that is masked', async () => {
     const outputs = [0, 1].map((layer) => model.neuronOutputs(layer));
-    const directions = outputs.map((each) => outputDirections(each, 16));
+    const factors = outputs.map((each) => lowRankOutput(each, 16));
     const { crossEntropy: whole } = await evaluateIntervention(model, text, {});
     const rule = () => randomRule(0.6, Random.fromSeed(2));
     const at = async (rank: number) =>
       (
         await evaluateIntervention(model, text, {
           rule: rule(),
-          correct: lowRankCorrection((layer) => outputs[layer].clone(), directions, rank),
+          correct: lowRankCorrection(factors, rank),
         })
       ).crossEntropy;
     expect(await at(16)).toBeCloseTo(whole, 4);
     const { crossEntropy: lost } = await evaluateIntervention(model, text, { rule: rule() });
     expect(await at(1)).not.toBeCloseTo(lost, 4);
-    tf.dispose([...outputs, ...directions]);
+    tf.dispose([...outputs, ...factors.flatMap(({ coordinates, directions }) => [coordinates, directions])]);
   });
 
   test('the whole battery: PPL-p % within its limits, every method on the plot, robustness at each k and noise', async () => {
@@ -207,6 +208,63 @@ test('PPL-p % finds where perplexity crosses, with one search for all p', async 
   expect(points[4]).toEqual({ p: 200, cett: 1, ratio: 0.5, perplexity: 40 });
   expect(calls).toBeLessThan(40);
   expect(calls).toBeLessThanOrEqual(pplPEvaluations([0.1, 1, 5, 10, 200]));
+});
+
+test('PPL-p % looks only between measurements that there are', async () => {
+  const asked: number[] = [];
+  const evaluate = async (cett: number): Promise<MeasuredIntervention> => {
+    asked.push(cett);
+    const perplexity = 20 * (1 + cett ** 2);
+    return {
+      perplexity,
+      crossEntropy: Math.log(perplexity),
+      sparsity: cett,
+      sparsityByLayer: [],
+      closedByLayer: [],
+    };
+  };
+  const known = new Map([0.28, 0.33].map((cett) => [cett, { ...blank, perplexity: 20 * (1 + cett ** 2) }]));
+  const [point] = await pplP(evaluate, 20, [10], known);
+  expect(point.cett).toBeLessThanOrEqual(Math.sqrt(0.1));
+  expect(point.perplexity).toBeGreaterThan(20 * (1 + 0.9 * 0.1));
+  // Both ends are always measured; the others lie between the two that were known.
+  expect(asked.slice(0, 2)).toEqual([0, 1]);
+  for (const cett of asked.slice(2)) expect(Math.abs(cett - 0.305)).toBeLessThan(0.025);
+  expect([...known.keys()]).toEqual([0.28, 0.33]);
+});
+
+test('what the activation function read and gave is there for a rule, and closed gates are counted', async () => {
+  const model = randomModel({ family: 'llama', activation: 'relu' });
+  const hooks = [0, 1].flatMap((layer) =>
+    (['mlp.hook_pre', 'mlp.hook_post'] as const).map((at) => blockHook(layer, at)),
+  );
+  const ids = tf.tensor2d(contexts, [12, seq], 'int32');
+  const { activations } = model.forward(ids, { read: hooks, readOnly: true });
+  const read = (layer: number, at: 'mlp.hook_pre' | 'mlp.hook_post') =>
+    activations.get(blockHook(layer, at))!.dataSync<'float32'>();
+  const seen: string[] = [];
+  const { closedByLayer, sparsityByLayer } = await evaluateIntervention(
+    model,
+    { ...text, batchTokens: contexts.length },
+    {
+      rule: ({ a, pre, act, layer }) => {
+        expect([...a]).toEqual([...read(layer, 'mlp.hook_post')]);
+        expect([...pre]).toEqual([...read(layer, 'mlp.hook_pre')]);
+        expect([...act]).toEqual(Array.from(pre, (x) => Math.max(0, x)));
+        seen.push(`layer ${layer}`);
+      },
+    },
+  );
+  expect(seen).toEqual(['layer 0', 'layer 1']);
+  for (const layer of [0, 1]) {
+    const pre = read(layer, 'mlp.hook_pre');
+    const closed = pre.filter((x) => x <= 0).length / pre.length;
+    expect(closed).toBeGreaterThan(0.2);
+    expect(closedByLayer[layer]).toBeCloseTo(closed, 12);
+    expect(sparsityByLayer[layer]).toBeGreaterThanOrEqual(closed);
+  }
+  tf.dispose([ids, ...activations.values()]);
+  model.dispose();
 });
 
 test('noise costs perplexity, the same for every k, and none costs none', async () => {

@@ -5,6 +5,7 @@
 import { tokenLosses } from '../../models/crossEntropy.ts';
 import { blockHook, type HookPoint } from '../../models/hookPoints.ts';
 import type { ForwardOptions, LanguageModel } from '../../models/languageModel.ts';
+import { hostValues } from '../../tensor/hostValues.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { MaskingRule } from './maskingRule.ts';
 
@@ -93,29 +94,49 @@ export function replacements(
       return pre;
     };
     replace[blockHook(layer, 'mlp.hook_post')] = (given) => {
-      const a = given.dataSync<'float32'>().slice();
-      if (rule) {
-        const before = correct ? a.slice() : undefined;
-        const read = pre!.dataSync<'float32'>();
-        const act = gated
-          ? tf.tidy(() => model.activate(layer, pre!)).dataSync<'float32'>()
-          : given.dataSync<'float32'>();
-        if (tally && gated) tally.closed[layer] += zerosIn(act);
-        rule({ a, pre: read, act, neurons, layer });
-        if (before)
-          masked = tf.tensor2d(
-            before.map((x, at) => (a[at] === 0 ? x : 0)),
-            [a.length / neurons, neurons],
-          );
+      const whole = given.dataSync<'float32'>();
+      if (!rule) {
+        if (tally) tally.zeros[layer] += zerosIn(whole);
+        return given;
       }
+      const a = whole.slice();
+      let gates: Float32Array | undefined;
+      const act = () => (gates ??= gated ? hostValues(() => model.activate(layer, pre!)) : whole);
+      // A closed gate makes the product 0, so where there is no 0 none is closed.
+      if (tally && gated && someAreZero(whole)) tally.closed[layer] += zerosIn(act());
+      rule({
+        a,
+        neurons,
+        layer,
+        get pre() {
+          return pre!.dataSync<'float32'>();
+        },
+        get act() {
+          return act();
+        },
+      });
+      if (correct) masked = tf.tensor2d(whereZero(a, whole), [a.length / neurons, neurons]);
       if (tally) tally.zeros[layer] += zerosIn(a);
-      return rule ? tf.tensor(a, given.shape) : given;
+      return tf.tensor(a, given.shape);
     };
     if (correct)
       replace[blockHook(layer, 'hook_mlp_out')] = (given) =>
         correct(given.reshape([-1, d]), masked!, layer).reshape(given.shape);
   }
   return replace;
+}
+
+/** The entries of `values` where `mask` is 0, and 0 elsewhere. */
+function whereZero(mask: Float32Array, values: Float32Array): Float32Array {
+  const kept = new Float32Array(values.length);
+  for (let at = 0; at < kept.length; at++) if (mask[at] === 0) kept[at] = values[at];
+  return kept;
+}
+
+/** Whether a value is 0, or no number, which an infinity times 0 is. */
+function someAreZero(values: Float32Array): boolean {
+  for (let at = 0; at < values.length; at++) if (!(Math.abs(values[at]) > 0)) return true;
+  return false;
 }
 
 function zerosIn(values: Float32Array): number {

@@ -17,19 +17,24 @@ export function outputDirections(outputs: Tensor2D, rank: number): Tensor2D {
   return tf.tensor2d(Float32Array.from(leadingEigenvectors(gram, d, rank).vectors), [rank, d]);
 }
 
-/**
- * Adds W_r applied to the masked activations, W_r = W V_rᵀ V_r. Of a layer, `outputs` makes W_down [neurons, d] anew, and `directions`
- * are outputDirections of this rank or a larger one, which stay the caller's.
- */
-export function lowRankCorrection(
-  outputs: (layer: number) => Tensor2D,
-  directions: readonly Tensor2D[],
-  rank: number,
-): OutputCorrection {
+/** W_down in two factors, the second of which is orthonormal: W V_rᵀ [neurons, rank] and V_r [rank, d]. */
+export interface LowRankOutput {
+  coordinates: Tensor2D;
+  directions: Tensor2D;
+}
+
+/** W_down [neurons, d] in factors of this rank. The caller disposes them. */
+export function lowRankOutput(outputs: Tensor2D, rank: number): LowRankOutput {
+  const directions = outputDirections(outputs, rank);
+  return { coordinates: tf.matMul(outputs, directions, false, true), directions };
+}
+
+/** Adds W_r applied to the masked activations. `layers` are factors of this rank or a larger one, which stay the caller's. */
+export function lowRankCorrection(layers: readonly LowRankOutput[], rank: number): OutputCorrection {
   return (mlpOut, masked, layer) =>
     tf.tidy(() => {
-      const leading = directions[layer].slice([0, 0], [rank, -1]);
-      const whole = tf.matMul(masked as Tensor2D, outputs(layer));
-      return mlpOut.add(tf.matMul(tf.matMul(whole, leading, false, true), leading));
+      const { coordinates, directions } = layers[layer];
+      const through = tf.matMul(masked as Tensor2D, coordinates.slice([0, 0], [-1, rank]));
+      return mlpOut.add(tf.matMul(through, directions.slice([0, 0], [rank, -1])));
     });
 }

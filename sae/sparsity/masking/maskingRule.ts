@@ -10,9 +10,9 @@ export interface MlpBatch {
   /** a, what W_down reads, [tokens, neurons]: rules write zeros into it. */
   a: Float32Array;
   /** What the activation function read, the same shape. */
-  pre: Float32Array;
-  /** act(pre) where the MLP is gated, and `a` itself where it is not. */
-  act: Float32Array;
+  readonly pre: Float32Array;
+  /** act(pre) where the MLP is gated, and `a` itself, as it was, where it is not; made when it is first read. */
+  readonly act: Float32Array;
   neurons: number;
   layer: number;
 }

@@ -36,6 +36,8 @@ export interface InterventionOptions {
   robustness?: boolean | undefined;
   /** Told the work that has been done, in tokens through the model; it may throw to stop. */
   advance?: Advance | undefined;
+  /** Told the work in the same unit that interventionWork counts and that turned out not to be needed. */
+  spare?: ((tokens: number) => void) | undefined;
 }
 
 export type InterventionReport = NonNullable<SparsityReport['interventions']>;
@@ -58,10 +60,12 @@ export async function measureInterventions(
     methods = tradeoffMethods,
     robustness: noisy = true,
     advance = async () => {},
+    spare = () => {},
   }: InterventionOptions,
 ): Promise<InterventionReport> {
   const text = evaluationText(model, contexts, seq, tokens);
   const passed = (count: number) => advance(count * maskedPass);
+  const sparePasses = (passes: number) => spare(passes * maskedPass * text.contexts.length);
   const masking = new MaskingThresholds(model, samples);
   try {
     if (methods.includes('rsparse'))
@@ -75,17 +79,27 @@ export async function measureInterventions(
     const plan = planTradeoff(masking, Float32Array.from(gates)).filter(({ method }) =>
       methods.includes(method),
     );
+    sparePasses(tradeoffPasses(methods, model.config.d) - plan.length);
     const tradeoff = [point(model, seq, { method: 'none', knownFrom: 'value' }, whole)];
+    const byCett = new Map<number, MeasuredIntervention>();
     for (const planned of plan) {
       const measured = await evaluateIntervention(model, text, planned.intervention, passed);
+      if (planned.method === 'cett') byCett.set(planned.value, measured);
       tradeoff.push(point(model, seq, planned, measured));
     }
-    const atCett = (cett: number) => evaluateIntervention(model, text, masking.cett(cett), passed);
-    const points = await pplP(atCett, whole.perplexity, percentages);
+    let evaluations = 0;
+    const atCett = (cett: number) => {
+      evaluations++;
+      return evaluateIntervention(model, text, masking.cett(cett), passed);
+    };
+    const points = await pplP(atCett, whole.perplexity, percentages, byCett);
+    sparePasses(pplPEvaluations(percentages) - evaluations);
     const { neurons } = model.config;
     const active = masking.activeRatio();
-    const ks = [neurons, ...robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)))];
-    const robustness = noisy ? await measureRobustness(model, text, [...new Set(ks)], noises, passed) : [];
+    const shares = robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)));
+    const ks = [...new Set([neurons, ...shares])];
+    if (noisy) sparePasses(noises.length * (1 + robustShares.length - ks.length));
+    const robustness = noisy ? await measureRobustness(model, text, ks, noises, passed) : [];
     return {
       tokens: text.contexts.length,
       perplexity: whole.perplexity,
@@ -112,11 +126,16 @@ export function interventionWork(
   const { d, layers } = model.config;
   const passes =
     1 +
-    methods.reduce((sum, method) => sum + settings(method, d), 0) +
+    tradeoffPasses(methods, d) +
     pplPEvaluations(percentages) +
     (robustness ? noises.length * (1 + robustShares.length) : 0);
   const decompositions = methods.includes('rsparse') ? layers * decompositionWork(model, seq) : 0;
   return passes * maskedPass * evaluationText(model, contexts, seq, tokens).contexts.length + decompositions;
+}
+
+/** The most points that are planned. */
+function tradeoffPasses(methods: readonly TradeoffMethod[], d: number): number {
+  return methods.reduce((sum, method) => sum + settings(method, d), 0);
 }
 
 /** R-Sparse's decomposition of one layer, which is computed on the host: about 2·d³ multiply-adds of some 60 times the cost. */

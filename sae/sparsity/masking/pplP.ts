@@ -19,19 +19,23 @@ export function pplPEvaluations(percentages: readonly number[]): number {
   return 2 + percentages.length * Math.ceil(Math.log2(1 / precision));
 }
 
-/** `evaluate` measures the model masked at a CETT; its results are reused for every p. `base` is the perplexity of the unmasked model. */
+/**
+ * `evaluate` measures the model masked at a CETT; its results are reused for every p, and so are those in `measured`, by
+ * CETT. `base` is the perplexity of the unmasked model.
+ */
 export async function pplP(
   evaluate: (cett: number) => Promise<MeasuredIntervention>,
   base: number,
   percentages: readonly number[],
+  measured: ReadonlyMap<number, MeasuredIntervention> = new Map(),
 ): Promise<PplPoint[]> {
-  const known = new Map<number, MeasuredIntervention>();
+  const known = new Map(measured);
   const at = async (cett: number) => {
     const before = known.get(cett);
     if (before) return before;
-    const measured = await evaluate(cett);
-    known.set(cett, measured);
-    return measured;
+    const evaluated = await evaluate(cett);
+    known.set(cett, evaluated);
+    return evaluated;
   };
   await at(0);
   await at(1);

@@ -5,9 +5,9 @@
 import { activationFunction } from '../../models/activationFunctions/activationFunctions.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { Random } from '../../numerics/random.ts';
-import { tf, type Tensor2D } from '../../tensor/tf.ts';
+import { tf } from '../../tensor/tf.ts';
 import type { Intervention } from './intervention.ts';
-import { lowRankCorrection, outputDirections } from './lowRankOutput.ts';
+import { lowRankCorrection, lowRankOutput, type LowRankOutput } from './lowRankOutput.ts';
 import type { KnownFrom } from './multiplyAdds.ts';
 import {
   circaRule,
@@ -70,7 +70,7 @@ export class MaskingThresholds {
   readonly #sorted: readonly Float32Array[];
   readonly #activeRatio: number;
   /** [layers] */
-  readonly #directions: Tensor2D[] = [];
+  readonly #lowRank: LowRankOutput[] = [];
   /** All positive activations, ascending. */
   #positive: Float32Array | undefined;
 
@@ -83,7 +83,7 @@ export class MaskingThresholds {
   }
 
   dispose(): void {
-    tf.dispose(this.#directions);
+    for (const { coordinates, directions } of this.#lowRank) tf.dispose([coordinates, directions]);
   }
 
   /** Share of entries of the sample that are not 0. */
@@ -114,14 +114,13 @@ export class MaskingThresholds {
   /** Decomposes W_down of a layer, for rSparse up to this rank. It takes a while, so that layers are done one by one. */
   decompose(layer: number, rank: number): void {
     const outputs = this.model.neuronOutputs(layer);
-    this.#directions[layer] = outputDirections(outputs, rank);
+    this.#lowRank[layer] = lowRankOutput(outputs, rank);
     outputs.dispose();
   }
 
   /** All layers must have been decomposed before it is carried out. */
   rSparse(masked: number, rank: number): Intervention {
-    const outputs = (layer: number) => this.model.neuronOutputs(layer);
-    return { ...this.teal(masked), correct: lowRankCorrection(outputs, this.#directions, rank) };
+    return { ...this.teal(masked), correct: lowRankCorrection(this.#lowRank, rank) };
   }
 
   /** Spark's soft threshold: pre-activations above it are reduced by it, and the others set to 0, before the activation function. */

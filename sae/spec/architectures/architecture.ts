@@ -43,7 +43,7 @@ export interface ArchitectureDescription<
   /** As papers write it. */
   readonly label: string;
   /** The mark in charts, which tells architectures apart without colour. */
-  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond';
+  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon';
   /** A colour of the explorer's palette: a custom property of web/styles/tokens.css. */
   readonly colour: string;
   /** Settings besides those of `trainingFields`. */

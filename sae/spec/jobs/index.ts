@@ -7,5 +7,17 @@ export const index = {
   title: 'Index features',
   shortTitle: 'Index',
   introduction: 'Density, histogram, examples, token effects and neighbours of each latent.',
-  options: { run, seeds, exclude: exclude('the index', 'what training left out') },
+  options: {
+    run,
+    seeds,
+    exclude: exclude('the index', 'what training left out'),
+    searchOnly: {
+      field: {
+        type: 'flag',
+        doc: 'make only what search reads, of dictionaries that were indexed before there was search',
+      },
+      form: { label: 'Only for search', advanced: true },
+    },
+  },
+  subject: { what: 'run', option: 'run' },
 } as const satisfies JobDescription;

@@ -5,14 +5,21 @@ import { evaluate } from './evaluate.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
 import { map } from './map.ts';
+import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
 import { train } from './train.ts';
 
 /** The description of every kind of job. */
-export const jobs = { capture, train, evaluate, index, compare, map, sparsity } as const satisfies Record<
-  string,
-  JobDescription
->;
+export const jobs = {
+  capture,
+  train,
+  evaluate,
+  index,
+  compare,
+  reproducibility,
+  map,
+  sparsity,
+} as const satisfies Record<string, JobDescription>;
 
 /** The name of a kind of job, which is that of its command. */
 export type JobKind = keyof typeof jobs;

@@ -7,7 +7,9 @@ import {
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
 import type { JobDescription } from './job.ts';
-import { exclude, nameOf, screening, storage } from './sharedOptions.ts';
+import { shardTypes } from '../shardTypes.ts';
+import { capture } from './capture.ts';
+import { contextLength, exclude, nameOf, screening, storage, text, textField } from './sharedOptions.ts';
 
 /** Rates are chosen for dictionaries up to this width; wider ones take smaller steps. */
 const usualWidth = 1024;
@@ -20,7 +22,7 @@ const learningRates = Object.fromEntries(
 
 /** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture. */
 export const train = {
-  summary: 'train sparse autoencoders on a capture, by flags or by a sweep file',
+  summary: 'train sparse autoencoders on a capture, or straight from a model, by flags or by a sweep file',
   title: 'Train dictionaries',
   shortTitle: 'Train',
   introduction: 'Trains sparse autoencoders on a capture, all seeds in one pass.',
@@ -53,6 +55,61 @@ export const train = {
       field: { ...trainingFields.hook, maxLength: 100, placeholder: 'hook' },
       otherwise: "the capture's only one",
       form: { label: trainingFields.hook.label, source: 'captureHooks' },
+    },
+    fromModel: {
+      field: {
+        type: 'name',
+        placeholder: 'name|folder',
+        doc: `train without a capture of the training rows: activations of this model on --text are computed as needed. The held-out rows alone are captured, under --capture, for evaluate, index and compare; --hook and --tokens are needed`,
+      },
+      open: true,
+    },
+    text: { field: { ...text.field, doc: `with --from-model: ${text.field.doc}` }, open: true },
+    textField: {
+      ...textField,
+      field: { ...textField.field, doc: `with --from-model: ${textField.field.doc}` },
+    },
+    bufferTokens: {
+      field: {
+        type: 'integer',
+        min: 1,
+        doc: 'with --from-model: tokens in the shuffle buffer, which is filled with activations in the order of the text, given in a random order, and filled again',
+      },
+      otherwise: '262,144, or as many as fit 1 GiB',
+    },
+    heldOutTokens: {
+      field: {
+        type: 'integer',
+        min: 1,
+        doc: 'with --from-model: tokens that are captured and not trained on, a random tenth of the first ten times as many (of the whole text if it is shorter); their median norm decides which rows norm:M leaves out',
+      },
+      otherwise: '65,536',
+    },
+    contextLength: {
+      field: { ...contextLength, doc: 'with --from-model: tokens a context' },
+      otherwise: '128, or the model’s own if that is less',
+    },
+    firstPosition: {
+      field: {
+        type: 'integer',
+        min: 0,
+        doc: 'with --from-model: leave out activations before this position',
+      },
+      otherwise: '1',
+    },
+    bos: {
+      field: {
+        ...capture.options.bos.field,
+        doc: 'with --from-model: where the separator goes, as for capture',
+      },
+      otherwise: 'contexts',
+    },
+    dtype: {
+      field: {
+        ...capture.options.dtype.field,
+        doc: `with --from-model: how activations are stored, ${shardTypes.join(' or ')}`,
+      },
+      otherwise: 'float16',
     },
     name: nameOf('run', 'capture and architecture'),
     width: {
@@ -87,7 +144,7 @@ export const train = {
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
-    exclude: exclude('training', 'what the capture says'),
+    exclude: exclude('training', 'what the capture says; with --from-model norm:10'),
     resume: {
       field: {
         type: 'flag',
@@ -98,6 +155,7 @@ export const train = {
     screening,
     storage,
   },
+  subject: { what: 'run', option: 'name', inDocument: ['runs', 0, 'name'] },
 } as const satisfies JobDescription;
 
 function inWords(names: readonly ArchitectureName[]): string {

@@ -38,6 +38,19 @@ const runManifestSchema = z.strictObject({
   reachedL0: z.strictObject({ target: z.number(), l0: z.array(z.number()) }).optional(),
   /** Rows of the capture that training left out: by which rule, and how many. Nothing where absent. */
   exclusion: z.strictObject({ rule: z.string(), rows: z.int().nonnegative() }).optional(),
+  /** Of a run whose rows came straight from a model: its `config.capture` has the held-out rows alone. `text` is as it was given to `--text`. */
+  fromModel: z
+    .strictObject({
+      text: z.string(),
+      textField: z.string().optional(),
+      /** Of the text's files together; 0 for a data set of the package. */
+      textBytes: z.int().nonnegative(),
+      /** The held-out contexts are a sample of the first this many. */
+      heldOutOf: z.int().positive(),
+      /** Rows that the shuffle buffer holds at most. */
+      bufferTokens: z.int().positive(),
+    })
+    .optional(),
   /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
   origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });

@@ -119,6 +119,9 @@ const sparsityReportSchema = z.strictObject({
         hook: z.string(),
         meanSquared: z.number(),
         variance: z.number(),
+        /** Medians over a sample of the tokens; absent in reports made before they were kept. */
+        medianMeanSquared: z.number().optional(),
+        medianVariance: z.number().optional(),
         /** Null where the labels of the sample do not vary. */
         inputAlignment: z.number().nullable(),
         targetAlignment: z.number().nullable(),

@@ -13,8 +13,10 @@ import { LatentSteps } from './LatentSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { ReturnsPanel } from './ReturnsPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
+import { TryText } from '../playground/TryText.tsx';
 import { TokenEffectsPanel } from './TokenEffectsPanel.tsx';
 
 export function FeatureView({ run, seed, latent }: { run: string; seed: number; latent: number }) {
@@ -61,6 +63,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
         {(detail) => (
           <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>
             <FeatureFigures feature={detail} />
+            <TryText run={detail.run} seed={detail.seed} latent={detail.latent} />
             <div className={styles.grid}>
               <div className="stack">
                 <ExamplesPanel feature={detail} />
@@ -71,6 +74,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
                 <TokenEffectsPanel feature={detail} />
               </div>
             </div>
+            {detail.comparedSeeds > 0 && <ReturnsPanel run={run} seed={seed} latent={latent} />}
             <CounterpartsPanel feature={detail} />
             <NeighboursPanel feature={detail} />
           </div>

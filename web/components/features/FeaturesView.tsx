@@ -13,6 +13,7 @@ import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Pager } from '../ui/Pager.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { TryText } from '../playground/TryText.tsx';
 import { SeedSwitch } from '../runs/SeedSwitch.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
@@ -37,12 +38,13 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
       >
         {row && <DictionaryFigures row={row} />}
       </PageHeader>
+      <TryText run={run} seed={seed} />
       {notIndexed ? (
         <EmptyState
           title="This dictionary has no feature index yet"
           command={`npx lazyscope index ${run}`}
           action={
-            <Link href={`${paths.jobs()}?start=index&run=${encodeURIComponent(run)}`} className="button">
+            <Link href={paths.startJob('index', { run })} className="button">
               Index it from here
             </Link>
           }

@@ -25,6 +25,13 @@ const measures = {
       { key: 'meanSquared', name: 'mean²', dash: '5 3' },
     ],
   },
+  median: {
+    name: 'Signal, median token',
+    lines: [
+      { key: 'medianVariance', name: 'variance', dash: undefined },
+      { key: 'medianMeanSquared', name: 'mean²', dash: '5 3' },
+    ],
+  },
 } as const;
 type Measure = keyof typeof measures;
 
@@ -52,20 +59,26 @@ export function DepthPanel({
     [reports, colours, measure],
   );
   if (!reports.some(({ report }) => report.depth)) return null;
+  // Older reports have no medians.
+  const medians = reports.some(({ report }) =>
+    report.depth?.some((place) => place.medianVariance !== undefined),
+  );
+  const offered: Measure[] = medians ? ['alignment', 'signal', 'median'] : ['alignment', 'signal'];
   return (
     <Panel
       title="The residual stream through the layers"
       note={
         <>
           The residual stream after the embedding (0) and after each layer: <Term of="alignment">CKA</Term>{' '}
-          with the token read and the token to come, or the <Term of="signal">signal</Term> itself.
+          with the token read and the token to come, or the <Term of="signal">signal</Term> itself: its mean,
+          which a few attention sinks may dominate, and that of the median token.
         </>
       }
       actions={
         <Segmented
           label="Measure"
           value={measure}
-          options={(['alignment', 'signal'] as const).map((value) => ({ value, name: measures[value].name }))}
+          options={offered.map((value) => ({ value, name: measures[value].name }))}
           change={setMeasure}
         />
       }

@@ -4,7 +4,7 @@ export interface LegendItem {
   name: string;
   colour: string;
   dash?: string | undefined;
-  shape?: 'line' | 'block' | 'circle' | 'square' | 'triangle' | 'diamond' | 'cross';
+  shape?: 'line' | 'block' | 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon' | 'cross';
 }
 
 const marks = {
@@ -12,6 +12,8 @@ const marks = {
   square: 'M4.6 3.6h6.8v6.8H4.6z',
   triangle: 'M8 3l4.3 7.6H3.7z',
   diamond: 'M8 2.6L12.4 7 8 11.4 3.6 7z',
+  star: 'M8.0 2.0L9.2 5.3L12.8 5.5L10.0 7.6L10.9 11.0L8.0 9.1L5.1 11.0L6.0 7.6L3.2 5.5L6.8 5.3z',
+  hexagon: 'M8.0 2.4L12.0 4.7L12.0 9.3L8.0 11.6L4.0 9.3L4.0 4.7z',
   block: 'M1 3h14v8H1z',
 } as const;
 

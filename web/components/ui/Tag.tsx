@@ -6,6 +6,8 @@ const shapes = {
   square: 'M1.6 1.6h6.8v6.8H1.6z',
   triangle: 'M5 1l4.3 7.6H.7z',
   diamond: 'M5 .6L9.4 5 5 9.4.6 5z',
+  star: 'M5.0 0.2L6.2 3.4L9.6 3.5L6.9 5.6L7.8 8.9L5.0 7.0L2.2 8.9L3.1 5.6L0.4 3.5L3.8 3.4z',
+  hexagon: 'M5.0 0.6L8.8 2.8L8.8 7.2L5.0 9.4L1.2 7.2L1.2 2.8z',
 } as const;
 
 /** The name of an architecture with its symbol and colour, as in all charts and tables. */

@@ -31,6 +31,12 @@ const words = {
     meaning: 'Share of the other seeds of the same configuration in which this latent is shared.',
     source: 'After Paulo & Belrose, arXiv 2501.16615',
   },
+  comesBack: {
+    term: 'Comes back',
+    meaning:
+      'Estimated probability that another seed shares the feature: the share of the other seeds that do, with the interval that so few seeds leave (Jeffreys, 95 %).',
+    source: 'After arXiv 2606.12138',
+  },
   shared: {
     term: 'Shared',
     meaning:

@@ -246,12 +246,28 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
 // The same from a matrix of pre-activations.
 double lazyscope_dense_reconstruct(const LazyscopeReconstruction* reconstruction);
 
+// Nested reconstructions from the latents below each of `prefixes` (ascending, the last is `latents`): `error` is
+// [prefixes, rows, d], and in its block p are the sums of the errors of the reconstructions p and later; `dots` are with the
+// block of the first prefix that has the latent. Returns the sum over all of Σ error².
+double lazyscope_nested_reconstruct(const int32_t* row_start, const int32_t* indices, const int32_t* prefixes, int32_t prefix_count, const LazyscopeReconstruction* reconstruction);
+
 struct LazyscopeDictionary {
   float* w_enc;                  // [latents, d]
   float* b_enc;                  // [latents]
   float* w_dec;                  // [latents, d]
   float* b_dec;                  // [d]
   float* NULLABLE log_threshold;  // [latents]
+  float* NULLABLE r_mag;         // [latents]
+  float* NULLABLE b_mag;         // [latents]
+};
+// What a gated dictionary's update has besides: `values` are the gate's pre-activations and `dots` those of the
+// reconstruction from them, both like the main term's, whose values are magnitudes where the gate is open and 0 elsewhere.
+struct LazyscopeGate {
+  const float* values;
+  const float* dots;
+  const float* gain;             // [latents]: exp(r_mag)
+  double scale;                  // of the gradient of the gate's reconstruction
+  double l1;                     // added where the gate is open
 };
 struct LazyscopeUpdate {
   int64_t latents;
@@ -276,6 +292,9 @@ struct LazyscopeUpdate {
   const LazyscopeDictionary* NULLABLE second;  // null only with write_gradient
   const float* x;                // [rows, d]
   const float* NULLABLE threshold;  // [latents]
+  const LazyscopeGate* NULLABLE gate;
+  const int32_t* NULLABLE prefixes;  // of nested reconstructions: the main term's error is [prefix_count, rows, d]
+  int32_t prefix_count;
 };
 // A reconstruction from a list of entries: values and dots are [entries].
 struct LazyscopeTerm {

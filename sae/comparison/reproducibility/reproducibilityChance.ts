@@ -1,0 +1,96 @@
+/** Chance for every latent of every seed of a run: the random dictionaries of returnChance.ts, with the shape of the run's own data. */
+import { parseExclusionRule } from '../../activations/exclusionRule.ts';
+import { openCapture } from '../../activations/openCapture.ts';
+import { selectRows } from '../../activations/selectRows.ts';
+import { loadAutoencoder } from '../../autoencoders/autoencoder.ts';
+import { isLazyscopeError } from '../../errors.ts';
+import { pause } from '../../pause.ts';
+import type { Report } from '../../progress.ts';
+import type { Reproducibility } from '../../spec/manifests/reproducibility.ts';
+import type { RunManifest } from '../../spec/manifests/run.ts';
+import type { StoreLayout } from '../../store/layout.ts';
+import { activationSpectrum, rowSpectrum, type Spectrum } from '../chance/activationSpectrum.ts';
+import { gather, unitRows, type Directions } from '../directions.ts';
+import { curveSteps, returnChance, returnChanceCurve, type ReturnChanceCurve } from './returnChance.ts';
+
+export interface RunChance {
+  /** By seed, [latents]: see returnChance. */
+  readonly latents: ReadonlyMap<number, Float64Array>;
+  readonly curve: ReturnChanceCurve;
+  readonly null: Reproducibility['null'];
+}
+
+interface Work {
+  readonly store: StoreLayout;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Latents of all seeds together over which the curve is averaged. */
+const curveLatents = 256;
+
+export async function runChance(run: RunManifest, threshold: number, work: Work): Promise<RunChance> {
+  const { seeds, width: count } = run.config;
+  const { report, signal } = work;
+  const activations = await spectrumOfActivations(run, work);
+  const blank = () => new Float64Array(curveSteps + 1);
+  const curve = { every: blank(), any: blank(), mean: blank() };
+  const latents = new Map<number, Float64Array>();
+  let preferred = activations !== null;
+  for (const [at, seed] of seeds.entries()) {
+    const rows = await decoderRows(work.store, run.name, seed);
+    const others = rowSpectrum(await decoderRows(work.store, run.name, seeds[(at + 1) % seeds.length]));
+    const spectra = [activations, others].filter((one): one is Spectrum => one !== null);
+    preferred ||= spectra.length > 0;
+    const progress = (done: number) =>
+      report({ stage: `chance, seed ${seed}`, done, total: rows.rows, unit: 'latents' });
+    latents.set(seed, returnChance(rows, threshold, { spectra, count, progress }));
+    const sample = spreadOver(rows, Math.ceil(curveLatents / seeds.length));
+    const part = returnChanceCurve(sample, seeds.length - 1, { spectra, count });
+    for (const key of ['every', 'any', 'mean'] as const)
+      part[key].forEach((share, step) => (curve[key][step] += share / seeds.length));
+    await pause(signal, 'measuring chance');
+  }
+  return { latents, curve, null: activations ? 'covariance' : preferred ? 'rows' : 'isotropic' };
+}
+
+/** Of the rows that the run was trained on; null where its capture is gone or of another hook point, does not vary or is too wide. */
+async function spectrumOfActivations(run: RunManifest, { store, report }: Work): Promise<Spectrum | null> {
+  const { capture: name, hook } = run.config;
+  let capture;
+  try {
+    capture = await openCapture(store, name);
+  } catch (error) {
+    if (isLazyscopeError(error) && error.code === 'not_found') return null;
+    throw error;
+  }
+  try {
+    const known = capture.manifest.hooks.find((one) => one.hook === hook);
+    if (known?.width !== run.d) return null;
+    const rule = parseExclusionRule(run.exclusion?.rule ?? 'none');
+    return activationSpectrum(selectRows(capture, [hook], rule), hook, (done, total) =>
+      report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
+    );
+  } finally {
+    capture.close();
+  }
+}
+
+async function decoderRows(store: StoreLayout, run: string, seed: number): Promise<Directions> {
+  const dictionary = await loadAutoencoder(store, run, seed);
+  try {
+    const { latents, d, wDec } = dictionary;
+    return unitRows({ rows: latents, d, data: wDec }, `the decoder of ${run}/${seed}`);
+  } finally {
+    dictionary.dispose();
+  }
+}
+
+/** At most `count` rows, at equal distances. */
+function spreadOver(rows: Directions, count: number): Directions {
+  if (rows.rows <= count) return rows;
+  return gather(
+    rows,
+    Array.from({ length: count }, (_, i) => Math.floor((i * rows.rows) / count)),
+  );
+}

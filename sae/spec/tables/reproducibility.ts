@@ -1,0 +1,61 @@
+import type { Table } from './table.ts';
+
+/** runs/<run>/seed-<n>/reproducibility.parquet: one row a latent, over all other seeds of the run. */
+export const reproducibilityTable = {
+  latent: { type: 'INTEGER', doc: 'number of the latent, from 0', sortable: true, label: 'Latent' },
+  returned: { type: 'INTEGER', doc: 'other seeds in which it is shared', sortable: true },
+  others: { type: 'INTEGER', doc: 'other seeds of the run' },
+  stability: {
+    type: 'DOUBLE',
+    doc: 'returned as a share of others: the estimated probability that another seed shares it',
+    sortable: true,
+    label: 'Comes back',
+    format: 'percent',
+    digits: 0,
+  },
+  low: { type: 'DOUBLE', doc: 'lower end of its 95 % interval (Jeffreys)' },
+  high: { type: 'DOUBLE', doc: 'upper end of its 95 % interval (Jeffreys)' },
+  everySeed: {
+    type: 'DOUBLE',
+    doc: 'the largest cosine at which every other seed still shares it; null where one has no counterpart at all',
+    nullable: true,
+    sortable: true,
+    label: 'In every seed up to',
+    format: 'fixed',
+    digits: 2,
+  },
+  anySeed: {
+    type: 'DOUBLE',
+    doc: 'the largest cosine at which at least one other seed shares it; null where none has a counterpart',
+    nullable: true,
+    sortable: true,
+    label: 'In one seed up to',
+    format: 'fixed',
+    digits: 2,
+  },
+  chance: {
+    type: 'DOUBLE',
+    doc: 'probability that a random dictionary holds a row as near as the threshold',
+    sortable: true,
+    label: 'By chance',
+    format: 'percent',
+    digits: 1,
+  },
+  chanceP: {
+    type: 'DOUBLE',
+    doc: 'probability that at least as many random dictionaries hold one',
+    sortable: true,
+    label: 'p',
+    format: 'figures',
+    digits: 2,
+  },
+  matchedStability: {
+    type: 'DOUBLE',
+    doc: 'mean stability of the sixteen latents of the run nearest in density and strength; null for a dead latent, and where a seed is not indexed',
+    nullable: true,
+    sortable: true,
+    label: 'Its like',
+    format: 'percent',
+    digits: 0,
+  },
+} as const satisfies Table;

@@ -1,0 +1,23 @@
+/** All formats that are fuzzed. */
+import { gguf, legacyPytorch, npy, npz, pytorch, safetensors } from './binaryFormats.ts';
+import type { FuzzedFormat } from './fuzzedFormat.ts';
+import { arrowShards, metricsArrow, parquet } from './storeFormats.ts';
+import { dictionaryConfig, manifests, modelConfig, sweep, tokenizer, weightIndex } from './textFormats.ts';
+
+export const fuzzedFormats: readonly FuzzedFormat[] = [
+  safetensors,
+  pytorch,
+  legacyPytorch,
+  npy,
+  npz,
+  gguf,
+  arrowShards,
+  metricsArrow,
+  parquet,
+  tokenizer,
+  modelConfig,
+  weightIndex,
+  dictionaryConfig,
+  sweep,
+  manifests,
+];

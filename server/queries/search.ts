@@ -1,0 +1,167 @@
+/** Search for words and phrases over examples, tokens and labels of the dictionaries of a store. */
+import { existsSync } from 'node:fs';
+import { Largest } from '../../sae/features/largest.ts';
+import { shownTokens } from '../../sae/features/searchIndex.ts';
+import { bestExample, type DictionaryMatches } from '../../sae/features/searchStore.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { foldWord, wordsOf } from '../../sae/tokens/words.ts';
+import type { ServerContext } from '../context.ts';
+import type { Label } from '../contract/labels.ts';
+import type { SearchInput, SearchPage, SearchRow, TextMatch } from '../contract/search.ts';
+import type { DictionaryReference } from '../contract/tokens.ts';
+import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
+import type { TokenReader } from './tokenTexts.ts';
+
+/** What search needs of a server; the command line has it without one. */
+export type SearchContext = Pick<ServerContext, 'store' | 'manifests' | 'tokens' | 'search'> & {
+  labels: Pick<ServerContext['labels'], 'list'>;
+};
+
+export async function searchFeatures(server: SearchContext, input: SearchInput): Promise<SearchPage> {
+  const { text, run, seed, offset, limit } = input;
+  const runs = run === undefined ? (await runManifests(server)).manifests : [await runManifest(server, run)];
+  const dictionaries = runs.flatMap(({ name, config }) =>
+    config.seeds
+      .filter((one) => (seed ?? one) === one && existsSync(server.store.features(name, one)))
+      .map((one) => ({ run: name, seed: one })),
+  );
+  const { found, missing, places, lookedAt } = await server.search.find(text, dictionaries);
+  const labels = labelsByDictionary(await server.labels.list({ run, seed }));
+  const byName = new Map(runs.map((one) => [one.name, one]));
+  const best = new Largest(offset + limit);
+  const scored: Scored[] = [];
+  const partsOfTokens = new Map<TokenReader, readonly number[]>();
+  let total = 0;
+  let base = 0;
+  const all = [
+    ...found.map((matches) => ({ dictionary: matches.dictionary, matches })),
+    ...missing.map((dictionary) => ({ dictionary, matches: undefined })),
+  ];
+  for (const { dictionary, matches } of all) {
+    const manifest = byName.get(dictionary.run);
+    const reader = await tokensOf(server, manifest);
+    const own = labels.get(keyOf(dictionary)) ?? new Map<number, string>();
+    let tokens = reader.named(text);
+    // What is no word of the text may still be a part of tokens.
+    if (tokens.length === 0 && places === 0) {
+      tokens = partsOfTokens.get(reader) ?? reader.find(text);
+      partsOfTokens.set(reader, tokens);
+    }
+    const byToken = matches ? latentsWithToken(matches, tokens) : undefined;
+    const scores = scoresOf({ matches, byToken, labels: own, text, latents: manifest?.config.width ?? 0 });
+    scored.push({ dictionary, matches, reader, labels: own, byToken, base });
+    scores.forEach((value, latent) => {
+      if (value === 0) return;
+      total++;
+      best.offer(value, base + latent);
+    });
+    base += scores.length;
+  }
+  const rows = [...best.places].slice(offset).map((place) => {
+    const of = scored.findLast((each) => each.base <= place) ?? scored[0];
+    return rowOf(of, place - of.base, text);
+  });
+  return { total, rows, places, lookedAt, searched: found.length, missing };
+}
+
+interface Scored {
+  dictionary: DictionaryReference;
+  /** Absent for a dictionary without a search index, of which only labels are searched. */
+  matches: DictionaryMatches | undefined;
+  reader: TokenReader;
+  labels: Map<number, string>;
+  byToken: Uint8Array | undefined;
+  /** The place of latent 0 among the latents of all dictionaries. */
+  base: number;
+}
+
+const fires = 1;
+const promotes = 2;
+
+/** [latents]: `fires` where the latent fires on one of the tokens, plus `promotes` where it promotes one. */
+export function latentsWithToken({ index }: DictionaryMatches, tokens: readonly number[]): Uint8Array {
+  const byToken = new Uint8Array(index.latents);
+  for (const token of tokens) {
+    const [from, to] = [index.tokenStart[token] ?? 0, index.tokenStart[token + 1] ?? 0];
+    for (const who of index.tokenLatents.subarray(from, to)) byToken[who >> 1] |= who & 1 ? fires : promotes;
+  }
+  return byToken;
+}
+
+/** [latents]: higher for what comes first (see SearchPage), and 0 where the text has nothing to do with a latent. */
+function scoresOf({
+  matches,
+  byToken,
+  labels,
+  text,
+  latents,
+}: Pick<Scored, 'matches' | 'byToken' | 'labels'> & { text: string; latents: number }): Int32Array {
+  const scores = new Int32Array(matches?.index.latents ?? latents);
+  if (matches && byToken) {
+    const { examples, peaks } = matches.matches;
+    for (let latent = 0; latent < scores.length; latent++) {
+      const token = byToken[latent] & fires ? 2 : byToken[latent] ? 1 : 0;
+      scores[latent] = 10_000 * peaks[latent] + 10 * examples[latent] + token;
+    }
+  }
+  for (const [latent, label] of labels)
+    if (latent < scores.length && hasWords(label, text)) scores[latent] += 1_000_000_000;
+  return scores;
+}
+
+function rowOf(
+  { dictionary, matches, reader, labels, byToken }: Scored,
+  latent: number,
+  text: string,
+): SearchRow {
+  const label = labels.get(latent) ?? null;
+  const shown = matches?.index.firesOn.subarray(latent * shownTokens, (latent + 1) * shownTokens) ?? [];
+  return {
+    ...dictionary,
+    latent,
+    label,
+    byLabel: label !== null && hasWords(label, text),
+    match: matches ? textMatch(matches, latent, reader) : null,
+    firesOn: ((byToken?.[latent] ?? 0) & fires) !== 0,
+    promotes: ((byToken?.[latent] ?? 0) & promotes) !== 0,
+    topTokens: reader.texts([...shown].filter((id) => id >= 0)),
+  };
+}
+
+/** Null where no example of the latent has the phrase. */
+export function textMatch(matches: DictionaryMatches, latent: number, reader: TokenReader): TextMatch | null {
+  const example = bestExample(matches, latent);
+  return (
+    example && {
+      examples: matches.matches.examples[latent],
+      peaks: matches.matches.peaks[latent],
+      example: { ...example, tokens: reader.texts(example.tokens) },
+    }
+  );
+}
+
+async function tokensOf(server: SearchContext, run: RunManifest | undefined): Promise<TokenReader> {
+  return server.tokens.of(run ? await modelOfRun(server, run) : null);
+}
+
+/** Whether a label has every word of the question, or a word that begins with it. */
+export function hasWords(label: string, text: string): boolean {
+  const wanted = wordsOf(text);
+  const words = wordsOf(label);
+  if (wanted.length === 0) return foldWord(label).includes(foldWord(text));
+  return wanted.every((word) => words.some((one) => one.startsWith(word)));
+}
+
+const keyOf = ({ run, seed }: DictionaryReference) => `${run}/${seed}`;
+
+function labelsByDictionary(labels: readonly Label[]): Map<string, Map<number, string>> {
+  const found = new Map<string, Map<number, string>>();
+  for (const label of labels) {
+    if (label.label === '') continue;
+    const key = keyOf(label);
+    const own = found.get(key) ?? new Map<number, string>();
+    own.set(label.latent, label.label);
+    found.set(key, own);
+  }
+  return found;
+}
