@@ -355,7 +355,11 @@ describe('while it runs', () => {
     // A run is resumed with the options it was begun with: its name is enough, and flags that contradict them are refused.
     refused(/another configuration \(k differ\)/, 'train', '--resume', '--name=long', '--k=5');
     refused(/no run 'short'.*to resume/, 'train', '--resume', '--name=short');
-    const again = start('train', '--resume', '--name=long');
+    const other = manifest.config.architecture === 'relu' ? 'topk' : 'relu';
+    refused(/leave --architecture out/, 'train', '--resume', '--name=long', `--architecture=${other}`);
+    // A server's job names the architecture and the capture as well; the rest is as it was begun.
+    const same = [`--architecture=${manifest.config.architecture}`, `--capture=${manifest.config.capture}`];
+    const again = start('train', '--resume', '--name=long', ...same);
     const from = await new Promise<number>((resolve) => {
       again.stderr.setEncoding('utf8').on('data', (text: string) => {
         const match = /"done":(\d+)/.exec(text);

@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { encodeVectors, locateVectors } from '../formats/arrowVectors.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
@@ -11,7 +12,8 @@ import { StoreLayout } from '../store/layout.ts';
 import { tf } from '../tensor/tf.ts';
 import { capture, type CaptureOptions } from './capture.ts';
 import { openCapture } from './openCapture.ts';
-import type { Text } from '../tokens/readText.ts';
+import { readText, type Text } from '../tokens/readText.ts';
+import { openText } from '../tokens/text/openText.ts';
 import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 
 const model = toyLanguageModel();
@@ -447,3 +449,31 @@ test.skipIf(!existsSync(stories))(
     expect(opened.tokens[context * 32]).toBe(llama.tokenizer.bosId);
   },
 );
+
+test('a text that is read as it is needed gives the capture that one in memory gives, and reading ends with the last token', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lazyscope-capture-text-'));
+  const path = join(folder, 'letters.jsonl.gz');
+  const lines = documents.map((document) => JSON.stringify({ text: document }));
+  await writeFile(path, gzipSync(lines.join('\n')));
+  const store = await newStore();
+  const memory = await capture({ ...options(store), name: 'memory', text: await readText(path) });
+  const streamed = await capture({ ...options(store), name: 'streamed', text: await openText(path) });
+  expect(streamed).toEqual({ ...memory, name: 'streamed', createdAt: streamed.createdAt });
+  // What comes after the tokens that are wanted is not read: it is broken, and may change.
+  const long = Array.from({ length: 800 }, () => lines.join('\n')).join('\n');
+  await writeFile(join(folder, 'long.jsonl'), `${long}\nbroken`);
+  const some = async () =>
+    capture({
+      ...options(store),
+      name: 'some',
+      maxTokens: 320,
+      text: await openText(join(folder, 'long.jsonl')),
+    });
+  const first = await some();
+  expect(first).toMatchObject({ contexts: 20, text: { source: 'long.jsonl' } });
+  await writeFile(join(folder, 'long.jsonl'), `${long}\n`);
+  expect(await some()).toEqual(first);
+  await expect(
+    capture({ ...options(store), name: 'all', text: await openText(path, { field: 'body' }) }),
+  ).rejects.toThrow(/has no "body"/);
+});

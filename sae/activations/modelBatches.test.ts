@@ -28,6 +28,7 @@ beforeAll(async () => {
   );
   await writeFile(join(folder, 'letters.txt'), documents.join('\n<|endoftext|>\n'));
   text = await openText(join(folder, 'letters.txt'));
+  await writeFile(join(folder, 'long.txt'), documents.join('').repeat(20));
 });
 
 const hook: HookPoint = 'blocks.0.mlp.hook_post';
@@ -191,6 +192,22 @@ test('a whole text in the buffer is computed once', async () => {
   const { calls } = model;
   await rowsOf(source, 3000);
   expect(model.calls).toBe(calls);
+});
+
+test('no more is computed than will be asked for, and resuming computes the same', async () => {
+  const model = toyLanguageModel();
+  const changes = { bufferTokens: 100_000, rowsWanted: 700, heldOut: new Set<number>() };
+  // A forward pass is of 256 contexts here, so a filling of many passes needs a longer text.
+  const long = await openText(join(folder, 'long.txt'));
+  const source = batches(model, { ...changes, text: long });
+  const rows = await rowsOf(source, 700);
+  expect(model.calls).toBe(1);
+  const resumed = batches(model, { ...changes, text: long });
+  resumed.restore({ ...source.state(), position: 350 });
+  expect(await rowsOf(resumed, 350)).toEqual(rows.slice(350));
+  // Asking for more goes on.
+  await rowsOf(source, 100_000);
+  expect(source.state().fill + source.state().epoch).toBeGreaterThan(0);
 });
 
 test('a text without a row to train on, a stop, and values that float16 does not hold', async () => {

@@ -12,7 +12,7 @@ import type { SeparatorPlace } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
 import { activationRows, passTokens } from './activationRows.ts';
 import { refuseUnstorable } from './shardWriter.ts';
-import { rowValues, ShuffleBuffer, storedNorm, storeRows, type RowValues } from './shuffleBuffer.ts';
+import { rowValues, ShuffleBuffer, storedNorm, storeRow, type RowValues } from './shuffleBuffer.ts';
 import { TrainingContexts } from './trainingContexts.ts';
 
 /** Rows that are read and left out. */
@@ -41,6 +41,8 @@ export interface ModelBatchesOptions {
   /** Numbers of the contexts that are not trained on. */
   heldOut: ReadonlySet<number>;
   leftOut: RowFilter;
+  /** Rows that will be asked for, so that the last filling is no larger than it needs to be. */
+  rowsWanted?: number;
   report?: Report;
   signal?: AbortSignal | undefined;
 }
@@ -55,6 +57,8 @@ export interface ModelBatchesState {
   fill: number;
   /** Rows left out before this filling. */
   excluded: number;
+  /** Rows given before this filling. */
+  given: number;
 }
 
 export class ModelBatches {
@@ -75,7 +79,7 @@ export class ModelBatches {
     this.batchSize = batchSize;
     this.#options = options;
     this.#contextsPerFill = Math.max(1, Math.floor(bufferTokens / (contextLength - firstPosition)));
-    this.#state = { seed, epoch: 0, position: 0, fill: 0, excluded: 0 };
+    this.#state = { seed, epoch: 0, position: 0, fill: 0, excluded: 0, given: 0 };
   }
 
   /** Rows left out so far. */
@@ -103,7 +107,7 @@ export class ModelBatches {
         if (ofEpoch === 0) throw this.#nothing();
         ofEpoch = 0;
       }
-      if (last?.isLast && last.fill === 0) {
+      if (last?.isWholeEpoch) {
         if (last.rows === 0) throw this.#nothing();
         this.#fills.push(last.again(epoch, this.#state.seed));
         continue;
@@ -124,7 +128,8 @@ export class ModelBatches {
       let current = this.#current;
       while (current && this.#state.position === current.rows) {
         const excluded = this.#state.excluded + current.excluded;
-        this.#state = { ...this.#state, ...after(current), position: 0, excluded };
+        const given = this.#state.given + current.rows;
+        this.#state = { ...this.#state, ...after(current), position: 0, excluded, given };
         current = this.#current;
       }
       if (!current) throw new Error('rows were asked for that are not ready');
@@ -137,9 +142,9 @@ export class ModelBatches {
     return { ...this.#state };
   }
 
-  restore(state: { seed: number; epoch: number; position: number; fill?: number; excluded?: number }): void {
-    const { fill = 0, excluded = 0 } = state;
-    this.#state = { ...state, fill, excluded };
+  restore(state: Pick<ModelBatchesState, 'seed' | 'epoch' | 'position'> & Partial<ModelBatchesState>): void {
+    const { fill = 0, excluded = 0, given = 0 } = state;
+    this.#state = { ...state, fill, excluded, given };
     if (!this.#current?.has(state.position)) this.#fills = [];
   }
 
@@ -162,7 +167,7 @@ export class ModelBatches {
     if (!current) return;
     // Where an epoch has one filling, the next one shares its memory.
     for (const done of this.#fills.splice(0, this.#fills.indexOf(current)))
-      if (!(done.isLast && done.fill === 0)) this.#release(done.keepRest(done.rows));
+      if (!done.isWholeEpoch) this.#release(done.keepRest(done.rows));
   }
 
   #release(values: RowValues): void {
@@ -181,8 +186,14 @@ export class ModelBatches {
     const contexts = await this.#contextsOf(epoch, fill);
     if (!contexts) return undefined;
     const { tokens, isLast } = contexts;
+    const { rowsWanted = Infinity } = this.#options;
+    const wanted = this.#fills.reduce((sum, one) => sum - one.rows, rowsWanted - this.#state.given);
     const values = this.#free.pop() ?? rowValues(dtype, this.#capacity);
     const atOnce = Math.max(1, Math.floor(passTokens / contextLength)) * contextLength;
+    /** Tokens to run, if none of their rows is left out. */
+    const expected = Math.ceil(wanted / (contextLength - firstPosition)) * contextLength;
+    /** Tokens that were run. */
+    let run = 0;
     let rows = 0;
     let excluded = 0;
     for (let from = 0; from < tokens.length; from += atOnce) {
@@ -193,20 +204,11 @@ export class ModelBatches {
         (_, activations, context) => {
           refuseUnstorable(activations, dtype, hook);
           for (let at = 0; at < contextLength - firstPosition; at++) {
-            const row = activations.subarray(at * this.d, (at + 1) * this.d);
             const position = firstPosition + at;
-            storeRows(row, values, rows * this.d);
-            if (
-              isLeftOut(
-                values,
-                rows * this.d,
-                this.d,
-                leftOut,
-                position,
-                some[context * contextLength + position],
-              )
-            )
-              excluded++; // prettier-ignore
+            const token = some[context * contextLength + position];
+            const stored = values.subarray(rows * this.d, (rows + 1) * this.d);
+            storeRow(activations.subarray(at * this.d, (at + 1) * this.d), stored);
+            if (isLeftOut({ stored, position, token }, leftOut)) excluded++;
             else rows++;
           }
         },
@@ -214,13 +216,16 @@ export class ModelBatches {
       report({
         stage: 'compute activations',
         done: from + some.length,
-        total: tokens.length,
+        total: Math.max(from + some.length, Math.min(tokens.length, expected)),
         unit: 'tokens',
       });
       // Lets a signal or a timer through between two forward passes, which block.
       await new Promise((next) => setImmediate(next));
+      run += some.length;
+      if (rows >= wanted) break;
     }
-    return new ShuffleBuffer({ epoch, fill, rows, excluded, isLast }, values, { d: this.d, seed });
+    const filling = { epoch, fill, rows, excluded, isLast, isWhole: run === tokens.length };
+    return new ShuffleBuffer(filling, values, { d: this.d, seed });
   }
 
   /** The contexts of a filling. Reading goes on where it stands, or begins anew. */
@@ -231,10 +236,7 @@ export class ModelBatches {
       await at?.source.close();
       at = this.#contexts = { epoch, next: 0, source: new TrainingContexts(this.#options) };
       for (; at.next < fill; at.next++) {
-        if (signal?.aborted) {
-          this.#contexts = undefined;
-          return undefined;
-        }
+        if (signal?.aborted) return undefined;
         await at.source.take(this.#contextsPerFill);
       }
     }
@@ -258,15 +260,11 @@ function after({ epoch, fill, isLast }: ShuffleBuffer): { epoch: number; fill: n
   return isLast ? { epoch: epoch + 1, fill: 0 } : { epoch, fill: fill + 1 };
 }
 
-/** Whether the row that was stored at `at` is left out, by the norm that it has as it is stored. */
+/** Whether a row is left out, by the norm that it has as it is stored. */
 function isLeftOut(
-  values: RowValues,
-  at: number,
-  d: number,
+  { stored, position, token }: { stored: RowValues; position: number; token: number },
   filter: RowFilter,
-  position: number,
-  token: number,
 ): boolean {
   if (position < filter.position || filter.tokens.has(token)) return true;
-  return filter.norm !== null && storedNorm(values, at, d) > filter.norm;
+  return filter.norm !== null && storedNorm(stored) > filter.norm;
 }

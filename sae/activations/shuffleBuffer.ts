@@ -9,18 +9,18 @@ export function rowValues(dtype: ShardType, length: number): RowValues {
   return dtype === 'float16' ? new Uint16Array(length) : new Float32Array(length);
 }
 
-/** Stores rows as a capture of the same number type would. */
-export function storeRows(rows: Float32Array, values: RowValues, at: number): void {
-  if (values instanceof Uint16Array) float32ToFloat16(rows, values.subarray(at, at + rows.length));
-  else values.set(rows, at);
+/** Stores a row as a capture of the same number type would. */
+export function storeRow(row: Float32Array, stored: RowValues): void {
+  if (stored instanceof Uint16Array) float32ToFloat16(row, stored);
+  else stored.set(row);
 }
 
-/** ‖x‖ of the row that was stored at `at`, to the bits that `rowNorms` of ./rowNorms.ts gives. */
-export function storedNorm(values: RowValues, at: number, d: number): number {
-  const table = values instanceof Uint16Array ? float16Table() : null;
+/** ‖x‖ of a stored row, to the bits that `rowNorms` of ./rowNorms.ts gives. */
+export function storedNorm(stored: RowValues): number {
+  const table = stored instanceof Uint16Array ? float16Table() : null;
   let square = 0;
-  for (let i = at; i < at + d; i++) {
-    const value = table ? table[values[i]] : values[i];
+  for (const number of stored) {
+    const value = table ? table[number] : number;
     square += value * value;
   }
   return Math.fround(Math.sqrt(square));
@@ -36,6 +36,8 @@ export class ShuffleBuffer {
   readonly excluded: number;
   /** Whether the epoch ends with it. */
   readonly isLast: boolean;
+  /** Whether all of its contexts were run. */
+  readonly isWhole: boolean;
   #d: number;
   #values: RowValues;
   #order: Permutation | null;
@@ -43,7 +45,7 @@ export class ShuffleBuffer {
   #from = 0;
 
   constructor(
-    filling: { epoch: number; fill: number; rows: number; excluded: number; isLast: boolean },
+    filling: Pick<ShuffleBuffer, 'epoch' | 'fill' | 'rows' | 'excluded' | 'isLast' | 'isWhole'>,
     values: RowValues,
     { d, seed }: { d: number; seed: number },
   ) {
@@ -52,16 +54,25 @@ export class ShuffleBuffer {
     this.rows = filling.rows;
     this.excluded = filling.excluded;
     this.isLast = filling.isLast;
+    this.isWhole = filling.isWhole;
     this.#d = d;
     this.#values = values;
     this.#order =
       filling.rows > 0 ? new Permutation(filling.rows, seed, `epoch ${this.epoch} fill ${this.fill}`) : null;
   }
 
+  /** Whether the epoch has no other filling, so that the next one has the same rows. */
+  get isWholeEpoch(): boolean {
+    return this.isLast && this.isWhole && this.fill === 0;
+  }
+
   /** The same rows in the order of another epoch, where an epoch has no other filling. */
   again(epoch: number, seed: number): ShuffleBuffer {
-    const { fill, rows, excluded, isLast } = this;
-    return new ShuffleBuffer({ epoch, fill, rows, excluded, isLast }, this.#values, { d: this.#d, seed });
+    const { fill, rows, excluded, isLast, isWhole } = this;
+    return new ShuffleBuffer({ epoch, fill, rows, excluded, isLast, isWhole }, this.#values, {
+      d: this.#d,
+      seed,
+    });
   }
 
   /** Whether the row at `position` of the order is still there. */

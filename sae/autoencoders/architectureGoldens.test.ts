@@ -13,6 +13,7 @@ import { densePreActivations, latentActivations } from '../ops/denseActivations.
 import type { Batch, DictionaryTensors } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { gated, gatedLoss } from './gated.ts';
+import { matryoshka, matryoshkaLoss } from './matryoshka.ts';
 import { configuredArchitecture } from './implementations.ts';
 import { denseFromEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
@@ -44,6 +45,7 @@ interface Goldens {
   parameters: Gradients;
   cases: {
     batchtopk: Case & { least: number; fvu: number; auxk: number };
+    matryoshka: Case & { prefixes: number[]; nested: number; auxk: number };
     gated: Case & {
       lambda: number;
       mse: number;
@@ -124,7 +126,8 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
     const { entries } = main;
     const listed = entries.kind === 'sparse' ? firingEntries(copyOf(entries), null) : entries;
     expectClose(latentActivations(densePreActivations(listed), null), want.f);
-    expectClose(main.error.add(input()), want.x_hat);
+    const blocks = main.prefixes?.length ?? 1;
+    expectClose(main.error.slice([(blocks - 1) * rows, 0], [rows, d]).add(input()), want.x_hat);
     expectGradients({ ...fusedKernels().gradients(pass.request) }, want);
   }
 
@@ -149,6 +152,26 @@ describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
       expectNumber(after?.threshold ?? NaN, 0.75 + 0.25 * want.least);
       expectNumber(after?.least ?? NaN, want.least);
     }
+    disposeDictionary(p);
+  });
+
+  test('Matryoshka over BatchTopK, with AuxK', async () => {
+    await startBackend(backend);
+    const want = golden.cases.matryoshka;
+    const { prefixes } = want;
+    expectDefinition((p) => matryoshkaLoss(p, input(), { k, alpha, dead, prefixes }), want);
+    const p = dictionaryVariables(arrays());
+    const defined = matryoshkaLoss(p as DictionaryTensors, input(), { k, alpha, dead, prefixes });
+    expectNumber(defined.nested.arraySync(), want.nested);
+    expectNumber(defined.auxK.arraySync(), want.auxk);
+    expectClose(defined.activations, want.f);
+    expectClose(defined.reconstruction, want.x_hat);
+
+    const config = { ...exampleConfig('matryoshka'), k, auxCoefficient: alpha, prefixes };
+    const state = { threshold: -1, least: 0 };
+    const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead), state };
+    const pass = matryoshka.forward(fusedKernels(), p, batch(), config, settings);
+    await expectPass(pass, want);
     disposeDictionary(p);
   });
 

@@ -25,6 +25,8 @@ export interface DictionaryMetadata {
   scale: number;
   /** How many latents fire a token, or did so on average in training; null where the architecture does not fix it. */
   k: number | null;
+  /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
+  prefixes?: readonly number[] | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -53,7 +55,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k } = metadata;
+  const { scale, k, prefixes } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.bDec.length;
   const unscaled = (values: Float32Array) => values.map((value) => value / scale);
@@ -76,6 +78,7 @@ export async function writeDictionary(
       seed: String(metadata.seed),
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
+      ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
     },
   );
 }
@@ -89,6 +92,11 @@ const metadataSchema = z.object({
   seed: z.coerce.number().int(),
   scale: z.coerce.number().positive(),
   k: z.coerce.number().int().positive().optional(),
+  prefixes: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(z.array(z.int().positive()))
+    .optional(),
 });
 
 /** Throws `not_found`, or `corrupt` when tensors are missing or disagree about shapes. */

@@ -9,6 +9,7 @@ import type { DictionaryArrays } from './dictionary.ts';
 import type { TrainedDictionary } from './dictionaryFile.ts';
 import { gated } from './gated.ts';
 import { jumpRelu } from './jumpRelu.ts';
+import { matryoshka } from './matryoshka.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';
 
@@ -18,6 +19,7 @@ const implementations: { readonly [Name in ArchitectureName]: Architecture<Name>
   jumprelu: jumpRelu,
   batchtopk: batchTopK,
   gated,
+  matryoshka,
 };
 
 /** An architecture with its configuration filled in; see `Architecture`. */

@@ -174,18 +174,18 @@ const readers: Record<
       subtractsDecoderBias: true,
       folded: oneThreshold,
     }),
-  MatryoshkaBatchTopKSAE: (tensors, common) => {
-    // All groups are active in a dictionary that was loaded.
-    tensors.ignore('k', 'group_sizes');
-    return fromForeign({
+  // All groups are active in a dictionary that was loaded.
+  MatryoshkaBatchTopKSAE: (tensors, common) =>
+    fromForeign({
       ...common,
       ...bare(tensors),
-      architecture: 'jumprelu',
+      architecture: 'matryoshka',
+      k: tensors.number('k'),
+      prefixes: sums(tensors.tensor('group_sizes').data),
       threshold: tensors.tensor('threshold'),
       subtractsDecoderBias: true,
       folded: oneThreshold,
-    });
-  },
+    }),
   JumpReluAutoEncoder: (tensors, common) =>
     fromForeign({
       ...common,
@@ -205,6 +205,12 @@ const readers: Record<
     ),
 };
 
+/** Where each group ends. */
+function sums(sizes: Float32Array): number[] {
+  let end = 0;
+  return Array.from(sizes, (size) => (end += size));
+}
+
 const oneThreshold = ['Its one threshold became the threshold of every latent.'];
 
 /** The class of theirs for a dictionary. */
@@ -216,10 +222,10 @@ function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLea
     case 'largest':
       return 'AutoEncoderTopK';
     case 'above threshold':
-      // It has one threshold for all latents, in training and after it.
-      return architecture === 'batchtopk' && threshold?.every((theta) => theta === threshold[0])
-        ? 'BatchTopKSAE'
-        : 'JumpReluAutoEncoder';
+      // Theirs have one threshold for all latents.
+      if (!threshold?.every((theta) => theta === threshold[0])) return 'JumpReluAutoEncoder';
+      if (architecture === 'matryoshka') return 'MatryoshkaBatchTopKSAE';
+      return architecture === 'batchtopk' ? 'BatchTopKSAE' : 'JumpReluAutoEncoder';
   }
 }
 
@@ -235,8 +241,14 @@ export async function writeDictionaryLearning(folder: string, weights: Dictionar
       lm_name: weights.model,
       submodule_name: weights.hook,
       ...(k !== null && { k }),
+      ...(name === 'MatryoshkaBatchTopKSAE' && { group_sizes: groupSizes(weights) }),
     },
   });
+}
+
+function groupSizes({ prefixes, latents }: DictionaryWeights): number[] {
+  const ends = prefixes ?? [latents];
+  return ends.map((end, i) => end - (ends[i - 1] ?? 0));
 }
 
 /** The state dict of the class; its encoder reads x − b_dec but in JumpReluAutoEncoder. */
@@ -275,6 +287,18 @@ function tensorsOf(
         threshold: { shape: [], data: Float32Array.of(threshold?.[0] ?? -1) },
         ...linear,
       };
+    case 'MatryoshkaBatchTopKSAE': {
+      const sizes = groupSizes(weights).map(BigInt);
+      return {
+        b_dec: { shape: [d], data: bDec },
+        k: { shape: [], data: BigInt64Array.of(BigInt(k ?? 0)) },
+        threshold: { shape: [], data: Float32Array.of(threshold?.[0] ?? -1) },
+        group_sizes: { shape: [sizes.length], data: BigInt64Array.from(sizes) },
+        W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
+        b_enc: { shape: [latents], data: bEnc },
+        W_dec: { shape: [latents, d], data: weights.wDec },
+      };
+    }
     default:
       return {
         W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },

@@ -36,6 +36,8 @@ export interface DictionaryWeights {
   threshold: Float32Array | null;
   /** How many latents fire a token, or did so on average in training; null where the architecture fixes no such number. */
   k: number | null;
+  /** Numbers of latents that reconstruct on their own, ascending, the last of them all; of Matryoshka dictionaries only. */
+  prefixes?: readonly number[] | undefined;
   /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
   model: string | null;
@@ -65,6 +67,7 @@ export interface ForeignDictionary {
   subtractsDecoderBias: boolean;
   threshold?: ForeignMatrix;
   k?: number;
+  prefixes?: readonly number[];
   hook?: string | null;
   model?: string | null;
   /** See `ImportedDictionary`. */
@@ -110,6 +113,11 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const hasK = settingOfK(architecture) !== null;
   if (hasK && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
     throw refuse(`k is ${k} with ${latents} latents`);
+  const { prefixes } = foreign;
+  if (prefixes && !prefixes.every((size, i) => size > (prefixes[i - 1] ?? 0)))
+    throw refuse(`its prefixes of ${prefixes.join(', ')} latents do not ascend`);
+  if (prefixes && prefixes.at(-1) !== latents)
+    throw refuse(`its prefixes end at ${prefixes.at(-1)} with ${latents} latents`);
   const weights: DictionaryWeights = {
     architecture,
     latents,
@@ -120,6 +128,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     bDec: foreign.bDec.data,
     threshold,
     k: hasK ? k : null,
+    ...(prefixes && { prefixes }),
     hook: foreign.hook ?? null,
     model: foreign.model ?? null,
   };

@@ -84,17 +84,21 @@ const known = (architecture: ArchitectureName): DictionaryWeights => ({
   bEnc,
   bDec,
   threshold:
-    { jumprelu: threshold, gated: numbers(-1, latents), batchtopk: new Float32Array(latents).fill(-0.75) }[
-      architecture as string
-    ] ?? null,
-  k: architecture.endsWith('topk') ? k : null,
+    {
+      jumprelu: threshold,
+      gated: numbers(-1, latents),
+      batchtopk: new Float32Array(latents).fill(-0.75),
+      matryoshka: new Float32Array(latents).fill(0.5),
+    }[architecture as string] ?? null,
+  k: architecture.endsWith('topk') || architecture === 'matryoshka' ? k : null,
+  ...(architecture === 'matryoshka' && { prefixes: [1, 3, latents] }),
   hook: 'blocks.0.hook_resid_post',
   model: 'toy',
 });
 
 /** With EXPORT_DIR set, the exports stay, for `formatFixtures.py check`. */
 const exportRoot = process.env['EXPORT_DIR'] ?? (await mkdtemp(join(tmpdir(), 'lazyscope-export-')));
-const architectures = ['relu', 'topk', 'jumprelu', 'batchtopk', 'gated'] as const;
+const architectures = ['relu', 'topk', 'jumprelu', 'batchtopk', 'gated', 'matryoshka'] as const;
 const pairs = architectures.flatMap((architecture) =>
   dictionaryFormats.map((format) => [architecture, format] as const),
 );
@@ -104,6 +108,7 @@ const impossible = new Set([
   'jumprelu sparsify',
   'batchtopk sparsify',
   'gated sparsify',
+  'matryoshka sparsify',
 ]);
 /** What has no place for how a dictionary was trained holds it as what it is at inference. */
 const asJumpRelu = new Set([
@@ -111,6 +116,8 @@ const asJumpRelu = new Set([
   'batchtopk gemma-scope',
   'batchtopk saelens',
   'gated gemma-scope',
+  'matryoshka gemma-scope',
+  'matryoshka saelens',
 ]);
 
 test.each(pairs)('%s survives export to %s, or is refused without a trace', async (architecture, format) => {
@@ -139,6 +146,7 @@ test.each(pairs)('%s survives export to %s, or is refused without a trace', asyn
     if (architecture === 'gated') close(back.threshold!, known(architecture).threshold!);
     else expect(back.threshold).toEqual(known(architecture).threshold);
     expect(back.k).toBe(known(architecture).k);
+    expect(back.prefixes).toEqual(known(architecture).prefixes);
   }
   expect(back.wEnc).toEqual(wEnc);
   expect(back.wDec).toEqual(wDec);

@@ -115,6 +115,17 @@ test('Matryoshka is told by its tensors where config.json is missing', async () 
   expect(error.encode).toBeLessThan(1e-5);
 });
 
+test.each(['dictionary-learning-matryoshka', 'saelens-matryoshka'])(
+  '%s is read as Matryoshka over BatchTopK, with its prefixes',
+  async (name) => {
+    expect(await importDictionary(join(root, name))).toMatchObject({
+      architecture: 'matryoshka',
+      k: 3,
+      prefixes: [4, 10],
+    });
+  },
+);
+
 test('unknown classes are refused by name; --class is the remedy', async () => {
   const folder = await withConfig('dictionary-learning-standard', 'config.json', ({ trainer }) => {
     trainer.dict_class = 'MyAutoEncoder';

@@ -68,8 +68,10 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
     if (architecture === 'matryoshka_batchtopk')
       return fromForeign({
         ...common,
+        ...wholeK(k),
         bEnc,
-        architecture: 'jumprelu',
+        architecture: 'matryoshka',
+        prefixes: withAll(config.prefixes, bEnc.data.length),
         threshold: tensors.tensor('topk_threshold'),
       });
     const threshold = architecture === 'jumprelu' ? thresholdOf(tensors) : undefined;
@@ -91,6 +93,11 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   }
   if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
   return dictionary;
+}
+
+/** SAELens adds the level of all latents where it is missing. */
+function withAll(prefixes: readonly number[], latents: number): readonly number[] {
+  return prefixes.at(-1) === latents ? prefixes : [...prefixes, latents];
 }
 
 /** SAELens allows any mean number of latents a token. */

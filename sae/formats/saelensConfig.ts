@@ -17,6 +17,7 @@ const configSchema = z.looseObject({
   activation_fn_str: z.string().nullish(),
   activation_fn_kwargs: z.looseObject({ k: z.int().optional() }).nullish(),
   k: z.number().nullish(),
+  matryoshka_widths: z.array(z.int().positive()).nullish(),
   apply_b_dec_to_input: z.boolean().default(true),
   normalize_activations: z.union([z.string(), z.boolean()]).nullish(),
   rescale_acts_by_decoder_norm: z.boolean().nullish(),
@@ -34,6 +35,8 @@ export interface SaelensConfig {
   path: string;
   architecture: SaelensArchitecture;
   k: number | undefined;
+  /** Widths of Matryoshka's levels; none in other architectures. */
+  prefixes: readonly number[];
   subtractsDecoderBias: boolean;
   rescalesByDecoderNorm: boolean;
   /** s, where the encoder reads s·x. */
@@ -67,6 +70,7 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
     path,
     architecture,
     k: config.k ?? config.activation_fn_kwargs?.k,
+    prefixes: config.matryoshka_widths ?? [],
     subtractsDecoderBias: config.apply_b_dec_to_input,
     rescalesByDecoderNorm: rescales,
     inputScale: await inputScaleOf(folder, config.normalize_activations ?? 'none', refuse),

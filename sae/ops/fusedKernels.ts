@@ -96,10 +96,24 @@ export interface GateTerm {
   readonly gain: Tensor1D;
 }
 
+/** Reconstructions x̂_p from the latents below each of some prefixes of a dictionary. */
+export interface NestedReconstruction {
+  /** [prefixes · rows, d]: block p is Σ (x̂_q − target) over q ≥ p, so that the last is the error of the whole dictionary. */
+  readonly errors: Tensor2D;
+  /** [entries]: W_dec,i · the row of the block of the first prefix that has latent i. */
+  readonly dots: Tensor1D;
+  /** Σ (x̂_p − target)² over all prefixes. */
+  readonly nestedError: Computed;
+  /** The same of the whole dictionary alone. */
+  readonly squaredError: Computed;
+}
+
 /** One reconstruction's share of the loss, `scale/2 · Σ error²`; its gradient with respect to x̂ is `scale · error`. */
 export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
   readonly entries: Entries;
   readonly scale: Computed;
+  /** Of nested reconstructions, whose `errors` take the place of `error`: ascending, the last is the number of latents. */
+  readonly prefixes?: Int32Array;
 }
 
 export interface GradientRequest {
@@ -188,6 +202,13 @@ export interface FusedKernels extends ReadsBack {
     decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D | null },
     target: Tensor2D,
   ): Reconstruction;
+  /** `prefixes` ascending; the last is the number of latents. */
+  reconstructNested(
+    entries: SparseEntries,
+    prefixes: Int32Array,
+    decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D },
+    target: Tensor2D,
+  ): NestedReconstruction;
   /** The gradient that `update` would use, before clipping. It is for tests and for optimisers other than Adam. */
   gradients(request: GradientRequest): DictionaryTensors;
   /**

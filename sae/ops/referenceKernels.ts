@@ -2,9 +2,15 @@
  * The fused kernels written in plain TF.js ops: slow, short, and the definition of what the tuned ones must
  * compute. They work on every backend.
  */
-import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
+import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import { latentActivations, densePreActivations, firing, preActivations } from './denseActivations.ts';
-import type { BatchChoice, BatchSelection, Encoder, FusedKernels } from './fusedKernels.ts';
+import type {
+  BatchChoice,
+  BatchSelection,
+  Encoder,
+  FusedKernels,
+  NestedReconstruction,
+} from './fusedKernels.ts';
 import { leastOf } from './leastOf.ts';
 import { referenceGradients, referenceUpdate } from './referenceUpdate.ts';
 import { denseFromEntries, type Entries, type SparseEntries, sparseEntries } from './sparseEntries.ts';
@@ -88,6 +94,42 @@ function atEntries(pattern: SparseEntries, dense: Tensor2D): Tensor1D {
   return tf.tensor1d(out);
 }
 
+export function reconstructNested(
+  entries: SparseEntries,
+  prefixes: Int32Array,
+  { wDec, bias }: { readonly wDec: Tensor2D; readonly bias: Tensor1D },
+  target: Tensor2D,
+): NestedReconstruction {
+  const [rows, d] = target.shape;
+  const [errors, all, nested, whole] = tf.tidy(() => {
+    const f = values(entries, null);
+    const parts = Array.from(prefixes, (end, p) => {
+      const begin = p === 0 ? 0 : prefixes[p - 1];
+      return {
+        begin,
+        f: f.slice([0, begin], [rows, end - begin]),
+        w: wDec.slice([begin, 0], [end - begin, d]),
+      };
+    });
+    let error = bias.sub<Tensor2D>(target);
+    const alone = parts.map((part) => (error = error.add<Tensor2D>(tf.matMul(part.f, part.w))));
+    const sums: Tensor2D[] = [];
+    for (const each of [...alone].reverse())
+      sums.unshift(sums.length > 0 ? sums[0].add<Tensor2D>(each) : each);
+    const dots = parts.map((part, p) => tf.matMul<Tensor2D>(sums[p], part.w, false, true));
+    const squares = tf.stack(alone.map((each) => each.square().sum<Scalar>()));
+    return [
+      tf.concat(sums, 0),
+      tf.concat(dots, 1),
+      squares.sum<Scalar>(),
+      squares.slice([prefixes.length - 1], [1]).sum<Scalar>(),
+    ] as const;
+  });
+  const dots = atEntries(entries, all as Tensor2D);
+  all.dispose();
+  return { errors: errors as Tensor2D, dots, nestedError: nested as Scalar, squaredError: whole as Scalar };
+}
+
 export const referenceKernels = {
   backend: 'reference',
 
@@ -137,6 +179,8 @@ export const referenceKernels = {
     });
     return { error: error as Tensor2D, dots, squaredError: sumOfSquares(error.dataSync<'float32'>()) };
   },
+
+  reconstructNested,
 
   gradients: referenceGradients,
   update: referenceUpdate,

@@ -30,7 +30,15 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     const norm = wDec.norm('euclidean', 1) as Tensor1D;
 
     let gradF = denseDots(main);
-    let gradWDec = tf.matMul(f, main.error, true, false).mul<Tensor2D>(main.scale);
+    const [rows] = x.shape;
+    const blocks = errorBlocks(main, rows);
+    let gradWDec = tf
+      .concat(
+        blocks.map(({ error, begin, latents }) =>
+          tf.matMul(f.slice([0, begin], [rows, latents]), error, true, false),
+        ),
+      )
+      .mul<Tensor2D>(main.scale);
     if (l1 > 0) {
       gradF = gradF.add<Tensor2D>(norm.mul(l1));
       const sums = f.sum(0).mul(l1).div(norm.maximum(1e-30));
@@ -53,7 +61,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       gradZ = gradZ.add<Tensor2D>(tf.where(firing(zAux, null), dots, tf.zerosLike(dots)));
     }
     const bEnc = gradZ.sum<Tensor1D>(0);
-    let bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
+    let bDec = blocks[0].error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
     if (subtractsDecoderBias)
       bDec = bDec.sub<Tensor1D>(
         tf.matMul(bEnc.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
@@ -62,6 +70,16 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     return { wEnc, bEnc, wDec: gradWDec, bDec, ...(logThreshold && { logThreshold }) };
   });
   return { logThreshold: null, ...gradients };
+}
+
+/** The latents of a loss term and the errors that they have to do with, all of them but in nested reconstructions. */
+function errorBlocks({ entries, error, prefixes }: LossTerm, rows: number) {
+  const ends = prefixes ?? [entries.latents];
+  return Array.from(ends, (end, block) => {
+    const begin = block === 0 ? 0 : ends[block - 1];
+    const [, d] = error.shape;
+    return { begin, latents: end - begin, error: error.slice<Tensor2D>([block * rows, 0], [rows, d]) };
+  });
 }
 
 /** Gated (Rajamanoharan et al., 2404.16014, §3.2). */

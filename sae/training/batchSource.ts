@@ -5,9 +5,10 @@ export const sourceStateSchema = z.strictObject({
   seed: z.int(),
   epoch: z.int().nonnegative(),
   position: z.int().nonnegative(),
-  /** Of rows straight from a model: which filling of the buffer since the text began, and the rows left out before it. */
+  /** Of rows straight from a model: which filling of the buffer since the text began, and the rows left out and given before it. */
   fill: z.int().nonnegative().optional(),
   excluded: z.int().nonnegative().optional(),
+  given: z.int().nonnegative().optional(),
 });
 export type SourceState = z.infer<typeof sourceStateSchema>;
 

@@ -110,6 +110,7 @@ export interface BatchesFromModel {
   rule: ExclusionRule;
   batchSize: number;
   seed: number;
+  rowsWanted: number;
   report?: Report;
   signal?: AbortSignal | undefined;
 }
@@ -153,6 +154,7 @@ export async function batchesFromModel(options: BatchesFromModel): Promise<Model
     bufferTokens: facts.bufferTokens,
     batchSize: options.batchSize,
     seed: options.seed,
+    rowsWanted: options.rowsWanted,
     heldOut: new Set(numbers),
     leftOut: {
       position: rule.position,

@@ -68,6 +68,8 @@ function meanMaxCosine(learned: Float32Array): number {
 const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
   batchtopk: { k: 4 },
+  // A prefix of fewer latents than there are features could not have one for each.
+  matryoshka: { k: 4, prefixes: [80, 128] },
   relu: { sparsityCoefficient: 1 },
   gated: { sparsityCoefficient: 4 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },

@@ -8,7 +8,7 @@ import { toyHook, writeToyCapture } from '../fixtures/toyCapture.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { StoreLayout } from '../store/layout.ts';
-import { architectureNames } from '../spec/architectures/architectures.ts';
+import { architectureNames, settingOfK } from '../spec/architectures/architectures.ts';
 import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import { tf } from '../tensor/tf.ts';
@@ -40,7 +40,7 @@ function options(name: string, architecture: ArchitectureName, changes: object =
     checkpointEvery: 20,
     logEvery: 7,
     deadAfter: 300,
-    ...((architecture === 'topk' || architecture === 'batchtopk') && { k: 3 }),
+    ...(settingOfK(architecture) && { k: 3 }),
     ...changes,
   });
   return { store, name, config, environment };

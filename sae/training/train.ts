@@ -86,13 +86,16 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
 /** Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. */
 async function batchesOf(
   { fromModel, report, signal }: TrainOptions,
-  { hook, batchSize }: TrainingConfig,
+  config: TrainingConfig,
   capture: Capture,
   rule: ExclusionRule,
 ): Promise<{ source: BatchSource; excluded: number }> {
+  const { hook, batchSize } = config;
   const seed = dataSeed;
   if (fromModel) {
-    const options = { capture, hook, source: fromModel, rule, batchSize, seed, report, signal };
+    // A batch may be sent ahead of the last step.
+    const rowsWanted = Math.max((totalSteps(config) + 1) * batchSize, statisticsRows(batchSize));
+    const options = { capture, hook, source: fromModel, rule, batchSize, seed, rowsWanted, report, signal };
     return { source: await batchesFromModel(options), excluded: 0 };
   }
   const rows = selectRows(capture, [hook], rule);
@@ -238,6 +241,7 @@ async function trainLocked(
         seed,
         scale: trainer.scale,
         k: latentsKept(config),
+        ...('prefixes' in config && { prefixes: config.prefixes }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

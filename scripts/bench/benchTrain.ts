@@ -210,6 +210,7 @@ function timedKernels(
     thresholdEncode: timed('encode', kernels.thresholdEncode),
     firings: timed('decode', kernels.firings),
     reconstruct: timed('decode', kernels.reconstruct),
+    reconstructNested: timed('decode', kernels.reconstructNested),
     update: timed('update', (...args: Parameters<FusedKernels['update']>) => {
       seen(args[0]);
       kernels.update(...args);

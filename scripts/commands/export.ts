@@ -35,10 +35,10 @@ export function exportCommand(): Command {
       if (existsSync(to))
         throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
       const { metadata, ...weights } = await readDictionary(store.dictionary(run, seed));
-      const { architecture, hook, k } = metadata;
+      const { architecture, hook, k, prefixes } = metadata;
       const { model = metadata.model, text } = await originOf(store, manifest);
       try {
-        await exportDictionary(to, format, { ...weights, architecture, hook, model, k, text });
+        await exportDictionary(to, format, { ...weights, architecture, hook, model, k, prefixes, text });
       } catch (error) {
         // The folder was made by this export: a part of one is useless, and would make the next attempt refuse to write there.
         await rm(to, { recursive: true, force: true });

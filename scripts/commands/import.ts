@@ -139,11 +139,20 @@ export function importCommand(): Command {
         };
         await withLock(store.run(name), `import run ${name}`, async () => {
           for (const [seed, dictionary] of weights.entries()) {
-            const { wEnc, bEnc, wDec, bDec, threshold, k, architecture } = dictionary;
+            const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, architecture } = dictionary;
             await writeDictionary(
               store.dictionary(name, seed),
               { wEnc, bEnc, wDec, bDec, threshold },
-              { architecture, hook, model: capture.manifest.model.name, run: name, seed, scale: 1, k },
+              {
+                architecture,
+                hook,
+                model: capture.manifest.model.name,
+                run: name,
+                seed,
+                scale: 1,
+                k,
+                prefixes,
+              },
             );
           }
           await writeManifest(store.runManifest(name), runKind, manifest);
@@ -161,8 +170,8 @@ export function importCommand(): Command {
 }
 
 function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {
-  const shape = ({ architecture, latents, d, k }: DictionaryWeights) =>
-    `${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}`;
+  const shape = ({ architecture, latents, d, k, prefixes }: DictionaryWeights) =>
+    `${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}${prefixes ? `, prefixes ${prefixes.join(' ')}` : ''}`;
   const odd = weights.findIndex((each) => shape(each) !== shape(weights[0]));
   if (odd > 0)
     throw new LazyscopeError(
@@ -173,11 +182,15 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
 
 /** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
-  { architecture, d, latents, k }: DictionaryWeights,
+  { architecture, d, latents, k, prefixes }: DictionaryWeights,
   place: { capture: string; hook: string; seeds: number[] },
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };
   const settingK = settingOfK(architecture);
-  return defaultTrainingConfig(architecture, { ...common, ...(settingK && { [settingK]: k ?? 1 }) });
+  return defaultTrainingConfig(architecture, {
+    ...common,
+    ...(settingK && { [settingK]: k ?? 1 }),
+    ...(prefixes && { prefixes: [...prefixes] }),
+  });
 }

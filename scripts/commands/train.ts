@@ -81,14 +81,13 @@ export function missedTarget({ name, reachedL0, config }: RunManifest): string |
 
 async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { architecture, capture: captureName } = given;
-  if (
-    given.resume &&
-    given.name !== undefined &&
-    architecture === undefined &&
-    captureName === undefined &&
-    given.fromModel === undefined
-  )
-    return interruptedRun(session, given.name, given);
+  const { existsSync } = await import('node:fs');
+  if (given.resume && given.name !== undefined && given.fromModel === undefined) {
+    // What the flags leave out is as it was begun, not as a new run would have it.
+    const begun = existsSync(session.store.runManifest(given.name));
+    if (begun || (architecture === undefined && captureName === undefined))
+      return interruptedRun(session, given.name, given);
+  }
   refuseModelOptions(given);
   if (given.fromModel !== undefined) return runFromModel(session, given);
   if (architecture === undefined || captureName === undefined)
@@ -187,6 +186,11 @@ async function interruptedRun(session: Session, name: string, given: Options): P
       `There is no run '${name}' in '${store.root}' to resume: give --architecture and --capture to start it.`,
     );
   const manifest = await readManifest(store.runManifest(name), runKind);
+  if (given.architecture !== undefined && given.architecture !== manifest.config.architecture)
+    throw new LazyscopeError(
+      'conflict',
+      `Run '${name}' trains ${manifest.config.architecture}, not ${given.architecture}: leave --architecture out, or train under another name.`,
+    );
   const config = { ...manifest.config, ...chosenSettings(given) };
   // A finished run is left as it is, and needs neither model nor text.
   if (manifest.fromModel === undefined || manifest.status === 'complete') return { name, config };

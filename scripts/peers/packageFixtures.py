@@ -216,7 +216,14 @@ LOADERS = {
 
 CLASSES = {
     each.__name__: each
-    for each in (AutoEncoder, AutoEncoderTopK, BatchTopKSAE, GatedAutoEncoder, JumpReluAutoEncoder)
+    for each in (
+        AutoEncoder,
+        AutoEncoderTopK,
+        BatchTopKSAE,
+        GatedAutoEncoder,
+        JumpReluAutoEncoder,
+        MatryoshkaBatchTopKSAE,
+    )
 }
 
 
@@ -225,7 +232,7 @@ def load_dictionary_learning(folder):
     sae_class = CLASSES[trainer["dict_class"]]
     # As it is stored: `from_pretrained` would bring decoder rows to norm 1.
     sizes = (trainer["activation_dim"], trainer["dict_size"])
-    sae = sae_class(*sizes, *([trainer["k"]] if "k" in trainer else []))
+    sae = sae_class(*sizes, *(trainer[name] for name in ("k", "group_sizes") if name in trainer))
     sae.load_state_dict(torch.load(folder / "ae.pt"))
     return sae
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Progress } from '../../sae/progress.ts';
-import type { JobDescription } from '../../sae/spec/jobs/job.ts';
+import type { JobDescription, JobSubject } from '../../sae/spec/jobs/job.ts';
 import { describedJob, jobKinds, type JobKind, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { fieldSchema } from '../../sae/spec/schema.ts';
 import { jobId } from './limits.ts';
@@ -40,6 +40,8 @@ export interface Job {
   id: string;
   kind: JobKind;
   options: JobStartInput['options'];
+  /** What it makes or looks at; null until the command has said its name. */
+  subject: { what: JobSubject['what']; name: string } | null;
   /** The command line that does the same. */
   command: string;
   status: JobStatus;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { jobStartInput, jobStatuses } from '../contract/jobs.ts';
 import type { Job, JobDetail } from '../contract/jobs.ts';
+import { jobSubject } from './jobSubject.ts';
 import type { Database } from '../database.ts';
 
 const rowSchema = z.object({
@@ -61,8 +62,9 @@ export class JobLog {
       const row = rowSchema.parse(cells);
       const input = jobStartInput.safeParse({ kind: row.kind, options: JSON.parse(row.options) });
       if (!input.success) return [];
-      const job: Job = { ...row, ...input.data, progress: null };
       const result: unknown = row.result === null ? null : JSON.parse(row.result);
+      const subject = jobSubject(input.data, result);
+      const job: Job = { ...row, ...input.data, subject, progress: null };
       return [{ ...job, log: row.log === '' ? [] : row.log.split('\n'), result }];
     });
   }

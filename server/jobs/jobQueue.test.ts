@@ -51,6 +51,7 @@ describe('a job', () => {
     const b = { run: 'fixture-relu', seed: 0 };
     const started = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, name: 'across' } });
     expect(started.command).toBe('lazyscope compare fixture-topk/0 fixture-relu/0 --name=across');
+    expect(started.subject).toEqual({ what: 'comparison', name: 'across' });
     const received = await follow(started.id, isEnd);
     expect(received.at(-1)?.job).toMatchObject({ status: 'done', exitCode: 0, error: null });
     expect(received.some((event) => event.type === 'progress' && event.job.progress !== null)).toBe(true);
@@ -83,6 +84,20 @@ describe('a job', () => {
     const later = await watchToTheEnd();
     expect(later).toHaveLength(1);
     expect(later[0]).toMatchObject({ type: 'snapshot', job: { status: 'done' } });
+  });
+
+  test('whose name the command chooses says it once it is done, and after a restart', async () => {
+    const [a, b] = [1, 2].map((seed) => ({ run: 'fixture-topk', seed }));
+    const job = await on.client.jobs.start.mutate({ kind: 'compare', options: { a, b, maxTokens: 64 } });
+    expect(job.subject).toBeNull();
+    const received = await follow(job.id, isEnd);
+    const { comparisons } = (await on.client.jobs.get.query({ id: job.id })).result as {
+      comparisons: { name: string }[];
+    };
+    const subject = { what: 'comparison', name: comparisons[0].name };
+    expect(received.at(-1)?.job.subject).toEqual(subject);
+    await on.restart();
+    expect((await on.client.jobs.get.query({ id: job.id })).subject).toEqual(subject);
   });
 
   test('asks the model about a comparison, within a limit of memory, and maps it', async () => {

@@ -13,6 +13,7 @@ import { commandArguments, commandLine } from './commandArguments.ts';
 import { errorLine } from './commands.ts';
 import type { Commands, Running } from './commands.ts';
 import { JobLog } from './jobLog.ts';
+import { jobSubject } from './jobSubject.ts';
 
 interface NumberedEvent {
   number: number;
@@ -81,6 +82,7 @@ export class JobQueue {
     const job: JobDetail = {
       id: `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${(this.#jobs.size + 1).toString(36)}`,
       ...input,
+      subject: jobSubject(input, null),
       command: commandLine(args),
       status: 'queued',
       createdAt,
@@ -200,7 +202,10 @@ export class JobQueue {
       const { exitCode, output } = await running.finished;
       job.exitCode = exitCode;
       job.status = exitCode === 0 ? 'done' : exitCode === 130 ? 'cancelled' : 'failed';
-      if (exitCode === 0) job.result = JSON.parse(output);
+      if (exitCode === 0) {
+        job.result = JSON.parse(output);
+        job.subject ??= jobSubject(job, job.result);
+      }
       if (job.status === 'failed')
         job.error = errorLine(job.log) ?? `The command ended with exit code ${exitCode}; its log says why.`;
     } catch (error) {

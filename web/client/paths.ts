@@ -1,5 +1,7 @@
 /** Addresses of the explorer's pages, each spelled once. */
 
+import type { JobKind } from '../../sae/spec/jobs/jobs.ts';
+
 const part = encodeURIComponent;
 
 export const paths = {
@@ -12,6 +14,7 @@ export const paths = {
   comparisons: () => '/compare',
   comparison: (name: string) => `/compare/${part(name)}`,
   lazy: () => '/lazy',
+  report: (report: string) => `/lazy?reports=${part(report)}`,
   layer: (report: string, layer: number) => `/lazy/${part(report)}/${layer}`,
   neuron: (report: string, layer: number, neuron: number) => `/lazy/${part(report)}/${layer}/${neuron}`,
   emergence: () => '/lazy/emergence',
@@ -20,5 +23,10 @@ export const paths = {
     const query = new URLSearchParams(given).toString();
     return query === '' ? '/playground' : `/playground?${query}`;
   },
+  search: (text = '') => (text ? `/search?${new URLSearchParams({ text })}` : '/search'),
   jobs: () => '/jobs',
+  job: (id: string) => `/jobs?job=${part(id)}`,
+  /** The form of a kind of job with some fields filled in. */
+  startJob: (kind: JobKind, fields: Readonly<Record<string, string>> = {}) =>
+    `/jobs?${new URLSearchParams({ start: kind, ...fields })}`,
 } as const;

@@ -5,15 +5,17 @@ import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-quer
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import type { ReactNode } from 'react';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { AppRouter } from '../../server/client.ts';
+import type { AppRouter, Job } from '../../server/client.ts';
 import { startTestServer, type TestServer } from '../../server/testServer.ts';
 import { percent } from '../format/number.ts';
 import { TRPCProvider, useTRPC } from '../client/trpc.ts';
 import { sharedHeadlines } from './compare/sharedSummary.ts';
 import { SharedMatrix } from './compare/SharedMatrix.tsx';
 import { LabelEditor } from './features/LabelEditor.tsx';
+import { JobCard } from './jobs/JobCard.tsx';
 import { JobForm } from './jobs/JobForm.tsx';
 import { TradeoffPanel } from './lazy/TradeoffPanel.tsx';
+import { NextSteps } from './runs/NextSteps.tsx';
 import { RunsTable } from './runs/RunsTable.tsx';
 import { cellsOf, click, find, rendered, textsOf, type, until } from './testing/rendered.tsx';
 import { LeftOutLine } from './ui/LeftOutLine.tsx';
@@ -97,6 +99,66 @@ describe('JobForm', () => {
     );
     await on.client.jobs.cancel.mutate({ id: job.id });
   });
+});
+
+describe('a run that lacks something', () => {
+  const buttons = (place: HTMLElement) => textsOf(place, 'button');
+  const run = () => on.client.runs.get.query({ name: 'fixture-topk' });
+
+  test('that has everything offers nothing', async () => {
+    expect((await served(<NextSteps detail={await run()} />)).textContent).toBe('');
+  });
+
+  test('offers what its seeds lack, starts it, and leads to the job', async () => {
+    const detail = await run();
+    const [first, ...others] = detail.seeds;
+    const seeds = [{ ...first, evaluation: null }, ...others.map((seed) => ({ ...seed, indexed: false }))];
+    const place = await served(<NextSteps detail={{ ...detail, seeds }} />);
+    expect(buttons(place)).toEqual(['Evaluate seed 0', 'Index the features of seeds 1, 2']);
+    await click(find(place, 'button'));
+    await until(() => place.querySelector('a') !== null);
+    const [job] = await on.client.jobs.list.query();
+    expect(job).toMatchObject({ kind: 'evaluate', options: { run: 'fixture-topk', seeds: [0] } });
+    expect(find<HTMLAnchorElement>(place, 'a').getAttribute('href')).toBe(`/jobs?job=${job.id}`);
+    await on.client.jobs.cancel.mutate({ id: job.id });
+  });
+
+  test('that was interrupted goes on under its own name', async () => {
+    const detail = await run();
+    const manifest = { ...detail.manifest, status: 'interrupted' as const, step: 50, totalSteps: 200 };
+    const place = await served(<NextSteps detail={{ ...detail, manifest }} />);
+    expect(place.textContent).toContain('Interrupted at 25 %');
+    expect(place.textContent).toContain('npx lazyscope train --resume --name fixture-topk');
+    expect(buttons(place)).toContain('Resume it here');
+  });
+});
+
+test.each([
+  ['capture', 'text', '/jobs?start=train&capture=text'],
+  ['run', 'a run', '/runs/a%20run'],
+  ['comparison', 'a-b', '/compare/a-b'],
+  ['sparsityReport', 'gelu', '/lazy?reports=gelu'],
+] as const)('JobCard of a finished job leads to its %s', async (what, name, href) => {
+  const job: Job = {
+    id: 'x',
+    kind: 'evaluate',
+    options: { run: 'a' },
+    subject: { what, name },
+    command: '',
+    status: 'done',
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    exitCode: 0,
+    progress: null,
+    error: null,
+  };
+  const card = (shown: Job) => <JobCard job={shown} lines={[]} open={false} toggle={() => {}} />;
+  const place = await served(card(job));
+  expect(find(place, 'a').getAttribute('href')).toBe(href);
+  expect(find(place, 'a').textContent).toBe(name);
+  const running = await served(card({ ...job, status: 'running' }));
+  expect([running.querySelector('a'), running.textContent?.includes(name)]).toEqual([null, true]);
 });
 
 test('LabelEditor saves a label, and removes it when it is emptied', async () => {

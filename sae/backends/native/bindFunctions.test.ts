@@ -76,7 +76,16 @@ test('structs within structs, by value and by pointer, and null for what may be 
     error: floats(2, -4),
   };
   const first = dictionary();
-  const call = { ...settings, parameters, first, x: floats(6, 7), threshold: null, gate: null };
+  const call = {
+    ...settings,
+    parameters,
+    first,
+    x: floats(6, 7),
+    threshold: null,
+    gate: null,
+    prefixes: null,
+    prefixCount: 0,
+  };
   functions.sparseUpdate({ ...call, writeGradient: 1, second: null }, term, null);
   // ∂w_dec = scale·f·error, ∂w_enc = ∂z·x with ∂z = scale·dot, ∂b_dec = scale·error.
   expect([...first.wDec, ...first.wEnc, ...first.bEnc, ...first.bDec]).toEqual([3, -6, 6, 7, 1, 1, -2]);

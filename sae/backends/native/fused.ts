@@ -6,26 +6,12 @@ import { hostNumber } from '../../ops/computed.ts';
 import type { DictionaryVariables, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import type { DenseEntries, SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { measuredDenseAbove } from './measuredDenseAbove.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
 import type { Dictionary, Encoder as EncoderArguments, Term, Update } from './nativeFunctions.ts';
 import { writable } from './pointers.ts';
 
-/**
- * The share of firing latents above which the dense path is faster. A list's cost is that of visiting a row of the
- * dictionary for each entry, which grows when the dictionary leaves the cache. Measured with `bench train --arch relu
- * --l0 N --path sparse|dense`, batch 2,048, 2 Zen 3 cores, ms a step:
- *
- * | d, latents | share | list | matrix |
- * |---|---|---|---|
- * | 128, 1,024 | 10 % | 17 | 27 |
- * | 128, 1,024 | 20 % | 29 | 28 |
- * | 768, 12,288 | 10 % | 1,010 | 1,257 |
- * | 768, 12,288 | 20 % | 1.5 times the matrix | |
- */
-function measuredDenseAbove(d: number, latents: number): number {
-  return d * latents <= 2 ** 21 ? 0.19 : 0.13;
-}
 /** The share of firing latents is estimated from this many rows of a batch, whose pre-activations that costs. */
 const sampledRows = 64;
 
@@ -143,6 +129,8 @@ export function nativeFusedKernels(
             l1: gate.l1,
           }
         : null,
+      prefixes: main.prefixes ?? null,
+      prefixCount: main.prefixes?.length ?? 0,
     };
     if (main.entries.kind === 'dense') {
       if (auxiliary) throw new Error('An auxiliary term needs its main term as a list.');
@@ -317,6 +305,33 @@ export function nativeFusedKernels(
           ? call.denseReconstruct(reconstruction)
           : call.sparseReconstruct(integers(entries.rowStart), integers(entries.indices), reconstruction);
       return { error: error.tensor, dots: dots.tensor, squaredError };
+    },
+
+    reconstructNested(entries, prefixes, { wDec, bias }, target) {
+      const [rows, d] = target.shape;
+      const errors = output<Tensor2D>([prefixes.length * rows, d]);
+      const dots = output<Tensor1D>(entries.values.shape, true);
+      const nestedError = call.nestedReconstruct(
+        integers(entries.rowStart),
+        integers(entries.indices),
+        prefixes,
+        prefixes.length,
+        {
+          values: floats(entries.values),
+          threshold: null,
+          w: floats(wDec),
+          bias: floats(bias),
+          target: floats(target),
+          rows,
+          d,
+          latents: entries.latents,
+          error: errors.values,
+          dots: dots.values,
+        },
+      );
+      const last = floats(errors.tensor).subarray((prefixes.length - 1) * rows * d);
+      const squaredError = call.sumOfSquares(last, rows * d);
+      return { errors: errors.tensor, dots: dots.tensor, nestedError, squaredError };
     },
 
     gradients(request) {

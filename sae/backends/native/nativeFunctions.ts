@@ -141,6 +141,8 @@ export interface Update {
   x: Float32Array;
   threshold: Float32Array | null;
   gate: Gate | null;
+  prefixes: Int32Array | null;
+  prefixCount: number;
 }
 
 export interface Term {
@@ -355,6 +357,15 @@ export interface NativeFunctions {
   firingChunk(): number;
   firing(counts: Firing): void;
   signal(x: Float32Array, rows: number, d: number, sums: Writable<Float32Array>): void;
+  truncation(
+    a: Float32Array,
+    w: Float32Array,
+    order: Int32Array,
+    tokens: number,
+    neurons: number,
+    d: number,
+    lost: Writable<Float32Array>,
+  ): void;
   topkEncode(
     encoder: Encoder,
     among: Int32Array | null,
@@ -435,6 +446,13 @@ export interface NativeFunctions {
   scaledBatch(x: Writable<Float32Array>, rows: number, d: number, scale: number): number;
   sparseReconstruct(rowStart: Int32Array, indices: Int32Array, reconstruction: Reconstruction): number;
   denseReconstruct(reconstruction: Reconstruction): number;
+  nestedReconstruct(
+    rowStart: Int32Array,
+    indices: Int32Array,
+    prefixes: Int32Array,
+    prefixCount: number,
+    reconstruction: Reconstruction,
+  ): number;
   sparseUpdate(update: Update, main: Term, auxiliary: Term | null): void;
   denseUpdate(
     update: Update,

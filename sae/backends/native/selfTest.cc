@@ -235,6 +235,19 @@ static void firing() {
   for (int64_t i = 0; i < 3 * 130; i++) constant[i] = 2;
   lazyscope_signal(constant, 130, 3, signal);
   check(signal[0] == 4 * 130 && signal[1] == 0, "signal");
+
+  // Rows 3, 4 and 12 along three axes, the second neuron silent for the second token.
+  const int64_t wide = 37;
+  Array<> outputs(3 * wide), by(6), lost(6);
+  Array<int32_t> order(6);
+  for (int64_t i = 0; i < 3 * wide; i++) outputs[i] = 0;
+  outputs[0] = 3, outputs[wide + 1] = 4, outputs[3 * wide - 1] = 12;
+  const float given[] = {1, -1, 1, 2, 0, 1};
+  const int32_t ranks[] = {0, 1, 2, 1, 2, 0};
+  for (int i = 0; i < 6; i++) by[i] = given[i], order[i] = ranks[i];
+  lazyscope_truncation(by, outputs, order, 2, 3, wide, lost);
+  check(lost[0] == 3 && lost[1] == 5 && lost[2] == 13, "truncation");
+  check(lost[3] == 0 && lost[4] == 12 && std::fabs(lost[5] - std::sqrt(180.0f)) < 1e-5f, "truncation of a silent neuron");
 }
 
 static void top_pairs(int32_t screening) {

@@ -46,9 +46,9 @@ interface Regrouped {
   bDec: Tensor;
 }
 
-/** Whether gradients are computed by plain operations and written to memory: that of a dense matrix, and of a gated dictionary. */
+/** Whether gradients are computed by plain operations and written to memory: those of a dense matrix, of a gate, and of nested reconstructions. */
 const isGiven = ({ main, gate: gated }: GradientRequest) =>
-  main.entries.kind === 'dense' || gated !== undefined;
+  main.entries.kind === 'dense' || gated !== undefined || main.prefixes !== undefined;
 
 export class DictionaryUpdate {
   readonly #backend: DeviceBackend;

@@ -7,6 +7,7 @@
  */
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { latentActivations, firing } from '../../ops/denseActivations.ts';
+import { reconstructNested } from '../../ops/referenceKernels.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { batchTopK } from './batchTopK.ts';
@@ -198,6 +199,7 @@ export function webgpuFusedKernels(
       });
     },
 
+    reconstructNested,
     gradients: (request) => update.gradients(request),
     update: (request, moments, adam) => update.apply(request, moments, adam),
     readBack: (tensors) => backend.readTogether(tensors),

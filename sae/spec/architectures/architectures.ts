@@ -5,11 +5,12 @@ import type { ArchitectureDescription } from './architecture.ts';
 import { batchtopk } from './batchtopk.ts';
 import { gated } from './gated.ts';
 import { jumprelu } from './jumprelu.ts';
+import { matryoshka } from './matryoshka.ts';
 import { relu } from './relu.ts';
 import { topk } from './topk.ts';
 
 /** The description of every architecture, by name. */
-export const architectures = { relu, topk, jumprelu, batchtopk, gated } as const;
+export const architectures = { relu, topk, jumprelu, batchtopk, gated, matryoshka } as const;
 
 /** The name of an architecture, as files and flags spell it. */
 export type ArchitectureName = keyof typeof architectures;

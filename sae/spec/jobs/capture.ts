@@ -73,4 +73,5 @@ export const capture = {
       form: { label: 'Stored as', hint: 'float16 takes half the space', advanced: true },
     },
   },
+  subject: { what: 'capture', option: 'name', inDocument: ['name'] },
 } as const satisfies JobDescription;

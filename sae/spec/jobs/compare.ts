@@ -75,4 +75,5 @@ export const compare = {
       default: true,
     },
   },
+  subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
 } as const satisfies JobDescription;

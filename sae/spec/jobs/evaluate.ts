@@ -26,4 +26,5 @@ export const evaluate = {
     },
     exclude: exclude('the figures but the losses', 'what training left out'),
   },
+  subject: { what: 'run', option: 'run' },
 } as const satisfies JobDescription;

@@ -19,4 +19,5 @@ export const index = {
       form: { label: 'Only for search', advanced: true },
     },
   },
+  subject: { what: 'run', option: 'run' },
 } as const satisfies JobDescription;

@@ -54,6 +54,15 @@ export interface JobOption {
 
 export type JobOptions = Readonly<Record<string, JobOption>>;
 
+/** What a job makes or looks at: the explorer's job cards say its name and lead to its page. */
+export interface JobSubject {
+  readonly what: 'capture' | 'run' | 'comparison' | 'sparsityReport';
+  /** The option that names it. */
+  readonly option: string;
+  /** Where its name is in the document that the finished command prints, for names that the command chooses. */
+  readonly inDocument?: readonly (string | number)[];
+}
+
 /** A kind of job as plain data. */
 export interface JobDescription {
   /** One line of `lazyscope --help`. */
@@ -65,6 +74,7 @@ export interface JobDescription {
   /** A sentence above the form. */
   readonly introduction: string;
   readonly options: JobOptions;
+  readonly subject?: JobSubject;
 }
 
 /** Names of the options that satisfy a condition. */

@@ -20,4 +20,5 @@ export const map = {
       form: { label: 'Most points' },
     },
   },
+  subject: { what: 'comparison', option: 'comparison' },
 } as const satisfies JobDescription;

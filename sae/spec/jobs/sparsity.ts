@@ -49,4 +49,5 @@ export const sparsity = {
       },
     },
   },
+  subject: { what: 'sparsityReport', option: 'name', inDocument: ['name'] },
 } as const satisfies JobDescription;

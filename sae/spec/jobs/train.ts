@@ -155,6 +155,7 @@ export const train = {
     screening,
     storage,
   },
+  subject: { what: 'run', option: 'name', inDocument: ['runs', 0, 'name'] },
 } as const satisfies JobDescription;
 
 function inWords(names: readonly ArchitectureName[]): string {

@@ -32,7 +32,7 @@ export function ComparisonsView() {
       <PageHeader
         title="Compare"
         actions={
-          <Link href={`${paths.jobs()}?start=compare`} className="button">
+          <Link href={paths.startJob('compare')} className="button">
             Compare two dictionaries
           </Link>
         }

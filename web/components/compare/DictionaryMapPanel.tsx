@@ -43,11 +43,7 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
         <EmptyState
           title="No map yet"
           command={`npx lazyscope map ${manifest.name}`}
-          action={
-            <Link href={`${paths.jobs()}?start=map&comparison=${encodeURIComponent(manifest.name)}`}>
-              Make it here
-            </Link>
-          }
+          action={<Link href={paths.startJob('map', { comparison: manifest.name })}>Make it here</Link>}
         >
           It lays the decoder rows of both dictionaries out in the plane, and takes seconds for a thousand
           latents and minutes for a hundred thousand.

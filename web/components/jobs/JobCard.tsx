@@ -1,8 +1,10 @@
 'use client';
+import Link from 'next/link';
 import { useId } from 'react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { jobs } from '../../../sae/spec/jobs/jobs.ts';
 import type { Job } from '../../../server/client.ts';
+import { paths } from '../../client/paths.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useNow } from '../../client/useNow.ts';
 import { ago, duration } from '../../format/time.ts';
@@ -42,6 +44,7 @@ export function JobCard({
           <span className={styles.chevron} data-open={open || undefined} aria-hidden="true" />
           {jobs[job.kind].title}
         </button>
+        {job.subject && <Subject {...job.subject} done={job.status === 'done'} />}
         <StatusTag status={job.status} />
         <span className={`${styles.when} xs muted num`}>
           {took(job)}
@@ -78,6 +81,25 @@ export function JobCard({
     </li>
   );
 }
+
+/** What the job is about; once it is done, the way to it. */
+function Subject({ what, name, done }: NonNullable<Job['subject']> & { done: boolean }) {
+  return done ? (
+    <Link href={resultPages[what](name)} className={styles.subject}>
+      {name}
+    </Link>
+  ) : (
+    <span className={styles.subject}>{name}</span>
+  );
+}
+
+/** A capture has no page of its own: what comes next is to train on it. */
+const resultPages: Record<NonNullable<Job['subject']>['what'], (name: string) => string> = {
+  capture: (name) => paths.startJob('train', { capture: name }),
+  run: paths.run,
+  comparison: paths.comparison,
+  sparsityReport: paths.report,
+};
 
 function JobDetails({ job, lines }: { job: Job; lines: readonly string[] }) {
   const trpc = useTRPC();

@@ -57,7 +57,7 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
         title={`Neurons of layer ${layer}`}
         crumbs={[
           { name: 'Lazy neurons', href: paths.lazy() },
-          { name, href: `${paths.lazy()}?reports=${encodeURIComponent(name)}` },
+          { name, href: paths.report(name) },
         ]}
         actions={
           report && (

@@ -3,12 +3,13 @@ import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureName } from '../../charts/architectureStyle.ts';
-import { count, percent } from '../../format/number.ts';
+import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { JobProgress } from '../jobs/JobProgress.tsx';
+import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -83,16 +84,7 @@ export function RunView({ name }: { name: string }) {
                 />
               </Panel>
             )}
-            {detail.manifest.status === 'interrupted' && (
-              <Panel
-                title={`Interrupted at ${percent(detail.manifest.step / detail.manifest.totalSteps, 0)}`}
-              >
-                <p className="small">
-                  It goes on from its last checkpoint, to the same bits:{' '}
-                  <code>npx lazyscope train --resume --name {name}</code>
-                </p>
-              </Panel>
-            )}
+            <NextSteps detail={detail} />
             <Panel title="Seeds" note={evaluatedOn(detail)} flush>
               <SeedsTable detail={detail} />
             </Panel>

@@ -46,7 +46,7 @@ export function RunsView() {
       <PageHeader
         title="Runs"
         actions={
-          <Link href={`${paths.jobs()}?start=train`} className="button">
+          <Link href={paths.startJob('train')} className="button">
             Train a run
           </Link>
         }

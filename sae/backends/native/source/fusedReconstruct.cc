@@ -2,6 +2,7 @@
 // rows of W that are named are touched, and they are used again while they are in cache.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "entriesByLatent.h"
 #include "gemm.h"
@@ -125,6 +126,43 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
     }
   });
   if (by_latent) dots_by_latent(row_start, indices, error, w, rows, d, latents, dots);
+  double total = 0;
+  for (int64_t row = 0; row < rows; row++) total += squares[row];
+  return total;
+}
+
+double lazyscope_nested_reconstruct(const int32_t* row_start, const int32_t* indices, const int32_t* prefixes,
+                                    int32_t prefix_count, const LazyscopeReconstruction* reconstruction) {
+  const auto& in = *reconstruction;
+  const float *values = in.values, *threshold = in.threshold, *w = in.w, *bias = in.bias, *target = in.target;
+  float *error = in.error, *dots = in.dots;
+  const int64_t rows = in.rows, d = in.d;
+  thread_local Buffer<double> squares_buffer;
+  double* squares = at_least(squares_buffer, rows);
+  parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+    std::vector<int32_t> starts(prefix_count + 1);
+    for (int64_t row = first; row < last; row++) {
+      const float* t = target + row * d;
+      squares[row] = 0;
+      int32_t at = row_start[row];
+      for (int32_t p = 0; p < prefix_count; p++) {
+        float* e = error + (p * rows + row) * d;
+        if (p > 0) std::memcpy(e, error + ((p - 1) * rows + row) * d, d * sizeof(float));
+        else
+          for (int64_t j = 0; j < d; j++) e[j] = (bias ? bias[j] : 0.0f) - t[j];
+        starts[p] = at;
+        while (at < row_start[row + 1] && indices[at] < prefixes[p]) at++;
+        decode_row(indices + starts[p], values + starts[p], at - starts[p], threshold, true, w, d, e);
+        squares[row] += square_sum(e, d);
+      }
+      starts[prefix_count] = at;
+      for (int32_t p = prefix_count - 1; p >= 0; p--) {
+        float* e = error + (p * rows + row) * d;
+        if (p + 1 < prefix_count) add_row(e, error + ((p + 1) * rows + row) * d, 1.0f, d);
+        dots_row(indices + starts[p], starts[p + 1] - starts[p], e, w, d, dots + starts[p]);
+      }
+    }
+  });
   double total = 0;
   for (int64_t row = 0; row < rows; row++) total += squares[row];
   return total;

@@ -6,6 +6,7 @@
 //   f = z where z > θ, else 0;  ∂f = scale·dot + l1·‖w‖;  ∂z = ∂f where z > θ
 //   ∂w = Σ scale·f·error_b + l1·Σf·w/‖w‖;  ∂w_enc = Σ ∂z·(x_b − b_dec);  ∂b_enc = Σ ∂z
 //   ∂θ = −Σ_{|z − θ| < ε/2} (θ·∂f + l0)/ε;  ∂log θ = θ·∂θ
+// In nested reconstructions error_b is the sum of the errors of all prefixes that have the latent; ∂b_dec takes that of all.
 //   ∂b_dec = scale·Σ_b error_b − Σ_i ∂b_enc,i·w_enc,i (the last term only where the encoder saw x − b_dec)
 // For a gated one with gain g = exp(r_mag), entries have a magnitude m and a gate π that is open where π > 0:
 //   f = m where open and m > 0;  ∂m = scale·dot there;  ∂π = gate scale·gate dot + gate l1 where open
@@ -53,6 +54,15 @@ struct Update {
   // Dense: gradients that products have computed already, without the l1 and centring terms.
   const float *dense_enc, *dense_dec, *dense_b, *dense_sum, *dense_theta, *dense_r, *dense_mag;
   Gate gate;
+  const int32_t* prefixes;
+
+  // The errors that a latent of the main term has to do with: in nested reconstructions those of its prefix.
+  const float* errors_of(const Term& term, int64_t i, bool main_term) const {
+    if (!main_term || !prefixes) return term.error;
+    int64_t block = 0;
+    while (i >= prefixes[block]) block++;
+    return term.error + block * rows * d;
+  }
 
   struct Row {
     float b, log_threshold, r_mag, b_mag;
@@ -98,6 +108,7 @@ struct Update {
     float cf[group], cz[group];
     const float l1 = main_term ? s.l1 * norm : 0.0f;
     const bool jump = main_term && s.bandwidth > 0;
+    const float* error = errors_of(term, i, main_term);
     for (int64_t e = term.list.start[i], end = term.list.start[i + 1]; e < end;) {
       int n = 0;
       for (; e < end && n < group; e++) {
@@ -106,7 +117,7 @@ struct Update {
         if (jump && std::fabs(z - theta) < s.bandwidth / 2) gtheta -= (double(theta) * df + s.l0_gradient) / s.bandwidth;
         if (!fires(z, theta)) continue;
         const int64_t row = term.list.row[e];
-        errors[n] = term.error + row * d;
+        errors[n] = error + row * d;
         inputs[n] = x + row * d;
         cf[n] = term.scale * z;
         cz[n++] = df;
@@ -258,6 +269,7 @@ Update update_from(const LazyscopeUpdate& in) {
   update.s = {float(in.scale), float(in.aux_scale), float(in.l1), float(in.bandwidth), float(in.l0_gradient),
               {in.rate, in.beta1, in.beta2, in.epsilon, in.root}, in.clip, in.subtracts_decoder_bias != 0,
               in.unit_norm != 0};
+  update.prefixes = in.prefixes;
   if (in.gate) update.gate = {nullptr, in.gate->gain, float(in.gate->scale), float(in.gate->l1)};
   return update;
 }

@@ -160,7 +160,7 @@ void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_
 // In double precision, in pieces of fixed size.
 double lazyscope_sum_of_squares(const float* x, int64_t count);
 
-// ---- Sparsity measures: firing.cc, signal.cc ----
+// ---- Sparsity measures: firing.cc, signal.cc, truncation.cc ----
 
 // How many neurons make a chunk, of those that `lazyscope_firing` counts together.
 int64_t lazyscope_firing_chunk();
@@ -185,6 +185,10 @@ void lazyscope_firing(const LazyscopeFiring* counts);
 // x [rows, d] → sums [2]: Σ over rows of (mean over d)², and of the variance over d. In double precision, the
 // variance about the mean, so that a large offset does not drown it.
 void lazyscope_signal(const float* x, int64_t rows, int64_t d, float* sums);
+// Each token's neurons are added up in the order given: lost[t, j] is the norm of Σ a[t, i] · row i of w over the first
+// j + 1 of them. a [tokens, neurons], w [neurons, d], order [tokens, neurons] → lost [tokens, neurons]. In double precision.
+void lazyscope_truncation(const float* a, const float* w, const int32_t* order, int64_t tokens, int64_t neurons,
+                          int64_t d, float* lost);
 
 // ---- Autoencoders: fusedEncode.cc, fusedReconstruct.cc, fusedEntries.cc, fusedUpdate.cc ----
 // Lists of entries are by rows: those of a row are indices and values from row_start[row] to row_start[row + 1].
@@ -246,6 +250,11 @@ double lazyscope_sparse_reconstruct(const int32_t* row_start, const int32_t* ind
 // The same from a matrix of pre-activations.
 double lazyscope_dense_reconstruct(const LazyscopeReconstruction* reconstruction);
 
+// Nested reconstructions from the latents below each of `prefixes` (ascending, the last is `latents`): `error` is
+// [prefixes, rows, d], and in its block p are the sums of the errors of the reconstructions p and later; `dots` are with the
+// block of the first prefix that has the latent. Returns the sum over all of Σ error².
+double lazyscope_nested_reconstruct(const int32_t* row_start, const int32_t* indices, const int32_t* prefixes, int32_t prefix_count, const LazyscopeReconstruction* reconstruction);
+
 struct LazyscopeDictionary {
   float* w_enc;                  // [latents, d]
   float* b_enc;                  // [latents]
@@ -288,6 +297,8 @@ struct LazyscopeUpdate {
   const float* x;                // [rows, d]
   const float* NULLABLE threshold;  // [latents]
   const LazyscopeGate* NULLABLE gate;
+  const int32_t* NULLABLE prefixes;  // of nested reconstructions: the main term's error is [prefix_count, rows, d]
+  int32_t prefix_count;
 };
 // A reconstruction from a list of entries: values and dots are [entries].
 struct LazyscopeTerm {

@@ -1,0 +1,56 @@
+import type { RunDetail } from '../../../server/client.ts';
+import { percent } from '../../format/number.ts';
+import { StartJob } from '../jobs/StartJob.tsx';
+import { Command } from '../ui/Command.tsx';
+import { Panel } from '../ui/Panel.tsx';
+
+/** What a run still lacks, each with the button that makes it; nothing for a run that has everything. */
+export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }) {
+  const { name, status, step, totalSteps, config } = manifest;
+  if (status === 'interrupted')
+    return (
+      <Panel
+        title={`Interrupted at ${percent(step / totalSteps, 0)}`}
+        note="It goes on from its last checkpoint, to the same bits."
+      >
+        <div className="stack">
+          <Command text={`npx lazyscope train --resume --name ${name}`} />
+          <div className="cluster">
+            <StartJob
+              job={{
+                kind: 'train',
+                options: { architecture: config.architecture, capture: config.capture, name, resume: true },
+              }}
+            >
+              Resume it here
+            </StartJob>
+          </div>
+        </div>
+      </Panel>
+    );
+  if (status !== 'complete') return null;
+  const unevaluated = seeds.filter(({ evaluation }) => evaluation === null).map(({ seed }) => seed);
+  const unindexed = seeds.filter(({ indexed }) => !indexed).map(({ seed }) => seed);
+  if (unevaluated.length === 0 && unindexed.length === 0) return null;
+  return (
+    <Panel title="What comes next" note="Each becomes a job, with everything at its default.">
+      <div className="cluster">
+        {unevaluated.length > 0 && (
+          <StartJob job={{ kind: 'evaluate', options: { run: name, seeds: unevaluated } }}>
+            {`Evaluate ${these(unevaluated, seeds.length)}`}
+          </StartJob>
+        )}
+        {unindexed.length > 0 && (
+          <StartJob job={{ kind: 'index', options: { run: name, seeds: unindexed } }}>
+            {`Index the features of ${these(unindexed, seeds.length)}`}
+          </StartJob>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function these(some: readonly number[], all: number): string {
+  if (some.length === all) return all === 1 ? 'its seed' : 'all seeds';
+  return some.length === 1 ? `seed ${some[0]}` : `seeds ${some.join(', ')}`;
+}
