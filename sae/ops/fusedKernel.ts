@@ -20,6 +20,7 @@ export type KernelName =
   | 'ActivationGrad'
   | 'FiringCounts'
   | 'SignalSums'
+  | 'TruncationLosses'
   | 'AdamWStep'
   | 'SumOfSquares';
 

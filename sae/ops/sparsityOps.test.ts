@@ -9,6 +9,7 @@ import {
 } from './attention.ts';
 import { firingCounts, referenceFiringCounts } from './firingCounts.ts';
 import { referenceSignalSums, signalSums } from './signalSums.ts';
+import { referenceTruncationLosses, truncationLosses } from './truncationLosses.ts';
 
 const probe = (await probeBackends()).find(({ name }) => name === 'native');
 
@@ -79,6 +80,29 @@ describe.skipIf(!probe?.works)('the native kernels agree with the reference', ()
     }
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose([q, k, v]);
+  });
+
+  test.each([
+    { tokens: 1, neurons: 3, d: 1 },
+    { tokens: 5, neurons: 40, d: 16 },
+    { tokens: 9, neurons: 64, d: 37 },
+  ])('losses of truncation [$tokens, $neurons] of rows of $d', ({ tokens, neurons, d }) => {
+    const random = Random.fromSeed(d);
+    const values = random.normals(tokens * neurons).map((x, at) => (at % 7 === 0 ? 0 : x));
+    const before = tf.memory().numTensors;
+    const activations = tf.tensor2d(values, [tokens, neurons]);
+    const outputs = tf.tensor2d(random.normals(neurons * d), [neurons, d]);
+    const orders = Array.from({ length: tokens }, () => [...random.permutation(neurons)]);
+    const order = tf.tensor2d(orders, [tokens, neurons], 'int32');
+    const tuned = truncationLosses(activations, outputs, order);
+    const reference = referenceTruncationLosses(activations, outputs, order);
+    expect(tuned).toHaveLength(tokens * neurons);
+    tuned.forEach((loss, at) => expect(loss).toBeCloseTo(reference[at], 4));
+    // All of them together are the layer's output, in whatever order.
+    const whole = tf.tidy(() => tf.norm(tf.matMul(activations, outputs), 'euclidean', 1).dataSync());
+    whole.forEach((norm, token) => expect(tuned[(token + 1) * neurons - 1]).toBeCloseTo(norm, 3));
+    tf.dispose([activations, outputs, order]);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test.each([

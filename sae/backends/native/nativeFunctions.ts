@@ -357,6 +357,15 @@ export interface NativeFunctions {
   firingChunk(): number;
   firing(counts: Firing): void;
   signal(x: Float32Array, rows: number, d: number, sums: Writable<Float32Array>): void;
+  truncation(
+    a: Float32Array,
+    w: Float32Array,
+    order: Int32Array,
+    tokens: number,
+    neurons: number,
+    d: number,
+    lost: Writable<Float32Array>,
+  ): void;
   topkEncode(
     encoder: Encoder,
     among: Int32Array | null,

@@ -4,6 +4,7 @@
  * sampled is the row alone.
  */
 import { Random } from '../../numerics/random.ts';
+import { condensedSpectrum } from './condensedSpectrum.ts';
 import { largestExceedance } from './isotropicLaw.ts';
 import type { DirectionSource } from './randomDirections.ts';
 import { rowExceedance } from './rowLaw.ts';
@@ -35,7 +36,8 @@ const negligible = 1e-9;
 export function nearestLaw(options: NearestLawOptions): NearestLaw {
   const { eigenvalues, rows, count, seed, precision = 0.002, mostRows = 1024 } = options;
   const random = Random.fromSeed(seed, 'nearest by chance');
-  const d = eigenvalues.length;
+  const condensed = condensedSpectrum(eigenvalues);
+  const size = condensed.eigenvalues.length;
   let perHundredth = 0;
   let sum = 0;
   let squares = 0;
@@ -45,9 +47,13 @@ export function nearestLaw(options: NearestLawOptions): NearestLaw {
   const error = () => Math.sqrt(Math.max(0, squares / sampled - mean() ** 2) / Math.max(1, sampled - 1));
   while (sampled < mostRows && (sampled < 2 * batch || error() > precision * Math.abs(mean()))) {
     const { data } = rows.draw(batch, random);
-    const square = Float64Array.from(data, (x) => x * x);
+    const square = condensed.squares(data);
     for (let row = 0; row < batch; row++) {
-      const law = (c: number) => largestExceedance(rowExceedance(c, eigenvalues, square, row * d), count);
+      const law = (c: number) =>
+        largestExceedance(
+          rowExceedance(c, condensed.eigenvalues, square, row * size, condensed.counts),
+          count,
+        );
       perHundredth ||= stepsPerHundredth(law);
       const { expected, at } = alongGrid(law, perHundredth);
       sum += expected;

@@ -2,6 +2,7 @@
 import type { Counterparts } from '../counterparts.ts';
 import type { Directions } from '../directions.ts';
 import { inEigenbasis, type Spectrum } from './activationSpectrum.ts';
+import { condensedSpectrum } from './condensedSpectrum.ts';
 import { isotropicExceedance, largestExceedance } from './isotropicLaw.ts';
 import { rowExceedance } from './rowLaw.ts';
 
@@ -20,16 +21,18 @@ export function spectrumChance(
   { spectrum, count, progress }: { spectrum: Spectrum; count: number; progress?: (rows: number) => void },
 ): Float64Array {
   const { d } = rows;
+  const condensed = condensedSpectrum(spectrum.eigenvalues);
+  const size = condensed.eigenvalues.length;
   const out = new Float64Array(rows.rows).fill(NaN);
   const chunk = 1024;
   for (let from = 0; from < rows.rows; from += chunk) {
     const to = Math.min(rows.rows, from + chunk);
     const coordinates = inEigenbasis(spectrum, rows.data.subarray(from * d, to * d));
-    const squares = Float64Array.from(coordinates, (x) => x * x);
+    const squares = condensed.squares(coordinates);
     for (let i = from; i < to; i++)
       if (!Number.isNaN(cosine[i]))
         out[i] = largestExceedance(
-          rowExceedance(cosine[i], spectrum.eigenvalues, squares, (i - from) * d),
+          rowExceedance(cosine[i], condensed.eigenvalues, squares, (i - from) * size, condensed.counts),
           count,
         );
     progress?.(to);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
+import { condensedSpectrum } from './condensedSpectrum.ts';
 import { expectedLargest, isotropicExceedance, largestExceedance } from './isotropicLaw.ts';
 import { rowExceedance } from './rowLaw.ts';
 
@@ -73,5 +74,41 @@ describe('directions with a covariance, as near to one given row', () => {
     expect(rowExceedance(Math.sqrt(0.5) + 1e-6, eigenvalues, squares)).toBe(0);
     // Within the three dimensions the row's own direction has cosine √½: c is as rare there as c·√2.
     expect(rowExceedance(0.5, eigenvalues, squares)).toBeCloseTo(isotropicExceedance(0.5 * Math.SQRT2, 3), 8);
+  });
+});
+
+describe('a condensed spectrum', () => {
+  const spectra = {
+    'like 1/k': Float64Array.from({ length: 768 }, (_, k) => 1 / (k + 1)),
+    'falling to 10⁻⁸, with zeros': Float64Array.from({ length: 500 }, (_, k) =>
+      k < 480 ? Math.exp((-18.4 * k) / 480) : 0,
+    ),
+    'with one giant': Float64Array.from({ length: 256 }, (_, k) => (k === 0 ? 500 : 1 / (1 + k / 40))),
+  };
+  test.each(Object.entries(spectra))('gives the same probabilities to 0.2 %%: %s', (_, eigenvalues) => {
+    const condensed = condensedSpectrum(eigenvalues);
+    const size = condensed.eigenvalues.length;
+    expect(size).toBeLessThan(eigenvalues.length / 3);
+    const random = Random.fromSeed(9);
+    const d = eigenvalues.length;
+    // Rows across all components, rows that lean on the leading ones, and one along a single component.
+    const rows = [0, 0.25, 0.5, 1].map((power) =>
+      Float32Array.from(random.normals(d), (x, k) => x * eigenvalues[k] ** power),
+    );
+    rows.push(Float32Array.from({ length: d }, (_, k) => (k === 7 ? 1 : 0)));
+    for (const row of rows) {
+      const norm = Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
+      const unit = row.map((x) => x / norm);
+      const exact = Float64Array.from(unit, (x) => x * x);
+      const squares = condensed.squares(unit);
+      for (const c of [0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95]) {
+        const p = rowExceedance(c, eigenvalues, exact);
+        if (p < 1e-30) continue;
+        expect(
+          rowExceedance(c, condensed.eigenvalues, squares, 0, condensed.counts) / p,
+          `cosine ${c}`,
+        ).toBeCloseTo(1, 2.4);
+      }
+    }
   });
 });

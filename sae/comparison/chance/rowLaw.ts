@@ -20,15 +20,17 @@ const step = { relative: 0.5, absolute: 0.25 } as const;
 
 /**
  * P(cos(a, v) ≥ c). `eigenvalues` [d] of Σ, not negative and not all 0; `squares` [d], from `at` on, are a's squared coordinates in its
- * eigenbasis, which sum to 1 (rounding is forgiven). A direction is continuous, so that ≥ and > are the same.
+ * eigenbasis, which sum to 1 (rounding is forgiven). `counts` [d] says how often each eigenvalue occurs, for a spectrum that is condensed
+ * (condensedSpectrum.ts); once, where it is left out. A direction is continuous, so that ≥ and > are the same.
  */
 export function rowExceedance(
   c: number,
   eigenvalues: Float64Array,
   squares: ArrayLike<number>,
   at = 0,
+  counts?: Float64Array,
 ): number {
-  if (c < 0) return 1 - rowExceedance(-c, eigenvalues, squares, at);
+  if (c < 0) return 1 - rowExceedance(-c, eigenvalues, squares, at, counts);
   if (c >= 1) return 0;
   if (c === 0) return 0.5;
   const d = eigenvalues.length;
@@ -45,13 +47,13 @@ export function rowExceedance(
     const rest = 1 - share;
     slope += squares[at + k] * share * rest;
     curve += squares[at + k] * share * rest * share;
-    kappa += share;
+    kappa += counts ? counts[k] * share : share;
   }
   // Half of the second derivative of ψ by z = 1 + x² at z = 1 is −curve, so ψ(z)/c² − 1 ≈ (slope·x² − curve·x⁴)/c².
   if (slope <= 0) return 0;
   const width = Math.sqrt(1 / Math.max(kappa - curve / slope, 1e-12));
   const h = Math.min(step.relative * width, step.absolute);
-  let sum = 0.5 * Math.exp(-0.5 * (logDeterminant(eigenvalues, 1 / q) + Math.log(slope / level)));
+  let sum = 0.5 * Math.exp(-0.5 * (logDeterminant(eigenvalues, 1 / q, counts) + Math.log(slope / level)));
   const first = sum;
   for (let i = 1; ; i++) {
     const x = Math.sinh(i * h);
@@ -64,7 +66,8 @@ export function rowExceedance(
     const ratio = (psi / level - 1) / (x * x);
     // Where c is 1 but for rounding, nothing is left of the ratio's digits, and the first term is all there is.
     if (!(ratio > 0)) break;
-    const term = Math.exp(-0.5 * (logDeterminant(eigenvalues, z / q) + Math.log(ratio))) / Math.sqrt(z);
+    const term =
+      Math.exp(-0.5 * (logDeterminant(eigenvalues, z / q, counts) + Math.log(ratio))) / Math.sqrt(z);
     sum += term;
     if (!(term > 1e-12 * first)) break;
   }
@@ -99,8 +102,12 @@ function rootOfPsi(
 }
 
 /** Σ_k ln(1 + s λ_k), by products, since a logarithm costs as much as a dozen of them. */
-function logDeterminant(eigenvalues: Float64Array, s: number): number {
+function logDeterminant(eigenvalues: Float64Array, s: number, counts?: Float64Array): number {
   let sum = 0;
+  if (counts) {
+    for (let k = 0; k < eigenvalues.length; k++) sum += counts[k] * Math.log1p(s * eigenvalues[k]);
+    return sum;
+  }
   let product = 1;
   for (let k = 0; k < eigenvalues.length; k++) {
     product *= 1 + s * eigenvalues[k];

@@ -1,4 +1,4 @@
-/** The reproducibility report of a run: every latent of every seed beside all other seeds, and beside chance (METHODS.md §8). */
+/** The reproducibility report of a run: every latent of every seed beside all other seeds, and beside chance (METHODS.md §9). */
 import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';

@@ -5,6 +5,7 @@
  */
 import type { Directions } from '../directions.ts';
 import { inEigenbasis, type Spectrum } from '../chance/activationSpectrum.ts';
+import { condensedSpectrum } from '../chance/condensedSpectrum.ts';
 import { isotropicExceedance, largestExceedance } from '../chance/isotropicLaw.ts';
 import { rowExceedance } from '../chance/rowLaw.ts';
 
@@ -31,9 +32,9 @@ export function returnChance(
   for (let from = 0; from < rows.rows; from += chunk) {
     const to = Math.min(rows.rows, from + chunk);
     for (const spectrum of spectra) {
-      const squares = squaresOf(spectrum, rows, from, to);
+      const law = lawOf(spectrum, rows, from, to);
       for (let i = from; i < to; i++) {
-        const single = rowExceedance(threshold, spectrum.eigenvalues, squares, (i - from) * d);
+        const single = law(threshold, i - from);
         out[i] = Math.max(out[i], largestExceedance(single, count));
       }
     }
@@ -60,13 +61,13 @@ export function returnChanceCurve(
   const { d } = rows;
   const blank = () => new Float64Array(curveSteps + 1);
   const curve = { every: blank(), any: blank(), mean: blank() };
-  const squares = spectra.map((spectrum) => squaresOf(spectrum, rows, 0, rows.rows));
+  const laws = spectra.map((spectrum) => lawOf(spectrum, rows, 0, rows.rows));
   for (let i = 0; i < rows.rows; i++)
     for (let step = curveSteps, p = 0; step >= 0; step--) {
       // The probability only grows towards smaller thresholds.
       if (p < 1 - negligible) {
         const c = step / curveSteps;
-        const singles = spectra.map(({ eigenvalues }, s) => rowExceedance(c, eigenvalues, squares[s], i * d));
+        const singles = laws.map((law) => law(c, i));
         p = largestExceedance(singles.length > 0 ? Math.max(...singles) : isotropicExceedance(c, d), count);
       }
       curve.every[step] += p ** others / rows.rows;
@@ -76,8 +77,11 @@ export function returnChanceCurve(
   return curve;
 }
 
-function squaresOf(spectrum: Spectrum, { d, data }: Directions, from: number, to: number): Float64Array {
-  return Float64Array.from(inEigenbasis(spectrum, data.subarray(from * d, to * d)), (x) => x * x);
+/** P(cos ≥ c) for a direction of the spectrum and row number `i` from `from` on. */
+function lawOf(spectrum: Spectrum, { d, data }: Directions, from: number, to: number) {
+  const { eigenvalues, counts, squares } = condensedSpectrum(spectrum.eigenvalues);
+  const own = squares(inEigenbasis(spectrum, data.subarray(from * d, to * d)));
+  return (c: number, i: number) => rowExceedance(c, eigenvalues, own, i * eigenvalues.length, counts);
 }
 
 /** P(at least k of m) where each has probability p: the p-value of a latent that comes back in k of m seeds. */

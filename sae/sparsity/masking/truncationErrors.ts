@@ -3,6 +3,9 @@
  * neurons are added up from the weakest contribution |a_i|·n_i to the strongest; the norm of the sum after j of them is what masking
  * those j loses. The losses of all tokens are then put in the order of the contributions.
  */
+import { truncationLosses } from '../../ops/truncationLosses.ts';
+import { tf } from '../../tensor/tf.ts';
+
 export interface TruncationErrors {
   /** [tokens · neurons]: all contributions, ascending. */
   contributions: Float32Array;
@@ -24,23 +27,19 @@ export function truncationErrors(
   const tokens = activations.length / neurons;
   const contributions = activations.map((a, at) => Math.abs(a) * norms[at % neurons]);
   const bits = new Int32Array(contributions.buffer);
-  // By token, what is lost after each of its neurons, the weakest first, as a share of the token's output.
-  const lost = new Float64Array(activations.length);
-  const order = new Float64Array(neurons);
-  const sum = new Float64Array(d);
-  let counted = 0;
+  const order = new Int32Array(activations.length);
+  const keys = new Float64Array(neurons);
   for (let first = 0; first < activations.length; first += neurons) {
     // The bits of a positive number order as integers do: with the index below them, one sort of numbers sorts the neurons.
-    for (let i = 0; i < neurons; i++) order[i] = bits[first + i] * neurons + i;
-    order.sort();
-    sum.fill(0);
-    let norm = 0;
-    for (let rank = 0; rank < neurons; rank++) {
-      const neuron = order[rank] % neurons;
-      const a = activations[first + neuron];
-      if (a !== 0) norm = Math.sqrt(addRow(sum, outputs, neuron * d, a));
-      lost[first + rank] = norm;
-    }
+    for (let i = 0; i < neurons; i++) keys[i] = bits[first + i] * neurons + i;
+    keys.sort();
+    for (let rank = 0; rank < neurons; rank++) order[first + rank] = keys[rank] % neurons;
+  }
+  // By token, what is lost after each of its neurons, the weakest first; below, as a share of the token's output.
+  const lost = Float64Array.from(losses(activations, outputs, order, { tokens, neurons, d }));
+  let counted = 0;
+  for (let first = 0; first < activations.length; first += neurons) {
+    const norm = lost[first + neurons - 1];
     if (norm === 0) continue;
     counted++;
     for (let at = first; at < first + neurons; at++) lost[at] /= norm;
@@ -61,21 +60,18 @@ export function truncationErrors(
   return { contributions, errors };
 }
 
-/** sum += a · the row of `rows` that starts at `from`; returns the sum's squared norm. */
-function addRow(sum: Float64Array, rows: Float32Array, from: number, a: number): number {
-  let [even, odd] = [0, 0];
-  let k = 0;
-  for (; k + 1 < sum.length; k += 2) {
-    const x = sum[k] + a * rows[from + k];
-    const y = sum[k + 1] + a * rows[from + k + 1];
-    sum[k] = x;
-    sum[k + 1] = y;
-    even += x * x;
-    odd += y * y;
+function losses(
+  activations: Float32Array,
+  outputs: Float32Array,
+  order: Int32Array,
+  { tokens, neurons, d }: { tokens: number; neurons: number; d: number },
+): Float32Array {
+  const a = tf.tensor2d(activations, [tokens, neurons]);
+  const rows = tf.tensor2d(outputs, [neurons, d]);
+  const ranks = tf.tensor2d(order, [tokens, neurons], 'int32');
+  try {
+    return truncationLosses(a, rows, ranks);
+  } finally {
+    tf.dispose([a, rows, ranks]);
   }
-  if (k < sum.length) {
-    sum[k] += a * rows[from + k];
-    even += sum[k] * sum[k];
-  }
-  return even + odd;
 }

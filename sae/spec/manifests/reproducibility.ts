@@ -3,7 +3,7 @@ import type { ManifestKind } from './manifestKind.ts';
 
 const share = z.number().min(0).max(1);
 
-/** runs/<run>/reproducibility.json (METHODS.md §8). Shares are of the latents of all seeds. */
+/** runs/<run>/reproducibility.json (METHODS.md §9). Shares are of the latents of all seeds. */
 const reproducibilitySchema = z.strictObject({
   version: z.literal(1),
   run: z.string(),

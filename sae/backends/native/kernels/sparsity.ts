@@ -1,9 +1,9 @@
 import { writable } from '../pointers.ts';
 import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
 
-/** The kernels behind sae/ops/firingCounts.ts and signalSums.ts, which the sparsity measures use. */
+/** The kernels behind sae/ops/firingCounts.ts, signalSums.ts and truncationLosses.ts, which the sparsity measures use. */
 export function sparsityKernels({ backend, library }: KernelContext): NativeKernels {
-  const { firing, firingChunk, signal } = library.functions;
+  const { firing, firingChunk, signal, truncation } = library.functions;
   const chunk = firingChunk();
   // Large, and of no use once the entries are gathered: one for all calls.
   let overBuffer = writable(new Int32Array(0));
@@ -52,6 +52,15 @@ export function sparsityKernels({ backend, library }: KernelContext): NativeKern
       const d = x.shape[x.shape.length - 1];
       const out = backend.output([2], 'float32');
       signal(backend.floats(x), sizeOf(x.shape) / d, d, out.values);
+      return out.info;
+    },
+    TruncationLosses: ({ activations, outputs, order }) => {
+      const [tokens, neurons] = activations.shape;
+      const out = backend.output(activations.shape, 'float32');
+      truncation(
+        backend.floats(activations), backend.floats(outputs), backend.integers(order),
+        tokens, neurons, outputs.shape[1], out.values,
+      ); // prettier-ignore
       return out.info;
     },
   };

@@ -160,7 +160,7 @@ void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_
 // In double precision, in pieces of fixed size.
 double lazyscope_sum_of_squares(const float* x, int64_t count);
 
-// ---- Sparsity measures: firing.cc, signal.cc ----
+// ---- Sparsity measures: firing.cc, signal.cc, truncation.cc ----
 
 // How many neurons make a chunk, of those that `lazyscope_firing` counts together.
 int64_t lazyscope_firing_chunk();
@@ -185,6 +185,10 @@ void lazyscope_firing(const LazyscopeFiring* counts);
 // x [rows, d] → sums [2]: Σ over rows of (mean over d)², and of the variance over d. In double precision, the
 // variance about the mean, so that a large offset does not drown it.
 void lazyscope_signal(const float* x, int64_t rows, int64_t d, float* sums);
+// Each token's neurons are added up in the order given: lost[t, j] is the norm of Σ a[t, i] · row i of w over the first
+// j + 1 of them. a [tokens, neurons], w [neurons, d], order [tokens, neurons] → lost [tokens, neurons]. In double precision.
+void lazyscope_truncation(const float* a, const float* w, const int32_t* order, int64_t tokens, int64_t neurons,
+                          int64_t d, float* lost);
 
 // ---- Autoencoders: fusedEncode.cc, fusedReconstruct.cc, fusedEntries.cc, fusedUpdate.cc ----
 // Lists of entries are by rows: those of a row are indices and values from row_start[row] to row_start[row + 1].
