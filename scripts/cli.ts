@@ -18,6 +18,7 @@ import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
 import { models } from './commands/models.ts';
+import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
 
@@ -36,6 +37,7 @@ export function lazyscopeCommand(): Command {
     demo,
     ...jobKinds.map((kind) => () => jobCommand(kind)),
     features,
+    search,
     steer,
     lm,
     models,

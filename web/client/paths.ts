@@ -23,6 +23,7 @@ export const paths = {
     const query = new URLSearchParams(given).toString();
     return query === '' ? '/playground' : `/playground?${query}`;
   },
+  search: (text = '') => (text ? `/search?${new URLSearchParams({ text })}` : '/search'),
   jobs: () => '/jobs',
   job: (id: string) => `/jobs?job=${part(id)}`,
   /** The form of a kind of job with some fields filled in. */

@@ -1,6 +1,7 @@
 /** A random sample of tokens whose full activation vectors are kept, for measures that need exact products. */
 import { Random } from '../../numerics/random.ts';
-import type { Tensor } from '../../tensor/tf.ts';
+import { hostValues } from '../../tensor/hostValues.ts';
+import { tf, type Tensor } from '../../tensor/tf.ts';
 
 export class LayerSample {
   /** [sample]: places of the sampled tokens in the stream, ascending. */
@@ -23,12 +24,19 @@ export class LayerSample {
   add(layer: number, firstToken: number, activations: Tensor): void {
     const width = this.#width;
     const end = firstToken + activations.size / width;
-    if (!this.places.some((place) => place >= firstToken && place < end)) return;
-    const values = activations.dataSync<'float32'>();
-    this.places.forEach((place, row) => {
-      if (place < firstToken || place >= end) return;
-      const from = (place - firstToken) * width;
-      this.layers[layer].set(values.subarray(from, from + width), row * width);
-    });
+    const from = this.places.findIndex((place) => place >= firstToken && place < end);
+    if (from < 0) return;
+    const chosen = this.places.subarray(from).filter((place) => place < end);
+    // Only these rows are read: memory that was read on the host is not used again for the next batch's tensors.
+    const rows = hostValues(() =>
+      tf.gather(
+        activations.reshape([-1, width]),
+        tf.tensor1d(
+          Int32Array.from(chosen, (place) => place - firstToken),
+          'int32',
+        ),
+      ),
+    );
+    this.layers[layer].set(rows, from * width);
   }
 }

@@ -19,8 +19,8 @@ export function FeatureFilters({
       <TypedField
         className={`field ${styles.token}`}
         type="search"
-        label="Find by token, or #latent"
-        placeholder="token, or #latent"
+        label="Find in examples, tokens and labels, or #latent"
+        placeholder="word, phrase, label, or #latent"
         value={state.token}
         change={(token) => change({ token })}
       />

@@ -8,6 +8,7 @@ import { DataTable, type Column, type Sorting } from '../ui/DataTable.tsx';
 import { describedColumn, printed } from '../ui/describedColumn.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { MiniHistogram } from '../ui/MiniHistogram.tsx';
+import { MatchedText } from '../search/MatchedText.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
 export function FeatureTable({
@@ -25,7 +26,8 @@ export function FeatureTable({
   dim?: boolean;
   caption?: string;
 }) {
-  const columns = useMemo(() => columnsOf(run, seed), [run, seed]);
+  const matched = rows.some(({ match }) => match !== null);
+  const columns = useMemo(() => columnsOf(run, seed, matched), [run, seed, matched]);
   return (
     <DataTable
       caption={caption}
@@ -38,7 +40,7 @@ export function FeatureTable({
   );
 }
 
-function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
+function columnsOf(run: string, seed: number, matched: boolean): Column<FeatureRow>[] {
   return [
     describedColumn(featureView, 'latent', {
       render: (row) => <Link href={paths.feature(run, seed, row.latent)}>{row.latent}</Link>,
@@ -66,6 +68,16 @@ function columnsOf(run: string, seed: number): Column<FeatureRow>[] {
           />
         ),
     }),
+    ...(matched
+      ? [
+          {
+            key: 'match',
+            header: 'In examples',
+            render: ({ match }: FeatureRow) =>
+              match ? <MatchedText example={match.example} /> : <span className="faint">–</span>,
+          },
+        ]
+      : []),
     describedColumn(featureView, 'topTokens', {
       render: (row) => <TokenRow tokens={row.topTokens} most={5} />,
     }),

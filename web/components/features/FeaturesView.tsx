@@ -15,6 +15,7 @@ import { Pager } from '../ui/Pager.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { TryText } from '../playground/TryText.tsx';
 import { SeedSwitch } from '../runs/SeedSwitch.tsx';
+import { NotSearched } from '../search/NotSearched.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
 /** All latents of one dictionary. Order, filters and page live in the address. */
@@ -69,6 +70,7 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
           >
             {(page) => (
               <>
+                {page.searched === 'tokens and labels' && <NotSearched missing={[{ run, seed }]} />}
                 {page.total === 0 ? (
                   <div style={{ padding: '1rem' }}>
                     <EmptyState

@@ -25,9 +25,9 @@ describe('the feature table’s question', () => {
     expect(ask({ sort: 'nonsense', order: 'up', offset: '-3', least: 'x', most: '500' })).toEqual(ask({}));
   });
 
-  test('#12 is a latent, alive or dead; 12 is a token', () => {
+  test('#12 is a latent, alive or dead; 12 is text', () => {
     expect(ask({ token: '#12' }).filter).toEqual({ latent: 12 });
-    expect(ask({ token: '12' }).filter).toEqual({ dead: false, token: '12' });
+    expect(ask({ token: '12' }).filter).toEqual({ dead: false, text: '12' });
   });
 
   test('orphans are shared in no other seed', () => {

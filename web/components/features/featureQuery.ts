@@ -31,7 +31,7 @@ export interface FeatureQuery {
   limit: number;
   filter: {
     dead?: boolean;
-    token?: string;
+    text?: string;
     minDensity?: number;
     maxDensity?: number;
     minStability?: number;
@@ -44,9 +44,9 @@ export interface FeatureQuery {
 export function featureQuery(run: string, seed: number, state: FeatureTableState): FeatureQuery {
   const least = share(state.least);
   const most = share(state.most);
-  // `#12` means latent 12; plain `12` is searched for in tokens, which may be digits.
+  // `#12` means latent 12; plain `12` is searched for in the text, which may have digits.
   const latent = /^#(\d+)$/.exec(state.token.trim())?.[1];
-  const token = state.token.trim() ? state.token : '';
+  const text = state.token.trim().slice(0, 200);
   return {
     run,
     seed,
@@ -56,7 +56,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
     limit: 50,
     filter: {
       ...(state.alive === 'all' || latent ? {} : { dead: state.alive === 'dead' }),
-      ...(latent ? { latent: Number(latent) } : token ? { token } : {}),
+      ...(latent ? { latent: Number(latent) } : text ? { text } : {}),
       ...(least === undefined ? {} : { minDensity: least }),
       ...(most === undefined ? {} : { maxDensity: most }),
       ...(state.stability === 'shared' ? { minStability: 1 } : {}),

@@ -30,7 +30,7 @@ describe('FeatureFilters', () => {
   test('typing is asked for once, when it pauses; Enter does not wait', async () => {
     vi.useFakeTimers();
     const { place, asked } = await filters();
-    const token = field(place, 'Find by token, or #latent');
+    const token = field(place, 'Find in examples, tokens and labels, or #latent');
     for (const typed of ['w', 'wh', 'wha']) {
       await type(token, typed);
       await act(async () => vi.advanceTimersByTime(200));

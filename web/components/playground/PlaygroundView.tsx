@@ -209,9 +209,11 @@ function strongestOf(found: { dictionaries: { run: string; seed: number; traces:
   return first && latent !== undefined ? { run: first.run, seed: first.seed, latent } : undefined;
 } // prettier-ignore
 
-/** The first two seeds of the newest run that is trained, so that they stand side by side. */
+/** The first two seeds of the newest trained run, so that they stand side by side; of an indexed one, whose latents have tokens to go by, if there is any. */
 function newestPair(runs: readonly RunRow[]): DictionaryName[] {
-  const trained = runs.filter(({ status, model }) => status === 'complete' && model !== null);
+  const complete = runs.filter(({ status, model }) => status === 'complete' && model !== null);
+  const indexed = complete.filter((row) => row.indexed);
+  const trained = indexed.length > 0 ? indexed : complete;
   const newest = trained.reduce<RunRow | undefined>(
     (best, row) => (best && best.createdAt >= row.createdAt ? best : row),
     undefined,

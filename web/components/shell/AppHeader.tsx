@@ -13,6 +13,7 @@ const sections: { href: string; name: string; icon: IconName }[] = [
   { href: paths.runs(), name: 'Runs', icon: 'runs' },
   { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
   { href: paths.playground(), name: 'Playground', icon: 'playground' },
+  { href: paths.search(), name: 'Search', icon: 'search' },
   { href: paths.lazy(), name: 'Lazy neurons', icon: 'lazy' },
   { href: paths.jobs(), name: 'Jobs', icon: 'jobs' },
 ];

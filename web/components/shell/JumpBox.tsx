@@ -3,11 +3,12 @@ import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore }
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
+import { matchWords } from '../search/MatchLine.tsx';
 import { jumpTargets } from './jumpTargets.ts';
 import { Icon } from '../ui/Icon.tsx';
 import styles from './JumpBox.module.css';
 
-/** ⌘K or Ctrl-K: type a run, a seed and a latent, a label or a page, and go there. */
+/** ⌘K or Ctrl-K: type a run, a seed and a latent, a word or phrase, a label or a page, and go there. */
 export function JumpBox() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
@@ -22,11 +23,19 @@ export function JumpBox() {
   const comparisons = useQuery(trpc.comparisons.list.queryOptions(undefined, { enabled: open }));
   const reports = useQuery(trpc.sparsity.list.queryOptions(undefined, { enabled: open }));
   const labels = useQuery(trpc.labels.list.queryOptions({}, { enabled: open }));
+  const text = usePaused(query.trim());
+  const found = useQuery(
+    trpc.search.find.queryOptions({ text, limit: 5 }, { enabled: open && text.length > 1, retry: false }),
+  );
   const targets = jumpTargets(query, {
     runs: runs.data ?? [],
     comparisons: comparisons.data ?? [],
     reports: reports.data ?? [],
     labels: labels.data ?? [],
+    found:
+      text === query.trim()
+        ? (found.data?.rows ?? []).map((row) => ({ ...row, why: matchWords(row).join(', ') }))
+        : [],
   });
 
   const show = useCallback(() => {
@@ -84,8 +93,8 @@ export function JumpBox() {
             aria-expanded="true"
             aria-controls={list}
             aria-activedescendant={targets[active] ? `${list}-${active}` : undefined}
-            aria-label="Run, seed and latent, label or page"
-            placeholder="topk 0 17, a label, a page…"
+            aria-label="Run, seed and latent, word, label or page"
+            placeholder="topk 0 17, a word or phrase, a label, a page…"
             autoComplete="off"
             spellCheck={false}
             value={query}
@@ -122,6 +131,16 @@ export function JumpBox() {
       </dialog>
     </>
   );
+}
+
+/** A value as it was when it last stayed the same for a moment, so that the server isn't asked at every letter. */
+function usePaused(value: string): string {
+  const [paused, setPaused] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setPaused(value), 250);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return paused;
 }
 
 /** The platform does not change while the page is open; the server does not know it. */

@@ -19,5 +19,21 @@ describe('the jump box', () => {
     ['jobs', '/jobs'],
   ])('%s leads to %s', (query, href) => expect(first(query)).toBe(href));
 
-  test('finds nothing rather than anything', () => expect(jumpTargets('zzz', sources)).toEqual([]));
+  test('what nothing is called can still be searched for', () =>
+    expect(jumpTargets('  the zzz ', sources)).toEqual([
+      { href: '/search?text=the+zzz', title: 'Search for “the zzz” in all examples', kind: 'search' },
+    ]));
+
+  test('features that were found come after what is called so, each once', () => {
+    const found = [
+      { run: 'relu', seed: 0, latent: 9, label: 'whales', why: 'in its label' },
+      { run: 'relu', seed: 1, latent: 4, label: null, why: '3 examples' },
+    ];
+    expect(jumpTargets('whales', { ...sources, found }).map(({ title }) => title)).toEqual([
+      'whales (relu / 0 / 9)',
+      'relu / seed 1 / latent 4: 3 examples',
+      'Search for “whales” in all examples',
+    ]);
+    expect(jumpTargets('', { ...sources, found }).map(({ kind }) => kind)).not.toContain('search');
+  });
 });

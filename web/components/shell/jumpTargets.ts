@@ -6,25 +6,29 @@ export interface JumpSources {
   comparisons: readonly { name: string }[];
   reports: readonly { name: string; model: string }[];
   labels: readonly { run: string; seed: number; latent: number; label: string }[];
+  /** Features found by what was typed; absent before anything was. */
+  found?: readonly { run: string; seed: number; latent: number; label: string | null; why: string }[];
 }
 
 export interface JumpTarget {
   href: string;
   title: string;
-  kind: 'page' | 'run' | 'dictionary' | 'feature' | 'comparison' | 'lazy neurons' | 'label';
+  kind: 'page' | 'search' | 'run' | 'dictionary' | 'feature' | 'comparison' | 'lazy neurons' | 'label';
 }
 
 const pages: JumpTarget[] = [
   { href: paths.overview(), title: 'Overview', kind: 'page' },
   { href: paths.runs(), title: 'Runs', kind: 'page' },
   { href: paths.comparisons(), title: 'Compare', kind: 'page' },
+  { href: paths.search(), title: 'Search', kind: 'page' },
   { href: paths.lazy(), title: 'Lazy neurons', kind: 'page' },
   { href: paths.jobs(), title: 'Jobs', kind: 'page' },
 ];
 
 /**
  * `topk 0 17`, `topk/0/17` and `topk:0:17` all lead to latent 17 of seed 0 of the first run whose name contains
- * `topk`; any other text finds names and labels that contain all of its words.
+ * `topk`; any other text finds names and labels that contain all of its words, then features that were found by it, and leads to the
+ * page that searches for it.
  */
 export function jumpTargets(query: string, sources: JumpSources, most = 12): JumpTarget[] {
   const words = query
@@ -60,7 +64,21 @@ export function jumpTargets(query: string, sources: JumpSources, most = 12): Jum
     })),
     ...pages,
   ].filter((target) => words.every((word) => `${target.title} ${target.kind}`.toLowerCase().includes(word)));
-  return [...targets, ...rest].slice(0, most);
+  const shown = [...targets, ...rest].slice(0, most);
+  if (words.length === 0) return shown;
+  const listed = new Set(shown.map(({ href }) => href));
+  const text = query.trim();
+  return [
+    ...shown,
+    ...(sources.found ?? [])
+      .map(({ run, seed, latent, label, why }): JumpTarget => ({
+        href: paths.feature(run, seed, latent),
+        title: `${label ?? `${run} / seed ${seed} / latent ${latent}`}: ${why}`,
+        kind: 'feature',
+      }))
+      .filter(({ href }) => !listed.has(href)),
+    { href: paths.search(text), title: `Search for “${text}” in all examples`, kind: 'search' },
+  ];
 }
 
 function addressed(words: readonly string[], sources: JumpSources): JumpTarget[] {
