@@ -1,5 +1,10 @@
 /** Tests the whole path: typed client → HTTP → router → query → the fixture store's files, whose features are planted. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
@@ -7,6 +12,10 @@ import { matchTable } from '../sae/spec/tables/matches.ts';
 import { writeParquet } from '../sae/store/parquet.ts';
 import { queryRows } from '../sae/store/queryRows.ts';
 import { columnList, storedTable } from '../sae/store/tableSql.ts';
+import { createApp } from './app.ts';
+import { createLazyscopeClient } from './client.ts';
+import { Guard } from './guard.ts';
+import { openContext } from './openContext.ts';
 import { startTestServer } from './testServer.ts';
 import type { TestServer } from './testServer.ts';
 
@@ -460,16 +469,34 @@ describe('errors', () => {
   });
 
   test('a fault of the server is opaque to the client and whole in the log', async () => {
-    const path = on.store.features('fixture-relu', 2);
-    const before = await readFile(path);
-    // A valid Parquet file with text in a column of numbers, which no code expects.
-    const odd = { latent: { type: 'VARCHAR', doc: 'a word' } } as const;
-    await writeParquet(path, odd, { latent: ['twelve'] });
-    const answer = await failure(on.client.features.list.query({ run: 'fixture-relu', seed: 2 }));
-    await writeFile(path, before);
+    const folder = await mkdtemp(join(tmpdir(), 'lazyscope-fault-'));
+    const lines: string[] = [];
+    const { context, close } = await openContext({
+      dataFolder: folder,
+      bundledModels: [],
+      version: '0.0.0-test',
+      program: [process.execPath, '-e', ''],
+      log: (line) => lines.push(line),
+    });
+    // No code expects that the list of labels fails.
+    const labels = Object.assign(Object.create(context.labels) as typeof context.labels, {
+      list: () => Promise.reject(new TypeError('twelve')),
+    });
+    const app = createApp({ ...context, labels }, new Guard({}));
+    const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const client = createLazyscopeClient({
+      url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    });
+    const answer = await failure(client.labels.list.query({}));
+    server.closeAllConnections();
+    server.close();
+    await close();
+    await rm(folder, { recursive: true });
     expect(answer?.code).toBe('INTERNAL_SERVER_ERROR');
     expect(answer?.message).not.toContain('twelve');
-    expect(on.log.at(-1)).toMatch(/features\.list failed: .*twelve/s);
+    expect(lines.at(-1)).toMatch(/labels\.list failed: .*twelve/s);
   });
 
   test('a table with the columns of another is named as such', async () => {
