@@ -22,21 +22,28 @@ const tables = `
   );`;
 
 export class Database {
+  readonly #path: string;
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   /** The statement before, for which the next one waits: statements of one connection run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(path: string, instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#path = path;
     this.#instance = instance;
     this.#connection = connection;
   }
 
   /**
    * Throws 'conflict' when another process has the file, 'corrupt' when it isn't a database, 'no_space' on a full
-   * disk, 'bad_input' where the folder can't be made.
+   * disk, 'bad_input' where the folder can't be made or written, or its name has a '?'.
    */
   static async open(path: string): Promise<Database> {
+    if (path.includes('?'))
+      throw new LazyscopeError(
+        'bad_input',
+        `'${path}' has a '?' in it, which DuckDB takes for the beginning of parameters: choose a data folder without one.`,
+      );
     await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
       throw explainWriteError(error, dirname(path));
     });
@@ -46,7 +53,7 @@ export class Database {
       const instance = await DuckDBInstance.create(path);
       const connection = await instance.connect();
       await connection.run(tables);
-      return new Database(instance, connection);
+      return new Database(path, instance, connection);
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : '';
       if (/lock/i.test(said))
@@ -55,11 +62,17 @@ export class Database {
           `'${path}' is open in another process: stop the other server, or give this one its own --data folder.`,
           { cause },
         );
+      if (/permission denied|read-only/i.test(said))
+        throw new LazyscopeError(
+          'bad_input',
+          `No permission to write '${path}', which holds the labels: choose a data folder you own.`,
+          { cause },
+        );
       const explained = explainWriteError(cause, path);
       if (isLazyscopeError(explained)) throw explained;
       throw new LazyscopeError(
         'corrupt',
-        `'${path}' can't be opened as a database: move it away to start a new one.`,
+        `'${path}' can't be opened as a database: put a backup of it back; moved away, a new one is begun without its labels.`,
         {
           cause,
         },
@@ -67,10 +80,13 @@ export class Database {
     }
   }
 
+  /** Throws 'no_space' when the disk is full. */
   query(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Record<string, unknown>[]> {
-    const result = this.#last.then(async () =>
-      (await this.#connection.runAndReadAll(sql, params)).getRowObjectsJS(),
-    );
+    const result = this.#last
+      .then(async () => (await this.#connection.runAndReadAll(sql, params)).getRowObjectsJS())
+      .catch((error: unknown) => {
+        throw explainWriteError(error, this.#path);
+      });
     this.#last = result.catch(() => {});
     return result;
   }

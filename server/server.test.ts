@@ -147,7 +147,7 @@ describe('features', () => {
     const second = await on.client.features.list.query({ ...topk, offset: 10, limit: 10 });
     expect(second.rows).toEqual(whole.rows.slice(10, 20));
     const beyond = await on.client.features.list.query({ ...topk, offset: 1000 });
-    expect(beyond).toEqual({ total: 64, rows: [] });
+    expect(beyond).toEqual({ total: 64, rows: [], searched: null });
   });
 
   test('filters narrow, alone and together', async () => {
@@ -169,7 +169,7 @@ describe('features', () => {
     const found = await on.client.features.list.query({ ...topk, filter: { token: word.toUpperCase() } });
     expect(found.rows.map((r) => r.latent)).toContain(latent);
     const none = await on.client.features.list.query({ ...topk, filter: { token: 'qqqq' } });
-    expect(none).toEqual({ total: 0, rows: [] });
+    expect(none).toEqual({ total: 0, rows: [], searched: null });
   });
 
   test('a feature comes with examples whose peak is where it says', async () => {

@@ -224,6 +224,24 @@ test('a shard that vanished is made again, with those after it', async () => {
   await openCapture(store, 'toy');
 });
 
+test('capturing again repairs a shard in which one bit changed, and removes what a killed capture left', async () => {
+  const store = await newStore();
+  const { hooks } = await capture(options(store));
+  const path = join(store.capture('toy'), hooks[1].shards[2].file);
+  const before = await readFile(path);
+  const damaged = Buffer.from(before);
+  damaged[damaged.length >> 1] ^= 1;
+  await writeFile(path, damaged);
+  const left = join(store.captureHook('toy', hooks[0].hook), '.00003.arrow.77-abcdef01.partial');
+  await writeFile(left, 'half a shard');
+  const again = await capture(options(store));
+  expect(again).toMatchObject({ status: 'complete' });
+  expect(await readFile(path)).toEqual(before);
+  expect(existsSync(left)).toBe(false);
+  const opened = await openCapture(store, 'toy');
+  expect(opened.readRows(hooks[1].hook, 0, 63 * 15)).toHaveLength(63 * 15 * hooks[1].width);
+});
+
 test('the same name with another configuration is a conflict that says what differs, and changes nothing', async () => {
   const store = await newStore();
   await capture(options(store));

@@ -4,8 +4,9 @@
  * Several hooks share one forward pass. Every shard's checksum is in the manifest, which is rewritten as each
  * set of shards is finished, so that the shards it names are complete and a capture that was stopped resumes after them.
  */
-import { existsSync } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
@@ -15,7 +16,7 @@ import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
-import type { CaptureManifest } from '../spec/manifests/capture.ts';
+import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
@@ -81,6 +82,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureManifest>
   const planned = await plan(options, tokens.length / options.contextLength, sha256);
   return withLock(folder, `capture ${name}`, async () => {
     const path = store.captureManifest(name);
+    await removeHalfWritten(folder);
     const begun = existsSync(path) ? await readManifest(path, captureKind) : undefined;
     const { shard, bytes } = encodeShard('tokens.arrow', 'tokens', options.contextLength, tokens);
     planned.tokens = shard;
@@ -338,19 +340,33 @@ function refuseChange(begun: CaptureManifest, planned: CaptureManifest, readInPa
     );
 }
 
-/** The shards that all hooks have, of the requested size, and whose files are still complete; the others are made again. */
+/** What a capture that was killed left half-written. Whoever holds the lock of the folder is its only writer. */
+async function removeHalfWritten(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const entry of entries)
+    if (entry.isFile() && /^\..+\.partial$/.test(entry.name))
+      await rm(join(entry.parentPath, entry.name), { force: true });
+}
+
+/** The shards that all hooks have, of the requested size, and whose files are as they were written; the others are made again. */
 async function soundShards(folder: string, manifest: CaptureManifest, shardContexts: number) {
   const rowsPerContext = manifest.contextLength - manifest.firstPosition;
   let sound = Math.min(...manifest.hooks.map(({ shards }) => shards.length));
   for (const { shards } of manifest.hooks) {
     for (let i = 0; i < sound; i++) {
       const rows = Math.min(shardContexts, manifest.contexts - i * shardContexts) * rowsPerContext;
-      const size = await stat(join(folder, shards[i].file)).then(
-        (found) => found.size,
-        () => -1,
-      );
-      if (size !== shards[i].bytes || rows !== shards[i].rows) sound = i;
+      const isSound = rows === shards[i].rows && (await hasContent(join(folder, shards[i].file), shards[i]));
+      if (!isSound) sound = i;
     }
   }
   return manifest.hooks.map((hook) => ({ ...hook, shards: hook.shards.slice(0, sound) }));
+}
+
+/** Whether a file has the size and the checksum that the manifest gives it. */
+async function hasContent(path: string, { bytes, sha256 }: Shard): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile() || found.size !== bytes) return false;
+  const hash = createHash('sha256');
+  for await (const block of createReadStream(path)) hash.update(block as Buffer);
+  return hash.digest('hex') === sha256;
 }

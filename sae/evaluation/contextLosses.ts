@@ -4,6 +4,7 @@
  */
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { predictsNextToken } from '../models/predictsNextToken.ts';
 import { blockOf, boundaryOf } from '../models/stretch.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { pause } from '../pause.ts';
@@ -44,6 +45,7 @@ export async function contextLosses<Name extends string>(
   options: ContextLossOptions<Name>,
 ): Promise<ContextLosses<Name>> {
   const { model, tokens, contextLength, firstPosition, signal } = options;
+  predictsNextToken(model, 'it has no loss of next tokens');
   const contexts = tokens.length / contextLength;
   const names = Object.keys(options.substitutes) as Name[];
   const zeros = () => new Float64Array(contexts);

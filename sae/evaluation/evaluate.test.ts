@@ -70,7 +70,7 @@ test('the identity has explained variance 1, recovers all of the loss and diverg
 test('the mean predictor has explained variance 0 and loses as mean ablation does', async () => {
   const scores = await scoreOf(constant(meanOf(rows)));
   expect(scores.explainedVariance).toBeCloseTo(0, 6);
-  expect(scores.crossEntropy.sae).toBeCloseTo(scores.crossEntropy.mean, 5);
+  expect(scores.crossEntropy!.sae).toBeCloseTo(scores.crossEntropy!.mean, 5);
   expect(scores.ceRecoveredMean).toBeCloseTo(0, 4);
   expect(scores).toMatchObject({ l0: 0, deadFraction: 1 });
   expect(scores.densityHistogram.counts.reduce((a, b) => a + b)).toBe(0);
@@ -79,8 +79,8 @@ test('the mean predictor has explained variance 0 and loses as mean ablation doe
 test('zero recovers none of the loss, which without a residual stream is that of a uniform guess', async () => {
   const scores = await scoreOf(constant([0, 0, 0, 0]));
   expect(scores.ceRecovered).toBeCloseTo(0, 6);
-  expect(scores.crossEntropy.zero).toBeCloseTo(Math.log(toy.vocabulary), 5);
-  expect(scores.crossEntropy.sae).toBeCloseTo(scores.crossEntropy.zero, 6);
+  expect(scores.crossEntropy!.zero).toBeCloseTo(Math.log(toy.vocabulary), 5);
+  expect(scores.crossEntropy!.sae).toBeCloseTo(scores.crossEntropy!.zero, 6);
 });
 
 test('a reconstruction shrunk by half has γ = ½, cosine 1 and the error that follows', async () => {
@@ -124,8 +124,8 @@ test('losses and divergence agree with a calculation by hand', async () => {
       divergence += p.reduce((sum, value, v) => sum + Math.exp(value) * (value - q[v]), 0);
       count++;
     }
-  expect(scores.crossEntropy.clean).toBeCloseTo(clean / count, 4);
-  expect(scores.crossEntropy.sae).toBeCloseTo(spliced / count, 4);
+  expect(scores.crossEntropy!.clean).toBeCloseTo(clean / count, 4);
+  expect(scores.crossEntropy!.sae).toBeCloseTo(spliced / count, 4);
   expect(scores.klDivergence).toBeCloseTo(divergence / count, 4);
 });
 
@@ -175,8 +175,8 @@ test('evaluation.json holds what was returned', async () => {
   const { lossIntervals, crossEntropy } = evaluation;
   expect(lossIntervals?.contexts).toBe(opened.manifest.heldOutContexts);
   const [low, high] = lossIntervals!.crossEntropy.clean!;
-  expect(low).toBeLessThan(crossEntropy.clean);
-  expect(high).toBeGreaterThan(crossEntropy.clean);
+  expect(low).toBeLessThan(crossEntropy!.clean);
+  expect(high).toBeGreaterThan(crossEntropy!.clean);
   // The identity recovers all of the loss on any choice of contexts.
   expect(lossIntervals?.ceRecovered?.[0]).toBeCloseTo(1, 6);
   // Evaluations from before there were intervals are read as they are.

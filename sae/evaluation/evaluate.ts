@@ -69,7 +69,7 @@ export interface ScoreOptions {
 export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 'version' | 'run' | 'seed'>> {
   const { capture, hook, autoencoder, model, report = silent } = options;
   const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
-  if (contextLength - 1 - firstPosition < 1)
+  if (!model.config.encoder && contextLength - 1 - firstPosition < 1)
     throw new LazyscopeError(
       'bad_input',
       `Capture '${capture.manifest.name}' keeps no position with a next token: capture longer contexts.`,
@@ -83,6 +83,20 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   const rows = options.rows ?? selectRows(capture, [hook], excludesNothing);
   const { sums, everything, medianFvu } = await reconstructionOf(options, rows);
 
+  const scores = {
+    ...sums.metrics(),
+    medianFvu: finite(medianFvu),
+    ...(rows.excluded.length > 0 && {
+      exclusion: {
+        rule: printExclusionRule(rows.rule),
+        rows: everything.tokens - sums.tokens,
+        fvuWithThem: everything.metrics().fvu,
+      },
+    }),
+    densityHistogram: densityHistogram(sums.firings, sums.tokens),
+  };
+  if (model.config.encoder)
+    return { ...scores, crossEntropy: null, ceRecovered: null, ceRecoveredMean: null, klDivergence: null };
   const wanted = Math.ceil((options.lossTokens ?? defaultLossTokens) / contextLength);
   const sample = Math.min(heldOutContexts, Math.max(1, wanted));
   const first = contexts - heldOutContexts;
@@ -105,20 +119,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
         unit: 'tokens',
       }),
   });
-  return {
-    ...sums.metrics(),
-    medianFvu: finite(medianFvu),
-    ...(rows.excluded.length > 0 && {
-      exclusion: {
-        rule: printExclusionRule(rows.rule),
-        rows: everything.tokens - sums.tokens,
-        fvuWithThem: everything.metrics().fvu,
-      },
-    }),
-    ...loss,
-    lossTokens: sample * (contextLength - 1 - firstPosition),
-    densityHistogram: densityHistogram(sums.firings, sums.tokens),
-  };
+  return { ...scores, ...loss, lossTokens: sample * (contextLength - 1 - firstPosition) };
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);

@@ -99,6 +99,6 @@ test('rows that are left out keep their own activation when the loss is measured
       count++;
     }
   expect(scores.lossTokens).toBe(count);
-  expect(scores.crossEntropy.clean).toBeCloseTo(clean / count, 4);
-  expect(scores.crossEntropy.sae).toBeCloseTo(spliced / count, 4);
+  expect(scores.crossEntropy!.clean).toBeCloseTo(clean / count, 4);
+  expect(scores.crossEntropy!.sae).toBeCloseTo(spliced / count, 4);
 });

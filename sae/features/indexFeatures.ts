@@ -18,6 +18,8 @@ import { tokenEffects } from './tokenEffects.ts';
 const effectTokens = 10;
 const neighbourCount = 8;
 const loadingCount = 8;
+/** A page of one latent reads one group of rows. */
+const featureRowGroup = 2048;
 
 /** Which dictionary to index, and on what. */
 export interface IndexOptions {
@@ -69,16 +71,21 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       loadingTable,
       await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report, signal }),
     );
-    await writeParquet(store.features(run, seed), featureTable, {
-      latent: Int32Array.from({ length: latents }, (_, i) => i),
-      density: statistics.firings.map((count) => count / firings.tokens),
-      dead: Array.from(statistics.firings, (count) => count === 0),
-      biasEncoder: bEnc,
-      ...statistics,
-      ...weightStatistics(autoencoder),
-      ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report, signal })),
-      ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
-    });
+    await writeParquet(
+      store.features(run, seed),
+      featureTable,
+      {
+        latent: Int32Array.from({ length: latents }, (_, i) => i),
+        density: statistics.firings.map((count) => count / firings.tokens),
+        dead: Array.from(statistics.firings, (count) => count === 0),
+        biasEncoder: bEnc,
+        ...statistics,
+        ...weightStatistics(autoencoder),
+        ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report, signal })),
+        ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
+      },
+      { rowGroupSize: featureRowGroup },
+    );
     await indexSearch({ store, run, seed, capture, tokenizer: model.tokenizer, report, signal });
     return { features: latents, tokens: firings.tokens };
   } finally {

@@ -1,5 +1,5 @@
 /** Which examples of a dictionary have a phrase in them, counted by latent. */
-import { exampleAt, type SearchIndex } from './searchIndex.ts';
+import { exampleAt, mostBeside, mostLatents, mostPositions, type SearchIndex } from './searchIndex.ts';
 import type { PhrasePlaces, SearchText } from './searchText.ts';
 
 /** The examples in which a phrase stands whole, by latent; each array [latents]. */
@@ -24,9 +24,14 @@ export function matchExamples(index: SearchIndex, text: SearchText, phrase: Phra
   const peaks = new Int32Array(index.latents);
   const best = new Int32Array(index.latents);
   const quality = new Int32Array(index.latents);
+  const packed = index.examples;
   for (const { context, spans } of byContext(text, phrase)) {
     for (let row = index.contextStart[context]; row < index.contextStart[context + 1]; row++) {
-      const { latent, strength, position, before, after } = exampleAt(index, row);
+      // As exampleAt unpacks it, without an object for each of the many examples looked at.
+      const [who, where] = [packed[2 * row], packed[2 * row + 1]];
+      const position = where & (mostPositions - 1);
+      const before = (where >>> 20) & (mostBeside - 1);
+      const after = where >>> 26;
       let whole = false;
       let peak = false;
       for (const { first, last } of spans)
@@ -35,6 +40,8 @@ export function matchExamples(index: SearchIndex, text: SearchText, phrase: Phra
           peak ||= first <= position && position <= last;
         }
       if (!whole) continue;
+      const latent = who & (mostLatents - 1);
+      const strength = who >>> 24;
       examples[latent]++;
       if (peak) peaks[latent]++;
       const worth = 1 + strength + (peak ? 1000 : 0);

@@ -30,8 +30,8 @@ const version = '1';
 const latentsAtOnce = 1024;
 /** What the packed numbers hold. */
 export const mostLatents = 1 << 24;
-const mostPositions = 1 << 20;
-const mostBeside = 1 << 6;
+export const mostPositions = 1 << 20;
+export const mostBeside = 1 << 6;
 export const fullStrength = 127;
 export const shownTokens = 5;
 

@@ -24,7 +24,7 @@ const blockNumbers = 1 << 23;
 /**
  * The `count` tokens whose logits each decoder row raises and lowers most. Decoder rows in the residual stream act on it
  * directly, and decoder rows over MLP neurons through the neurons' outputs; at other hook points there is no such
- * linear path, and the lists are empty.
+ * linear path, and the lists are empty, as they are for an encoder.
  */
 export async function tokenEffects(options: {
   wDec: Float32Array; // [latents, width]
@@ -80,6 +80,7 @@ export async function tokenEffects(options: {
 /** The matrix [width of the hook, vocabulary] from activations to logits. The caller disposes it. */
 function effectMatrix(model: LanguageModel, name: HookPoint): Tensor2D | undefined {
   const { hook, layer } = parseHookPoint(name);
+  if (model.config.encoder) return undefined;
   if (hook === 'mlp.hook_post' && layer !== undefined)
     return tf.tidy(() => tf.matMul<Tensor2D>(model.neuronOutputs(layer), model.foldedUnembedding()));
   if (hook === 'ln_final.hook_normalized') return model.foldedUnembedding('normalized');

@@ -35,7 +35,7 @@ export function attend(
   if (changes || tap.at(patternHook)) {
     const shape = [batch, heads, seq, keys];
     const pattern = tap.pass(patternHook, attentionPattern(q, k, scale, changes), shape);
-    if (tap.wantsEntropy) tap.keepEntropy(attentionEntropySums(pattern));
+    if (tap.wantsEntropy) tap.keepEntropy(attentionEntropySums(pattern, config.encoder !== undefined));
     mixed = mixValues(pattern, v);
   } else if (tap.wantsEntropy) {
     const [values, entropySums] = causalAttentionWithEntropy(q, k, v, scale);
@@ -58,7 +58,8 @@ function scoreChanges(config: ModelConfig, layer: number, keys: number): ScoreCh
   const narrow = window !== undefined && window < keys ? window : undefined;
   const bias: Tensor | undefined =
     alibi && tf.tensor(alibiBias(heads, keys, alibi, scale), [1, heads, 1, keys]);
-  return softCap === undefined && narrow === undefined && !bias
+  const bothDirections = config.encoder !== undefined;
+  return softCap === undefined && narrow === undefined && !bias && !bothDirections
     ? undefined
-    : { softCap, window: narrow, bias };
+    : { softCap, window: narrow, bias, bothDirections };
 }

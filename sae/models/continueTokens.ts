@@ -10,6 +10,7 @@ import { tf } from '../tensor/tf.ts';
 import { blockHook } from './hookPoints.ts';
 import { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, LanguageModel } from './languageModel.ts';
+import { predictsNextToken } from './predictsNextToken.ts';
 import { sampleToken } from './sampleToken.ts';
 import type { Sampling } from './sampleToken.ts';
 
@@ -61,6 +62,7 @@ export async function* continueTokens(
   { rows, maxNewTokens, replaceFor, signal }: ContinueOptions,
 ): AsyncGenerator<ContinuationStep, void> {
   const { tokenizer, config } = model;
+  predictsNextToken(model, "it can't go on from a text");
   if (prompt.length > config.contextLength)
     throw new LazyscopeError(
       'bad_input',

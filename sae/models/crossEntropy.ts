@@ -4,6 +4,7 @@ import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
 import { tf } from '../tensor/tf.ts';
 import type { Tensor2D, Tensor3D } from '../tensor/tf.ts';
 import type { ForwardOptions, LanguageModel } from './languageModel.ts';
+import { predictsNextToken } from './predictsNextToken.ts';
 
 /** −log p of each next token: logits [batch, seq, vocab], tokens int32 [batch, seq] → [batch, seq − 1]. */
 export function nextTokenLosses(logits: Tensor3D, tokens: Tensor2D): Tensor2D {
@@ -24,6 +25,7 @@ export function tokenLosses(
 ): Tensor2D {
   if (tokens.shape[1] < 2)
     throw new LazyscopeError('bad_input', 'A cross-entropy needs texts of at least two tokens.');
+  predictsNextToken(model, 'it has no loss of next tokens');
   const { logits } = model.forward(tokens, { replace });
   try {
     return nextTokenLosses(logits!, tokens);

@@ -30,7 +30,7 @@ export function runDecoder(pass: DecoderPass, tokens: Tensor2D): Tensor2D | unde
     const parts = decoderParts(config, decoderNames(config), weights, window);
     let x = from
       ? from.residual.reshape<Tensor2D>([batch * seq, config.d])
-      : embedded(tap, parts, tokens, residual);
+      : embedded(pass, parts, tokens, residual);
     for (let layer = from?.layer ?? 0; layer < (until ?? config.layers) && !tap.finished; layer++) {
       const before = x;
       x = tf.tidy(() => runBlock(pass, parts, layer, before, window));
@@ -40,14 +40,18 @@ export function runDecoder(pass: DecoderPass, tokens: Tensor2D): Tensor2D | unde
     if (until !== undefined) return [x];
     if (tap.finished) return [];
     if (config.finalNorm) x = normFinally(tap, parts, x, residual);
-    return tap.finished ? [] : [parts.unembed(x)];
+    return tap.finished || config.encoder?.head === false ? [] : [parts.unembed(x)];
   });
   return rows[0];
 }
 
-function embedded(tap: HookTap, parts: DecoderParts, tokens: Tensor2D, residual: number[]): Tensor2D {
-  const x = tap.pass('hook_embed', parts.embed(tokens.flatten()), residual);
-  return parts.positions && !tap.finished ? addPositions(tap, x, parts.positions(), residual) : x;
+function embedded(pass: DecoderPass, parts: DecoderParts, tokens: Tensor2D, residual: number[]): Tensor2D {
+  const { tap, tokenTypes = tf.zerosLike(tokens) } = pass;
+  let x = tap.pass('hook_embed', parts.embed(tokens.flatten()), residual);
+  if (parts.positions && !tap.finished) x = addPositions(tap, x, parts.positions(), residual);
+  if (!parts.tokenTypes || tap.finished) return x;
+  const types = tap.pass('hook_token_type_embed', parts.tokenTypes(tokenTypes.flatten()), residual);
+  return tap.pass('hook_full_embed', parts.embeddingNorm(tf.add<Tensor2D>(x, types)), residual);
 }
 
 function addPositions(tap: HookTap, x: Tensor2D, positions: Tensor2D, residual: number[]): Tensor2D {
@@ -94,5 +98,7 @@ function runBlock(pass: DecoderPass, parts: DecoderParts, layer: number, input: 
   const mlpOut = runMlp(pass, parts, layer, normedBefore ? parts.mlpNorm(layer, stream) : stream, window);
   if (!mlpOut) return stream;
   const sum = tap.pass(blockHook(layer, 'hook_resid_post'), tf.add<Tensor2D>(stream, mlpOut), residual);
-  return normPlacement === 'after' && !tap.finished ? parts.mlpNorm(layer, sum) : sum;
+  if (normPlacement !== 'after' || tap.finished) return sum;
+  const normed = parts.mlpNorm(layer, sum);
+  return config.encoder ? tap.pass(blockHook(layer, 'hook_normalized_resid_post'), normed, residual) : normed;
 }

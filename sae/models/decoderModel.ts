@@ -11,6 +11,7 @@ import type { Weights } from './families/storedModules.ts';
 import { expertOf, hookPointsOf, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
+import { predictsNextToken } from './predictsNextToken.ts';
 import { checkStretch } from './stretch.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
 import type { ForwardOptions, ForwardResult, LanguageModel } from './languageModel.ts';
@@ -74,11 +75,16 @@ export class DecoderModel implements LanguageModel {
     this.#checkTokens(tokens, cache?.length ?? 0);
     const { config } = this;
     checkStretch(this, tokens, options, cache);
-    const { from, until } = options;
+    const { from, until, tokenTypes } = options;
+    this.#checkTokenTypes(tokens, tokenTypes);
+    if (cache) predictsNextToken(this, "text can't go on from a cache");
     const tap = new HookTap(options);
     const [batch, seq] = tokens.shape;
     try {
-      const rows = runDecoder({ config, weights: this.#weights, tap, cache, from, until }, tokens);
+      const rows = runDecoder(
+        { config, weights: this.#weights, tap, cache, tokenTypes, from, until },
+        tokens,
+      );
       const result = rows && tf.tidy(() => rows.reshape<Tensor3D>([batch, seq, rows.shape[1]]));
       rows?.dispose();
       return {
@@ -93,6 +99,7 @@ export class DecoderModel implements LanguageModel {
   }
 
   foldedUnembedding(from: UnembeddedFrom = 'residual'): Tensor2D {
+    predictsNextToken(this, 'no direction moves its logits linearly');
     return foldedUnembedding(this.config, this.#weights, from);
   }
 
@@ -136,6 +143,19 @@ export class DecoderModel implements LanguageModel {
       throw new LazyscopeError(
         'bad_input',
         `'${this.name}' has no hook point '${name}': it has ${this.hookPoints.slice(0, 12).join(', ')} and so on.`,
+      );
+  }
+
+  #checkTokenTypes(tokens: Tensor2D, types: Tensor2D | undefined): void {
+    if (!types) return;
+    const { encoder } = this.config;
+    const rows = encoder?.tokenTypes ?? 0;
+    if (types.shape.join() !== tokens.shape.join() || types.dataSync().some((t) => !(t >= 0 && t < rows)))
+      throw new LazyscopeError(
+        'bad_input',
+        encoder
+          ? `Token types must be integers from 0 to ${rows - 1} of shape [${tokens.shape.join(', ')}].`
+          : `'${this.name}' has no token types: leave them out.`,
       );
   }
 

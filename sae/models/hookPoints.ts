@@ -8,6 +8,9 @@
  * Where norms come after the sum, hook_resid_mid and hook_resid_post are the sum. ln_final.hook_normalized is the
  * residual stream brought to size, before the final norm's gain and bias.
  *
+ * An encoder adds hook_token_type_embed, hook_full_embed (the normed sum of the three embeddings, which the first block reads) and
+ * hook_normalized_resid_post (the normed hook_resid_post, which the next block reads).
+ *
  * A mixture of experts also has mlp.hook_expert_weights, the router's softmax over all experts, mlp.hook_expert_indices, the
  * experts that each token goes to, the heaviest first, and for each expert mlp.experts.E.hook_gate (what the activation function is applied
  * to), hook_pre (the other factor) and hook_post (act(gate) ⊙ up, before the router's weight). TransformerLens gives the rows that go to
@@ -27,12 +30,19 @@ export const blockHooks = [
   'mlp.hook_post',
   'hook_mlp_out',
   'hook_resid_post',
+  'hook_normalized_resid_post',
 ] as const;
 /** Of a block with a mixture of experts. */
 const routerHooks = ['mlp.hook_expert_weights', 'mlp.hook_expert_indices'] as const;
 const expertHooks = ['hook_gate', 'hook_pre', 'hook_post'] as const;
 export type ExpertHook = (typeof expertHooks)[number];
-const outside = ['hook_embed', 'hook_pos_embed', 'ln_final.hook_normalized'] as const;
+const outside = [
+  'hook_embed',
+  'hook_pos_embed',
+  'hook_token_type_embed',
+  'hook_full_embed',
+  'ln_final.hook_normalized',
+] as const;
 export type BlockHook =
   (typeof blockHooks)[number] | (typeof routerHooks)[number] | `mlp.experts.${number}.${ExpertHook}`;
 export type OuterHook = (typeof outside)[number];
@@ -85,14 +95,16 @@ export function parseHookPoint(
 
 /** All that a model has, in forward order: what it lacks depends on where its norms and positions are. */
 export function hookPointsOf(
-  config: Pick<ModelConfig, 'layers' | 'parallel' | 'learnedPositions' | 'finalNorm' | 'experts'>,
+  config: Pick<ModelConfig, 'layers' | 'parallel' | 'learnedPositions' | 'finalNorm' | 'experts' | 'encoder'>,
 ): HookPoint[] {
   const inBlock = blockHooks
     .filter((hook) => hook !== 'hook_resid_mid' || config.parallel === false)
+    .filter((hook) => hook !== 'hook_normalized_resid_post' || config.encoder)
     .flatMap((hook) => [...mixtureHooksBefore(hook, config.experts?.count ?? 0), hook]);
   return [
     'hook_embed',
     ...(config.learnedPositions ? (['hook_pos_embed'] as const) : []),
+    ...(config.encoder ? (['hook_token_type_embed', 'hook_full_embed'] as const) : []),
     ...Array.from({ length: config.layers }, (_, layer) =>
       inBlock.map((hook) => blockHook(layer, hook)),
     ).flat(),

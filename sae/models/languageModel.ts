@@ -27,13 +27,15 @@ export interface ForwardOptions {
   from?: { layer: number; residual: Tensor };
   /** End before this block and return the residual stream that it would read, and no logits. */
   until?: number;
+  /** Of an encoder: which of two sentences each token is of, int32 [batch, seq]; all of the first when absent. */
+  tokenTypes?: Tensor2D;
   /** Also say how evenly each head spread its attention. */
   attentionEntropy?: boolean;
 }
 
 /** What a forward pass gives. The tensors belong to the caller, who disposes them. */
 export interface ForwardResult {
-  /** [batch, seq, vocab]; absent when `readOnly` and with `until`. */
+  /** [batch, seq, vocab]; absent when `readOnly`, with `until`, and of an encoder without a head. */
   logits?: Tensor3D;
   /** [batch, seq, d], what `from` takes; only with `until`. */
   residual?: Tensor3D;

@@ -34,7 +34,8 @@ export function locateWeights(
         copied = { file, stored };
         continue;
       }
-      const name = shapes.has(stored) ? stored : naming.prefix + stored;
+      const now = renamed(stored, naming);
+      const name = shapes.has(now) ? now : naming.prefix + now;
       if (shapes.has(name)) located.set(name, { file, stored });
       else unexpected.push(stored);
     }
@@ -68,4 +69,9 @@ export function locateWeights(
 function list(names: string[]): string {
   const shown = names.slice(0, 3).map((name) => `'${name}'`);
   return names.length > 3 ? `${shown.join(', ')} and ${names.length - 3} more` : shown.join(', ');
+}
+
+function renamed(stored: string, { renamed: names = {} }: WeightNaming): string {
+  const old = Object.keys(names).find((end) => stored.endsWith(end));
+  return old === undefined ? stored : stored.slice(0, -old.length) + names[old];
 }

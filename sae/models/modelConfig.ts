@@ -97,10 +97,17 @@ export interface ModelConfig extends ModelSizes {
     mlpOut: boolean;
     unembedding: boolean;
   };
+  /** Of an encoder, which reads text in both directions and predicts no next token; absent in decoders. */
+  encoder?: {
+    /** Rows of the table of token types. */
+    tokenTypes: number;
+    /** Whether there is a head for masked words: dense, activation function, norm, and the embedding with a bias. */
+    head: boolean;
+  };
   embedding: {
     /** What embeddings are multiplied by. */
     multiplier: number;
-    /** Whether a norm with bias follows them. */
+    /** Whether a norm with bias follows them; in an encoder after positions and token types are added. */
     norm: boolean;
     /** Width of the table; where it is not d, a matrix leads in and one leads out. */
     width: number;

@@ -21,6 +21,7 @@ export function boundaryOf(
   const { layer, hook: place } = parseHookPoint(hook, layers);
   if (layer === undefined) return undefined;
   if (place === 'hook_resid_pre') return layer;
+  if (place === 'hook_normalized_resid_post') return layer + 1;
   // A norm after the sum stands between the hook point and the next block.
   return place === 'hook_resid_post' && normPlacement !== 'after' ? layer + 1 : undefined;
 }

@@ -77,6 +77,8 @@ export interface ScoreChanges {
   bias?: Tensor;
   /** How many keys a query sees, itself included. */
   window?: number;
+  /** Whether a query also sees the keys after it. */
+  bothDirections?: boolean;
 }
 
 /**
@@ -88,7 +90,7 @@ export function attentionPattern(
   q: Tensor4D,
   k: Tensor4D,
   scale: number,
-  { softCap, bias, window }: ScoreChanges = {},
+  { softCap, bias, window, bothDirections }: ScoreChanges = {},
 ): Tensor4D {
   return tf.tidy(() => {
     const [, heads, seq] = q.shape;
@@ -96,6 +98,7 @@ export function attentionPattern(
     let scores = tf.matMul(q, repeatHeads(k, heads), false, true).mul(scale);
     if (softCap !== undefined) scores = tf.tanh(scores.div(softCap)).mul(softCap);
     if (bias) scores = scores.add(bias);
+    if (bothDirections) return tf.softmax(scores) as Tensor4D;
     const query = tf.range(keySeq - seq, keySeq, 1, 'int32').reshape([seq, 1]);
     const key = tf.range(0, keySeq, 1, 'int32').reshape([1, keySeq]);
     const before = tf.lessEqual(key, query);

@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { predictsNextToken } from '../models/predictsNextToken.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import { packTokens, packText } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
@@ -70,6 +71,8 @@ const folding = { paths: 8, points: 33, tokens: 16 };
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
   const seq = contextLengthFor(model, options.contextLength);
+  if (options.interventionTokens !== undefined)
+    predictsNextToken(model, 'what masking neurons costs it in perplexity is not defined');
   await check(options);
   const contexts = await packContexts(options, seq);
   return withLock(store.sparsity(name), `sparsity of ${model.name}`, async () => {
@@ -83,12 +86,12 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const advance = (tokens: number) => work.advance(tokens);
     const foldings = await modelFolding(model, contexts, seq, folding, advance);
     const layers: MeasuredLayer[] = [];
-    const unembedding = model.foldedUnembedding();
+    const unembedding = model.config.encoder ? undefined : model.foldedUnembedding();
     try {
       for (const [layer, each] of foldings.entries())
         layers.push(await measureLayer(options, layer, { measures, folding: each, unembedding }, work));
     } finally {
-      unembedding.dispose();
+      unembedding?.dispose();
     }
     const samples = layers.map(({ sample }) => sample);
     const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
@@ -105,7 +108,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
       },
       text: text.source,
       tokens: contexts.length,
-      crossEntropy: measures.crossEntropy(),
+      crossEntropy: finiteOrNull(measures.crossEntropy()),
       thresholds: ratioThresholds,
       layers: layers.map(({ summary }) => summary),
       depth: depthFigures(options, measures, contexts, seq),
@@ -212,14 +215,17 @@ async function measureMasking(
 async function measureLayer(
   { model }: MeasureOptions,
   layer: number,
-  known: { measures: StreamingMeasures; folding: number; unembedding: Tensor2D },
+  known: { measures: StreamingMeasures; folding: number; unembedding: Tensor2D | undefined },
   work: Work,
 ): Promise<MeasuredLayer> {
   const { measures, folding, unembedding } = known;
   const { summary, curve, sample } = summariseLayer(model, layer, measures, folding);
   await work.advance(truncationWork(model, sample.activations.length));
   const outputs = model.neuronOutputs(layer);
-  const promoted = promotedTokens(outputs, unembedding);
+  // An encoder predicts no next token, so none of its neurons promotes one.
+  const promoted = unembedding
+    ? promotedTokens(outputs, unembedding)
+    : Array.from({ length: model.config.neurons }, () => new Int32Array(0));
   outputs.dispose();
   await work.advance(promotionWork(model));
   return { firing: measures.firing[layer], curve, sample, promoted, summary };

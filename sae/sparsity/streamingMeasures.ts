@@ -94,11 +94,12 @@ export class StreamingMeasures {
       this.signal.add(depth, residual);
       this.residualSample.add(depth, firstToken, residual);
     }
+    if (this.#model.config.encoder) return;
     this.#lossSum += summedLoss(batch);
     this.#lossCount += batch.contexts * (seq - 1);
   }
 
-  /** Mean cross-entropy of the next token, in nats. */
+  /** Mean cross-entropy of the next token, in nats; NaN for an encoder, which predicts none. */
   crossEntropy(): number {
     return this.#lossSum / this.#lossCount;
   }

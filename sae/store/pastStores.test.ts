@@ -135,7 +135,7 @@ describe.each(stores)('%s', (name) => {
     expect(again.tokens).toBe(before.tokens);
     expect(again.l0).toBeCloseTo(before.l0, 5);
     expect(again.fvu).toBeCloseTo(before.fvu!, 4);
-    expect(again.crossEntropy.sae).toBeCloseTo(before.crossEntropy.sae, 4);
+    expect(again.crossEntropy!.sae).toBeCloseTo(before.crossEntropy!.sae, 4);
     expect(await indexFeatures({ store, run: 'topk', seed: 0, model })).toMatchObject({ features: latents });
     const { shared, mmcs } = await readManifest(store.comparisonManifest('topk-0-1'), comparisonKind);
     const [a, b] = [0, 1].map((seed) => ({ run: 'topk', seed }));

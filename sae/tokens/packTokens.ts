@@ -6,7 +6,8 @@
  * `before` says otherwise every context starts with the separator too, because models treat their first position as a place to rest
  * attention and behave oddly when a word stands there. A context may hold the end of one document and the
  * beginning of the next; the model attends across that border, as it did when it was trained on packed text.
- * What does not fill a last context is left out.
+ * What does not fill a last context is left out. Where the tokeniser ends a text too, as BERT's does with [SEP], that token
+ * stands between documents and at the end of every context, as an encoder has seen it in training.
  */
 import { Random } from '../numerics/random.ts';
 import type { Piece } from './text/plainText.ts';
@@ -15,6 +16,8 @@ export interface Packer {
   encode(text: string, options: { special: false }): readonly number[];
   bosId?: number;
   eosId?: number;
+  /** The token that ends what an encoder reads ([SEP]). */
+  closingId?: number;
 }
 
 /** Where the separator goes: before documents and at the start of contexts, before documents alone, or nowhere. */
@@ -38,6 +41,8 @@ export class ContextPacker {
   #contextLength: number;
   #separator: number | undefined;
   #before: SeparatorPlace;
+  /** What every context ends with, if anything. */
+  #closing: number | undefined;
   /** Of the current document, what is not tokenised yet. */
   #pending = '';
   #packed = new Int32Array(1 << 16);
@@ -60,6 +65,7 @@ export class ContextPacker {
     this.#contextLength = contextLength;
     this.#before = before;
     this.#separator = separatorOf(tokenizer, before);
+    this.#closing = before === 'contexts' ? tokenizer.closingId : undefined;
     this.#limit = maxContexts * contextLength;
   }
 
@@ -70,13 +76,18 @@ export class ContextPacker {
   add(text: string, startsDocument: boolean): void {
     if (startsDocument) {
       this.endDocument();
-      if (this.#separator !== undefined && !this.isFull) this.#push(this.#separator);
+      if (this.#separator !== undefined && !this.isFull)
+        this.#pushAndClose(this.#betweenDocuments(this.#separator));
     }
     this.#pending += text;
     let from = 0;
     for (let end; (end = pieceEnd(this.#pending, from)) < this.#pending.length; from = end)
       this.#encode(this.#pending.slice(from, end));
     this.#pending = this.#pending.slice(from);
+  }
+
+  #betweenDocuments(separator: number): number {
+    return this.#length % this.#contextLength === 0 ? separator : (this.#closing ?? separator);
   }
 
   /** Tokenises the rest of the document. */
@@ -104,8 +115,15 @@ export class ContextPacker {
         this.#length % this.#contextLength === 0
       )
         this.#push(this.#separator);
-      this.#push(token);
+      this.#pushAndClose(token);
     }
+  }
+
+  /** The last place of a context is the closing token's. */
+  #pushAndClose(token: number): void {
+    this.#push(token);
+    if (this.#closing !== undefined && (this.#length + 1) % this.#contextLength === 0)
+      this.#push(this.#closing);
   }
 
   #push(token: number): void {

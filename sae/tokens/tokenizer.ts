@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { bertText } from './bertText.ts';
 import { readJsonFile, vocabularyJson } from '../formats/parseJson.ts';
 import { checkSteps, checkVocabulary } from './checkVocabulary.ts';
 import { pieceBytes, showBytes } from './byteLevel.ts';
@@ -22,6 +23,8 @@ export interface Tokenizer {
   tokenText(id: number): string;
   readonly bosId?: number;
   readonly eosId?: number;
+  /** The token that ends a text where the tokeniser puts one there, as BERT's does. */
+  readonly closingId?: number;
   /** Tokens that the tokenizer calls special, ascending. */
   readonly specialIds?: readonly number[];
 }
@@ -30,6 +33,8 @@ const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })
 const configSchema = z.looseObject({
   bos_token: specialToken,
   eos_token: specialToken,
+  cls_token: specialToken,
+  sep_token: specialToken,
   clean_up_tokenization_spaces: z.boolean().nullish(),
 });
 const tokenizerSchema = z.looseObject({
@@ -47,6 +52,7 @@ const tokenizerSchema = z.looseObject({
     type: z.string().optional(),
     vocab: z.unknown(),
     byte_fallback: z.boolean().nullish(),
+    continuing_subword_prefix: z.string().nullish(),
   }),
   decoder: z.unknown(),
   pre_tokenizer: z.unknown(),
@@ -114,7 +120,10 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     if (token === null || token === undefined) return undefined;
     return inner.token_to_id(typeof token === 'string' ? token : token.content);
   };
-  const bosId = idOf(config.data.bos_token);
+  const wordPiece = definition.data.model.type === 'WordPiece';
+  // BERT's tokeniser begins and ends texts with tokens of other names.
+  const bosId = idOf(config.data.bos_token) ?? (wordPiece ? idOf(config.data.cls_token) : undefined);
+  const closingId = wordPiece ? idOf(config.data.sep_token) : undefined;
   const eosId = idOf(config.data.eos_token);
   const special = new Set([...inner.get_added_tokens_decoder()].map(([id]) => id));
   const specialIds = (definition.data.added_tokens ?? [])
@@ -125,6 +134,8 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
   const { type, byte_fallback: fallsBack } = definition.data.model;
   // As in transformers: only where it is asked for, and never for BPE, whose spaces are the text's own.
   const cleansUp = config.data.clean_up_tokenization_spaces === true && type !== 'BPE';
+  const continues = definition.data.model.continuing_subword_prefix ?? '##';
+  const prepared = bertText(definition.data.normalizer) ?? ((text: string) => text);
   const unknownBytes = type === 'Unigram' && fallsBack ? byteFallback(inner) : undefined;
   const byteLevel = mentions(definition.data.decoder, 'ByteLevel');
   const bytePieces = mentions(definition.data.decoder, 'ByteFallback');
@@ -133,15 +144,16 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
     vocabularySize,
     bosId,
     eosId,
+    ...(closingId === undefined ? {} : { closingId }),
     specialIds,
     encode(text, options) {
       // Whether a beginning is added is the post-processor's to say: transformers does not read add_bos_token where
       // there is a tokenizer.json.
       const { ids, tokens } = run('encode', () =>
-        inner.encode(text, { add_special_tokens: options?.special !== false }),
+        inner.encode(prepared(text), { add_special_tokens: options?.special !== false }),
       );
       const found = unknownBytes ? unknownBytes(tokens) : ids;
-      const hole = found.findIndex((id) => !Number.isSafeInteger(id));
+      const hole = found.findIndex((id: number) => !Number.isSafeInteger(id));
       if (hole >= 0) throw damaged(`it makes the piece '${tokens[hole]}', which has no id in its vocabulary`);
       return found;
     },
@@ -160,6 +172,7 @@ export function makeTokenizer(tokenizerJson: unknown, configJson: unknown, sourc
       if (piece === undefined)
         throw new LazyscopeError('bad_input', `Token ${id} is not in the vocabulary of '${source}'.`);
       if (special.has(id)) return piece;
+      if (wordPiece) return piece.startsWith(continues) ? piece.slice(continues.length) : ` ${piece}`;
       if (byteLevel) {
         const bytes = pieceBytes(piece);
         return bytes ? showBytes(bytes) : piece;

@@ -1,7 +1,9 @@
 /** `lazyscope doctor`: what works on this machine, and for what does not, the reason and the remedy. */
 import { Command } from 'commander';
-import { access, constants, mkdir, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { isLazyscopeError, type LazyscopeError } from '../../sae/errors.ts';
 import { packageVersion } from '../commandLine/environment.ts';
@@ -67,10 +69,13 @@ async function chosenBackend({ startBackend }: Session): Promise<StartedBackend 
 }
 
 async function dataFolder(folder: string) {
-  const writable = await mkdir(folder, { recursive: true })
-    .then(() => access(folder, constants.W_OK))
-    .then(() => true)
-    .catch(() => false);
-  const disk = await statfs(writable ? folder : '.');
+  // Looking makes nothing: where there is no folder yet, it is the one above that must let it be made.
+  let there = folder;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  const writable = await access(there, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  const disk = await statfs(there);
   return { folder, writable, freeGb: Math.round((disk.bavail * disk.bsize) / 2 ** 30) };
 }

@@ -32,7 +32,7 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
     text,
     maxTokens: given.maxTokens,
     ...(given.contextLength === undefined ? {} : { contextLength: given.contextLength }),
-    ...(given.interventions ? { interventionTokens } : {}),
+    ...(given.interventions && !model.config.encoder ? { interventionTokens } : {}),
     ...(given.methods === undefined ? {} : { methods: await methodsIn(given.methods) }),
     ...(trained ? { trainedActivation: trained } : {}),
     report: session.report,
@@ -56,7 +56,11 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
             pplTable(report),
             tradeoffTable(report),
           ]
-        : []),
+        : given.interventions && model.config.encoder
+          ? [
+              'The model is an encoder, which predicts no next token: what masking costs in perplexity is not defined.',
+            ]
+          : []),
       ...(difference
         ? [
             `Against ${given.against}: ${percent(difference.totalVariation)} of the probability elsewhere, another likeliest token in ${percent(difference.disagreement)} of the predictions.`,

@@ -170,7 +170,7 @@ function refuseModelOptions(given: Options): void {
   if (given.fromModel === undefined && idle !== undefined)
     throw new LazyscopeError(
       'bad_input',
-      `--${idle.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} goes with --from-model: add it, or give it to 'lazyscope capture'.`,
+      `--${idle.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} goes with --from-model: add that, or leave it out.`,
     );
 }
 

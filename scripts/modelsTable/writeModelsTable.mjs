@@ -34,8 +34,8 @@ function table(architectures, cases) {
       .filter(([name]) => name === family || name.startsWith(`${family}.`))
       .map(([, figures]) => figures);
     const largest = (key) => Math.max(...own.map((figures) => figures[key])).toExponential(1);
-    const greedy = own.reduce((sum, figures) => sum + figures.greedy, 0);
-    return `| \`${architecture}\` | ${models} | ${own.length} | ${largest('logits')} | ${largest('hooks')} | ${greedy} of ${greedy} |`;
+    const greedy = own.reduce((sum, figures) => sum + (figures.greedy ?? 0), 0);
+    return `| \`${architecture}\` | ${models} | ${own.length} | ${largest('logits')} | ${largest('hooks')} | ${greedy === 0 ? '–' : `${greedy} of ${greedy}`} |`;
   });
   return [
     '| Architecture | Models | Configurations | Logits | Hook points | Greedy tokens |',

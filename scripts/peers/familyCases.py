@@ -89,7 +89,15 @@ MODULES = {
     "mixtral": lambda raw: {**llama_like, "experts": "mlp", "mlp_in": None},
 }
 
+MODULES["bert"] = lambda raw: {
+    "layers": ("" if raw["architectures"] == ["BertModel"] else "bert.") + "encoder.layer",
+    "embeddings": ("" if raw["architectures"] == ["BertModel"] else "bert.") + "embeddings",
+    "attention_output": "attention.output.dense", "middle": "attention.output.LayerNorm", "mlp_in": "intermediate.dense",
+    "mlp_out": "output.dense", "sum": "output.LayerNorm", "final": None,
+}
+
 ARCHITECTURES = {
+    "bert": "BertForMaskedLM",
     "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM",
     "granite": "GraniteForCausalLM", "smollm3": "SmolLM3ForCausalLM", "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM", "olmo2": "Olmo2ForCausalLM",
@@ -105,6 +113,7 @@ CASES = {}
 def family(model_type, base, **variants):
     def case(config):
         return {"model_type": model_type, "architectures": [ARCHITECTURES[model_type]], **config}
+
 
     name = model_type.replace("_", "-")
     CASES[name] = {"config": case(base), "all": True}
@@ -302,4 +311,11 @@ family(
         "num_experts_per_tok": 2,
     },
     one={"num_experts_per_tok": 1, "num_local_experts": 4, "sliding_window": None, "hidden_act": "relu", "tie_word_embeddings": True},
+)
+family(
+    "bert", {
+        "vocab_size": VOCABULARY, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "max_position_embeddings": 32, "type_vocab_size": 3, "layer_norm_eps": 0.01, "hidden_act": "gelu",
+    },
+    bare={"architectures": ["BertModel"], "type_vocab_size": 2, "hidden_act": "relu", "every_hook": True},
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 from transformers.utils.logging import disable_progress_bar
 
 from familyCases import CASES, MODULES, VOCABULARY
@@ -30,7 +30,7 @@ def randomise(model, offset_gain):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            norm = any(part in name for part in ("norm", "ln_", ".ln")) and name.endswith("weight")
+            norm = any(part in name for part in ("norm", "ln_", ".ln", "LayerNorm")) and name.endswith("weight")
             if norm:
                 parameter.copy_(0.4 * noise + (0 if offset_gain else 1))
             elif parameter.dim() < 2:
@@ -110,6 +110,11 @@ def tap_hooks(model, where, config):
             tap.at(at + "hook_resid_post", module(layer, where["sum"]), "input")
         else:
             tap.at(at + "hook_resid_post", layer)
+    if where.get("embeddings"):
+        for hook, name in {"hook_embed": "word_embeddings", "hook_pos_embed": "position_embeddings", "hook_token_type_embed": "token_type_embeddings", "hook_full_embed": "LayerNorm"}.items():
+            tap.at(hook, module(model, where["embeddings"] + "." + name))
+        for i, layer in enumerate(layers):
+            tap.at(f"blocks.{i}.hook_normalized_resid_post", module(layer, "output.LayerNorm"))
     if where.get("embedding"):
         tap.at("hook_embed", module(model, where["embedding"]))
     if where.get("positions"):
@@ -147,6 +152,21 @@ def hooks(model, tap, where, config, out, offset_gain):
     return values
 
 
+def save_encoder(folder, case, model, tokens, tap, where, saved):
+    """Two sentences in each row, whose tokens are of different types."""
+    types = (torch.arange(SEQ) >= SEQ // 2).long().expand(ROWS, SEQ) * (model.config.type_vocab_size - 1)
+    with torch.no_grad():
+        out = model(tokens, token_type_ids=types, output_attentions=True)
+        values = hooks(model, tap, where, model.config, out, False)
+    if not case.get("all"):
+        values = {k: values[k] for k in [f"blocks.{model.config.num_hidden_layers - 1}.attn.hook_pattern"]}
+    values = {"tokens": tokens, "types": types, **values}
+    if "logits" in out:
+        values["logits"] = out.logits
+    save_file({k: v.float().contiguous().clone() for k, v in values.items()}, folder / "golden.safetensors")
+    return saved
+
+
 def make(name, case):
     folder = FIXTURES / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -155,7 +175,10 @@ def make(name, case):
     (folder / "config.json").write_text(json.dumps(raw))
     config = AutoConfig.from_pretrained(folder)
     offset_gain = raw["model_type"].startswith(("gemma", "nemotron"))
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    encoder = raw["model_type"] == "bert"
+    bare = raw["architectures"] == ["BertModel"]
+    auto = AutoModel if bare else AutoModelForMaskedLM if encoder else AutoModelForCausalLM
+    model = auto.from_config(config, attn_implementation="eager")
     randomise(model, offset_gain)
     model.half().save_pretrained(folder)
     saved = json.loads((folder / "config.json").read_text())
@@ -169,13 +192,15 @@ def make(name, case):
     attention = "sdpa" if alibi else "eager"
     # The faster way through the experts has no float64.
     experts = {"experts_implementation": "eager"} if "num_local_experts" in raw else {}
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, **experts).eval()
+    model = auto.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, **experts).eval()
     # GPT-2's other order of operations exists in float32 alone.
     if not raw.get("reorder_and_upcast_attn"):
         model = model.double()
     tokens = torch.randint(1, VOCABULARY - 4, (ROWS, SEQ), generator=torch.Generator().manual_seed(2))
     where = MODULES[raw["model_type"]](raw)
     tap = tap_hooks(model, where, model.config)
+    if encoder:
+        return save_encoder(folder, case, model, tokens, tap, where, saved)
     with torch.no_grad():
         out = model(tokens, output_attentions=not alibi, use_cache=False)
         prompt = tokens[:1, :PROMPT]

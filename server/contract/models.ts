@@ -16,6 +16,8 @@ export interface ModelRow {
   heads: number;
   vocabulary: number;
   contextLength: number;
+  /** The hook points that the model has, without those of single experts. */
+  hookPoints: string[];
   parameters: number;
 }
 

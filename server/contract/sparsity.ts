@@ -20,7 +20,8 @@ export interface SparsityRow extends LayerMetricValues {
   gated: boolean;
   text: string;
   tokens: number;
-  crossEntropy: number;
+  /** Null for an encoder. */
+  crossEntropy: number | null;
   layers: number;
   neurons: number;
 }

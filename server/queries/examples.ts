@@ -8,7 +8,7 @@ import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Example, FeatureDetail } from '../contract/features.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
-import { integersFrom, listParameter } from './listParameter.ts';
+import { integersFrom, listBounds, listParameter } from './listParameter.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
 const stored = `SELECT ${columnList(exampleTable)} FROM ${storedTable(exampleTable)}`;
@@ -46,8 +46,8 @@ export async function topExamples(
   if (!existsSync(path)) return new Map();
   const rows = await queryRows(
     exampleTable,
-    `${stored} WHERE band = 'top' AND rank = 0 AND list_contains(${integersFrom('latents')}, latent)`,
-    { path, latents: listParameter(latents) },
+    `${stored} WHERE latent BETWEEN $least AND $most AND band = 'top' AND rank = 0 AND list_contains(${integersFrom('latents')}, latent)`,
+    { path, latents: listParameter(latents), ...listBounds(latents) },
   );
   return new Map(rows.map((row) => [row.latent, exampleOf(row, tokens)]));
 }

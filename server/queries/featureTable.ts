@@ -9,7 +9,7 @@ import type { ServerContext } from '../context.ts';
 import type { FeatureListInput, FeaturePage } from '../contract/features.ts';
 import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
 import { modelOfRun } from './dictionaries.ts';
-import { integersFrom, listParameter } from './listParameter.ts';
+import { integersFrom, listBounds, listParameter } from './listParameter.ts';
 import { textMatch } from './search.ts';
 import { textFilter } from './textFilter.ts';
 
@@ -20,10 +20,10 @@ const listed = Object.fromEntries(Object.entries(featureView).filter(([name]) =>
   (typeof featureDetailColumns)[number]
 >;
 
-/** One row a latent, `stability` among its columns. The joined list has one entry a latent, in order. */
+/** One row a latent, `stability` among its columns. The joined list has one entry a latent, in order, from latent `firstShared` on. */
 const featuresWithStability = `
   WITH shared AS (
-    SELECT unnest(range(len(counts))) AS latent, unnest(counts) AS seeds
+    SELECT unnest(range($firstShared, $firstShared + len(counts))) AS latent, unnest(counts) AS seeds
     FROM (SELECT ${integersFrom('sharedWith')} AS counts)
   ), features AS (
     SELECT f.*, CASE WHEN $compared > 0 THEN shared.seeds / $compared::DOUBLE END AS stability
@@ -75,7 +75,13 @@ export async function featurePage(
   const stability = await server.seedStability.stability(input, run.config.width);
   const params = {
     path: server.store.features(input.run, input.seed),
-    sharedWith: listParameter(stability.sharedWith),
+    // Of one latent the list need not have the others.
+    sharedWith: listParameter(
+      filter.latent === undefined
+        ? stability.sharedWith
+        : stability.sharedWith.subarray(filter.latent, filter.latent + 1),
+    ),
+    firstShared: filter.latent ?? 0,
     compared: stability.compared,
     ...given,
   };
@@ -118,8 +124,8 @@ export async function featureGlances(
   const rows = await queryRows(
     glanced,
     `SELECT ${columnList(glanced)} FROM ${storedTable(featureTable)}
-     WHERE list_contains(${integersFrom('latents')}, latent)`,
-    { path, latents: listParameter(latents) },
+     WHERE latent BETWEEN $least AND $most AND list_contains(${integersFrom('latents')}, latent)`,
+    { path, latents: listParameter(latents), ...listBounds(latents) },
   );
   return new Map(
     rows.map(({ latent, density, maxActivation, promotedTokens, topTokens }) => [

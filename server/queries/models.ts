@@ -1,4 +1,5 @@
 import { LazyscopeError } from '../../sae/errors.ts';
+import { expertOf, hookPointsOf } from '../../sae/models/hookPoints.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import { parseModelConfig } from '../../sae/models/readModelConfig.ts';
 import type { WeightSource } from '../../sae/models/weightSource.ts';
@@ -27,6 +28,7 @@ export async function listModels(server: ServerContext): Promise<ModelRow[]> {
           heads: config.heads,
           vocabulary: config.vocabularySize,
           contextLength: config.contextLength,
+          hookPoints: hookPointsOf(config).filter((hook) => !expertOf(hook)),
           parameters: countParameters(await files.weights()),
         } satisfies ModelRow;
       } catch (error) {

@@ -1,5 +1,5 @@
 /** Stability of the features of a run over its seeds. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dictionaryKey } from '../../sae/comparison/sharedLinks.ts';
 import { latentStability, uniqueLatents } from '../../sae/comparison/stability.ts';
 import { stabilityTrend } from '../../sae/comparison/stabilityTrend.ts';
@@ -11,11 +11,57 @@ import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Stability } from '../contract/comparisons.ts';
 import { runManifest } from './dictionaries.ts';
+import type { SeedStability } from './seedStability.ts';
 
 const trendGroups = 10;
 const plotted = someOf(featureTable, 'latent', 'density', 'maxActivation');
 
+interface KeptStability {
+  /** Of what it was computed from. */
+  stamp: string;
+  result: Promise<Stability>;
+}
+/** Runs whose stability is kept, the least recently asked for going first. */
+const mostKept = 100;
+const kept = new WeakMap<SeedStability, Map<string, KeptStability>>();
+
+/** Kept until a comparison or an index of the run is made again. */
 export async function stability(server: ServerContext, { runName }: { runName: string }): Promise<Stability> {
+  const ofServer = kept.get(server.seedStability) ?? new Map<string, KeptStability>();
+  kept.set(server.seedStability, ofServer);
+  const stamp = await stampOf(server, runName);
+  let one = ofServer.get(runName);
+  ofServer.delete(runName);
+  if (one?.stamp !== stamp) one = { stamp, result: computed(server, runName) };
+  ofServer.set(runName, one);
+  if (ofServer.size > mostKept)
+    for (const oldest of [...ofServer.keys()].slice(0, -mostKept)) ofServer.delete(oldest);
+  try {
+    return await one.result;
+  } catch (error) {
+    if (ofServer.get(runName) === one) ofServer.delete(runName);
+    throw error;
+  }
+}
+
+async function stampOf(server: ServerContext, runName: string): Promise<string> {
+  const { store, seedStability } = server;
+  const { config } = await runManifest(server, runName);
+  const { manifests } = await seedStability.comparisons();
+  const files = [
+    ...config.seeds.map((seed) => store.features(runName, seed)),
+    ...manifests
+      .filter(({ a, b }) => a.run === runName && b.run === runName)
+      .flatMap(({ name }) => [store.comparisonManifest(name), store.comparisonMatches(name)]),
+  ];
+  const stamps = files.map((path) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found ? [path, found.ino, found.mtimeMs, found.size] : [path];
+  });
+  return JSON.stringify([config, stamps]);
+}
+
+async function computed(server: ServerContext, runName: string): Promise<Stability> {
   const { pairs, links, seeds, dictionaries, perSeed } = await overSeeds(server, runName);
   const counts = new Map<number, number>();
   for (const { stability } of perSeed)

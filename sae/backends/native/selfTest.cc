@@ -1,6 +1,7 @@
 // Runs every C function of the library on small, odd sizes with buffers that end where they must, so that the
 // sanitizers see each overrun, and compares the matrix product with a plain loop. Built by
 // scripts/sanitize.mjs; not part of the library.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -54,6 +55,31 @@ static void products() {
     }
   Array<> a(40 * 6 * 5), b(40 * 5 * 4), c(40 * 6 * 4);
   multiply({a, b, c, nullptr, 40, 30, 20, 6, 4, 5, 0, 0, 1, 1, 1});
+}
+
+// Products with weights in the format of their file, and their rows, are to the bit those of the widened matrix.
+static void stored_weights() {
+  // Values and bytes of a block, in the order of storedFormats in sae/ops/storedTensor.ts.
+  const int64_t layouts[][2] = {{1, 4}, {1, 2}, {1, 2}, {32, 18}, {32, 20}, {32, 22}, {32, 24}, {32, 34}, {256, 84}, {256, 110}, {256, 144}, {256, 176}, {256, 210}};
+  for (int32_t format = 0; format < 13; format++)
+    for (int64_t n : {1, 5, 130}) {
+      const int64_t m = 3, k = layouts[format][0] == 1 ? 37 : 2 * layouts[format][0], bytes = n * (k / layouts[format][0]) * layouts[format][1];
+      Array<uint8_t> b(bytes, false);
+      // Every 16 bits are a small number in half precision, in bfloat16 and as the first half of a float; so are all scales of blocks.
+      for (int64_t i = 0; i < bytes; i++) b[i] = static_cast<uint8_t>(i % 2 == 0 ? std::rand() % 200 : 0x3c);
+      Array<> a(m * k), bias(n), wide(n * k), c(m * n), expected(m * n), rows(4 * k);
+      lazyscope_widen(format, b, n, k, wide);
+      const LazyscopeStoredProduct product{format, a, b, c, bias, m, n, k, 0};
+      lazyscope_stored_product(&product);
+      multiply({a, wide, expected, bias, 1, 0, 0, m, n, k, 0, 1, 1, 0, 0});
+      for (int64_t i = 0; i < m * n; i++) check(c[i] == expected[i], "product with stored weights");
+      auto* index = indices(4, static_cast<int>(n));
+      check(lazyscope_stored_gather(format, b, *index, rows, n, 4, k) == -1, "gather of stored rows");
+      for (int64_t i = 0; i < 4 * k; i++) check(rows[i] == wide[index->data[i / k] * k + i % k], "stored row");
+      index->data[2] = static_cast<int32_t>(n);
+      check(lazyscope_stored_gather(format, b, *index, rows, n, 4, k) == 2, "gather of stored rows out of range");
+      delete index;
+    }
 }
 
 static void elements() {
@@ -202,6 +228,26 @@ static void autoencoders() {
       const LazyscopeTerm own{own_start, index, z, own_dots, error};
       lazyscope_sparse_update(&jump, &own, nullptr);
     }
+    // Of all that fire the largest; asked for more than there are, all of them.
+    const int64_t firing = lazyscope_threshold_encode(&plain, nullptr, 0, rows * latents, 5, 0);
+    for (int64_t count : {(firing + 1) / 2, firing + 3}) {
+      if (count == 0) continue;
+      const int64_t taken = std::min(count, firing);
+      Array<int32_t> own_start(rows + 1, false), index(taken, false);
+      Array<> largest(taken);
+      const double least = lazyscope_largest_take(rows, count, own_start, index, largest);
+      check(own_start[rows] == taken, "number of the largest");
+      for (int64_t i = 0; i < taken; i++) check(largest[i] >= least, "the least that is taken");
+    }
+    // Two nested reconstructions: the last is the whole one.
+    const int32_t prefixes[] = {static_cast<int32_t>((latents + 1) / 2), static_cast<int32_t>(latents)};
+    Array<> nested(2 * rows * d);
+    const LazyscopeReconstruction in_parts{values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, nested, dots};
+    lazyscope_nested_reconstruct(start, chosen, prefixes, 2, &in_parts);
+    const LazyscopeReconstruction as_one{values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots};
+    lazyscope_sparse_reconstruct(start, chosen, &as_one);
+    for (int64_t i = 0; i < rows * d; i++) check(std::fabs(nested[rows * d + i] - error[i]) <= 1e-3 * (1 + std::fabs(error[i])), "nested reconstruction");
+
     lazyscope_threshold_encode(&plain, nullptr, 0, 1, 5, 2);
     Array<> z(rows * latents), all(rows * latents);
     lazyscope_threshold_count(&centred, theta, 0.1f);
@@ -274,9 +320,12 @@ static void top_pairs(int32_t screening) {
 }
 
 int main() {
+  check(lazyscope_vector_width() >= 1 && (lazyscope_can_screen() | 1) == 1, "what the processor can");
   for (int threads : {1, 4}) {
     lazyscope_set_threads(threads);
+    check(lazyscope_threads() == threads, "threads");
     products();
+    stored_weights();
     elements();
     reductions();
     movement();

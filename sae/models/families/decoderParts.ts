@@ -6,6 +6,7 @@
 import { tf } from '../../tensor/tf.ts';
 import type { Tensor, Tensor2D, Tensor4D } from '../../tensor/tf.ts';
 import type { ActivationParameters } from '../activationFunctions/activationFunction.ts';
+import { applyActivationFunction } from '../activationFunctions/activationFunctions.ts';
 import { activationParameters } from '../activationFunctions/activationParameters.ts';
 import type { ModelConfig } from '../modelConfig.ts';
 import { expertModules, expertOutputs, throughExperts } from './expertMlp.ts';
@@ -19,6 +20,10 @@ export interface DecoderParts {
   embed(tokens: Tensor): Tensor2D;
   /** Learned positions of the window, [seq, d]. */
   positions?(): Tensor2D;
+  /** Of an encoder: types int32 [rows] → [rows, d] */
+  tokenTypes?(types: Tensor): Tensor2D;
+  /** Of an encoder, after positions and token types are added. */
+  embeddingNorm(x: Tensor2D): Tensor2D;
   /** The norm before attention, or after its sum. */
   attentionNorm(layer: number, x: Tensor2D): Tensor2D;
   /** x [rows, d] → q [batch, heads, seq, head]; k, v [batch, keyValueHeads, seq, head], positions applied. */
@@ -59,17 +64,27 @@ export function decoderParts(
   const written = (layer: number, outputNorm: string | undefined, x: Tensor2D) =>
     scaled(outputNorm === undefined ? x : streamNorm(at(layer, outputNorm), x), residualMultiplier);
   const { learnedPositions } = config;
+  const headOf = (x: Tensor2D) => {
+    const dense = linear(names.head!.dense, x);
+    const parameters = activationParameters(weights, names.head!.dense, config.activation);
+    return streamNorm(
+      names.head!.norm,
+      applyActivationFunction(config.activation, dense, parameters) as Tensor2D,
+    );
+  };
   const tables = rotaryTables(config, window);
 
   return {
     embed: (tokens) => {
       let x = scaled(tf.gather(weight(names.embedding), tokens) as Tensor2D, embedding.multiplier);
-      if (embedding.norm) x = streamNorm(names.embeddingNorm!, x);
+      if (embedding.norm && !config.encoder) x = streamNorm(names.embeddingNorm!, x);
       return embedding.width === d ? x : tf.matMul(x, weight(names.projectIn!), false, true);
     },
     positions:
       learnedPositions &&
       (() => weight(names.positions!).slice([firstPosition + learnedPositions.offset, 0], [seq, d])),
+    tokenTypes: config.encoder && ((types) => tf.gather(weight(names.tokenTypes!), types) as Tensor2D),
+    embeddingNorm: (x) => streamNorm(names.embeddingNorm!, x),
     attentionNorm: (layer, x) => streamNorm(at(layer, names.attentionNorm!), x),
     queryKeyValue: (layer, x) => queryKeyValue({ config, names, weights, window, tables }, layer, x),
     attentionOutput: (layer, z) =>
@@ -108,6 +123,7 @@ export function decoderParts(
       return norm.bias ? tf.add<Tensor2D>(gained, weights.get(`${names.finalNorm}.bias`)!) : gained;
     },
     unembed: (x) => {
+      if (config.encoder) x = headOf(x);
       const read = embedding.width === d ? x : tf.matMul<Tensor2D>(x, weight(names.projectOut!), false, true);
       const table = weight(config.tiedEmbeddings ? names.embedding : names.unembedding);
       let logits = tf.matMul<Tensor2D>(read, table, false, true);

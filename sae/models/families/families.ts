@@ -1,6 +1,7 @@
 /** The families that can be read, by config.json's model_type, each in its own file. */
 import type { ModelConfig } from '../modelConfig.ts';
 import type { DecoderNames, Family } from './family.ts';
+import { bert } from './bert.ts';
 import { bloom } from './bloom.ts';
 import { cohere } from './cohere.ts';
 import { falcon } from './falcon.ts';
@@ -25,6 +26,7 @@ import { starcoder2 } from './starcoder2.ts';
 import type { ParameterShapes, WeightNaming } from './storedModules.ts';
 
 export const families: Readonly<Record<string, Family>> = {
+  bert,
   bloom,
   cohere,
   falcon,
@@ -60,16 +62,17 @@ export interface StoredDecoder {
 /** What the tensors of a model are called, and their shapes. */
 export function familyOf(config: ModelConfig): StoredDecoder {
   const names = decoderNames(config);
-  const { prefix, buffers } = names;
+  const { prefix, buffers, renamed, tiedCopy = names.unembedding } = names;
   return {
     names,
     shapes: parameterShapes(config, names),
     naming: {
       prefix,
+      renamed,
       ignored: buffers ?? /$^/,
       unembedding: `${names.unembedding}.weight`,
       copy: config.tiedEmbeddings
-        ? { name: `${names.unembedding}.weight`, of: `${names.embedding}.weight` }
+        ? { name: `${tiedCopy}.weight`, of: `${names.embedding}.weight` }
         : undefined,
     },
   };

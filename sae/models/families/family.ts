@@ -17,6 +17,13 @@ export interface DecoderNames {
   buffers?: RegExp;
   embedding: string;
   embeddingNorm?: string;
+  tokenTypes?: string;
+  /** Of an encoder's head for masked words. */
+  head?: { dense: string; norm: string };
+  /** Where the unembedding is called otherwise in files that repeat a tied one. */
+  tiedCopy?: string;
+  /** What modules were called in older files, as ends of names. */
+  renamed?: Readonly<Record<string, string>>;
   positions?: string;
   projectIn?: string;
   projectOut?: string;
@@ -51,8 +58,8 @@ export interface DecoderNames {
 export type Refuse = (why: string) => LazyscopeError;
 
 export interface Family {
-  /** Of the model with its unembedding, and of the bare decoder. */
-  architectures: readonly [causal: string, bare: string];
+  /** Of the model with its unembedding, of the bare model, and of models whose further heads are not read. */
+  architectures: readonly [whole: string, bare: string, ...others: string[]];
   /** Which published models these are; for docs/MODELS.md. */
   models: string;
   /** The fields that are read, and those of this family that change no number (`z.unknown()`). */

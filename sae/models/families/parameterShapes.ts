@@ -13,10 +13,15 @@ export function parameterShapes(config: ModelConfig, names: DecoderNames): Param
   if (embedding.norm) addNorm(shapes, names.embeddingNorm!, config.norm, [d]);
   if (learnedPositions)
     shapes.set(`${names.positions!}.weight`, [config.contextLength + learnedPositions.offset, d]);
+  if (config.encoder) shapes.set(`${names.tokenTypes!}.weight`, [config.encoder.tokenTypes, d]);
   if (embedding.width !== d) shapes.set(`${names.projectIn!}.weight`, [d, embedding.width]);
   for (let layer = 0; layer < config.layers; layer++) addBlock(shapes, config, names, layer);
   if (config.finalNorm) addNorm(shapes, names.finalNorm, config.norm, [d]);
   if (embedding.width !== d) shapes.set(`${names.projectOut!}.weight`, [embedding.width, d]);
+  if (config.encoder?.head) {
+    shapes.set(`${names.head!.dense}.weight`, [d, d]).set(`${names.head!.dense}.bias`, [d]);
+    addNorm(shapes, names.head!.norm, config.norm, [d]);
+  }
   if (!config.tiedEmbeddings) shapes.set(`${names.unembedding}.weight`, [vocabularySize, embedding.width]);
   if (biases.unembedding) shapes.set(`${names.unembedding}.bias`, [vocabularySize]);
   return shapes;

@@ -16,6 +16,8 @@ export interface WeightNaming {
   prefix: string;
   /** Buffers that carry nothing to read. */
   ignored: RegExp;
+  /** What modules were called in older files, as ends of names. */
+  renamed?: Readonly<Record<string, string>> | undefined;
   /** The unembedding, which a bare decoder lacks. */
   unembedding: string;
   /** A tensor that some files repeat: the unembedding where it is the embedding. */

@@ -38,11 +38,14 @@ const evaluationSchema = z.strictObject({
   reconstructionBias: z.number().nullable(),
   /** Mean cosine of x and its reconstruction. */
   cosine: z.number(),
-  crossEntropy: z.strictObject({ clean: z.number(), sae: z.number(), zero: z.number(), mean: z.number() }),
+  /** Null, as is klDivergence, for an encoder, which predicts no next token. */
+  crossEntropy: z
+    .strictObject({ clean: z.number(), sae: z.number(), zero: z.number(), mean: z.number() })
+    .nullable(),
   /** Null where ablation costs the model nothing, so that nothing can be recovered. */
   ceRecovered: z.number().nullable(),
   ceRecoveredMean: z.number().nullable(),
-  klDivergence: z.number(),
+  klDivergence: z.number().nullable(),
   deadFraction: z.number(),
   /** Median over tokens of ‖x − x̂‖² / ‖x − x̄‖²; absent in older evaluations. */
   medianFvu: z.number().nullable().optional(),

@@ -76,7 +76,8 @@ const sparsityReportSchema = z.strictObject({
   }),
   text: z.string(),
   tokens: z.int().positive(),
-  crossEntropy: z.number(),
+  /** Null for an encoder, which predicts no next token. */
+  crossEntropy: z.number().nullable(),
   /** The ε of `ratioAt`: share of neurons with |a| > ε. */
   thresholds: z.array(z.number()),
   layers: z.array(

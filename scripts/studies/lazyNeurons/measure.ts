@@ -105,7 +105,7 @@ async function measure({ name, variant, group, config }: StudiedModel): Promise<
     trainingTokens: (config.steps ?? budget.steps) * budget.batchSize * budget.contextLength,
     seconds: training.seconds,
     validationLoss: training.validationLoss,
-    crossEntropy: report.crossEntropy,
+    crossEntropy: report.crossEntropy!,
     perplexity,
     activationRatio: mean((layer) => layer.activationRatio),
     activationRatioByLayer: report.layers.map((layer) => layer.activationRatio),

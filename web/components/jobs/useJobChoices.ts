@@ -4,6 +4,7 @@ import { architectureName } from '../../charts/architectureStyle.ts';
 import type { ChoiceSource } from '../../../sae/spec/jobs/job.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import type { Choice } from './jobForms.ts';
+import { offeredHooks } from './offeredHooks.ts';
 
 /** What the store offers for each field of the forms; some depend on what was chosen before. */
 export function useJobChoices(values: Readonly<Record<string, string>>): Record<ChoiceSource, Choice[]> {
@@ -38,11 +39,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
     comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
-    modelHooks: Array.from({ length: model?.layers ?? 0 }, (_, layer) =>
-      ['hook_resid_post', 'hook_resid_mid', 'hook_mlp_out', 'hook_attn_out', 'mlp.hook_post'].map((hook) =>
-        same(`blocks.${layer}.${hook}`),
-      ),
-    ).flat(),
+    modelHooks: offeredHooks(model).map(same),
   };
 }
 

@@ -84,7 +84,7 @@ const columns: Column<Seed>[] = [
     numeric: true,
     from: 900,
     render: (row) =>
-      row.evaluation
+      row.evaluation?.crossEntropy
         ? `${fixed(row.evaluation.crossEntropy.clean)} → ${fixed(row.evaluation.crossEntropy.sae)}`
         : '–',
   },
@@ -93,7 +93,7 @@ const columns: Column<Seed>[] = [
     header: 'zeros',
     numeric: true,
     from: 900,
-    render: (row) => fixed(row.evaluation?.crossEntropy.zero),
+    render: (row) => fixed(row.evaluation?.crossEntropy?.zero),
   },
 ];
 
