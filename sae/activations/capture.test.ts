@@ -168,7 +168,9 @@ test('a shard that cannot be written ends the capture with the reason', async ()
       batches.push(done / 16);
       // A folder where the third shard is to be.
       if (done === 20 * 16)
-        mkdirSync(join(store.captureHook('toy', 'blocks.0.hook_resid_post'), '00002.arrow'));
+        mkdirSync(join(store.captureHook('toy', 'blocks.0.hook_resid_post'), '00002.arrow'), {
+          recursive: true,
+        });
     },
   });
   await expect(blocked).rejects.toThrow(/00002\.arrow/);
