@@ -13,6 +13,7 @@ import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { corpusKind } from '../spec/manifests/corpus.ts';
 import { evaluationKind } from '../spec/manifests/evaluation.ts';
 import type { ManifestKind, RawDocument } from '../spec/manifests/manifestKind.ts';
+import { reproducibilityKind, type Reproducibility } from '../spec/manifests/reproducibility.ts';
 import { runKind, type RunManifest } from '../spec/manifests/run.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import { trainingRecordKind } from '../spec/manifests/trainingRecord.ts';
@@ -32,6 +33,36 @@ const kinds: [ManifestKind<{ version: number }>, { version: number }][] = (
     [trainingRecordKind, 'models/tiny/training.json'],
   ] as const
 ).map(([kind, path]) => [kind as unknown as ManifestKind<{ version: number }>, example(path)]);
+
+/** Stores of the first version have none. */
+const reproducibility: Reproducibility = {
+  version: 1,
+  run: 'topk',
+  createdAt: '2026-01-02T03:04:05.000Z',
+  seeds: [0, 1],
+  latents: 64,
+  threshold: 0.7,
+  comparisons: [{ name: 'topk-0-1', createdAt: '2026-01-02T03:04:05.000Z' }],
+  histogram: [40, 24],
+  every: { share: 0.375, low: 0.3, high: 0.45, chance: 0.01 },
+  any: { share: 0.375, chance: 0.01 },
+  mean: { share: 0.375, chance: 0.01 },
+  bySeed: [{ seed: 0, every: 0.375, any: 0.375, mean: 0.375 }],
+  beyond: { share: 0.35, q: 0.05, p: 0.02 },
+  null: 'covariance',
+  learning: {
+    points: [{ seeds: 2, observed: 0.375, fitted: 0.37 }],
+    law: { a: 0.5, b: 0.8 },
+    enough: 5,
+  },
+  controls: {
+    explained: 0.1,
+    pairs: 8,
+    differences: [{ property: 'density', stable: 0.02, control: 0.01, low: 0.005, high: 0.015 }],
+  },
+  seconds: 1.5,
+};
+kinds.push([reproducibilityKind as unknown as ManifestKind<{ version: number }>, reproducibility]);
 
 let folder: string;
 beforeAll(async () => {
