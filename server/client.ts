@@ -17,7 +17,7 @@
 import { createTRPCClient, httpBatchLink, httpLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { TRPCClient } from '@trpc/client';
 import { EventSource } from 'eventsource';
-import { maxBatchSize } from './contract/limits.ts';
+import { maxBatchSize } from './contract/batchSize.ts';
 import type { AppRouter } from './root.ts';
 
 /** How to reach a server. */

@@ -22,6 +22,3 @@ export const jobId = z.string().min(1).max(100);
 
 /** Bytes that the body of a request may have. The longest legitimate one is a prompt of 20,000 characters. */
 export const maxBodyBytes = 1 << 20;
-
-/** Procedures that one HTTP request may call. A page of the explorer calls about ten at once. */
-export const maxBatchSize = 50;

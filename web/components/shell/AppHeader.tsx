@@ -8,13 +8,14 @@ import { JumpBox } from './JumpBox.tsx';
 import { Logo } from '../ui/Logo.tsx';
 import { ThemeToggle } from './ThemeToggle.tsx';
 
-const sections: { href: string; name: string; icon: IconName }[] = [
+/** `brief`: for the bar of a phone, where all have to fit side by side. */
+const sections: { href: string; name: string; brief?: string; icon: IconName }[] = [
   { href: paths.overview(), name: 'Overview', icon: 'overview' },
   { href: paths.runs(), name: 'Runs', icon: 'runs' },
   { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
-  { href: paths.playground(), name: 'Playground', icon: 'playground' },
+  { href: paths.playground(), name: 'Playground', brief: 'Play', icon: 'playground' },
   { href: paths.search(), name: 'Search', icon: 'search' },
-  { href: paths.lazy(), name: 'Lazy neurons', icon: 'lazy' },
+  { href: paths.lazy(), name: 'Lazy neurons', brief: 'Neurons', icon: 'lazy' },
   { href: paths.jobs(), name: 'Jobs', icon: 'jobs' },
 ];
 
@@ -41,7 +42,8 @@ export function AppHeader() {
                 <span className={styles.icon}>
                   <Icon name={section.icon} size={18} />
                 </span>
-                {section.name}
+                <span className={styles.name}>{section.name}</span>
+                <span className={styles.brief}>{section.brief ?? section.name}</span>
               </Link>
             );
           })}
