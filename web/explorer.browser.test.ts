@@ -168,7 +168,7 @@ describe.skipIf(!hasChromium)(
         run,
         seed,
         sort: 'maxActivation',
-        filter: { dead: false, token: word },
+        filter: { dead: false, text: word },
       });
       await eventually(() => rows.count()).toBe(Math.min(50, found.total));
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
-import { familyCases, withFamilyModel } from '../fixtures/familyFixtures.ts';
+import { decoderCases, withFamilyModel } from '../fixtures/familyFixtures.ts';
 import { toyLanguageModel, toy } from '../fixtures/toyLanguageModel.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
@@ -77,7 +77,7 @@ const measure = (model: LanguageModel, hook: HookPoint, more = {}) =>
   }); // prettier-ignore
 
 /** One of each family, and the one with norms after the sum. */
-const everyFamily = familyCases.filter((name) => !name.includes('.') || name === 'opt.after');
+const everyFamily = decoderCases.filter((name) => !name.includes('.') || name === 'opt.after');
 
 describe.each([
   ['cpu', ['gpt2', 'llama', 'opt.after']],
@@ -104,7 +104,7 @@ describe.each([
   );
 
   test('logits made a few positions at a time give the same losses', () =>
-    withFamilyModel(familyCases[0], async (model) => {
+    withFamilyModel(decoderCases[0], async (model) => {
       const hook = 'blocks.0.hook_mlp_out';
       const whole = await measure(model, hook);
       for (const rows of [1, 3, 5]) {
