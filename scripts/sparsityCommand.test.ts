@@ -44,6 +44,13 @@ type Document = Omit<SparsityReport, 'layers' | 'interventions'> &
     predictionDifference?: { model: string; totalVariation: number };
   };
 
+test('a model whose name has spaces, as GGUF files say them, gives its report a name that a folder may have', () => {
+  const gguf = join(fixtures, '../gguf/fixtures/gpt2.gguf');
+  const { status, stderr } = measure('--model', gguf, '--no-interventions');
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(existsSync(join(data, 'sparsity', 'Tiny-gpt2', 'report.json'))).toBe(true);
+});
+
 test('one document: layers, PPL-p % and the trade-off, with thresholds and shares as keys', () => {
   const { status, stderr, document } = measure('--model', join(fixtures, 'tinyGpt2'), '--name=tiny');
   expect(stderr.split('\n').filter((line) => line.startsWith('lazyscope:'))).toEqual([]);

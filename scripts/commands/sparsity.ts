@@ -2,7 +2,9 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import { layerMetricNames, layerMetricOf } from '../../sae/spec/layerMetrics/layerMetrics.ts';
+import { namePattern } from '../../sae/spec/names.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
+import { slug } from './capture.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { openGivenText } from '../commandLine/texts.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
@@ -27,7 +29,7 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
   const interventionTokens = given.interventionTokens ?? defaultInterventionTokens(model);
   const report = await measureSparsity({
     store: session.store,
-    name: given.name ?? (trained ? `${model.name}-as-${model.config.activation}` : model.name),
+    name: given.name ?? reportName(trained ? `${model.name}-as-${model.config.activation}` : model.name),
     model,
     text,
     maxTokens: given.maxTokens,
@@ -69,6 +71,11 @@ export const run: JobWork<'sparsity'> = async (session, given) => {
     ].join('\n\n'),
   };
 };
+
+/** The model's name, in letters that a folder of the store may have: GGUF files say names with spaces. */
+function reportName(ofModel: string): string {
+  return namePattern.test(ofModel) ? ofModel : slug(ofModel);
+}
 
 async function methodsIn(list: string) {
   const { tradeoffMethods } = await import('../../sae/sparsity/masking/tradeoff.ts');

@@ -39,6 +39,7 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'losses of models by whole passes and by continued ones',
   },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
+  { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
