@@ -1,4 +1,5 @@
 /** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture, or over a text that a model reads. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
@@ -45,7 +46,6 @@ export async function trainRuns(
   resume: boolean,
   exclude?: string,
 ): Promise<RunManifest[]> {
-  const { existsSync } = await import('node:fs');
   const { train } = await import('../../sae/training/train.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const backend = await session.startBackend();
@@ -81,7 +81,6 @@ export function missedTarget({ name, reachedL0, config }: RunManifest): string |
 
 async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { architecture, capture: captureName } = given;
-  const { existsSync } = await import('node:fs');
   if (given.resume && given.name !== undefined && given.fromModel === undefined) {
     // What the flags leave out is as it was begun, not as a new run would have it.
     const begun = existsSync(session.store.runManifest(given.name));
@@ -177,7 +176,6 @@ function refuseModelOptions(given: Options): void {
 /** A run goes on as it was begun: its name is enough. Flags that say otherwise are refused by `train`. */
 async function interruptedRun(session: Session, name: string, given: Options): Promise<RunToTrain> {
   const { store } = session;
-  const { existsSync } = await import('node:fs');
   const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { readManifest } = await import('../../sae/store/readManifest.ts');
   if (!existsSync(store.runManifest(name)))

@@ -50,8 +50,8 @@ export async function modelOfRun(
   return capture?.model ?? null;
 }
 
-/** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
-export async function indexedDictionary(
+/** The manifest of a run that has this seed. Throws 'not_found' otherwise. */
+export async function runWithSeed(
   server: ServerContext,
   { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
@@ -61,6 +61,15 @@ export async function indexedDictionary(
       'not_found',
       `Run '${run}' has no seed ${seed}: it has ${manifest.config.seeds.join(', ')}.`,
     );
+  return manifest;
+}
+
+/** The manifest of a run that has this seed, and whose features are indexed. Throws 'not_found' otherwise. */
+export async function indexedDictionary(
+  server: ServerContext,
+  { run, seed }: DictionaryReference,
+): Promise<RunManifest> {
+  const manifest = await runWithSeed(server, { run, seed });
   if (!existsSync(server.store.features(run, seed)))
     throw new LazyscopeError(
       'not_found',

@@ -16,7 +16,7 @@ import type {
   VariantName,
 } from '../contract/playground.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
-import { modelOfRun, runManifest } from './dictionaries.ts';
+import { modelOfRun, runWithSeed } from './dictionaries.ts';
 import { featureGlances } from './featureTable.ts';
 import { namedModelFolder } from './modelFolders.ts';
 
@@ -135,12 +135,7 @@ async function trainedDictionary(
   server: ServerContext,
   { run, seed }: DictionaryReference,
 ): Promise<RunManifest> {
-  const manifest = await runManifest(server, run);
-  if (!manifest.config.seeds.includes(seed))
-    throw new LazyscopeError(
-      'not_found',
-      `Run '${run}' has no seed ${seed}: it has ${manifest.config.seeds.join(', ')}.`,
-    );
+  const manifest = await runWithSeed(server, { run, seed });
   if (!existsSync(server.store.dictionary(run, seed)))
     throw new LazyscopeError(
       'not_found',

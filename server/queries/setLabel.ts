@@ -1,7 +1,7 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ServerContext } from '../context.ts';
 import type { Label, LabelInput } from '../contract/labels.ts';
-import { runManifest } from './dictionaries.ts';
+import { runWithSeed } from './dictionaries.ts';
 
 /**
  * Stores what a person wrote about a latent. Throws 'not_found' for a run, a seed or a latent that isn't there; an empty
@@ -9,12 +9,7 @@ import { runManifest } from './dictionaries.ts';
  */
 export async function setLabel(server: ServerContext, input: LabelInput): Promise<Label | null> {
   if (input.label !== '' || input.note !== '') {
-    const { config } = await runManifest(server, input.run);
-    if (!config.seeds.includes(input.seed))
-      throw new LazyscopeError(
-        'not_found',
-        `Run '${input.run}' has no seed ${input.seed}: it has ${config.seeds.join(', ')}.`,
-      );
+    const { config } = await runWithSeed(server, input);
     if (input.latent >= config.width)
       throw new LazyscopeError(
         'not_found',

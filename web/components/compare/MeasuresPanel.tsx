@@ -54,8 +54,7 @@ export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
 }
 
 function swapJob({ name, a, b }: ComparisonManifest): string {
-  const fields = { start: 'compare', a: reference(a), b: reference(b), name, swap: 'on' };
-  return `${paths.jobs()}?${new URLSearchParams(fields)}`;
+  return paths.startJob('compare', { a: reference(a), b: reference(b), name, swap: 'on' });
 }
 
 const reference = ({ run, seed }: ComparisonManifest['a']) => `${run}/${seed}`;

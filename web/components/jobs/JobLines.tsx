@@ -33,7 +33,7 @@ export function JobLines() {
           <ul className={styles.lines}>
             {list.slice(0, 6).map((job) => (
               <li key={job.id} className={styles.line}>
-                <Link href={`${paths.jobs()}?job=${encodeURIComponent(job.id)}`} className="plain">
+                <Link href={paths.job(job.id)} className="plain">
                   {job.kind}
                 </Link>
                 <StatusTag status={job.status} />

@@ -48,7 +48,7 @@ export function ReproducibilityView({ name }: { name: string }) {
               title="Not measured yet"
               command={`npx lazyscope reproducibility ${name}`}
               action={
-                <Link href={measureHere(name)} className="button">
+                <Link href={paths.startJob('reproducibility', { run: name })} className="button">
                   Measure it here
                 </Link>
               }
@@ -66,10 +66,6 @@ export function ReproducibilityView({ name }: { name: string }) {
 function othersInWords(others: number): string {
   if (others === 1) return 'the other seed';
   return others === 2 ? 'both other seeds' : `every one of ${others} other seeds`;
-}
-
-function measureHere(run: string): string {
-  return `${paths.jobs()}?${new URLSearchParams({ start: 'reproducibility', run })}`;
 }
 
 function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: string }) {
