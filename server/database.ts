@@ -19,7 +19,8 @@ const tables = `
     id VARCHAR PRIMARY KEY, kind VARCHAR, options VARCHAR, command VARCHAR, status VARCHAR,
     "createdAt" VARCHAR, "startedAt" VARCHAR, "finishedAt" VARCHAR, "exitCode" INTEGER,
     error VARCHAR, log VARCHAR, result VARCHAR
-  );`;
+  );
+  CREATE TABLE IF NOT EXISTS job_processes (job VARCHAR PRIMARY KEY, pid INTEGER);`;
 
 export class Database {
   readonly #path: string;
