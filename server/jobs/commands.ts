@@ -9,7 +9,7 @@ import type { Progress } from '../../sae/progress.ts';
 import type { GenerateInput, Generation } from '../contract/models.ts';
 import type { Overview } from '../contract/overview.ts';
 import type { Log } from '../log.ts';
-import type { Ending } from './whyEnded.ts';
+import { errorLine, type Ending } from './whyEnded.ts';
 
 export interface CommandsOptions {
   /** The program and its first arguments, for example `[node, scripts/lazyscope.mjs]`. */
@@ -186,10 +186,4 @@ function stopChild(child: ChildProcess, patience: number): void {
   const insist = setTimeout(() => child.kill('SIGKILL'), patience);
   insist.unref();
   child.once('close', () => clearTimeout(insist));
-}
-
-/** The message of the line `lazyscope: …` with which a failed command ends. */
-export function errorLine(lines: readonly string[]): string | undefined {
-  const last = lines.findLast((line) => line.startsWith('lazyscope: '));
-  return last?.slice('lazyscope: '.length);
 }

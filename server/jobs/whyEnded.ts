@@ -1,6 +1,4 @@
 /** What a job's error says of a process that failed. */
-import { errorLine } from './commands.ts';
-
 /** Lines and characters of a crashed command's output that its error repeats. */
 const lastLines = 4;
 const mostCharacters = 600;
@@ -32,4 +30,10 @@ function guess(signal: NodeJS.Signals): string {
     default:
       return '';
   }
+}
+
+/** The message of the line `lazyscope: …` with which a failed command ends. */
+export function errorLine(lines: readonly string[]): string | undefined {
+  const last = lines.findLast((line) => line.startsWith('lazyscope: '));
+  return last?.slice('lazyscope: '.length);
 }
