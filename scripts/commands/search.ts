@@ -58,7 +58,9 @@ async function openStore({
   const database = existsSync(store.database())
     ? await Database.open(store.database()).catch((error: unknown) => {
         if (!(error instanceof LazyscopeError) || error.code !== 'conflict') throw error;
-        say("Labels that people wrote are not searched: a server has them open. Its page /search has them too.");
+        say(
+          'Labels that people wrote are not searched: a server has them open. Its page /search has them too.',
+        );
         return undefined;
       })
     : undefined;
