@@ -22,7 +22,7 @@ export async function carryLabels(server: ServerContext, input: CarryInput): Pro
   const targets = input.to ?? (await comparedSeeds(server, own));
   const reasons: Record<string, number> = {};
   const because = (why: string) => (reasons[why] = (reasons[why] ?? 0) + 1);
-  const entries: (LabelEntry & { cosine: number })[] = [];
+  const entries: { entry: LabelEntry; cosine: number }[] = [];
   for (const target of targets) {
     await runWithSeed(server, target);
     const side = comparisonBetween(comparisons, own, target);
@@ -57,19 +57,27 @@ export async function carryLabels(server: ServerContext, input: CarryInput): Pro
         }
         const cosine = counterpart.decoderCosine;
         entries.push({
-          ...target,
-          latent: counterpart.latent,
-          label: label.label,
-          note: there?.note ?? '',
           cosine,
-          source: { kind: 'carried', ...own, latent: label.latent, cosine },
+          entry: {
+            ...target,
+            latent: counterpart.latent,
+            label: label.label,
+            note: there?.note ?? '',
+            source: { kind: 'carried', ...own, latent: label.latent, cosine },
+          },
         });
       }
     }
   }
-  if (entries.length > 0) await server.labels.write(entries.map(({ cosine: _, ...entry }) => entry));
+  if (entries.length > 0) await server.labels.write(entries.map(({ entry }) => entry));
   return {
-    carried: entries.map(({ run, seed, latent, label, cosine }) => ({ run, seed, latent, label, cosine })),
+    carried: entries.map(({ entry: { run, seed, latent, label }, cosine }) => ({
+      run,
+      seed,
+      latent,
+      label,
+      cosine,
+    })),
     reasons,
   };
 }
