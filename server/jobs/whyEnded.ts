@@ -1,4 +1,5 @@
 /** What a job's error says of a process that failed. */
+
 /** Lines and characters of a crashed command's output that its error repeats. */
 const lastLines = 4;
 const mostCharacters = 600;
