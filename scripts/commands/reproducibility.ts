@@ -1,7 +1,7 @@
 /** `lazyscope reproducibility`: how likely each feature of a run is to come back in another seed, and how likely by chance. */
 import { existsSync } from 'node:fs';
 import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
-import type { Worth } from '../../sae/spec/manifests/worth.ts';
+import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { finishedRun, modelOfRun } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';

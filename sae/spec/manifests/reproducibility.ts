@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
-import { worthSchema } from './worth.ts';
+import { worthSchema } from '../reproducibility/worth.ts';
 
 const share = z.number().min(0).max(1);
 

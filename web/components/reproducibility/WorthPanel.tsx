@@ -1,6 +1,6 @@
 'use client';
 import { useMemo, useState } from 'react';
-import type { Worth } from '../../../sae/spec/manifests/worth.ts';
+import type { Worth } from '../../../sae/spec/reproducibility/worth.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { chanceColour } from '../../charts/sharedCurve.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
@@ -48,10 +48,10 @@ export function WorthPanel({
       note={
         <>
           Tenths of the features by how surely they come back,{' '}
-          {what === 'ablated' ? 'each set to 0' : 'each kept alone, all others set to 0'}; shaded lines are
-          the least and the most of {draws} random groups of like density and strength, between which a
-          further one would be with probability {percent(worth.coverage, 0)}. On {count(worth.tokens)} rows
-          and {count(worth.lossTokens)} predicted tokens.
+          {what === 'ablated' ? 'each set to 0' : 'each kept alone, all others set to 0'}; grey lines are the
+          least and the most of {draws} random groups of like density and strength, between which a further
+          one would be with probability {percent(worth.coverage, 0)}. On {count(worth.tokens)} rows and{' '}
+          {count(worth.lossTokens)} predicted tokens.
         </>
       }
       actions={

@@ -6,7 +6,7 @@ import { predictsNextToken } from '../../../models/predictsNextToken.ts';
 import { Random } from '../../../numerics/random.ts';
 import { pearson, spearman } from '../../../numerics/correlation.ts';
 import { silent, type Report } from '../../../progress.ts';
-import type { Worth } from '../../../spec/manifests/worth.ts';
+import type { Worth } from '../../../spec/reproducibility/worth.ts';
 import { worthTable } from '../../../spec/tables/worth.ts';
 import type { StoreLayout } from '../../../store/layout.ts';
 import { writeParquet } from '../../../store/parquet.ts';

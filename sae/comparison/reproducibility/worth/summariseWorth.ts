@@ -1,7 +1,7 @@
 /** From what was measured of each seed to the figures of the report: means over seeds, intervals over contexts, ranges over draws. */
 import { bootstrap, type Interval } from '../../../evaluation/bootstrap.ts';
 import type { ContextLosses } from '../../../evaluation/contextLosses.ts';
-import type { Worth } from '../../../spec/manifests/worth.ts';
+import type { Worth } from '../../../spec/reproducibility/worth.ts';
 import type { GroupErrors } from './groupErrors.ts';
 
 export interface SeedWorth {
