@@ -45,8 +45,8 @@ export const capture = {
     },
     name: nameOf('capture', 'model and text'),
     contextLength: {
-      field: contextLength,
-      otherwise: '128, or as the files of --from have them',
+      field: { ...contextLength, doc: `${contextLength.doc} (of --from, as its files have them)` },
+      otherwise: '128',
       form: { label: 'Context length', advanced: true },
     },
     maxTokens: {
@@ -68,8 +68,8 @@ export const capture = {
       default: 0.1,
     },
     firstPosition: {
-      field: { type: 'integer', min: 0, doc: 'leave out activations before this position' },
-      otherwise: '1, or 0 with --from',
+      field: { type: 'integer', min: 0, doc: 'leave out activations before this position (of --from, 0)' },
+      otherwise: '1',
     },
     bos: {
       field: {
