@@ -84,12 +84,12 @@ function stateFiles(folder: string): string[] {
   const parsed = stateSchema.safeParse(parseJson(readFileSync(path, 'utf8'), path, { bytes, values, depth }));
   if (!parsed.success)
     throw new LazyscopeError('corrupt', `'${path}' doesn't list the files of a data set: save it again.`);
-  if (parsed.data._indices_data_files?.length)
+  if (parsed.data['_indices_data_files']?.length)
     throw new LazyscopeError(
       'bad_input',
       `The rows of '${folder}' are chosen by a list of indices: save flatten_indices() of it.`,
     );
-  return parsed.data._data_files.map(({ filename }) => join(folder, filename));
+  return parsed.data['_data_files'].map(({ filename }) => join(folder, filename));
 }
 
 async function openOne(path: string): Promise<ActivationReader> {
