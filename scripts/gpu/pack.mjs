@@ -16,6 +16,13 @@ import { root } from '../setup.mjs';
 
 const nodeVersion = '22';
 const target = 'linux-x64';
+/** The packages that the check imports. */
+// prettier-ignore
+const packages = [
+  '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-webgpu',
+  'webgpu', 'koffi', `@koromix/koffi-${target}`, '@huggingface/tokenizers', 'apache-arrow', 'commander', 'fflate', 'ml-matrix',
+  'xz-decompress', 'yaml', 'zod', 'zstddec',
+];
 
 const { values } = parseArgs({
   options: {
@@ -60,13 +67,9 @@ function copySources() {
   for (const file of ['package.json', 'LICENSE']) copyFileSync(join(root, file), join(out, file));
 }
 
-/** The packages that the check imports, and what those need. */
+/** Copies `packages` and what those need. */
 function copyPackages() {
-  const wanted = [
-    ...['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'],
-    ...['@tensorflow/tfjs-backend-webgpu', 'webgpu', 'koffi', `@koromix/koffi-${target}`],
-    ...['@huggingface/tokenizers', 'apache-arrow', 'commander', 'fflate', 'ml-matrix', 'xz-decompress', 'yaml', 'zod', 'zstddec'],
-  ]; // prettier-ignore
+  const wanted = [...packages];
   const seen = new Set();
   while (wanted.length > 0) {
     const name = wanted.pop();
