@@ -17,6 +17,10 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
+  {
+    path: 'web/reproducibility.browser.test.ts',
+    reason: 'builds the explorer and visits a page in a browser',
+  },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
