@@ -52,7 +52,7 @@ const countedInARow = 5;
 export async function featurePage(
   server: ServerContext,
   run: RunManifest,
-  input: FeatureListInput,
+  input: FeatureListInput & { threshold?: number | undefined },
 ): Promise<FeaturePage> {
   const { sort, order, offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
@@ -72,7 +72,7 @@ export async function featurePage(
     .map(([, condition]) => condition);
   const select = (what: string) =>
     `${featuresWithStability} SELECT ${what} FROM features ${where.length ? `WHERE ${where.join(' AND ')}` : ''}`;
-  const stability = await server.seedStability.stability(input, run.config.width);
+  const stability = await server.seedStability.stability(input, run.config.width, input.threshold);
   const params = {
     path: server.store.features(input.run, input.seed),
     // Of one latent the list need not have the others.
