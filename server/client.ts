@@ -83,7 +83,7 @@ export type {
 } from './contract/playground.ts';
 export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
-export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
+export type { RunDetail, RunMetrics, RunRow, TrainingProgress } from './contract/runs.ts';
 export type {
   EmergenceCurve,
   NeuronAlignment,

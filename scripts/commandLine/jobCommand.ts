@@ -44,6 +44,17 @@ export function jobCommand(kind: JobKind): Command {
   );
 }
 
+/** What the work of a kind is given when some of its options are given: those, and the defaults of the others. */
+export function withDefaults<Kind extends JobKind>(
+  kind: Kind,
+  given: Partial<CommandOptionsOf<Kind>>,
+): CommandOptionsOf<Kind> {
+  const defaults = Object.entries(describedJob(kind).options).flatMap(([name, option]) =>
+    option.default === undefined ? [] : [[name, option.default] as const],
+  );
+  return { ...Object.fromEntries(defaults), ...given } as CommandOptionsOf<Kind>;
+}
+
 /** The options that were given, by their names in the description; options that were not given have no entry. */
 export function givenTo<Kind extends JobKind>(kind: Kind, command: Command): CommandOptionsOf<Kind> {
   const { options } = describedJob(kind);

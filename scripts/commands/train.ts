@@ -8,6 +8,7 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
+import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -28,8 +29,17 @@ declare global {
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-  const manifests = await trainRuns(session, runs, given.resume ?? false, given.exclude);
-  return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  const parts = partsOf(runs.map(({ config }) => config));
+  const training = given.analyse ? partOf(session, 1, parts) : session;
+  const manifests = await trainRuns(training, runs, given.resume ?? false, given.exclude);
+  const trained = { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  if (!given.analyse) return trained;
+  const { documents, texts, failure } = await analyse(session, manifests);
+  return {
+    document: { ...trained.document, ...documents },
+    text: [trained.text, ...texts].join('\n\n'),
+    failure,
+  };
 };
 
 export interface RunToTrain {

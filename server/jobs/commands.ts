@@ -37,6 +37,7 @@ const progressSchema = z.object({
     total: z.number(),
     unit: z.string(),
     values: z.record(z.string(), z.number().nullable()).optional(),
+    secondsLeft: z.number().optional(),
   }),
 });
 const generationSchema = z.object({ text: z.string(), tokens: z.number(), seconds: z.number() });
@@ -146,11 +147,15 @@ export class Commands {
 function readLine(line: string, listener: CommandListener): void {
   if (line.startsWith('{"progress":')) {
     try {
-      const { values, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
+      const { values, secondsLeft, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
       const finite = Object.entries(values ?? {}).filter(
         (entry): entry is [string, number] => entry[1] !== null,
       );
-      listener.progress?.({ ...progress, ...(values ? { values: Object.fromEntries(finite) } : {}) });
+      listener.progress?.({
+        ...progress,
+        ...(values ? { values: Object.fromEntries(finite) } : {}),
+        ...(secondsLeft === undefined ? {} : { secondsLeft }),
+      });
       return;
     } catch {
       // The line is not progress, so it is shown as output.

@@ -61,6 +61,8 @@ export interface JobSubject {
   readonly option: string;
   /** Where its name is in the document that the finished command prints, for names that the command chooses. */
   readonly inDocument?: readonly (string | number)[];
+  /** Options whose values, joined by dashes, are the name that the command chooses where it is given none. */
+  readonly otherwise?: readonly string[];
 }
 
 /** A kind of job as plain data. */

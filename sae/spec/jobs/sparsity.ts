@@ -49,5 +49,5 @@ export const sparsity = {
       },
     },
   },
-  subject: { what: 'sparsityReport', option: 'name', inDocument: ['name'] },
+  subject: { what: 'sparsityReport', option: 'name', inDocument: ['name'], otherwise: ['model'] },
 } as const satisfies JobDescription;

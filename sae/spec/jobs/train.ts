@@ -145,6 +145,13 @@ export const train = {
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
     exclude: exclude('training', 'what the capture says; with --from-model norm:10'),
+    analyse: {
+      field: {
+        type: 'flag',
+        doc: 'then evaluate and index every seed, and compare each pair of seeds',
+      },
+      form: { label: 'Then evaluate, index and compare' },
+    },
     resume: {
       field: {
         type: 'flag',
@@ -155,7 +162,12 @@ export const train = {
     screening,
     storage,
   },
-  subject: { what: 'run', option: 'name', inDocument: ['runs', 0, 'name'] },
+  subject: {
+    what: 'run',
+    option: 'name',
+    inDocument: ['runs', 0, 'name'],
+    otherwise: ['capture', 'architecture'],
+  },
 } as const satisfies JobDescription;
 
 function inWords(names: readonly ArchitectureName[]): string {
