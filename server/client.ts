@@ -71,7 +71,7 @@ export type {
 } from './contract/features.ts';
 export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from './contract/jobs.ts';
 export type { Label } from './contract/labels.ts';
-export type { Generation, ModelRow } from './contract/models.ts';
+export type { Generation, HookCheck, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
 export type {
   DictionaryOnText,
@@ -83,6 +83,7 @@ export type {
 } from './contract/playground.ts';
 export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
+export type { EstimatedFigure, JobEstimate } from './contract/estimates.ts';
 export type { RunDetail, RunMetrics, RunRow, TrainingProgress } from './contract/runs.ts';
 export type {
   EmergenceCurve,

@@ -16,6 +16,7 @@ export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
+  { path: 'web/address.browser.test.ts', reason: 'builds the explorer and uses its history in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
@@ -40,6 +41,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
+  { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',

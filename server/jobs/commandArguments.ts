@@ -1,7 +1,7 @@
 /** A job as the arguments of the command line. Each value is tied to its option by `=`, so none can pass for an option. */
 import type { DictionaryName } from '../../sae/spec/fields.ts';
 import { flagOf, type JobOption } from '../../sae/spec/jobs/job.ts';
-import { describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { commandWords, describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 
 /** What a job's option may hold, besides nothing. */
 type OptionValue = string | number | boolean | null | readonly (string | number)[] | DictionaryName;
@@ -16,7 +16,7 @@ export function commandArguments({ kind, options }: JobStartInput): string[] {
   const positional = Object.keys(table).filter((name) => table[name].argument && values.has(name));
   const flags = given.filter(([name]) => !table[name].argument);
   return [
-    kind,
+    ...commandWords(kind),
     ...positional.map((name) => written(values.get(name) ?? null)),
     ...flags.flatMap(([name, value]) => flagArguments(name, table[name], value)),
   ];

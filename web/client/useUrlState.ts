@@ -6,11 +6,11 @@ import { keepAddress } from './keepAddress.ts';
 /**
  * State that lives in the address: a table's order, filter and page can be sent to a colleague as a link, and the
  * browser's back button takes a choice back. A value equal to its default is left out, so that plain pages have plain
- * addresses.
+ * addresses. `within`: milliseconds in which changes of the same thing are one act.
  */
 export function useUrlState<State extends Record<string, string>>(
   defaults: State,
-): [State, (changes: Partial<State>) => void] {
+): [State, (changes: Partial<State>, within?: number) => void] {
   const parameters = useSearchParams();
   const path = usePathname();
   const state = useMemo(() => {
@@ -20,14 +20,14 @@ export function useUrlState<State extends Record<string, string>>(
   }, [parameters, defaults]);
 
   const change = useCallback(
-    (changes: Partial<State>) => {
+    (changes: Partial<State>, within?: number) => {
       const next = new URLSearchParams(window.location.search);
       for (const [key, value] of Object.entries(changes)) {
         if (value === undefined || value === defaults[key]) next.delete(key);
         else next.set(key, value);
       }
       const query = next.toString();
-      keepAddress(query ? `${path}?${query}` : path, Object.keys(changes));
+      keepAddress(query ? `${path}?${query}` : path, Object.keys(changes), { within });
     },
     [path, defaults],
   );

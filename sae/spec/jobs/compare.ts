@@ -1,4 +1,5 @@
 import { optimalityGap, sharedThreshold } from '../comparisonDefaults.ts';
+import { compareCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { exclude, nameOf } from './sharedOptions.ts';
 
@@ -76,4 +77,5 @@ export const compare = {
     },
   },
   subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
+  cost: compareCost,
 } as const satisfies JobDescription;

@@ -1,3 +1,4 @@
+import { indexCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { exclude, run, seeds } from './sharedOptions.ts';
 
@@ -20,4 +21,5 @@ export const index = {
     },
   },
   subject: { what: 'run', option: 'run' },
+  cost: indexCost,
 } as const satisfies JobDescription;

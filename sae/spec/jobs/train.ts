@@ -6,6 +6,7 @@ import {
 } from '../architectures/architectures.ts';
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
+import { trainCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
@@ -168,6 +169,7 @@ export const train = {
     inDocument: ['runs', 0, 'name'],
     otherwise: ['capture', 'architecture'],
   },
+  cost: trainCost,
 } as const satisfies JobDescription;
 
 function inWords(names: readonly ArchitectureName[]): string {

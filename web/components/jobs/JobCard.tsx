@@ -94,8 +94,9 @@ function Subject({ what, name, job }: NonNullable<Job['subject']> & { job: Job }
   );
 }
 
-/** A capture has no page of its own: what comes next is to train on it. */
+/** Models and captures have no pages of their own: what comes next is to capture, or to train on it. */
 const resultPages: Record<NonNullable<Job['subject']>['what'], (name: string) => string> = {
+  model: (name) => paths.startJob('capture', { model: name }),
   capture: (name) => paths.startJob('train', { capture: name }),
   run: paths.run,
   comparison: paths.comparison,

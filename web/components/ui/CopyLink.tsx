@@ -20,7 +20,7 @@ export function CopyLink() {
       }}
     >
       <Icon name={state === 'copied' ? 'check' : 'link'} />
-      <span role="status">{words[state]}</span>
+      <span aria-live="polite">{words[state]}</span>
     </button>
   );
 }
