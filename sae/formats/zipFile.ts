@@ -184,7 +184,7 @@ export class ZipFile {
 
 /** An error of inflating, rather than of reading, writing or being stopped. */
 function isOfTheArchive(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^Z_/.test(String(error.code));
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /**

@@ -158,7 +158,7 @@ function tensorflowLibrary(
 }
 
 function checkVersion({ tensorflow }: TriedAddon): void {
-  if (/^2\./.test(tensorflow)) return;
+  if (tensorflow.startsWith('2.')) return;
   throw new LazyscopeError(
     'unavailable',
     `This is TensorFlow ${tensorflow}, and the add-on is written for TensorFlow 2: take a wheel of version 2.`,

@@ -104,7 +104,7 @@ function failure(ended: number | string, log: string, source: string): Lazyscope
   const line =
     log
       .split('\n')
-      .find((text) => /^Error: /.test(text))
+      .find((text) => text.startsWith('Error: '))
       ?.slice('Error: '.length) ?? `it ended with ${ended}`;
   if (/undefined symbol|symbol not found/i.test(line))
     return say(
