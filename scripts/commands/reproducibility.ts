@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
 import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { finishedRun, modelOfRun } from '../commandLine/dictionaries.ts';
+import { finishedRun, knownModelOfRun } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 import { seedPairs } from './compare.ts';
@@ -34,7 +34,7 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
   const nulls = new SharedNulls();
   for (const pair of missing)
     await compare({ store, ...pair, threshold: given.threshold, nulls, report, signal });
-  const model = given.worth ? await modelOfRun(store, manifest) : undefined;
+  const model = given.worth ? await knownModelOfRun(store, manifest, '--worth') : undefined;
   try {
     const document = await measureReproducibility({
       store,
