@@ -31,7 +31,7 @@ test('a W&B history has a line a row, with times that follow from the tokens a s
   await (await MetricsLog.open(folder, 'wandb', run, rows)).close();
   const lines = readFileSync(join(folder, 'seed-8/wandb-history.jsonl'), 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line))).toEqual(
-    ofSeed(8).map(({ step, seed: _, ...values }, i) => ({
+    ofSeed(8).map(({ step, seed: _seed, ...values }, i) => ({
       _step: step,
       _runtime: 4 * (i + 1),
       _timestamp: start + 4 * (i + 1),
