@@ -59,6 +59,11 @@ export class ZipFile {
     return this.#entries.get(name)?.bytes;
   }
 
+  /** Whether a range of a file costs no more than its length. */
+  isStored(name: string): boolean {
+    return this.#entry(name).method === stored;
+  }
+
   /** The content, checked against its checksum. Throws `corrupt`. */
   read(name: string): Uint8Array<ArrayBuffer> {
     const entry = this.#entry(name);
