@@ -46,6 +46,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
     reason: 'whole passes of every family at every hook point',
