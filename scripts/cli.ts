@@ -17,10 +17,12 @@ import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
+import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
+import { tensorflow } from './commands/tensorflow.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -45,9 +47,11 @@ export function lazyscopeCommand(): Command {
     importCommand,
     convert,
     exportCommand,
+    metrics,
     serveCommand,
     jobs,
     bench,
+    tensorflow,
     doctor,
   ];
   for (const command of commands) program.addCommand(command());

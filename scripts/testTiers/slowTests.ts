@@ -24,6 +24,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
+  { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
   {
     path: 'sae/autoencoders/architectureGoldens.test.ts',
@@ -45,6 +46,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
     reason: 'whole passes of every family at every hook point',

@@ -94,4 +94,5 @@ export const capture = {
     },
   },
   subject: { what: 'capture', option: 'name', inDocument: ['name'] },
+  checkpoints: true,
 } as const satisfies JobDescription;
