@@ -15,6 +15,7 @@ const sections: { href: string; name: string; brief?: string; icon: IconName }[]
   { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
   { href: paths.playground(), name: 'Playground', brief: 'Play', icon: 'playground' },
   { href: paths.search(), name: 'Search', icon: 'search' },
+  { href: paths.labels(), name: 'Labels', icon: 'label' },
   { href: paths.lazy(), name: 'Lazy neurons', brief: 'Neurons', icon: 'lazy' },
   { href: paths.jobs(), name: 'Jobs', icon: 'jobs' },
 ];
