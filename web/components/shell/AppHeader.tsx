@@ -10,7 +10,7 @@ import { ThemeToggle } from './ThemeToggle.tsx';
 
 /** `brief`: for the bar of a phone, where all have to fit side by side. */
 const sections: { href: string; name: string; brief?: string; icon: IconName }[] = [
-  { href: paths.overview(), name: 'Overview', icon: 'overview' },
+  { href: paths.overview(), name: 'Overview', brief: 'Home', icon: 'overview' },
   { href: paths.runs(), name: 'Runs', icon: 'runs' },
   { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
   { href: paths.playground(), name: 'Playground', brief: 'Play', icon: 'playground' },
