@@ -87,7 +87,8 @@ function drawInactive(
   };
   const drawn: Record<'given' | 'heldOut', LabelContext[]> = { given: [], heldOut: [] };
   const taken = new Set<number>();
-  for (let draw = 0; draw < 2 * inactiveContexts * patience && rows > 0; draw++) {
+  const draws = rows === 0 ? 0 : 2 * inactiveContexts * patience;
+  for (let draw = 0; draw < draws; draw++) {
     const side = drawn.given.length <= drawn.heldOut.length ? 'given' : 'heldOut';
     if (drawn[side].length >= inactiveContexts) break;
     const row = random.below(rows);
