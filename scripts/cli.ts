@@ -15,10 +15,12 @@ import { features } from './commands/features.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
+import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
+import { tensorflow } from './commands/tensorflow.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -42,9 +44,11 @@ export function lazyscopeCommand(): Command {
     models,
     datasets,
     convert,
+    metrics,
     serveCommand,
     jobs,
     bench,
+    tensorflow,
     doctor,
   ];
   for (const command of commands) program.addCommand(command());

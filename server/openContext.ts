@@ -6,11 +6,14 @@ import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
+import { thisMachine } from './jobs/machineShare.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
 import { ModelWorker } from './playground/modelWorker.ts';
+import { AutomaticLabels } from './queries/automaticLabels.ts';
 import { LabelBook } from './queries/labelBook.ts';
+import { ListBook } from './queries/listBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -26,6 +29,8 @@ export interface ContextOptions {
   threads?: number;
   /** Seconds without a question after which the process of the model ends. */
   idleSeconds?: number;
+  /** Milliseconds that a stopped job has to write its checkpoint; a minute when absent. */
+  patience?: number;
   log: Log;
 }
 
@@ -36,7 +41,8 @@ export async function openContext(
   const store = new StoreLayout(dataFolder);
   const database = await Database.open(store.database());
   const commands = new Commands(options);
-  const jobs = await JobQueue.open({ commands, database, log });
+  const machine = thisMachine({ threads: options.threads, gpu: () => commands.mayUseGpu() });
+  const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
   const manifests = new ManifestCache(store, log);
   const context: ServerContext = {
@@ -47,7 +53,8 @@ export async function openContext(
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),
-    labels: new LabelBook(database),
+    labels: new LabelBook(database, new AutomaticLabels(store, log)),
+    lists: new ListBook(database),
     jobs,
     model: new ModelWorker(options),
     commands,

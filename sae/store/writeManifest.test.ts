@@ -34,6 +34,13 @@ const kinds: [ManifestKind<{ version: number }>, { version: number }][] = (
   ] as const
 ).map(([kind, path]) => [kind as unknown as ManifestKind<{ version: number }>, example(path)]);
 
+const change = (value: number) => ({
+  change: value,
+  interval: [value / 2, 2 * value] as [number, number],
+  control: value / 3,
+  least: value / 4,
+  most: value,
+});
 /** Stores of the first version have none. */
 const reproducibility: Reproducibility = {
   version: 1,
@@ -59,6 +66,41 @@ const reproducibility: Reproducibility = {
     explained: 0.1,
     pairs: 8,
     differences: [{ property: 'density', stable: 0.02, control: 0.01, low: 0.005, high: 0.015 }],
+  },
+  worth: {
+    tokens: 1000,
+    lossTokens: 400,
+    draws: 19,
+    coverage: 0.9,
+    whole: { fvu: 0.1, fvuWithout: 1.2, crossEntropy: 3.5, crossEntropyChange: 2, divergence: 1.9 },
+    groups: [
+      {
+        latents: 6.5,
+        stability: 0.5,
+        density: 0.01,
+        ablated: { fvu: change(0.01), crossEntropy: change(0.02), divergence: change(0.03) },
+        kept: { fvu: change(0.9), crossEntropy: change(1.5), divergence: change(1.4) },
+      },
+    ],
+    attribution: { latents: 96, pearson: 0.9, spearman: null },
+    seconds: 100,
+  },
+  subspaces: {
+    null: 'covariance',
+    seeds: [{ seed: 0, latents: 40, participationRatio: 8.5, entropyRank: 9.5 }],
+    rank: 8,
+    affinity: { seeds: 0.5, chance: 0.3, random: 0.2, components: 0.4 },
+    cosines: [1, 0.5],
+    cosinesByChance: [0.9, 0.1],
+    found: { share: 0.4, inside: 0.5, insideByChance: 0.3, q: 0.05, p: 0.02 },
+    clusters: {
+      latents: 80,
+      count: 9,
+      excessByChance: 0.2,
+      found: 2,
+      latentsFound: 30,
+      largest: [{ latents: 20, bySeed: [9, 11], rank: 4.5, share: 0.8, chance: 0.2, found: true }],
+    },
   },
   seconds: 1.5,
 };

@@ -74,6 +74,7 @@ async function counterpart(
   const example = matched
     ? (await topExamples(server, dictionary, [matched.other], tokens)).get(matched.other)
     : undefined;
+  const labels = matched && (await server.labels.of(dictionary));
   return {
     ...dictionary,
     comparison: comparison.name,
@@ -86,6 +87,7 @@ async function counterpart(
     firingJaccard: matched?.firingJaccard ?? null,
     density: glance?.density ?? null,
     promoted: glance?.promoted ?? [],
+    label: (matched && labels?.name(matched.other)) ?? null,
     topExample: example ?? null,
   };
 }

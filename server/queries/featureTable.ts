@@ -43,8 +43,11 @@ const conditions = {
   latent: 'latent = $latent',
   token: hasToken('token'),
   text: `latent IN (SELECT unnest(${integersFrom('text')}))`,
+  labelled: `latent IN (SELECT unnest(${integersFrom('labelled')}))`,
+  unlabelled: `latent NOT IN (SELECT unnest(${integersFrom('unlabelled')}))`,
+  list: `latent IN (SELECT unnest(${integersFrom('list')}))`,
   textOrToken: `(latent IN (SELECT unnest(${integersFrom('textOrToken')})) OR ${hasToken('textTokens')})`,
-} as const satisfies Record<keyof FeatureListInput['filter'] | 'textOrToken', string>;
+} as const satisfies Record<keyof FeatureListInput['filter'] | 'textOrToken' | 'unlabelled', string>;
 
 const promotedInARow = 5;
 const countedInARow = 5;
@@ -56,14 +59,16 @@ export async function featurePage(
 ): Promise<FeaturePage> {
   const { sort, order, offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const { token, text, ...numbers } = filter;
-  const labels = await server.labels.list({ run: input.run, seed: input.seed });
-  const labelOf = new Map(labels.map(({ latent, label }) => [latent, label]));
-  const found =
-    text === undefined ? undefined : await textFilter(server, input, { text, tokens, labels: labelOf });
+  const { token, text, labelled, list, ...numbers } = filter;
+  const labels = await server.labels.of(input);
+  const found = text === undefined ? undefined : await textFilter(server, input, { text, tokens, labels });
   const bounds = {
     ...numbers,
     ...(token === undefined ? {} : { token: listParameter(tokens.find(token)) }),
+    ...(labelled === undefined
+      ? {}
+      : { [labelled ? 'labelled' : 'unlabelled']: listParameter([...labels.latents()]) }),
+    ...(list === undefined ? {} : { list: listParameter(await latentsOnList(server, input, list)) }),
     ...found?.parameters,
   };
   const given = Object.fromEntries(Object.entries(bounds).filter(([, value]) => value !== undefined));
@@ -100,12 +105,22 @@ export async function featurePage(
         topTokens: tokens
           .texts(topTokens.slice(0, countedInARow))
           .map((text, i) => ({ ...text, count: topTokenCounts[i] })),
-        label: labelOf.get(row.latent) || null,
+        label: labels.name(row.latent),
         match: found?.matches ? textMatch(found.matches, row.latent, tokens) : null,
       };
     }),
     searched: found ? (found.matches ? 'examples, tokens and labels' : 'tokens and labels') : null,
   };
+}
+
+/** The latents of a dictionary that are on a list. */
+async function latentsOnList(
+  server: ServerContext,
+  { run, seed }: DictionaryReference,
+  list: string,
+): Promise<number[]> {
+  const members = await server.lists.members(list);
+  return members.filter((one) => one.run === run && one.seed === seed).map(({ latent }) => latent);
 }
 
 const glanced = someOf(featureTable, 'latent', 'density', 'maxActivation', 'promotedTokens', 'topTokens');

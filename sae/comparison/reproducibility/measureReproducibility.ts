@@ -18,18 +18,23 @@ import { withLock } from '../../store/lock.ts';
 import { writeParquet } from '../../store/parquet.ts';
 import { readManifest } from '../../store/readManifest.ts';
 import { writeManifest } from '../../store/writeManifest.ts';
-import { indexedLatents } from './indexedLatents.ts';
+import type { Directions } from '../directions.ts';
+import { indexedLatents, type IndexedLatents } from './indexedLatents.ts';
 import { matchedControls } from './matchedControls.ts';
-import { runChance, type RunChance } from './reproducibilityChance.ts';
+import { decoderRows, runChance, type RunChance } from './reproducibilityChance.ts';
 import { atLeast, curveSteps } from './returnChance.ts';
 import { learningCurve, returnHistogram, returnsAt, returnShares } from './returns.ts';
 import { comparisonsOfSeeds, readSeedCosines, type SeedCosines } from './seedCosines.ts';
+import { measureSubspaces, type FoundSubspaces, type SubspaceOptions } from './subspaces/measureSubspaces.ts';
+import { measureWorth, type WorthOptions } from './worth/measureWorth.ts';
 
 export interface ReproducibilityOptions {
   store: StoreLayout;
   run: string;
   /** Both cosines of a latent that comes back are at least this. */
   threshold?: number;
+  /** Also say what stability is worth, with this model, which the run's capture was made with. */
+  worth?: Pick<WorthOptions, 'model' | 'maxTokens' | 'lossTokens' | 'draws' | 'sample'> | undefined;
   report?: Report;
   signal?: AbortSignal;
 }
@@ -61,9 +66,30 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
     const pValues = pValuesOf(found);
     const all = Float64Array.from([...pValues.values()].flatMap((own) => [...own]));
     const limit = discoveryLimit(all, falseDiscoveries);
-    const live = await indexedLatents(store, name, stabilities(found));
+    const stability = stabilities(found);
+    const live = await indexedLatents(store, name, stability);
     const controls = live && matchedControls(live);
     throwIfStopped(signal, 'measuring reproducibility');
+    const unstable = await unstableRows(store, name, { stability, live });
+    const subspaces = await measureSubspaces({
+      unstable,
+      activations: chance.activations,
+      report,
+      signal,
+    });
+    // A report of an earlier measurement must not vouch for the tables of this one.
+    const before = await earlier(store, name);
+    await rm(store.reproducibility(name), { force: true });
+    const worth = options.worth
+      ? await measureWorth({
+          store,
+          run: name,
+          stability: orderOf(found, stability),
+          ...options.worth,
+          report,
+          signal,
+        })
+      : stillWorth(before, { threshold, comparisons });
     const document: Reproducibility = {
       version: 1,
       run: name,
@@ -80,16 +106,16 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
         pairs: controls.pairs,
         differences: [...controls.differences],
       },
+      ...(worth && { worth }),
+      ...(subspaces && { subspaces: subspaces.report }),
       seconds: (performance.now() - started) / 1000,
     };
-    // A report of an earlier measurement must not vouch for the tables of this one.
-    await rm(store.reproducibility(name), { force: true });
     for (const seed of seeds) {
       const expected = new Float64Array(width).fill(NaN);
       live?.seed.forEach((of, at) => {
         if (of === seed) expected[live.latent[at]] = controls?.expected[at] ?? NaN;
       });
-      await writeSeed(store, name, seed, { ...found, pValues, expected });
+      await writeSeed(store, name, seed, { ...found, pValues, expected, subspaces });
     }
     await writeCurve(store, name, found);
     await writeManifest(store.reproducibility(name), reproducibilityKind, document);
@@ -117,6 +143,38 @@ function stabilities({ seeds, cosines, threshold }: Found): Map<number, Float64A
       Float64Array.from(returnsAt(bySeed(cosines, seed), threshold), (count) => count / (seeds.length - 1)),
     ]),
   );
+}
+
+/** What orders latents by how surely they come back: the share of seeds, and where that is equal the mean cosine with the counterparts. */
+function orderOf(
+  { seeds, cosines }: Found,
+  stability: ReadonlyMap<number, Float64Array>,
+): WorthOptions['stability'] {
+  return new Map(
+    seeds.map((seed) => {
+      const own = bySeed(cosines, seed);
+      const nearness = Float64Array.from(own[0], (_, i) =>
+        own.reduce((sum, cosine) => sum + Math.max(0, cosine[i]) / own.length, 0),
+      );
+      return [seed, { returns: bySeed(stability, seed), nearness }];
+    }),
+  );
+}
+
+async function earlier(store: StoreLayout, run: string): Promise<Reproducibility | null> {
+  return existsSync(store.reproducibility(run))
+    ? readManifest(store.reproducibility(run), reproducibilityKind)
+    : null;
+}
+
+/** What was measured before, where the groups would be the same: then there is no need to measure it again. */
+function stillWorth(
+  before: Reproducibility | null,
+  now: Pick<Reproducibility, 'threshold' | 'comparisons'>,
+): Reproducibility['worth'] {
+  const facts = ({ threshold, comparisons }: Pick<Reproducibility, 'threshold' | 'comparisons'>) =>
+    JSON.stringify([threshold, comparisons.map(({ name, createdAt }) => [name, createdAt])]);
+  return before && facts(before) === facts(now) ? before.worth : undefined;
 }
 
 function pValuesOf({ seeds, cosines, chance, threshold }: Found): Map<number, Float64Array> {
@@ -155,8 +213,15 @@ async function writeSeed(
   store: StoreLayout,
   run: string,
   seed: number,
-  found: Found & { pValues: ReadonlyMap<number, Float64Array>; expected: Float64Array },
+  found: Found & {
+    pValues: ReadonlyMap<number, Float64Array>;
+    expected: Float64Array;
+    subspaces: FoundSubspaces | null;
+  },
 ): Promise<void> {
+  const subspace = found.subspaces?.latents.get(seed);
+  const ofSubspace = (key: 'share' | 'p') =>
+    Float64Array.from(bySeed(found.cosines, seed)[0], (_, i) => subspace?.get(i)?.[key] ?? NaN);
   const own = bySeed(found.cosines, seed);
   const others = own.length;
   const returned = returnsAt(own, found.threshold);
@@ -178,7 +243,27 @@ async function writeSeed(
     chance: bySeed(found.chance.latents, seed),
     chanceP: bySeed(found.pValues, seed),
     matchedStability: found.expected,
+    subspaceShare: ofSubspace('share'),
+    subspaceP: ofSubspace('p'),
+    cluster: Float64Array.from(returned, (_, i) => 1 + (subspace?.get(i)?.cluster ?? NaN) || NaN),
   });
+}
+
+/** Latents that come back in fewer than half of the other seeds, and that are not known to be dead. */
+async function unstableRows(
+  store: StoreLayout,
+  run: string,
+  { stability, live }: { stability: ReadonlyMap<number, Float64Array>; live: IndexedLatents | null },
+): Promise<SubspaceOptions['unstable']> {
+  const alive = new Set(live ? Array.from(live.latent, (latent, at) => `${live.seed[at]} ${latent}`) : []);
+  const found = new Map<number, { rows: Directions; latents: number[] }>();
+  for (const [seed, own] of stability) {
+    const latents = [...own.keys()].filter(
+      (latent) => own[latent] < 0.5 && (!live || alive.has(`${seed} ${latent}`)),
+    );
+    found.set(seed, { rows: await decoderRows(store, run, seed), latents });
+  }
+  return found;
 }
 
 async function writeCurve(store: StoreLayout, run: string, { cosines, chance }: Found): Promise<void> {

@@ -78,4 +78,5 @@ export const compare = {
   },
   subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
   cost: compareCost,
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

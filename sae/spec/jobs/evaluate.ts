@@ -29,4 +29,5 @@ export const evaluate = {
   },
   subject: { what: 'run', option: 'run' },
   cost: evaluateCost,
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

@@ -38,4 +38,5 @@ export const exportDictionary = {
     },
   },
   cost: exportCost,
+  needs: { cores: 1, memory: 0.25, gpu: false },
 } as const satisfies JobDescription;

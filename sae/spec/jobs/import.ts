@@ -78,4 +78,5 @@ export const importDictionaries = {
   },
   subject: { what: 'run', option: 'name', inDocument: ['name'] },
   cost: importCost,
+  needs: { cores: 1, memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

@@ -22,4 +22,5 @@ export const index = {
   },
   subject: { what: 'run', option: 'run' },
   cost: indexCost,
+  needs: { cores: 'all', memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

@@ -186,4 +186,6 @@ export const lmTrain = {
   },
   subject: { what: 'model', option: 'name' },
   cost: lmTrainCost,
+  checkpoints: true,
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;
