@@ -14,7 +14,7 @@ import duckdb from '@duckdb/node-bindings';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
 import { quoted } from './tableSql.ts';
@@ -209,22 +209,53 @@ export type Row = Record<string, Cell>;
 let shared: Promise<DuckDBInstance> | undefined;
 
 /**
+ * One thread a statement: these are small, so that sharing one out costs more processor time than it saves, and a server has
+ * several at a time, each on a thread of its own.
+ */
+const oneThread = { threads: '1' };
+
+/**
  * Runs one SELECT, with `read_parquet($path)` in it and its parameters by name. The in-memory instance is
  * shared by the process; each call has its own connection. Throws `not_found` for a file that isn't there
  * when the parameter `path` names it, and `corrupt` when DuckDB can't read it.
  */
 export async function queryParquet(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Row[]> {
-  const { path } = params;
-  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
-    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
-  shared ??= DuckDBInstance.create(':memory:', noDownloads);
-  const connection = await (await shared).connect();
-  try {
+  return runOnParquet(params, async (connection) => {
     const reader = await connection.runAndReadAll(sql, params);
     return reader
       .getRowObjectsJS()
       .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])));
+  });
+}
+
+/**
+ * Gives the result of a SELECT to `read` as chunks of DuckDB's vectors, which are its own only until it returns. Throws as queryParquet
+ * does, and what `read` throws.
+ */
+export async function queryChunks<Result>(
+  sql: string,
+  params: Record<string, DuckDBValue> & { path: string },
+  read: (chunks: readonly DuckDBDataChunk[]) => Result,
+): Promise<Result> {
+  return runOnParquet(params, async (connection) => {
+    const result = await connection.run(sql, params);
+    return read(await result.fetchAllChunks());
+  });
+}
+
+async function runOnParquet<Result>(
+  params: Record<string, DuckDBValue>,
+  ask: (connection: DuckDBConnection) => Promise<Result>,
+): Promise<Result> {
+  const { path } = params;
+  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
+    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+  shared ??= DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
+  const connection = await (await shared).connect();
+  try {
+    return await ask(connection);
   } catch (error) {
+    if (isLazyscopeError(error)) throw error;
     const said = error instanceof Error ? error.message : '';
     // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
     // for the machine's faults.
