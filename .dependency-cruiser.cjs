@@ -19,6 +19,7 @@ const arrows = {
   training: ['autoencoders', 'activations'],
   evaluation: ['autoencoders', 'models', 'activations'],
   features: ['evaluation'],
+  labels: ['features'],
   comparison: ['features'],
   inference: ['comparison'],
   sparsity: ['models', 'pretraining'],

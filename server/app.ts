@@ -12,6 +12,7 @@ import type { ErrorCode } from '../sae/errors.ts';
 import type { CallContext, ServerContext } from './context.ts';
 import { maxBatchSize } from './contract/batchSize.ts';
 import { maxBodyBytes, storeName } from './contract/limits.ts';
+import { maxImportBytes } from './contract/labels.ts';
 import { sparsityCsvInput, sparsityTableInput } from './contract/sparsity.ts';
 import { dictionaryInput } from './contract/tokens.ts';
 import type { Guard } from './guard.ts';
@@ -54,16 +55,20 @@ export function createApp(server: ServerContext, guard: Guard): Hono<{ Bindings:
     if (refusal) return c.json({ error: { code: 'refused', message: refusal.message } }, refusal.status);
     return next();
   });
-  app.use(
+  const atMost = (maxSize: number) =>
     bodyLimit({
-      maxSize: maxBodyBytes,
+      maxSize,
       onError: (c) => {
         // The rest of the body is not read, so the connection can't be used again.
         c.header('connection', 'close');
-        const message = `A request may have at most ${maxBodyBytes} bytes.`;
+        const message = `A request may have at most ${maxSize} bytes.`;
         return c.json({ error: { code: 'bad_input', message } }, 413);
       },
-    }),
+    });
+  const [short, long] = [atMost(maxBodyBytes), atMost(maxImportBytes)];
+  // A file of labels is one request, so that all of it is taken or none. Only who may change things may send one.
+  app.use((c, next) =>
+    c.req.path === '/trpc/labels.import' && roleOf(c) === 'admin' ? long(c, next) : short(c, next),
   );
 
   app.all('/trpc/*', (c) =>

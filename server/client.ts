@@ -48,8 +48,8 @@ export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): L
           },
         }),
         false: splitLink({
-          // A text may be longer than an address.
-          condition: ({ path }) => path === 'playground.features',
+          // A text may be longer than an address, and a file of labels than what a batch may have.
+          condition: ({ path }) => path === 'playground.features' || path === 'labels.import',
           true: httpLink({ url: endpoint, headers, methodOverride: 'POST' }),
           false: httpBatchLink({ url: endpoint, headers, maxURLLength: 8_000, maxItems: maxBatchSize }),
         }),
@@ -70,7 +70,16 @@ export type {
   Neighbour,
 } from './contract/features.ts';
 export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from './contract/jobs.ts';
-export type { Label } from './contract/labels.ts';
+export type { Label } from './contract/label.ts';
+export type {
+  LabelCarry,
+  LabelExport,
+  LabelFormat,
+  LabelImport,
+  LabelPage,
+  LabelRow,
+} from './contract/labels.ts';
+export type { FeatureList } from './contract/lists.ts';
 export type { Generation, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
 export type {

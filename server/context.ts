@@ -10,6 +10,7 @@ import type { ColumnCache } from './columnCache.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
+import type { ListBook } from './queries/listBook.ts';
 import type { ModelWorker } from './playground/modelWorker.ts';
 import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
@@ -27,6 +28,7 @@ export interface ServerContext {
   seedStability: SeedStability;
   search: SearchStore;
   labels: LabelBook;
+  lists: ListBook;
   jobs: JobQueue;
   /** Keeps a language model in a process of its own. */
   model: ModelWorker;

@@ -1,5 +1,5 @@
 /**
- * The database lazyscope.duckdb, which holds the labels that people write and the log of jobs. Everything else in the store is files that
+ * The database lazyscope.duckdb, which holds the labels that people write, their lists of features and the log of jobs. Everything else in the store is files that
  * commands write; the server is the only writer of this one.
  */
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -15,11 +15,27 @@ const tables = `
     run VARCHAR, seed INTEGER, latent INTEGER, label VARCHAR, note VARCHAR, "updatedAt" VARCHAR,
     PRIMARY KEY (run, seed, latent)
   );
+  -- A table of its own, so that versions that know only "labels" go on reading and writing the file. An origin counts while its time is the label's.
+  CREATE TABLE IF NOT EXISTS "labelOrigins" (
+    run VARCHAR, seed INTEGER, latent INTEGER, "updatedAt" VARCHAR, source VARCHAR,
+    PRIMARY KEY (run, seed, latent)
+  );
+  CREATE TABLE IF NOT EXISTS lists (name VARCHAR PRIMARY KEY, note VARCHAR, "createdAt" VARCHAR);
+  CREATE TABLE IF NOT EXISTS "listedFeatures" (
+    list VARCHAR, run VARCHAR, seed INTEGER, latent INTEGER, "addedAt" VARCHAR,
+    PRIMARY KEY (list, run, seed, latent)
+  );
   CREATE TABLE IF NOT EXISTS jobs (
     id VARCHAR PRIMARY KEY, kind VARCHAR, options VARCHAR, command VARCHAR, status VARCHAR,
     "createdAt" VARCHAR, "startedAt" VARCHAR, "finishedAt" VARCHAR, "exitCode" INTEGER,
     error VARCHAR, log VARCHAR, result VARCHAR
   );`;
+
+/** A statement with the values of its parameters. */
+export interface Statement {
+  sql: string;
+  params: Record<string, DuckDBValue>;
+}
 
 export class Database {
   readonly #path: string;
@@ -82,11 +98,27 @@ export class Database {
 
   /** Throws 'no_space' when the disk is full. */
   query(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Record<string, unknown>[]> {
-    const result = this.#last
-      .then(async () => (await this.#connection.runAndReadAll(sql, params)).getRowObjectsJS())
-      .catch((error: unknown) => {
-        throw explainWriteError(error, this.#path);
-      });
+    return this.#inTurn(async () => (await this.#connection.runAndReadAll(sql, params)).getRowObjectsJS());
+  }
+
+  /** Runs all statements or, when one of them fails, none. Throws as `query` does. */
+  transaction(statements: readonly Statement[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#connection.run('BEGIN TRANSACTION');
+      try {
+        for (const { sql, params } of statements) await this.#connection.run(sql, params);
+        await this.#connection.run('COMMIT');
+      } catch (error) {
+        await this.#connection.run('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work).catch((error: unknown) => {
+      throw explainWriteError(error, this.#path);
+    });
     this.#last = result.catch(() => {});
     return result;
   }

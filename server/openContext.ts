@@ -11,7 +11,9 @@ import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
 import { ModelWorker } from './playground/modelWorker.ts';
+import { AutomaticLabels } from './queries/automaticLabels.ts';
 import { LabelBook } from './queries/labelBook.ts';
+import { ListBook } from './queries/listBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -49,7 +51,8 @@ export async function openContext(
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),
-    labels: new LabelBook(database),
+    labels: new LabelBook(database, new AutomaticLabels(store, log)),
+    lists: new ListBook(database),
     jobs,
     model: new ModelWorker(options),
     commands,

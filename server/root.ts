@@ -4,6 +4,7 @@ import { comparisonsRouter } from './router/comparisons.ts';
 import { featuresRouter } from './router/features.ts';
 import { jobsRouter } from './router/jobs.ts';
 import { labelsRouter } from './router/labels.ts';
+import { listsRouter } from './router/lists.ts';
 import { modelsRouter } from './router/models.ts';
 import { overviewRouter } from './router/overview.ts';
 import { playgroundRouter } from './router/playground.ts';
@@ -24,6 +25,7 @@ export const appRouter = router({
   playground: playgroundRouter,
   jobs: jobsRouter,
   labels: labelsRouter,
+  lists: listsRouter,
 });
 /** The type of everything that a server answers, from which the client's types come. */
 export type AppRouter = typeof appRouter;

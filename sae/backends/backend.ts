@@ -15,7 +15,7 @@ export interface BackendOptions {
   threads?: number;
   /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
   screening?: boolean;
-  /** `native`: `auto` (the default) estimates which is faster for each batch. */
+  /** `native`, `webgpu`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
   /**
    * `webgpu`: how a training step finds in memory what it reads many times (both matrices, the batch, the errors); sums

@@ -46,6 +46,16 @@ describe('asked for by name', () => {
     expect(tf.matMul(tf.ones([2, 3]), tf.ones([3, 2])).dataSync()).toEqual(new Float32Array([3, 3, 3, 3]));
   });
 
+  test.each([{ path: 'dense' }, { screening: false }] as const)(
+    '%o is refused where it would do nothing',
+    async (option) => {
+      await expect(startBackend('wasm', option)).rejects.toMatchObject({
+        code: 'bad_input',
+        message: expect.stringContaining('choose native'),
+      });
+    },
+  );
+
   test('a backend that cannot start is an error with a remedy, not another backend', async () => {
     const tensorflow = (await probeBackends()).find(({ name }) => name === 'tensorflow');
     if (tensorflow?.works) {

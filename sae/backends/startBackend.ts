@@ -73,7 +73,21 @@ export async function startBackend(
   throw new LazyscopeError('unavailable', `No backend starts here. ${failures.join(' ')}`);
 }
 
+/** The backends that have a choice between a list and a matrix of what fires. */
+const withPaths: readonly BackendName[] = ['native', 'webgpu'];
+
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
+  const { path = 'auto', screening = true } = options;
+  if (path !== 'auto' && !withPaths.includes(name))
+    throw new LazyscopeError(
+      'bad_input',
+      `Backend ${name} has one path only, so it can't take the ${path} one: choose native or webgpu, or path auto.`,
+    );
+  if (!screening && name !== 'native')
+    throw new LazyscopeError(
+      'bad_input',
+      `Screening is the native backend's, so there is none to leave out on ${name}: choose native.`,
+    );
   const backend = Object.hasOwn(backends, name) ? backends[name] : undefined;
   if (!backend)
     throw new LazyscopeError(

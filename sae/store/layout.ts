@@ -5,6 +5,7 @@
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { namePattern, nameRule } from '../spec/names.ts';
+import type { LabelMethod } from '../spec/tables/labels.ts';
 import type { SparsityTableName } from '../spec/tables/sparsityTables.ts';
 
 /** The paths of a data folder. Nothing is read or created by asking for one. Methods that take a name throw `bad_input` for one that could lead out of the folder. */
@@ -119,6 +120,15 @@ export class StoreLayout {
   /** Which of its examples stand where in the text, for search. */
   searchIndex(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'search.safetensors');
+  }
+
+  /** The labels that one method made automatically. */
+  automaticLabels(name: string, seed: number, method: LabelMethod) {
+    return join(this.runSeed(name, seed), `labels-${method}.parquet`);
+  }
+  /** What an endpoint has answered of an unfinished labelling, which goes on from there. */
+  labelJournal(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'labels-endpoint.jsonl');
   }
 
   /** The neurons aligned with each latent. */

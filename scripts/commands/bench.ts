@@ -78,7 +78,7 @@ function benchTraining(): Command {
     .option('--l0 <n>', 'latents that fire a token (relu, jumprelu)', positiveInteger, 64)
     .option(
       '--path <name>',
-      'native: whether ReLU and JumpReLU keep what fires as a list or all of it as a matrix; auto estimates which is faster',
+      'native and webgpu: whether ReLU and JumpReLU keep what fires as a list or all of it as a matrix; auto estimates which is faster',
       oneOf(['auto', 'sparse', 'dense']),
       'auto' as const,
     )

@@ -51,17 +51,20 @@ async function openStore({
   const { SearchStore } = await import('../../sae/features/searchStore.ts');
   const { ManifestCache } = await import('../../server/manifestCache.ts');
   const { TokenTexts } = await import('../../server/queries/tokenTexts.ts');
+  const { AutomaticLabels } = await import('../../server/queries/automaticLabels.ts');
   const { LabelBook } = await import('../../server/queries/labelBook.ts');
   const { Database } = await import('../../server/database.ts');
   const manifests = new ManifestCache(store, say);
   const database = existsSync(store.database())
     ? await Database.open(store.database()).catch((error: unknown) => {
         if (!(error instanceof LazyscopeError) || error.code !== 'conflict') throw error;
-        say('Labels are not searched: a server has them open. Its page /search has them too.');
+        say(
+          'Labels that people wrote are not searched: a server has them open. Its page /search has them too.',
+        );
         return undefined;
       })
     : undefined;
-  const labels = database ? new LabelBook(database) : { list: async () => [] };
+  const labels = new LabelBook(database, new AutomaticLabels(store, say));
   const context = {
     store,
     manifests,

@@ -43,6 +43,8 @@ export interface MatchRow extends Omit<
   /** The counterpart in b by the decoder matching; null where there is none. */
   decoderMatch: number | null;
   encoderMatch: number | null;
+  labelA: string | null;
+  labelB: string | null;
   promotedA: TokenText[];
   promotedB: TokenText[];
 }

@@ -6,7 +6,8 @@ import { sortsOf } from '../../sae/spec/tables/table.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import { dictionaryInput, pageFields } from './tokens.ts';
-import { indexNumber } from './limits.ts';
+import { indexNumber, storeName } from './limits.ts';
+import type { Label } from './label.ts';
 import type { TextMatch } from './search.ts';
 import type { DictionaryReference, Page, TokenCount, TokenEffect, TokenText } from './tokens.ts';
 
@@ -22,6 +23,10 @@ export const featureFilterInput = z
     /** A word or a phrase, searched in the examples, among the tokens as `token` is, and in the labels. */
     text: z.string().trim().min(1).max(200),
     latent: indexNumber,
+    /** Latents with a label, or those without. */
+    labelled: z.boolean(),
+    /** Latents on this list of features. */
+    list: storeName,
   })
   .partial();
 
@@ -65,6 +70,7 @@ export interface Neighbour {
   cosine: number;
   density: number;
   promoted: TokenText[];
+  label: string | null;
 }
 
 /** The counterpart of a feature in another dictionary, according to one comparison. */
@@ -83,6 +89,7 @@ export interface Counterpart extends DictionaryReference {
   firingJaccard: number | null;
   density: number | null;
   promoted: TokenText[];
+  label: string | null;
   topExample: Example | null;
 }
 
@@ -103,4 +110,10 @@ export interface FeatureDetail extends Omit<FeatureRow, 'promoted' | 'match'>, D
   /** Seeds of other dictionaries with the same configuration that were compared with this one. */
   comparedSeeds: number;
   note: string | null;
+  /** The label that is shown, with its source and scores; null without one. */
+  labelled: Label | null;
+  /** Automatic labels of every method, whether or not they are shown. */
+  automaticLabels: Label[];
+  /** The lists that the feature is on. */
+  lists: string[];
 }

@@ -82,6 +82,7 @@ async function counterpart(
   const example = found
     ? (await topExamples(server, dictionary, [found.other], tokens)).get(found.other)
     : undefined;
+  const labels = matched && (await server.labels.of(dictionary));
   return {
     ...dictionary,
     comparison: comparison.name,
@@ -94,6 +95,7 @@ async function counterpart(
     firingJaccard: found?.firingJaccard ?? null,
     density: glance?.density ?? null,
     promoted: glance?.promoted ?? [],
+    label: (found && labels?.name(found.other)) ?? null,
     topExample: example ?? null,
   };
 }

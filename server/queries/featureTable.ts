@@ -5,6 +5,7 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureListInput, FeaturePage, FeatureRow } from '../contract/features.ts';
 import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
+import type { DictionaryLabels } from './dictionaryLabels.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { featureColumns, listedColumns, type FeatureColumns } from './featureColumns.ts';
 import { orderedLatents } from './featureOrder.ts';
@@ -22,15 +23,22 @@ export async function featurePage(
 ): Promise<FeaturePage> {
   const { offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const labels = await server.labels.list({ run: input.run, seed: input.seed });
-  const labelOf = new Map(labels.map(({ latent, label }) => [latent, label]));
+  const labels = await server.labels.of(input);
   const found =
     filter.text === undefined
       ? undefined
-      : await textFilter(server, input, { text: filter.text, tokens, labels: labelOf });
+      : await textFilter(server, input, { text: filter.text, tokens, labels });
   const columns = await featureColumns(server, input);
   const stability = await server.seedStability.stability(input, run.config.width);
-  const passes = conditions({ filter, found, tokens, columns, stability });
+  const passes = conditions({
+    filter,
+    found,
+    labels,
+    onList: await latentsOnList(server, input),
+    tokens,
+    columns,
+    stability,
+  });
   const page: number[] = [];
   let total = 0;
   for (const latent of orderedLatents(
@@ -45,7 +53,7 @@ export async function featurePage(
   return {
     total,
     rows: page.map((latent) => ({
-      ...featureRow(latent, { columns, stability, tokens, label: labelOf.get(latent) }),
+      ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
       match: found?.matches ? textMatch(found.matches, latent, tokens) : null,
     })),
     searched: found ? (found.matches ? 'examples, tokens and labels' : 'tokens and labels') : null,
@@ -56,7 +64,7 @@ interface RowParts {
   columns: FeatureColumns;
   stability: DictionaryStability;
   tokens: TokenReader;
-  label: string | undefined;
+  label: string | null;
 }
 
 /** One latent as lists show it. */
@@ -72,7 +80,7 @@ export function featureRow(
     topTokens: tokens
       .texts(topTokens.slice(0, countedInARow))
       .map((text, i) => ({ ...text, count: topTokenCounts[i] })),
-    label: label || null,
+    label,
   };
 }
 
@@ -84,12 +92,16 @@ function shareOfSeeds({ compared, sharedWith }: DictionaryStability, latent: num
 function conditions({
   filter,
   found,
+  labels,
+  onList,
   tokens,
   columns,
   stability,
 }: Pick<RowParts, 'columns' | 'stability' | 'tokens'> & {
   filter: FeatureListInput['filter'];
   found: TextFilter | undefined;
+  labels: DictionaryLabels;
+  onList: ReadonlySet<number> | undefined;
 }): ((latent: number) => boolean)[] {
   const { density, dead } = columns;
   // Nothing is inside a bound on what is not known.
@@ -108,11 +120,26 @@ function conditions({
     const having = withTokens(columns, tokens.find(token));
     return (latent) => having[latent] === 1;
   });
+  where(filter.labelled, (wanted) => {
+    const labelled = new Set(labels.latents());
+    return (latent) => labelled.has(latent) === wanted;
+  });
+  where(onList, (latents) => (latent) => latents.has(latent));
   where(found, ({ latents, tokens: ids }) => {
     const having = withTokens(columns, ids);
     return (latent) => latents.has(latent) || having[latent] === 1;
   });
   return all;
+}
+
+/** The latents of a dictionary that are on the list of the filter; undefined without one. */
+async function latentsOnList(
+  server: ServerContext,
+  { run, seed, filter }: FeatureListInput,
+): Promise<ReadonlySet<number> | undefined> {
+  if (filter.list === undefined) return undefined;
+  const members = await server.lists.members(filter.list);
+  return new Set(members.filter((one) => one.run === run && one.seed === seed).map(({ latent }) => latent));
 }
 
 /** [latents]: 1 for those that promote one of the tokens, or fire on it often. */

@@ -42,17 +42,19 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
   const tokens = server.tokens.of(model);
   const effects = (ids: number[], logits: number[]) =>
     tokens.texts(ids).map((token, i) => ({ ...token, logit: logits[i] }));
-  const [glances, examples, others, stability, labels] = await Promise.all([
+  const [glances, examples, others, stability, labels, written, automaticLabels, lists] = await Promise.all([
     featureGlances(server, manifest, feature, detail.neighbours),
     examplesByBand(server, feature, latent, tokens),
     counterparts(server, manifest, feature),
     server.seedStability.stability(feature, manifest.config.width),
-    server.labels.list({ run, seed }),
+    server.labels.of(feature),
+    server.labels.written(feature),
+    server.labels.automatic(feature),
+    server.lists.of(feature),
   ]);
   const { architecture, hook, width, capture } = manifest.config;
-  const written = labels.find((label) => label.latent === latent);
   return {
-    ...featureRow(latent, { columns, stability, tokens, label: written?.label }),
+    ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
     run,
     seed,
     architecture,
@@ -71,10 +73,14 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
       cosine: detail.neighbourCosines[i],
       density: glances.get(neighbour)?.density ?? 0,
       promoted: glances.get(neighbour)?.promoted ?? [],
+      label: labels.name(neighbour),
     })),
     examples,
     counterparts: others,
     comparedSeeds: stability.compared,
     note: written?.note || null,
+    labelled: labels.get(latent) ?? null,
+    automaticLabels,
+    lists,
   };
 }

@@ -56,6 +56,7 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
       offset: input.offset,
     },
   );
+  const [labelsA, labelsB] = await Promise.all([manifest.a, manifest.b].map((d) => server.labels.of(d)));
   const [textsA, textsB] = await Promise.all([manifest.a, manifest.b].map((d) => tokenTexts(server, d.run)));
   return {
     total: Number(count.total),
@@ -63,6 +64,8 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
       ...row,
       decoderMatch: row.decoderMatch < 0 ? null : row.decoderMatch,
       encoderMatch: row.encoderMatch < 0 ? null : row.encoderMatch,
+      labelA: labelsA.name(row.latent),
+      labelB: row.decoderMatch < 0 ? null : labelsB.name(row.decoderMatch),
       promotedA: textsA(row.promotedA ?? []),
       promotedB: textsB(row.promotedB ?? []),
     })),

@@ -205,14 +205,13 @@ async function glancesOf(
   const indexed = existsSync(server.store.features(run.name, seed));
   const [glances, labels] = await Promise.all([
     indexed ? featureGlances(server, run, reference, latents) : new Map<number, never>(),
-    server.labels.list(reference),
+    server.labels.of(reference),
   ]);
-  const labelOf = new Map(labels.map(({ latent, label }) => [latent, label]));
   return latents.map((latent) => {
     const glance = glances.get(latent);
     return {
       latent,
-      label: labelOf.get(latent) || null,
+      label: labels.name(latent),
       density: glance?.density ?? null,
       maxActivation: glance?.maxActivation ?? null,
       promoted: glance?.promoted ?? [],

@@ -4,17 +4,16 @@ import { Largest } from '../../sae/features/largest.ts';
 import { shownTokens } from '../../sae/features/searchIndex.ts';
 import { bestExample, type DictionaryMatches } from '../../sae/features/searchStore.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { foldWord, wordsOf } from '../../sae/tokens/words.ts';
 import type { ServerContext } from '../context.ts';
-import type { Label } from '../contract/labels.ts';
 import type { SearchInput, SearchPage, SearchRow, TextMatch } from '../contract/search.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
+import type { DictionaryLabels } from './dictionaryLabels.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
 /** What search needs of a server; the command line has it without one. */
 export type SearchContext = Pick<ServerContext, 'store' | 'manifests' | 'tokens' | 'search'> & {
-  labels: Pick<ServerContext['labels'], 'list'>;
+  labels: Pick<ServerContext['labels'], 'of'>;
 };
 
 export async function searchFeatures(server: SearchContext, input: SearchInput): Promise<SearchPage> {
@@ -26,7 +25,6 @@ export async function searchFeatures(server: SearchContext, input: SearchInput):
       .map((one) => ({ run: name, seed: one })),
   );
   const { found, missing, places, lookedAt } = await server.search.find(text, dictionaries);
-  const labels = labelsByDictionary(await server.labels.list({ run, seed }));
   const byName = new Map(runs.map((one) => [one.name, one]));
   const best = new Largest(offset + limit);
   const scored: Scored[] = [];
@@ -40,7 +38,8 @@ export async function searchFeatures(server: SearchContext, input: SearchInput):
   for (const { dictionary, matches } of all) {
     const manifest = byName.get(dictionary.run);
     const reader = await tokensOf(server, manifest);
-    const own = labels.get(keyOf(dictionary)) ?? new Map<number, string>();
+    const own = await server.labels.of(dictionary);
+    const byLabel = own.size > 0 ? new Set(own.withWords(text)) : noLatents;
     let tokens = reader.named(text);
     // What is no word of the text may still be a part of tokens.
     if (tokens.length === 0 && places === 0) {
@@ -48,8 +47,8 @@ export async function searchFeatures(server: SearchContext, input: SearchInput):
       partsOfTokens.set(reader, tokens);
     }
     const byToken = matches ? latentsWithToken(matches, tokens) : undefined;
-    const scores = scoresOf({ matches, byToken, labels: own, text, latents: manifest?.config.width ?? 0 });
-    scored.push({ dictionary, matches, reader, labels: own, byToken, base });
+    const scores = scoresOf({ matches, byToken, byLabel, latents: manifest?.config.width ?? 0 });
+    scored.push({ dictionary, matches, reader, labels: own, byToken, byLabel, base });
     scores.forEach((value, latent) => {
       if (value === 0) return;
       total++;
@@ -59,7 +58,7 @@ export async function searchFeatures(server: SearchContext, input: SearchInput):
   }
   const rows = [...best.places].slice(offset).map((place) => {
     const of = scored.findLast((each) => each.base <= place) ?? scored[0];
-    return rowOf(of, place - of.base, text);
+    return rowOf(of, place - of.base);
   });
   return { total, rows, places, lookedAt, searched: found.length, missing };
 }
@@ -69,11 +68,15 @@ interface Scored {
   /** Absent for a dictionary without a search index, of which only labels are searched. */
   matches: DictionaryMatches | undefined;
   reader: TokenReader;
-  labels: Map<number, string>;
+  labels: DictionaryLabels;
   byToken: Uint8Array | undefined;
+  /** Latents whose label has the words. */
+  byLabel: ReadonlySet<number>;
   /** The place of latent 0 among the latents of all dictionaries. */
   base: number;
 }
+
+const noLatents: ReadonlySet<number> = new Set();
 
 const fires = 1;
 const promotes = 2;
@@ -92,10 +95,9 @@ export function latentsWithToken({ index }: DictionaryMatches, tokens: readonly 
 function scoresOf({
   matches,
   byToken,
-  labels,
-  text,
+  byLabel,
   latents,
-}: Pick<Scored, 'matches' | 'byToken' | 'labels'> & { text: string; latents: number }): Int32Array {
+}: Pick<Scored, 'matches' | 'byToken' | 'byLabel'> & { latents: number }): Int32Array {
   const scores = new Int32Array(matches?.index.latents ?? latents);
   if (matches && byToken) {
     const { examples, peaks } = matches.matches;
@@ -104,23 +106,17 @@ function scoresOf({
       scores[latent] = 10_000 * peaks[latent] + 10 * examples[latent] + token;
     }
   }
-  for (const [latent, label] of labels)
-    if (latent < scores.length && hasWords(label, text)) scores[latent] += 1_000_000_000;
+  for (const latent of byLabel) if (latent < scores.length) scores[latent] += 1_000_000_000;
   return scores;
 }
 
-function rowOf(
-  { dictionary, matches, reader, labels, byToken }: Scored,
-  latent: number,
-  text: string,
-): SearchRow {
-  const label = labels.get(latent) ?? null;
+function rowOf({ dictionary, matches, reader, labels, byToken, byLabel }: Scored, latent: number): SearchRow {
   const shown = matches?.index.firesOn.subarray(latent * shownTokens, (latent + 1) * shownTokens) ?? [];
   return {
     ...dictionary,
     latent,
-    label,
-    byLabel: label !== null && hasWords(label, text),
+    label: labels.name(latent),
+    byLabel: byLabel.has(latent),
     match: matches ? textMatch(matches, latent, reader) : null,
     firesOn: ((byToken?.[latent] ?? 0) & fires) !== 0,
     promotes: ((byToken?.[latent] ?? 0) & promotes) !== 0,
@@ -142,26 +138,4 @@ export function textMatch(matches: DictionaryMatches, latent: number, reader: To
 
 async function tokensOf(server: SearchContext, run: RunManifest | undefined): Promise<TokenReader> {
   return server.tokens.of(run ? await modelOfRun(server, run) : null);
-}
-
-/** Whether a label has every word of the question, or a word that begins with it. */
-export function hasWords(label: string, text: string): boolean {
-  const wanted = wordsOf(text);
-  const words = wordsOf(label);
-  if (wanted.length === 0) return foldWord(label).includes(foldWord(text));
-  return wanted.every((word) => words.some((one) => one.startsWith(word)));
-}
-
-const keyOf = ({ run, seed }: DictionaryReference) => `${run}/${seed}`;
-
-function labelsByDictionary(labels: readonly Label[]): Map<string, Map<number, string>> {
-  const found = new Map<string, Map<number, string>>();
-  for (const label of labels) {
-    if (label.label === '') continue;
-    const key = keyOf(label);
-    const own = found.get(key) ?? new Map<number, string>();
-    own.set(label.latent, label.label);
-    found.set(key, own);
-  }
-  return found;
 }

@@ -1,6 +1,7 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ServerContext } from '../context.ts';
-import type { Label, LabelInput } from '../contract/labels.ts';
+import type { Label } from '../contract/label.ts';
+import type { LabelInput } from '../contract/labels.ts';
 import { runWithSeed } from './dictionaries.ts';
 
 /**
@@ -16,5 +17,9 @@ export async function setLabel(server: ServerContext, input: LabelInput): Promis
         `Run '${input.run}' has no latent ${input.latent}: its last one is ${config.width - 1}.`,
       );
   }
-  return server.labels.set(input);
+  const before = await server.labels.written(input);
+  // A changed note leaves the label's source as it was.
+  const source = before && before.label === input.label ? before.source : { kind: 'hand' as const };
+  const [label] = await server.labels.write([{ ...input, source }]);
+  return label;
 }

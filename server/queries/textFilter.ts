@@ -2,7 +2,8 @@
 import type { DictionaryMatches } from '../../sae/features/searchStore.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
-import { hasWords, latentsWithToken } from './search.ts';
+import type { DictionaryLabels } from './dictionaryLabels.ts';
+import { latentsWithToken } from './search.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
 export interface TextFilter {
@@ -20,11 +21,11 @@ export interface TextFilter {
 export async function textFilter(
   { search }: ServerContext,
   { run, seed }: DictionaryReference,
-  { text, tokens, labels }: { text: string; tokens: TokenReader; labels: Map<number, string> },
+  { text, tokens, labels }: { text: string; tokens: TokenReader; labels: DictionaryLabels },
 ): Promise<TextFilter> {
   const { found } = await search.find(text, [{ run, seed }]);
   const ids = tokens.find(text);
-  const latents = new Set([...labels].filter(([, label]) => hasWords(label, text)).map(([latent]) => latent));
+  const latents = new Set(labels.withWords(text));
   const matches = found.at(0);
   if (!matches) return { latents, tokens: ids, matches };
   latentsWithToken(matches, ids).forEach((how, latent) => {

@@ -182,6 +182,19 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       expect(room).toBeLessThan(want.room);
     });
 
+    test('a path that was asked for is taken whatever the count, known or guessed', async () => {
+      const want = list(found()).parts[1].reduce((a, b) => a + b, 0);
+      for (const expected of [undefined, 2, 3 * limit]) {
+        await startBackend('webgpu', { path: 'dense' });
+        const dense = found(expected);
+        expect(dense.kind).toBe('dense');
+        expect([...tf.relu(dense.values).dataSync()].reduce((a, b) => a + b, 0)).toBe(want);
+        await startBackend('webgpu', { path: 'sparse' });
+        expect(list(found(expected)).room).toBeGreaterThan(expected === 2 ? 2 : 399);
+      }
+      await startBackend('webgpu');
+    });
+
     test('where the form is in doubt it waits; where the matrix is certain it says for how many', () => {
       expect(found(0.9 * limit).listed).toEqual({ count: 400, least: 400, most: 400 });
       expect(found(2.1 * limit)).toMatchObject({

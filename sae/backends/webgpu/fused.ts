@@ -23,24 +23,26 @@ import { type RowBlock, rowBlocks } from './rowBlocks.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
-import { ThresholdSelect } from './thresholdSelect.ts';
+import { type PathChoice, ThresholdSelect } from './thresholdSelect.ts';
 
 /** Most bytes of pre-activations in memory at once; batches are processed in blocks of rows that fit. */
 const selectionBytes = 2 ** 28;
 
-/** Settings for tests. Where they are left out, the device's limits and the sizes decide. */
+/** Where they are left out, the device's limits and the sizes decide. The first two are for tests. */
 export interface SelectionOptions {
   /** Most bytes of pre-activations in a block of rows. */
   readonly blockBytes?: number;
   /** Number of latents in a chunk of streamTopK; null if top-k must not be streamed. */
   readonly topKChunk?: number | null;
+  /** How encoders with thresholds keep what fires; may be changed between steps. */
+  readonly choice?: PathChoice;
 }
 
 export function webgpuFusedKernels(
   backend: DeviceBackend,
   programs: Programs,
   products: Products,
-  { blockBytes = selectionBytes, topKChunk: forcedChunk }: SelectionOptions = {},
+  { blockBytes = selectionBytes, topKChunk: forcedChunk, choice = { path: 'auto' } }: SelectionOptions = {},
 ): FusedKernels {
   const sums = new DeviceSums(backend, programs);
   const { copies } = products;
@@ -55,7 +57,7 @@ export function webgpuFusedKernels(
     const size = Math.max(1, Math.floor(mostBytes() / (4 * encoder.wEnc.shape[0])));
     for (const block of rowBlocks(x.shape[0], size)) visit(products.preActivations(x, encoder, block), block);
   }
-  const thresholds = new ThresholdSelect(backend, programs, eachBlock);
+  const thresholds = new ThresholdSelect(backend, programs, eachBlock, choice);
   const chunkOf = (rows: number, candidates: number, k: number) => {
     if (forcedChunk === undefined) return topKChunk(rows, candidates, k);
     return forcedChunk !== null && forcedChunk < candidates && k <= forcedChunk ? forcedChunk : null;

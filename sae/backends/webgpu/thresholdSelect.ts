@@ -5,6 +5,7 @@
  * which tells whether the form was right (see `Listed`). Without an expected count it waits, and the form is always right.
  */
 import type { Encoder, ThresholdSelection } from '../../ops/fusedKernels.ts';
+import type { EncoderPath } from '../backend.ts';
 import type { Entries, Listed } from '../../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
@@ -18,6 +19,10 @@ import type { RowBlock } from './rowBlocks.ts';
  * entry; 1/8 is where both take equally long on a device with 40 operations per byte.
  */
 const denseAbove = 1 / 8;
+/** Whether what fires is kept as a list or as the whole matrix. Set by whoever starts the backend, between steps. */
+export interface PathChoice {
+  path: EncoderPath;
+}
 /** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
 const certain = 2;
 /** Bytes of an entry in the largest of the lists that are made of it, that of `fillList`. */
@@ -39,11 +44,18 @@ export class ThresholdSelect {
   readonly #backend: DeviceBackend;
   readonly #programs: Programs;
   readonly #eachBlock: EachBlock;
+  readonly #choice: PathChoice;
 
-  constructor(backend: DeviceBackend, programs: Programs, eachBlock: EachBlock) {
+  constructor(backend: DeviceBackend, programs: Programs, eachBlock: EachBlock, choice: PathChoice) {
     this.#backend = backend;
     this.#programs = programs;
     this.#eachBlock = eachBlock;
+    this.#choice = choice;
+  }
+
+  /** The most entries, of `all`, that are kept as a list. Below nothing, so that an empty list is a matrix too, where one was asked for. */
+  #listedUpTo(all: number): number {
+    return { auto: Math.floor(denseAbove * all), sparse: all, dense: -1 }[this.#choice.path];
   }
 
   encode(x: Tensor2D, encoder: Encoder, { threshold, bandwidth, expected }: ThresholdSelection): Entries {
@@ -89,14 +101,14 @@ export class ThresholdSelect {
   }
 
   #rightForm(rows: number, latents: number, count: number): Form {
-    const dense = count > denseAbove * rows * latents && this.#fits(rows, latents);
+    const dense = count > this.#listedUpTo(rows * latents) && this.#fits(rows, latents);
     return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
   }
 
   /** The form for about this many entries; null where the count is too near the limit to decide. */
   #guess(rows: number, latents: number, expected: number): Form | null {
     const all = rows * latents;
-    const limit = Math.floor(denseAbove * all);
+    const limit = this.#listedUpTo(all);
     if (expected > certain * limit && this.#fits(rows, latents))
       return { kind: 'dense', least: limit + 1, most: all };
     // Sizes are rounded up to powers of 2, so that buffers can be reused.

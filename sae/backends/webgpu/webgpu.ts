@@ -8,7 +8,9 @@ import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
+import type { PathChoice } from './thresholdSelect.ts';
 
+const choice: PathChoice = { path: 'auto' };
 let started: Promise<{ adapter: Adapter; products: Products }> | undefined;
 
 async function register(): Promise<{ adapter: Adapter; products: Products }> {
@@ -21,14 +23,14 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(device) });
   const products = new Products(backend, programs);
   registerProducts(products);
-  registerFusedKernels(webgpuFusedKernels(backend, programs, products));
+  registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }
 
 /** GPUs of every vendor through Dawn: TF.js's WebGPU kernels, and the fused ones in WGSL. */
 export const webgpuBackend: Backend = {
   name: 'webgpu',
-  async start({ hardwareOnly = false, storage = 'f32' }) {
+  async start({ hardwareOnly = false, storage = 'f32', path = 'auto' }) {
     if (hardwareOnly && (await findAdapter()).software)
       throw new LazyscopeError(
         'unavailable',
@@ -45,6 +47,7 @@ export const webgpuBackend: Backend = {
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
     products.copies.storage = storage;
+    choice.path = path;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
     await tf.ready();

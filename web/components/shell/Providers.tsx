@@ -31,8 +31,8 @@ export function Providers({ children }: { children: ReactNode }) {
           condition: (operation) => operation.type === 'subscription',
           true: httpSubscriptionLink({ url: endpoint }),
           false: splitLink({
-            // A text may be longer than an address.
-            condition: ({ path }) => path === 'playground.features',
+            // A text may be longer than an address, and a file of labels than what a batch may have.
+            condition: ({ path }) => path === 'playground.features' || path === 'labels.import',
             true: httpLink({ url: endpoint, methodOverride: 'POST' }),
             false: httpBatchLink({ url: endpoint, maxURLLength: 8_000 }),
           }),
