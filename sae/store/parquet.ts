@@ -243,33 +243,61 @@ export async function queryChunks<Result>(
   });
 }
 
+/**
+ * The result of a SELECT a chunk at a time, each computed when it is asked for, so that a table larger than memory can be passed on.
+ * Throws as queryParquet does.
+ */
+export async function* streamChunks(
+  sql: string,
+  params: Record<string, DuckDBValue> & { path: string },
+): AsyncGenerator<DuckDBDataChunk, void, undefined> {
+  const connection = await connectionFor(params);
+  try {
+    const result = await connection.stream(sql, params);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (!chunk || chunk.rowCount === 0) return;
+      yield chunk;
+    }
+  } catch (error) {
+    throw explained(error, params);
+  } finally {
+    connection.closeSync();
+  }
+}
+
 async function runOnParquet<Result>(
   params: Record<string, DuckDBValue>,
   ask: (connection: DuckDBConnection) => Promise<Result>,
 ): Promise<Result> {
-  const { path } = params;
-  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
-    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
-  shared ??= DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
-  const connection = await (await shared).connect();
+  const connection = await connectionFor(params);
   try {
     return await ask(connection);
   } catch (error) {
-    if (isLazyscopeError(error)) throw error;
-    const said = error instanceof Error ? error.message : '';
-    // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
-    // for the machine's faults.
-    const isMachine = /no space left|permission denied|out of memory|failed to allocate|interrupt/i.test(
-      said,
-    );
-    if (typeof path === 'string' && !isMachine)
-      throw new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
-        cause: error,
-      });
-    throw explainWriteError(error, typeof path === 'string' ? dirname(path) : 'memory');
+    throw explained(error, params);
   } finally {
     connection.closeSync();
   }
+}
+
+async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
+  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
+    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+  shared ??= DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
+  return (await shared).connect();
+}
+
+function explained(error: unknown, { path }: Record<string, DuckDBValue>): unknown {
+  if (isLazyscopeError(error)) return error;
+  const said = error instanceof Error ? error.message : '';
+  // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
+  // for the machine's faults.
+  const isMachine = /no space left|permission denied|out of memory|failed to allocate|interrupt/i.test(said);
+  if (typeof path === 'string' && !isMachine)
+    return new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
+      cause: error,
+    });
+  return explainWriteError(error, typeof path === 'string' ? dirname(path) : 'memory');
 }
 
 function plain(value: unknown): Cell {

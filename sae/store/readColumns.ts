@@ -2,18 +2,11 @@
  * Whole columns of described tables as typed arrays, for readers that keep a table in memory and look into it often. Reading a row
  * from Parquet costs DuckDB milliseconds, because a row group is decoded for it; looking into these costs microseconds.
  */
-import duckdb from '@duckdb/node-bindings';
 import { LazyscopeError } from '../errors.ts';
 import type { RowOf, Table, TableColumn } from '../spec/tables/table.ts';
 import { queryChunks } from './parquet.ts';
 import { columnList, storedTable } from './tableSql.ts';
-
-/** The lists of a column, one after the other: row r is values[offsets[r]] … values[offsets[r + 1] − 1]. */
-export interface ListColumn {
-  /** As narrow as the numbers allow. */
-  values: Uint16Array | Int32Array | Float32Array;
-  offsets: Int32Array;
-}
+import { columnsOfChunks, type Column, type ListColumn } from './vectorColumns.ts';
 
 interface ColumnOfType {
   INTEGER: Float64Array;
@@ -21,7 +14,7 @@ interface ColumnOfType {
   DOUBLE: Float64Array;
   FLOAT: Float64Array;
   BOOLEAN: Uint8Array;
-  VARCHAR: never;
+  VARCHAR: string[];
   'INTEGER[]': ListColumn;
   'FLOAT[]': ListColumn;
 }
@@ -39,21 +32,7 @@ export async function readColumns<T extends Table & { latent: TableColumn }>(
 ): Promise<{ columns: ColumnsOf<T>; rows: number; bytes: number }> {
   const sql = `SELECT ${columnList(table)} FROM ${storedTable(table)} ORDER BY latent`;
   return queryChunks(sql, { path }, (chunks) => {
-    const rows = chunks.reduce((sum, chunk) => sum + chunk.rowCount, 0);
-    const columns: Record<string, Column> = {};
-    for (const [at, [name, described]] of Object.entries(table).entries()) {
-      const parts = chunks.map((chunk) => ({
-        vector: duckdb.data_chunk_get_vector(chunk.chunk, at),
-        count: chunk.rowCount,
-      }));
-      const column = columnOf(parts, rows, described);
-      if (column === undefined)
-        throw new LazyscopeError(
-          'corrupt',
-          `'${path}' has no usable value of '${name}' in some row (${described.doc}): make the file again.`,
-        );
-      columns[name] = column;
-    }
+    const { columns, rows } = columnsOfChunks(chunks, table, path);
     const { latent } = columns;
     if (!(latent instanceof Float64Array) || latent.some((number, row) => number !== row))
       throw new LazyscopeError(
@@ -76,119 +55,16 @@ export function rowAt<T extends Table>(table: T, columns: ColumnsOf<T>, row: num
   const cells = Object.entries(table).map(([name, { type }]) => {
     const column: Column = columns[name];
     if ('offsets' in column) return [name, listAt(column, row)];
+    if (Array.isArray(column)) return [name, column[row]];
     if (type === 'BOOLEAN') return [name, column[row] === 1];
     return [name, Number.isNaN(column[row]) ? null : column[row]];
   });
   return Object.fromEntries(cells) as RowOf<T>;
 }
 
-type Column = Float64Array | Uint8Array | ListColumn;
-
 function bytesOf(column: Column): number {
-  return 'offsets' in column ? column.values.byteLength + column.offsets.byteLength : column.byteLength;
-}
-
-interface Part {
-  vector: duckdb.Vector;
-  count: number;
-}
-
-/** Undefined where a value is not one that the description allows. */
-function columnOf(parts: readonly Part[], rows: number, { type, nullable }: TableColumn): Column | undefined {
-  switch (type) {
-    case 'VARCHAR':
-      throw new TypeError('Columns of texts are not read as arrays.');
-    case 'INTEGER[]':
-    case 'FLOAT[]':
-      return lists(parts, rows, type);
-    case 'BOOLEAN':
-      return truths(parts, rows);
-    default:
-      return numbers(parts, rows, { type, nullable: nullable === true });
-  }
-}
-
-const arrays = {
-  INTEGER: Int32Array,
-  BIGINT: BigInt64Array,
-  DOUBLE: Float64Array,
-  FLOAT: Float32Array,
-} as const;
-
-/** The first `count` numbers of a vector. */
-function numbersIn(vector: duckdb.Vector, type: keyof typeof arrays, count: number) {
-  const numbers = new arrays[type](count);
-  // A copy, since the vector's memory is DuckDB's.
-  new Uint8Array(numbers.buffer).set(duckdb.vector_get_data(vector, numbers.byteLength));
-  return numbers;
-}
-
-/** Which rows of a vector are null. */
-function nullsOf(vector: duckdb.Vector, count: number): (row: number) => boolean {
-  const bits: Uint8Array | null = duckdb.vector_get_validity(vector, 8 * Math.ceil(count / 64));
-  return bits ? (row) => (bits[row >> 3] & (1 << (row & 7))) === 0 : () => false;
-}
-
-function numbers(
-  parts: readonly Part[],
-  rows: number,
-  { type, nullable }: { type: keyof typeof arrays; nullable: boolean },
-): Float64Array | undefined {
-  const values = new Float64Array(rows);
-  let from = 0;
-  for (const { vector, count } of parts) {
-    const stored = numbersIn(vector, type, count);
-    const isNull = nullsOf(vector, count);
-    for (let i = 0; i < count; i++) {
-      const value = isNull(i) ? Number.NaN : Number(stored[i]);
-      if (!Number.isFinite(value) && !nullable) return undefined;
-      values[from + i] = Number.isFinite(value) ? value : Number.NaN;
-    }
-    from += count;
-  }
-  return values;
-}
-
-function truths(parts: readonly Part[], rows: number): Uint8Array | undefined {
-  const values = new Uint8Array(rows);
-  let from = 0;
-  for (const { vector, count } of parts) {
-    const isNull = nullsOf(vector, count);
-    for (let i = 0; i < count; i++) if (isNull(i)) return undefined;
-    values.set(duckdb.vector_get_data(vector, count), from);
-    from += count;
-  }
-  return values;
-}
-
-function lists(parts: readonly Part[], rows: number, type: 'INTEGER[]' | 'FLOAT[]'): ListColumn | undefined {
-  const offsets = new Int32Array(rows + 1);
-  const total = parts.reduce((sum, { vector }) => sum + duckdb.list_vector_get_size(vector), 0);
-  const values = type === 'INTEGER[]' ? new Int32Array(total) : new Float32Array(total);
-  let row = 0;
-  for (const { vector, count } of parts) {
-    const isNull = nullsOf(vector, count);
-    const bytes = duckdb.vector_get_data(vector, count * 16);
-    // Beginning and length of each list among the values of the vector.
-    const entries = new BigUint64Array(bytes.buffer, bytes.byteOffset, 2 * count);
-    const child = duckdb.list_vector_get_child(vector);
-    const size = duckdb.list_vector_get_size(vector);
-    const stored = numbersIn(child, type === 'INTEGER[]' ? 'INTEGER' : 'FLOAT', size);
-    const isNullItem = nullsOf(child, size);
-    for (let i = 0; i < count; i++) {
-      if (isNull(i)) return undefined;
-      const from = Number(entries[2 * i]);
-      const length = Number(entries[2 * i + 1]);
-      for (let item = 0; item < length; item++) {
-        const value = Number(stored[from + item]);
-        if (isNullItem(from + item) || !Number.isFinite(value)) return undefined;
-        values[offsets[row] + item] = value;
-      }
-      offsets[row + 1] = offsets[row] + length;
-      row++;
-    }
-  }
-  const used = values.subarray(0, offsets[rows]);
-  const narrow = used instanceof Int32Array && used.every((value) => value >= 0 && value < 1 << 16);
-  return { values: narrow ? Uint16Array.from(used) : used.slice(), offsets };
+  if ('offsets' in column) return column.values.byteLength + column.offsets.byteLength;
+  // JavaScript keeps two bytes a character, at most.
+  if (Array.isArray(column)) return column.reduce((sum, text) => sum + 2 * text.length, 0);
+  return column.byteLength;
 }

@@ -1,6 +1,7 @@
 /** The features of a dictionary, a page at a time, with what comparisons and people add to them. */
 import type { DictionaryStability } from '../../sae/comparison/storedStability.ts';
-import { rowAt, type ListColumn } from '../../sae/store/readColumns.ts';
+import { rowAt } from '../../sae/store/readColumns.ts';
+import type { ListColumn } from '../../sae/store/vectorColumns.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureListInput, FeaturePage, FeatureRow } from '../contract/features.ts';
