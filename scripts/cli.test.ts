@@ -83,7 +83,9 @@ function refused(said: RegExp, ...args: string[]) {
 describe('bad input is one line that names the argument, and exit status 2', () => {
   test('a command that does not exist', () => refused(/Unknown command 'trian'.*train/, 'trian'));
   test('an option that does not exist', () => refused(/--lattents.*--help/, ...train('x', '--lattents=3')));
-  test('a required option left out', () => refused(/--text/, 'capture', '--model=fixture-relu'));
+  test('a required option left out', () => refused(/--hook/, 'capture', '--model=fixture-relu'));
+  test('an option left out that goes with another', () =>
+    refused(/--text/, 'capture', '--model=fixture-relu', '--hook=blocks.0.hook_resid_post'));
   test('a number that is none', () =>
     refused(/--width <latents>.*'many'.*whole number/, 'train', '--width=many'));
   test('a backend that does not exist', () =>

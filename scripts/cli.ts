@@ -21,6 +21,7 @@ import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { steer } from './commands/steer.ts';
+import { tensorflow } from './commands/tensorflow.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -48,6 +49,7 @@ export function lazyscopeCommand(): Command {
     serveCommand,
     jobs,
     bench,
+    tensorflow,
     doctor,
   ];
   for (const command of commands) program.addCommand(command());

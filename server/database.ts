@@ -29,7 +29,8 @@ const tables = `
     id VARCHAR PRIMARY KEY, kind VARCHAR, options VARCHAR, command VARCHAR, status VARCHAR,
     "createdAt" VARCHAR, "startedAt" VARCHAR, "finishedAt" VARCHAR, "exitCode" INTEGER,
     error VARCHAR, log VARCHAR, result VARCHAR
-  );`;
+  );
+  CREATE TABLE IF NOT EXISTS job_processes (job VARCHAR PRIMARY KEY, pid INTEGER);`;
 
 /** A statement with the values of its parameters. */
 export interface Statement {

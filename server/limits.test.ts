@@ -10,6 +10,7 @@ import { maxBodyBytes } from './contract/limits.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
+import { thisMachine } from './jobs/machineShare.ts';
 import { startTestServer } from './testServer.ts';
 import type { TestServer } from './testServer.ts';
 
@@ -141,7 +142,8 @@ describe('a job whose process can’t be started', () => {
       dataFolder: folder,
       log: (line) => log.push(line),
     });
-    const queue = await JobQueue.open({ commands, database, log: (line) => log.push(line) });
+    const machine = thisMachine({ gpu: () => false });
+    const queue = await JobQueue.open({ commands, database, log: (line) => log.push(line), machine });
     // One argument of a Linux process may have 128 KiB.
     const tooLong = await queue.start({ kind: 'evaluate', options: { run: 'r'.repeat(200_000) } });
     const next = await queue.start({ kind: 'evaluate', options: { run: 'x' } });

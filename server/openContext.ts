@@ -7,6 +7,7 @@ import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
+import { thisMachine } from './jobs/machineShare.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
@@ -29,6 +30,8 @@ export interface ContextOptions {
   threads?: number;
   /** Seconds without a question after which the process of the model ends. */
   idleSeconds?: number;
+  /** Milliseconds that a stopped job has to write its checkpoint; a minute when absent. */
+  patience?: number;
   log: Log;
 }
 
@@ -39,7 +42,8 @@ export async function openContext(
   const store = new StoreLayout(dataFolder);
   const database = await Database.open(store.database());
   const commands = new Commands(options);
-  const jobs = await JobQueue.open({ commands, database, log });
+  const machine = thisMachine({ threads: options.threads, gpu: () => commands.mayUseGpu() });
+  const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
   const manifests = new ManifestCache(store, log);
   const context: ServerContext = {

@@ -67,7 +67,7 @@ export interface CaptureOptions {
 }
 
 /** Rows that training leaves out unless it is told otherwise (METHODS.md §6). */
-const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
+export const defaultExclusion: ExclusionRule = { ...excludesNothing, norm: outlierFactor };
 
 /**
  * Writes captures/<name>/. A finished capture of the same configuration is returned as it is; a partial one

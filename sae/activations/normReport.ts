@@ -27,7 +27,9 @@ export function normReport(capture: Capture, hook: string, factor = outlierFacto
       rows,
     })),
     tokens: commonest(
-      places.map(({ context, position }) => capture.tokens[context * contextLength + position]),
+      places
+        .map(({ context, position }) => capture.tokens[context * contextLength + position])
+        .filter((token) => token >= 0),
     ).map(([token, rows]) => ({ token, rows })),
   };
 }

@@ -22,7 +22,7 @@ const defaultMemoryBudget = 2 * 2 ** 30;
 /** A finished capture, open for reading. It holds files: close it. */
 export interface Capture {
   readonly manifest: CaptureManifest;
-  /** [contexts × contextLength] */
+  /** [contexts × contextLength]; −1 throughout where it isn't known which tokens they were. */
   readonly tokens: Int32Array;
   readonly rowsPerContext: number;
   readonly trainRows: number;
@@ -130,7 +130,8 @@ export async function openCapture(
       );
     throw error;
   });
-  if (manifest.status !== 'complete' || !manifest.tokens)
+  const isWithoutTokens = manifest.imported?.tokens === false && manifest.tokens === null;
+  if (manifest.status !== 'complete' || (!manifest.tokens && !isWithoutTokens))
     throw new LazyscopeError(
       'bad_input',
       `Capture '${name}' is not finished: run the same capture again to go on.`,
@@ -141,14 +142,18 @@ export async function openCapture(
       `'${store.captureManifest(name)}' names a first position or held-out contexts that it doesn't have: ${captureKind.remedy}.`,
     );
   const rows = manifest.contexts * (manifest.contextLength - manifest.firstPosition);
-  checkShards(folder, [manifest.tokens], { rows: manifest.contexts, rowBytes: 4 * manifest.contextLength });
+  const { contexts, contextLength } = manifest;
+  if (manifest.tokens)
+    checkShards(folder, [manifest.tokens], { rows: contexts, rowBytes: 4 * contextLength });
   const itemBytes = manifest.dtype === 'float16' ? 2 : 4;
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
   return new ShardedCapture(
     folder,
     manifest,
-    readTokens(folder, manifest.tokens, manifest),
+    manifest.tokens
+      ? readTokens(folder, manifest.tokens, manifest)
+      : new Int32Array(contexts * contextLength).fill(-1),
     options.memoryBudget ?? defaultMemoryBudget,
   );
 }

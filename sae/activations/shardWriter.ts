@@ -38,12 +38,12 @@ export class ShardWriter {
   }
 
   /**
-   * Writes the rows appended since the last call as `<folder>/<hook>/<index>.arrow` and returns its entry in the manifest. Rows of
+   * Writes the rows appended since the last call as `<folder>/<hook>/<prefix><index>.arrow` and returns its entry in the manifest. Rows of
    * the next shard may be appended while it writes.
    */
-  async flush(folder: string, index: number): Promise<Shard> {
+  async flush(folder: string, index: number, prefix = ''): Promise<Shard> {
     const values = this.#buffer.subarray(0, this.#filled);
-    const file = `${this.hook}/${String(index).padStart(5, '0')}.arrow`;
+    const file = `${this.hook}/${prefix}${String(index).padStart(5, '0')}.arrow`;
     const { shard, bytes } = encodeShard(file, 'activation', this.width, values);
     this.#filled = 0;
     await writeFileAtomic(join(folder, file), bytes);

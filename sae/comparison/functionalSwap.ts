@@ -17,6 +17,7 @@ import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { FunctionalSwap } from '../spec/manifests/comparison.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { restrictedCode } from './restrictedCode.ts';
 
 export interface SwapOptions {
   a: Autoencoder;
@@ -143,25 +144,9 @@ export function decodeMixed(
   { keeps, takes }: Pick<Variant, 'keeps' | 'takes'>,
 ): Tensor2D {
   return tf.tidy(() => {
-    const own = a.decode(restricted(codes.a, keeps));
+    const own = a.decode(restrictedCode(codes.a, keeps));
     // b's decoder bias is taken out, because the reconstruction has a's already.
-    const standIns = b.decode(restricted(codes.b, takes)).sub<Tensor2D>(tf.tensor1d(b.bDec));
+    const standIns = b.decode(restrictedCode(codes.b, takes)).sub<Tensor2D>(tf.tensor1d(b.bDec));
     return own.add<Tensor2D>(standIns);
   });
-}
-
-function restricted({ rows, rowStart, indices, values }: SparseCode, among: Uint8Array): SparseCode {
-  const start = new Int32Array(rows + 1);
-  const index = new Int32Array(indices.length);
-  const value = new Float32Array(indices.length);
-  let out = 0;
-  for (let row = 0; row < rows; row++) {
-    for (let e = rowStart[row]; e < rowStart[row + 1]; e++) {
-      if (among[indices[e]] === 0) continue;
-      index[out] = indices[e];
-      value[out++] = values[e];
-    }
-    start[row + 1] = out;
-  }
-  return { rows, rowStart: start, indices: index.slice(0, out), values: value.slice(0, out) };
 }

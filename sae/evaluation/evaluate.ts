@@ -22,8 +22,8 @@ export interface EvaluateOptions {
   store: StoreLayout;
   run: string;
   seed: number;
-  /** The model the capture was made with. */
-  model: LanguageModel;
+  /** The model the capture was made with; null where it isn't known, and then losses are left out. */
+  model: LanguageModel | null;
   /** Number of held-out tokens to reconstruct; all of them when absent. */
   maxTokens?: number;
   /** Tokens on which the model's losses are measured: clean, reconstructed, with zero and with mean ablation; default 8,192. */
@@ -58,7 +58,8 @@ export interface ScoreOptions {
   rows?: SelectedRows;
   hook: HookPoint;
   autoencoder: Pick<Autoencoder, 'latents' | 'encode' | 'decode' | 'reconstruct'>;
-  model: LanguageModel;
+  /** Null where it isn't known, and then losses are left out. */
+  model: LanguageModel | null;
   maxTokens?: number;
   lossTokens?: number;
   report?: Report;
@@ -69,7 +70,7 @@ export interface ScoreOptions {
 export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 'version' | 'run' | 'seed'>> {
   const { capture, hook, autoencoder, model, report = silent } = options;
   const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
-  if (!model.config.encoder && contextLength - 1 - firstPosition < 1)
+  if (model && !model.config.encoder && contextLength - 1 - firstPosition < 1)
     throw new LazyscopeError(
       'bad_input',
       `Capture '${capture.manifest.name}' keeps no position with a next token: capture longer contexts.`,
@@ -95,7 +96,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     }),
     densityHistogram: densityHistogram(sums.firings, sums.tokens),
   };
-  if (model.config.encoder)
+  if (!model || model.config.encoder)
     return { ...scores, crossEntropy: null, ceRecovered: null, ceRecoveredMean: null, klDivergence: null };
   const wanted = Math.ceil((options.lossTokens ?? defaultLossTokens) / contextLength);
   const sample = Math.min(heldOutContexts, Math.max(1, wanted));

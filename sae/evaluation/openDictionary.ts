@@ -8,6 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import { hasModel } from '../spec/manifests/capture.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
@@ -24,18 +25,18 @@ export interface OpenedDictionary {
  * `exclude` says which rows are left out of figures; by default those that training left out.
  *
  * Opens seed `seed` of run `run`. Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
- * another model or holds nothing out.
+ * another model or holds nothing out. `model` is null for a capture of activations whose model isn't known.
  */
 export async function openDictionary(
   store: StoreLayout,
   run: string,
   seed: number,
-  model: LanguageModel,
+  model: LanguageModel | null,
   exclude?: ExclusionRule,
 ): Promise<OpenedDictionary> {
   const { config, exclusion } = await readManifest(store.runManifest(run), runKind);
   const capture = await openCapture(store, config.capture);
-  await checkTrainedOn(model, run, capture);
+  if (model) await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -66,6 +67,11 @@ export async function openDictionary(
 
 /** Throws `bad_input` when the capture that a run was trained on was made with another model. */
 export async function checkTrainedOn(model: LanguageModel, run: string, capture: Capture): Promise<void> {
+  if (!hasModel(capture.manifest))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' was trained on '${capture.manifest.name}', activations of a model that isn't known: capture them with --model.`,
+    );
   if (capture.manifest.model.sha256 !== (await modelChecksum(model.folder)))
     throw new LazyscopeError(
       'bad_input',

@@ -26,8 +26,8 @@ export interface IndexOptions {
   store: StoreLayout;
   run: string;
   seed: number;
-  /** The model the capture was made with. */
-  model: LanguageModel;
+  /** The model the capture was made with; null where it isn't known, and then effects on tokens and neurons are left out. */
+  model: LanguageModel | null;
   /** Number of held-out tokens to index; all of them when absent. */
   maxTokens?: number;
   /** Most firings held in memory (see collectFirings.ts). */
@@ -86,7 +86,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       },
       { rowGroupSize: featureRowGroup },
     );
-    await indexSearch({ store, run, seed, capture, tokenizer: model.tokenizer, report, signal });
+    await indexSearch({ store, run, seed, capture, tokenizer: model?.tokenizer ?? null, report, signal });
     return { features: latents, tokens: firings.tokens };
   } finally {
     dispose();

@@ -13,8 +13,8 @@ export interface IndexSearchOptions {
   run: string;
   seed: number;
   capture: Capture;
-  /** Of the capture's model; its tokens are read from the store's vocabulary where that has them. */
-  tokenizer: Tokenizer | (() => Tokenizer);
+  /** Of the capture's model; its tokens are read from the store's vocabulary where that has them. Null where the model isn't known: no word is found then. */
+  tokenizer: Tokenizer | (() => Tokenizer) | null;
   report?: Report;
   signal?: AbortSignal | undefined;
 }
@@ -24,9 +24,11 @@ export async function indexSearch(options: IndexSearchOptions): Promise<void> {
   const { store, capture, tokenizer, report, signal } = options;
   const stored = store.vocabulary(capture.manifest.model.sha256);
   const vocabulary = () =>
-    existsSync(stored)
-      ? readVocabulary(stored)
-      : vocabularyOf(typeof tokenizer === 'function' ? tokenizer() : tokenizer);
+    tokenizer === null
+      ? []
+      : existsSync(stored)
+        ? readVocabulary(stored)
+        : vocabularyOf(typeof tokenizer === 'function' ? tokenizer() : tokenizer);
   const text = await writeSearchText(store, capture, vocabulary(), report, signal);
   await writeSearchIndex({ ...options, text });
 }

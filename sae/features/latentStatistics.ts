@@ -77,6 +77,8 @@ class TokenCounter {
     for (const row of rows) {
       const { context, position } = this.#capture.rowToken(trainRows + row);
       const token = tokens[context * manifest.contextLength + position];
+      // It isn't known which token it was.
+      if (token < 0) continue;
       if (this.#counts[token]++ === 0) seen.push(token);
     }
     this.#largest.clear();

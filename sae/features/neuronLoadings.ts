@@ -17,22 +17,23 @@ export interface NeuronLoadingOptions {
   wDec: Float32Array;
   latents: number;
   hook: HookPoint;
-  model: LanguageModel;
+  model: LanguageModel | null;
   /** How many neurons are kept for each latent, by largest |cosine|. */
   count: number;
   report?: Report;
   signal?: AbortSignal | undefined;
 }
 
-/** A table with one row for each latent and rank; empty where no MLP lies before the hook point. */
+/** A table with one row for each latent and rank; empty where no MLP lies before the hook point, and where the model isn't known (null). */
 export async function neuronLoadings(options: NeuronLoadingOptions): Promise<TableData<typeof loadingTable>> {
   const { wDec, latents, hook, model, count, report = silent, signal } = options;
   const d = wDec.length / latents;
-  const layers = writingLayers(hook, model.config.layers);
   const columns = { latent: [], rank: [], layer: [], neuron: [], cosine: [] } as Record<
     keyof typeof loadingTable,
     number[]
   >;
+  if (!model) return columns;
+  const layers = writingLayers(hook, model.config.layers);
   const { neurons } = model.config;
   const writers = unitWriters(model, hook, layers);
   if (!writers) return columns;

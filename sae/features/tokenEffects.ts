@@ -24,13 +24,13 @@ const blockNumbers = 1 << 23;
 /**
  * The `count` tokens whose logits each decoder row raises and lowers most. Decoder rows in the residual stream act on it
  * directly, and decoder rows over MLP neurons through the neurons' outputs; at other hook points there is no such
- * linear path, and the lists are empty, as they are for an encoder.
+ * linear path, and the lists are empty, as they are for an encoder, and for activations whose model isn't known (null).
  */
 export async function tokenEffects(options: {
   wDec: Float32Array; // [latents, width]
   latents: number;
   hook: HookPoint;
-  model: LanguageModel;
+  model: LanguageModel | null;
   count: number;
   report?: Report;
   signal?: AbortSignal | undefined;
@@ -42,8 +42,8 @@ export async function tokenEffects(options: {
     suppressedTokens: new ListBuilder(Int32Array, latents, count),
     suppressedLogits: new ListBuilder(Float32Array, latents, count),
   };
-  const effect = effectMatrix(model, hook);
-  if (effect) {
+  const effect = model && effectMatrix(model, hook);
+  if (model && effect) {
     const [width, rows] = effect.shape;
     // An embedding may be padded with rows that belong to no token.
     const vocabulary = Math.min(rows, model.tokenizer.vocabularySize);

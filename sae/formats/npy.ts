@@ -10,10 +10,20 @@ export interface NumpyArray {
 
 const magic = '\x93NUMPY';
 
-/** `name` stands for the file in the `corrupt` and `bad_input` errors. */
-export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
-  const damaged = (why: string) =>
-    new LazyscopeError('corrupt', `'${name}' is not a whole NumPy array: ${why}; fetch it again.`);
+/** What a header says: NumPy's name of the type, the order and the shape, and the byte at which numbers begin. */
+export interface NpyHeader {
+  descriptor: string;
+  fortran: boolean;
+  shape: number[];
+  end: number;
+}
+
+/** Bytes from the beginning of an array's file that hold the header of any array of numbers. */
+export const longestNpyHeader = 1 << 16;
+
+/** `name` stands for the file in the `corrupt` error. The bytes may be the beginning of the file alone. */
+export function readNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
+  const damaged = (why: string) => damagedArray(name, why);
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.length < 12 || view.toString('latin1', 0, 6) !== magic) throw damaged('it does not begin as one');
   const long = view[6] >= 2;
@@ -26,6 +36,19 @@ export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
   const sizes = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   if (descriptor === undefined || sizes === undefined) throw damaged('its header lacks descr or shape');
   const shape = sizes.split(',').map((size) => size.trim()).filter((size) => size !== '').map(Number); // prettier-ignore
+  const isShape = shape.length <= 32 && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  const count = shape.reduce((product, n) => product * n, 1);
+  if (!isShape || !Number.isSafeInteger(count)) throw damaged(`its shape is (${shape.join(', ')})`);
+  return { descriptor, fortran, shape, end };
+}
+
+function damagedArray(name: string, why: string): LazyscopeError {
+  return new LazyscopeError('corrupt', `'${name}' is not a whole NumPy array: ${why}; fetch it again.`);
+}
+
+/** `name` stands for the file in the `corrupt` and `bad_input` errors. */
+export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
+  const { descriptor, fortran, shape, end } = readNpyHeader(bytes, name);
   const count = shape.reduce((product, n) => product * n, 1);
   const read = Object.hasOwn(readers, descriptor) ? readers[descriptor] : undefined;
   if (!read)
@@ -33,9 +56,8 @@ export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
       'bad_input',
       `'${name}' holds numbers of type ${descriptor}: save it as float32.`,
     );
-  const isShape = shape.length <= 32 && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (!isShape || !Number.isSafeInteger(count) || view.length - end !== count * read.bytes)
-    throw damaged(`its shape is (${shape.join(', ')}) but it has ${view.length - end} bytes`);
+  if (bytes.length - end !== count * read.bytes)
+    throw damagedArray(name, `its shape is (${shape.join(', ')}) but it has ${bytes.length - end} bytes`);
   // Copied, because a view must begin at a multiple of its item's size.
   const data = read.decode(Uint8Array.from(bytes.subarray(end)).buffer);
   return { shape, data: fortran ? toRowMajor(data, shape) : data };

@@ -111,16 +111,23 @@ export class SafetensorsFile {
     return entry;
   }
 
-  #read(name: string): ArrayBuffer {
+  /** `length` bytes of a tensor from byte `from` of it on. */
+  bytes(name: string, from: number, length: number): ArrayBuffer {
     const { start, bytes } = this.#entry(name);
-    const buffer = new ArrayBuffer(bytes);
+    if (from < 0 || length < 0 || from + length > bytes)
+      throw new RangeError(`bytes ${from} to ${from + length} of ${bytes} of tensor ${name}`);
+    const buffer = new ArrayBuffer(length);
     const { fd } = openFile(this.path);
     try {
-      readFully(fd, new Uint8Array(buffer), start, this.path);
+      readFully(fd, new Uint8Array(buffer), start + from, this.path);
     } finally {
       closeSync(fd);
     }
     return buffer;
+  }
+
+  #read(name: string): ArrayBuffer {
+    return this.bytes(name, 0, this.#entry(name).bytes);
   }
 
   #refuse(name: string, why: string) {

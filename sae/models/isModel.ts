@@ -8,5 +8,6 @@ export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 /** Whether there is a model at a path: a folder with a config.json, or a GGUF file. */
 export function isModel(path: string): boolean {
   if (isGguf(path)) return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  return existsSync(join(path, 'config.json'));
+  // Nothing names no folder, rather than the one that the process happens to run in.
+  return path !== '' && existsSync(join(path, 'config.json'));
 }

@@ -31,6 +31,7 @@ export type { ComparisonManifest, DictionaryReference } from './manifests/compar
 export type { CorpusManifest } from './manifests/corpus.ts';
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Reproducibility } from './manifests/reproducibility.ts';
+export type { Worth } from './reproducibility/worth.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';
 export type { TrainingRecord } from './manifests/trainingRecord.ts';
@@ -46,6 +47,7 @@ export { mapTable } from './tables/dictionaryMap.ts';
 export { matchTable } from './tables/matches.ts';
 export { reproducibilityTable } from './tables/reproducibility.ts';
 export { reproducibilityCurveTable } from './tables/reproducibilityCurve.ts';
+export { worthTable } from './tables/worth.ts';
 export { sharedCurveTable } from './tables/sharedCurve.ts';
 export { sparsityTables } from './tables/sparsityTables.ts';
 export { stabilityTable } from './tables/stability.ts';

@@ -104,6 +104,10 @@ export class StoreLayout {
   reproducibilityOfSeed(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'reproducibility.parquet');
   }
+  /** What each latent of one seed is worth. */
+  worthOfSeed(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'worth.parquet');
+  }
   /** reproducibility.json, which says that the tables of the seeds and the curve are whole. */
   reproducibility(name: string) {
     return join(this.run(name), 'reproducibility.json');

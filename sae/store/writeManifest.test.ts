@@ -34,6 +34,13 @@ const kinds: [ManifestKind<{ version: number }>, { version: number }][] = (
   ] as const
 ).map(([kind, path]) => [kind as unknown as ManifestKind<{ version: number }>, example(path)]);
 
+const change = (value: number) => ({
+  change: value,
+  interval: [value / 2, 2 * value] as [number, number],
+  control: value / 3,
+  least: value / 4,
+  most: value,
+});
 /** Stores of the first version have none. */
 const reproducibility: Reproducibility = {
   version: 1,
@@ -59,6 +66,24 @@ const reproducibility: Reproducibility = {
     explained: 0.1,
     pairs: 8,
     differences: [{ property: 'density', stable: 0.02, control: 0.01, low: 0.005, high: 0.015 }],
+  },
+  worth: {
+    tokens: 1000,
+    lossTokens: 400,
+    draws: 19,
+    coverage: 0.9,
+    whole: { fvu: 0.1, fvuWithout: 1.2, crossEntropy: 3.5, crossEntropyChange: 2, divergence: 1.9 },
+    groups: [
+      {
+        latents: 6.5,
+        stability: 0.5,
+        density: 0.01,
+        ablated: { fvu: change(0.01), crossEntropy: change(0.02), divergence: change(0.03) },
+        kept: { fvu: change(0.9), crossEntropy: change(1.5), divergence: change(1.4) },
+      },
+    ],
+    attribution: { latents: 96, pearson: 0.9, spearman: null },
+    seconds: 100,
   },
   seconds: 1.5,
 };

@@ -87,10 +87,25 @@ async function publishedName(folder: string): Promise<string | undefined> {
   return typeof name === 'string' && /^\w[\w.-]*(\/[\w.-]+)?$/.test(name) ? name : undefined;
 }
 
-export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel> {
+/** The model whose activations a run was trained on; null where it isn't known. */
+export async function modelOfRun(store: StoreLayout, run: RunManifest): Promise<LanguageModel | null> {
   const { readManifest, captureKind } = await manifests();
   const capture = await readManifest(store.captureManifest(run.config.capture), captureKind);
   return loadModelOfCapture(store, capture);
+}
+
+/** The same. Throws `bad_input` where it isn't known; `what` needs it. */
+export async function knownModelOfRun(
+  store: StoreLayout,
+  run: RunManifest,
+  what: string,
+): Promise<LanguageModel> {
+  const model = await modelOfRun(store, run);
+  if (model) return model;
+  throw new LazyscopeError(
+    'bad_input',
+    `${what} needs the language model, and capture '${run.config.capture}' of run '${run.name}' was made of activations without one: capture them with --model.`,
+  );
 }
 
 /** Imports the schemas only when a command runs, because loading them would slow `--help` down. */

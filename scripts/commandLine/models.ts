@@ -5,7 +5,7 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { isModel } from '../../sae/models/isModel.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
+import { hasModel, type CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bundledModels } from './environment.ts';
 
 /** Throws 'not_found' when there is no such model. */
@@ -51,11 +51,12 @@ export async function loadModel(
   });
 }
 
-/** The model a capture was made with; when its folder has moved, one of the same name. */
+/** The model a capture was made with; when its folder has moved, one of the same name. Null where it isn't known. */
 export async function loadModelOfCapture(
   store: StoreLayout,
   capture: CaptureManifest,
-): Promise<LanguageModel> {
+): Promise<LanguageModel | null> {
+  if (!hasModel(capture)) return null;
   const { folder, name } = capture.model;
   return loadModel(store, isModel(folder) ? folder : name);
 }

@@ -53,6 +53,9 @@ export interface Outcome {
   failure?: LazyscopeError | undefined;
 }
 
+/** Milliseconds within which two interrupts are one. */
+const sameCtrlC = 300;
+
 /** Runs the work of a command and ends the process. */
 export async function runCommand(
   command: Command,
@@ -61,12 +64,19 @@ export async function runCommand(
   const options = command.optsWithGlobals<CommonOptions>();
   const view = progressView(environment.progress, process.stderr);
   const stopping = new AbortController();
+  let askedAt = Infinity;
   const stop = () => {
-    // A second Ctrl-C ends the process at once, without waiting for the checkpoint.
-    if (stopping.signal.aborted) process.exit(130);
+    askedAt = Math.min(askedAt, performance.now());
     stopping.abort();
   };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  process.on('SIGTERM', stop).on('SIGINT', () => {
+    // A second Ctrl-C ends the process at once, without waiting for the checkpoint. One Ctrl-C may arrive twice: a terminal sends
+    // it to every process in it, and npm passes it on.
+    if (performance.now() - askedAt > sameCtrlC) process.exit(130);
+    stop();
+  });
+  // The server that reads this process's progress is gone, and nobody can stop it any more.
+  if (environment.progress === 'json') process.stderr.on('error', stop);
   // Standard output is the caller's: whatever a library prints goes to standard error.
   console.log = console.error;
   console.info = console.error;

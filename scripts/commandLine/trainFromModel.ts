@@ -3,7 +3,7 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ModelSource, OpenModelSource } from '../../sae/training/fromModel.ts';
 import { slug } from '../commands/capture.ts';
-import { modelOfRun } from './dictionaries.ts';
+import { knownModelOfRun } from './dictionaries.ts';
 import { loadModel } from './models.ts';
 import type { Session } from './runCommand.ts';
 import { openGivenText } from './texts.ts';
@@ -57,5 +57,5 @@ export async function reopenSource(
 ): Promise<OpenModelSource> {
   const text = await openGivenText(session.store, facts);
   await session.startBackend();
-  return { model: await modelOfRun(session.store, run), text, facts };
+  return { model: await knownModelOfRun(session.store, run, 'Going on'), text, facts };
 }

@@ -1,8 +1,13 @@
-/** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
+/** `lazyscope capture`: a model's activations on a text, or another program's activations, to shards on the disk. */
+import { LazyscopeError } from '../../sae/errors.ts';
+import { capture as description } from '../../sae/spec/jobs/capture.ts';
+import { flagOf } from '../../sae/spec/jobs/job.ts';
+import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { loadModel } from '../commandLine/models.ts';
 import { openGivenText } from '../commandLine/texts.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { figure, percent } from '../commandLine/table.ts';
 
 declare global {
@@ -11,13 +16,24 @@ declare global {
   }
 }
 
+type Given = CommandOptionsOf<'capture'>;
+
 export const run: JobWork<'capture'> = async (session, given) => {
+  if (given.from !== undefined) return captureActivations(session, { ...given, from: given.from });
+  const { model: modelName, text: textName } = given;
+  if (given.column !== undefined)
+    throw new LazyscopeError('bad_input', '--column has no effect without --from: leave it out.');
+  if (modelName === undefined || textName === undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `Nothing to capture: give --model and --text, or activations of another program with --from.`,
+    );
   const { capture } = await import('../../sae/activations/capture.ts');
   const { parseHookPoint } = await import('../../sae/models/hookPoints.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
-  const text = await openGivenText(session.store, given);
+  const text = await openGivenText(session.store, { ...given, text: textName });
   const backend = await session.startBackend();
-  const model = await loadModel(session.store, given.model);
+  const model = await loadModel(session.store, modelName);
   const started = performance.now();
   const manifest = await capture({
     store: session.store,
@@ -25,7 +41,7 @@ export const run: JobWork<'capture'> = async (session, given) => {
     model,
     text,
     hooks: given.hooks.map((hook) => parseHookPoint(hook, model.config.layers).name),
-    contextLength: given.contextLength,
+    contextLength: given.contextLength ?? 128,
     maxTokens: given.maxTokens,
     ...(given.finish && { finish: true }),
     heldOutFraction: given.heldOut,
@@ -56,6 +72,69 @@ export const run: JobWork<'capture'> = async (session, given) => {
     text: `Captured ${tokens} tokens of ${text.source} at ${manifest.hooks.map((h) => h.hook).join(', ')} as '${manifest.name}' (${percent(manifest.heldOutContexts / Math.max(1, manifest.contexts))} held out) in ${seconds.toFixed(1)} s.${manifest.hooks.map((hook) => outliersOf(hook, manifest.exclude)).join('')}`,
   };
 };
+
+/** Flags of a capture of a text, which have no effect on activations that are there already. */
+const ofTexts = ['text', 'textField', 'maxTokens', 'finish', 'bos'] as const;
+
+async function captureActivations(session: Session, given: Given & { from: string[] }): Promise<Outcome> {
+  const { captureFrom } = await import('../../sae/activations/captureFrom.ts');
+  const { openActivations } = await import('../../sae/formats/activations/openActivations.ts');
+  const { parseHookPoint } = await import('../../sae/models/hookPoints.ts');
+  const { hookPointFrom } = await import('../../sae/formats/hookNames.ts');
+  const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
+  const useless = ofTexts.find((option) => given[option] !== undefined);
+  if (useless !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--${flagOf(useless, description.options[useless])} has no effect with --from: leave it out.`,
+    );
+  const files = await openActivations(given.from, process.stdin);
+  if (given.model !== undefined) await session.startBackend();
+  const model = given.model === undefined ? undefined : await loadModel(session.store, given.model);
+  const started = performance.now();
+  const { manifest, leftOver } = await captureFrom({
+    store: session.store,
+    name: given.name ?? slug(files.source),
+    files,
+    hooks: given.hooks.map((hook) => parseHookPoint(hookPointFrom(hook) ?? hook, model?.config.layers).name),
+    column: given.column,
+    model,
+    contextLength: given.contextLength,
+    heldOutFraction: given.heldOut,
+    firstPosition: given.firstPosition,
+    dtype: given.dtype,
+    ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
+    report: session.report,
+    signal: session.signal,
+  });
+  const tokens = manifest.contexts * manifest.contextLength;
+  const seconds = (performance.now() - started) / 1000;
+  const document = {
+    name: manifest.name,
+    from: files.source,
+    model: model?.name ?? null,
+    hasTokens: manifest.tokens !== null,
+    contextLength: manifest.contextLength,
+    tokens,
+    heldOutTokens: manifest.heldOutContexts * manifest.contextLength,
+    rowsLeftOver: leftOver,
+    hooks: manifest.hooks.map(({ hook, width, norms }) => ({ hook, width, norms })),
+    firstPosition: manifest.firstPosition,
+    exclude: manifest.exclude ?? 'none',
+    seconds,
+  };
+  const missing = [...(model ? [] : ['language model']), ...(manifest.tokens ? [] : ['tokens'])];
+  const without =
+    missing.length === 0
+      ? ''
+      : `\nWithout ${missing.join(' and ')}: figures that need ${missing.length > 1 ? 'them' : 'it'} will be left out.`;
+  const rest =
+    leftOver === 0 ? '' : `\n${leftOver} rows at the end of files don't fill a context and were left out.`;
+  return {
+    document,
+    text: `Captured ${tokens} rows of ${files.source} at ${manifest.hooks.map((h) => h.hook).join(', ')} as '${manifest.name}', in contexts of ${manifest.contextLength} (${percent(manifest.heldOutContexts / manifest.contexts)} held out) in ${seconds.toFixed(1)} s.${without}${rest}${manifest.hooks.map((hook) => outliersOf(hook, manifest.exclude)).join('')}`,
+  };
+}
 
 /** A warning about rows that are far longer than the others, if there are any. */
 function outliersOf({ hook, norms }: CaptureManifest['hooks'][number], exclude = 'none'): string {

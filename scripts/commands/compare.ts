@@ -7,7 +7,7 @@ import type {
   ComparisonManifest,
   DictionaryReference,
 } from '../../sae/spec/manifests/comparison.ts';
-import { dictionaryReference, finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
+import { dictionaryReference, finishedRun, knownModelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
@@ -34,7 +34,7 @@ export const run: JobWork<'compare'> = async (session, given) => {
   const nulls = given.chance ? new SharedNulls() : null;
   for (const pair of pairs) {
     const model = given.swap
-      ? await modelOfRun(session.store, await finishedRun(session.store, pair.a.run))
+      ? await knownModelOfRun(session.store, await finishedRun(session.store, pair.a.run), '--swap')
       : undefined;
     manifests.push(
       await compare({

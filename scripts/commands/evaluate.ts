@@ -1,5 +1,6 @@
 /** `lazyscope evaluate`: L0, FVU, cross-entropy recovered and the rest, on held-out tokens. */
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
@@ -17,6 +18,7 @@ export const run: JobWork<'evaluate'> = async ({ store, report, signal, startBac
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   await startBackend();
   const evaluations: Evaluation[] = [];
+  const without: RunManifest[] = [];
   for (const { run, seeds } of work) {
     const model = await modelOfRun(store, run);
     for (const seed of seeds)
@@ -33,10 +35,21 @@ export const run: JobWork<'evaluate'> = async ({ store, report, signal, startBac
           ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
         }),
       );
-    model.dispose();
+    if (!model) without.push(run);
+    model?.dispose();
   }
-  return { document: { evaluations }, text: evaluationTable(evaluations) };
+  return {
+    document: { evaluations },
+    text: `${evaluationTable(evaluations)}${leftOut(without, 'losses (CE recovered, KL divergence)')}`,
+  };
 };
+
+/** What to say of runs whose model isn't known; nothing where there are none. */
+export function leftOut(runs: readonly RunManifest[], what: string): string {
+  if (runs.length === 0) return '';
+  const names = runs.map(({ name }) => `'${name}'`).join(', ');
+  return `\nLeft out for ${names}: ${what}, which need the language model; the capture was made of activations without one (capture --from … --model gives it).`;
+}
 
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const some = evaluations.some(({ exclusion }) => exclusion);

@@ -1,11 +1,13 @@
 /** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours, and what search reads. */
 import { existsSync } from 'node:fs';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { hasModel } from '../../sae/spec/manifests/capture.ts';
 import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { modelFolder } from '../commandLine/models.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
+import { leftOut } from './evaluate.ts';
 
 declare global {
   interface JobCommands {
@@ -22,6 +24,7 @@ export const run: JobWork<'index'> = async (session, given) => {
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   await startBackend();
   const indexed: { run: string; seed: number; features: number }[] = [];
+  const without: RunManifest[] = [];
   for (const { run, seeds } of work) {
     const model = await modelOfRun(store, run);
     for (const seed of seeds) {
@@ -36,14 +39,16 @@ export const run: JobWork<'index'> = async (session, given) => {
       });
       indexed.push({ run: run.name, seed, features });
     }
-    model.dispose();
+    if (!model) without.push(run);
+    model?.dispose();
   }
+  const indexedTable = table(
+    ['run', 'seed', 'features'],
+    indexed.map(({ run, seed, features }) => [run, seed, features]),
+  );
   return {
     document: { indexed },
-    text: table(
-      ['run', 'seed', 'features'],
-      indexed.map(({ run, seed, features }) => [run, seed, features]),
-    ),
+    text: `${indexedTable}${leftOut(without, 'effects on tokens, neurons, texts and their search')}`,
   };
 };
 
@@ -59,8 +64,9 @@ async function indexForSearch(
   for (const { run, seeds } of work) {
     const capture = await openCapture(store, run.config.capture);
     const { folder, name } = capture.manifest.model;
-    const tokenizer = () =>
-      openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer();
+    const tokenizer = hasModel(capture.manifest)
+      ? () => openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer()
+      : null;
     for (const seed of seeds) {
       await indexSearch({ store, run: run.name, seed, capture, tokenizer, report, signal });
       indexed.push({ run: run.name, seed });

@@ -1,7 +1,9 @@
 /** `lazyscope reproducibility`: how likely each feature of a run is to come back in another seed, and how likely by chance. */
 import { existsSync } from 'node:fs';
 import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
-import { finishedRun } from '../commandLine/dictionaries.ts';
+import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { finishedRun, knownModelOfRun } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 import { seedPairs } from './compare.ts';
@@ -13,7 +15,14 @@ declare global {
 }
 
 export const run: JobWork<'reproducibility'> = async ({ store, report, signal, startBackend }, given) => {
-  const { name, config } = await finishedRun(store, given.run);
+  const { maxTokens, lossTokens, draws } = given;
+  if (!given.worth && [maxTokens, lossTokens, draws].some((value) => value !== undefined))
+    throw new LazyscopeError(
+      'bad_input',
+      'Numbers of tokens and of draws are for what stability is worth: give --worth with them, or leave them out.',
+    );
+  const manifest = await finishedRun(store, given.run);
+  const { name, config } = manifest;
   const { compare } = await import('../../sae/comparison/compare.ts');
   const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
   const { measureReproducibility } =
@@ -25,14 +34,20 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
   const nulls = new SharedNulls();
   for (const pair of missing)
     await compare({ store, ...pair, threshold: given.threshold, nulls, report, signal });
-  const document = await measureReproducibility({
-    store,
-    run: name,
-    threshold: given.threshold,
-    report,
-    signal,
-  });
-  return { document, text: reproducibilityText(document) };
+  const model = given.worth ? await knownModelOfRun(store, manifest, '--worth') : undefined;
+  try {
+    const document = await measureReproducibility({
+      store,
+      run: name,
+      threshold: given.threshold,
+      worth: model && { model, maxTokens, lossTokens, draws },
+      report,
+      signal,
+    });
+    return { document, text: reproducibilityText(document) };
+  } finally {
+    model?.dispose();
+  }
 };
 
 /** The answer first, then the seeds, the number of seeds, and the controls. */
@@ -70,6 +85,45 @@ export function reproducibilityText(found: Reproducibility): string {
           ),
         ].join('\n')
       : `Density and strength are not known: index the run with 'lazyscope index ${found.run}' for matched controls.`,
+    ...(found.worth ? [worthText(found.worth)] : []),
+  ].join('\n\n');
+}
+
+/** A line a group: what it costs to take it out and to keep it alone, beside random groups like it. */
+function worthText({ groups, whole, draws, coverage, attribution, lossTokens }: Worth): string {
+  const small = (value: number) => (value === 0 ? '0' : value.toPrecision(2));
+  const beside = ({ change, least, most }: Worth['groups'][number]['ablated']['fvu']) => [
+    small(change),
+    `${small(least)} to ${small(most)}`,
+  ];
+  return [
+    `What stability is worth: tenths of the features by how surely they come back, set to 0 and kept alone, on ${lossTokens} predicted tokens. Beside each figure the range of ${draws} random groups of like density and strength, in which a further one would be with probability ${percent(coverage, null)}. The whole dictionary has FVU ${figure(whole.fvu)}; without all features the loss grows by ${small(whole.crossEntropyChange)} nats.`,
+    table(
+      [
+        'group',
+        'stability',
+        'FVU +',
+        'like it',
+        'CE +',
+        'like it',
+        'KL',
+        'like it',
+        'alone: FVU +',
+        'like it',
+        'CE +',
+        'like it',
+      ],
+      groups.map(({ stability, ablated, kept }, at) => [
+        at + 1,
+        percent(stability),
+        ...beside(ablated.fvu),
+        ...beside(ablated.crossEntropy),
+        ...beside(ablated.divergence),
+        ...beside(kept.fvu),
+        ...beside(kept.crossEntropy),
+      ]),
+    ),
+    `Attribution by the gradient and measured change of the loss of ${attribution.latents} features agree with correlation ${figure(attribution.pearson, 2)} (of ranks ${figure(attribution.spearman, 2)}).`,
   ].join('\n\n');
 }
 

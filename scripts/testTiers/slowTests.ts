@@ -17,9 +17,14 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
+  {
+    path: 'web/reproducibility.browser.test.ts',
+    reason: 'builds the explorer and visits a page in a browser',
+  },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
+  { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
   {
     path: 'sae/autoencoders/architectureGoldens.test.ts',
@@ -41,6 +46,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
     reason: 'whole passes of every family at every hook point',
@@ -51,6 +57,7 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/training/fromModel.test.ts',
     reason: 'trains from a model many times, and as processes that are killed',
   },
+  { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },

@@ -1,6 +1,7 @@
 import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
 import type { reproducibilityTable } from '../../sae/spec/tables/reproducibility.ts';
 import type { reproducibilityCurveTable } from '../../sae/spec/tables/reproducibilityCurve.ts';
+import type { worthTable } from '../../sae/spec/tables/worth.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
 
 /** The reproducibility report of a run with its curve. */
@@ -13,4 +14,7 @@ export interface ReproducibilityDetail {
 }
 
 /** One latent of it. */
-export type LatentReproducibility = RowOf<typeof reproducibilityTable>;
+export type LatentReproducibility = RowOf<typeof reproducibilityTable> & {
+  /** What it alone is worth; null where that was not measured. */
+  worth: RowOf<typeof worthTable> | null;
+};

@@ -1,13 +1,14 @@
 /** A job as the arguments of the command line. Each value is tied to its option by `=`, so none can pass for an option. */
 import type { DictionaryName } from '../../sae/spec/fields.ts';
 import { flagOf, type JobOption } from '../../sae/spec/jobs/job.ts';
-import { describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { describedJob } from '../../sae/spec/jobs/jobs.ts';
+import type { Job } from '../contract/jobs.ts';
 
 /** What a job's option may hold, besides nothing. */
 type OptionValue = string | number | boolean | null | readonly (string | number)[] | DictionaryName;
 
 /** The command, its arguments, then its flags in the order in which the job has them. */
-export function commandArguments({ kind, options }: JobStartInput): string[] {
+export function commandArguments({ kind, options }: Pick<Job, 'kind' | 'options'>): string[] {
   const table = describedJob(kind).options;
   const given = Object.entries<OptionValue | undefined>(options).filter(
     (entry): entry is [string, OptionValue] => entry[1] !== undefined,

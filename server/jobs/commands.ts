@@ -1,6 +1,7 @@
 /** Runs the command line in child processes. All computing happens there, so that the server keeps answering. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
@@ -8,6 +9,7 @@ import type { Progress } from '../../sae/progress.ts';
 import type { GenerateInput, Generation } from '../contract/models.ts';
 import type { Overview } from '../contract/overview.ts';
 import type { Log } from '../log.ts';
+import { errorLine, type Ending } from './whyEnded.ts';
 
 export interface CommandsOptions {
   /** The program and its first arguments, for example `[node, scripts/lazyscope.mjs]`. */
@@ -25,9 +27,15 @@ export interface CommandListener {
 }
 
 export interface Running {
-  /** Stops the command as Ctrl-C does, so that it writes its checkpoint; kills it if it has not ended after a minute. */
-  stop(): void;
-  finished: Promise<{ exitCode: number; output: string }>;
+  /** Undefined where no process could be started. */
+  pid: number | undefined;
+  /**
+   * Stops the command as Ctrl-C does, so that it writes what it can keep; kills it if it has not ended after `patience` milliseconds,
+   * by default a minute.
+   */
+  stop(patience?: number): void;
+  /** `exitCode` is, for a process that a signal ended, 128 and the signal's number, as a shell has it. */
+  finished: Promise<Ending & { output: string }>;
 }
 
 const progressSchema = z.object({
@@ -43,7 +51,7 @@ const generationSchema = z.object({ text: z.string(), tokens: z.number(), second
 const doctorSchema = z.object({ chosen: z.object({ name: z.string(), detail: z.string() }).nullable() });
 
 /** Milliseconds that a stopped command has for writing its checkpoint before it is killed. */
-const patience = 60_000;
+export const checkpointPatience = 60_000;
 
 export class Commands {
   readonly #options: CommandsOptions;
@@ -58,15 +66,8 @@ export class Commands {
   }
 
   run(args: readonly string[], listener: CommandListener = {}): Running {
-    const { program, dataFolder, backend, threads } = this.#options;
-    const [file, ...before] = program;
-    const common = [
-      '--json',
-      `--data=${dataFolder}`,
-      ...(backend === undefined ? [] : [`--backend=${backend}`]),
-      ...(threads === undefined ? [] : [`--threads=${threads}`]),
-    ];
-    const child = spawn(file, [...before, ...args, ...common], {
+    const [file, ...before] = this.#options.program;
+    const child = spawn(file, [...before, ...args, ...this.#commonArguments()], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
     });
@@ -75,20 +76,39 @@ export class Commands {
     const lines = createInterface({ input: child.stderr });
     lines.on('line', (line) => readLine(line, listener));
     const linesEnded = new Promise<void>((resolve) => lines.once('close', resolve));
-    const closed = new Promise<number>((resolve, reject) => {
+    const closed = new Promise<Ending>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 137)));
+      child.once('close', (code, signal) =>
+        resolve({ exitCode: code ?? 128 + (signal ? constants.signals[signal] : 0), signal }),
+      );
     });
     const running: Running = {
-      stop: () => stopChild(child),
-      finished: closed.then(async (exitCode) => {
+      pid: child.pid,
+      stop: (patience = checkpointPatience) => stopChild(child, patience),
+      finished: closed.then(async (ending) => {
         await linesEnded;
-        return { exitCode, output };
+        return { ...ending, output };
       }),
     };
     this.#running.add(running);
     running.finished.finally(() => this.#running.delete(running)).catch(() => {});
     return running;
+  }
+
+  #commonArguments(): string[] {
+    const { dataFolder, backend, threads } = this.#options;
+    return [
+      '--json',
+      `--data=${dataFolder}`,
+      ...(backend === undefined ? [] : [`--backend=${backend}`]),
+      ...(threads === undefined ? [] : [`--threads=${threads}`]),
+    ];
+  }
+
+  /** Whether commands may compute on a GPU: they may not where they were told to compute, or are known to compute, elsewhere. */
+  mayUseGpu(): boolean {
+    const name = this.#options.backend ?? this.backend()?.name;
+    return name === undefined || name === 'webgpu' || name === 'tensorflow';
   }
 
   generate(folder: string, input: GenerateInput): Promise<Generation> {
@@ -159,16 +179,11 @@ function readLine(line: string, listener: CommandListener): void {
   if (line.trim() !== '') listener.line?.(line);
 }
 
-function stopChild(child: ChildProcess): void {
+function stopChild(child: ChildProcess, patience: number): void {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGINT');
+  // Not SIGINT: a terminal sends that too, to every process in it, and the second one ends a command at once.
+  child.kill('SIGTERM');
   const insist = setTimeout(() => child.kill('SIGKILL'), patience);
   insist.unref();
   child.once('close', () => clearTimeout(insist));
-}
-
-/** The message of the line `lazyscope: …` with which a failed command ends. */
-export function errorLine(lines: readonly string[]): string | undefined {
-  const last = lines.findLast((line) => line.startsWith('lazyscope: '));
-  return last?.slice('lazyscope: '.length);
 }

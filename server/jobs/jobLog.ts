@@ -20,6 +20,8 @@ const rowSchema = z.object({
   result: z.string().nullable(),
 });
 
+const processSchema = z.object({ job: z.string(), pid: z.number() });
+
 /** Number of jobs kept; older ones are deleted. */
 const kept = 500;
 
@@ -50,6 +52,21 @@ export class JobLog {
         result: job.result === null ? null : JSON.stringify(job.result),
       },
     );
+  }
+
+  /** Written as soon as a job has a process, so that a later server can find it. */
+  async writeProcess(job: string, pid: number): Promise<void> {
+    await this.#database.query('INSERT OR REPLACE INTO job_processes VALUES ($job, $pid)', { job, pid });
+  }
+
+  async forgetProcess(job: string): Promise<void> {
+    await this.#database.query('DELETE FROM job_processes WHERE job = $job', { job });
+  }
+
+  /** Processes that are not known to have ended, by job. */
+  async processes(): Promise<Map<string, number>> {
+    const rows = await this.#database.query('SELECT job, pid FROM job_processes');
+    return new Map(rows.map((row) => processSchema.parse(row)).map(({ job, pid }) => [job, pid]));
   }
 
   /** Newest first. A job of a kind this version doesn't know is left out. */

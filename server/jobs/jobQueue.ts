@@ -1,19 +1,32 @@
 /**
- * Jobs wait in one queue and run one at a time (training fills every core), each a child process of the
- * command line. Subscribers receive their changes as numbered events, so that a client that lost
+ * Jobs wait in one queue, each a child process of the command line. They run one at a time, since training fills every core, unless
+ * two of them fit beside each other (machineShare.ts). Subscribers receive their changes as numbered events, so that a client that lost
  * its connection can continue after the last event it received.
  */
 import { EventEmitter, on } from 'node:events';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Progress } from '../../sae/progress.ts';
+import { describedJob } from '../../sae/spec/jobs/jobs.ts';
 import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
 import type { Database } from '../database.ts';
 import type { Log } from '../log.ts';
 import { commandArguments, commandLine } from './commandArguments.ts';
-import { errorLine } from './commands.ts';
+import { checkpointPatience } from './commands.ts';
 import type { Commands, Running } from './commands.ts';
 import { JobLog } from './jobLog.ts';
 import { jobSubject } from './jobSubject.ts';
+import { fitsBeside, type Machine } from './machineShare.ts';
+import { endProcess, isRunning } from './orphans.ts';
+import { whyEnded } from './whyEnded.ts';
+
+export interface JobQueueOptions {
+  commands: Commands;
+  database: Database;
+  log: Log;
+  machine: Machine;
+  /** Milliseconds that a stopped job of a kind that has checkpoints is given to write one; other kinds have at most a second. */
+  patience?: number | undefined;
+}
 
 interface NumberedEvent {
   number: number;
@@ -32,7 +45,12 @@ export class JobQueue {
   readonly #jobs = new Map<string, JobDetail>();
   #waiting: { job: JobDetail; args: string[] }[] = [];
   readonly #running = new Map<string, Running>();
-  readonly #concurrency: number;
+  readonly #machine: Machine;
+  readonly #patience: number;
+  /** Processes that outlived an earlier server and have not ended yet. No job starts beside them. */
+  #orphans = 0;
+  /** Jobs that somebody asked to stop. */
+  readonly #stopped = new Set<string>();
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #events: NumberedEvent[] = [];
   /** Prefix of event ids, which distinguishes them from those of an earlier server. */
@@ -40,29 +58,53 @@ export class JobQueue {
   #number = 0;
   #closing = false;
 
-  private constructor(commands: Commands, records: JobLog, log: Log, concurrency: number) {
+  private constructor({ commands, machine, log, patience }: JobQueueOptions, records: JobLog) {
     this.#commands = commands;
     this.#records = records;
     this.#log = log;
-    this.#concurrency = concurrency;
+    this.#machine = machine;
+    this.#patience = patience ?? checkpointPatience;
   }
 
-  /** Jobs that an earlier server left queued or running are marked as lost. */
-  static async open(
-    { commands, database, log }: { commands: Commands; database: Database; log: Log },
-    concurrency = 1,
-  ): Promise<JobQueue> {
-    const records = new JobLog(database);
-    const queue = new JobQueue(commands, records, log, concurrency);
+  /**
+   * Jobs that an earlier server left queued or running are marked as lost. A process of theirs that still runs is stopped as by
+   * cancelling, since nobody hears what it says; new jobs wait for its end.
+   */
+  static async open(options: JobQueueOptions): Promise<JobQueue> {
+    const records = new JobLog(options.database);
+    const queue = new JobQueue(options, records);
+    const processes = await records.processes();
     for (const job of (await records.read()).reverse()) {
-      if (job.status === 'queued' || job.status === 'running') {
-        const lost = { ...job, status: 'lost' as const, finishedAt: new Date().toISOString() };
-        lost.error = 'The server stopped while this job was waiting or running: start it again.';
-        await records.write(lost);
-        queue.#jobs.set(job.id, lost);
-      } else queue.#jobs.set(job.id, job);
+      queue.#jobs.set(job.id, job);
+      const pid = processes.get(job.id);
+      const alone = pid !== undefined && (await isRunning(pid, commandArguments(job)));
+      if (job.status === 'queued' || job.status === 'running')
+        await queue.#lost(job, alone ? pid : undefined);
+      if (alone) queue.#endOrphan(job, pid);
+      else if (pid !== undefined) await records.forgetProcess(job.id);
     }
     return queue;
+  }
+
+  async #lost(job: JobDetail, pid: number | undefined): Promise<void> {
+    const was = job.status === 'queued' ? 'waiting' : 'running';
+    const alone = pid === undefined ? '' : `, and its process ${pid}, which had gone on alone, was stopped`;
+    job.error = `The server stopped while this job was ${was}${alone}: start it again${startingAgain(job)}.`;
+    job.status = 'lost';
+    job.finishedAt = new Date().toISOString();
+    await this.#records.write(job);
+  }
+
+  #endOrphan(job: JobDetail, pid: number): void {
+    this.#log(`Job '${job.id}': process ${pid} has outlived its server and is stopped.`);
+    this.#orphans++;
+    endProcess(pid, commandArguments(job), this.#patienceWith(job))
+      .then(() => this.#records.forgetProcess(job.id))
+      .catch((error: unknown) => this.#log(`Process ${pid} could not be stopped.`, error))
+      .finally(() => {
+        this.#orphans--;
+        this.#startNext();
+      });
   }
 
   /** Newest first. */
@@ -105,7 +147,7 @@ export class JobQueue {
   async cancel(id: string): Promise<Job> {
     const job = this.#job(id);
     const running = this.#running.get(id);
-    if (running) running.stop();
+    if (running) this.#stop(job, running);
     else if (job.status === 'queued') {
       this.#waiting = this.#waiting.filter((waiting) => waiting.job !== job);
       job.status = 'cancelled';
@@ -158,7 +200,11 @@ export class JobQueue {
   async close(): Promise<void> {
     this.#closing = true;
     for (const { job } of this.#waiting.slice()) await this.cancel(job.id);
-    for (const running of this.#running.values()) running.stop();
+    for (const [id, running] of this.#running) {
+      const job = this.#job(id);
+      job.error = `The server was shut down while this job was running: start it again${startingAgain(job)}.`;
+      this.#stop(job, running);
+    }
     await Promise.allSettled([...this.#running.values()].map((running) => running.finished));
     // The record of the last job is written after its process has ended, and must be waited for.
     while (this.#running.size > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -179,13 +225,25 @@ export class JobQueue {
   }
 
   #startNext(): void {
-    if (this.#closing || this.#running.size >= this.#concurrency) return;
-    const next = this.#waiting.shift();
-    if (!next) return;
-    const { job, args } = next;
-    this.#run(job, args).catch((error: unknown) =>
-      this.#log(`Job '${job.id}' could not be followed.`, error),
-    );
+    while (!this.#closing && this.#orphans === 0 && this.#waiting.length > 0) {
+      const running = [...this.#jobs.values()].filter((job) => job.status === 'running');
+      const [{ job, args }] = this.#waiting;
+      if (!fitsBeside(job, running, this.#machine)) return;
+      this.#waiting.shift();
+      this.#run(job, args).catch((error: unknown) =>
+        this.#log(`Job '${job.id}' could not be followed.`, error),
+      );
+    }
+  }
+
+  #stop(job: JobDetail, running: Running): void {
+    this.#stopped.add(job.id);
+    running.stop(this.#patienceWith(job));
+  }
+
+  /** What has no checkpoint loses nothing when it is killed: files appear whole or not at all. */
+  #patienceWith({ kind }: JobDetail): number {
+    return describedJob(kind).checkpoints ? this.#patience : Math.min(this.#patience, 1_000);
   }
 
   async #run(job: JobDetail, args: string[]): Promise<void> {
@@ -198,23 +256,29 @@ export class JobQueue {
         line: (line) => this.#said(job, line),
       });
       this.#running.set(job.id, running);
+      if (running.pid !== undefined) await this.#records.writeProcess(job.id, running.pid);
       await this.#changed(job);
-      const { exitCode, output } = await running.finished;
+      const { exitCode, signal, output } = await running.finished;
       job.exitCode = exitCode;
-      job.status = exitCode === 0 ? 'done' : exitCode === 130 ? 'cancelled' : 'failed';
+      const cancelled = exitCode === 130 || (signal !== null && this.#stopped.has(job.id));
+      job.status = exitCode === 0 ? 'done' : cancelled ? 'cancelled' : 'failed';
+      if (job.status === 'done') job.error = null;
       if (exitCode === 0) {
         job.result = JSON.parse(output);
         job.subject ??= jobSubject(job, job.result);
       }
-      if (job.status === 'failed')
-        job.error = errorLine(job.log) ?? `The command ended with exit code ${exitCode}; its log says why.`;
+      if (job.status === 'failed') job.error = whyEnded({ exitCode, signal }, job.log);
+      if (job.status === 'cancelled' && signal === 'SIGKILL')
+        job.error ??=
+          'It did not stop when it was asked to and was killed; what it had written before is kept.';
     } catch (error) {
       job.status = 'failed';
       job.error = whyNotRun(error);
       this.#log(`Job '${job.id}' (${job.command}) failed.`, error);
     } finally {
       job.finishedAt = new Date().toISOString();
-      await this.#changed(job).finally(() => this.#running.delete(job.id));
+      this.#stopped.delete(job.id);
+      await this.#ended(job).finally(() => this.#running.delete(job.id));
       this.#startNext();
     }
   }
@@ -234,6 +298,11 @@ export class JobQueue {
   async #changed(job: JobDetail): Promise<void> {
     await this.#records.write(job);
     this.#emit({ type: 'status', job: withoutDetail(job) });
+  }
+
+  async #ended(job: JobDetail): Promise<void> {
+    await this.#changed(job);
+    await this.#records.forgetProcess(job.id);
   }
 
   #emit(event: JobEvent): void {
@@ -257,6 +326,11 @@ function whyNotRun(error: unknown): string {
     default:
       return "The command did not run or did not answer as it should; the server's log says why.";
   }
+}
+
+/** What makes the same job lose less when it is started again. */
+function startingAgain({ kind }: JobDetail): string {
+  return kind === 'train' ? ', going on from the last checkpoint (--resume)' : '';
 }
 
 function withoutDetail({ log: _log, result: _result, ...job }: JobDetail): Job {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { reproducibilityKind } from '../../sae/spec/manifests/reproducibility.ts';
 import { reproducibilityTable } from '../../sae/spec/tables/reproducibility.ts';
 import { reproducibilityCurveTable } from '../../sae/spec/tables/reproducibilityCurve.ts';
+import { worthTable } from '../../sae/spec/tables/worth.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
 import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
@@ -43,6 +44,23 @@ export async function latentReproducibility(
   const rows = await queryRows(
     reproducibilityTable,
     `SELECT ${columnList(reproducibilityTable)} FROM ${storedTable(reproducibilityTable)} WHERE latent = $latent`,
+    { path, latent },
+  );
+  const [found] = rows;
+  return found ? { ...found, worth: await latentWorth(server, { run, seed, latent }) } : null;
+}
+
+async function latentWorth(
+  { store, manifests }: ServerContext,
+  { run, seed, latent }: FeatureInput,
+): Promise<LatentReproducibility['worth']> {
+  const path = store.worthOfSeed(run, seed);
+  // The report vouches for the table.
+  const { worth } = await manifests.read(store.reproducibility(run), reproducibilityKind);
+  if (!worth || !existsSync(path)) return null;
+  const rows = await queryRows(
+    worthTable,
+    `SELECT ${columnList(worthTable)} FROM ${storedTable(worthTable)} WHERE latent = $latent`,
     { path, latent },
   );
   return rows[0] ?? null;

@@ -93,7 +93,8 @@ function readerOf(vocabulary: readonly (string | null)[]): TokenReader {
   };
 }
 
-const unknownText = (id: number) => `#${id}`;
+/** Of activations without tokens, ids are −1. */
+const unknownText = (id: number) => (id < 0 ? '·' : `#${id}`);
 
 const unknownTokens: TokenReader = {
   text: unknownText,

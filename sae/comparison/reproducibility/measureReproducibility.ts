@@ -24,12 +24,15 @@ import { runChance, type RunChance } from './reproducibilityChance.ts';
 import { atLeast, curveSteps } from './returnChance.ts';
 import { learningCurve, returnHistogram, returnsAt, returnShares } from './returns.ts';
 import { comparisonsOfSeeds, readSeedCosines, type SeedCosines } from './seedCosines.ts';
+import { measureWorth, type WorthOptions } from './worth/measureWorth.ts';
 
 export interface ReproducibilityOptions {
   store: StoreLayout;
   run: string;
   /** Both cosines of a latent that comes back are at least this. */
   threshold?: number;
+  /** Also say what stability is worth, with this model, which the run's capture was made with. */
+  worth?: Pick<WorthOptions, 'model' | 'maxTokens' | 'lossTokens' | 'draws' | 'sample'> | undefined;
   report?: Report;
   signal?: AbortSignal;
 }
@@ -61,9 +64,23 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
     const pValues = pValuesOf(found);
     const all = Float64Array.from([...pValues.values()].flatMap((own) => [...own]));
     const limit = discoveryLimit(all, falseDiscoveries);
-    const live = await indexedLatents(store, name, stabilities(found));
+    const stability = stabilities(found);
+    const live = await indexedLatents(store, name, stability);
     const controls = live && matchedControls(live);
     throwIfStopped(signal, 'measuring reproducibility');
+    // A report of an earlier measurement must not vouch for the tables of this one.
+    const before = await earlier(store, name);
+    await rm(store.reproducibility(name), { force: true });
+    const worth = options.worth
+      ? await measureWorth({
+          store,
+          run: name,
+          stability: orderOf(found, stability),
+          ...options.worth,
+          report,
+          signal,
+        })
+      : stillWorth(before, { threshold, comparisons });
     const document: Reproducibility = {
       version: 1,
       run: name,
@@ -80,10 +97,9 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
         pairs: controls.pairs,
         differences: [...controls.differences],
       },
+      ...(worth && { worth }),
       seconds: (performance.now() - started) / 1000,
     };
-    // A report of an earlier measurement must not vouch for the tables of this one.
-    await rm(store.reproducibility(name), { force: true });
     for (const seed of seeds) {
       const expected = new Float64Array(width).fill(NaN);
       live?.seed.forEach((of, at) => {
@@ -117,6 +133,38 @@ function stabilities({ seeds, cosines, threshold }: Found): Map<number, Float64A
       Float64Array.from(returnsAt(bySeed(cosines, seed), threshold), (count) => count / (seeds.length - 1)),
     ]),
   );
+}
+
+/** What orders latents by how surely they come back: the share of seeds, and where that is equal the mean cosine with the counterparts. */
+function orderOf(
+  { seeds, cosines }: Found,
+  stability: ReadonlyMap<number, Float64Array>,
+): WorthOptions['stability'] {
+  return new Map(
+    seeds.map((seed) => {
+      const own = bySeed(cosines, seed);
+      const nearness = Float64Array.from(own[0], (_, i) =>
+        own.reduce((sum, cosine) => sum + Math.max(0, cosine[i]) / own.length, 0),
+      );
+      return [seed, { returns: bySeed(stability, seed), nearness }];
+    }),
+  );
+}
+
+async function earlier(store: StoreLayout, run: string): Promise<Reproducibility | null> {
+  return existsSync(store.reproducibility(run))
+    ? readManifest(store.reproducibility(run), reproducibilityKind)
+    : null;
+}
+
+/** What was measured before, where the groups would be the same: then there is no need to measure it again. */
+function stillWorth(
+  before: Reproducibility | null,
+  now: Pick<Reproducibility, 'threshold' | 'comparisons'>,
+): Reproducibility['worth'] {
+  const facts = ({ threshold, comparisons }: Pick<Reproducibility, 'threshold' | 'comparisons'>) =>
+    JSON.stringify([threshold, comparisons.map(({ name, createdAt }) => [name, createdAt])]);
+  return before && facts(before) === facts(now) ? before.worth : undefined;
 }
 
 function pValuesOf({ seeds, cosines, chance, threshold }: Found): Map<number, Float64Array> {

@@ -2,16 +2,36 @@ import { shardTypes } from '../shardTypes.ts';
 import type { JobDescription } from './job.ts';
 import { contextLength, exclude, model, nameOf, text, textField } from './sharedOptions.ts';
 
-/** `lazyscope capture`: a model's activations on a text, to shards on the disk. */
+/** `lazyscope capture`: a model's activations on a text, or activations that another program computed, to shards on the disk. */
 export const capture = {
-  summary: "capture a language model's activations on a text",
+  summary: "capture a language model's activations on a text, or those of another program's files",
   title: 'Capture activations',
   shortTitle: 'Capture',
   introduction: 'Runs a model over text and keeps what passes its hook points.',
   options: {
-    model,
-    text,
+    model: {
+      ...model,
+      required: 'job',
+      otherwise: 'none, with --from: figures that need it are left out',
+    },
+    text: { ...text, required: 'job' },
     textField,
+    from: {
+      field: {
+        type: 'texts',
+        placeholder: 'path',
+        doc: 'activations that another program computed, instead of --text: files of safetensors, .npy, .npz, Arrow or Parquet, a folder of them (such as those of SAELens), or - for a stream of Arrow on standard input; may be repeated',
+      },
+    },
+    column: {
+      field: {
+        type: 'text',
+        maxLength: 200,
+        placeholder: 'name',
+        doc: 'with --from: the column or array that holds the activations',
+      },
+      otherwise: "the one of the hook's name, or the only one",
+    },
     hooks: {
       field: {
         type: 'texts',
@@ -25,8 +45,8 @@ export const capture = {
     },
     name: nameOf('capture', 'model and text'),
     contextLength: {
-      field: contextLength,
-      default: 128,
+      field: { ...contextLength, doc: `${contextLength.doc} (of --from, as its files have them)` },
+      otherwise: '128',
       form: { label: 'Context length', advanced: true },
     },
     maxTokens: {
@@ -48,8 +68,8 @@ export const capture = {
       default: 0.1,
     },
     firstPosition: {
-      field: { type: 'integer', min: 0, doc: 'leave out activations before this position' },
-      default: 1,
+      field: { type: 'integer', min: 0, doc: 'leave out activations before this position (of --from, 0)' },
+      otherwise: '1',
     },
     bos: {
       field: {
@@ -58,7 +78,7 @@ export const capture = {
         placeholder: 'place',
         doc: "where the separator goes (the tokenizer's beginning-of-text token, or its end-of-text token where it has no other): before every document and at the start of every context, before documents alone, or nowhere",
       },
-      default: 'contexts',
+      otherwise: 'contexts',
       form: { label: 'Separator before', hint: 'the token between documents', advanced: true },
     },
     exclude: exclude('training and figures (they are captured all the same)', 'norm:10'),
@@ -74,4 +94,5 @@ export const capture = {
     },
   },
   subject: { what: 'capture', option: 'name', inDocument: ['name'] },
+  checkpoints: true,
 } as const satisfies JobDescription;

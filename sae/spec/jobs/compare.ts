@@ -76,4 +76,5 @@ export const compare = {
     },
   },
   subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

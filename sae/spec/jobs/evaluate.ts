@@ -27,4 +27,5 @@ export const evaluate = {
     exclude: exclude('the figures but the losses', 'what training left out'),
   },
   subject: { what: 'run', option: 'run' },
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

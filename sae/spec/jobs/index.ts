@@ -20,4 +20,5 @@ export const index = {
     },
   },
   subject: { what: 'run', option: 'run' },
+  needs: { cores: 'all', memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

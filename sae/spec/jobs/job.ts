@@ -63,6 +63,22 @@ export interface JobSubject {
   readonly inDocument?: readonly (string | number)[];
 }
 
+/**
+ * What is set aside on the machine while a job runs. Two jobs run at the same time only where both fit; a job that needs more than
+ * there is runs alone.
+ */
+export interface JobNeeds {
+  /** Cores that it keeps busy, or all that a job is given. */
+  readonly cores: number | 'all';
+  /**
+   * Share of the machine's memory, from 0 to 1. It is not measured: people choose the size of models and dictionaries by their
+   * machine, so this is how much of one each kind may be counted on to leave. An option of the type `size` takes its place where given.
+   */
+  readonly memory: number;
+  /** Whether it computes on the backend, and so on the GPU where that is the backend. */
+  readonly gpu: boolean;
+}
+
 /** A kind of job as plain data. */
 export interface JobDescription {
   /** One line of `lazyscope --help`. */
@@ -75,6 +91,10 @@ export interface JobDescription {
   readonly introduction: string;
   readonly options: JobOptions;
   readonly subject?: JobSubject;
+  /** Whether it writes checkpoints, for which it is given time when it is stopped. */
+  readonly checkpoints?: true;
+  /** By default the whole machine, so that the job runs alone. */
+  readonly needs?: JobNeeds;
 }
 
 /** Names of the options that satisfy a condition. */

@@ -21,4 +21,5 @@ export const map = {
     },
   },
   subject: { what: 'comparison', option: 'comparison' },
+  needs: { cores: 1, memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

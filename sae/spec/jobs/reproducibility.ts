@@ -26,5 +26,32 @@ export const reproducibility = {
       default: sharedThreshold,
       form: { label: 'Cosine threshold' },
     },
+    worth: {
+      field: {
+        type: 'flag',
+        doc: 'also say what stability is worth: groups of features by how surely they come back, taken out and kept alone on held-out text',
+      },
+      form: { label: 'What stability is worth', hint: 'runs the model some hundred times' },
+    },
+    maxTokens: {
+      field: { type: 'integer', min: 1, doc: 'for --worth, held-out tokens to reconstruct' },
+      otherwise: '16384',
+      form: { label: 'Most tokens', advanced: true, when: { option: 'worth', values: ['on'] } },
+    },
+    lossTokens: {
+      field: { type: 'integer', min: 1, doc: 'for --worth, held-out tokens that the model is run on' },
+      otherwise: '4096',
+      form: { label: 'Tokens of the losses', advanced: true, when: { option: 'worth', values: ['on'] } },
+    },
+    draws: {
+      field: {
+        type: 'integer',
+        min: 3,
+        max: 1000,
+        doc: 'for --worth, random groupings of like density and strength; each runs the model twenty times',
+      },
+      otherwise: '19',
+      form: { label: 'Random groupings', advanced: true, when: { option: 'worth', values: ['on'] } },
+    },
   },
 } as const satisfies JobDescription;

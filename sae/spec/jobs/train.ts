@@ -156,6 +156,8 @@ export const train = {
     storage,
   },
   subject: { what: 'run', option: 'name', inDocument: ['runs', 0, 'name'] },
+  checkpoints: true,
+  needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;
 
 function inWords(names: readonly ArchitectureName[]): string {

@@ -48,6 +48,11 @@ const captureManifestSchema = z.strictObject({
   firstPosition: z.int().nonnegative(),
   dtype: z.enum(shardTypes),
   tokens: shardSchema.nullable(),
+  /**
+   * Of activations that another program computed: the names of their files, and whether a language model and tokens are known. Without a
+   * model, `model` names none; without tokens, `tokens` is null although the capture is complete.
+   */
+  imported: z.strictObject({ source: z.string(), model: z.boolean(), tokens: z.boolean() }).optional(),
   /** The token before documents, and whether every context begins with it too; absent in older captures, where `contexts` held. */
   packing: z
     .strictObject({ separator: z.int().nullable(), before: z.enum(['contexts', 'documents', 'nothing']) })
@@ -68,6 +73,9 @@ const captureManifestSchema = z.strictObject({
 });
 /** What capture.json holds. */
 export type CaptureManifest = z.infer<typeof captureManifestSchema>;
+
+/** Whether it is known which language model the activations of a capture are of. */
+export const hasModel = ({ imported }: Pick<CaptureManifest, 'imported'>): boolean => imported?.model ?? true;
 
 /** How captures are stored. */
 export const captureKind: ManifestKind<CaptureManifest> = {

@@ -38,7 +38,7 @@ const evaluationSchema = z.strictObject({
   reconstructionBias: z.number().nullable(),
   /** Mean cosine of x and its reconstruction. */
   cosine: z.number(),
-  /** Null, as is klDivergence, for an encoder, which predicts no next token. */
+  /** Null, as is klDivergence, for an encoder, which predicts no next token, and for activations whose model isn't known. */
   crossEntropy: z
     .strictObject({ clean: z.number(), sae: z.number(), zero: z.number(), mean: z.number() })
     .nullable(),

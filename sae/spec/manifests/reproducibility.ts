@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
+import { worthSchema } from '../reproducibility/worth.ts';
 
 const share = z.number().min(0).max(1);
 
@@ -50,6 +51,8 @@ const reproducibilitySchema = z.strictObject({
       ),
     })
     .nullable(),
+  /** What stability is worth, where that was measured. */
+  worth: worthSchema.optional(),
   seconds: z.number(),
 });
 /** What reproducibility.json holds. */

@@ -46,6 +46,26 @@ export function ReturnsPanel({ run, seed, latent }: { run: string; seed: number;
             value: percent(data.matchedStability, 0),
             note: 'stability at the same density and strength',
           },
+          ...(data.worth
+            ? [
+                {
+                  label: <Term of="attribution" />,
+                  value: significant(data.worth.attribution, 2),
+                  note:
+                    data.worth.ablation === null
+                      ? 'nats a token, by the gradient'
+                      : `nats a token; measured ${significant(data.worth.ablation, 2)}`,
+                },
+                {
+                  label: 'FVU without it',
+                  value: data.worth.fvuChange === null ? '–' : `+${significant(data.worth.fvuChange, 2)}`,
+                  note:
+                    data.worth.group > 0
+                      ? `in group ${data.worth.group} of 10 by stability`
+                      : 'did not fire on the text',
+                },
+              ]
+            : []),
         ]}
       />
     </Panel>

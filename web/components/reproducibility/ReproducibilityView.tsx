@@ -18,6 +18,7 @@ import { Term } from '../ui/Term.tsx';
 import { ControlsPanel } from './ControlsPanel.tsx';
 import { ReturnCharts } from './ReturnCharts.tsx';
 import { SeedReturns } from './SeedReturns.tsx';
+import { WorthPanel } from './WorthPanel.tsx';
 import styles from './ReproducibilityView.module.css';
 
 /** How likely the features of a run are to come back in another seed: the answer first, then what it rests on. */
@@ -131,6 +132,7 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
         <SeedReturns report={report} />
         <ControlsPanel report={report} />
       </div>
+      <WorthPanel run={report.run} worth={report.worth} colour={colour} />
       <Panel title="What chance means here">
         <p className="small muted" style={{ maxWidth: '46rem' }}>
           {nullWords[report.null]} For each feature the probability that such a dictionary holds a row within

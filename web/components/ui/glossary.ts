@@ -54,6 +54,12 @@ const words = {
       'Pairwise dictionary mean correlation coefficient: mean decoder cosine over the optimal one-to-one matching.',
     source: 'arXiv 2505.20254',
   },
+  attribution: {
+    term: 'Attribution',
+    meaning:
+      'By how much the loss would grow if the feature were set to 0, as far as the gradient can tell: minus the sum over tokens of its activation times the loss’s slope along its decoder row, in nats a predicted token.',
+    source: 'Marks et al., arXiv 2403.19647',
+  },
   beyondChance: {
     term: 'Beyond chance',
     meaning:

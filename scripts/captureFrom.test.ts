@@ -1,0 +1,93 @@
+/** `lazyscope capture --from` as a person meets it: activations of another program, and all that follows without a language model. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+let data: string;
+beforeAll(() => {
+  data = mkdtempSync(join(tmpdir(), 'capture-from-command-'));
+});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
+
+const fixture = (name: string) => join(import.meta.dirname, '../sae/formats/fixtures/activations', name);
+const hook = 'blocks.1.hook_resid_post';
+
+function lazyscope(args: string[], input?: Buffer) {
+  const program = join(import.meta.dirname, 'lazyscope.mjs');
+  const given = [program, ...args, '--data', data];
+  const options = { encoding: 'utf8', timeout: 170_000, ...(input && { input }) } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, given, options);
+  return { status, stdout, stderr };
+}
+function done(args: string[], input?: Buffer) {
+  const { status, stdout, stderr } = lazyscope(args, input);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+test('a folder of SAELens is trained on, evaluated, indexed and compared without the model', () => {
+  const captured = done([
+    'capture',
+    `--from=${fixture('saelens')}`,
+    `--hook=${hook}`,
+    '--name=cached',
+    '--held-out=0.3',
+  ]);
+  expect(captured).toMatch(/Captured 120 rows of saelens .* in contexts of 6 \(30.0 % held out\)/);
+  expect(captured).toContain('Without language model: figures that need it will be left out.');
+  done(['train', '--capture=cached', '--architecture=topk', '--k=2', '--width=16', '--seeds=0,1', '--tokens=4000', '--name=run']); // prettier-ignore
+  const { evaluations } = JSON.parse(done(['evaluate', 'run', '--json']));
+  expect(evaluations).toHaveLength(2);
+  for (const evaluation of evaluations) {
+    expect(evaluation).toMatchObject({ tokens: 36, l0: 2, ceRecovered: null, crossEntropy: null });
+    expect(evaluation.fvu).toBeGreaterThan(0);
+    expect(evaluation.fvu).toBeLessThan(1);
+  }
+  expect(done(['evaluate', 'run'])).toMatch(/Left out for 'run': losses \(CE recovered, KL divergence\)/);
+  expect(done(['index', 'run'])).toMatch(/Left out for 'run': effects on tokens, neurons/);
+  expect(JSON.parse(done(['compare', 'run', '--json'])).comparisons).toHaveLength(1);
+  const swap = lazyscope(['compare', 'run', '--swap']);
+  expect(swap.status).toBe(2);
+  expect(swap.stderr).toMatch(/--swap needs the language model/);
+  const typed = lazyscope(['features', 'run/0', '--text=a whale']);
+  expect(typed.status).toBe(2);
+});
+
+test('flags of a text are refused, and what is missing is named', () => {
+  const refused = (said: RegExp, ...args: string[]) => {
+    const { status, stderr } = lazyscope(['capture', `--hook=${hook}`, ...args]);
+    expect(stderr).toMatch(said);
+    expect(status).toBe(2);
+  };
+  const from = `--from=${fixture('rows.npy')}`;
+  refused(/--bos has no effect with --from/, from, '--bos=nothing');
+  refused(/--max-tokens has no effect with --from/, from, '--max-tokens=10');
+  refused(/--column has no effect without --from/, '--column=x', '--model=m', '--text=t');
+  refused(/give --model and --text, or activations/, '--model=m');
+  refused(/can't be read/, '--from=nowhere.npy');
+});
+
+const python = process.env['LAZYSCOPE_PEERS_PYTHON'];
+const why =
+  python === undefined ? ' (skipped: LAZYSCOPE_PEERS_PYTHON names no Python with torch and pyarrow)' : '';
+test.skipIf(python === undefined)(`PyTorch streams to the capture through a pipe${why}`, () => {
+  const script = join(import.meta.dirname, 'peers/streamActivations.py');
+  const { stdout, status } = spawnSync(python ?? '', [script], { maxBuffer: 1 << 26 });
+  expect(status).toBe(0);
+  const document = JSON.parse(
+    done(['capture', '--from=-', `--hook=${hook}`, '--name=piped', '--json'], stdout),
+  );
+  expect(document).toMatchObject({
+    tokens: 4096,
+    contextLength: 16,
+    hasTokens: true,
+    heldOutTokens: 25 * 16,
+  });
+  expect(document.hooks[0].width).toBe(32);
+  const cut = lazyscope(['capture', '--from=-', `--hook=${hook}`, '--name=cut'], stdout.subarray(0, -8));
+  expect(cut.stderr).toMatch(/its writer was not closed/);
+});

@@ -1,0 +1,129 @@
+/**
+ * What a check of a GPU consists of, the most important first, because a lent machine may not last to the end:
+ * whether the backend computes what the reference does, whether it trains to the same losses, and how fast it is.
+ */
+import { join } from 'node:path';
+import type { BackendName } from '../../sae/backends/backend.ts';
+import { type ArchitectureName, architectureNames } from '../../sae/spec/architectures/architectures.ts';
+import type { Step } from './runSteps.ts';
+
+export interface CheckOptions {
+  readonly backends: readonly BackendName[];
+  /** `small` is for drivers that compute on the processor; `large` adds d = 4,096 with 131,072 latents. */
+  readonly size: 'small' | 'usual' | 'large';
+  /** Python with PyTorch; null leaves the peers out. */
+  readonly python: string | null;
+}
+
+interface TrainingSize {
+  readonly d: number;
+  readonly width: number;
+  readonly k: number;
+  readonly batch: number;
+}
+const sizes: Readonly<Record<CheckOptions['size'], readonly TrainingSize[]>> = {
+  small: [{ d: 64, width: 512, k: 8, batch: 64 }],
+  usual: [
+    { d: 768, width: 24_576, k: 32, batch: 4_096 },
+    { d: 2_304, width: 16_384, k: 64, batch: 4_096 },
+  ],
+  large: [
+    { d: 768, width: 24_576, k: 32, batch: 4_096 },
+    { d: 4_096, width: 131_072, k: 64, batch: 8_192 },
+  ],
+};
+/** Of the latents, how many fire a token when the limit between a list and a matrix is looked for. */
+const densities = [1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4];
+
+/** Where each file of the check is, and how Node is told to load TypeScript. */
+const here = import.meta.dirname;
+const loader = process.features.typescript ? [] : ['--import', 'tsx'];
+const script = (name: string, file: string, args: readonly string[], limit: number): Step => ({
+  name,
+  program: process.execPath,
+  args: ['--no-warnings', ...loader, join(here, file), ...args],
+  limit,
+});
+const lazyscope = (name: string, args: readonly string[], limit: number) =>
+  script(name, 'cliChild.ts', [...args, '--json'], limit);
+
+export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
+  const small = size === 'small';
+  const steps: Step[] = [];
+  for (const backend of backends)
+    steps.push(
+      script(`${backend} conformance`, 'conformance.ts', [backend], 180),
+      lazyscope(`${backend} products`, ['bench', 'gemm', '--backend', backend], 60),
+    );
+  const [first, ...others] = sizes[size];
+  for (const backend of backends) steps.push(...timings(backend, first, ['topk'], small));
+  if (python) steps.push(peers(python, first, small));
+  for (const backend of backends)
+    for (const architecture of architectureNames)
+      steps.push(
+        script(
+          `${backend} trains ${architecture}`,
+          'trainings.ts',
+          [backend, architecture, small ? '60' : '1000'],
+          90,
+        ),
+      );
+  const rest = architectureNames.filter((name) => name !== 'topk');
+  for (const backend of backends) steps.push(...timings(backend, first, rest, small));
+  for (const other of others) {
+    for (const backend of backends) steps.push(...timings(backend, other, ['topk', 'relu'], small));
+    if (python) steps.push(peers(python, other, small));
+  }
+  for (const backend of backends)
+    if (backend === 'webgpu' || backend === 'native') steps.push(...paths(backend, first));
+  return steps;
+}
+
+/** Training steps, and on a device with 16-bit copies too. */
+function timings(
+  backend: BackendName,
+  size: TrainingSize,
+  architectures: readonly ArchitectureName[],
+  small: boolean,
+): Step[] {
+  const storages = backend === 'webgpu' && !small ? ['f32', 'f16'] : ['f32'];
+  return architectures.flatMap((architecture) =>
+    storages.map((storage) => {
+      const name = `${backend} ${architecture} ${size.d} × ${size.width}`;
+      const command = `bench train --arch ${architecture} --backend ${backend} ${flags(size)} --steps ${small ? 2 : 10}`;
+      return storage === 'f32'
+        ? lazyscope(name, words(command), 120)
+        : lazyscope(`${name}, f16`, words(`${command} --storage f16`), 120);
+    }),
+  );
+}
+
+const words = (command: string) => command.split(' ');
+const flags = ({ d, width, k, batch }: TrainingSize) => `--d ${d} --width ${width} --k ${k} --batch ${batch}`;
+
+/** ReLU with a list and with a matrix of what fires, at several densities: where they cross is where `auto` should change. */
+function paths(backend: BackendName, { d, width, batch }: TrainingSize): Step[] {
+  const latents = Math.min(width, 8_192);
+  const shape = `--d ${d} --width ${latents} --batch ${Math.min(batch, 2_048)}`;
+  return densities.flatMap((density) => {
+    const l0 = Math.round(density * latents);
+    return ['sparse', 'dense'].map((path) =>
+      lazyscope(
+        `${backend} relu ${path}, ${l0} of ${latents} fire`,
+        words(`bench train --arch relu --backend ${backend} --path ${path} --steps 4 ${shape} --l0 ${l0}`),
+        60,
+      ),
+    );
+  });
+}
+
+function peers(python: string, size: TrainingSize, small: boolean): Step {
+  const script = join(here, '..', 'peers', 'gpuTraining.py');
+  const rest = words(`${flags(size)} --steps ${small ? 2 : 20}`);
+  return {
+    name: `PyTorch topk ${size.d} × ${size.width}`,
+    program: python,
+    args: [script, ...rest],
+    limit: 120,
+  };
+}

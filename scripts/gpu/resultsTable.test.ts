@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { isRight, resultsTable } from './resultsTable.ts';
+import type { StepResult } from './runSteps.ts';
+
+const machine = { date: '2026-01-31', machine: '16 × some CPU', driver: 'some GPU, 580.1', node: '22.18.0' };
+const done = (name: string, document: unknown): StepResult => ({
+  name,
+  command: name,
+  outcome: 'done',
+  seconds: 1,
+  document,
+  said: '',
+});
+
+test('a line a step, with what was wrong in bold', () => {
+  const table = resultsTable(machine, [
+    done('conformance', { passed: 9, skipped: 2, failed: 1, failures: [] }),
+    done('products', { gemmGflops: 51234.6, copyGBs: 2999.5 }),
+    done('trains topk', { early: 2e-6, late: 1e-4, seconds: 3 }),
+    done('trains relu', { early: 2e-3, late: 1e-4, seconds: 3 }),
+    done('topk', {
+      stepMs: 12,
+      floorMs: 8,
+      kernels: [
+        { kernel: 'product', milliseconds: 7.125 },
+        { kernel: 'mergeTopK', milliseconds: 2 },
+      ],
+    }),
+    done('PyTorch', { peers: { 'autograd, bf16': { stepMs: 20.5 } } }),
+    { ...done('lost', null), outcome: 'failed', said: 'The device was lost\nwhile | computing.' },
+  ]);
+  expect(table.split('\n')).toEqual([
+    '2026-01-31, 16 × some CPU, some GPU, 580.1, Node 22.18.0',
+    '',
+    '| step | result |',
+    '| --- | --- |',
+    '| conformance | **wrong**: 9 passed, 1 failed, 2 known to differ |',
+    '| products | 51235 GFLOP/s, 3000 GB/s |',
+    '| trains topk | losses off by at most 2.0e-6 in 200 steps, 1.0e-4 at the end, 3.0 s |',
+    '| trains relu | **wrong**: losses off by at most 2.0e-3 in 200 steps, 1.0e-4 at the end, 3.0 s |',
+    '| topk | 12.00 ms a step, 1.50 × the floor, product 7.13, mergeTopK 2.00 |',
+    '| PyTorch | autograd, bf16 20.50 ms |',
+    '| lost | **failed**: The device was lost while \\| computing. |',
+    '',
+  ]);
+});
+
+test('a loss that is no number is wrong', () => {
+  expect(isRight({ early: null, late: 0 })).toBe(false);
+  expect(isRight({ early: 1e-4, late: 0.01 })).toBe(true);
+});

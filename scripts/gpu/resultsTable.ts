@@ -1,0 +1,68 @@
+/** The results of a check as a Markdown table, a line a step. */
+import type { StepResult } from './runSteps.ts';
+
+export interface CheckMachine {
+  readonly date: string;
+  readonly machine: string;
+  readonly driver: string;
+  readonly node: string;
+}
+
+export function resultsTable(machine: CheckMachine, results: readonly StepResult[]): string {
+  const lines = results.map((result) => `| ${result.name} | ${summary(result)} |`);
+  return [
+    `${machine.date}, ${machine.machine}, ${machine.driver}, Node ${machine.node}`,
+    '',
+    '| step | result |',
+    '| --- | --- |',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+type Document = Readonly<Record<string, unknown>>;
+const isDocument = (value: unknown): value is Document => typeof value === 'object' && value !== null;
+const number = (document: Document, name: string) => {
+  const value = document[name];
+  return typeof value === 'number' ? value : NaN;
+};
+const small = (value: number) => (Number.isFinite(value) ? value.toExponential(1) : 'not a number');
+
+function summary({ outcome, document, said }: StepResult): string {
+  if (outcome !== 'done') return `**${outcome}**: ${oneCell(said.slice(0, 300))}`;
+  if (!isDocument(document)) return oneCell(JSON.stringify(document));
+  if ('passed' in document) {
+    const { passed, skipped, failed } = document;
+    return `${failed === 0 ? '' : '**wrong**: '}${passed} passed, ${failed} failed, ${skipped} known to differ`;
+  }
+  if ('early' in document)
+    return `${isRight(document) ? '' : '**wrong**: '}losses off by at most ${small(number(document, 'early'))} in 200 steps, ${small(number(document, 'late'))} at the end, ${number(document, 'seconds').toFixed(1)} s`;
+  if ('stepMs' in document) return timing(document);
+  if ('gemmGflops' in document)
+    return `${number(document, 'gemmGflops').toFixed(0)} GFLOP/s, ${number(document, 'copyGBs').toFixed(0)} GB/s`;
+  if ('peers' in document && isDocument(document['peers']))
+    return Object.entries(document['peers'])
+      .map(([name, peer]) => `${name} ${isDocument(peer) ? number(peer, 'stepMs').toFixed(2) : '?'} ms`)
+      .join(', ');
+  return oneCell(JSON.stringify(document));
+}
+
+function timing(document: Document): string {
+  const parts = [
+    `${number(document, 'stepMs').toFixed(2)} ms a step`,
+    `${(number(document, 'stepMs') / number(document, 'floorMs')).toFixed(2)} × the floor`,
+  ];
+  const kernels = document['kernels'];
+  if (Array.isArray(kernels)) {
+    const longest = kernels.filter(isDocument).slice(0, 5);
+    parts.push(...longest.map((k) => `${String(k['kernel'])} ${number(k, 'milliseconds').toFixed(2)}`));
+  }
+  return parts.join(', ');
+}
+
+/** What a training has to meet: 1e-4 in the first 200 steps, one per cent at the end. */
+export function isRight(training: Readonly<Record<string, unknown>>): boolean {
+  return number(training, 'early') <= 1e-4 && number(training, 'late') <= 0.01;
+}
+
+const oneCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

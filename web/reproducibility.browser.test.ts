@@ -1,0 +1,101 @@
+/** The reproducibility page in a real browser on a real server: before anything was measured, and after, on the fixture store. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
+import { loadLanguageModel } from '../sae/models/loadLanguageModel.ts';
+import type { StoreLayout } from '../sae/store/layout.ts';
+import { tf } from '../sae/tensor/tf.ts';
+import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
+import { serve, type RunningServer } from '../server/serve.ts';
+import { BrowserVisit } from './browserVisit.ts';
+import { percent } from './format/number.ts';
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const hasChromium = existsSync(executablePath);
+const root = join(import.meta.dirname, '..');
+const screenshots = join(root, 'screenshots');
+const run = 'fixture-topk';
+
+describe.skipIf(!hasChromium)(
+  hasChromium
+    ? 'reproducibility'
+    : `reproducibility: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
+  { timeout: 120_000 },
+  () => {
+    let folder: string;
+    let store: StoreLayout;
+    let server: RunningServer;
+    let visit: BrowserVisit;
+    let page: Page;
+
+    beforeAll(async () => {
+      await tf.setBackend('cpu');
+      folder = await mkdtemp(join(tmpdir(), 'lazyscope-reproducibility-'));
+      store = await writeFixtureStore(folder);
+      await mkdir(screenshots, { recursive: true });
+      server = await serve({
+        dataFolder: folder,
+        bundledModels: [],
+        version: '0.0.0',
+        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
+        log: () => {},
+        port: 0,
+        explorer: { web: import.meta.dirname, root },
+      });
+      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
+      ({ page } = visit);
+    }, 240_000);
+
+    afterAll(async () => {
+      await visit?.close();
+      await server?.close();
+      if (folder) await rm(folder, { recursive: true, force: true });
+    });
+
+    const looksRight = async (name: string) => expect(await visit.lookAt(name)).toEqual([]);
+    const main = () => page.locator('main').innerText();
+
+    test('before anything was measured the page says how, and leads to the form', async () => {
+      await visit.go(`/runs/${run}/reproducibility`);
+      expect(await main()).toContain(`npx lazyscope reproducibility ${run}`);
+      await looksRight('reproducibility-not-measured');
+      await page.getByRole('link', { name: 'Measure it here' }).click();
+      await page.waitForURL('**/jobs?**');
+      const form = page.getByRole('form', { name: 'Reproducibility of a run' });
+      await expect.poll(() => form.getByLabel('Run').inputValue()).toBe(run);
+      // What only --worth uses is asked for once it is wanted.
+      await form.getByLabel('What stability is worth').check();
+      await form.getByLabel('Random groupings').waitFor({ state: 'attached' });
+    });
+
+    test('the answer comes first, then what it rests on', async () => {
+      const report = await measureReproducibility({ store, run });
+      await visit.go(`/runs/${run}/reproducibility`);
+      const text = await main();
+      expect(text).toContain(`${percent(report.every.share)} of the features came back in both other seeds`);
+      expect(text).toContain(`npx lazyscope reproducibility ${run} --worth`);
+      await looksRight('reproducibility');
+    });
+
+    test('what stability is worth, for groups and on the page of a feature', async () => {
+      const model = await loadLanguageModel(join(store.models(), 'fixture-relu'));
+      const worth = { model, maxTokens: 300, lossTokens: 32, draws: 3, sample: 3 };
+      const report = await measureReproducibility({ store, run, worth });
+      model.dispose();
+      await visit.go(`/runs/${run}/reproducibility`);
+      const panel = page.locator('section').filter({ hasText: 'What stability is worth' }).last();
+      expect(await panel.innerText()).toContain(`${report.worth!.draws} random groups`);
+      await panel.getByText('Kept alone', { exact: true }).click();
+      await panel.getByText('each kept alone').waitFor();
+      expect(await panel.locator('figure svg[role=img]').count()).toBe(3);
+      await looksRight('reproducibility-worth');
+      await visit.go(`/runs/${run}/0/3`);
+      await page.getByText('nats a token').first().waitFor();
+      await looksRight('feature-worth');
+    });
+  },
+);
