@@ -1,4 +1,5 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
+import type { AnyProcedure, AnyRouter } from '@trpc/server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { storedTables } from './queries/storedTables.ts';
@@ -35,11 +36,14 @@ test('the document is valid OpenAPI 3.1', async () => {
 
 test('every procedure and every table is in it, once, under its method', async () => {
   const { paths } = await document();
-  const { procedures } = (
-    appRouter as unknown as { _def: { procedures: Record<string, { _def: { type: string } }> } }
-  )._def;
-  const expected = Object.entries(procedures).map(
-    ([name, { _def }]) => `${_def.type === 'mutation' ? 'post' : 'get'} /trpc/${name}`,
+  const { _def: router }: AnyRouter = appRouter;
+  const expected = Object.entries<AnyProcedure>(router.procedures).map(
+    ([
+      name,
+      {
+        _def: { type },
+      },
+    ]) => `${type === 'mutation' ? 'post' : 'get'} /trpc/${name}`,
   );
   const found = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),

@@ -84,18 +84,22 @@ const errorSchema = {
 
 function procedurePaths(): Json {
   // At run time procedures stand under their whole names; the type of this very router nests them.
-  const { procedures }: AnyRouter['_def'] = (appRouter satisfies AnyRouter as AnyRouter)._def;
+  const { _def: router }: AnyRouter = appRouter;
   return Object.fromEntries(
-    Object.entries<AnyProcedure>(procedures).map(([name, procedure]) => {
-      const method = procedure._def.type === 'mutation' ? 'post' : 'get';
+    Object.entries<AnyProcedure>(router.procedures).map(([name, procedure]) => {
+      const method = definitionOf(procedure).type === 'mutation' ? 'post' : 'get';
       return [`/trpc/${name}`, { [method]: operationOf(name, procedure) }];
     }),
   );
 }
 
-function operationOf(name: string, { _def }: AnyProcedure): Json {
-  const { type } = _def;
-  const input = inputSchema(_def);
+function definitionOf({ _def: definition }: AnyProcedure) {
+  return definition;
+}
+
+function operationOf(name: string, procedure: AnyProcedure): Json {
+  const { type } = definitionOf(procedure);
+  const input = inputSchema(definitionOf(procedure));
   const given =
     input &&
     (type === 'mutation'
