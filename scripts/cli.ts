@@ -17,6 +17,7 @@ import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
+import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -46,6 +47,7 @@ export function lazyscopeCommand(): Command {
     importCommand,
     convert,
     exportCommand,
+    metrics,
     serveCommand,
     jobs,
     bench,

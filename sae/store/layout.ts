@@ -76,6 +76,10 @@ export class StoreLayout {
   runMetrics(name: string) {
     return join(this.run(name), 'metrics.arrow');
   }
+  /** Folder of the metrics as another tool reads them, where they were asked for; a folder in it for each seed. */
+  runLog(name: string, tool: 'tensorboard' | 'wandb') {
+    return join(this.run(name), tool);
+  }
   /** Folder of the checkpoints, while training goes on. */
   runCheckpoints(name: string) {
     return join(this.run(name), 'checkpoints');

@@ -6,6 +6,7 @@ import type { TrainingConfig } from '../../sae/spec/architectures/architectures.
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
@@ -28,7 +29,8 @@ declare global {
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-  const manifests = await trainRuns(session, runs, given.resume ?? false, given.exclude);
+  const logs = logKinds.filter((kind) => given[kind]);
+  const manifests = await trainRuns(session, runs, { ...given, logs });
   return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
 };
 
@@ -43,8 +45,11 @@ export interface RunToTrain {
 export async function trainRuns(
   session: Session,
   runs: readonly RunToTrain[],
-  resume: boolean,
-  exclude?: string,
+  {
+    resume = false,
+    exclude,
+    logs = [],
+  }: { resume?: boolean | undefined; exclude?: string | undefined; logs?: readonly LogKind[] } = {},
 ): Promise<RunManifest[]> {
   const { train } = await import('../../sae/training/train.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
@@ -58,6 +63,7 @@ export async function trainRuns(
       config,
       fromModel,
       resume: resume && existsSync(store.runManifest(name)),
+      logs,
       ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
       report,
       signal,

@@ -144,6 +144,18 @@ export const train = {
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
+    tensorboard: {
+      field: {
+        type: 'flag',
+        doc: "write event files of TensorBoard too, into the run's folder (tensorboard --logdir data/runs)",
+      },
+    },
+    wandb: {
+      field: {
+        type: 'flag',
+        doc: "write the history as W&B's client does too (wandb-history.jsonl), into the run's folder",
+      },
+    },
     exclude: exclude('training', 'what the capture says; with --from-model norm:10'),
     resume: {
       field: {
