@@ -56,7 +56,8 @@ test('every command and flag in the documents, and on the explorer’s empty pag
   const lines = [...written, ...explorerLines];
   const helps = new Map<string, string>();
   for (const line of lines) {
-    const command = /^npx lazyscope ((?:lm |bench |jobs |models |datasets )?[a-z-]+)/.exec(line)?.[1] ?? '';
+    const command =
+      /^npx lazyscope ((?:lm |bench |jobs |models |datasets |tensorflow )?[a-z-]+)/.exec(line)?.[1] ?? '';
     if (!helps.has(command)) {
       const script = join(root, 'scripts', 'lazyscope.mjs');
       const { status, stdout } = spawnSync(process.execPath, [script, ...command.split(' '), '--help'], {

@@ -15,6 +15,14 @@ const known: Partial<Record<BackendName, readonly (readonly [cases: RegExp, reas
     [/^matMul 13×0×16/, 'TF.js wasm leaves a product of depth 0 uninitialised'],
     [/^oneHot float32/, 'TF.js wasm has only integers'],
   ],
+  tensorflow: [
+    [
+      /^(step|floor|ceil|mul|div|pow|greater|greaterEqual|less|lessEqual|equal|notEqual) of special|^pow to the 0.5/,
+      'TensorFlow takes subnormals for 0',
+    ],
+    [/^sign of special/, 'TensorFlow keeps NaN, where TF.js says 0'],
+    [/^cast float32 → int32/, 'TensorFlow does not say what becomes of numbers beyond the integers'],
+  ],
   webgpu: [
     [/^(relu6|sigmoid|softplus|elu|selu|log1p) of special/, 'GPUs may assume that there is no NaN'],
     [/^(step|sign) of special/, 'GPUs may take subnormals for 0'],

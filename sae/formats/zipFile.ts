@@ -2,8 +2,10 @@
  * Zip archives read by ranges: the directory at the end first, then each file when it is asked for, so that an archive may be
  * larger than memory. Stored and deflated files, zip64. (PKWARE's APPNOTE.TXT.)
  */
-import { closeSync, readSync } from 'node:fs';
-import { crc32, inflateRawSync } from 'node:zlib';
+import { closeSync, createReadStream, createWriteStream, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { LazyscopeError } from '../errors.ts';
 import { openFile } from './openFile.ts';
 
@@ -96,6 +98,39 @@ export class ZipFile {
     return bytes;
   }
 
+  /**
+   * Writes the content to a new file `to` piece by piece, whatever its size, and checks length and checksum on the way. What is there after
+   * an error is the caller's to remove. Throws `corrupt`.
+   */
+  async extract(name: string, to: string, signal?: AbortSignal): Promise<void> {
+    const entry = this.#entry(name);
+    const start = this.#contentStart(name, entry);
+    let [bytes, found] = [0, 0];
+    const otherLength = this.#damaged(`'${name}' has another length than its directory says`);
+    const checked = async function* (pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const piece of pieces) {
+        bytes += piece.length;
+        // More than was announced never reaches the disk.
+        if (bytes > entry.bytes) throw otherLength;
+        found = crc32(piece, found);
+        yield piece;
+      }
+    };
+    const options = { start, end: start + entry.compressedBytes - 1, highWaterMark: 1 << 20 };
+    const packed = entry.compressedBytes > 0 ? createReadStream(this.path, options) : Readable.from([]);
+    const target = createWriteStream(to, { flags: 'wx', highWaterMark: 1 << 20 });
+    try {
+      if (entry.method === deflated)
+        await pipeline(packed, createInflateRaw({ chunkSize: 1 << 20 }), checked, target, { signal });
+      else await pipeline(packed, checked, target, { signal });
+    } catch (cause) {
+      if (isOfTheArchive(cause)) throw this.#damaged(`'${name}' can't be unpacked`, cause);
+      throw cause;
+    }
+    if (bytes !== entry.bytes) throw otherLength;
+    if (found !== entry.checksum) throw this.#damaged(`the checksum of '${name}' is wrong`);
+  }
+
   #checksumOf(name: string, entry: ZipEntry): number {
     const block = 16 << 20;
     let value = 0;
@@ -111,15 +146,25 @@ export class ZipFile {
   }
 
   #raw(name: string, entry: ZipEntry, start: number, length: number): Uint8Array<ArrayBuffer> {
+    const contentStart = this.#contentStart(name, entry);
+    const { fd } = openFile(this.path);
+    try {
+      const bytes = new Uint8Array(length);
+      readInto(fd, bytes, contentStart + start, this.#damaged);
+      return bytes;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Where the packed content of a file begins. */
+  #contentStart(name: string, entry: ZipEntry): number {
     const { fd } = openFile(this.path);
     try {
       const header = readAt(fd, entry.headerStart, 30, this.#damaged);
       if (header.readUInt32LE(0) !== localSignature)
         throw this.#damaged(`'${name}' is not where it should be`);
-      const dataStart = entry.headerStart + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-      const bytes = new Uint8Array(length);
-      readInto(fd, bytes, dataStart + start, this.#damaged);
-      return bytes;
+      return entry.headerStart + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
     } finally {
       closeSync(fd);
     }
@@ -137,13 +182,21 @@ export class ZipFile {
   }
 }
 
-/** Reads the directory. Throws `not_found`, or `corrupt` naming the archive. */
-export function openZip(path: string): ZipFile {
+/** An error of inflating, rather than of reading, writing or being stopped. */
+function isOfTheArchive(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+}
+
+/**
+ * Reads the directory. `inflation` is how many times its packed size a file may have, for archives of which it is known that they
+ * are packed more tightly. Throws `not_found`, or `corrupt` naming the archive.
+ */
+export function openZip(path: string, inflation = mostInflation): ZipFile {
   const { fd, size } = openFile(path);
   const damaged = (why: string, cause?: unknown) =>
     new LazyscopeError('corrupt', `'${path}' is not a whole zip file: ${why}; fetch it again.`, { cause });
   try {
-    return new ZipFile(path, readDirectory(fd, size, damaged), damaged);
+    return new ZipFile(path, readDirectory(fd, size, inflation, damaged), damaged);
   } finally {
     closeSync(fd);
   }
@@ -151,7 +204,7 @@ export function openZip(path: string): ZipFile {
 
 type Damaged = (why: string, cause?: unknown) => LazyscopeError;
 
-function readDirectory(fd: number, size: number, damaged: Damaged): Map<string, ZipEntry> {
+function readDirectory(fd: number, size: number, inflation: number, damaged: Damaged): Map<string, ZipEntry> {
   const { count, start, bytes } = findDirectory(fd, size, damaged);
   if (start + bytes > size || count * 46 > bytes) throw damaged('its directory reaches beyond its end');
   const directory = readAt(fd, start, bytes, damaged);
@@ -187,8 +240,8 @@ function readDirectory(fd: number, size: number, damaged: Damaged): Map<string, 
     unpacked += entry.bytes;
     if (packed > size) throw damaged('its files lie on top of each other');
     if (
-      entry.bytes > mostInflation * entry.compressedBytes + freeInflation ||
-      unpacked > mostInflation * size + freeInflation
+      entry.bytes > inflation * entry.compressedBytes + freeInflation ||
+      unpacked > inflation * size + freeInflation
     )
       throw damaged(
         `'${name}' would unpack to ${entry.bytes} bytes from ${entry.compressedBytes}, more than is allowed; save it without compression`,

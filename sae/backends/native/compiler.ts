@@ -35,11 +35,21 @@ export function undeclaredIsError({ version }: Compiler): string {
   return /clang/i.test(version) ? '-Werror=missing-prototypes' : '-Werror=missing-declarations';
 }
 
+/** What a failure of the compiler is said to be, and what to do about it. */
+const ofNative = {
+  failure: "Backend native can't start",
+  remedy: 'Install a C++17 compiler and name it in CXX, or choose --backend wasm.',
+};
+
 /** Runs the compiler; a failure carries what it printed. */
-export async function runCompiler(compiler: Compiler, args: readonly string[]): Promise<void> {
+export async function runCompiler(
+  compiler: Compiler,
+  args: readonly string[],
+  { failure, remedy, signal }: { failure: string; remedy: string; signal?: AbortSignal } = ofNative,
+): Promise<void> {
   const { status, output } = await new Promise<{ status: number | null; output: string }>(
     (resolve, reject) => {
-      const child = spawn(compiler.command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(compiler.command, args, { stdio: ['ignore', 'pipe', 'pipe'], signal });
       let text = '';
       child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -51,7 +61,7 @@ export async function runCompiler(compiler: Compiler, args: readonly string[]): 
     const line = output.split('\n').find((l) => /error|cannot|not found/i.test(l)) ?? output.split('\n')[0];
     throw new LazyscopeError(
       'unavailable',
-      `Backend native can't start: ${compiler.command} failed (${line.trim()}). Install a C++17 compiler and name it in CXX, or choose --backend wasm.`,
+      `${failure}: ${compiler.command} failed (${line.trim()}). ${remedy}`,
       { cause: new Error(`${compiler.command} ${args.join(' ')}\n${output}`) },
     );
   }

@@ -1,55 +1,73 @@
-import { createRequire } from 'node:module';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf } from '../../tensor/tf.ts';
-import { LazyscopeError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
+import { defaultThreads } from '../native/library.ts';
+import { findAddon, remedy } from './installation/installation.ts';
+import { describeTried, tryAddon } from './installation/tryAddon.ts';
+import { registerNodeBackend, type NodeBackend } from './nodeKernels.ts';
 
-const require = createRequire(import.meta.url);
-const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
-const remedy =
-  'Run npm install --no-save @tensorflow/tfjs-node-gpu (or tfjs-node): its installer downloads the TensorFlow library.';
-
-/** The first package that loads, or what went wrong with each. */
-function load(): { name: string } | { failures: string[]; cause: unknown } {
-  const failures: string[] = [];
-  let cause: unknown;
-  for (const name of packages) {
-    try {
-      require(name);
-      return { name };
-    } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
-      failures.push(`${name} ${missing ? 'is not installed' : 'does not load'}`);
-      cause = error;
-    }
-  }
-  return { failures, cause };
-}
+/** The one of this process: TensorFlow makes its threads once. */
+let running: { backend: NodeBackend; threads: number } | undefined;
 
 /**
- * TensorFlow's C library through tfjs-node-gpu or tfjs-node. Both are optional: their installers download
- * a library, which must never break `npm install`.
+ * TensorFlow's C library through tfjs-node's add-on and kernels, which `lazyscope tensorflow install` puts together. The fused kernels are
+ * composed of TensorFlow's own operations.
  */
 export const tensorflowBackend: Backend = {
   name: 'tensorflow',
-  async start() {
-    const loaded = load();
-    if (!('name' in loaded))
+  async start({ threads }) {
+    const { backend, threads: own } = (running ??= load(threads));
+    if (threads !== undefined && threads !== own)
       throw new LazyscopeError(
-        'unavailable',
-        `Backend tensorflow can't start: ${loaded.failures.join(', ')}. ${remedy}`,
-        { cause: loaded.cause },
+        'bad_input',
+        `TensorFlow has made its ${own} threads in this process and can't change to ${threads}: start another process.`,
       );
     if (!(await tf.setBackend('tensorflow')))
-      throw new LazyscopeError(
-        'unavailable',
-        `${loaded.name} loaded, but TensorFlow did not start. ${remedy}`,
-      );
+      throw new LazyscopeError('unavailable', `TensorFlow loaded, but TF.js refused it. ${remedy}`);
     await tf.ready();
-    return { threads: 1, detail: `TensorFlow through ${loaded.name}` };
+    const device = backend.isUsingGpuDevice ? `GPU${graphicsModels()}` : 'CPU';
+    return { threads: own, detail: `TensorFlow ${backend.binding.TF_Version} on ${device}` };
   },
   async probe() {
-    const loaded = load();
-    if ('name' in loaded) return { name: 'tensorflow', works: true, detail: `through ${loaded.name}` };
-    return { name: 'tensorflow', works: false, detail: loaded.failures.join(', '), remedy };
+    try {
+      const place = findAddon();
+      return { name: 'tensorflow', works: true, detail: describeTried(await tryAddon(place), place.source) };
+    } catch (error) {
+      if (!isLazyscopeError(error)) throw error;
+      return { name: 'tensorflow', works: false, detail: error.message.replace(remedy, '').trim(), remedy };
+    }
   },
 };
+
+/**
+ * TensorFlow reads its settings from the environment when it makes its context. oneDNN's products are on by default only on processors with
+ * AVX-512 VNNI; Eigen's, which are used otherwise, take half as much again of a processor's time.
+ */
+function load(threads = defaultThreads()): NonNullable<typeof running> {
+  const { packageFolder, addon, source } = findAddon();
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
+  process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+  try {
+    return { backend: registerNodeBackend(packageFolder, addon), threads };
+  } catch (cause) {
+    throw new LazyscopeError('unavailable', `TensorFlow from ${source} does not load. ${remedy}`, { cause });
+  }
+}
+
+/** What the driver calls the GPUs, in brackets; nothing where it doesn't say. */
+function graphicsModels(): string {
+  const folder = '/proc/driver/nvidia/gpus';
+  try {
+    const models = readdirSync(folder).map(
+      (gpu) =>
+        /^Model:\s*(.+)$/m.exec(readFileSync(join(folder, gpu, 'information'), 'utf8'))?.[1].trim() ??
+        'unknown',
+    );
+    return models.length > 0 ? ` (${[...new Set(models)].join(', ')})` : '';
+  } catch {
+    return '';
+  }
+}
