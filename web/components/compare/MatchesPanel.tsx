@@ -99,7 +99,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
       render: (row) => <Link href={paths.feature(a.run, a.seed, row.latent)}>{row.latent}</Link>,
     }),
     describedColumn(matchView, 'promotedA', {
-      render: (row) => <TokenRow tokens={row.promotedA} most={4} />,
+      render: (row) => row.labelA ?? <TokenRow tokens={row.promotedA} most={4} />,
     }),
     describedColumn(matchView, 'decoderMatch', {
       render: (row) =>
@@ -110,7 +110,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
         ),
     }),
     describedColumn(matchView, 'promotedB', {
-      render: (row) => <TokenRow tokens={row.promotedB} most={4} />,
+      render: (row) => row.labelB ?? <TokenRow tokens={row.promotedB} most={4} />,
     }),
     describedColumn(matchView, 'decoderCosine', {
       render: (row) => (

@@ -22,8 +22,10 @@ export function JumpBox() {
   const runs = useQuery(trpc.runs.list.queryOptions(undefined, { enabled: open }));
   const comparisons = useQuery(trpc.comparisons.list.queryOptions(undefined, { enabled: open }));
   const reports = useQuery(trpc.sparsity.list.queryOptions(undefined, { enabled: open }));
-  const labels = useQuery(trpc.labels.list.queryOptions({}, { enabled: open }));
   const text = usePaused(query.trim());
+  const labels = useQuery(
+    trpc.labels.page.queryOptions({ text, limit: 12 }, { enabled: open && text !== '', retry: false }),
+  );
   const found = useQuery(
     trpc.search.find.queryOptions({ text, limit: 5 }, { enabled: open && text.length > 1, retry: false }),
   );
@@ -31,7 +33,9 @@ export function JumpBox() {
     runs: runs.data ?? [],
     comparisons: comparisons.data ?? [],
     reports: reports.data ?? [],
-    labels: labels.data ?? [],
+    labels: (labels.data?.rows ?? []).flatMap((row) =>
+      row.label === null ? [] : { ...row, label: row.label },
+    ),
     found:
       text === query.trim()
         ? (found.data?.rows ?? []).map((row) => ({ ...row, why: matchWords(row).join(', ') }))
