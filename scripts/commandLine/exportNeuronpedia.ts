@@ -11,11 +11,11 @@ import { modelFolder } from './models.ts';
 import type { Outcome, Session } from './runCommand.ts';
 
 export interface NeuronpediaOptions {
-  modelId?: string;
-  sourceSet?: string;
-  release?: string;
-  creator?: string;
-  creatorId?: string;
+  modelId?: string | undefined;
+  sourceSet?: string | undefined;
+  release?: string | undefined;
+  creator?: string | undefined;
+  creatorId?: string | undefined;
 }
 
 /** Under which SAEDashboard imports where nobody is named. */
