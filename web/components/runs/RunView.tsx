@@ -9,6 +9,7 @@ import { duration } from '../../format/time.ts';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { JobProgress } from '../jobs/JobProgress.tsx';
+import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -93,6 +94,7 @@ export function RunView({ name }: { name: string }) {
               <DensityPanel detail={detail} />
               <RunConfiguration detail={detail} />
             </div>
+            <NormsPanel detail={detail} />
             {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
           </>
         )}
