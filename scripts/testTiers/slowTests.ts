@@ -60,6 +60,7 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/training/fromModel.test.ts',
     reason: 'trains from a model many times, and as processes that are killed',
   },
+  { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
