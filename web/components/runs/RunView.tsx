@@ -34,12 +34,13 @@ export function RunView({ name }: { name: string }) {
       },
     ),
   );
-  const { jobs } = useJobs();
+  const manifest = run.data?.manifest;
+  const live = manifest?.status === 'training';
+  // A training that no job is known for may be that of a new one.
+  const { jobs } = useJobs({ every: live || run.isError ? 2_000 : 10_000 });
   const own = (jobs ?? []).filter(
     (job) => isActive(job) && job.subject?.what === 'run' && job.subject.name === name,
   );
-  const manifest = run.data?.manifest;
-  const live = manifest?.status === 'training';
   // A job that is about to make the run says more than that there is none.
   const awaited = own.length > 0 && run.isError && describeError(run.error).kind === 'missing';
   return (
@@ -76,7 +77,7 @@ export function RunView({ name }: { name: string }) {
             <code>{manifest.config.hook}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
-            tokens in {duration(manifest.seconds)}.
+            tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.
           </>
         )}
       </PageHeader>
