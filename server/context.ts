@@ -6,6 +6,7 @@ import type { Role } from './guard.ts';
 import type { Commands } from './jobs/commands.ts';
 import type { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
+import type { ColumnCache } from './columnCache.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
@@ -21,6 +22,8 @@ export interface ServerContext {
   version: string;
   /** Reads runs, captures, comparisons, evaluations and reports. */
   manifests: ManifestCache;
+  /** Reads tables that are looked into often. */
+  columns: ColumnCache;
   tokens: TokenTexts;
   seedStability: SeedStability;
   search: SearchStore;

@@ -2,6 +2,7 @@
 import { SearchStore } from '../sae/features/searchStore.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
 import { AuditLog } from './audit.ts';
+import { ColumnCache } from './columnCache.ts';
 import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
@@ -50,6 +51,7 @@ export async function openContext(
     modelFolders,
     version,
     manifests,
+    columns: new ColumnCache(),
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),

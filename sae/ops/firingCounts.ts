@@ -2,6 +2,7 @@
  * Counts firings of each neuron, on each token and by magnitude in one pass over the activations of a block of tokens. It is the
  * innermost loop of all sparsity measures. A backend may have a kernel for it; the reference counts on the host.
  */
+import { floatAtMost } from '../numerics/floatAtMost.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { hasKernel, runKernels } from './fusedKernel.ts';
 import { binShift, magnitudeLevels } from './magnitudeLevels.ts';
@@ -43,7 +44,7 @@ export function firingCounts(input: FiringInput): FiringCounts {
 function kernelFiringCounts(input: FiringInput): FiringCounts {
   const { activations, gates = activations, first, rows, neuronThreshold } = input;
   const bar = tf.tensor1d(input.bar, 'float32');
-  const thresholds = input.thresholds.map(roundDown);
+  const thresholds = input.thresholds.map(floatAtMost);
   const outputs = runKernels(
     'FiringCounts',
     { activations, gates, bar },
@@ -52,13 +53,6 @@ function kernelFiringCounts(input: FiringInput): FiringCounts {
   const [fired, firedAt, sum, levels, rowFired, over] = outputs.map((output) => output.dataSync());
   tf.dispose([bar, ...outputs]);
   return { fired, firedAt, sum, levels, rowFired, over } as FiringCounts;
-}
-
-/** The largest single-precision number that is not above x ≥ 0. A single-precision number exceeds it exactly when it exceeds x. */
-function roundDown(x: number): number {
-  const single = Float32Array.of(x);
-  if (single[0] > x) new Int32Array(single.buffer)[0]--;
-  return single[0];
 }
 
 export function referenceFiringCounts(input: FiringInput): FiringCounts {

@@ -21,6 +21,7 @@ export type KernelName =
   | 'FiringCounts'
   | 'SignalSums'
   | 'TruncationLosses'
+  | 'MaskedActivations'
   | 'AdamWStep'
   | 'SumOfSquares';
 

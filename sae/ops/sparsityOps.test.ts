@@ -8,6 +8,7 @@ import {
   referenceCausalAttentionWithEntropy,
 } from './attention.ts';
 import { firingCounts, referenceFiringCounts } from './firingCounts.ts';
+import { maskedActivations, referenceMaskedActivations, type Mask } from './maskedActivations.ts';
 import { referenceSignalSums, signalSums } from './signalSums.ts';
 import { referenceTruncationLosses, truncationLosses } from './truncationLosses.ts';
 
@@ -121,5 +122,70 @@ describe.skipIf(!probe?.works)('the native kernels agree with the reference', ()
       expect(tuned.variance).toBeCloseTo(reference.variance, 2);
       x.dispose();
     }
+  });
+
+  test.each([
+    { tokens: 1, neurons: 2 },
+    { tokens: 7, neurons: 15 },
+    { tokens: 9, neurons: 64 },
+    { tokens: 33, neurons: 517 },
+  ])('masked activations of [$tokens, $neurons] by every rule, zeros counted', ({ tokens, neurons }) => {
+    const random = Random.fromSeed(neurons);
+    const normals = () => random.normals(tokens * neurons);
+    // Zeros of either sign, ties, and values exactly at a bar.
+    const values = normals().map((x, at) => (at % 5 === 0 ? (at % 2 ? -0 : 0) : Math.round(4 * x) / 4));
+    const bars = Float32Array.from(
+      { length: neurons },
+      (_, i) => [-Infinity, 0.25, 0.7, Infinity, NaN][i % 5],
+    );
+    const before = tf.memory().numTensors;
+    const a = tf.tensor3d(values, [1, tokens, neurons]);
+    const key = tf.tensor3d(normals(), [1, tokens, neurons]);
+    const k = Math.ceil(neurons / 3);
+    const masks: [Mask, typeof key | undefined][] = [
+      [{ rule: 'atMost', bars }, undefined],
+      [{ rule: 'atMost', bars }, key],
+      ...[1, k, neurons, neurons + 1].map((each): [Mask, undefined] => [
+        { rule: 'largest', k: each },
+        undefined,
+      ]),
+      ...[-0.4, 1.1, -Infinity].flatMap((quantile): [Mask, typeof key | undefined][] => [
+        [{ rule: 'normal', quantile }, key],
+        [{ rule: 'normal', quantile }, undefined],
+        [{ rule: 'soft', quantile }, undefined],
+      ]),
+    ];
+    for (const [mask, by] of masks) {
+      const [tuned, reference] = [maskedActivations, referenceMaskedActivations].map((each) =>
+        each(a, mask, by),
+      );
+      expect(tuned.masked.shape).toEqual(a.shape);
+      const [got, expected] = [tuned, reference].map((each) => each.masked.dataSync());
+      const other = got.findIndex((x, at) => !Object.is(x, expected[at]));
+      expect(other, `the first entry that differs under ${JSON.stringify(mask)}`).toBe(-1);
+      expect([tuned.zeros, tuned.zerosBefore]).toEqual([reference.zeros, reference.zerosBefore]);
+      expect(reference.zeros).toBe(expected.filter((x) => x === 0).length);
+      tf.dispose([tuned.masked, reference.masked]);
+    }
+    tf.dispose([a, key]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('an activation that is no number is not hidden by a mask', () => {
+    const a = tf.tensor2d([NaN, 1, 3, 2, 0, -4], [1, 6]);
+    const bars = new Float32Array(6).fill(2);
+    const masks: Mask[] = [
+      { rule: 'atMost', bars },
+      { rule: 'largest', k: 2 },
+      { rule: 'normal', quantile: 0 },
+      { rule: 'soft', quantile: 0 },
+    ];
+    for (const mask of masks) {
+      const { masked, zerosBefore } = maskedActivations(a, mask);
+      expect(masked.dataSync()[0]).toBeNaN();
+      expect(zerosBefore).toBe(2);
+      masked.dispose();
+    }
+    a.dispose();
   });
 });

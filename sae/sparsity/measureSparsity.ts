@@ -19,7 +19,7 @@ import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { readManifest } from '../store/readManifest.ts';
-import type { Tensor2D } from '../tensor/tf.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { promotedTokens } from './firing/keyValueView.ts';
 import { labelAlignment } from './depth/labelAlignment.ts';
 import { medianSignal } from './depth/signalPropagation.ts';
@@ -86,7 +86,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     const advance = (tokens: number) => work.advance(tokens);
     const foldings = await modelFolding(model, contexts, seq, folding, advance);
     const layers: MeasuredLayer[] = [];
-    const unembedding = model.config.encoder ? undefined : model.foldedUnembedding();
+    const unembedding = model.config.encoder ? undefined : tokenDirections(model);
     try {
       for (const [layer, each] of foldings.entries())
         layers.push(await measureLayer(options, layer, { measures, folding: each, unembedding }, work));
@@ -231,6 +231,11 @@ async function measureLayer(
   return { firing: measures.firing[layer], curve, sample, promoted, summary };
 }
 
+/** W_U with a row for each token, [vocab, d], and what is folded into it. */
+function tokenDirections(model: LanguageModel): Tensor2D {
+  return tf.tidy(() => tf.transpose<Tensor2D>(model.foldedUnembedding()));
+}
+
 /** All that advance() will be told, in the time of a token's way through the model; writing the tables is some of it. */
 function totalWork(
   { model, sampleTokens = defaultSample, interventionTokens: tokens, methods, robustness }: MeasureOptions,
@@ -251,9 +256,9 @@ function truncationWork({ config }: LanguageModel, entries: number): number {
   return (150 * entries * config.d) / multiplyAdds(config, 1).total;
 }
 
-/** The product of a layer's outputs with the unembedding, and the look at each entry of it, which takes about as long. */
+/** The product of a layer's outputs with the unembedding. */
 function promotionWork({ config }: LanguageModel): number {
-  return (2 * config.neurons * config.d * config.vocabularySize) / multiplyAdds(config, 1).total;
+  return (config.neurons * config.d * config.vocabularySize) / multiplyAdds(config, 1).total;
 }
 
 /** For the residual stream after the embedding and after each layer: signal propagation, and CKA with the input token and with the next token. */

@@ -76,6 +76,19 @@ export interface Firing {
   overCounts: Writable<Int32Array>;
 }
 
+export interface Masking {
+  a: Float32Array;
+  key: Float32Array | null;
+  bars: Float32Array | null;
+  rows: number;
+  neurons: number;
+  rule: number;
+  k: number;
+  quantile: number;
+  out: Writable<Float32Array>;
+  counts: Writable<Int32Array>;
+}
+
 export interface Encoder {
   x: Float32Array;
   centre: Float32Array | null;
@@ -366,6 +379,7 @@ export interface NativeFunctions {
     d: number,
     lost: Writable<Float32Array>,
   ): void;
+  mask(masking: Masking): void;
   topkEncode(
     encoder: Encoder,
     among: Int32Array | null,

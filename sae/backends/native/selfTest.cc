@@ -296,6 +296,25 @@ static void firing() {
   check(lost[3] == 0 && lost[4] == 12 && std::fabs(lost[5] - std::sqrt(180.0f)) < 1e-5f, "truncation of a silent neuron");
 }
 
+static void masking() {
+  for (int64_t neurons : {2, 15, 64, 517})
+    for (int32_t rule = 0; rule < 4; rule++)
+      for (bool keyed : {false, true}) {
+        const int64_t rows = 19, k = (neurons + 1) / 2;
+        Array<> a(rows * neurons), key(rows * neurons), bars(neurons), out(rows * neurons, false);
+        Array<int32_t> counts(2);
+        const LazyscopeMasking request{a, keyed ? key.data : nullptr, rule == 0 ? bars.data : nullptr, rows, neurons, rule, k, 0.3, out, counts};
+        lazyscope_mask(&request);
+        int64_t zeros = 0, before = 0;
+        for (int64_t i = 0; i < rows * neurons; i++) zeros += out[i] == 0, before += a[i] == 0;
+        check(counts[0] == zeros && counts[1] == before, "zeros of masked activations");
+        if (rule == 1) check(zeros >= rows * (neurons - k) && zeros <= rows * (neurons - k) + before, "the k largest");
+        if (rule == 0)
+          for (int64_t i = 0; i < rows * neurons; i++)
+            check(out[i] == ((keyed ? key[i] : std::fabs(a[i])) <= bars[i % neurons] ? 0 : a[i]), "masked at most");
+      }
+}
+
 static void top_pairs(int32_t screening) {
   const int64_t rows = 90, columns = 131, d = 29;
   const int32_t per_row = 5, per_column = 3;
@@ -332,6 +351,8 @@ int main() {
     language_model();
     autoencoders();
     firing();
+    masking();
+  masking();
     for (int32_t screening : {0, 2}) top_pairs(screening);
   }
   // Two callers at once: the second runs on its own thread.

@@ -7,7 +7,7 @@ import { blockHook } from '../../models/hookPoints.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor2D, type Tensor3D } from '../../tensor/tf.ts';
-import { activationPattern, spaceFolding } from './spaceFolding.ts';
+import { activationPattern, spaceFolding, type ActivationPattern } from './spaceFolding.ts';
 
 export interface FoldingOptions {
   /** Number of paths, of points on each (both ends included), and of tokens in a stretch of text. */
@@ -49,7 +49,7 @@ function pathPatterns(
   from: Int32Array,
   to: Int32Array,
   points: number,
-): Uint8Array[][] {
+): ActivationPattern[][] {
   const { layers, neurons } = model.config;
   const seq = from.length;
   const hooks = Array.from({ length: layers }, (_, layer) => blockHook(layer, 'mlp.hook_pre'));

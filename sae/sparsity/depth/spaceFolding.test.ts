@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
 import { activationPattern, hammingDistance, spaceFolding, straightPath } from './spaceFolding.ts';
 
-const patterns = (...rows: string[]) => rows.map((row) => Uint8Array.from(row, Number));
+const patterns = (...rows: string[]) => rows.map((row) => activationPattern(Array.from(row, Number)));
 
 test('no folding without switching back; a pattern that returns folds', () => {
   expect(spaceFolding(patterns('000', '001', '011', '111'))).toBe(0);
@@ -11,6 +11,17 @@ test('no folding without switching back; a pattern that returns folds', () => {
   expect(spaceFolding(patterns('000', '011', '000'))).toBe(0.5);
   // Walked 2 + 1 + 1, farthest 2 (then 1).
   expect(spaceFolding(patterns('000', '110', '100', '000'))).toBe(0.5);
+});
+
+test('the distance is the number of neurons that differ, whatever their number', () => {
+  const random = Random.fromSeed(3);
+  for (const neurons of [1, 31, 32, 33, 100]) {
+    const [a, b] = [random.normals(neurons), random.normals(neurons)];
+    const expected = a.filter((x, i) => x > 0 !== b[i] > 0).length;
+    expect(hammingDistance(activationPattern(a), activationPattern(b))).toBe(expected);
+    const all = new Float32Array(neurons).fill(1);
+    expect(hammingDistance(activationPattern(all), activationPattern(all.map((x) => -x)))).toBe(neurons);
+  }
 });
 
 test('one layer does not fold: along a straight line each neuron switches once', () => {
@@ -40,7 +51,8 @@ test('paths include both ends; patterns of different size have no distance', () 
     [0.5, 1],
     [1, 0],
   ]);
-  expect(() => hammingDistance(new Uint8Array(2), new Uint8Array(3))).toThrow(/2 and 3 neurons/);
+  const [two, three] = patterns('00', '000');
+  expect(() => hammingDistance(two, three)).toThrow(/2 and 3 neurons/);
   expect(() => spaceFolding(patterns('0'))).toThrow(/two points or more/);
 });
 
@@ -58,6 +70,6 @@ test('a linear network does not fold, however deep: each pre-activation is linea
         return h;
       });
     });
-    expect(spaceFolding(patterns.map(activationPattern))).toBeCloseTo(0, 12);
+    expect(spaceFolding(patterns.map((each) => activationPattern(each)))).toBeCloseTo(0, 12);
   }
 });

@@ -5,8 +5,12 @@
  */
 import { LazyscopeError } from '../../errors.ts';
 
-/** [neurons]: 1 where the neuron is active, 0 elsewhere. */
-export type ActivationPattern = Uint8Array;
+/** Which neurons are active: a bit each, 32 to a word, so that comparing patterns takes a thirty-second of the steps. */
+export interface ActivationPattern {
+  readonly neurons: number;
+  /** [ceil(neurons / 32)] */
+  readonly words: Uint32Array;
+}
 
 /** χ of the patterns along a path, in order. In [0, 1): 0 when no neuron switches back, or none switches at all. Throws 'bad_input' for fewer than two. */
 export function spaceFolding(patterns: readonly ActivationPattern[]): number {
@@ -25,21 +29,34 @@ export function spaceFolding(patterns: readonly ActivationPattern[]): number {
 }
 
 export function hammingDistance(a: ActivationPattern, b: ActivationPattern): number {
-  if (a.length !== b.length)
+  if (a.neurons !== b.neurons)
     throw new LazyscopeError(
       'bad_input',
-      `Patterns of ${a.length} and ${b.length} neurons have no distance.`,
+      `Patterns of ${a.neurons} and ${b.neurons} neurons have no distance.`,
     );
   let distance = 0;
-  for (let i = 0; i < a.length; i++) if ((a[i] === 0) !== (b[i] === 0)) distance++;
+  for (let i = 0; i < a.words.length; i++) distance += bitsIn(a.words[i] ^ b.words[i]);
   return distance;
 }
 
-/** The pattern of the given pre-activations: 1 where they are above 0. */
+/** How many bits of a word are set, added up in pairs, fours and eights side by side. */
+function bitsIn(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+/** The pattern of the given pre-activations: active where they are above 0. */
 export function activationPattern(preActivations: ArrayLike<number>): ActivationPattern {
-  const pattern = new Uint8Array(preActivations.length);
-  for (let i = 0; i < pattern.length; i++) pattern[i] = preActivations[i] > 0 ? 1 : 0;
-  return pattern;
+  const neurons = preActivations.length;
+  const words = new Uint32Array(Math.ceil(neurons / 32));
+  for (let w = 0; w < words.length; w++) {
+    const last = Math.min(32 * (w + 1), neurons);
+    let word = 0;
+    for (let at = 32 * w; at < last; at++) if (preActivations[at] > 0) word |= 1 << at;
+    words[w] = word;
+  }
+  return { neurons, words };
 }
 
 /** Equally spaced points from `from` to `to`, both included: [points, d]. */

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
+import { referenceMaskedActivations } from '../../ops/maskedActivations.ts';
+import { tf } from '../../tensor/tf.ts';
 import {
   circaRule,
   contributionRule,
   fatReluRule,
-  kthLargest,
   magnitudeRule,
   randomRule,
   sparkRule,
@@ -19,21 +20,21 @@ function apply(
   neurons: number,
   { layer = 0, a = relu(pre) }: { layer?: number; a?: Float32Array } = {},
 ) {
-  const changed = a.slice();
-  rule({ a: changed, pre, act: a, neurons, layer });
-  return changed;
+  if (typeof rule === 'function') {
+    const changed = a.slice();
+    rule({ a: changed, pre, act: a, neurons, layer });
+    return changed;
+  }
+  return tf.tidy(() => {
+    const given = tf.tensor2d(a, [a.length / neurons, neurons]);
+    const keys = { pre: () => tf.tensor2d(pre, given.shape), act: () => given };
+    const key = rule.key && keys[rule.key]();
+    return referenceMaskedActivations(given, rule.mask(layer, neurons), key)
+      .masked.dataSync<'float32'>()
+      .slice();
+  });
 }
 const firing = (a: Float32Array) => a.filter((value) => value !== 0).length;
-
-test('quickselect finds what sorting finds, ties and all', () => {
-  const random = Random.fromSeed(1);
-  for (let round = 0; round < 200; round++) {
-    const values = Float32Array.from({ length: 1 + random.below(40) }, () => random.below(12) - 6);
-    const sorted = values.slice().sort().reverse();
-    const k = 1 + random.below(values.length);
-    expect(kthLargest(values.slice(), k)).toBe(sorted[k - 1]);
-  }
-});
 
 test('top-k keeps exactly k of each token, the largest in magnitude; of equals those that come first', () => {
   const random = Random.fromSeed(2);
@@ -73,6 +74,25 @@ test('thresholds: CETT’s on |a|·n by layer, TEAL’s on |a| by layer, FATReLU
   expect(firing(apply(contributionRule([Infinity, 0], norms), a, 4, { a }))).toBe(0);
   expect([...apply(magnitudeRule([3, 0]), a, 4, { a })]).toEqual([0, 0, 0, -4]);
   expect([...apply(fatReluRule(1), a, 4, { a })]).toEqual([0, 0, 3, 0]);
+});
+
+test('CETT’s bars on |a| decide every entry as the product with the norm in double precision does', () => {
+  const random = Random.fromSeed(7);
+  const [tokens, neurons] = [50, 200];
+  const norms = Float64Array.from({ length: neurons }, (_, i) =>
+    i === 3 ? 0 : Math.exp(3 * random.normal()),
+  );
+  const a = random.normals(tokens * neurons);
+  // Thresholds that entries meet exactly are the hard ones.
+  for (const at of [5, 77, 1203, 9000]) {
+    const threshold = Math.abs(a[at]) * norms[at % neurons];
+    const kept = apply(contributionRule([threshold], [norms]), a, neurons, { a });
+    expect([...kept]).toEqual(
+      Array.from(a, (x, i) => (Math.abs(x) * norms[i % neurons] <= threshold ? 0 : x)),
+    );
+    expect(kept[at]).toBe(0);
+  }
+  expect([...apply(contributionRule([-1], [norms]), a, neurons, { a })]).toEqual([...a]);
 });
 
 test('the random control masks the given share of the neurons that fire', () => {

@@ -13,7 +13,9 @@ import {
   type MeasuredIntervention,
 } from './intervention.ts';
 import { mlpMatrices, multiplyAdds, savedMultiplyAdds, sparedShares } from './multiplyAdds.ts';
+import type { MlpBatch } from './maskingRule.ts';
 import { pplP, pplPEvaluations } from './pplP.ts';
+import { Reliability } from './reliability.ts';
 import { measureRobustness } from './robustness.ts';
 import { passContexts } from '../passSize.ts';
 import type { SampledLayer } from './sampledLayer.ts';
@@ -47,8 +49,8 @@ const noises = [0, 0.05, 0.1, 0.2];
 /** The robustness test keeps all neurons, and these shares of the mean number of neurons that fire on a token. */
 const robustShares = [1, 0.5, 0.25];
 const batchTokens = 2048;
-/** A pass in which neurons are masked on the host, in the time of one without. */
-const maskedPass = 1.7;
+/** A pass in which neurons are masked, in the time of one without. */
+const maskedPass = 1.1;
 
 /** Measures all methods. `samples` [layers] are for MaskingThresholds; contexts are [contexts · seq]. Throws 'cancelled'. */
 export async function measureInterventions(
@@ -73,9 +75,20 @@ export async function measureInterventions(
         masking.decompose(layer, Math.max(...lowRanks(model.config.d)));
         await advance(decompositionWork(model, seq));
       }
+    const ks = robustKs(model, masking);
+    const known = new Map<number, { crossEntropy: number; reliability: Reliability }>();
+    // The passes without noise are points of the trade-off too, which are not measured again.
+    const evaluate = async (intervention: Intervention, k?: number) => {
+      const reliability = noisy && k !== undefined && ks.includes(k) ? new Reliability() : undefined;
+      const measured = await evaluateIntervention(model, text, intervention, {
+        advance: passed,
+        reliability,
+      });
+      if (reliability && k !== undefined) known.set(k, { crossEntropy: measured.crossEntropy, reliability });
+      return measured;
+    };
     const gates: number[] = [];
-    const sampling: Intervention = { rule: ({ act }) => sampleInto(gates, act) };
-    const whole = await evaluateIntervention(model, text, sampling, passed);
+    const whole = await evaluate({ rule: (batch) => sampleInto(gates, batch) }, model.config.neurons);
     const plan = planTradeoff(masking, Float32Array.from(gates)).filter(({ method }) =>
       methods.includes(method),
     );
@@ -83,23 +96,22 @@ export async function measureInterventions(
     const tradeoff = [point(model, seq, { method: 'none', knownFrom: 'value' }, whole)];
     const byCett = new Map<number, MeasuredIntervention>();
     for (const planned of plan) {
-      const measured = await evaluateIntervention(model, text, planned.intervention, passed);
+      const k = planned.method === 'topk' ? planned.value : undefined;
+      const measured = await evaluate(planned.intervention, k);
       if (planned.method === 'cett') byCett.set(planned.value, measured);
       tradeoff.push(point(model, seq, planned, measured));
     }
     let evaluations = 0;
     const atCett = (cett: number) => {
       evaluations++;
-      return evaluateIntervention(model, text, masking.cett(cett), passed);
+      return evaluate(masking.cett(cett));
     };
     const points = await pplP(atCett, whole.perplexity, percentages, byCett);
     sparePasses(pplPEvaluations(percentages) - evaluations);
-    const { neurons } = model.config;
-    const active = masking.activeRatio();
-    const shares = robustShares.map((share) => Math.max(1, Math.round(share * active * neurons)));
-    const ks = [...new Set([neurons, ...shares])];
-    if (noisy) sparePasses(noises.length * (1 + robustShares.length - ks.length));
-    const robustness = noisy ? await measureRobustness(model, text, ks, noises, passed) : [];
+    if (noisy) sparePasses(noises.length * (1 + robustShares.length - ks.length) + known.size);
+    const robustness = noisy
+      ? await measureRobustness(model, text, ks, noises, { advance: passed, known })
+      : [];
     return {
       tokens: text.contexts.length,
       perplexity: whole.perplexity,
@@ -111,6 +123,13 @@ export async function measureInterventions(
   } finally {
     masking.dispose();
   }
+}
+
+/** All neurons, and shares of those that fire on a token. */
+function robustKs({ config }: LanguageModel, masking: MaskingThresholds): number[] {
+  const active = masking.activeRatio();
+  const shares = robustShares.map((share) => Math.max(1, Math.round(share * active * config.neurons)));
+  return [...new Set([config.neurons, ...shares])];
 }
 
 /** The most work that measureInterventions can be, in the unit of `advance`. */
@@ -205,9 +224,10 @@ function spread(contexts: Int32Array, seq: number, tokens: number): Int32Array {
   return chosen;
 }
 
-/** Keeps every 37th value, up to about 400,000, so that memory does not grow with the text. */
-function sampleInto(kept: number[], values: Float32Array): void {
+/** Keeps every 37th value of act(·), up to about 400,000, so that memory does not grow with the text. */
+function sampleInto(kept: number[], batch: MlpBatch): void {
   const stride = 37;
   if (kept.length > 400_000) return;
-  for (let at = kept.length % stride; at < values.length; at += stride) kept.push(values[at]);
+  const { act } = batch;
+  for (let at = kept.length % stride; at < act.length; at += stride) kept.push(act[at]);
 }

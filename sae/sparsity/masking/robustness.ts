@@ -2,13 +2,11 @@
  * Does masking all but the strongest neurons make a model more robust (Lazy Neuron, 2210.06313)? Some input tokens are replaced by random
  * ones while the tokens to be predicted stay; perplexity, accuracy and calibration are measured with all neurons and with the top k.
  */
-import { nextTokenLosses } from '../../models/crossEntropy.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { finiteOrNull } from '../../numerics/finiteOrNull.ts';
 import { Random } from '../../numerics/random.ts';
-import { tf } from '../../tensor/tf.ts';
 import { Reliability, type ReliabilityBin } from './reliability.ts';
-import { replacements, type Advance, type EvaluationText } from './intervention.ts';
+import { evaluateIntervention, type Advance, type EvaluationText } from './intervention.ts';
 import { topKRule } from './maskingRule.ts';
 
 export interface RobustnessPoint {
@@ -25,17 +23,24 @@ export interface RobustnessPoint {
   reliability?: ReliabilityBin[];
 }
 
+/** What was measured without noise already, by k: the loss, and how certain and how right the predictions were. */
+export type KnownReliability = ReadonlyMap<number, { crossEntropy: number; reliability: Reliability }>;
+
 export async function measureRobustness(
   model: LanguageModel,
   text: EvaluationText,
   ks: readonly number[],
   noises: readonly number[],
-  advance?: Advance,
+  { advance, known }: { advance?: Advance; known?: KnownReliability } = {},
 ): Promise<RobustnessPoint[]> {
   const points: RobustnessPoint[] = [];
   for (const noise of noises) {
-    const inputs = corrupted(model, text.contexts, noise);
-    for (const k of ks) points.push(await measure(model, text, inputs, { k, noise, advance }));
+    const inputs = noise === 0 ? text.contexts : corrupted(model, text.contexts, noise);
+    for (const k of ks) {
+      const measured =
+        (noise === 0 ? known?.get(k) : undefined) ?? (await measure(model, { ...text, inputs }, k, advance));
+      points.push(point(k, noise, measured));
+    }
   }
   return points;
 }
@@ -50,35 +55,24 @@ function corrupted(model: LanguageModel, contexts: Int32Array, noise: number): I
   });
 }
 
-async function measure(
-  model: LanguageModel,
-  { contexts, seq, batchTokens }: EvaluationText,
-  inputs: Int32Array,
-  { k, noise, advance }: { k: number; noise: number; advance: Advance | undefined },
-): Promise<RobustnessPoint> {
-  const predicted = new Reliability();
-  const whole = k >= model.config.neurons;
-  const step = Math.max(1, Math.floor(batchTokens / seq)) * seq;
-  let sum = 0;
-  for (let first = 0; first < contexts.length; first += step) {
-    const truth = contexts.subarray(first, first + step);
-    tf.tidy(() => {
-      const shape: [number, number] = [truth.length / seq, seq];
-      const labels = tf.tensor2d(truth, shape, 'int32');
-      const ids = tf.tensor2d(inputs.subarray(first, first + step), shape, 'int32');
-      const replace = whole ? {} : replacements(model, { rule: topKRule(k) });
-      const { logits } = model.forward(ids, { replace });
-      predicted.add(logits!, labels);
-      sum += nextTokenLosses(logits!, labels).sum().dataSync<'float32'>()[0];
-    });
-    await advance?.(truth.length);
-  }
+async function measure(model: LanguageModel, text: EvaluationText, k: number, advance: Advance | undefined) {
+  const reliability = new Reliability();
+  const intervention = k >= model.config.neurons ? {} : { rule: topKRule(k) };
+  const { crossEntropy } = await evaluateIntervention(model, text, intervention, { advance, reliability });
+  return { crossEntropy, reliability };
+}
+
+function point(
+  k: number,
+  noise: number,
+  { crossEntropy, reliability }: { crossEntropy: number; reliability: Reliability },
+): RobustnessPoint {
   return {
     k,
     noise,
-    perplexity: finiteOrNull(Math.exp(sum / predicted.predictions)),
-    accuracy: predicted.accuracy(),
-    ece: predicted.error(),
-    ...(noise === 0 ? { reliability: predicted.bins() } : {}),
+    perplexity: finiteOrNull(Math.exp(crossEntropy)),
+    accuracy: reliability.accuracy(),
+    ece: reliability.error(),
+    ...(noise === 0 ? { reliability: reliability.bins() } : {}),
   };
 }

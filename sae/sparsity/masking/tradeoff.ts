@@ -126,7 +126,7 @@ export class MaskingThresholds {
   /** Spark's soft threshold: pre-activations above it are reduced by it, and the others set to 0, before the activation function. */
   softSpark(k: number): Intervention {
     const { neurons } = this.model.config;
-    return { onPre: (pre) => pre.set(statisticalTopK(pre, neurons, k).values) };
+    return { onPre: statisticalTopK(neurons, k) };
   }
 
   /** A truncation width of twice the `share` quantile of the positive activations: sign faults then mask a share of that order. */

@@ -33,7 +33,9 @@ export function truncationErrors(
     // The bits of a positive number order as integers do: with the index below them, one sort of numbers sorts the neurons.
     for (let i = 0; i < neurons; i++) keys[i] = bits[first + i] * neurons + i;
     keys.sort();
-    for (let rank = 0; rank < neurons; rank++) order[first + rank] = keys[rank] % neurons;
+    // The remainder by a division, which takes a fraction of the time of the operator on numbers beyond 32 bits and is exact too.
+    for (let rank = 0; rank < neurons; rank++)
+      order[first + rank] = keys[rank] - neurons * Math.floor(keys[rank] / neurons);
   }
   // By token, what is lost after each of its neurons, the weakest first; below, as a share of the token's output.
   const lost = Float64Array.from(losses(activations, outputs, order, { tokens, neurons, d }));
@@ -50,12 +52,13 @@ export function truncationErrors(
   const errors = new Float32Array(all.length);
   let total = 0;
   for (let at = 0; at < all.length; at++) {
-    const token = all[at] % tokens;
+    const contribution = Math.floor(all[at] / tokens);
+    const token = all[at] - tokens * contribution;
     const rank = token * neurons + reached[token];
     total += lost[rank] - (reached[token] === 0 ? 0 : lost[rank - 1]);
     reached[token]++;
     errors[at] = counted === 0 ? 0 : total / counted;
-    bits[at] = (all[at] - token) / tokens;
+    bits[at] = contribution;
   }
   return { contributions, errors };
 }

@@ -1,9 +1,10 @@
+import { maskRules, type Mask } from '../../../ops/maskedActivations.ts';
 import { writable } from '../pointers.ts';
 import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
 
-/** The kernels behind sae/ops/firingCounts.ts, signalSums.ts and truncationLosses.ts, which the sparsity measures use. */
+/** The kernels behind sae/ops/firingCounts.ts, signalSums.ts, truncationLosses.ts and maskedActivations.ts, which the sparsity measures use. */
 export function sparsityKernels({ backend, library }: KernelContext): NativeKernels {
-  const { firing, firingChunk, signal, truncation } = library.functions;
+  const { firing, firingChunk, signal, truncation, mask } = library.functions;
   const chunk = firingChunk();
   // Large, and of no use once the entries are gathered: one for all calls.
   let overBuffer = writable(new Int32Array(0));
@@ -62,6 +63,24 @@ export function sparsityKernels({ backend, library }: KernelContext): NativeKern
         tokens, neurons, outputs.shape[1], out.values,
       ); // prettier-ignore
       return out.info;
+    },
+    MaskedActivations: ({ a, key, bars }, { rule, k, quantile }) => {
+      const neurons = a.shape[a.shape.length - 1];
+      const out = backend.output(a.shape, 'float32');
+      const counts = backend.output([2], 'int32');
+      mask({
+        a: backend.floats(a),
+        key: key ? backend.floats(key) : null,
+        bars: bars ? backend.floats(bars) : null,
+        rows: sizeOf(a.shape) / neurons,
+        neurons,
+        rule: maskRules.indexOf(rule as Mask['rule']),
+        k: Number(k ?? 0),
+        quantile: Number(quantile ?? 0),
+        out: out.values,
+        counts: counts.values,
+      });
+      return [out.info, counts.info];
     },
   };
 }

@@ -160,7 +160,7 @@ void lazyscope_adamw(float* p, const float* gradient, float* m, float* v, int64_
 // In double precision, in pieces of fixed size.
 double lazyscope_sum_of_squares(const float* x, int64_t count);
 
-// ---- Sparsity measures: firing.cc, signal.cc, truncation.cc ----
+// ---- Sparsity measures: firing.cc, signal.cc, truncation.cc, masking.cc ----
 
 // How many neurons make a chunk, of those that `lazyscope_firing` counts together.
 int64_t lazyscope_firing_chunk();
@@ -189,6 +189,22 @@ void lazyscope_signal(const float* x, int64_t rows, int64_t d, float* sums);
 // j + 1 of them. a [tokens, neurons], w [neurons, d], order [tokens, neurons] → lost [tokens, neurons]. In double precision.
 void lazyscope_truncation(const float* a, const float* w, const int32_t* order, int64_t tokens, int64_t neurons,
                           int64_t d, float* lost);
+
+struct LazyscopeMasking {
+  const float* a;                // [rows, neurons]
+  const float* NULLABLE key;     // [rows, neurons]: what rules 0 and 2 compare; null: |a| for rule 0, a for rule 2
+  const float* NULLABLE bars;    // [neurons], of rule 0
+  int64_t rows;
+  int64_t neurons;
+  int32_t rule;
+  int64_t k;                     // of rule 1
+  double quantile;               // of rules 2 and 3: θ = mean + std · quantile of the row's keys, in double precision
+  float* out;                    // [rows, neurons]
+  int32_t* counts;               // [2]: entries of out that are 0, and entries of a that are 0 or NaN
+};
+// Rule 0 sets to 0 where key <= the neuron's bar, 1 all but the k largest magnitudes of a row (of equal ones the first stay),
+// 2 where key <= θ of the row. Rule 3 gives max(a − θ, 0).
+void lazyscope_mask(const LazyscopeMasking* masking);
 
 // ---- Autoencoders: fusedEncode.cc, fusedReconstruct.cc, fusedEntries.cc, fusedUpdate.cc ----
 // Lists of entries are by rows: those of a row are indices and values from row_start[row] to row_start[row + 1].
