@@ -48,6 +48,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/tableAnswers.test.ts', reason: 'hands hundreds of megabytes to readers who take nothing' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
@@ -59,6 +60,7 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/training/fromModel.test.ts',
     reason: 'trains from a model many times, and as processes that are killed',
   },
+  { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
