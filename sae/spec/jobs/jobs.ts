@@ -1,6 +1,7 @@
 /** The kinds of jobs, by the name of their command, in the order in which they are listed. */
 import { capture } from './capture.ts';
 import { compare } from './compare.ts';
+import { consensus } from './consensus.ts';
 import { evaluate } from './evaluate.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
@@ -16,6 +17,7 @@ export const jobs = {
   evaluate,
   index,
   compare,
+  consensus,
   reproducibility,
   map,
   sparsity,
