@@ -10,9 +10,11 @@ import { offeredHooks } from './offeredHooks.ts';
 export function useJobChoices(values: Readonly<Record<string, string>>): Record<ChoiceSource, Choice[]> {
   const trpc = useTRPC();
   const models = useQuery(trpc.models.list.queryOptions());
+  const datasets = useQuery(trpc.datasets.list.queryOptions());
   const captures = useQuery(trpc.captures.list.queryOptions());
   const runs = useQuery(trpc.runs.list.queryOptions());
   const comparisons = useQuery(trpc.comparisons.list.queryOptions());
+  const imports = useQuery(trpc.jobs.imports.queryOptions());
   const model = chosen(models.data, values.model);
   const capture = chosen(
     captures.data?.filter((one) => one.status === 'complete'),
@@ -22,6 +24,10 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
     models: (models.data ?? []).map((one) => ({
       value: one.name,
       name: `${one.name} (${architectureName(one.activation)}, ${one.layers} layers)`,
+    })),
+    datasets: (datasets.data ?? []).map(({ name, title, bundled }) => ({
+      value: name,
+      name: bundled ? title : `${title} (fetched)`,
     })),
     captures: (captures.data ?? [])
       .filter((one) => one.status === 'complete')
@@ -39,6 +45,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
     comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
+    imports: (imports.data ?? []).map(same),
     modelHooks: offeredHooks(model).map(same),
   };
 }
