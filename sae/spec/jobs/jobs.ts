@@ -4,6 +4,7 @@ import { compare } from './compare.ts';
 import { evaluate } from './evaluate.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { label } from './label.ts';
 import { map } from './map.ts';
 import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
@@ -15,6 +16,7 @@ export const jobs = {
   train,
   evaluate,
   index,
+  label,
   compare,
   reproducibility,
   map,
