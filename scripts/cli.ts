@@ -3,7 +3,7 @@
  * runs, imports what it needs: `lazyscope --help` loads no tensor library.
  */
 import { Command, CommanderError } from 'commander';
-import { jobKinds } from '../sae/spec/jobs/jobs.ts';
+import { commandWords, jobKinds } from '../sae/spec/jobs/jobs.ts';
 import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
@@ -11,9 +11,7 @@ import { convert } from './commands/convert.ts';
 import { datasets } from './commands/datasets.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
-import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
-import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
@@ -37,16 +35,15 @@ export function lazyscopeCommand(): Command {
     .enablePositionalOptions();
   const commands = [
     demo,
-    ...jobKinds.map((kind) => () => jobCommand(kind)),
+    // Those of a group are added by the group.
+    ...jobKinds.filter((kind) => commandWords(kind).length === 1).map((kind) => () => jobCommand(kind)),
     features,
     search,
     steer,
     lm,
     models,
     datasets,
-    importCommand,
     convert,
-    exportCommand,
     metrics,
     serveCommand,
     jobs,

@@ -6,11 +6,13 @@ import type { Role } from './guard.ts';
 import type { Commands } from './jobs/commands.ts';
 import type { JobQueue } from './jobs/jobQueue.ts';
 import type { Log } from './log.ts';
+import type { ColumnCache } from './columnCache.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
 import type { ListBook } from './queries/listBook.ts';
 import type { ModelWorker } from './playground/modelWorker.ts';
+import type { TableAnswers } from './tableAnswers.ts';
 import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -21,6 +23,8 @@ export interface ServerContext {
   version: string;
   /** Reads runs, captures, comparisons, evaluations and reports. */
   manifests: ManifestCache;
+  /** Reads tables that are looked into often. */
+  columns: ColumnCache;
   tokens: TokenTexts;
   seedStability: SeedStability;
   search: SearchStore;
@@ -33,6 +37,8 @@ export interface ServerContext {
   commands: Commands;
   /** Records what clients change. */
   audit: AuditLog;
+  /** Hands whole tables over to readers, who may be slow. */
+  tables: TableAnswers;
   metrics: ServerMetrics;
   log: Log;
 }

@@ -2,6 +2,7 @@
 import { SearchStore } from '../sae/features/searchStore.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
 import { AuditLog } from './audit.ts';
+import { ColumnCache } from './columnCache.ts';
 import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { Commands } from './jobs/commands.ts';
@@ -15,6 +16,7 @@ import { AutomaticLabels } from './queries/automaticLabels.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { ListBook } from './queries/listBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
+import { TableAnswers } from './tableAnswers.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ContextOptions {
@@ -45,11 +47,13 @@ export async function openContext(
   const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
   const manifests = new ManifestCache(store, log);
+  const tables = new TableAnswers();
   const context: ServerContext = {
     store,
     modelFolders,
     version,
     manifests,
+    columns: new ColumnCache(),
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),
@@ -59,7 +63,12 @@ export async function openContext(
     model: new ModelWorker(options),
     commands,
     audit: new AuditLog(store.auditLog(), (error) => log('audit.jsonl could not be written.', error)),
-    metrics: new ServerMetrics(() => jobs.list()),
+    tables,
+    metrics: new ServerMetrics({
+      jobs: () => jobs.list(),
+      subscriptions: () => jobs.watchers,
+      tableBytes: () => tables.waiting,
+    }),
     log,
   };
   const close = async () => {

@@ -19,7 +19,7 @@ const effectTokens = 10;
 const neighbourCount = 8;
 const loadingCount = 8;
 /** A page of one latent reads one group of rows. */
-const featureRowGroup = 2048;
+export const featureRowGroup = 2048;
 
 /** Which dictionary to index, and on what. */
 export interface IndexOptions {

@@ -7,7 +7,7 @@ import { tf } from '../tensor/tf.ts';
 import { CorpusBatches, holdOut } from './corpusBatches.ts';
 import { meanCrossEntropy } from '../models/crossEntropy.ts';
 import { learningRateAt } from './languageModelTraining.ts';
-import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
+import { languageModelTrainingDefaults } from '../spec/languageModelTrainingDefaults.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
 import { tokenizeCorpus } from '../tokens/tokenizeCorpus.ts';
@@ -84,6 +84,16 @@ test('a training that was stopped goes on to the same bits', async () => {
     (JSON.parse(readFileSync(join(root, name, 'training.json'), 'utf8')) as { curve: unknown }).curve;
   expect(curve('stopped')).toEqual(curve('whole'));
   expect(existsSync(join(root, 'stopped', 'checkpoint.safetensors'))).toBe(false);
+});
+
+test('a training that was killed after its weights were written is finished when it is resumed', async () => {
+  const finished = await train('finished');
+  writeFileSync(join(root, 'finished', 'checkpoint.safetensors'), 'left');
+  expect(await train('finished', {}, { resume: true })).toEqual(finished);
+  expect(existsSync(join(root, 'finished', 'checkpoint.safetensors'))).toBe(false);
+  const taken = { code: 'conflict', message: expect.stringMatching(/already holds a model/) };
+  await expect(train('finished')).rejects.toMatchObject(taken);
+  await expect(train('finished', { learningRate: 1 }, { resume: true })).rejects.toMatchObject(taken);
 });
 
 test('another seed gives another model', async () => {

@@ -34,6 +34,19 @@ export class StoreLayout {
     return join(this.datasets(), checkName('dataset', name));
   }
 
+  /** Folder of dictionaries of other tools that wait to be imported. */
+  imports() {
+    return join(this.root, 'imports');
+  }
+  /** A folder or a file of another tool. */
+  imported(name: string) {
+    return join(this.imports(), checkName('import', name));
+  }
+  /** Folder of one dictionary, written for another tool. */
+  exported(name: string) {
+    return join(this.root, 'exports', checkName('export', name));
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));

@@ -14,7 +14,7 @@ import duckdb from '@duckdb/node-bindings';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
 import { quoted } from './tableSql.ts';
@@ -209,36 +209,103 @@ export type Row = Record<string, Cell>;
 let shared: Promise<DuckDBInstance> | undefined;
 
 /**
+ * One thread a statement: these are small, so that sharing one out costs more processor time than it saves, and a server has
+ * several at a time, each on a thread of its own.
+ */
+const oneThread = { threads: '1' };
+
+/**
  * Runs one SELECT, with `read_parquet($path)` in it and its parameters by name. The in-memory instance is
  * shared by the process; each call has its own connection. Throws `not_found` for a file that isn't there
- * when the parameter `path` names it, and `corrupt` when DuckDB can't read it.
+ * when the parameter `path` names it, `corrupt` when DuckDB can't
+ * read it, and `unavailable` when that takes more memory than there is.
  */
 export async function queryParquet(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Row[]> {
-  const { path } = params;
-  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
-    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
-  shared ??= DuckDBInstance.create(':memory:', noDownloads);
-  const connection = await (await shared).connect();
-  try {
+  return runOnParquet(params, async (connection) => {
     const reader = await connection.runAndReadAll(sql, params);
     return reader
       .getRowObjectsJS()
       .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])));
+  });
+}
+
+/**
+ * Gives the result of a SELECT to `read` as chunks of DuckDB's vectors, which are its own only until it returns. Throws as queryParquet
+ * does, and what `read` throws.
+ */
+export async function queryChunks<Result>(
+  sql: string,
+  params: Record<string, DuckDBValue> & { path: string },
+  read: (chunks: readonly DuckDBDataChunk[]) => Result,
+): Promise<Result> {
+  return runOnParquet(params, async (connection) => {
+    const result = await connection.run(sql, params);
+    return read(await result.fetchAllChunks());
+  });
+}
+
+/**
+ * The result of a SELECT a chunk at a time, each computed when it is asked for, so that a table larger than memory can be passed on.
+ * Throws as queryParquet does.
+ */
+export async function* streamChunks(
+  sql: string,
+  params: Record<string, DuckDBValue> & { path: string },
+): AsyncGenerator<DuckDBDataChunk, void, undefined> {
+  const connection = await connectionFor(params);
+  try {
+    const result = await connection.stream(sql, params);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (!chunk || chunk.rowCount === 0) return;
+      yield chunk;
+    }
   } catch (error) {
-    const said = error instanceof Error ? error.message : '';
-    // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
-    // for the machine's faults.
-    const isMachine = /no space left|permission denied|out of memory|failed to allocate|interrupt/i.test(
-      said,
-    );
-    if (typeof path === 'string' && !isMachine)
-      throw new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
-        cause: error,
-      });
-    throw explainWriteError(error, typeof path === 'string' ? dirname(path) : 'memory');
+    throw explained(error, params);
   } finally {
     connection.closeSync();
   }
+}
+
+async function runOnParquet<Result>(
+  params: Record<string, DuckDBValue>,
+  ask: (connection: DuckDBConnection) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connectionFor(params);
+  try {
+    return await ask(connection);
+  } catch (error) {
+    throw explained(error, params);
+  } finally {
+    connection.closeSync();
+  }
+}
+
+async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
+  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
+    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+  shared ??= DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
+  return (await shared).connect();
+}
+
+function explained(error: unknown, { path }: Record<string, DuckDBValue>): unknown {
+  if (isLazyscopeError(error)) return error;
+  const said = error instanceof Error ? error.message : '';
+  // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
+  // for the machine's faults.
+  const isMachine = /no space left|permission denied|interrupt/i.test(said);
+  // A damaged length may ask for any amount, as a large file does on a machine that has little left.
+  if (/out of memory|failed to allocate/i.test(said))
+    return new LazyscopeError(
+      'unavailable',
+      `${typeof path === 'string' ? `'${path}'` : 'A query'} takes more memory than there is: free some, or make the file again if it is damaged.`,
+      { cause: error },
+    );
+  if (typeof path === 'string' && !isMachine)
+    return new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
+      cause: error,
+    });
+  return explainWriteError(error, typeof path === 'string' ? dirname(path) : 'memory');
 }
 
 function plain(value: unknown): Cell {

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { openCapture } from '../../sae/activations/openCapture.ts';
+import { featureRowGroup } from '../../sae/features/indexFeatures.ts';
 import { indexSearch } from '../../sae/features/indexSearch.ts';
 import { encodeVectors } from '../../sae/formats/arrowVectors.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
@@ -159,28 +160,35 @@ async function writeTables(
     Array.from({ length: latents }, () => Float32Array.from({ length: count }, value));
   const density = Float64Array.from({ length: latents }, () => 10 ** (-4 + 3 * random.uniform()));
   const logits = () => list(10, () => random.uniform());
-  await writeParquet(store.features(run, seed), featureTable, {
-    latent: Int32Array.from({ length: latents }, (_, i) => i),
-    density,
-    firings: density.map((share) => Math.round(share * 200_000)),
-    dead: Array.from(density, () => false),
-    maxActivation: density.map(() => 1 + 10 * random.uniform()),
-    meanActivation: density.map(() => random.uniform()),
-    histogram: Array.from({ length: latents }, () => Int32Array.from({ length: 32 }, (_, bin) => 40 - bin)),
-    decoderNorm: density.map(() => 1),
-    encoderDecoderCosine: density.map(() => random.uniform()),
-    biasEncoder: density.map(() => random.normal()),
-    promotedTokens: promoted,
-    promotedLogits: logits(),
-    suppressedTokens: Array.from({ length: latents }, () => some(10)),
-    suppressedLogits: logits(),
-    neighbours: Array.from({ length: latents }, () =>
-      Int32Array.from({ length: 8 }, () => random.below(latents)),
-    ),
-    neighbourCosines: list(8, () => random.uniform()),
-    topTokens: firesOn,
-    topTokenCounts: Array.from({ length: latents }, () => Int32Array.from({ length: 10 }, (_, i) => 20 - i)),
-  });
+  await writeParquet(
+    store.features(run, seed),
+    featureTable,
+    {
+      latent: Int32Array.from({ length: latents }, (_, i) => i),
+      density,
+      firings: density.map((share) => Math.round(share * 200_000)),
+      dead: Array.from(density, () => false),
+      maxActivation: density.map(() => 1 + 10 * random.uniform()),
+      meanActivation: density.map(() => random.uniform()),
+      histogram: Array.from({ length: latents }, () => Int32Array.from({ length: 32 }, (_, bin) => 40 - bin)),
+      decoderNorm: density.map(() => 1),
+      encoderDecoderCosine: density.map(() => random.uniform()),
+      biasEncoder: density.map(() => random.normal()),
+      promotedTokens: promoted,
+      promotedLogits: logits(),
+      suppressedTokens: Array.from({ length: latents }, () => some(10)),
+      suppressedLogits: logits(),
+      neighbours: Array.from({ length: latents }, () =>
+        Int32Array.from({ length: 8 }, () => random.below(latents)),
+      ),
+      neighbourCosines: list(8, () => random.uniform()),
+      topTokens: firesOn,
+      topTokenCounts: Array.from({ length: latents }, () =>
+        Int32Array.from({ length: 10 }, (_, i) => 20 - i),
+      ),
+    },
+    { rowGroupSize: featureRowGroup },
+  );
   await writeParquet(store.loadings(run, seed), loadingTable, {
     latent: Int32Array.from({ length: latents * 8 }, (_, i) => i >> 3),
     rank: Int32Array.from({ length: latents * 8 }, (_, i) => i & 7),

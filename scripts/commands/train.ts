@@ -9,6 +9,7 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
+import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -29,9 +30,18 @@ declare global {
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
+  const parts = partsOf(runs.map(({ config }) => config));
+  const training = given.analyse ? partOf(session, 1, parts) : session;
   const logs = logKinds.filter((kind) => given[kind]);
-  const manifests = await trainRuns(session, runs, { ...given, logs });
-  return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  const manifests = await trainRuns(training, runs, { ...given, logs });
+  const trained = { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  if (!given.analyse) return trained;
+  const { documents, texts, failure } = await analyse(session, manifests);
+  return {
+    document: { ...trained.document, ...documents },
+    text: [trained.text, ...texts].join('\n\n'),
+    failure,
+  };
 };
 
 export interface RunToTrain {

@@ -1,6 +1,5 @@
 /** Whole tables as Arrow IPC streams, for plots and notebooks: no paging, scalar columns only. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import {
   Bool,
   Float32,
@@ -113,14 +112,15 @@ async function sideOfMap(server: ServerContext, dictionary: DictionaryReference)
   };
 }
 
-/** The trainer's metrics file, which is an Arrow stream already. */
-export async function metricsArrow(server: ServerContext, run: string): Promise<Uint8Array> {
+/** The trainer's metrics file, which is an Arrow stream already. Throws 'not_found' before the first are written. */
+export async function metricsFile(
+  server: ServerContext,
+  run: string,
+): Promise<{ path: string; name: string }> {
   await runManifest(server, run);
-  try {
-    return await readFile(server.store.runMetrics(run));
-  } catch (cause) {
-    throw new LazyscopeError('not_found', `Run '${run}' has no metrics yet.`, { cause });
-  }
+  const path = server.store.runMetrics(run);
+  if (!existsSync(path)) throw new LazyscopeError('not_found', `Run '${run}' has no metrics yet.`);
+  return { path, name: run };
 }
 
 /** 64-bit integers become doubles: counts are far below 2⁵³, and plots need plain numbers. */

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { sameConfiguration } from '../../sae/comparison/storedStability.ts';
 import { matchTable } from '../../sae/spec/tables/matches.ts';
-import { queryRows } from '../../sae/store/queryRows.ts';
-import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
+import { someOf } from '../../sae/spec/tables/table.ts';
+import { rowAt } from '../../sae/store/readColumns.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { ServerContext } from '../context.ts';
@@ -11,6 +11,17 @@ import type { Counterpart, FeatureInput } from '../contract/features.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { topExamples } from './examples.ts';
 import { featureGlances } from './featureTable.ts';
+
+const matched = someOf(
+  matchTable,
+  'latent',
+  'decoderMatch',
+  'decoderCosine',
+  'encoderCosine',
+  'shared',
+  'activationCorrelation',
+  'firingJaccard',
+);
 
 /** Counterparts in dictionaries of the same configuration come first; within both groups they are ordered by run and seed. */
 export async function counterparts(
@@ -56,38 +67,35 @@ async function counterpart(
   { comparison, side, run }: Side,
 ): Promise<Omit<Counterpart, 'sameConfiguration'>> {
   const dictionary = side === 'a' ? comparison.b : comparison.a;
-  // The matching is one-to-one, so that for a latent of b at most one latent of a is found.
-  const [match] = await queryRows(
-    matchTable,
-    `SELECT ${columnList(matchTable)} FROM ${storedTable(matchTable)}
-     WHERE ${quoted(side === 'a' ? 'latent' : 'decoderMatch')} = $latent`,
-    { path: server.store.comparisonMatches(comparison.name), latent },
-  );
+  const columns = await server.columns.of(server.store.comparisonMatches(comparison.name), matched);
+  // The matching is one-to-one, so that for a latent of b at most one latent of a is found; −1 stands for none.
+  const row = side === 'a' ? latent : columns.decoderMatch.indexOf(latent);
+  const match = row >= 0 && row < columns.latent.length ? rowAt(matched, columns, row) : undefined;
   const other = match && (side === 'a' ? match.decoderMatch : match.latent);
-  const matched = match && other !== undefined && other >= 0 ? { ...match, other } : undefined;
+  const found = match && other !== undefined && other >= 0 ? { ...match, other } : undefined;
   const indexed = existsSync(server.store.features(dictionary.run, dictionary.seed));
   const glance =
-    matched && indexed
-      ? (await featureGlances(server, run, dictionary, [matched.other])).get(matched.other)
+    found && indexed
+      ? (await featureGlances(server, run, dictionary, [found.other])).get(found.other)
       : undefined;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const example = matched
-    ? (await topExamples(server, dictionary, [matched.other], tokens)).get(matched.other)
+  const example = found
+    ? (await topExamples(server, dictionary, [found.other], tokens)).get(found.other)
     : undefined;
   const labels = matched && (await server.labels.of(dictionary));
   return {
     ...dictionary,
     comparison: comparison.name,
     architecture: run.config.architecture,
-    latent: matched?.other ?? null,
-    decoderCosine: matched?.decoderCosine ?? null,
-    encoderCosine: matched?.encoderCosine ?? null,
-    shared: matched?.shared ?? false,
-    activationCorrelation: matched?.activationCorrelation ?? null,
-    firingJaccard: matched?.firingJaccard ?? null,
+    latent: found?.other ?? null,
+    decoderCosine: found?.decoderCosine ?? null,
+    encoderCosine: found?.encoderCosine ?? null,
+    shared: found?.shared ?? false,
+    activationCorrelation: found?.activationCorrelation ?? null,
+    firingJaccard: found?.firingJaccard ?? null,
     density: glance?.density ?? null,
     promoted: glance?.promoted ?? [],
-    label: (matched && labels?.name(matched.other)) ?? null,
+    label: (found && labels?.name(found.other)) ?? null,
     topExample: example ?? null,
   };
 }

@@ -1,53 +1,18 @@
-/** features.parquet, a page at a time, with what comparisons and people add to it. */
-import { featureDetailColumns, featureTable, featureView } from '../../sae/spec/tables/features.ts';
-import { someOf } from '../../sae/spec/tables/table.ts';
-import { queryParquet } from '../../sae/store/parquet.ts';
-import { queryRows } from '../../sae/store/queryRows.ts';
-import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
+/** The features of a dictionary, a page at a time, with what comparisons and people add to them. */
+import type { DictionaryStability } from '../../sae/comparison/storedStability.ts';
+import { rowAt } from '../../sae/store/readColumns.ts';
+import type { ListColumn } from '../../sae/store/vectorColumns.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
-import type { FeatureListInput, FeaturePage } from '../contract/features.ts';
+import type { FeatureListInput, FeaturePage, FeatureRow } from '../contract/features.ts';
 import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
+import type { DictionaryLabels } from './dictionaryLabels.ts';
 import { modelOfRun } from './dictionaries.ts';
-import { integersFrom, listBounds, listParameter } from './listParameter.ts';
+import { featureColumns, listedColumns, type FeatureColumns } from './featureColumns.ts';
+import { orderedLatents } from './featureOrder.ts';
 import { textMatch } from './search.ts';
-import { textFilter } from './textFilter.ts';
-
-const detail: ReadonlySet<string> = new Set(featureDetailColumns);
-/** What a list shows. */
-const listed = Object.fromEntries(Object.entries(featureView).filter(([name]) => !detail.has(name))) as Omit<
-  typeof featureView,
-  (typeof featureDetailColumns)[number]
->;
-
-/** One row a latent, `stability` among its columns. The joined list has one entry a latent, in order, from latent `firstShared` on. */
-const featuresWithStability = `
-  WITH shared AS (
-    SELECT unnest(range($firstShared, $firstShared + len(counts))) AS latent, unnest(counts) AS seeds
-    FROM (SELECT ${integersFrom('sharedWith')} AS counts)
-  ), features AS (
-    SELECT f.*, CASE WHEN $compared > 0 THEN shared.seeds / $compared::DOUBLE END AS stability
-    FROM ${storedTable(featureTable)} f LEFT JOIN shared USING (latent)
-  )`;
-
-function hasToken(parameter: string): string {
-  return `(list_has_any("promotedTokens", ${integersFrom(parameter)}) OR list_has_any("topTokens", ${integersFrom(parameter)}))`;
-}
-
-const conditions = {
-  minDensity: 'density >= $minDensity',
-  maxDensity: 'density <= $maxDensity',
-  dead: 'dead = $dead',
-  minStability: 'stability >= $minStability',
-  maxStability: 'stability <= $maxStability',
-  latent: 'latent = $latent',
-  token: hasToken('token'),
-  text: `latent IN (SELECT unnest(${integersFrom('text')}))`,
-  labelled: `latent IN (SELECT unnest(${integersFrom('labelled')}))`,
-  unlabelled: `latent NOT IN (SELECT unnest(${integersFrom('unlabelled')}))`,
-  list: `latent IN (SELECT unnest(${integersFrom('list')}))`,
-  textOrToken: `(latent IN (SELECT unnest(${integersFrom('textOrToken')})) OR ${hasToken('textTokens')})`,
-} as const satisfies Record<keyof FeatureListInput['filter'] | 'textOrToken' | 'unlabelled', string>;
+import { textFilter, type TextFilter } from './textFilter.ts';
+import type { TokenReader } from './tokenTexts.ts';
 
 const promotedInARow = 5;
 const countedInARow = 5;
@@ -55,77 +20,147 @@ const countedInARow = 5;
 export async function featurePage(
   server: ServerContext,
   run: RunManifest,
-  input: FeatureListInput,
+  input: FeatureListInput & { threshold?: number | undefined },
 ): Promise<FeaturePage> {
-  const { sort, order, offset, limit, filter } = input;
+  const { offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const { token, text, labelled, list, ...numbers } = filter;
   const labels = await server.labels.of(input);
-  const found = text === undefined ? undefined : await textFilter(server, input, { text, tokens, labels });
-  const bounds = {
-    ...numbers,
-    ...(token === undefined ? {} : { token: listParameter(tokens.find(token)) }),
-    ...(labelled === undefined
-      ? {}
-      : { [labelled ? 'labelled' : 'unlabelled']: listParameter([...labels.latents()]) }),
-    ...(list === undefined ? {} : { list: listParameter(await latentsOnList(server, input, list)) }),
-    ...found?.parameters,
-  };
-  const given = Object.fromEntries(Object.entries(bounds).filter(([, value]) => value !== undefined));
-  const where = Object.entries(conditions)
-    .filter(([name]) => name in given)
-    .map(([, condition]) => condition);
-  const select = (what: string) =>
-    `${featuresWithStability} SELECT ${what} FROM features ${where.length ? `WHERE ${where.join(' AND ')}` : ''}`;
-  const stability = await server.seedStability.stability(input, run.config.width);
-  const params = {
-    path: server.store.features(input.run, input.seed),
-    // Of one latent the list need not have the others.
-    sharedWith: listParameter(
-      filter.latent === undefined
-        ? stability.sharedWith
-        : stability.sharedWith.subarray(filter.latent, filter.latent + 1),
-    ),
-    firstShared: filter.latent ?? 0,
-    compared: stability.compared,
-    ...given,
-  };
-  const [count] = await queryParquet(select('count(*) AS total'), params);
-  const rows = await queryRows(
-    listed,
-    `${select(columnList(listed))} ORDER BY ${orderOf(featureView, sort, order, 'maxActivation')} DESC, latent LIMIT $limit OFFSET $offset`,
-    { ...params, limit, offset },
-  );
+  const found =
+    filter.text === undefined
+      ? undefined
+      : await textFilter(server, input, { text: filter.text, tokens, labels });
+  const columns = await featureColumns(server, input);
+  const stability = await server.seedStability.stability(input, run.config.width, input.threshold);
+  const passes = conditions({
+    filter,
+    found,
+    labels,
+    onList: await latentsOnList(server, input),
+    tokens,
+    columns,
+    stability,
+  });
+  const page: number[] = [];
+  let total = 0;
+  for (const latent of orderedLatents(
+    columns,
+    input,
+    stability.compared > 0 ? stability.sharedWith : undefined,
+  ))
+    if (passes.every((pass) => pass(latent))) {
+      if (total >= offset && page.length < limit) page.push(latent);
+      total++;
+    }
   return {
-    total: Number(count.total),
-    rows: rows.map(({ promotedTokens, topTokens, topTokenCounts, ...row }) => {
-      return {
-        ...row,
-        promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)),
-        topTokens: tokens
-          .texts(topTokens.slice(0, countedInARow))
-          .map((text, i) => ({ ...text, count: topTokenCounts[i] })),
-        label: labels.name(row.latent),
-        match: found?.matches ? textMatch(found.matches, row.latent, tokens) : null,
-      };
-    }),
+    total,
+    rows: page.map((latent) => ({
+      ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
+      match: found?.matches ? textMatch(found.matches, latent, tokens) : null,
+    })),
     searched: found ? (found.matches ? 'examples, tokens and labels' : 'tokens and labels') : null,
   };
 }
 
-/** The latents of a dictionary that are on a list. */
-async function latentsOnList(
-  server: ServerContext,
-  { run, seed }: DictionaryReference,
-  list: string,
-): Promise<number[]> {
-  const members = await server.lists.members(list);
-  return members.filter((one) => one.run === run && one.seed === seed).map(({ latent }) => latent);
+interface RowParts {
+  columns: FeatureColumns;
+  stability: DictionaryStability;
+  tokens: TokenReader;
+  label: string | null;
 }
 
-const glanced = someOf(featureTable, 'latent', 'density', 'maxActivation', 'promotedTokens', 'topTokens');
+/** One latent as lists show it. */
+export function featureRow(
+  latent: number,
+  { columns, stability, tokens, label }: RowParts,
+): Omit<FeatureRow, 'match'> {
+  const { promotedTokens, topTokens, topTokenCounts, ...row } = rowAt(listedColumns, columns, latent);
+  return {
+    ...row,
+    stability: shareOfSeeds(stability, latent),
+    promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)),
+    topTokens: tokens
+      .texts(topTokens.slice(0, countedInARow))
+      .map((text, i) => ({ ...text, count: topTokenCounts[i] })),
+    label,
+  };
+}
 
-/** Density, promoted tokens and commonest tokens of some latents of one dictionary; nothing when it isn't indexed. */
+function shareOfSeeds({ compared, sharedWith }: DictionaryStability, latent: number): number | null {
+  return compared > 0 ? sharedWith[latent] / compared : null;
+}
+
+/** What a latent must pass, one function for each part of the filter. */
+function conditions({
+  filter,
+  found,
+  labels,
+  onList,
+  tokens,
+  columns,
+  stability,
+}: Pick<RowParts, 'columns' | 'stability' | 'tokens'> & {
+  filter: FeatureListInput['filter'];
+  found: TextFilter | undefined;
+  labels: DictionaryLabels;
+  onList: ReadonlySet<number> | undefined;
+}): ((latent: number) => boolean)[] {
+  const { density, dead } = columns;
+  // Nothing is inside a bound on what is not known.
+  const stabilityOf = (latent: number) => shareOfSeeds(stability, latent) ?? Number.NaN;
+  const all: ((latent: number) => boolean)[] = [];
+  const where = <Value>(value: Value | undefined, of: (value: Value) => (latent: number) => boolean) => {
+    if (value !== undefined) all.push(of(value));
+  };
+  where(filter.latent, (one) => (latent) => latent === one);
+  where(filter.minDensity, (least) => (latent) => density[latent] >= least);
+  where(filter.maxDensity, (most) => (latent) => density[latent] <= most);
+  where(filter.dead, (wanted) => (latent) => (dead[latent] === 1) === wanted);
+  where(filter.minStability, (least) => (latent) => stabilityOf(latent) >= least);
+  where(filter.maxStability, (most) => (latent) => stabilityOf(latent) <= most);
+  where(filter.token, (token) => {
+    const having = withTokens(columns, tokens.find(token));
+    return (latent) => having[latent] === 1;
+  });
+  where(filter.labelled, (wanted) => {
+    const labelled = new Set(labels.latents());
+    return (latent) => labelled.has(latent) === wanted;
+  });
+  where(onList, (latents) => (latent) => latents.has(latent));
+  where(found, ({ latents, tokens: ids }) => {
+    const having = withTokens(columns, ids);
+    return (latent) => latents.has(latent) || having[latent] === 1;
+  });
+  return all;
+}
+
+/** The latents of a dictionary that are on the list of the filter; undefined without one. */
+async function latentsOnList(
+  server: ServerContext,
+  { run, seed, filter }: FeatureListInput,
+): Promise<ReadonlySet<number> | undefined> {
+  if (filter.list === undefined) return undefined;
+  const members = await server.lists.members(filter.list);
+  return new Set(members.filter((one) => one.run === run && one.seed === seed).map(({ latent }) => latent));
+}
+
+/** [latents]: 1 for those that promote one of the tokens, or fire on it often. */
+function withTokens(
+  { latent, promotedTokens, topTokens }: FeatureColumns,
+  ids: readonly number[],
+): Uint8Array {
+  const having = new Uint8Array(latent.length);
+  if (ids.length === 0) return having;
+  const wanted = new Set(ids);
+  const mark = ({ values, offsets }: ListColumn) => {
+    for (let row = 0; row < having.length; row++)
+      for (let at = offsets[row]; at < offsets[row + 1]; at++) if (wanted.has(values[at])) having[row] = 1;
+  };
+  mark(promotedTokens);
+  mark(topTokens);
+  return having;
+}
+
+/** Density, promoted tokens and commonest tokens of some latents of one dictionary, which must be indexed. */
 export async function featureGlances(
   server: ServerContext,
   run: RunManifest,
@@ -134,23 +169,22 @@ export async function featureGlances(
 ): Promise<
   Map<number, { density: number; maxActivation: number; promoted: TokenText[]; topTokens: TokenText[] }>
 > {
-  const path = server.store.features(dictionary.run, dictionary.seed);
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const rows = await queryRows(
-    glanced,
-    `SELECT ${columnList(glanced)} FROM ${storedTable(featureTable)}
-     WHERE latent BETWEEN $least AND $most AND list_contains(${integersFrom('latents')}, latent)`,
-    { path, latents: listParameter(latents), ...listBounds(latents) },
-  );
+  const columns = await featureColumns(server, dictionary);
   return new Map(
-    rows.map(({ latent, density, maxActivation, promotedTokens, topTokens }) => [
-      latent,
-      {
-        density,
-        maxActivation,
-        promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)),
-        topTokens: tokens.texts(topTokens.slice(0, countedInARow)),
-      },
-    ]),
+    latents
+      .filter((latent) => latent < columns.latent.length)
+      .map((latent) => {
+        const { density, maxActivation, promotedTokens, topTokens } = rowAt(listedColumns, columns, latent);
+        return [
+          latent,
+          {
+            density,
+            maxActivation,
+            promoted: tokens.texts(promotedTokens.slice(0, promotedInARow)),
+            topTokens: tokens.texts(topTokens.slice(0, countedInARow)),
+          },
+        ];
+      }),
   );
 }

@@ -8,10 +8,12 @@ import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from 
 import { counterparts } from './counterparts.ts';
 import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { examplesByBand } from './examples.ts';
-import { featureGlances, featurePage } from './featureTable.ts';
+import { featureColumns } from './featureColumns.ts';
+import { featureGlances, featurePage, featureRow } from './featureTable.ts';
 
 const detailed = someOf(
   featureTable,
+  'latent',
   ...featureDetailColumns,
   'promotedTokens',
   'topTokens',
@@ -25,16 +27,15 @@ export async function listFeatures(server: ServerContext, input: FeatureListInpu
 export async function getFeature(server: ServerContext, feature: FeatureInput): Promise<FeatureDetail> {
   const { run, seed, latent } = feature;
   const manifest = await indexedDictionary(server, feature);
-  const page = { sort: 'latent', order: 'asc', offset: 0, limit: 1 } as const;
-  const { rows } = await featurePage(server, manifest, { ...page, run, seed, filter: { latent } });
-  if (rows.length === 0)
+  const columns = await featureColumns(server, feature);
+  if (latent >= columns.latent.length)
     throw new LazyscopeError(
       'not_found',
       `Run '${run}' has no latent ${latent}: it has ${manifest.config.width}, from 0.`,
     );
   const [detail] = await queryRows(
     detailed,
-    `SELECT ${columnList(detailed)} FROM ${storedTable(featureTable)} WHERE latent = $latent`,
+    `SELECT ${columnList(detailed)} FROM ${storedTable(detailed)} WHERE latent = $latent`,
     { path: server.store.features(run, seed), latent },
   );
   const model = await modelOfRun(server, manifest);
@@ -52,9 +53,8 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     server.lists.of(feature),
   ]);
   const { architecture, hook, width, capture } = manifest.config;
-  const { match: _, ...row } = rows[0];
   return {
-    ...row,
+    ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
     run,
     seed,
     architecture,

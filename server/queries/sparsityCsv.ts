@@ -7,6 +7,7 @@ import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { SparsityCsvInput } from '../contract/sparsity.ts';
 import { reportOf } from './sparsity.ts';
+import { csvCell } from './tableStreams.ts';
 
 /** A table as CSV, in which values of a list are separated by spaces. Throws 'not_found' for a missing report or table, 'bad_input' for a layer or neuron in a table without such a column. */
 export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput): Promise<string> {
@@ -31,12 +32,6 @@ export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput
     path,
     ...(Object.fromEntries(asked) as Record<string, number>),
   });
-  const lines = rows.map((row) => columns.map((column) => cell(row[column])).join(','));
+  const lines = rows.map((row) => columns.map((column) => csvCell(row[column])).join(','));
   return [columns.join(','), ...lines, ''].join('\r\n');
-}
-
-function cell(value: unknown): string {
-  if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) return '';
-  const text = Array.isArray(value) ? value.join(' ') : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

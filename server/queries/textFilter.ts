@@ -3,20 +3,20 @@ import type { DictionaryMatches } from '../../sae/features/searchStore.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import type { DictionaryLabels } from './dictionaryLabels.ts';
-import { listParameter } from './listParameter.ts';
 import { latentsWithToken } from './search.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
 export interface TextFilter {
-  /** Of the conditions `text` or `textOrToken` of the table. */
-  parameters: Record<string, string>;
+  latents: ReadonlySet<number>;
+  /** Tokens that a latent may have instead. Without a search index the table's own columns say who has a token; with one, `latents` does. */
+  tokens: readonly number[];
   /** Undefined where the dictionary has no search index. */
   matches: DictionaryMatches | undefined;
 }
 
 /**
  * Latents with an example that has the phrase, with a token that contains the text, or with a label that has its words. Without a search
- * index the examples can't be searched, and the table's own columns say who has a token.
+ * index the examples can't be searched.
  */
 export async function textFilter(
   { search }: ServerContext,
@@ -25,18 +25,14 @@ export async function textFilter(
 ): Promise<TextFilter> {
   const { found } = await search.find(text, [{ run, seed }]);
   const ids = tokens.find(text);
-  const latents = labels.withWords(text);
+  const latents = new Set(labels.withWords(text));
   const matches = found.at(0);
-  if (!matches)
-    return {
-      parameters: { textOrToken: listParameter(latents), textTokens: listParameter(ids) },
-      matches,
-    };
-  const wanted = latentsWithToken(matches, ids);
-  for (const latent of latents) wanted[latent] = 1;
-  matches.matches.examples.forEach((examples, latent) => {
-    if (examples > 0) wanted[latent] = 1;
+  if (!matches) return { latents, tokens: ids, matches };
+  latentsWithToken(matches, ids).forEach((how, latent) => {
+    if (how !== 0) latents.add(latent);
   });
-  const all = Array.from(wanted, (one, latent) => (one ? latent : -1)).filter((latent) => latent >= 0);
-  return { parameters: { text: listParameter(all) }, matches };
+  matches.matches.examples.forEach((examples, latent) => {
+    if (examples > 0) latents.add(latent);
+  });
+  return { latents, tokens: [], matches };
 }

@@ -7,7 +7,7 @@ import type { ReactNode } from 'react';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AppRouter, Job } from '../../server/client.ts';
 import { startTestServer, type TestServer } from '../../server/testServer.ts';
-import { percent } from '../format/number.ts';
+import { count, figures, percent, significant } from '../format/number.ts';
 import { TRPCProvider, useTRPC } from '../client/trpc.ts';
 import { sharedHeadlines } from './compare/sharedSummary.ts';
 import { SharedMatrix } from './compare/SharedMatrix.tsx';
@@ -16,6 +16,7 @@ import { JobCard } from './jobs/JobCard.tsx';
 import { JobForm } from './jobs/JobForm.tsx';
 import { TradeoffPanel } from './lazy/TradeoffPanel.tsx';
 import { NextSteps } from './runs/NextSteps.tsx';
+import { NormsPanel } from './runs/NormsPanel.tsx';
 import { RunsTable } from './runs/RunsTable.tsx';
 import { cellsOf, click, find, rendered, textsOf, type, until } from './testing/rendered.tsx';
 import { LeftOutLine } from './ui/LeftOutLine.tsx';
@@ -114,8 +115,12 @@ describe('a run that lacks something', () => {
     const [first, ...others] = detail.seeds;
     const seeds = [{ ...first, evaluation: null }, ...others.map((seed) => ({ ...seed, indexed: false }))];
     const place = await served(<NextSteps detail={{ ...detail, seeds }} />);
-    expect(buttons(place)).toEqual(['Evaluate seed 0', 'Index the features of seeds 1, 2']);
-    await click(find(place, 'button'));
+    expect(buttons(place)).toEqual([
+      'Evaluate, index and compare',
+      'Evaluate seed 0',
+      'Index the features of seeds 1, 2',
+    ]);
+    await click(find(place, 'button + button'));
     await until(() => place.querySelector('a') !== null);
     const [job] = await on.client.jobs.list.query();
     expect(job).toMatchObject({ kind: 'evaluate', options: { run: 'fixture-topk', seeds: [0] } });
@@ -130,6 +135,42 @@ describe('a run that lacks something', () => {
     expect(place.textContent).toContain('Interrupted at 25 %');
     expect(place.textContent).toContain('npx lazyscope train --resume --name fixture-topk');
     expect(buttons(place)).toContain('Resume it here');
+  });
+});
+
+describe('NormsPanel', () => {
+  const run = async () => on.client.runs.get.query({ name: 'fixture-topk' });
+
+  test('says how many rows are long, what share of the variance they hold, and how norms are distributed', async () => {
+    const detail = await run();
+    const { capture, hook } = detail.manifest.config;
+    const { report, rows } = await on.client.captures.norms.query({ name: capture, hook });
+    const place = await served(
+      <NormsPanel
+        detail={{ ...detail, manifest: { ...detail.manifest, exclusion: { rule: 'norm:10', rows: 3 } } }}
+      />,
+    );
+    await until(() => place.querySelector('dl') !== null);
+    expect(place.textContent).toContain('trained without 3 of them (norm:10)');
+    expect(textsOf(place, 'dl > div').at(0)).toContain(significant(report!.median));
+    expect(textsOf(place, 'dl > div').at(2)).toContain(`of ${count(rows)}`);
+    expect(cellsOf(place)).toEqual(
+      [...report!.quantiles!, { share: 1, norm: report!.largest }].map(({ share, norm }) => [
+        share === 0.999 ? '99.9 %' : `${Math.round(100 * share)} %`,
+        significant(norm),
+        figures(norm / report!.median),
+      ]),
+    );
+    expect(textsOf(place, 'tbody tr')).toHaveLength(9);
+  });
+
+  test('says so where the capture is gone', async () => {
+    const detail = await run();
+    const config = { ...detail.manifest.config, capture: 'gone' };
+    const place = await served(
+      <NormsPanel detail={{ ...detail, manifest: { ...detail.manifest, config } }} />,
+    );
+    await until(() => place.textContent?.includes("There is no capture 'gone'") === true);
   });
 });
 
@@ -158,7 +199,9 @@ test.each([
   expect(find(place, 'a').getAttribute('href')).toBe(href);
   expect(find(place, 'a').textContent).toBe(name);
   const running = await served(card({ ...job, status: 'running' }));
-  expect([running.querySelector('a'), running.textContent?.includes(name)]).toEqual([null, true]);
+  // The page of a run shows its progress; there is nothing to see of the others yet.
+  expect(running.querySelector('a')?.textContent).toBe(what === 'run' ? name : undefined);
+  expect(running.textContent).toContain(name);
 });
 
 test('LabelEditor saves a label, and removes it when it is emptied', async () => {

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore }
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
+import { usePaused } from '../../client/usePaused.ts';
 import { matchWords } from '../search/MatchLine.tsx';
 import { jumpTargets } from './jumpTargets.ts';
 import { Icon } from '../ui/Icon.tsx';
@@ -135,16 +136,6 @@ export function JumpBox() {
       </dialog>
     </>
   );
-}
-
-/** A value as it was when it last stayed the same for a moment, so that the server isn't asked at every letter. */
-function usePaused(value: string): string {
-  const [paused, setPaused] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(value), 250);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return paused;
 }
 
 /** The platform does not change while the page is open; the server does not know it. */

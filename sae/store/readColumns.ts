@@ -1,0 +1,70 @@
+/**
+ * Whole columns of described tables as typed arrays, for readers that keep a table in memory and look into it often. Reading a row
+ * from Parquet costs DuckDB milliseconds, because a row group is decoded for it; looking into these costs microseconds.
+ */
+import { LazyscopeError } from '../errors.ts';
+import type { RowOf, Table, TableColumn } from '../spec/tables/table.ts';
+import { queryChunks } from './parquet.ts';
+import { columnList, storedTable } from './tableSql.ts';
+import { columnsOfChunks, type Column, type ListColumn } from './vectorColumns.ts';
+
+interface ColumnOfType {
+  INTEGER: Float64Array;
+  BIGINT: Float64Array;
+  DOUBLE: Float64Array;
+  FLOAT: Float64Array;
+  BOOLEAN: Uint8Array;
+  VARCHAR: string[];
+  'INTEGER[]': ListColumn;
+  'FLOAT[]': ListColumn;
+}
+
+/** Columns by name. Numbers are doubles with NaN for null, truth values 0 or 1. */
+export type ColumnsOf<T extends Table> = { readonly [Name in keyof T]: ColumnOfType[T[Name]['type']] };
+
+/**
+ * Reads the columns of `table` from a Parquet file, rows ordered by the column `latent`. Throws as `queryRows` does, and
+ * 'corrupt' where latents aren't 0, 1, 2 …: row and latent are the same number.
+ */
+export async function readColumns<T extends Table & { latent: TableColumn }>(
+  path: string,
+  table: T,
+): Promise<{ columns: ColumnsOf<T>; rows: number; bytes: number }> {
+  const sql = `SELECT ${columnList(table)} FROM ${storedTable(table)} ORDER BY latent`;
+  return queryChunks(sql, { path }, (chunks) => {
+    const { columns, rows } = columnsOfChunks(chunks, table, path);
+    const { latent } = columns;
+    if (!(latent instanceof Float64Array) || latent.some((number, row) => number !== row))
+      throw new LazyscopeError(
+        'corrupt',
+        `'${path}' doesn't have one row for each latent: make the file again.`,
+      );
+    const bytes = Object.values(columns).reduce((sum, column) => sum + bytesOf(column), 0);
+    // Each column was made by the type that the description gives it.
+    return { columns: columns as ColumnsOf<T>, rows, bytes };
+  });
+}
+
+/** Row `row` of a column of lists. */
+export function listAt({ values, offsets }: ListColumn, row: number): number[] {
+  return Array.from(values.subarray(offsets[row], offsets[row + 1]));
+}
+
+/** Row `row` as `queryRows` would give it. */
+export function rowAt<T extends Table>(table: T, columns: ColumnsOf<T>, row: number): RowOf<T> {
+  const cells = Object.entries(table).map(([name, { type }]) => {
+    const column: Column = columns[name];
+    if ('offsets' in column) return [name, listAt(column, row)];
+    if (Array.isArray(column)) return [name, column[row]];
+    if (type === 'BOOLEAN') return [name, column[row] === 1];
+    return [name, Number.isNaN(column[row]) ? null : column[row]];
+  });
+  return Object.fromEntries(cells) as RowOf<T>;
+}
+
+function bytesOf(column: Column): number {
+  if ('offsets' in column) return column.values.byteLength + column.offsets.byteLength;
+  // JavaScript keeps two bytes a character, at most.
+  if (Array.isArray(column)) return column.reduce((sum, text) => sum + 2 * text.length, 0);
+  return column.byteLength;
+}

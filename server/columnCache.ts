@@ -1,0 +1,67 @@
+/**
+ * Columns of the store's tables in memory, each table read once until its file changes. As in the cache of manifests, a file is unchanged
+ * while its time of change, size and inode are: writers rename a new file into place, which changes the inode.
+ */
+import { statSync } from 'node:fs';
+import type { Table, TableColumn } from '../sae/spec/tables/table.ts';
+import { readColumns, type ColumnsOf } from '../sae/store/readColumns.ts';
+
+/** Bytes of all tables in memory; the least recently used go first. */
+const mostBytes = 384 << 20;
+
+interface Kept {
+  stamp: string;
+  columns: Promise<{ columns: unknown; bytes: number }>;
+  /** 0 until the table is read. */
+  bytes: number;
+}
+
+export class ColumnCache {
+  /** Tables that were read since this server started. */
+  tablesRead = 0;
+  readonly #mostBytes: number;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(bytes = mostBytes) {
+    this.#mostBytes = bytes;
+  }
+
+  /** Bytes of the tables that are kept. */
+  get bytes(): number {
+    return [...this.#kept.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** What comes back is shared: it is not the caller's to change. Throws as readColumns does. */
+  async of<T extends Table & { latent: TableColumn }>(path: string, table: T): Promise<ColumnsOf<T>> {
+    const found = statSync(path, { throwIfNoEntry: false });
+    const stamp = found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none';
+    const key = `${path}\n${Object.keys(table).join('\n')}`;
+    let kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    if (kept?.stamp !== stamp) {
+      this.tablesRead++;
+      kept = { stamp, columns: readColumns(path, table), bytes: 0 };
+    }
+    this.#kept.set(key, kept);
+    try {
+      const { columns, bytes } = await kept.columns;
+      kept.bytes = bytes;
+      this.#forget(key);
+      // The key names these very columns.
+      return columns as ColumnsOf<T>;
+    } catch (error) {
+      if (this.#kept.get(key) === kept) this.#kept.delete(key);
+      throw error;
+    }
+  }
+
+  #forget(except: string): void {
+    let bytes = this.bytes;
+    for (const [oldest, each] of this.#kept) {
+      if (bytes <= this.#mostBytes) break;
+      if (oldest === except || each.bytes === 0) continue;
+      this.#kept.delete(oldest);
+      bytes -= each.bytes;
+    }
+  }
+}
