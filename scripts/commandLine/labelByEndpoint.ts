@@ -5,8 +5,8 @@ import type { Cost, LatentQuestions } from '../../sae/labels/endpoint/labelFromE
 import type { ScoredLabel } from '../../sae/labels/labelsTable.ts';
 import type { DictionaryName } from '../../sae/spec/fields.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
-import { labelLines, vocabularyOfSubject } from '../commands/label.ts';
 import { environment } from './environment.ts';
+import { labelLines, vocabularyOfSubject } from './labelOutput.ts';
 import type { Outcome, Session } from './runCommand.ts';
 
 type Given = CommandOptionsOf<'label'>;
