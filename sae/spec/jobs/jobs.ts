@@ -7,6 +7,7 @@ import { exportDictionary } from './export.ts';
 import { importDictionaries } from './import.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
 import { reproducibility } from './reproducibility.ts';
@@ -22,6 +23,7 @@ export const jobs = {
   export: exportDictionary,
   evaluate,
   index,
+  label,
   compare,
   consensus,
   reproducibility,
