@@ -8,6 +8,7 @@ import { architectureName } from '../../charts/architectureStyle.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
+import { ConsensusPanel } from './ConsensusPanel.tsx';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
@@ -92,6 +93,9 @@ export function RunView({ name }: { name: string }) {
               <Panel title="Seeds" note={evaluatedOn(detail)} flush>
                 <SeedsTable detail={detail} />
               </Panel>
+              {detail.manifest.consensus && (
+                <ConsensusPanel manifest={{ ...detail.manifest, consensus: detail.manifest.consensus }} />
+              )}
               <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
               <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
                 <DensityPanel detail={detail} />
