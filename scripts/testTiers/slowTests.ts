@@ -17,6 +17,8 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
   { path: 'web/address.browser.test.ts', reason: 'builds the explorer and uses its history in a browser' },
+  { path: 'web/jobs.browser.test.ts', reason: 'builds the explorer and runs jobs in a browser' },
+  { path: 'web/keyboard.browser.test.ts', reason: 'builds the explorer and uses it by keys in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   {
     path: 'web/reproducibility.browser.test.ts',
@@ -26,6 +28,14 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
+  {
+    path: 'sae/backends/tensorflow/fused.test.ts',
+    reason: 'every fused kernel against the reference, where TensorFlow is installed',
+  },
+  {
+    path: 'sae/backends/tensorflow/training.test.ts',
+    reason: 'trains every architecture, where TensorFlow is installed',
+  },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
   {
     path: 'sae/autoencoders/architectureGoldens.test.ts',

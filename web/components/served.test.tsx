@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 /** Components on a real server over the fixture store: what they show is what its procedures answer. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import type { ReactNode } from 'react';
@@ -56,6 +57,28 @@ describe('JobForm', () => {
     await until(() => capture.value === 'fixture');
     expect([...capture.options].map(({ value }) => value)).toEqual(['', 'fixture']);
     expect(capture.getAttribute('aria-required')).toBe('true');
+  });
+
+  test('offers the texts of the package and those that were fetched, and no path passes for one', async () => {
+    await mkdir(on.store.dataset('tales'), { recursive: true });
+    await writeFile(join(on.store.dataset('tales'), 'tales.txt'), 'Once upon a time.');
+    const place = await form('capture');
+    const text = field<HTMLSelectElement>(place, 'text');
+    await until(() => text.options.length > 1);
+    expect([...text.options].map(({ value, textContent }) => [value, textContent])).toEqual([
+      ['', 'choose…'],
+      ['dataset:moby-dick', 'Moby-Dick'],
+      ['dataset:sotu', 'State of the Union addresses'],
+      ['dataset:tales', 'tales (fetched)'],
+    ]);
+    const hooks = ['blocks.0.hook_resid_post'];
+    for (const path of ['/etc/passwd', 'dataset:../tales', 'dataset:', 'tales'])
+      await expect(
+        on.client.jobs.start.mutate({
+          kind: 'capture',
+          options: { model: 'fixture-relu', text: path, hooks },
+        }),
+      ).rejects.toMatchObject({ data: { httpStatus: 400 } });
   });
 
   test('says in an empty field what happens by default', async () => {
