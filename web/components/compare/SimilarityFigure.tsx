@@ -10,6 +10,7 @@ import {
   similarityLines,
 } from '../../charts/similarityHistogram.ts';
 import { arrowTable, numbers } from '../../client/arrowTable.ts';
+import { columnsCsv } from '../ui/columnsCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -65,6 +66,12 @@ function Histogram({
     <ChartFigure
       title="How alike counterparts are"
       name={`${name}-similarity`}
+      csv={({ data: bars }) =>
+        columnsCsv({
+          'from cosine': bars.decoder.map((_, bin) => (2 * bin) / bars.decoder.length - 1),
+          ...bars,
+        })
+      }
       height={220}
       data={drawn}
       draw={(now, size) =>

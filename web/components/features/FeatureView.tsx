@@ -13,6 +13,7 @@ import { LatentSteps } from './LatentSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { ReturnsPanel } from './ReturnsPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
@@ -59,6 +60,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[run]} name={`${run}, seed ${seed}, latent ${latent}`} />
       <Loaded query={feature} skeleton={<Skeleton height={560} />}>
         {(detail) => (
           <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>

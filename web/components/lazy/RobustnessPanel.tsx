@@ -5,6 +5,7 @@ import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { lineStyle } from '../../charts/lineStyle.ts';
 import { percent, significant } from '../../format/number.ts';
 import { seriesCsv } from './seriesCsv.ts';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -77,6 +78,7 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
         />
       }
     >
+      <ChartSubject text={detail.report.model.name} />
       <div className="columns" style={{ '--column': '22rem' } as React.CSSProperties}>
         <ChartFigure
           title={`${measures[measure].name} against token noise`}

@@ -12,6 +12,7 @@ import { JobProgress } from '../jobs/JobProgress.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { RunConfiguration } from './RunConfiguration.tsx';
 import { SeedsTable } from './SeedsTable.tsx';
@@ -68,6 +69,7 @@ export function RunView({ name }: { name: string }) {
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[name]} />
       <Loaded query={run} skeleton={<Skeleton height={480} />}>
         {(detail) => (
           <>

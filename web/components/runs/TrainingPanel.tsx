@@ -3,6 +3,7 @@ import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { RunMetrics } from '../../../server/client.ts';
 import { trainingCurve, type TrainingPoint } from '../../charts/trainingCurve.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { seedColour, seedDash } from '../../charts/architectureStyle.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
@@ -97,6 +98,12 @@ function Curve({
     <ChartFigure
       title={curve.label}
       name={`${run}-${column}`}
+      csv={(rows) =>
+        csvText(
+          ['seed', 'tokens', column],
+          rows.map(({ seed, tokens, value }) => [seed, tokens, value]),
+        )
+      }
       height={200}
       data={points}
       draw={(data, size) =>
