@@ -8,6 +8,8 @@ export interface Progress {
   unit: string;
   /** Figures worth watching, for example `{ loss, l0, fvu, dead, tokensPerSecond }`. */
   values?: Record<string, number>;
+  /** Until the end of the stage, at the rate so far; added by what shows progress, not by the work. */
+  secondsLeft?: number;
 }
 
 /** Called from time to time by whatever takes long. */

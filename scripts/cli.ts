@@ -3,7 +3,7 @@
  * runs, imports what it needs: `lazyscope --help` loads no tensor library.
  */
 import { Command, CommanderError } from 'commander';
-import { jobKinds } from '../sae/spec/jobs/jobs.ts';
+import { commandWords, jobKinds } from '../sae/spec/jobs/jobs.ts';
 import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
 import { bench } from './commands/bench.ts';
@@ -11,12 +11,11 @@ import { convert } from './commands/convert.ts';
 import { datasets } from './commands/datasets.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
-import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
-import { importCommand } from './commands/import.ts';
 import { jobs } from './commands/jobs.ts';
 import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
+import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -36,16 +35,16 @@ export function lazyscopeCommand(): Command {
     .enablePositionalOptions();
   const commands = [
     demo,
-    ...jobKinds.map((kind) => () => jobCommand(kind)),
+    // Those of a group are added by the group.
+    ...jobKinds.filter((kind) => commandWords(kind).length === 1).map((kind) => () => jobCommand(kind)),
     features,
     search,
     steer,
     lm,
     models,
     datasets,
-    importCommand,
     convert,
-    exportCommand,
+    metrics,
     serveCommand,
     jobs,
     bench,

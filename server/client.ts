@@ -80,7 +80,7 @@ export type {
   LabelRow,
 } from './contract/labels.ts';
 export type { FeatureList } from './contract/lists.ts';
-export type { Generation, ModelRow } from './contract/models.ts';
+export type { Generation, HookCheck, ModelRow } from './contract/models.ts';
 export type { Overview } from './contract/overview.ts';
 export type {
   DictionaryOnText,
@@ -92,7 +92,8 @@ export type {
 } from './contract/playground.ts';
 export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
-export type { RunDetail, RunMetrics, RunRow } from './contract/runs.ts';
+export type { EstimatedFigure, JobEstimate } from './contract/estimates.ts';
+export type { RunDetail, RunMetrics, RunRow, TrainingProgress } from './contract/runs.ts';
 export type {
   EmergenceCurve,
   NeuronAlignment,

@@ -279,6 +279,34 @@ describe('comparisons', () => {
     expect(found.unique.at(-1)).toEqual({ seeds: 3, unique: 30 + 10 + 24 + 24 + 34, total: 192 });
   });
 
+  test('another threshold moves pairs and orphans, as the curve says', async () => {
+    const name = 'fixture-topk-0-1';
+    const { curve, manifest } = await on.client.comparisons.get.query({ name });
+    const sharedCounts = await Promise.all(
+      [0.05, 0.4, 0.69, 0.95, 0.99].map(async (threshold) => {
+        const { total, rows } = await on.client.comparisons.matches.query({ name, threshold, shared: true });
+        expect(rows.every((row) => row.shared)).toBe(true);
+        const here = curve.find((point) => Math.abs(point.threshold - threshold) < 1e-9)!;
+        expect(total).toBe(Math.round(here.shared * manifest.latents));
+        return total;
+      }),
+    );
+    expect(new Set(sharedCounts).size).toBeGreaterThan(1);
+    const orphansAt = async (threshold?: number) =>
+      (
+        await on.client.comparisons.orphans.query({
+          run: 'fixture-topk',
+          seed: 0,
+          limit: 200,
+          ...(threshold === undefined ? {} : { threshold }),
+        })
+      ).rows.map((row) => row.latent);
+    const [own, same, strict] = [await orphansAt(), await orphansAt(0.7), await orphansAt(0.999)];
+    expect(same).toEqual(own);
+    expect(strict.length).toBeGreaterThan(own.length);
+    expect(strict).toEqual(expect.arrayContaining(own));
+  });
+
   test('orphans are live latents shared with no other seed', async () => {
     const { total, rows } = await on.client.comparisons.orphans.query({
       run: 'fixture-topk',

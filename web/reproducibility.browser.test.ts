@@ -78,6 +78,9 @@ describe.skipIf(!hasChromium)(
       const text = await main();
       expect(text).toContain(`${percent(report.every.share)} of the features came back in both other seeds`);
       expect(text).toContain(`npx lazyscope reproducibility ${run} --worth`);
+      const { found, clusters } = report.subspaces!;
+      expect(text).toContain(`${percent(found.share)} of them lie in the space`);
+      expect(text).toContain(`${clusters.found} of ${clusters.count}`);
       await looksRight('reproducibility');
     });
 

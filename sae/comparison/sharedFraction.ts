@@ -3,7 +3,7 @@ import type { Counterparts } from './counterparts.ts';
 import type { DictionaryMatch } from './matchDictionaries.ts';
 
 /** Tolerance for single precision: the cosine of two copies may come out a few 1e-8 below 1, and must still reach a threshold of 1. */
-const rounding = 1e-6;
+export const rounding = 1e-6;
 
 function reaches(cosine: number, threshold: number): boolean {
   return cosine >= threshold - rounding;

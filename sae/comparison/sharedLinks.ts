@@ -2,6 +2,7 @@
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { queryParquet } from '../store/parquet.ts';
+import { rounding } from './sharedFraction.ts';
 import type { SharedLink } from './stability.ts';
 
 /** The key of a dictionary within a group of dictionaries. */
@@ -9,11 +10,23 @@ export function dictionaryKey({ run, seed }: DictionaryReference): string {
   return `${run}/${seed}`;
 }
 
-/** The link of a stored comparison, at the threshold that the comparison was made with. Throws 'not_found' or 'corrupt' as the reader does. */
-export async function sharedLink(store: StoreLayout, comparison: ComparisonManifest): Promise<SharedLink> {
+/** SQL on matches.parquet: whether a latent is shared at `$threshold`, as sharedFraction.ts has it. */
+export const sharedAtThreshold = `("decoderMatch" >= 0 AND "decoderMatch" = "encoderMatch"
+  AND least("decoderCosine", "encoderCosine") >= $threshold - ${rounding})`;
+
+/**
+ * The link of a stored comparison, by default at the threshold that the comparison was made with. Throws 'not_found' or
+ * 'corrupt' as the reader does.
+ */
+export async function sharedLink(
+  store: StoreLayout,
+  comparison: ComparisonManifest,
+  threshold: number = comparison.threshold,
+): Promise<SharedLink> {
+  const own = threshold === comparison.threshold;
   const rows = await queryParquet(
-    'SELECT CASE WHEN shared THEN "decoderMatch" ELSE -1 END AS counterpart FROM read_parquet($path) ORDER BY latent',
-    { path: store.comparisonMatches(comparison.name) },
+    `SELECT CASE WHEN ${own ? 'shared' : sharedAtThreshold} THEN "decoderMatch" ELSE -1 END AS counterpart FROM read_parquet($path) ORDER BY latent`,
+    { path: store.comparisonMatches(comparison.name), ...(own ? {} : { threshold }) },
   );
   return {
     a: dictionaryKey(comparison.a),

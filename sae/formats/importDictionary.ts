@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { dictionaryFormats } from '../spec/dictionaryFormats.ts';
 import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
 import type { DictionaryWeights, ImportedDictionary, Transposed } from './dictionaryWeights.ts';
 import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
@@ -9,7 +10,7 @@ import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
 
 /** The tools whose dictionaries can be read and written. */
-export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;
+export { dictionaryFormats };
 /** One of `dictionaryFormats`. */
 export type DictionaryFormat = (typeof dictionaryFormats)[number];
 

@@ -8,9 +8,10 @@ import { runDecoder } from './decoder.ts';
 import { decoderNames } from './families/families.ts';
 import { inBlock } from './families/storedModules.ts';
 import type { Weights } from './families/storedModules.ts';
-import { expertOf, hookPointsOf, parseHookPoint } from './hookPoints.ts';
+import { hookPointsOf, parseHookPoint } from './hookPoints.ts';
 import type { HookPoint } from './hookPoints.ts';
 import { HookTap } from './hookTap.ts';
+import { hookWidth } from './hookWidth.ts';
 import { predictsNextToken } from './predictsNextToken.ts';
 import { checkStretch } from './stretch.ts';
 import type { KeyValueCache } from './keyValueCache.ts';
@@ -46,27 +47,7 @@ export class DecoderModel implements LanguageModel {
   }
 
   width(hook: HookPoint): number {
-    const { hook: place } = parseHookPoint(hook, this.config.layers);
-    const { experts } = this.config;
-    if (expertOf(place) && experts) return this.config.neurons / experts.count;
-    switch (place) {
-      case 'mlp.hook_expert_weights':
-        return experts?.count ?? 0;
-      case 'mlp.hook_expert_indices':
-        return experts?.perToken ?? 0;
-      case 'mlp.hook_pre':
-      case 'mlp.hook_post':
-        return this.config.neurons;
-      case 'attn.hook_z':
-        return this.config.heads * this.config.headWidth;
-      case 'attn.hook_pattern':
-        throw new LazyscopeError(
-          'bad_input',
-          `Hook point '${hook}' is as wide as the text is long, so it has no fixed width: choose another.`,
-        );
-      default:
-        return this.config.d;
-    }
+    return hookWidth(this.config, hook);
   }
 
   forward(tokens: Tensor2D, options: ForwardOptions = {}, cache?: KeyValueCache): ForwardResult {

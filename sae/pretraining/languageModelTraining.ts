@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { activationFunctionNames } from '../models/activationFunctions/activationFunctions.ts';
 import type { ActivationFunctionName } from '../models/activationFunctions/activationFunctions.ts';
-import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
+import { languageModelTrainingDefaults } from '../spec/languageModelTrainingDefaults.ts';
 import { gpt2Decoder } from '../models/families/gpt2.ts';
 import { llamaDecoder } from '../models/families/llama.ts';
 import { rotary } from '../models/families/rotaryPositions.ts';

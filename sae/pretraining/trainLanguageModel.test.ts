@@ -7,7 +7,7 @@ import { tf } from '../tensor/tf.ts';
 import { CorpusBatches, holdOut } from './corpusBatches.ts';
 import { meanCrossEntropy } from '../models/crossEntropy.ts';
 import { learningRateAt } from './languageModelTraining.ts';
-import { languageModelTrainingDefaults } from './languageModelTrainingDefaults.ts';
+import { languageModelTrainingDefaults } from '../spec/languageModelTrainingDefaults.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
 import { tokenizeCorpus } from '../tokens/tokenizeCorpus.ts';

@@ -31,6 +31,7 @@ export type { ComparisonManifest, DictionaryReference } from './manifests/compar
 export type { CorpusManifest } from './manifests/corpus.ts';
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Reproducibility } from './manifests/reproducibility.ts';
+export type { Subspaces } from './reproducibility/subspaces.ts';
 export type { Worth } from './reproducibility/worth.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';
 export type { SparsityReport } from './manifests/sparsityReport.ts';

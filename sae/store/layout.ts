@@ -34,6 +34,19 @@ export class StoreLayout {
     return join(this.datasets(), checkName('dataset', name));
   }
 
+  /** Folder of dictionaries of other tools that wait to be imported. */
+  imports() {
+    return join(this.root, 'imports');
+  }
+  /** A folder or a file of another tool. */
+  imported(name: string) {
+    return join(this.imports(), checkName('import', name));
+  }
+  /** Folder of one dictionary, written for another tool. */
+  exported(name: string) {
+    return join(this.root, 'exports', checkName('export', name));
+  }
+
   /** A text, tokenised for training language models; models trained on the same text share it. */
   corpus(name: string) {
     return join(this.root, 'corpora', checkName('corpus', name));
@@ -75,6 +88,10 @@ export class StoreLayout {
   /** The metrics of training, one row a seed every few steps. */
   runMetrics(name: string) {
     return join(this.run(name), 'metrics.arrow');
+  }
+  /** Folder of the metrics as another tool reads them, where they were asked for; a folder in it for each seed. */
+  runLog(name: string, tool: 'tensorboard' | 'wandb') {
+    return join(this.run(name), tool);
   }
   /** Folder of the checkpoints, while training goes on. */
   runCheckpoints(name: string) {

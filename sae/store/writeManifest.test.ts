@@ -85,6 +85,23 @@ const reproducibility: Reproducibility = {
     attribution: { latents: 96, pearson: 0.9, spearman: null },
     seconds: 100,
   },
+  subspaces: {
+    null: 'covariance',
+    seeds: [{ seed: 0, latents: 40, participationRatio: 8.5, entropyRank: 9.5 }],
+    rank: 8,
+    affinity: { seeds: 0.5, chance: 0.3, random: 0.2, components: 0.4 },
+    cosines: [1, 0.5],
+    cosinesByChance: [0.9, 0.1],
+    found: { share: 0.4, inside: 0.5, insideByChance: 0.3, q: 0.05, p: 0.02 },
+    clusters: {
+      latents: 80,
+      count: 9,
+      excessByChance: 0.2,
+      found: 2,
+      latentsFound: 30,
+      largest: [{ latents: 20, bySeed: [9, 11], rank: 4.5, share: 0.8, chance: 0.2, found: true }],
+    },
+  },
   seconds: 1.5,
 };
 kinds.push([reproducibilityKind as unknown as ManifestKind<{ version: number }>, reproducibility]);

@@ -10,10 +10,13 @@ import { startBackend } from '../backends/startBackend.ts';
 import { StoreLayout } from '../store/layout.ts';
 import { architectureNames, describedArchitecture, settingOfK } from '../spec/architectures/architectures.ts';
 import type { ArchitectureName } from '../spec/architectures/architectures.ts';
+import { logKinds } from '../spec/logKinds.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import { tf } from '../tensor/tf.ts';
 import { defaultTrainingConfig } from './defaults.ts';
+import { exportMetrics } from './exportMetrics.ts';
 import { readMetrics } from './metrics.ts';
+import { logFile } from './metricsLogs.ts';
 import { train, type TrainOptions } from './train.ts';
 
 const hook = toyHook;
@@ -234,4 +237,24 @@ test('a learning rate that makes the loss overflow stops with a clear error', as
   const run = train(options('diverging', 'relu', { learningRate: 1e25, clipNorm: null, warmupSteps: 0 }));
   await expect(run).rejects.toThrow(/diverged at step \d+ of seed 3: the loss is .*learningRate/);
   expect(JSON.parse(readFileSync(store.runManifest('diverging'), 'utf8')).status).toBe('interrupted');
+});
+
+test('logs of other tools go on where a run is resumed, and hold what its metrics do', async () => {
+  const given = options('logged', 'relu');
+  const stopped = train({ ...given, ...stopAt(28), logs: logKinds });
+  await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+  const { createdAt } = await train({ ...given, resume: true });
+  const rows = await readMetrics(store.runMetrics('logged'));
+  for (const kind of logKinds) {
+    const to = join(store.root, `logged-${kind}`);
+    await exportMetrics(to, kind, { createdAt, seeds: [3, 5] }, rows);
+    for (const seed of [3, 5]) {
+      const [log, exported] = [store.runLog('logged', kind), to].map((folder) =>
+        readFileSync(logFile(folder, kind, { createdAt, seeds: [3, 5] }, seed)),
+      );
+      expect(log.equals(exported)).toBe(true);
+    }
+  }
+  const history = readFileSync(join(store.runLog('logged', 'wandb'), 'seed-5/wandb-history.jsonl'), 'utf8');
+  expect(history.trimEnd().split('\n').map((line) => JSON.parse(line)['_step'])).toEqual([7, 14, 21, 28, 35, 42, 49, 50]); // prettier-ignore
 });

@@ -17,6 +17,7 @@ import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { latentsKept, settingOf, type TrainingConfig } from '../spec/architectures/architectures.ts';
+import { logKinds, type LogKind } from '../spec/logKinds.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -26,7 +27,8 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
 import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromModel.ts';
 import { statisticsRows } from './inputStatistics.ts';
-import { MetricsWriter } from './metrics.ts';
+import { MetricsWriter, readMetrics } from './metrics.ts';
+import { MetricsLog } from './metricsLogs.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import { initialState, type StepMetrics, Trainer } from './trainer.ts';
 
@@ -44,6 +46,8 @@ export interface TrainOptions {
   exclude?: ExclusionRule;
   /** Rows come from here; the configuration's capture then has the held-out rows alone. */
   fromModel?: OpenModelSource | undefined;
+  /** Logs of other tools that are written as the run goes on. A resumed run goes on with those it has. */
+  logs?: readonly LogKind[];
   report?: Report;
   signal?: AbortSignal;
   environment: Environment;
@@ -189,12 +193,21 @@ async function trainLocked(
   };
 
   let metrics: MetricsWriter | undefined;
+  const logs: MetricsLog[] = [];
   /** Whether there is anything to resume from. */
   let kept = before !== null;
   try {
     await save({ status: 'training' });
     const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
     metrics = writer;
+    for (const kind of logKinds) {
+      const folder = store.runLog(name, kind);
+      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
+      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
+      logs.push(
+        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
+      );
+    }
     const keep = async () => {
       await writer.sync();
       await writeCheckpoint(store.runCheckpoints(name), {
@@ -205,7 +218,10 @@ async function trainLocked(
       });
       kept = true;
     };
-    const log = progressLog(config, report, (rows) => writer.append(rows));
+    const log = progressLog(config, report, async (rows) => {
+      await writer.append(rows);
+      for (const each of logs) await each.append(rows);
+    });
     let yielded = performance.now();
     const lastL0: number[][] = [];
     let checkpointed = trainer.step;
@@ -255,6 +271,7 @@ async function trainLocked(
     throw error;
   } finally {
     await metrics?.close();
+    for (const log of logs) await log.close();
     trainer.dispose();
   }
 }
@@ -265,6 +282,7 @@ async function forget(store: StoreLayout, name: string, seeds: readonly number[]
     store.runManifest(name),
     store.runMetrics(name),
     store.runCheckpoints(name),
+    ...logKinds.map((kind) => store.runLog(name, kind)),
     ...seeds.map((seed) => store.runSeed(name, seed)),
   ];
   for (const path of written) await rm(path, { recursive: true, force: true });

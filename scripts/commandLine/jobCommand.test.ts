@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { architectureNames, describedArchitecture } from '../../sae/spec/architectures/architectures.ts';
 import type { Field } from '../../sae/spec/fields.ts';
 import { flagOf } from '../../sae/spec/jobs/job.ts';
-import { describedJob, jobKinds, type JobKind } from '../../sae/spec/jobs/jobs.ts';
+import { commandWords, describedJob, jobKinds, type JobKind } from '../../sae/spec/jobs/jobs.ts';
 import { fieldSchema } from '../../sae/spec/schema.ts';
 import { jobStartInput } from '../../server/contract/jobs.ts';
 import { commandArguments } from '../../server/jobs/commandArguments.ts';
@@ -73,8 +73,9 @@ describe.each(jobKinds)('%s', (kind) => {
       expect(Object.keys(draft.input.options)).toEqual(shown.map(({ name }) => name));
       const started = jobStartInput.parse(JSON.parse(JSON.stringify(draft.input)));
       expect(started).toEqual(draft.input);
-      const [command, ...args] = commandArguments(started);
-      expect(command).toBe(kind);
+      const words = commandWords(kind);
+      const args = commandArguments(started);
+      expect(args.splice(0, words.length)).toEqual(words);
       const given = await givenBy(kind, args);
       for (const { name, option } of shown) {
         const asTyped = option.open || option.field.type === 'name' || option.field.type === 'dictionary';
@@ -96,7 +97,7 @@ describe.each(jobKinds)('%s', (kind) => {
     );
     const draft = draftJob(kind, typed);
     if ('errors' in draft) throw new Error(JSON.stringify(draft.errors));
-    const [, ...args] = commandArguments(jobStartInput.parse(draft.input));
+    const args = commandArguments(jobStartInput.parse(draft.input)).slice(commandWords(kind).length);
     const given = await givenBy(kind, args);
     for (const [name, option] of Object.entries(options))
       if (!option.required) expect([name, given[name]]).toEqual([name, option.default]);

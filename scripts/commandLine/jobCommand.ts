@@ -5,9 +5,9 @@
  */
 import { Command } from 'commander';
 import { flagOf } from '../../sae/spec/jobs/job.ts';
-import { describedJob, type CommandOptionsOf, type JobKind } from '../../sae/spec/jobs/jobs.ts';
+import { commandWords, describedJob, type CommandOptionsOf, type JobKind } from '../../sae/spec/jobs/jobs.ts';
 import { commanderArgument, commanderOption } from './commanderOption.ts';
-import { withCommonOptions } from './options.ts';
+import { withCommonOptions, withStoreOptions } from './options.ts';
 import { runCommand, type Outcome, type Session } from './runCommand.ts';
 
 /** What a command does with its options. */
@@ -34,14 +34,26 @@ async function workOf(kind: JobKind): Promise<JobWork<JobKind>> {
 }
 
 export function jobCommand(kind: JobKind): Command {
-  const { summary, options } = describedJob(kind);
-  const command = new Command(kind).description(summary);
+  const { summary, options, computes } = describedJob(kind);
+  const command = new Command(commandWords(kind).at(-1)).description(summary);
   for (const [name, option] of Object.entries(options))
     if (option.argument) command.addArgument(commanderArgument(name, option));
     else command.addOption(commanderOption(name, option));
-  return withCommonOptions(command).action(() =>
+  const complete = computes === false ? withStoreOptions(command) : withCommonOptions(command);
+  return complete.action(() =>
     runCommand(command, async (session) => (await workOf(kind))(session, givenTo(kind, command))),
   );
+}
+
+/** What the work of a kind is given when some of its options are given: those, and the defaults of the others. */
+export function withDefaults<Kind extends JobKind>(
+  kind: Kind,
+  given: Partial<CommandOptionsOf<Kind>>,
+): CommandOptionsOf<Kind> {
+  const defaults = Object.entries(describedJob(kind).options).flatMap(([name, option]) =>
+    option.default === undefined ? [] : [[name, option.default] as const],
+  );
+  return { ...Object.fromEntries(defaults), ...given } as CommandOptionsOf<Kind>;
 }
 
 /** The options that were given, by their names in the description; options that were not given have no entry. */

@@ -29,9 +29,13 @@ export function progressView(
 
 function jsonLines(out: Output, now: () => number): ProgressView {
   const due = throttle(150, now);
+  const clock = stageClock(now);
   return {
     report: (progress) => {
-      if (due(progress)) out.write(`${JSON.stringify({ progress })}\n`);
+      const { left } = clock(progress);
+      if (!due(progress)) return;
+      const timed = left === undefined ? progress : { ...progress, secondsLeft: Number(left.toFixed(1)) };
+      out.write(`${JSON.stringify({ progress: timed })}\n`);
     },
     say: (line) => out.write(`${line}\n`),
     end() {},
@@ -49,11 +53,11 @@ function bar(out: Output, now: () => number): ProgressView {
   };
   return {
     report(progress) {
-      const seconds = clock(progress);
+      const time = clock(progress);
       if (!due(progress)) return;
       if (drawn && progress.stage !== stage) end();
       ({ stage } = progress);
-      out.write(`\r\x1b[2K${cut(barLine(progress, seconds), (out.columns ?? 80) - 1)}`);
+      out.write(`\r\x1b[2K${cut(barLine(progress, time), (out.columns ?? 80) - 1)}`);
       drawn = true;
     },
     say(line) {
@@ -69,11 +73,11 @@ function occasionalLines(out: Output, now: () => number): ProgressView {
   let last = 0;
   return {
     report(progress) {
-      const seconds = clock(progress);
+      const time = clock(progress);
       // Short stages print nothing; long ones print a line every ten seconds and one at the end.
-      if (seconds < 2 || (now() - last < 10_000 && progress.done < progress.total)) return;
+      if (time.seconds < 2 || (now() - last < 10_000 && progress.done < progress.total)) return;
       last = now();
-      out.write(`${plainLine(progress, seconds)}\n`);
+      out.write(`${plainLine(progress, time)}\n`);
     },
     say: (line) => out.write(`${line}\n`),
     end() {},
@@ -96,35 +100,44 @@ function throttle(interval: number, now: () => number): (progress: Progress) => 
   };
 }
 
-/** Seconds since a stage began. */
-function stageClock(now: () => number): (progress: Progress) => number {
+/** Of a stage: seconds since its first report, and how many more it takes at this rate, once that can be said. */
+interface StageTime {
+  seconds: number;
+  left?: number | undefined;
+}
+
+/** A stage may begin in the middle, as a resumed training does: what was done before says nothing about the rate. */
+function stageClock(now: () => number): (progress: Progress) => StageTime {
   let stage: string | undefined;
   let started = 0;
-  return (progress) => {
-    if (progress.stage !== stage) {
-      ({ stage } = progress);
+  let begun = 0;
+  return ({ stage: current, done, total }) => {
+    if (current !== stage || done < begun) {
+      stage = current;
       started = now();
+      begun = done;
     }
-    return (now() - started) / 1000;
+    const seconds = (now() - started) / 1000;
+    const known = done > begun && done < total && seconds > 1;
+    return { seconds, left: known ? (seconds * (total - done)) / (done - begun) : undefined };
   };
 }
 
 const barWidth = 24;
 
-export function barLine(progress: Progress, seconds: number): string {
+export function barLine(progress: Progress, time: StageTime): string {
   const share = progress.total > 0 ? Math.min(1, progress.done / progress.total) : 0;
   const full = Math.round(share * barWidth);
   const blocks = '█'.repeat(full) + '░'.repeat(barWidth - full);
-  return `${progress.stage.padEnd(24)} ${blocks} ${String(Math.floor(share * 100)).padStart(3)} %  ${figures(progress, seconds)}`;
+  return `${progress.stage.padEnd(24)} ${blocks} ${String(Math.floor(share * 100)).padStart(3)} %  ${figures(progress, time)}`;
 }
 
-function plainLine(progress: Progress, seconds: number): string {
+function plainLine(progress: Progress, time: StageTime): string {
   const share = progress.total > 0 ? Math.floor((100 * progress.done) / progress.total) : 0;
-  return `${progress.stage}: ${share} %, ${figures(progress, seconds)}`;
+  return `${progress.stage}: ${share} %, ${figures(progress, time)}`;
 }
 
-function figures({ done, total, unit, values }: Progress, seconds: number): string {
-  const left = done > 0 && done < total && seconds > 1 ? (seconds * (total - done)) / done : undefined;
+function figures({ done, total, unit, values }: Progress, { left }: StageTime): string {
   return [
     `${short(done)}/${short(total)} ${unit}`,
     ...Object.entries(values ?? {}).map(([name, value]) => `${spaced(name)} ${short(value)}`),

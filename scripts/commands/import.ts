@@ -1,172 +1,145 @@
 /** `lazyscope import`: dictionaries of other tools as a run of the store, each file a seed. */
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type {
   DictionaryWeights,
   ImportedDictionary,
   Transposed,
 } from '../../sae/formats/dictionaryWeights.ts';
+import { namePattern } from '../../sae/spec/names.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
 import { settingOfK, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
-import { withCommonOptions } from '../commandLine/options.ts';
-import { runCommand } from '../commandLine/runCommand.ts';
+import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { SampleFigures } from '../importing/sampleFigures.ts';
 import { transpositions } from '../importing/transpositions.ts';
 import { slug } from './capture.ts';
 
-interface Options {
-  capture: string;
-  hook?: string;
-  name?: string;
-  format: string;
-  class?: string;
-  transposed?: string;
-  anyModel?: boolean;
-  explain?: boolean;
+declare global {
+  interface JobCommands {
+    import: typeof run;
+  }
 }
 
-export function importCommand(): Command {
-  const command = new Command('import')
-    .description('bring in dictionaries of SAELens, sparsify, Gemma Scope or dictionary_learning')
-    .argument('<path...>', 'folders or files; several become the seeds of one run')
-    .requiredOption('--capture <name>', 'a capture of the same model, for evaluation and indexing')
-    .option('--hook <hook>', 'the hook point; by default what the file says')
-    .option('--name <name>', "of the run; by default the first path's")
-    .option(
-      '--format <format>',
-      'saelens, sparsify, gemma-scope or dictionary-learning; auto is told by the files',
-      'auto',
-    )
-    .option(
-      '--class <class>',
-      'of dictionary_learning, where the files leave it open: AutoEncoderTopK, BatchTopKSAE …',
-    )
-    .option('--any-model', 'import although the file names another model than the capture')
-    .option(
-      '--transposed <which>',
-      'encoder, decoder, both or none: how a square matrix is stored, where the file differs',
-    )
-    .option('--explain', 'say what was found and how it would be read, and write nothing');
-  return withCommonOptions(command).action((paths: string[], given: Options) =>
-    runCommand(command, async (session) => {
-      const { store } = session;
-      const { openCapture } = await import('../../sae/activations/openCapture.ts');
-      const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
-      const { dictionaryFormatOf, dictionaryFormats, importDictionary } =
-        await import('../../sae/formats/importDictionary.ts');
-      const { runKind } = await import('../../sae/spec/manifests/run.ts');
-      const { writeManifest } = await import('../../sae/store/writeManifest.ts');
-      const { withLock } = await import('../../sae/store/lock.ts');
-      const { placeInCapture } = await import('../importing/placeInCapture.ts');
-      const { checkOrientation } = await import('../importing/checkOrientation.ts');
-      const { explain } = await import('../importing/explain.ts');
-      const format =
-        given.format === 'auto'
-          ? dictionaryFormatOf(paths[0])
-          : oneOf('--format', given.format, dictionaryFormats);
-      const transposed =
-        given.transposed === undefined ? undefined : oneOf('--transposed', given.transposed, transpositions);
-      const options = { format, class: given.class, transposed };
-      const name = given.name ?? slug(basename(resolve(paths[0])));
-      if (!given.explain && existsSync(store.run(name)))
-        throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
-      const weights: ImportedDictionary[] = [];
-      for (const path of paths) weights.push(await importDictionary(path, options));
-      const [first] = weights;
-      refuseMixture(weights, paths);
-      const capture = await openCapture(store, given.capture);
-      try {
-        const hooks = weights.map((dictionary, seed) =>
-          placeInCapture(paths[seed], dictionary, capture, given),
+export const run: JobWork<'import'> = async (session, given) => {
+  const { store } = session;
+  const paths = given.path.map((path) => placeOf(store, path));
+  const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
+  const { dictionaryFormatOf, dictionaryFormats, importDictionary } =
+    await import('../../sae/formats/importDictionary.ts');
+  const { runKind } = await import('../../sae/spec/manifests/run.ts');
+  const { writeManifest } = await import('../../sae/store/writeManifest.ts');
+  const { withLock } = await import('../../sae/store/lock.ts');
+  const { placeInCapture } = await import('../importing/placeInCapture.ts');
+  const { checkOrientation } = await import('../importing/checkOrientation.ts');
+  const { explain } = await import('../importing/explain.ts');
+  const format =
+    given.format === 'auto'
+      ? dictionaryFormatOf(paths[0])
+      : oneOf('--format', given.format, dictionaryFormats);
+  const transposed =
+    given.transposed === undefined ? undefined : oneOf('--transposed', given.transposed, transpositions);
+  const options = { format, class: given.class, transposed };
+  const name = given.name ?? slug(basename(resolve(paths[0])));
+  if (!given.explain && existsSync(store.run(name)))
+    throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
+  const weights: ImportedDictionary[] = [];
+  for (const path of paths) weights.push(await importDictionary(path, options));
+  const [first] = weights;
+  refuseMixture(weights, paths);
+  const capture = await openCapture(store, given.capture);
+  try {
+    const hooks = weights.map((dictionary, seed) => placeInCapture(paths[seed], dictionary, capture, given));
+    const [hook] = hooks;
+    const odd = hooks.findIndex((each) => each !== hook);
+    if (odd > 0)
+      throw new LazyscopeError(
+        'bad_input',
+        `'${paths[odd]}' is of '${hooks[odd]}' and '${paths[0]}' of '${hook}': import them as two runs.`,
+      );
+    const backend = await session.startBackend();
+    const figures: SampleFigures[] = [];
+    for (const [seed, dictionary] of weights.entries()) {
+      const path = paths[seed];
+      const readAs = (which: Transposed) => importDictionary(path, { ...options, transposed: which });
+      figures.push(await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook));
+    }
+    const { architecture, latents, d } = first;
+    const place = { architecture, hook, capture: given.capture };
+    const found = weights.map((dictionary, seed) => ({
+      path: paths[seed],
+      kind: dictionary.kind,
+      trainedAt: dictionary.hook,
+      trainedOn: dictionary.model,
+      folded: dictionary.folded,
+      ...figures[seed],
+    }));
+    const explanation = weights.flatMap((dictionary, seed) =>
+      explain(paths[seed], dictionary, { ...place, figures: figures[seed] }),
+    );
+    const what = { format, architecture, latents, d, k: first.k, hook, found };
+    if (given.explain) return { document: what, text: explanation.join('\n') };
+    for (const line of explanation) session.say(line);
+    const config = await unknownTraining(first, {
+      capture: given.capture,
+      hook,
+      seeds: paths.map((_, seed) => seed),
+    });
+    const now = new Date().toISOString();
+    const manifest: RunManifest = {
+      version: 1,
+      name,
+      createdAt: now,
+      finishedAt: now,
+      status: 'complete',
+      config,
+      d,
+      scale: 1,
+      environment: describeEnvironment(backend),
+      step: 1,
+      totalSteps: 1,
+      seconds: 0,
+      tokensPerSecond: 0,
+      origin: { format, files: paths.map((path) => basename(resolve(path))) },
+    };
+    await withLock(store.run(name), `import run ${name}`, async () => {
+      for (const [seed, dictionary] of weights.entries()) {
+        const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, architecture } = dictionary;
+        await writeDictionary(
+          store.dictionary(name, seed),
+          { wEnc, bEnc, wDec, bDec, threshold },
+          {
+            architecture,
+            hook,
+            model: capture.manifest.model.name,
+            run: name,
+            seed,
+            scale: 1,
+            k,
+            prefixes,
+          },
         );
-        const [hook] = hooks;
-        const odd = hooks.findIndex((each) => each !== hook);
-        if (odd > 0)
-          throw new LazyscopeError(
-            'bad_input',
-            `'${paths[odd]}' is of '${hooks[odd]}' and '${paths[0]}' of '${hook}': import them as two runs.`,
-          );
-        const backend = await session.startBackend();
-        const figures: SampleFigures[] = [];
-        for (const [seed, dictionary] of weights.entries()) {
-          const path = paths[seed];
-          const readAs = (which: Transposed) => importDictionary(path, { ...options, transposed: which });
-          figures.push(
-            await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook),
-          );
-        }
-        const { architecture, latents, d } = first;
-        const place = { architecture, hook, capture: given.capture };
-        const found = weights.map((dictionary, seed) => ({
-          path: paths[seed],
-          kind: dictionary.kind,
-          trainedAt: dictionary.hook,
-          trainedOn: dictionary.model,
-          folded: dictionary.folded,
-          ...figures[seed],
-        }));
-        const explanation = weights.flatMap((dictionary, seed) =>
-          explain(paths[seed], dictionary, { ...place, figures: figures[seed] }),
-        );
-        const what = { format, architecture, latents, d, k: first.k, hook, found };
-        if (given.explain) return { document: what, text: explanation.join('\n') };
-        for (const line of explanation) session.say(line);
-        const config = await unknownTraining(first, {
-          capture: given.capture,
-          hook,
-          seeds: paths.map((_, seed) => seed),
-        });
-        const now = new Date().toISOString();
-        const manifest: RunManifest = {
-          version: 1,
-          name,
-          createdAt: now,
-          finishedAt: now,
-          status: 'complete',
-          config,
-          d,
-          scale: 1,
-          environment: describeEnvironment(backend),
-          step: 1,
-          totalSteps: 1,
-          seconds: 0,
-          tokensPerSecond: 0,
-          origin: { format, files: paths.map((path) => basename(resolve(path))) },
-        };
-        await withLock(store.run(name), `import run ${name}`, async () => {
-          for (const [seed, dictionary] of weights.entries()) {
-            const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, architecture } = dictionary;
-            await writeDictionary(
-              store.dictionary(name, seed),
-              { wEnc, bEnc, wDec, bDec, threshold },
-              {
-                architecture,
-                hook,
-                model: capture.manifest.model.name,
-                run: name,
-                seed,
-                scale: 1,
-                k,
-                prefixes,
-              },
-            );
-          }
-          await writeManifest(store.runManifest(name), runKind, manifest);
-        });
-        const document = { name, ...what, seeds: config.seeds };
-        return {
-          document,
-          text: `Imported ${paths.length} ${first.architecture} ${paths.length === 1 ? 'dictionary' : 'dictionaries'} of ${first.latents} latents as run '${name}'.`,
-        };
-      } finally {
-        capture.close();
       }
-    }),
-  );
+      await writeManifest(store.runManifest(name), runKind, manifest);
+    });
+    const document = { name, ...what, seeds: config.seeds };
+    return {
+      document,
+      text: `Imported ${paths.length} ${first.architecture} ${paths.length === 1 ? 'dictionary' : 'dictionaries'} of ${first.latents} latents as run '${name}'.`,
+    };
+  } finally {
+    capture.close();
+  }
+};
+
+/** A path as it was given or, where there is none, the one of that name in the folder imports of the data folder. */
+function placeOf(store: StoreLayout, path: string): string {
+  const inStore = namePattern.test(path) && !existsSync(path) ? store.imported(path) : path;
+  return existsSync(inStore) ? inStore : path;
 }
 
 function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {

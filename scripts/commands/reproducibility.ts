@@ -1,6 +1,7 @@
 /** `lazyscope reproducibility`: how likely each feature of a run is to come back in another seed, and how likely by chance. */
 import { existsSync } from 'node:fs';
 import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
+import type { Subspaces } from '../../sae/spec/reproducibility/subspaces.ts';
 import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { finishedRun, knownModelOfRun } from '../commandLine/dictionaries.ts';
@@ -85,8 +86,18 @@ export function reproducibilityText(found: Reproducibility): string {
           ),
         ].join('\n')
       : `Density and strength are not known: index the run with 'lazyscope index ${found.run}' for matched controls.`,
+    ...(found.subspaces ? [subspacesText(found.subspaces)] : []),
     ...(found.worth ? [worthText(found.worth)] : []),
   ].join('\n\n');
+}
+
+function subspacesText({ seeds, rank, affinity, found, clusters }: Subspaces): string {
+  const latents = seeds.reduce((sum, own) => sum + own.latents, 0);
+  const fill = seeds.map((own) => figure(own.participationRatio, 1)).join(', ');
+  return [
+    `${latents} features come back in fewer than half of the other seeds. They fill ${fill} dimensions (participation ratio, by seed); the leading ${rank} of two seeds have an affinity of ${figure(affinity.seeds, 2)} (random directions ${figure(affinity.chance, 2)}, random spaces ${figure(affinity.random, 2)}${affinity.components === null ? '' : `; with the activations' principal components ${figure(affinity.components, 2)}`}).`,
+    `Not found again but its subspace is: ${percent(found.share)} of them lie in the other seeds' space more than chance explains, with ${percent(found.inside)} of their squared norm inside on average (${percent(found.insideByChance)} by chance). ${clusters.found} of ${clusters.count} clusters, with ${clusters.latentsFound} of ${clusters.latents} features, are found again as spaces.`,
+  ].join('\n');
 }
 
 /** A line a group: what it costs to take it out and to keep it alone, beside random groups like it. */

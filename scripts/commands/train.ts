@@ -6,8 +6,10 @@ import type { TrainingConfig } from '../../sae/spec/architectures/architectures.
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
+import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
@@ -28,8 +30,18 @@ declare global {
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
-  const manifests = await trainRuns(session, runs, given.resume ?? false, given.exclude);
-  return { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  const parts = partsOf(runs.map(({ config }) => config));
+  const training = given.analyse ? partOf(session, 1, parts) : session;
+  const logs = logKinds.filter((kind) => given[kind]);
+  const manifests = await trainRuns(training, runs, { ...given, logs });
+  const trained = { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
+  if (!given.analyse) return trained;
+  const { documents, texts, failure } = await analyse(session, manifests);
+  return {
+    document: { ...trained.document, ...documents },
+    text: [trained.text, ...texts].join('\n\n'),
+    failure,
+  };
 };
 
 export interface RunToTrain {
@@ -43,8 +55,11 @@ export interface RunToTrain {
 export async function trainRuns(
   session: Session,
   runs: readonly RunToTrain[],
-  resume: boolean,
-  exclude?: string,
+  {
+    resume = false,
+    exclude,
+    logs = [],
+  }: { resume?: boolean | undefined; exclude?: string | undefined; logs?: readonly LogKind[] } = {},
 ): Promise<RunManifest[]> {
   const { train } = await import('../../sae/training/train.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
@@ -58,6 +73,7 @@ export async function trainRuns(
       config,
       fromModel,
       resume: resume && existsSync(store.runManifest(name)),
+      logs,
       ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
       report,
       signal,

@@ -143,7 +143,9 @@ export async function trainDemo(
     // What an earlier demo began is finished as it was begun, whatever the defaults have become since.
     if (before?.status === 'complete') manifests.push(before);
     else
-      manifests.push(...(await trainRuns(session, [{ ...run, config: before?.config ?? run.config }], true)));
+      manifests.push(
+        ...(await trainRuns(session, [{ ...run, config: before?.config ?? run.config }], { resume: true })),
+      );
   }
   return manifests;
 }

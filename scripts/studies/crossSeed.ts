@@ -66,7 +66,7 @@ const command = withCommonOptions(
     for (const run of runs) {
       if (!mayBegin()) break;
       if (await isTrained(session.store.runManifest(run.name))) continue;
-      await trainRuns(session, [run], true);
+      await trainRuns(session, [run], { resume: true });
       await look(session, study, [run], mayBegin);
     }
     const results = await resultsOf(session, runs);

@@ -77,7 +77,7 @@ const command = withCommonOptions(
     const rows: Row[] = [];
     for (const planned of await plan(session, given)) {
       session.signal.throwIfAborted();
-      await trainRuns(session, [planned], true);
+      await trainRuns(session, [planned], { resume: true });
       rows.push(rowOf(planned, await evaluated(session, model, planned)));
     }
     model.dispose();

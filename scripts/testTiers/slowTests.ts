@@ -16,6 +16,7 @@ export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
+  { path: 'web/address.browser.test.ts', reason: 'builds the explorer and uses its history in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   {
     path: 'web/reproducibility.browser.test.ts',
@@ -45,6 +46,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
+  { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
@@ -57,6 +59,7 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/training/fromModel.test.ts',
     reason: 'trains from a model many times, and as processes that are killed',
   },
+  { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },

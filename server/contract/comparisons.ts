@@ -29,6 +29,8 @@ export const matchListInput = z.object({
   sort: z.enum(sortsOf(matchView)).default('decoderCosine'),
   ...pageFields,
   shared: z.boolean().optional(),
+  /** Both cosines of a shared pair are at least this; by default what the comparison was made with. */
+  threshold: z.number().min(0).max(1).optional(),
   /** Bounds on the decoder cosine of the matched pair. */
   minCosine: z.number().min(-1).max(1).optional(),
   maxCosine: z.number().min(-1).max(1).optional(),
@@ -78,6 +80,8 @@ export interface Stability {
 }
 
 export const orphanInput = dictionaryInput.extend({
+  /** At which cosine latents count as shared; by default what each comparison was made with. */
+  threshold: z.number().min(0).max(1).optional(),
   sort: z.enum(orphanSorts).default('density'),
   ...pageFields,
 });

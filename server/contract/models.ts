@@ -21,6 +21,22 @@ export interface ModelRow {
   parameters: number;
 }
 
+export const hooksInput = z.object({
+  model: storeName,
+  hooks: z.array(z.string().min(1).max(100)).max(64),
+});
+
+/** Whether a model has a hook point of this name. */
+export interface HookCheck {
+  hook: string;
+  /** Numbers a token; null where the model has no such hook point. */
+  width: number | null;
+  /** Why it can't be captured; null where it can. */
+  fault: string | null;
+  /** The hook point of the model whose name is nearest to one that it lacks; null where none is near. */
+  nearest: string | null;
+}
+
 export const generateInput = z.object({
   model: storeName,
   // A NUL can't be handed to the process that generates.

@@ -7,6 +7,18 @@ import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 /** Why there is an evaluation and no figures: its file can't be read, or a later Lazyscope wrote it. */
 export type EvaluationFault = 'damaged' | 'newer';
 
+/** Where a training is, on training batches: means over the seeds, null where one is not finite. */
+export interface TrainingProgress {
+  step: number;
+  loss: number | null;
+  fvu: number | null;
+  l0: number | null;
+  deadFraction: number | null;
+  tokensPerSecond: number;
+  /** At the rate of the last steps; null where there is none. */
+  secondsLeft: number | null;
+}
+
 /** One dictionary, which is one seed of a run. Evaluation figures are null until it is evaluated. */
 export interface RunRow {
   name: string;
@@ -20,8 +32,11 @@ export interface RunRow {
   d: number;
   status: RunManifest['status'];
   createdAt: string;
+  /** The last that was logged, while it trains; otherwise the last of the manifest. */
   step: number;
   totalSteps: number;
+  /** While it trains, once it has logged something. */
+  training: TrainingProgress | null;
   /** Number of tokens that the run trains on. */
   tokens: number;
   seconds: number;
@@ -46,6 +61,8 @@ export interface RunRow {
 /** A run with its configuration and seeds. */
 export interface RunDetail {
   manifest: RunManifest;
+  /** While it trains, once it has logged something. */
+  training: TrainingProgress | null;
   model: string | null;
   seeds: {
     seed: number;

@@ -1,7 +1,7 @@
 /** A job as the arguments of the command line. Each value is tied to its option by `=`, so none can pass for an option. */
 import type { DictionaryName } from '../../sae/spec/fields.ts';
 import { flagOf, type JobOption } from '../../sae/spec/jobs/job.ts';
-import { describedJob } from '../../sae/spec/jobs/jobs.ts';
+import { commandWords, describedJob } from '../../sae/spec/jobs/jobs.ts';
 import type { Job } from '../contract/jobs.ts';
 
 /** What a job's option may hold, besides nothing. */
@@ -17,7 +17,7 @@ export function commandArguments({ kind, options }: Pick<Job, 'kind' | 'options'
   const positional = Object.keys(table).filter((name) => table[name].argument && values.has(name));
   const flags = given.filter(([name]) => !table[name].argument);
   return [
-    kind,
+    ...commandWords(kind),
     ...positional.map((name) => written(values.get(name) ?? null)),
     ...flags.flatMap(([name, value]) => flagArguments(name, table[name], value)),
   ];

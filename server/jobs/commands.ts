@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Progress } from '../../sae/progress.ts';
+import { describedJob, jobKinds } from '../../sae/spec/jobs/jobs.ts';
 import type { GenerateInput, Generation } from '../contract/models.ts';
 import type { Overview } from '../contract/overview.ts';
 import type { Log } from '../log.ts';
@@ -45,6 +46,7 @@ const progressSchema = z.object({
     total: z.number(),
     unit: z.string(),
     values: z.record(z.string(), z.number().nullable()).optional(),
+    secondsLeft: z.number().optional(),
   }),
 });
 const generationSchema = z.object({ text: z.string(), tokens: z.number(), seconds: z.number() });
@@ -67,7 +69,7 @@ export class Commands {
 
   run(args: readonly string[], listener: CommandListener = {}): Running {
     const [file, ...before] = this.#options.program;
-    const child = spawn(file, [...before, ...args, ...this.#commonArguments()], {
+    const child = spawn(file, [...before, ...args, ...this.#commonArguments(args)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
     });
@@ -95,8 +97,12 @@ export class Commands {
     return running;
   }
 
-  #commonArguments(): string[] {
-    const { dataFolder, backend, threads } = this.#options;
+  /** Commands that compute nothing refuse the flags of a backend. */
+  #commonArguments([command]: readonly string[]): string[] {
+    const { dataFolder } = this.#options;
+    const kind = jobKinds.find((one) => one === command);
+    const computes = kind === undefined || describedJob(kind).computes !== false;
+    const { backend, threads } = computes ? this.#options : {};
     return [
       '--json',
       `--data=${dataFolder}`,
@@ -166,11 +172,15 @@ export class Commands {
 function readLine(line: string, listener: CommandListener): void {
   if (line.startsWith('{"progress":')) {
     try {
-      const { values, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
+      const { values, secondsLeft, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
       const finite = Object.entries(values ?? {}).filter(
         (entry): entry is [string, number] => entry[1] !== null,
       );
-      listener.progress?.({ ...progress, ...(values ? { values: Object.fromEntries(finite) } : {}) });
+      listener.progress?.({
+        ...progress,
+        ...(values ? { values: Object.fromEntries(finite) } : {}),
+        ...(secondsLeft === undefined ? {} : { secondsLeft }),
+      });
       return;
     } catch {
       // The line is not progress, so it is shown as output.

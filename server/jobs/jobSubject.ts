@@ -8,10 +8,15 @@ export function jobSubject(
 ): Job['subject'] {
   const { subject } = describedJob(kind);
   if (!subject) return null;
-  const { what, option, inDocument } = subject;
-  const given: unknown = new Map<string, unknown>(Object.entries(options)).get(option);
-  const name = given ?? inDocument?.reduce(within, document);
+  const { what, option, inDocument, otherwise } = subject;
+  const values = new Map<string, unknown>(Object.entries(options));
+  const name = values.get(option) ?? inDocument?.reduce(within, document) ?? joined(otherwise, values);
   return typeof name === 'string' ? { what, name } : null;
+}
+
+function joined(names: readonly string[] | undefined, values: ReadonlyMap<string, unknown>): unknown {
+  const parts = (names ?? []).map((name) => values.get(name));
+  return parts.length > 0 && parts.every((part) => typeof part === 'string') ? parts.join('-') : undefined;
 }
 
 function within(value: unknown, key: string | number): unknown {

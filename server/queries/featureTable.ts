@@ -20,7 +20,7 @@ const countedInARow = 5;
 export async function featurePage(
   server: ServerContext,
   run: RunManifest,
-  input: FeatureListInput,
+  input: FeatureListInput & { threshold?: number | undefined },
 ): Promise<FeaturePage> {
   const { offset, limit, filter } = input;
   const tokens = server.tokens.of(await modelOfRun(server, run));
@@ -30,7 +30,7 @@ export async function featurePage(
       ? undefined
       : await textFilter(server, input, { text: filter.text, tokens, labels });
   const columns = await featureColumns(server, input);
-  const stability = await server.seedStability.stability(input, run.config.width);
+  const stability = await server.seedStability.stability(input, run.config.width, input.threshold);
   const passes = conditions({
     filter,
     found,

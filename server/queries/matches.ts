@@ -1,5 +1,6 @@
 /** matches.parquet of a comparison, a page at a time, with both sides' features beside each match. */
 import { existsSync } from 'node:fs';
+import { sharedAtThreshold } from '../../sae/comparison/sharedLinks.ts';
 import { featureTable } from '../../sae/spec/tables/features.ts';
 import { matchTable, matchView } from '../../sae/spec/tables/matches.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
@@ -12,7 +13,7 @@ import { comparisonManifest } from './comparisons.ts';
 import { modelOfRun, runManifest } from './dictionaries.ts';
 
 const conditions = {
-  shared: 'shared = $shared',
+  shared: 'found.shared = $shared',
   minCosine: '"decoderCosine" >= $minCosine',
   maxCosine: '"decoderCosine" <= $maxCosine',
 } as const;
@@ -37,8 +38,12 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
     .map(([, condition]) => condition);
   const filter = where.length ? `WHERE ${where.join(' AND ')}` : '';
   const path = server.store.comparisonMatches(input.name);
-  const matches = `FROM ${storedTable(matchTable)} ${filter}`;
-  const [count] = await queryParquet(`SELECT count(*) AS total ${matches}`, { path, ...given });
+  const { threshold = manifest.threshold } = input;
+  const moved = threshold !== manifest.threshold;
+  const at: Record<string, number> = moved ? { threshold } : {};
+  const stored = storedTable(matchTable);
+  const matches = `FROM (SELECT ${moved ? `* REPLACE (${sharedAtThreshold} AS shared)` : '*'} FROM ${stored}) found ${filter}`;
+  const [count] = await queryParquet(`SELECT count(*) AS total ${matches}`, { path, ...at, ...given });
   const rows = await queryRows(
     matchView,
     `SELECT ${columnList(matchTable, 'm')},
@@ -49,6 +54,7 @@ export async function listMatches(server: ServerContext, input: MatchListInput):
      ORDER BY ${orderOf(matchView, input.sort, input.order, 'latent')} LIMIT $limit OFFSET $offset`,
     {
       path,
+      ...at,
       ...given,
       ...(existsSync(a) ? { a } : {}),
       ...(existsSync(b) ? { b } : {}),

@@ -49,7 +49,7 @@ export async function generateText(server: ServerContext, input: GenerateInput):
 }
 
 /** The number of parameters, from the headers of the files without reading weights. */
-function countParameters(files: readonly WeightSource[]): number {
+export function countParameters(files: readonly WeightSource[]): number {
   return files
     .flatMap((file) => file.names.map((tensor) => file.shape(tensor)))
     .reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -7,6 +7,7 @@ import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
 import type { EvaluationFault, RunDetail, RunRow } from '../contract/runs.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
+import { trainingProgress } from './trainingProgress.ts';
 
 export async function listRuns(server: ServerContext): Promise<RunRow[]> {
   const { manifests } = await runManifests(server);
@@ -23,7 +24,8 @@ export async function getRun(server: ServerContext, name: string): Promise<RunDe
       indexed: existsSync(server.store.features(name, seed)),
     })),
   );
-  return { manifest, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
+  const training = await trainingProgress(server, manifest);
+  return { manifest, training, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
 }
 
 /** One that can't be read is not the same as none: evaluating again is the remedy, and nobody should wait for it. */
@@ -45,6 +47,7 @@ async function evaluationOf(
 async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<RunRow[]> {
   const { config, name } = manifest;
   const model = (await modelOfRun(server, manifest))?.name ?? null;
+  const training = await trainingProgress(server, manifest);
   return Promise.all(
     config.seeds.map(async (seed) => {
       const { evaluation, evaluationFault } = await evaluationOf(server, name, seed);
@@ -59,7 +62,8 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
         d: manifest.d,
         status: manifest.status,
         createdAt: manifest.createdAt,
-        step: manifest.step,
+        step: training?.step ?? manifest.step,
+        training,
         totalSteps: manifest.totalSteps,
         tokens: config.tokens,
         seconds: manifest.seconds,

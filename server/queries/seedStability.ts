@@ -83,9 +83,20 @@ export class SeedStability {
     return seedComparisons(dictionary, comparisons, runs);
   }
 
-  async stability(dictionary: DictionaryReference, latents: number): Promise<DictionaryStability> {
+  /** With a threshold, at that one instead of each comparison's own, read anew. */
+  async stability(
+    dictionary: DictionaryReference,
+    latents: number,
+    threshold?: number,
+  ): Promise<DictionaryStability> {
     const pairs = await this.sameConfiguration(dictionary);
-    const links = await Promise.all(pairs.map(({ manifest }) => this.link(manifest.name)));
+    const links = await Promise.all(
+      pairs.map(({ manifest }) =>
+        threshold === undefined || threshold === manifest.threshold
+          ? this.link(manifest.name)
+          : sharedLink(this.#store, manifest, threshold),
+      ),
+    );
     return dictionaryStability(dictionary, latents, links);
   }
 

@@ -38,7 +38,8 @@ export function describeError(error: unknown): DescribedError {
     return {
       title: 'Not in the store',
       message: error.message,
-      remedy: 'It may have been renamed or removed, or it lives in another data folder.',
+      remedy:
+        'It may have been renamed or removed, or it lives in another data folder. Once it is there, this page shows it.',
       kind: 'missing',
     };
   if (code === 'UNPROCESSABLE_CONTENT')
@@ -62,6 +63,12 @@ function codeOf(error: { data?: unknown }): string | undefined {
   const data: unknown = error.data;
   if (typeof data !== 'object' || data === null || !('code' in data)) return undefined;
   return typeof data.code === 'string' ? data.code : undefined;
+}
+
+/** Milliseconds after which to look again for what may come by itself: a server that starts, a run that is being made. */
+export function looksAgainAfter(error: unknown): number | false {
+  const { kind } = describeError(error);
+  return kind === 'unreachable' || kind === 'missing' ? 4_000 : false;
 }
 
 /** Whether to retry: yes when the server did not answer, no when it refused the request. */

@@ -24,6 +24,11 @@ export const paths = {
     return query === '' ? '/playground' : `/playground?${query}`;
   },
   search: (text = '') => (text ? `/search?${new URLSearchParams({ text })}` : '/search'),
+  labels: (state: { list?: string; run?: string; seed?: string; find?: string } = {}) => {
+    const given = Object.entries(state).filter(([, value]) => value !== '');
+    const query = new URLSearchParams(given).toString();
+    return query === '' ? '/labels' : `/labels?${query}`;
+  },
   jobs: () => '/jobs',
   job: (id: string) => `/jobs?job=${part(id)}`,
   /** The form of a kind of job with some fields filled in. */

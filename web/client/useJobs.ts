@@ -1,5 +1,5 @@
 'use client';
-import { useState } from 'react';
+import { useState, useSyncExternalStore } from 'react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useSubscription } from '@trpc/tanstack-react-query';
 import type { Job, JobEvent } from '../../server/client.ts';
@@ -7,8 +7,15 @@ import { useTRPC } from './trpc.ts';
 
 const keptLines = 400;
 
-/** All jobs, newest first, kept current by a subscription, and the lines they have written since the page was opened. */
-export function useJobs(): {
+/** Milliseconds between looks for jobs that somebody else has started. */
+const idle = 10_000;
+
+/**
+ * All jobs, newest first, and the lines they have written since the page was opened. While a job waits or runs, a
+ * subscription keeps them current. Without one, and in a tab that nobody sees, there is none unless `always` is set: a
+ * browser keeps only six connections to a server, over all tabs.
+ */
+export function useJobs({ always = false }: { always?: boolean } = {}): {
   jobs: Job[] | undefined;
   logs: Record<string, string[]>;
   connected: boolean;
@@ -16,13 +23,20 @@ export function useJobs(): {
 } {
   const trpc = useTRPC();
   const queries = useQueryClient();
-  const list = useQuery(trpc.jobs.list.queryOptions());
+  const visible = useSyncExternalStore(watchVisibility, isVisible, () => true);
+  const list = useQuery(
+    trpc.jobs.list.queryOptions(undefined, {
+      refetchInterval: (query) => (always || query.state.data?.some(isActive) ? false : idle),
+    }),
+  );
+  const following = visible && (always || (list.data?.some(isActive) ?? false));
   const [logs, setLogs] = useState<Record<string, string[]>>({});
 
   const subscription = useSubscription(
     trpc.jobs.watch.subscriptionOptions(
       {},
       {
+        enabled: following,
         onData: ({ data }: { data: JobEvent }) => {
           const { job, type, line } = data;
           const key = trpc.jobs.list.queryKey();
@@ -46,6 +60,16 @@ export function useJobs(): {
     error: list.error ?? null,
   };
 }
+
+export function isActive({ status }: Pick<Job, 'status'>): boolean {
+  return status === 'queued' || status === 'running';
+}
+
+function watchVisibility(changed: () => void): () => void {
+  document.addEventListener('visibilitychange', changed);
+  return () => document.removeEventListener('visibilitychange', changed);
+}
+const isVisible = () => document.visibilityState === 'visible';
 
 function merge(jobs: readonly Job[], job: Job): Job[] {
   const others = jobs.filter((one) => one.id !== job.id);

@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest';
-import { compact, count, figures, fixed, percent, signed, significant } from './number.ts';
+import { bytes, compact, count, figures, fixed, percent, signed, significant } from './number.ts';
 
 test.each([
   [count(12_288), '12,288'],
   [count(null), '–'],
+  [bytes(16_300), '16 kB'],
+  [bytes(1.5e9), '1.5 GB'],
+  [bytes(2e6), '2 MB'],
+  [bytes(800), '800 bytes'],
+  [bytes(0), '0 bytes'],
   [compact(1_234), '1.23k'],
   [compact(51_200), '51.2k'],
   [compact(3e6), '3M'],

@@ -70,3 +70,13 @@ function trim(text: string): string {
 function minus(text: string): string {
   return text.replace(/-/g, '−');
 }
+
+const sizes = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
+
+/** An amount of memory in powers of ten, to two figures: `16 kB`, `1.5 GB`. */
+export function bytes(value: number | null | undefined): string {
+  if (!isNumber(value)) return '–';
+  const power = Math.max(0, Math.min(sizes.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  const shown = value / 1000 ** power;
+  return `${shown < 9.95 && power > 0 ? trim(shown.toFixed(1)) : Math.round(shown)} ${sizes[power]}`;
+}

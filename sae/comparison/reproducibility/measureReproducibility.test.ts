@@ -114,6 +114,14 @@ test('planted latents come back, and are told from the others', async () => {
     const reach = Array.from(orders.get(seed) ?? [], (at) => Number(rows[at].everySeed ?? -1));
     const finite = reach.map((value) => (Number.isNaN(value) ? -1 : value));
     expect(auc(finite.slice(0, stable), finite.slice(stable))).toBeGreaterThanOrEqual(0.95);
+    // Of those that do not come back, the ones within the common subspace lie in the other seeds' space.
+    const shares = Array.from(orders.get(seed) ?? [], (at) => Number(rows[at].subspaceShare ?? NaN));
+    const known = (part: number[]) => part.filter((value) => !Number.isNaN(value));
+    const [inside, outside] = [shares.slice(stable, stable + within), shares.slice(stable + within)].map(
+      known,
+    );
+    expect(inside.length).toBeGreaterThan(within / 2);
+    expect(auc(inside, outside)).toBeGreaterThanOrEqual(0.95);
     for (const { returned, others, stability, low, high, chance, chanceP } of rows) {
       expect(others).toBe(2);
       expect(stability).toBe(Number(returned) / 2);

@@ -18,12 +18,14 @@ import { withLock } from '../../store/lock.ts';
 import { writeParquet } from '../../store/parquet.ts';
 import { readManifest } from '../../store/readManifest.ts';
 import { writeManifest } from '../../store/writeManifest.ts';
-import { indexedLatents } from './indexedLatents.ts';
+import type { Directions } from '../directions.ts';
+import { indexedLatents, type IndexedLatents } from './indexedLatents.ts';
 import { matchedControls } from './matchedControls.ts';
-import { runChance, type RunChance } from './reproducibilityChance.ts';
+import { decoderRows, runChance, type RunChance } from './reproducibilityChance.ts';
 import { atLeast, curveSteps } from './returnChance.ts';
 import { learningCurve, returnHistogram, returnsAt, returnShares } from './returns.ts';
 import { comparisonsOfSeeds, readSeedCosines, type SeedCosines } from './seedCosines.ts';
+import { measureSubspaces, type FoundSubspaces, type SubspaceOptions } from './subspaces/measureSubspaces.ts';
 import { measureWorth, type WorthOptions } from './worth/measureWorth.ts';
 
 export interface ReproducibilityOptions {
@@ -68,6 +70,13 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
     const live = await indexedLatents(store, name, stability);
     const controls = live && matchedControls(live);
     throwIfStopped(signal, 'measuring reproducibility');
+    const unstable = await unstableRows(store, name, { stability, live });
+    const subspaces = await measureSubspaces({
+      unstable,
+      activations: chance.activations,
+      report,
+      signal,
+    });
     // A report of an earlier measurement must not vouch for the tables of this one.
     const before = await earlier(store, name);
     await rm(store.reproducibility(name), { force: true });
@@ -98,6 +107,7 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
         differences: [...controls.differences],
       },
       ...(worth && { worth }),
+      ...(subspaces && { subspaces: subspaces.report }),
       seconds: (performance.now() - started) / 1000,
     };
     for (const seed of seeds) {
@@ -105,7 +115,7 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
       live?.seed.forEach((of, at) => {
         if (of === seed) expected[live.latent[at]] = controls?.expected[at] ?? NaN;
       });
-      await writeSeed(store, name, seed, { ...found, pValues, expected });
+      await writeSeed(store, name, seed, { ...found, pValues, expected, subspaces });
     }
     await writeCurve(store, name, found);
     await writeManifest(store.reproducibility(name), reproducibilityKind, document);
@@ -203,8 +213,15 @@ async function writeSeed(
   store: StoreLayout,
   run: string,
   seed: number,
-  found: Found & { pValues: ReadonlyMap<number, Float64Array>; expected: Float64Array },
+  found: Found & {
+    pValues: ReadonlyMap<number, Float64Array>;
+    expected: Float64Array;
+    subspaces: FoundSubspaces | null;
+  },
 ): Promise<void> {
+  const subspace = found.subspaces?.latents.get(seed);
+  const ofSubspace = (key: 'share' | 'p') =>
+    Float64Array.from(bySeed(found.cosines, seed)[0], (_, i) => subspace?.get(i)?.[key] ?? NaN);
   const own = bySeed(found.cosines, seed);
   const others = own.length;
   const returned = returnsAt(own, found.threshold);
@@ -226,7 +243,27 @@ async function writeSeed(
     chance: bySeed(found.chance.latents, seed),
     chanceP: bySeed(found.pValues, seed),
     matchedStability: found.expected,
+    subspaceShare: ofSubspace('share'),
+    subspaceP: ofSubspace('p'),
+    cluster: Float64Array.from(returned, (_, i) => 1 + (subspace?.get(i)?.cluster ?? NaN) || NaN),
   });
+}
+
+/** Latents that come back in fewer than half of the other seeds, and that are not known to be dead. */
+async function unstableRows(
+  store: StoreLayout,
+  run: string,
+  { stability, live }: { stability: ReadonlyMap<number, Float64Array>; live: IndexedLatents | null },
+): Promise<SubspaceOptions['unstable']> {
+  const alive = new Set(live ? Array.from(live.latent, (latent, at) => `${live.seed[at]} ${latent}`) : []);
+  const found = new Map<number, { rows: Directions; latents: number[] }>();
+  for (const [seed, own] of stability) {
+    const latents = [...own.keys()].filter(
+      (latent) => own[latent] < 0.5 && (!live || alive.has(`${seed} ${latent}`)),
+    );
+    found.set(seed, { rows: await decoderRows(store, run, seed), latents });
+  }
+  return found;
 }
 
 async function writeCurve(store: StoreLayout, run: string, { cosines, chance }: Found): Promise<void> {

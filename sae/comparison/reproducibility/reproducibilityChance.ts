@@ -18,6 +18,8 @@ export interface RunChance {
   readonly latents: ReadonlyMap<number, Float64Array>;
   readonly curve: ReturnChanceCurve;
   readonly null: Reproducibility['null'];
+  /** Of the activations; null where it is not known. */
+  readonly activations: Spectrum | null;
 }
 
 interface Work {
@@ -51,7 +53,8 @@ export async function runChance(run: RunManifest, threshold: number, work: Work)
       part[key].forEach((share, step) => (curve[key][step] += share / seeds.length));
     await pause(signal, 'measuring chance');
   }
-  return { latents, curve, null: activations ? 'covariance' : preferred ? 'rows' : 'isotropic' };
+  const shape = activations ? 'covariance' : preferred ? 'rows' : 'isotropic';
+  return { latents, curve, null: shape, activations };
 }
 
 /** Of the rows that the run was trained on; null where its capture is gone or of another hook point, does not vary or is too wide. */
@@ -76,7 +79,8 @@ async function spectrumOfActivations(run: RunManifest, { store, report }: Work):
   }
 }
 
-async function decoderRows(store: StoreLayout, run: string, seed: number): Promise<Directions> {
+/** Unit decoder rows of one seed. */
+export async function decoderRows(store: StoreLayout, run: string, seed: number): Promise<Directions> {
   const dictionary = await loadAutoencoder(store, run, seed);
   try {
     const { latents, d, wDec } = dictionary;

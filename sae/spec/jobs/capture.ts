@@ -1,4 +1,5 @@
 import { shardTypes } from '../shardTypes.ts';
+import { captureCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { contextLength, exclude, model, nameOf, text, textField } from './sharedOptions.ts';
 
@@ -94,5 +95,6 @@ export const capture = {
     },
   },
   subject: { what: 'capture', option: 'name', inDocument: ['name'] },
+  cost: captureCost,
   checkpoints: true,
 } as const satisfies JobDescription;

@@ -1,4 +1,5 @@
 import { optimalityGap, sharedThreshold } from '../comparisonDefaults.ts';
+import { compareCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { exclude, nameOf } from './sharedOptions.ts';
 
@@ -76,5 +77,6 @@ export const compare = {
     },
   },
   subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
+  cost: compareCost,
   needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

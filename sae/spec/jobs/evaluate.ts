@@ -1,3 +1,4 @@
+import { evaluateCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { exclude, run, seeds } from './sharedOptions.ts';
 
@@ -27,5 +28,6 @@ export const evaluate = {
     exclude: exclude('the figures but the losses', 'what training left out'),
   },
   subject: { what: 'run', option: 'run' },
+  cost: evaluateCost,
   needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

@@ -1,3 +1,4 @@
+import { indexCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { exclude, run, seeds } from './sharedOptions.ts';
 
@@ -20,5 +21,6 @@ export const index = {
     },
   },
   subject: { what: 'run', option: 'run' },
+  cost: indexCost,
   needs: { cores: 'all', memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

@@ -6,11 +6,12 @@
  * A new kind is a description in this folder with its line in `jobs.ts`, and the command's work: a file of the kind's name
  * in scripts/commands. The compiler says what is missing.
  */
+import type { JobCost } from './cost.ts';
 import type { DictionaryField, Field, NameField, ValueOf } from '../fields.ts';
 
 /** Where a form gets what can be chosen for a field: from the store, or from what was chosen for another field. */
 export type ChoiceSource =
-  'models' | 'modelHooks' | 'captures' | 'captureHooks' | 'runs' | 'dictionaries' | 'comparisons';
+  'models' | 'modelHooks' | 'captures' | 'captureHooks' | 'runs' | 'dictionaries' | 'comparisons' | 'imports';
 
 /** How the explorer's form shows an option. */
 export interface FormField {
@@ -56,11 +57,13 @@ export type JobOptions = Readonly<Record<string, JobOption>>;
 
 /** What a job makes or looks at: the explorer's job cards say its name and lead to its page. */
 export interface JobSubject {
-  readonly what: 'capture' | 'run' | 'comparison' | 'sparsityReport';
+  readonly what: 'model' | 'capture' | 'run' | 'comparison' | 'sparsityReport';
   /** The option that names it. */
   readonly option: string;
   /** Where its name is in the document that the finished command prints, for names that the command chooses. */
   readonly inDocument?: readonly (string | number)[];
+  /** Options whose values, joined by dashes, are the name that the command chooses where it is given none. */
+  readonly otherwise?: readonly string[];
 }
 
 /**
@@ -81,6 +84,10 @@ export interface JobNeeds {
 
 /** A kind of job as plain data. */
 export interface JobDescription {
+  /** The words of the command, where they aren't the kind's name alone: a group and its member. */
+  readonly command?: readonly [string, ...string[]];
+  /** False: it starts no backend, and the flags of one are refused. */
+  readonly computes?: false;
   /** One line of `lazyscope --help`. */
   readonly summary: string;
   /** What the form and its button are called. */
@@ -91,6 +98,8 @@ export interface JobDescription {
   readonly introduction: string;
   readonly options: JobOptions;
   readonly subject?: JobSubject;
+  /** What it takes; absent where no formula is known. */
+  readonly cost?: JobCost;
   /** Whether it writes checkpoints, for which it is given time when it is stopped. */
   readonly checkpoints?: true;
   /** By default the whole machine, so that the job runs alone. */

@@ -2,8 +2,11 @@
 import { capture } from './capture.ts';
 import { compare } from './compare.ts';
 import { evaluate } from './evaluate.ts';
+import { exportDictionary } from './export.ts';
+import { importDictionaries } from './import.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
 import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
@@ -11,8 +14,11 @@ import { train } from './train.ts';
 
 /** The description of every kind of job. */
 export const jobs = {
+  lmTrain,
   capture,
   train,
+  import: importDictionaries,
+  export: exportDictionary,
   evaluate,
   index,
   compare,
@@ -21,7 +27,7 @@ export const jobs = {
   sparsity,
 } as const satisfies Record<string, JobDescription>;
 
-/** The name of a kind of job, which is that of its command. */
+/** The name of a kind of job, which is mostly that of its command. */
 export type JobKind = keyof typeof jobs;
 /** Every kind of job, in the order in which they are listed. */
 export const jobKinds = Object.keys(jobs) as readonly JobKind[];
@@ -33,6 +39,11 @@ export type JobStartInput = {
 
 /** What the command of a kind is given. */
 export type CommandOptionsOf<Kind extends JobKind> = CommandValues<(typeof jobs)[Kind]['options']>;
+
+/** The words that start a kind on the command line. */
+export function commandWords(kind: JobKind): readonly string[] {
+  return describedJob(kind).command ?? [kind];
+}
 
 /** The description without the types of its options, for code that treats all kinds alike. */
 export function describedJob(kind: JobKind): JobDescription {

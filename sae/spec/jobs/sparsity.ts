@@ -1,3 +1,4 @@
+import { sparsityCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { contextLength, model, nameOf, text, textField } from './sharedOptions.ts';
 
@@ -32,14 +33,17 @@ export const sparsity = {
     interventions: {
       field: { type: 'flag', doc: 'count only: no PPL-p %, trade-off and robustness' },
       default: true,
+      form: { label: 'Also what masking neurons costs: trade-off, PPL-p % and robustness' },
     },
     interventionTokens: {
       field: { type: 'integer', min: 1, doc: 'tokens that perplexity is measured on' },
       otherwise: '4096, fewer for a model of more than 34 million parameters',
+      form: { label: 'Tokens of the trade-off' },
     },
     methods: {
-      field: { type: 'text', placeholder: 'list', doc: 'of the trade-off, by commas' },
+      field: { type: 'text', maxLength: 200, placeholder: 'list', doc: 'of the trade-off, by commas' },
       otherwise: 'all of them',
+      form: { label: 'Methods of the trade-off', hint: 'by commas, for example cett,topk,random' },
     },
     against: {
       field: {
@@ -49,5 +53,6 @@ export const sparsity = {
       },
     },
   },
-  subject: { what: 'sparsityReport', option: 'name', inDocument: ['name'] },
+  subject: { what: 'sparsityReport', option: 'name', inDocument: ['name'], otherwise: ['model'] },
+  cost: sparsityCost,
 } as const satisfies JobDescription;

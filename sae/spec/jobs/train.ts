@@ -6,6 +6,7 @@ import {
 } from '../architectures/architectures.ts';
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
+import { trainCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
@@ -144,7 +145,26 @@ export const train = {
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
+    tensorboard: {
+      field: {
+        type: 'flag',
+        doc: "write event files of TensorBoard too, into the run's folder (tensorboard --logdir data/runs)",
+      },
+    },
+    wandb: {
+      field: {
+        type: 'flag',
+        doc: "write the history as W&B's client does too (wandb-history.jsonl), into the run's folder",
+      },
+    },
     exclude: exclude('training', 'what the capture says; with --from-model norm:10'),
+    analyse: {
+      field: {
+        type: 'flag',
+        doc: 'then evaluate and index every seed, and compare each pair of seeds',
+      },
+      form: { label: 'Then evaluate, index and compare' },
+    },
     resume: {
       field: {
         type: 'flag',
@@ -155,7 +175,13 @@ export const train = {
     screening,
     storage,
   },
-  subject: { what: 'run', option: 'name', inDocument: ['runs', 0, 'name'] },
+  subject: {
+    what: 'run',
+    option: 'name',
+    inDocument: ['runs', 0, 'name'],
+    otherwise: ['capture', 'architecture'],
+  },
+  cost: trainCost,
   checkpoints: true,
   needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

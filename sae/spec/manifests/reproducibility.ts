@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ManifestKind } from './manifestKind.ts';
+import { subspacesSchema } from '../reproducibility/subspaces.ts';
 import { worthSchema } from '../reproducibility/worth.ts';
 
 const share = z.number().min(0).max(1);
@@ -53,6 +54,8 @@ const reproducibilitySchema = z.strictObject({
     .nullable(),
   /** What stability is worth, where that was measured. */
   worth: worthSchema.optional(),
+  /** What becomes of latents that do not come back; absent where there are too few, and for activations too wide. */
+  subspaces: subspacesSchema.optional(),
   seconds: z.number(),
 });
 /** What reproducibility.json holds. */

@@ -58,4 +58,28 @@ export const reproducibilityTable = {
     format: 'percent',
     digits: 0,
   },
+  subspaceShare: {
+    type: 'DOUBLE',
+    doc: 'of a latent that comes back in fewer than half of the other seeds: the share of its squared norm inside the leading space of another seed’s such latents, on average; null for others',
+    nullable: true,
+    sortable: true,
+    label: 'In their space',
+    format: 'percent',
+    digits: 0,
+  },
+  subspaceP: {
+    type: 'DOUBLE',
+    doc: 'probability that a random direction has at least that share',
+    nullable: true,
+    sortable: true,
+    format: 'figures',
+    digits: 2,
+  },
+  cluster: {
+    type: 'DOUBLE',
+    doc: 'its cluster among such latents of all seeds, from 1, the largest first; null for a latent that was not clustered',
+    nullable: true,
+    sortable: true,
+    format: 'count',
+  },
 } as const satisfies Table;

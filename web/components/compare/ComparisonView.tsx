@@ -2,6 +2,7 @@
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import type { ComparisonDetail } from '../../../server/client.ts';
+import { curveAt } from '../../charts/sharedCurve.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
@@ -19,6 +20,7 @@ import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 import { Stats } from '../ui/Stat.tsx';
 import { ArchitectureTag } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
+import { useThreshold } from './useThreshold.ts';
 
 /** What random dictionaries of the same shape reach, and in plain words when that is more. */
 function besideChance({ manifest, isotropicChance }: ComparisonDetail, figure: 'mmcs' | 'pwMcc') {
@@ -65,60 +67,76 @@ export function ComparisonView({ name }: { name: string }) {
         />
       )}
       <Loaded query={comparison} skeleton={<Skeleton height={480} />}>
-        {(detail) => (
-          <>
-            <Stats
-              items={[
-                {
-                  label: <Term of="shared" />,
-                  value: percent(detail.manifest.shared),
-                  note: `cosines ≥ ${detail.manifest.threshold}`,
-                },
-                { label: 'decoder alone', value: percent(detail.manifest.sharedDecoder) },
-                { label: 'encoder alone', value: percent(detail.manifest.sharedEncoder) },
-                {
-                  label: <Term of="mmcs" />,
-                  value: fixed(detail.manifest.mmcs),
-                  note: besideChance(detail, 'mmcs'),
-                },
-                {
-                  label: <Term of="pwMcc" />,
-                  value: fixed(detail.manifest.pwMcc),
-                  note: besideChance(detail, 'pwMcc'),
-                },
-                ...(detail.manifest.chance
-                  ? [
-                      {
-                        label: 'beyond chance',
-                        value: percent(detail.manifest.chance.beyond.share),
-                        note: `matched pairs, false discovery rate ${percent(detail.manifest.chance.beyond.q)}`,
-                      },
-                    ]
-                  : []),
-                { label: 'latents of a', value: count(detail.manifest.latents) },
-                {
-                  label: <Term of="gap" />,
-                  value: detail.manifest.gap === 0 ? '0' : significant(detail.manifest.gap, 2),
-                  note: detail.manifest.solver,
-                },
-                {
-                  label: 'computed in',
-                  value: duration(detail.manifest.seconds),
-                  note: `${count(detail.manifest.peakRssMb)} MB at most`,
-                },
-              ]}
-            />
-            <SharedCurvePanel detail={detail} />
-            <MeasuresPanel manifest={detail.manifest} />
-            <DictionaryMapPanel detail={detail} />
-            <MatchesPanel manifest={detail.manifest} />
-            <OrphansPanel run={detail.manifest.a.run} seeds={[detail.manifest.a.seed]} />
-            {detail.manifest.a.run === detail.manifest.b.run && (
-              <StabilityPanel runName={detail.manifest.a.run} />
-            )}
-          </>
-        )}
+        {(detail) => <Comparison detail={detail} />}
       </Loaded>
+    </>
+  );
+}
+
+/** The threshold moves all that it is about; the figures that it doesn't move stand apart and say so. */
+function Comparison({ detail }: { detail: ComparisonDetail }) {
+  const { threshold, dragged, change } = useThreshold(detail.manifest.threshold);
+  const moved = threshold !== detail.manifest.threshold;
+  const here = moved ? curveAt(detail.curve, threshold) : undefined;
+  return (
+    <>
+      <Stats
+        items={[
+          {
+            label: <Term of="shared" />,
+            value: percent(here?.shared ?? detail.manifest.shared),
+            note: `cosines ≥ ${threshold}`,
+          },
+          { label: 'decoder alone', value: percent(here?.decoder ?? detail.manifest.sharedDecoder) },
+          { label: 'encoder alone', value: percent(here?.encoder ?? detail.manifest.sharedEncoder) },
+          {
+            label: <Term of="mmcs" />,
+            value: fixed(detail.manifest.mmcs),
+            note: besideChance(detail, 'mmcs'),
+          },
+          {
+            label: <Term of="pwMcc" />,
+            value: fixed(detail.manifest.pwMcc),
+            note: besideChance(detail, 'pwMcc'),
+          },
+          ...(detail.manifest.chance
+            ? [
+                {
+                  label: 'beyond chance',
+                  value: percent(detail.manifest.chance.beyond.share),
+                  note: `matched pairs, false discovery rate ${percent(detail.manifest.chance.beyond.q)}`,
+                },
+              ]
+            : []),
+          { label: 'latents of a', value: count(detail.manifest.latents) },
+          {
+            label: <Term of="gap" />,
+            value: detail.manifest.gap === 0 ? '0' : significant(detail.manifest.gap, 2),
+            note: detail.manifest.solver,
+          },
+          {
+            label: 'computed in',
+            value: duration(detail.manifest.seconds),
+            note: `${count(detail.manifest.peakRssMb)} MB at most`,
+          },
+        ]}
+      />
+      {moved && (
+        <p className="xs muted">
+          At a cosine of {threshold}; the comparison was made with {detail.manifest.threshold}. Mean cosines,
+          what is beyond chance and the gap don’t depend on it.
+        </p>
+      )}
+      <SharedCurvePanel detail={detail} threshold={dragged} change={change} />
+      <MeasuresPanel manifest={detail.manifest} />
+      <DictionaryMapPanel detail={detail} threshold={threshold} />
+      <MatchesPanel manifest={detail.manifest} threshold={threshold} />
+      <OrphansPanel
+        run={detail.manifest.a.run}
+        seeds={[detail.manifest.a.seed]}
+        threshold={moved ? threshold : undefined}
+      />
+      {detail.manifest.a.run === detail.manifest.b.run && <StabilityPanel runName={detail.manifest.a.run} />}
     </>
   );
 }

@@ -19,7 +19,8 @@ import { Skeleton } from '../ui/Skeleton.tsx';
 import { StabilityByLayer } from '../runs/StabilityByLayer.tsx';
 import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 
-const defaults = { run: '' };
+/** A run has orphans of its own: choosing another begins them anew. */
+const defaults = { run: '', orphanSeed: '', orphanOffset: '0' };
 /** Up to this many runs are shown at once; if there are more, one of them is chosen. */
 const sideBySide = 6;
 
@@ -58,7 +59,7 @@ export function ComparisonsView() {
                   <SharedRuns
                     headlines={headlines}
                     chosen={run.run}
-                    choose={(name) => change({ run: name })}
+                    choose={(name) => change({ ...defaults, run: name })}
                   />
                   <SharedMatrix headline={run} />
                 </>
@@ -80,7 +81,7 @@ export function ComparisonsView() {
                         value: one.run,
                         name: `${architectureName(one.architecture)} · ${one.run}`,
                       }))}
-                      change={(value) => change({ run: value })}
+                      change={(value) => change({ ...defaults, run: value })}
                     />
                   )}
                   <StabilityPanel key={run.run} runName={run.run} />

@@ -1,9 +1,10 @@
 'use client';
 import Link from 'next/link';
-import { useState } from 'react';
+import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { ComparisonDetail } from '../../../server/client.ts';
 import { arrowTable, numbers } from '../../client/arrowTable.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { count } from '../../format/number.ts';
 import { DictionaryMap, type Colouring, type MapPoints } from './DictionaryMap.tsx';
 import styles from './DictionaryMap.module.css';
@@ -14,13 +15,15 @@ import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { counterpartsAt, sharedPoints } from './sharedAt.ts';
+import { useMatchCosines } from './useMatchCosines.ts';
 
 const columns = ['x', 'y', 'side', 'latent', 'shared', 'stability', 'density', 'maxActivation'] as const;
 
 /** The map of both dictionaries, with shared and unshared features in different colours. */
-export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
+export function DictionaryMapPanel({ detail, threshold }: { detail: ComparisonDetail; threshold: number }) {
   const { manifest, mapped } = detail;
-  const [chosen, setChosen] = useState<Colouring>('shared');
+  const [chosen, setChosen] = useUrlChoice('colour', ['shared', 'stability', 'side'], 'shared');
   const map = useQuery({
     queryKey: ['arrow', 'map', manifest.name, manifest.createdAt],
     staleTime: 60_000,
@@ -33,6 +36,11 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
       > satisfies MapPoints;
     },
   });
+  const matches = useMatchCosines(manifest);
+  const shown = useMemo(() => {
+    if (!map.data || threshold === manifest.threshold || !matches.data) return map.data;
+    return { ...map.data, shared: sharedPoints(map.data, counterpartsAt(matches.data, threshold)) };
+  }, [map.data, matches.data, manifest.threshold, threshold]);
   const compared = map.data?.stability.some((value) => !Number.isNaN(value)) ?? false;
   return (
     <Panel
@@ -50,7 +58,7 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
         </EmptyState>
       ) : (
         <Loaded query={map} skeleton={<Skeleton height={420} />}>
-          {(points) => (
+          {(stored) => (
             <>
               <div className={styles.controls}>
                 <Legend items={legends[chosen]} />
@@ -65,10 +73,12 @@ export function DictionaryMapPanel({ detail }: { detail: ComparisonDetail }) {
                   change={setChosen}
                 />
               </div>
-              <DictionaryMap points={points} manifest={manifest} colouring={chosen} />
+              <DictionaryMap points={shown ?? stored} manifest={manifest} colouring={chosen} />
               <p className="xs muted" style={{ marginTop: 'var(--s-2)' }}>
-                {count(points.x.length)} points. Drag to move, Ctrl + scroll to zoom, click a point for its
-                feature.
+                {count(stored.x.length)} points.{' '}
+                {chosen === 'stability' ? 'Stability is at each comparison’s own threshold. ' : ''}
+                {chosen === 'shared' ? `Shared at a cosine of ${threshold}. ` : ''} Drag to move, Ctrl +
+                scroll to zoom, click a point for its feature.
               </p>
             </>
           )}

@@ -24,7 +24,7 @@ const defaults = { sort: 'decoderCosine', order: 'desc', offset: '0', show: 'all
 const limit = 25;
 
 /** Table of the latents of a and their counterparts in b, with the tokens that each promotes. */
-export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
+export function MatchesPanel({ manifest, threshold }: { manifest: ComparisonManifest; threshold: number }) {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);
   const sort = sortsOf(matchView).find((one) => one === state.sort) ?? 'decoderCosine';
@@ -38,6 +38,7 @@ export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
         order,
         offset,
         limit,
+        ...(threshold === manifest.threshold ? {} : { threshold }),
         ...(state.show === 'all' ? {} : { shared: state.show === 'shared' }),
       },
       { placeholderData: keepPreviousData },
@@ -46,7 +47,7 @@ export function MatchesPanel({ manifest }: { manifest: ComparisonManifest }) {
   return (
     <Panel
       title="Matched pairs"
-      note="The best one-to-one matching of decoder rows; what each side promotes tells whether they mean the same."
+      note={`The best one-to-one matching of decoder rows, shared at a cosine of ${threshold}; what each side promotes tells whether they mean the same.`}
       flush
       actions={
         <Segmented
@@ -99,7 +100,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
       render: (row) => <Link href={paths.feature(a.run, a.seed, row.latent)}>{row.latent}</Link>,
     }),
     describedColumn(matchView, 'promotedA', {
-      render: (row) => <TokenRow tokens={row.promotedA} most={4} />,
+      render: (row) => row.labelA ?? <TokenRow tokens={row.promotedA} most={4} />,
     }),
     describedColumn(matchView, 'decoderMatch', {
       render: (row) =>
@@ -110,7 +111,7 @@ function columnsOf({ a, b }: ComparisonManifest): Column<MatchRow>[] {
         ),
     }),
     describedColumn(matchView, 'promotedB', {
-      render: (row) => <TokenRow tokens={row.promotedB} most={4} />,
+      render: (row) => row.labelB ?? <TokenRow tokens={row.promotedB} most={4} />,
     }),
     describedColumn(matchView, 'decoderCosine', {
       render: (row) => (

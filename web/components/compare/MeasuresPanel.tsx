@@ -17,7 +17,8 @@ export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
         measures && (
           <>
             Both matchings agree on {percent(measures.agreement)} of a’s {count(manifest.latents)} latents,
-            whatever the cosines; b has {count(measures.otherLatents)}.
+            whatever the cosines; b has {count(measures.otherLatents)}. Matchings and swap are at the
+            threshold of the comparison, {manifest.threshold}, wherever the line above stands.
           </>
         )
       }

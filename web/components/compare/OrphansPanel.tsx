@@ -1,8 +1,9 @@
 'use client';
-import { useState } from 'react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { orphanSorts } from '../../../sae/spec/tables/features.ts';
 import { useTRPC } from '../../client/trpc.ts';
+import { useUrlState } from '../../client/useUrlState.ts';
+import { wholeNumber } from '../../format/wholeNumber.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { FeatureTable } from '../features/FeatureTable.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -12,27 +13,38 @@ import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
 const limit = 10;
+const defaults = { orphanSort: 'density', orphanOffset: '0', orphanSeed: '' };
 type OrphanSort = (typeof orphanSorts)[number];
 const sortNames: Record<OrphanSort, string> = { density: 'Most frequent', maxActivation: 'Strongest' };
 
 /** Table of orphans, sorted by density or by largest activation. */
-export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly number[] }) {
+export function OrphansPanel({
+  run,
+  seeds,
+  threshold,
+}: {
+  run: string;
+  seeds: readonly number[];
+  /** By default each comparison's own. */
+  threshold?: number | undefined;
+}) {
   const trpc = useTRPC();
-  const [seed, setSeed] = useState(seeds[0] ?? 0);
-  const [sort, setSort] = useState<OrphanSort>('density');
-  const [offset, setOffset] = useState(0);
+  const [state, change] = useUrlState(defaults);
+  const seed = seeds.find((one) => String(one) === state.orphanSeed) ?? seeds[0] ?? 0;
+  const sort = orphanSorts.find((one) => one === state.orphanSort) ?? 'density';
+  const offset = wholeNumber(state.orphanOffset) ?? 0;
   const runs = useQuery(trpc.runs.list.queryOptions());
   const unindexed = runs.data?.some((one) => one.name === run && one.seed === seed && !one.indexed);
   const orphans = useQuery(
     trpc.comparisons.orphans.queryOptions(
-      { run, seed, sort, offset, limit },
+      { run, seed, sort, offset, limit, ...(threshold === undefined ? {} : { threshold }) },
       { placeholderData: keepPreviousData, enabled: !unindexed },
     ),
   );
   return (
     <Panel
       title="Orphans"
-      note="Live latents shared with no other seed. Frequent, strong orphans are the ones to worry about."
+      note={`Live latents shared with no other seed${threshold === undefined ? '' : ` at a cosine of ${threshold}`}. Frequent, strong orphans are the ones to worry about.`}
       flush
       actions={
         <>
@@ -41,20 +53,14 @@ export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly numb
               label="Seed"
               value={String(seed)}
               options={seeds.map((one) => ({ value: String(one), name: `seed ${one}` }))}
-              change={(value) => {
-                setSeed(Number(value));
-                setOffset(0);
-              }}
+              change={(orphanSeed) => change({ orphanSeed, orphanOffset: '0' })}
             />
           )}
           <Segmented
             label="Order"
             value={sort}
             options={orphanSorts.map((value) => ({ value, name: sortNames[value] }))}
-            change={(value) => {
-              setSort(value);
-              setOffset(0);
-            }}
+            change={(orphanSort) => change({ orphanSort, orphanOffset: '0' })}
           />
         </>
       }
@@ -84,7 +90,13 @@ export function OrphansPanel({ run, seeds }: { run: string; seeds: readonly numb
                   dim={orphans.isPlaceholderData}
                   caption="Orphans"
                 />
-                <Pager offset={offset} limit={limit} total={page.total} noun="orphans" change={setOffset} />
+                <Pager
+                  offset={offset}
+                  limit={limit}
+                  total={page.total}
+                  noun="orphans"
+                  change={(to) => change({ orphanOffset: String(to) })}
+                />
               </>
             )
           }

@@ -1,5 +1,4 @@
 'use client';
-import { useState } from 'react';
 import { sharedCurveTable } from '../../../sae/spec/tables/sharedCurve.ts';
 import type { ComparisonDetail } from '../../../server/client.ts';
 import { chanceAt, chanceColour, curveAt, sharedCurve, sharedCurveLines } from '../../charts/sharedCurve.ts';
@@ -15,9 +14,16 @@ import { SimilarityFigure } from './SimilarityFigure.tsx';
 const reference = ({ run, seed }: ComparisonDetail['manifest']['a']) => `${run}/${seed}`;
 
 /** The curve of the shared fraction, with a slider for the threshold. */
-export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
+export function SharedCurvePanel({
+  detail,
+  threshold,
+  change,
+}: {
+  detail: ComparisonDetail;
+  threshold: number;
+  change: (threshold: number) => void;
+}) {
   const { manifest, curve } = detail;
-  const [threshold, setThreshold] = useState(manifest.threshold);
   const here = curveAt(curve, threshold);
   const chance = here && chanceAt(here);
   // Dictionaries too wide to be drawn at random again and again, and old comparisons, have a bound instead.
@@ -25,7 +31,10 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
     detail.isotropicChance !== null ||
     (manifest.chance?.covariance ?? manifest.chance?.isotropic)?.extrapolated;
   return (
-    <Panel title="How alike is alike enough?" note="Drag the line, or focus it and use ← →.">
+    <Panel
+      title="How alike is alike enough?"
+      note="Drag the line, or focus it and use ← →. Headline, pairs, orphans and map follow."
+    >
       <div className={styles.grid}>
         <ChartFigure
           bare
@@ -65,7 +74,7 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
                 value={threshold}
                 aria-label="Cosine threshold"
                 aria-valuetext={`${threshold.toFixed(2)}: ${percent(here?.shared)} shared`}
-                onChange={(event) => setThreshold(Number(event.target.value))}
+                onChange={(event) => change(Number(event.target.value))}
               />
             </div>
           }
@@ -103,7 +112,7 @@ export function SharedCurvePanel({ detail }: { detail: ComparisonDetail }) {
             </div>
           </dl>
           {threshold !== manifest.threshold && (
-            <button type="button" className="button" onClick={() => setThreshold(manifest.threshold)}>
+            <button type="button" className="button" onClick={() => change(manifest.threshold)}>
               Back to {manifest.threshold}
             </button>
           )}

@@ -1,6 +1,5 @@
 'use client';
 import { useMemo } from 'react';
-import { useQuery } from '@tanstack/react-query';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { chanceColour, type SharedCurvePoint } from '../../charts/sharedCurve.ts';
 import {
@@ -9,12 +8,12 @@ import {
   similarityHistogram,
   similarityLines,
 } from '../../charts/similarityHistogram.ts';
-import { arrowTable, numbers } from '../../client/arrowTable.ts';
 import { columnsCsv } from '../ui/columnsCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { useMatchCosines, type MatchCosines } from './useMatchCosines.ts';
 
 /** Histogram of the cosines between latents and their counterparts; `threshold` is the one set by the reader. */
 export function SimilarityFigure({
@@ -26,37 +25,35 @@ export function SimilarityFigure({
   curve: readonly SharedCurvePoint[];
   threshold: number;
 }) {
-  const bins = useQuery({
-    queryKey: ['arrow', 'matches', manifest.name, manifest.createdAt],
-    staleTime: 60_000,
-    queryFn: async () => {
-      const table = await arrowTable(`matches/${encodeURIComponent(manifest.name)}`);
-      return similarityBins({
-        decoder: numbers(table, 'decoderCosine'),
-        encoder: numbers(table, 'encoderCosine'),
-        nearest: numbers(table, 'nearestCosine'),
-      });
-    },
-  });
+  const matches = useMatchCosines(manifest);
   return (
-    <Loaded query={bins} skeleton={<Skeleton height={220} />}>
-      {(data) => <Histogram data={data} curve={curve} manifest={manifest} threshold={threshold} />}
+    <Loaded query={matches} skeleton={<Skeleton height={220} />}>
+      {(cosines) => <Histogram cosines={cosines} curve={curve} manifest={manifest} threshold={threshold} />}
     </Loaded>
   );
 }
 
 function Histogram({
-  data,
+  cosines,
   curve,
   manifest,
   threshold,
 }: {
-  data: ReturnType<typeof similarityBins>;
+  cosines: MatchCosines;
   curve: readonly SharedCurvePoint[];
   manifest: ComparisonManifest;
   threshold: number;
 }) {
   const { latents, name } = manifest;
+  const data = useMemo(
+    () =>
+      similarityBins({
+        decoder: cosines.decoderCosine,
+        encoder: cosines.encoderCosine,
+        nearest: cosines.nearestCosine,
+      }),
+    [cosines],
+  );
   // The data must be a new object when the threshold changes, because a chart is redrawn only then.
   const drawn = useMemo(
     () => ({ data, threshold, chance: chanceBins(curve, latents) }),

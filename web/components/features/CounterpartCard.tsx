@@ -64,6 +64,7 @@ export function CounterpartCard({ counterpart }: { counterpart: Counterpart }) {
             <Cosine name="correlation" value={counterpart.activationCorrelation} colour="var(--chart-fill)" />
             <Cosine name="Jaccard of firing" value={counterpart.firingJaccard} colour="var(--chart-fill)" />
           </dl>
+          {counterpart.label && <p className="small">{counterpart.label}</p>}
           <TokenRow tokens={counterpart.promoted} most={6} />
           <TopExample example={counterpart.topExample} />
         </>

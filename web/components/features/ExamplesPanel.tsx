@@ -1,6 +1,7 @@
 'use client';
 import { useState } from 'react';
 import type { FeatureDetail } from '../../../server/client.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { bandName } from './bandName.ts';
 import { ExampleText } from './ExampleText.tsx';
 import styles from './ExamplesPanel.module.css';
@@ -9,9 +10,13 @@ import { Segmented } from '../ui/Segmented.tsx';
 
 /** Stretches of text where the latent fires: its strongest, or a sample of each fifth of its range, which shows whether weak activations mean the same. */
 export function ExamplesPanel({ feature }: { feature: FeatureDetail }) {
-  const [band, setBand] = useState('top');
-  const [all, setAll] = useState(false);
   const bands = feature.examples;
+  const [band, setBand] = useUrlChoice(
+    'band',
+    bands.map((one) => one.band),
+    'top',
+  );
+  const [all, setAll] = useState(false);
   const shown = bands.find((one) => one.band === band) ?? bands[0];
   const examples = shown ? (all ? shown.examples : shown.examples.slice(0, 8)) : [];
   return (

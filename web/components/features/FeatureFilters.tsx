@@ -11,7 +11,7 @@ export function FeatureFilters({
   state: FeatureTableState;
   change: (changes: Partial<FeatureTableState>) => void;
 }) {
-  const filtered = (['alive', 'token', 'least', 'most', 'stability'] as const).some(
+  const filtered = (['alive', 'token', 'least', 'most', 'stability', 'labelled'] as const).some(
     (key) => state[key] !== featureTableDefaults[key],
   );
   return (
@@ -44,6 +44,16 @@ export function FeatureFilters({
         ]}
         change={(alive) => change({ alive })}
       />
+      <Segmented
+        label="With or without a label"
+        value={state.labelled}
+        options={[
+          { value: 'any', name: 'Any' },
+          { value: 'yes', name: 'Labelled' },
+          { value: 'no', name: 'Not' },
+        ]}
+        change={(labelled) => change({ labelled })}
+      />
       <span className={styles.range}>
         <span className="small muted">Density</span>
         <TypedField
@@ -67,7 +77,9 @@ export function FeatureFilters({
         <button
           type="button"
           className="button quiet"
-          onClick={() => change({ alive: 'live', token: '', least: '', most: '', stability: 'any' })}
+          onClick={() =>
+            change({ alive: 'live', token: '', least: '', most: '', stability: 'any', labelled: 'any' })
+          }
         >
           Clear
         </button>

@@ -85,11 +85,6 @@ function columnsOf(run: string, seed: number, matched: boolean): Column<FeatureR
       from: 640,
       render: (row) => <TokenRow tokens={row.promoted} most={5} />,
     }),
-    {
-      key: 'label',
-      header: 'Label',
-      from: 900,
-      render: (row) => row.label ?? '',
-    },
+    { key: 'label', header: 'Label', from: 640, render: (row) => row.label ?? '' },
   ];
 }

@@ -10,6 +10,8 @@ import { FeatureFigures } from './FeatureFigures.tsx';
 import styles from './FeatureView.module.css';
 import { LabelEditor } from './LabelEditor.tsx';
 import { LatentSteps } from './LatentSteps.tsx';
+import { StarButton } from '../labels/StarButton.tsx';
+import { FeatureLists } from '../labels/FeatureLists.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -27,10 +29,12 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
     trpc.features.get.queryOptions({ run, seed, latent }, { placeholderData: keepPreviousData }),
   );
   const data = feature.data;
+  // While the next feature loads, the data are those of the one before.
+  const known = data?.latent === latent && data.run === run && data.seed === seed ? data : undefined;
   return (
     <>
       <PageHeader
-        title={`Latent ${latent}`}
+        title={known?.label ?? `Latent ${latent}`}
         crumbs={[
           { name: 'Runs', href: paths.runs() },
           { name: run, href: paths.run(run) },
@@ -48,12 +52,17 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
           )
         }
         actions={
-          !feature.isError && <LatentSteps run={run} seed={seed} latent={latent} width={data?.width} />
+          !feature.isError && (
+            <>
+              {known && <StarButton run={run} seed={seed} latent={latent} lists={known.lists} />}
+              <LatentSteps run={run} seed={seed} latent={latent} width={data?.width} />
+            </>
+          )
         }
       >
         {data && (
           <>
-            {data.label ? <strong className={styles.label}>{data.label}</strong> : null}
+            {known?.label && <strong className={styles.label}>Latent {latent}.</strong>}
             {data.stability === null
               ? 'Not compared with another seed yet.'
               : `Comes back in ${Math.round(data.stability * data.comparedSeeds)} of ${data.comparedSeeds} other ${data.comparedSeeds === 1 ? 'seed' : 'seeds'} (stability ${percent(data.stability, 0)}).`}
@@ -73,6 +82,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
               </div>
               <div className="stack">
                 <LabelEditor key={`${detail.run} ${detail.seed} ${detail.latent}`} feature={detail} />
+                <FeatureLists feature={detail} />
                 <TokenEffectsPanel feature={detail} />
               </div>
             </div>

@@ -23,6 +23,9 @@ export function NeighboursPanel({ feature }: { feature: FeatureDetail }) {
       render: (row) => <Meter share={Math.abs(row.cosine)} text={fixed(row.cosine, 2)} />,
     },
     { key: 'density', header: 'Density', numeric: true, from: 480, render: (row) => percent(row.density, 2) },
+    ...(feature.neighbours.some(({ label }) => label !== null)
+      ? [{ key: 'label', header: 'Label', render: (row: Neighbour) => row.label ?? '' }]
+      : []),
     { key: 'promoted', header: 'Promotes', render: (row) => <TokenRow tokens={row.promoted} most={8} /> },
   ];
   return (

@@ -46,6 +46,15 @@ export function ReturnsPanel({ run, seed, latent }: { run: string; seed: number;
             value: percent(data.matchedStability, 0),
             note: 'stability at the same density and strength',
           },
+          ...(data.subspaceShare === null
+            ? []
+            : [
+                {
+                  label: <Term of="itsSubspace" />,
+                  value: percent(data.subspaceShare, 0),
+                  note: `in the space of other seeds’ unstable features, p ${significant(data.subspaceP, 2)}${data.cluster === null ? '' : `; cluster ${data.cluster}`}`,
+                },
+              ]),
           ...(data.worth
             ? [
                 {

@@ -16,6 +16,8 @@ export const featureTableDefaults = {
   most: '',
   /** `any`, `shared` (in every other seed), `orphan` (in none). */
   stability: 'any',
+  /** `any`, `yes`, `no`. */
+  labelled: 'any',
 };
 
 export type FeatureTableState = typeof featureTableDefaults;
@@ -37,6 +39,7 @@ export interface FeatureQuery {
     minStability?: number;
     maxStability?: number;
     latent?: number;
+    labelled?: boolean;
   };
 }
 
@@ -61,6 +64,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
       ...(most === undefined ? {} : { maxDensity: most }),
       ...(state.stability === 'shared' ? { minStability: 1 } : {}),
       ...(state.stability === 'orphan' ? { maxStability: 0 } : {}),
+      ...(state.labelled === 'yes' || state.labelled === 'no' ? { labelled: state.labelled === 'yes' } : {}),
     },
   };
 }

@@ -5,6 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { jobs } from '../../../sae/spec/jobs/jobs.ts';
 import type { Job } from '../../../server/client.ts';
 import { paths } from '../../client/paths.ts';
+import { isActive } from '../../client/useJobs.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { useNow } from '../../client/useNow.ts';
 import { ago, duration } from '../../format/time.ts';
@@ -30,7 +31,7 @@ export function JobCard({
   const cancel = useMutation(trpc.jobs.cancel.mutationOptions());
   const body = useId();
   const now = useNow();
-  const active = job.status === 'running' || job.status === 'queued';
+  const active = isActive(job);
   return (
     <li className={styles.card}>
       <div className={styles.head}>
@@ -44,7 +45,7 @@ export function JobCard({
           <span className={styles.chevron} data-open={open || undefined} aria-hidden="true" />
           {jobs[job.kind].title}
         </button>
-        {job.subject && <Subject {...job.subject} done={job.status === 'done'} />}
+        {job.subject && <Subject {...job.subject} job={job} />}
         <StatusTag status={job.status} />
         <span className={`${styles.when} xs muted num`}>
           {took(job)}
@@ -82,9 +83,9 @@ export function JobCard({
   );
 }
 
-/** What the job is about; once it is done, the way to it. */
-function Subject({ what, name, done }: NonNullable<Job['subject']> & { done: boolean }) {
-  return done ? (
+/** What the job is about, and the way to it: once it is done, while a run's page has progress to show, and where a part of it failed after the run was trained. */
+function Subject({ what, name, job }: NonNullable<Job['subject']> & { job: Job }) {
+  return job.status === 'done' || what === 'run' ? (
     <Link href={resultPages[what](name)} className={styles.subject}>
       {name}
     </Link>
@@ -93,8 +94,9 @@ function Subject({ what, name, done }: NonNullable<Job['subject']> & { done: boo
   );
 }
 
-/** A capture has no page of its own: what comes next is to train on it. */
+/** Models and captures have no pages of their own: what comes next is to capture, or to train on it. */
 const resultPages: Record<NonNullable<Job['subject']>['what'], (name: string) => string> = {
+  model: (name) => paths.startJob('capture', { model: name }),
   capture: (name) => paths.startJob('train', { capture: name }),
   run: paths.run,
   comparison: paths.comparison,

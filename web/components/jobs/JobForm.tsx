@@ -1,8 +1,12 @@
 'use client';
 import { useId, useState, type FormEvent } from 'react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { describedJob, type JobKind } from '../../../sae/spec/jobs/jobs.ts';
+import { keepPreviousData, skipToken, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { describedJob, type JobKind, type JobStartInput } from '../../../sae/spec/jobs/jobs.ts';
+import type { HookCheck } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
+import { usePaused } from '../../client/usePaused.ts';
+import { JobEstimate } from './JobEstimate.tsx';
+import { useHookChecks } from './useHookChecks.ts';
 import { useJobChoices } from './useJobChoices.ts';
 import {
   choicesOf,
@@ -42,6 +46,15 @@ export function JobForm({
       },
     }),
   );
+  const draft = draftJob(kind, values);
+  const asked = usePaused('input' in draft ? JSON.stringify(draft.input) : '');
+  const estimate = useQuery(
+    trpc.jobs.estimate.queryOptions(asked === '' ? skipToken : (JSON.parse(asked) as JobStartInput), {
+      placeholderData: keepPreviousData,
+    }),
+  );
+  const usual = 'input' in draft ? (estimate.data?.usual ?? {}) : {};
+  const faults = useHookChecks(options, values);
   const { title } = describedJob(kind);
   const shown = options.filter((one) => isShown(one, values));
   const set = (name: string, value: string) => {
@@ -50,11 +63,14 @@ export function JobForm({
   };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const draft = draftJob(kind, values);
     if ('errors' in draft) {
       setErrors(draft.errors);
       const first = options.find(({ name }) => draft.errors[name])?.name;
       event.currentTarget.querySelector<HTMLElement>(`[name="${first}"]`)?.focus();
+      return;
+    }
+    if (faults.length > 0) {
+      event.currentTarget.querySelector<HTMLElement>('[aria-invalid]')?.focus();
       return;
     }
     start.mutate(draft.input);
@@ -65,8 +81,9 @@ export function JobForm({
       one={one}
       value={values[one.name] ?? ''}
       choices={choicesOf(one, offered)}
-      empty={whenEmpty(one, values)}
+      empty={usual[one.name] ?? whenEmpty(one, values)}
       error={errors[one.name]}
+      faults={one.form.source === 'modelHooks' ? faults : []}
       change={(value) => set(one.name, value)}
     />
   );
@@ -80,6 +97,7 @@ export function JobForm({
           <div className={styles.form}>{advanced.map(field)}</div>
         </details>
       )}
+      {'input' in draft && estimate.data && <JobEstimate estimate={estimate.data} />}
       {start.isError && <ErrorNotice error={start.error} />}
       <div className="cluster">
         <button type="submit" className="button primary" disabled={start.isPending}>
@@ -102,6 +120,7 @@ function Field({
   choices,
   empty,
   error,
+  faults,
   change,
 }: {
   one: FormOption;
@@ -110,6 +129,8 @@ function Field({
   /** What happens when it stays empty. */
   empty: string | undefined;
   error: string | undefined;
+  /** Names in it that the chosen model doesn't know. */
+  faults: readonly HookCheck[];
   change: (value: string) => void;
 }) {
   const id = useId();
@@ -117,12 +138,13 @@ function Field({
   const { type, doc } = option.field;
   const required = option.required !== undefined;
   const numeric = type === 'integer' || type === 'number';
+  const wrong = error !== undefined && error !== '' ? true : faults.length > 0;
   const common = {
     id,
     name,
     className: 'field',
     'aria-describedby': error ? `${id}-error ${id}-hint` : `${id}-hint`,
-    'aria-invalid': error ? true : undefined,
+    'aria-invalid': wrong || undefined,
     'aria-required': required,
   } as const;
   if (type === 'flag') {
@@ -186,6 +208,20 @@ function Field({
           {error}
         </p>
       )}
+      {faults.map(({ hook, fault, nearest }) => (
+        <p key={hook} className={styles.error} role="alert">
+          {fault}{' '}
+          {nearest !== null && (
+            <button
+              type="button"
+              className="button quiet"
+              onClick={() => change(value.split(hook).join(nearest))}
+            >
+              Use {nearest}
+            </button>
+          )}
+        </p>
+      ))}
       <p id={`${id}-hint`} className="xs faint">
         {form.hint ?? doc}
       </p>

@@ -1,23 +1,27 @@
 import type { Progress } from '../../../sae/progress.ts';
-import { compact, percent, significant } from '../../format/number.ts';
+import { compact, count, percent, significant } from '../../format/number.ts';
+import { duration } from '../../format/time.ts';
 import styles from './JobProgress.module.css';
 
-/** Where a job is: stage, bar, and the figures worth watching. */
+/** Where a job is: stage, bar, time left, and the figures worth watching. */
 export function JobProgress({ progress }: { progress: Progress }) {
-  const share = progress.total > 0 ? Math.min(1, progress.done / progress.total) : 0;
+  const { stage, done, total, unit, secondsLeft } = progress;
+  const share = total > 0 ? Math.min(1, done / total) : 0;
   const values = Object.entries(progress.values ?? {});
+  const amount = total < 100_000 ? count : compact;
   return (
     <div className={styles.progress}>
       <div className={styles.words}>
-        <span>{progress.stage}</span>
+        <span>{stage}</span>
         <span className="num">
-          {compact(progress.done)} of {compact(progress.total)} {progress.unit} · {percent(share, 0)}
+          {amount(done)} of {amount(total)} {unit} · {percent(share, 0)}
+          {secondsLeft !== undefined && secondsLeft > 0 ? ` · ${duration(Math.ceil(secondsLeft))} left` : ''}
         </span>
       </div>
       <div
         className={styles.track}
         role="progressbar"
-        aria-label={progress.stage}
+        aria-label={stage}
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={Math.round(share * 100)}
@@ -28,7 +32,7 @@ export function JobProgress({ progress }: { progress: Progress }) {
         <p className={`${styles.values} num`}>
           {values.map(([name, value]) => (
             <span key={name}>
-              {name} <strong>{significant(value)}</strong>
+              {names[name] ?? name} <strong>{(printed[name] ?? significant)(value)}</strong>
             </span>
           ))}
         </p>
@@ -36,3 +40,6 @@ export function JobProgress({ progress }: { progress: Progress }) {
     </div>
   );
 }
+
+const names: Record<string, string> = { l0: 'L0', fvu: 'FVU', tokensPerSecond: 'tokens/s' };
+const printed: Record<string, (value: number) => string> = { dead: percent, tokensPerSecond: compact };

@@ -23,7 +23,7 @@ const defaults: Record<string, string> & { start: string; job: string } = {
 export function JobsView() {
   const [state, change] = useUrlState(defaults);
   const kind = jobKinds.find((one) => one === state.start) ?? 'capture';
-  const { jobs, logs, connected, error } = useJobs();
+  const { jobs, logs, connected, error } = useJobs({ always: true });
   return (
     <>
       <PageHeader title="Jobs">

@@ -1,6 +1,6 @@
 'use client';
 import Link from 'next/link';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { JobStartInput } from '../../../sae/spec/jobs/jobs.ts';
 import { paths } from '../../client/paths.ts';
 import { useTRPC } from '../../client/trpc.ts';
@@ -9,7 +9,12 @@ import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 /** Starts one job with everything at its default, and then leads to it. */
 export function StartJob({ job, children }: { job: JobStartInput; children: string }) {
   const trpc = useTRPC();
-  const start = useMutation(trpc.jobs.start.mutationOptions());
+  const queries = useQueryClient();
+  const start = useMutation(
+    trpc.jobs.start.mutationOptions({
+      onSuccess: () => queries.invalidateQueries(trpc.jobs.list.queryFilter()),
+    }),
+  );
   if (start.data)
     return (
       <Link href={paths.job(start.data.id)} className="button">

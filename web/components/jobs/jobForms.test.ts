@@ -103,6 +103,7 @@ describe('a job’s form', () => {
       captureHooks: [],
       dictionaries: [],
       comparisons: [],
+      imports: [],
       runs: [{ value: 'only', name: 'only' }],
     } satisfies Record<ChoiceSource, unknown>;
     expect(withOnlyChoices(formOptions('evaluate'), {}, offered)).toEqual({ run: 'only' });

@@ -13,6 +13,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
   const captures = useQuery(trpc.captures.list.queryOptions());
   const runs = useQuery(trpc.runs.list.queryOptions());
   const comparisons = useQuery(trpc.comparisons.list.queryOptions());
+  const imports = useQuery(trpc.jobs.imports.queryOptions());
   const model = chosen(models.data, values.model);
   const capture = chosen(
     captures.data?.filter((one) => one.status === 'complete'),
@@ -39,6 +40,7 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
     comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
+    imports: (imports.data ?? []).map(same),
     modelHooks: offeredHooks(model).map(same),
   };
 }

@@ -1,9 +1,10 @@
 'use client';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { percent, significant } from '../../format/number.ts';
 import { lineStyle } from '../../charts/lineStyle.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { seriesCsv } from './seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -20,7 +21,7 @@ export function CettPanel({
   /** By report name. */
   colours: Readonly<Record<string, string>>;
 }) {
-  const [axis, setAxis] = useState<'threshold' | 'active'>('threshold');
+  const [axis, setAxis] = useUrlChoice('cett', ['threshold', 'active'], 'threshold');
   const series = useMemo(
     () =>
       reports.flatMap(({ report, curves }) =>

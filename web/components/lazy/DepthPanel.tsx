@@ -1,7 +1,8 @@
 'use client';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { significant } from '../../format/number.ts';
 import { seriesCsv } from './seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
@@ -34,6 +35,7 @@ const measures = {
   },
 } as const;
 type Measure = keyof typeof measures;
+const measureNames = Object.keys(measures) as Measure[];
 
 /** Kernel alignment and signal propagation of the residual stream, by depth. */
 export function DepthPanel({
@@ -44,7 +46,7 @@ export function DepthPanel({
   /** By report name. */
   colours: Readonly<Record<string, string>>;
 }) {
-  const [measure, setMeasure] = useState<Measure>('alignment');
+  const [measure, setMeasure] = useUrlChoice('depth', measureNames, 'alignment');
   const series = useMemo(
     () =>
       reports.flatMap(({ report }) =>

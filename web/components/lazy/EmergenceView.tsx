@@ -1,6 +1,6 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { EmergenceCurve } from '../../../server/client.ts';
 import { saveCsv } from '../../client/saveCsv.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
@@ -9,6 +9,7 @@ import { architectureColour, architectureName } from '../../charts/architectureS
 import { emergenceCsv, lawsCsv } from './emergenceCsv.ts';
 import { compact, count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -28,6 +29,7 @@ const measures = {
   crossEntropy: 'Loss',
 } as const;
 type Measure = keyof typeof measures;
+const measureNames = Object.keys(measures) as Measure[];
 
 /** How activation sparsity emerges while a model trains. */
 export function EmergenceView() {
@@ -85,7 +87,7 @@ export function EmergenceView() {
 }
 
 function EmergencePanel({ curves }: { curves: readonly EmergenceCurve[] }) {
-  const [measure, setMeasure] = useState<Measure>('activationRatio');
+  const [measure, setMeasure] = useUrlChoice('measure', measureNames, 'activationRatio');
   const series = useMemo(() => {
     const seen = new Map<string, number>();
     return curves.map((curve): LineSeries => {
@@ -109,7 +111,7 @@ function EmergencePanel({ curves }: { curves: readonly EmergenceCurve[] }) {
         <Segmented
           label="Measure"
           value={measure}
-          options={(Object.keys(measures) as Measure[]).map((value) => ({ value, name: measures[value] }))}
+          options={measureNames.map((value) => ({ value, name: measures[value] }))}
           change={setMeasure}
         />
       }

@@ -1,9 +1,10 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { NeuronAlignment, SparsityDetail } from '../../../server/client.ts';
 import { csvText, saveCsv } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { count, fixed, percent } from '../../format/number.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -27,7 +28,7 @@ export function NeuronAlignmentPanel({ reports }: { reports: readonly SparsityDe
       ),
     [reports, runs.data],
   );
-  const [chosen, setChosen] = useState('');
+  const [chosen, setChosen] = useUrlChoice('aligned', ['', ...pairs.map(({ run }) => run)], '');
   const pair = pairs.find(({ run }) => run === chosen) ?? pairs[0];
   if (!pair) return null;
   return (

@@ -1,8 +1,9 @@
 'use client';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { lineStyle } from '../../charts/lineStyle.ts';
+import { useUrlChoice } from '../../client/useUrlState.ts';
 import { percent, significant } from '../../format/number.ts';
 import { seriesCsv } from './seriesCsv.ts';
 import { ChartSubject } from '../ui/ChartSubject.tsx';
@@ -22,7 +23,7 @@ const names = Object.keys(measures) as Measure[];
 
 /** Robustness to token noise, and calibration, of a model with all but its k strongest neurons masked. */
 export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; colour: string }) {
-  const [measure, setMeasure] = useState<Measure>('perplexity');
+  const [measure, setMeasure] = useUrlChoice('robustness', names, 'perplexity');
   const { name, interventions, layers } = detail.report;
   const points = interventions?.robustness;
   const ks = useMemo(() => [...new Set((points ?? []).map(({ k }) => k))].sort((a, b) => a - b), [points]);

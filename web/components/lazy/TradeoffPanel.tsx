@@ -1,7 +1,8 @@
 'use client';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
+import { useUrlChoice, useUrlState } from '../../client/useUrlState.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { maskingMethod } from './maskingMethod.ts';
 import { tradeoffCsv } from './tradeoffCsv.ts';
@@ -22,6 +23,10 @@ const gains = {
   savedOfAll: { name: 'Model saved', label: 'share of the whole model’s multiply-adds saved' },
 } as const;
 type Gain = keyof typeof gains;
+const gainNames = Object.keys(gains) as Gain[];
+
+/** Whose trade-off, and the lines that are left out: their names by commas, which no name has. */
+const defaults = { tradeoff: '', hidden: '' };
 
 /** The plot ends at twice the perplexity of the whole model: beyond it a model is of no use. */
 const worst = 2;
@@ -42,20 +47,20 @@ export function TradeoffPanel({
       ),
     [reports],
   );
-  const [chosen, setChosen] = useState('');
-  const [gain, setGain] = useState<Gain>('sparsity');
-  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const [{ tradeoff: chosen, hidden: hiddenList }, change] = useUrlState(defaults);
+  const [gain, setGain] = useUrlChoice('gain', gainNames, 'sparsity');
+  const hidden = useMemo(() => new Set(hiddenList.split(',').filter(Boolean)), [hiddenList]);
   const shown = measured.find((report) => report.name === chosen) ?? measured[0];
   const series = useMemo(
     () => (chosen === 'models' ? ofModels(measured, colours, gain) : shown ? ofMethods(shown, gain) : []),
     [chosen, measured, shown, colours, gain],
   );
   if (!shown) return null;
-  const toggle = (name: string) =>
-    setHidden((before) => {
-      const after = new Set(before);
-      return after.delete(name) ? after : after.add(name);
-    });
+  const toggle = (name: string) => {
+    const after = new Set(hidden);
+    if (!after.delete(name)) after.add(name);
+    change({ hidden: [...after].join(',') });
+  };
   const options = [
     ...measured.map((report) => ({ value: report.name, name: report.name })),
     ...(measured.length > 1 ? [{ value: 'models', name: 'CETT, all models' }] : []),
@@ -78,13 +83,13 @@ export function TradeoffPanel({
               label="Whose trade-off"
               value={chosen === 'models' ? 'models' : shown.name}
               options={options}
-              change={setChosen}
+              change={(value) => change({ tradeoff: value })}
             />
           )}
           <Segmented
             label="Horizontal axis of the trade-off"
             value={gain}
-            options={(Object.keys(gains) as Gain[]).map((value) => ({ value, name: gains[value].name }))}
+            options={gainNames.map((value) => ({ value, name: gains[value].name }))}
             change={setGain}
           />
         </>

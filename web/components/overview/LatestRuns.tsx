@@ -35,7 +35,19 @@ const columns: Column<RunGroup>[] = [
     from: 480,
     render: (run) => percent(run.ceRecovered),
   },
-  { key: 'status', header: 'Status', from: 640, render: (run) => <StatusTag status={run.first.status} /> },
+  {
+    key: 'status',
+    header: 'Status',
+    from: 640,
+    render: (run) => (
+      <>
+        <StatusTag status={run.first.status} />
+        {run.first.status === 'complete' ? null : (
+          <span className="xs muted num"> {percent(run.first.step / run.first.totalSteps, 0)}</span>
+        )}
+      </>
+    ),
+  },
 ];
 
 export function LatestRuns() {

@@ -19,6 +19,7 @@ import { Term } from '../ui/Term.tsx';
 import { ControlsPanel } from './ControlsPanel.tsx';
 import { ReturnCharts } from './ReturnCharts.tsx';
 import { SeedReturns } from './SeedReturns.tsx';
+import { SubspacesPanel } from './SubspacesPanel.tsx';
 import { WorthPanel } from './WorthPanel.tsx';
 import styles from './ReproducibilityView.module.css';
 
@@ -134,6 +135,7 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
         <SeedReturns report={report} />
         <ControlsPanel report={report} />
       </div>
+      {report.subspaces && <SubspacesPanel run={report.run} subspaces={report.subspaces} colour={colour} />}
       <WorthPanel run={report.run} worth={report.worth} colour={colour} />
       <Panel title="What chance means here">
         <p className="small muted" style={{ maxWidth: '46rem' }}>

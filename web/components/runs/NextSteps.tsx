@@ -7,6 +7,7 @@ import { Panel } from '../ui/Panel.tsx';
 /** What a run still lacks, each with the button that makes it; nothing for a run that has everything. */
 export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }) {
   const { name, status, step, totalSteps, config } = manifest;
+  const { architecture, capture } = config;
   if (status === 'interrupted')
     return (
       <Panel
@@ -19,7 +20,7 @@ export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }
             <StartJob
               job={{
                 kind: 'train',
-                options: { architecture: config.architecture, capture: config.capture, name, resume: true },
+                options: { architecture, capture, name, resume: true },
               }}
             >
               Resume it here
@@ -35,6 +36,17 @@ export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }
   return (
     <Panel title="What comes next" note="Each becomes a job, with everything at its default.">
       <div className="cluster">
+        {/* A finished run stays as it is when it is resumed; how an imported one was trained isn't known. */}
+        {manifest.origin === undefined && unevaluated.length + unindexed.length > 1 && (
+          <StartJob
+            job={{
+              kind: 'train',
+              options: { architecture, capture, name, resume: true, analyse: true },
+            }}
+          >
+            {seeds.length > 1 ? 'Evaluate, index and compare' : 'Evaluate and index'}
+          </StartJob>
+        )}
         {unevaluated.length > 0 && (
           <StartJob job={{ kind: 'evaluate', options: { run: name, seeds: unevaluated } }}>
             {`Evaluate ${these(unevaluated, seeds.length)}`}

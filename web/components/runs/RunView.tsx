@@ -1,14 +1,17 @@
 'use client';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
+import { describeError } from '../../client/describeError.ts';
 import { useTRPC } from '../../client/trpc.ts';
+import { isActive, useJobs } from '../../client/useJobs.ts';
 import { architectureName } from '../../charts/architectureStyle.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
-import { JobProgress } from '../jobs/JobProgress.tsx';
+import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
+import { TrainingNow } from './TrainingNow.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -26,11 +29,20 @@ export function RunView({ name }: { name: string }) {
   const run = useQuery(
     trpc.runs.get.queryOptions(
       { name },
-      { refetchInterval: (query) => (query.state.data?.manifest.status === 'training' ? 2_000 : false) },
+      {
+        refetchInterval: ({ state: { status, data } }) =>
+          status === 'error' || data?.manifest.status === 'training' ? 2_000 : false,
+      },
     ),
+  );
+  const { jobs } = useJobs();
+  const own = (jobs ?? []).filter(
+    (job) => isActive(job) && job.subject?.what === 'run' && job.subject.name === name,
   );
   const manifest = run.data?.manifest;
   const live = manifest?.status === 'training';
+  // A job that is about to make the run says more than that there is none.
+  const awaited = own.length > 0 && run.isError && describeError(run.error).kind === 'missing';
   return (
     <>
       <PageHeader
@@ -70,35 +82,26 @@ export function RunView({ name }: { name: string }) {
         )}
       </PageHeader>
       <RunSubject runs={[name]} />
-      <Loaded query={run} skeleton={<Skeleton height={480} />}>
-        {(detail) => (
-          <>
-            {live && (
-              <Panel title="Training" note="This page follows it.">
-                <JobProgress
-                  progress={{
-                    stage: `seeds ${detail.manifest.config.seeds.join(', ')}`,
-                    done: detail.manifest.step,
-                    total: detail.manifest.totalSteps,
-                    unit: 'steps',
-                    values: { 'tokens/s': Math.round(detail.manifest.tokensPerSecond) },
-                  }}
-                />
+      <ActiveJobs title="Now" active={own} />
+      {awaited ? null : (
+        <Loaded query={run} skeleton={<Skeleton height={480} />}>
+          {(detail) => (
+            <>
+              {live && own.length === 0 && <TrainingNow detail={detail} />}
+              {own.length === 0 && <NextSteps detail={detail} />}
+              <Panel title="Seeds" note={evaluatedOn(detail)} flush>
+                <SeedsTable detail={detail} />
               </Panel>
-            )}
-            <NextSteps detail={detail} />
-            <Panel title="Seeds" note={evaluatedOn(detail)} flush>
-              <SeedsTable detail={detail} />
-            </Panel>
-            <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
-            <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
-              <DensityPanel detail={detail} />
-              <RunConfiguration detail={detail} />
-            </div>
-            {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
-          </>
-        )}
-      </Loaded>
+              <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
+              <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
+                <DensityPanel detail={detail} />
+                <RunConfiguration detail={detail} />
+              </div>
+              {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
+            </>
+          )}
+        </Loaded>
+      )}
     </>
   );
 }

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import type { RunRow } from '../../../server/client.ts';
 import { compact, count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
+import { duration } from '../../format/time.ts';
 import { type Order, sortRows } from '../ui/sortRows.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
@@ -82,11 +83,29 @@ const columns: Column<RunRow>[] = [
       ) : (
         <span className="cluster">
           <StatusTag status={run.status} />{' '}
-          <span className="xs muted">{percent(run.step / run.totalSteps, 0)}</span>
+          <span className="xs muted num">
+            {percent(run.step / run.totalSteps, 0)}
+            {run.training && trainingWords(run.training)}
+          </span>
         </span>
       ),
   },
 ];
+
+function trainingWords({ loss, secondsLeft }: NonNullable<RunRow['training']>): string {
+  return [
+    ...(loss === null ? [] : [`loss ${significant(loss)}`]),
+    ...(secondsLeft === null ? [] : [`${duration(Math.ceil(secondsLeft))} left`]),
+  ]
+    .map((words) => `, ${words}`)
+    .join('');
+}
+
+/** What a run is sorted by; an order that isn't one is that of their making. */
+function cellOf(run: RunRow, sort: string) {
+  const { training: _, ...cells } = run;
+  return sort in cells ? cells[sort as keyof typeof cells] : run.createdAt;
+}
 
 export function RunsTable({
   runs,
@@ -104,7 +123,7 @@ export function RunsTable({
       sortRows(
         runs,
         order,
-        (run) => (sort in run ? run[sort as keyof RunRow] : run.createdAt),
+        (run) => cellOf(run, sort),
         (run) => `${run.name} ${run.seed}`,
       ),
     [runs, sort, order],

@@ -3,11 +3,13 @@ import Link from 'next/link';
 import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
+import { isActive, useJobs } from '../../client/useJobs.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { findRows } from '../ui/findRows.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
+import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
 import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -29,6 +31,8 @@ export function RunsView() {
         query.state.data?.some((run) => run.status === 'training') ? 3_000 : false,
     }),
   );
+  const { jobs } = useJobs();
+  const training = (jobs ?? []).filter((job) => isActive(job) && job.kind === 'train');
   const shown = useMemo(() => {
     const ofArchitecture = (runs.data ?? []).filter(
       (run) => state.architecture === 'all' || run.architecture === state.architecture,
@@ -53,6 +57,7 @@ export function RunsView() {
       >
         Every dictionary in the store: a configuration and one of its seeds.
       </PageHeader>
+      <ActiveJobs title="Training now" active={training} />
       <LeftOutLine of={['runs']} />
       <Loaded query={runs} skeleton={<Skeleton height={420} />}>
         {(all) =>

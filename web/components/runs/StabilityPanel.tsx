@@ -30,7 +30,8 @@ export function StabilityPanel({ runName }: { runName: string }) {
       title="What comes back in other seeds"
       note={
         <>
-          <Term of="stability" /> of each latent of <strong>{runName}</strong>, all seeds pooled.
+          <Term of="stability" /> of each latent of <strong>{runName}</strong>, all seeds pooled
+          {stability.data?.threshold ? `, at a cosine of ${stability.data.threshold}` : ''}.
         </>
       }
     >

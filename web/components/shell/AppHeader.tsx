@@ -10,11 +10,12 @@ import { ThemeToggle } from './ThemeToggle.tsx';
 
 /** `brief`: for the bar of a phone, where all have to fit side by side. */
 const sections: { href: string; name: string; brief?: string; icon: IconName }[] = [
-  { href: paths.overview(), name: 'Overview', icon: 'overview' },
+  { href: paths.overview(), name: 'Overview', brief: 'Home', icon: 'overview' },
   { href: paths.runs(), name: 'Runs', icon: 'runs' },
   { href: paths.comparisons(), name: 'Compare', icon: 'compare' },
   { href: paths.playground(), name: 'Playground', brief: 'Play', icon: 'playground' },
   { href: paths.search(), name: 'Search', icon: 'search' },
+  { href: paths.labels(), name: 'Labels', icon: 'label' },
   { href: paths.lazy(), name: 'Lazy neurons', brief: 'Neurons', icon: 'lazy' },
   { href: paths.jobs(), name: 'Jobs', icon: 'jobs' },
 ];

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore }
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
+import { usePaused } from '../../client/usePaused.ts';
 import { matchWords } from '../search/MatchLine.tsx';
 import { jumpTargets } from './jumpTargets.ts';
 import { Icon } from '../ui/Icon.tsx';
@@ -22,8 +23,10 @@ export function JumpBox() {
   const runs = useQuery(trpc.runs.list.queryOptions(undefined, { enabled: open }));
   const comparisons = useQuery(trpc.comparisons.list.queryOptions(undefined, { enabled: open }));
   const reports = useQuery(trpc.sparsity.list.queryOptions(undefined, { enabled: open }));
-  const labels = useQuery(trpc.labels.list.queryOptions({}, { enabled: open }));
   const text = usePaused(query.trim());
+  const labels = useQuery(
+    trpc.labels.page.queryOptions({ text, limit: 12 }, { enabled: open && text !== '', retry: false }),
+  );
   const found = useQuery(
     trpc.search.find.queryOptions({ text, limit: 5 }, { enabled: open && text.length > 1, retry: false }),
   );
@@ -31,7 +34,9 @@ export function JumpBox() {
     runs: runs.data ?? [],
     comparisons: comparisons.data ?? [],
     reports: reports.data ?? [],
-    labels: labels.data ?? [],
+    labels: (labels.data?.rows ?? []).flatMap((row) =>
+      row.label === null ? [] : { ...row, label: row.label },
+    ),
     found:
       text === query.trim()
         ? (found.data?.rows ?? []).map((row) => ({ ...row, why: matchWords(row).join(', ') }))
@@ -131,16 +136,6 @@ export function JumpBox() {
       </dialog>
     </>
   );
-}
-
-/** A value as it was when it last stayed the same for a moment, so that the server isn't asked at every letter. */
-function usePaused(value: string): string {
-  const [paused, setPaused] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(value), 250);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return paused;
 }
 
 /** The platform does not change while the page is open; the server does not know it. */

@@ -3,7 +3,7 @@ import { useState, type ReactNode } from 'react';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink, httpLink, httpSubscriptionLink, splitLink } from '@trpc/client';
 import type { AppRouter } from '../../../server/client.ts';
-import { worthRetrying } from '../../client/describeError.ts';
+import { looksAgainAfter, worthRetrying } from '../../client/describeError.ts';
 import { TRPCProvider } from '../../client/trpc.ts';
 
 const endpoint = '/trpc';
@@ -17,9 +17,8 @@ export function Providers({ children }: { children: ReactNode }) {
           queries: {
             staleTime: 15_000,
             retry: (failures, error) => failures < 3 && worthRetrying(error),
-            // Once the server is back, a page that could not load loads by itself.
-            refetchInterval: (query) =>
-              query.state.status === 'error' && worthRetrying(query.state.error) ? 4_000 : false,
+            // Once the server is back, or what was missing is made, a page that could not load loads by itself.
+            refetchInterval: (query) => query.state.status === 'error' && looksAgainAfter(query.state.error),
           },
         },
       }),

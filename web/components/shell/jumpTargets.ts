@@ -21,6 +21,7 @@ const pages: JumpTarget[] = [
   { href: paths.runs(), title: 'Runs', kind: 'page' },
   { href: paths.comparisons(), title: 'Compare', kind: 'page' },
   { href: paths.search(), title: 'Search', kind: 'page' },
+  { href: paths.labels(), title: 'Labels', kind: 'page' },
   { href: paths.lazy(), title: 'Lazy neurons', kind: 'page' },
   { href: paths.jobs(), title: 'Jobs', kind: 'page' },
 ];

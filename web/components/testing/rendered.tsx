@@ -41,13 +41,17 @@ export async function rendered(element: ReactNode): Promise<HTMLElement> {
 function AtAddress({ children }: { children: ReactNode }) {
   const [query, setQuery] = useState(window.location.search);
   useEffect(() => {
-    const replace = window.history.replaceState.bind(window.history);
-    window.history.replaceState = (...given) => {
-      replace(...given);
-      setQuery(window.location.search);
-    };
+    const { pushState, replaceState } = window.history;
+    const followed = (change: typeof pushState): typeof pushState =>
+      function (this: History, ...given) {
+        change.apply(this, given);
+        setQuery(window.location.search);
+      };
+    window.history.pushState = followed(pushState);
+    window.history.replaceState = followed(replaceState);
     return () => {
-      window.history.replaceState = replace;
+      window.history.pushState = pushState;
+      window.history.replaceState = replaceState;
     };
   }, []);
   const parameters = useMemo(() => new URLSearchParams(query), [query]);

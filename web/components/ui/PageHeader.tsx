@@ -1,5 +1,6 @@
 import Link from 'next/link';
 import { Fragment, type ReactNode } from 'react';
+import { CopyLink } from './CopyLink.tsx';
 import styles from './PageHeader.module.css';
 
 export interface Crumb {
@@ -42,7 +43,10 @@ export function PageHeader({
         </div>
         {children && <div className={styles.lead}>{children}</div>}
       </div>
-      {actions && <div className={styles.actions}>{actions}</div>}
+      <div className={styles.actions}>
+        {actions}
+        <CopyLink />
+      </div>
     </div>
   );
 }

@@ -60,6 +60,17 @@ const words = {
       'By how much the loss would grow if the feature were set to 0, as far as the gradient can tell: minus the sum over tokens of its activation times the loss’s slope along its decoder row, in nats a predicted token.',
     source: 'Marks et al., arXiv 2403.19647',
   },
+  itsSubspace: {
+    term: 'Its subspace',
+    meaning:
+      'Of a feature that comes back in fewer than half of the other seeds: the share of its squared norm inside the leading dimensions that such features of another seed fill. A feature may not be found again while its subspace is.',
+  },
+  affinity: {
+    term: 'Affinity',
+    meaning:
+      'Mean squared cosine of the principal angles between two spaces: 1 where one holds the other, rank over dimensions for random ones.',
+    source: 'Björck & Golub, 1973',
+  },
   beyondChance: {
     term: 'Beyond chance',
     meaning:

@@ -1,0 +1,116 @@
+/** Opens what labels are made from: a dictionary's firings on the held-out text of its capture. The language model is not needed. */
+import { parseExclusionRule } from '../activations/exclusionRule.ts';
+import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { selectRows } from '../activations/selectRows.ts';
+import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
+import { LazyscopeError } from '../errors.ts';
+import { collectFirings } from '../features/collectFirings.ts';
+import { silent, type Report } from '../progress.ts';
+import { runKind } from '../spec/manifests/run.ts';
+import { featureTable } from '../spec/tables/features.ts';
+import { someOf } from '../spec/tables/table.ts';
+import { existsSync } from 'node:fs';
+import type { StoreLayout } from '../store/layout.ts';
+import { queryRows } from '../store/queryRows.ts';
+import { readManifest } from '../store/readManifest.ts';
+import { columnList, storedTable } from '../store/tableSql.ts';
+import type { LabelText } from './labelContexts.ts';
+
+export interface LabelSubject extends LabelText {
+  capture: Capture;
+  run: string;
+  seed: number;
+  latents: number;
+  /** [latents]: held-out tokens on which each is active. */
+  firingCounts: Uint32Array;
+  /** The tokens that a latent promotes; none where the dictionary isn't indexed. */
+  promoted(latent: number): readonly number[];
+  close(): void;
+}
+
+/** Throws 'not_found' for a run, seed or capture that isn't there, 'bad_input' for a capture that holds nothing out. */
+export async function openLabelText(options: {
+  store: StoreLayout;
+  run: string;
+  seed: number;
+  report?: Report;
+  signal?: AbortSignal | undefined;
+}): Promise<LabelSubject> {
+  const { store, run, seed, report = silent, signal } = options;
+  const { config, exclusion } = await readManifest(store.runManifest(run), runKind);
+  const capture = await openCapture(store, config.capture);
+  if (capture.heldOutRows === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      `Capture '${config.capture}' holds nothing out to label on: capture with a held-out fraction.`,
+    );
+  const rule = parseExclusionRule(exclusion?.rule ?? 'none');
+  const excluded = selectRows(capture, [config.hook], rule).excludedHeldOut;
+  const autoencoder = await loadAutoencoder(store, run, seed);
+  try {
+    const firings = await collectFirings({
+      capture,
+      hook: config.hook,
+      autoencoder,
+      excluded,
+      report: (progress) => report({ ...progress, stage: 'label: encode' }),
+      signal,
+    });
+    const latents = autoencoder.latents;
+    const promoted = await promotedTokens(store.features(run, seed));
+    // A capture whose firings don't fit in memory is covered in part; contexts are drawn from that part.
+    const last = firings.rows.reduce((largest, row) => Math.max(largest, row), 0);
+    const covered =
+      firings.tokens < excluded.length - countOf(excluded) ? lastContext(capture, last) : excluded.length;
+    return {
+      run,
+      seed,
+      capture,
+      excluded: excluded.subarray(0, covered),
+      firings,
+      latents,
+      firingCounts: Uint32Array.from({ length: latents }, (_, i) => firings.start[i + 1] - firings.start[i]),
+      promoted: (latent) => promoted.get(latent) ?? [],
+      close: () => capture.close(),
+    };
+  } finally {
+    autoencoder.dispose();
+  }
+}
+
+const countOf = (excluded: Uint8Array) => excluded.reduce((sum, out) => sum + out, 0);
+
+/** The rows of whole contexts up to that of the last firing. */
+function lastContext({ rowsPerContext }: Capture, row: number): number {
+  return (Math.floor(row / rowsPerContext) + 1) * rowsPerContext;
+}
+
+const columns = someOf(featureTable, 'latent', 'promotedTokens');
+
+async function promotedTokens(path: string): Promise<Map<number, number[]>> {
+  if (!existsSync(path)) return new Map();
+  const rows = await queryRows(columns, `SELECT ${columnList(columns)} FROM ${storedTable(featureTable)}`, {
+    path,
+  });
+  return new Map(rows.map(({ latent, promotedTokens: tokens }) => [latent, tokens]));
+}
+
+/** The latents to label: those named, or the `top` that are active on most tokens, or all; only those that are active at all. */
+export function latentsToLabel(
+  { latents, firingCounts, run }: Pick<LabelSubject, 'latents' | 'firingCounts' | 'run'>,
+  { top, only }: { top?: number | undefined; only?: readonly number[] | undefined },
+): number[] {
+  const unknown = only?.find((latent) => latent >= latents);
+  if (unknown !== undefined)
+    throw new LazyscopeError(
+      'not_found',
+      `Run '${run}' has no latent ${unknown}: its last one is ${latents - 1}.`,
+    );
+  const all = only ?? [...firingCounts.keys()];
+  const active = all.filter((latent) => firingCounts[latent] > 0);
+  if (top === undefined) return [...active];
+  return [...active]
+    .sort((a, b) => firingCounts[b] - firingCounts[a] || a - b)
+    .slice(0, top)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,2 @@
+/** Layouts of dictionaries that other tools write and read; sae/formats/importDictionary.ts knows them. */
+export const dictionaryFormats = ['saelens', 'sparsify', 'gemma-scope', 'dictionary-learning'] as const;

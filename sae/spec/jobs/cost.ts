@@ -1,0 +1,177 @@
+/**
+ * What a job takes, as formulas of its facts. The explorer shows the words beside the number before a job is started; the
+ * seconds of a unit of work are learnt from what was run on the machine before.
+ */
+
+/** Facts that formulas are made of. What isn't known before the start is absent, and then there is no estimate. */
+export interface JobFacts {
+  /** Tokens of text that a model reads, or rows of activations that a dictionary reads. */
+  tokens?: number;
+  /** Width of the activations. */
+  d?: number;
+  latents?: number;
+  /** Dictionaries that are made or read; pairs of them for a comparison. */
+  seeds?: number;
+  /** Of the language model, and its vocabulary. */
+  parameters?: number;
+  vocabulary?: number;
+  /** Numbers that all hook points of a capture have for each token, and bytes of one. */
+  hookWidths?: number;
+  bytesPerValue?: number;
+  /** Tokens that a language model is run on several times for its losses, or with neurons masked. */
+  lossTokens?: number;
+  /** Of files that are read or written. */
+  bytes?: number;
+}
+
+/** A formula in words and as a function; NaN where a fact is missing. */
+export interface Formula {
+  readonly words: string;
+  readonly of: (facts: Required<JobFacts>) => number;
+}
+
+/** What a kind of job takes. */
+export interface JobCost {
+  /** The work that time is proportional to, mostly in multiply-adds. */
+  readonly work: Formula & {
+    readonly unit: string;
+    /** How much of it one core does in a second: a guess, for machines on which nothing of the kind was run. */
+    readonly guess: number;
+  };
+  /** Bytes that stay on the disk. */
+  readonly disk: Formula;
+  /** Most bytes in memory at a time. */
+  readonly memory: Formula;
+}
+
+/** What Node, the libraries and the backend take by themselves. */
+const base = 250e6;
+const baseWords = '250 MB';
+const multiplyAdds = 'multiply-adds';
+
+const dictionaryWords = '2 × d × latents × 4 bytes';
+const dictionary = ({ d, latents }: Required<JobFacts>) => 2 * d * latents * 4;
+const modelMemory: Formula = {
+  words: `4 bytes × parameters of the model + ${baseWords}`,
+  of: ({ parameters }) => 4 * parameters + base,
+};
+const modelAndDictionary: Formula = {
+  words: `4 bytes × parameters of the model + ${dictionaryWords} + ${baseWords}`,
+  of: (facts) => modelMemory.of(facts) + dictionary(facts),
+};
+const figuresAlone: Formula = { words: 'a few kilobytes of figures', of: () => 16e3 };
+
+export const captureCost = {
+  work: {
+    words: 'tokens × parameters of the model',
+    of: ({ tokens, parameters }) => tokens * parameters,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: {
+    words: 'tokens × widths of the hook points × bytes of a number + 4 bytes × tokens',
+    of: ({ tokens, hookWidths, bytesPerValue }) => tokens * (hookWidths * bytesPerValue + 4),
+  },
+  memory: modelMemory,
+} as const satisfies JobCost;
+
+export const trainCost = {
+  work: {
+    words: '6 × seeds × tokens × d × latents',
+    of: ({ seeds, tokens, d, latents }) => 6 * seeds * tokens * d * latents,
+    unit: multiplyAdds,
+    // Sparse steps leave most of these products out.
+    guess: 1e11,
+  },
+  disk: {
+    words: `seeds × ${dictionaryWords}; four times that while it trains, for checkpoints`,
+    of: (facts) => facts.seeds * dictionary(facts),
+  },
+  memory: {
+    words: `seeds × ${dictionaryWords} × 4 (weights, gradients, two moments) + ${baseWords}`,
+    of: (facts) => 4 * facts.seeds * dictionary(facts) + base,
+  },
+} as const satisfies JobCost;
+
+export const evaluateCost = {
+  work: {
+    words: 'seeds × (2 × held-out rows × d × latents + 4 × tokens of the losses × parameters)',
+    of: ({ seeds, tokens, d, latents, lossTokens, parameters }) =>
+      seeds * (2 * tokens * d * latents + 4 * lossTokens * parameters),
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: figuresAlone,
+  memory: modelAndDictionary,
+} as const satisfies JobCost;
+
+export const indexCost = {
+  work: {
+    words: 'seeds × latents × d × (2 × held-out rows + latents + vocabulary)',
+    of: ({ seeds, tokens, d, latents, vocabulary }) =>
+      seeds * latents * d * (2 * tokens + latents + vocabulary),
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: {
+    words: 'seeds × latents × 2 kB of figures and examples',
+    of: ({ seeds, latents }) => 2e3 * seeds * latents,
+  },
+  memory: modelAndDictionary,
+} as const satisfies JobCost;
+
+export const compareCost = {
+  work: {
+    words: 'pairs × (latents² × (2 × d + latents / 8) + 4 × tokens × d × latents)',
+    of: ({ seeds, tokens, d, latents }) =>
+      seeds * (latents ** 2 * (2 * d + latents / 8) + 4 * tokens * d * latents),
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: { words: 'pairs × latents × 100 bytes', of: ({ seeds, latents }) => 100 * seeds * latents },
+  memory: {
+    words: `2 × latents² × 4 bytes, less for wide dictionaries and with a limit of memory, + ${baseWords}`,
+    of: ({ latents }) => Math.min(8 * latents ** 2, 1.5e9) + base,
+  },
+} as const satisfies JobCost;
+
+export const sparsityCost = {
+  work: {
+    words: '(tokens + 100 × tokens of the trade-off) × parameters of the model',
+    of: ({ tokens, lossTokens, parameters }) => (tokens + 100 * lossTokens) * parameters,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: { words: 'about a megabyte', of: () => 1e6 },
+  memory: modelMemory,
+} as const satisfies JobCost;
+
+export const lmTrainCost = {
+  work: {
+    words: '3 × steps × contexts a step × context length × parameters',
+    of: ({ tokens, parameters }) => 3 * tokens * parameters,
+    unit: multiplyAdds,
+    guess: 5e9,
+  },
+  disk: {
+    words: '2 bytes × parameters; 14 bytes × parameters while it trains, for the checkpoint',
+    of: ({ parameters }) => 2 * parameters,
+  },
+  memory: {
+    words: `parameters × 4 bytes × 4 (weights, gradients, two moments) + activations of a step + ${baseWords}`,
+    of: ({ parameters, bytes }) => 16 * parameters + bytes + base,
+  },
+} as const satisfies JobCost;
+
+const filesCost = {
+  work: {
+    words: 'bytes of the files',
+    of: ({ bytes }) => bytes,
+    unit: 'bytes',
+    guess: 1e8,
+  },
+  disk: { words: 'bytes of the files', of: ({ bytes }) => bytes },
+  memory: { words: `3 × bytes of the files + ${baseWords}`, of: ({ bytes }) => 3 * bytes + base },
+} as const satisfies JobCost;
+export const importCost = filesCost;
+export const exportCost = filesCost;

@@ -1,0 +1,197 @@
+/** The facts of a job, from what it names: the manifest of its capture or run, the files of its model. No weights are read. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { hookPointsOf } from '../../sae/models/hookPoints.ts';
+import { hookWidth } from '../../sae/models/hookWidth.ts';
+import { openModelFiles } from '../../sae/models/openModelFiles.ts';
+import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
+import type { JobFacts } from '../../sae/spec/jobs/cost.ts';
+import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { languageModelTrainingDefaults } from '../../sae/spec/languageModelTrainingDefaults.ts';
+import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { trainingFields } from '../../sae/spec/trainingFields.ts';
+import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
+import type { ServerContext } from '../context.ts';
+import type { CaptureDetail } from '../contract/captures.ts';
+import { getCapture } from './captures.ts';
+import { runManifest } from './dictionaries.ts';
+import { modelConfig } from './modelHooks.ts';
+import { namedModelFolder } from './modelFolders.ts';
+import { countParameters } from './models.ts';
+
+type InputOf<Kind extends JobStartInput['kind']> = Extract<JobStartInput, { kind: Kind }>['options'];
+
+/** Throws what the readers throw where something that the job names isn't there. */
+export async function jobFacts(server: ServerContext, job: JobStartInput): Promise<JobFacts> {
+  switch (job.kind) {
+    case 'capture':
+      return captureFacts(server, job.options);
+    case 'train':
+      return trainFacts(server, job.options);
+    case 'evaluate': {
+      const { run, seeds, maxTokens, lossTokens = 8192 } = job.options;
+      const facts = await runFacts(server, await runManifest(server, run), seeds);
+      return { ...facts, tokens: Math.min(facts.tokens ?? Infinity, maxTokens ?? Infinity), lossTokens };
+    }
+    case 'index':
+      return runFacts(server, await runManifest(server, job.options.run), job.options.seeds);
+    case 'compare': {
+      const { a, maxTokens = 32_768 } = job.options;
+      const facts = await runFacts(server, await runManifest(server, a.run), [a.seed]);
+      return { ...facts, tokens: Math.min(facts.tokens ?? Infinity, maxTokens) };
+    }
+    case 'sparsity': {
+      const { model, maxTokens = 65_536, interventions = true, interventionTokens = 4096 } = job.options;
+      return {
+        ...(await modelFacts(server, model)),
+        tokens: maxTokens,
+        lossTokens: interventions ? interventionTokens : 0,
+      };
+    }
+    case 'lmTrain':
+      return languageModelFacts(job.options);
+    case 'import':
+      return { bytes: bytesBelow(server.store.imported(job.options.path)) };
+    case 'export': {
+      const { run, seed } = job.options.dictionary;
+      await runManifest(server, run);
+      return { bytes: statSync(server.store.dictionary(run, seed)).size };
+    }
+    default:
+      return {};
+  }
+}
+
+async function modelFacts(server: ServerContext, model: string): Promise<JobFacts> {
+  const folder = namedModelFolder(server.modelFolders, model);
+  if (!folder) return {};
+  return {
+    parameters: countParameters(await openModelFiles(folder).weights()),
+    vocabulary: modelConfig(server, model).vocabularySize,
+  };
+}
+
+/** Tokens of a whole text are not known before it is read. */
+async function captureFacts(server: ServerContext, options: InputOf<'capture'>): Promise<JobFacts> {
+  const { model, hooks, maxTokens, dtype = 'float16' } = options;
+  const config = modelConfig(server, model);
+  const known = hookPointsOf(config).filter((hook) => hooks.includes(hook));
+  return {
+    ...(await modelFacts(server, model)),
+    ...(maxTokens !== undefined && { tokens: maxTokens }),
+    ...(known.length === hooks.length && {
+      hookWidths: known.reduce((sum, hook) => sum + hookWidth(config, hook), 0),
+    }),
+    bytesPerValue: dtype === 'float16' ? 2 : 4,
+  };
+}
+
+/** Held-out rows of the capture, and its model, for whatever reads them. */
+async function captureRows(server: ServerContext, capture: CaptureDetail): Promise<JobFacts> {
+  const { contextLength, firstPosition, heldOutContexts } = capture.manifest;
+  return {
+    ...(await modelFacts(server, capture.model)),
+    tokens: heldOutContexts * (contextLength - firstPosition),
+  };
+}
+
+async function runFacts(
+  server: ServerContext,
+  { config, d }: Pick<RunManifest, 'config' | 'd'>,
+  seeds: readonly number[] | undefined,
+): Promise<JobFacts> {
+  const capture = await getCapture(server, config.capture);
+  return {
+    ...(await captureRows(server, capture)),
+    d,
+    latents: config.width,
+    seeds: (seeds ?? config.seeds).length,
+  };
+}
+
+/** The configuration that a training would have, with everything that was left out; null while its hook point isn't known. */
+export async function configurationOf(
+  server: ServerContext,
+  options: InputOf<'train'>,
+): Promise<{ config: TrainingConfig; d: number } | null> {
+  const { architecture, capture: name, seeds, width, ...given } = options;
+  const { hooks, manifest } = await getCapture(server, name);
+  const hook = given.hook ?? (hooks.length === 1 ? hooks[0].hook : undefined);
+  const d = hooks.find((one) => one.hook === hook)?.width;
+  if (hook === undefined || d === undefined) return null;
+  const { contexts, heldOutContexts, contextLength, firstPosition } = manifest;
+  const rows = (contexts - heldOutContexts) * (contextLength - firstPosition);
+  // Options that say how it is started are no settings.
+  const settings = Object.fromEntries(
+    Object.entries(given).filter(([option]) => option in trainingFields || option in architectureOptions),
+  );
+  const config = defaultTrainingConfig(architecture, {
+    ...settings,
+    ...(seeds && { seeds }),
+    ...(width !== undefined && { width }),
+    capture: name,
+    hook,
+    d,
+    tokens: given.tokens ?? 4 * rows,
+  });
+  return { config, d };
+}
+
+async function trainFacts(server: ServerContext, options: InputOf<'train'>): Promise<JobFacts> {
+  const found = await configurationOf(server, options);
+  if (!found) return {};
+  const { config, d } = found;
+  return { tokens: config.tokens, d, latents: config.width, seeds: config.seeds.length };
+}
+
+/** What comes after a training, as jobs of their own would have it. */
+export async function analysisFacts(
+  server: ServerContext,
+  options: InputOf<'train'>,
+): Promise<{ kind: 'evaluate' | 'index' | 'compare'; facts: JobFacts }[]> {
+  const found = await configurationOf(server, options);
+  if (!found) return [];
+  const facts = await runFacts(server, found, undefined);
+  const seeds = found.config.seeds.length;
+  return [
+    { kind: 'evaluate', facts: { ...facts, lossTokens: 8192 } },
+    { kind: 'index', facts },
+    ...(seeds > 1
+      ? [
+          {
+            kind: 'compare' as const,
+            facts: {
+              ...facts,
+              seeds: (seeds * (seeds - 1)) / 2,
+              tokens: Math.min(facts.tokens ?? Infinity, 32_768),
+            },
+          },
+        ]
+      : []),
+  ];
+}
+
+/** A block has four matrices for attention and two or, gated, three for the MLP; the embedding is read at the end again. */
+function languageModelFacts(options: InputOf<'lmTrain'>): JobFacts {
+  const usual = languageModelTrainingDefaults;
+  const { d = usual.d, layers = usual.layers, neurons = usual.neurons } = options;
+  const { vocabulary = usual.vocabularySize, steps = usual.steps, batchSize = usual.batchSize } = options;
+  const { contextLength = usual.contextLength, family = usual.family } = options;
+  const matrices = family === 'llama' ? 3 : 2;
+  const contextTokens = batchSize * contextLength;
+  return {
+    tokens: steps * contextTokens,
+    parameters: layers * (4 * d * d + matrices * d * neurons) + vocabulary * d,
+    vocabulary,
+    // Of a step: what each block keeps for its gradient, and the logits with theirs.
+    bytes: 4 * contextTokens * (layers * (10 * d + 3 * neurons) + 3 * vocabulary),
+  };
+}
+
+function bytesBelow(path: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) return NaN;
+  if (!found.isDirectory()) return found.size;
+  return readdirSync(path).reduce((sum, name) => sum + bytesBelow(join(path, name)), 0);
+}

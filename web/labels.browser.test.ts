@@ -1,0 +1,192 @@
+/** Labels in a real browser on a real server: the page, files in and out, stars and lists, copies to counterparts, on the fixture store. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeLabels } from '../sae/labels/labelsTable.ts';
+import { createLazyscopeClient, type LazyscopeClient } from '../server/client.ts';
+import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
+import { serve, type RunningServer } from '../server/serve.ts';
+import { BrowserVisit } from './browserVisit.ts';
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const hasChromium = existsSync(executablePath);
+const root = join(import.meta.dirname, '..');
+const screenshots = join(root, 'screenshots');
+
+describe.skipIf(!hasChromium)(
+  hasChromium ? 'labels' : `labels: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
+  { timeout: 120_000 },
+  () => {
+    const run = 'fixture-topk';
+    let folder: string;
+    let server: RunningServer;
+    let visit: BrowserVisit;
+    let page: Page;
+    let client: LazyscopeClient;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'lazyscope-labels-'));
+      const store = await writeFixtureStore(folder);
+      await writeLabels(
+        store.automaticLabels(run, 0, 'data'),
+        [0, 1, 2, 3].map((latent) => ({
+          latent,
+          label: `rule of latent ${latent}`,
+          model: null,
+          createdAt: '2026-01-02T03:04:05.000Z',
+          detection: {
+            positives: 12,
+            truePositives: 12 - 2 * latent,
+            negatives: 50,
+            trueNegatives: 46,
+            unanswered: 0,
+          },
+          fuzzing: { positives: 12, truePositives: 11, negatives: 50, trueNegatives: 49, unanswered: 0 },
+        })),
+      );
+      await mkdir(screenshots, { recursive: true });
+      server = await serve({
+        dataFolder: folder,
+        bundledModels: [],
+        version: '0.0.0',
+        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
+        log: () => {},
+        port: 0,
+        explorer: { web: import.meta.dirname, root },
+      });
+      client = createLazyscopeClient({ url: server.url });
+      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
+      ({ page } = visit);
+    }, 240_000);
+
+    afterAll(async () => {
+      await visit?.close();
+      await server?.close();
+      if (folder) await rm(folder, { recursive: true, force: true });
+    });
+
+    const looksRight = async (name: string) => expect(await visit.lookAt(name)).toEqual([]);
+    const eventually = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
+    const firstCells = () =>
+      page.getByRole('table', { name: 'Labels' }).locator('tbody tr td:first-child a').allInnerTexts();
+
+    test('a label typed on a feature’s page becomes its title, and stands on the page of labels with its source', async () => {
+      await visit.go(`/runs/${run}/0/7`);
+      await page.getByRole('textbox', { name: 'Label' }).fill('words of the sea');
+      await page.getByRole('textbox', { name: 'Note' }).fill('not of rivers');
+      await page.getByRole('button', { name: 'Save label' }).click();
+      await page.getByRole('heading', { level: 1, name: 'words of the sea' }).waitFor();
+      await visit.section('Labels');
+      await page.waitForURL('**/labels');
+      await page.getByRole('link', { name: 'words of the sea' }).waitFor();
+      expect(await firstCells()).toEqual([
+        ...[0, 1, 2, 3].map((latent) => `rule of latent ${latent}`),
+        'words of the sea',
+      ]);
+      await looksRight('labels');
+    });
+
+    test('the page sorts, finds and filters, and its address holds all of it', async () => {
+      await visit.go('/labels');
+      await page.getByRole('button', { name: /^Sort by detection/ }).click();
+      await page.getByRole('button', { name: /^Sort by detection/ }).click();
+      await eventually(async () => (await firstCells())[0]).toBe('rule of latent 3');
+      expect(page.url()).toContain('sort=detection');
+      await page.getByRole('searchbox', { name: 'Find in labels and notes' }).fill('rivers');
+      await eventually(firstCells).toEqual(['words of the sea']);
+      await page.getByRole('searchbox', { name: 'Find in labels and notes' }).fill('');
+      await page.getByRole('combobox', { name: 'Source' }).selectOption('data');
+      await eventually(async () => (await firstCells()).length).toBe(4);
+      await page.reload();
+      await eventually(async () => (await firstCells()).length).toBe(4);
+      expect(page.url()).toContain('source=data');
+    });
+
+    test('an automatic label shows its scores with the sum behind them, and becomes one’s own', async () => {
+      await visit.go(`/runs/${run}/0/1`);
+      const list = page.getByRole('list', { name: 'Automatic labels' });
+      expect(await list.innerText()).toContain('(10/12 + 46/50) / 2 = 0.88');
+      expect(await list.innerText()).toContain('chance gives 0.50');
+      await looksRight('feature-labelled');
+      await list.getByRole('button', { name: 'Use it' }).click();
+      await eventually(async () =>
+        (await client.labels.list.query({ run, seed: 0 })).map((one) => one.label),
+      ).toContain('rule of latent 1');
+    });
+
+    test('the feature table shows labelled latents alone', async () => {
+      await visit.go(`/runs/${run}/0`);
+      await page.getByRole('group', { name: 'With or without a label' }).getByText('Labelled').click();
+      const rows = page.getByRole('table', { name: 'Latents' }).locator('tbody tr');
+      const { total } = await client.features.list.query({
+        run,
+        seed: 0,
+        filter: { labelled: true, dead: false },
+      });
+      expect(total).toBeGreaterThan(2);
+      await eventually(() => rows.count()).toBe(total);
+      expect(page.url()).toContain('labelled=yes');
+    });
+
+    test('a star and a list have addresses of their own', async () => {
+      await visit.go(`/runs/${run}/1/9`);
+      await page.getByRole('button', { name: /^Star latent 9/ }).click();
+      await page.getByRole('button', { name: /^Star latent 9/, pressed: true }).waitFor();
+      await page.getByRole('combobox', { name: 'Name of a list' }).fill('for the talk');
+      await page.getByRole('button', { name: 'Add to list' }).click();
+      await page.getByRole('link', { name: 'for-the-talk' }).click();
+      await page.waitForURL('**/labels?list=for-the-talk');
+      await page.getByRole('heading', { level: 1, name: 'List for-the-talk' }).waitFor();
+      await eventually(firstCells).toEqual(['Latent 9']);
+      await looksRight('labels-list');
+      await visit.go('/labels?list=starred');
+      await eventually(firstCells).toEqual(['Latent 9']);
+    });
+
+    test('a file goes out, and one that comes in says line by line what it could not take', async () => {
+      await visit.go(`/labels?run=${run}&seed=0`);
+      await page.getByRole('link', { name: 'words of the sea' }).waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'CSV' }).click(),
+      ]);
+      const text = await readFile((await download.path())!, 'utf8');
+      expect(text).toContain(`${run},0,7,words of the sea,not of rivers,hand,`);
+      await page.getByLabel('File', { exact: true }).setInputFiles({
+        name: 'mine.csv',
+        mimeType: 'text/csv',
+        buffer: Buffer.from(`run,seed,latent,label\n${run},2,4,from a file\n${run},2,64,too far\n`),
+      });
+      await page.getByRole('button', { name: 'Say what would happen' }).click();
+      await page.getByText('1 label would be taken; 1 skipped').waitFor();
+      expect(await client.labels.list.query({ run, seed: 2 })).toEqual([]);
+      await page.getByRole('button', { name: 'Import', exact: true }).click();
+      await page.getByText('1 label taken; 1 skipped').waitFor();
+      await page.getByText(`run '${run}' has no latents beyond 63 (line 3)`).waitFor();
+      expect(await client.labels.list.query({ run, seed: 2 })).toMatchObject([
+        { latent: 4, label: 'from a file' },
+      ]);
+      await looksRight('labels-import');
+    });
+
+    test('a label is copied to the counterparts in the other seeds, which say where it comes from', async () => {
+      const { rows } = await client.features.list.query({ run, seed: 0, filter: { minStability: 1 } });
+      const { latent } = rows[0]!;
+      await client.labels.set.mutate({ run, seed: 0, latent, label: 'to be carried' });
+      await visit.go(`/runs/${run}/0/${latent}`);
+      await page.getByRole('button', { name: 'Copy to counterparts' }).click();
+      await page.getByText('Copied 2 labels.').waitFor();
+      await page
+        .getByRole('status')
+        .getByRole('link', { name: new RegExp(`${run} seed 1`) })
+        .click();
+      await page.getByRole('heading', { level: 1, name: 'to be carried' }).waitFor();
+      await page.getByText(`carried from`).first().waitFor();
+      await looksRight('feature-carried');
+      expect(visit.takeTroubles()).toEqual([]);
+    });
+  },
+);
