@@ -16,6 +16,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { TryText } from '../playground/TryText.tsx';
 import { SeedSwitch } from '../runs/SeedSwitch.tsx';
 import { NotSearched } from '../search/NotSearched.tsx';
+import { StoredTableLinks } from '../ui/StoredTableLinks.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
 /** All latents of one dictionary. Order, filters and page live in the address. */
@@ -102,6 +103,7 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
                   noun="latents"
                   change={(offset) => change({ offset: String(offset) })}
                 />
+                <StoredTableLinks tables={['features', 'examples', 'loadings']} of={{ run, seed }} />
               </>
             )}
           </Loaded>
