@@ -1,7 +1,7 @@
 /** What can be taken away from the explorer, in a real browser on the fixture store: pictures, numbers and whole tables. */
 import { tableFromIPC } from 'apache-arrow';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -42,7 +42,7 @@ describe.skipIf(!hasChromium)(
       client = createLazyscopeClient({ url: server.url });
       visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
       ({ page } = visit);
-    }, 240_000);
+    }, 480_000);
 
     afterAll(async () => {
       await visit?.close();
@@ -84,7 +84,6 @@ describe.skipIf(!hasChromium)(
       expect([png.bytes.readUInt32BE(16), png.bytes.readUInt32BE(20)]).toEqual([2 * width!, 2 * height!]);
       // A picture of one colour would compress to almost nothing.
       expect(png.bytes.length).toBeGreaterThan(4000);
-      const { writeFile } = await import('node:fs/promises');
       await writeFile(join(screenshots, `exported-${name}.png`), png.bytes);
     });
 
@@ -141,6 +140,58 @@ describe.skipIf(!hasChromium)(
         features.map((row) => row.latent),
       );
       await looksRight('features-export');
+    });
+
+    test('the map: tokens in the tooltip, a point by the keyboard, and an outline that leads to a table of its latents', async () => {
+      await visit.go('/compare/fixture-topk-0-1');
+      const map = page.getByRole('application', { name: /^Map of/ });
+      await map.scrollIntoViewIfNeeded();
+      await page.waitForFunction(() => document.querySelector('canvas')?.dataset.seen !== undefined);
+      await map.focus();
+      await page.keyboard.press('Enter');
+      const said = page.locator('main [aria-live="polite"]').filter({ hasText: 'latent' });
+      await expect.poll(() => said.first().textContent()).toMatch(/[ab] · latent \d+, .* on \S/);
+      const before = await said.first().textContent();
+      await page.keyboard.press('ArrowRight');
+      await expect.poll(() => said.first().textContent()).not.toBe(before);
+      await looksRight('map-keyboard');
+      const [, letter, latent] = /([ab]) · latent (\d+)/.exec((await said.first().textContent()) ?? '') ?? [];
+      await page.keyboard.press('Enter');
+      await page.waitForURL(`**/runs/fixture-topk/${letter === 'a' ? 0 : 1}/${latent}`);
+      await page.goBack();
+      await map.scrollIntoViewIfNeeded();
+      await page.waitForFunction(() => document.querySelector('canvas')?.dataset.seen !== undefined);
+      await page.getByRole('button', { name: 'Encircle' }).click();
+      const box = (await map.boundingBox())!;
+      const corners = [
+        [0.02, 0.02],
+        [0.6, 0.02],
+        [0.6, 0.98],
+        [0.02, 0.98],
+      ].map(([x, y]) => [box.x + x! * box.width, box.y + y! * box.height] as const);
+      await page.mouse.move(...corners[0]!);
+      await page.mouse.down();
+      for (const corner of corners.slice(1)) await page.mouse.move(...corner, { steps: 4 });
+      await page.mouse.up();
+      const link = page.getByRole('link', { name: /^\d+ of a in its table/ });
+      const inside = Number((await link.innerText()).split(' ')[0]);
+      expect(inside).toBeGreaterThan(0);
+      expect(inside).toBeLessThan(64);
+      await link.click();
+      await page.waitForURL('**/runs/fixture-topk/0?*latents=*');
+      await page.getByText(`Only ${inside} latents that were encircled`).waitFor();
+      expect(await page.locator('main tbody tr').count()).toBe(Math.min(50, inside));
+    });
+
+    test('what is not there is said in the heading, and offers no neighbours', async () => {
+      await visit.go('/runs/fixture-topk/0/99999');
+      await page.getByRole('heading', { name: 'There is no latent 99999' }).waitFor();
+      expect(await page.locator('main').innerText()).toContain('it has 64');
+      expect(await page.getByRole('link', { name: /next latent/i }).count()).toBe(0);
+      await visit.go('/lazy/fixture-relu/9');
+      await page.getByRole('heading', { name: 'There is no layer 9' }).waitFor();
+      expect(await page.locator('main table').count()).toBe(0);
+      await looksRight('no-such-layer');
     });
 
     test('whole tables are a click away, in every format', async () => {

@@ -2,6 +2,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { percent } from '../../format/number.ts';
+import { describeError } from '../../client/describeError.ts';
 import { paths } from '../../client/paths.ts';
 import { ActivationPanel } from './ActivationPanel.tsx';
 import { CounterpartsPanel } from './CounterpartsPanel.tsx';
@@ -31,10 +32,11 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
   const data = feature.data;
   // While the next feature loads, the data are those of the one before.
   const known = data?.latent === latent && data.run === run && data.seed === seed ? data : undefined;
+  const missing = feature.isError && describeError(feature.error).kind === 'missing';
   return (
     <>
       <PageHeader
-        title={known?.label ?? `Latent ${latent}`}
+        title={missing ? `There is no latent ${latent}` : (known?.label ?? `Latent ${latent}`)}
         crumbs={[
           { name: 'Runs', href: paths.runs() },
           { name: run, href: paths.run(run) },
