@@ -113,19 +113,19 @@ export function createApp(server: ServerContext, guard: Guard): Hono<{ Bindings:
     });
   app.get('/api/arrow/features/:run/:seed', async (c) => {
     const { run, seed } = c.req.param();
-    return arrow(c, await featuresArrow(server, dictionaryInput.parse({ run, seed: Number(seed) })));
+    return arrow(c, server, () => featuresArrow(server, dictionaryInput.parse({ run, seed: Number(seed) })));
   });
   app.get('/api/arrow/metrics/:run', async (c) => metrics(c, server, c.req.param('run')));
   app.get('/api/arrow/metrics', async (c) => metrics(c, server, c.req.query('run')));
   app.get('/api/arrow/matches/:comparison', async (c) =>
-    arrow(c, await matchesArrow(server, storeName.parse(c.req.param('comparison')))),
+    arrow(c, server, () => matchesArrow(server, storeName.parse(c.req.param('comparison')))),
   );
   app.get('/api/arrow/map/:comparison', async (c) =>
-    arrow(c, await mapArrow(server, storeName.parse(c.req.param('comparison')))),
+    arrow(c, server, () => mapArrow(server, storeName.parse(c.req.param('comparison')))),
   );
 
   app.get('/api/arrow/stability/:run', async (c) =>
-    arrow(c, await stabilityArrow(server, storeName.parse(c.req.param('run')))),
+    arrow(c, server, () => stabilityArrow(server, storeName.parse(c.req.param('run')))),
   );
 
   app.get('/api/parquet/sparsity/:name/:table', async (c) => {
@@ -235,8 +235,9 @@ async function metrics(c: Context, server: ServerContext, run: string | undefine
   return c.body(body, 200, { ...fileHeaders('arrow', `${name}-metrics`), 'content-length': String(bytes) });
 }
 
-function arrow(c: Context, bytes: Uint8Array) {
-  return c.body(new Uint8Array(bytes).buffer, 200, {
+/** A table, taken as fast as its reader wants it. */
+async function arrow(c: Context, { tables }: ServerContext, make: () => Promise<Uint8Array>) {
+  return c.body(await tables.answer(make), 200, {
     'content-type': 'application/vnd.apache.arrow.stream',
     'cache-control': 'no-store',
   });

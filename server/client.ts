@@ -59,7 +59,8 @@ export function createLazyscopeClient({ url, token }: LazyscopeClientOptions): L
 }
 
 export type { AppRouter } from './root.ts';
-export type { CaptureDetail, CaptureRow } from './contract/captures.ts';
+export type { DatasetRow } from './contract/datasets.ts';
+export type { CaptureDetail, CaptureNorms, CaptureRow } from './contract/captures.ts';
 export type { ComparisonDetail, MatchRow, OrphanPage, Stability } from './contract/comparisons.ts';
 export type {
   Counterpart,

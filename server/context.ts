@@ -12,6 +12,7 @@ import type { ServerMetrics } from './metrics.ts';
 import type { LabelBook } from './queries/labelBook.ts';
 import type { ListBook } from './queries/listBook.ts';
 import type { ModelWorker } from './playground/modelWorker.ts';
+import type { TableAnswers } from './tableAnswers.ts';
 import type { SeedStability } from './queries/seedStability.ts';
 import type { TokenTexts } from './queries/tokenTexts.ts';
 
@@ -36,6 +37,8 @@ export interface ServerContext {
   commands: Commands;
   /** Records what clients change. */
   audit: AuditLog;
+  /** Hands whole tables over to readers, who may be slow. */
+  tables: TableAnswers;
   metrics: ServerMetrics;
   log: Log;
 }

@@ -3,13 +3,21 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { jobStatuses } from './contract/jobs.ts';
 import type { Job } from './contract/jobs.ts';
 
+interface Readings {
+  jobs: () => readonly Job[];
+  /** Open subscriptions to jobs. */
+  subscriptions: () => number;
+  /** Bytes of tables that readers have not taken yet. */
+  tableBytes: () => number;
+}
+
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<'status'>;
   readonly #procedures: Histogram<'procedure' | 'outcome'>;
 
-  /** `jobs` is asked at each reading. */
-  constructor(jobs: () => readonly Job[]) {
+  /** What is given is asked at each reading. */
+  constructor({ jobs, subscriptions, tableBytes }: Readings) {
     const registers = [this.#registry];
     // Memory, processor time, open handles and the lag of the event loop.
     collectDefaultMetrics({ register: this.#registry });
@@ -37,6 +45,20 @@ export class ServerMetrics {
       registers: [],
     });
     this.#registry.registerMetric(jobsByStatus);
+    for (const [name, help, read] of [
+      ['lazyscope_subscriptions', 'Open subscriptions to jobs.', subscriptions],
+      ['lazyscope_table_bytes_waiting', 'Bytes of tables that readers have not taken yet.', tableBytes],
+    ] as const)
+      this.#registry.registerMetric(
+        new Gauge({
+          name,
+          help,
+          collect() {
+            this.set(read());
+          },
+          registers: [],
+        }),
+      );
   }
 
   answered(status: number): void {

@@ -16,6 +16,7 @@ import { AutomaticLabels } from './queries/automaticLabels.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { ListBook } from './queries/listBook.ts';
 import { SeedStability } from './queries/seedStability.ts';
+import { TableAnswers } from './tableAnswers.ts';
 import { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ContextOptions {
@@ -46,6 +47,7 @@ export async function openContext(
   const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
   const manifests = new ManifestCache(store, log);
+  const tables = new TableAnswers();
   const context: ServerContext = {
     store,
     modelFolders,
@@ -61,7 +63,12 @@ export async function openContext(
     model: new ModelWorker(options),
     commands,
     audit: new AuditLog(store.auditLog(), (error) => log('audit.jsonl could not be written.', error)),
-    metrics: new ServerMetrics(() => jobs.list()),
+    tables,
+    metrics: new ServerMetrics({
+      jobs: () => jobs.list(),
+      subscriptions: () => jobs.watchers,
+      tableBytes: () => tables.waiting,
+    }),
     log,
   };
   const close = async () => {

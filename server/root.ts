@@ -1,6 +1,7 @@
 /** All procedures that a client can call, with a router for each noun. */
 import { capturesRouter } from './router/captures.ts';
 import { comparisonsRouter } from './router/comparisons.ts';
+import { datasetsRouter } from './router/datasets.ts';
 import { featuresRouter } from './router/features.ts';
 import { jobsRouter } from './router/jobs.ts';
 import { labelsRouter } from './router/labels.ts';
@@ -16,6 +17,7 @@ import { router } from './trpc.ts';
 export const appRouter = router({
   overview: overviewRouter,
   models: modelsRouter,
+  datasets: datasetsRouter,
   captures: capturesRouter,
   runs: runsRouter,
   features: featuresRouter,

@@ -119,7 +119,7 @@ async function reportNorms(
   { manifest, begun }: { manifest: CaptureManifest; begun: CaptureManifest | undefined },
 ): Promise<void> {
   if (manifest.status !== 'complete') return;
-  const missing = manifest.hooks.some(({ norms }) => !norms);
+  const missing = manifest.hooks.some(({ norms }) => !norms?.quantiles);
   if (missing) {
     const opened = await openCapture(store, name);
     try {

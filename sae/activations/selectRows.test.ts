@@ -64,6 +64,49 @@ test('the capture says how many rows are long, where, and what share of the vari
   for (const { position, rows: count } of norms?.positions ?? []) expect(count).toBe(positions.get(position));
 });
 
+test('the capture says how the norms are distributed, by position and by token', () => {
+  const { norms } = opened.manifest.hooks[0];
+  const middle = (values: number[]) => values.sort((a, b) => a - b)[(values.length - 1) >> 1];
+  const lengthsOf = (keep: (row: (typeof rows)[number]) => boolean) =>
+    rows.filter(keep).map(({ x }) => Math.hypot(...x));
+  const all = lengthsOf(() => true);
+  expect(norms?.quantiles?.map(({ share }) => share)).toEqual([0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999]);
+  for (const { share, norm } of norms?.quantiles ?? []) {
+    const upTo = (limit: number) => all.filter((length) => length <= limit).length / all.length;
+    expect(upTo(norm * (1 + 1e-5))).toBeGreaterThanOrEqual(share);
+    expect(upTo(norm * (1 - 1e-5))).toBeLessThan(share);
+  }
+  const { firstPosition } = opened.manifest;
+  expect(norms?.medianByPosition).toHaveLength(contextLength - firstPosition);
+  norms?.medianByPosition?.forEach((median, at) =>
+    expect(median).toBeCloseTo(middle(lengthsOf(({ position }) => position === firstPosition + at)), 3),
+  );
+  const [longest, ...others] = norms?.longestTokens ?? [];
+  const sinks = lengthsOf(({ token }) => token === 0);
+  expect(longest).toMatchObject({ token: 0, rows: sinks.length });
+  expect(longest.median).toBeCloseTo(middle(sinks), 2);
+  for (const { token, median, rows: count } of others) {
+    const own = lengthsOf((row) => row.token === token);
+    expect([own.length, own.length >= 8]).toEqual([count, true]);
+    expect(median).toBeCloseTo(middle(own), 3);
+    expect(median).toBeLessThan(longest.median);
+  }
+});
+
+test('a capture that is older than quantiles gets them by capturing again, and keeps its rows', async () => {
+  const name = 'older';
+  (await write(name)).close();
+  const path = store.captureManifest(name);
+  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  for (const own of manifest.hooks)
+    for (const key of ['quantiles', 'medianByPosition', 'longestTokens']) delete own.norms[key];
+  await writeFile(path, JSON.stringify(manifest));
+  const again = await write(name);
+  expect(again.manifest.hooks[0].norms).toEqual(opened.manifest.hooks[0].norms);
+  expect(again.manifest.createdAt).toBe(manifest.createdAt);
+  again.close();
+});
+
 test('by default they are captured, and marked to be left out', () => {
   expect(opened.manifest.exclude).toBe('norm:10');
   expect(opened.manifest.packing).toEqual({ separator: 0, before: 'contexts' });

@@ -86,6 +86,16 @@ test('a training that was stopped goes on to the same bits', async () => {
   expect(existsSync(join(root, 'stopped', 'checkpoint.safetensors'))).toBe(false);
 });
 
+test('a training that was killed after its weights were written is finished when it is resumed', async () => {
+  const finished = await train('finished');
+  writeFileSync(join(root, 'finished', 'checkpoint.safetensors'), 'left');
+  expect(await train('finished', {}, { resume: true })).toEqual(finished);
+  expect(existsSync(join(root, 'finished', 'checkpoint.safetensors'))).toBe(false);
+  const taken = { code: 'conflict', message: expect.stringMatching(/already holds a model/) };
+  await expect(train('finished')).rejects.toMatchObject(taken);
+  await expect(train('finished', { learningRate: 1 }, { resume: true })).rejects.toMatchObject(taken);
+});
+
 test('another seed gives another model', async () => {
   await train('seed', { seed: 1 });
   expect(weights('seed').equals(weights('whole'))).toBe(false);

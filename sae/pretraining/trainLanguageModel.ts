@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { LazyscopeError } from '../errors.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from '../ops/adamW.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
@@ -31,6 +32,8 @@ import {
   modelConfigOf,
   parseLanguageModelTraining,
 } from './languageModelTraining.ts';
+import { trainingRecordKind } from '../spec/manifests/trainingRecord.ts';
+import { readManifest } from '../store/readManifest.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import type { LossPoint } from '../spec/manifests/trainingRecord.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
@@ -89,8 +92,7 @@ export async function trainLanguageModel(options: TrainLanguageModelOptions): Pr
     ...options.config,
     vocabularySize: options.corpus.manifest.vocabularySize,
   });
-  if (existsSync(join(options.folder, 'model.safetensors')))
-    throw new LazyscopeError('conflict', `'${options.folder}' already holds a model: choose another name.`);
+  if (existsSync(join(options.folder, 'model.safetensors'))) return finishedBefore(options, config);
   return withLock(options.folder, 'language-model training', async () => {
     const training = new Training(options, config);
     try {
@@ -100,6 +102,28 @@ export async function trainLanguageModel(options: TrainLanguageModelOptions): Pr
     }
   });
 }
+
+/**
+ * What a training that is to go on finds when it was finished: it may have been killed between the weights and its end. Throws
+ * `conflict` for a model of other options, and where the training was not to go on.
+ */
+async function finishedBefore(
+  { folder, corpus, resume }: TrainLanguageModelOptions,
+  config: LanguageModelTraining,
+): Promise<TrainedLanguageModel> {
+  const path = join(folder, 'training.json');
+  const record = resume && existsSync(path) ? await readManifest(path, trainingRecordKind) : undefined;
+  if (
+    record?.corpus.sha256 !== corpus.manifest.sha256 ||
+    !isDeepStrictEqual(record.config, JSON.parse(JSON.stringify(config)))
+  )
+    throw new LazyscopeError('conflict', `'${folder}' already holds a model: choose another name.`);
+  await rm(join(folder, checkpointName), { force: true });
+  const { parameters, steps, loss, validationLoss, seconds, tokensPerSecond } = record;
+  return { folder, parameters, steps, loss, validationLoss, seconds, tokensPerSecond };
+}
+
+const checkpointName = 'checkpoint.safetensors';
 
 class Training {
   #options: TrainLanguageModelOptions;
@@ -120,7 +144,7 @@ class Training {
     this.#options = options;
     this.#config = config;
     this.#model = modelConfigOf(config);
-    this.#checkpoint = join(options.folder, 'checkpoint.safetensors');
+    this.#checkpoint = join(options.folder, checkpointName);
     const { training, heldOut } = holdOut(options.corpus.tokens, config.validationFraction);
     this.#batches = new CorpusBatches(taskStreams(training, config.task, config), config);
     this.#heldOut = taskStreams(heldOut, config.task, config);

@@ -73,6 +73,11 @@ export interface DictionaryField extends Described {
   readonly type: 'dictionary';
 }
 
+/** A text of the package or of the store, `dataset:NAME`; see `datasets.ts`. */
+export interface DatasetField extends Described {
+  readonly type: 'dataset';
+}
+
 /** The description of one value: its type, its range and one line of documentation. */
 export type Field =
   | IntegerField
@@ -84,7 +89,8 @@ export type Field =
   | FlagField
   | IntegersField
   | TextsField
-  | DictionaryField;
+  | DictionaryField
+  | DatasetField;
 
 /** Descriptions by the names of the values. */
 export type Fields = Readonly<Record<string, Field>>;
@@ -99,7 +105,7 @@ type PlainValueOf<F extends Field> = F extends IntegerField | NumberField
   ? number
   : F extends ChoiceField
     ? F['choices'][number]
-    : F extends TextField | NameField | SizeField
+    : F extends TextField | NameField | SizeField | DatasetField
       ? string
       : F extends FlagField
         ? boolean

@@ -2,6 +2,7 @@
  * From what somebody typed, on a command line or into a form, to a field's value. Whatever is accepted here is accepted
  * by the field's schema too (`schema.ts`).
  */
+import { datasetPattern, datasetRule } from './datasets.ts';
 import type { Field, IntegerField, NumberField, ValueOf } from './fields.ts';
 import { namePattern, nameRule } from './names.ts';
 import { bytesOf, sizeRule } from './sizes.ts';
@@ -28,6 +29,8 @@ function read(field: Field, typed: string): Read<unknown> {
       return typed === '' ? { error: 'must not be empty' } : notTooLong(typed, field.maxLength);
     case 'name':
       return namePattern.test(typed) ? { value: typed } : { error: nameRule };
+    case 'dataset':
+      return datasetPattern.test(typed) ? { value: typed } : { error: datasetRule };
     case 'size':
       return Number.isNaN(bytesOf(typed)) ? { error: sizeRule } : { value: typed.replaceAll(/\s/g, '') };
     case 'choice':

@@ -1,5 +1,6 @@
 /** zod schemas of described fields. Apart from the descriptions, so that these can be read without loading zod. */
 import { z } from 'zod';
+import { datasetPattern, datasetRule } from './datasets.ts';
 import type { Field, Fields, ValueOf } from './fields.ts';
 import { namePattern, nameRule } from './names.ts';
 import { bytesOf, sizeRule } from './sizes.ts';
@@ -32,6 +33,8 @@ function plainSchema(field: Field): z.ZodType {
       return words(field.maxLength);
     case 'name':
       return z.string().regex(namePattern, nameRule);
+    case 'dataset':
+      return z.string().regex(datasetPattern, datasetRule);
     case 'size':
       return z.string().refine((size) => bytesOf(size) > 0, sizeRule);
     case 'choice':

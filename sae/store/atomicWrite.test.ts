@@ -18,6 +18,22 @@ test('a file appears whole, replaces the old one, and makes its folder', async (
   expect(await readdir(join(folder, 'deep'))).toEqual(['a.json']);
 });
 
+test('what a killed process had begun is removed by the next writer of the same file, and nothing else', async () => {
+  const inside = join(folder, 'killed');
+  mkdirSync(join(inside, '.a.json.4194305-0123abcd.partial.spill'), { recursive: true });
+  const others = [
+    // Of a process that lives, of another file, and somebody's own.
+    `.a.json.${process.ppid}-0123abcd.partial`,
+    '.b.json.4194305-0123abcd.partial',
+    '.a.json.old.partial',
+  ];
+  // Linux gives no process a number above 4194304.
+  for (const name of ['.a.json.4194305-0123abcd.partial', ...others])
+    await writeFile(join(inside, name), 'half');
+  await writeJsonAtomic(join(inside, 'a.json'), { n: 1 });
+  expect(new Set(await readdir(inside))).toEqual(new Set(['a.json', ...others]));
+});
+
 test('a writer that fails half-way leaves the old file and nothing beside it', async () => {
   const path = join(folder, 'kept.txt');
   await writeFile(path, 'old');

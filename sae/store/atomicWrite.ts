@@ -3,7 +3,7 @@
  * half-written file is removed, and a full disk is reported as such.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 
@@ -20,6 +20,7 @@ export async function atomically<T>(path: string, write: (beside: string) => Pro
   const beside = pathBeside(path);
   try {
     await mkdir(dirname(path), { recursive: true });
+    await removeLeftovers(path);
     const result = await write(beside);
     const handle = await open(beside, 'r+');
     try {
@@ -33,6 +34,26 @@ export async function atomically<T>(path: string, write: (beside: string) => Pro
   } catch (error) {
     await rm(beside, { force: true }).catch(() => {});
     throw explainWriteError(error, path);
+  }
+}
+
+/** What killed processes of this machine had begun to write of this file, with what DuckDB had put beside it. */
+async function removeLeftovers(path: string): Promise<void> {
+  const begins = `.${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(begins)) continue;
+    const [, pid] = /^(\d+)-[0-9a-f]{8}\.partial(?:\.spill)?$/.exec(name.slice(begins.length)) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(dirname(path), name), { recursive: true, force: true });
+  }
+}
+
+/** True as well for a process of another user. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -79,3 +79,14 @@ test('a missing file is not_found and a truncated one is corrupt, both by name',
     message: expect.stringContaining('cut.parquet'),
   });
 });
+
+test('a damaged length that asks for more memory than there is ends in a typed error', async () => {
+  // Found by `npm run test:fuzz`: pages of a sound file on top of each other.
+  const path = join(import.meta.dirname, 'fixtures', 'damagedLength.parquet');
+  await expect(queryParquet('SELECT * FROM read_parquet($path)', { path })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(
+      /takes more memory than there is: .* make the file again if it is damaged/,
+    ),
+  });
+});

@@ -217,7 +217,8 @@ const oneThread = { threads: '1' };
 /**
  * Runs one SELECT, with `read_parquet($path)` in it and its parameters by name. The in-memory instance is
  * shared by the process; each call has its own connection. Throws `not_found` for a file that isn't there
- * when the parameter `path` names it, and `corrupt` when DuckDB can't read it.
+ * when the parameter `path` names it, `corrupt` when DuckDB can't
+ * read it, and `unavailable` when that takes more memory than there is.
  */
 export async function queryParquet(sql: string, params: Record<string, DuckDBValue> = {}): Promise<Row[]> {
   return runOnParquet(params, async (connection) => {
@@ -292,7 +293,14 @@ function explained(error: unknown, { path }: Record<string, DuckDBValue>): unkno
   const said = error instanceof Error ? error.message : '';
   // The statements are the product's own and hold for every sound file, so that what else goes wrong is in this one; but
   // for the machine's faults.
-  const isMachine = /no space left|permission denied|out of memory|failed to allocate|interrupt/i.test(said);
+  const isMachine = /no space left|permission denied|interrupt/i.test(said);
+  // A damaged length may ask for any amount, as a large file does on a machine that has little left.
+  if (/out of memory|failed to allocate/i.test(said))
+    return new LazyscopeError(
+      'unavailable',
+      `${typeof path === 'string' ? `'${path}'` : 'A query'} takes more memory than there is: free some, or make the file again if it is damaged.`,
+      { cause: error },
+    );
   if (typeof path === 'string' && !isMachine)
     return new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: make it again.`, {
       cause: error,

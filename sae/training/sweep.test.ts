@@ -48,3 +48,11 @@ test.each([
 ])('%j is refused with the reason', (text, why) => {
   expect(() => parseSweep(`${base}${text}\n`)).toThrow(why);
 });
+
+test('a sweep of thousands of mistakes is refused by the first one, without quoting the line of each', () => {
+  const began = process.cpuUsage();
+  expect(() => parseSweep(`${base}${'&a '.repeat(20_000)}`)).toThrow(
+    /^The sweep is not YAML: A node can have at most one anchor at line \d+, column \d+$/,
+  );
+  expect(process.cpuUsage(began).user / 1000).toBeLessThan(2_000);
+});

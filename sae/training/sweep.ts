@@ -13,7 +13,7 @@
  *     seeds: [0, 1, 2]
  *     settings: { learningRate: 1e-3 }   # any other field of the configuration, for all runs
  */
-import { parse } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
@@ -86,12 +86,16 @@ function refuseUnbounded(text: string): void {
   }
 }
 
-/** Throws `bad_input` that says what is wrong and where. */
-export function parseSweep(text: string): SweepRun[] {
-  refuseUnbounded(text);
-  let value: unknown;
+/** Throws `bad_input` with the first mistake. */
+function parseYaml(text: string): unknown {
+  const lineCounter = new LineCounter();
   try {
-    value = parse(text);
+    // A text may have thousands of mistakes, and quoting the line of each takes seconds.
+    const document = parseDocument(text, { prettyErrors: false, lineCounter });
+    const [mistake] = document.errors;
+    if (!mistake) return document.toJS();
+    const { line, col } = lineCounter.linePos(mistake.pos[0]);
+    throw new Error(`${mistake.message} at line ${line}, column ${col}`);
   } catch (error) {
     throw new LazyscopeError(
       'bad_input',
@@ -99,6 +103,12 @@ export function parseSweep(text: string): SweepRun[] {
       { cause: error },
     );
   }
+}
+
+/** Throws `bad_input` that says what is wrong and where. */
+export function parseSweep(text: string): SweepRun[] {
+  refuseUnbounded(text);
+  const value = parseYaml(text);
   const parsed = sweepSchema.safeParse(value);
   if (!parsed.success) throw wrongAt(parsed.error);
   const sweep = parsed.data;

@@ -33,6 +33,8 @@ function typedFor(field: Field, at: number): string {
       return `--data=el'se "where" ${at}`;
     case 'name':
       return `a-name.${at}`;
+    case 'dataset':
+      return `dataset:a-name.${at}`;
     case 'size':
       return `${1.5 + at}GB`;
     case 'choice':

@@ -18,17 +18,14 @@ function listDatasets(): Command {
   );
   return withStoreOptions(command).action(() =>
     runCommand(command, async ({ store }) => {
-      const { existsSync, readdirSync } = await import('node:fs');
       const { datasetNames } = await import('../../sae/spec/datasets.ts');
-      const { namePattern } = await import('../../sae/spec/names.ts');
+      const { fetchedDatasets } = await import('../../sae/tokens/text/fetchedDatasets.ts');
       const { textFiles } = await import('../../sae/tokens/text/textFiles.ts');
-      const folder = store.datasets();
-      const names = existsSync(folder) ? readdirSync(folder).filter((name) => namePattern.test(name)) : [];
       const fetched = await Promise.all(
-        names.sort().map(async (name) => {
-          const { files } = await textFiles(store.dataset(name));
+        (await fetchedDatasets(store.datasets())).map(async (name) => {
+          const { files } = await textFiles(store.dataset(name.slice('dataset:'.length)));
           const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-          return { name: `dataset:${name}`, bundled: false, files: files.length, bytes };
+          return { name, bundled: false, files: files.length, bytes };
         }),
       );
       const found = [...datasetNames.map((name) => ({ name, bundled: true })), ...fetched];

@@ -1,8 +1,10 @@
-/** `lazyscope export`: a dictionary in the layout of another tool. */
+/** `lazyscope export`: a dictionary in the layout of another tool, or its feature index for Neuronpedia. */
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { exportDictionary as description } from '../../sae/spec/jobs/export.ts';
+import { flagOf } from '../../sae/spec/jobs/job.ts';
 import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
@@ -13,11 +15,14 @@ declare global {
   }
 }
 
-export const run: JobWork<'export'> = async ({ store }, { dictionary, to, name, format: asked }) => {
+const ofNeuronpedia = ['modelId', 'sourceSet', 'release', 'creator', 'creatorId'] as const;
+
+export const run: JobWork<'export'> = async (session, { dictionary, to, name, format: asked, ...given }) => {
+  const { store } = session;
   const { run: runName, seed } = dictionaryReference(dictionary);
   const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
   const { dictionaryFormats, exportDictionary } = await import('../../sae/formats/importDictionary.ts');
-  const format = oneOf('--format', asked, dictionaryFormats);
+  const format = oneOf('--format', asked, [...dictionaryFormats, 'neuronpedia'] as const);
   const manifest = await finishedRun(store, runName);
   seedsOf(manifest, [seed]);
   if (to !== undefined && name !== undefined)
@@ -25,6 +30,16 @@ export const run: JobWork<'export'> = async ({ store }, { dictionary, to, name, 
   const folder = resolve(to ?? store.exported(name ?? `${runName}-${seed}-${format}`));
   if (existsSync(folder))
     throw new LazyscopeError('conflict', `'${to ?? folder}' exists: choose a folder that does not.`);
+  const useless = ofNeuronpedia.find((option) => given[option] !== undefined);
+  if (useless !== undefined && format !== 'neuronpedia')
+    throw new LazyscopeError(
+      'bad_input',
+      `--${flagOf(useless, description.options[useless])} is for --format neuronpedia: leave it out, or give that.`,
+    );
+  if (format === 'neuronpedia') {
+    const { exportNeuronpedia } = await import('../commandLine/exportNeuronpedia.ts');
+    return exportNeuronpedia(session, { run: runName, seed, to: folder, ...given });
+  }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
   const { architecture, hook, k, prefixes } = metadata;
   const { model = metadata.model, text } = await originOf(store, manifest);

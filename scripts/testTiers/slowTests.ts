@@ -26,6 +26,14 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
+  {
+    path: 'sae/backends/tensorflow/fused.test.ts',
+    reason: 'every fused kernel against the reference, where TensorFlow is installed',
+  },
+  {
+    path: 'sae/backends/tensorflow/training.test.ts',
+    reason: 'trains every architecture, where TensorFlow is installed',
+  },
   { path: 'sae/backends/conformance.test.ts', reason: 'every kernel of every backend against the reference' },
   {
     path: 'sae/autoencoders/architectureGoldens.test.ts',
@@ -48,6 +56,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/tableAnswers.test.ts', reason: 'hands hundreds of megabytes to readers who take nothing' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {
     path: 'sae/evaluation/contextLosses.test.ts',
@@ -59,6 +68,7 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/training/fromModel.test.ts',
     reason: 'trains from a model many times, and as processes that are killed',
   },
+  { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },

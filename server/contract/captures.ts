@@ -1,4 +1,23 @@
-import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
+import { z } from 'zod';
+import type { CaptureManifest, NormReport } from '../../sae/spec/manifests/capture.ts';
+import { storeName } from './limits.ts';
+import type { TokenText } from './tokens.ts';
+
+export const normsInput = z.object({ name: storeName, hook: z.string().max(200) });
+
+/** How long the rows of a capture are at one hook point. */
+export interface CaptureNorms {
+  /** Rows of the capture. */
+  rows: number;
+  /** The first position of a context that has rows. */
+  firstPosition: number;
+  /** What training and figures leave out unless told otherwise; null where nothing. */
+  exclude: string | null;
+  /** Null where the capture did not measure it; parts of it are absent in older captures. */
+  report: NormReport | null;
+  /** The texts of the tokens that the report names. */
+  texts: TokenText[];
+}
 
 /** A capture in a list. */
 export interface CaptureRow {

@@ -131,6 +131,44 @@ describe('the queue', () => {
     await queue.close();
   });
 
+  test('keeps nothing for watchers that have left, whenever they leave', async () => {
+    const { queue } = await queueRunning('console.error("here")');
+    const { id } = await queue.start(evaluate());
+    await ended(queue, id);
+    // The job has ended before the watching begins, and then it is left at its first event.
+    for await (const [, event] of queue.watch({ id })) expect(event.job.status).toBe('failed');
+    const left = queue.watch({});
+    await left.next();
+    expect(queue.watchers).toBe(1);
+    await left.return(undefined);
+    expect(queue.watchers).toBe(0);
+    await queue.close();
+  });
+
+  test('tells hundreds of watchers of progress less often, and of every stage', async () => {
+    const { queue } = await queueRunning(
+      `let done = 0; const say = (stage) => console.error(JSON.stringify({ progress: { stage, done: done++, total: 1e9, unit: 'x' } }));
+       say('one'); const timer = setInterval(() => say('one'), 20);
+       setTimeout(() => { clearInterval(timer); say('two'); }, 1000)`,
+    );
+    const leaving = Array.from({ length: 300 }, () => new AbortController());
+    const many = leaving.map(({ signal }) => queue.watch({}, signal));
+    const stages: (string | undefined)[] = [];
+    const reading = many.map(async (watching, number) => {
+      for await (const [, { type, job }] of watching)
+        if (number === 0 && type === 'progress') stages.push(job.progress?.stage);
+    });
+    const { id } = await queue.start(evaluate());
+    await ended(queue, id);
+    for (const one of leaving) one.abort();
+    await Promise.all(reading);
+    // 50 were said in a second, and one in 600 ms is sent.
+    expect(stages.length).toBeLessThan(10);
+    expect(new Set(stages)).toEqual(new Set(['one', 'two']));
+    expect(queue.watchers).toBe(0);
+    await queue.close();
+  });
+
   test('keeps the order of jobs on one run', async () => {
     const { queue } = await queueRunning(slow, { machine: { ...onMachine, threads: 1 } });
     await queue.start(evaluate('a'));

@@ -35,6 +35,8 @@ interface NumberedEvent {
 
 /** Number of events kept for clients that reconnect. */
 const keptEvents = 2_000;
+/** Milliseconds between two events of a job's progress, for each watcher. */
+const millisecondsAWatcher = 2;
 /** Number of lines of a command's output kept. */
 const keptLines = 500;
 
@@ -51,6 +53,8 @@ export class JobQueue {
   #orphans = 0;
   /** Jobs that somebody asked to stop. */
   readonly #stopped = new Set<string>();
+  /** When each running job's progress was last sent. */
+  readonly #lastProgress = new Map<string, number>();
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #events: NumberedEvent[] = [];
   /** Prefix of event ids, which distinguishes them from those of an earlier server. */
@@ -175,15 +179,15 @@ export class JobQueue {
     const missed = this.#missedSince(lastEventId);
     // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
     const over = id !== undefined && this.#job(id).finishedAt !== null;
-    if (missed) yield* missed.filter(concerns).map(named);
-    else
-      yield* this.list()
-        .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
-        .filter(concerns)
-        .reverse()
-        .map(named);
-    if (over) return;
     try {
+      if (missed) yield* missed.filter(concerns).map(named);
+      else
+        yield* this.list()
+          .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
+          .filter(concerns)
+          .reverse()
+          .map(named);
+      if (over) return;
       for await (const [numbered] of stream as AsyncIterable<[NumberedEvent]>) {
         if (numbered.number <= seen) continue;
         seen = numbered.number;
@@ -193,7 +197,15 @@ export class JobQueue {
       }
     } catch (error) {
       if (!signal?.aborted) throw error;
+    } finally {
+      // Also where the reader left before the first new event.
+      await stream.return?.();
     }
+  }
+
+  /** Subscriptions that are open. */
+  get watchers(): number {
+    return this.#emitter.listenerCount('event');
   }
 
   /** Waiting jobs are cancelled, running ones stopped and waited for. */
@@ -278,13 +290,20 @@ export class JobQueue {
     } finally {
       job.finishedAt = new Date().toISOString();
       this.#stopped.delete(job.id);
+      this.#lastProgress.delete(job.id);
       await this.#ended(job).finally(() => this.#running.delete(job.id));
       this.#startNext();
     }
   }
 
   #progressed(job: JobDetail, progress: Progress): void {
+    const { stage } = job.progress ?? {};
     job.progress = progress;
+    // Each event is sent to every watcher: hundreds of them hear of progress less often, which leaves the machine to the job.
+    const now = performance.now();
+    const since = now - (this.#lastProgress.get(job.id) ?? -Infinity);
+    if (stage === progress.stage && since < this.watchers * millisecondsAWatcher) return;
+    this.#lastProgress.set(job.id, now);
     this.#emit({ type: 'progress', job: withoutDetail(job) });
   }
 

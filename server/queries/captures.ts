@@ -3,7 +3,7 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import type { ServerContext } from '../context.ts';
-import type { CaptureDetail, CaptureRow } from '../contract/captures.ts';
+import type { CaptureDetail, CaptureNorms, CaptureRow } from '../contract/captures.ts';
 import { captureManifests } from './dictionaries.ts';
 
 export async function listCaptures(server: ServerContext): Promise<CaptureRow[]> {
@@ -15,6 +15,34 @@ export async function getCapture({ store, manifests }: ServerContext, name: stri
     throw new LazyscopeError('not_found', `There is no capture '${name}': see the list of captures.`);
   const manifest = await manifests.read(store.captureManifest(name), captureKind);
   return { ...captureRow(manifest), manifest };
+}
+
+/** Throws 'not_found' when there is no such capture, or when it has no such hook point. */
+export async function captureNorms(
+  { store, manifests, tokens }: ServerContext,
+  name: string,
+  hook: string,
+): Promise<CaptureNorms> {
+  if (!existsSync(store.captureManifest(name)))
+    throw new LazyscopeError('not_found', `There is no capture '${name}': see the list of captures.`);
+  const manifest = await manifests.read(store.captureManifest(name), captureKind);
+  const own = manifest.hooks.find((known) => known.hook === hook);
+  if (!own)
+    throw new LazyscopeError(
+      'not_found',
+      `Capture '${name}' has no hook point '${hook}': it has ${manifest.hooks.map((known) => known.hook).join(', ')}.`,
+    );
+  const report = own.norms ?? null;
+  const ids = new Set(
+    [...(report?.tokens ?? []), ...(report?.longestTokens ?? [])].map(({ token }) => token),
+  );
+  return {
+    rows: captureRow(manifest).rows,
+    firstPosition: manifest.firstPosition,
+    exclude: manifest.exclude ?? null,
+    report,
+    texts: ids.size === 0 ? [] : tokens.of(manifest.model).texts([...ids]),
+  };
 }
 
 function captureRow(manifest: CaptureManifest): CaptureRow {

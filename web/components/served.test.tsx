@@ -1,13 +1,14 @@
 // @vitest-environment jsdom
 /** Components on a real server over the fixture store: what they show is what its procedures answer. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import type { ReactNode } from 'react';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AppRouter, Job } from '../../server/client.ts';
 import { startTestServer, type TestServer } from '../../server/testServer.ts';
-import { percent } from '../format/number.ts';
+import { count, figures, percent, significant } from '../format/number.ts';
 import { TRPCProvider, useTRPC } from '../client/trpc.ts';
 import { sharedHeadlines } from './compare/sharedSummary.ts';
 import { SharedMatrix } from './compare/SharedMatrix.tsx';
@@ -16,6 +17,7 @@ import { JobCard } from './jobs/JobCard.tsx';
 import { JobForm } from './jobs/JobForm.tsx';
 import { TradeoffPanel } from './lazy/TradeoffPanel.tsx';
 import { NextSteps } from './runs/NextSteps.tsx';
+import { NormsPanel } from './runs/NormsPanel.tsx';
 import { RunsTable } from './runs/RunsTable.tsx';
 import { cellsOf, click, find, rendered, textsOf, type, until } from './testing/rendered.tsx';
 import { LeftOutLine } from './ui/LeftOutLine.tsx';
@@ -55,6 +57,28 @@ describe('JobForm', () => {
     await until(() => capture.value === 'fixture');
     expect([...capture.options].map(({ value }) => value)).toEqual(['', 'fixture']);
     expect(capture.getAttribute('aria-required')).toBe('true');
+  });
+
+  test('offers the texts of the package and those that were fetched, and no path passes for one', async () => {
+    await mkdir(on.store.dataset('tales'), { recursive: true });
+    await writeFile(join(on.store.dataset('tales'), 'tales.txt'), 'Once upon a time.');
+    const place = await form('capture');
+    const text = field<HTMLSelectElement>(place, 'text');
+    await until(() => text.options.length > 1);
+    expect([...text.options].map(({ value, textContent }) => [value, textContent])).toEqual([
+      ['', 'choose…'],
+      ['dataset:moby-dick', 'Moby-Dick'],
+      ['dataset:sotu', 'State of the Union addresses'],
+      ['dataset:tales', 'tales (fetched)'],
+    ]);
+    const hooks = ['blocks.0.hook_resid_post'];
+    for (const path of ['/etc/passwd', 'dataset:../tales', 'dataset:', 'tales'])
+      await expect(
+        on.client.jobs.start.mutate({
+          kind: 'capture',
+          options: { model: 'fixture-relu', text: path, hooks },
+        }),
+      ).rejects.toMatchObject({ data: { httpStatus: 400 } });
   });
 
   test('says in an empty field what happens by default', async () => {
@@ -134,6 +158,42 @@ describe('a run that lacks something', () => {
     expect(place.textContent).toContain('Interrupted at 25 %');
     expect(place.textContent).toContain('npx lazyscope train --resume --name fixture-topk');
     expect(buttons(place)).toContain('Resume it here');
+  });
+});
+
+describe('NormsPanel', () => {
+  const run = async () => on.client.runs.get.query({ name: 'fixture-topk' });
+
+  test('says how many rows are long, what share of the variance they hold, and how norms are distributed', async () => {
+    const detail = await run();
+    const { capture, hook } = detail.manifest.config;
+    const { report, rows } = await on.client.captures.norms.query({ name: capture, hook });
+    const place = await served(
+      <NormsPanel
+        detail={{ ...detail, manifest: { ...detail.manifest, exclusion: { rule: 'norm:10', rows: 3 } } }}
+      />,
+    );
+    await until(() => place.querySelector('dl') !== null);
+    expect(place.textContent).toContain('trained without 3 of them (norm:10)');
+    expect(textsOf(place, 'dl > div').at(0)).toContain(significant(report!.median));
+    expect(textsOf(place, 'dl > div').at(2)).toContain(`of ${count(rows)}`);
+    expect(cellsOf(place)).toEqual(
+      [...report!.quantiles!, { share: 1, norm: report!.largest }].map(({ share, norm }) => [
+        share === 0.999 ? '99.9 %' : `${Math.round(100 * share)} %`,
+        significant(norm),
+        figures(norm / report!.median),
+      ]),
+    );
+    expect(textsOf(place, 'tbody tr')).toHaveLength(9);
+  });
+
+  test('says so where the capture is gone', async () => {
+    const detail = await run();
+    const config = { ...detail.manifest.config, capture: 'gone' };
+    const place = await served(
+      <NormsPanel detail={{ ...detail, manifest: { ...detail.manifest, config } }} />,
+    );
+    await until(() => place.textContent?.includes("There is no capture 'gone'") === true);
   });
 });
 

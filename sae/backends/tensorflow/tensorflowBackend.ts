@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
+import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { defaultThreads } from '../native/library.ts';
+import { tensorflowFusedKernels } from './fused.ts';
 import { findAddon, remedy } from './installation/installation.ts';
 import { describeTried, tryAddon } from './installation/tryAddon.ts';
 import { registerNodeBackend, type NodeBackend } from './nodeKernels.ts';
+import { Operations } from './operations.ts';
 
 /** The one of this process: TensorFlow makes its threads once. */
 let running: { backend: NodeBackend; threads: number } | undefined;
@@ -51,7 +54,9 @@ function load(threads = defaultThreads()): NonNullable<typeof running> {
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
   process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
   try {
-    return { backend: registerNodeBackend(packageFolder, addon), threads };
+    const backend = registerNodeBackend(packageFolder, addon);
+    registerFusedKernels(tensorflowFusedKernels(new Operations(backend)));
+    return { backend, threads };
   } catch (cause) {
     throw new LazyscopeError('unavailable', `TensorFlow from ${source} does not load. ${remedy}`, { cause });
   }

@@ -5,13 +5,13 @@
  */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Computed, type ComputedVector, hostNumber } from '../../ops/computed.ts';
-import type { BatchChoice, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
+import type { BatchChoice, FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
-import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
-import { Random } from '../../numerics/random.ts';
+import { type Entries, firingEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
+import { gradientRequest, Inputs, listed } from '../../fixtures/fusedInputs.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products } from './matMul.ts';
@@ -19,39 +19,6 @@ import { Programs } from './programs.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
 
 const adapter = await adapterForTests();
-
-/** Random inputs of a test case, the same on every backend. */
-class Inputs {
-  readonly random = Random.fromSeed(1);
-
-  normals<T extends Tensor>(shape: number[], scale = 1): T {
-    const size = shape.reduce((a, b) => a * b, 1);
-    return tf.tensor(this.random.normals(size, scale), shape) as T;
-  }
-  /** Uniform on −range … range. */
-  integers<T extends Tensor>(shape: number[], range = 3): T {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const values = Float32Array.from({ length: size }, () => this.random.below(2 * range + 1) - range);
-    return tf.tensor(values, shape) as T;
-  }
-  encoder(latents: number, d: number, kind: 'normals' | 'integers', centre = true): Encoder {
-    return {
-      wEnc: this[kind]<Tensor2D>([latents, d]),
-      bEnc: this[kind]<Tensor1D>([latents]),
-      centre: centre ? this[kind]<Tensor1D>([d]) : null,
-    };
-  }
-  /** Random entries, some of which are negative. */
-  entries(rows: number, latents: number, density: number): SparseEntries {
-    const rowStart = new Int32Array(rows + 1);
-    const indices: number[] = [];
-    for (let row = 0; row < rows; row++) {
-      for (let i = 0; i < latents; i++) if (this.random.uniform() < density) indices.push(i);
-      rowStart[row + 1] = indices.length;
-    }
-    return sparseEntries(latents, rowStart, Int32Array.from(indices), this.random.normals(indices.length));
-  }
-}
 
 type Result = Tensor | Computed | ComputedVector<Int32Array | Float32Array> | null;
 type Case = (kernels: FusedKernels, inputs: Inputs) => Record<string, Result>;
@@ -98,12 +65,6 @@ async function expectSame(run: Case, tolerance: number, bothForms = true): Promi
     if (off >= 0) expect.fail(`${name}[${off}] is ${actual[off]}, the reference has ${expected[off]}`);
   }
 }
-
-const listed = (entries: Entries, threshold: Tensor1D | null = null) => {
-  const { rowStart, indices, values } =
-    entries.kind === 'sparse' ? entries : firingEntries(entries, threshold);
-  return { rowStart, indices, values };
-};
 
 /** A quarter of the thresholds is NaN, and so is the last row, which alone fires the latents that have them. */
 const nanThresholds =
@@ -325,7 +286,9 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       'gradients: %i rows, d = %i, %i latents',
       (rows, d, latents) =>
         expectSame(
-          (kernels, inputs) => ({ ...kernels.gradients(request(inputs, [rows, d, latents], options).made) }),
+          (kernels, inputs) => ({
+            ...kernels.gradients(gradientRequest(inputs, [rows, d, latents], options).made),
+          }),
           2e-5,
           // To save compiling, the variant without subgroups runs for lists only; matrices use no other sums over a workgroup.
           options.form === 'list',
@@ -340,7 +303,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     ] as const)('two Adam steps, %s', (__, chosen) =>
       expectSame(
         (kernels, inputs) => {
-          const { made, parameters } = request(inputs, [40, 70, 45], options);
+          const { made, parameters } = gradientRequest(inputs, [40, 70, 45], options);
           const moments = { first: parameters(0), second: parameters(0) };
           for (const step of [1, 2])
             kernels.update(made, moments, {
@@ -369,7 +332,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
 
   test('the same step twice gives the same bits', async () => {
     const run: Case = (kernels, inputs) => {
-      const { made } = request(inputs, [100, 40, 130], { form: 'list', auxiliary: true });
+      const { made } = gradientRequest(inputs, [100, 40, 130], { form: 'list', auxiliary: true });
       return { ...kernels.gradients(made), ...kernels.firings(made.main.entries, null) };
     };
     expect(await outputs('webgpu', run)).toEqual(await outputs('webgpu', run));
@@ -378,7 +341,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   test('numbers that are still on the device do as well as numbers at hand', async () => {
     await startBackend('webgpu');
     const at = (scale: Computed) => {
-      const { made } = request(new Inputs(), [40, 20, 30], { form: 'list', auxiliary: true });
+      const { made } = gradientRequest(new Inputs(), [40, 20, 30], { form: 'list', auxiliary: true });
       const term = made.auxiliary && { ...made.auxiliary, scale };
       return fusedKernels().gradients({ ...made, main: { ...made.main, scale }, auxiliary: term });
     };
@@ -388,41 +351,3 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     expect(hostNumber(tf.scalar(0.25))).toBe(0.25);
   });
 });
-
-/** A gradient request with all loss terms, or without some of them. */
-function request(
-  inputs: Inputs,
-  [rows, d, latents]: readonly [number, number, number],
-  options: { form: 'list' | 'matrix'; jump?: boolean; auxiliary?: boolean; l1?: number; subtract?: boolean },
-) {
-  const { form, jump = false, auxiliary = false, l1 = 0, subtract = true } = options;
-  const parameters = (scale: number) => ({
-    wEnc: tf.variable(inputs.normals([latents, d], scale), false),
-    bEnc: tf.variable(inputs.normals([latents], scale), false),
-    wDec: tf.variable(inputs.normals([latents, d], scale), false),
-    bDec: tf.variable(inputs.normals([d], scale), false),
-    logThreshold: jump ? tf.variable(inputs.normals([latents], 0.3 * scale), false) : null,
-  });
-  const own = parameters(1);
-  const term = (entries: Entries, scale: number) => ({
-    entries,
-    error: inputs.normals<Tensor2D>([rows, d]),
-    dots: inputs.normals<Tensor1D>(entries.values.shape),
-    scale,
-  });
-  const main: Entries =
-    form === 'list'
-      ? inputs.entries(rows, latents, 0.2)
-      : { kind: 'dense', rows, latents, values: inputs.normals([rows, latents]) };
-  const threshold = own.logThreshold ? (tf.exp(own.logThreshold) as Tensor1D) : null;
-  const made: GradientRequest = {
-    parameters: own,
-    x: inputs.normals([rows, d]),
-    subtractsDecoderBias: subtract,
-    main: term(main, 0.3),
-    auxiliary: auxiliary ? term(inputs.entries(rows, latents, 0.1), 0.7) : null,
-    l1,
-    jump: threshold && { threshold, bandwidth: 0.8, l0Gradient: 0.05 },
-  };
-  return { made, parameters };
-}

@@ -11,7 +11,15 @@ import type { DictionaryField, Field, NameField, ValueOf } from '../fields.ts';
 
 /** Where a form gets what can be chosen for a field: from the store, or from what was chosen for another field. */
 export type ChoiceSource =
-  'models' | 'modelHooks' | 'captures' | 'captureHooks' | 'runs' | 'dictionaries' | 'comparisons' | 'imports';
+  | 'models'
+  | 'modelHooks'
+  | 'datasets'
+  | 'captures'
+  | 'captureHooks'
+  | 'runs'
+  | 'dictionaries'
+  | 'comparisons'
+  | 'imports';
 
 /** How the explorer's form shows an option. */
 export interface FormField {

@@ -1,5 +1,5 @@
 /** Options that several kinds of jobs have. */
-import { datasetNames, datasetTitles } from '../datasets.ts';
+import { datasetNames } from '../datasets.ts';
 import type { JobOption } from './job.ts';
 
 /** A server opens models of its store alone, while the command line takes any folder. */
@@ -13,18 +13,20 @@ export const model = {
   form: { label: 'Model', source: 'models', hint: 'of the data folder or the package' },
 } as const satisfies JobOption;
 
-/** A server reads the package's datasets alone, while the command line takes any file. */
+/** A server reads the datasets of the package and of its store alone, while the command line takes any file. */
 export const text = {
   field: {
-    type: 'choice',
-    choices: datasetNames,
-    titles: datasetTitles,
+    type: 'dataset',
     placeholder: 'file|dataset',
     doc: `a file of text (plain UTF-8, JSON lines, Parquet or Arrow; also compressed with gzip, xz or zstd), a folder of such files, ${datasetNames.join(', ')}, or dataset:NAME of one that 'datasets get' fetched; a line <|endoftext|> separates documents of plain text`,
   },
   open: true,
   required: true,
-  form: { label: 'Text', hint: 'one of the datasets that come with the package' },
+  form: {
+    label: 'Text',
+    source: 'datasets',
+    hint: "one that comes with the package, or that 'lazyscope datasets get' fetched",
+  },
 } as const satisfies JobOption;
 
 /** For texts that are tables or JSON lines. */

@@ -26,6 +26,14 @@ const normReportSchema = z.strictObject({
   /** Where they stand and which tokens they are, the commonest first. */
   positions: z.array(z.strictObject({ position: z.int().nonnegative(), rows: z.int().positive() })),
   tokens: z.array(z.strictObject({ token: z.int().nonnegative(), rows: z.int().positive() })),
+  /** Norms that these shares of the rows do not exceed, ascending; absent in older captures, as the following are. */
+  quantiles: z.array(z.strictObject({ share: z.number(), norm: z.number() })).optional(),
+  /** The median norm at each position, the first that has rows first; null where a position has no row. */
+  medianByPosition: z.array(z.number().nullable()).optional(),
+  /** Tokens of several rows with the largest median norms, the longest first. */
+  longestTokens: z
+    .array(z.strictObject({ token: z.int().nonnegative(), rows: z.int().positive(), median: z.number() }))
+    .optional(),
 });
 export type NormReport = z.infer<typeof normReportSchema>;
 

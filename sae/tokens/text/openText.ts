@@ -3,12 +3,12 @@
  * and document by document: pieces of text that have nothing to do with each other, such as chapters, speeches or stories.
  */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
 import { datasetNames, type DatasetName } from '../../spec/datasets.ts';
 import { namePattern } from '../../spec/names.ts';
+import { fetchedDatasets } from './fetchedDatasets.ts';
 import { fileDocuments } from './fileDocuments.ts';
 import { type Piece, tidy } from './plainText.ts';
 import { type TextFile, textFiles } from './textFiles.ts';
@@ -63,12 +63,7 @@ export async function openText(source: string, options: TextOptions = {}): Promi
   const { datasets } = options;
   if (datasets !== undefined && namePattern.test(name) && existsSync(join(datasets, name)))
     return filesAsText(join(datasets, name), source, options);
-  const fetched =
-    datasets !== undefined && existsSync(datasets)
-      ? (await readdir(datasets))
-          .filter((entry) => namePattern.test(entry))
-          .map((entry) => `dataset:${entry}`)
-      : [];
+  const fetched = await fetchedDatasets(datasets);
   throw new LazyscopeError(
     'not_found',
     `There is no dataset '${source}': use ${[...datasetNames, ...fetched].join(' or ')}, fetch one with 'lazyscope datasets get', or give the path of a text.`,

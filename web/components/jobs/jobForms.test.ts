@@ -98,6 +98,7 @@ describe('a job’s form', () => {
   test('offers what the store has, and takes the only one there is where one is needed', () => {
     const offered = {
       models: [],
+      datasets: [{ value: 'dataset:mine', name: 'mine (fetched)' }],
       modelHooks: [],
       captures: [],
       captureHooks: [],
@@ -109,10 +110,7 @@ describe('a job’s form', () => {
     expect(withOnlyChoices(formOptions('evaluate'), {}, offered)).toEqual({ run: 'only' });
     // Emptied by hand, it stays empty.
     expect(withOnlyChoices(formOptions('evaluate'), { run: '' }, offered)).toEqual({ run: '' });
-    expect(choicesOf(optionOf('sparsity', 'text'), offered)?.map(({ name }) => name)).toEqual([
-      'Moby-Dick',
-      'State of the Union addresses',
-    ]);
+    expect(choicesOf(optionOf('sparsity', 'text'), offered)).toEqual(offered.datasets);
     expect(choicesOf(optionOf('evaluate', 'maxTokens'), offered)).toBe(undefined);
   });
 });

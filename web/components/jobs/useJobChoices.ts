@@ -10,6 +10,7 @@ import { offeredHooks } from './offeredHooks.ts';
 export function useJobChoices(values: Readonly<Record<string, string>>): Record<ChoiceSource, Choice[]> {
   const trpc = useTRPC();
   const models = useQuery(trpc.models.list.queryOptions());
+  const datasets = useQuery(trpc.datasets.list.queryOptions());
   const captures = useQuery(trpc.captures.list.queryOptions());
   const runs = useQuery(trpc.runs.list.queryOptions());
   const comparisons = useQuery(trpc.comparisons.list.queryOptions());
@@ -23,6 +24,10 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
     models: (models.data ?? []).map((one) => ({
       value: one.name,
       name: `${one.name} (${architectureName(one.activation)}, ${one.layers} layers)`,
+    })),
+    datasets: (datasets.data ?? []).map(({ name, title, bundled }) => ({
+      value: name,
+      name: bundled ? title : `${title} (fetched)`,
     })),
     captures: (captures.data ?? [])
       .filter((one) => one.status === 'complete')

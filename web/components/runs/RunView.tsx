@@ -12,6 +12,7 @@ import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
 import { TrainingNow } from './TrainingNow.tsx';
+import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -97,6 +98,7 @@ export function RunView({ name }: { name: string }) {
                 <DensityPanel detail={detail} />
                 <RunConfiguration detail={detail} />
               </div>
+              <NormsPanel detail={detail} />
               {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
             </>
           )}

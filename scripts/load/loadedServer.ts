@@ -1,0 +1,46 @@
+/** A server as a process of its own over the fixture store, and what it says of itself. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { createLazyscopeClient, type LazyscopeClient } from '../../server/client.ts';
+
+export interface LoadedServer {
+  url: string;
+  port: number;
+  client: LazyscopeClient;
+  /** A figure of /api/metrics by its name there. */
+  figure(name: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export async function loadedServer(store: StoreLayout): Promise<LoadedServer> {
+  const script = join(import.meta.dirname, '..', 'lazyscope.mjs');
+  const args = [script, 'serve', '--port=0', '--no-explorer', `--data=${store.root}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
+  const closed = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  while (!existsSync(store.serverAddress())) {
+    if (child.exitCode !== null) throw new Error(`the server did not start: ${said}`);
+    await sleep(20);
+  }
+  const { url } = JSON.parse(await readFile(store.serverAddress(), 'utf8')) as { url: string };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    client: createLazyscopeClient({ url }),
+    async figure(name) {
+      const text = await (await fetch(`${url}/api/metrics`)).text();
+      const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+      if (!line) throw new Error(`the server says nothing of ${name}`);
+      return Number(line.slice(name.length + 1));
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await closed;
+    },
+  };
+}
