@@ -50,8 +50,8 @@ describe('FeatureFilters', () => {
     const { place, asked } = await filters({ token: '#12', alive: 'dead', most: '3' });
     expect(place.querySelectorAll('button')).toHaveLength(1);
     await click(find(place, 'button'));
-    const { alive, token, least, most, stability } = featureTableDefaults;
-    expect(asked).toEqual([{ alive, token, least, most, stability }]);
+    const { alive, token, least, most, stability, labelled } = featureTableDefaults;
+    expect(asked).toEqual([{ alive, token, least, most, stability, labelled }]);
     expect(
       [...place.querySelectorAll('input:not([type=radio])')].map(
         (input) => (input as HTMLInputElement).value,
