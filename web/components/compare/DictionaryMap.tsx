@@ -18,6 +18,8 @@ import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import styles from './DictionaryMap.module.css';
 import { MapSelection } from './MapSelection.tsx';
+import { SaveButtons } from '../ui/SaveButtons.tsx';
+import { columnsCsv } from '../ui/columnsCsv.ts';
 import { useLatentWords } from './useLatentWords.ts';
 import { PointTip } from '../ui/PointTip.tsx';
 
@@ -297,11 +299,29 @@ export function DictionaryMap({
           {chosen === null ? '' : [...wordsOf(manifest, points, chosen), ...words].join(', ')}
         </p>
       </div>
+      <SaveButtons
+        name={`${manifest.name}-map`}
+        title="Map of both dictionaries"
+        csv={() => columnsCsv({ ...points })}
+        picture={() => pictureOf(canvas.current)}
+      />
       {caught && (
         <MapSelection manifest={manifest} points={points} caught={caught} clear={() => setCaught(null)} />
       )}
     </>
   );
+}
+
+/** The canvas as it stands, as an image within a picture. */
+function pictureOf(canvas: HTMLCanvasElement | null): SVGSVGElement | null {
+  if (!canvas) return null;
+  const picture = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const image = document.createElementNS('http://www.w3.org/2000/svg', 'image');
+  for (const [name, length] of Object.entries({ width: canvas.clientWidth, height: canvas.clientHeight }))
+    for (const element of [picture, image]) element.setAttribute(name, String(length));
+  image.setAttribute('href', canvas.toDataURL('image/png'));
+  picture.append(image);
+  return picture;
 }
 
 function latentOf(manifest: ComparisonManifest, points: MapPoints, point: number) {
