@@ -28,9 +28,9 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
   const top = ceiling(points.map((point) => point.fvu));
   const within = (point: { fvu: number }) => Math.min(point.fvu, top);
   const [low, high] = extent(points.map((point) => point.l0));
-  const names = namesOf(means, size, (mean) => ({
-    px: Math.log(mean.l0 / (low / 1.25)) / Math.log((high * 1.25) / (low / 1.25)),
-    py: within(mean) / top,
+  const names = namesOf({ means, points }, size, ({ l0, fvu }) => ({
+    px: Math.log(l0 / (low / 1.25)) / Math.log((high * 1.25) / (low / 1.25)),
+    py: within({ fvu }) / top,
   }));
   return chart(
     size,
@@ -121,9 +121,9 @@ interface PlacedName extends NamePlace, Pick<RunMean, 'architecture' | 'l0' | 'f
 
 /** `shareOf` gives a place on the chart as shares of its width, from the left, and of its height, from below. */
 function namesOf(
-  means: readonly RunMean[],
+  { means, points }: { means: readonly RunMean[]; points: readonly ParetoPoint[] },
   { width, height }: ChartSize,
-  shareOf: (mean: RunMean) => { px: number; py: number },
+  shareOf: (mark: { l0: number; fvu: number }) => { px: number; py: number },
 ): PlacedName[] {
   const best = new Map<string, RunMean>();
   for (const mean of means)
@@ -133,15 +133,13 @@ function namesOf(
       ? means.map((mean) => ({ ...mean, name: mean.run }))
       : [...best.values()].map((mean) => ({ ...mean, name: architectureName(mean.architecture) }));
   const [right, bottom] = [width - frame.right, height - frame.bottom];
-  const marks = named.map((one) => {
-    const { px, py } = shareOf(one);
-    return {
-      name: one.name,
-      px: frame.left + px * (right - frame.left),
-      py: bottom - py * (bottom - frame.top),
-    };
-  });
-  const places = placedNames(marks, { left: frame.left, right, top: 0, bottom });
+  const placeOf = (mark: { l0: number; fvu: number }) => {
+    const { px, py } = shareOf(mark);
+    return { px: frame.left + px * (right - frame.left), py: bottom - py * (bottom - frame.top) };
+  };
+  const marks = named.map((one) => ({ name: one.name, ...placeOf(one) }));
+  const box = { left: frame.left, right, top: 0, bottom };
+  const places = placedNames(marks, box, points.map(placeOf));
   return named.map(({ name, architecture, l0, fvu }, at) => ({ name, architecture, l0, fvu, ...places[at] }));
 }
 

@@ -24,6 +24,11 @@ test('names of marks in one blob don’t cover each other', () => {
       expect(a.right < b.left || b.right < a.left || Math.abs(a.y - b.y) >= 12).toBe(true);
 });
 
+test('a name gives way to marks that have none', () => {
+  const [{ dy }] = placedNames([{ name: 'topk', px: 200, py: 100 }], frame, [{ px: 195, py: 88 }]);
+  expect(dy).toBe(15);
+});
+
 test('names at the edges stay inside the frame', () => {
   const marks = [
     { name: 'a-long-name-of-a-run', px: 380, py: 30 },
