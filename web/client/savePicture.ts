@@ -150,8 +150,10 @@ function inlined(picture: SVGSVGElement): SVGSVGElement {
       if (value) element.style.setProperty(property, property === 'font-family' ? value : plainColour(value));
     }
     // The style has their values now; a program without the page's variables must not meet them.
-    for (const { name, value } of [...element.attributes])
-      if (name !== 'style' && /var\(|color-mix\(/.test(value)) element.removeAttribute(name);
+    const unresolved = Array.from(element.attributes).filter(
+      ({ name, value }) => name !== 'style' && /var\(|color-mix\(/.test(value),
+    );
+    for (const { name } of unresolved) element.removeAttribute(name);
   }
   // What a chart draws beyond its frame, such as a name at the end of a line, stays visible.
   copy.style.overflow = 'visible';
