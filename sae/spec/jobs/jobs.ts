@@ -1,11 +1,13 @@
 /** The kinds of jobs, by the name of their command, in the order in which they are listed. */
 import { capture } from './capture.ts';
 import { compare } from './compare.ts';
+import { consensus } from './consensus.ts';
 import { evaluate } from './evaluate.ts';
 import { exportDictionary } from './export.ts';
 import { importDictionaries } from './import.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
 import { reproducibility } from './reproducibility.ts';
@@ -21,7 +23,9 @@ export const jobs = {
   export: exportDictionary,
   evaluate,
   index,
+  label,
   compare,
+  consensus,
   reproducibility,
   map,
   sparsity,

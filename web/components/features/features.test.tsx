@@ -101,4 +101,16 @@ describe('ExampleText', () => {
     expect(gutter()).toEqual(['2.000', 'activation on “·wh”']);
     expect(textsOf(place, 'div > span')[0]).toBe('2.000');
   });
+
+  test('is one stop of the Tab key; the arrow keys move on from the peak, each token with its value', async () => {
+    const place = await example();
+    const stops = () => [...place.querySelectorAll<HTMLElement>('[tabindex="0"]')];
+    expect(stops().map((token) => token.getAttribute('aria-label'))).toEqual(['ale, 4.000']);
+    await press(stops()[0], 'ArrowLeft');
+    expect(document.activeElement?.getAttribute('aria-label')).toBe('·wh, 2.000');
+    await press(stops()[0], 'End');
+    expect(find(place, 'div > span').textContent).toBe('1.000');
+    await press(stops()[0], 'ArrowRight');
+    expect(stops()).toHaveLength(1);
+  });
 });
