@@ -10,6 +10,7 @@ import { Command } from '../ui/Command.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { Stats } from '../ui/Stat.tsx';
@@ -41,6 +42,7 @@ export function ReproducibilityView({ name }: { name: string }) {
         How likely each feature of <Link href={paths.run(name)}>{name}</Link> is to come back when only the
         seed changes.
       </PageHeader>
+      <RunSubject runs={[name]} />
       <Loaded query={detail} skeleton={<Skeleton height={480} />}>
         {(found) =>
           found ? (
