@@ -18,6 +18,7 @@ import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { RunConfiguration } from './RunConfiguration.tsx';
 import { SeedsTable } from './SeedsTable.tsx';
@@ -84,6 +85,7 @@ export function RunView({ name }: { name: string }) {
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[name]} />
       <ActiveJobs title="Now" active={own} />
       {awaited ? null : (
         <Loaded query={run} skeleton={<Skeleton height={480} />}>
