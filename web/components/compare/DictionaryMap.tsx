@@ -15,6 +15,7 @@ import {
 import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import styles from './DictionaryMap.module.css';
+import { useLabelNames } from '../labels/useLabelNames.ts';
 import { PointTip } from '../ui/PointTip.tsx';
 
 /** Both dictionaries' latents in columns, as the server's Arrow table has them. */
@@ -51,6 +52,7 @@ export function DictionaryMap({
   const [inks, setInks] = useState<readonly number[]>([]);
   const drag = useRef<{ px: number; py: number; far: boolean } | null>(null);
   const router = useRouter();
+  const [namesA, namesB] = [useLabelNames(manifest.a), useLabelNames(manifest.b)];
   const view = useMemo(
     () => moved ?? wholeView(points, { width: size.width || 1, height: size.height || 1 }),
     [moved, points, size],
@@ -211,7 +213,7 @@ export function DictionaryMap({
             top: over.py > 120 ? undefined : over.py + 14,
             bottom: over.py > 120 ? `calc(100% - ${over.py - 10}px)` : undefined,
           }}
-          lines={wordsOf(manifest, points, over.point)}
+          lines={wordsOf(manifest, points, over.point, points.side[over.point] === 0 ? namesA : namesB)}
         />
       )}
     </div>
@@ -245,11 +247,18 @@ function featurePath(manifest: ComparisonManifest, points: MapPoints, point: num
   return paths.feature(run, seed, points.latent[point]);
 }
 
-function wordsOf(manifest: ComparisonManifest, points: MapPoints, i: number): string[] {
+function wordsOf(
+  manifest: ComparisonManifest,
+  points: MapPoints,
+  i: number,
+  names: ReadonlyMap<number, string>,
+): string[] {
+  const label = names.get(points.latent[i]);
   const [letter, { run, seed }] = points.side[i] === 0 ? ['a', manifest.a] : ['b', manifest.b];
   const stability = points.stability[i];
   return [
-    `${letter} · latent ${points.latent[i]}`,
+    label ?? `${letter} · latent ${points.latent[i]}`,
+    ...(label === undefined ? [] : [`${letter} · latent ${points.latent[i]}`]),
     `${run}, seed ${seed}`,
     points.shared[i] === 1 ? 'shared with the other' : 'not shared with the other',
     ...(Number.isNaN(stability) ? [] : [`stability ${percent(stability, 0)}`]),
