@@ -26,7 +26,13 @@ const columns: Column<Cluster>[] = [
     from: 640,
     render: ({ bySeed }) => bySeed.map((own) => count(own)).join(', '),
   },
-  { key: 'rank', header: 'Dimensions', numeric: true, render: ({ rank }) => fixed(rank, 1) },
+  {
+    key: 'rank',
+    header: 'Dimensions',
+    numeric: true,
+    from: 480,
+    render: ({ rank }) => fixed(rank, 1),
+  },
   { key: 'share', header: 'Inside', numeric: true, render: ({ share }) => percent(share, 0) },
   {
     key: 'chance',
@@ -35,7 +41,7 @@ const columns: Column<Cluster>[] = [
     from: 480,
     render: ({ chance }) => percent(chance, 0),
   },
-  { key: 'found', header: 'Found again', render: ({ found }) => (found ? 'yes' : 'no') },
+  { key: 'found', header: 'Found', render: ({ found }) => (found ? 'yes' : 'no') },
 ];
 
 /** What becomes of the features that do not come back: whether the space that they fill does. */

@@ -8,6 +8,7 @@ import { architectureName } from '../../charts/architectureStyle.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
+import { ConsensusPanel } from './ConsensusPanel.tsx';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
@@ -35,12 +36,13 @@ export function RunView({ name }: { name: string }) {
       },
     ),
   );
-  const { jobs } = useJobs();
+  const manifest = run.data?.manifest;
+  const live = manifest?.status === 'training';
+  // A training that no job is known for may be that of a new one.
+  const { jobs } = useJobs({ every: live || run.isError ? 2_000 : 10_000 });
   const own = (jobs ?? []).filter(
     (job) => isActive(job) && job.subject?.what === 'run' && job.subject.name === name,
   );
-  const manifest = run.data?.manifest;
-  const live = manifest?.status === 'training';
   // A job that is about to make the run says more than that there is none.
   const awaited = own.length > 0 && run.isError && describeError(run.error).kind === 'missing';
   return (
@@ -77,7 +79,7 @@ export function RunView({ name }: { name: string }) {
             <code>{manifest.config.hook}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
-            tokens in {duration(manifest.seconds)}.
+            tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.
           </>
         )}
       </PageHeader>
@@ -91,6 +93,9 @@ export function RunView({ name }: { name: string }) {
               <Panel title="Seeds" note={evaluatedOn(detail)} flush>
                 <SeedsTable detail={detail} />
               </Panel>
+              {detail.manifest.consensus && (
+                <ConsensusPanel manifest={{ ...detail.manifest, consensus: detail.manifest.consensus }} />
+              )}
               <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
               <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
                 <DensityPanel detail={detail} />
