@@ -188,30 +188,5 @@ describe.skipIf(!hasChromium)(
       await looksRight('feature-carried');
       expect(visit.takeTroubles()).toEqual([]);
     });
-
-    test('the tooltip of a map begins with the label', async () => {
-      const rows = [0, 1].flatMap((seed) =>
-        Array.from({ length: 64 }, (_, latent) => `${run},${seed},${latent},point ${latent} of ${seed}`),
-      );
-      const text = ['run,seed,latent,label', ...rows].join('\n');
-      await client.labels.import.mutate({ format: 'csv', text, overwrite: true });
-      const { name } = (await client.comparisons.list.query()).find(
-        ({ a, b }) => a.run === run && b.run === run && a.seed === 0 && b.seed === 1,
-      )!;
-      await visit.go(`/compare/${name}`);
-      const map = page.locator('canvas[data-points]');
-      await map.scrollIntoViewIfNeeded();
-      await eventually(async () => Number(await map.getAttribute('data-seen'))).toBeGreaterThan(0);
-      const box = (await map.boundingBox())!;
-      // The table below the map names the same latents.
-      const tip = map.locator('xpath=..').getByText(/^point \d+ of [01]$/);
-      for (let y = box.y + 8; y < box.y + box.height && (await tip.count()) === 0; y += 12)
-        for (let x = box.x + 8; x < box.x + box.width && (await tip.count()) === 0; x += 12)
-          await page.mouse.move(x, y);
-      expect(await tip.count()).toBe(1);
-      const [, latent] = /^point (\d+)/.exec(await tip.innerText())!;
-      await page.getByText(new RegExp(`^[ab] · latent ${latent}$`)).waitFor();
-      expect(visit.takeTroubles()).toEqual([]);
-    });
   },
 );

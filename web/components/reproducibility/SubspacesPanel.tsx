@@ -4,6 +4,7 @@ import type { Subspaces } from '../../../sae/spec/reproducibility/subspaces.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { chanceColour } from '../../charts/sharedCurve.ts';
 import { count, fixed, percent } from '../../format/number.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -66,7 +67,7 @@ export function SubspacesPanel({
   const rows = clusters.largest.slice(0, shown).map((one, at) => ({ ...one, number: at + 1 }));
   return (
     <Panel
-      title="Not found again, but its subspace is"
+      title="Not found again: is its subspace?"
       note={
         <>
           The {count(latents)} features that come back in fewer than half of the other seeds.{' '}
@@ -111,6 +112,7 @@ export function SubspacesPanel({
           title="Principal angles between seeds"
           note={`Cosines between the leading ${rank} dimensions, averaged over pairs.`}
           name={`${run}-subspace-angles`}
+          csv={seriesCsv('x', 'y')}
           data={lines}
           draw={(drawn, size) =>
             lineChart(drawn, {

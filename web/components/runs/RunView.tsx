@@ -1,4 +1,5 @@
 'use client';
+import { hooksOf } from '../../../sae/spec/hooksOf.ts';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { describeError } from '../../client/describeError.ts';
@@ -17,6 +18,7 @@ import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { RunConfiguration } from './RunConfiguration.tsx';
 import { SeedsTable } from './SeedsTable.tsx';
@@ -76,13 +78,14 @@ export function RunView({ name }: { name: string }) {
         {manifest && (
           <>
             {architectureName(manifest.config.architecture)} with {count(manifest.config.width)} latents on{' '}
-            <code>{manifest.config.hook}</code>
+            <code>{hooksOf(manifest.config).join(' → ')}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
             tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[name]} />
       <ActiveJobs title="Now" active={own} />
       {awaited ? null : (
         <Loaded query={run} skeleton={<Skeleton height={480} />}>
