@@ -51,6 +51,16 @@ export const inactiveContexts = 50;
 /** Draws for one inactive context before there are held to be no more. */
 const patience = 40;
 
+/** Contexts of each kind that each half needs for a label and its score. */
+export const leastContexts = 3;
+
+/** Whether there is enough to make a label from, and to score it on. */
+export function hasEnoughContexts({ given, heldOut }: LabelContexts): boolean {
+  return [given, heldOut].every(
+    ({ active, inactive }) => active.length >= leastContexts && inactive.length >= leastContexts,
+  );
+}
+
 /** The same for the same text and latent each time. Halves of rare or very frequent latents have fewer contexts, down to none. */
 export function labelContexts(text: LabelText, latent: number): LabelContexts {
   const random = Random.fromSeed(latent, 'contexts of labels');

@@ -1,17 +1,17 @@
 /** Rules that were planted must be found; latents that are active at random must get no more than chance. */
 import { expect, test } from 'vitest';
 import { Random } from '../numerics/random.ts';
+import type { LabelCounts } from '../spec/labelSources.ts';
 import { findRule, ruleDetection } from './findRule.ts';
 import { labelContexts, markedPlaces, activePlaces, type LabelText } from './labelContexts.ts';
 import { labelFromData } from './labelFromData.ts';
-import { labelScore } from './labelScore.ts';
 import type { LabelSubject } from './openLabelText.ts';
 import { TokenBook } from './tokenFacts.ts';
 
 const words = [
   '<s>', ' whale', ' Whale', 'whale', ' unhappy', ' undone', ' unseen', ' united', ' walking', ' singing', ' ringing',
   ' he', ' she', ' they', ',', '.', '\n', '7', ' 42', ' London', ' Paris', ' ocean', ' a', ' the', ' of', ' sea', ' boat',
-  ' captain', ' old', ' man', ' ship', ' wind', ' rope', ' sail', ' deck', ' mast', ' crew', ' storm',
+  ' captain', ' old', ' man', ' ship', ' wind', ' rope', ' sail', ' deck', ' mast', ' crew', ' storm', '\n\n',
 ]; // prettier-ignore
 const vocabulary = [...words, ...Array.from({ length: 300 }, (_, i) => ` filler${i}`), null];
 const id = (text: string) => vocabulary.indexOf(text);
@@ -99,7 +99,7 @@ const plantedRules: [string, Planted][] = [
   ["tokens ' old', ' man'", textIs(' old', ' man')],
   ["before ' captain'", ({ after }) => after === id(' captain')],
   ["promotes ' ocean', ' sea': the next token is one of the 2 that it promotes", ({ after }) => after === id(' ocean') || after === id(' sea')],
-  ['line breaks', textIs('\n')],
+  ['line breaks', textIs('\n', '\n\n')],
 ]; // prettier-ignore
 
 const all = (subject: LabelSubject) => [...subject.firingCounts.keys()];
@@ -134,11 +134,14 @@ test('labels are the same each time, and of some latents alone the same as among
   expect(await of([2, 6])).toEqual(whole.filter(({ latent }) => latent === 2 || latent === 6));
 });
 
+const balancedAccuracy = ({ positives, truePositives, negatives, trueNegatives }: LabelCounts) =>
+  (truePositives / positives + trueNegatives / negatives) / 2;
+
 test('the best rules for latents that are active at random fit where they were found, and get chance on other contexts', () => {
   // So few kinds of tokens that some stand at several peaks by chance.
   const tokens = textOf(words.length);
   const subject = subjectOf(
-    Array.from({ length: 150 }, () => () => true),
+    Array.from({ length: 100 }, () => () => true),
     { share: 0.001, tokens },
   );
   const text = { tokens, contextLength, firstPosition, book: new TokenBook(vocabulary) };
@@ -147,12 +150,12 @@ test('the best rules for latents that are active at random fit where they were f
     const { given, heldOut } = labelContexts(subject, latent);
     const rule = findRule(text, given, { promoted: [], least: 0 });
     if (!rule) return [];
-    const accuracy = (half: typeof given) => labelScore(ruleDetection(text, rule, half))!.balancedAccuracy;
+    const accuracy = (half: typeof given) => balancedAccuracy(ruleDetection(text, rule, half));
     return { fitted: accuracy(given), scored: accuracy(heldOut) };
   });
   const scores = found.map(({ scored }) => scored);
   const error = Math.sqrt(mean(scores.map((value) => (value - mean(scores)) ** 2)) / scores.length);
-  expect(scores.length).toBeGreaterThan(100);
+  expect(scores.length).toBeGreaterThan(70);
   expect(Math.abs(mean(scores) - 0.5)).toBeLessThan(3 * error);
   expect(mean(found.map(({ fitted }) => fitted))).toBeGreaterThan(0.5 + 5 * error);
 });

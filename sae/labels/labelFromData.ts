@@ -2,14 +2,11 @@
 import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import { findRule, ruleDetection, ruleFuzzing } from './findRule.ts';
-import { labelContexts } from './labelContexts.ts';
+import { hasEnoughContexts, labelContexts } from './labelContexts.ts';
 import type { AutomaticLabel } from './labelsTable.ts';
 import type { LabelSubject } from './openLabelText.ts';
 import type { RuleText } from './rules.ts';
 import { TokenBook } from './tokenFacts.ts';
-
-/** Active contexts that each half needs. */
-export const leastContexts = 3;
 
 export interface DataLabels {
   labels: AutomaticLabel[];
@@ -38,10 +35,9 @@ export async function labelFromData(options: {
   const labels: AutomaticLabel[] = [];
   const unlabelled = { tooFewContexts: 0, noRule: 0 };
   for (const [at, latent] of latents.entries()) {
-    const { given, heldOut } = labelContexts(subject, latent);
-    const enough = [given, heldOut].every(
-      ({ active, inactive }) => active.length >= leastContexts && inactive.length >= leastContexts,
-    );
+    const contexts = labelContexts(subject, latent);
+    const { given, heldOut } = contexts;
+    const enough = hasEnoughContexts(contexts);
     const rule = enough ? findRule(text, given, { promoted: subject.promoted(latent) }) : null;
     if (rule)
       labels.push({

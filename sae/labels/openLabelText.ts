@@ -14,7 +14,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { queryRows } from '../store/queryRows.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { columnList, storedTable } from '../store/tableSql.ts';
-import type { LabelText } from './labelContexts.ts';
+import { hasEnoughContexts, labelContexts, type LabelText } from './labelContexts.ts';
 
 export interface LabelSubject extends LabelText {
   capture: Capture;
@@ -95,11 +95,21 @@ async function promotedTokens(path: string): Promise<Map<number, number[]>> {
   return new Map(rows.map(({ latent, promotedTokens: tokens }) => [latent, tokens]));
 }
 
-/** The latents to label: those named, or the `top` that are active on most tokens, or all; only those that are active at all. */
+/** Latents to label, ascending, with those that were passed over. */
+export interface ChosenLatents {
+  latents: number[];
+  /** Latents that are active on no held-out token. */
+  inactive: number;
+  /** Latents passed over on the way to the `top`, because they have too few contexts for a label and its score. */
+  tooFewContexts: number;
+}
+
+/** The latents named, or all; of these with `top` so many of the labellable ones as are active on most tokens. Throws 'not_found' for a latent that isn't there. */
 export function latentsToLabel(
-  { latents, firingCounts, run }: Pick<LabelSubject, 'latents' | 'firingCounts' | 'run'>,
+  subject: LabelSubject,
   { top, only }: { top?: number | undefined; only?: readonly number[] | undefined },
-): number[] {
+): ChosenLatents {
+  const { latents, firingCounts, run } = subject;
   const unknown = only?.find((latent) => latent >= latents);
   if (unknown !== undefined)
     throw new LazyscopeError(
@@ -108,9 +118,14 @@ export function latentsToLabel(
     );
   const all = only ?? [...firingCounts.keys()];
   const active = all.filter((latent) => firingCounts[latent] > 0);
-  if (top === undefined) return [...active];
-  return [...active]
-    .sort((a, b) => firingCounts[b] - firingCounts[a] || a - b)
-    .slice(0, top)
-    .sort((a, b) => a - b);
+  const inactive = all.length - active.length;
+  if (top === undefined) return { latents: active.sort((a, b) => a - b), inactive, tooFewContexts: 0 };
+  const chosen: number[] = [];
+  let tooFewContexts = 0;
+  for (const latent of active.sort((a, b) => firingCounts[b] - firingCounts[a] || a - b)) {
+    if (chosen.length === top) break;
+    if (hasEnoughContexts(labelContexts(subject, latent))) chosen.push(latent);
+    else tooFewContexts++;
+  }
+  return { latents: chosen.sort((a, b) => a - b), inactive, tooFewContexts };
 }

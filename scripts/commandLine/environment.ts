@@ -25,6 +25,12 @@ export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */
   progress: process.env['LAZYSCOPE_PROGRESS'],
   token: process.env['LAZYSCOPE_TOKEN'],
+  /** The endpoint that `lazyscope label --method endpoint` asks. Its key is read from here alone and stored nowhere. */
+  labelEndpoint: {
+    baseUrl: process.env['LAZYSCOPE_LABEL_BASE_URL'] || undefined,
+    model: process.env['LAZYSCOPE_LABEL_MODEL'] || undefined,
+    key: process.env['LAZYSCOPE_LABEL_API_KEY'] || undefined,
+  },
   /** Folders in which a model is looked for by name. */
   hub: {
     endpoint: (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, ''),

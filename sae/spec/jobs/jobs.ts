@@ -6,6 +6,7 @@ import { exportDictionary } from './export.ts';
 import { importDictionaries } from './import.ts';
 import { index } from './index.ts';
 import type { CommandValues, JobDescription, JobValues } from './job.ts';
+import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
 import { reproducibility } from './reproducibility.ts';
@@ -21,6 +22,7 @@ export const jobs = {
   export: exportDictionary,
   evaluate,
   index,
+  label,
   compare,
   reproducibility,
   map,
