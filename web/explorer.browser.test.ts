@@ -1,6 +1,6 @@
 /**
  * Tests the explorer in a real browser on a real server, as a person uses it: from the runs to a
- * feature, its counterpart in another seed, the comparison, the lazy neurons and a job. The pages' content is
+ * feature, its counterpart in another seed, the comparison and the lazy neurons. The pages' content is
  * compared with what the server's client returns, and on the fixture store with the planted features.
  *
  * LAZYSCOPE_TEST_STORE points it at another store (nothing is written to it). Screenshots stay in screenshots/.
@@ -441,36 +441,6 @@ describe.skipIf(!hasChromium)(
       expect(lines.filter((line) => line.startsWith('watched,'))).toHaveLength(2 * watched.tokens.length);
       await looksRight('measured-emergence');
     });
-
-    test.skipIf(given)(
-      'a job: started from its form, followed to its end, its result in the store',
-      async () => {
-        await visit.go('/jobs?start=sparsity');
-        const form = page.getByRole('form', { name: 'Measure lazy neurons' });
-        await form.getByRole('button', { name: 'Measure lazy neurons' }).click();
-        // Nothing was chosen: the form says what is missing, and the server is not asked.
-        await form.getByText('Text is needed.').waitFor();
-        await form.getByLabel('Model').selectOption('fixture-relu');
-        await form.getByLabel('Text', { exact: true }).selectOption('dataset:moby-dick');
-        await form.getByLabel('Name').fill('from-the-explorer');
-        await form.getByLabel('Most tokens').fill('512');
-        await form.getByRole('button', { name: 'Measure lazy neurons' }).click();
-        const card = page.locator('main li').filter({ hasText: 'Measure lazy neurons' }).first();
-        await card
-          .getByText(/queued|running|done/)
-          .first()
-          .waitFor();
-        await looksRight('jobs');
-        await expect
-          .poll(() => card.innerText(), { timeout: 100_000 })
-          .toMatch(/^(done|failed|lost|cancelled)$/m);
-        expect(await card.innerText()).toMatch(/^done$/m);
-        expect(await card.innerText()).toContain('--max-tokens=512');
-        await visit.section('Lazy neurons');
-        await page.getByRole('checkbox', { name: /from-the-explorer/ }).waitFor();
-        noTroubles();
-      },
-    );
 
     test('what is not there is said in words, with a way on', async () => {
       await page.goto(`${server.url}/runs/no-such-run`);

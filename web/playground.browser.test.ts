@@ -226,20 +226,47 @@ describe.skipIf(!hasChromium)(
       noTroubles();
     });
 
-    test('a box on a feature page and on a dictionary page leads to the answer', async () => {
-      const { latent } = found.dictionaries[0]!.traces[2]!;
+    test('a box on a feature page and on a dictionary page answers in place', async () => {
+      const trace = found.dictionaries[0]!.traces[2]!;
+      const { latent } = trace;
       await visit.go(`/runs/topk/0/${latent}`);
       await page.getByRole('textbox', { name: `A text to try on latent ${latent}` }).fill(text);
       await page.keyboard.press('Enter');
-      await page.waitForURL('**/playground?**');
-      const own = region('The text under topk/0');
-      await eventually(() => own.getByRole('link').first().innerText()).toBe(String(latent));
+      const answer = region('Where it fires');
+      await answer.waitFor();
+      expect(new URL(page.url()).pathname).toBe(`/runs/topk/0/${latent}`);
+      expect(await answer.innerText()).toContain(
+        `On ${trace.positions.length} of ${found.tokens.length} tokens`,
+      );
+      const shaded = await region('The text under topk/0')
+        .getByRole('button')
+        .evaluateAll((buttons) =>
+          buttons.flatMap((button, at) => ((button as HTMLElement).style.backgroundColor ? [at] : [])),
+        );
+      expect(shaded).toEqual(trace.positions);
+      // The strongest token is the one looked at, and the arrow keys move on.
+      const peak = trace.positions[trace.activations.indexOf(Math.max(...trace.activations))]!;
+      expect(await answer.getByRole('status').innerText()).toContain(`on token ${peak + 1}.`);
+      await looksRight('feature-tried');
+
       await visit.go('/runs/topk/0');
-      await page.getByRole('textbox', { name: 'A text to try on this dictionary' }).fill('the sea');
+      await page.getByRole('textbox', { name: 'A text to try on this dictionary' }).fill(text);
       await page.getByRole('button', { name: 'Try it' }).click();
+      const tokens = region('The text under topk/0').getByRole('button');
+      await tokens.nth(3).click();
+      const panel = region(/^On “/);
+      await eventually(() => panel.innerText()).toContain(`Token 4 of ${found.tokens.length}`);
+      const shown = (await panel.innerText()).replaceAll(/\s/g, '');
+      for (const { latent: strong } of found.dictionaries[0]!.strongest[3]!)
+        expect(shown).toContain(String(strong));
+      // The link holds the text and the token; the playground takes the text along.
+      const link = page.url();
+      await page.getByRole('link', { name: 'Open in the playground' }).click();
       await page.waitForURL('**/playground?**');
-      await own.waitFor();
-      noTroubles();
+      await region('The text under topk/0').waitFor();
+      await page.goto(link);
+      await eventually(() => panel.innerText()).toContain(`Token 4 of ${found.tokens.length}`);
+      await looksRight('dictionary-tried');
     });
 
     test('a dictionary at another layer has features of its own, and what can not be is said in words', async () => {

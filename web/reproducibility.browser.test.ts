@@ -7,6 +7,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
 import { loadLanguageModel } from '../sae/models/loadLanguageModel.ts';
+import { runKind } from '../sae/spec/manifests/run.ts';
+import { readManifest } from '../sae/store/readManifest.ts';
+import { writeManifest } from '../sae/store/writeManifest.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import { tf } from '../sae/tensor/tf.ts';
 import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
@@ -82,6 +85,35 @@ describe.skipIf(!hasChromium)(
       expect(text).toContain(`${percent(found.share)} of them lie in the space`);
       expect(text).toContain(`${clusters.found} of ${clusters.count}`);
       await looksRight('reproducibility');
+    });
+
+    test('the page of a consensus says what it began with', async () => {
+      const manifest = await readManifest(store.runManifest(run), runKind);
+      await writeManifest(
+        store.runManifest(run),
+        runKind,
+        {
+          ...manifest,
+          consensus: {
+            run: 'fixture-relu',
+            minSupport: 2,
+            threshold: 0.7,
+            dictionaries: manifest.config.seeds.map(() => ({
+              parents: [0, 1, 2],
+              agreed: 40,
+              support: [70, 10, 30],
+            })),
+          },
+        },
+        manifest,
+      );
+      await visit.go(`/runs/${run}`);
+      const began = page.getByRole('table', { name: 'What each dictionary began with' });
+      expect(await began.innerText()).toContain('70, 10, 30');
+      expect(await began.getByRole('link', { name: '1' }).first().getAttribute('href')).toBe(
+        '/runs/fixture-relu/1',
+      );
+      await looksRight('run-consensus');
     });
 
     test('what stability is worth, for groups and on the page of a feature', async () => {

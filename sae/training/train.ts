@@ -11,6 +11,7 @@ import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../a
 import { type Capture, openCapture } from '../activations/openCapture.ts';
 import { selectRows } from '../activations/selectRows.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
+import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { type Report, silent } from '../progress.ts';
@@ -30,7 +31,7 @@ import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
-import { initialState, type StepMetrics, Trainer } from './trainer.ts';
+import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
 
 /** Order of the data: the same for every run on a capture, so that runs differ only in what their configurations say. */
 const dataSeed = 0;
@@ -46,6 +47,13 @@ export interface TrainOptions {
   exclude?: ExclusionRule;
   /** Rows come from here; the configuration's capture then has the held-out rows alone. */
   fromModel?: OpenModelSource | undefined;
+  /** Parameters to begin with in place of random ones, by place of the seed, in units of the activations times the trainer's scale; and where they are from. */
+  start?:
+    | {
+        pedigree: NonNullable<RunManifest['consensus']>;
+        begin(drawn: readonly DictionaryArrays[], scale: number): DictionaryArrays[];
+      }
+    | undefined;
   /** Logs of other tools that are written as the run goes on. A resumed run goes on with those it has. */
   logs?: readonly LogKind[];
   report?: Report;
@@ -154,7 +162,12 @@ async function trainLocked(
     );
   if (!checkpoint) await source.ready?.(statisticsRows(config.batchSize));
   if (!checkpoint && source.ready && signal?.aborted) throw stopped(0);
-  const state = checkpoint?.trainer ?? initialState(config, source);
+  if (before?.consensus && !checkpoint)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${name}' was interrupted before its first checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
+    );
+  const state = checkpoint?.trainer ?? begun(initialState(config, source), options.start);
   const steps = totalSteps(config);
   const trainer = new Trainer(config, source, state);
   let manifest: RunManifest = before ?? {
@@ -173,6 +186,7 @@ async function trainLocked(
     tokensPerSecond: 0,
     ...(exclusion.rule !== 'none' && { exclusion }),
     ...(options.fromModel && { fromModel: options.fromModel.facts }),
+    ...(options.start && { consensus: options.start.pedigree }),
   };
   const secondsBefore = checkpoint?.seconds ?? 0;
   const began = performance.now();
@@ -274,6 +288,18 @@ async function trainLocked(
     for (const log of logs) await log.close();
     trainer.dispose();
   }
+}
+
+function begun(drawn: TrainerState, start: TrainOptions['start']): TrainerState {
+  if (!start) return drawn;
+  const parameters = start.begin(
+    drawn.dictionaries.map((dictionary) => dictionary.parameters),
+    drawn.scale,
+  );
+  return {
+    ...drawn,
+    dictionaries: drawn.dictionaries.map((dictionary, at) => ({ ...dictionary, parameters: parameters[at] })),
+  };
 }
 
 /** A run that the full disk stopped before its first checkpoint leaves nothing: there is nothing to go on from. */

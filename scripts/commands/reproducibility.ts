@@ -62,7 +62,7 @@ export function reproducibilityText(found: Reproducibility): string {
         ? 'in both other seeds'
         : `in every one of ${others} other seeds`;
   return [
-    `${percent(every.share)} of the features came back ${where} (95 % interval ${percent(every.low)} to ${percent(every.high)}), at most ${smallPercent(every.chance)} would by chance; both cosines ≥ ${found.threshold}.`,
+    `${percent(every.share)} of the features came back ${where} (95 % interval ${percent(every.low)} to ${percent(every.high)}), ${atMost(every.chance)} would by chance; both cosines ≥ ${found.threshold}.`,
     `${percent(any.share)} came back in at least one (${smallPercent(any.chance)} by chance); on average in ${percent(mean.share)} of the other seeds (${smallPercent(mean.chance)}); ${percent(beyond.share)} came back more often than chance explains, of which ${percent(beyond.q)} are expected to be false.`,
     table(
       ['seed', 'in every other', 'in at least one', 'mean'],
@@ -82,7 +82,7 @@ export function reproducibilityText(found: Reproducibility): string {
           `Density and strength explain ${percent(controls.explained)} of the variance of stability.`,
           ...controls.differences.map(
             ({ property, stable, control, low, high }) =>
-              `${property}: ${figure(stable)} in ${controls.pairs} features of every seed, ${figure(control)} in as many of like density and strength that no seed shares (95 % interval of the difference ${figure(low)} to ${figure(high)}).`,
+              `${names[property] ?? property}: ${figure(stable)} in ${controls.pairs} features of every seed, ${figure(control)} in as many of like density and strength that no seed shares (95 % interval of the difference ${figure(low)} to ${figure(high)}).`,
           ),
         ].join('\n')
       : `Density and strength are not known: index the run with 'lazyscope index ${found.run}' for matched controls.`,
@@ -139,5 +139,13 @@ function worthText({ groups, whole, draws, coverage, attribution, lossTokens }: 
 }
 
 /** Small shares keep two figures. */
-const smallPercent = (share: number) =>
-  share > 0 && share < 0.001 ? `${Number((100 * share).toPrecision(2))} %` : percent(share);
+const atMost = (share: number) =>
+  share > 0 && share < 1e-5 ? smallPercent(share) : `at most ${smallPercent(share)}`;
+const smallPercent = (share: number) => {
+  if (share > 0 && share < 1e-5) return 'less than 0.001 %';
+  return share > 0 && share < 0.001 ? `${Number((100 * share).toPrecision(2))} %` : percent(share);
+};
+const names: Readonly<Record<string, string>> = {
+  encoderDecoderCosine: 'cosine of encoder and decoder row',
+  topTokenShare: 'share of its commonest token',
+};

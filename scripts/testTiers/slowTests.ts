@@ -17,6 +17,8 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
   { path: 'web/address.browser.test.ts', reason: 'builds the explorer and uses its history in a browser' },
+  { path: 'web/jobs.browser.test.ts', reason: 'builds the explorer and runs jobs in a browser' },
+  { path: 'web/keyboard.browser.test.ts', reason: 'builds the explorer and uses it by keys in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   {
     path: 'web/reproducibility.browser.test.ts',

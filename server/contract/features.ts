@@ -23,6 +23,8 @@ export const featureFilterInput = z
     /** A word or a phrase, searched in the examples, among the tokens as `token` is, and in the labels. */
     text: z.string().trim().min(1).max(200),
     latent: indexNumber,
+    /** Any of these, such as those that were encircled on a map. */
+    latents: z.array(indexNumber).min(1).max(2000),
     /** Latents with a label, or those without. */
     labelled: z.boolean(),
     /** Latents on this list of features. */

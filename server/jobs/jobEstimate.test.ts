@@ -110,6 +110,9 @@ test('the rate of the jobs nearest in size counts, of the same architecture wher
   expect(rateFor(1_050, measured, 'topk')).toEqual({ rate: 1_000, of: 1 });
   expect(rateFor(5, measured, 'gated')?.of).toBe(3);
   expect(rateFor(5, [], 'gated')).toBe(undefined);
+  // A second of mostly starting says nothing about an hour of work.
+  expect(rateFor(29_000, measured.slice(4))?.rate).toBe(1_000);
+  expect(rateFor(31_000, measured.slice(4))).toBe(undefined);
 });
 
 test('hook points are checked against the model, with the one that was meant', async () => {

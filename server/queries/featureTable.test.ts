@@ -50,12 +50,14 @@ test('pages of any filter and order are those that DuckDB finds', async () => {
       dead: maybe(() => random.below(2) === 1),
       minStability: maybe(() => any([0, 0.4, 0.5, 1])),
       maxStability: maybe(() => any([0, 0.5, 0.6, 1])),
+      latents: maybe(() => Array.from({ length: 40 }, () => random.below(80))),
     };
     const where = [
       filter.minDensity !== undefined && `density >= ${filter.minDensity}`,
       filter.maxDensity !== undefined && `density <= ${filter.maxDensity}`,
       filter.dead !== undefined && `dead = ${filter.dead}`,
       filter.minStability !== undefined && `stability >= ${filter.minStability}`,
+      filter.latents !== undefined && `f.latent IN (${filter.latents.join()})`,
       filter.maxStability !== undefined && `stability <= ${filter.maxStability}`,
     ].filter((one) => one !== false);
     const sort = any(sortsOf(featureView));

@@ -112,6 +112,10 @@ function conditions({
     if (value !== undefined) all.push(of(value));
   };
   where(filter.latent, (one) => (latent) => latent === one);
+  where(filter.latents, (some) => {
+    const wanted = new Set(some);
+    return (latent) => wanted.has(latent);
+  });
   where(filter.minDensity, (least) => (latent) => density[latent] >= least);
   where(filter.maxDensity, (most) => (latent) => density[latent] <= most);
   where(filter.dead, (wanted) => (latent) => (dead[latent] === 1) === wanted);

@@ -79,6 +79,8 @@ const unknown: Required<JobFacts> = {
 
 /** Those nearest in size tell most: small jobs are slower by the unit than large ones. */
 const compared = 3;
+/** Most of a job of fewer seconds is its start, which says nothing of work that is so many times larger. */
+const short = { seconds: 10, times: 30 };
 
 /** Work a second, the median of what was measured nearest in size; undefined where nothing was. */
 export function rateFor(
@@ -90,6 +92,7 @@ export function rateFor(
   const candidates = same.length > 0 ? same : measured;
   const rates = candidates
     .filter((one) => one.work > 0 && one.seconds > 0)
+    .filter((one) => one.seconds >= short.seconds || work <= short.times * one.work)
     .toSorted((a, b) => Math.abs(Math.log(a.work / work)) - Math.abs(Math.log(b.work / work)))
     .slice(0, compared)
     .map((one) => one.work / one.seconds)

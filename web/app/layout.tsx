@@ -7,6 +7,7 @@ import '../styles/base.css';
 import '../styles/page.css';
 import { themeScript } from '../client/themeScript.ts';
 import { AppHeader } from '../components/shell/AppHeader.tsx';
+import { FocusAfterNavigation } from '../components/shell/FocusAfterNavigation.tsx';
 import { Providers } from '../components/shell/Providers.tsx';
 
 export const metadata: Metadata = {
@@ -37,6 +38,7 @@ export default function RootLayout({ children }: { children: ReactNode }) {
         </a>
         <Providers>
           <AppHeader />
+          <FocusAfterNavigation />
           <main id="content" className="page" tabIndex={-1}>
             {children}
           </main>

@@ -1,4 +1,5 @@
 import { crc32, inflateSync } from 'node:zlib';
+import type { Plot } from '@observablehq/plot';
 import { describe, expect, test } from 'vitest';
 import { activationHistogram } from './activationHistogram.ts';
 import { densityHistogram, densityTick } from './densityHistogram.ts';
@@ -10,7 +11,7 @@ import { paretoPlot, runMeans, type ParetoPoint } from './paretoPlot.ts';
 import { curveAt, sharedCurve, sharedCurveMargins } from './sharedCurve.ts';
 import { stabilityHistogram } from './stabilityHistogram.ts';
 import { scatterPlane, stabilityScatter } from './stabilityScatter.ts';
-import { linesOf, testSize, textsOf } from './testDocument.ts';
+import { areasOf, linesOf, testSize, textsOf } from './testDocument.ts';
 import { trainingCurve } from './trainingCurve.ts';
 import { uniqueCurve } from './uniqueCurve.ts';
 
@@ -107,6 +108,8 @@ describe('paretoPlot', () => {
       ).textContent ?? '';
     expect(named(3)).toContain('topk-2');
     expect(named(30)).not.toContain('topk-2');
+    // Then each architecture is named once.
+    expect(named(30).match(/TopK(?!:)/g)).toHaveLength(1);
   });
 
   test('draws a single dictionary, and none', () => {
@@ -158,7 +161,9 @@ describe('logTicks', () => {
   test.each([
     [1, 1e6, [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]],
     [8, 120, [10, 30, 100]],
-    [18, 55, [20, 30, 50]],
+    [18, 55, [20, 30, 40, 50]],
+    [23, 34, [24, 26, 28, 30, 32, 34]],
+    [0.19, 0.3, [0.2, 0.25, 0.3]],
   ])('%d to %d', (low, high, ticks) => expect(logTicks(low, high)).toEqual(ticks));
 
   test('gives a narrow domain at least three labels', () => {
@@ -176,19 +181,30 @@ describe('trainingCurve', () => {
     [1, 2, 3, 4].map((step) => ({ seed, tokens: step * 1e6, value: 1 / step + seed / 100 })),
   );
 
-  test('draws a line a seed over the tokens', () => {
-    const picture = trainingCurve(points, { ...testSize(), architecture: 'topk', label: 'FVU' });
-    const lines = linesOf(picture);
-    expect(lines).toHaveLength(3);
-    expect(lines.every((line) => line.length === 4)).toBe(true);
-    expect(picture.getAttribute('aria-description')).toContain('seed 0: from 1 to 0.25 after 4M tokens');
+  test('one seed is a line over the tokens', () => {
+    const one = points.filter(({ seed }) => seed === 0);
+    const picture = trainingCurve(one, { ...testSize(), architecture: 'topk', label: 'FVU' });
+    expect(linesOf(picture).map((line) => line.length)).toEqual([4]);
+    expect(areasOf(picture)).toEqual([]);
+    expect(picture.getAttribute('aria-description')).toBe('seed 0: from 1 to 0.25 after 4M tokens');
   });
 
-  test('seeds differ in dashes as well as in shade', () => {
+  test('several seeds, which would cover each other, are their mean in a band from the smallest to the largest', () => {
     const picture = trainingCurve(points, { ...testSize(), architecture: 'topk', label: 'FVU' });
-    const groups = [...picture.querySelectorAll('g[aria-label="line"]')];
-    expect(new Set(groups.map((group) => group.getAttribute('stroke-dasharray'))).size).toBe(3);
-    expect(new Set(groups.map((group) => group.getAttribute('stroke'))).size).toBe(3);
+    const scale = (picture as SVGSVGElement & Plot).scale('y');
+    const [mean] = linesOf(picture);
+    const [band] = areasOf(picture);
+    const heights = (of: (step: number) => number) =>
+      [1, 2, 3, 4].map((step) => expect.closeTo(Number(scale?.apply(of(step))), 2));
+    expect(linesOf(picture)).toHaveLength(1);
+    expect(mean!.map(([, y]) => y)).toEqual(heights((step) => 1 / step + 0.01));
+    // Along one edge, and back along the other.
+    const edges = [band!.slice(0, 4), band!.slice(4).reverse()].map((edge) => edge.map(([, y]) => y));
+    expect(edges.toSorted((a, b) => a[0] - b[0])).toEqual([
+      heights((step) => 1 / step + 0.02),
+      heights((step) => 1 / step),
+    ]);
+    expect(picture.getAttribute('aria-description')).toContain('seed 2: from 1.02 to 0.27');
   });
 
   test('leaves out what a log axis can’t show, and NaN', () => {

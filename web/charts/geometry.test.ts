@@ -3,6 +3,8 @@
  * reaches each of them, and nothing leaves the frame. A stacked area once rose to twice the line that it belonged to.
  */
 import type { Plot } from '@observablehq/plot';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { activationHistogram } from './activationHistogram.ts';
 import { densityHistogram } from './densityHistogram.ts';
@@ -142,6 +144,14 @@ const cases: Record<string, Case> = {
     from: 0,
     to: 2,
   },
+  'trainingCurve of one seed': {
+    picture: trainingCurve(
+      [1, 2, 4].map((tokens) => ({ seed: 3, tokens, value: 1 / tokens })),
+      { ...testSize(), architecture: 'topk', label: 'FVU' },
+    ),
+    from: 0,
+    to: 1,
+  },
   uniqueCurve: {
     picture: uniqueCurve(
       [
@@ -202,6 +212,22 @@ describe('what is drawn lies between the smallest and the largest value', () => 
     const heights = [...miniHistogram([3, 10, 7], 60, 16).matchAll(/v-([\d.]+)/g)].map(([, h]) => Number(h));
     expect(Math.max(...heights)).toBe(16);
   });
+});
+
+test('every chart is here', async () => {
+  const files = (await readdir(import.meta.dirname)).filter((file) => /^\w+\.ts$/.test(file));
+  const charts = [];
+  for (const file of files)
+    if (
+      /^import .*\bchart\b.* from '\.\/chartFrame\.ts'/m.test(
+        await readFile(join(import.meta.dirname, file), 'utf8'),
+      )
+    )
+      charts.push(file.replace('.ts', ''));
+  expect(charts.length).toBeGreaterThan(8);
+  // The scatter plot is an image of points, whose pixels charts.test.ts looks at.
+  const looked = new Set([...Object.keys(cases).map((name) => name.split(' ')[0]), 'stabilityScatter']);
+  expect(charts.filter((name) => !looked.has(name))).toEqual([]);
 });
 
 describe('chance in the histogram', () => {

@@ -8,6 +8,8 @@ export interface LineSeries {
   dash?: string | undefined;
   x: readonly number[];
   y: readonly number[];
+  /** What a point's tooltip says besides its values. */
+  notes?: readonly string[];
 }
 
 export interface LineChartOptions extends ChartSize {
@@ -28,6 +30,7 @@ interface Point {
   name: string;
   x: number;
   y: number;
+  note: string | undefined;
 }
 
 /** Several named lines over one axis: activation ratio by position, CETT by threshold. */
@@ -36,7 +39,12 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
   const lines = series.map((line) => ({
     ...line,
     points: line.x
-      .map((x, index): Point => ({ name: line.name, x, y: line.y[index] ?? Number.NaN }))
+      .map((x, index): Point => ({
+        name: line.name,
+        x,
+        y: line.y[index] ?? Number.NaN,
+        note: line.notes?.[index],
+      }))
       .filter((point) => Number.isFinite(point.y) && (!log || point.x > 0)),
   }));
   const all = lines.flatMap((line) => line.points);
@@ -116,7 +124,7 @@ export function lineChart(series: readonly LineSeries[], options: LineChartOptio
             x: 'x',
             y: 'y',
             title: (point: Point) =>
-              `${point.name}\n${options.x.label}: ${significant(point.x)}\n${options.y.label}: ${options.y.format(point.y)}`,
+              `${point.name}\n${options.x.label}: ${significant(point.x)}\n${options.y.label}: ${options.y.format(point.y)}${point.note === undefined ? '' : `\n${point.note}`}`,
             ...tipStyle,
           }),
         ),

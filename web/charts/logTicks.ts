@@ -1,14 +1,8 @@
 /**
- * Labelled ticks of a logarithmic axis: powers of ten over many decades, 1, 2, 5 between them over a few, and finer steps
- * when the domain is a fraction of a decade. d3's own choice is sometimes too many labels and sometimes none.
+ * Labelled ticks of a logarithmic axis: powers of ten over many decades, 1, 2, 5 between them over a few, and equal
+ * steps when the domain is a fraction of a decade. d3's own choice is sometimes too many labels and sometimes none.
  */
-const steps = [
-  [1],
-  [1, 3],
-  [1, 2, 5],
-  [1, 1.5, 2, 3, 5, 7],
-  [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9],
-];
+const steps = [[1], [1, 3], [1, 2, 5]];
 
 export function logTicks(low: number, high: number, least = 3): number[] {
   if (!(low > 0) || !(high > low)) return [];
@@ -16,7 +10,20 @@ export function logTicks(low: number, high: number, least = 3): number[] {
     const ticks = between(low, high, step);
     if (ticks.length >= least) return ticks;
   }
-  return between(low, high, steps.at(-1) ?? [1]);
+  return equalSteps(low, high, least);
+}
+
+/** Multiples of 1, 2 or 5 times a power of ten, of the largest that gives enough. */
+function equalSteps(low: number, high: number, least: number): number[] {
+  for (let power = Math.ceil(Math.log10(high)); power > -12; power--)
+    for (const digit of [5, 2, 1]) {
+      const step = digit * 10 ** power;
+      const first = Math.ceil(low / step - 1e-9);
+      const count = Math.floor(high / step + 1e-9) - first + 1;
+      if (count >= least)
+        return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+    }
+  return [];
 }
 
 function between(low: number, high: number, steps: readonly number[]): number[] {

@@ -3,6 +3,7 @@ import { architectureColour, architectureName, architectureSymbol } from './arch
 import { count, fixed, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 import { logTicks } from './logTicks.ts';
+import { placedNames, type NamePlace } from './placedNames.ts';
 
 export interface ParetoPoint {
   run: string;
@@ -27,6 +28,10 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
   const top = ceiling(points.map((point) => point.fvu));
   const within = (point: { fvu: number }) => Math.min(point.fvu, top);
   const [low, high] = extent(points.map((point) => point.l0));
+  const names = namesOf({ means, points }, size, ({ l0, fvu }) => ({
+    px: Math.log(l0 / (low / 1.25)) / Math.log((high * 1.25) / (low / 1.25)),
+    py: within({ fvu }) / top,
+  }));
   return chart(
     size,
     { label: 'FVU against L0, one mark a seed', description: describe(points) },
@@ -74,18 +79,17 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
             },
           ),
         ),
-        ...(means.length <= mostNames
-          ? [
-              Plot.text(means, {
-                x: 'l0',
-                y: within,
-                text: 'run',
-                dy: -12,
-                fill: (point: RunMean) => architectureColour(point.architecture),
-                fontSize: 11,
-              }),
-            ]
-          : []),
+        // A mark of its own for each name, because an offset is of a whole mark.
+        ...names.map(({ name, l0, fvu, architecture, dx, dy }) =>
+          Plot.text([name], {
+            x: [l0],
+            y: [Math.min(fvu, top)],
+            dx,
+            dy,
+            fill: architectureColour(architecture),
+            fontSize: 11,
+          }),
+        ),
         Plot.tip(
           points,
           Plot.pointer({
@@ -107,8 +111,37 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
   );
 }
 
-/** More names than this would cover the marks. */
+/** Of more runs than this, only architectures are named, each at its best dictionary: names of all would cover the marks. */
 const mostNames = 12;
+const frame = { left: 46, right: 14, top: 26, bottom: 38 };
+
+interface PlacedName extends NamePlace, Pick<RunMean, 'architecture' | 'l0' | 'fvu'> {
+  name: string;
+}
+
+/** `shareOf` gives a place on the chart as shares of its width, from the left, and of its height, from below. */
+function namesOf(
+  { means, points }: { means: readonly RunMean[]; points: readonly ParetoPoint[] },
+  { width, height }: ChartSize,
+  shareOf: (mark: { l0: number; fvu: number }) => { px: number; py: number },
+): PlacedName[] {
+  const best = new Map<string, RunMean>();
+  for (const mean of means)
+    if (!((best.get(mean.architecture)?.fvu ?? Infinity) <= mean.fvu)) best.set(mean.architecture, mean);
+  const named =
+    means.length <= mostNames
+      ? means.map((mean) => ({ ...mean, name: mean.run }))
+      : [...best.values()].map((mean) => ({ ...mean, name: architectureName(mean.architecture) }));
+  const [right, bottom] = [width - frame.right, height - frame.bottom];
+  const placeOf = (mark: { l0: number; fvu: number }) => {
+    const { px, py } = shareOf(mark);
+    return { px: frame.left + px * (right - frame.left), py: bottom - py * (bottom - frame.top) };
+  };
+  const marks = named.map((one) => ({ name: one.name, ...placeOf(one) }));
+  const box = { left: frame.left, right, top: 0, bottom };
+  const places = placedNames(marks, box, points.map(placeOf));
+  return named.map(({ name, architecture, l0, fvu }, at) => ({ name, architecture, l0, fvu, ...places[at] }));
+}
 
 /**
  * The top of the axis: room above the highest mark, unless it is a run that did worse than predicting the mean (FVU above 1),

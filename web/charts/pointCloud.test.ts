@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { blended, inkOf, paintPoints, pointAt, wholeView, zoomed, type Marks } from './pointCloud.ts';
+import {
+  blended,
+  inkOf,
+  paintPoints,
+  pointAt,
+  pointTowards,
+  pointsWithin,
+  wholeView,
+  zoomed,
+  type Marks,
+} from './pointCloud.ts';
 
 const size = { width: 40, height: 30 };
 const picture = () => ({ pixels: new Uint32Array(40 * 30), ...size });
@@ -90,4 +100,37 @@ test('colours of the page become inks', () => {
   expect(blended(0xff000000, 0xffffffff, 0)).toBe(0xff000000);
   expect(blended(0xff000000, 0xffffffff, 1)).toBe(0xffffffff);
   expect(blended(0xff000000, 0xff0000ff, 0.5)).toBe(0xff000080);
+});
+
+describe('points are reached', () => {
+  const plane = { x: Float32Array.of(0, 4, 9, 3, 0, -2), y: Float32Array.of(0, 1, 0, 7, 2, -9) };
+  const all = new Int8Array(6);
+
+  test('in a direction: the nearest within 45° of it', () => {
+    const towards = (dx: number, dy: number, colour = all) => pointTowards(plane, 0, { dx, dy }, colour);
+    expect([towards(1, 0), towards(0, 1), towards(0, -1), towards(-1, 0)]).toEqual([1, 4, 5, -1]);
+    expect(towards(1, 0, Int8Array.of(0, -1, 0, 0, 0, 0))).toBe(2);
+  });
+
+  test('by an outline around them, also one with a bay', () => {
+    const view = { x: 0, y: 0, scale: 1 };
+    const at = (corners: [number, number][]) =>
+      // Corners in the plane, as pixels of a picture whose middle is its origin.
+      corners.map(([x, y]): [number, number] => [50 + x, 50 - y]);
+    const within = (corners: [number, number][], colour = all) =>
+      pointsWithin(plane, view, { outline: at(corners), width: 100, height: 100 }, colour);
+    const square: [number, number][] = [
+      [-1, -1],
+      [5, -1],
+      [5, 5],
+      [-1, 5],
+    ];
+    expect(within(square)).toEqual([0, 1, 4]);
+    // The bay reaches from the right to beyond the point at (4, 1).
+    expect(
+      within([...square.slice(0, 2), [2, 0.5], [2, 1.5], ...square.slice(2)] as [number, number][]),
+    ).toEqual([0, 4]);
+    expect(within(square, Int8Array.of(-1, 0, 0, 0, 0, 0))).toEqual([1, 4]);
+    expect(within([])).toEqual([]);
+  });
 });

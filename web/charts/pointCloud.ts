@@ -118,6 +118,61 @@ export function pointAt(
   return best;
 }
 
+/**
+ * The nearest point that lies in a direction from another: within 45° of it, with y measured upwards; −1
+ * where there is none.
+ */
+export function pointTowards(
+  { x, y }: PointCloud,
+  from: number,
+  direction: { dx: number; dy: number },
+  colour: Int8Array,
+): number {
+  let best = -1;
+  let least = Infinity;
+  for (let i = 0; i < x.length; i++) {
+    if (i === from || colour[i] < 0) continue;
+    const [dx, dy] = [x[i] - x[from], y[i] - y[from]];
+    const along = dx * direction.dx + dy * direction.dy;
+    const across = Math.abs(dx * direction.dy - dy * direction.dx);
+    if (along <= 0 || across > along) continue;
+    const square = dx * dx + dy * dy;
+    if (square < least) {
+      least = square;
+      best = i;
+    }
+  }
+  return best;
+}
+
+/** The points inside a closed outline, whose corners are pixels: those for which a ray crosses it an odd number of times. */
+export function pointsWithin(
+  { x, y }: PointCloud,
+  view: PlaneView,
+  {
+    outline,
+    width,
+    height,
+  }: { outline: readonly (readonly [number, number])[]; width: number; height: number },
+  colour: Int8Array,
+): number[] {
+  const corners = outline.map(([px, py]) => [
+    view.x + (px - width / 2) / view.scale,
+    view.y + (height / 2 - py) / view.scale,
+  ]);
+  const inside: number[] = [];
+  for (let i = 0; i < x.length; i++) {
+    if (colour[i] < 0) continue;
+    let odd = false;
+    for (let a = 0, b = corners.length - 1; a < corners.length; b = a++) {
+      const [[ax, ay], [bx, by]] = [corners[a], corners[b]];
+      if (ay > y[i] !== by > y[i] && x[i] < ((bx - ax) * (y[i] - ay)) / (by - ay) + ax) odd = !odd;
+    }
+    if (odd) inside.push(i);
+  }
+  return inside;
+}
+
 /** `#rrggbb`, `#rgb`, or `rgb(r g b)` in either notation, as one number of the canvas (little-endian RGBA). */
 export function inkOf(css: string): number {
   const [, hex] = /^#([0-9a-f]{6})$/i.exec(css.trim()) ?? [];

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { seedColour, seedDash } from './architectureStyle.ts';
+import { architectureColour } from './architectureStyle.ts';
 import { compact, percent, significant } from '../format/number.ts';
 import { chart, tipStyle, type ChartSize } from './chartFrame.ts';
 import { logTicks } from './logTicks.ts';
@@ -23,7 +23,7 @@ export interface TrainingCurveOptions extends ChartSize {
   top?: number;
 }
 
-/** One measure of training against the tokens seen, with a line for each seed. */
+/** One measure of training against the tokens seen: the line of one seed, or the mean of several over a band from the smallest to the largest. */
 export function trainingCurve(
   points: readonly TrainingPoint[],
   options: TrainingCurveOptions,
@@ -31,11 +31,18 @@ export function trainingCurve(
   const { architecture, label, log = false } = options;
   const seeds = [...new Set(points.map((point) => point.seed))].sort((a, b) => a - b);
   const drawn = points.filter((point) => Number.isFinite(point.value) && (!log || point.value > 0));
+  const several = seeds.length > 1;
+  const spread = several ? spreadOf(drawn) : [];
   const values = drawn.map((point) => point.value);
   const span = logDomain(values);
   return chart(
     options,
-    { label: `${label} against tokens, a line a seed`, description: describe(drawn, seeds) },
+    {
+      label: several
+        ? `${label} against tokens, mean and range of ${seeds.length} seeds`
+        : `${label} against tokens`,
+      description: describe(drawn, seeds),
+    },
     {
       x: {
         label: 'tokens →',
@@ -54,18 +61,31 @@ export function trainingCurve(
       },
       marks: [
         ...(log ? [] : [Plot.ruleY([0], { stroke: 'var(--line-strong)' })]),
-        ...seeds.map((seed, index) =>
-          Plot.line(
-            drawn.filter((point) => point.seed === seed),
-            {
-              x: 'tokens',
-              y: 'value',
-              stroke: seedColour(architecture, index),
-              strokeWidth: 1.6,
-              ...(seedDash(index) ? { strokeDasharray: seedDash(index) } : {}),
-            },
-          ),
-        ),
+        ...(several
+          ? [
+              // Both edges are given, because Plot stacks an area that has one.
+              Plot.areaY(spread, {
+                x: 'tokens',
+                y1: 'low',
+                y2: 'high',
+                fill: architectureColour(architecture),
+                fillOpacity: 0.25,
+              }),
+              Plot.line(spread, {
+                x: 'tokens',
+                y: 'mean',
+                stroke: architectureColour(architecture),
+                strokeWidth: 1.8,
+              }),
+            ]
+          : [
+              Plot.line(drawn, {
+                x: 'tokens',
+                y: 'value',
+                stroke: architectureColour(architecture),
+                strokeWidth: 1.6,
+              }),
+            ]),
         // Plot draws it anew under the pointer, with a name but without a role, which it only may have when hidden.
         Plot.ruleX(drawn, Plot.pointerX({ x: 'tokens', stroke: 'var(--line-strong)', ariaHidden: 'true' })),
         Plot.tip(
@@ -81,6 +101,31 @@ export function trainingCurve(
       ],
     },
   );
+}
+
+interface Spread {
+  tokens: number;
+  low: number;
+  mean: number;
+  high: number;
+}
+
+/** Over the seeds that have a value there, for each number of tokens at which any has one. */
+function spreadOf(points: readonly TrainingPoint[]): Spread[] {
+  const byTokens = new Map<number, number[]>();
+  for (const { tokens, value } of points) {
+    const those = byTokens.get(tokens);
+    if (those) those.push(value);
+    else byTokens.set(tokens, [value]);
+  }
+  return [...byTokens]
+    .sort(([a], [b]) => a - b)
+    .map(([tokens, values]) => ({
+      tokens,
+      low: Math.min(...values),
+      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
+      high: Math.max(...values),
+    }));
 }
 
 /** The domain of y. For a measure that hardly varies (L0 of TopK) it is widened, so that the line is not magnified noise. */

@@ -1,5 +1,6 @@
 /** An error as text for people, with what to do about it. */
 import { TRPCClientError } from '@trpc/client';
+import { repairCommand } from './repairCommand.ts';
 
 export interface DescribedError {
   title: string;
@@ -42,13 +43,15 @@ export function describeError(error: unknown): DescribedError {
         'It may have been renamed or removed, or it lives in another data folder. Once it is there, this page shows it.',
       kind: 'missing',
     };
-  if (code === 'UNPROCESSABLE_CONTENT')
+  if (code === 'UNPROCESSABLE_CONTENT') {
+    const command = repairCommand(error.message);
     return {
       title: 'A file is damaged',
       message: error.message,
-      remedy: 'Make it again: the command that wrote it resumes from what is intact.',
+      ...(command === undefined ? {} : { command }),
       kind: 'broken',
     };
+  }
   if (code === 'INTERNAL_SERVER_ERROR')
     return {
       title: 'The server failed',

@@ -13,9 +13,9 @@ const idle = 10_000;
 /**
  * All jobs, newest first, and the lines they have written since the page was opened. While a job waits or runs, a
  * subscription keeps them current. Without one, and in a tab that nobody sees, there is none unless `always` is set: a
- * browser keeps only six connections to a server, over all tabs.
+ * browser keeps only six connections to a server, over all tabs. `every`: milliseconds between looks for new jobs.
  */
-export function useJobs({ always = false }: { always?: boolean } = {}): {
+export function useJobs({ always = false, every = idle }: { always?: boolean; every?: number } = {}): {
   jobs: Job[] | undefined;
   logs: Record<string, string[]>;
   connected: boolean;
@@ -26,7 +26,7 @@ export function useJobs({ always = false }: { always?: boolean } = {}): {
   const visible = useSyncExternalStore(watchVisibility, isVisible, () => true);
   const list = useQuery(
     trpc.jobs.list.queryOptions(undefined, {
-      refetchInterval: (query) => (always || query.state.data?.some(isActive) ? false : idle),
+      refetchInterval: (query) => (always || query.state.data?.some(isActive) ? false : every),
     }),
   );
   const following = visible && (always || (list.data?.some(isActive) ?? false));

@@ -15,6 +15,7 @@ test.each([
   [compact(100), '100'],
   [percent(0.314), '31.4 %'],
   [percent(0.00031), '0.031 %'],
+  [percent(5.1e-10), '< 0.001 %'],
   [percent(0), '0.0 %'],
   [percent(1, 0), '100 %'],
   [percent(Number.NaN), '–'],

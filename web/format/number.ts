@@ -20,10 +20,11 @@ export function compact(value: number | null | undefined): string {
   return minus(trim(value.toPrecision(3)));
 }
 
-/** A fraction as a percentage: `31.4 %`; below 0.1 % with two significant digits: `0.031 %`. */
+/** A fraction as a percentage: `31.4 %`; below 0.1 % with two significant digits: `0.031 %`; what is next to nothing as `< 0.001 %`. */
 export function percent(fraction: number | null | undefined, digits = 1): string {
   if (!isNumber(fraction)) return '–';
   const value = fraction * 100;
+  if (value > 0 && value < 0.001) return '< 0.001 %';
   if (value !== 0 && Math.abs(value) < 0.1) return minus(`${Number(value.toPrecision(2))} %`);
   return minus(`${value.toFixed(digits)} %`);
 }

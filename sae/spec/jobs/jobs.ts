@@ -1,6 +1,7 @@
 /** The kinds of jobs, by the name of their command, in the order in which they are listed. */
 import { capture } from './capture.ts';
 import { compare } from './compare.ts';
+import { consensus } from './consensus.ts';
 import { evaluate } from './evaluate.ts';
 import { exportDictionary } from './export.ts';
 import { importDictionaries } from './import.ts';
@@ -24,6 +25,7 @@ export const jobs = {
   index,
   label,
   compare,
+  consensus,
   reproducibility,
   map,
   sparsity,

@@ -2,6 +2,9 @@ import { sparsityCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { contextLength, model, nameOf, text, textField } from './sharedOptions.ts';
 
+/** The form's tick box is on until somebody turns it off. */
+const withInterventions = { option: 'interventions', values: ['', 'on'] } as const;
+
 /** `lazyscope sparsity`: how lazy the neurons of a model are on a text, and what masking them costs. */
 export const sparsity = {
   summary: "measure the activation sparsity of a model's MLP neurons on a text, and what masking them costs",
@@ -38,12 +41,16 @@ export const sparsity = {
     interventionTokens: {
       field: { type: 'integer', min: 1, doc: 'tokens that perplexity is measured on' },
       otherwise: '4096, fewer for a model of more than 34 million parameters',
-      form: { label: 'Tokens of the trade-off' },
+      form: { label: 'Tokens of the trade-off', when: withInterventions },
     },
     methods: {
       field: { type: 'text', maxLength: 200, placeholder: 'list', doc: 'of the trade-off, by commas' },
       otherwise: 'all of them',
-      form: { label: 'Methods of the trade-off', hint: 'by commas, for example cett,topk,random' },
+      form: {
+        label: 'Methods of the trade-off',
+        hint: 'by commas, for example cett,topk,random',
+        when: withInterventions,
+      },
     },
     against: {
       field: {

@@ -51,6 +51,24 @@ const runManifestSchema = z.strictObject({
       bufferTokens: z.int().positive(),
     })
     .optional(),
+  /** Of dictionaries that training began with what seeds of another run agree on; by place of the seed in `config.seeds`. */
+  consensus: z
+    .strictObject({
+      run: z.string(),
+      /** Seeds that must have a latent, and the least that both cosines of two latents are that count as one. */
+      minSupport: z.int().positive(),
+      threshold: z.number(),
+      dictionaries: z.array(
+        z.strictObject({
+          parents: z.array(z.int()),
+          /** Latents that have that support; the others are the most valuable of the rest. */
+          agreed: z.int().nonnegative(),
+          /** Pooled latents by the number of seeds that have them, from one on. */
+          support: z.array(z.int().nonnegative()),
+        }),
+      ),
+    })
+    .optional(),
   /** Where imported dictionaries came from. How they were trained is not known: those fields of the configuration hold defaults. */
   origin: z.strictObject({ format: z.string(), files: z.array(z.string()) }).optional(),
 });

@@ -13,6 +13,7 @@ import { MatchesPanel } from './MatchesPanel.tsx';
 import { MeasuresPanel } from './MeasuresPanel.tsx';
 import { OrphansPanel } from './OrphansPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { SharedCurvePanel } from './SharedCurvePanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { StabilityPanel } from '../runs/StabilityPanel.tsx';
@@ -59,6 +60,12 @@ export function ComparisonView({ name }: { name: string }) {
           </>
         )}
       </PageHeader>
+      {manifest && (
+        <RunSubject
+          runs={[manifest.a.run, manifest.b.run]}
+          name={`${manifest.a.run}, seed ${manifest.a.seed} against ${manifest.b.run}, seed ${manifest.b.seed}`}
+        />
+      )}
       <Loaded query={comparison} skeleton={<Skeleton height={480} />}>
         {(detail) => <Comparison detail={detail} />}
       </Loaded>

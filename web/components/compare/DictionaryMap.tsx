@@ -7,6 +7,8 @@ import {
   inkOf,
   paintPoints,
   pointAt,
+  pointTowards,
+  pointsWithin,
   wholeView,
   zoomed,
   type PlaneView,
@@ -15,6 +17,10 @@ import {
 import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import styles from './DictionaryMap.module.css';
+import { MapSelection } from './MapSelection.tsx';
+import { SaveButtons } from '../ui/SaveButtons.tsx';
+import { columnsCsv } from '../ui/columnsCsv.ts';
+import { useLatentWords } from './useLatentWords.ts';
 import { PointTip } from '../ui/PointTip.tsx';
 
 /** Both dictionaries' latents in columns, as the server's Arrow table has them. */
@@ -34,7 +40,11 @@ const steps = 4;
 /** How far a pointer may be from a point, in CSS pixels. */
 const near = 10;
 
-/** The canvas of the map: drag to move, scroll with Ctrl or use the buttons to zoom, point at a latent for its figures, click to open it. */
+/**
+ * The canvas of the map: drag to move, scroll with Ctrl or use the buttons to zoom, point at a latent for its figures, click to open it. By the
+ * keyboard, Enter takes the point nearest to the middle, arrows go from point to point, and Enter opens it. Drag with Shift, or after
+ * “Encircle”, to choose some.
+ */
 export function DictionaryMap({
   points,
   manifest,
@@ -45,10 +55,15 @@ export function DictionaryMap({
   colouring: Colouring;
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [size, setSize] = useState({ width: 0, height: 0, ratio: 1 });
   const [moved, setMoved] = useState<PlaneView | null>(null);
   const [over, setOver] = useState<{ point: number; px: number; py: number } | null>(null);
   const [inks, setInks] = useState<readonly number[]>([]);
+  /** The point that the keyboard is on. */
+  const [chosen, setChosen] = useState<number | null>(null);
+  const [encircling, setEncircling] = useState(false);
+  const [outline, setOutline] = useState<[number, number][]>([]);
+  const [caught, setCaught] = useState<number[] | null>(null);
   const drag = useRef<{ px: number; py: number; far: boolean } | null>(null);
   const router = useRouter();
   const view = useMemo(
@@ -66,6 +81,7 @@ export function DictionaryMap({
       setSize({
         width: Math.round((entry?.contentRect.width ?? 0) * ratio),
         height: Math.round((entry?.contentRect.height ?? 0) * ratio),
+        ratio,
       }),
     );
     resized.observe(element);
@@ -112,8 +128,8 @@ export function DictionaryMap({
       return {
         px: (event.clientX - (box?.left ?? 0)) * ratio,
         py: (event.clientY - (box?.top ?? 0)) * ratio,
-        ratio,
         ...size,
+        ratio,
       };
     },
     [size],
@@ -136,86 +152,181 @@ export function DictionaryMap({
     setMoved(zoomed(view, factor, { px: size.width / 2, py: size.height / 2, ...size }));
   const shift = (dx: number, dy: number) =>
     setMoved({ ...view, x: view.x + dx / view.scale, y: view.y + dy / view.scale });
+  const { ratio } = size;
+  /** In CSS pixels. */
+  const placeOf = (point: number) => ({
+    px: (size.width / 2 + (points.x[point] - view.x) * view.scale) / ratio,
+    py: (size.height / 2 - (points.y[point] - view.y) * view.scale) / ratio,
+  });
+  const shown = over ?? (chosen === null ? null : { point: chosen, ...placeOf(chosen) });
+  const words = useLatentWords(shown ? latentOf(manifest, points, shown.point) : undefined);
+  const goTowards = (dx: number, dy: number) => {
+    if (chosen === null) return shift(dx * 60, dy * 60);
+    const next = pointTowards(points, chosen, { dx, dy }, colour);
+    if (next < 0) return;
+    setChosen(next);
+    // The map follows, so that the point stays in sight.
+    const [x, y] = [points.x[next], points.y[next]];
+    const inSight =
+      Math.abs(x - view.x) * view.scale < 0.45 * size.width &&
+      Math.abs(y - view.y) * view.scale < 0.45 * size.height;
+    if (!inSight) setMoved({ ...view, x, y });
+  };
+  const enter = () => {
+    if (chosen !== null) return router.push(featurePath(manifest, points, chosen));
+    const middle = { px: size.width / 2, py: size.height / 2, ...size, within: Infinity };
+    const nearest = pointAt(points, view, middle, colour);
+    if (nearest >= 0) setChosen(nearest);
+  };
 
   return (
-    <div className={styles.stage}>
-      <canvas
-        ref={canvas}
-        className={styles.canvas}
-        width={size.width}
-        height={size.height}
-        role="img"
-        tabIndex={0}
-        aria-label={`Map of ${count(points.x.length)} latents of both dictionaries; ${describe(points)}. Arrow keys move it, + and − zoom.`}
-        data-over={over ? '' : undefined}
-        data-points={points.x.length}
-        onPointerDown={(event) => {
-          drag.current = { ...place(event), far: false };
-          event.currentTarget.setPointerCapture(event.pointerId);
-        }}
-        onPointerMove={(event) => {
-          const at = place(event);
-          const from = drag.current;
-          if (from) {
-            const [dx, dy] = [at.px - from.px, at.py - from.py];
-            if (!from.far && Math.hypot(dx, dy) < 4) return;
-            drag.current = { px: at.px, py: at.py, far: true };
-            setOver(null);
-            shift(-dx, dy);
-            return;
-          }
-          const point = pointAt(points, view, { ...at, within: near * at.ratio }, colour);
-          setOver(point < 0 ? null : { point, px: at.px / at.ratio, py: at.py / at.ratio });
-        }}
-        onPointerLeave={() => setOver(null)}
-        onPointerUp={(event) => {
-          const clicked = drag.current && !drag.current.far;
-          drag.current = null;
-          const at = place(event);
-          const point = clicked ? pointAt(points, view, { ...at, within: near * at.ratio }, colour) : -1;
-          if (point >= 0) router.push(featurePath(manifest, points, point));
-        }}
-        onPointerCancel={() => (drag.current = null)}
-        onKeyDown={(event) => {
-          const step = 60;
-          const does: Record<string, () => void> = {
-            ArrowLeft: () => shift(-step, 0),
-            ArrowRight: () => shift(step, 0),
-            ArrowUp: () => shift(0, step),
-            ArrowDown: () => shift(0, -step),
-            '+': () => zoom(1.4),
-            '-': () => zoom(1 / 1.4),
-            '0': () => setMoved(null),
-          };
-          const act = does[event.key];
-          if (!act) return;
-          event.preventDefault();
-          act();
-        }}
-      />
-      <div className={styles.buttons}>
-        <button type="button" className="button" aria-label="Zoom in" onClick={() => zoom(1.5)}>
-          +
-        </button>
-        <button type="button" className="button" aria-label="Zoom out" onClick={() => zoom(1 / 1.5)}>
-          −
-        </button>
-        <button type="button" className="button" onClick={() => setMoved(null)} disabled={moved === null}>
-          All
-        </button>
-      </div>
-      {over && (
-        <PointTip
-          place={{
-            left: `min(${over.px + 14}px, calc(100% - 15.5rem))`,
-            top: over.py > 120 ? undefined : over.py + 14,
-            bottom: over.py > 120 ? `calc(100% - ${over.py - 10}px)` : undefined,
+    <>
+      <div className={styles.stage}>
+        <canvas
+          ref={canvas}
+          className={styles.canvas}
+          width={size.width}
+          height={size.height}
+          role="application"
+          tabIndex={0}
+          aria-label={`Map of ${count(points.x.length)} latents of both dictionaries; ${describe(points)}. Arrow keys move it, + and − zoom, Enter takes the point in the middle; arrows then go to other points, Enter opens one, Escape lets go.`}
+          data-over={over ? '' : undefined}
+          data-points={points.x.length}
+          onPointerDown={(event) => {
+            const start = place(event);
+            if (encircling || event.shiftKey) {
+              setCaught(null);
+              setOutline([[start.px, start.py]]);
+            } else drag.current = { ...start, far: false };
+            event.currentTarget.setPointerCapture(event.pointerId);
           }}
-          lines={wordsOf(manifest, points, over.point)}
+          onPointerMove={(event) => {
+            const at = place(event);
+            if (outline.length > 0) {
+              setOver(null);
+              setOutline([...outline, [at.px, at.py]]);
+              return;
+            }
+            const from = drag.current;
+            if (from) {
+              const [dx, dy] = [at.px - from.px, at.py - from.py];
+              if (!from.far && Math.hypot(dx, dy) < 4) return;
+              drag.current = { px: at.px, py: at.py, far: true };
+              setOver(null);
+              shift(-dx, dy);
+              return;
+            }
+            const point = pointAt(points, view, { ...at, within: near * at.ratio }, colour);
+            setOver(point < 0 ? null : { point, px: at.px / at.ratio, py: at.py / at.ratio });
+          }}
+          onPointerLeave={() => setOver(null)}
+          onPointerUp={(event) => {
+            if (outline.length > 0) {
+              setCaught(pointsWithin(points, view, { outline, ...size }, colour));
+              setOutline([]);
+              setEncircling(false);
+              return;
+            }
+            const clicked = drag.current && !drag.current.far;
+            drag.current = null;
+            const at = place(event);
+            const point = clicked ? pointAt(points, view, { ...at, within: near * at.ratio }, colour) : -1;
+            if (point >= 0) router.push(featurePath(manifest, points, point));
+          }}
+          onPointerCancel={() => {
+            drag.current = null;
+            setOutline([]);
+          }}
+          onKeyDown={(event) => {
+            const does: Record<string, () => void> = {
+              ArrowLeft: () => goTowards(-1, 0),
+              ArrowRight: () => goTowards(1, 0),
+              ArrowUp: () => goTowards(0, 1),
+              ArrowDown: () => goTowards(0, -1),
+              Enter: enter,
+              Escape: () => setChosen(null),
+              '+': () => zoom(1.4),
+              '-': () => zoom(1 / 1.4),
+              '0': () => setMoved(null),
+            };
+            const act = does[event.key];
+            if (!act) return;
+            event.preventDefault();
+            act();
+          }}
         />
+        <div className={styles.buttons}>
+          <button type="button" className="button" aria-label="Zoom in" onClick={() => zoom(1.5)}>
+            +
+          </button>
+          <button type="button" className="button" aria-label="Zoom out" onClick={() => zoom(1 / 1.5)}>
+            −
+          </button>
+          <button
+            type="button"
+            className="button"
+            aria-pressed={encircling}
+            title="Drag around some points; Shift and drag does the same"
+            onClick={() => setEncircling(!encircling)}
+          >
+            Encircle
+          </button>
+          <button type="button" className="button" onClick={() => setMoved(null)} disabled={moved === null}>
+            All
+          </button>
+        </div>
+        <svg
+          className={styles.marks}
+          viewBox={`0 0 ${size.width || 1} ${size.height || 1}`}
+          aria-hidden="true"
+        >
+          {outline.length > 1 && <polygon points={outline.map((corner) => corner.join(',')).join(' ')} />}
+          {chosen !== null && (
+            <circle cx={placeOf(chosen).px * ratio} cy={placeOf(chosen).py * ratio} r={9 * ratio} />
+          )}
+        </svg>
+        {shown && (
+          <PointTip
+            place={{
+              left: `clamp(0px, ${shown.px + 14}px, calc(100% - 15.5rem))`,
+              top: shown.py > 140 ? undefined : shown.py + 14,
+              bottom: shown.py > 140 ? `calc(100% - ${shown.py - 10}px)` : undefined,
+            }}
+            lines={[...wordsOf(manifest, points, shown.point), ...words]}
+          />
+        )}
+        <p className="visually-hidden" aria-live="polite">
+          {chosen === null ? '' : [...wordsOf(manifest, points, chosen), ...words].join(', ')}
+        </p>
+      </div>
+      <SaveButtons
+        name={`${manifest.name}-map`}
+        title="Map of both dictionaries"
+        csv={() => columnsCsv({ ...points })}
+        picture={() => pictureOf(canvas.current)}
+      />
+      {caught && (
+        <MapSelection manifest={manifest} points={points} caught={caught} clear={() => setCaught(null)} />
       )}
-    </div>
+    </>
   );
+}
+
+/** The canvas as it stands, as an image within a picture. */
+function pictureOf(canvas: HTMLCanvasElement | null): SVGSVGElement | null {
+  if (!canvas) return null;
+  const picture = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const image = document.createElementNS('http://www.w3.org/2000/svg', 'image');
+  for (const [name, length] of Object.entries({ width: canvas.clientWidth, height: canvas.clientHeight }))
+    for (const element of [picture, image]) element.setAttribute(name, String(length));
+  image.setAttribute('href', canvas.toDataURL('image/png'));
+  picture.append(image);
+  return picture;
+}
+
+function latentOf(manifest: ComparisonManifest, points: MapPoints, point: number) {
+  const { run, seed } = points.side[point] === 0 ? manifest.a : manifest.b;
+  return { run, seed, latent: points.latent[point] };
 }
 
 /** [points]: index into the palette of each point. */
@@ -241,8 +352,8 @@ function palette(element: HTMLElement, colouring: Colouring): number[] {
 }
 
 function featurePath(manifest: ComparisonManifest, points: MapPoints, point: number): string {
-  const { run, seed } = points.side[point] === 0 ? manifest.a : manifest.b;
-  return paths.feature(run, seed, points.latent[point]);
+  const { run, seed, latent } = latentOf(manifest, points, point);
+  return paths.feature(run, seed, latent);
 }
 
 function wordsOf(manifest: ComparisonManifest, points: MapPoints, i: number): string[] {

@@ -78,7 +78,7 @@ export function DictionaryMapPanel({ detail, threshold }: { detail: ComparisonDe
                 {count(stored.x.length)} points.{' '}
                 {chosen === 'stability' ? 'Stability is at each comparison’s own threshold. ' : ''}
                 {chosen === 'shared' ? `Shared at a cosine of ${threshold}. ` : ''} Drag to move, Ctrl +
-                scroll to zoom, click a point for its feature.
+                scroll to zoom, click a point for its feature, Shift + drag around some for a table of them.
               </p>
             </>
           )}

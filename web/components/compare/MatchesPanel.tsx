@@ -17,6 +17,7 @@ import { Pager } from '../ui/Pager.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { StoredTableLinks } from '../ui/StoredTableLinks.tsx';
 import { StatusTag } from '../ui/Tag.tsx';
 import { TokenRow } from '../ui/TokenRow.tsx';
 
@@ -87,6 +88,7 @@ export function MatchesPanel({ manifest, threshold }: { manifest: ComparisonMani
               noun="pairs"
               change={(to) => change({ offset: String(to) })}
             />
+            <StoredTableLinks tables={['matches', 'shared-curve']} of={{ comparison: manifest.name }} />
           </>
         )}
       </Loaded>

@@ -1,6 +1,8 @@
 'use client';
+import { sharedCurveTable } from '../../../sae/spec/tables/sharedCurve.ts';
 import type { ComparisonDetail } from '../../../server/client.ts';
 import { chanceAt, chanceColour, curveAt, sharedCurve, sharedCurveLines } from '../../charts/sharedCurve.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { count, percent } from '../../format/number.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Command } from '../ui/Command.tsx';
@@ -38,6 +40,7 @@ export function SharedCurvePanel({
           bare
           title="Shared fraction against the threshold"
           name={`${manifest.name}-shared-curve`}
+          csv={sharedCurveCsv}
           height={300}
           data={curve}
           draw={sharedCurve}
@@ -128,5 +131,14 @@ export function SharedCurvePanel({
         </div>
       )}
     </Panel>
+  );
+}
+
+const curveColumns = Object.keys(sharedCurveTable) as (keyof typeof sharedCurveTable)[];
+
+function sharedCurveCsv(curve: ComparisonDetail['curve']): string {
+  return csvText(
+    curveColumns,
+    curve.map((point) => curveColumns.map((column) => point[column])),
   );
 }

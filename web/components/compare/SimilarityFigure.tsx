@@ -8,6 +8,7 @@ import {
   similarityHistogram,
   similarityLines,
 } from '../../charts/similarityHistogram.ts';
+import { columnsCsv } from '../ui/columnsCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -62,6 +63,12 @@ function Histogram({
     <ChartFigure
       title="How alike counterparts are"
       name={`${name}-similarity`}
+      csv={({ data: bars }) =>
+        columnsCsv({
+          'from cosine': bars.decoder.map((_, bin) => (2 * bin) / bars.decoder.length - 1),
+          ...bars,
+        })
+      }
       height={220}
       data={drawn}
       draw={(now, size) =>

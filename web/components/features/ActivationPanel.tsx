@@ -1,6 +1,7 @@
 'use client';
 import type { FeatureDetail } from '../../../server/client.ts';
 import { activationHistogram } from '../../charts/activationHistogram.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { count } from '../../format/number.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -16,6 +17,16 @@ export function ActivationPanel({ feature }: { feature: FeatureDetail }) {
             title="Activation histogram"
             name={`${feature.run}-${feature.seed}-${feature.latent}-activations`}
             height={180}
+            csv={(counts) =>
+              csvText(
+                ['from activation', 'to', 'firings'],
+                counts.map((firings, bin) =>
+                  [bin, bin + 1]
+                    .map((edge) => (edge * feature.maxActivation) / counts.length)
+                    .concat(firings),
+                ),
+              )
+            }
             data={feature.histogram}
             draw={(counts, size) => activationHistogram(counts, { ...size, max: feature.maxActivation })}
           />

@@ -6,6 +6,7 @@ import { bandName } from './bandName.ts';
 import { ExampleText } from './ExampleText.tsx';
 import styles from './ExamplesPanel.module.css';
 import { Panel } from '../ui/Panel.tsx';
+import { StoredTableLinks } from '../ui/StoredTableLinks.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 
 /** Stretches of text where the latent fires: its strongest, or a sample of each fifth of its range, which shows whether weak activations mean the same. */
@@ -59,6 +60,10 @@ export function ExamplesPanel({ feature }: { feature: FeatureDetail }) {
               Show all {shown.examples.length}
             </button>
           )}
+          <StoredTableLinks
+            tables={['examples']}
+            of={{ run: feature.run, seed: feature.seed, latent: feature.latent }}
+          />
         </>
       )}
     </Panel>

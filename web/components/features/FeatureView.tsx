@@ -2,6 +2,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { percent } from '../../format/number.ts';
+import { describeError } from '../../client/describeError.ts';
 import { paths } from '../../client/paths.ts';
 import { ActivationPanel } from './ActivationPanel.tsx';
 import { CounterpartsPanel } from './CounterpartsPanel.tsx';
@@ -15,6 +16,7 @@ import { FeatureLists } from '../labels/FeatureLists.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { NeighboursPanel } from './NeighboursPanel.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { ReturnsPanel } from './ReturnsPanel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { ArchitectureTag, StatusTag } from '../ui/Tag.tsx';
@@ -30,10 +32,11 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
   const data = feature.data;
   // While the next feature loads, the data are those of the one before.
   const known = data?.latent === latent && data.run === run && data.seed === seed ? data : undefined;
+  const missing = feature.isError && describeError(feature.error).kind === 'missing';
   return (
     <>
       <PageHeader
-        title={known?.label ?? `Latent ${latent}`}
+        title={missing ? `There is no latent ${latent}` : (known?.label ?? `Latent ${latent}`)}
         crumbs={[
           { name: 'Runs', href: paths.runs() },
           { name: run, href: paths.run(run) },
@@ -68,6 +71,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[run]} name={`${run}, seed ${seed}, latent ${latent}`} />
       <Loaded query={feature} skeleton={<Skeleton height={560} />}>
         {(detail) => (
           <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>

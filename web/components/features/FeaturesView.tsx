@@ -4,6 +4,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { useUrlState } from '../../client/useUrlState.ts';
 import { featureQuery, featureTableDefaults } from './featureQuery.ts';
+import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { DictionaryFigures } from '../runs/DictionaryFigures.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -16,6 +17,7 @@ import { Panel } from '../ui/Panel.tsx';
 import { TryText } from '../playground/TryText.tsx';
 import { SeedSwitch } from '../runs/SeedSwitch.tsx';
 import { NotSearched } from '../search/NotSearched.tsx';
+import { StoredTableLinks } from '../ui/StoredTableLinks.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 
 /** All latents of one dictionary. Order, filters and page live in the address. */
@@ -59,6 +61,14 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
           note={<span className="with-keyboard">↑ ↓ or j k move between rows, Enter opens one.</span>}
           flush
         >
+          {input.filter.latents && (
+            <p className="small" style={{ padding: '0.5rem 1rem 0' }}>
+              Only {count(input.filter.latents.length)} latents that were encircled on a map.{' '}
+              <button type="button" className="button" onClick={() => change({ latents: '', offset: '0' })}>
+                Show all
+              </button>
+            </p>
+          )}
           <FeatureFilters state={state} change={(changes) => change({ ...changes, offset: '0' })} />
           <Loaded
             query={features}
@@ -102,6 +112,7 @@ export function FeaturesView({ run, seed }: { run: string; seed: number }) {
                   noun="latents"
                   change={(offset) => change({ offset: String(offset) })}
                 />
+                <StoredTableLinks tables={['features', 'examples', 'loadings']} of={{ run, seed }} />
               </>
             )}
           </Loaded>

@@ -30,6 +30,11 @@ describe('the feature table’s question', () => {
     expect(ask({ token: '12' }).filter).toEqual({ dead: false, text: '12' });
   });
 
+  test('latents encircled on a map are kept with the other filters', () => {
+    expect(ask({ latents: '1.5.10' }).filter).toEqual({ dead: false, latents: [0, 5, 41] });
+    expect(ask({ latents: 'no list' }).filter).toEqual({ dead: false });
+  });
+
   test('orphans are shared in no other seed', () => {
     expect(ask({ stability: 'orphan' }).filter).toEqual({ dead: false, maxStability: 0 });
   });

@@ -1,6 +1,7 @@
 /** The feature table's state in the address, and the server query that corresponds to it. */
 import { featureView } from '../../../sae/spec/tables/features.ts';
 import { sortsOf, type SortOf } from '../../../sae/spec/tables/table.ts';
+import { readLatents } from '../../format/latentList.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 
 export const featureTableDefaults = {
@@ -18,6 +19,8 @@ export const featureTableDefaults = {
   stability: 'any',
   /** `any`, `yes`, `no`. */
   labelled: 'any',
+  /** Only these, as web/format/latentList.ts writes them. */
+  latents: '',
 };
 
 export type FeatureTableState = typeof featureTableDefaults;
@@ -39,6 +42,7 @@ export interface FeatureQuery {
     minStability?: number;
     maxStability?: number;
     latent?: number;
+    latents?: number[];
     labelled?: boolean;
   };
 }
@@ -48,6 +52,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
   const least = share(state.least);
   const most = share(state.most);
   // `#12` means latent 12; plain `12` is searched for in the text, which may have digits.
+  const latents = readLatents(state.latents);
   const latent = /^#(\d+)$/.exec(state.token.trim())?.[1];
   const text = state.token.trim().slice(0, 200);
   return {
@@ -59,6 +64,7 @@ export function featureQuery(run: string, seed: number, state: FeatureTableState
     limit: 50,
     filter: {
       ...(state.alive === 'all' || latent ? {} : { dead: state.alive === 'dead' }),
+      ...(latents ? { latents } : {}),
       ...(latent ? { latent: Number(latent) } : text ? { text } : {}),
       ...(least === undefined ? {} : { minDensity: least }),
       ...(most === undefined ? {} : { maxDensity: most }),

@@ -50,8 +50,8 @@ describe('FeatureFilters', () => {
     const { place, asked } = await filters({ token: '#12', alive: 'dead', most: '3' });
     expect(place.querySelectorAll('button')).toHaveLength(1);
     await click(find(place, 'button'));
-    const { alive, token, least, most, stability } = featureTableDefaults;
-    expect(asked).toEqual([{ alive, token, least, most, stability }]);
+    const { alive, token, least, most, stability, labelled } = featureTableDefaults;
+    expect(asked).toEqual([{ alive, token, least, most, stability, labelled }]);
     expect(
       [...place.querySelectorAll('input:not([type=radio])')].map(
         (input) => (input as HTMLInputElement).value,
@@ -100,5 +100,17 @@ describe('ExampleText', () => {
     await click([...place.querySelectorAll<HTMLElement>('p > span > span')][1]);
     expect(gutter()).toEqual(['2.000', 'activation on “·wh”']);
     expect(textsOf(place, 'div > span')[0]).toBe('2.000');
+  });
+
+  test('is one stop of the Tab key; the arrow keys move on from the peak, each token with its value', async () => {
+    const place = await example();
+    const stops = () => [...place.querySelectorAll<HTMLElement>('[tabindex="0"]')];
+    expect(stops().map((token) => token.getAttribute('aria-label'))).toEqual(['ale, 4.000']);
+    await press(stops()[0], 'ArrowLeft');
+    expect(document.activeElement?.getAttribute('aria-label')).toBe('·wh, 2.000');
+    await press(stops()[0], 'End');
+    expect(find(place, 'div > span').textContent).toBe('1.000');
+    await press(stops()[0], 'ArrowRight');
+    expect(stops()).toHaveLength(1);
   });
 });

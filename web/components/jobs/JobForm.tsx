@@ -150,7 +150,7 @@ function Field({
   if (type === 'flag') {
     const usual = option.default === true;
     return (
-      <label className="cluster small">
+      <label className={`${styles.tick} small`}>
         <input
           type="checkbox"
           name={name}

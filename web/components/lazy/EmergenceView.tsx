@@ -15,6 +15,7 @@ import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
@@ -115,6 +116,7 @@ function EmergencePanel({ curves }: { curves: readonly EmergenceCurve[] }) {
         />
       }
     >
+      <ChartSubject text={curves.map(({ model }) => model).join(', ')} />
       <ChartFigure
         bare
         title={`${measures[measure]} against tokens seen`}

@@ -12,6 +12,7 @@ import { paths } from '../../client/paths.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { describedColumn, printed } from '../ui/describedColumn.tsx';
+import { EmptyState } from '../ui/EmptyState.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
@@ -50,11 +51,12 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
   const report = detail.data?.report;
   const here = report?.layers.find((one) => one.layer === layer);
   const colour = architectureColour(report?.model.activation ?? '');
+  const missing = report !== undefined && here === undefined;
   const middle = report?.thresholds[Math.floor(report.thresholds.length / 2)];
   return (
     <>
       <PageHeader
-        title={`Neurons of layer ${layer}`}
+        title={missing ? `There is no layer ${layer}` : `Neurons of layer ${layer}`}
         crumbs={[
           { name: 'Lazy neurons', href: paths.lazy() },
           { name, href: paths.report(name) },
@@ -90,60 +92,70 @@ export function LayerView({ report: name, layer }: { report: string; layer: numb
           ]}
         />
       )}
-      <Panel
-        title="Neurons"
-        note="Fires on: tokens on which it is strongest. Writes: tokens its output promotes. A number opens the neuron."
-        actions={
-          <Segmented
-            label="Which neurons"
-            value={firing}
-            options={firings}
-            change={(to) => change({ firing: to, offset: '0' })}
-          />
-        }
-        flush
-      >
-        <Loaded
-          query={neurons}
-          skeleton={
-            <div style={{ padding: '0 1rem 1rem' }}>
-              <Skeleton lines={14} />
-            </div>
+      {missing ? (
+        <EmptyState title={`${name} has layers 0 to ${report.layers.length - 1}`}>
+          Choose one of them above.
+        </EmptyState>
+      ) : (
+        <Panel
+          title="Neurons"
+          note="Fires on: tokens on which it is strongest. Writes: tokens its output promotes. A number opens the neuron."
+          actions={
+            <Segmented
+              label="Which neurons"
+              value={firing}
+              options={firings}
+              change={(to) => change({ firing: to, offset: '0' })}
+            />
           }
+          flush
         >
-          {(page) => (
-            <>
-              <DataTable
-                caption={`Neurons of layer ${layer}`}
-                columns={columnsOf(name, { colour, threshold: middle, layer: here })}
-                rows={page.rows}
-                rowKey={(row) => String(row.neuron)}
-                dim={neurons.isPlaceholderData}
-                sorting={{
-                  by: sort,
-                  order,
-                  change: (by, to) => change({ sort: by, order: to, offset: '0' }),
-                }}
-              />
-              {page.total === 0 && (
-                <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
-                  {firing === 'dead'
-                    ? 'Every neuron of this layer fires somewhere in the text.'
-                    : 'No neuron of this layer fires anywhere in the text.'}
-                </p>
-              )}
-              <Pager
-                offset={offset}
-                limit={limit}
-                total={page.total}
-                noun="neurons"
-                change={(to) => change({ offset: String(to) })}
-              />
-              <TableLinks report={name} tables={['neurons', 'layers', 'curves', 'examples']} layer={layer} />
-            </>
-          )}
-        </Loaded>
-      </Panel>
+          <Loaded
+            query={neurons}
+            skeleton={
+              <div style={{ padding: '0 1rem 1rem' }}>
+                <Skeleton lines={14} />
+              </div>
+            }
+          >
+            {(page) => (
+              <>
+                <DataTable
+                  caption={`Neurons of layer ${layer}`}
+                  columns={columnsOf(name, { colour, threshold: middle, layer: here })}
+                  rows={page.rows}
+                  rowKey={(row) => String(row.neuron)}
+                  dim={neurons.isPlaceholderData}
+                  sorting={{
+                    by: sort,
+                    order,
+                    change: (by, to) => change({ sort: by, order: to, offset: '0' }),
+                  }}
+                />
+                {page.total === 0 && (
+                  <p className="small muted" style={{ padding: '0 1rem 1rem' }}>
+                    {firing === 'dead'
+                      ? 'Every neuron of this layer fires somewhere in the text.'
+                      : 'No neuron of this layer fires anywhere in the text.'}
+                  </p>
+                )}
+                <Pager
+                  offset={offset}
+                  limit={limit}
+                  total={page.total}
+                  noun="neurons"
+                  change={(to) => change({ offset: String(to) })}
+                />
+                <TableLinks
+                  report={name}
+                  tables={['neurons', 'layers', 'curves', 'examples']}
+                  layer={layer}
+                />
+              </>
+            )}
+          </Loaded>
+        </Panel>
+      )}
     </>
   );
 }

@@ -15,6 +15,7 @@ import { LayerMetricPanel } from './LayerMetricPanel.tsx';
 import { LayersPanel } from './LayersPanel.tsx';
 import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { PositionPanel } from './PositionPanel.tsx';
 import { ReportChoice } from './ReportChoice.tsx';
@@ -76,6 +77,9 @@ export function LazyView() {
               <Loaded query={details} skeleton={<Skeleton height={600} />}>
                 {(reports) => (
                   <>
+                    <ChartSubject
+                      text={[...new Set(reports.map(({ report }) => report.model.name))].join(', ')}
+                    />
                     <div className="columns" style={{ '--column': '30rem' } as React.CSSProperties}>
                       {reports.map((detail) => (
                         <LayersPanel key={detail.report.name} detail={detail} />

@@ -4,8 +4,10 @@ import type { SparsityDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { lineStyle } from '../../charts/lineStyle.ts';
 import { useUrlChoice } from '../../client/useUrlState.ts';
-import { percent, significant } from '../../format/number.ts';
+import { count, percent, significant } from '../../format/number.ts';
+import { pooledBins } from './pooledBins.ts';
 import { seriesCsv } from './seriesCsv.ts';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -43,14 +45,15 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
   const reliability = useMemo(
     () =>
       ks.map((k, index): LineSeries => {
-        const bins = (points ?? [])
-          .find((point) => point.k === k && point.reliability)
-          ?.reliability?.filter(({ count }) => count > 0);
+        const bins = pooledBins(
+          (points ?? []).find((point) => point.k === k && point.reliability)?.reliability ?? [],
+        );
         return {
           name: k === neurons ? 'all neurons' : `top ${k}`,
           ...lineStyle(colour, index, ks.length),
-          x: (bins ?? []).map(({ confidence }) => confidence),
-          y: (bins ?? []).map(({ accuracy }) => accuracy),
+          x: bins.map(({ confidence }) => confidence),
+          y: bins.map(({ accuracy }) => accuracy),
+          notes: bins.map((bin) => `${count(bin.count)} predictions`),
         };
       }),
     [points, ks, neurons, colour],
@@ -78,6 +81,7 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
         />
       }
     >
+      <ChartSubject text={detail.report.model.name} />
       <div className="columns" style={{ '--column': '22rem' } as React.CSSProperties}>
         <ChartFigure
           title={`${measures[measure].name} against token noise`}
@@ -98,6 +102,7 @@ export function RobustnessPanel({ detail, colour }: { detail: SparsityDetail; co
         />
         <ChartFigure
           title="Reliability without noise"
+          note="Each point stands for a hundred predictions or more."
           name={`${name}-reliability`}
           height={260}
           data={reliability}

@@ -9,6 +9,7 @@ import { EmptyState } from '../ui/EmptyState.tsx';
 import styles from './Headline.module.css';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { Skeleton } from '../ui/Skeleton.tsx';
 import { Term } from '../ui/Term.tsx';
 
 /** The second question of the product: how many neurons are active on a token, by model and by layer. */
@@ -58,25 +59,29 @@ export function LazyHeadline() {
                         {percent(report.activationRatio)}
                       </div>
                       <div className={styles.detail}>
-                        <div
-                          className={styles.layers}
-                          role="img"
-                          aria-label={layers
-                            .map((layer) => `layer ${layer.layer}: ${percent(layer.activationRatio)}`)
-                            .join('; ')}
-                        >
-                          {layers.map((layer) => (
-                            <span
-                              key={layer.layer}
-                              className={styles.column}
-                              title={`layer ${layer.layer}: ${percent(layer.activationRatio)}`}
-                            >
+                        {details.isPending ? (
+                          <Skeleton height={24} />
+                        ) : (
+                          <div
+                            className={styles.layers}
+                            role="img"
+                            aria-label={layers
+                              .map((layer) => `layer ${layer.layer}: ${percent(layer.activationRatio)}`)
+                              .join('; ')}
+                          >
+                            {layers.map((layer) => (
                               <span
-                                style={{ height: `${layer.activationRatio * 100}%`, background: colour }}
-                              />
-                            </span>
-                          ))}
-                        </div>
+                                key={layer.layer}
+                                className={styles.column}
+                                title={`layer ${layer.layer}: ${percent(layer.activationRatio)}`}
+                              >
+                                <span
+                                  style={{ height: `${layer.activationRatio * 100}%`, background: colour }}
+                                />
+                              </span>
+                            ))}
+                          </div>
+                        )}
                         <p className="xs muted num">
                           {percent(report.ratioAtCett)} keep the output within 20 % · loss{' '}
                           {fixed(report.crossEntropy, 2)}

@@ -10,6 +10,7 @@ import { Command } from '../ui/Command.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
 import { Stats } from '../ui/Stat.tsx';
@@ -41,6 +42,7 @@ export function ReproducibilityView({ name }: { name: string }) {
         How likely each feature of <Link href={paths.run(name)}>{name}</Link> is to come back when only the
         seed changes.
       </PageHeader>
+      <RunSubject runs={[name]} />
       <Loaded query={detail} skeleton={<Skeleton height={480} />}>
         {(found) =>
           found ? (
@@ -80,8 +82,8 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
         <strong className="num" style={{ color: colour }}>
           {percent(every.share)}
         </strong>{' '}
-        of the features came back in {othersInWords(others)}; by chance it would be at most{' '}
-        <span className="num">{percent(every.chance)}</span>.
+        of the features came back in {othersInWords(others)}; by chance it would be{' '}
+        <span className="num">{atMost(every.chance)}</span>.
       </p>
       {outdated && (
         <div className={styles.outdated}>
@@ -99,12 +101,12 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
           {
             label: 'in at least one',
             value: percent(any.share),
-            note: `chance at most ${percent(any.chance)}`,
+            note: `chance ${atMost(any.chance)}`,
           },
           {
             label: <Term of="comesBack">on average</Term>,
             value: percent(mean.share),
-            note: `of the other seeds; chance at most ${percent(mean.chance)}`,
+            note: `of the other seeds; chance ${atMost(mean.chance)}`,
           },
           {
             label: <Term of="beyondChance" />,
@@ -153,3 +155,9 @@ const nullWords = {
   rows: 'Dictionaries of random directions with the second moment of another seed’s rows; the activations that the run was trained on are no longer there.',
   isotropic: 'Dictionaries of random directions without a preference; the activations are too wide for more.',
 } as const;
+
+/** A bound from above; where it is next to nothing the number says so by itself. */
+function atMost(share: number): string {
+  const said = percent(share);
+  return said.startsWith('<') ? said : `at most ${said}`;
+}

@@ -5,6 +5,8 @@ import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { chanceColour } from '../../charts/sharedCurve.ts';
 import { stabilityHistogram } from '../../charts/stabilityHistogram.ts';
 import { fixed, percent } from '../../format/number.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
+import { stabilityCsv } from '../runs/StabilityPanel.tsx';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -30,6 +32,7 @@ export function ReturnCharts({ detail, colour }: { detail: ReproducibilityDetail
           title="Against the threshold"
           note="Both cosines of a feature and its counterpart reach it."
           name={`${report.run}-returns-threshold`}
+          csv={seriesCsv('threshold', 'share')}
           data={overThreshold}
           draw={(lines, size) =>
             lineChart(lines, {
@@ -45,6 +48,7 @@ export function ReturnCharts({ detail, colour }: { detail: ReproducibilityDetail
           title="By the number of other seeds"
           note={`At a threshold of ${report.threshold}.`}
           name={`${report.run}-returns`}
+          csv={stabilityCsv}
           data={bars}
           draw={(drawn, size) => stabilityHistogram(drawn, { ...size, otherSeeds: others, colour })}
         />
@@ -56,6 +60,7 @@ export function ReturnCharts({ detail, colour }: { detail: ReproducibilityDetail
               : 'Features in all of n seeds. A law is fitted from three seeds on.'
           }
           name={`${report.run}-returns-seeds`}
+          csv={seriesCsv('seeds', 'share')}
           data={overSeeds}
           draw={(lines, size) =>
             lineChart(lines, {

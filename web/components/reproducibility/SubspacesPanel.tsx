@@ -4,6 +4,7 @@ import type { Subspaces } from '../../../sae/spec/reproducibility/subspaces.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { chanceColour } from '../../charts/sharedCurve.ts';
 import { count, fixed, percent } from '../../format/number.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -26,7 +27,13 @@ const columns: Column<Cluster>[] = [
     from: 640,
     render: ({ bySeed }) => bySeed.map((own) => count(own)).join(', '),
   },
-  { key: 'rank', header: 'Dimensions', numeric: true, render: ({ rank }) => fixed(rank, 1) },
+  {
+    key: 'rank',
+    header: 'Dimensions',
+    numeric: true,
+    from: 480,
+    render: ({ rank }) => fixed(rank, 1),
+  },
   { key: 'share', header: 'Inside', numeric: true, render: ({ share }) => percent(share, 0) },
   {
     key: 'chance',
@@ -35,7 +42,7 @@ const columns: Column<Cluster>[] = [
     from: 480,
     render: ({ chance }) => percent(chance, 0),
   },
-  { key: 'found', header: 'Found again', render: ({ found }) => (found ? 'yes' : 'no') },
+  { key: 'found', header: 'Found', render: ({ found }) => (found ? 'yes' : 'no') },
 ];
 
 /** What becomes of the features that do not come back: whether the space that they fill does. */
@@ -105,6 +112,7 @@ export function SubspacesPanel({
           title="Principal angles between seeds"
           note={`Cosines between the leading ${rank} dimensions, averaged over pairs.`}
           name={`${run}-subspace-angles`}
+          csv={seriesCsv('x', 'y')}
           data={lines}
           draw={(drawn, size) =>
             lineChart(drawn, {

@@ -4,6 +4,7 @@ import type { Worth } from '../../../sae/spec/reproducibility/worth.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { chanceColour } from '../../charts/sharedCurve.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Command } from '../ui/Command.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -127,6 +128,7 @@ function WorthChart({
     <ChartFigure
       title={title}
       name={`${run}-worth-${what}-${figure}`}
+      csv={seriesCsv('tenth', figure)}
       data={lines}
       draw={(drawn, size) =>
         lineChart(drawn, {

@@ -2,6 +2,7 @@
 import { useMemo } from 'react';
 import type { RunDetail } from '../../../server/client.ts';
 import { densityHistogram } from '../../charts/densityHistogram.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { seedColour, seedDash } from '../../charts/architectureStyle.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
@@ -35,6 +36,7 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
           bare
           title="Density histogram"
           name={`${name}-density`}
+          csv={densityCsv}
           height={240}
           data={series}
           draw={(data, size) => densityHistogram(data, { ...size, architecture: config.architecture })}
@@ -50,5 +52,16 @@ export function DensityPanel({ detail }: { detail: RunDetail }) {
         />
       )}
     </Panel>
+  );
+}
+
+function densityCsv(
+  series: readonly { seed: number; edges: readonly number[]; counts: readonly number[] }[],
+): string {
+  return csvText(
+    ['seed', 'from log10 density', 'to', 'latents'],
+    series.flatMap(({ seed, edges, counts }) =>
+      counts.map((latents, bin) => [seed, edges[bin] ?? null, edges[bin + 1] ?? null, latents]),
+    ),
   );
 }

@@ -1,8 +1,14 @@
-import type { RunDetail } from '../../../server/client.ts';
+import Link from 'next/link';
+import { useQuery } from '@tanstack/react-query';
+import type { Job, RunDetail } from '../../../server/client.ts';
+import { paths } from '../../client/paths.ts';
+import { useTRPC } from '../../client/trpc.ts';
 import { percent } from '../../format/number.ts';
 import { StartJob } from '../jobs/StartJob.tsx';
 import { Command } from '../ui/Command.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { StatusTag } from '../ui/Tag.tsx';
+import { lastFailure } from './lastFailure.ts';
 
 /** What a run still lacks, each with the button that makes it; nothing for a run that has everything. */
 export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }) {
@@ -35,6 +41,8 @@ export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }
   if (unevaluated.length === 0 && unindexed.length === 0) return null;
   return (
     <Panel title="What comes next" note="Each becomes a job, with everything at its default.">
+      {unevaluated.length > 0 && <Failure run={name} kind="evaluate" what="The evaluation" />}
+      {unindexed.length > 0 && <Failure run={name} kind="index" what="The index" />}
       <div className="cluster">
         {/* A finished run stays as it is when it is resumed; how an imported one was trained isn't known. */}
         {manifest.origin === undefined && unevaluated.length + unindexed.length > 1 && (
@@ -59,6 +67,19 @@ export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }
         )}
       </div>
     </Panel>
+  );
+}
+
+/** Says of what is missing that it was tried, and what went wrong. */
+function Failure({ run, kind, what }: { run: string; kind: Job['kind']; what: string }) {
+  const trpc = useTRPC();
+  const { data } = useQuery(trpc.jobs.list.queryOptions());
+  const error = lastFailure(data ?? [], kind, run);
+  if (error === undefined) return null;
+  return (
+    <p className="small" style={{ marginBottom: 'var(--s-2)' }}>
+      <StatusTag status="failed" /> {what} failed: {error} <Link href={paths.jobs()}>See its output</Link>
+    </p>
   );
 }
 

@@ -3,7 +3,9 @@ import { useMemo } from 'react';
 import type { RunRow } from '../../../server/client.ts';
 import { paretoPlot, type ParetoPoint } from '../../charts/paretoPlot.ts';
 import { architectureColour, architectureName, architectureSymbol } from '../../charts/architectureStyle.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { paths } from '../../client/paths.ts';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -41,6 +43,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
           : 'On held-out tokens. Lower left is better; a mark opens the dictionary.'
       }
     >
+      <ChartSubject text={[...hooks].join(' · ')} />
       {points.length === 0 ? (
         <p className="small muted">
           None of these is evaluated yet: <code>npx lazyscope evaluate RUN</code>.
@@ -50,6 +53,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
           bare
           title="L0 against FVU"
           name="pareto-l0-fvu"
+          csv={paretoCsv}
           height={320}
           data={points}
           draw={paretoPlot}
@@ -65,5 +69,20 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
         />
       )}
     </Panel>
+  );
+}
+
+function paretoCsv(points: readonly ParetoPoint[]): string {
+  return csvText(
+    ['run', 'seed', 'architecture', 'width', 'L0', 'FVU', 'CE recovered'],
+    points.map(({ run, seed, architecture, width, l0, fvu, ceRecovered }) => [
+      run,
+      seed,
+      architecture,
+      width,
+      l0,
+      fvu,
+      ceRecovered,
+    ]),
   );
 }

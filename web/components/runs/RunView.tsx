@@ -8,6 +8,7 @@ import { architectureName } from '../../charts/architectureStyle.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { duration } from '../../format/time.ts';
+import { ConsensusPanel } from './ConsensusPanel.tsx';
 import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
@@ -16,6 +17,7 @@ import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { RunConfiguration } from './RunConfiguration.tsx';
 import { SeedsTable } from './SeedsTable.tsx';
@@ -35,12 +37,13 @@ export function RunView({ name }: { name: string }) {
       },
     ),
   );
-  const { jobs } = useJobs();
+  const manifest = run.data?.manifest;
+  const live = manifest?.status === 'training';
+  // A training that no job is known for may be that of a new one.
+  const { jobs } = useJobs({ every: live || run.isError ? 2_000 : 10_000 });
   const own = (jobs ?? []).filter(
     (job) => isActive(job) && job.subject?.what === 'run' && job.subject.name === name,
   );
-  const manifest = run.data?.manifest;
-  const live = manifest?.status === 'training';
   // A job that is about to make the run says more than that there is none.
   const awaited = own.length > 0 && run.isError && describeError(run.error).kind === 'missing';
   return (
@@ -77,10 +80,11 @@ export function RunView({ name }: { name: string }) {
             <code>{manifest.config.hook}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
-            tokens in {duration(manifest.seconds)}.
+            tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.
           </>
         )}
       </PageHeader>
+      <RunSubject runs={[name]} />
       <ActiveJobs title="Now" active={own} />
       {awaited ? null : (
         <Loaded query={run} skeleton={<Skeleton height={480} />}>
@@ -91,6 +95,9 @@ export function RunView({ name }: { name: string }) {
               <Panel title="Seeds" note={evaluatedOn(detail)} flush>
                 <SeedsTable detail={detail} />
               </Panel>
+              {detail.manifest.consensus && (
+                <ConsensusPanel manifest={{ ...detail.manifest, consensus: detail.manifest.consensus }} />
+              )}
               <TrainingPanel name={name} architecture={detail.manifest.config.architecture} live={live} />
               <div className="columns" style={{ '--column': '26rem' } as React.CSSProperties}>
                 <DensityPanel detail={detail} />

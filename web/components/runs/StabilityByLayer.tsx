@@ -7,6 +7,8 @@ import { architectureColour } from '../../charts/architectureStyle.ts';
 import type { SharedHeadline } from '../compare/sharedSummary.ts';
 import { percent } from '../../format/number.ts';
 import { sharedByLayer } from './sharedByLayer.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
+import { ChartSubject } from '../ui/ChartSubject.tsx';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -32,10 +34,12 @@ export function StabilityByLayer({ headlines }: { headlines: readonly SharedHead
       title="Does it depend on the layer?"
       note="Mean over pairs of seeds; lines join one configuration."
     >
+      <ChartSubject text={[...new Set((runs.data ?? []).flatMap(({ model }) => model ?? []))].join(', ')} />
       <ChartFigure
         bare
         title="Shared fraction by layer"
         name="shared-by-layer"
+        csv={seriesCsv('layer', 'shared')}
         data={lines}
         draw={(drawn, size) =>
           lineChart(drawn, {

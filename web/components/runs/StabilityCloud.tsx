@@ -12,6 +12,7 @@ import {
 import { arrowTable, numbers } from '../../client/arrowTable.ts';
 import { count, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
+import { columnsCsv } from '../ui/columnsCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -77,6 +78,7 @@ function Cloud({ points, runName, colour }: { points: StabilityPoints; runName: 
         title="Where the orphans are"
         note={`${count(points.latent.length)} live latents`}
         name={`${runName}-orphans`}
+        csv={(rows) => columnsCsv({ ...rows.points })}
         data={drawn}
         height={height}
         draw={(data, size) => stabilityScatter(data.points, { ...size, inks: data.inks })}

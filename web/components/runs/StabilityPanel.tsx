@@ -5,14 +5,17 @@ import type { Stability } from '../../../server/client.ts';
 import { lineChart } from '../../charts/lineChart.ts';
 import { stabilityHistogram } from '../../charts/stabilityHistogram.ts';
 import { uniqueCurve } from '../../charts/uniqueCurve.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour } from '../../charts/architectureStyle.ts';
 import { fixed, percent } from '../../format/number.ts';
+import { seriesCsv } from '../lazy/seriesCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { RunSubject } from '../ui/RunSubject.tsx';
 import { StabilityCloud } from './StabilityCloud.tsx';
 import { Term } from '../ui/Term.tsx';
 
@@ -32,6 +35,7 @@ export function StabilityPanel({ runName }: { runName: string }) {
         </>
       }
     >
+      <RunSubject runs={[runName]} />
       <Loaded query={stability}>
         {(data) =>
           data.pairs.length === 0 ? (
@@ -62,6 +66,7 @@ function TrendFigure({ data, colour }: { data: Stability; colour: string }) {
       title="Does stability go with density or strength?"
       note={lines.map((line) => `${line.name}: ρ = ${fixed(line.rankCorrelation, 2)}`).join(' · ')}
       name={`${data.runName}-stability-trends`}
+      csv={seriesCsv('rank', 'mean stability')}
       data={lines}
       draw={(drawn, size) =>
         lineChart(drawn, {
@@ -102,6 +107,7 @@ function StabilityCharts({ data, colour }: { data: Stability; colour: string }) 
       <ChartFigure
         title="Latents by seeds that share them"
         name={`${data.runName}-stability`}
+        csv={stabilityCsv}
         data={data.histogram}
         draw={(bars, size) => stabilityHistogram(bars, { ...size, otherSeeds: others, colour })}
       />
@@ -118,10 +124,24 @@ function StabilityCharts({ data, colour }: { data: Stability; colour: string }) 
           title="Distinct latents found by n seeds"
           note="Dashed: if no two seeds shared any."
           name={`${data.runName}-unique`}
+          csv={(rows) =>
+            csvText(
+              ['seeds', 'distinct latents', 'latents'],
+              rows.map(({ seeds, unique, total }) => [seeds, unique, total]),
+            )
+          }
           data={data.unique}
           draw={(drawn, size) => uniqueCurve(drawn, { ...size, colour })}
         />
       )}
     </div>
+  );
+}
+
+/** Latents by the share of other seeds that have them. */
+export function stabilityCsv(bars: readonly { stability: number; latents: number }[]): string {
+  return csvText(
+    ['stability', 'latents'],
+    bars.map(({ stability, latents }) => [stability, latents]),
   );
 }

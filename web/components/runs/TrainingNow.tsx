@@ -2,10 +2,10 @@ import type { RunDetail, TrainingProgress } from '../../../server/client.ts';
 import { JobProgress } from '../jobs/JobProgress.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
-/** Where a training is that somebody started on a command line: by its metrics, as no job tells of it. */
+/** Where a training is by its metrics, while no job tells of it: one that was started on a command line, or a moment ago. */
 export function TrainingNow({ detail: { manifest, training } }: { detail: RunDetail }) {
   return (
-    <Panel title="Now" note="Started on a command line. This page follows it.">
+    <Panel title="Now" note="This page follows it.">
       <JobProgress
         progress={{
           stage: `train ${manifest.config.architecture}`,

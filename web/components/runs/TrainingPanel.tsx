@@ -3,8 +3,9 @@ import { useMemo } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import type { RunMetrics } from '../../../server/client.ts';
 import { trainingCurve, type TrainingPoint } from '../../charts/trainingCurve.ts';
+import { csvText } from '../../client/saveCsv.ts';
 import { useTRPC } from '../../client/trpc.ts';
-import { seedColour, seedDash } from '../../charts/architectureStyle.ts';
+import { architectureColour } from '../../charts/architectureStyle.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -32,20 +33,25 @@ export function TrainingPanel({
     trpc.runs.metrics.queryOptions({ name, maxPoints: 400 }, { refetchInterval: live ? 2_000 : false }),
   );
   return (
-    <Panel title="Training" note="On training batches; a line a seed.">
+    <Panel title="Training" note="On training batches.">
       <Loaded query={metrics}>
         {(data) =>
           data.seeds.every((seed) => seed.step.length === 0) ? (
             <p className="small muted">No step has been logged yet.</p>
           ) : (
             <>
-              <Legend
-                items={data.seeds.map(({ seed }, index) => ({
-                  name: `seed ${seed}`,
-                  colour: seedColour(architecture, index),
-                  dash: seedDash(index),
-                }))}
-              />
+              {data.seeds.length > 1 && (
+                <Legend
+                  items={[
+                    { name: `mean of ${data.seeds.length} seeds`, colour: architectureColour(architecture) },
+                    {
+                      name: 'smallest to largest',
+                      colour: architectureColour(architecture),
+                      shape: 'block',
+                    },
+                  ]}
+                />
+              )}
               <div className="columns" style={{ '--column': '15.5rem' } as React.CSSProperties}>
                 {curves.map((curve) => {
                   const column = data.columns.find((name) => curve.pattern.test(name));
@@ -97,6 +103,12 @@ function Curve({
     <ChartFigure
       title={curve.label}
       name={`${run}-${column}`}
+      csv={(rows) =>
+        csvText(
+          ['seed', 'tokens', column],
+          rows.map(({ seed, tokens, value }) => [seed, tokens, value]),
+        )
+      }
       height={200}
       data={points}
       draw={(data, size) =>

@@ -26,3 +26,12 @@ test.each([
 ])('a run says which tokens its figures are about', (given, wanted) =>
   expect(evaluatedOn(given)).toBe(wanted),
 );
+
+test.each([
+  ['damaged', 'The evaluation is damaged: evaluate again.'],
+  ['newer', 'The evaluation is of a newer Lazyscope.'],
+] as const)('an evaluation that is %s is not said to be missing', (evaluationFault, wanted) => {
+  const run = detail({}, null);
+  const seeds = run.seeds.map((seed) => ({ ...seed, evaluationFault }));
+  expect(evaluatedOn({ ...run, seeds })).toBe(wanted);
+});

@@ -6,6 +6,9 @@ export function evaluatedOn({ manifest, seeds }: Pick<RunDetail, 'manifest' | 's
   const evaluations = seeds.flatMap(({ evaluation }) => evaluation ?? []);
   const [first] = evaluations;
   if (!first) {
+    const faults = seeds.flatMap(({ evaluationFault }) => evaluationFault ?? []);
+    if (faults.includes('damaged')) return `The evaluation is damaged: evaluate again.`;
+    if (faults.length > 0) return 'The evaluation is of a newer Lazyscope.';
     const { exclusion } = manifest;
     return exclusion && exclusion.rows > 0
       ? `Not evaluated yet. Training left out ${count(exclusion.rows)} rows (${exclusion.rule}).`

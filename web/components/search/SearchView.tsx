@@ -8,6 +8,7 @@ import { count } from '../../format/number.ts';
 import { wholeNumber } from '../../format/wholeNumber.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
+import { LeftOutLine } from '../ui/LeftOutLine.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { Pager } from '../ui/Pager.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -50,6 +51,7 @@ export function SearchView() {
         Words and phrases in the examples, tokens and labels of every run and seed. Several words are a
         phrase; case and accents don’t matter.
       </PageHeader>
+      <LeftOutLine of={['runs']} />
       <form
         role="search"
         className={styles.form}

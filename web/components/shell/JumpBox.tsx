@@ -9,7 +9,7 @@ import { jumpTargets } from './jumpTargets.ts';
 import { Icon } from '../ui/Icon.tsx';
 import styles from './JumpBox.module.css';
 
-/** ⌘K or Ctrl-K: type a run, a seed and a latent, a word or phrase, a label or a page, and go there. */
+/** ⌘K or Ctrl-K, and / on a page without a search of its own: type a run, a seed and a latent, a word or phrase, a label or a page, and go there. */
 export function JumpBox() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
@@ -51,9 +51,13 @@ export function JumpBox() {
   }, []);
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
-      if (event.key.toLowerCase() !== 'k' || !(event.metaKey || event.ctrlKey)) return;
+      const jumps = event.key.toLowerCase() === 'k' && (event.metaKey || event.ctrlKey);
+      const searches = event.key === '/' && !event.metaKey && !event.ctrlKey && !event.altKey;
+      if (!jumps && (!searches || isTyping(event.target))) return;
       event.preventDefault();
-      show();
+      const field = searches ? searchField() : undefined;
+      if (field) field.select();
+      else show();
     };
     window.addEventListener('keydown', listen);
     return () => window.removeEventListener('keydown', listen);
@@ -136,6 +140,17 @@ export function JumpBox() {
       </dialog>
     </>
   );
+}
+
+/** Where a slash is a letter like any other. */
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('input, textarea, select, dialog') !== null;
+}
+
+/** The search of the page, which selecting its text gives the focus to; undefined where it has none. */
+function searchField(): HTMLInputElement | undefined {
+  const fields = document.querySelectorAll<HTMLInputElement>('main input[type=search]');
+  return [...fields].find((field) => field.offsetParent !== null);
 }
 
 /** The platform does not change while the page is open; the server does not know it. */

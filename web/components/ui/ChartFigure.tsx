@@ -1,11 +1,9 @@
 'use client';
 import { useRouter } from 'next/navigation';
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
-import { saveCsv } from '../../client/saveCsv.ts';
-import { saveSvg } from '../../client/saveSvg.ts';
 import type { ChartSize } from '../../charts/chartFrame.ts';
 import styles from './ChartFigure.module.css';
-import { Icon } from './Icon.tsx';
+import { SaveButtons } from './SaveButtons.tsx';
 
 /**
  * Connects charts with React: measures the available width, calls a pure chart function, puts its
@@ -34,8 +32,8 @@ export function ChartFigure<Data>({
   bare?: boolean;
   /** File name of the exported picture, without its ending. */
   name: string;
-  /** Gives the data as CSV, for charts whose data can be saved. */
-  csv?: (data: Data) => string;
+  /** Gives the data as CSV. */
+  csv: (data: Data) => string;
   /** Elements placed over the chart, such as a slider or a marker. */
   overlay?: ReactNode;
 }) {
@@ -76,31 +74,11 @@ export function ChartFigure<Data>({
           </figcaption>
           {bare && legend}
         </div>
-        <div className={styles.saves}>
-          {csv && (
-            <button
-              type="button"
-              className={styles.save}
-              aria-label={`Save the data of “${name}” as CSV`}
-              title="Save the data as CSV"
-              onClick={() => saveCsv(csv(data), name)}
-            >
-              <Icon name="table" />
-            </button>
-          )}
-          <button
-            type="button"
-            className={styles.save}
-            aria-label={`Save “${name}” as SVG`}
-            title="Save as SVG"
-            onClick={() => {
-              const picture = place.current?.querySelector('svg');
-              if (picture) saveSvg(picture, name);
-            }}
-          >
-            <Icon name="download" />
-          </button>
-        </div>
+        <SaveButtons
+          name={name}
+          csv={() => csv(data)}
+          picture={() => place.current?.querySelector('svg') ?? null}
+        />
       </div>
       {!bare && legend}
       <div className={styles.stage} style={{ minHeight: height }}>

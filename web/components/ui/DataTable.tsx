@@ -1,5 +1,7 @@
 'use client';
 import type { KeyboardEvent, ReactNode } from 'react';
+import { saveCsv } from '../../client/saveCsv.ts';
+import { rowsCsv } from './rowsCsv.ts';
 import type { Order } from './sortRows.ts';
 import styles from './DataTable.module.css';
 
@@ -27,7 +29,7 @@ export interface Sorting {
  * The table component of the explorer. The first link of a row takes the focus: ↑ and ↓ (or j and k) move between rows, Home
  * and End to the first and last, Enter opens. Less important columns are hidden on narrow screens.
  */
-export function DataTable<Row>({
+export function DataTable<Row extends object>({
   caption,
   columns,
   rows,
@@ -88,6 +90,16 @@ export function DataTable<Row>({
           ))}
         </tbody>
       </table>
+      {rows.length > 0 && (
+        <button
+          type="button"
+          className={styles.save}
+          aria-label={`CSV of the rows shown: ${caption}`}
+          onClick={() => saveCsv(rowsCsv(rows), caption)}
+        >
+          CSV
+        </button>
+      )}
     </div>
   );
 }

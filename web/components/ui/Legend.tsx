@@ -28,7 +28,7 @@ export function Legend({
   toggle?: (name: string) => void;
 }) {
   return (
-    <ul className={styles.legend}>
+    <ul className={styles.legend} data-legend>
       {items.map(({ name, colour, dash, shape = 'line' }) => {
         const mark = (
           <svg width="16" height="14" viewBox="0 0 16 14" aria-hidden="true">

@@ -11,7 +11,7 @@ import { Panel } from './Panel.tsx';
  * A panel with a table whose rows are all in the browser, with search, sorting and paging. Their state is kept
  * in the address, in parameters that begin with `name`.
  */
-export function SearchedTable<Row>({
+export function SearchedTable<Row extends object>({
   name,
   title,
   note,

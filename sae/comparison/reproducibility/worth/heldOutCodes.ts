@@ -12,7 +12,7 @@ export interface DictionaryOnRows {
 }
 
 export interface CodedRows {
-  /** The number of the first of these rows among the held-out ones. */
+  /** The number of the first of these rows among those asked for. */
   readonly first: number;
   /** x and x̂ [rows, d]. */
   readonly x: Float32Array;
@@ -22,16 +22,29 @@ export interface CodedRows {
 
 const rowsAtOnce = 2048;
 
+interface Told {
+  readonly stage: string;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** The first `total` held-out rows, some at a time. Throws 'cancelled' when the signal is aborted. */
-export async function* heldOutCodes(
+export const heldOutCodes = (dictionary: DictionaryOnRows, total: number, told: Told) =>
+  codesFrom(dictionary, { from: dictionary.rows.trainRows, total }, told);
+
+/** The same of the first training rows. */
+export const trainingCodes = (dictionary: DictionaryOnRows, total: number, told: Told) =>
+  codesFrom(dictionary, { from: 0, total }, told);
+
+async function* codesFrom(
   { autoencoder, rows, hook }: DictionaryOnRows,
-  total: number,
-  { stage, report, signal }: { stage: string; report: Report; signal: AbortSignal | undefined },
+  { from, total }: { from: number; total: number },
+  { stage, report, signal }: Told,
 ): AsyncGenerator<CodedRows> {
   const { d } = autoencoder;
   for (let first = 0; first < total; first += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, total - first);
-    const x = rows.readRows(hook, rows.trainRows + first, count);
+    const x = rows.readRows(hook, from + first, count);
     const input = tf.tensor2d(x, [count, d]);
     const code = autoencoder.encode(input);
     const decoded = autoencoder.decode(code);
