@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeSafetensors } from '../sae/formats/safetensors.ts';
+import { Random } from '../sae/numerics/random.ts';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -69,6 +71,29 @@ test('flags of a text are refused, and what is missing is named', () => {
   refused(/--column has no effect without --from/, '--column=x', '--model=m', '--text=t');
   refused(/give --model and --text, or activations/, '--model=m');
   refused(/can't be read/, '--from=nowhere.npy');
+});
+
+test('two hook points of one file make transcoders', async () => {
+  const [hook, output] = ['blocks.0.hook_resid_mid', 'blocks.0.hook_mlp_out'];
+  const random = Random.fromSeed(1, 'two hook points');
+  const x = Float32Array.from({ length: 400 * 8 }, () => random.normal());
+  const path = join(data, 'two.safetensors');
+  await writeSafetensors(path, {
+    [hook]: { shape: [400, 8], data: x },
+    [output]: { shape: [400, 8], data: x.map((value) => Math.max(value, 0) - 1) },
+  });
+  done(['capture', `--from=${path}`, `--hook=${hook}`, `--hook=${output}`, '--name=two']);
+  const given = ['--architecture=relu', '--width=32', '--tokens=40000', '--sparsity-coefficient=0.1'];
+  done(['train', '--capture=two', `--hook=${hook}`, `--output-hook=${output}`, '--name=coder', ...given]);
+  const [evaluation] = JSON.parse(done(['evaluate', 'coder', '--json'])).evaluations;
+  expect(evaluation.fvu).toBeLessThan(0.5);
+  expect(evaluation.crossEntropy).toBeNull();
+  done(['index', 'coder']);
+  const refused = lazyscope(['export', 'coder/0', `--to=${join(data, 'out')}`]);
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toMatch(
+    /is a transcoder \(from 'blocks.0.hook_resid_mid' to 'blocks.0.hook_mlp_out'\)/,
+  );
 });
 
 const python = process.env['LAZYSCOPE_PEERS_PYTHON'];

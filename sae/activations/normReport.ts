@@ -25,6 +25,8 @@ export function normReport(capture: Capture, hook: string, factor = outlierFacto
     const { context, position } = capture.rowToken(row);
     return capture.tokens[context * contextLength + position];
   };
+  // Of activations without tokens, none is named.
+  const known = (rows: Uint32Array) => rows.filter((row) => tokenOf(row) >= 0);
   const positionOf = (row: number) => capture.rowToken(row).position;
   const byPosition = grouped(present, positionOf, norms);
   return {
@@ -34,14 +36,14 @@ export function normReport(capture: Capture, hook: string, factor = outlierFacto
     rows: beyond.length,
     varianceShare: finite(varianceShare(capture, hook, beyond)),
     positions: commonest(Array.from(beyond, positionOf)).map(([position, rows]) => ({ position, rows })),
-    tokens: commonest(Array.from(beyond, tokenOf)).map(([token, rows]) => ({ token, rows })),
+    tokens: commonest(Array.from(known(beyond), tokenOf)).map(([token, rows]) => ({ token, rows })),
     quantiles:
       sorted.length === 0 ? [] : quotedShares.map((share) => ({ share, norm: quantile(sorted, share) })),
     medianByPosition: Array.from({ length: contextLength - firstPosition }, (_, at) => {
       const here = byPosition.get(firstPosition + at);
       return here ? median(here) : null;
     }),
-    longestTokens: [...grouped(present, tokenOf, norms)]
+    longestTokens: [...grouped(known(present), tokenOf, norms)]
       .filter(([, here]) => here.length >= fewestRows)
       .map(([token, here]) => ({ token, rows: here.length, median: median(here) }))
       .sort((a, b) => b.median - a.median || a.token - b.token)

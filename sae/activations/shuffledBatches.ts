@@ -19,17 +19,21 @@ type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRo
 export class ShuffledBatches {
   readonly d: number;
   readonly batchSize: number;
+  readonly outputs?: () => Float32Array;
   #capture: TrainingRows;
   #hook: string;
   #rows: Uint32Array;
   #state: ShuffleState;
   #permutation: Permutation;
 
-  /** Throws `bad_input` when there are no training rows. With `state`, continues where the reader with that state was. */
+  /**
+   * With `outputHook`, `outputs` gives the activations there of the rows that `next` gave last. Throws `bad_input` when there are no training
+   * rows, or those of `outputHook` have another width. With `state`, continues where the reader with that state was.
+   */
   constructor(
     capture: TrainingRows,
     hook: string,
-    options: { seed: number; batchSize: number; state?: ShuffleState },
+    options: { seed: number; batchSize: number; outputHook?: string | undefined; state?: ShuffleState },
   ) {
     if (capture.trainRows === 0)
       throw new LazyscopeError(
@@ -41,6 +45,20 @@ export class ShuffledBatches {
     this.#capture = capture;
     this.#hook = hook;
     this.#rows = new Uint32Array(options.batchSize);
+    const { outputHook } = options;
+    if (outputHook !== undefined) {
+      const width = capture.width(outputHook);
+      if (width !== this.d)
+        throw new LazyscopeError(
+          'bad_input',
+          `'${hook}' has width ${this.d} and '${outputHook}' ${width}: a transcoder here needs two hook points of one width.`,
+        );
+      this.outputs = () => {
+        const out = new Float32Array(this.batchSize * this.d);
+        capture.gatherRows(outputHook, this.#rows, out);
+        return out;
+      };
+    }
     this.#state = { seed: options.seed, epoch: 0, position: 0 };
     this.#permutation = this.#permute();
     if (options.state) this.restore(options.state);

@@ -18,6 +18,8 @@ export interface SparseCode {
 /** A trained dictionary in use. It acts on activations as the model gives them, without scaling. */
 export interface Autoencoder {
   readonly architecture: ArchitectureName;
+  /** Of a transcoder: the hook point whose activations `decode` and `reconstruct` predict; undefined for an autoencoder, which predicts x. */
+  readonly outputHook?: string | undefined;
   readonly d: number;
   readonly latents: number;
   readonly wEnc: Float32Array; // [latents, d]
@@ -52,7 +54,9 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const bDec = tf.tensor1d(stored.bDec);
   // For kernels, a latent fires where z > θ alone.
   const threshold = stored.threshold && tf.tensor1d(stored.threshold.map((theta) => Math.max(theta, 0)));
-  const encoder = { wEnc, bEnc, centre: subtractsDecoderBias ? bDec : null };
+  // A transcoder's decoder bias is of its outputs, and says nothing of its inputs.
+  const centred = subtractsDecoderBias && metadata.outputHook === undefined;
+  const encoder = { wEnc, bEnc, centre: centred ? bDec : null };
 
   function firing(x: Tensor2D) {
     if (x.shape[1] !== d)
@@ -72,6 +76,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
 
   return {
     architecture,
+    outputHook: metadata.outputHook,
     d,
     latents,
     wEnc: stored.wEnc,

@@ -14,14 +14,15 @@ import { keepLargest } from './keepLargest.ts';
 import { measure } from './measure.ts';
 import { lossOfChoice, rectifiedPreActivations, topK, type TopKLoss, unitRows } from './topK.ts';
 
-/** The definition, for autodiff. */
+/** The definition, for autodiff. With `target`, that of a transcoder. */
 export function batchTopKLoss(
   p: DictionaryTensors,
   x: Tensor2D,
   { k, alpha, dead }: { k: number; alpha: number; dead: readonly number[] },
+  target?: Tensor2D,
 ): TopKLoss {
-  const rectified = rectifiedPreActivations(p, x);
-  return lossOfChoice(p, x, rectified, keepLargestOfBatch(rectified, k), { alpha, dead });
+  const rectified = rectifiedPreActivations(p, x, target !== undefined);
+  return lossOfChoice(p, target ?? x, rectified, keepLargestOfBatch(rectified, k), { alpha, dead });
 }
 
 /** The k·rows largest of values [rows, latents], 0 elsewhere; the choice carries no gradient. */
@@ -51,24 +52,33 @@ export const batchTopK: Architecture<'batchtopk'> = {
   thresholds: ({ bEnc }, { threshold }) => new Float32Array(bEnc.length).fill(threshold),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient, thresholdMomentum }, settings) {
-    const { x, variance } = batch;
+    const { x, target, variance } = batch;
     const { dead, state } = settings;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
-    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
+    const encoder = {
+      wEnc: parameters.wEnc as Tensor2D,
+      bEnc: parameters.bEnc as Tensor1D,
+      centre: target ? null : bDec,
+    };
     const { entries, least } = kernels.batchTopKEncode(x, encoder, {
       count: k * x.shape[0],
       near: state.least,
     });
     const firings = kernels.firings(entries, null);
-    const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
+    const { error, dots, squaredError } = kernels.reconstruct(
+      entries,
+      null,
+      { wDec, bias: bDec },
+      target ?? x,
+    );
     const auxiliary = auxiliaryPass(kernels, x, { encoder, wDec }, { error, dead, coefficient });
     const scale = over(2, variance);
     return {
       request: {
         parameters,
         x,
-        subtractsDecoderBias: true,
+        subtractsDecoderBias: !target,
         main: { entries, error, dots, scale },
         auxiliary: auxiliary.term,
         l1: 0,

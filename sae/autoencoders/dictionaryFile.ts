@@ -17,6 +17,8 @@ import {
 export interface DictionaryMetadata {
   architecture: ArchitectureName;
   hook: string;
+  /** Of a transcoder: the hook point whose activations it predicts. */
+  outputHook?: string | undefined;
   /** The language model's name. */
   model: string;
   run: string;
@@ -73,6 +75,7 @@ export async function writeDictionary(
       format: 'lazyscope-sae-1',
       architecture: metadata.architecture,
       hook: metadata.hook,
+      ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
       model: metadata.model,
       run: metadata.run,
       seed: String(metadata.seed),
@@ -87,6 +90,7 @@ const metadataSchema = z.object({
   format: z.literal('lazyscope-sae-1'),
   architecture: z.enum(architectureNames),
   hook: z.string(),
+  outputHook: z.string().optional(),
   model: z.string(),
   run: z.string(),
   seed: z.coerce.number().int(),

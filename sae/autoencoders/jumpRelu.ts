@@ -72,8 +72,13 @@ export interface JumpReluSettings {
   targetL0: number | null;
 }
 
-/** The definition, for autodiff. `p.logThreshold` must not be null. */
-export function jumpReluLoss(p: DictionaryTensors, x: Tensor2D, settings: JumpReluSettings): JumpReluLoss {
+/** The definition, for autodiff. `p.logThreshold` must not be null. With `target`, that of a transcoder. */
+export function jumpReluLoss(
+  p: DictionaryTensors,
+  x: Tensor2D,
+  settings: JumpReluSettings,
+  target = x,
+): JumpReluLoss {
   const { sparsityCoefficient, bandwidth, targetL0 } = settings;
   if (!p.logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
   const threshold = p.logThreshold.exp<Tensor1D>();
@@ -81,7 +86,7 @@ export function jumpReluLoss(p: DictionaryTensors, x: Tensor2D, settings: JumpRe
   const activations = jump(z, threshold, bandwidth);
   const l0 = step(z, threshold, bandwidth).sum(1).mean<Scalar>();
   const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
-  const mse = x.sub(reconstruction).square().sum(1).mean<Scalar>();
+  const mse = target.sub(reconstruction).square().sum(1).mean<Scalar>();
   const penalty = targetL0 === null ? l0 : l0.div(targetL0).sub(1).square();
   return { loss: mse.add(penalty.mul(sparsityCoefficient)), mse, l0, activations, reconstruction };
 }
@@ -138,7 +143,7 @@ export const jumpRelu: Architecture<'jumprelu'> = {
   },
 
   forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient, expected }) {
-    const { x } = batch;
+    const { x, target = x } = batch;
     const { wEnc, bEnc, wDec, bDec, logThreshold } = parameters;
     if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
     const [rows] = x.shape;
@@ -147,7 +152,7 @@ export const jumpRelu: Architecture<'jumprelu'> = {
     const entries = kernels.thresholdEncode(x, encoder, { threshold, bandwidth, expected });
     const firings = kernels.firings(entries, threshold);
     const decoder = { wDec: wDec as Tensor2D, bias: bDec as Tensor1D };
-    const { error, dots, squaredError } = kernels.reconstruct(entries, threshold, decoder, x);
+    const { error, dots, squaredError } = kernels.reconstruct(entries, threshold, decoder, target);
     const penalty = (l0: number) => (targetL0 === null ? l0 : (l0 / targetL0 - 1) ** 2);
     const l0Gradient = penaltyGradient(firings.counts, rows, sparsityCoefficient, targetL0);
     return {

@@ -21,11 +21,17 @@ export interface ReluLoss {
   reconstruction: Tensor2D; // x̂ [batch, d]
 }
 
-/** The definition, for autodiff. */
-export function reluLoss(p: DictionaryTensors, x: Tensor2D, sparsityCoefficient: number): ReluLoss {
-  const activations = tf.relu(tf.matMul(x.sub<Tensor2D>(p.bDec), p.wEnc, false, true).add<Tensor2D>(p.bEnc));
+/** The definition, for autodiff. With `target`, that of a transcoder, whose encoder reads x without b_dec. */
+export function reluLoss(
+  p: DictionaryTensors,
+  x: Tensor2D,
+  sparsityCoefficient: number,
+  target?: Tensor2D,
+): ReluLoss {
+  const read = target ? x : x.sub<Tensor2D>(p.bDec);
+  const activations = tf.relu(tf.matMul(read, p.wEnc, false, true).add<Tensor2D>(p.bEnc));
   const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
-  const mse = x.sub(reconstruction).square().sum(1).mean<Scalar>();
+  const mse = (target ?? x).sub(reconstruction).square().sum(1).mean<Scalar>();
   const norms = p.wDec.square().sum(1).sqrt();
   const sparsity = activations.mul(norms).sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);
   return { loss: mse.add(sparsity), mse, sparsity, activations, reconstruction };
@@ -72,19 +78,28 @@ export const relu: Architecture<'relu'> = {
               settings.sparsityCoefficient === settled,
             ),
           };
-    const { x } = batch;
+    const { x, target } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
-    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
+    const encoder = {
+      wEnc: parameters.wEnc as Tensor2D,
+      bEnc: parameters.bEnc as Tensor1D,
+      centre: target ? null : bDec,
+    };
     const entries = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0, expected });
     const firings = kernels.firings(entries, null);
-    const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
+    const { error, dots, squaredError } = kernels.reconstruct(
+      entries,
+      null,
+      { wDec, bias: bDec },
+      target ?? x,
+    );
     return {
       request: {
         parameters,
         x,
-        subtractsDecoderBias: true,
+        subtractsDecoderBias: !target,
         main: { entries, error, dots, scale: 2 / rows },
         auxiliary: null,
         l1: sparsityCoefficient / rows,

@@ -23,19 +23,21 @@ export interface TopKLoss {
   reconstruction: Tensor2D; // x̂ [batch, d]
 }
 
-/** ReLU((x − b_dec)·W_encᵀ + b_enc) [batch, latents]. */
-export function rectifiedPreActivations(p: DictionaryTensors, x: Tensor2D): Tensor2D {
-  return tf.relu(tf.matMul(x.sub<Tensor2D>(p.bDec), p.wEnc, false, true).add<Tensor2D>(p.bEnc));
+/** ReLU((x − b_dec)·W_encᵀ + b_enc) [batch, latents]; of a transcoder without b_dec. */
+export function rectifiedPreActivations(p: DictionaryTensors, x: Tensor2D, isTranscoder = false): Tensor2D {
+  const read = isTranscoder ? x : x.sub<Tensor2D>(p.bDec);
+  return tf.relu(tf.matMul(read, p.wEnc, false, true).add<Tensor2D>(p.bEnc));
 }
 
-/** The definition, for autodiff. */
+/** The definition, for autodiff. With `target`, that of a transcoder. */
 export function topKLoss(
   p: DictionaryTensors,
   x: Tensor2D,
   { k, alpha, dead }: { k: number; alpha: number; dead: readonly number[] },
+  target?: Tensor2D,
 ): TopKLoss {
-  const rectified = rectifiedPreActivations(p, x);
-  return lossOfChoice(p, x, rectified, keepLargest(rectified, rectified, k), { alpha, dead });
+  const rectified = rectifiedPreActivations(p, x, target !== undefined);
+  return lossOfChoice(p, target ?? x, rectified, keepLargest(rectified, rectified, k), { alpha, dead });
 }
 
 /** The loss once latents are chosen: `activations` are `rectified` [batch, latents] at those that are, 0 elsewhere. */
@@ -74,20 +76,29 @@ export const topK: Architecture<'topk'> = {
   initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, { dead }) {
-    const { x, variance } = batch;
+    const { x, target, variance } = batch;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
-    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: parameters.bEnc as Tensor1D, centre: bDec };
+    const encoder = {
+      wEnc: parameters.wEnc as Tensor2D,
+      bEnc: parameters.bEnc as Tensor1D,
+      centre: target ? null : bDec,
+    };
     const entries = kernels.topKEncode(x, encoder, k);
     const firings = kernels.firings(entries, null);
-    const { error, dots, squaredError } = kernels.reconstruct(entries, null, { wDec, bias: bDec }, x);
+    const { error, dots, squaredError } = kernels.reconstruct(
+      entries,
+      null,
+      { wDec, bias: bDec },
+      target ?? x,
+    );
     const auxiliary = auxiliaryPass(kernels, x, { encoder, wDec }, { error, dead, coefficient });
     const scale = over(2, variance);
     return {
       request: {
         parameters,
         x,
-        subtractsDecoderBias: true,
+        subtractsDecoderBias: !target,
         main: { entries, error, dots, scale },
         auxiliary: auxiliary.term,
         l1: 0,

@@ -233,7 +233,8 @@ function unitDecoder({ latents, d, wDec }: Autoencoder, reference: DictionaryRef
 
 /** The rows that both dictionaries were trained on, of one capture; null where b reads a hook point that this capture lacks. */
 function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunManifest], rule: ExclusionRule) {
-  const hooks = [a.config.hook, b.config.hook] as const;
+  // Chance is of decoder rows, which a transcoder has among its outputs.
+  const hooks = [a.config.outputHook ?? a.config.hook, b.config.outputHook ?? b.config.hook] as const;
   const { manifest } = capture;
   if (!hooks.every((hook) => manifest.hooks.some((known) => known.hook === hook && known.width === a.d)))
     return null;
@@ -337,6 +338,12 @@ async function checkSwap(
   capture: Capture,
   { model, runA, runB }: { model: LanguageModel; runA: RunManifest; runB: RunManifest },
 ): Promise<void> {
+  const transcoder = [runA, runB].find(({ config }) => config.outputHook !== undefined);
+  if (transcoder)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${transcoder.name}' is of transcoders, whose latents can't stand in for those of another: compare it without --swap.`,
+    );
   if (runA.config.hook !== runB.config.hook)
     throw new LazyscopeError(
       'bad_input',

@@ -19,8 +19,10 @@ export interface ContextLossOptions<Name extends string> {
   firstPosition: number;
   /** 1 for each row that keeps its own activation [contexts × (contextLength − firstPosition)]; null for none. */
   keepsOwn?: Uint8Array | null | undefined;
-  /** What takes the activation's place: x [rows, width] → x̂ [rows, width]. */
-  substitutes: Record<Name, (x: Tensor2D) => Tensor2D>;
+  /** Another hook point, before `hook`, whose activations in the unchanged model substitutes are given too. */
+  input?: HookPoint | undefined;
+  /** What takes the activation's place: x [rows, width] → x̂ [rows, width]. `input` is x where no other hook point is named. */
+  substitutes: Record<Name, (x: Tensor2D, input: Tensor2D) => Tensor2D>;
   /** Substitutes whose divergence from the unchanged model is wanted; none by default. */
   diverging?: readonly NoInfer<Name>[];
   /** Called after each batch with the number of contexts done. */
@@ -100,6 +102,7 @@ async function runSubstitutes<Name extends string>(
   const between = boundaryOf(hook, model.config);
   const start = between ?? blockOf(hook, model.config);
   const below = start > 0 ? residualOf(model, input, { until: start }) : undefined;
+  const read = options.input === undefined ? undefined : activationOf(model, input, options.input);
   try {
     await pause(signal, 'measuring losses');
     const from = below && { layer: start, residual: below };
@@ -107,10 +110,10 @@ async function runSubstitutes<Name extends string>(
     streams.set('clean', { residual: clean });
     for (const [name, substitute] of Object.entries(options.substitutes) as [
       Name,
-      (x: Tensor2D) => Tensor2D,
+      (x: Tensor2D, input: Tensor2D) => Tensor2D,
     ][]) {
       await pause(signal, 'measuring losses');
-      const replaced = (x: Tensor) => replaceFrom(x, options, substitute);
+      const replaced = (x: Tensor) => replaceFrom(x, read ?? x, options, substitute);
       if (hook === finalHook) {
         const normalised = tf.tidy(() => {
           const { activations } = model.forward(input, {
@@ -136,8 +139,16 @@ async function runSubstitutes<Name extends string>(
         });
     }
   } finally {
-    tf.dispose([input, below ?? []]);
+    tf.dispose([input, below ?? [], read ?? []]);
   }
+}
+
+function activationOf(model: LanguageModel, input: Tensor2D, hook: HookPoint): Tensor {
+  return tf.tidy(() => {
+    const activation = model.forward(input, { read: [hook], readOnly: true }).activations.get(hook);
+    if (!activation) throw new Error(`the model returned nothing for ${hook}`);
+    return activation;
+  });
 }
 
 function residualOf(
@@ -233,18 +244,28 @@ function addBlock<Name extends string>(
 /** Substitutes the vectors of x [batch, seq, …] at positions from the first captured one on; all axes after seq together are one vector. */
 function replaceFrom<Name extends string>(
   x: Tensor,
+  read: Tensor,
   { firstPosition: first, keepsOwn }: ContextLossOptions<Name>,
-  substitute: (rows: Tensor2D) => Tensor2D,
+  substitute: (rows: Tensor2D, input: Tensor2D) => Tensor2D,
 ): Tensor {
   return tf.tidy(() => {
     const [batch, seq] = x.shape;
     const vectors = x.reshape([batch, seq, -1]);
     const width = vectors.shape[2] ?? 0;
     const rows = vectors.slice([0, first, 0]).reshape<Tensor2D>([-1, width]);
-    const other = keepsOwn ? keepingOwn(rows, substitute(rows), keepsOwn) : substitute(rows);
+    const inputs = read === x ? rows : rowsFrom(read, first);
+    const taken = substitute(rows, inputs);
+    const other = keepsOwn ? keepingOwn(rows, taken, keepsOwn) : taken;
     const substituted = other.reshape([batch, seq - first, width]);
     return tf.concat([vectors.slice([0, 0, 0], [batch, first, width]), substituted], 1).reshape(x.shape);
   });
+}
+
+/** The vectors of x [batch, seq, …] from a position on, [batch · (seq − first), width]. */
+function rowsFrom(x: Tensor, first: number): Tensor2D {
+  const [batch, seq] = x.shape;
+  const vectors = x.reshape([batch, seq, -1]);
+  return vectors.slice([0, first, 0]).reshape<Tensor2D>([-1, vectors.shape[2] ?? 0]);
 }
 
 function keepingOwn(x: Tensor2D, other: Tensor2D, keepsOwn: Uint8Array): Tensor2D {

@@ -57,6 +57,8 @@ export interface ScoreOptions {
   /** The rows that the figures are about; all of the capture's when absent. */
   rows?: SelectedRows;
   hook: HookPoint;
+  /** What is predicted; by default `hook`. */
+  output?: HookPoint;
   autoencoder: Pick<Autoencoder, 'latents' | 'encode' | 'decode' | 'reconstruct'>;
   /** Null where it isn't known, and then losses are left out. */
   model: LanguageModel | null;
@@ -103,13 +105,14 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
   const first = contexts - heldOutContexts;
   const loss = await spliceLoss({
     model,
-    hook,
+    hook: options.output ?? hook,
+    ...(options.output !== undefined && options.output !== hook && { input: hook }),
     tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
     contextLength,
     firstPosition,
     keepsOwn:
       rows.excluded.length === 0 ? null : rows.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
-    reconstruct: (x) => autoencoder.reconstruct(x),
+    reconstruct: (_, input) => autoencoder.reconstruct(input),
     mean: sums.mean(),
     signal: options.signal,
     progress: (done) =>
@@ -130,7 +133,7 @@ const finite = (value: number) => (Number.isFinite(value) ? value : null);
  * the mean. `everything` is of both kinds of rows.
  */
 async function reconstructionOf(
-  { capture, hook, autoencoder, maxTokens, report = silent, signal }: ScoreOptions,
+  { capture, hook, output = hook, autoencoder, maxTokens, report = silent, signal }: ScoreOptions,
   rows: SelectedRows,
 ) {
   const d = capture.width(hook);
@@ -141,13 +144,14 @@ async function reconstructionOf(
   for (let done = 0; done < total; done += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, total - done);
     const x = rows.readRows(hook, rows.trainRows + done, count);
+    const y = output === hook ? x : rows.readRows(output, rows.trainRows + done, count);
     tf.tidy(() => {
       const code = autoencoder.encode(tf.tensor2d(x, [count, d]));
-      const xHat = autoencoder.decode(code).dataSync<'float32'>();
-      sums.add(x, xHat, code);
-      if (everything !== sums) everything.add(x, xHat, code);
+      const yHat = autoencoder.decode(code).dataSync<'float32'>();
+      sums.add(y, yHat, code);
+      if (everything !== sums) everything.add(y, yHat, code);
       for (let row = 0; row < count; row++)
-        errors[done + row] = squaredDistance(x, xHat, row * d, row * d, d);
+        errors[done + row] = squaredDistance(y, yHat, row * d, row * d, d);
     });
     report({ stage: 'evaluate', done: done + count, total, unit: 'tokens' });
     await pause(signal, 'reconstructing');
@@ -160,14 +164,16 @@ async function reconstructionOf(
       const some = left.subarray(done, done + rowsAtOnce);
       const x = new Float32Array(some.length * d);
       capture.gatherRows(hook, some, x);
+      const y = output === hook ? x : new Float32Array(x.length);
+      if (y !== x) capture.gatherRows(output, some, y);
       tf.tidy(() => {
         const code = autoencoder.encode(tf.tensor2d(x, [some.length, d]));
-        everything.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
+        everything.add(y, autoencoder.decode(code).dataSync<'float32'>(), code);
       });
       await pause(signal, 'reconstructing');
     }
   }
-  return { sums, everything, medianFvu: medianRatio(rows, hook, errors, sums.mean()) };
+  return { sums, everything, medianFvu: medianRatio(rows, output, errors, sums.mean()) };
 }
 
 /** The median over tokens of ‖x − x̂‖² / ‖x − x̄‖², the lower of the two middle ones. */

@@ -9,6 +9,7 @@ import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { hasModel } from '../spec/manifests/capture.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
@@ -17,6 +18,8 @@ export interface OpenedDictionary {
   /** The capture without the rows that are left out. */
   rows: SelectedRows;
   hook: HookPoint;
+  /** What is predicted: `hook`, unless the dictionary is a transcoder. */
+  output: HookPoint;
   autoencoder: Autoencoder;
   dispose(): void;
 }
@@ -43,7 +46,7 @@ export async function openDictionary(
       `Capture '${config.capture}' holds nothing out to evaluate on: capture with a held-out fraction.`,
     );
   const rule = exclude ?? parseExclusionRule(exclusion?.rule ?? 'none');
-  const rows = selectRows(capture, [config.hook], rule);
+  const rows = selectRows(capture, hooksOf(config), rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
   const width = capture.width(config.hook);
   if (autoencoder.d !== width) {
@@ -57,6 +60,7 @@ export async function openDictionary(
     capture,
     rows,
     hook: parseHookPoint(config.hook).name,
+    output: parseHookPoint(config.outputHook ?? config.hook).name,
     autoencoder,
     dispose() {
       autoencoder.dispose();

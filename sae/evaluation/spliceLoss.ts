@@ -26,8 +26,8 @@ export interface SpliceLoss {
 }
 
 export interface SpliceOptions extends Omit<ContextLossOptions<never>, 'substitutes' | 'diverging'> {
-  /** x [rows, width] → x̂ [rows, width] */
-  reconstruct: (x: Tensor2D) => Tensor2D;
+  /** x [rows, width] → x̂ [rows, width]; with `input`, from the activations there. */
+  reconstruct: (x: Tensor2D, input: Tensor2D) => Tensor2D;
   /** [width]: the mean activation, which mean ablation puts in place of every vector. */
   mean: Float32Array;
 }

@@ -45,7 +45,7 @@ export interface IndexOptions {
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
   const { store, run, seed, model, maxTokens, maxFirings, report = silent, signal } = options;
-  const { capture, rows, hook, autoencoder, dispose } = await openDictionary(
+  const { capture, rows, hook, output, autoencoder, dispose } = await openDictionary(
     store,
     run,
     seed,
@@ -69,7 +69,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
     await writeParquet(
       store.loadings(run, seed),
       loadingTable,
-      await neuronLoadings({ wDec, latents, hook, model, count: loadingCount, report, signal }),
+      await neuronLoadings({ wDec, latents, hook: output, model, count: loadingCount, report, signal }),
     );
     await writeParquet(
       store.features(run, seed),
@@ -81,7 +81,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
         biasEncoder: bEnc,
         ...statistics,
         ...weightStatistics(autoencoder),
-        ...(await tokenEffects({ wDec, latents, hook, model, count: effectTokens, report, signal })),
+        ...(await tokenEffects({ wDec, latents, hook: output, model, count: effectTokens, report, signal })),
         ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
       },
       { rowGroupSize: featureRowGroup },

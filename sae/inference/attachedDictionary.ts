@@ -83,7 +83,12 @@ export async function attachDictionary(
       'bad_input',
       `Run '${run}' was trained on '${capture.model.name}', whose files differ from those of '${model.name}': choose dictionaries of one model.`,
     );
-  const { hook } = manifest.config;
+  const { hook, outputHook } = manifest.config;
+  if (outputHook !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' is of transcoders (from '${hook}' to '${outputHook}'), which can't be tried on a typed text yet: choose autoencoders.`,
+    );
   const { name } = parseHookPoint(hook, model.config.layers);
   const rule = parseExclusionRule(manifest.exclusion?.rule ?? 'none');
   const leaves = await leftOutRule(store, capture, hook, rule);

@@ -6,6 +6,7 @@ import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { collectFirings } from '../features/collectFirings.ts';
 import { silent, type Report } from '../progress.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import { featureTable } from '../spec/tables/features.ts';
 import { someOf } from '../spec/tables/table.ts';
@@ -45,7 +46,7 @@ export async function openLabelText(options: {
       `Capture '${config.capture}' holds nothing out to label on: capture with a held-out fraction.`,
     );
   const rule = parseExclusionRule(exclusion?.rule ?? 'none');
-  const excluded = selectRows(capture, [config.hook], rule).excludedHeldOut;
+  const excluded = selectRows(capture, hooksOf(config), rule).excludedHeldOut;
   const autoencoder = await loadAutoencoder(store, run, seed);
   try {
     const firings = await collectFirings({

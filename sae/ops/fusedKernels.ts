@@ -62,7 +62,9 @@ export interface BatchChoice {
 
 export interface Batch {
   readonly x: Tensor2D; // [batch, d]
-  /** Σ_b ‖x − x̄‖², x̄ the mean of the batch. */
+  /** y [batch, d], what a transcoder predicts; absent for autoencoders, which predict x. */
+  readonly target?: Tensor2D;
+  /** Σ_b ‖x − x̄‖², x̄ the mean of the batch; of y where there is one. */
   readonly variance: Computed;
 }
 

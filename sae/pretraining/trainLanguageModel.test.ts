@@ -82,7 +82,7 @@ test('a training that was stopped goes on to the same bits', async () => {
   expect(weights('stopped').equals(weights('whole'))).toBe(true);
   const curve = (name: string) =>
     (JSON.parse(readFileSync(join(root, name, 'training.json'), 'utf8')) as { curve: unknown }).curve;
-  expect(curve('stopped')).toEqual(curve('whole'));
+  expect(JSON.stringify(curve('stopped'))).toBe(JSON.stringify(curve('whole')));
   expect(existsSync(join(root, 'stopped', 'checkpoint.safetensors'))).toBe(false);
 });
 

@@ -193,15 +193,16 @@ class Training {
       sum += loss;
       summed++;
       if (step % logEvery === 0 || step === steps) {
+        const validated = step % validateEvery === 0 || step === steps;
+        // In the order in which a checkpoint gives them back, so that the record of a resumed training is the same to the byte.
         const point: LossPoint = {
           step,
           tokens: step * tokensPerStep,
           loss: sum / summed,
+          ...(validated ? { validationLoss: finiteOrNull(this.#validationLoss()) } : {}),
           learningRate: rate,
           gradientNorm: finiteOrNull(norm),
         };
-        if (step % validateEvery === 0 || step === steps)
-          point.validationLoss = finiteOrNull(this.#validationLoss());
         state.curve.push(point);
         sum = 0;
         summed = 0;

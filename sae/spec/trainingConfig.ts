@@ -19,6 +19,7 @@ function settingsOf(name: (typeof architectureNames)[number]) {
 const member = (name: (typeof architectureNames)[number]) =>
   z.strictObject({
     architecture: z.literal(name),
+    outputHook: z.string().optional(),
     ...shapeOf(trainingFields),
     ...settingsOf(name),
   });

@@ -21,6 +21,12 @@ export interface DefaultsFor {
   seeds?: number[];
 }
 
+/**
+ * How far log θ must be able to move in a run. With Adam it moves by no more than the rate a step, whatever the width, so that in a
+ * short run of a wide dictionary the target on L0 would be out of reach: scripts/studies/training-defaults.md has the figures.
+ */
+const thresholdReach = 0.8;
+
 /** Everything that is not in `options` is filled in; throws `bad_input` when the result is no valid configuration. */
 export function defaultTrainingConfig<A extends ArchitectureName>(
   architecture: A,
@@ -49,5 +55,8 @@ export function defaultTrainingConfig<A extends ArchitectureName>(
   };
   const { learningRate, ...own } = describedArchitecture(architecture).defaults(width, d);
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return checkConfig({ architecture, ...common, learningRate: learningRate * rateScale, ...own, ...chosen });
+  const scaled = learningRate * rateScale;
+  const reaching = describedArchitecture(architecture).trainsThresholds ? thresholdReach / steps : 0;
+  const rate = Math.max(scaled, Math.min(learningRate, reaching));
+  return checkConfig({ architecture, ...common, learningRate: rate, ...own, ...chosen });
 }

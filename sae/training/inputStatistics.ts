@@ -16,6 +16,8 @@ export interface InputStatistics extends NormStatistics {
   sample: Float32Array;
   /** Geometric median of the sample, unscaled [d]. */
   median: Float32Array;
+  /** The same of the outputs of the sample's rows, where the source has outputs. */
+  outputMedian?: Float32Array;
 }
 
 /** Rows that `inputStatistics` reads from a source, in whole batches. */
@@ -28,6 +30,7 @@ export function inputStatistics(source: BatchSource): InputStatistics {
   const { d, batchSize } = source;
   const before = source.state();
   const sample = new Float32Array(medianRows * d);
+  const outputs = source.outputs && new Float32Array(medianRows * d);
   let kept = 0;
   let rows = 0;
   let norms = 0;
@@ -43,6 +46,7 @@ export function inputStatistics(source: BatchSource): InputStatistics {
     rows += batchSize;
     const take = Math.min(batchSize, medianRows - kept);
     sample.set(batch.subarray(0, take * d), kept * d);
+    if (take > 0) outputs?.set(source.outputs?.().subarray(0, take * d) ?? [], kept * d);
     kept += take;
   }
   source.restore(before);
@@ -52,5 +56,11 @@ export function inputStatistics(source: BatchSource): InputStatistics {
       'bad_input',
       `The activations can't be trained on: their mean norm is ${meanNorm}; capture them again from a sound model.`,
     );
-  return { meanNorm, meanSquaredNorm: squares / rows, sample, median: geometricMedian(sample, d) };
+  return {
+    meanNorm,
+    meanSquaredNorm: squares / rows,
+    sample,
+    median: geometricMedian(sample, d),
+    ...(outputs && { outputMedian: geometricMedian(outputs, d) }),
+  };
 }

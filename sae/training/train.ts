@@ -30,6 +30,7 @@ import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromM
 import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
 
@@ -102,16 +103,24 @@ async function batchesOf(
   capture: Capture,
   rule: ExclusionRule,
 ): Promise<{ source: BatchSource; excluded: number }> {
-  const { hook, batchSize } = config;
+  const { hook, outputHook, batchSize } = config;
   const seed = dataSeed;
+  if (fromModel && outputHook !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `Straight from a model only autoencoders are trained: capture '${hook}' and '${outputHook}' for a transcoder.`,
+    );
   if (fromModel) {
     // A batch may be sent ahead of the last step.
     const rowsWanted = Math.max((totalSteps(config) + 1) * batchSize, statisticsRows(batchSize));
     const options = { capture, hook, source: fromModel, rule, batchSize, seed, rowsWanted, report, signal };
     return { source: await batchesFromModel(options), excluded: 0 };
   }
-  const rows = selectRows(capture, [hook], rule);
-  return { source: new ShuffledBatches(rows, hook, { seed, batchSize }), excluded: rows.excluded.length };
+  const rows = selectRows(capture, hooksOf(config), rule);
+  return {
+    source: new ShuffledBatches(rows, hook, { seed, batchSize, outputHook }),
+    excluded: rows.excluded.length,
+  };
 }
 
 /** The rule a run began with. Throws `bad_input` when another one is asked for. */
@@ -266,6 +275,7 @@ async function trainLocked(
       await writeDictionary(store.dictionary(name, seed), trainer.dictionary(index), {
         architecture: config.architecture,
         hook: config.hook,
+        ...(config.outputHook !== undefined && { outputHook: config.outputHook }),
         model,
         run: name,
         seed,

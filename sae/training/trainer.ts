@@ -67,9 +67,11 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   const scale = architecture.inputScale(source.d, statistics);
   const sample = statistics.sample.map((value) => value * scale);
   const median = statistics.median.map((value) => value * scale);
+  const outputMedian = statistics.outputMedian?.map((value) => value * scale);
   const dictionaries = config.seeds.map((seed) => {
     const random = Random.fromSeed(seed, 'initialisation');
-    const parameters = architecture.initialise(sample, median, random);
+    const autoencoder = architecture.initialise(sample, median, random);
+    const parameters = outputMedian ? asTranscoder(autoencoder, median, outputMedian) : autoencoder;
     return {
       parameters,
       first: zerosLike(parameters),
@@ -79,6 +81,21 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
     };
   });
   return { step: 0, scale, dictionaries };
+}
+
+/**
+ * *Choice*: a transcoder begins as an autoencoder does, but for its biases: b_dec is the geometric median of the outputs, and b_enc is
+ * −W_enc·m, m that of the inputs, where an encoder that subtracts a decoder bias would begin.
+ */
+function asTranscoder(
+  autoencoder: DictionaryArrays,
+  median: Float32Array,
+  outputMedian: Float32Array,
+): DictionaryArrays {
+  const { wEnc } = autoencoder;
+  const d = median.length;
+  const bEnc = autoencoder.bEnc.map((_, i) => -total(median, wEnc.subarray(i * d, (i + 1) * d)));
+  return { ...autoencoder, bEnc, bDec: outputMedian.slice() };
 }
 
 /** Trains dictionaries that differ only in their seed, step by step, without files. It holds tensors: dispose it. */
@@ -169,7 +186,14 @@ export class Trainer {
   }
 
   #send(): Batch {
-    return this.#kernels.scaledBatch(this.#source.next(), this.#source.d, this.scale);
+    const source = this.#source;
+    const { x, variance } = this.#kernels.scaledBatch(source.next(), source.d, this.scale);
+    const outputs = source.outputs?.();
+    if (!outputs) return { x, variance };
+    disposeComputed(variance);
+    // One scale for both, so that the dictionary that acts on raw activations is the trained one with smaller biases.
+    const target = this.#kernels.scaledBatch(outputs, source.d, this.scale);
+    return { x, target: target.x, variance: target.variance };
   }
 
   /** While a device computes, the host has time to read the next batch and to send it. */
@@ -260,8 +284,9 @@ export class Trainer {
   }
 }
 
-function disposeBatch({ x, variance }: Batch): void {
+function disposeBatch({ x, target, variance }: Batch): void {
   x.dispose();
+  target?.dispose();
   disposeComputed(variance);
 }
 

@@ -14,8 +14,8 @@ const volatile = new Set([
   'environment',
   'peakRssMb',
 ]);
-/** Not what a command makes: the server's own files, and the input. */
-const ignored = /^(lazyscope\.duckdb|server\.json|audit\.jsonl|words\.txt)/;
+/** Not what a command makes: the server's own files, its cache, and the input. */
+const ignored = /^(\.manifest-index|lazyscope\.duckdb|server\.json|audit\.jsonl|words\.txt)/;
 
 /** A checksum of every file, by its path. Everything counts, half-written and hidden files too. */
 export async function finalBytes(folder: string): Promise<Map<string, string>> {
@@ -48,7 +48,8 @@ async function counted(path: string): Promise<Uint8Array | string> {
   return path.endsWith('.json') ? JSON.stringify(withoutVolatile(JSON.parse(bytes.toString()))) : bytes;
 }
 
-function withoutVolatile(value: unknown): unknown {
+/** A JSON value without what no two runs have in common. */
+export function withoutVolatile(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutVolatile);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(

@@ -41,7 +41,12 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
     return exportNeuronpedia(session, { run: runName, seed, to: folder, ...given });
   }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
-  const { architecture, hook, k, prefixes } = metadata;
+  const { architecture, hook, outputHook, k, prefixes } = metadata;
+  if (outputHook !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${runName}/${seed}' is a transcoder (from '${hook}' to '${outputHook}'), which can be written in no other tool's layout yet.`,
+    );
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
     if (to === undefined) await mkdir(dirname(folder), { recursive: true });

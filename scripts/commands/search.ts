@@ -5,7 +5,7 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import type { SearchPage, SearchRow } from '../../server/client.ts';
 import type { SearchContext } from '../../server/queries/search.ts';
 import { bundledModels } from '../commandLine/environment.ts';
-import { positiveInteger, withCommonOptions, wholeNumber } from '../commandLine/options.ts';
+import { positiveInteger, wholeNumber, withStoreOptions } from '../commandLine/options.ts';
 import { runCommand, type Outcome, type Session } from '../commandLine/runCommand.ts';
 import { table } from '../commandLine/table.ts';
 
@@ -22,7 +22,7 @@ export function search(): Command {
     .option('--run <name>', 'search this run alone')
     .option('--seed <n>', 'search this seed alone', wholeNumber)
     .option('--limit <n>', 'features listed', positiveInteger, 20);
-  return withCommonOptions(command).action((text: string, given: Options) =>
+  return withStoreOptions(command).action((text: string, given: Options) =>
     runCommand(command, (session) => searched(session, text, given)),
   );
 }

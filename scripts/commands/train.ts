@@ -19,7 +19,8 @@ import { slug } from './capture.ts';
 type Options = CommandOptionsOf<'train'>;
 
 /** Whether an option is a setting of the configuration. */
-const isSetting = (name: string) => name in trainingFields || name in architectureOptions;
+const isSetting = (name: string) =>
+  name in trainingFields || name in architectureOptions || name === 'outputHook';
 
 declare global {
   interface JobCommands {
@@ -135,7 +136,12 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
 }
 
 async function runFromModel(session: Session, given: Options): Promise<RunToTrain> {
-  const { architecture, hook, tokens, fromModel, text } = given;
+  const { architecture, hook, outputHook, tokens, fromModel, text } = given;
+  if (outputHook !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      'Transcoders (--output-hook) are trained on a capture of both hook points: capture them, and leave --from-model out.',
+    );
   if (
     architecture === undefined ||
     hook === undefined ||

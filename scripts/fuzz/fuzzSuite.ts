@@ -125,7 +125,7 @@ async function runProcess(
     child.kill('SIGKILL');
   };
   // Loading the readers and making what cases are made of takes longer than a case.
-  let timer = setTimeout(expire, 4 * patience);
+  let timer = setTimeout(expire, 20 * patience);
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-600)));
   child.on('message', (message: CaseReport) => {
     clearTimeout(timer);

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { MetricsWriter, type MetricsRow } from '../../sae/training/metrics.ts';
 import { writeFixtureStore } from '../../server/fixtures/writeFixtureStore.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
-import { Explorers, type Answered } from './explorers.ts';
+import { again, Explorers, type Answered } from './explorers.ts';
 import { loadedServer, type LoadedServer } from './loadedServer.ts';
 
 /** Run whose curves are a large table, and how many readers take nothing of it. */
@@ -172,7 +172,7 @@ async function startTraining({ client }: LoadedServer) {
     options: { architecture: 'topk', capture: 'fixture', name: 'under-load', width: 1024, tokens: 2_000_000_000, k: 8, batchSize: 512 },
   }); // prettier-ignore
   const steps = async () => {
-    const job = await client.jobs.get.query({ id });
+    const job = await again(() => client.jobs.get.query({ id }));
     if (job.finishedAt) throw new Error(`the training ended: ${job.error}`);
     return job.progress?.done ?? 0;
   };

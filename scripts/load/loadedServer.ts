@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { again } from './explorers.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { createLazyscopeClient, type LazyscopeClient } from '../../server/client.ts';
 
@@ -33,7 +34,7 @@ export async function loadedServer(store: StoreLayout): Promise<LoadedServer> {
     port: Number(new URL(url).port),
     client: createLazyscopeClient({ url }),
     async figure(name) {
-      const text = await (await fetch(`${url}/api/metrics`)).text();
+      const text = await again(async () => (await fetch(`${url}/api/metrics`)).text());
       const line = text.split('\n').find((one) => one.startsWith(`${name} `));
       if (!line) throw new Error(`the server says nothing of ${name}`);
       return Number(line.slice(name.length + 1));

@@ -3,7 +3,8 @@
     python scripts/peers/makeArchitectureGoldens.py
 
 writes sae/autoencoders/fixtures/architectures.json. Each loss is written from its paper and shares nothing with the
-product: BatchTopK (2412.06410), Gated (2404.16014) and Matryoshka (2503.17547). Arrays are row-major; W_enc and W_dec
+product: BatchTopK (2412.06410), Gated (2404.16014), Matryoshka (2503.17547), and transcoders (2406.11944) with the activation
+functions of ReLU, TopK, JumpReLU and BatchTopK. Arrays are row-major; W_enc and W_dec
 are [latents, d].
 """
 
@@ -42,8 +43,8 @@ def about_mean(rows):
     return ((rows - rows.mean(0)) ** 2).sum()
 
 
-def aux_k(p, rectified, reconstruction):
-    left = (x - reconstruction).detach()
+def aux_k(p, rectified, reconstruction, target=None):
+    left = ((x if target is None else target) - reconstruction).detach()
     half = D // 2
     among = torch.full_like(rectified, -1.0)
     among[:, DEAD] = rectified[:, DEAD]
@@ -112,12 +113,64 @@ def gated(coefficient):
     )
 
 
+class Jump(torch.autograd.Function):
+    """z·H(z − θ) with the pseudo-derivative −(θ/ε)·K((z − θ)/ε) by θ, and H(z − θ) with −(1/ε)·K (2407.14435, eqs. 11 and 12)."""
+
+    @staticmethod
+    def forward(context, z, threshold, width):
+        context.save_for_backward(z, threshold)
+        context.width = width
+        on = (z > threshold).double()
+        return z * on, on
+
+    @staticmethod
+    def backward(context, by_value, by_step):
+        z, threshold = context.saved_tensors
+        near = ((z - threshold).abs() < context.width / 2).double() / context.width
+        by_threshold = -(near * (by_value * threshold + by_step)).sum(0)
+        return by_value * (z > threshold).double(), by_threshold, None
+
+
+def transcoder(name, coefficient=0.0, bandwidth=0.0):
+    """A transcoder (2406.11944, §3.1): the encoder reads x, without b_dec; the decoder predicts y."""
+    log_threshold = {"log_threshold": torch.randn(LATENTS) * 0.3 - 0.7} if name == "jumprelu" else {}
+    p = leaves(PARAMETERS | log_threshold)
+    z = x @ p["W_enc"].T + p["b_enc"]
+    rectified = torch.relu(z)
+    own = {"lambda": coefficient, "bandwidth": bandwidth}
+    if name == "jumprelu":
+        f, on = Jump.apply(z, p["log_threshold"].exp(), bandwidth)
+        own["parameters"] = {key: array(value) for key, value in log_threshold.items()}
+    else:
+        f = {"relu": lambda: rectified, "topk": lambda: of_row(rectified), "batchtopk": lambda: of_batch(rectified)}[name]()
+    prediction = f @ p["W_dec"] + p["b_dec"]
+    squares = ((y - prediction) ** 2).sum()
+    if name == "relu":
+        loss = squares / ROWS + coefficient * (f * p["W_dec"].norm(dim=1)).sum(1).mean()
+    elif name == "jumprelu":
+        loss = squares / ROWS + coefficient * on.sum(1).mean()
+    else:
+        loss = squares / about_mean(y) + ALPHA * aux_k(p, rectified, prediction, y)
+    return own | finish(p, loss, f=f, x_hat=prediction)
+
+
+# Drawn after everything else, so that what was written before stays as it was.
+def transcoders():
+    return {
+        "relu": transcoder("relu", coefficient=0.4),
+        "topk": transcoder("topk"),
+        "jumprelu": transcoder("jumprelu", coefficient=0.2, bandwidth=0.5),
+        "batchtopk": transcoder("batchtopk"),
+    }
+
+
 cases = {
     "batchtopk": batch_top_k(),
     "gated": gated(0.7),
     "matryoshka": matryoshka(of_batch, [3, 9, 20, LATENTS]),
     "matryoshka_topk": matryoshka(of_row, [5, 16, LATENTS]),
 }
+y = torch.randn(ROWS, D) @ torch.randn(D, D) * 0.6 + torch.randn(D) * 0.5
 document = {
     "k": K,
     "alpha": ALPHA,
@@ -125,6 +178,8 @@ document = {
     "x": array(x),
     "parameters": {name: array(value) for name, value in PARAMETERS.items()},
     "cases": cases,
+    "y": array(y),
+    "transcoders": transcoders(),
 }
 TARGET.parent.mkdir(exist_ok=True)
 TARGET.write_text(json.dumps(document) + "\n")

@@ -42,6 +42,11 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'runs every architecture on a software GPU',
   },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
+  { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  {
+    path: 'sae/autoencoders/transcoderGoldens.test.ts',
+    reason: 'runs every architecture on a software GPU',
+  },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
   {

@@ -1,4 +1,5 @@
 import { LazyscopeError } from '../../sae/errors.ts';
+import { hooksOf } from '../../sae/spec/hooksOf.ts';
 import { featureDetailColumns, featureTable } from '../../sae/spec/tables/features.ts';
 import { someOf } from '../../sae/spec/tables/table.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
@@ -52,7 +53,8 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     server.labels.automatic(feature),
     server.lists.of(feature),
   ]);
-  const { architecture, hook, width, capture } = manifest.config;
+  const { architecture, width, capture } = manifest.config;
+  const hook = hooksOf(manifest.config).join(' → ');
   return {
     ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
     run,

@@ -6,6 +6,7 @@ import { loadAutoencoder } from '../../autoencoders/autoencoder.ts';
 import { isLazyscopeError } from '../../errors.ts';
 import { pause } from '../../pause.ts';
 import type { Report } from '../../progress.ts';
+import { hooksOf } from '../../spec/hooksOf.ts';
 import type { Reproducibility } from '../../spec/manifests/reproducibility.ts';
 import type { RunManifest } from '../../spec/manifests/run.ts';
 import type { StoreLayout } from '../../store/layout.ts';
@@ -59,7 +60,9 @@ export async function runChance(run: RunManifest, threshold: number, work: Work)
 
 /** Of the rows that the run was trained on; null where its capture is gone or of another hook point, does not vary or is too wide. */
 async function spectrumOfActivations(run: RunManifest, { store, report }: Work): Promise<Spectrum | null> {
-  const { capture: name, hook } = run.config;
+  const { capture: name } = run.config;
+  // Decoder rows are directions of what is predicted.
+  const hook = run.config.outputHook ?? run.config.hook;
   let capture;
   try {
     capture = await openCapture(store, name);
@@ -71,7 +74,7 @@ async function spectrumOfActivations(run: RunManifest, { store, report }: Work):
     const known = capture.manifest.hooks.find((one) => one.hook === hook);
     if (known?.width !== run.d) return null;
     const rule = parseExclusionRule(run.exclusion?.rule ?? 'none');
-    return activationSpectrum(selectRows(capture, [hook], rule), hook, (done, total) =>
+    return activationSpectrum(selectRows(capture, hooksOf(run.config), rule), hook, (done, total) =>
       report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
     );
   } finally {

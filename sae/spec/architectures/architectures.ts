@@ -22,7 +22,12 @@ type Flattened<T> = { [Key in keyof T]: T[Key] };
 /** A complete training configuration of one architecture. */
 export type ConfigOf<Name extends ArchitectureName> = {
   [N in Name]: Flattened<
-    { architecture: N } & TrainingSettings & ValuesOf<(typeof architectures)[N]['settings']>
+    {
+      architecture: N;
+      /** Of a transcoder: the hook point whose activations it predicts. Absent for autoencoders, which predict what they read. */
+      outputHook?: string | undefined;
+    } & TrainingSettings &
+      ValuesOf<(typeof architectures)[N]['settings']>
   >;
 }[Name];
 /** A complete training configuration. */

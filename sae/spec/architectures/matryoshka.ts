@@ -4,6 +4,7 @@ import { batchtopk } from './batchtopk.ts';
 /** Matryoshka over BatchTopK (Bussmann, Nabeshima, Karvonen & Nanda, 2503.17547; METHODS.md §1). */
 export const matryoshka = describeArchitecture({
   label: 'Matryoshka',
+  autoencoderOnly: true,
   symbol: 'hexagon',
   colour: '--matryoshka',
   settings: {

@@ -57,6 +57,15 @@ export const train = {
       otherwise: "the capture's only one",
       form: { label: trainingFields.hook.label, source: 'captureHooks' },
     },
+    outputHook: {
+      field: {
+        type: 'text',
+        maxLength: 100,
+        placeholder: 'hook',
+        doc: 'train a transcoder: predict the activations of this hook point of the capture, of the same width',
+      },
+      otherwise: 'what is read, as an autoencoder does',
+    },
     fromModel: {
       field: {
         type: 'name',

@@ -67,7 +67,7 @@ export function SubspacesPanel({
   const rows = clusters.largest.slice(0, shown).map((one, at) => ({ ...one, number: at + 1 }));
   return (
     <Panel
-      title="Not found again, but its subspace is"
+      title="Not found again: is its subspace?"
       note={
         <>
           The {count(latents)} features that come back in fewer than half of the other seeds.{' '}

@@ -1,4 +1,5 @@
 'use client';
+import { hooksOf } from '../../../sae/spec/hooksOf.ts';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { describeError } from '../../client/describeError.ts';
@@ -77,7 +78,7 @@ export function RunView({ name }: { name: string }) {
         {manifest && (
           <>
             {architectureName(manifest.config.architecture)} with {count(manifest.config.width)} latents on{' '}
-            <code>{manifest.config.hook}</code>
+            <code>{hooksOf(manifest.config).join(' → ')}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
             tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.

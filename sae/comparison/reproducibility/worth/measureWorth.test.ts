@@ -239,6 +239,15 @@ test('leaves no tensor behind', async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test('one context has no interval over contexts', async () => {
+  const { groups } = await measureWorth({ store, ...options, model, stability, lossTokens: 10, sample: 1 });
+  for (const { ablated } of groups) {
+    expect(ablated.crossEntropy.interval).toBeNull();
+    expect(ablated.divergence.interval).toBeNull();
+    expect(ablated.fvu.interval).not.toBeNull();
+  }
+});
+
 test('too few draws and an encoder are refused', async () => {
   await expect(measureWorth({ store, ...options, model, stability, draws: 2 })).rejects.toThrow(
     /at least 3.*2/,

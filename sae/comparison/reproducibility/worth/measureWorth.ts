@@ -76,8 +76,13 @@ async function worthOfSeed(
     ...asked
   }: WorthOptions & { draws: number },
 ): Promise<SeedWorth> {
-  const { capture, rows, hook, autoencoder, dispose } = await openDictionary(store, run, seed, model);
+  const { capture, rows, hook, output, autoencoder, dispose } = await openDictionary(store, run, seed, model);
   try {
+    if (output !== hook)
+      throw new LazyscopeError(
+        'bad_input',
+        `Run '${run}' is of transcoders, whose latents aren't part of what they read: measure without --worth.`,
+      );
     const { contextLength, firstPosition, contexts, heldOutContexts } = capture.manifest;
     const { latents, d, wDec } = autoencoder;
     const { returns, nearness } = stability.get(seed)!;

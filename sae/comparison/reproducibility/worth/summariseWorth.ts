@@ -50,8 +50,12 @@ export function summariseWorth(seeds: readonly SeedWorth[]): Omit<Worth, 'attrib
 }
 
 function changesOf(seeds: readonly SeedWorth[], group: number, what: 'ablated' | 'kept'): Group['ablated'] {
+  const [first] = seeds;
+  const { clean } = first.everything.crossEntropy;
+  // One context drawn again and again says nothing of how others would differ.
+  const several = (contexts: Float64Array) => contexts.length > 1;
   const name = `${what === 'ablated' ? 'without' : 'only'} ${group}`;
-  const ways = seeds[0].losses.map((_, way) => way);
+  const ways = first.losses.map((_, way) => way);
   const mean = (of: (seed: SeedWorth) => number) =>
     seeds.reduce((sum, seed) => sum + of(seed), 0) / seeds.length;
   const fvu = ways.map((way) =>
@@ -84,9 +88,9 @@ function changesOf(seeds: readonly SeedWorth[], group: number, what: 'ablated' |
     ({ changed, diverged }) => ({ crossEntropy: changed, divergence: diverged }),
   );
   return {
-    fvu: change(fvu, ofErrors.fvu),
-    crossEntropy: change(crossEntropy, ofLosses.crossEntropy),
-    divergence: change(divergence, ofLosses.divergence),
+    fvu: change(fvu, several(first.errors.variance) ? ofErrors.fvu : null),
+    crossEntropy: change(crossEntropy, several(clean) ? ofLosses.crossEntropy : null),
+    divergence: change(divergence, several(clean) ? ofLosses.divergence : null),
   };
 }
 
