@@ -1,5 +1,6 @@
 /** Labels and lists of features: where they come from, and what files of them do. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeLabels } from '../sae/labels/labelsTable.ts';
 import { longestLabel } from '../sae/spec/labelSources.ts';
@@ -43,6 +44,11 @@ describe('where a label comes from', () => {
       [1, 'rule 1', { kind: 'data' }],
       [2, 'read 2', { kind: 'endpoint', model: 'small-model' }],
       [3, 'hand 3', { kind: 'hand' }],
+    ]);
+    expect(await on.client.labels.names.query(topk)).toEqual([
+      [1, 'rule 1'],
+      [2, 'read 2'],
+      [3, 'hand 3'],
     ]);
     const feature = await on.client.features.get.query({ ...topk, latent: 3 });
     expect(feature.labelled).toMatchObject({ label: 'hand 3', source: { kind: 'hand' } });
@@ -93,6 +99,24 @@ describe('where a label comes from', () => {
     ]);
     await clear();
   });
+});
+
+describe('a job of labelling', () => {
+  test('finds rules, which are the labels that the server then shows', async () => {
+    const relu = { run: 'fixture-relu', seed: 0 };
+    const job = await on.client.jobs.start.mutate({ kind: 'label', options: { run: relu.run, seed: [0] } });
+    expect(job.command).toBe('lazyscope label fixture-relu --seed=0');
+    await expect
+      .poll(async () => (await on.client.jobs.get.query({ id: job.id })).status, { timeout: 100_000 })
+      .toBe('done');
+    const { result } = await on.client.jobs.get.query({ id: job.id });
+    const { rows } = await page({ ...relu, limit: 100 });
+    expect(rows.length).toBeGreaterThan(0);
+    expect(result).toMatchObject({ labelled: [{ ...relu, method: 'data', labelled: rows.length }] });
+    expect(rows.every(({ source, detection }) => source?.kind === 'data' && detection !== null)).toBe(true);
+    await rm(on.store.automaticLabels('fixture-relu', 0, 'data'));
+    expect((await page(relu)).total).toBe(0);
+  }, 120_000);
 });
 
 describe('the page of labels', () => {

@@ -89,7 +89,9 @@ describeInBrowser('the address', (on) => {
     await eventually(() => filters.getByLabel('Least density in percent').inputValue()).toBe('');
     expect(await filters.getByRole('radio', { name: 'Orphans' }).isChecked()).toBe(true);
     await page.goBack();
-    await eventually(() => filters.getByRole('radio', { name: 'Any' }).isChecked()).toBe(true);
+    await eventually(() =>
+      filters.getByRole('group', { name: 'Stability' }).getByLabel('Any').isChecked(),
+    ).toBe(true);
     expect(visit.takeTroubles()).toEqual([]);
   });
 

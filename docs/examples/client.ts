@@ -46,6 +46,13 @@ await new Promise<void>((resolve, reject) => {
   );
 });
 
+// The feature gets a label and a star; all labels of the dictionary as a file.
+const feature = { ...dictionary, latent: strongest.latent };
+await lazyscope.labels.set.mutate({ ...feature, label: 'what the ship swims from' });
+await lazyscope.lists.add.mutate({ name: 'starred', features: [feature] });
+const file = await lazyscope.labels.export.query({ ...dictionary, format: 'csv' });
+console.log(`${file.name} has ${file.labels} labels`);
+
 // A job is a command that the server runs; watching it ends when it has finished.
 const job = await lazyscope.jobs.start.mutate({
   kind: 'train',

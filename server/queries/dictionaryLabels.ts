@@ -38,6 +38,13 @@ export class DictionaryLabels {
     return this.#labels.get(latent)?.label ?? null;
   }
 
+  /** Latent and label, ascending by latent. */
+  names(): [latent: number, label: string][] {
+    return [...this.#labels.values()]
+      .map(({ latent, label }): [number, string] => [latent, label])
+      .sort((a, b) => a[0] - b[0]);
+  }
+
   all(): IterableIterator<Label> {
     return this.#labels.values();
   }

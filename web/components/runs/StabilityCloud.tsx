@@ -16,6 +16,7 @@ import { columnsCsv } from '../ui/columnsCsv.ts';
 import { ChartFigure } from '../ui/ChartFigure.tsx';
 import { Legend } from '../ui/Legend.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
+import { useLabelNames } from '../labels/useLabelNames.ts';
 import { PointTip } from '../ui/PointTip.tsx';
 import styles from './StabilityCloud.module.css';
 
@@ -102,6 +103,7 @@ function Pointed({ points, runName }: { points: StabilityPoints; runName: string
   const [over, setOver] = useState<{ point: number; left: number; top: number } | null>(null);
   const place = useRef<HTMLDivElement>(null);
   const router = useRouter();
+  const names = useLabelNames(over ? { run: runName, seed: points.seed[over.point] } : undefined);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
@@ -137,7 +139,7 @@ function Pointed({ points, runName }: { points: StabilityPoints; runName: string
             right: over.left > width / 2 ? width - over.left + 14 : undefined,
             top: Math.min(over.top, height - 90),
           }}
-          lines={wordsOf(points, over.point)}
+          lines={wordsOf(points, over.point, names)}
         />
       )}
     </div>
@@ -147,8 +149,11 @@ function Pointed({ points, runName }: { points: StabilityPoints; runName: string
 function wordsOf(
   { latent, seed, density, maxActivation, stability }: StabilityPoints,
   point: number,
+  names: ReadonlyMap<number, string>,
 ): string[] {
+  const label = names.get(latent[point]);
   return [
+    ...(label === undefined ? [] : [label]),
     `latent ${latent[point]} · seed ${seed[point]}`,
     `fires on ${percent(density[point])} of tokens, up to ${significant(maxActivation[point])}`,
     stability[point] === 0
