@@ -285,7 +285,6 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'l1-start': { add: '--l1-start=0.6', call: [...lm, '--l1-coefficient=0.5'] },
       'threshold-shift': '--threshold-shift=0.1',
       emergence: '--emergence=2',
-      resume: { add: '--resume', call: ['lm', 'train', `--text=${text}`, '--name=fixture-relu'] },
     },
   },
   'lm generate': {
