@@ -109,6 +109,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       exclude: '--exclude=position:4',
       analyse: '--analyse',
       resume: { add: '--resume', call: ['train', '--name=fixture-topk'] },
+      'output-hook': '--output-hook=nowhere',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
     },
