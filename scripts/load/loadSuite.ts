@@ -15,7 +15,7 @@ import { loadedServer, type LoadedServer } from './loadedServer.ts';
 /** Run whose curves are a large table, and how many readers take nothing of it. */
 const slowlyRead = { run: 'fixture-relu', readers: 24 };
 /** Bytes of memory that the server may have for readers who together ask for 600 MB and take nothing. */
-const mostForReaders = 150 << 20;
+const mostForReaders = 300 << 20;
 /** By how much the memory of the second half of the time may be above that of the first. */
 const mostGrowth = 1.15;
 

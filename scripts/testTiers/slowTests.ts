@@ -63,6 +63,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
   { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'scripts/commandLine/flagEffects.test.ts', reason: 'tries two hundred flags' },
   { path: 'server/tableAnswers.test.ts', reason: 'hands hundreds of megabytes to readers who take nothing' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   {

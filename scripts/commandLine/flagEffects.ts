@@ -1,0 +1,468 @@
+/**
+ * What shows that a flag has an effect: for each command a call on the fixture store, and for each flag what is added to it. With it
+ * the command must print, write or say something else, or refuse what was given by name.
+ */
+/** What is added to which call; `refused` is how it is refused where that is not by its name or value. */
+export interface Witness {
+  add: string;
+  call: readonly string[];
+  refused?: RegExp;
+}
+
+export interface Witnesses {
+  /** The call that flags are added to. */
+  call: readonly string[];
+  /** What is added; with `call`, another call to add it to. */
+  flags: Readonly<Record<string, string | Witness>>;
+}
+
+const common = ['json', 'data', 'backend', 'threads'];
+const text = 'STORE/words.txt';
+const hook = 'blocks.0.hook_resid_post';
+const training = [
+  '--capture=fixture',
+  '--architecture=relu',
+  '--width=32',
+  '--tokens=2048',
+  '--batch-size=64',
+];
+const fromModel = [
+  'train', '--from-model=fixture-relu', `--text=${text}`, `--hook=${hook}`, '--capture=streamed', '--architecture=relu', '--width=32',
+  '--tokens=1024', '--batch-size=64', '--held-out-tokens=200', '--context-length=16', '--buffer-tokens=400', '--name=r',
+]; // prettier-ignore
+const modelFlag = (add: string) => ({ add, call: fromModel });
+const trainCall = ['train', ...training, '--name=r'];
+const withArchitecture = (architecture: string, add: string, ...more: string[]) => ({
+  add,
+  call: ['train', ...training, `--architecture=${architecture}`, '--name=r', ...more],
+});
+const evaluated = ['--max-tokens=256', '--loss-tokens=64'];
+const importing = ['import', 'STORE/exported', '--capture=fixture', '--name=i'];
+const converting = ['convert', 'STORE/exported', 'STORE/out', '--format=dictionary-learning'];
+const neuronpedia = (add: string) => ({
+  add,
+  call: ['export', 'fixture-topk/0', '--to=STORE/np', '--format=neuronpedia'],
+});
+const lm = [
+  'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
+  '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
+]; // prettier-ignore
+
+export const witnesses: Readonly<Record<string, Witnesses>> = {
+  capture: {
+    call: [
+      'capture',
+      '--model=fixture-relu',
+      `--text=${text}`,
+      `--hook=${hook}`,
+      '--max-tokens=512',
+      '--context-length=16',
+      '--name=c',
+    ],
+    flags: {
+      model: '--model=fixture-gelu',
+      text: '--text=STORE/other.txt',
+      'text-field': '--text-field=nowhere',
+      from: '--from=STORE/nothing.npy',
+      column: '--column=nowhere',
+      hook: '--hook=blocks.0.hook_mlp_out',
+      name: '--name=other',
+      'context-length': '--context-length=8',
+      'max-tokens': '--max-tokens=256',
+      finish: '--finish',
+      'held-out': '--held-out=0.5',
+      'first-position': '--first-position=3',
+      bos: '--bos=nothing',
+      exclude: '--exclude=position:4',
+      dtype: '--dtype=float32',
+    },
+  },
+  train: {
+    call: trainCall,
+    flags: {
+      architecture: '--architecture=jumprelu',
+      capture: '--capture=nowhere',
+      hook: '--hook=blocks.0.hook_mlp_out',
+      'from-model': '--from-model=fixture-relu',
+      text: modelFlag('--text=STORE/other.txt'),
+      'text-field': modelFlag('--text-field=nowhere'),
+      'buffer-tokens': modelFlag('--buffer-tokens=300'),
+      'held-out-tokens': modelFlag('--held-out-tokens=100'),
+      'context-length': modelFlag('--context-length=8'),
+      'first-position': modelFlag('--first-position=2'),
+      bos: modelFlag('--bos=nothing'),
+      dtype: modelFlag('--dtype=float32'),
+      name: '--name=other',
+      width: '--width=48',
+      seeds: '--seeds=3',
+      tokens: '--tokens=1024',
+      'sparsity-coefficient': '--sparsity-coefficient=9',
+      'target-l0': withArchitecture('jumprelu', '--target-l0=3'),
+      k: withArchitecture('topk', '--k=3'),
+      prefixes: withArchitecture('matryoshka', '--prefixes=8,32', '--k=4'),
+      'batch-size': '--batch-size=128',
+      'learning-rate': '--learning-rate=0.1',
+      'checkpoint-every': '--checkpoint-every=0',
+      'log-every': '--log-every=7',
+      tensorboard: '--tensorboard',
+      wandb: '--wandb',
+      exclude: '--exclude=position:4',
+      analyse: '--analyse',
+      resume: { add: '--resume', call: ['train', '--name=fixture-topk'] },
+      'no-screening': '--no-screening',
+      storage: '--storage=f16',
+    },
+  },
+  export: {
+    call: ['export', 'fixture-relu/0', '--to=STORE/out', '--format=saelens'],
+    flags: {
+      to: '--to=STORE/elsewhere',
+      name: { add: '--name=called', call: ['export', 'fixture-relu/0', '--format=saelens'] },
+      format: '--format=sparsify',
+      'model-id': neuronpedia('--model-id=gpt2-small'),
+      'source-set': neuronpedia('--source-set=res-jb'),
+      release: neuronpedia('--release=a-release'),
+      creator: neuronpedia('--creator=somebody'),
+      'creator-id': neuronpedia('--creator-id=cm0000000000000000000'),
+    },
+  },
+  evaluate: {
+    call: ['evaluate', 'fixture-topk', ...evaluated],
+    flags: {
+      seeds: '--seeds=1',
+      'max-tokens': '--max-tokens=128',
+      'loss-tokens': '--loss-tokens=128',
+      exclude: '--exclude=position:9',
+    },
+  },
+  index: {
+    call: ['index', 'fixture-topk', '--seeds=0'],
+    flags: { seeds: '--seeds=1', exclude: '--exclude=position:9', 'search-only': '--search-only' },
+  },
+  compare: {
+    call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=256', '--no-chance'],
+    flags: {
+      name: '--name=other',
+      threshold: '--threshold=0.1',
+      swap: '--swap',
+      memory: '--memory=1MB',
+      gap: '--gap=0',
+      'max-tokens': '--max-tokens=128',
+      exclude: '--exclude=position:9',
+      'no-activations': '--no-activations',
+      'no-chance': {
+        add: '--no-chance',
+        call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],
+      },
+    },
+  },
+  reproducibility: {
+    call: ['reproducibility', 'fixture-topk'],
+    flags: {
+      threshold: '--threshold=0.1',
+      worth: '--worth --max-tokens=64 --loss-tokens=64 --draws=3',
+      'max-tokens': {
+        add: '--max-tokens=64',
+        call: ['reproducibility', 'fixture-topk', '--worth', '--loss-tokens=64', '--draws=3'],
+      },
+      'loss-tokens': {
+        add: '--loss-tokens=32',
+        call: [
+          'reproducibility',
+          'fixture-topk',
+          '--worth',
+          '--max-tokens=64',
+          '--draws=3',
+          '--loss-tokens=64',
+        ],
+      },
+      draws: {
+        add: '--draws=5',
+        call: [
+          'reproducibility',
+          'fixture-topk',
+          '--worth',
+          '--max-tokens=64',
+          '--loss-tokens=64',
+          '--draws=3',
+        ],
+      },
+    },
+  },
+  map: { call: ['map', 'fixture-topk-0-1'], flags: { points: '--points=40' } },
+  sparsity: {
+    call: [
+      'sparsity',
+      '--model=fixture-relu',
+      `--text=${text}`,
+      '--name=s',
+      '--max-tokens=256',
+      '--context-length=16',
+      '--intervention-tokens=64',
+      '--methods=cett',
+    ],
+    flags: {
+      model: '--model=fixture-gelu',
+      text: '--text=STORE/other.txt',
+      'text-field': '--text-field=nowhere',
+      name: '--name=other',
+      'max-tokens': '--max-tokens=128',
+      'context-length': '--context-length=8',
+      'replace-activation': '--replace-activation=gelu',
+      'no-interventions': '--no-interventions',
+      'intervention-tokens': '--intervention-tokens=128',
+      methods: '--methods=nowhere',
+      against: '--against=fixture-gelu',
+    },
+  },
+  features: {
+    call: ['features', 'fixture-topk/0', '--text=the white whale'],
+    flags: {
+      text: '--text=the captain said',
+      top: '--top=1',
+      traced: '--traced=1',
+      predictions: '--predictions=1',
+      latent: '--latent=5',
+    },
+  },
+  search: {
+    call: ['search', 'the'],
+    flags: { run: '--run=fixture-relu', seed: '--run=fixture-relu --seed=2', limit: '--limit=1' },
+  },
+  steer: {
+    call: [
+      'steer',
+      'fixture-topk/0',
+      '--prompt=the white',
+      '--clamp=5=8',
+      '--max-new-tokens=3',
+      '--samples=1',
+    ],
+    flags: {
+      prompt: '--prompt=the captain',
+      add: '--add=7=9',
+      clamp: '--clamp=9=7',
+      ablate: '--ablate=3',
+      reconstruction: '--reconstruction',
+      counterpart: '--counterpart=fixture-topk/1',
+      'max-new-tokens': '--max-new-tokens=1',
+      samples: '--samples=2',
+      'no-greedy': '--no-greedy',
+      temperature: '--temperature=9',
+      'top-k': '--top-k=1',
+      'top-p': '--top-p=0.01',
+      seed: '--seed=77',
+    },
+  },
+  'lm train': {
+    call: lm,
+    flags: {
+      text: '--text=STORE/other.txt',
+      'text-field': '--text-field=nowhere',
+      name: '--name=other',
+      family: '--family=llama',
+      activation: '--activation=gelu',
+      vocabulary: '--vocabulary=270',
+      d: '--d=8',
+      layers: '--layers=2',
+      heads: '--heads=2',
+      neurons: '--neurons=16',
+      'context-length': '--context-length=8',
+      'batch-size': '--batch-size=2',
+      steps: '--steps=5',
+      'learning-rate': '--learning-rate=0.1',
+      'final-rate': '--final-rate=0.9',
+      'warmup-steps': '--warmup-steps=5',
+      'weight-decay': '--weight-decay=5',
+      'validation-fraction': '--validation-fraction=0.3',
+      'validation-sequences': '--validation-sequences=2',
+      'validate-every': '--validate-every=2',
+      seed: '--seed=5',
+      initialisation: '--initialisation=lsuv',
+      task: '--task=random-labels',
+      'l1-coefficient': '--l1-coefficient=0.5',
+      'l1-stages': { add: '--l1-stages=2', call: [...lm, '--l1-coefficient=0.5', '--l1-start=0'] },
+      'l1-start': { add: '--l1-start=0.6', call: [...lm, '--l1-coefficient=0.5'] },
+      'threshold-shift': '--threshold-shift=0.1',
+      emergence: '--emergence=2',
+    },
+  },
+  'lm generate': {
+    call: ['lm', 'generate', '--model=fixture-relu', '--prompt=the white', '--max-new-tokens=4'],
+    flags: {
+      model: '--model=fixture-gelu',
+      prompt: '--prompt=the captain',
+      'replace-activation': '--replace-activation=tanh',
+      'max-new-tokens': '--max-new-tokens=2',
+      temperature: '--temperature=9 --seed=1',
+      'top-k': {
+        add: '--top-k=1',
+        call: [
+          'lm',
+          'generate',
+          '--model=fixture-relu',
+          '--prompt=the white',
+          '--max-new-tokens=6',
+          '--temperature=9',
+          '--seed=3',
+        ],
+      },
+      'top-p': {
+        add: '--top-p=0.01',
+        call: [
+          'lm',
+          'generate',
+          '--model=fixture-relu',
+          '--prompt=the white',
+          '--max-new-tokens=6',
+          '--temperature=9',
+          '--seed=3',
+        ],
+      },
+      seed: {
+        add: '--seed=4',
+        call: [
+          'lm',
+          'generate',
+          '--model=fixture-relu',
+          '--prompt=the white',
+          '--max-new-tokens=6',
+          '--temperature=9',
+          '--seed=3',
+        ],
+      },
+    },
+  },
+  metrics: {
+    call: ['metrics', 'fixture-topk', '--to=STORE/out.csv', '--format=csv'],
+    flags: { to: '--to=STORE/other.csv', format: '--format=tensorboard' },
+  },
+  import: {
+    call: importing,
+    flags: {
+      capture: '--capture=nowhere',
+      hook: '--hook=blocks.0.hook_mlp_out',
+      name: '--name=other',
+      format: { add: '--format=sparsify', call: importing, refused: /k: Invalid input/ },
+      class: '--class=AutoEncoder',
+      transposed: { add: '--transposed=both', call: importing, refused: /leave the transposition out/ },
+      explain: '--explain',
+    },
+  },
+  convert: {
+    call: converting,
+    flags: {
+      format: '--format=saelens',
+      from: { add: '--from=sparsify', call: converting, refused: /k: Invalid input/ },
+      class: '--class=AutoEncoder',
+      transposed: { add: '--transposed=both', call: converting, refused: /leave the transposition out/ },
+    },
+  },
+  // It stays until Ctrl-C, so only what it refuses is tried here.
+  serve: {
+    call: ['serve', '--no-explorer', '--port=0', '--host=192.0.2.1'],
+    flags: {
+      port: '--port=99999',
+      host: '--host=192.0.2.7',
+      token: '--token= ',
+      'read-token': { add: '--read-token=reader', call: ['serve', '--no-explorer', '--port=0'] },
+      log: '--log=nowhere',
+    },
+  },
+  doctor: { call: ['doctor'], flags: {} },
+  'models list': { call: ['models', 'list'], flags: {} },
+  'models check': { call: ['models', 'check', 'fixture-relu'], flags: {} },
+  'datasets list': { call: ['datasets', 'list'], flags: {} },
+};
+
+/** Flags that are not tried, by their command, and why. That each is read is what flags.test.ts looks for in the sources. */
+export const notTried: Readonly<Record<string, { flags: readonly string[]; why: string }>> = {
+  import: { flags: ['any-model'], why: 'importCommand.test.ts has a dictionary of another model for it' },
+  demo: {
+    flags: [
+      'model',
+      'other-model',
+      'text',
+      'tokens',
+      'training-tokens',
+      'fresh',
+      'no-serve',
+      'port',
+      'host',
+      'token',
+      'read-token',
+      'log',
+      ...common,
+    ],
+    why: 'takes minutes; npm run test:package runs it',
+  },
+  serve: {
+    flags: ['no-explorer', ...common],
+    why: 'stays until Ctrl-C; tests of the server start it with them',
+  },
+  'lm train': {
+    flags: ['checkpoint-every', 'resume'],
+    why: 'show only when it is stopped; npm run test:chaos does',
+  },
+  'models get': {
+    flags: ['file', 'name', 'revision', 'json', 'data'],
+    why: 'asks the hub; tests in sae/models/hub ask one of their own',
+  },
+  'datasets get': {
+    flags: ['file', 'name', 'revision', 'json', 'data'],
+    why: 'asks the hub; tests in sae/models/hub ask one of their own',
+  },
+  'bench gemm': { flags: common, why: 'prints times, which differ by themselves' },
+  'bench train': {
+    flags: [
+      'arch',
+      'd',
+      'width',
+      'k',
+      'l0',
+      'path',
+      'batch',
+      'seeds',
+      'steps',
+      'no-screening',
+      'storage',
+      ...common,
+    ],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench forward': {
+    flags: ['model', 'batch', 'context-length', 'repeats', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench lm-train': {
+    flags: ['model', 'batch', 'context-length', 'repeats', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench sparsity': {
+    flags: ['model', 'text', 'max-tokens', 'context-length', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench compare': {
+    flags: ['relation', 'latents', 'd', 'solver', 'memory', 'gap', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'tensorflow install': {
+    flags: ['from', 'wheel', 'package', 'headers', 'json'],
+    why: 'builds an add-on; tests in sae/backends/tensorflow/installation do',
+  },
+  'tensorflow status': { flags: ['json'], why: 'looks at what is installed for everything on the machine' },
+  'tensorflow uninstall': { flags: ['json'], why: 'removes what is installed for everything on the machine' },
+  'jobs watch': {
+    flags: ['url', 'token', 'json', 'data'],
+    why: 'needs a job; it connects as jobs list does',
+  },
+  'jobs cancel': {
+    flags: ['url', 'token', 'json', 'data'],
+    why: 'needs a job; it connects as jobs list does',
+  },
+  'jobs start': {
+    flags: ['url', 'token', 'json', 'data'],
+    why: 'needs a server; it connects as jobs list does',
+  },
+  'model-process': { flags: common, why: 'is started by the server alone, which its tests do' },
+};
