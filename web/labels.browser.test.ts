@@ -151,7 +151,7 @@ describe.skipIf(!hasChromium)(
       await page.getByRole('link', { name: 'words of the sea' }).waitFor();
       const [download] = await Promise.all([
         page.waitForEvent('download'),
-        page.getByRole('button', { name: 'CSV' }).click(),
+        page.getByRole('button', { name: 'CSV', exact: true }).click(),
       ]);
       const text = await readFile((await download.path())!, 'utf8');
       expect(text).toContain(`${run},0,7,words of the sea,not of rivers,hand,`);
