@@ -26,7 +26,7 @@ class Skipped extends Error {}
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
-      !/^(INIT_CWD|npm_(package_.*|lifecycle_.*|command|config_(.*prefix|loglevel|json|dry_run)))$/i.test(
+      !/^(INIT_CWD|npm_(package_.*|lifecycle_.*|command|config_(.*prefix|loglevel|json|dry_run|strict_allow_scripts)))$/i.test(
         name,
       ),
   ),
