@@ -52,6 +52,7 @@ export interface TrainOptions {
   start?:
     | {
         pedigree: NonNullable<RunManifest['consensus']>;
+        /** The parameters, given the random ones that the seeds drew. */
         begin(drawn: readonly DictionaryArrays[], scale: number): DictionaryArrays[];
       }
     | undefined;

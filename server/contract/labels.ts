@@ -57,6 +57,7 @@ export interface LabelPage extends Page<LabelRow> {
 }
 
 export const labelFormats = ['csv', 'json', 'neuronpedia'] as const;
+/** A format in which labels are read and written. */
 export type LabelFormat = (typeof labelFormats)[number];
 
 export const labelExportInput = z.object({ ...labelFilterFields, format: z.enum(labelFormats) });

@@ -27,6 +27,7 @@ export interface JobFacts {
 /** A formula in words and as a function; NaN where a fact is missing. */
 export interface Formula {
   readonly words: string;
+  /** The number of what `words` says. */
   readonly of: (facts: Required<JobFacts>) => number;
 }
 
@@ -61,7 +62,7 @@ const modelAndDictionary: Formula = {
 };
 const figuresAlone: Formula = { words: 'a few kilobytes of figures', of: () => 16e3 };
 
-export const captureCost = {
+export const captureCost: JobCost = {
   work: {
     words: 'tokens × parameters of the model',
     of: ({ tokens, parameters }) => tokens * parameters,
@@ -73,9 +74,9 @@ export const captureCost = {
     of: ({ tokens, hookWidths, bytesPerValue }) => tokens * (hookWidths * bytesPerValue + 4),
   },
   memory: modelMemory,
-} as const satisfies JobCost;
+};
 
-export const trainCost = {
+export const trainCost: JobCost = {
   work: {
     words: '6 × seeds × tokens × d × latents',
     of: ({ seeds, tokens, d, latents }) => 6 * seeds * tokens * d * latents,
@@ -91,9 +92,9 @@ export const trainCost = {
     words: `seeds × ${dictionaryWords} × 4 (weights, gradients, two moments) + ${baseWords}`,
     of: (facts) => 4 * facts.seeds * dictionary(facts) + base,
   },
-} as const satisfies JobCost;
+};
 
-export const evaluateCost = {
+export const evaluateCost: JobCost = {
   work: {
     words: 'seeds × (2 × held-out rows × d × latents + 4 × tokens of the losses × parameters)',
     of: ({ seeds, tokens, d, latents, lossTokens, parameters }) =>
@@ -103,9 +104,9 @@ export const evaluateCost = {
   },
   disk: figuresAlone,
   memory: modelAndDictionary,
-} as const satisfies JobCost;
+};
 
-export const indexCost = {
+export const indexCost: JobCost = {
   work: {
     words: 'seeds × latents × d × (2 × held-out rows + latents + vocabulary)',
     of: ({ seeds, tokens, d, latents, vocabulary }) =>
@@ -118,9 +119,9 @@ export const indexCost = {
     of: ({ seeds, latents }) => 2e3 * seeds * latents,
   },
   memory: modelAndDictionary,
-} as const satisfies JobCost;
+};
 
-export const compareCost = {
+export const compareCost: JobCost = {
   work: {
     words: 'pairs × (latents² × (2 × d + latents / 8) + 4 × tokens × d × latents)',
     of: ({ seeds, tokens, d, latents }) =>
@@ -133,9 +134,9 @@ export const compareCost = {
     words: `2 × latents² × 4 bytes, less for wide dictionaries and with a limit of memory, + ${baseWords}`,
     of: ({ latents }) => Math.min(8 * latents ** 2, 1.5e9) + base,
   },
-} as const satisfies JobCost;
+};
 
-export const sparsityCost = {
+export const sparsityCost: JobCost = {
   work: {
     words: '(tokens + 100 × tokens of the trade-off) × parameters of the model',
     of: ({ tokens, lossTokens, parameters }) => (tokens + 100 * lossTokens) * parameters,
@@ -144,9 +145,9 @@ export const sparsityCost = {
   },
   disk: { words: 'about a megabyte', of: () => 1e6 },
   memory: modelMemory,
-} as const satisfies JobCost;
+};
 
-export const lmTrainCost = {
+export const lmTrainCost: JobCost = {
   work: {
     words: '3 × steps × contexts a step × context length × parameters',
     of: ({ tokens, parameters }) => 3 * tokens * parameters,
@@ -161,9 +162,9 @@ export const lmTrainCost = {
     words: `parameters × 4 bytes × 4 (weights, gradients, two moments) + activations of a step + ${baseWords}`,
     of: ({ parameters, bytes }) => 16 * parameters + bytes + base,
   },
-} as const satisfies JobCost;
+};
 
-const filesCost = {
+const filesCost: JobCost = {
   work: {
     words: 'bytes of the files',
     of: ({ bytes }) => bytes,
@@ -172,6 +173,6 @@ const filesCost = {
   },
   disk: { words: 'bytes of the files', of: ({ bytes }) => bytes },
   memory: { words: `3 × bytes of the files + ${baseWords}`, of: ({ bytes }) => 3 * bytes + base },
-} as const satisfies JobCost;
+};
 export const importCost = filesCost;
 export const exportCost = filesCost;
