@@ -47,6 +47,10 @@ const lm = [
   'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
   '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
 ]; // prettier-ignore
+/** Port 9 takes no connection, and without `--yes` none is tried. */
+const askingNobody = [
+  'label', 'fixture-topk', '--seed=0', '--top=4', '--method=endpoint', '--base-url=http://127.0.0.1:9/v1', '--model=m',
+]; // prettier-ignore
 
 export const witnesses: Readonly<Record<string, Witnesses>> = {
   capture: {
@@ -155,6 +159,40 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
         add: '--no-chance',
         call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],
       },
+    },
+  },
+  consensus: {
+    call: ['consensus', 'fixture-topk', '--tokens=512'],
+    flags: {
+      seeds: '--seeds=0,1',
+      'min-support': '--min-support=3',
+      groups: {
+        add: '--groups=9',
+        call: ['consensus', 'fixture-topk', '--tokens=512'],
+        refused: /make fewer groups/,
+      },
+      control: '--control',
+      threshold: '--threshold=0.1',
+      tokens: '--tokens=1024',
+      name: '--name=other',
+    },
+  },
+  label: {
+    call: ['label', 'fixture-topk', '--seed=0', '--top=4'],
+    flags: {
+      seed: '--seed=1',
+      top: '--top=2',
+      latents: '--latents=3',
+      method: { add: '--method=endpoint', call: ['label', 'fixture-topk', '--seed=0'], refused: /base-url/ },
+      yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
+      'base-url': { add: '--base-url=http://127.0.0.1:9/v1', call: ['label', 'fixture-topk', '--seed=0'] },
+      model: { add: '--model=m', call: ['label', 'fixture-topk', '--seed=0'] },
+      'prompt-price': { add: '--prompt-price=3', call: [...askingNobody, '--answer-price=1'] },
+      'answer-price': { add: '--answer-price=3', call: [...askingNobody, '--prompt-price=1'] },
+      'scored-contexts': { add: '--scored-contexts=10', call: askingNobody },
+      'requests-per-minute': { add: '--requests-per-minute=3', call: ['label', 'fixture-topk', '--seed=0'] },
+      timeout: { add: '--timeout=3', call: ['label', 'fixture-topk', '--seed=0'] },
+      retries: { add: '--retries=3', call: ['label', 'fixture-topk', '--seed=0'] },
     },
   },
   reproducibility: {

@@ -154,6 +154,11 @@ async function ask(
 type Estimate = Cost & { price: number | null };
 
 async function estimate(plans: readonly Plan[], { promptPrice, answerPrice }: Given): Promise<Estimate> {
+  if ((promptPrice === undefined) !== (answerPrice === undefined))
+    throw new LazyscopeError(
+      'bad_input',
+      'A price needs both --prompt-price and --answer-price: give the other one too, 0 if it is free.',
+    );
   const { costOf } = await import('../../sae/labels/endpoint/labelFromEndpoint.ts');
   const cost = costOf(plans.flatMap(({ questions }) => questions));
   const price =

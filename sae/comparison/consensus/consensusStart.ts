@@ -48,7 +48,7 @@ export async function consensusStart(options: ConsensusOptions): Promise<Consens
   if (small)
     throw new LazyscopeError(
       'bad_input',
-      `A group of ${small.length} ${small.length === 1 ? 'seed' : 'seeds'} (${small.join(', ')}) can't have latents of ${minSupport}: make fewer groups, ask for less support, or train more seeds.`,
+      `Seeds ${groups.flat().join(', ')} in ${groups.length} groups leave one with ${small.length}, which can't have latents of ${minSupport}: make fewer groups, ask for less support, or train more seeds.`,
     );
   const { width } = run.config;
   const made: (Made & { pedigree: Consensus['dictionaries'][number] })[] = [];
