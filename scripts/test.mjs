@@ -75,11 +75,17 @@ if (given[0] === '--fast') {
   await Promise.all([checks(), vitest(['--project', 'fast', ...given.slice(1)])]);
 } else {
   if (given.length === 0) {
-    await check('prettier', ['--check', '--log-level', 'warn', '.']);
-    await check('oxlint', []);
-    const folders = ['sae', 'server', 'web', 'scripts'];
-    await check('depcruise', [...folders, '--config', '.dependency-cruiser.cjs', '--output-type', 'err']);
-    await check('tsc', []);
+    const arrows = async () => {
+      const folders = ['sae', 'server', 'web', 'scripts'];
+      await check('oxlint', [], { held: true });
+      const config = ['--config', '.dependency-cruiser.cjs', '--output-type', 'err'];
+      await check('depcruise', [...folders, ...config], { held: true });
+    };
+    const types = async () => {
+      await check('tsc', [], { held: true });
+      await check('prettier', ['--check', '--log-level', 'warn', '.'], { held: true });
+    };
+    await Promise.all([arrows(), types()]);
   }
   await vitest(given);
 }

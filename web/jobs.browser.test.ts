@@ -88,13 +88,13 @@ describeInBrowser('jobs', (on) => {
         capture: 'fixture',
         name: 'awaited',
         seeds: [0, 1],
-        tokens: 20_000_000,
+        tokens: 200_000_000,
         batchSize: 256,
       },
     });
     const now = page.getByRole('region', { name: 'Now' });
     await now.waitFor({ timeout: 60_000 });
-    await expect.poll(() => now.innerText(), { timeout: 60_000 }).toMatch(/[\d.k]+ of 78[,.]\d+k? steps/);
+    await expect.poll(() => now.innerText(), { timeout: 60_000 }).toMatch(/[\d.k]+ of 781[,.\d]*k? steps/);
     const step = async () =>
       Number((await now.getByRole('progressbar').getAttribute('aria-valuenow')) ?? 'NaN');
     expect(await step()).toBeLessThan(100);
@@ -114,10 +114,11 @@ describeInBrowser('jobs', (on) => {
       .locator('tbody tr')
       .filter({ hasText: 'awaited' })
       .first();
+    await row.waitFor({ timeout: 60_000 });
     await expect.poll(() => row.innerText(), { timeout: 60_000 }).toMatch(/loss .* left/s);
     await visit.section('Overview');
     const jobs = page.getByRole('region', { name: 'Jobs' });
-    await eventually(() => jobs.innerText()).toMatch(/Train awaited[\s\S]*of 78/);
+    await eventually(() => jobs.innerText()).toMatch(/Train awaited[\s\S]*of 781/);
     expect(await visit.lookAt('overview-training')).toEqual([]);
 
     await client.jobs.cancel.mutate({ id: job.id });

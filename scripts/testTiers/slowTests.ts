@@ -10,14 +10,20 @@ export interface SlowTests {
   path: string;
   /** What takes the time. */
   reason: string;
+  /** Takes over half a minute, and so begins before the others: begun last it would run alone, beside an idle core. */
+  long?: true;
 }
 
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
-  { path: 'web/explorer.browser.test.ts', reason: 'builds the explorer and visits its pages in a browser' },
+  {
+    path: 'web/explorer.browser.test.ts',
+    reason: 'builds the explorer and visits its pages in a browser',
+    long: true,
+  },
   { path: 'web/address.browser.test.ts', reason: 'builds the explorer and uses its history in a browser' },
-  { path: 'web/jobs.browser.test.ts', reason: 'builds the explorer and runs jobs in a browser' },
+  { path: 'web/jobs.browser.test.ts', reason: 'builds the explorer and runs jobs in a browser', long: true },
   { path: 'web/keyboard.browser.test.ts', reason: 'builds the explorer and uses it by keys in a browser' },
   { path: 'web/playground.browser.test.ts', reason: 'builds the explorer and uses a model in a browser' },
   {
@@ -25,8 +31,24 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'builds the explorer and visits a page in a browser',
   },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
+  {
+    path: 'web/exports.browser.test.ts',
+    reason: 'builds the explorer and saves its charts and tables in a browser',
+    long: true,
+  },
+  { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
+  {
+    path: 'server/labels.test.ts',
+    reason: 'labels of a server over a store, by hand, by job and from files',
+  },
+  { path: 'server/search.test.ts', reason: 'a server over a store, and searches of it' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
-  { path: 'sae/backends/webgpu', reason: 'kernels on a software driver, which compiles each of them' },
+  {
+    path: 'sae/backends/webgpu',
+    reason: 'kernels on a software driver, which compiles each of them',
+    long: true,
+  },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   {
     path: 'sae/backends/tensorflow/fused.test.ts',
@@ -60,16 +82,16 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'losses of models by whole passes and by continued ones',
   },
   { path: 'sae/store/pastStores.test.ts', reason: 'opens stores of past versions, models included' },
-  { path: 'server/limits.test.ts', reason: 'sends hundreds of megabytes and waits for time-outs' },
+  {
+    path: 'server/limits.test.ts',
+    reason: 'sends hundreds of megabytes and waits for time-outs',
+    long: true,
+  },
   { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
-  { path: 'scripts/commandLine/flagEffects.test.ts', reason: 'tries two hundred flags' },
+  { path: 'scripts/commandLine/flagEffects.test.ts', reason: 'tries two hundred flags', long: true },
   { path: 'server/tableAnswers.test.ts', reason: 'hands hundreds of megabytes to readers who take nothing' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
-  {
-    path: 'sae/evaluation/contextLosses.test.ts',
-    reason: 'whole passes of every family at every hook point',
-  },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
   { path: 'sae/tokens/text/memory.test.ts', reason: 'unpacks texts of 192 MiB in processes of their own' },
   {
@@ -90,7 +112,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/outOfMemory.test.ts', reason: 'fills the memory of processes of their own' },
   { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/featuresCommand.test.ts', reason: 'starts the command line for every question' },
-  { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command' },
+  { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command', long: true },
 ];
 
 /** Patterns of the test files under the slow paths. */
@@ -100,4 +122,10 @@ export function slowPatterns(): string[] {
 
 export function isSlow(file: string): boolean {
   return slowTests.some(({ path }) => file === path || file.startsWith(`${path}/`));
+}
+
+/** Where a file stands when files begin in turn: the long ones, the other slow ones, the rest. */
+export function turn(file: string): number {
+  const slow = slowTests.find(({ path }) => file === path || file.startsWith(`${path}/`));
+  return slow?.long ? 0 : slow ? 1 : 2;
 }

@@ -25,14 +25,15 @@ const defaults = { architecture: 'all', find: '', sort: 'createdAt', order: 'des
 export function RunsView() {
   const trpc = useTRPC();
   const [state, change] = useUrlState(defaults);
-  const runs = useQuery(
-    trpc.runs.list.queryOptions(undefined, {
-      refetchInterval: (query) =>
-        query.state.data?.some((run) => run.status === 'training') ? 3_000 : false,
-    }),
-  );
   const { jobs } = useJobs();
   const training = (jobs ?? []).filter((job) => isActive(job) && job.kind === 'train');
+  const runs = useQuery(
+    trpc.runs.list.queryOptions(undefined, {
+      // A run is listed once its job has begun to write it, which may be after the list was read.
+      refetchInterval: (query) =>
+        training.length > 0 || query.state.data?.some((run) => run.status === 'training') ? 3_000 : false,
+    }),
+  );
   const shown = useMemo(() => {
     const ofArchitecture = (runs.data ?? []).filter(
       (run) => state.architecture === 'all' || run.architecture === state.architecture,
