@@ -17,6 +17,7 @@ import { BrowserVisit } from './browserVisit.ts';
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 const hasChromium = existsSync(executablePath);
 const root = join(import.meta.dirname, '..');
+export const screenshots = join(root, 'screenshots');
 
 /** Set before the first test. */
 export interface ExplorerInBrowser {
@@ -27,18 +28,30 @@ export interface ExplorerInBrowser {
   page: Page;
 }
 
+export interface BrowserSetUp {
+  /** What is added to the fixture store before a server opens it. */
+  prepare?: (store: StoreLayout) => Promise<void>;
+  /** Milliseconds for a test, and for building and starting the explorer. */
+  timeout?: number;
+  startTimeout?: number;
+}
+
 /** Describes a subject in a browser; its tests are skipped, and say so, where there is none. */
-export function describeInBrowser(subject: string, tests: (on: ExplorerInBrowser) => void): void {
+export function describeInBrowser(
+  subject: string,
+  tests: (on: ExplorerInBrowser) => void,
+  { prepare, timeout = 120_000, startTimeout = 240_000 }: BrowserSetUp = {},
+): void {
   const name = hasChromium
     ? subject
     : `${subject}: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`;
-  describe.skipIf(!hasChromium)(name, { timeout: 120_000 }, () => {
+  describe.skipIf(!hasChromium)(name, { timeout }, () => {
     const on = {} as ExplorerInBrowser;
     let folder: string;
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'lazyscope-browser-'));
       on.store = await writeFixtureStore(folder);
-      const screenshots = join(root, 'screenshots');
+      await prepare?.(on.store);
       await mkdir(screenshots, { recursive: true });
       on.server = await serve({
         dataFolder: folder,
@@ -52,7 +65,7 @@ export function describeInBrowser(subject: string, tests: (on: ExplorerInBrowser
       on.client = createLazyscopeClient({ url: on.server.url });
       on.visit = await BrowserVisit.open({ executablePath, url: on.server.url, screenshots });
       on.page = on.visit.page;
-    }, 240_000);
+    }, startTimeout);
     afterAll(async () => {
       await on.visit?.close();
       await on.server?.close();

@@ -1,54 +1,20 @@
 /** What can be taken away from the explorer, in a real browser on the fixture store: pictures, numbers and whole tables. */
 import { tableFromIPC } from 'apache-arrow';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createLazyscopeClient, type LazyscopeClient } from '../server/client.ts';
-import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
-import { serve, type RunningServer } from '../server/serve.ts';
-import { BrowserVisit } from './browserVisit.ts';
+import { beforeAll, expect, test } from 'vitest';
+import type { LazyscopeClient } from '../server/client.ts';
+import type { BrowserVisit } from './browserVisit.ts';
+import { describeInBrowser, screenshots } from './browserExplorer.ts';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const hasChromium = existsSync(executablePath);
-const root = join(import.meta.dirname, '..');
-const screenshots = join(root, 'screenshots');
-
-describe.skipIf(!hasChromium)(
-  hasChromium ? 'exports' : `exports: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
-  { timeout: 180_000 },
-  () => {
-    let folder: string;
-    let server: RunningServer;
+describeInBrowser(
+  'exports',
+  (on) => {
     let visit: BrowserVisit;
     let page: Page;
     let client: LazyscopeClient;
-
-    beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'lazyscope-exports-'));
-      await writeFixtureStore(folder);
-      await mkdir(screenshots, { recursive: true });
-      server = await serve({
-        dataFolder: folder,
-        bundledModels: [],
-        version: '0.0.0',
-        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
-        log: () => {},
-        port: 0,
-        explorer: { web: import.meta.dirname, root },
-      });
-      client = createLazyscopeClient({ url: server.url });
-      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
-      ({ page } = visit);
-    }, 480_000);
-
-    afterAll(async () => {
-      await visit?.close();
-      await server?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
+    beforeAll(() => void ({ visit, page, client } = on));
 
     const saved = async (button: string) => {
       const saving = page.waitForEvent('download');
@@ -211,8 +177,9 @@ describe.skipIf(!hasChromium)(
         const href = await page
           .getByRole('link', { name: `Save the table of examples as ${format}` })
           .getAttribute('href');
-        expect((await page.request.get(`${server.url}${href}`)).status()).toBe(200);
+        expect((await page.request.get(`${on.server.url}${href}`)).status()).toBe(200);
       }
     });
   },
+  { timeout: 180_000, startTimeout: 480_000 },
 );

@@ -1,75 +1,24 @@
 /** Labels in a real browser on a real server: the page, files in and out, stars and lists, copies to counterparts, on the fixture store. */
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { writeLabels } from '../sae/labels/labelsTable.ts';
-import { createLazyscopeClient, type LazyscopeClient } from '../server/client.ts';
-import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
-import { serve, type RunningServer } from '../server/serve.ts';
-import { BrowserVisit } from './browserVisit.ts';
+import type { LazyscopeClient } from '../server/client.ts';
+import type { BrowserVisit } from './browserVisit.ts';
+import { describeInBrowser, eventually } from './browserExplorer.ts';
+import type { StoreLayout } from '../sae/store/layout.ts';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const hasChromium = existsSync(executablePath);
-const root = join(import.meta.dirname, '..');
-const screenshots = join(root, 'screenshots');
+const run = 'fixture-topk';
 
-describe.skipIf(!hasChromium)(
-  hasChromium ? 'labels' : `labels: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
-  { timeout: 120_000 },
-  () => {
-    const run = 'fixture-topk';
-    let folder: string;
-    let server: RunningServer;
+describeInBrowser(
+  'labels',
+  (on) => {
     let visit: BrowserVisit;
     let page: Page;
     let client: LazyscopeClient;
-
-    beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'lazyscope-labels-'));
-      const store = await writeFixtureStore(folder);
-      await writeLabels(
-        store.automaticLabels(run, 0, 'data'),
-        [0, 1, 2, 3].map((latent) => ({
-          latent,
-          label: `rule of latent ${latent}`,
-          model: null,
-          createdAt: '2026-01-02T03:04:05.000Z',
-          detection: {
-            positives: 12,
-            truePositives: 12 - 2 * latent,
-            negatives: 50,
-            trueNegatives: 46,
-            unanswered: 0,
-          },
-          fuzzing: { positives: 12, truePositives: 11, negatives: 50, trueNegatives: 49, unanswered: 0 },
-        })),
-      );
-      await mkdir(screenshots, { recursive: true });
-      server = await serve({
-        dataFolder: folder,
-        bundledModels: [],
-        version: '0.0.0',
-        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
-        log: () => {},
-        port: 0,
-        explorer: { web: import.meta.dirname, root },
-      });
-      client = createLazyscopeClient({ url: server.url });
-      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
-      ({ page } = visit);
-    }, 240_000);
-
-    afterAll(async () => {
-      await visit?.close();
-      await server?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
+    beforeAll(() => void ({ visit, page, client } = on));
 
     const looksRight = async (name: string) => expect(await visit.lookAt(name)).toEqual([]);
-    const eventually = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
     const firstCells = () =>
       page.getByRole('table', { name: 'Labels' }).locator('tbody tr td:first-child a').allInnerTexts();
 
@@ -189,4 +138,26 @@ describe.skipIf(!hasChromium)(
       expect(visit.takeTroubles()).toEqual([]);
     });
   },
+  { prepare: labelled },
 );
+
+/** Labels of a rule for four latents. */
+async function labelled(store: StoreLayout): Promise<void> {
+  await writeLabels(
+    store.automaticLabels(run, 0, 'data'),
+    [0, 1, 2, 3].map((latent) => ({
+      latent,
+      label: `rule of latent ${latent}`,
+      model: null,
+      createdAt: '2026-01-02T03:04:05.000Z',
+      detection: {
+        positives: 12,
+        truePositives: 12 - 2 * latent,
+        negatives: 50,
+        trueNegatives: 46,
+        unanswered: 0,
+      },
+      fuzzing: { positives: 12, truePositives: 11, negatives: 50, trueNegatives: 49, unanswered: 0 },
+    })),
+  );
+}

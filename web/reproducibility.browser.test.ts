@@ -1,10 +1,7 @@
 /** The reproducibility page in a real browser on a real server: before anything was measured, and after, on the fixture store. */
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
 import { loadLanguageModel } from '../sae/models/loadLanguageModel.ts';
 import { runKind } from '../sae/spec/manifests/run.ts';
@@ -12,52 +9,18 @@ import { readManifest } from '../sae/store/readManifest.ts';
 import { writeManifest } from '../sae/store/writeManifest.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import { tf } from '../sae/tensor/tf.ts';
-import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
-import { serve, type RunningServer } from '../server/serve.ts';
-import { BrowserVisit } from './browserVisit.ts';
+import type { BrowserVisit } from './browserVisit.ts';
+import { describeInBrowser } from './browserExplorer.ts';
 import { percent } from './format/number.ts';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const hasChromium = existsSync(executablePath);
-const root = join(import.meta.dirname, '..');
-const screenshots = join(root, 'screenshots');
 const run = 'fixture-topk';
-
-describe.skipIf(!hasChromium)(
-  hasChromium
-    ? 'reproducibility'
-    : `reproducibility: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`,
-  { timeout: 120_000 },
-  () => {
-    let folder: string;
+describeInBrowser(
+  'reproducibility',
+  (on) => {
     let store: StoreLayout;
-    let server: RunningServer;
     let visit: BrowserVisit;
     let page: Page;
-
-    beforeAll(async () => {
-      await tf.setBackend('cpu');
-      folder = await mkdtemp(join(tmpdir(), 'lazyscope-reproducibility-'));
-      store = await writeFixtureStore(folder);
-      await mkdir(screenshots, { recursive: true });
-      server = await serve({
-        dataFolder: folder,
-        bundledModels: [],
-        version: '0.0.0',
-        program: [process.execPath, join(root, 'scripts', 'lazyscope.mjs')],
-        log: () => {},
-        port: 0,
-        explorer: { web: import.meta.dirname, root },
-      });
-      visit = await BrowserVisit.open({ executablePath, url: server.url, screenshots });
-      ({ page } = visit);
-    }, 240_000);
-
-    afterAll(async () => {
-      await visit?.close();
-      await server?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
+    beforeAll(() => void ({ store, visit, page } = on));
 
     const looksRight = async (name: string) => expect(await visit.lookAt(name)).toEqual([]);
     const main = () => page.locator('main').innerText();
@@ -133,4 +96,5 @@ describe.skipIf(!hasChromium)(
       await looksRight('feature-worth');
     });
   },
+  { prepare: async () => void (await tf.setBackend('cpu')) },
 );

@@ -1,12 +1,13 @@
 'use client';
 import { useId, useState, type FormEvent } from 'react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { longestLabel, longestNote } from '../../../sae/spec/labelSources.ts';
 import type { FeatureDetail } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { AutomaticLabelList } from '../labels/AutomaticLabelList.tsx';
 import { CarryReport } from '../labels/CarryReport.tsx';
 import { SourceText } from '../labels/SourceText.tsx';
+import { useLabelsChanged } from '../labels/useLabelsChanged.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import styles from './LabelEditor.module.css';
@@ -14,16 +15,10 @@ import styles from './LabelEditor.module.css';
 /** Form for a person's label and note on a feature, with its automatic labels. They are kept in the store and shown wherever the feature is. */
 export function LabelEditor({ feature }: { feature: FeatureDetail }) {
   const trpc = useTRPC();
-  const queries = useQueryClient();
   const [label, setLabel] = useState(feature.label ?? '');
   const [note, setNote] = useState(feature.note ?? '');
   const field = useId();
-  const onSuccess = async () => {
-    await Promise.all([
-      queries.invalidateQueries(trpc.features.pathFilter()),
-      queries.invalidateQueries(trpc.labels.pathFilter()),
-    ]);
-  };
+  const onSuccess = useLabelsChanged();
   const save = useMutation(trpc.labels.set.mutationOptions({ onSuccess }));
   const carry = useMutation(trpc.labels.carry.mutationOptions({ onSuccess }));
   const changed = label.trim() !== (feature.label ?? '') || note.trim() !== (feature.note ?? '');

@@ -1,28 +1,22 @@
 'use client';
 import { useState, type FormEvent } from 'react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { CarryReport } from './CarryReport.tsx';
 import { DictionaryFields } from './DictionaryFields.tsx';
+import { OverwriteBox } from './OverwriteBox.tsx';
+import { useLabelsChanged } from './useLabelsChanged.ts';
 import styles from './LabelsView.module.css';
 
 /** Form that copies all labels of a dictionary to their counterparts in the other seeds. */
 export function CarryLabels() {
   const trpc = useTRPC();
-  const queries = useQueryClient();
+  const changed = useLabelsChanged();
   const [from, setFrom] = useState({ run: '', seed: '' });
   const [overwrite, setOverwrite] = useState(false);
-  const carry = useMutation(
-    trpc.labels.carry.mutationOptions({
-      onSuccess: async () => {
-        await Promise.all(
-          [trpc.features, trpc.labels].map((part) => queries.invalidateQueries(part.pathFilter())),
-        );
-      },
-    }),
-  );
+  const carry = useMutation(trpc.labels.carry.mutationOptions({ onSuccess: changed }));
   const submit = (event: FormEvent) => {
     event.preventDefault();
     carry.mutate({ run: from.run, seed: Number(from.seed), overwrite });
@@ -39,14 +33,7 @@ export function CarryLabels() {
             Copy labels
           </button>
         </div>
-        <label className={`small ${styles.tick}`}>
-          <input
-            type="checkbox"
-            checked={overwrite}
-            onChange={(event) => setOverwrite(event.target.checked)}
-          />
-          Replace labels that people wrote, carried or imported
-        </label>
+        <OverwriteBox checked={overwrite} change={setOverwrite} />
         <div role="status" className="small">
           {carry.data && <CarryReport result={carry.data} />}
         </div>

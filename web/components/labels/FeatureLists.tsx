@@ -1,7 +1,7 @@
 'use client';
 import Link from 'next/link';
 import { useId, useState, type FormEvent } from 'react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { namePattern, nameRule } from '../../../sae/spec/names.ts';
 import type { FeatureDetail } from '../../../server/client.ts';
 import { paths } from '../../client/paths.ts';
@@ -9,20 +9,19 @@ import { useTRPC } from '../../client/trpc.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { useLabelsChanged } from './useLabelsChanged.ts';
 import styles from './LabelsView.module.css';
 
 /** The lists that a feature is on, and a field that puts it on another. */
 export function FeatureLists({ feature }: { feature: FeatureDetail }) {
   const trpc = useTRPC();
-  const queries = useQueryClient();
+  const changed = useLabelsChanged({ lists: true });
   const field = useId();
   const [name, setName] = useState('');
   const lists = useQuery(trpc.lists.list.queryOptions());
   const onSuccess = async () => {
     setName('');
-    await Promise.all(
-      [trpc.features, trpc.labels, trpc.lists].map((part) => queries.invalidateQueries(part.pathFilter())),
-    );
+    await changed();
   };
   const add = useMutation(trpc.lists.add.mutationOptions({ onSuccess }));
   const take = useMutation(trpc.lists.take.mutationOptions({ onSuccess }));

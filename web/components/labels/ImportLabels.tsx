@@ -1,32 +1,26 @@
 'use client';
 import { useId, useState, type FormEvent } from 'react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import type { LabelFormat, LabelImport } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { count } from '../../format/number.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { DictionaryFields } from './DictionaryFields.tsx';
+import { OverwriteBox } from './OverwriteBox.tsx';
+import { useLabelsChanged } from './useLabelsChanged.ts';
 import styles from './LabelsView.module.css';
 
 /** Form that reads labels from a file: first it says what would happen, then it does it. */
 export function ImportLabels() {
   const trpc = useTRPC();
-  const queries = useQueryClient();
+  const changed = useLabelsChanged();
   const field = useId();
   const [file, setFile] = useState<{ name: string; text: string } | null>(null);
   const [format, setFormat] = useState<LabelFormat>('csv');
   const [into, setInto] = useState({ run: '', seed: '' });
   const [overwrite, setOverwrite] = useState(false);
-  const run = useMutation(
-    trpc.labels.import.mutationOptions({
-      onSuccess: async () => {
-        await Promise.all(
-          [trpc.features, trpc.labels].map((part) => queries.invalidateQueries(part.pathFilter())),
-        );
-      },
-    }),
-  );
+  const run = useMutation(trpc.labels.import.mutationOptions({ onSuccess: changed }));
   const start = (dryRun: boolean) => {
     if (!file) return;
     run.mutate({
@@ -78,14 +72,7 @@ export function ImportLabels() {
           </label>
           <DictionaryFields value={into} change={setInto} none="as the file says" />
         </div>
-        <label className={`small ${styles.tick}`}>
-          <input
-            type="checkbox"
-            checked={overwrite}
-            onChange={(event) => setOverwrite(event.target.checked)}
-          />
-          Replace labels that people wrote, carried or imported
-        </label>
+        <OverwriteBox checked={overwrite} change={setOverwrite} />
         <div className="cluster">
           <button
             type="button"

@@ -1,8 +1,9 @@
 'use client';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { starredList } from '../../../sae/spec/labelSources.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { Icon } from '../ui/Icon.tsx';
+import { useLabelsChanged } from './useLabelsChanged.ts';
 import styles from './StarButton.module.css';
 
 /** Puts a feature on the list of starred ones, or takes it off. */
@@ -18,13 +19,8 @@ export function StarButton({
   lists: readonly string[];
 }) {
   const trpc = useTRPC();
-  const queries = useQueryClient();
   const starred = lists.includes(starredList);
-  const onSuccess = async () => {
-    await Promise.all(
-      [trpc.features, trpc.labels, trpc.lists].map((part) => queries.invalidateQueries(part.pathFilter())),
-    );
-  };
+  const onSuccess = useLabelsChanged({ lists: true });
   const add = useMutation(trpc.lists.add.mutationOptions({ onSuccess }));
   const take = useMutation(trpc.lists.take.mutationOptions({ onSuccess }));
   const change = starred ? take : add;
