@@ -12,6 +12,7 @@ import {
   architectureNames,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import { meanMaxCosine } from '../fixtures/meanMaxCosine.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
@@ -47,24 +48,6 @@ function syntheticSource(batchSize: number): BatchSource {
   };
 }
 
-/** Mean over the true features of the best cosine with a learned decoder row. */
-function meanMaxCosine(learned: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < features; i++) {
-    let best = -1;
-    for (let k = 0; k < learned.length / d; k++) {
-      let [dot, square] = [0, 0];
-      for (let j = 0; j < d; j++) {
-        dot += truth[i * d + j] * learned[k * d + j];
-        square += learned[k * d + j] ** 2;
-      }
-      best = Math.max(best, dot / Math.sqrt(square));
-    }
-    sum += best / features;
-  }
-  return sum;
-}
-
 const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
   batchtopk: { k: 4 },
@@ -91,7 +74,8 @@ describe.each(architectureNames)('%s', (architecture) => {
     const trainer = new Trainer(config, source, initialState(config, source));
     let last = await trainer.advance();
     while (trainer.step < 1500) last = await trainer.advance(false);
-    for (const index of [0, 1]) expect(meanMaxCosine(trainer.dictionary(index).wDec)).toBeGreaterThan(0.95);
+    for (const index of [0, 1])
+      expect(meanMaxCosine(truth, trainer.dictionary(index).wDec, d)).toBeGreaterThan(0.95);
     for (const { fvu, l0 } of last) {
       expect(fvu).toBeLessThan(0.2);
       expect(l0).toBeLessThan(12);

@@ -14,6 +14,7 @@ import { evaluate, score } from '../evaluation/evaluate.ts';
 import { indexFeatures } from '../features/indexFeatures.ts';
 import { identity } from '../fixtures/toyDictionaries.ts';
 import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
+import { meanMaxCosine } from '../fixtures/meanMaxCosine.ts';
 import { Random } from '../numerics/random.ts';
 import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import { featureTable } from '../spec/tables/features.ts';
@@ -61,24 +62,6 @@ function plantedSource(batchSize: number): BatchSource {
   };
 }
 
-/** Mean over the planted directions of the best cosine with a row of `learned`. */
-function meanMaxCosine(truth: Float32Array, learned: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < features; i++) {
-    let best = -1;
-    for (let k = 0; k < learned.length / d; k++) {
-      let [dot, square] = [0, 0];
-      for (let j = 0; j < d; j++) {
-        dot += truth[i * d + j] * learned[k * d + j];
-        square += learned[k * d + j] ** 2;
-      }
-      best = Math.max(best, dot / Math.sqrt(square));
-    }
-    sum += best / features;
-  }
-  return sum;
-}
-
 const settings: Partial<Record<ArchitectureName, object>> = {
   topk: { k: 4 },
   batchtopk: { k: 4 },
@@ -107,8 +90,8 @@ test.each(Object.keys(settings) as ArchitectureName[])(
     for (const index of [0, 1]) {
       const { wDec } = trainer.dictionary(index);
       // Directions at random would have 0.45.
-      expect(meanMaxCosine(written, wDec)).toBeGreaterThan(0.85);
-      expect(meanMaxCosine(read, wDec)).toBeLessThan(0.6);
+      expect(meanMaxCosine(written, wDec, d)).toBeGreaterThan(0.85);
+      expect(meanMaxCosine(read, wDec, d)).toBeLessThan(0.6);
     }
     for (const { fvu, l0 } of last) {
       expect(fvu).toBeLessThan(0.25);
