@@ -1,7 +1,7 @@
 /** `lazyscope bench`: how fast this machine is at what the product does. Results are checked before they are timed. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { EncoderPath } from '../../sae/backends/backend.ts';
+import type { EncoderPath, StorageFormat } from '../../sae/backends/backend.ts';
 import {
   type ArchitectureName,
   architectureNames,
@@ -62,7 +62,7 @@ interface TrainOptions {
   steps: number;
   l0: number;
   screening: boolean;
-  storage: 'f32' | 'f16';
+  storage: StorageFormat;
   path: EncoderPath;
 }
 
