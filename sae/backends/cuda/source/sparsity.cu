@@ -8,7 +8,7 @@ extern "C" __global__ void firing(const float* a, const float* gates, const floa
                                   int neuronLevel, int rows, int neurons, int* fired, int* firedAt, float* sum, int* levels, int* rowFired,
                                   int* overs) {
   __shared__ int levelSums[17];
-  if (threadIdx.x <= levelCount) levelSums[threadIdx.x] = 0;
+  if ((int)threadIdx.x <= levelCount) levelSums[threadIdx.x] = 0;
   __syncthreads();
   const int neuron = blockIdx.x * blockDim.x + threadIdx.x, lane = threadIdx.x % 32;
   const bool real = neuron < neurons;
@@ -32,7 +32,7 @@ extern "C" __global__ void firing(const float* a, const float* gates, const floa
     over += magnitude > limit;
   }
   __syncthreads();
-  if (threadIdx.x <= levelCount && levelSums[threadIdx.x] != 0) atomicAdd(levels + threadIdx.x, levelSums[threadIdx.x]);
+  if ((int)threadIdx.x <= levelCount && levelSums[threadIdx.x] != 0) atomicAdd(levels + threadIdx.x, levelSums[threadIdx.x]);
   if (!real) return;
   fired[neuron] = count;
   firedAt[neuron] = countAt;
