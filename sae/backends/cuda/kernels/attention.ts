@@ -44,7 +44,8 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
       const [queries, keys] = [16 * tile.ROWS, 16 * tile.COLUMNS];
       const pattern = Math.max(queries * (keys + 1), keys * (queries + 1));
       const sharedBytes = 4 * ((perSide.queries * queries + perSide.keys * keys) * stride + pattern);
-      if (sharedBytes <= sharedPerBlock) return { queries, keys, sharedBytes, define: { HEAD: head, ...tile } };
+      if (sharedBytes <= sharedPerBlock)
+        return { queries, keys, sharedBytes, define: { HEAD: head, ...tile } };
     }
     throw new Error(`Attention heads of width ${head} do not fit into the shared memory of this GPU.`);
   }
@@ -86,7 +87,15 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
       const sums = backend.output([batch, heads], 'float32');
       const entropies = backend.scratch(4 * batch * heads * seq);
       forward(inputs, Number(scale), { y: out.buffer, logSums: null, entropies });
-      programs.run(reduceRows, { grid: batch * heads, block: 128 }, [0, entropies, sums.buffer, seq, 1, seq, 1]);
+      programs.run(reduceRows, { grid: batch * heads, block: 128 }, [
+        0,
+        entropies,
+        sums.buffer,
+        seq,
+        1,
+        seq,
+        1,
+      ]);
       backend.give(entropies);
       return [out.info, sums.info];
     },

@@ -16,7 +16,8 @@ export function boxArguments(
   const rank = sizes.length;
   if (rank > axes) return null;
   const elements = sizes.reduce((product, n) => product * n, 1);
-  if (elements > most) throw new Error(`A tensor of ${elements} elements is too large for a kernel of backend cuda.`);
+  if (elements > most)
+    throw new Error(`A tensor of ${elements} elements is too large for a kernel of backend cuda.`);
   const inwards = (list: readonly number[], filler: number) =>
     Array.from({ length: axes }, (_, i) => (i < rank ? list[rank - 1 - i] : filler));
   return [...inwards(sizes, 1).slice(0, axes - 1), ...inwards(first, 0), ...inwards(second, 0)];

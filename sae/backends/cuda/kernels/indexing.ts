@@ -13,11 +13,16 @@ import {
 } from './kernelContext.ts';
 
 const movement = (name: string): KernelRequest => ({ file: 'movement.cu', name });
-const [gather, flatIndices, oneHot, oneHotBool] = ['gather', 'flatIndices', 'oneHot', 'oneHotBool'].map(movement);
-const segments = (name: string): KernelRequest => ({ file: 'segments.cu', name });
-const [rankRows, sumsBefore, listRows, sumSegments] = ['rankRows', 'sumsBefore', 'listRows', 'sumSegments'].map(
-  segments,
+const [gather, flatIndices, oneHot, oneHotBool] = ['gather', 'flatIndices', 'oneHot', 'oneHotBool'].map(
+  movement,
 );
+const segments = (name: string): KernelRequest => ({ file: 'segments.cu', name });
+const [rankRows, sumsBefore, listRows, sumSegments] = [
+  'rankRows',
+  'sumsBefore',
+  'listRows',
+  'sumSegments',
+].map(segments);
 
 /** Ranking rows takes time with their square, so more of them are added up on the host. */
 const mostRows = 2 ** 18;
@@ -37,7 +42,16 @@ export function indexingKernels({ backend, fallback }: KernelContext): CudaKerne
     const bytes = x.dtype === 'bool' ? 1 : four ? 16 : 4;
     const width = four ? inner / 4 : inner;
     const count = outer * places * width;
-    programs.run(gather, across(backend, count), [bytes, backend.buffer(x), index, y, count, n, places, width]);
+    programs.run(gather, across(backend, count), [
+      bytes,
+      backend.buffer(x),
+      index,
+      y,
+      count,
+      n,
+      places,
+      width,
+    ]);
   }
 
   /** y [segments, inner] = the sums of the rows of x [rows, inner] with each segment's number; others are left out. */
@@ -65,7 +79,13 @@ export function indexingKernels({ backend, fallback }: KernelContext): CudaKerne
     const count = depth === 0 ? 0 : sizeOf(indices.shape) / depth;
     const flat = backend.scratch(4 * count);
     const sizes = Array.from({ length: 6 }, (_, i) => (i < depth ? shape[i] : 1));
-    programs.run(flatIndices, across(backend, count), [backend.buffer(indices), flat, count, depth, ...sizes]);
+    programs.run(flatIndices, across(backend, count), [
+      backend.buffer(indices),
+      flat,
+      count,
+      depth,
+      ...sizes,
+    ]);
     return flat;
   }
 

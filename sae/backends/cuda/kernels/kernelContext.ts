@@ -51,7 +51,10 @@ export function oneEach(count: number): Launch {
 /** One block for each of `rows` rows of n elements, of as many whole warps as keep each thread busy with a few. */
 export function blockPerRow(rows: number, n: number, most = 512): Launch {
   const warps = Math.ceil(n / 4 / 32);
-  return { grid: rows, block: Math.min(most, Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, warps)))) * 32) };
+  return {
+    grid: rows,
+    block: Math.min(most, Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, warps)))) * 32),
+  };
 }
 
 /** The bits of a value in memory, as the driver's fills take them. */

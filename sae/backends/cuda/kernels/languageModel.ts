@@ -10,13 +10,17 @@ import {
   type KernelContext,
 } from './kernelContext.ts';
 
-const from = (file: string) => (name: string): KernelRequest => ({ file, name });
+const from =
+  (file: string) =>
+  (name: string): KernelRequest => ({ file, name });
 const [rmsNorm, rmsNormGrad, layerNorm, layerNormGrad, gainGrad] = [
   'rmsNorm', 'rmsNormGrad', 'layerNorm', 'layerNormGrad', 'gainGrad',
 ].map(from('norms.cu')); // prettier-ignore
-const [crossEntropy, crossEntropyGrad, reduceColumns] = ['crossEntropy', 'crossEntropyGrad', 'reduceColumns'].map(
-  from('reduction.cu'),
-);
+const [crossEntropy, crossEntropyGrad, reduceColumns] = [
+  'crossEntropy',
+  'crossEntropyGrad',
+  'reduceColumns',
+].map(from('reduction.cu'));
 const [rotary, activation, activationGrad, adamW, squares, sumDoubles] = [
   'rotary', 'activation', 'activationGrad', 'adamW', 'squares', 'sumDoubles',
 ].map(from('languageModel.cu')); // prettier-ignore
@@ -147,7 +151,12 @@ export function languageModelKernels({ backend }: KernelContext): CudaKernels {
     Activation: ({ x }, { name }) => {
       const out = backend.output(x.shape, 'float32');
       const count = sizeOf(x.shape);
-      programs.run(activation, across(backend, count), [functionOf(name), backend.buffer(x), out.buffer, count]);
+      programs.run(activation, across(backend, count), [
+        functionOf(name),
+        backend.buffer(x),
+        out.buffer,
+        count,
+      ]);
       return out.info;
     },
 

@@ -119,7 +119,9 @@ export function reductionKernels({ backend, fallback }: KernelContext): CudaKern
     const { x } = inputs;
     if (x.dtype !== 'float32') return generalMean(inputs, attrs);
     const axes = numbers(attrs.axis);
-    const kept = x.shape.map((_, i) => axes.length > 0 && !axes.includes(i) && !axes.includes(i - x.shape.length));
+    const kept = x.shape.map(
+      (_, i) => axes.length > 0 && !axes.includes(i) && !axes.includes(i - x.shape.length),
+    );
     const n = sizeOf(x.shape.filter((_, i) => !kept[i]));
     return reduce(operations.Sum, x, axes, { keepDims: attrs.keepDims === true, factor: 1 / n });
   };

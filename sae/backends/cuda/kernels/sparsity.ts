@@ -1,10 +1,23 @@
 import type { Mask } from '../../../ops/maskedActivations.ts';
 import { maskRules } from '../../../ops/maskedActivations.ts';
 import type { KernelRequest } from '../programs.ts';
-import { blockPerRow, numbers, oneEach, sizeOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
+import {
+  blockPerRow,
+  numbers,
+  oneEach,
+  sizeOf,
+  type CudaKernels,
+  type KernelContext,
+} from './kernelContext.ts';
 
 const kernel = (name: string): KernelRequest => ({ file: 'sparsity.cu', name });
-const [firing, listOver, signal, truncation, mask] = ['firing', 'listOver', 'signal', 'truncation', 'mask'].map(kernel);
+const [firing, listOver, signal, truncation, mask] = [
+  'firing',
+  'listOver',
+  'signal',
+  'truncation',
+  'mask',
+].map(kernel);
 const sumsBefore: KernelRequest = { file: 'segments.cu', name: 'sumsBefore' };
 const sumDoubles: KernelRequest = { file: 'languageModel.cu', name: 'sumDoubles' };
 /** Counts of one block are in shared memory. */
