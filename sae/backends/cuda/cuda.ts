@@ -2,13 +2,14 @@ import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import type { CudaBackend } from './cudaBackend.ts';
+import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
 import { describeCuda, openCuda } from './openCuda.ts';
 
 let started: { backend: CudaBackend; detail: string } | undefined;
 
 function register(): { backend: CudaBackend; detail: string } {
   const opened = openCuda();
-  for (const config of tf.getKernelsForBackend('cpu')) tf.registerKernel({ ...config, backendName: 'cuda' });
+  registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
   return opened;
 }
