@@ -1,13 +1,14 @@
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
+import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
 import { describeCuda, openCuda, type OpenedCuda } from './openCuda.ts';
 
 let started: Promise<OpenedCuda> | undefined;
 
 async function register(): Promise<OpenedCuda> {
   const opened = await openCuda();
-  for (const config of tf.getKernelsForBackend('cpu')) tf.registerKernel({ ...config, backendName: 'cuda' });
+  registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
   return opened;
 }

@@ -126,6 +126,12 @@ export class CudaBackend extends cpu.MathBackendCPU {
     return data.device;
   }
 
+  /** A tensor's numbers where the host has them, which it does until they are first needed on the device; otherwise null. */
+  onHost({ dataId, dtype }: Tf.TensorInfo): HostValues | null {
+    const { host } = this.#data(dataId);
+    return host ? typedValues(storedType(dtype), host) : null;
+  }
+
   /** A tensor with undefined contents. bool is one byte an element. */
   output(shape: readonly number[], dtype: StoredType): { info: Tf.TensorInfo; buffer: DeviceBuffer } {
     let size = 1;
