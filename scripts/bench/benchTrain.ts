@@ -50,7 +50,7 @@ export interface TrainBenchmark {
   phasesMs: { encode: number; decode: number; gradients: number; optimiser: number; other: number };
   /** Time of a step by the device's clock; null where kernels have finished when they return, or there is no clock. */
   kernels: readonly KernelTime[] | null;
-  /** Of the product of the batch with one dictionary. */
+  /** Of the product of the batch with one dictionary: in bf16 where the backend multiplies that. */
   gemmGflops: number;
   copyGBs: number;
   floorMs: number;
@@ -322,8 +322,10 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
   return median(times.slice(1));
 }
 
-/** The best of several tries at a product of the step's shape, and at a copy too large for any cache. */
+/** The best of several tries at a product of the step's shape, in bf16 where the backend has it, and at a copy too large for any cache. */
 function machine(batchSize: number, d: number, width: number) {
+  const rates = fusedKernels().rates?.({ rows: batchSize, depth: d, columns: width });
+  if (rates) return { gemmMs: rates.productMs.bf16, copyGBs: rates.copyGBs };
   const x = tf.randomNormal([batchSize, d]) as Tensor2D;
   const w = tf.randomNormal([width, d]) as Tensor2D;
   const large = tf.zeros([2 ** 25]);

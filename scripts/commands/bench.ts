@@ -44,9 +44,16 @@ function benchProducts(): Command {
       const { benchGemm } = await import('../../sae/backends/benchGemm.ts');
       const { name, threads } = await session.startBackend();
       const result = await benchGemm();
+      const { fusedKernels } = await import('../../sae/ops/kernelTable.ts');
+      const rates = fusedKernels().rates?.({ rows: 4096, depth: 768, columns: 24_576 });
+      const ofDevice = rates
+        ? ` By its own clock, a [4096, 768] × [768, 24576] product takes ${Object.entries(rates.productMs)
+            .map(([type, ms]) => `${ms.toFixed(3)} ms in ${type}`)
+            .join(', ')}, and a copy runs at ${rates.copyGBs.toFixed(0)} GB/s.`
+        : '';
       return {
-        document: { backend: name, threads, ...result },
-        text: `${name}, ${threads} threads: ${result.gemmGflops.toFixed(0)} GFLOP/s in products, ${result.copyGBs.toFixed(1)} GB/s in copies.`,
+        document: { backend: name, threads, ...result, ...(rates && { rates }) },
+        text: `${name}, ${threads} threads: ${result.gemmGflops.toFixed(0)} GFLOP/s in products, ${result.copyGBs.toFixed(1)} GB/s in copies.${ofDevice}`,
       };
     }),
   );
