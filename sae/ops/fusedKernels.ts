@@ -228,4 +228,6 @@ export interface FusedKernels extends ReadsBack {
    * whose functions return when their work is done leave it out.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
+  /** Milliseconds for which this process has waited for the device so far. Backends that don't wait for one leave it out. */
+  waited?(): number;
 }

@@ -16,6 +16,8 @@ export interface Dawn {
   readonly gpu: GPU;
   /** Blocks until `done` returns true; it is called after every poll of the device. */
   waitUntil(done: () => boolean): void;
+  /** Milliseconds spent so far on waiting for devices. */
+  waited(): number;
 }
 
 interface DawnPackage {
@@ -70,7 +72,7 @@ export async function loadDawn(): Promise<Dawn> {
     'enable-dawn-features=vulkan_enable_f16_on_nvidia',
     'disable-dawn-features=timestamp_quantization',
   ]);
-  loaded = { gpu, waitUntil: (done) => events.waitUntil(done) };
+  loaded = { gpu, waitUntil: (done) => events.waitUntil(done), waited: () => events.waited };
   return loaded;
 }
 
@@ -81,6 +83,7 @@ class DeviceEvents {
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
   /** Polls since the device was last given work. */
   #looks = 0;
+  waited = 0;
 
   /** Wraps methods of a class such that the callbacks they schedule are kept here. */
   watch(type: unknown, methods: readonly string[]): void {
@@ -122,8 +125,10 @@ class DeviceEvents {
 
   /** Polls the device, and sleeps between polls after the first few: a software driver needs the cores that polling would keep busy. */
   #look(callback: Callback): void {
+    const before = performance.now();
     if (this.#looks++ > 20) Atomics.wait(this.#clock, 0, 0, 0.05);
     this.#next = null;
     this.capture(callback);
+    this.waited += performance.now() - before;
   }
 }

@@ -6,11 +6,13 @@ import {
   binaryBodies,
   type BroadcastAxis,
   elementwiseGroups,
+  toFloats,
   unary,
   unaryBodies,
 } from './kernels/elementwise.ts';
 import type { Programs } from './programs.ts';
 
+type DataId = Tf.TensorInfo['dataId'];
 type KernelFunc = Tf.KernelFunc;
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -28,7 +30,9 @@ export function registerElementwise(backend: DeviceBackend, programs: Programs):
       const out = made(x.shape, 'float32');
       const size = tf.util.sizeFromShape(x.shape);
       const alpha = typeof attributes['alpha'] === 'number' ? attributes['alpha'] : 0;
-      programs.run(unary(name, size, alpha), [x, out], elementwiseGroups(size));
+      withFloats(backend, programs, inputs, (floats) =>
+        programs.run(unary(name, size, alpha), [...floats, out], elementwiseGroups(size)),
+      );
       return out;
     });
 
@@ -42,9 +46,40 @@ export function registerElementwise(backend: DeviceBackend, programs: Programs):
       const out = made(shape, name === 'Maximum' || name === 'Minimum' || name === 'Pow' ? 'float32' : 'bool');
       const size = tf.util.sizeFromShape(shape);
       const program = binary(name, broadcastAxes(shape, a.shape, b.shape));
-      programs.run(program, [a, b, out], elementwiseGroups(size));
+      withFloats(backend, programs, inputs, (floats) =>
+        programs.run(program, [...floats, out], elementwiseGroups(size)),
+      );
       return out;
     });
+}
+
+/**
+ * Calls `run` with tensors whose memory holds floats. TF.js casts integers to floats by giving the tensor another type over the same
+ * memory, which its own kernels convert as they read.
+ */
+export function withFloats<T>(
+  backend: DeviceBackend,
+  programs: Programs,
+  tensors: readonly Tf.TensorInfo[],
+  run: (floats: readonly Tf.TensorInfo[]) => T,
+): T {
+  const made: DataId[] = [];
+  const floats = tensors.map((tensor) => {
+    const { dtype } = backend.tensorMap.get(tensor.dataId);
+    if (dtype === 'float32') return tensor;
+    const { shape } = tensor;
+    const dataId = backend.write(null as never, [...shape], 'float32');
+    made.push(dataId);
+    const size = tf.util.sizeFromShape(shape);
+    const converted: Tf.TensorInfo = { dataId, shape, dtype: 'float32' };
+    programs.run(toFloats(size), [tensor, converted], elementwiseGroups(size));
+    return converted;
+  });
+  try {
+    return run(floats);
+  } finally {
+    for (const dataId of made) backend.disposeData(dataId);
+  }
 }
 
 const namesOf = <Table extends object>(table: Table) => Object.keys(table) as (keyof Table & string)[];

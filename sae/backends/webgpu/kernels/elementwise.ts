@@ -82,6 +82,23 @@ export function unary(name: keyof typeof unaryBodies, size: number, alpha: numbe
   };
 }
 
+/** out [size] = integers as floats. */
+export function toFloats(size: number): Program {
+  return {
+    label: 'elementwiseToFloats',
+    bindings: [
+      ['values', 'read', 'i32'],
+      ['out', 'write', 'f32'],
+    ],
+    uniforms: { size: ['u32', size] },
+    threads,
+    body: `
+  let i = groupIndex * ${threads}u + thread;
+  if (i >= u.size) { return; }
+  out[i] = f32(values[i]);`,
+  };
+}
+
 /** One axis of the result, or several that are one for both operands: its length, and by how much its index moves each operand. */
 export interface BroadcastAxis {
   readonly length: number;
