@@ -51,7 +51,7 @@ export interface TrainBenchmark {
   hostMs: number | null;
   /** The sum of `kernels`. */
   deviceMs: number | null;
-  /** Of the product of the batch with one dictionary. */
+  /** Of the product of the batch with one dictionary: in bf16 where the backend multiplies that. */
   gemmGflops: number;
   copyGBs: number;
   floorMs: number;
@@ -159,10 +159,7 @@ interface Spent {
 }
 
 /** A trainer on planted data whose kernels say how long they took. */
-function prepare(
-  options: TrainBenchmarkOptions,
-  seen: (request: GradientRequest) => void = () => {},
-) {
+function prepare(options: TrainBenchmarkOptions, seen: (request: GradientRequest) => void = () => {}) {
   const { architecture, d, width, k, batchSize, seeds } = options;
   const common = {
     capture: 'bench',
@@ -266,9 +263,11 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
   return median(times.slice(1));
 }
 
-/** A product of the step's shape, and a copy too large for any cache. */
+/** A product of the step's shape, in bf16 where the backend has it, and a copy too large for any cache. */
 async function machineRates({ parameters }: GradientRequest, batchSize: number) {
   const [width, d] = parameters.wEnc.shape;
+  const rates = fusedKernels().rates?.({ rows: batchSize, depth: d, columns: width });
+  if (rates) return { gemmMs: rates.productMs.bf16, copyGBs: rates.copyGBs };
   // A result that is too large for one tensor is not made: fewer rows take their share of the time.
   const rows = Math.min(batchSize, Math.max(1, Math.floor(largestProduct / width)));
   const part = tf.randomUniform([rows, d]);

@@ -39,26 +39,29 @@ test.skipIf(!adapter.found)('subnormal numbers are neither 0 nor one another', (
   });
 });
 
-test.skipIf(!adapter.found)('powers of large and small numbers are right to some units in the last place', () => {
-  tf.tidy(() => {
-    const bases = [1e30, 3e-30, 1e-38, 7.5, 0.3, -2, -1e10];
-    const exponents = [1, -1, 2, 0.5, -0.5, 1.25, 1 / 3, 3, -3, 0.01, 17, 1.9];
-    const x = tf.tensor2d(bases, [bases.length, 1]);
-    const y = tf.tensor2d(exponents, [1, exponents.length]);
-    const [base, exponent] = [x.dataSync(), y.dataSync()];
-    const got = tf.pow(x, y).dataSync();
-    got.forEach((value, i) => {
-      const [b, e] = [base[Math.floor(i / exponents.length)], exponent[i % exponents.length]];
-      const want = Math.fround(b ** e);
-      const name = `${b} to the ${e}`;
-      if (Number.isNaN(want)) expect(value, name).toBeNaN();
-      else if (!Number.isFinite(want)) expect(value, name).toBe(want);
-      else if (Math.abs(want) < 2 ** -126) expect(Math.abs(value), name).toBeLessThan(2 ** -125);
-      else expect(Math.abs(value / want - 1), `${name} is ${value}, not ${want}`).toBeLessThan(2e-6);
+test.skipIf(!adapter.found)(
+  'powers of large and small numbers are right to some units in the last place',
+  () => {
+    tf.tidy(() => {
+      const bases = [1e30, 3e-30, 1e-38, 7.5, 0.3, -2, -1e10];
+      const exponents = [1, -1, 2, 0.5, -0.5, 1.25, 1 / 3, 3, -3, 0.01, 17, 1.9];
+      const x = tf.tensor2d(bases, [bases.length, 1]);
+      const y = tf.tensor2d(exponents, [1, exponents.length]);
+      const [base, exponent] = [x.dataSync(), y.dataSync()];
+      const got = tf.pow(x, y).dataSync();
+      got.forEach((value, i) => {
+        const [b, e] = [base[Math.floor(i / exponents.length)], exponent[i % exponents.length]];
+        const want = Math.fround(b ** e);
+        const name = `${b} to the ${e}`;
+        if (Number.isNaN(want)) expect(value, name).toBeNaN();
+        else if (!Number.isFinite(want)) expect(value, name).toBe(want);
+        else if (Math.abs(want) < 2 ** -126) expect(Math.abs(value), name).toBeLessThan(2 ** -125);
+        else expect(Math.abs(value / want - 1), `${name} is ${value}, not ${want}`).toBeLessThan(2e-6);
+      });
+      expect(got[0]).toBe(Math.fround(1e30));
     });
-    expect(got[0]).toBe(Math.fround(1e30));
-  });
-});
+  },
+);
 
 test('axes that are broadcast alike become one', () => {
   expect(broadcastAxes([5, 7], [5, 7], [5, 7])).toEqual([{ length: 35, left: 1, right: 1 }]);

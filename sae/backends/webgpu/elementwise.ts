@@ -43,7 +43,10 @@ export function registerElementwise(backend: DeviceBackend, programs: Programs):
       // Small tensors that are on the host only, TF.js compares there, as the reference does.
       if (name !== 'Pow' && backend.shouldExecuteOnCPU(inputs)) return null;
       const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
-      const out = made(shape, name === 'Maximum' || name === 'Minimum' || name === 'Pow' ? 'float32' : 'bool');
+      const out = made(
+        shape,
+        name === 'Maximum' || name === 'Minimum' || name === 'Pow' ? 'float32' : 'bool',
+      );
       const size = tf.util.sizeFromShape(shape);
       const program = binary(name, broadcastAxes(shape, a.shape, b.shape));
       withFloats(backend, programs, inputs, (floats) =>

@@ -48,7 +48,7 @@ export const webgpuBackend: Backend = {
         'unavailable',
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
-    products.copies.storage = storage;
+    products.copies.storage = storage === 'f16' ? 'f16' : 'f32';
     choice.path = path;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
