@@ -3,7 +3,7 @@
  * distributions are: the sliced 2-Wasserstein distance (Bonneel et al., J. Math. Imaging Vis. 51, 2015). On a line the optimal transport
  * joins quantiles, so that a latent becomes a vector of quantiles along a few directions, and the squared distance that of vectors.
  */
-import { Random } from '../../numerics/random.ts';
+import type { Random } from '../../numerics/random.ts';
 import type { Candidates } from '../candidates.ts';
 import type { FiringLists } from './firingLists.ts';
 
@@ -90,8 +90,8 @@ export function closenessOf(
   const weight: number[] = [];
   const first = new Int32Array(rows + 1);
   for (let i = 0; i < rows; i++) {
-    for (let p = start[i]; p < start[i + 1] && scale > 0; p++) {
-      if (a.live[i] === 0 || b.live[column[p]] === 0) continue;
+    for (let p = start[i]; p < start[i + 1]; p++) {
+      if (scale === 0 || a.live[i] === 0 || b.live[column[p]] === 0) continue;
       kept.push(column[p]);
       weight.push(1 - squaredDistance(a, i, b, column[p]) / scale);
     }
