@@ -83,7 +83,7 @@ tile[threadIdx.x] = read + 1.0f;`;
     );
     expect(
       await reported(
-        '__shared__ float tile[8]; volatile float* t = tile; t[threadIdx.x / 6 + blockIdx.x * 64] = 1.0f;',
+        '__shared__ float tile[8]; volatile float* t = tile; t[threadIdx.x * 2] = 1.0f;',
       ),
     ).toMatch(/a write of 4 bytes .* outside/);
   });
