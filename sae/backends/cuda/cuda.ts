@@ -1,14 +1,13 @@
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
-import type { CudaBackend } from './cudaBackend.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
-import { describeCuda, openCuda } from './openCuda.ts';
+import { describeCuda, openCuda, type OpenedCuda } from './openCuda.ts';
 
-let started: { backend: CudaBackend; detail: string } | undefined;
+let started: Promise<OpenedCuda> | undefined;
 
-function register(): { backend: CudaBackend; detail: string } {
-  const opened = openCuda();
+async function register(): Promise<OpenedCuda> {
+  const opened = await openCuda();
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
   return opened;
@@ -19,15 +18,19 @@ export const cudaBackend: Backend = {
   name: 'cuda',
   async start({ storage = 'f32' }) {
     started ??= register();
-    started.backend.storage = storage === 'bf16' ? 'bf16' : 'f32';
+    const { backend, detail } = await started.catch((error: unknown) => {
+      started = undefined;
+      throw error;
+    });
+    backend.storage = storage === 'bf16' ? 'bf16' : 'f32';
     if (!(await tf.setBackend('cuda')))
       throw new LazyscopeError('unavailable', 'TF.js refused the cuda backend: run npm ci again.');
     await tf.ready();
-    return { threads: 1, detail: started.detail, ...(storage === 'bf16' && { storage }) };
+    return { threads: 1, detail, ...(storage === 'bf16' && { storage }) };
   },
   async probe() {
     try {
-      return { name: 'cuda', works: true, detail: describeCuda() };
+      return { name: 'cuda', works: true, detail: await describeCuda() };
     } catch (error) {
       if (!isLazyscopeError(error)) throw error;
       const [detail, remedy] = error.message.split(/(?<=\.) |: /);

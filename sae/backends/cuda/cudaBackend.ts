@@ -89,7 +89,7 @@ export class CudaBackend extends cpu.MathBackendCPU {
     this.programs = programs;
     this.products = products;
     this.memoryPool = new DeviceMemory(device);
-    this.transfers = new Transfers(device);
+    this.transfers = new Transfers(device, this.memoryPool);
     // TF.js's CPU backend prints an advertisement at its first write.
     Object.assign(this, { firstUse: false });
   }
@@ -121,11 +121,9 @@ export class CudaBackend extends cpu.MathBackendCPU {
     const values = typedValues(type, data.host ?? []);
     if (values.length !== data.size)
       throw new Error(`A tensor of ${data.size} elements has ${values.length} values.`);
-    const device = this.memoryPool.take(data.size * elementBytes[type]);
-    this.transfers.upload(values, device);
-    data.device = device;
+    data.device = this.transfers.uploaded(values);
     data.forgetHost();
-    return device;
+    return data.device;
   }
 
   /** A tensor's numbers where the host has them, which it does until they are first needed on the device; otherwise null. */

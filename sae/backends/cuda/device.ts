@@ -80,8 +80,7 @@ export class Device {
   readonly stream: number;
 
   /** Makes the device's primary context the current one, which is also the one that cuBLASLt uses. */
-  constructor(driver: Driver, index: number, software: boolean) {
-    const { name, totalBytes, architecture } = describeDevice(driver, index, software);
+  constructor(driver: Driver, index: number, { name, totalBytes, architecture }: DeviceDescription) {
     this.driver = driver;
     driver.gpu = name;
     this.name = name;

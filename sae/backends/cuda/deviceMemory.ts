@@ -32,6 +32,10 @@ export class DeviceMemory {
   readonly #free = new Map<number, number[]>();
   /** The capacity of what is in use, by address. */
   readonly #used = new Map<number, number>();
+  /** Capacities that a copy on another stream was made into, so that the last use of such memory has to be known. */
+  readonly #copied = new Set<number>();
+  /** Recorded when memory of those capacities was given back, by address. */
+  readonly #lastUses = new Map<number, number>();
   #usedBytes = 0;
   #keptBytes = 0;
   #peakBytes = 0;
@@ -52,6 +56,20 @@ export class DeviceMemory {
     return { address: BigInt(address), bytes };
   }
 
+  /**
+   * A buffer for a copy that doesn't run on the compute stream. That copy has to wait for `lastUse`, an event behind the last
+   * kernel that may use the memory; null where none does.
+   */
+  takeForCopy(bytes: number): { buffer: DeviceBuffer; lastUse: number | null } {
+    const capacity = capacityFor(bytes);
+    this.#copied.add(capacity);
+    const reused = (this.#free.get(capacity)?.length ?? 0) > 0;
+    const buffer = this.take(bytes);
+    if (!reused) return { buffer, lastUse: null };
+    const address = Number(buffer.address);
+    return { buffer, lastUse: this.#lastUses.get(address) ?? this.#recordUse(address) };
+  }
+
   /** Gives a buffer of `take` back. */
   give(buffer: DeviceBuffer): void {
     const address = Number(buffer.address);
@@ -61,6 +79,7 @@ export class DeviceMemory {
     this.#used.delete(address);
     this.#usedBytes -= capacity;
     this.#keptBytes += capacity;
+    if (this.#copied.has(capacity)) this.#recordUse(address);
     const list = this.#free.get(capacity);
     if (list) list.push(address);
     else this.#free.set(capacity, [address]);
@@ -68,8 +87,14 @@ export class DeviceMemory {
 
   /** Gives everything that is kept for reuse back to the driver. */
   release(): void {
+    const { driver } = this.#device;
     for (const addresses of this.#free.values())
-      for (const address of addresses) this.#device.driver.call('cuMemFree', address);
+      for (const address of addresses) {
+        driver.call('cuMemFree', address);
+        const event = this.#lastUses.get(address);
+        if (event !== undefined) driver.call('cuEventDestroy', event);
+        this.#lastUses.delete(address);
+      }
     this.#free.clear();
     this.#keptBytes = 0;
   }
@@ -77,6 +102,13 @@ export class DeviceMemory {
   /** Bytes in use, kept for reuse, and the most that were in use at once. */
   get bytes(): { used: number; kept: number; peak: number } {
     return { used: this.#usedBytes, kept: this.#keptBytes, peak: this.#peakBytes };
+  }
+
+  #recordUse(address: number): number {
+    const event = this.#lastUses.get(address) ?? this.#device.newEvent({ timing: false });
+    this.#device.driver.call('cuEventRecord', event, this.#device.stream);
+    this.#lastUses.set(address, event);
+    return event;
   }
 
   #allocate(capacity: number): number {

@@ -37,7 +37,7 @@ interface Kernel {
 /** CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, needed above what every device offers. */
 const maxDynamicShared = 8;
 const sharedWithoutAsking = 48 * 1024;
-const invalidImage: ReadonlySet<number> = new Set([200, 209, 218, 300]);
+const invalidImage: ReadonlySet<number> = new Set([200, 209, 218, 300, 301]);
 
 export class Programs {
   readonly #device: Device;

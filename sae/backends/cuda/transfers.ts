@@ -1,99 +1,106 @@
 /**
- * Copies between host and device through pinned memory, which the device reads and writes by itself. An upload is done, as
- * far as the caller's array is concerned, when `upload` returns; the device fetches it in the order of the stream.
+ * Copies between host and device. Small ones take their turn among the kernels; large ones go by a stream of their own, so
+ * that the next batch travels while the device computes, and kernels wait for it by an event.
  */
-import koffi from 'koffi';
 import type { Device } from './device.ts';
-import type { DeviceBuffer } from './deviceMemory.ts';
+import type { DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
+import { type PinnedMemory, pinnedMemory } from './pinnedMemory.ts';
+import { PinnedUploads } from './pinnedUploads.ts';
 
-/** Two such pieces of pinned memory serve uploads: while the device reads one, the other is filled. */
-const pieceBytes = 32 * 2 ** 20;
+/** From here on an upload is worth two events. */
+const large = 2 ** 20;
+const smallPiece = 8 * 2 ** 20;
+const largePiece = 32 * 2 ** 20;
 const alignment = 64;
-
-interface Pinned {
-  readonly address: number;
-  readonly bytes: Uint8Array;
-}
-
-interface Piece extends Pinned {
-  /** Recorded behind the last copy from this piece. */
-  readonly event: number;
-  /** Where the next upload's bytes go. */
-  next: number;
-}
+/** CUDA_ERROR_NOT_READY */
+const notReady = 600;
 
 export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array;
 
+/** Where the results of one read arrive, kept for the next. */
+interface Landing {
+  readonly memory: PinnedMemory;
+  readonly event: number;
+}
+
 export class Transfers {
   readonly #device: Device;
-  #pieces: [Piece, Piece] | null = null;
-  #current = 0;
-  #landing: Pinned | null = null;
-  /** Landing places of reads whose promises are pending, for reuse by size. */
-  readonly #idle: Pinned[] = [];
+  readonly #memory: DeviceMemory;
+  readonly #inTurn: PinnedUploads;
+  readonly #ahead: PinnedUploads;
+  readonly #copyStream: number;
+  /** Recorded behind the last large upload. */
+  readonly #arrived: number;
+  readonly #idle: Landing[] = [];
 
-  constructor(device: Device) {
+  constructor(device: Device, memory: DeviceMemory) {
     this.#device = device;
+    this.#memory = memory;
+    this.#copyStream = device.newStream();
+    this.#arrived = device.newEvent({ timing: false });
+    this.#inTurn = new PinnedUploads(device, device.stream, smallPiece);
+    this.#ahead = new PinnedUploads(device, this.#copyStream, largePiece);
   }
 
-  /** Copies the array's bytes to the start of `to`, or to `offset` bytes behind it. */
-  upload(values: HostArray, to: DeviceBuffer, offset = 0): void {
-    const { driver, stream } = this.#device;
-    const source = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    for (let at = 0; at < source.length;) {
-      const piece = this.#piece(Math.min(source.length - at, pieceBytes));
-      const count = Math.min(source.length - at, pieceBytes - piece.next);
-      piece.bytes.set(source.subarray(at, at + count), piece.next);
-      driver.call(
-        'cuMemcpyHtoDAsync',
-        Number(to.address) + offset + at,
-        piece.address + piece.next,
-        count,
-        stream,
-      );
-      piece.next = Math.ceil((piece.next + count) / alignment) * alignment;
-      at += count;
+  /** The values in memory of the device, which kernels launched from now on find there. */
+  uploaded(values: HostArray): DeviceBuffer {
+    if (values.byteLength < large) {
+      const buffer = this.#memory.take(values.byteLength);
+      this.upload(values, buffer);
+      return buffer;
     }
+    const { driver, stream } = this.#device;
+    const { buffer, lastUse } = this.#memory.takeForCopy(values.byteLength);
+    if (lastUse !== null) driver.call('cuStreamWaitEvent', this.#copyStream, lastUse, 0);
+    this.#ahead.upload(bytesOf(values), Number(buffer.address));
+    driver.call('cuEventRecord', this.#arrived, this.#copyStream);
+    driver.call('cuStreamWaitEvent', stream, this.#arrived, 0);
+    return buffer;
+  }
+
+  /** Copies the array's bytes to the start of `to`, after the kernels launched so far. */
+  upload(values: HostArray, to: DeviceBuffer): void {
+    this.#inTurn.upload(bytesOf(values), Number(to.address));
   }
 
   /** Waits for the device, and copies into `target` what `from` then holds. */
   download(from: DeviceBuffer, target: HostArray): void {
     const { driver, stream } = this.#device;
-    const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      const count = Math.min(bytes.length - at, pieceBytes);
-      if (!this.#landing || this.#landing.bytes.length < count) this.#landing = this.#newLanding(count);
-      driver.call('cuMemcpyDtoHAsync', this.#landing.address, Number(from.address) + at, count, stream);
+    const bytes = bytesOf(target);
+    const { memory, event } = this.#takeLanding(Math.min(bytes.length, largePiece));
+    for (let at = 0; at < bytes.length; at += largePiece) {
+      const count = Math.min(bytes.length - at, largePiece);
+      driver.call('cuMemcpyDtoHAsync', memory.address, Number(from.address) + at, count, stream);
       driver.call('cuStreamSynchronize', stream);
-      bytes.set(this.#landing.bytes.subarray(0, count), at);
+      bytes.set(memory.bytes.subarray(0, count), at);
     }
+    this.#idle.push({ memory, event });
   }
 
-  /** Copies several buffers in one go. The copies have been queued when this returns. */
+  /** Copies several buffers at once. The copies have been queued when this returns. */
   async downloadTogether(sources: readonly { from: DeviceBuffer; target: HostArray }[]): Promise<void> {
     const { driver, stream } = this.#device;
     const total = sources.reduce((sum, { target }) => sum + aligned(target.byteLength), 0);
+    if (total === 0) return;
     const landing = this.#takeLanding(total);
+    const { memory, event } = landing;
     let at = 0;
     for (const { from, target } of sources) {
       if (target.byteLength > 0)
         driver.call(
           'cuMemcpyDtoHAsync',
-          landing.address + at,
+          memory.address + at,
           Number(from.address),
           target.byteLength,
           stream,
         );
       at += aligned(target.byteLength);
     }
-    const event = this.#device.newEvent({ timing: false });
     driver.call('cuEventRecord', event, stream);
     await this.#passed(event);
     at = 0;
     for (const { target } of sources) {
-      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(
-        landing.bytes.subarray(at, at + target.byteLength),
-      );
+      bytesOf(target).set(memory.bytes.subarray(at, at + target.byteLength));
       at += aligned(target.byteLength);
     }
     this.#idle.push(landing);
@@ -102,52 +109,22 @@ export class Transfers {
   /** Other work of the process goes on meanwhile. */
   async #passed(event: number): Promise<void> {
     const { driver } = this.#device;
-    const notReady = 600;
-    try {
-      for (;;) {
-        const code = driver.functions.cuEventQuery(event);
-        if (code === 0) return;
-        if (code !== notReady) throw driver.failed('cuEventQuery', code);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    } finally {
-      driver.functions.cuEventDestroy(event);
+    for (;;) {
+      const code = driver.functions.cuEventQuery(event);
+      if (code === 0) return;
+      if (code !== notReady) throw driver.failed('cuEventQuery', code);
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  #piece(wanted: number): Piece {
-    const { driver, stream } = this.#device;
-    this.#pieces ??= [this.#newPiece(), this.#newPiece()];
-    const piece = this.#pieces[this.#current];
-    if (piece.next + Math.min(wanted, pieceBytes) <= pieceBytes) return piece;
-    driver.call('cuEventRecord', piece.event, stream);
-    this.#current = 1 - this.#current;
-    const other = this.#pieces[this.#current];
-    driver.call('cuEventSynchronize', other.event);
-    other.next = 0;
-    return other;
-  }
-
-  #newPiece(): Piece {
-    return { ...this.#pinned(pieceBytes), event: this.#device.newEvent({ timing: false }), next: 0 };
-  }
-
-  #newLanding(bytes: number): Pinned {
-    if (this.#landing) this.#device.driver.call('cuMemFreeHost', this.#landing.address);
-    this.#landing = null;
-    return this.#pinned(powerOfTwo(bytes));
-  }
-
-  #takeLanding(bytes: number): Pinned {
-    const found = this.#idle.findIndex((idle) => idle.bytes.length >= bytes);
-    return found < 0 ? this.#pinned(powerOfTwo(bytes)) : this.#idle.splice(found, 1)[0];
-  }
-
-  #pinned(bytes: number): Pinned {
-    const address = this.#device.driver.read('cuMemHostAlloc', bytes, 0);
-    return { address, bytes: new Uint8Array(koffi.view(BigInt(address), bytes)) };
+  #takeLanding(bytes: number): Landing {
+    const found = this.#idle.findIndex(({ memory }) => memory.bytes.length >= bytes);
+    if (found >= 0) return this.#idle.splice(found, 1)[0];
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
+    return { memory: pinnedMemory(this.#device, capacity), event: this.#device.newEvent({ timing: false }) };
   }
 }
 
 const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
-const powerOfTwo = (bytes: number) => 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
+const bytesOf = ({ buffer, byteOffset, byteLength }: HostArray) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
