@@ -82,9 +82,7 @@ tile[threadIdx.x] = read + 1.0f;`;
       /a read of 4 bytes/,
     );
     expect(
-      await reported(
-        '__shared__ float tile[8]; volatile float* t = tile; t[threadIdx.x * 2] = 1.0f;',
-      ),
+      await reported('__shared__ float tile[8]; volatile float* t = tile; t[threadIdx.x * 2] = 1.0f;'),
     ).toMatch(/a write of 4 bytes .* outside/);
   });
 });
