@@ -132,6 +132,10 @@ function binary(): void {
     add(`${name} of special values`, [left(), right()], (x, y) => f(x, y));
   for (const exponent of [0, 1, 2, 3, 0.5, -1])
     add(`pow to the ${exponent}`, [tf.tensor1d(special)], (x) => tf.pow(x, exponent));
+  add('pow of integers as floats', [integers([5, 7], 9), integers([7], 4)], (x, y) =>
+    tf.pow(tf.cast(x, 'float32'), tf.cast(y, 'float32')),
+  );
+  add('relu of integers as floats', [integers([5, 7], 9)], (x) => tf.relu(tf.cast(x, 'float32')));
   add('addN', [normal([5, 7]), normal([5, 7]), normal([5, 7])], (...x) => tf.addN(x));
   add('where', [flags([5, 7]), normal([5, 7]), normal([5, 7])], (c, x, y) => tf.where(c, x, y));
   add('where of nothing', [flags([0]), normal([0]), normal([0])], (c, x, y) => tf.where(c, x, y));
@@ -156,6 +160,9 @@ function products(): void {
   add('matMul of many small', [normal([50, 6, 5]), normal([50, 5, 4])], (a, b) => tf.matMul(a, b), 1e-5);
   add('matMul by one', [normal([6, 9, 20]), normal([1, 20, 11])], (a, b) => tf.matMul(a, b), 1e-5);
   add('matMul of one by many', [normal([1, 9, 20]), normal([6, 20, 11])], (a, b) => tf.matMul(a, b), 1e-5);
+  add('matMul of flags as floats', [flags([9, 20]), normal([20, 11])], (a, b) =>
+    tf.matMul(tf.cast(a, 'float32'), b),
+  );
   add(
     'matMul with NaN',
     [tf.tensor2d([NaN, 1, 0, 2], [2, 2]), tf.tensor2d([0, 1, 2, Infinity], [2, 2])],

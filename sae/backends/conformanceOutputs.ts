@@ -24,9 +24,7 @@ const known: Partial<Record<BackendName, readonly (readonly [cases: RegExp, reas
     [/^cast float32 → int32/, 'TensorFlow does not say what becomes of numbers beyond the integers'],
   ],
   webgpu: [
-    [/^(relu6|sigmoid|softplus|elu|selu|log1p) of special/, 'GPUs may assume that there is no NaN'],
-    [/^(step|sign) of special/, 'GPUs may take subnormals for 0'],
-    [/^(div|pow) of special|^pow to the 0.5/, 'infinities are not promised by WGSL'],
+    [/^div of special/, 'GPUs may take subnormals for 0'],
     [/^(sin|cos) /, 'WGSL promises 2⁻¹¹ between −π and π'],
     [/^add .* int32$/, 'TF.js webgpu adds integers as floats: wrong beyond 2²⁴'],
     [/^sum of nothing/, 'TF.js webgpu divides by the length'],

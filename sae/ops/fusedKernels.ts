@@ -236,6 +236,8 @@ export interface FusedKernels extends ReadsBack {
    * whose functions return when their work is done leave it out.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
+  /** Milliseconds for which this process has waited for the device so far. Backends that don't wait for one leave it out. */
+  waited?(): number;
 
   /**
    * What the device can do at best at the product of a batch [rows, depth] with a dictionary [columns, depth]. Backends whose

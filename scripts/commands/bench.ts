@@ -107,7 +107,11 @@ function benchTraining(): Command {
         session.report,
       );
       const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);
-      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}), ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
+      const shares = [
+        ...(result.hostMs === null ? [] : [`the host busy for ${result.hostMs.toFixed(1)}`]),
+        ...(result.deviceMs === null ? [] : [`the device for ${result.deviceMs.toFixed(1)}`]),
+      ].join(', ');
+      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}),${shares && ` ${shares},`} ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
       return {
         document: {
           arch,

@@ -4,6 +4,7 @@ import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';
 import { createDeviceBackend } from './deviceBackend.ts';
+import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
@@ -23,6 +24,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(device) });
   const products = new Products(backend, programs);
   registerProducts(products);
+  registerElementwise(backend, programs);
   registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }

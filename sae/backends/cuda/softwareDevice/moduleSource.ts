@@ -4,19 +4,10 @@
  * memory, and the linkage of kernels, whose C names may be taken by the C library.
  */
 import { LazyscopeError } from '../../../errors.ts';
+import type { KernelSource } from '../kernelSource.ts';
 
-/** What is known of a .cu file. */
-export interface CudaSource {
-  readonly file: string;
-  readonly text: string;
-  /** Every file of our own that it includes, by name. */
-  readonly headers: ReadonlyMap<string, string>;
-  /** The kernels that the file and what it includes define, by name. */
-  readonly kernels: ReadonlyMap<string, unknown>;
-}
-
-/** The files to compile, by name; the first is the one to give to the compiler. */
-export function moduleSource({ file, text, headers, kernels }: CudaSource): Map<string, string> {
+/** The files to compile, by the names that they have. */
+export function moduleSource({ file, text, headers, kernels }: KernelSource): Map<string, string> {
   const entries = [...kernels.keys()].map((name) => `lazyscope::Trampoline<${name}>::entry("${name}"),`);
   const main = [
     '#include "executionModel.h"',
@@ -30,7 +21,7 @@ export function moduleSource({ file, text, headers, kernels }: CudaSource): Map<
     '',
   ].join('\n');
   return new Map([
-    ['module.cc', main],
+    [file, main],
     ...[...headers].map(([name, header]): [string, string] => [name, rewritten(name, header)]),
   ]);
 }

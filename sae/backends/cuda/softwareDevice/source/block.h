@@ -60,6 +60,8 @@ class BlockRunner {
   void* dynamicShared();
   bool isShared(const volatile void* address, size_t bytes) const;
   bool isStack(const volatile void* address) const;
+  /** Whether the address lies in what this file keeps of a thread, such as its threadIdx. */
+  bool isThread(const volatile void* address) const;
   unsigned activeMask();
 
  private:
