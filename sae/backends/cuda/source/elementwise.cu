@@ -221,7 +221,7 @@ extern "C" __global__ void select(const unsigned char* condition, const int* yes
   for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[i] == 1 ? yes[i] : no[i];
 }
 extern "C" __global__ void selectBool(const unsigned char* condition, const unsigned char* yes, const unsigned char* no, unsigned char* y,
-                                      long long count, long long inner) {
+                                      long long count) {
   for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[i] == 1 ? yes[i] : no[i];
 }
 
