@@ -7,14 +7,18 @@ Prints one JSON document with the median milliseconds of a step for each:
 - `autograd, tf32` and `autograd, bf16`: a dense decoder and PyTorch's own backward pass and fused Adam, which is what
   SAELens's step comes to; bf16 by autocast over 32-bit weights.
 - `by hand, sparse`: handWrittenStep.py, one dense product a step.
+- the packages' own steps: SAELens with and without its autocast, sparsify (its Triton decoder, bf16), dictionary_learning in
+  bf16. A package that isn't installed, or fails, is named in `left out` with the reason.
 
 Needs nothing but PyTorch, and takes `--device cpu` for trying it out. The hand-written gradients are compared with
 autograd's before anything is timed.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import sys
 import time
 from statistics import median
 
@@ -61,6 +65,35 @@ class AutogradStep:
             self.optimizer.step()
             w_dec.div_(w_dec.norm(dim=1, keepdim=True))
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def sae_lens(bf16: bool):
+    def make(problem: Problem):
+        from saeLensStep import sae_lens_step
+
+        return sae_lens_step(problem, bf16=bf16)[0]
+
+    return make
+
+
+def sparsify(problem: Problem):
+    from sparsifyStep import sparsify_step
+
+    return sparsify_step(problem, "adam")[0]
+
+
+def dictionary_learning(problem: Problem):
+    from dictionaryLearningStep import dictionary_learning_step
+
+    return dictionary_learning_step(problem, bf16=True)
+
+
+PACKAGES = {
+    "SAELens": sae_lens(bf16=False),
+    "SAELens, autocast": sae_lens(bf16=True),
+    "sparsify, Adam": sparsify,
+    "dictionary_learning, bf16": dictionary_learning,
+}
 
 
 def check_hand_written(device: str) -> None:
@@ -117,19 +150,25 @@ def main() -> None:
     check_hand_written(device)
     torch.set_float32_matmul_precision("high")
     problem = planted(device, d=given.d, width=given.width, k=given.k, batch=given.batch)
-    peers = {}
-    for name, make in {
-        "autograd, tf32": lambda: AutogradStep(problem, bf16=False),
-        "autograd, bf16": lambda: AutogradStep(problem, bf16=True),
-        "by hand, sparse": lambda: HandWrittenStep(problem, sparse=True),
-    }.items():
-        step = make()
-        peers[name] = time_steps(step, problem, given.warmup, given.steps, device)
-        del step
+    peers, left_out = {}, {}
+    ours = {
+        "autograd, tf32": lambda problem: AutogradStep(problem, bf16=False),
+        "autograd, bf16": lambda problem: AutogradStep(problem, bf16=True),
+        "by hand, sparse": lambda problem: HandWrittenStep(problem, sparse=True),
+    }
+    for name, make in (ours | PACKAGES).items():
+        try:
+            # What a package prints would spoil the document.
+            with contextlib.redirect_stdout(sys.stderr):
+                step = make(problem)
+                peers[name] = time_steps(step, problem, given.warmup, given.steps, device)
+                del step
+        except Exception as error:
+            left_out[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
         if device == "cuda":
             torch.cuda.empty_cache()
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    print(json.dumps({"torch": torch.__version__, "device": name, "peers": peers}))
+    print(json.dumps({"torch": torch.__version__, "device": name, "peers": peers, "left out": left_out}))
 
 
 main()

@@ -20,7 +20,7 @@ SPARSITY_COEFFICIENT = 1.0
 def planted_sae(problem: Problem, sparse: bool = False):
     """`sparse`: TopK's use_sparse_activations, which SAELens leaves off unless it is asked for."""
     width, d = problem.directions.shape
-    common = dict(d_in=d, d_sae=width, dtype="float32", device="cpu")
+    common = dict(d_in=d, d_sae=width, dtype="float32", device=problem.directions.device.type)
     if problem.architecture == "topk":
         sae = TopKTrainingSAE(
             TopKTrainingSAEConfig(
@@ -47,7 +47,8 @@ def planted_sae(problem: Problem, sparse: bool = False):
     return sae
 
 
-def sae_lens_step(problem: Problem, sparse: bool = False):
+def sae_lens_step(problem: Problem, sparse: bool = False, bf16: bool = False):
+    """`bf16`: SAELens's `autocast`, which makes the products in bf16."""
     sae = planted_sae(problem, sparse)
     [batch, _] = problem.batches[0].shape
     config = SAETrainerConfig(
@@ -55,6 +56,8 @@ def sae_lens_step(problem: Problem, sparse: bool = False):
         train_batch_size_samples=batch,
         lr=LEARNING_RATE,
         lr_end=LEARNING_RATE / 10,
+        device=problem.directions.device.type,
+        autocast=bf16,
     )
     trainer = SAETrainer(cfg=config, sae=sae, data_provider=iter(problem.batches))
 

@@ -2,14 +2,16 @@
 `fit`) around it, for one hook point, AuxK on. The Trainer itself takes activations only from a language model.
 
 Its Triton decoder needs a GPU; on a CPU the package's own fallback (`eager_decode`, an embedding bag) decodes, which
-SPARSIFY_DISABLE_TRITON=1 asks for.
+SPARSIFY_DISABLE_TRITON=1 asks for. On a GPU its forward pass is in bf16 by the package's own decorator.
 """
 
 import os
 
-os.environ["SPARSIFY_DISABLE_TRITON"] = "1"
+import torch
 
-import torch  # noqa: E402
+if not torch.cuda.is_available():
+    os.environ["SPARSIFY_DISABLE_TRITON"] = "1"
+
 from schedulefree import ScheduleFreeWrapper  # noqa: E402
 from sparsify.config import SparseCoderConfig  # noqa: E402
 from sparsify.sign_sgd import SignSGD  # noqa: E402
@@ -24,7 +26,8 @@ DEAD_AFTER = 10_000_000
 def sparsify_step(problem: Problem, optimizer_name: str):
     """`optimizer_name`: signum, the package's default, or adam."""
     width, d = problem.directions.shape
-    sae = SparseCoder(d, SparseCoderConfig(num_latents=width, k=problem.k), dtype=torch.float32)
+    device = problem.directions.device
+    sae = SparseCoder(d, SparseCoderConfig(num_latents=width, k=problem.k), device=device, dtype=torch.float32)
     sae.encoder.weight.data.copy_(problem.directions)
     sae.W_dec.data.copy_(problem.directions)
     if optimizer_name == "signum":
@@ -32,8 +35,8 @@ def sparsify_step(problem: Problem, optimizer_name: str):
         optimizer.train()
     else:
         optimizer = torch.optim.Adam(sae.parameters(), lr=LEARNING_RATE)
-    since_fired = torch.zeros(width, dtype=torch.long)
-    did_fire = torch.zeros(width, dtype=torch.bool)
+    since_fired = torch.zeros(width, dtype=torch.long, device=device)
+    did_fire = torch.zeros(width, dtype=torch.bool, device=device)
 
     def step(x: torch.Tensor):
         sae.set_decoder_norm_to_unit_norm()
