@@ -72,7 +72,7 @@ export async function writeFeaturePages(options: FeaturePagesOptions): Promise<v
     let row = 0;
     for (let latent = from; latent < to; latent++) {
       const first = row;
-      while (examples && row < examples.latent.length && examples.latent[row] === latent) row++;
+      while (examples?.latent[row] === latent) row++;
       const block = packRows([
         { table: featureDetailTable, columns: details, from: latent, to: latent + 1 },
         { table: exampleTable, columns: examples ?? noExamples, from: first, to: row },

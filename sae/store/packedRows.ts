@@ -4,7 +4,7 @@
  * with a checksum (RFC 1950).
  */
 import { deflateSync, inflateSync } from 'node:zlib';
-import { LazyscopeError } from '../errors.ts';
+import type { LazyscopeError } from '../errors.ts';
 import type { RowOf, Table } from '../spec/tables/table.ts';
 import type { Column } from './vectorColumns.ts';
 
