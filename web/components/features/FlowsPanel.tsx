@@ -85,7 +85,7 @@ function FlowFigure({ run, seed, latent, flows: one }: FlowFigureProps) {
   return (
     <ChartFigure
       title={`${where}: ${name}`}
-      note={`${doc}.`}
+      note={`${doc[0].toUpperCase()}${doc.slice(1)}.`}
       name={`${run}-${seed}-${latent}-flows-${one.run}-${one.seed}`}
       data={data}
       height={Math.min(320, 40 + 34 * rows)}

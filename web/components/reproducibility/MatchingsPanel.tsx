@@ -177,10 +177,19 @@ const nameColumn: Column<Method> = {
   key: 'method',
   header: 'Matching',
   render: ({ method }) => (
-    <span title={matchingMethods[method].doc} className="cluster">
+    <span
+      title={matchingMethods[method].doc}
+      style={{ display: 'inline-flex', alignItems: 'center', gap: 'var(--s-2)' }}
+    >
       <span
         aria-hidden="true"
-        style={{ width: '0.6rem', height: '0.6rem', borderRadius: '2px', background: colours[method] }}
+        style={{
+          flex: 'none',
+          width: '0.6rem',
+          height: '0.6rem',
+          borderRadius: '2px',
+          background: colours[method],
+        }}
       />
       {matchingMethods[method].name}
     </span>
