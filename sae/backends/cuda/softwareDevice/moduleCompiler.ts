@@ -89,7 +89,9 @@ function digestOfHeaders(folder: string): string {
 }
 
 function run({ command }: Compiler, { file }: KernelSource, args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  // The sanitizers' run-time is for this process alone.
+  const env = { ...process.env, LD_PRELOAD: '' };
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26, env });
   if (status === 0) return;
   const output = stderr || String(error);
   const line = output.split('\n').find((l) => /error/i.test(l)) ?? output.split('\n')[0];

@@ -22,6 +22,8 @@ export interface SoftwareDevice {
   /** The path of a library with the functions of libcuda and of libcublasLt. */
   readonly library: string;
   readonly compiler: KernelCompiler;
+  /** Whether every access of a kernel is checked against the memory that there is. */
+  readonly checksAccesses: boolean;
 }
 
 const sanitizers: readonly string[] = [
@@ -47,5 +49,9 @@ export async function softwareDevice(
   const moreFlags = environment.LAZYSCOPE_CUDA_RACES === '1' ? races : sanitize;
   const cache = join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'lazyscope', 'cuda-software');
   const library = await compiledLibrary(compiler, sourceFolder, cache, sanitize);
-  return { library, compiler: moduleCompiler(compiler, { headers: sourceFolder, cache, moreFlags }) };
+  return {
+    library,
+    compiler: moduleCompiler(compiler, { headers: sourceFolder, cache, moreFlags }),
+    checksAccesses: moreFlags.length > 0,
+  };
 }
