@@ -219,7 +219,7 @@ export class DictionaryUpdate {
     { first, second }: Moments,
   ): DeviceBuffer[] {
     return [parameters, first, second].map((of) => {
-      const variable = group[name];
+      const variable = of[name];
       if (!variable)
         throw new TypeError(`A gradient of ${name} needs the parameter and both of its moments.`);
       return this.#of(variable);
