@@ -56,6 +56,8 @@ export function cudaFusedKernels(
       return { x, variance: sums.varianceAboutMean(x) };
     },
 
+    batchMemory: (length) => backend.transfers.pinnedFloats(length),
+
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
     topKEncode: (x, encoder, k, among) =>
