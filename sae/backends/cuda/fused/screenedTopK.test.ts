@@ -95,12 +95,12 @@ test('rows that screening leaves undecided are chosen from all pre-activations, 
   // The rows: one decided, one of NaN, one with few positive activations, one where all latents are equal.
   const x = tf.concat([
     inputs.normals<Tensor2D>([1, 8]),
-    tf.fill([1, 8], NaN),
-    tf.fill([1, 8], -4),
+    tf.mul(tf.ones([1, 8]), NaN),
+    tf.mul(tf.ones([1, 8]), -4),
     tf.zeros([1, 8]),
   ]) as Tensor2D;
   const w = tf.abs(inputs.normals([latents, 8])).sub<Tensor2D>(0.2);
-  const encoder = { wEnc: w, bEnc: tf.fill([latents], 0.5) as Tensor1D, centre: null };
+  const encoder = { wEnc: w, bEnc: tf.mul<Tensor1D>(tf.ones([latents]), 0.5), centre: null };
   const got = arrays(table('always').topKEncode(x, encoder, 20));
   const want = arrays(table('never').topKEncode(x, encoder, 20));
   expect(got.indices).toEqual(want.indices);
