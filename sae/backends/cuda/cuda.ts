@@ -1,10 +1,12 @@
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
+import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from './fused/thresholdSelect.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
+import { storedTensors } from './storedWeights.ts';
 import { describeCuda, openCuda, type OpenedCuda } from './openCuda.ts';
 
 const choice: PathChoice = { path: 'auto' };
@@ -14,6 +16,7 @@ async function register(): Promise<OpenedCuda> {
   const opened = await openCuda();
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
+  registerStoredTensors('cuda', storedTensors(opened.backend));
   registerFusedKernels(cudaFusedKernels(opened.backend, { choice }));
   return opened;
 }
