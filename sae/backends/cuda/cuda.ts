@@ -3,6 +3,7 @@ import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
+import { deviceRates } from './deviceRates.ts';
 import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from './fused/thresholdSelect.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
@@ -17,7 +18,12 @@ async function register(): Promise<OpenedCuda> {
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
   registerStoredTensors('cuda', storedTensors(opened.backend));
-  registerFusedKernels(cudaFusedKernels(opened.backend, { choice }));
+  const { backend } = opened;
+  registerFusedKernels({
+    ...cudaFusedKernels(backend, { choice }),
+    // On a processor, products of the size that is asked for would take minutes.
+    ...(!backend.programs.architecture.software && { rates: (shape) => deviceRates(backend, shape) }),
+  });
   return opened;
 }
 

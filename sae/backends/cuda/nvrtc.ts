@@ -2,12 +2,13 @@
 import { LazyscopeError } from '../../errors.ts';
 import { binder, inout, listOf, out } from './binding.ts';
 import type { KernelCompiler } from './kernelCompiler.ts';
+import type { KernelSource } from './kernelSource.ts';
 import type { Library } from './libraries.ts';
 
 const strings = listOf('str');
 
 /** Special values and rounding stay as IEEE 754 has them: no --use_fast_math. */
-const options = ['-std=c++17', '-default-device', '--warning-as-error=all-warnings'];
+const options = ['-std=c++17', '-default-device'];
 
 function bind(library: Library) {
   const f = binder(library);
@@ -40,24 +41,23 @@ export class Nvrtc {
     this.version = `${major[0]}.${minor[0]}`;
   }
 
-  /** A compiler for one architecture, as `architectureName` names it. */
-  compilerFor(architecture: string): KernelCompiler {
+  /** A compiler for one architecture, as `architectureName` names it. `strict`, for tests: a warning is an error. */
+  compilerFor(architecture: string, { strict = false } = {}): KernelCompiler {
     const common = [`--gpu-architecture=${architecture}`, ...options];
     return {
       identity: `NVRTC ${this.version} ${common.join(' ')}`,
       compile: ({ file, text, headers }, define) => {
         const definitions = Object.entries(define).map(([name, value]) => `-D${name}=${value}`);
-        return this.#compile(file, text, headers, [...common, ...definitions]);
+        return this.#compile({ file, text, headers, strict }, [...common, ...definitions]);
       },
     };
   }
 
   #compile(
-    file: string,
-    text: string,
-    headers: ReadonlyMap<string, string>,
+    source: Pick<KernelSource, 'file' | 'text' | 'headers'> & { strict: boolean },
     all: readonly string[],
   ): Uint8Array {
+    const { file, text, headers, strict } = source;
     const f = this.#functions;
     const program = [0];
     this.#check(
@@ -66,7 +66,8 @@ export class Nvrtc {
     );
     try {
       const code = f.compile(program[0], all.length, all);
-      if (code !== 0) throw this.#rejected(file, this.#log(program[0]) || f.errorText(code), all);
+      const log = code !== 0 || strict ? this.#log(program[0]) : '';
+      if (code !== 0 || log !== '') throw this.#rejected(file, log || f.errorText(code), all);
       const size = [0];
       this.#check('nvrtcGetCUBINSize', f.cubinSize(program[0], size));
       const image = Buffer.alloc(Number(size[0]));
@@ -86,7 +87,7 @@ export class Nvrtc {
   }
 
   #rejected(file: string, log: string, all: readonly string[]): LazyscopeError {
-    const line = log.split('\n').find((l) => /error/i.test(l)) ?? log.split('\n')[0];
+    const line = log.split('\n').find((l) => /error|warning/i.test(l)) ?? log.split('\n')[0];
     return new LazyscopeError(
       'unavailable',
       `Backend cuda can't compile ${file} with NVRTC ${this.version} (${line.trim()}): update NVRTC, or choose --backend native.`,
