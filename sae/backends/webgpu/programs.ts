@@ -75,11 +75,12 @@ export class Programs {
     program.bindings.forEach(([, access], i) => {
       if (access === 'write') backend.changed(operands[i]);
     });
-    backend.record(program.label, (pass) => {
+    const encode = (pass: GPUComputePassEncoder) => {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
       dispatch(pass);
-    });
+    };
+    backend.record(program.label, encode, areMany(groups));
   }
 
   /** Records the dispatch itself; null where there are no workgroups. */
@@ -145,6 +146,12 @@ export class Programs {
     this.#pipelines.set(code, made);
     return made;
   }
+}
+
+/** Whether workgroups keep even a large GPU busy for some time. */
+function areMany(groups: Groups): boolean {
+  if (typeof groups === 'object' && 'counts' in groups) return true;
+  return (typeof groups === 'number' ? groups : groups[0] * groups[1]) >= 1024;
 }
 
 /** The whole WGSL text of a program. */
