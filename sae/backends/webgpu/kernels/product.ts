@@ -47,7 +47,8 @@ export interface Destination {
   readonly store: string;
 }
 
-const matrix: Destination = {
+/** The whole product in memory. */
+export const matrix: Destination = {
   label: 'product',
   bindings: [['c', 'write', 'f32']],
   uniforms: {},
