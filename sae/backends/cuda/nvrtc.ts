@@ -40,14 +40,18 @@ export class Nvrtc {
     this.version = `${major[0]}.${minor[0]}`;
   }
 
-  /** A compiler for one architecture, as `architectureName` names it. */
-  compilerFor(architecture: string): KernelCompiler {
-    const common = [`--gpu-architecture=${architecture}`, ...options];
+  /**
+   * A compiler for one architecture, as `architectureName` names it. `report` gets what the compiler has to say of the registers
+   * and the memory of each kernel.
+   */
+  compilerFor(architecture: string, report?: (resources: string) => void): KernelCompiler {
+    const verbose = report ? ['--ptxas-options=-v'] : [];
+    const common = [`--gpu-architecture=${architecture}`, ...options, ...verbose];
     return {
       identity: `NVRTC ${this.version} ${common.join(' ')}`,
       compile: ({ file, text, headers }, define) => {
         const definitions = Object.entries(define).map(([name, value]) => `-D${name}=${value}`);
-        return this.#compile(file, text, headers, [...common, ...definitions]);
+        return this.#compile(file, text, headers, [...common, ...definitions], report);
       },
     };
   }
@@ -57,6 +61,7 @@ export class Nvrtc {
     text: string,
     headers: ReadonlyMap<string, string>,
     all: readonly string[],
+    report?: (resources: string) => void,
   ): Uint8Array {
     const f = this.#functions;
     const program = [0];
@@ -67,6 +72,7 @@ export class Nvrtc {
     try {
       const code = f.compile(program[0], all.length, all);
       if (code !== 0) throw this.#rejected(file, this.#log(program[0]) || f.errorText(code), all);
+      report?.(this.#log(program[0]));
       const size = [0];
       this.#check('nvrtcGetCUBINSize', f.cubinSize(program[0], size));
       const image = Buffer.alloc(Number(size[0]));
