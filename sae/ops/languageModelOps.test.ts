@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
 import { Random } from '../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Variable } from '../tensor/tf.ts';
@@ -84,11 +85,15 @@ const cases: Case[] = [
   attention([2, 4, 7, 6], [2, 2, 7, 6]),
   attention([1, 2, 3, 5], [1, 1, 9, 5]),
   attention([1, 2, 131, 16], [1, 2, 131, 16]),
+  attention([1, 2, 40, 20], [1, 1, 75, 20]),
   rotary([2, 3, 5, 6]),
   rotary([1, 1, 1, 2]),
 ];
 
-const native = (await probeBackends()).find(({ name }) => name === 'native');
+chooseCudaDeviceForTests();
+const probes = await probeBackends();
+const works = (backend: string) => probes.some((probe) => probe.name === backend && probe.works);
+const tuned = ['native', 'cuda'] as const;
 
 /** Value and gradients of Σ weights·op(inputs), for fixed random weights: the gradient of every output. */
 function evaluate(
@@ -144,14 +149,18 @@ describe.each(cases)('$name', ({ op, reference, shapes }) => {
     });
   });
 
-  test.skipIf(!native?.works)('native: value and every gradient agree with the reference', async () => {
-    await startBackend('native');
-    const before = tf.memory().numTensors;
-    const actual = evaluate(op, inputs, weights);
-    expect(tf.memory().numTensors).toBe(before);
-    expectClose(actual.output, expected.output);
-    actual.gradients.forEach((gradient, i) => expectClose(gradient, expected.gradients[i]));
-  });
+  for (const backend of tuned)
+    test.skipIf(!works(backend))(
+      `${backend}: value and every gradient agree with the reference`,
+      async () => {
+        await startBackend(backend);
+        const before = tf.memory().numTensors;
+        const actual = evaluate(op, inputs, weights);
+        expect(tf.memory().numTensors).toBe(before);
+        expectClose(actual.output, expected.output);
+        actual.gradients.forEach((gradient, i) => expectClose(gradient, expected.gradients[i]));
+      },
+    );
 });
 
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance = 2e-5) {
@@ -161,15 +170,15 @@ function expectClose(actual: readonly number[], expected: readonly number[], tol
   if (wrong >= 0) expect.fail(`element ${wrong} is ${actual[wrong]}, the reference has ${expected[wrong]}`);
 }
 
-describe.each(['cpu', 'native'] as const)('on %s', (backend) => {
+describe.each(['cpu', ...tuned] as const)('on %s', (backend) => {
   const parameters: Variable[] = [];
+  const absent = backend !== 'cpu' && !works(backend);
   beforeAll(async () => {
-    if (backend === 'native' && !native?.works) return;
-    await startBackend(backend);
+    if (!absent) await startBackend(backend);
   });
   afterAll(() => tf.dispose(parameters));
 
-  test.skipIf(backend === 'native' && !native?.works)('AdamW follows its formula over several steps', () => {
+  test.skipIf(absent)('AdamW follows its formula over several steps', () => {
     const start = [[1, -2, 3], [0.5]];
     const gradientOf = (p: number, step: number) => Math.sin(3 * p + step);
     const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, gradientScale: 0.5 };
@@ -200,23 +209,20 @@ describe.each(['cpu', 'native'] as const)('on %s', (backend) => {
     disposeAdamWState(state);
   });
 
-  test.skipIf(backend === 'native' && !native?.works)(
-    'AdamW leaves the array a parameter came from alone',
-    () => {
-      const given = new Float32Array([1, 2]);
-      const variable = tf.tidy(() => tf.variable(tf.tensor1d(given)));
-      const state = createAdamWState([variable]);
-      const gradient = tf.tensor1d([1, 1]);
-      const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 };
-      adamWStep([variable], [gradient], state, options);
-      expect([...given]).toEqual([1, 2]);
-      expectClose(Array.from(variable.dataSync()), [0.9, 1.9]);
-      disposeAdamWState(state);
-      tf.dispose([variable, gradient]);
-    },
-  );
+  test.skipIf(absent)('AdamW leaves the array a parameter came from alone', () => {
+    const given = new Float32Array([1, 2]);
+    const variable = tf.tidy(() => tf.variable(tf.tensor1d(given)));
+    const state = createAdamWState([variable]);
+    const gradient = tf.tensor1d([1, 1]);
+    const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 };
+    adamWStep([variable], [gradient], state, options);
+    expect([...given]).toEqual([1, 2]);
+    expectClose(Array.from(variable.dataSync()), [0.9, 1.9]);
+    disposeAdamWState(state);
+    tf.dispose([variable, gradient]);
+  });
 
-  test.skipIf(backend === 'native' && !native?.works)('the global norm counts every gradient', () => {
+  test.skipIf(absent)('the global norm counts every gradient', () => {
     const gradients = [normal([20_000]), normal([3, 5])];
     const squares = gradients.flatMap((g) => Array.from(g.dataSync())).reduce((sum, g) => sum + g * g, 0);
     expect(globalNorm(gradients)).toBeCloseTo(Math.sqrt(squares), 3);
