@@ -146,6 +146,11 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'examples.parquet');
   }
 
+  /** Features and examples again, in the form in which the explorer reads them. */
+  featurePages(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'pages.safetensors');
+  }
+
   /** Which of its examples stand where in the text, for search. */
   searchIndex(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'search.safetensors');

@@ -60,6 +60,9 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   const [first, ...others] = sizes[size];
   for (const backend of backends) steps.push(...timings(backend, first, ['topk'], small));
   if (python) steps.push(peers(python, first, small));
+  // webgpu has no attention kernel and stores every pattern, so it comes last.
+  const [fast, slow] = [true, false].map((early) => backends.filter((name) => (name !== 'webgpu') === early));
+  for (const backend of fast) steps.push(languageModel(backend, small));
   for (const backend of backends)
     for (const architecture of architectureNames) steps.push(...trainings(backend, architecture, small));
   const rest = architectureNames.filter((name) => name !== 'topk');
@@ -70,7 +73,13 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   }
   for (const backend of backends)
     if (backend === 'webgpu' || backend === 'native') steps.push(...paths(backend, first));
+  for (const backend of slow) steps.push(languageModel(backend, small));
   return steps;
+}
+
+function languageModel(backend: BackendName, small: boolean): Step {
+  const args = [backend, ...(small ? ['small'] : [])];
+  return script(`${backend} language model`, 'languageModel.ts', args, 90);
 }
 
 /** Trainings beside the reference, TopK with 16-bit copies too where the backend has them. */

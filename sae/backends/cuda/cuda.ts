@@ -2,6 +2,7 @@ import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
+import { deviceRates } from './deviceRates.ts';
 import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from './fused/thresholdSelect.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
@@ -14,7 +15,12 @@ async function register(): Promise<OpenedCuda> {
   const opened = await openCuda();
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
-  registerFusedKernels(cudaFusedKernels(opened.backend, { choice }));
+  const { backend } = opened;
+  registerFusedKernels({
+    ...cudaFusedKernels(backend, { choice }),
+    // On a processor, products of the size that is asked for would take minutes.
+    ...(!backend.programs.architecture.software && { rates: (shape) => deviceRates(backend, shape) }),
+  });
   return opened;
 }
 

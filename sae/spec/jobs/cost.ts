@@ -115,8 +115,8 @@ export const indexCost: JobCost = {
     guess: 1e10,
   },
   disk: {
-    words: 'seeds × latents × 2 kB of figures and examples',
-    of: ({ seeds, latents }) => 2e3 * seeds * latents,
+    words: 'seeds × latents × 5 kB of figures and examples',
+    of: ({ seeds, latents }) => 5e3 * seeds * latents,
   },
   memory: modelAndDictionary,
 };

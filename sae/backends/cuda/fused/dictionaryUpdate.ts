@@ -82,8 +82,8 @@ export class DictionaryUpdate {
     if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam);
     else this.#applyEntries(request, moments, adam);
     for (const name of parameterNames)
-      for (const of of [request.parameters, moments.first, moments.second]) {
-        const variable = of[name];
+      for (const group of [request.parameters, moments.first, moments.second]) {
+        const variable = group[name];
         if (variable) this.#programs.backend.changed(variable);
       }
   }
