@@ -92,7 +92,9 @@ extern "C" __global__ void __launch_bounds__(threads * 2, 3) bounded(float* x) {
   });
 
   test('an address that is no memory, and a division by zero', async () => {
-    expect(await failure('if (threadIdx.x == 5) ((float*)(unsigned long long)(blockDim.x - 64))[8] = x[0];')).toMatch(
+    expect(
+      await failure('if (threadIdx.x == 5) ((float*)(unsigned long long)(blockDim.x - 64))[8] = x[0];'),
+    ).toMatch(
       /kernel faulty, block \(0, [01], 0\), thread \(5, 0, 0\): an access to an address that is no memory \(0x20\)/,
     );
     expect(await failure('x[0] = 7 / (int)(blockDim.x - 64);')).toMatch(/a division that has no result/);
