@@ -1,10 +1,13 @@
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
+import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
+import { deviceRates } from './deviceRates.ts';
 import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from './fused/thresholdSelect.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
+import { storedTensors } from './storedWeights.ts';
 import { describeCuda, openCuda, type OpenedCuda } from './openCuda.ts';
 
 const choice: PathChoice = { path: 'auto' };
@@ -14,7 +17,13 @@ async function register(): Promise<OpenedCuda> {
   const opened = await openCuda();
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
-  registerFusedKernels(cudaFusedKernels(opened.backend, { choice }));
+  registerStoredTensors('cuda', storedTensors(opened.backend));
+  const { backend } = opened;
+  registerFusedKernels({
+    ...cudaFusedKernels(backend, { choice }),
+    // On a processor, products of the size that is asked for would take minutes.
+    ...(!backend.programs.architecture.software && { rates: (shape) => deviceRates(backend, shape) }),
+  });
   return opened;
 }
 
