@@ -18,7 +18,7 @@ export interface BackendOptions {
   threads?: number;
   /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
   screening?: boolean;
-  /** `native`, `webgpu`: `auto` (the default) estimates which is faster for each batch. */
+  /** `native`, `webgpu`, `cuda`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
   /**
    * `webgpu` (f16) and `cuda` (bf16): how a training step finds in memory what it reads many times (both matrices, the

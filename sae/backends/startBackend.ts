@@ -80,14 +80,14 @@ export async function startBackend(
 }
 
 /** The backends that have a choice between a list and a matrix of what fires. */
-const withPaths: readonly BackendName[] = ['native', 'webgpu'];
+const withPaths: readonly BackendName[] = ['native', 'webgpu', 'cuda'];
 
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
   const { path = 'auto', screening = true } = options;
   if (path !== 'auto' && !withPaths.includes(name))
     throw new LazyscopeError(
       'bad_input',
-      `Backend ${name} has one path only, so it can't take the ${path} one: choose native or webgpu, or path auto.`,
+      `Backend ${name} has one path only, so it can't take the ${path} one: choose native, webgpu or cuda, or path auto.`,
     );
   if (!screening && name !== 'native')
     throw new LazyscopeError(

@@ -30,6 +30,7 @@ test('what it would run can be listed; what it does not know is refused', () => 
   const { stdout } = check('--list');
   for (const step of [
     'cuda conformance',
+    'cuda language model',
     'cuda trains topk, bf16',
     'webgpu conformance',
     'native topk 768 × 24576',

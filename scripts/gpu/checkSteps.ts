@@ -54,10 +54,13 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   const [first, ...others] = sizes[size];
   const rest = architectureNames.filter((name) => name !== 'topk');
   const each = (steps: (backend: BackendName) => readonly Step[]) => backends.flatMap(steps);
+  // webgpu has no attention kernel and stores every pattern, so it comes last.
+  const [fast, slow] = [true, false].map((early) => backends.filter((name) => (name !== 'webgpu') === early));
   return [
     ...each((backend) => [script(`${backend} conformance`, 'conformance.ts', [backend], 180)]),
     ...each((backend) => timings(backend, first, ['topk'], small)),
     ...(python ? [peers(python, first, small)] : []),
+    ...fast.map((backend) => languageModel(backend, small)),
     ...each((backend) => architectureNames.flatMap((name) => trainings(backend, name, small))),
     ...each((backend) => timings(backend, first, rest, small)),
     ...each((backend) => [
@@ -68,7 +71,13 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
       ...each((backend) => timings(backend, other, ['topk', 'relu'], small)),
       ...(python ? [peers(python, other, small)] : []),
     ]),
+    ...slow.map((backend) => languageModel(backend, small)),
   ];
+}
+
+function languageModel(backend: BackendName, small: boolean): Step {
+  const args = [backend, ...(small ? ['small'] : [])];
+  return script(`${backend} language model`, 'languageModel.ts', args, 90);
 }
 
 /** Trainings beside the reference, TopK with 16-bit copies too where the backend has them. */

@@ -31,6 +31,13 @@ test('a line a step, with what was wrong in bold', () => {
         { kernel: 'mergeTopK', milliseconds: 2 },
       ],
     }),
+    done('language model', {
+      failed: 0,
+      worst: { op: 'rmsNorm', off: 2e-6 },
+      reading: { tokensPerSecond: 90_000.4 },
+      learning: { tokensPerSecond: 30_000 },
+      kernels: [{ kernel: 'attention', milliseconds: 1.5 }],
+    }),
     done('PyTorch', { peers: { 'autograd, bf16': { stepMs: 20.5 } } }),
     { ...done('lost', null), outcome: 'failed', said: 'The device was lost\nwhile | computing.' },
   ]);
@@ -45,6 +52,7 @@ test('a line a step, with what was wrong in bold', () => {
     '| trains topk | losses off by at most 2.0e-6 in 200 steps, 1.0e-4 at the end, 3.0 s |',
     '| trains relu | **wrong**: losses off by at most 2.0e-3 in 200 steps, 1.0e-4 at the end, 3.0 s |',
     '| topk | 12.00 ms a step, 1.50 × the floor, product 7.13, mergeTopK 2.00 |',
+    '| language model | ops off by at most 2.0e-6, reads 90000 tokens/s, learns 30000 tokens/s, attention 1.50 |',
     '| PyTorch | autograd, bf16 20.50 ms |',
     '| lost | **failed**: The device was lost while \\| computing. |',
     '',

@@ -11,6 +11,7 @@ import type { Device } from './device.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
 import type { Products } from './products.ts';
 import type { Programs } from './programs.ts';
+import type { StoredWeights } from './storedWeights.ts';
 import { Transfers } from './transfers.ts';
 
 const require = createRequire(import.meta.url);
@@ -28,7 +29,9 @@ class TensorData {
   readonly dtype: DType;
   refCount: number;
   complexTensorInfos?: { real: Tf.TensorInfo; imag: Tf.TensorInfo };
-  device: DeviceBuffer | null = null;
+  /** Numbers in the format of their file, until a kernel that does not know of it needs them as floats. */
+  stored: StoredWeights | null = null;
+  #device: DeviceBuffer | null = null;
   #host: TfjsValues | null;
   readonly #size: number;
   readonly #owner: CudaBackend;
@@ -43,6 +46,27 @@ class TensorData {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Memory of the device. */
+  get device(): DeviceBuffer | null {
+    if (this.stored) {
+      this.#device = this.stored.widened();
+      this.stored.release();
+      this.stored = null;
+    }
+    return this.#device;
+  }
+
+  set device(buffer: DeviceBuffer | null) {
+    this.stored?.release();
+    this.stored = null;
+    this.#device = buffer;
+  }
+
+  /** What `device` would be, without widening what is stored otherwise. */
+  get memory(): DeviceBuffer | null {
+    return this.#device;
   }
 
   /** What is on the host already. */
@@ -67,6 +91,9 @@ class TensorData {
   forgetHost(): void {
     this.#host = null;
   }
+
+  /** How often the contents were changed in place. */
+  version = 0;
 }
 
 /** Bytes of an element in memory. */
@@ -142,6 +169,18 @@ export class CudaBackend extends cpu.MathBackendCPU {
     return { info, buffer };
   }
 
+  /** A float32 tensor whose numbers stay as they are in `weights` for kernels that ask for `stored`; for others they are widened at first use. */
+  storedTensor(shape: readonly number[], weights: StoredWeights): Tf.TensorInfo {
+    const info = this.makeTensorInfo([...shape], 'float32');
+    this.#data(info.dataId).stored = weights;
+    return info;
+  }
+
+  /** Undefined for a tensor of plain numbers. */
+  stored({ dataId }: Tf.TensorInfo): StoredWeights | undefined {
+    return this.#data(dataId).stored ?? undefined;
+  }
+
   /** Memory with undefined contents. It may be given back as soon as the kernels that use it have been launched. */
   scratch(bytes: number): DeviceBuffer {
     return this.memoryPool.take(bytes);
@@ -154,7 +193,14 @@ export class CudaBackend extends cpu.MathBackendCPU {
 
   /** Must be called when a tensor's contents were changed in place on the device. */
   changed(tensor: Tf.TensorInfo): void {
-    this.#data(tensor.dataId).forgetHost();
+    const data = this.#data(tensor.dataId);
+    data.forgetHost();
+    data.version++;
+  }
+
+  /** How often a tensor's contents were changed in place; null where there is no such tensor any more. */
+  version(dataId: DataId): number | null {
+    return this.data.has(dataId) ? this.#data(dataId).version : null;
   }
 
   /** Sets `count` words of 4 bytes. */
@@ -195,8 +241,8 @@ export class CudaBackend extends cpu.MathBackendCPU {
   }
 
   /** Gives the device's memory of a tensor back. */
-  drop(data: Pick<TensorData, 'device'>): void {
-    if (data.device) this.memoryPool.give(data.device);
+  drop(data: TensorData): void {
+    if (data.memory) this.memoryPool.give(data.memory);
     data.device = null;
   }
 

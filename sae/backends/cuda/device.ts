@@ -78,9 +78,17 @@ export class Device {
   readonly architecture: Architecture;
   /** The compute stream. */
   readonly stream: number;
+  /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
+  readonly exactMemory: boolean;
 
   /** Makes the device's primary context the current one, which is also the one that cuBLASLt uses. */
-  constructor(driver: Driver, index: number, { name, totalBytes, architecture }: DeviceDescription) {
+  constructor(
+    driver: Driver,
+    index: number,
+    { name, totalBytes, architecture }: DeviceDescription,
+    { exactMemory = false } = {},
+  ) {
+    this.exactMemory = exactMemory;
     this.driver = driver;
     driver.gpu = name;
     this.name = name;

@@ -46,7 +46,7 @@ export class DeviceMemory {
 
   /** A buffer with undefined contents. Throws `unavailable`, with what would fit, when the device has no memory for it. */
   take(bytes: number): DeviceBuffer {
-    const capacity = capacityFor(bytes);
+    const capacity = this.#capacityFor(bytes);
     const kept = this.#free.get(capacity)?.pop();
     if (kept !== undefined) this.#keptBytes -= capacity;
     const address = kept ?? this.#allocate(capacity);
@@ -61,7 +61,7 @@ export class DeviceMemory {
    * kernel that may use the memory; null where none does.
    */
   takeForCopy(bytes: number): { buffer: DeviceBuffer; lastUse: number | null } {
-    const capacity = capacityFor(bytes);
+    const capacity = this.#capacityFor(bytes);
     this.#copied.add(capacity);
     const reused = (this.#free.get(capacity)?.length ?? 0) > 0;
     const buffer = this.take(bytes);
@@ -79,6 +79,7 @@ export class DeviceMemory {
     this.#used.delete(address);
     this.#usedBytes -= capacity;
     this.#keptBytes += capacity;
+    if (this.#device.architecture.software) this.#overwrite(address, capacity);
     if (this.#copied.has(capacity)) this.#recordUse(address);
     const list = this.#free.get(capacity);
     if (list) list.push(address);
@@ -102,6 +103,18 @@ export class DeviceMemory {
   /** Bytes in use, kept for reuse, and the most that were in use at once. */
   get bytes(): { used: number; kept: number; peak: number } {
     return { used: this.#usedBytes, kept: this.#keptBytes, peak: this.#peakBytes };
+  }
+
+  /** Where accesses past the end are looked for, there is nothing behind the end. */
+  #capacityFor(bytes: number): number {
+    return this.#device.exactMemory ? Math.max(bytes, 1) : capacityFor(bytes);
+  }
+
+  /** With numbers that are none: whoever reads them before writing shall notice. */
+  #overwrite(address: number, capacity: number): void {
+    const words = Math.floor(capacity / 4);
+    if (words > 0)
+      this.#device.driver.call('cuMemsetD32Async', address, 0xffffffff, words, this.#device.stream);
   }
 
   #recordUse(address: number): number {

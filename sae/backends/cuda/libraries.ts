@@ -10,7 +10,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import koffi from 'koffi';
 import { LazyscopeError } from '../../errors.ts';
 
@@ -56,6 +56,7 @@ export function loadLibrary(name: LibraryName, environment: Environment = proces
   const failures: string[] = [];
   for (const path of libraryCandidates(name, environment)) {
     try {
+      loadCompanions(name, path);
       return { name, path, library: koffi.load(path) };
     } catch (cause) {
       failures.push(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`);
@@ -66,6 +67,14 @@ export function loadLibrary(name: LibraryName, environment: Environment = proces
     `Backend cuda finds no ${fileNames[name].join(' or ')}. ${remedies[name]}`,
     { cause: new Error(failures.join('\n')) },
   );
+}
+
+/** NVRTC opens its builtins by their bare name, and not every version looks for them beside itself. */
+function loadCompanions(name: LibraryName, path: string): void {
+  if (name !== 'libnvrtc' || !isAbsolute(path)) return;
+  const folder = dirname(path);
+  for (const file of entries(folder))
+    if (file.startsWith('libnvrtc-builtins.so')) koffi.load(join(folder, file));
 }
 
 function toolkits({ CUDA_HOME, CUDA_PATH }: Environment): string[] {

@@ -2,12 +2,13 @@
 import { LazyscopeError } from '../../errors.ts';
 import { binder, inout, listOf, out } from './binding.ts';
 import type { KernelCompiler } from './kernelCompiler.ts';
+import type { KernelSource } from './kernelSource.ts';
 import type { Library } from './libraries.ts';
 
 const strings = listOf('str');
 
 /** Special values and rounding stay as IEEE 754 has them: no --use_fast_math. */
-const options = ['-std=c++17', '-default-device', '--warning-as-error=all-warnings'];
+const options = ['-std=c++17', '-default-device'];
 
 function bind(library: Library) {
   const f = binder(library);
@@ -29,6 +30,11 @@ export function architectureName({ major, minor }: { major: number; minor: numbe
   return `sm_${major}${minor}${major === 9 && minor === 0 ? 'a' : ''}`;
 }
 
+interface CompilerOptions {
+  readonly strict?: boolean;
+  readonly report?: (resources: string) => void;
+}
+
 export class Nvrtc {
   readonly #functions: ReturnType<typeof bind>;
   readonly version: string;
@@ -40,23 +46,26 @@ export class Nvrtc {
     this.version = `${major[0]}.${minor[0]}`;
   }
 
-  /** A compiler for one architecture, as `architectureName` names it. */
-  compilerFor(architecture: string): KernelCompiler {
-    const common = [`--gpu-architecture=${architecture}`, ...options];
+  /**
+   * A compiler for one architecture, as `architectureName` names it. `strict`, for tests: a warning is an error. `report`, for
+   * tests too: gets the assembler's words on the registers and the memory of each kernel.
+   */
+  compilerFor(architecture: string, { strict = false, report }: CompilerOptions = {}): KernelCompiler {
+    const verbose = report ? ['--ptxas-options=-v'] : [];
+    const common = [`--gpu-architecture=${architecture}`, ...options, ...verbose];
     return {
       identity: `NVRTC ${this.version} ${common.join(' ')}`,
       compile: ({ file, text, headers }, define) => {
         const definitions = Object.entries(define).map(([name, value]) => `-D${name}=${value}`);
-        return this.#compile(file, text, headers, [...common, ...definitions]);
+        return this.#compile({ file, text, headers }, [...common, ...definitions], { strict, report });
       },
     };
   }
 
   #compile(
-    file: string,
-    text: string,
-    headers: ReadonlyMap<string, string>,
+    { file, text, headers }: Pick<KernelSource, 'file' | 'text' | 'headers'>,
     all: readonly string[],
+    { strict, report }: CompilerOptions,
   ): Uint8Array {
     const f = this.#functions;
     const program = [0];
@@ -66,7 +75,10 @@ export class Nvrtc {
     );
     try {
       const code = f.compile(program[0], all.length, all);
-      if (code !== 0) throw this.#rejected(file, this.#log(program[0]) || f.errorText(code), all);
+      const words = code !== 0 || strict || report ? this.#log(program[0]) : '';
+      const log = strict || code !== 0 ? withoutResources(words) : '';
+      report?.(words);
+      if (code !== 0 || log !== '') throw this.#rejected(file, log || f.errorText(code), all);
       const size = [0];
       this.#check('nvrtcGetCUBINSize', f.cubinSize(program[0], size));
       const image = Buffer.alloc(Number(size[0]));
@@ -86,7 +98,7 @@ export class Nvrtc {
   }
 
   #rejected(file: string, log: string, all: readonly string[]): LazyscopeError {
-    const line = log.split('\n').find((l) => /error/i.test(l)) ?? log.split('\n')[0];
+    const line = log.split('\n').find((l) => /error|warning/i.test(l)) ?? log.split('\n')[0];
     return new LazyscopeError(
       'unavailable',
       `Backend cuda can't compile ${file} with NVRTC ${this.version} (${line.trim()}): update NVRTC, or choose --backend native.`,
@@ -101,4 +113,13 @@ export class Nvrtc {
         `NVRTC ${this.version ?? ''} failed in ${call} (${this.#functions.errorText(code)}): reinstall nvidia-cuda-nvrtc, or choose --backend native.`,
       );
   }
+}
+
+/** What the compiler says besides the lines that `--ptxas-options=-v` asks for. */
+function withoutResources(log: string): string {
+  return log
+    .split('\n')
+    .filter((line) => !/^ptxas (info {4}| {8}\.)/.test(line))
+    .join('\n')
+    .trim();
 }

@@ -27,6 +27,7 @@ interface Found {
   readonly blasLt: Library;
   /** For people: device, versions, where the libraries are. */
   readonly detail: string;
+  readonly exactMemory: boolean;
 }
 
 /** What the backend would run on. Throws `unavailable` with what is missing. */
@@ -47,8 +48,8 @@ export interface KernelFolders {
 
 /** Opens the device. Throws `unavailable` with what is missing. */
 export async function openCuda({ sources = sourceFolder, images }: KernelFolders = {}): Promise<OpenedCuda> {
-  const { driver, index, device: described, compiler, blasLt, detail } = await find();
-  const device = new Device(driver, index, described);
+  const { driver, index, device: described, compiler, blasLt, detail, exactMemory } = await find();
+  const device = new Device(driver, index, described, { exactMemory });
   const programs = new Programs(device, new KernelImages(compiler, images), sources);
   const products = new Products(device, programs, new BlasLt(device, blasLt));
   return { backend: new CudaBackend(device, programs, products), detail };
@@ -80,14 +81,14 @@ function findGpu(index: number): Found {
     `cuBLASLt ${blasLtVersion(blasLt.library)}${place(blasLt.path)}`,
   ].join(', ');
   const compiler = nvrtc.compilerFor(architectureName(device.architecture));
-  return { driver, index, device, compiler, blasLt: blasLt.library, detail };
+  return { driver, index, device, compiler, blasLt: blasLt.library, detail, exactMemory: false };
 }
 
 async function findSoftware(): Promise<Found> {
-  const { library: path, compiler } = await softwareDevice();
+  const { library: path, compiler, checksAccesses } = await softwareDevice();
   const library = koffi.load(path);
   const driver = new Driver(library);
   const device = describeDevice(driver, 0, true);
   const detail = `${device.name}, a CUDA device in software, for tests`;
-  return { driver, index: 0, device, compiler, blasLt: library, detail };
+  return { driver, index: 0, device, compiler, blasLt: library, detail, exactMemory: checksAccesses };
 }

@@ -100,7 +100,10 @@ export async function lack(device: GPUDevice, means: 'subgroups' | 'plain'): Pro
     buffer(uniformBytes(program).byteLength, UNIFORM, uniformBytes(program)),
   ];
   const shader = device.createShaderModule({ code: sourceOf(program, false) });
-  const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module: shader, entryPoint: 'main' } });
+  const pipeline = device.createComputePipeline({
+    layout: 'auto',
+    compute: { module: shader, entryPoint: 'main' },
+  });
   const group = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: operands.map((operand, binding) => ({ binding, resource: { buffer: operand } })),

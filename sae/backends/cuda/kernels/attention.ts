@@ -39,13 +39,14 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
 
   /** The first tile that fits shared memory: `tiles` of rows as wide as a head beside the queries' and as many beside the keys'. */
   function tileFor(choices: readonly Tile[], { head }: Shape, perSide: { queries: number; keys: number }) {
-    const stride = Math.ceil(head / 4) * 4 + 4;
+    const widths = Math.ceil(head / 16);
+    const stride = 16 * widths + 4;
     for (const tile of choices) {
       const [queries, keys] = [16 * tile.ROWS, 16 * tile.COLUMNS];
       const pattern = Math.max(queries * (keys + 1), keys * (queries + 1));
       const sharedBytes = 4 * ((perSide.queries * queries + perSide.keys * keys) * stride + pattern);
       if (sharedBytes <= sharedPerBlock)
-        return { queries, keys, sharedBytes, define: { HEAD: head, ...tile } };
+        return { queries, keys, sharedBytes, define: { WIDTHS: widths, ...tile } };
     }
     throw new Error(`Attention heads of width ${head} do not fit into the shared memory of this GPU.`);
   }
@@ -62,14 +63,14 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
     results: { y: DeviceBuffer | null; logSums: DeviceBuffer | null; entropies: DeviceBuffer | null },
   ): void {
     const shape = shapeOf(inputs);
-    const { batch, heads, kvHeads, seq, keys } = shape;
+    const { batch, heads, kvHeads, seq, keys, head } = shape;
     const tile = tileFor(seq > 32 ? wide : narrow, shape, { queries: 1, keys: 1 });
     programs.run(
       { file: 'attention.cu', name: 'attention', define: tile.define },
       launchOf(Math.ceil(seq / tile.queries), batch * heads, tile.sharedBytes),
       [
         backend.buffer(inputs.q), backend.buffer(inputs.k), backend.buffer(inputs.v),
-        results.y, results.logSums, results.entropies, heads, kvHeads, seq, keys, scale,
+        results.y, results.logSums, results.entropies, heads, kvHeads, seq, keys, head, scale,
       ],
     ); // prettier-ignore
   }
@@ -103,7 +104,7 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
     CausalAttentionGrad: (inputs, { scale }) => {
       const { q, k, v, y, dy } = inputs;
       const shape = shapeOf(inputs);
-      const { batch, heads, kvHeads, seq, keys } = shape;
+      const { batch, heads, kvHeads, seq, keys, head } = shape;
       const [dq, dk, dv] = [q, k, v].map((t: Tf.TensorInfo) => backend.output(t.shape, 'float32'));
       const rows = sizeOf(q.shape.slice(0, 3));
       const logSums = backend.scratch(4 * rows);
@@ -116,9 +117,10 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
         backend.buffer(dy),
         deltas,
         rows,
+        head,
       ]);
       const from = [q, k, v, dy].map((t) => backend.buffer(t));
-      const sizes = [heads, kvHeads, seq, keys, Number(scale)];
+      const sizes = [heads, kvHeads, seq, keys, head, Number(scale)];
       programs.run(
         request('attentionQueryGrad'),
         launchOf(Math.ceil(seq / tile.queries), batch * heads, tile.sharedBytes),

@@ -145,16 +145,8 @@ export function elementwiseKernels(context: KernelContext): CudaKernels {
   kernels.Select = (inputs, attrs) => {
     const { condition, t, e } = inputs;
     const count = sizeOf(t.shape);
-    const conditions = sizeOf(condition.shape);
-    // TF.js lets a vector of conditions choose whole rows.
-    const rows = condition.shape.length === 1 && t.shape.length > 1 && t.shape[0] === conditions;
-    if (
-      condition.dtype !== 'bool' ||
-      t.dtype !== e.dtype ||
-      !isStored(t.dtype) ||
-      (!rows && conditions !== count)
-    )
-      return generalSelect(inputs, attrs);
+    const covered = condition.dtype === 'bool' && t.dtype === e.dtype && sizeOf(condition.shape) === count;
+    if (!covered || !isStored(t.dtype)) return generalSelect(inputs, attrs);
     const out = backend.output(t.shape, t.dtype);
     programs.run(select[t.dtype], across(backend, count), [
       backend.buffer(condition),
@@ -162,7 +154,6 @@ export function elementwiseKernels(context: KernelContext): CudaKernels {
       backend.buffer(e),
       out.buffer,
       count,
-      rows ? count / Math.max(1, conditions) : 1,
     ]);
     return out.info;
   };

@@ -109,7 +109,9 @@ export function indexingKernels({ backend, fallback }: KernelContext): CudaKerne
       const inner = x.shape.slice(axis + 1);
       const out = backend.output([...outer, ...indices.shape, ...inner], x.dtype);
       const index = backend.buffer(indices);
-      gatherInto(x, index, out.buffer, sizeOf(outer), n, sizeOf(indices.shape), sizeOf(inner));
+      const stored = axis === 0 && x.shape.length === 2 ? backend.stored(x) : undefined;
+      if (stored) stored.gather(out.buffer, index, sizeOf(indices.shape));
+      else gatherInto(x, index, out.buffer, sizeOf(outer), n, sizeOf(indices.shape), sizeOf(inner));
       return out.info;
     },
 

@@ -1,7 +1,12 @@
 import type { Tf } from '../../../tensor/tf.ts';
+import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
+import type { StoredWeights } from '../storedWeights.ts';
 import { applyUnary, type UnaryName } from './elementwise.ts';
 import { across, sizeOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
+
+/** Numbers of stored weights that are floats at one time, 256 MB. */
+const widenedAtOnce = 2 ** 26;
 
 const biasRelu: KernelRequest = { file: 'languageModel.cu', name: 'biasRelu' };
 
@@ -50,6 +55,11 @@ export function productKernels(context: KernelContext): CudaKernels {
     }
     // Many matrices times one are one tall product.
     const tall = batchB === 1 && !transposeA;
+    const stored = tall && transposeB ? backend.stored(b) : undefined;
+    if (stored) {
+      storedProduct(stored, backend.buffer(a), out.buffer, batch * m);
+      return out.info;
+    }
     backend.products.multiply({
       m: tall ? batch * m : m,
       n,
@@ -66,6 +76,21 @@ export function productKernels(context: KernelContext): CudaKernels {
       type: 'f32',
     });
     return out.info;
+  }
+
+  /** c [m, n] = a [m, k] · bᵀ for stored weights b [n, k], of which some rows are widened at a time. */
+  function storedProduct(stored: StoredWeights, a: DeviceBuffer, c: DeviceBuffer, m: number): void {
+    const { rows: n, width: k } = stored;
+    const atOnce = Math.max(64, Math.floor(widenedAtOnce / k));
+    const widened = backend.scratch(4 * Math.min(n, atOnce) * k);
+    for (let first = 0; first < n; first += atOnce) {
+      const count = Math.min(atOnce, n - first);
+      stored.widen(widened, first, count);
+      backend.products.multiply({
+        m, n: count, k, a, b: widened, c, cOffset: first, ldc: n, transposeB: true, type: 'f32',
+      }); // prettier-ignore
+    }
+    backend.give(widened);
   }
 
   const generalProduct = fallback('BatchMatMul');

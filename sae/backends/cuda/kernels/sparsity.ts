@@ -16,7 +16,7 @@ const [firing, listOver, signal, truncation, mask] = [
   'listOver',
   'signal',
   'truncation',
-  'mask',
+  'maskRow',
 ].map(kernel);
 const sumsBefore: KernelRequest = { file: 'segments.cu', name: 'sumsBefore' };
 const sumDoubles: KernelRequest = { file: 'languageModel.cu', name: 'sumDoubles' };

@@ -4,20 +4,14 @@
  * memory, and the linkage of kernels, whose C names may be taken by the C library.
  */
 import { LazyscopeError } from '../../../errors.ts';
+import type { KernelSource } from '../kernelSource.ts';
 
-/** What is known of a .cu file. */
-export interface CudaSource {
-  readonly file: string;
-  readonly text: string;
-  /** Every file of our own that it includes, by name. */
-  readonly headers: ReadonlyMap<string, string>;
-  /** The kernels that the file and what it includes define, by name. */
-  readonly kernels: ReadonlyMap<string, unknown>;
-}
-
-/** The files to compile, by name; the first is the one to give to the compiler. */
-export function moduleSource({ file, text, headers, kernels }: CudaSource): Map<string, string> {
-  const entries = [...kernels.keys()].map((name) => `lazyscope::Trampoline<${name}>::entry("${name}"),`);
+/** The files to compile, by the names that they have. */
+export function moduleSource({ file, text, headers, kernels }: KernelSource): Map<string, string> {
+  const bounds = launchBounds([text, ...headers.values()].join('\n'));
+  const entries = [...kernels.keys()].map(
+    (name) => `lazyscope::Trampoline<${name}>::entry("${name}", ${bounds.get(name) ?? 1024}),`,
+  );
   const main = [
     '#include "executionModel.h"',
     `#line 1 "${file}"`,
@@ -30,9 +24,15 @@ export function moduleSource({ file, text, headers, kernels }: CudaSource): Map<
     '',
   ].join('\n');
   return new Map([
-    ['module.cc', main],
+    [file, main],
     ...[...headers].map(([name, header]): [string, string] => [name, rewritten(name, header)]),
   ]);
+}
+
+/** What __launch_bounds__ says of each kernel that has it. */
+function launchBounds(text: string): Map<string, string> {
+  const bounded = /__launch_bounds__\s*\(((?:[^()]|\([^()]*\))*)\)\s*(?:void\s+)?(\w+)\s*\(/g;
+  return new Map([...withoutComments(text).matchAll(bounded)].map(([, bounds, name]) => [name, bounds]));
 }
 
 function rewritten(file: string, text: string): string {

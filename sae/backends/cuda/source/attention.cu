@@ -3,26 +3,26 @@
 // probabilities again from each query's log-sum-exp.
 //
 // Blocks are 16 × 16 threads. The 16 threads of a row of threads are neighbouring lanes; they share ROWS queries (or keys), so that
-// what is reduced over a tile's other axis is reduced among those lanes. Compile-time constants: HEAD, the width of a head;
-// ROWS and COLUMNS, how many queries and keys of a tile belong to each thread.
+// what is reduced over a tile's other axis is reduced among those lanes. Compile-time constants: WIDTHS, a sixteenth of a head's
+// width, rounded up; ROWS and COLUMNS, how many queries and keys of a tile belong to each thread.
 #include "prelude.cuh"
 
-#ifndef HEAD
-#define HEAD 64
+#ifndef WIDTHS
+#define WIDTHS 4
 #define ROWS 4
 #define COLUMNS 2
 #endif
 constexpr int queriesOfTile = 16 * ROWS, keysOfTile = 16 * COLUMNS;
 // Rows of a tile in shared memory are padded to whole groups of four and moved by one group, so that neighbouring rows lie in other banks.
-constexpr int padded = (HEAD + 3) / 4 * 4, stride = padded + 4;
-constexpr int widths = (HEAD + 15) / 16;  // columns of a head that belong to each thread
+constexpr int widths = WIDTHS;  // columns of a head that belong to each thread
+constexpr int padded = 16 * widths, stride = padded + 4;
 
-// Copies rows [first, first + count) of from [rows, HEAD] to a tile; zeros where there are none.
+// Copies rows [first, first + count) of from [rows, width] to a tile; zeros where there are none.
 template <int count>
-__device__ inline void loadTile(const float* from, int first, int rows, float* tile) {
+__device__ inline void loadTile(const float* from, int first, int rows, int width, float* tile) {
   for (int i = threadIdx.x; i < count * padded; i += 256) {
     const int r = i / padded, c = i % padded;
-    tile[r * stride + c] = first + r < rows && c < HEAD ? from[(long long)(first + r) * HEAD + c] : 0.0f;
+    tile[r * stride + c] = first + r < rows && c < width ? from[(long long)(first + r) * width + c] : 0.0f;
   }
 }
 
@@ -57,24 +57,23 @@ __device__ inline void mixTile(const float* weights, const float* b, float (&sum
     for (int r = 0; r < R; r++) w[r] = weights[(row * R + r) * (count + 1) + j];
 #pragma unroll
     for (int o = 0; o < widths; o++) {
-      const int h = column + 16 * o;
-      const float v = h < HEAD ? b[j * stride + h] : 0.0f;
+      const float v = b[j * stride + column + 16 * o];
 #pragma unroll
       for (int r = 0; r < R; r++) sums[r][o] += w[r] * v;
     }
   }
 }
 
-// Rows row·R … of sums, times `factor` of each, to rows of to [rows, HEAD].
+// The sums of a tile's rows from `first` on, to rows of to [rows, width].
 template <int R>
-__device__ inline void storeTile(const float (&sums)[R][widths], float* to, int first, int rows) {
+__device__ inline void storeTile(const float (&sums)[R][widths], float* to, int first, int rows, int width) {
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #pragma unroll
   for (int r = 0; r < R; r++)
 #pragma unroll
     for (int o = 0; o < widths; o++) {
       const int at = first + row * R + r, h = column + 16 * o;
-      if (at < rows && h < HEAD) to[(long long)at * HEAD + h] = sums[r][o];
+      if (at < rows && h < width) to[(long long)at * width + h] = sums[r][o];
     }
 }
 
@@ -123,16 +122,16 @@ __device__ inline long long keyHeadOf(int head, int heads, int keyHeads) {
 // Blocks: x over tiles of queries, y over batch · heads. Any of y, logSums [batch · heads, seq] and entropies (the same shape: the entropy of each
 // query's pattern over the log of the number of keys it sees, 0 for one key) may be null.
 extern "C" __global__ void __launch_bounds__(256) attention(const float* q, const float* k, const float* v, float* y, float* logSums,
-                                                            float* entropies, int heads, int keyHeads, int seq, int keys, float scale) {
+                                                            float* entropies, int heads, int keyHeads, int seq, int keys, int width, float scale) {
   extern __shared__ float shared[];
   float* queryTile = shared;
   float* keyTile = queryTile + queriesOfTile * stride;  // keys, and then values
   float* pattern = keyTile + keysOfTile * stride;       // [queries, keys + 1]
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int head = blockIdx.y, first = blockIdx.x * queriesOfTile, offset = keys - seq;
-  const float* keysOfHead = k + keyHeadOf(head, heads, keyHeads) * keys * HEAD;
-  const float* valuesOfHead = v + keyHeadOf(head, heads, keyHeads) * keys * HEAD;
-  loadTile<queriesOfTile>(q + (long long)head * seq * HEAD, first, seq, queryTile);
+  const float* keysOfHead = k + keyHeadOf(head, heads, keyHeads) * keys * width;
+  const float* valuesOfHead = v + keyHeadOf(head, heads, keyHeads) * keys * width;
+  loadTile<queriesOfTile>(q + (long long)head * seq * width, first, seq, width, queryTile);
 
   Running run;
   begin(run);
@@ -140,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(256) attention(const float* q, cons
   const int last = first + queriesOfTile < seq ? first + queriesOfTile : seq;
   const int seen = offset + last;
   for (int from = 0; from < seen; from += keysOfTile) {
-    loadTile<keysOfTile>(keysOfHead, from, keys, keyTile);
+    loadTile<keysOfTile>(keysOfHead, from, keys, width, keyTile);
     __syncthreads();
     float scores[ROWS][COLUMNS], shrink[ROWS];
     dotTiles(queryTile, keyTile, scores);
@@ -161,7 +160,7 @@ extern "C" __global__ void __launch_bounds__(256) attention(const float* q, cons
     }
     __syncthreads();
     if (y) {
-      loadTile<keysOfTile>(valuesOfHead, from, keys, keyTile);
+      loadTile<keysOfTile>(valuesOfHead, from, keys, width, keyTile);
       __syncthreads();
       mixTile<ROWS, keysOfTile>(pattern, keyTile, mixed);
       __syncthreads();
@@ -179,15 +178,15 @@ extern "C" __global__ void __launch_bounds__(256) attention(const float* q, cons
     // With z = s − largest: log p = z − log Σ e^z, so H = log Σ e^z − Σ z e^z / Σ e^z.
     if (entropies) entropies[at] = own > 1 ? (logf(run.sum[r]) - run.weighted[r] / run.sum[r]) / logf((float)own) : 0.0f;
   }
-  if (y) storeTile(mixed, y + (long long)head * seq * HEAD, first, seq);
+  if (y) storeTile(mixed, y + (long long)head * seq * width, first, seq, width);
 }
 
 // deltas [rows] = Σ dy·y over a head's width: one warp a row.
-extern "C" __global__ void attentionDeltas(const float* y, const float* dy, float* deltas, int rows) {
+extern "C" __global__ void attentionDeltas(const float* y, const float* dy, float* deltas, int rows, int width) {
   const int row = (int)(globalThread() / 32), lane = threadIdx.x % 32;
   if (row >= rows) return;
   float sum = 0.0f;
-  for (int h = lane; h < HEAD; h += 32) sum += y[(long long)row * HEAD + h] * dy[(long long)row * HEAD + h];
+  for (int h = lane; h < width; h += 32) sum += y[(long long)row * width + h] * dy[(long long)row * width + h];
   sum = combineLanes(sum, Sum());
   if (lane == 0) deltas[row] = sum;
 }
@@ -195,7 +194,7 @@ extern "C" __global__ void attentionDeltas(const float* y, const float* dy, floa
 // With P the pattern, dP = dy·vᵀ and dS = P (dP − delta) · scale: dq = dS·k. Blocks as in `attention`.
 extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float* q, const float* k, const float* v, const float* dy,
                                                                      const float* logSums, const float* deltas, float* dq, int heads,
-                                                                     int keyHeads, int seq, int keys, float scale) {
+                                                                     int keyHeads, int seq, int keys, int width, float scale) {
   extern __shared__ float shared[];
   float* queryTile = shared;
   float* gradTile = queryTile + queriesOfTile * stride;
@@ -204,9 +203,9 @@ extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float
   float* scoreGrads = valueTile + keysOfTile * stride;  // [queries, keys + 1]
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int head = blockIdx.y, first = blockIdx.x * queriesOfTile, offset = keys - seq;
-  const long long keyHead = keyHeadOf(head, heads, keyHeads) * keys * HEAD, queryHead = (long long)head * seq * HEAD;
-  loadTile<queriesOfTile>(q + queryHead, first, seq, queryTile);
-  loadTile<queriesOfTile>(dy + queryHead, first, seq, gradTile);
+  const long long keyHead = keyHeadOf(head, heads, keyHeads) * keys * width, queryHead = (long long)head * seq * width;
+  loadTile<queriesOfTile>(q + queryHead, first, seq, width, queryTile);
+  loadTile<queriesOfTile>(dy + queryHead, first, seq, width, gradTile);
   float logSum[ROWS], delta[ROWS];
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
@@ -217,8 +216,8 @@ extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float
   float sums[ROWS][widths] = {};
   const int last = first + queriesOfTile < seq ? first + queriesOfTile : seq;
   for (int from = 0; from < offset + last; from += keysOfTile) {
-    loadTile<keysOfTile>(k + keyHead, from, keys, keyTile);
-    loadTile<keysOfTile>(v + keyHead, from, keys, valueTile);
+    loadTile<keysOfTile>(k + keyHead, from, keys, width, keyTile);
+    loadTile<keysOfTile>(v + keyHead, from, keys, width, valueTile);
     __syncthreads();
     float scores[ROWS][COLUMNS], grads[ROWS][COLUMNS];
     dotTiles(queryTile, keyTile, scores);
@@ -236,14 +235,14 @@ extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float
     mixTile<ROWS, keysOfTile>(scoreGrads, keyTile, sums);
     __syncthreads();
   }
-  storeTile(sums, dq + queryHead, first, seq);
+  storeTile(sums, dq + queryHead, first, seq, width);
 }
 
 // dk = dSᵀ·q and dv = Pᵀ·dy, over all query heads that read a head of keys. Here a thread's rows are COLUMNS keys, and its columns are ROWS
 // queries. Blocks: x over tiles of keys, y over batch · keyHeads.
 extern "C" __global__ void __launch_bounds__(256) attentionKeyGrad(const float* q, const float* k, const float* v, const float* dy,
                                                                    const float* logSums, const float* deltas, float* dk, float* dv, int heads,
-                                                                   int keyHeads, int seq, int keys, float scale) {
+                                                                   int keyHeads, int seq, int keys, int width, float scale) {
   extern __shared__ float shared[];
   float* queryTile = shared;
   float* gradTile = queryTile + queriesOfTile * stride;
@@ -252,17 +251,17 @@ extern "C" __global__ void __launch_bounds__(256) attentionKeyGrad(const float* 
   float* weights = valueTile + keysOfTile * stride;  // [keys, queries + 1]: the pattern, then the gradient of the scores
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int keyHead = blockIdx.y, from = blockIdx.x * keysOfTile, offset = keys - seq, group = heads / keyHeads;
-  loadTile<keysOfTile>(k + (long long)keyHead * keys * HEAD, from, keys, keyTile);
-  loadTile<keysOfTile>(v + (long long)keyHead * keys * HEAD, from, keys, valueTile);
+  loadTile<keysOfTile>(k + (long long)keyHead * keys * width, from, keys, width, keyTile);
+  loadTile<keysOfTile>(v + (long long)keyHead * keys * width, from, keys, width, valueTile);
   float keySums[COLUMNS][widths] = {}, valueSums[COLUMNS][widths] = {};
   // The first query that sees a key of the tile.
   const int earliest = from > offset ? (from - offset) / queriesOfTile * queriesOfTile : 0;
   for (int g = 0; g < group; g++) {
     const int head = keyHead / keyHeads * heads + keyHead % keyHeads * group + g;
-    const long long queryHead = (long long)head * seq * HEAD;
+    const long long queryHead = (long long)head * seq * width;
     for (int first = earliest; first < seq; first += queriesOfTile) {
-      loadTile<queriesOfTile>(q + queryHead, first, seq, queryTile);
-      loadTile<queriesOfTile>(dy + queryHead, first, seq, gradTile);
+      loadTile<queriesOfTile>(q + queryHead, first, seq, width, queryTile);
+      loadTile<queriesOfTile>(dy + queryHead, first, seq, width, gradTile);
       __syncthreads();
       float scores[COLUMNS][ROWS], grads[COLUMNS][ROWS];
       dotTiles(keyTile, queryTile, scores);
@@ -290,6 +289,6 @@ extern "C" __global__ void __launch_bounds__(256) attentionKeyGrad(const float* 
       __syncthreads();
     }
   }
-  storeTile(keySums, dk + (long long)keyHead * keys * HEAD, from, keys);
-  storeTile(valueSums, dv + (long long)keyHead * keys * HEAD, from, keys);
+  storeTile(keySums, dk + (long long)keyHead * keys * width, from, keys, width);
+  storeTile(valueSums, dv + (long long)keyHead * keys * width, from, keys, width);
 }

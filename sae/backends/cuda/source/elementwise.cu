@@ -217,13 +217,12 @@ extern "C" __global__ void accumulate(const float* x, float* y, long long count)
   for (long long i = globalThread(); i < count; i += globalThreads()) y[i] += x[i];
 }
 
-// Each condition decides on `inner` neighbouring elements, of four bytes each.
-extern "C" __global__ void select(const unsigned char* condition, const int* yes, const int* no, int* y, long long count, long long inner) {
-  for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[inner == 1 ? i : i / inner] == 1 ? yes[i] : no[i];
+extern "C" __global__ void select(const unsigned char* condition, const int* yes, const int* no, int* y, long long count) {
+  for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[i] == 1 ? yes[i] : no[i];
 }
 extern "C" __global__ void selectBool(const unsigned char* condition, const unsigned char* yes, const unsigned char* no, unsigned char* y,
-                                      long long count, long long inner) {
-  for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[inner == 1 ? i : i / inner] == 1 ? yes[i] : no[i];
+                                      long long count) {
+  for (long long i = globalThread(); i < count; i += globalThreads()) y[i] = condition[i] == 1 ? yes[i] : no[i];
 }
 
 // As JavaScript converts to int32: modulo 2³²; 0 for NaN and the infinities.

@@ -117,9 +117,9 @@ __device__ inline int kthLargest(const float* x, int n, int k) {
   return found;
 }
 
-// One block a row. counts [2] (zeros after and before) must be 0; they are added up in integers. key and bars may be null.
-extern "C" __global__ void mask(int rule, const float* a, const float* key, const float* bars, float* out, int* counts, int n, int k,
-                                double quantile) {
+// One block a row. (NVRTC 12.4 and 13.5 crash on a kernel that is called mask.) counts [2] (zeros after and before) must be 0; they are added up in integers. key and bars may be null.
+extern "C" __global__ void maskRow(int rule, const float* a, const float* key, const float* bars, float* out, int* counts, int n, int k,
+                                   double quantile) {
   const long long first = (long long)blockIdx.x * n;
   const float* row = a + first;
   const float* keys = key ? key + first : row;

@@ -4,7 +4,7 @@
 
 // Under the race report every access of a module is noted; that of an atomic function is noted as what it is.
 #ifdef LAZYSCOPE_RACES
-#define LAZYSCOPE_ATOMIC __attribute__((noinline, no_sanitize_thread)) inline
+#define LAZYSCOPE_ATOMIC __attribute__((noinline, no_sanitize("thread"))) inline
 #define LAZYSCOPE_NOTE(address) lazyscopeAtomicAccess(address, sizeof *address)
 #else
 #define LAZYSCOPE_ATOMIC inline

@@ -310,6 +310,10 @@ bool BlockRunner::isStack(const volatile void* address) const {
   return p >= c.stackBottom && p < c.stackBottom + c.stackBytes;
 }
 
+bool BlockRunner::isThread(const volatile void* address) const {
+  return address >= threads_.get() && address < threads_.get() + 1024;
+}
+
 unsigned BlockRunner::activeMask() {
   const unsigned lane = running_->index % 32;
   return 1u << lane;

@@ -46,6 +46,7 @@ class BlockRunner {
 
   // Called by the thread that runs.
   Thread& current() { return *running_; }
+  bool running() const { return running_ != nullptr; }
   unsigned threads() const { return count_; }
   unsigned long long blockNumber() const { return blockNumber_; }
   unsigned blockEpoch() const { return blockEpoch_; }
@@ -60,6 +61,8 @@ class BlockRunner {
   void* dynamicShared();
   bool isShared(const volatile void* address, size_t bytes) const;
   bool isStack(const volatile void* address) const;
+  /** Whether the address lies in what this file keeps of a thread, such as its threadIdx. */
+  bool isThread(const volatile void* address) const;
   unsigned activeMask();
 
  private:

@@ -100,7 +100,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return CUDA_SUCCESS; }
 
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice) {
-  runEverything();
+  forgetWork();
   forgetFailure();
   freeAllMemory();
   return CUDA_SUCCESS;

@@ -98,19 +98,22 @@ template <class... A, void (*kernel)(A...)>
 struct Trampoline<kernel> {
   static constexpr Layout<A...> layout{};
   template <class T>
-  static T at(const unsigned char* arguments, unsigned offset) {
+  __attribute__((no_sanitize("thread"))) static T at(const unsigned char* arguments, unsigned offset) {
     T value;
     __builtin_memcpy(&value, arguments + offset, sizeof value);
     return value;
   }
   template <unsigned... I>
-  static void call(const unsigned char* arguments, Numbers<I...>) {
+  __attribute__((no_sanitize("thread"))) static void call(const unsigned char* arguments, Numbers<I...>) {
     (void)arguments;
     kernel(at<A>(arguments, layout.offsets[I])...);
   }
-  static void run(const unsigned char* arguments) { call(arguments, typename Count<sizeof...(A)>::Type{}); }
-  static constexpr LazyscopeKernel entry(const char* name) {
-    return {name, run, layout.offsets, layout.sizes, unsigned(sizeof...(A)), layout.bytes};
+  // What it reads is no memory of the device.
+  __attribute__((no_sanitize("thread"))) static void run(const unsigned char* arguments) { call(arguments, typename Count<sizeof...(A)>::Type{}); }
+  /** `mostThreads`, and what else __launch_bounds__ has, which is for a GPU's registers. */
+  template <class... Others>
+  static constexpr LazyscopeKernel entry(const char* name, int mostThreads, Others...) {
+    return {name, run, layout.offsets, layout.sizes, unsigned(sizeof...(A)), layout.bytes, unsigned(mostThreads)};
   }
 };
 

@@ -163,6 +163,16 @@ CUresult runEverything() {
   return lasting();
 }
 
+void forgetWork() {
+  Lock lock(mutex);
+  for (CUstream stream : streams())
+    if (stream != defaultStream()) delete stream;
+  *defaultStream() = CUstream_st();
+  streams().assign(1, defaultStream());
+  for (CUevent event : events()) delete event;
+  events().clear();
+}
+
 }  // namespace lazyscope
 
 using namespace lazyscope;

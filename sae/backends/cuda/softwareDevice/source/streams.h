@@ -23,5 +23,7 @@ CUresult runStream(CUstream stream);
 /** Runs the default stream and all that wait for it, as a synchronous copy does. */
 CUresult runDefaultStream();
 CUresult runEverything();
+/** Drops all queued work, streams, events and captures. */
+void forgetWork();
 
 }  // namespace lazyscope
