@@ -10,6 +10,7 @@ import type { CommandValues, JobDescription, JobValues } from './job.ts';
 import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
+import { probe } from './probe.ts';
 import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
 import { train } from './train.ts';
@@ -22,6 +23,7 @@ export const jobs = {
   import: importDictionaries,
   export: exportDictionary,
   evaluate,
+  probe,
   index,
   label,
   compare,
