@@ -16,8 +16,8 @@ import { root } from './setup.mjs';
 
 const dist = join(root, 'dist');
 const cache = join(root, 'node_modules', '.cache', 'lazyscope');
-/** C++ that the native backend compiles on the machine where it runs. */
-const nativeSource = join('sae', 'backends', 'native', 'source');
+/** What backends compile on the machine where they run: C++, and CUDA C++. */
+const compiledThere = ['native', 'cuda'].map((backend) => join('sae', 'backends', backend, 'source'));
 
 await buildLibrary();
 if (!process.argv.includes('--library')) await buildExplorer();
@@ -30,7 +30,7 @@ async function buildLibrary() {
     rmSync(stage, { recursive: true, force: true });
     try {
       run(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', stage);
-      cpSync(join(root, nativeSource), join(stage, nativeSource), { recursive: true });
+      for (const source of compiledThere) cpSync(join(root, source), join(stage, source), { recursive: true });
       mkdirSync(join(dist, 'web'), { recursive: true });
       // All of it is made before any of it takes the old one's place, and nothing of the old one stays.
       for (const folder of ['sae', 'server', 'scripts']) {

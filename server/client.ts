@@ -91,6 +91,7 @@ export type {
   TextOnModel,
   VariantName,
 } from './contract/playground.ts';
+export type { FlowEnd, LatentFlows, MatchingsDetail } from './contract/matchings.ts';
 export type { LatentReproducibility, ReproducibilityDetail } from './contract/reproducibility.ts';
 export type { SearchExample, SearchPage, SearchRow, TextMatch } from './contract/search.ts';
 export type { EstimatedFigure, JobEstimate } from './contract/estimates.ts';

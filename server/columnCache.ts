@@ -31,8 +31,15 @@ export class ColumnCache {
     return [...this.#kept.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** What comes back is shared: it is not the caller's to change. Throws as readColumns does. */
-  async of<T extends Table & { latent: TableColumn }>(path: string, table: T): Promise<ColumnsOf<T>> {
+  /**
+   * What comes back is shared: it is not the caller's to change. `read` may know of a faster way than readColumns, as which it gives
+   * columns and throws.
+   */
+  async of<T extends Table & { latent: TableColumn }>(
+    path: string,
+    table: T,
+    read: () => Promise<{ columns: ColumnsOf<T>; bytes: number }> = () => readColumns(path, table),
+  ): Promise<ColumnsOf<T>> {
     const found = statSync(path, { throwIfNoEntry: false });
     const stamp = found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none';
     const key = `${path}\n${Object.keys(table).join('\n')}`;
@@ -40,7 +47,7 @@ export class ColumnCache {
     this.#kept.delete(key);
     if (kept?.stamp !== stamp) {
       this.tablesRead++;
-      kept = { stamp, columns: readColumns(path, table), bytes: 0 };
+      kept = { stamp, columns: read(), bytes: 0 };
     }
     this.#kept.set(key, kept);
     try {

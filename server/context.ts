@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import type { ColumnCache } from './columnCache.ts';
 import type { ManifestCache } from './manifestCache.ts';
 import type { ServerMetrics } from './metrics.ts';
+import type { PageCache } from './pageCache.ts';
 import type { LabelBook } from './queries/labelBook.ts';
 import type { ListBook } from './queries/listBook.ts';
 import type { ModelWorker } from './playground/modelWorker.ts';
@@ -25,6 +26,8 @@ export interface ServerContext {
   manifests: ManifestCache;
   /** Reads tables that are looked into often. */
   columns: ColumnCache;
+  /** Reads the files from which pages of features are shown. */
+  pages: PageCache;
   tokens: TokenTexts;
   seedStability: SeedStability;
   search: SearchStore;

@@ -12,6 +12,7 @@ import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
 import { ModelWorker } from './playground/modelWorker.ts';
+import { PageCache } from './pageCache.ts';
 import { AutomaticLabels } from './queries/automaticLabels.ts';
 import { LabelBook } from './queries/labelBook.ts';
 import { ListBook } from './queries/listBook.ts';
@@ -54,6 +55,7 @@ export async function openContext(
     version,
     manifests,
     columns: new ColumnCache(),
+    pages: new PageCache(store, log),
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),

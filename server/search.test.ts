@@ -1,5 +1,6 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../sae/formats/safetensors.ts';
 import { exampleTable } from '../sae/spec/tables/examples.ts';
 import { queryParquet } from '../sae/store/parquet.ts';
 import { storedTable } from '../sae/store/tableSql.ts';
@@ -59,6 +60,8 @@ describe('words and phrases in examples', () => {
     ['stand miles', /\bstand—miles\b/i],
     ['shepherd’s eye', /\bshepherd.s eye\b/i],
     ['Nïâgárà', /\bniagara\b/i],
+    // So close together that one example has several of them.
+    ['the', /(?<![\p{L}\p{N}'’])the(?![\p{L}\p{N}'’])/iu],
   ] as const;
   test.each(known)('%s is found in exactly the examples that have it', async (text, pattern) => {
     const counts = await expected(pattern);
@@ -69,6 +72,36 @@ describe('words and phrases in examples', () => {
       expect(marked(row).length).toBeGreaterThan(0);
       for (const mark of marked(row)) expect(mark).toMatch(pattern);
     }
+  });
+
+  test('an index of an earlier version, whose examples are in the order of their latents, finds the same', async () => {
+    const path = fixture.store.searchIndex(run, seed);
+    const kept = await readFile(path);
+    const before = await Promise.all(['the sea', 'Niagara', 'the'].map(everything));
+    const file = await readSafetensors(path);
+    const tensors = Object.fromEntries(
+      file.names.map((name) => [name, { shape: file.shape(name), data: file.int32(name) }]),
+    );
+    const { data: start } = tensors.contextStart;
+    const { data: examples } = tensors.examples;
+    const sorted = examples.slice();
+    for (let context = 0; context + 1 < start.length; context++) {
+      const rows = Array.from({ length: start[context + 1] - start[context] }, (_, i) => start[context] + i);
+      const latentOf = (row: number) => sorted[2 * row] & 0xffffff;
+      rows
+        .toSorted((a, b) => latentOf(a) - latentOf(b))
+        .forEach((was, i) => examples.set(sorted.subarray(2 * was, 2 * was + 2), 2 * (start[context] + i)));
+    }
+    expect(examples).not.toEqual(sorted);
+    await writeSafetensors(path, tensors, file.metadata);
+    const after = await Promise.all(['the sea', 'Niagara', 'the'].map(everything));
+    await writeFile(path, kept);
+    // Of examples that show a match equally well, either may stand for it.
+    const counted = (rows: SearchRow[][]) =>
+      rows.map((of) =>
+        of.map(({ latent, match }) => [latent, match?.examples, match?.peaks, match?.example.strength]),
+      );
+    expect(counted(after)).toEqual(counted(before));
   });
 
   test('those come first that are strongest on the words themselves', async () => {

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measureMatchings } from '../sae/comparison/matchings/measureMatchings.ts';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
+import { storedComparisons } from '../sae/comparison/storedCounterparts.ts';
 import { matchTable } from '../sae/spec/tables/matches.ts';
 import { writeParquet } from '../sae/store/parquet.ts';
 import { queryRows } from '../sae/store/queryRows.ts';
@@ -249,6 +251,37 @@ describe('comparisons', () => {
     const own = await on.client.features.reproducibility.query(latent);
     expect(own?.stability).toBe(feature.stability);
     expect(own?.others).toBe(feature.comparedSeeds);
+  });
+
+  test('matchings of a run and flows of a latent: nothing until they are judged, then both with what goes to the same places', async () => {
+    const query = { name: 'fixture-topk' };
+    const latent = { run: 'fixture-topk', seed: 0, latent: 3 };
+    expect(await on.client.runs.matchings.query(query)).toBeNull();
+    expect(await on.client.features.flows.query(latent)).toEqual([]);
+    const report = await measureMatchings({
+      store: on.store,
+      run: 'fixture-topk',
+      model: null,
+      comparisons: await storedComparisons(on.store),
+      maxTokens: 400,
+      sample: 3,
+      contexts: 1,
+      epsilon: 0.03,
+      rho: 0.5,
+      threshold: 0.7,
+    });
+    expect(await on.client.runs.matchings.query(query)).toEqual({ report, outdated: false });
+    const flows = await on.client.features.flows.query(latent);
+    expect(flows.map(({ run, seed }) => `${run}/${seed}`)).toEqual(['fixture-topk/1', 'fixture-topk/2']);
+    for (const { kind, sources, targets, flows: own } of flows) {
+      expect(sources[0].latent).toBe(3);
+      if (kind === 'same') expect(own.some(({ from, sent }) => from === 3 && sent >= 0.5)).toBe(true);
+      const ends = new Set(targets.map((end) => end.latent));
+      for (const { to, from } of own) {
+        expect(ends.has(to)).toBe(true);
+        expect(sources.some((end) => end.latent === from)).toBe(true);
+      }
+    }
   });
 
   test('matches carry both sides', async () => {

@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
+import { measureMatchings } from '../sae/comparison/matchings/measureMatchings.ts';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
+import { storedComparisons } from '../sae/comparison/storedCounterparts.ts';
 import { loadLanguageModel } from '../sae/models/loadLanguageModel.ts';
 import { runKind } from '../sae/spec/manifests/run.ts';
 import { readManifest } from '../sae/store/readManifest.ts';
@@ -48,6 +50,43 @@ describeInBrowser(
       expect(text).toContain(`${percent(found.share)} of them lie in the space`);
       expect(text).toContain(`${clusters.found} of ${clusters.count}`);
       await looksRight('reproducibility');
+    });
+
+    test('matchings are judged by reconstruction and by predictions, and a feature’s page shows where it goes', async () => {
+      await visit.go(`/runs/${run}/reproducibility`);
+      expect(await main()).toContain(`npx lazyscope matchings ${run}`);
+      const model = await loadLanguageModel(join(store.models(), 'fixture-relu'));
+      const report = await measureMatchings({
+        store,
+        run,
+        model,
+        comparisons: await storedComparisons(store),
+        maxTokens: 400,
+        sample: 6,
+        contexts: 1,
+        epsilon: 0.03,
+        rho: 0.5,
+        threshold: 0.7,
+      });
+      model.dispose();
+      await visit.go(`/runs/${run}/reproducibility`);
+      const panel = page
+        .locator('section')
+        .filter({ hasText: 'Is the counterpart the same feature?' })
+        .last();
+      expect(await panel.innerText()).toContain('optimal transport');
+      expect(await panel.getByRole('table', { name: 'Matchings, judged' }).locator('tbody tr').count()).toBe(
+        8,
+      );
+      await looksRight('reproducibility-matchings');
+      await panel.getByText('Predictions', { exact: true }).click();
+      await panel.getByText(`${report.predictions!.latents} features`).waitFor();
+      await looksRight('reproducibility-matchings-predictions');
+      await visit.go(`/runs/${run}/0/3`);
+      const flows = page.locator('section').filter({ hasText: 'Does it split or merge?' }).last();
+      await flows.locator('figure svg').first().waitFor();
+      expect(await flows.innerText()).toContain('Seed 1:');
+      await looksRight('feature-flows');
     });
 
     test('the page of a consensus says what it began with', async () => {

@@ -3,11 +3,14 @@
  * and a way to find out whether it would start without starting it. One folder a backend; each exports
  * one `Backend`. `startBackend.ts` chooses among them.
  */
-export const backendNames = ['native', 'webgpu', 'wasm', 'tensorflow', 'cpu'] as const;
+export const backendNames = ['native', 'cuda', 'webgpu', 'wasm', 'tensorflow', 'cpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /** How encoders with thresholds keep what fires. */
 export type EncoderPath = 'auto' | 'sparse' | 'dense';
+
+/** Of what a training step reads many times. */
+export type StorageFormat = 'f32' | 'f16' | 'bf16';
 
 /** Settings of backends; each says which backend it belongs to. */
 export interface BackendOptions {
@@ -15,13 +18,13 @@ export interface BackendOptions {
   threads?: number;
   /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
   screening?: boolean;
-  /** `native`, `webgpu`: `auto` (the default) estimates which is faster for each batch. */
+  /** `native`, `webgpu`, `cuda`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
   /**
-   * `webgpu`: how a training step finds in memory what it reads many times (both matrices, the batch, the errors); sums
-   * are made in 32 bits, and parameters and moments stay in them. `f32` by default.
+   * `webgpu` (f16) and `cuda` (bf16): how a training step finds in memory what it reads many times (both matrices, the
+   * batch, the errors); sums are made in 32 bits, and parameters and moments stay in them. `f32` by default.
    */
-  storage?: 'f32' | 'f16';
+  storage?: StorageFormat;
   /** `webgpu`: refuse an adapter that is only software. Off by default. */
   hardwareOnly?: boolean;
 }
@@ -31,7 +34,7 @@ export interface Started {
   /** What it runs on, for people: compiler, vector width, version. */
   detail: string;
   /** Where it isn't f32. */
-  storage?: 'f16';
+  storage?: Exclude<StorageFormat, 'f32'>;
 }
 
 /** Whether a backend would start on this machine. */

@@ -87,6 +87,17 @@ function unary(): void {
       f(x),
     );
   }
+  const others = {
+    round: tf.round, atan: tf.atan, isNaN: tf.isNaN, isInf: tf.isInf, isFinite: tf.isFinite,
+    clipByValue: (x: Tensor) => tf.clipByValue(x, -1, 0.5),
+  } as const; // prettier-ignore
+  for (const [name, f] of Object.entries(others)) {
+    add(`${name} [13,17]`, [normal([13, 17], 3)], (x) => f(x));
+    add(`${name} of special values`, [tf.tensor1d(special)], (x) => f(x));
+  }
+  add('round halves', [tf.tensor1d([0.5, 1.5, 2.5, -0.5, -1.5, -2.5])], (x) => tf.round(x));
+  add('tan [13,17]', [normal([13, 17])], (x) => tf.tan(x), 1e-4);
+  add('logicalNot', [flags([13, 17])], (x) => tf.logicalNot(x as never));
   const types = ['float32', 'int32', 'bool'] as const;
   for (const to of types) {
     add(
@@ -132,8 +143,13 @@ function binary(): void {
     add(`${name} of special values`, [left(), right()], (x, y) => f(x, y));
   for (const exponent of [0, 1, 2, 3, 0.5, -1])
     add(`pow to the ${exponent}`, [tf.tensor1d(special)], (x) => tf.pow(x, exponent));
+  add('pow of integers as floats', [integers([5, 7], 9), integers([7], 4)], (x, y) =>
+    tf.pow(tf.cast(x, 'float32'), tf.cast(y, 'float32')),
+  );
+  add('relu of integers as floats', [integers([5, 7], 9)], (x) => tf.relu(tf.cast(x, 'float32')));
   add('addN', [normal([5, 7]), normal([5, 7]), normal([5, 7])], (...x) => tf.addN(x));
   add('where', [flags([5, 7]), normal([5, 7]), normal([5, 7])], (c, x, y) => tf.where(c, x, y));
+  add('where of flags', [flags([9]), flags([9]), flags([9])], (c, x, y) => tf.where(c, x, y));
   add('where of nothing', [flags([0]), normal([0]), normal([0])], (c, x, y) => tf.where(c, x, y));
   add('where int32', [flags([9]), integers([9], 5), integers([9], 5)], (c, x, y) => tf.where(c, x, y));
 }
@@ -156,6 +172,9 @@ function products(): void {
   add('matMul of many small', [normal([50, 6, 5]), normal([50, 5, 4])], (a, b) => tf.matMul(a, b), 1e-5);
   add('matMul by one', [normal([6, 9, 20]), normal([1, 20, 11])], (a, b) => tf.matMul(a, b), 1e-5);
   add('matMul of one by many', [normal([1, 9, 20]), normal([6, 20, 11])], (a, b) => tf.matMul(a, b), 1e-5);
+  add('matMul of flags as floats', [flags([9, 20]), normal([20, 11])], (a, b) =>
+    tf.matMul(tf.cast(a, 'float32'), b),
+  );
   add(
     'matMul with NaN',
     [tf.tensor2d([NaN, 1, 0, 2], [2, 2]), tf.tensor2d([0, 1, 2, Infinity], [2, 2])],
@@ -202,6 +221,21 @@ function reductions(): void {
     add(`argMin over ${axis}`, [normal([3, 5, 7])], (x) => tf.argMin(x, axis));
     add(`cumsum over ${axis}`, [normal([3, 5, 7])], (x) => tf.cumsum(x, axis, axis === 1, axis === 2));
   }
+  for (const axis of [0, 1, undefined]) {
+    add(`all over ${axis ?? 'all'}`, [flags([3, 2])], (x) => tf.all(x, axis));
+    add(`any over ${axis ?? 'all'}`, [flags([3, 2])], (x) => tf.any(x, axis, true));
+  }
+  for (const [shape, k] of [
+    [[5, 40], 7],
+    [[3, 1], 1],
+    [[2, 3, 9], 9],
+  ] as const)
+    // prettier-ignore
+    add(`topk ${k} of [${shape}]`, [normal(shape)], (x) => {
+      const { values, indices } = tf.topk(x, k);
+      return [values, indices];
+    });
+  add('topk of ties', [tf.tensor1d([1, 3, -0, 3, 0, 3])], (x) => tf.topk(x, 5).indices);
   add('argMax of ties', [tf.tensor1d([1, 3, 3, 2])], (x) => tf.argMax(x));
 }
 
@@ -247,6 +281,10 @@ function indexing(): void {
   add('gather rows', [normal([11, 7]), integers([2, 5], 11)], (x, i) => tf.gather(x, i));
   add('gather columns', [normal([4, 11]), integers([5], 11)], (x, i) => tf.gather(x, i, 1));
   add('gather int32', [integers([11], 99), integers([5], 11)], (x, i) => tf.gather(x, i));
+  add('gatherND of elements', [normal([5, 7]), integers([4, 2], 5)], (x, i) => tf.gatherND(x, i));
+  add('gatherND of rows', [normal([5, 7]), integers([2, 3, 1], 5)], (x, i) => tf.gatherND(x, i));
+  add('scatterND', [integers([6, 1], 4), normal([6, 3])], (i, x) => tf.scatterND(i, x, [5, 3]));
+  add('scatterND of elements', [integers([6, 2], 4), normal([6])], (i, x) => tf.scatterND(i, x, [4, 5]));
   add('gather nothing', [normal([11, 7]), integers([0], 11)], (x, i) => tf.gather(x, i));
   add('unsortedSegmentSum', [normal([40, 7]), integers([40], 5)], (x, i) =>
     tf.unsortedSegmentSum(x, i as never, 9),

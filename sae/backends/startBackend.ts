@@ -3,9 +3,10 @@
  * and says why in `reason`.
  */
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
-import type { Backend, BackendName, BackendOptions, BackendProbe } from './backend.ts';
+import type { Backend, BackendName, BackendOptions, BackendProbe, StorageFormat } from './backend.ts';
 import { backendNames } from './backend.ts';
 import { cpuBackend } from './cpu/cpuBackend.ts';
+import { cudaBackend } from './cuda/cuda.ts';
 import { nativeBackend } from './native/native.ts';
 import { tensorflowBackend } from './tensorflow/tensorflowBackend.ts';
 import { webgpuBackend } from './webgpu/webgpu.ts';
@@ -25,11 +26,12 @@ export interface StartedBackend {
   /** Why this one: asked for by name, or what `auto` found. */
   reason: string;
   /** Of what a training step reads many times, where it isn't f32. */
-  storage?: 'f16';
+  storage?: Exclude<StorageFormat, 'f32'>;
 }
 
 const backends: Record<BackendName, Backend> = {
   native: nativeBackend,
+  cuda: cudaBackend,
   webgpu: webgpuBackend,
   wasm: wasmBackend,
   tensorflow: tensorflowBackend,
@@ -42,6 +44,9 @@ const backends: Record<BackendName, Backend> = {
  */
 const automatic: readonly BackendName[] = ['native', 'webgpu', 'wasm'];
 
+/** The backend that has each format. */
+const storedBy = { f16: 'webgpu', bf16: 'cuda' } as const;
+
 /** Makes a backend TF.js's current one; everything computed afterwards runs on it. Throws `bad_input` for options that the backend does not have, `unavailable` when it can't run on this machine (with `auto`, when none can). */
 export async function startBackend(
   choice: BackendChoice,
@@ -50,10 +55,11 @@ export async function startBackend(
   const { threads } = options;
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1))
     throw new LazyscopeError('bad_input', `threads must be a positive integer but is ${threads}.`);
-  if (options.storage === 'f16' && choice !== 'webgpu')
+  const { storage = 'f32' } = options;
+  if (storage !== 'f32' && choice !== storedBy[storage])
     throw new LazyscopeError(
       'bad_input',
-      `Storage f16 is the webgpu backend's, not ${choice}'s: choose webgpu, or f32.`,
+      `Storage ${storage} is the ${storedBy[storage]} backend's, not ${choice}'s: choose ${storedBy[storage]}, or f32.`,
     );
   if (choice !== 'auto') return start(choice, options, 'asked for by name');
 
@@ -74,14 +80,14 @@ export async function startBackend(
 }
 
 /** The backends that have a choice between a list and a matrix of what fires. */
-const withPaths: readonly BackendName[] = ['native', 'webgpu'];
+const withPaths: readonly BackendName[] = ['native', 'webgpu', 'cuda'];
 
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
   const { path = 'auto', screening = true } = options;
   if (path !== 'auto' && !withPaths.includes(name))
     throw new LazyscopeError(
       'bad_input',
-      `Backend ${name} has one path only, so it can't take the ${path} one: choose native or webgpu, or path auto.`,
+      `Backend ${name} has one path only, so it can't take the ${path} one: choose native, webgpu or cuda, or path auto.`,
     );
   if (!screening && name !== 'native')
     throw new LazyscopeError(

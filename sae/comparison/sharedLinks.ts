@@ -1,7 +1,8 @@
 /** Reads stored comparisons as the links that stability.ts counts. */
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { queryParquet } from '../store/parquet.ts';
+import type { Table } from '../spec/tables/table.ts';
+import { queryColumns } from '../store/readColumns.ts';
 import { rounding } from './sharedFraction.ts';
 import type { SharedLink } from './stability.ts';
 
@@ -24,13 +25,19 @@ export async function sharedLink(
   threshold: number = comparison.threshold,
 ): Promise<SharedLink> {
   const own = threshold === comparison.threshold;
-  const rows = await queryParquet(
+  const path = store.comparisonMatches(comparison.name);
+  const { counterpart } = await queryColumns(
+    counterpartTable,
     `SELECT CASE WHEN ${own ? 'shared' : sharedAtThreshold} THEN "decoderMatch" ELSE -1 END AS counterpart FROM read_parquet($path) ORDER BY latent`,
-    { path: store.comparisonMatches(comparison.name), ...(own ? {} : { threshold }) },
+    { path, ...(own ? {} : { threshold }) },
   );
   return {
     a: dictionaryKey(comparison.a),
     b: dictionaryKey(comparison.b),
-    counterpart: Int32Array.from(rows, (row) => Number(row.counterpart)),
+    counterpart: Int32Array.from(counterpart),
   };
 }
+
+const counterpartTable = {
+  counterpart: { type: 'INTEGER', doc: 'the latent of the other dictionary that this one is shared with' },
+} as const satisfies Table;

@@ -1,4 +1,5 @@
 /** How stability varies with another quantity of the latents, such as density: in groups of equal size, and as a rank correlation. */
+import { stableOrder } from '../numerics/stableOrder.ts';
 
 export interface StabilityTrend {
   /** Spearman's ρ of stability with the quantity; NaN where one of them does not vary. */
@@ -21,12 +22,13 @@ export function stabilityTrend(
   quantity: ArrayLike<number>,
   groups = 10,
 ): StabilityTrend {
-  const order = Array.from({ length: stability.length }, (_, i) => i)
-    .filter((i) => !Number.isNaN(stability[i]) && !Number.isNaN(quantity[i]))
-    .sort((i, j) => quantity[i] - quantity[j] || i - j);
+  const both = Array.from({ length: stability.length }, (_, i) => i).filter(
+    (i) => !Number.isNaN(stability[i]) && !Number.isNaN(quantity[i]),
+  );
+  const order = stableOrder(both, quantity);
   const cut = (group: number) => Math.round((group * order.length) / groups);
   return {
-    rankCorrelation: pearson(ranks(order.map((i) => stability[i])), ranks(order.map((i) => quantity[i]))),
+    rankCorrelation: pearson(ranks(order, stability), ranks(order, quantity)),
     groups: Array.from({ length: groups }, (_, group) => order.slice(cut(group), cut(group + 1)))
       .filter((members) => members.length > 0)
       .map((members) => ({
@@ -38,21 +40,21 @@ export function stabilityTrend(
   };
 }
 
-/** Ranks, where equal values get the mean of theirs. */
-function ranks(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
-  const out = Array.from({ length: values.length }, () => 0);
-  for (let from = 0; from < order.length;) {
+/** The ranks of the numbers that `items` point at [items], where equal ones get the mean of theirs. */
+function ranks(items: Int32Array, values: ArrayLike<number>): Float64Array {
+  const sorted = Float64Array.from(items, (item) => values[item]).sort();
+  const rankOf = new Map<number, number>();
+  for (let from = 0; from < sorted.length;) {
     let to = from;
-    while (to < order.length && values[order[to]] === values[order[from]]) to++;
-    for (let at = from; at < to; at++) out[order[at]] = (from + to - 1) / 2;
+    while (to < sorted.length && sorted[to] === sorted[from]) to++;
+    rankOf.set(sorted[from], (from + to - 1) / 2);
     from = to;
   }
-  return out;
+  return Float64Array.from(items, (item) => rankOf.get(values[item]) ?? NaN);
 }
 
-function pearson(x: readonly number[], y: readonly number[]): number {
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+function pearson(x: Float64Array, y: Float64Array): number {
+  const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(x), mean(y)];
   let [xy, xx, yy] = [0, 0, 0];
   x.forEach((value, i) => {

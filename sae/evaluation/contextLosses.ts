@@ -25,6 +25,8 @@ export interface ContextLossOptions<Name extends string> {
   substitutes: Record<Name, (x: Tensor2D, input: Tensor2D) => Tensor2D>;
   /** Substitutes whose divergence from the unchanged model is wanted; none by default. */
   diverging?: readonly NoInfer<Name>[];
+  /** Shown the logits [rows, vocabulary] of each block of positions: those of the unchanged model, then those of each substitute. */
+  inspect?: ((name: string, logits: Tensor2D) => void) | undefined;
   /** Called after each batch with the number of contexts done. */
   progress?: ((contexts: number) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -200,7 +202,7 @@ interface Block {
 }
 
 function addBlock<Name extends string>(
-  { model, tokens, contextLength, diverging = [] }: ContextLossOptions<Name>,
+  { model, tokens, contextLength, diverging = [], inspect }: ContextLossOptions<Name>,
   streams: ReadonlyMap<Name | 'clean', FinalStream>,
   { context, contexts, position, positions }: Block,
   add: (name: Name | 'clean', kind: 'crossEntropy' | 'divergence', context: number, sum: number) => void,
@@ -232,6 +234,7 @@ function addBlock<Name extends string>(
         });
         const rows = logits!.reshape<Tensor2D>([contexts * positions, -1]);
         addRows(name, 'crossEntropy', softmaxCrossEntropy(rows, next));
+        inspect?.(name, rows);
         if (name === 'clean') return diverging.length > 0 ? tf.logSoftmax(rows) : undefined;
         if (logP && diverging.includes(name)) addRows(name, 'divergence', divergence(logP, rows));
         return undefined;

@@ -9,6 +9,7 @@ import { featureTable } from '../spec/tables/features.ts';
 import { loadingTable } from '../spec/tables/loadings.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
+import { removeFeaturePages, writeFeaturePages } from './featurePages.ts';
 import { firingStatistics, weightStatistics } from './latentStatistics.ts';
 import { indexSearch } from './indexSearch.ts';
 import { neighbours } from './neighbours.ts';
@@ -40,7 +41,7 @@ export interface IndexOptions {
 }
 
 /**
- * Writes seed-<n>/features.parquet, examples.parquet, loadings.parquet and search.safetensors. Returns the number of latents and of held-out tokens
+ * Writes seed-<n>/features.parquet, examples.parquet, loadings.parquet, pages.safetensors and search.safetensors. Returns the number of latents and of held-out tokens
  * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
@@ -65,6 +66,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       signal,
     });
     const statistics = firingStatistics(capture, firings);
+    await removeFeaturePages(store, run, seed);
     await writeExamples(store.examples(run, seed), capture, firings, report, signal);
     await writeParquet(
       store.loadings(run, seed),
@@ -86,6 +88,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
       },
       { rowGroupSize: featureRowGroup },
     );
+    await writeFeaturePages({ store, run, seed, report, signal });
     await indexSearch({ store, run, seed, capture, tokenizer: model?.tokenizer ?? null, report, signal });
     return { features: latents, tokens: firings.tokens };
   } finally {

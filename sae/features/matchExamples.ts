@@ -2,8 +2,10 @@
 import { exampleAt, mostBeside, mostLatents, mostPositions, type SearchIndex } from './searchIndex.ts';
 import type { PhrasePlaces, SearchText } from './searchText.ts';
 
-/** The examples in which a phrase stands whole, by latent; each array [latents]. */
+/** The examples in which a phrase stands whole, of the latents that have any; the arrays go together. */
 export interface ExampleMatches {
+  /** Ascending. */
+  latents: Int32Array;
   /** How many examples there are. */
   examples: Int32Array;
   /** Of these, examples in which the latent is strongest on a token of the phrase. */
@@ -18,40 +20,96 @@ interface Span {
   last: number;
 }
 
-/** Looks at every example of the contexts in which the phrase stands. */
+/**
+ * What was counted of every latent while a dictionary is looked through: examples, peaks, quality and row of the best one. Four numbers side by side, since
+ * they are needed together and latents come in no order. One search after the other uses the same memory.
+ */
+let counts = new Int32Array(0);
+
+/** Looks at the examples that lie about the places of the phrase. */
 export function matchExamples(index: SearchIndex, text: SearchText, phrase: PhrasePlaces): ExampleMatches {
-  const examples = new Int32Array(index.latents);
-  const peaks = new Int32Array(index.latents);
-  const best = new Int32Array(index.latents);
-  const quality = new Int32Array(index.latents);
-  const packed = index.examples;
+  const { latents, examples: packed, contextStart, farthestBefore, farthestAfter } = index;
+  if (counts.length < 4 * latents) counts = new Int32Array(4 * latents);
+  else counts.fill(0, 0, 4 * latents);
+  const counted = counts;
   for (const { context, spans } of byContext(text, phrase)) {
-    for (let row = index.contextStart[context]; row < index.contextStart[context + 1]; row++) {
-      // As exampleAt unpacks it, without an object for each of the many examples looked at.
-      const [who, where] = [packed[2 * row], packed[2 * row + 1]];
-      const position = where & (mostPositions - 1);
-      const before = (where >>> 20) & (mostBeside - 1);
-      const after = where >>> 26;
-      let whole = false;
-      let peak = false;
-      for (const { first, last } of spans)
-        if (position - before <= first && last <= position + after) {
+    const end = contextStart[context + 1];
+    let row = contextStart[context];
+    for (let from = 0; from < spans.length;) {
+      // Spans of which the same examples may show more than one are looked at together, so that each example counts once.
+      let last = spans[from].first + farthestBefore;
+      let to = from + 1;
+      for (; to < spans.length && spans[to].last - farthestAfter <= last; to++)
+        last = spans[to].first + farthestBefore;
+      row = firstFrom(packed, { row, end, position: spans[from].last - farthestAfter });
+      for (; row < end; row++) {
+        // As exampleAt unpacks it, without an object for each of the many examples looked at.
+        const where = packed[2 * row + 1];
+        const position = where & (mostPositions - 1);
+        if (position > last) break;
+        const starts = position - ((where >>> 20) & (mostBeside - 1));
+        const ends = position + (where >>> 26);
+        let whole = false;
+        let peak = false;
+        for (let at = from; at < to; at++) {
+          const span = spans[at];
+          if (starts > span.first || span.last > ends) continue;
           whole = true;
-          peak ||= first <= position && position <= last;
+          peak ||= span.first <= position && position <= span.last;
         }
-      if (!whole) continue;
-      const latent = who & (mostLatents - 1);
-      const strength = who >>> 24;
-      examples[latent]++;
-      if (peak) peaks[latent]++;
-      const worth = 1 + strength + (peak ? 1000 : 0);
-      if (worth > quality[latent]) {
-        quality[latent] = worth;
-        best[latent] = row;
+        if (!whole) continue;
+        const who = packed[2 * row];
+        const at = (who & (mostLatents - 1)) << 2;
+        counted[at]++;
+        let quality = 1 + (who >>> 24);
+        if (peak) {
+          counted[at + 1]++;
+          quality += 1000;
+        }
+        if (quality > counted[at + 2]) {
+          counted[at + 2] = quality;
+          counted[at + 3] = row;
+        }
       }
+      from = to;
     }
   }
-  return { examples, peaks, best };
+  return countedMatches(counted, latents);
+}
+
+function countedMatches(counted: Int32Array, latents: number): ExampleMatches {
+  let found = 0;
+  for (let latent = 0; latent < latents; latent++) if (counted[4 * latent] > 0) found++;
+  const matches: ExampleMatches = {
+    latents: new Int32Array(found),
+    examples: new Int32Array(found),
+    peaks: new Int32Array(found),
+    best: new Int32Array(found),
+  };
+  for (let latent = 0, at = 0; at < found; latent++) {
+    if (counted[4 * latent] === 0) continue;
+    matches.latents[at] = latent;
+    matches.examples[at] = counted[4 * latent];
+    matches.peaks[at] = counted[4 * latent + 1];
+    matches.best[at] = counted[4 * latent + 3];
+    at++;
+  }
+  return matches;
+}
+
+/** The first row from `row` up to `end` whose peak is at `position` or later; rows of a context are sorted by it. */
+function firstFrom(
+  packed: Int32Array,
+  { row, end, position }: { row: number; end: number; position: number },
+): number {
+  let low = row;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((packed[2 * middle + 1] & (mostPositions - 1)) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The places of a phrase by context, in positions of the context. */

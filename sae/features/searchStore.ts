@@ -8,6 +8,7 @@
  */
 import { statSync } from 'node:fs';
 import { LazyscopeError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import type { DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { matchedExample, matchExamples, type ExampleMatches, type MatchedExample } from './matchExamples.ts';
@@ -20,6 +21,8 @@ const mostBytes = 640 << 20;
  * of one dictionary looks at them all.
  */
 const mostLookedAt = 40_000;
+/** Milliseconds of looking through dictionaries after which other questions have their turn. */
+const longestTurn = 5;
 
 interface Kept {
   stamp: string;
@@ -83,10 +86,15 @@ export class SearchStore {
         const all = text.find(phrase);
         phrases.set(text, { all: all.places.length, phrase: spread(all, most) });
       }
-    const found = opened.map(({ dictionary, index, text }) => {
+    const found: DictionaryMatches[] = [];
+    let since = performance.now();
+    for (const { dictionary, index, text } of opened) {
       const phrase = phrases.get(text)?.phrase ?? { places: new Int32Array(0), words: 0 };
-      return { dictionary, index, text, phrase, matches: matchExamples(index, text, phrase) };
-    });
+      found.push({ dictionary, index, text, phrase, matches: matchExamples(index, text, phrase) });
+      if (performance.now() - since < longestTurn) continue;
+      await pause(undefined, 'searching');
+      since = performance.now();
+    }
     const sum = (of: (one: { all: number; phrase: PhrasePlaces }) => number) =>
       [...phrases.values()].reduce((total, one) => total + of(one), 0);
     return {
@@ -134,9 +142,8 @@ export function bestExample(
   { index, text, phrase, matches }: DictionaryMatches,
   latent: number,
 ): MatchedExample | null {
-  return matches.examples[latent] > 0
-    ? matchedExample(index, text, { row: matches.best[latent], phrase })
-    : null;
+  const at = matches.latents.indexOf(latent);
+  return at < 0 ? null : matchedExample(index, text, { row: matches.best[at], phrase });
 }
 
 /** At most `most` places, evenly over all. */

@@ -111,8 +111,8 @@ export class SafetensorsFile {
     return entry;
   }
 
-  /** `length` bytes of a tensor from byte `from` of it on. */
-  bytes(name: string, from: number, length: number): ArrayBuffer {
+  /** `length` bytes of a tensor from byte `from` of it on, by default all that follow. */
+  bytes(name: string, from = 0, length = this.#entry(name).bytes - from): ArrayBuffer {
     const { start, bytes } = this.#entry(name);
     if (from < 0 || length < 0 || from + length > bytes)
       throw new RangeError(`bytes ${from} to ${from + length} of ${bytes} of tensor ${name}`);
@@ -127,7 +127,7 @@ export class SafetensorsFile {
   }
 
   #read(name: string): ArrayBuffer {
-    return this.bytes(name, 0, this.#entry(name).bytes);
+    return this.bytes(name);
   }
 
   #refuse(name: string, why: string) {
@@ -211,8 +211,8 @@ function readFully(fd: number, into: Uint8Array, position: number, path: string)
 
 export interface TensorToWrite {
   shape: readonly number[];
-  data: Float32Array | Float64Array | Int32Array;
-  /** How a Float32Array is stored; Float64Array is always F64 and Int32Array I32. */
+  data: Float32Array | Float64Array | Int32Array | Uint16Array | Uint8Array;
+  /** How a Float32Array is stored; the others have one type each. */
   dtype?: 'F32' | 'F16' | 'BF16';
 }
 
@@ -258,6 +258,8 @@ export async function writeSafetensors(
 function storedDtype(data: TensorToWrite['data'], dtype: TensorToWrite['dtype']): SafetensorsDtype {
   if (data instanceof Float64Array) return 'F64';
   if (data instanceof Int32Array) return 'I32';
+  if (data instanceof Uint16Array) return 'U16';
+  if (data instanceof Uint8Array) return 'U8';
   return dtype ?? 'F32';
 }
 

@@ -1,3 +1,4 @@
+import { hostValues } from '../tensor/hostValues.ts';
 import { tf, type Tensor, type Variable } from '../tensor/tf.ts';
 import { hasKernel, runKernel, runKernels } from './fusedKernel.ts';
 
@@ -78,9 +79,12 @@ export function adamWStep(
 
 /** The Euclidean norm of all gradients together, which clipping compares with its limit. */
 export function globalNorm(gradients: readonly Tensor[]): number {
+  if (gradients.length === 0) return 0;
   const fused = hasKernel('SumOfSquares');
-  let total = 0;
-  for (const x of gradients)
-    total += tf.tidy(() => (fused ? runKernel('SumOfSquares', { x }) : tf.sum(tf.square(x))).dataSync()[0]);
+  // Read together, because a device is waited for at every read.
+  const sums = hostValues(() =>
+    tf.stack(gradients.map((x) => (fused ? runKernel('SumOfSquares', { x }) : tf.sum(tf.square(x))))),
+  );
+  const total = sums.reduce((sum, squares) => sum + squares, 0);
   return Math.sqrt(total);
 }

@@ -150,6 +150,14 @@ export interface AdamSettings {
   readonly unitNormDecoder: boolean;
 }
 
+/** What a device can do at best, by its own clock. */
+export interface DeviceRates {
+  /** Milliseconds of the product of a batch with a dictionary, by the type of number that is multiplied; sums are f32. */
+  readonly productMs: { readonly bf16: number; readonly tf32: number; readonly f32: number };
+  /** GB/s read plus written by a copy that no cache holds. */
+  readonly copyGBs: number;
+}
+
 /** Time that a kernel took, measured by the device's clock. */
 export interface KernelTime {
   readonly kernel: string;
@@ -168,6 +176,11 @@ export interface FusedKernels extends ReadsBack {
    * Σ_b ‖x − x̄‖², where x̄ is the mean of the batch.
    */
   scaledBatch(values: Float32Array, d: number, scale: number): Batch;
+  /**
+   * Memory for the values of a batch that `scaledBatch` sends to the device as it is, without copying and without changing it. It may be
+   * filled anew once the results of a step on it have been read. Backends that compute in host memory leave it out.
+   */
+  batchMemory?(length: number): Float32Array;
   /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 
@@ -228,4 +241,12 @@ export interface FusedKernels extends ReadsBack {
    * whose functions return when their work is done leave it out.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
+  /** Milliseconds for which this process has waited for the device so far. Backends that don't wait for one leave it out. */
+  waited?(): number;
+
+  /**
+   * What the device can do at best at the product of a batch [rows, depth] with a dictionary [columns, depth]. Backends whose
+   * plain operations run at that rate leave it out.
+   */
+  rates?(shape: { rows: number; depth: number; columns: number }): DeviceRates;
 }

@@ -1,119 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
+import { languageModelCases, valueAndGradients } from '../fixtures/languageModelCases.ts';
 import { Random } from '../numerics/random.ts';
-import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Variable } from '../tensor/tf.ts';
+import { tf, type Variable } from '../tensor/tf.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from './adamW.ts';
-import { causalAttention, referenceCausalAttention } from './attention.ts';
-import { layerNorm, referenceLayerNorm } from './layerNorm.ts';
-import { referenceRmsNorm, rmsNorm } from './rmsNorm.ts';
-import { referenceRotaryEmbedding, rotaryEmbedding } from './rotaryEmbedding.ts';
-import { referenceSoftmaxCrossEntropy, softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
 
-type Op = (...inputs: Tensor[]) => Tensor;
-interface Case {
-  name: string;
-  shapes: number[][];
-  op: Op;
-  reference: Op;
-}
+chooseCudaDeviceForTests();
+const probes = await probeBackends();
+const works = (backend: string) => probes.some((probe) => probe.name === backend && probe.works);
+const tuned = ['native', 'cuda'] as const;
 
-const epsilon = 1e-5;
-function norms(shape: number[]): Case[] {
-  const d = shape[shape.length - 1];
-  return [
-    {
-      name: `rmsNorm [${shape}]`,
-      shapes: [shape, [d]],
-      op: (x, gain) => rmsNorm(x, gain as Tensor1D, epsilon),
-      reference: (x, gain) => referenceRmsNorm(x, gain as Tensor1D, epsilon),
-    },
-    {
-      name: `layerNorm [${shape}]`,
-      shapes: [shape, [d], [d]],
-      op: (x, gain, bias) => layerNorm(x, gain as Tensor1D, bias as Tensor1D, epsilon),
-      reference: (x, gain, bias) => referenceLayerNorm(x, gain as Tensor1D, bias as Tensor1D, epsilon),
-    },
-  ];
-}
-
-function attention(q: number[], k: number[]): Case {
-  const scale = 1 / Math.sqrt(q[3]);
-  return {
-    name: `causalAttention q [${q}] k [${k}]`,
-    shapes: [q, k, k],
-    op: (a, b, c) => causalAttention(a as Tensor4D, b as Tensor4D, c as Tensor4D, scale),
-    reference: (a, b, c) => referenceCausalAttention(a as Tensor4D, b as Tensor4D, c as Tensor4D, scale),
-  };
-}
-
-const random = Random.fromSeed(5, 'ops');
+const random = Random.fromSeed(6, 'ops');
 const normal = (shape: readonly number[]) =>
   tf.tensor(random.normals(shape.reduce((a, b) => a * b, 1)), [...shape], 'float32');
 
-function crossEntropy(rows: number, n: number): Case {
-  const ids = Int32Array.from({ length: rows }, () => random.below(n));
-  return {
-    name: `softmaxCrossEntropy [${rows}, ${n}]`,
-    shapes: [[rows, n]],
-    op: (x) => softmaxCrossEntropy(x as Tensor2D, tf.tensor1d(ids, 'int32')),
-    reference: (x) => referenceSoftmaxCrossEntropy(x as Tensor2D, tf.tensor1d(ids, 'int32')),
-  };
-}
-
-function rotary(shape: number[]): Case {
-  const angles = random.normals((shape[2] * shape[3]) / 2);
-  const table = (f: (x: number) => number) => tf.tensor2d(angles.map(f), [shape[2], shape[3] / 2]);
-  return {
-    name: `rotaryEmbedding [${shape}]`,
-    shapes: [shape],
-    op: (x) => rotaryEmbedding(x as Tensor4D, table(Math.cos), table(Math.sin)),
-    reference: (x) => referenceRotaryEmbedding(x as Tensor4D, table(Math.cos), table(Math.sin)),
-  };
-}
-
-const cases: Case[] = [
-  ...norms([5, 7]),
-  ...norms([1, 1]),
-  ...norms([2, 3, 33]),
-  ...norms([200, 64]),
-  crossEntropy(1, 2),
-  crossEntropy(7, 13),
-  crossEntropy(130, 300),
-  attention([1, 1, 1, 1], [1, 1, 1, 1]),
-  attention([2, 3, 5, 4], [2, 3, 5, 4]),
-  attention([2, 4, 7, 6], [2, 2, 7, 6]),
-  attention([1, 2, 3, 5], [1, 1, 9, 5]),
-  attention([1, 2, 131, 16], [1, 2, 131, 16]),
-  rotary([2, 3, 5, 6]),
-  rotary([1, 1, 1, 2]),
-];
-
-const native = (await probeBackends()).find(({ name }) => name === 'native');
-
-/** Value and gradients of Σ weights·op(inputs), for fixed random weights: the gradient of every output. */
-function evaluate(
-  op: Op,
-  inputs: readonly { values: Float32Array; shape: number[] }[],
-  weights: Float32Array,
-) {
-  return tf.tidy(() => {
-    const tensors = inputs.map(({ values, shape }) => tf.tensor(values.slice(), shape, 'float32'));
-    const { value, grads } = tf.valueAndGrads((...x: Tensor[]) => {
-      const y = op(...x);
-      return tf.sum(tf.mul(y, tf.tensor(weights.slice(), y.shape)));
-    })(tensors);
-    return {
-      output: Array.from(op(...tensors).dataSync()),
-      loss: value.dataSync()[0],
-      gradients: grads.map((g) => Array.from(g.dataSync())),
-    };
-  });
-}
-
-describe.each(cases)('$name', ({ op, reference, shapes }) => {
+describe.each(languageModelCases)('$name', ({ op, reference, shapes }) => {
   let inputs: { values: Float32Array; shape: number[] }[];
   let weights: Float32Array;
-  let expected: ReturnType<typeof evaluate>;
+  let expected: ReturnType<typeof valueAndGradients>;
 
   beforeAll(async () => {
     await startBackend('cpu');
@@ -122,7 +27,7 @@ describe.each(cases)('$name', ({ op, reference, shapes }) => {
       () => reference(...inputs.map(({ values, shape }) => tf.tensor(values, shape))).size,
     );
     weights = random.normals(size);
-    expected = evaluate(reference, inputs, weights);
+    expected = valueAndGradients(reference, inputs, weights);
   });
 
   test('the reference composition agrees with finite differences', () => {
@@ -144,14 +49,18 @@ describe.each(cases)('$name', ({ op, reference, shapes }) => {
     });
   });
 
-  test.skipIf(!native?.works)('native: value and every gradient agree with the reference', async () => {
-    await startBackend('native');
-    const before = tf.memory().numTensors;
-    const actual = evaluate(op, inputs, weights);
-    expect(tf.memory().numTensors).toBe(before);
-    expectClose(actual.output, expected.output);
-    actual.gradients.forEach((gradient, i) => expectClose(gradient, expected.gradients[i]));
-  });
+  for (const backend of tuned)
+    test.skipIf(!works(backend))(
+      `${backend}: value and every gradient agree with the reference`,
+      async () => {
+        await startBackend(backend);
+        const before = tf.memory().numTensors;
+        const actual = valueAndGradients(op, inputs, weights);
+        expect(tf.memory().numTensors).toBe(before);
+        expectClose(actual.output, expected.output);
+        actual.gradients.forEach((gradient, i) => expectClose(gradient, expected.gradients[i]));
+      },
+    );
 });
 
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance = 2e-5) {
@@ -161,15 +70,15 @@ function expectClose(actual: readonly number[], expected: readonly number[], tol
   if (wrong >= 0) expect.fail(`element ${wrong} is ${actual[wrong]}, the reference has ${expected[wrong]}`);
 }
 
-describe.each(['cpu', 'native'] as const)('on %s', (backend) => {
+describe.each(['cpu', ...tuned] as const)('on %s', (backend) => {
   const parameters: Variable[] = [];
+  const absent = backend !== 'cpu' && !works(backend);
   beforeAll(async () => {
-    if (backend === 'native' && !native?.works) return;
-    await startBackend(backend);
+    if (!absent) await startBackend(backend);
   });
   afterAll(() => tf.dispose(parameters));
 
-  test.skipIf(backend === 'native' && !native?.works)('AdamW follows its formula over several steps', () => {
+  test.skipIf(absent)('AdamW follows its formula over several steps', () => {
     const start = [[1, -2, 3], [0.5]];
     const gradientOf = (p: number, step: number) => Math.sin(3 * p + step);
     const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, gradientScale: 0.5 };
@@ -200,23 +109,20 @@ describe.each(['cpu', 'native'] as const)('on %s', (backend) => {
     disposeAdamWState(state);
   });
 
-  test.skipIf(backend === 'native' && !native?.works)(
-    'AdamW leaves the array a parameter came from alone',
-    () => {
-      const given = new Float32Array([1, 2]);
-      const variable = tf.tidy(() => tf.variable(tf.tensor1d(given)));
-      const state = createAdamWState([variable]);
-      const gradient = tf.tensor1d([1, 1]);
-      const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 };
-      adamWStep([variable], [gradient], state, options);
-      expect([...given]).toEqual([1, 2]);
-      expectClose(Array.from(variable.dataSync()), [0.9, 1.9]);
-      disposeAdamWState(state);
-      tf.dispose([variable, gradient]);
-    },
-  );
+  test.skipIf(absent)('AdamW leaves the array a parameter came from alone', () => {
+    const given = new Float32Array([1, 2]);
+    const variable = tf.tidy(() => tf.variable(tf.tensor1d(given)));
+    const state = createAdamWState([variable]);
+    const gradient = tf.tensor1d([1, 1]);
+    const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 };
+    adamWStep([variable], [gradient], state, options);
+    expect([...given]).toEqual([1, 2]);
+    expectClose(Array.from(variable.dataSync()), [0.9, 1.9]);
+    disposeAdamWState(state);
+    tf.dispose([variable, gradient]);
+  });
 
-  test.skipIf(backend === 'native' && !native?.works)('the global norm counts every gradient', () => {
+  test.skipIf(absent)('the global norm counts every gradient', () => {
     const gradients = [normal([20_000]), normal([3, 5])];
     const squares = gradients.flatMap((g) => Array.from(g.dataSync())).reduce((sum, g) => sum + g * g, 0);
     expect(globalNorm(gradients)).toBeCloseTo(Math.sqrt(squares), 3);

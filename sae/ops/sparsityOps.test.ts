@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
 import { probeBackends, startBackend } from '../backends/startBackend.ts';
 import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
@@ -12,11 +13,16 @@ import { maskedActivations, referenceMaskedActivations, type Mask } from './mask
 import { referenceSignalSums, signalSums } from './signalSums.ts';
 import { referenceTruncationLosses, truncationLosses } from './truncationLosses.ts';
 
-const probe = (await probeBackends()).find(({ name }) => name === 'native');
+chooseCudaDeviceForTests();
+const tuned = (await probeBackends()).filter(({ name }) => name === 'native' || name === 'cuda');
 
-describe.skipIf(!probe?.works)('the native kernels agree with the reference', () => {
+describe.each(tuned)('the kernels of backend $name agree with the reference', ({ name, works, detail }) => {
+  if (!works) {
+    test.skip(`not on this machine: ${detail}`, () => {});
+    return;
+  }
   beforeAll(async () => {
-    await startBackend('native');
+    await startBackend(name);
   });
 
   test.each([

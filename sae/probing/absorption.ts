@@ -1,7 +1,7 @@
 /**
  * Feature absorption on first letters (Chanin et al., 2409.14507; SAEBench, 2503.09532, as its `absorption` computes it): words whose
  * first letter a probe finds in the activations while the latents of that letter stay silent, because latents of narrower things carry
- * the letter too (METHODS.md §11).
+ * the letter too (METHODS.md §13).
  */
 import {
   logisticRegression,

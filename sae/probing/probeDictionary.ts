@@ -1,4 +1,4 @@
-/** Measures one dictionary by probes (METHODS.md §11). */
+/** Measures one dictionary by probes (METHODS.md §13). */
 import { existsSync } from 'node:fs';
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { LazyscopeError } from '../errors.ts';

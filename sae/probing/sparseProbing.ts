@@ -1,6 +1,6 @@
 /**
  * k-sparse probing (Gurnee et al., 2305.01610; SAEBench, 2503.09532, as its `sparse_probing` computes it): how well the k latents that
- * differ most between a class and the others tell them apart (METHODS.md §11).
+ * differ most between a class and the others tell them apart (METHODS.md §13).
  */
 import { jeffreysInterval } from '../numerics/jeffreysInterval.ts';
 import { logisticRegression, probeScore, type Examples } from '../numerics/logisticRegression.ts';

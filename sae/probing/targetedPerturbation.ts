@@ -1,6 +1,6 @@
 /**
  * Targeted probe perturbation (Karvonen et al., 2411.18895; SAEBench, 2503.09532, as its `scr_and_tpp` computes TPP): whether the latents
- * that matter most for one class can be set to 0 without harm to the probes of the others (METHODS.md §11).
+ * that matter most for one class can be set to 0 without harm to the probes of the others (METHODS.md §13).
  */
 import { logisticRegression, probeScore, type LinearProbe } from '../numerics/logisticRegression.ts';
 import { Random } from '../numerics/random.ts';

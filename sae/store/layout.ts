@@ -137,9 +137,22 @@ export class StoreLayout {
   reproducibilityCurve(name: string) {
     return join(this.run(name), 'reproducibility-curve.parquet');
   }
+  /** matchings.json, which says that the tables of flows are whole. */
+  matchings(name: string) {
+    return join(this.run(name), 'matchings.json');
+  }
+  /** Where the transport sends each latent of one seed. */
+  flows(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'flows.parquet');
+  }
   /** Stretches of text on which latents fire. */
   examples(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'examples.parquet');
+  }
+
+  /** Features and examples again, in the form in which the explorer reads them. */
+  featurePages(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'pages.safetensors');
   }
 
   /** Which of its examples stand where in the text, for search. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, truncate, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -89,4 +89,20 @@ test('a damaged length that asks for more memory than there is ends in a typed e
       /takes more memory than there is: .* make the file again if it is damaged/,
     ),
   });
+});
+
+test('a file that took the place of one that was read is read, at once and long after', async () => {
+  // DuckDB keeps footers in memory; both files have the same number of rows, and nearly the same size.
+  const path = join(folder, 'replaced.parquet');
+  const read = () => queryParquet('SELECT latent FROM read_parquet($path) LIMIT 1', { path });
+  await writeParquet(path, table, piece(100, 3000));
+  expect(await read()).toEqual([{ latent: 100 }]);
+  await writeParquet(path, table, piece(200, 3000));
+  expect(await read()).toEqual([{ latent: 200 }]);
+  const hourAgo = Date.now() / 1000 - 3600;
+  await utimes(path, hourAgo, hourAgo);
+  expect(await read()).toEqual([{ latent: 200 }]);
+  await writeParquet(path, table, piece(300, 3000));
+  await utimes(path, hourAgo + 0.001, hourAgo + 0.001);
+  expect(await read()).toEqual([{ latent: 300 }]);
 });

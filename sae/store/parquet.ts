@@ -284,8 +284,20 @@ async function runOnParquet<Result>(
 async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
   if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
     throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
-  shared ??= DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
+  shared ??= openShared();
   return (await shared).connect();
+}
+
+/**
+ * The footers of files that were read stay in memory, so that a question about one latent need not read a description of hundreds of
+ * row groups first. DuckDB reads a footer again when the file's time of change is another, or was within the last ten seconds.
+ */
+async function openShared(): Promise<DuckDBInstance> {
+  const instance = await DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
+  const connection = await instance.connect();
+  await connection.run('SET GLOBAL parquet_metadata_cache = true');
+  connection.closeSync();
+  return instance;
 }
 
 function explained(error: unknown, { path }: Record<string, DuckDBValue>): unknown {

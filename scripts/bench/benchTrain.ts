@@ -1,16 +1,15 @@
 /**
  * How long a training step takes in the product's own trainer, beside the best that this machine could do.
  *
- * The dictionary behaves like a trained one from the first step: its rows are the directions the activations are made
- * of, and for ReLU and JumpReLU the thresholds let `l0` latents through. The learning rate is tiny, so that it stays sparse.
+ * The dictionary behaves like a trained one from the first step (plantedTraining.ts), and the learning rate is tiny, so that it stays sparse.
  * `floorMs` is one product of the batch with the dictionary at the measured rate plus six passes over the parameters'
  * bytes (reading and writing weights and both moments) at the measured bandwidth of a copy, both measured in the call.
  */
+import { copyRate, operationMs } from '../../sae/backends/operationRates.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { FusedKernels, GradientRequest, KernelTime } from '../../sae/ops/fusedKernels.ts';
 import { fusedKernels } from '../../sae/ops/kernelTable.ts';
 import { dictionaryVariables, disposeDictionary, parameterNames } from '../../sae/autoencoders/dictionary.ts';
-import { randomRows } from '../../sae/autoencoders/randomRows.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
 import { referenceKernels } from '../../sae/ops/referenceKernels.ts';
 import { type Report, silent } from '../../sae/progress.ts';
@@ -18,13 +17,11 @@ import {
   type ArchitectureName,
   describedArchitecture,
   settingOfK,
-  type TrainingConfig,
 } from '../../sae/spec/architectures/architectures.ts';
-import { Random } from '../../sae/numerics/random.ts';
-import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../sae/tensor/tf.ts';
-import type { BatchSource } from '../../sae/training/batchSource.ts';
+import { tf, type Tensor1D, type Tensor2D } from '../../sae/tensor/tf.ts';
 import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
-import { initialState, Trainer, type TrainerState } from '../../sae/training/trainer.ts';
+import { Trainer } from '../../sae/training/trainer.ts';
+import { plantedTraining } from './plantedTraining.ts';
 
 export interface TrainBenchmarkOptions {
   architecture: ArchitectureName;
@@ -50,7 +47,11 @@ export interface TrainBenchmark {
   phasesMs: { encode: number; decode: number; gradients: number; optimiser: number; other: number };
   /** Time of a step by the device's clock; null where kernels have finished when they return, or there is no clock. */
   kernels: readonly KernelTime[] | null;
-  /** Of the product of the batch with one dictionary. */
+  /** Where a device computes in the background: the time of a step in which the host did not wait for it; the two overlap. Otherwise null. */
+  hostMs: number | null;
+  /** The sum of `kernels`. */
+  deviceMs: number | null;
+  /** Of the product of the batch with one dictionary: in bf16 where the backend multiplies that. */
   gemmGflops: number;
   copyGBs: number;
   floorMs: number;
@@ -59,11 +60,10 @@ export interface TrainBenchmark {
   l0: number;
 }
 
-/** Number of batches that are made beforehand and repeated, so that making them is not timed. */
-const kept = 4;
-const featuresAToken = 32;
-/** Latents on a token that are above the lower edge of JumpReLU's band, as a multiple of L0: as in trained demo dictionaries. */
-const listedByL0 = 5;
+/** Steps before any is timed, at least so many and for so long: a GPU raises its clock only after some work. */
+const warmUp = { steps: 2, ms: 200 };
+/** Largest product by which the rate of products is measured, in elements of its result. */
+const largestProduct = 2 ** 26;
 
 /** Checks the kernels at a small size, then times. Throws `unavailable` when they compute something wrong. */
 export async function benchTrain(
@@ -80,11 +80,14 @@ export async function benchTrain(
     l0: Math.min(options.l0, 16),
     seeds: 1,
   });
-  const { trainer, spent, request } = prepare(options, steps + 2);
-  await trainer.advance(false);
-  await trainer.advance(false);
-  const samples: Record<'step' | 'encode' | 'decode' | 'update' | 'other', number[]> = {
+  const { trainer, spent, request } = prepare(options);
+  const begun = performance.now();
+  for (let n = 0; n < warmUp.steps || performance.now() - begun < warmUp.ms; n++)
+    await trainer.advance(false);
+  const waited = () => fusedKernels().waited?.() ?? 0;
+  const samples: Record<'step' | 'host' | 'encode' | 'decode' | 'update' | 'other', number[]> = {
     step: [],
+    host: [],
     encode: [],
     decode: [],
     update: [],
@@ -94,9 +97,11 @@ export async function benchTrain(
   for (let step = 1; step <= steps; step++) {
     Object.assign(spent, { encode: 0, decode: 0, update: 0 });
     const before = performance.now();
+    const waitedBefore = waited();
     const results = await trainer.advance(false);
     const elapsed = performance.now() - before;
     samples.step.push(elapsed);
+    samples.host.push(elapsed - (waited() - waitedBefore));
     samples.other.push(elapsed - spent.encode - spent.decode - spent.update);
     for (const phase of ['encode', 'decode', 'update'] as const) samples[phase].push(spent[phase]);
     for (const result of results) l0 += result.l0 / results.length / steps;
@@ -107,9 +112,9 @@ export async function benchTrain(
     median,
   );
   const kernels = await deviceTimes(trainer, steps);
-  const optimiser = Math.min(update, seeds * optimiserTime(fusedKernels(), request()));
+  const optimiser = kernels ? 0 : Math.min(update, seeds * optimiserTime(fusedKernels(), request()));
+  const { gemmMs, copyGBs } = await machineRates(request(), batchSize);
   trainer.dispose();
-  const { gemmMs, copyGBs } = machine(batchSize, d, width);
   const parameterBytes =
     4 * (2 * width * d + width + d + (describedArchitecture(architecture).trainsThresholds ? width : 0));
   return {
@@ -119,6 +124,8 @@ export async function benchTrain(
       ? devicePhases(kernels, stepMs)
       : { encode, decode, gradients: update - optimiser, optimiser, other },
     kernels,
+    hostMs: fusedKernels().waited ? median(samples.host) : null,
+    deviceMs: kernels && kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
     gemmGflops: (2 * batchSize * width * d) / gemmMs / 1e6,
     copyGBs,
     floorMs: seeds * (gemmMs + (6 * parameterBytes) / copyGBs / 1e6),
@@ -152,21 +159,16 @@ interface Spent {
 }
 
 /** A trainer on planted data whose kernels say how long they took. */
-function prepare(
-  options: TrainBenchmarkOptions,
-  steps: number,
-  seen: (request: GradientRequest) => void = () => {},
-) {
+function prepare(options: TrainBenchmarkOptions, seen: (request: GradientRequest) => void = () => {}) {
   const { architecture, d, width, k, batchSize, seeds } = options;
-  const features = randomRows(Random.fromSeed(0, 'bench features'), width, d);
-  const source = plantedBatches(features, d, width, batchSize);
   const common = {
     capture: 'bench',
     hook: 'blocks.0.hook_resid_post',
     d,
     width,
     batchSize,
-    tokens: batchSize * steps,
+    // Long enough not to end, so that a batch is on its way during every step.
+    tokens: batchSize * 100_000,
     seeds: Array.from({ length: seeds }, (_, seed) => seed),
     learningRate: 1e-8,
     // If latents counted as dead in so short a run, the auxiliary loss would be timed too.
@@ -180,7 +182,7 @@ function prepare(
     last = request;
     seen(request);
   });
-  const { state, bandwidth } = trainedState(config, source, features, options.l0);
+  const { source, state, bandwidth } = plantedTraining(config, d, options.l0);
   const fitted = 'bandwidth' in config ? { ...config, bandwidth } : config;
   const trainer = new Trainer(fitted, source, state, timed);
   const request = () => {
@@ -215,67 +217,6 @@ function timedKernels(
       seen(args[0]);
       kernels.update(...args);
     }),
-  };
-}
-
-/**
- * The initial state with the planted directions as rows, as many latents firing as in a trained dictionary, and the
- * bandwidth that lists as many.
- */
-function trainedState(
-  config: TrainingConfig,
-  source: BatchSource,
-  features: Float32Array,
-  l0: number,
-): { state: TrainerState; bandwidth: number } {
-  const state = initialState(config, source);
-  const { width } = config;
-  const d = features.length / width;
-  const before = source.state();
-  const rows = Math.min(64, source.batchSize);
-  const x = source
-    .next()
-    .subarray(0, rows * d)
-    .map((value) => value * state.scale);
-  source.restore(before);
-  const z = tf.tidy(() =>
-    tf.matMul(tf.tensor2d(x, [rows, d]), tf.tensor2d(features.slice(), [width, d]), false, true).flatten(),
-  );
-  const sorted = Float32Array.from(z.dataSync()).sort();
-  z.dispose();
-  const exceededBy = (latents: number) => sorted[sorted.length - Math.min(width, latents) * rows] ?? 0;
-  const cut = Math.max(exceededBy(l0), 1e-6);
-  const { fires } = describedArchitecture(config.architecture).inference;
-  for (const { parameters } of state.dictionaries) {
-    parameters.wEnc.set(features);
-    parameters.wDec.set(features);
-    parameters.bDec.fill(0);
-    parameters.bEnc.fill(fires === 'positive' || parameters.bMag ? -cut : 0);
-    parameters.bMag?.fill(-cut);
-    parameters.logThreshold?.fill(Math.log(cut));
-  }
-  return { state, bandwidth: Math.max(2 * (cut - exceededBy(listedByL0 * l0)), 1e-6) };
-}
-
-function plantedBatches(features: Float32Array, d: number, width: number, batchSize: number): BatchSource {
-  const random = Random.fromSeed(0, 'bench batches');
-  const batches = Array.from({ length: kept }, () => {
-    const batch = new Float32Array(batchSize * d);
-    for (let row = 0; row < batchSize; row++)
-      for (let n = 0; n < featuresAToken; n++) {
-        const feature = random.below(width) * d;
-        const strength = 0.5 + random.uniform();
-        for (let j = 0; j < d; j++) batch[row * d + j] += strength * features[feature + j];
-      }
-    return batch;
-  });
-  let position = 0;
-  return {
-    d,
-    batchSize,
-    next: () => batches[position++ % kept].slice(),
-    state: () => ({ seed: 0, epoch: 0, position }),
-    restore: (state) => void ({ position } = state),
   };
 }
 
@@ -322,34 +263,23 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
   return median(times.slice(1));
 }
 
-/** The best of several tries at a product of the step's shape, and at a copy too large for any cache. */
-function machine(batchSize: number, d: number, width: number) {
-  const x = tf.randomNormal([batchSize, d]) as Tensor2D;
-  const w = tf.randomNormal([width, d]) as Tensor2D;
-  const large = tf.zeros([2 ** 25]);
-  const best = (run: () => Tensor) => {
-    let least = Infinity;
-    for (let n = 0; n < 6; n++) {
-      const before = performance.now();
-      const result = run();
-      // A device has finished when a value of the result can be read.
-      const last = tf.tidy(() => result.flatten().slice([result.size - 1], [1]));
-      last.dataSync();
-      tf.dispose([result, last]);
-      if (n > 0) least = Math.min(least, performance.now() - before);
-    }
-    return least;
-  };
-  const gemmMs = best(() => tf.matMul(x, w, false, true));
-  const copyMs = best(() => tf.neg(large));
-  tf.dispose([x, w, large]);
-  return { gemmMs, copyGBs: (2 * 4 * 2 ** 25) / copyMs / 1e6 };
+/** A product of the step's shape, in bf16 where the backend has it, and a copy too large for any cache. */
+async function machineRates({ parameters }: GradientRequest, batchSize: number) {
+  const [width, d] = parameters.wEnc.shape;
+  const rates = fusedKernels().rates?.({ rows: batchSize, depth: d, columns: width });
+  if (rates) return { gemmMs: rates.productMs.bf16, copyGBs: rates.copyGBs };
+  // A result that is too large for one tensor is not made: fewer rows take their share of the time.
+  const rows = Math.min(batchSize, Math.max(1, Math.floor(largestProduct / width)));
+  const part = tf.randomUniform([rows, d]);
+  const ms = await operationMs(() => tf.matMul(part, parameters.wEnc as Tensor2D, false, true));
+  part.dispose();
+  return { gemmMs: (ms * batchSize) / rows, copyGBs: await copyRate() };
 }
 
 /** Compares the gradients of a small step with those of the reference kernels, because a wrong step is not worth timing. */
 async function check(options: TrainBenchmarkOptions): Promise<void> {
   let wrong = '';
-  const { trainer } = prepare(options, 4, (request) => {
+  const { trainer } = prepare(options, (request) => {
     const [got, want] = [fusedKernels().gradients(request), referenceKernels.gradients(request)];
     for (const name of parameterNames) {
       const [a, b] = [got[name], want[name]];

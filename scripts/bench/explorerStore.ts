@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { openCapture } from '../../sae/activations/openCapture.ts';
+import { writeFeaturePages } from '../../sae/features/featurePages.ts';
 import { featureRowGroup } from '../../sae/features/indexFeatures.ts';
 import { indexSearch } from '../../sae/features/indexSearch.ts';
 import { encodeVectors } from '../../sae/formats/arrowVectors.ts';
@@ -58,11 +59,12 @@ export async function writeExplorerStore(
   }));
   for (const [i, { run, seed }] of dictionaries.entries()) {
     const paths = (of: { run: string; seed: number }) =>
-      [store.features, store.examples, store.loadings, store.searchIndex].map((path) =>
+      [store.features, store.examples, store.loadings, store.featurePages, store.searchIndex].map((path) =>
         path.call(store, of.run, of.seed),
       );
     if (i < made) {
       await writeTables(store, { run, seed, latents, random: Random.fromSeed(i, 'explorer') }, text);
+      await writeFeaturePages({ store, run, seed });
       await indexSearch({ store, run, seed, capture: opened, tokenizer: text.tokenizer });
     } else {
       const from = paths(dictionaries[i % made]);

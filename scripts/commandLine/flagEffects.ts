@@ -47,6 +47,7 @@ const lm = [
   'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
   '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
 ]; // prettier-ignore
+const judging = ['matchings', 'fixture-topk', '--max-tokens=256', '--sample=3', '--contexts=1'];
 /** Port 9 takes no connection, and without `--yes` none is tried. */
 const askingNobody = [
   'label', 'fixture-topk', '--seed=0', '--top=4', '--method=endpoint', '--base-url=http://127.0.0.1:9/v1', '--model=m',
@@ -242,6 +243,19 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       },
     },
   },
+  matchings: {
+    call: [...judging, '--no-predictions'],
+    flags: {
+      against: { add: '--against=fixture-relu', call: [...judging, '--no-predictions'] },
+      'max-tokens': '--max-tokens=128',
+      sample: { add: '--sample=6', call: judging },
+      contexts: { add: '--contexts=2', call: judging },
+      'no-predictions': { add: '--no-predictions', call: judging },
+      epsilon: '--epsilon=0.3',
+      rho: '--rho=0.05',
+      threshold: '--threshold=0.05',
+    },
+  },
   map: { call: ['map', 'fixture-topk-0-1'], flags: { points: '--points=40' } },
   sparsity: {
     call: [
@@ -281,6 +295,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   search: {
     call: ['search', 'the'],
     flags: { run: '--run=fixture-relu', seed: '--run=fixture-relu --seed=2', limit: '--limit=1' },
+  },
+  spaces: {
+    call: ['spaces', 'fixture-topk/0', 'fixture-relu/1', '--draws=19', '--max-tokens=400'],
+    flags: {
+      'max-tokens': '--max-tokens=300',
+      'least-correlation': '--least-correlation=0.99',
+      draws: '--draws=29',
+    },
   },
   steer: {
     call: [

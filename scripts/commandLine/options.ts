@@ -8,7 +8,7 @@ import { commanderOption, reading } from './commanderOption.ts';
 /** What every command that computes takes. */
 export function withCommonOptions(command: Command): Command {
   return withStoreOptions(command)
-    .option('--backend <name>', 'auto, native, webgpu, wasm, tensorflow or cpu', 'auto')
+    .option('--backend <name>', 'auto, native, cuda, webgpu, wasm, tensorflow or cpu', 'auto')
     .option('--threads <n>', "threads of the backend; all of the machine's when left out", positiveInteger);
 }
 

@@ -1,7 +1,7 @@
 /** `lazyscope bench`: how fast this machine is at what the product does. Results are checked before they are timed. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { EncoderPath } from '../../sae/backends/backend.ts';
+import type { EncoderPath, StorageFormat } from '../../sae/backends/backend.ts';
 import {
   type ArchitectureName,
   architectureNames,
@@ -44,9 +44,16 @@ function benchProducts(): Command {
       const { benchGemm } = await import('../../sae/backends/benchGemm.ts');
       const { name, threads } = await session.startBackend();
       const result = await benchGemm();
+      const { fusedKernels } = await import('../../sae/ops/kernelTable.ts');
+      const rates = fusedKernels().rates?.({ rows: 4096, depth: 768, columns: 24_576 });
+      const ofDevice = rates
+        ? ` By its own clock, a [4096, 768] × [768, 24576] product takes ${Object.entries(rates.productMs)
+            .map(([type, ms]) => `${ms.toFixed(3)} ms in ${type}`)
+            .join(', ')}, and a copy runs at ${rates.copyGBs.toFixed(0)} GB/s.`
+        : '';
       return {
-        document: { backend: name, threads, ...result },
-        text: `${name}, ${threads} threads: ${result.gemmGflops.toFixed(0)} GFLOP/s in products, ${result.copyGBs.toFixed(1)} GB/s in copies.`,
+        document: { backend: name, threads, ...result, ...(rates && { rates }) },
+        text: `${name}, ${threads} threads: ${result.gemmGflops.toFixed(0)} GFLOP/s in products, ${result.copyGBs.toFixed(1)} GB/s in copies.${ofDevice}`,
       };
     }),
   );
@@ -62,7 +69,7 @@ interface TrainOptions {
   steps: number;
   l0: number;
   screening: boolean;
-  storage: 'f32' | 'f16';
+  storage: StorageFormat;
   path: EncoderPath;
 }
 
@@ -100,7 +107,11 @@ function benchTraining(): Command {
         session.report,
       );
       const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);
-      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}), ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
+      const shares = [
+        ...(result.hostMs === null ? [] : [`the host busy for ${result.hostMs.toFixed(1)}`]),
+        ...(result.deviceMs === null ? [] : [`the device for ${result.deviceMs.toFixed(1)}`]),
+      ].join(', ');
+      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}),${shares && ` ${shares},`} ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
       return {
         document: {
           arch,

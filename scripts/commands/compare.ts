@@ -132,8 +132,19 @@ async function pairsWithin(store: StoreLayout, name: string): Promise<Pair[]> {
 
 /** Every pair of a dictionary of the one and a dictionary of the other. */
 async function pairsBetween(store: StoreLayout, first: string, second: string): Promise<Pair[]> {
-  const [left, right] = [await dictionariesOf(store, first), await dictionariesOf(store, second)];
-  return left.flatMap((a) => right.map((b) => ({ name: pairName(a, b), a, b })));
+  return everyPair(await dictionariesOf(store, first), await dictionariesOf(store, second));
+}
+
+const everyPair = (left: readonly DictionaryReference[], right: readonly DictionaryReference[]): Pair[] =>
+  left.flatMap((a) => right.map((b) => ({ name: pairName(a, b), a, b })));
+
+/** Every seed of one run with every seed of another, under the names that comparisons get by themselves. */
+export function dictionaryPairs(
+  first: { run: string; seeds: readonly number[] },
+  second: { run: string; seeds: readonly number[] },
+): Pair[] {
+  const all = ({ run, seeds }: typeof first) => seeds.map((seed) => ({ run, seed }));
+  return everyPair(all(first), all(second));
 }
 
 async function dictionariesOf(store: StoreLayout, text: string): Promise<DictionaryReference[]> {

@@ -1,4 +1,4 @@
-/** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours, and what search reads. */
+/** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours, and what pages and search read. */
 import { existsSync } from 'node:fs';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { hasModel } from '../../sae/spec/manifests/capture.ts';
@@ -58,6 +58,7 @@ async function indexForSearch(
   work: readonly { run: RunManifest; seeds: readonly number[] }[],
 ): Promise<Outcome> {
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { writeFeaturePages } = await import('../../sae/features/featurePages.ts');
   const { indexSearch } = await import('../../sae/features/indexSearch.ts');
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
   const indexed: { run: string; seed: number }[] = [];
@@ -68,6 +69,7 @@ async function indexForSearch(
       ? () => openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer()
       : null;
     for (const seed of seeds) {
+      await writeFeaturePages({ store, run: run.name, seed, report, signal });
       await indexSearch({ store, run: run.name, seed, capture, tokenizer, report, signal });
       indexed.push({ run: run.name, seed });
     }

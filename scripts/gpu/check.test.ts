@@ -28,12 +28,23 @@ test('trains on a backend beside the reference, and writes down what it found', 
 
 test('what it would run can be listed; what it does not know is refused', () => {
   const { stdout } = check('--list');
-  for (const step of ['webgpu conformance', 'native topk 768 × 24576', 'PyTorch topk', 'webgpu trains gated'])
+  for (const step of [
+    'cuda conformance',
+    'cuda language model',
+    'cuda trains topk, bf16',
+    'webgpu conformance',
+    'native topk 768 × 24576',
+    'PyTorch topk',
+    'webgpu trains gated',
+  ])
     expect(stdout).toContain(step);
   expect(check('--size', 'huge')).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('small, usual'),
   });
-  expect(check('--backend', 'cuda')).toMatchObject({ status: 2, stderr: expect.stringContaining('native') });
+  expect(check('--backend', 'vulkan')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('native'),
+  });
   expect(check('--only', 'nothing')).toMatchObject({ status: 2, stderr: expect.stringContaining('--list') });
 });

@@ -15,7 +15,7 @@ import { isRight, resultsTable, type CheckMachine } from './resultsTable.ts';
 import { runSteps, type StepResult } from './runSteps.ts';
 
 const help = `gpu:check [options]
-  --backend NAME   one to check; may be repeated (default: webgpu and native)
+  --backend NAME   one to check; may be repeated (default: cuda, webgpu and native)
   --out FILE       where the results are written after every step (default: gpu-check.json)
   --seconds N      for all of it (default: 360)
   --size SIZE      small (for a driver that computes on the processor), usual, large (default: usual)
@@ -26,7 +26,7 @@ const help = `gpu:check [options]
 
 const { values } = parseArgs({
   options: {
-    backend: { type: 'string', multiple: true, default: ['webgpu', 'native'] },
+    backend: { type: 'string', multiple: true, default: ['cuda', 'webgpu', 'native'] },
     out: { type: 'string', default: 'gpu-check.json' },
     seconds: { type: 'string', default: '360' },
     size: { type: 'string', default: 'usual' },

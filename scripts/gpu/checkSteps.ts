@@ -3,7 +3,7 @@
  * whether the backend computes what the reference does, whether it trains to the same losses, and how fast it is.
  */
 import { join } from 'node:path';
-import type { BackendName } from '../../sae/backends/backend.ts';
+import type { BackendName, StorageFormat } from '../../sae/backends/backend.ts';
 import { type ArchitectureName, architectureNames } from '../../sae/spec/architectures/architectures.ts';
 import type { Step } from './runSteps.ts';
 
@@ -32,6 +32,8 @@ const sizes: Readonly<Record<CheckOptions['size'], readonly TrainingSize[]>> = {
     { d: 4_096, width: 131_072, k: 64, batch: 8_192 },
   ],
 };
+/** What a backend can halve the bytes with. */
+const halves: Partial<Record<BackendName, Exclude<StorageFormat, 'f32'>>> = { cuda: 'bf16', webgpu: 'f16' };
 /** Of the latents, how many fire a token when the limit between a list and a matrix is looked for. */
 const densities = [1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4];
 
@@ -58,16 +60,11 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   const [first, ...others] = sizes[size];
   for (const backend of backends) steps.push(...timings(backend, first, ['topk'], small));
   if (python) steps.push(peers(python, first, small));
+  // webgpu has no attention kernel and stores every pattern, so it comes last.
+  const [fast, slow] = [true, false].map((early) => backends.filter((name) => (name !== 'webgpu') === early));
+  for (const backend of fast) steps.push(languageModel(backend, small));
   for (const backend of backends)
-    for (const architecture of architectureNames)
-      steps.push(
-        script(
-          `${backend} trains ${architecture}`,
-          'trainings.ts',
-          [backend, architecture, small ? '60' : '1000'],
-          90,
-        ),
-      );
+    for (const architecture of architectureNames) steps.push(...trainings(backend, architecture, small));
   const rest = architectureNames.filter((name) => name !== 'topk');
   for (const backend of backends) steps.push(...timings(backend, first, rest, small));
   for (const other of others) {
@@ -76,7 +73,26 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   }
   for (const backend of backends)
     if (backend === 'webgpu' || backend === 'native') steps.push(...paths(backend, first));
+  for (const backend of slow) steps.push(languageModel(backend, small));
   return steps;
+}
+
+function languageModel(backend: BackendName, small: boolean): Step {
+  const args = [backend, ...(small ? ['small'] : [])];
+  return script(`${backend} language model`, 'languageModel.ts', args, 90);
+}
+
+/** Trainings beside the reference, TopK with 16-bit copies too where the backend has them. */
+function trainings(backend: BackendName, architecture: ArchitectureName, small: boolean): Step[] {
+  const half = architecture === 'topk' && !small ? halves[backend] : undefined;
+  return (['f32', ...(half ? [half] : [])] as const).map((storage) =>
+    script(
+      `${backend} trains ${architecture}${storage === 'f32' ? '' : `, ${storage}`}`,
+      'trainings.ts',
+      [backend, architecture, small ? '60' : '1000', storage],
+      90,
+    ),
+  );
 }
 
 /** Training steps, and on a device with 16-bit copies too. */
@@ -86,14 +102,15 @@ function timings(
   architectures: readonly ArchitectureName[],
   small: boolean,
 ): Step[] {
-  const storages = backend === 'webgpu' && !small ? ['f32', 'f16'] : ['f32'];
+  const half = small ? undefined : halves[backend];
+  const storages = half ? ['f32', half] : ['f32'];
   return architectures.flatMap((architecture) =>
     storages.map((storage) => {
       const name = `${backend} ${architecture} ${size.d} × ${size.width}`;
       const command = `bench train --arch ${architecture} --backend ${backend} ${flags(size)} --steps ${small ? 2 : 10}`;
       return storage === 'f32'
         ? lazyscope(name, words(command), 120)
-        : lazyscope(`${name}, f16`, words(`${command} --storage f16`), 120);
+        : lazyscope(`${name}, ${storage}`, words(`${command} --storage ${storage}`), 120);
     }),
   );
 }

@@ -1,11 +1,12 @@
 /**
  * Trains one architecture on one backend and on TF.js's plain CPU backend, from the same start and on the same batches:
- * `trainings.ts BACKEND ARCHITECTURE STEPS`. Prints JSON.
+ * `trainings.ts BACKEND ARCHITECTURE STEPS [STORAGE]`. Prints JSON.
  *
  * `early` is the largest relative difference of a loss in the first 200 steps. Rounding makes two runs part sooner or
  * later, so that over a whole run means are compared: `late` is the relative difference of the mean loss over the last tenth of the steps.
+ * `repeats`: whether a second training has the same losses to the bit, in the first 200 steps.
  */
-import { backendNames } from '../../sae/backends/backend.ts';
+import { backendNames, type StorageFormat } from '../../sae/backends/backend.ts';
 import { startBackend } from '../../sae/backends/startBackend.ts';
 import { trainUntil } from '../../sae/fixtures/smallRuns.ts';
 import { architectureNames } from '../../sae/spec/architectures/architectures.ts';
@@ -13,18 +14,24 @@ import { architectureNames } from '../../sae/spec/architectures/architectures.ts
 const backend = backendNames.find((name) => name === process.argv[2]);
 const architecture = architectureNames.find((name) => name === process.argv[3]);
 const steps = Number(process.argv[4]);
-if (!backend || !architecture || !(Number.isInteger(steps) && steps > 0))
-  throw new Error('trainings.ts BACKEND ARCHITECTURE STEPS');
+const storage = (['f32', 'f16', 'bf16'] satisfies StorageFormat[]).find(
+  (name) => name === (process.argv[5] ?? 'f32'),
+);
+if (!backend || !architecture || !storage || !(Number.isInteger(steps) && steps > 0))
+  throw new Error('trainings.ts BACKEND ARCHITECTURE STEPS [STORAGE]');
 
 await startBackend('cpu');
 const want = (await trainUntil(architecture, steps, undefined, steps)).losses;
-const { detail } = await startBackend(backend);
+const { detail } = await startBackend(backend, { storage });
 const started = performance.now();
 const got = (await trainUntil(architecture, steps, undefined, steps)).losses;
 const seconds = (performance.now() - started) / 1000;
 
-const off = (a: number, b: number) => Math.abs(a / b - 1);
 const first = got.slice(0, 200);
+const again = (await trainUntil(architecture, first.length, undefined, steps)).losses;
+const repeats = first.every((loss, i) => Object.is(loss, again[i]));
+
+const off = (a: number, b: number) => Math.abs(a / b - 1);
 const mean = (losses: readonly number[]) => {
   const last = losses.slice(-Math.ceil(steps / 10));
   return last.reduce((sum, loss) => sum + loss, 0) / last.length;
@@ -32,6 +39,6 @@ const mean = (losses: readonly number[]) => {
 // Math.max drops no NaN: one makes the result NaN, which JSON writes as null and which no limit admits.
 const early = Math.max(...first.map((loss, i) => off(loss, want[i])));
 process.stdout.write(
-  `${JSON.stringify({ device: detail, architecture, steps, seconds, early, late: off(mean(got), mean(want)) })}\n`,
+  `${JSON.stringify({ device: detail, architecture, storage, steps, seconds, repeats, early, late: off(mean(got), mean(want)) })}\n`,
 );
 process.exit(0);

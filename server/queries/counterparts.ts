@@ -9,7 +9,7 @@ import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts'
 import type { ServerContext } from '../context.ts';
 import type { Counterpart, FeatureInput } from '../contract/features.ts';
 import { modelOfRun } from './dictionaries.ts';
-import { topExamples } from './examples.ts';
+import { topExample } from './featureDetail.ts';
 import { featureGlances } from './featureTable.ts';
 
 const matched = someOf(
@@ -79,9 +79,8 @@ async function counterpart(
       ? (await featureGlances(server, run, dictionary, [found.other])).get(found.other)
       : undefined;
   const tokens = server.tokens.of(await modelOfRun(server, run));
-  const example = found
-    ? (await topExamples(server, dictionary, [found.other], tokens)).get(found.other)
-    : undefined;
+  const example =
+    found && indexed ? await topExample(server, { ...dictionary, latent: found.other }, tokens) : null;
   const labels = matched && (await server.labels.of(dictionary));
   return {
     ...dictionary,
@@ -96,6 +95,6 @@ async function counterpart(
     density: glance?.density ?? null,
     promoted: glance?.promoted ?? [],
     label: (found && labels?.name(found.other)) ?? null,
-    topExample: example ?? null,
+    topExample: example,
   };
 }

@@ -1,55 +1,23 @@
-/** examples.parquet: stretches of text around a feature's activations. */
-import { existsSync } from 'node:fs';
-import { exampleTable } from '../../sae/spec/tables/examples.ts';
+/** Examples of features and neurons as answers have them: stretches of text around activations. */
+import type { exampleTable } from '../../sae/spec/tables/examples.ts';
 import type { stretchColumns } from '../../sae/spec/tables/stretch.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
-import { queryRows } from '../../sae/store/queryRows.ts';
-import { columnList, storedTable } from '../../sae/store/tableSql.ts';
-import type { ServerContext } from '../context.ts';
 import type { Example, FeatureDetail } from '../contract/features.ts';
-import type { DictionaryReference } from '../contract/tokens.ts';
-import { integersFrom, listBounds, listParameter } from './listParameter.ts';
 import type { TokenReader } from './tokenTexts.ts';
 
-const stored = `SELECT ${columnList(exampleTable)} FROM ${storedTable(exampleTable)}`;
-
-/** All examples of a feature by band: `top` first, then quantile-4 to quantile-0, each ordered by rank. */
-export async function examplesByBand(
-  { store }: ServerContext,
-  { run, seed }: DictionaryReference,
-  latent: number,
+/** The examples of a latent by band, in the order given. */
+export function byBand(
+  examples: readonly RowOf<typeof exampleTable>[],
   tokens: TokenReader,
-): Promise<FeatureDetail['examples']> {
-  const path = store.examples(run, seed);
-  if (!existsSync(path)) return [];
-  const rows = await queryRows(
-    exampleTable,
-    `${stored} WHERE latent = $latent ORDER BY band <> 'top', band DESC, rank`,
-    { path, latent },
-  );
+): FeatureDetail['examples'] {
   const bands = new Map<string, Example[]>();
-  for (const row of rows) {
-    const band = bands.get(row.band) ?? [];
-    bands.set(row.band, [...band, exampleOf(row, tokens)]);
+  for (const row of examples) {
+    const example = exampleOf(row, tokens);
+    const band = bands.get(row.band);
+    if (band) band.push(example);
+    else bands.set(row.band, [example]);
   }
-  return [...bands].map(([band, examples]) => ({ band, examples }));
-}
-
-/** The strongest example of each of the given latents. */
-export async function topExamples(
-  { store }: ServerContext,
-  { run, seed }: DictionaryReference,
-  latents: readonly number[],
-  tokens: TokenReader,
-): Promise<Map<number, Example>> {
-  const path = store.examples(run, seed);
-  if (!existsSync(path)) return new Map();
-  const rows = await queryRows(
-    exampleTable,
-    `${stored} WHERE latent BETWEEN $least AND $most AND band = 'top' AND rank = 0 AND list_contains(${integersFrom('latents')}, latent)`,
-    { path, latents: listParameter(latents), ...listBounds(latents) },
-  );
-  return new Map(rows.map((row) => [row.latent, exampleOf(row, tokens)]));
+  return [...bands].map(([band, rows]) => ({ band, examples: rows }));
 }
 
 export function exampleOf(

@@ -1,21 +1,19 @@
 /** The columns of features.parquet that lists show and sort by, in memory. */
-import { featureDetailColumns, featureTable } from '../../sae/spec/tables/features.ts';
-import type { ColumnsOf } from '../../sae/store/readColumns.ts';
+import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
+import { readColumns, type ColumnsOf } from '../../sae/store/readColumns.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 
-const detail: ReadonlySet<string> = new Set(featureDetailColumns);
-
-/** The other columns are of one latent's page only, which reads them from the file. */
-export const listedColumns = Object.fromEntries(
-  Object.entries(featureTable).filter(([name]) => !detail.has(name)),
-) as Omit<typeof featureTable, (typeof featureDetailColumns)[number]>;
-
-export type FeatureColumns = ColumnsOf<typeof listedColumns>;
+/** The other columns are of one latent's page only (see featureDetail.ts). */
+export type FeatureColumns = ColumnsOf<typeof listedFeatureTable>;
 
 export function featureColumns(
-  { store, columns }: ServerContext,
-  { run, seed }: DictionaryReference,
+  { store, columns, pages }: ServerContext,
+  dictionary: DictionaryReference,
 ): Promise<FeatureColumns> {
-  return columns.of(store.features(run, seed), listedColumns);
+  const path = store.features(dictionary.run, dictionary.seed);
+  return columns.of(path, listedFeatureTable, async () => {
+    const found = await pages.read(dictionary, (file) => file.columns());
+    return found ?? readColumns(path, listedFeatureTable);
+  });
 }

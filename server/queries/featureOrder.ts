@@ -1,4 +1,5 @@
 /** The order of the latents in a feature list, found once for each column and direction and kept as long as the columns are. */
+import { stableOrder } from '../../sae/numerics/stableOrder.ts';
 import type { SortOf } from '../../sae/spec/tables/table.ts';
 import type { featureView } from '../../sae/spec/tables/features.ts';
 import type { FeatureColumns } from './featureColumns.ts';
@@ -21,21 +22,9 @@ export function orderedLatents(
     kept.set(key, found);
     return found;
   };
-  const byActivation = keptOr('ties', () =>
-    sorted(Int32Array.from(columns.latent), columns.maxActivation, 'desc'),
-  );
+  const byActivation = keptOr('ties', () => stableOrder(columns.latent, columns.maxActivation, 'desc'));
   if (sort === 'stability') return sharedWith ? bySeeds(byActivation, sharedWith, order) : byActivation;
-  return keptOr(`${sort} ${order}`, () => sorted(byActivation.slice(), columns[sort], order));
-}
-
-/** Stable, so that equal values keep their places. */
-function sorted(latents: Int32Array, values: Float64Array, order: 'asc' | 'desc'): Int32Array {
-  const sign = order === 'asc' ? 1 : -1;
-  return latents.sort((a, b) => {
-    const [x, y] = [values[a], values[b]];
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
-    return sign * (x - y);
-  });
+  return keptOr(`${sort} ${order}`, () => stableOrder(byActivation, columns[sort], order));
 }
 
 /** By a small whole number, in one pass for each value: stability changes with every comparison and isn't kept. */

@@ -1,5 +1,6 @@
 /** The features of a dictionary, a page at a time, with what comparisons and people add to them. */
 import type { DictionaryStability } from '../../sae/comparison/storedStability.ts';
+import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
 import { rowAt } from '../../sae/store/readColumns.ts';
 import type { ListColumn } from '../../sae/store/vectorColumns.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -8,7 +9,7 @@ import type { FeatureListInput, FeaturePage, FeatureRow } from '../contract/feat
 import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
 import type { DictionaryLabels } from './dictionaryLabels.ts';
 import { modelOfRun } from './dictionaries.ts';
-import { featureColumns, listedColumns, type FeatureColumns } from './featureColumns.ts';
+import { featureColumns, type FeatureColumns } from './featureColumns.ts';
 import { orderedLatents } from './featureOrder.ts';
 import { textMatch } from './search.ts';
 import { textFilter, type TextFilter } from './textFilter.ts';
@@ -73,7 +74,7 @@ export function featureRow(
   latent: number,
   { columns, stability, tokens, label }: RowParts,
 ): Omit<FeatureRow, 'match'> {
-  const { promotedTokens, topTokens, topTokenCounts, ...row } = rowAt(listedColumns, columns, latent);
+  const { promotedTokens, topTokens, topTokenCounts, ...row } = rowAt(listedFeatureTable, columns, latent);
   return {
     ...row,
     stability: shareOfSeeds(stability, latent),
@@ -179,7 +180,11 @@ export async function featureGlances(
     latents
       .filter((latent) => latent < columns.latent.length)
       .map((latent) => {
-        const { density, maxActivation, promotedTokens, topTokens } = rowAt(listedColumns, columns, latent);
+        const { density, maxActivation, promotedTokens, topTokens } = rowAt(
+          listedFeatureTable,
+          columns,
+          latent,
+        );
         return [
           latent,
           {

@@ -1,25 +1,14 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import { hooksOf } from '../../sae/spec/hooksOf.ts';
-import { featureDetailColumns, featureTable } from '../../sae/spec/tables/features.ts';
-import { someOf } from '../../sae/spec/tables/table.ts';
-import { queryRows } from '../../sae/store/queryRows.ts';
-import { columnList, storedTable } from '../../sae/store/tableSql.ts';
+import { listAt } from '../../sae/store/readColumns.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
 import { counterparts } from './counterparts.ts';
 import { indexedDictionary, modelOfRun } from './dictionaries.ts';
-import { examplesByBand } from './examples.ts';
+import { byBand } from './examples.ts';
 import { featureColumns } from './featureColumns.ts';
+import { storedPage } from './featureDetail.ts';
 import { featureGlances, featurePage, featureRow } from './featureTable.ts';
-
-const detailed = someOf(
-  featureTable,
-  'latent',
-  ...featureDetailColumns,
-  'promotedTokens',
-  'topTokens',
-  'topTokenCounts',
-);
 
 export async function listFeatures(server: ServerContext, input: FeatureListInput): Promise<FeaturePage> {
   return featurePage(server, await indexedDictionary(server, input), input);
@@ -34,18 +23,13 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
       'not_found',
       `Run '${run}' has no latent ${latent}: it has ${manifest.config.width}, from 0.`,
     );
-  const [detail] = await queryRows(
-    detailed,
-    `SELECT ${columnList(detailed)} FROM ${storedTable(detailed)} WHERE latent = $latent`,
-    { path: server.store.features(run, seed), latent },
-  );
+  const { detail, examples } = await storedPage(server, feature);
   const model = await modelOfRun(server, manifest);
   const tokens = server.tokens.of(model);
   const effects = (ids: number[], logits: number[]) =>
     tokens.texts(ids).map((token, i) => ({ ...token, logit: logits[i] }));
-  const [glances, examples, others, stability, labels, written, automaticLabels, lists] = await Promise.all([
+  const [glances, others, stability, labels, written, automaticLabels, lists] = await Promise.all([
     featureGlances(server, manifest, feature, detail.neighbours),
-    examplesByBand(server, feature, latent, tokens),
     counterparts(server, manifest, feature),
     server.seedStability.stability(feature, manifest.config.width),
     server.labels.of(feature),
@@ -54,6 +38,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     server.lists.of(feature),
   ]);
   const { architecture, width, capture } = manifest.config;
+  const counts = listAt(columns.topTokenCounts, latent);
   const hook = hooksOf(manifest.config).join(' → ');
   return {
     ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
@@ -65,11 +50,11 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     capture,
     model: model?.name ?? null,
     biasEncoder: detail.biasEncoder,
-    promoted: effects(detail.promotedTokens, detail.promotedLogits),
+    promoted: effects(listAt(columns.promotedTokens, latent), detail.promotedLogits),
     suppressed: effects(detail.suppressedTokens, detail.suppressedLogits),
     topTokens: tokens
-      .texts(detail.topTokens)
-      .map((token, i) => ({ ...token, count: detail.topTokenCounts[i] })),
+      .texts(listAt(columns.topTokens, latent))
+      .map((token, i) => ({ ...token, count: counts[i] })),
     neighbours: detail.neighbours.map((neighbour, i) => ({
       latent: neighbour,
       cosine: detail.neighbourCosines[i],
@@ -77,7 +62,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
       promoted: glances.get(neighbour)?.promoted ?? [],
       label: labels.name(neighbour),
     })),
-    examples,
+    examples: byBand(examples, tokens),
     counterparts: others,
     comparedSeeds: stability.compared,
     note: written?.note || null,

@@ -47,14 +47,15 @@ export async function searchFeatures(server: SearchContext, input: SearchInput):
       partsOfTokens.set(reader, tokens);
     }
     const byToken = matches ? latentsWithToken(matches, tokens) : undefined;
-    const scores = scoresOf({ matches, byToken, byLabel, latents: manifest?.config.width ?? 0 });
+    const latents = matches?.index.latents ?? manifest?.config.width ?? 0;
+    const scores = scoresOf({ matches, byToken, byLabel, latents });
     scored.push({ dictionary, matches, reader, labels: own, byToken, byLabel, base });
-    scores.forEach((value, latent) => {
-      if (value === 0) return;
+    for (let latent = 0; latent < latents; latent++) {
+      if (scores[latent] === 0) continue;
       total++;
-      best.offer(value, base + latent);
-    });
-    base += scores.length;
+      best.offer(scores[latent], base + latent);
+    }
+    base += latents;
   }
   const rows = [...best.places].slice(offset).map((place) => {
     const of = scored.findLast((each) => each.base <= place) ?? scored[0];
@@ -69,7 +70,7 @@ interface Scored {
   matches: DictionaryMatches | undefined;
   reader: TokenReader;
   labels: DictionaryLabels;
-  byToken: Uint8Array | undefined;
+  byToken: ReadonlyMap<number, number> | undefined;
   /** Latents whose label has the words. */
   byLabel: ReadonlySet<number>;
   /** The place of latent 0 among the latents of all dictionaries. */
@@ -81,15 +82,25 @@ const noLatents: ReadonlySet<number> = new Set();
 const fires = 1;
 const promotes = 2;
 
-/** [latents]: `fires` where the latent fires on one of the tokens, plus `promotes` where it promotes one. */
-export function latentsWithToken({ index }: DictionaryMatches, tokens: readonly number[]): Uint8Array {
-  const byToken = new Uint8Array(index.latents);
+/** Latents that have one of the tokens: `fires` for those that fire on one, plus `promotes` for those that promote one. */
+export function latentsWithToken(
+  { index }: DictionaryMatches,
+  tokens: readonly number[],
+): ReadonlyMap<number, number> {
+  const byToken = new Map<number, number>();
   for (const token of tokens) {
-    const [from, to] = [index.tokenStart[token] ?? 0, index.tokenStart[token + 1] ?? 0];
-    for (const who of index.tokenLatents.subarray(from, to)) byToken[who >> 1] |= who & 1 ? fires : promotes;
+    const to = index.tokenStart[token + 1] ?? 0;
+    for (let at = index.tokenStart[token] ?? 0; at < to; at++) {
+      const who = index.tokenLatents[at];
+      const latent = who >> 1;
+      byToken.set(latent, (byToken.get(latent) ?? 0) | (who & 1 ? fires : promotes));
+    }
   }
   return byToken;
 }
+
+/** Of one dictionary after the other, overwritten by the next. */
+let scores = new Int32Array(0);
 
 /** [latents]: higher for what comes first (see SearchPage), and 0 where the text has nothing to do with a latent. */
 function scoresOf({
@@ -98,15 +109,14 @@ function scoresOf({
   byLabel,
   latents,
 }: Pick<Scored, 'matches' | 'byToken' | 'byLabel'> & { latents: number }): Int32Array {
-  const scores = new Int32Array(matches?.index.latents ?? latents);
-  if (matches && byToken) {
-    const { examples, peaks } = matches.matches;
-    for (let latent = 0; latent < scores.length; latent++) {
-      const token = byToken[latent] & fires ? 2 : byToken[latent] ? 1 : 0;
-      scores[latent] = 10_000 * peaks[latent] + 10 * examples[latent] + token;
-    }
+  if (scores.length < latents) scores = new Int32Array(latents);
+  else scores.fill(0, 0, latents);
+  if (matches) {
+    const { latents: who, examples, peaks } = matches.matches;
+    for (let at = 0; at < who.length; at++) scores[who[at]] = 10_000 * peaks[at] + 10 * examples[at];
   }
-  for (const latent of byLabel) if (latent < scores.length) scores[latent] += 1_000_000_000;
+  if (byToken) for (const [latent, how] of byToken) scores[latent] += how & fires ? 2 : 1;
+  for (const latent of byLabel) if (latent < latents) scores[latent] += 1_000_000_000;
   return scores;
 }
 
@@ -118,8 +128,8 @@ function rowOf({ dictionary, matches, reader, labels, byToken, byLabel }: Scored
     label: labels.name(latent),
     byLabel: byLabel.has(latent),
     match: matches ? textMatch(matches, latent, reader) : null,
-    firesOn: ((byToken?.[latent] ?? 0) & fires) !== 0,
-    promotes: ((byToken?.[latent] ?? 0) & promotes) !== 0,
+    firesOn: ((byToken?.get(latent) ?? 0) & fires) !== 0,
+    promotes: ((byToken?.get(latent) ?? 0) & promotes) !== 0,
     topTokens: reader.texts([...shown].filter((id) => id >= 0)),
   };
 }
@@ -127,10 +137,11 @@ function rowOf({ dictionary, matches, reader, labels, byToken, byLabel }: Scored
 /** Null where no example of the latent has the phrase. */
 export function textMatch(matches: DictionaryMatches, latent: number, reader: TokenReader): TextMatch | null {
   const example = bestExample(matches, latent);
+  const at = matches.matches.latents.indexOf(latent);
   return (
     example && {
-      examples: matches.matches.examples[latent],
-      peaks: matches.matches.peaks[latent],
+      examples: matches.matches.examples[at],
+      peaks: matches.matches.peaks[at],
       example: { ...example, tokens: reader.texts(example.tokens) },
     }
   );

@@ -14,7 +14,7 @@ import type { DictionaryReference } from '../contract/tokens.ts';
 import type { ManifestCache } from '../manifestCache.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
-/** Tables of counterparts in memory, by their entries (four bytes each); the least recently used go first. */
+/** Tables of counterparts in memory, by their entries (four bytes each), and as many of what they come to; the least recently used go first. */
 const mostEntries = 16 << 20;
 
 export class SeedStability {
@@ -22,6 +22,8 @@ export class SeedStability {
   readonly #cache: ManifestCache;
   /** The table of a comparison belongs to the manifest object that the cache gives until the file changes. */
   readonly #links = new Map<string, { manifest: ComparisonManifest; link: Promise<SharedLink> }>();
+  /** What links come to for a dictionary at the comparisons' own thresholds, as long as these are the links. */
+  readonly #counted = new Map<string, { links: readonly SharedLink[]; stability: DictionaryStability }>();
   #byDictionary: { of: readonly ComparisonManifest[]; index: Map<string, ComparisonManifest[]> } = {
     of: [],
     index: new Map(),
@@ -44,8 +46,7 @@ export class SeedStability {
   async comparisonsOf(dictionary: DictionaryReference): Promise<readonly ComparisonManifest[]> {
     const { manifests } = await this.comparisons();
     const { of } = this.#byDictionary;
-    if (of.length !== manifests.length || manifests.some((manifest, at) => manifest !== of[at]))
-      this.#byDictionary = { of: manifests, index: byDictionary(manifests) };
+    if (!sameItems(of, manifests)) this.#byDictionary = { of: manifests, index: byDictionary(manifests) };
     return this.#byDictionary.index.get(dictionaryKey(dictionary)) ?? [];
   }
 
@@ -97,13 +98,33 @@ export class SeedStability {
           : sharedLink(this.#store, manifest, threshold),
       ),
     );
-    return dictionaryStability(dictionary, latents, links);
+    if (threshold !== undefined) return dictionaryStability(dictionary, latents, links);
+    const key = dictionaryKey(dictionary);
+    const known = this.#counted.get(key);
+    this.#counted.delete(key);
+    const kept =
+      known?.stability.sharedWith.length === latents && sameItems(known.links, links)
+        ? known
+        : { links, stability: dictionaryStability(dictionary, latents, links) };
+    this.#counted.set(key, kept);
+    let entries = 0;
+    for (const { stability } of this.#counted.values()) entries += stability.sharedWith.length;
+    for (const [oldest, { stability }] of this.#counted) {
+      if (entries <= mostEntries || oldest === key) break;
+      this.#counted.delete(oldest);
+      entries -= stability.sharedWith.length;
+    }
+    return kept.stability;
   }
 
   /** A run's manifest. Undefined when it is missing or unreadable, so that a damaged run doesn't break the pages of others. */
   async run(name: string): Promise<RunManifest | undefined> {
     return this.#cache.read(this.#store.runManifest(name), runKind).catch(() => undefined);
   }
+}
+
+function sameItems<Item>(a: readonly Item[], b: readonly Item[]): boolean {
+  return a.length === b.length && a.every((item, at) => item === b[at]);
 }
 
 function byDictionary(comparisons: readonly ComparisonManifest[]): Map<string, ComparisonManifest[]> {

@@ -6,7 +6,7 @@ import { stabilityTrend } from '../../sae/comparison/stabilityTrend.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import { featureTable } from '../../sae/spec/tables/features.ts';
 import { someOf } from '../../sae/spec/tables/table.ts';
-import { queryRows } from '../../sae/store/queryRows.ts';
+import { queryColumns } from '../../sae/store/readColumns.ts';
 import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Stability } from '../contract/comparisons.ts';
@@ -126,18 +126,18 @@ export async function liveLatents(server: ServerContext, runName: string): Promi
   };
   for (const [at, seed] of seeds.entries()) {
     if (!existsSync(store.features(runName, seed))) continue;
-    const rows = await queryRows(
+    const found = await queryColumns(
       plotted,
       `SELECT ${columnList(plotted)} FROM ${storedTable(featureTable)} WHERE NOT dead ORDER BY latent`,
       { path: store.features(runName, seed) },
     );
-    for (const { latent, density, maxActivation } of rows) {
+    found.latent.forEach((latent, row) => {
       columns.seed.push(seed);
       columns.latent.push(latent);
-      columns.density.push(density);
+      columns.density.push(found.density[row]);
       columns.stability.push(perSeed[at].stability[latent]);
-      columns.maxActivation.push(maxActivation);
-    }
+      columns.maxActivation.push(found.maxActivation[row]);
+    });
   }
   return {
     seed: Int32Array.from(columns.seed),
@@ -150,7 +150,7 @@ export async function liveLatents(server: ServerContext, runName: string): Promi
 
 function trends({ stability, density, maxActivation }: LiveLatents): Stability['trends'] {
   const trend = (quantity: Float32Array) => {
-    const { rankCorrelation, groups } = stabilityTrend([...stability], [...quantity], trendGroups);
+    const { rankCorrelation, groups } = stabilityTrend(stability, quantity, trendGroups);
     return {
       rankCorrelation: Number.isNaN(rankCorrelation) ? null : rankCorrelation,
       groups: [...groups],

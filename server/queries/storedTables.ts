@@ -8,6 +8,7 @@ import { labelMethods, labelTable } from '../../sae/spec/tables/labels.ts';
 import { loadingTable } from '../../sae/spec/tables/loadings.ts';
 import { mapTable } from '../../sae/spec/tables/dictionaryMap.ts';
 import { matchTable } from '../../sae/spec/tables/matches.ts';
+import { flowTable } from '../../sae/spec/tables/flows.ts';
 import { reproducibilityTable } from '../../sae/spec/tables/reproducibility.ts';
 import { reproducibilityCurveTable } from '../../sae/spec/tables/reproducibilityCurve.ts';
 import { sharedCurveTable } from '../../sae/spec/tables/sharedCurve.ts';
@@ -109,6 +110,12 @@ const tables = {
     table: reproducibilityTable,
     made: reproducibility,
     path: (store, { run, seed }) => store.reproducibilityOfSeed(run, seed),
+  }),
+  flows: one('dictionary', {
+    doc: 'where the transport sends each latent in the other seeds',
+    table: flowTable,
+    made: 'lazyscope matchings RUN',
+    path: (store, { run, seed }) => store.flows(run, seed),
   }),
   ...Object.fromEntries(
     labelMethods.map((method) => [

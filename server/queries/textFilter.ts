@@ -28,11 +28,7 @@ export async function textFilter(
   const latents = new Set(labels.withWords(text));
   const matches = found.at(0);
   if (!matches) return { latents, tokens: ids, matches };
-  latentsWithToken(matches, ids).forEach((how, latent) => {
-    if (how !== 0) latents.add(latent);
-  });
-  matches.matches.examples.forEach((examples, latent) => {
-    if (examples > 0) latents.add(latent);
-  });
+  for (const latent of latentsWithToken(matches, ids).keys()) latents.add(latent);
+  for (const latent of matches.matches.latents) latents.add(latent);
   return { latents, tokens: [], matches };
 }

@@ -4,7 +4,8 @@ export function repairCommand(message: string): string | undefined {
   const [, run, seedFile] = /runs\/([^/]+)\/seed-\d+\/([^/]+)$/.exec(path) ?? [];
   if (run !== undefined) {
     if (seedFile === 'evaluation.json') return `npx lazyscope evaluate ${run}`;
-    if (seedFile === 'search.safetensors') return `npx lazyscope index ${run} --search-only`;
+    if (seedFile === 'search.safetensors' || seedFile === 'pages.safetensors')
+      return `npx lazyscope index ${run} --search-only`;
     if (seedFile === 'stability.parquet') return `npx lazyscope compare ${run}`;
     if (seedFile === 'reproducibility.parquet') return `npx lazyscope reproducibility ${run}`;
     if (/^(features|examples|loadings)\.parquet$/.test(seedFile)) return `npx lazyscope index ${run}`;

@@ -18,19 +18,21 @@ import { compileFlags, runCompiler, undeclaredIsError, type Compiler } from './c
 /**
  * The path of the library made of every .cc in `sourceFolder`, compiled unless `cacheFolder` has it. Objects
  * and library are written under another name and renamed, so that two processes compiling at once both end
- * with a whole file.
+ * with a whole file. `moreFlags` come after the flags of the native library.
  */
 export async function compiledLibrary(
   compiler: Compiler,
   sourceFolder: string,
   cacheFolder: string,
+  moreFlags: readonly string[] = [],
 ): Promise<string> {
   const files = readdirSync(sourceFolder)
     .filter((name) => /\.(cc|h)$/.test(name))
     .sort();
   const contents = new Map(files.map((name) => [name, readFileSync(join(sourceFolder, name))]));
+  const flags = [...compileFlags, ...moreFlags];
   const common = [
-    compileFlags.join(' '),
+    flags.join(' '),
     undeclaredIsError(compiler),
     compiler.command,
     compiler.version,
@@ -66,7 +68,7 @@ export async function compiledLibrary(
     const make = async (target: string, args: readonly string[]) => {
       if (existsSync(target)) return;
       const made = join(work, basename(target));
-      await runCompiler(compiler, [...compileFlags, ...args, '-o', made]);
+      await runCompiler(compiler, [...flags, ...args, '-o', made]);
       renameSync(made, target);
     };
     // Processes that compile at once begin at different ends, and take over each other's objects.

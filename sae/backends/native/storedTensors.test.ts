@@ -7,13 +7,12 @@ import { float32ToFloat16 } from '../../formats/float16.ts';
 import { Random } from '../../numerics/random.ts';
 import { storedFormats, storedTensor } from '../../ops/storedTensor.ts';
 import { tf, type Tensor2D } from '../../tensor/tf.ts';
+import { chooseCudaDeviceForTests } from '../cuda/cudaDeviceForTests.ts';
 import { startBackend } from '../startBackend.ts';
 import { findCompiler } from './compiler.ts';
 
+chooseCudaDeviceForTests();
 const works = findCompiler() !== null;
-beforeAll(async () => {
-  if (works) await startBackend('native');
-});
 
 const file = openGguf(join(import.meta.dirname, '..', '..', 'formats', 'gguf', 'fixtures', 'everyType.gguf'));
 const bits = (values: ArrayLike<number>) => Array.from(new Uint32Array(Float32Array.from(values).buffer));
@@ -22,9 +21,11 @@ const random = (seed: number, count: number) => {
   return Float32Array.from({ length: count }, () => draws.normal());
 };
 
-describe.skipIf(!works)(
-  'tensors in the format of their file, beside the same tensors widened (needs a C++ compiler)',
-  () => {
+describe.skipIf(!works).each(['native', 'cuda'] as const)(
+  'tensors in the format of their file, beside the same tensors widened, on %s (needs a C++ compiler)',
+  (backend) => {
+    beforeAll(() => startBackend(backend));
+
     test('every format of the file has a kernel', () => {
       expect([...storedFormats].sort()).toEqual([...readableTypes].sort());
     });

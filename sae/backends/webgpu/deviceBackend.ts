@@ -38,6 +38,7 @@ export interface TfjsWebGpuBackend extends Tf.KernelBackend {
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean;
+  recordAndSubmit(program: object, ...rest: unknown[]): void;
   submitQueue(): void;
   uploadToGPU(dataId: DataId): void;
 }
@@ -85,8 +86,10 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   stayOnDevice(): void;
   /** Waits until the device has done all submitted work, and closes it. */
   close(): void;
-  /** The times of the custom kernels that `run` starts; null where the device has no timestamps. */
+  /** The times of the kernels that `run` starts, TF.js's too; null where the device has no timestamps. */
   timed(run: () => Promise<void>): Promise<KernelTime[] | null>;
+  /** Milliseconds spent so far on waiting for the device. */
+  waited(): number;
   /** Throws `unavailable` if the device has reported an error or is gone. */
   check(): void;
   /** Reads several tensors in one transfer, which has been queued when this returns. */
@@ -112,6 +115,10 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
     check(): void {
       faults.check();
+    }
+
+    waited(): number {
+      return dawn.waited();
     }
 
     stayOnDevice(): void {
@@ -204,6 +211,18 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       if (++this.dispatchCountInPass < tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) return;
       this.endComputePassEncoder();
       this.submitQueue();
+    }
+
+    /** TF.js's kernels begin a pass of their own where none is open. */
+    override recordAndSubmit(program: object, ...rest: unknown[]): void {
+      if (!this.#timer) {
+        super.recordAndSubmit(program, ...rest);
+        return;
+      }
+      const label = program.constructor.name.replace(/Program$/, '');
+      this.computePassEncoder = this.#encoder().beginComputePass(this.#timer.pass(label));
+      super.recordAndSubmit(program, ...rest);
+      this.endComputePassEncoder();
     }
 
     async timed(run: () => Promise<void>): Promise<KernelTime[] | null> {

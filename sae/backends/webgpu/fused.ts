@@ -206,6 +206,7 @@ export function webgpuFusedKernels(
     update: (request, moments, adam) => update.apply(request, moments, adam),
     readBack: (tensors) => backend.readTogether(tensors),
     timed: (run) => backend.timed(run),
+    waited: () => backend.waited(),
   } satisfies FusedKernels;
 
   function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Stored): Tensor1D {

@@ -5,6 +5,7 @@
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf } from '../../tensor/tf.ts';
 import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
+import { withFloats } from './elementwise.ts';
 import { HalfCopies, type Stored } from './halfCopies.ts';
 import {
   type Destination,
@@ -108,10 +109,9 @@ export class Products {
       splits,
     };
     const whole = this.#backend.scratch(splits === 1 ? shape : [batch, splits, rows, columns], 'float32');
-    this.#programs.run(
-      product(size),
-      [left, right, whole, ...(size.biased && bias ? [bias] : [])],
-      productGroups(size),
+    const operands = [left, right, ...(size.biased && bias ? [bias] : [])];
+    withFloats(this.#backend, this.#programs, operands, ([l, r, ...rest]) =>
+      this.#programs.run(product(size), [l, r, whole, ...rest], productGroups(size)),
     );
     if (splits === 1) return whole;
     const joined = this.#backend.scratch(shape, 'float32');

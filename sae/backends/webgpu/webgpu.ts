@@ -4,6 +4,7 @@ import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';
 import { createDeviceBackend } from './deviceBackend.ts';
+import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
@@ -23,6 +24,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const programs = new Programs(backend, { subgroups: await hasOrderedSubgroups(device) });
   const products = new Products(backend, programs);
   registerProducts(products);
+  registerElementwise(backend, programs);
   registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }
@@ -46,7 +48,7 @@ export const webgpuBackend: Backend = {
         'unavailable',
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
-    products.copies.storage = storage;
+    products.copies.storage = storage === 'f16' ? 'f16' : 'f32';
     choice.path = path;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');

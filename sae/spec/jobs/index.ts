@@ -15,9 +15,9 @@ export const index = {
     searchOnly: {
       field: {
         type: 'flag',
-        doc: 'make only what search reads, of dictionaries that were indexed before there was search',
+        doc: 'make only what search and the pages of features read, of dictionaries that were indexed by an earlier version',
       },
-      form: { label: 'Only for search', advanced: true },
+      form: { label: 'Only for search and pages', advanced: true },
     },
   },
   subject: { what: 'run', option: 'run' },

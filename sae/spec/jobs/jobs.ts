@@ -10,6 +10,7 @@ import type { CommandValues, JobDescription, JobValues } from './job.ts';
 import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
+import { matchings } from './matchings.ts';
 import { probe } from './probe.ts';
 import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
@@ -29,6 +30,7 @@ export const jobs = {
   compare,
   consensus,
   reproducibility,
+  matchings,
   map,
   sparsity,
 } as const satisfies Record<string, JobDescription>;

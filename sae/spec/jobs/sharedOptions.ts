@@ -98,9 +98,9 @@ export const screening = {
 export const storage = {
   field: {
     type: 'choice',
-    choices: ['f32', 'f16'],
+    choices: ['f32', 'f16', 'bf16'],
     placeholder: 'format',
-    doc: 'webgpu: f16 halves the bytes of what a training step reads many times (both matrices, batch, errors), from copies rounded to 11 bits, where the GPU has shader-f16; parameters, optimiser, sums, checkpoints and steps without lists stay in f32',
+    doc: 'webgpu: f16, and cuda: bf16, halve the bytes of what a training step reads many times (both matrices, batch, errors), from copies rounded to 11 bits (f16, where the GPU has shader-f16) or 8 (bf16); parameters, optimiser, sums, checkpoints and steps without lists stay in f32',
   },
   default: 'f32',
 } as const satisfies JobOption;

@@ -72,7 +72,7 @@ const absorptionSchema = z.strictObject({
   chanceFull: z.number().nullable(),
 });
 
-/** runs/<name>/seed-<n>/probes.json (METHODS.md §11). What was not measured yet is null. */
+/** runs/<name>/seed-<n>/probes.json (METHODS.md §13). What was not measured yet is null. */
 const probesSchema = z.strictObject({
   version: z.literal(1),
   run: z.string(),

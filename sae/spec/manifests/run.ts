@@ -10,7 +10,7 @@ export const environmentSchema = z.strictObject({
   backend: z.string(),
   threads: z.int().positive(),
   /** Of what a training step reads many times, where it isn't f32. */
-  storage: z.literal('f16').optional(),
+  storage: z.enum(['f16', 'bf16']).optional(),
 });
 /** The machine and the versions that a run was trained with. */
 export type Environment = z.infer<typeof environmentSchema>;

@@ -1,5 +1,5 @@
 import { stabilityTable } from './stability.ts';
-import type { SortOf, Table } from './table.ts';
+import { someOf, type SortOf, type Table } from './table.ts';
 
 /** runs/<run>/seed-<n>/features.parquet: one row a latent, over the held-out tokens. */
 export const featureTable = {
@@ -77,6 +77,16 @@ export const featureDetailColumns = [
   'neighbours',
   'neighbourCosines',
 ] as const satisfies readonly (keyof typeof featureTable)[];
+
+const ofOnePage: ReadonlySet<string> = new Set(featureDetailColumns);
+
+/** The other columns, which lists show, sort by and filter by. */
+export const listedFeatureTable = Object.fromEntries(
+  Object.entries(featureTable).filter(([name]) => !ofOnePage.has(name)),
+) as Omit<typeof featureTable, (typeof featureDetailColumns)[number]>;
+
+/** What the page of one latent needs besides `listedFeatureTable`. */
+export const featureDetailTable = someOf(featureTable, 'latent', ...featureDetailColumns);
 
 /** What a list of orphans may be sorted by. */
 export const orphanSorts = ['density', 'maxActivation'] as const satisfies readonly SortOf<

@@ -9,6 +9,7 @@ import { CounterpartsPanel } from './CounterpartsPanel.tsx';
 import { ExamplesPanel } from './ExamplesPanel.tsx';
 import { FeatureFigures } from './FeatureFigures.tsx';
 import styles from './FeatureView.module.css';
+import { FlowsPanel } from './FlowsPanel.tsx';
 import { LabelEditor } from './LabelEditor.tsx';
 import { LatentSteps } from './LatentSteps.tsx';
 import { StarButton } from '../labels/StarButton.tsx';
@@ -90,6 +91,7 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
             </div>
             {detail.comparedSeeds > 0 && <ReturnsPanel run={run} seed={seed} latent={latent} />}
             <CounterpartsPanel feature={detail} />
+            {detail.comparedSeeds > 0 && <FlowsPanel run={run} seed={seed} latent={latent} />}
             <NeighboursPanel feature={detail} />
           </div>
         )}

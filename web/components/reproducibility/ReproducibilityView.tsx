@@ -17,6 +17,7 @@ import { Stats } from '../ui/Stat.tsx';
 import { ArchitectureTag } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
 import { ControlsPanel } from './ControlsPanel.tsx';
+import { MatchingsPanel } from './MatchingsPanel.tsx';
 import { ReturnCharts } from './ReturnCharts.tsx';
 import { SeedReturns } from './SeedReturns.tsx';
 import { SubspacesPanel } from './SubspacesPanel.tsx';
@@ -137,6 +138,7 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
       </div>
       {report.subspaces && <SubspacesPanel run={report.run} subspaces={report.subspaces} colour={colour} />}
       <WorthPanel run={report.run} worth={report.worth} colour={colour} />
+      <MatchingsPanel run={report.run} />
       <Panel title="What chance means here">
         <p className="small muted" style={{ maxWidth: '46rem' }}>
           {nullWords[report.null]} For each feature the probability that such a dictionary holds a row within

@@ -78,6 +78,22 @@ const words = {
       'Pairwise dictionary mean correlation coefficient: mean decoder cosine over the optimal one-to-one matching.',
     source: 'arXiv 2505.20254',
   },
+  qualityCoverage: {
+    term: 'Area',
+    meaning:
+      'Area under the curve of quality against coverage: features in the order in which a matching is sure of them, the mean share of what each does that its counterpart recovers. 1 is a perfect stand-in for every feature.',
+  },
+  fingerprint: {
+    term: 'Fingerprint',
+    meaning:
+      'Change of the log-probabilities of the likeliest next tokens when a feature is taken out; compared by cosine between a feature and its counterpart.',
+  },
+  transport: {
+    term: 'Optimal transport',
+    meaning:
+      'Every feature has the same mass, which is moved to the features of the other dictionary at the least cost, 1 − cosine of the decoder rows; some may stay behind, at a price.',
+    source: 'Sinkhorn’s iteration, Cuturi, arXiv 1306.0895; Chizat et al., arXiv 1607.05816',
+  },
   attribution: {
     term: 'Attribution',
     meaning:

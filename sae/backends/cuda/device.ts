@@ -1,0 +1,114 @@
+/** One GPU: its context, its properties and the stream on which everything runs in order. */
+import { LazyscopeError } from '../../errors.ts';
+import type { Driver } from './driver.ts';
+
+/** What kernels may ask about the device. */
+export interface Architecture {
+  /** Compute capability. */
+  readonly major: number;
+  readonly minor: number;
+  readonly multiprocessors: number;
+  /** The most shared memory that a block may ask for, in bytes. */
+  readonly sharedPerBlock: number;
+  readonly l2Bytes: number;
+  /** Whether it is the software device, which computes on the processor. */
+  readonly software: boolean;
+}
+
+/** CUdevice_attribute of the driver API. */
+const attribute = {
+  multiprocessors: 16,
+  l2Bytes: 38,
+  major: 75,
+  minor: 76,
+  sharedPerBlock: 97,
+} as const;
+
+const streamNonBlocking = 1;
+const eventWithoutTiming = 2;
+/** Older ones have no bf16. */
+const oldestArchitecture = 8;
+
+export interface DeviceDescription {
+  readonly name: string;
+  readonly totalBytes: number;
+  readonly architecture: Architecture;
+}
+
+/** The devices that the driver offers. */
+export function deviceCount(driver: Driver): number {
+  return driver.read('cuDeviceGetCount');
+}
+
+/** Asks the driver about a device without opening it. Throws `unavailable` when there is none of that number, or it is too old. */
+export function describeDevice(driver: Driver, index: number, software: boolean): DeviceDescription {
+  const count = deviceCount(driver);
+  if (index >= count)
+    throw new LazyscopeError(
+      'unavailable',
+      count === 0
+        ? 'Backend cuda finds a driver but no GPU: look at nvidia-smi, or choose --backend native.'
+        : `There is no GPU ${index}, only ${count === 1 ? 'GPU 0' : `GPUs 0 to ${count - 1}`}: set LAZYSCOPE_CUDA_DEVICE to one of them.`,
+    );
+  const device = driver.read('cuDeviceGet', index);
+  const text = Buffer.alloc(256);
+  driver.call('cuDeviceGetName', text, text.length, device);
+  const name = text.toString('utf8', 0, text.indexOf(0));
+  const ask = (which: number) => driver.read('cuDeviceGetAttribute', which, device);
+  const architecture: Architecture = {
+    major: ask(attribute.major),
+    minor: ask(attribute.minor),
+    multiprocessors: ask(attribute.multiprocessors),
+    sharedPerBlock: ask(attribute.sharedPerBlock),
+    l2Bytes: ask(attribute.l2Bytes),
+    software,
+  };
+  if (architecture.major < oldestArchitecture)
+    throw new LazyscopeError(
+      'unavailable',
+      `Backend cuda needs compute capability 8.0 or later, and ${name} has ${architecture.major}.${architecture.minor}: choose --backend webgpu.`,
+    );
+  return { name, totalBytes: driver.read('cuDeviceTotalMem', device), architecture };
+}
+
+export class Device {
+  readonly driver: Driver;
+  readonly name: string;
+  readonly totalBytes: number;
+  readonly architecture: Architecture;
+  /** The compute stream. */
+  readonly stream: number;
+  /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
+  readonly exactMemory: boolean;
+
+  /** Makes the device's primary context the current one, which is also the one that cuBLASLt uses. */
+  constructor(
+    driver: Driver,
+    index: number,
+    { name, totalBytes, architecture }: DeviceDescription,
+    { exactMemory = false } = {},
+  ) {
+    this.exactMemory = exactMemory;
+    this.driver = driver;
+    driver.gpu = name;
+    this.name = name;
+    this.totalBytes = totalBytes;
+    this.architecture = architecture;
+    const device = driver.read('cuDeviceGet', index);
+    driver.call('cuCtxSetCurrent', driver.read('cuDevicePrimaryCtxRetain', device));
+    this.stream = this.newStream();
+  }
+
+  newStream(): number {
+    return this.driver.read('cuStreamCreate', streamNonBlocking);
+  }
+
+  newEvent({ timing }: { timing: boolean }): number {
+    return this.driver.read('cuEventCreate', timing ? 0 : eventWithoutTiming);
+  }
+
+  /** Waits until the device has done everything that was asked of it. */
+  synchronize(): void {
+    this.driver.call('cuStreamSynchronize', this.stream);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The fused kernels of sae/ops on the cuda backend. All results stay on the device: numbers are tensors of one element, and only
+ * `readBack` transfers results to the host. `thresholdEncode` also waits for the device when it is given no expected count.
+ *
+ * Every sum has a fixed order, so that the same device gives the same bits on every run.
+ */
+import { firing, latentActivations } from '../../ops/denseActivations.ts';
+import type { FusedKernels, KernelTime } from '../../ops/fusedKernels.ts';
+import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import type { CudaBackend } from './cudaBackend.ts';
+import { deviceRates } from './deviceRates.ts';
+import { batchTopK } from './fused/batchTopK.ts';
+import { DeviceSums } from './fused/deviceSums.ts';
+import { DictionaryUpdate } from './fused/dictionaryUpdate.ts';
+import { EncoderCopies } from './fused/encoderCopies.ts';
+import { EntriesByLatent } from './fused/entriesByLatent.ts';
+import { FusedPrograms } from './fused/fusedPrograms.ts';
+import { Reconstructions } from './fused/reconstruct.ts';
+import { outer } from './fused/outer.ts';
+import { isScreened, screenedTopK, type Screening } from './fused/screenedTopK.ts';
+import { topK } from './fused/topK.ts';
+import { type PathChoice, ThresholdSelect } from './fused/thresholdSelect.ts';
+
+/** Most bytes of pre-activations that topKEncode has in memory at once. */
+const selectionBytes = 2 ** 30;
+
+export interface FusedOptions {
+  /** Most bytes of pre-activations in a block of rows. */
+  readonly blockBytes?: number;
+  /** How encoders with thresholds keep what fires; may be changed between steps. */
+  readonly choice?: PathChoice;
+  /** Whether topKEncode may find candidates by a product in bfloat16 first. */
+  readonly screening?: Screening;
+}
+
+export function cudaFusedKernels(
+  backend: CudaBackend,
+  { blockBytes = selectionBytes, choice = { path: 'auto' }, screening = 'whereItPays' }: FusedOptions = {},
+): FusedKernels {
+  const programs = new FusedPrograms(backend);
+  const sums = new DeviceSums(programs);
+  const byLatent = new EntriesByLatent(programs);
+  const thresholds = new ThresholdSelect(programs, byLatent, choice);
+  const reconstructions = new Reconstructions(programs, sums);
+  const copies = new EncoderCopies(programs);
+  const update = new DictionaryUpdate(programs, sums, byLatent, copies);
+  const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
+
+  return {
+    backend: 'cuda',
+
+    scaledBatch(values, d, scale) {
+      const raw = tf.tensor2d(values, [values.length / d, d]);
+      const x = tf.mul<Tensor2D>(raw, scale);
+      raw.dispose();
+      return { x, variance: sums.varianceAboutMean(x) };
+    },
+
+    batchMemory: (length) => backend.transfers.pinnedFloats(length),
+
+    varianceAboutMean: (x) => sums.varianceAboutMean(x),
+
+    topKEncode: (x, encoder, k, among) =>
+      during('encode', () =>
+        !among && isScreened(screening, encoder.wEnc.shape[0], k)
+          ? screenedTopK(programs, copies, x, encoder, k, blockBytes)
+          : topK(programs, x, encoder, k, among, blockBytes),
+      ),
+    batchTopKEncode: (x, encoder, selection) =>
+      during('encode', () => batchTopK(programs, byLatent, x, encoder, selection)),
+    thresholdEncode: (x, encoder, selection) =>
+      during('encode', () => thresholds.encode(x, encoder, selection)),
+
+    sparseDecode: (entries, w) => reconstructions.decode(entries, w),
+    sparseDots: (pattern, g, w) => reconstructions.dots(pattern, g, w),
+    sparseOuter: (entries, g) => outer(programs, byLatent, entries, g),
+
+    firings(entries, threshold) {
+      if (entries.kind === 'sparse') return during('other', () => byLatent.firings(entries, threshold));
+      return tf.tidy(() => ({
+        counts: tf.sum<Tensor1D>(firing(entries.values, threshold).cast('int32'), 0),
+        sums: tf.sum<Tensor1D>(latentActivations(entries.values, threshold), 0),
+      }));
+    },
+
+    reconstruct: (entries, threshold, decoder, target) =>
+      during('decode', () => reconstructions.reconstruct(entries, threshold, decoder, target)),
+    reconstructNested: (entries, prefixes, decoder, target) =>
+      during('decode', () => reconstructions.nested(entries, prefixes, decoder, target)),
+
+    gradients: (request) => during('gradients', () => update.gradients(request)),
+    update: (request, moments, adam) => during('optimiser', () => update.apply(request, moments, adam)),
+    readBack: (tensors) => backend.readTogether(tensors),
+    timed: (run) => backend.timed(run),
+    rates: (shape) => deviceRates(backend, shape),
+  } satisfies FusedKernels;
+}

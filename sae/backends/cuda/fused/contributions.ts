@@ -1,0 +1,101 @@
+/** What the entries of each latent contribute to the gradients; see source/fusedContributions.cu. */
+import type { GradientRequest, LossTerm } from '../../../ops/fusedKernels.ts';
+import type { Entries, SparseEntries } from '../../../ops/sparseEntries.ts';
+import { tf } from '../../../tensor/tf.ts';
+import type { DeviceBuffer } from '../deviceMemory.ts';
+import type { EntriesByLatent } from './entriesByLatent.ts';
+import { type FusedPrograms, partOf } from './fusedPrograms.ts';
+
+const file = 'fusedContributions.cu';
+const threads = 256;
+const latentsAtOnce = threads / 32;
+
+/** The sums over each latent's contributions, in the kernel's order: what reaches b_dec through the encoder, gradients of vectors, the penalty's pull. */
+const sumNames = ['slopes', 'bEnc', 'logThreshold', 'rMag', 'bMag', 'pull'] as const;
+export type SumName = (typeof sumNames)[number];
+
+/** One loss term's contributions. */
+interface ContributionList {
+  /** int32 [latents + 1]: where those of each latent begin. */
+  readonly start: DeviceBuffer;
+  /** [entries, 4] */
+  readonly list: DeviceBuffer;
+}
+
+export interface Contributed {
+  /** Of the main and of the auxiliary term. */
+  readonly lists: readonly [ContributionList, ContributionList?];
+  /** [6, latents] */
+  readonly sums: DeviceBuffer;
+  /** Where a sum is in `sums`, in bytes. */
+  offset(name: SumName): number;
+  part(name: SumName): bigint;
+}
+
+export class Contributions {
+  readonly #programs: FusedPrograms;
+  readonly #byLatent: EntriesByLatent;
+
+  constructor(programs: FusedPrograms, byLatent: EntriesByLatent) {
+    this.#programs = programs;
+    this.#byLatent = byLatent;
+  }
+
+  use<T>(request: GradientRequest, use: (contributed: Contributed) => T): T {
+    const { main, auxiliary } = request;
+    const { latents } = main.entries;
+    const terms = auxiliary ? ([main, auxiliary] as const) : ([main] as const);
+    const listBytes = (term: LossTerm) => 16 * asList(term.entries).indices.shape[0];
+    const sums = this.#programs.backend.scratch(4 * sumNames.length * latents);
+    const lists = terms.map((term) => this.#programs.backend.scratch(listBytes(term)));
+    try {
+      const starts = terms.map((term, i) => this.#fill(request, term, i > 0, lists[i], sums));
+      const offset = (name: SumName) => 4 * latents * sumNames.indexOf(name);
+      const second = terms.length > 1 ? { start: starts[1], list: lists[1] } : undefined;
+      return use({
+        lists: [{ start: starts[0], list: lists[0] }, second],
+        sums,
+        offset,
+        part: (name) => partOf(sums, offset(name)),
+      });
+    } finally {
+      for (const buffer of [sums, ...lists]) this.#programs.backend.give(buffer);
+    }
+  }
+
+  #fill(
+    request: GradientRequest,
+    term: LossTerm,
+    isAuxiliary: boolean,
+    list: DeviceBuffer,
+    sums: DeviceBuffer,
+  ): DeviceBuffer {
+    const { backend } = this.#programs;
+    const { parameters, x } = request;
+    const [rows, d] = x.shape;
+    const entries = asList(term.entries);
+    const { latents } = entries;
+    const { start, order } = this.#byLatent.of(entries);
+    const jump = isAuxiliary ? null : request.jump;
+    const gate = isAuxiliary ? undefined : request.gate;
+    const ends = term.prefixes ? tf.tensor1d(term.prefixes, 'int32') : null;
+    this.#programs.run(file, 'contributions', [Math.ceil(latents / latentsAtOnce), threads], [
+      start, order, backend.buffer(entries.values), backend.buffer(term.dots), ...this.#programs.number(term.scale),
+      isAuxiliary ? 0 : request.l1, backend.buffer(parameters.wDec),
+      this.#programs.maybe(jump?.threshold), jump?.bandwidth ?? 0, ...this.#programs.number(jump?.l0Gradient ?? 0),
+      this.#programs.maybe(gate && asList(gate.entries).values), this.#programs.maybe(gate?.dots),
+      this.#programs.maybe(gate?.gain), this.#programs.maybe(gate && parameters.bMag), gate?.scale ?? 0, gate?.l1 ?? 0,
+      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0, list, sums, latents, rows, d,
+    ]); // prettier-ignore
+    ends?.dispose();
+    return start;
+  }
+}
+
+function asList(entries: Entries): SparseEntries {
+  if (entries.kind === 'dense')
+    throw new TypeError(
+      'An auxiliary term or a gate whose entries are a matrix needs a main term as a matrix.',
+    );
+  return entries;
+}

@@ -1,0 +1,312 @@
+/**
+ * Gradients and Adam for one dictionary: entries are regrouped by latent, a block for each latent updates the latent's rows of both
+ * matrices, and then the biases are updated. Gradients of matrices are not written to memory, except where z was kept as a
+ * matrix; clipping by norm computes them twice instead.
+ */
+import type { AdamSettings, DictionaryTensors, DictionaryVariables, GradientRequest } from '../../../ops/fusedKernels.ts'; // prettier-ignore
+import { parameterNames, referenceGradients } from '../../../ops/referenceUpdate.ts';
+import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../../../tensor/tf.ts';
+import type { DeviceBuffer } from '../deviceMemory.ts';
+import type { Argument } from '../programs.ts';
+import { Contributions, type Contributed, type SumName } from './contributions.ts';
+import type { DeviceSums } from './deviceSums.ts';
+import type { EntriesByLatent } from './entriesByLatent.ts';
+import { type FusedPrograms, partOf } from './fusedPrograms.ts';
+import type { EncoderCopies, NarrowRows } from './encoderCopies.ts';
+
+export interface Moments {
+  readonly first: DictionaryVariables;
+  readonly second: DictionaryVariables;
+}
+
+const file = 'fusedUpdate.cu';
+const vectorThreads = 256;
+/** PURPOSE of updateRows. */
+const purposes = { gradient: 0, norm: 1, adam: 2 } as const;
+
+/** What the kernels need for an Adam step besides the tensors. */
+interface Step {
+  readonly adam: AdamSettings;
+  /** [1]: the factor that gradients are multiplied by for clipping; null where they are not clipped. */
+  readonly clip: DeviceBuffer | null;
+  /** The count of entries and its limits; the kernels change nothing where it is outside of them. */
+  readonly gate: readonly [DeviceBuffer | null, number, number];
+  /** The copy of W_enc that is to be rewritten, if there is one. */
+  readonly copy: NarrowRows | null;
+}
+
+/** Where updateRows finds the gradient of a matrix; the order is that of its parameters. */
+type Source = readonly [...Argument[]];
+type Matrix = 'wEnc' | 'wDec';
+
+export class DictionaryUpdate {
+  readonly #programs: FusedPrograms;
+  readonly #sums: DeviceSums;
+  readonly #contributions: Contributions;
+  readonly #copies: EncoderCopies;
+
+  constructor(programs: FusedPrograms, sums: DeviceSums, byLatent: EntriesByLatent, copies: EncoderCopies) {
+    this.#programs = programs;
+    this.#sums = sums;
+    this.#copies = copies;
+    this.#contributions = new Contributions(programs, byLatent);
+  }
+
+  gradients(request: GradientRequest): DictionaryTensors {
+    if (request.main.entries.kind === 'dense') return referenceGradients(request);
+    const { latents, d } = sizes(request);
+    const [wEnc, wDec] = [0, 1].map(() => this.#programs.output<Tensor2D>([latents, d], 'float32'));
+    const bDec = this.#programs.output<Tensor1D>([d], 'float32');
+    return this.#contributions.use(request, (contributed) => {
+      this.#decoderBias(request, contributed, bDec.buffer);
+      this.#rows('gradient', latents, d, [
+        ...this.#encoderSource(request, contributed), this.#of(request.parameters.wEnc), null, null, wEnc.buffer,
+        ...idle,
+      ]); // prettier-ignore
+      this.#rows('gradient', latents, d, [
+        ...this.#decoderSource(request, contributed), this.#of(request.parameters.wDec), null, null, wDec.buffer,
+        ...idle,
+      ]); // prettier-ignore
+      const vector = (name: SumName) => {
+        const out = this.#programs.output<Tensor1D>([latents], 'float32');
+        this.#programs.backend.copy(contributed.sums, out.buffer, 4 * latents, contributed.offset(name));
+        return out.tensor;
+      };
+      return {
+        logThreshold: request.jump ? vector('logThreshold') : null,
+        wEnc: wEnc.tensor,
+        bEnc: vector('bEnc'),
+        wDec: wDec.tensor,
+        bDec: bDec.tensor,
+        ...(request.gate && { rMag: vector('rMag'), bMag: vector('bMag') }),
+      };
+    });
+  }
+
+  apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+    const { wEnc, bEnc } = request.parameters;
+    const copy = this.#copies.current(wEnc, bEnc);
+    if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
+    else this.#applyEntries(request, moments, adam, copy);
+    for (const name of parameterNames)
+      for (const group of [request.parameters, moments.first, moments.second]) {
+        const variable = group[name];
+        if (variable) this.#programs.backend.changed(variable);
+      }
+    if (copy) this.#copies.keep(copy, wEnc, bEnc);
+  }
+
+  #applyEntries(
+    request: GradientRequest,
+    moments: Moments,
+    adam: AdamSettings,
+    copy: NarrowRows | null,
+  ): void {
+    const { latents, d } = sizes(request);
+    const vectors = (['bEnc', 'logThreshold', 'rMag', 'bMag'] as const).filter((name) =>
+      isTrained(request, name),
+    );
+    this.#contributions.use(request, (contributed) =>
+      this.#programs.scratch(4 * d, (bDec) => {
+        this.#decoderBias(request, contributed, bDec);
+        const [encoder, decoder] = [
+          this.#encoderSource(request, contributed),
+          this.#decoderSource(request, contributed),
+        ];
+        const norms = (squares: DeviceBuffer) => {
+          const rest = (at: bigint) => [null, null, at, ...idle];
+          this.#rows('norm', latents, d, [
+            ...encoder,
+            this.#of(request.parameters.wEnc),
+            ...rest(partOf(squares, 0)),
+          ]);
+          const half = partOf(squares, 4 * latents);
+          this.#rows('norm', latents, d, [...decoder, this.#of(request.parameters.wDec), ...rest(half)]);
+        };
+        // The sums that belong to trained vectors are neighbours of those that are 0.
+        const all = [contributed.part('bEnc'), 4 * latents] as const;
+        this.#clipped(adam, request, norms, all, bDec, (clip) => {
+          const step = { adam, clip, gate: this.#gate(request), copy };
+          // The copy of W_enc has the new biases too, and the kernel for W_enc still needs the old b_dec.
+          for (const name of vectors)
+            this.#vector(name, contributed.part(name), latents, request, moments, step);
+          this.#matrix('wEnc', encoder, request, moments, step);
+          this.#matrix('wDec', decoder, request, moments, step);
+          this.#vector('bDec', bDec, d, request, moments, step);
+        });
+      }),
+    );
+  }
+
+  /** The update from gradients that are in memory. */
+  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings, copy: NarrowRows | null): void {
+    const { latents, d } = sizes(request);
+    tf.tidy(() => {
+      const gradients = referenceGradients(request);
+      const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
+      const others = [logThreshold, rMag, bMag].filter((vector) => vector !== null && vector !== undefined);
+      const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
+      const norms = (squares: DeviceBuffer) =>
+        [wEnc, wDec].forEach((gradient, i) =>
+          this.#sums.rowSquares(this.#of(gradient), [latents, d], null, partOf(squares, 4 * latents * i)),
+        );
+      this.#clipped(adam, request, norms, [this.#of(vectors), vectors.size], this.#of(bDec), (clip) => {
+        const step = { adam, clip, gate: this.#gate(request), copy };
+        // The copy of W_enc has the new biases too.
+        for (const name of ['bEnc', ...parameterNames.filter((name) => name !== 'bEnc')] as const) {
+          const gradient = gradients[name];
+          if (!gradient) continue;
+          if (name === 'wEnc' || name === 'wDec')
+            this.#matrix(
+              name,
+              [null, null, this.#of(gradient), null, null, null, null, null, 0],
+              request,
+              moments,
+              step,
+              true,
+            );
+          else this.#vector(name, this.#of(gradient), gradient.size, request, moments, step);
+        }
+      });
+    });
+  }
+
+  /** Calls `use` with the factor for clipping; `norms` writes the squared norms of the rows of both matrices. */
+  #clipped(
+    { clipNorm }: AdamSettings,
+    request: GradientRequest,
+    norms: (squares: DeviceBuffer) => void,
+    vectors: readonly [DeviceBuffer | bigint, number],
+    bDec: DeviceBuffer,
+    use: (clip: DeviceBuffer | null) => void,
+  ): void {
+    if (clipNorm === null) {
+      use(null);
+      return;
+    }
+    const { latents, d } = sizes(request);
+    this.#programs.scratch(4, (clip) => {
+      this.#programs.scratch(8 * latents, (squares) => {
+        norms(squares);
+        this.#sums.clipScale(squares, 2 * latents, vectors, [bDec, d], clipNorm, clip);
+      });
+      use(clip);
+    });
+  }
+
+  #gate({ main }: GradientRequest): Step['gate'] {
+    const { listed } = main.entries;
+    if (!listed || typeof listed.count === 'number') return [null, 0, 0];
+    return [this.#of(listed.count), listed.least, listed.most];
+  }
+
+  #matrix(
+    name: Matrix,
+    source: Source,
+    request: GradientRequest,
+    moments: Moments,
+    { adam, clip, gate, copy }: Step,
+    given = false,
+  ): void {
+    const { latents, d } = sizes(request);
+    const [w, first, second] = this.#operands(name, request, moments);
+    const unitNorm = name === 'wDec' && adam.unitNormDecoder ? 1 : 0;
+    const narrow = name === 'wEnc' && copy ? copy : null;
+    const copied = narrow
+      ? [this.#of(request.parameters.bEnc), narrow.rows, narrow.norms]
+      : [null, null, null];
+    const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
+    const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };
+    this.#rows('adam', latents, d, [...source, w, first, second, ...rest], define);
+  }
+
+  #vector(
+    name: Exclude<(typeof parameterNames)[number], Matrix>,
+    gradient: DeviceBuffer | bigint,
+    length: number,
+    request: GradientRequest,
+    moments: Moments,
+    { adam, clip, gate }: Step,
+  ): void {
+    this.#programs.run('fusedVector.cu', 'updateVector', [Math.ceil(length / vectorThreads), vectorThreads], [
+      gradient, ...this.#operands(name, request, moments), clip, ...settings(adam), ...gate, length,
+    ]); // prettier-ignore
+  }
+
+  #operands(
+    name: (typeof parameterNames)[number],
+    { parameters }: GradientRequest,
+    { first, second }: Moments,
+  ): DeviceBuffer[] {
+    return [parameters, first, second].map((of) => {
+      const variable = of[name];
+      if (!variable)
+        throw new TypeError(`A gradient of ${name} needs the parameter and both of its moments.`);
+      return this.#of(variable);
+    });
+  }
+
+  #rows(
+    purpose: keyof typeof purposes,
+    latents: number,
+    d: number,
+    args: readonly Argument[],
+    { GIVEN = 0, NARROW = 0 } = {},
+  ): void {
+    const define = { GIVEN, NARROW, PURPOSE: purposes[purpose] };
+    this.#programs.runRows({ file, name: 'updateRows', define }, d, { blocks: latents }, [...args, d]);
+  }
+
+  #encoderSource(request: GradientRequest, { lists: [main, auxiliary] }: Contributed): Source {
+    const x = this.#of(request.x);
+    const centre = request.subtractsDecoderBias ? this.#of(request.parameters.bDec) : null;
+    const second = auxiliary ? [auxiliary.start, auxiliary.list, x] : [null, null, null];
+    return [main.start, main.list, x, ...second, centre, null, 1];
+  }
+
+  #decoderSource(request: GradientRequest, contributed: Contributed): Source {
+    const { main, auxiliary, l1 } = request;
+    const [first, second] = contributed.lists;
+    const more =
+      auxiliary && second ? [second.start, second.list, this.#of(auxiliary.error)] : [null, null, null];
+    const pulls = l1 === 0 ? null : contributed.part('pull');
+    return [first.start, first.list, this.#of(main.error), ...more, null, pulls, 0];
+  }
+
+  /** ∂b_dec [d]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
+  #decoderBias(request: GradientRequest, contributed: Contributed, out: DeviceBuffer): void {
+    const { main, parameters, subtractsDecoderBias } = request;
+    const { latents, rows, d } = sizes(request);
+    // Of nested reconstructions the first block is the sum of all.
+    const error = this.#sums.columns(this.#of(main.error), [rows, d], null);
+    const slopes = contributed.sums;
+    const through = subtractsDecoderBias
+      ? this.#sums.columns(this.#of(parameters.wEnc), [latents, d], slopes)
+      : null;
+    this.#sums.join(error, main.scale, through, out, d);
+  }
+
+  #of(tensor: Tensor | Variable): DeviceBuffer {
+    return this.#programs.backend.buffer(tensor);
+  }
+}
+
+/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. */
+const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
+
+function settings({ learningRate, beta1, beta2, epsilon, step }: AdamSettings): number[] {
+  const rate = learningRate / (1 - beta1 ** step);
+  return [rate, beta1, 1 - beta1, beta2, 1 - beta2, 1 / Math.sqrt(1 - beta2 ** step), epsilon];
+}
+
+function isTrained(
+  { jump, gate }: GradientRequest,
+  name: 'bEnc' | 'logThreshold' | 'rMag' | 'bMag',
+): boolean {
+  if (name === 'bEnc') return true;
+  return name === 'logThreshold' ? jump !== null : gate !== undefined;
+}
+
+function sizes({ main, x }: GradientRequest) {
+  return { latents: main.entries.latents, rows: x.shape[0], d: x.shape[1] };
+}

@@ -1,0 +1,36 @@
+import type { SparseEntries } from '../../../ops/sparseEntries.ts';
+import type { Tensor2D } from '../../../tensor/tf.ts';
+import type { EntriesByLatent } from './entriesByLatent.ts';
+import type { FusedPrograms } from './fusedPrograms.ts';
+
+const threads = 256;
+
+/** Sᵀ·g [latents, d], by the kernel that computes the gradient of W_dec. */
+export function outer(
+  programs: FusedPrograms,
+  byLatent: EntriesByLatent,
+  entries: SparseEntries,
+  g: Tensor2D,
+): Tensor2D {
+  const { latents, indices, values } = entries;
+  const { backend } = programs;
+  const d = g.shape[1];
+  const [count] = indices.shape;
+  const out = programs.output<Tensor2D>([latents, d], 'float32');
+  const { start, order } = byLatent.of(entries);
+  programs.scratch(16 * count, (list) => {
+    const blocks = Math.ceil(count / threads);
+    const args = [start, order, backend.buffer(values), list, latents];
+    programs.run('fusedContributions.cu', 'outerList', [blocks, threads], args);
+    const kernel = {
+      file: 'fusedUpdate.cu',
+      name: 'updateRows',
+      define: { GIVEN: 0, NARROW: 0, PURPOSE: 0 },
+    };
+    programs.runRows(kernel, d, { blocks: latents }, [
+      start, list, backend.buffer(g), null, null, null, null, null, 0, null, null, null, out.buffer,
+      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, d,
+    ]); // prettier-ignore
+  });
+  return out.tensor;
+}

@@ -1,0 +1,93 @@
+/** What entries decode to, and products with their rows of W_dec; see source/fusedReconstruct.cu. */
+import type { Entries, SparseEntries } from '../../../ops/sparseEntries.ts';
+import type { NestedReconstruction, Reconstruction } from '../../../ops/fusedKernels.ts';
+import { latentActivations } from '../../../ops/denseActivations.ts';
+import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
+import type { DeviceSums } from './deviceSums.ts';
+import type { FusedPrograms } from './fusedPrograms.ts';
+
+const file = 'fusedReconstruct.cu';
+
+export class Reconstructions {
+  readonly #programs: FusedPrograms;
+  readonly #sums: DeviceSums;
+
+  constructor(programs: FusedPrograms, sums: DeviceSums) {
+    this.#programs = programs;
+    this.#sums = sums;
+  }
+
+  decode(entries: SparseEntries, w: Tensor2D): Tensor2D {
+    const d = w.shape[1];
+    const out = this.#programs.output<Tensor2D>([entries.rows, d], 'float32');
+    const to = [out.buffer, null, null, d] as const;
+    this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
+      ...this.#list(entries), null, 1, this.#programs.backend.buffer(w), null, null, ...to,
+    ]); // prettier-ignore
+    return out.tensor;
+  }
+
+  dots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
+    const d = w.shape[1];
+    const out = this.#programs.output<Tensor1D>(indices.shape, 'float32');
+    const operands = [rowStart, indices, g, w].map((tensor) => this.#programs.backend.buffer(tensor));
+    const launch = { blocks: rows, sharedRows: 1 };
+    this.#programs.runRows({ file, name: 'sparseDots' }, d, launch, [...operands, out.buffer, d]);
+    return out.tensor;
+  }
+
+  reconstruct(
+    entries: Entries,
+    threshold: Tensor1D | null,
+    { wDec, bias }: { readonly wDec: Tensor2D; readonly bias: Tensor1D | null },
+    target: Tensor2D,
+  ): Reconstruction {
+    const { backend } = this.#programs;
+    const [rows, d] = target.shape;
+    if (entries.kind === 'dense')
+      return tf.tidy(() => {
+        const decoded = tf.matMul(latentActivations(entries.values, threshold), wDec);
+        const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
+        const dots = tf.matMul<Tensor2D>(error, wDec, false, true);
+        return { error, dots, squaredError: this.#sums.squares(error) };
+      });
+    const error = this.#programs.output<Tensor2D>([rows, d], 'float32');
+    const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
+    return this.#programs.scratch(4 * rows, (squares) => {
+      this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 }, [
+        ...this.#list(entries), this.#programs.maybe(threshold), 0, backend.buffer(wDec), this.#programs.maybe(bias),
+        backend.buffer(target), error.buffer, dots.buffer, squares, d,
+      ]); // prettier-ignore
+      return { error: error.tensor, dots: dots.tensor, squaredError: this.#sums.total(squares, rows) };
+    });
+  }
+
+  nested(
+    entries: SparseEntries,
+    prefixes: Int32Array,
+    { wDec, bias }: { readonly wDec: Tensor2D; readonly bias: Tensor1D },
+    target: Tensor2D,
+  ): NestedReconstruction {
+    const { backend } = this.#programs;
+    const [rows, d] = target.shape;
+    const errors = this.#programs.output<Tensor2D>([prefixes.length * rows, d], 'float32');
+    const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
+    const ends = tf.tensor1d(prefixes, 'int32');
+    const result = this.#programs.scratch(4 * rows, (nested) =>
+      this.#programs.scratch(4 * rows, (squares) => {
+        this.#programs.runRows({ file, name: 'reconstructNested' }, d, { blocks: rows, sharedRows: 1 }, [
+          ...this.#list(entries), backend.buffer(ends), prefixes.length, backend.buffer(wDec), backend.buffer(bias),
+          backend.buffer(target), errors.buffer, dots.buffer, nested, squares, rows, d,
+        ]); // prettier-ignore
+        const [nestedError, squaredError] = [this.#sums.total(nested, rows), this.#sums.total(squares, rows)];
+        return { errors: errors.tensor, dots: dots.tensor, nestedError, squaredError };
+      }),
+    );
+    ends.dispose();
+    return result;
+  }
+
+  #list({ rowStart, indices, values }: SparseEntries) {
+    return [rowStart, indices, values].map((tensor) => this.#programs.backend.buffer(tensor));
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Selects the pre-activations above their thresholds, as a list or as the whole matrix. The length of the list is known only after the
+ * device has counted. A caller that knows about how many entries to expect gets the form that is right for that number at once, with
+ * the true count on the device, which tells whether the form was right (see `Listed`). Without an expected count this waits.
+ */
+import type { Encoder, ThresholdSelection } from '../../../ops/fusedKernels.ts';
+import type { Entries, Listed } from '../../../ops/sparseEntries.ts';
+import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
+import type { EncoderPath } from '../../backend.ts';
+import type { EntriesByLatent } from './entriesByLatent.ts';
+import { type FusedPrograms } from './fusedPrograms.ts';
+import { centred, mostEntries, multiply } from './preActivations.ts';
+
+const file = 'fusedSelect.cu';
+const threads = 512;
+
+/**
+ * Above this share of listed latents the matrix is used instead of the list: an entry of a list costs 16·d bytes from memory, and
+ * one of the matrix 8·d operations in full precision, of which a GPU makes about 16 a byte.
+ */
+const denseAbove = 1 / 8;
+/** Whether what fires is kept as a list or as the whole matrix. Set by whoever starts the backend, between steps. */
+export interface PathChoice {
+  path: EncoderPath;
+}
+/** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
+const certain = 2;
+
+/** A form, and the counts of entries for which it is the right one; a list has room for `most`. */
+interface Form extends Omit<Listed, 'count'> {
+  readonly kind: Entries['kind'];
+}
+
+export class ThresholdSelect {
+  readonly #programs: FusedPrograms;
+  readonly #byLatent: EntriesByLatent;
+  readonly #choice: PathChoice;
+
+  constructor(programs: FusedPrograms, byLatent: EntriesByLatent, choice: PathChoice) {
+    this.#programs = programs;
+    this.#byLatent = byLatent;
+    this.#choice = choice;
+  }
+
+  encode(x: Tensor2D, encoder: Encoder, { threshold, bandwidth, expected }: ThresholdSelection): Entries {
+    const { backend } = this.#programs;
+    const [rows, d] = x.shape;
+    const [latents] = encoder.wEnc.shape;
+    const bias = backend.buffer(encoder.bEnc);
+    const bars = [this.#programs.maybe(threshold), bandwidth, latents] as const;
+    const z = this.#programs.output<Tensor2D>([rows, latents], 'float32');
+    centred(this.#programs, x, encoder, (from) =>
+      multiply(this.#programs, from, backend.buffer(encoder.wEnc), [0, rows, d, latents], z.buffer),
+    );
+    const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
+    const rowStart = this.#programs.output<Tensor1D>([rows + 1], 'int32');
+    const total = this.#programs.output<Scalar>([], 'int32');
+    this.#programs.scratch(4 * rows, (counts) => {
+      this.#programs.run(file, 'countAbove', [rows, threads], [z.buffer, bias, ...bars, counts]);
+      const most = guess?.most ?? mostEntries;
+      this.#byLatent.prefixSums(counts, rowStart.buffer, total.buffer, rows, Math.min(most, mostEntries));
+    });
+    const form = guess ?? this.#rightForm(rows * latents, total.tensor.dataSync()[0]);
+    if (!guess) total.tensor.dispose();
+    const listed = { count: guess ? total.tensor : form.most, least: form.least, most: form.most };
+    if (form.kind === 'dense') {
+      rowStart.tensor.dispose();
+      this.#programs.run(file, 'addBias', [rows, threads], [z.buffer, bias, latents]);
+      return { kind: 'dense', rows, latents, values: z.tensor, listed };
+    }
+    const indices = this.#programs.output<Tensor1D>([form.most], 'int32');
+    const values = this.#programs.output<Tensor1D>([form.most], 'float32');
+    // Places that turn out to be too many are read by TF.js's ops on whole lists.
+    if (guess) for (const { buffer } of [indices, values]) backend.fill(buffer, 0, form.most);
+    const to = [rowStart.buffer, indices.buffer, values.buffer] as const;
+    this.#programs.run(file, 'listAbove', [rows, threads], [z.buffer, bias, ...bars, ...to]);
+    z.tensor.dispose();
+    const list = { rowStart: rowStart.tensor, indices: indices.tensor, values: values.tensor };
+    return { kind: 'sparse', rows, latents, ...list, listed };
+  }
+
+  /** The most entries, of `all`, that are kept as a list. Below nothing, so that an empty list is a matrix too, where one was asked for. */
+  #listedUpTo(all: number): number {
+    return { auto: Math.floor(denseAbove * all), sparse: Math.min(all, mostEntries), dense: -1 }[
+      this.#choice.path
+    ];
+  }
+
+  #rightForm(all: number, count: number): Form {
+    // More than 32 bits count are more than any list has.
+    const dense = count < 0 || count > this.#listedUpTo(all);
+    return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
+  }
+
+  /** The form for about this many entries; null where the count is too near the limit to decide. */
+  #guess(rows: number, latents: number, expected: number): Form | null {
+    const all = rows * latents;
+    const limit = this.#listedUpTo(all);
+    if (expected > certain * limit) return { kind: 'dense', least: limit + 1, most: all };
+    // Sizes are rounded up to powers of 2, so that buffers can be reused.
+    const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
+    const most = Math.min(limit, ample);
+    return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
+  }
+}

@@ -1,0 +1,93 @@
+/** Whole training runs on the cuda backend, on the device in software unless LAZYSCOPE_CUDA_DEVICE names another, compared with the same runs on TF.js's plain CPU backend. */
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { tf } from '../../tensor/tf.ts';
+import type { BackendName } from '../backend.ts';
+import { startBackend } from '../startBackend.ts';
+import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
+import { initialState, Trainer } from '../../training/trainer.ts';
+import type { FusedKernels } from '../../ops/fusedKernels.ts';
+import { fusedKernels } from '../../ops/kernelTable.ts';
+
+process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+
+async function run(backend: BackendName, ...rest: Parameters<typeof trainUntil>) {
+  await startBackend(backend);
+  return await trainUntil(...rest);
+}
+
+/** `tolerance` is relative. */
+function expectClose(got: readonly number[], want: readonly number[], tolerance: number): void {
+  expect(got.length).toBe(want.length);
+  got.forEach((loss, i) => {
+    if (!(Math.abs(loss / want[i] - 1) <= tolerance))
+      expect.fail(`loss ${i} is ${loss}, the reference has ${want[i]}`);
+  });
+}
+
+describe('training', () => {
+  vi.setConfig({ testTimeout: 240_000 });
+  beforeAll(() => startBackend('cuda'));
+
+  test.each([
+    ['topk', steps],
+    ['relu', 100],
+    ['jumprelu', 100],
+    ['batchtopk', 60],
+    ['gated', 60],
+    ['matryoshka', 60],
+  ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
+    const want = await run('cpu', architecture, count);
+    const got = await run('cuda', architecture, count);
+    expectClose(got.losses, want.losses, 1e-4);
+    if (architecture.endsWith('topk')) expect(want.dead).toBeGreaterThan(0);
+  });
+
+  test('the same run twice gives the same bits', async () => {
+    const [a, b] = [await run('cuda', 'topk', 30), await run('cuda', 'topk', 30)];
+    expect(a).toEqual(b);
+  });
+
+  test('interrupted and resumed gives the same bits; on another backend it goes on as well', async () => {
+    const half = await run('cuda', 'jumprelu', 25);
+    const copy = structuredClone(half.end);
+    const whole = await run('cuda', 'jumprelu', 50);
+    const resumed = await run('cuda', 'jumprelu', 50, half.end);
+    expect(resumed.end).toEqual(whole.end);
+    expectClose((await run('cpu', 'jumprelu', 50, copy)).losses, resumed.losses, 1e-4);
+  });
+
+  test('the next batch is read and sent while the device computes; a checkpoint counts only the steps done', async () => {
+    await startBackend('cuda');
+    const [config, source, kernels] = [smallConfig('topk'), smallSource(), fusedKernels()];
+    const state = initialState(config, source);
+    source.restore({ seed: 0, epoch: 0, position: 0 });
+    const events: string[] = [];
+    const next = () => {
+      events.push('batch');
+      return source.next();
+    };
+    const readBack: FusedKernels['readBack'] = async (tensors) => {
+      const values = await kernels.readBack?.(tensors);
+      events.push('results');
+      return values ?? [];
+    };
+    const trainer = new Trainer(config, { ...source, next }, state, { ...kernels, readBack });
+    for (const step of [1, 2, 3]) {
+      await trainer.advance();
+      expect(trainer.position.position).toBe(step);
+    }
+    trainer.dispose();
+    expect(events).toEqual(['batch', 'batch', 'results', 'batch', 'results', 'batch', 'results']);
+  });
+
+  test('nothing is left on the device', async () => {
+    await run('cuda', 'topk', 2);
+    const before = tf.memory().numTensors;
+    await run('cuda', 'topk', 12);
+    await run('cuda', 'relu', 12);
+    await run('cuda', 'gated', 12);
+    await run('cuda', 'matryoshka', 12);
+    await run('cuda', 'jumprelu', 12);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});

@@ -1,0 +1,94 @@
+/**
+ * Loads the libraries, opens the device that LAZYSCOPE_CUDA_DEVICE names (a number as nvidia-smi counts them, 0 when unset; or
+ * `software` for the one that computes on the processor), and puts the parts of the backend together.
+ */
+import { dirname, isAbsolute } from 'node:path';
+import koffi from 'koffi';
+import { LazyscopeError } from '../../errors.ts';
+import { BlasLt, blasLtVersion } from './blasLt.ts';
+import { CudaBackend } from './cudaBackend.ts';
+import { describeDevice, Device, type DeviceDescription } from './device.ts';
+import { Driver, versionName } from './driver.ts';
+import type { KernelCompiler } from './kernelCompiler.ts';
+import { KernelImages } from './kernelImages.ts';
+import { sourceFolder } from './kernelSource.ts';
+import { type Library, loadLibrary } from './libraries.ts';
+import { architectureName, Nvrtc } from './nvrtc.ts';
+import { Products } from './products.ts';
+import { Programs } from './programs.ts';
+import { softwareDevice } from './softwareDevice/softwareDevice.ts';
+
+/** Everything that the backend needs, found but not opened. */
+interface Found {
+  readonly driver: Driver;
+  readonly index: number;
+  readonly device: DeviceDescription;
+  readonly compiler: KernelCompiler;
+  readonly blasLt: Library;
+  /** For people: device, versions, where the libraries are. */
+  readonly detail: string;
+  readonly exactMemory: boolean;
+}
+
+/** What the backend would run on. Throws `unavailable` with what is missing. */
+export async function describeCuda(): Promise<string> {
+  return (await find()).detail;
+}
+
+export interface OpenedCuda {
+  readonly backend: CudaBackend;
+  readonly detail: string;
+}
+
+/** Where the .cu files are, and where what is compiled of them is kept. */
+export interface KernelFolders {
+  readonly sources?: string;
+  readonly images?: string;
+}
+
+/** Opens the device. Throws `unavailable` with what is missing. */
+export async function openCuda({ sources = sourceFolder, images }: KernelFolders = {}): Promise<OpenedCuda> {
+  const { driver, index, device: described, compiler, blasLt, detail, exactMemory } = await find();
+  const device = new Device(driver, index, described, { exactMemory });
+  const programs = new Programs(device, new KernelImages(compiler, images), sources);
+  const products = new Products(device, programs, new BlasLt(device, blasLt));
+  return { backend: new CudaBackend(device, programs, products), detail };
+}
+
+async function find(): Promise<Found> {
+  const wanted = process.env.LAZYSCOPE_CUDA_DEVICE || '0';
+  if (wanted === 'software') return findSoftware();
+  if (!/^\d+$/.test(wanted))
+    throw new LazyscopeError(
+      'bad_input',
+      `LAZYSCOPE_CUDA_DEVICE must be the number of a GPU, or software, but is ${wanted}: nvidia-smi lists them.`,
+    );
+  return findGpu(Number(wanted));
+}
+
+function findGpu(index: number): Found {
+  const driver = new Driver(loadLibrary('libcuda').library);
+  const device = describeDevice(driver, index, false);
+  const compilers = loadLibrary('libnvrtc');
+  const nvrtc = new Nvrtc(compilers.library);
+  const blasLt = loadLibrary('libcublasLt');
+  const { major, minor } = device.architecture;
+  const place = (path: string) => (isAbsolute(path) ? ` in ${dirname(path)}` : '');
+  const detail = [
+    `${device.name}, ${Math.round(device.totalBytes / 1e9)} GB, compute capability ${major}.${minor}`,
+    `driver for ${versionName(driver.version)}`,
+    `NVRTC ${nvrtc.version}${place(compilers.path)}`,
+    `cuBLASLt ${blasLtVersion(blasLt.library)}${place(blasLt.path)}`,
+  ].join(', ');
+  const compiler = nvrtc.compilerFor(architectureName(device.architecture));
+  return { driver, index, device, compiler, blasLt: blasLt.library, detail, exactMemory: false };
+}
+
+async function findSoftware(): Promise<Found> {
+  const { library: path, compiler, checksAccesses } = await softwareDevice();
+  const library = koffi.load(path);
+  const driver = new Driver(library);
+  const device = describeDevice(driver, 0, true);
+  const detail = `${device.name}, a CUDA device in software, for tests`;
+  return { driver, index: 0, device, compiler, blasLt: library, detail, exactMemory: checksAccesses };
+}

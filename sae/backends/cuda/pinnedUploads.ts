@@ -1,0 +1,64 @@
+/**
+ * Uploads by way of two pieces of pinned memory: while the device reads one, the host fills the other. An array that was
+ * given is the caller's again when `upload` returns; the device fetches its copy in the order of the stream.
+ */
+import type { Device } from './device.ts';
+import { type PinnedMemory, pinnedMemory } from './pinnedMemory.ts';
+
+/** What a copy of the device's likes to begin at. */
+const alignment = 64;
+
+interface Piece {
+  readonly memory: PinnedMemory;
+  /** Recorded behind the last copy from this piece. */
+  readonly event: number;
+  /** Where the next upload's bytes go. */
+  next: number;
+}
+
+export class PinnedUploads {
+  readonly #device: Device;
+  readonly #stream: number;
+  readonly #pieceBytes: number;
+  #pieces: [Piece, Piece] | null = null;
+  #current = 0;
+
+  constructor(device: Device, stream: number, pieceBytes: number) {
+    this.#device = device;
+    this.#stream = stream;
+    this.#pieceBytes = pieceBytes;
+  }
+
+  /** Copies bytes to an address on the device. Waits only where both pieces are full of what the device has not read yet. */
+  upload(source: Uint8Array, address: number): void {
+    const { driver } = this.#device;
+    for (let at = 0; at < source.length;) {
+      const piece = this.#pieceFor(source.length - at);
+      const { memory, next } = piece;
+      const count = Math.min(source.length - at, this.#pieceBytes - next);
+      memory.bytes.set(source.subarray(at, at + count), next);
+      driver.call('cuMemcpyHtoDAsync', address + at, memory.address + next, count, this.#stream);
+      piece.next = Math.ceil((next + count) / alignment) * alignment;
+      at += count;
+    }
+  }
+
+  /** The current piece, where it has room for what is left, and otherwise the other one. What fits no piece is split. */
+  #pieceFor(left: number): Piece {
+    const { driver } = this.#device;
+    this.#pieces ??= [this.#newPiece(), this.#newPiece()];
+    const piece = this.#pieces[this.#current];
+    if (piece.next + Math.min(left, this.#pieceBytes) <= this.#pieceBytes) return piece;
+    driver.call('cuEventRecord', piece.event, this.#stream);
+    this.#current = 1 - this.#current;
+    const other = this.#pieces[this.#current];
+    driver.call('cuEventSynchronize', other.event);
+    other.next = 0;
+    return other;
+  }
+
+  #newPiece(): Piece {
+    const event = this.#device.newEvent({ timing: false });
+    return { memory: pinnedMemory(this.#device, this.#pieceBytes), event, next: 0 };
+  }
+}

@@ -1,0 +1,17 @@
+/** The device's memory: which allocations live, and whether a range lies within one. */
+#pragma once
+#include <string>
+
+#include "driver.h"
+
+namespace lazyscope {
+
+/** Empty where [address, address + bytes) lies within one live allocation; else what is wrong. */
+std::string outsideMemory(CUdeviceptr address, size_t bytes);
+/** The allocation that holds the address; false if none does. */
+bool allocationOf(CUdeviceptr address, CUdeviceptr& base, size_t& bytes);
+/** Whether the range was given out by cuMemHostAlloc. */
+bool isPinned(const void* memory, size_t bytes);
+void freeAllMemory();
+
+}  // namespace lazyscope

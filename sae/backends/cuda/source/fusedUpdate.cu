@@ -1,0 +1,126 @@
+/**
+ * The update of a dictionary's matrices. A block takes the row of a latent: its gradient is summed up in registers from the
+ * latent's contributions and is never written to memory. Removing the part of the gradient parallel to the row, Adam and unit norm (Gao et
+ * al., 2406.04093, A.1) follow at once, so that the row and its moments are read and written once.
+ */
+#include "adam.cuh"
+#include "narrow.cuh"
+
+/** Adds what a latent's contributions [begin, end) say to the thread's columns of its gradient. */
+__device__ inline void addContributions(const int4 *list, int begin, int end, const float *source, const float *centre,
+                                        bool encoder, Numbers *gradient, int d) {
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++) {
+    const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
+    if (column >= d) break;
+    const Numbers middle = centre ? load(centre + column) : Numbers{};
+#pragma unroll 4
+    for (int place = begin; place < end; place++) {
+      const int4 entry = list[place];
+      const float factor = __int_as_float(encoder ? entry.w : entry.z);
+      const Numbers row = load(source + (long long)(encoder ? entry.x : entry.y) * d + column);
+      for (int i = 0; i < VECTOR; i++)
+        gradient[j].at[i] = fmaf(factor, row.at[i] - middle.at[i], gradient[j].at[i]);
+    }
+  }
+}
+
+/** The columns of a row that belong to the thread. */
+__device__ inline void loadRow(const float *from, Numbers *row, int d) {
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++) {
+    const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
+    if (column < d) row[j] = load(from + column);
+  }
+}
+
+__device__ inline void storeRow(float *to, const Numbers *row, int d) {
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++) {
+    const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
+    if (column < d) store(to + column, row[j]);
+  }
+}
+
+__device__ inline float dotOf(const Numbers *a, const Numbers *b) {
+  float sum = 0.0f;
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++)
+    for (int i = 0; i < VECTOR; i++) sum = fmaf(a[j].at[i], b[j].at[i], sum);
+  return sum;
+}
+
+/**
+ * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
+ * one loss term or two, whose sources [rows, d] are x or errors, and of the row times `pulls` [latents], where there are any.
+ * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents]; see narrow.cuh.
+ * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
+ */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+    updateRows(const int *latentStart, const int4 *list, const float *source, const int *secondStart,
+               const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
+               float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
+               float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
+               int least, int most, const float *bias, unsigned short *copies, float *norms, int d) {
+  const int latent = blockIdx.x;
+  const long long at = (long long)latent * d;
+  Numbers gradient[COLUMNS] = {};
+  Numbers row[COLUMNS] = {};
+#if PURPOSE == 2
+  if (!isOpen(count, least, most)) return;
+#endif
+  if (PURPOSE == 2 || pulls) loadRow(w + at, row, d);
+#if GIVEN
+  loadRow(source + at, gradient, d);
+#else
+  addContributions(list, latentStart[latent], latentStart[latent + 1], source, centre, encoder != 0, gradient, d);
+  if (secondStart)
+    addContributions(secondList, secondStart[latent], secondStart[latent + 1], secondSource, centre, encoder != 0,
+                     gradient, d);
+  if (pulls) {
+    const float pull = pulls[latent];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] = fmaf(pull, row[j].at[i], gradient[j].at[i]);
+  }
+#endif
+#if PURPOSE == 0
+  storeRow(out + at, gradient, d);
+#elif PURPOSE == 1
+  const float square = sumOfBlock(dotOf(gradient, gradient));
+  if (threadIdx.x == 0) out[latent] = square;
+#else
+  const Adam adam = {rate, beta1, rest1, beta2, rest2, root, epsilon};
+  const float clipped = clip ? *clip : 1.0f;
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++)
+    for (int i = 0; i < VECTOR; i++) gradient[j].at[i] *= clipped;
+  if (unitNorm) {
+    const float along = sumOfBlock(dotOf(gradient, row));
+    const float square = sumOfBlock(dotOf(row, row));
+    const float parallel = along / fmaxf(square, 1e-30f);
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] -= parallel * row[j].at[i];
+  }
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++) {
+    const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
+    if (column >= d) break;
+    Numbers m = load(first + at + column), v = load(second + at + column);
+    for (int i = 0; i < VECTOR; i++) row[j].at[i] = adamStep(adam, row[j].at[i], gradient[j].at[i], m.at[i], v.at[i]);
+    store(first + at + column, m);
+    store(second + at + column, v);
+  }
+  if (unitNorm) {
+    const float norm = fmaxf(sqrtf(sumOfBlock(dotOf(row, row))), 1e-30f);
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+      for (int i = 0; i < VECTOR; i++) row[j].at[i] /= norm;
+  }
+  storeRow(w + at, row, d);
+#if NARROW
+  narrowRow(row, bias[latent], false, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
+#endif
+#endif
+}

@@ -1,0 +1,144 @@
+/**
+ * Copies between host and device. Small ones take their turn among the kernels; large ones go by a stream of their own, so
+ * that the next batch travels while the device computes, and kernels wait for it by an event.
+ */
+import type { Device } from './device.ts';
+import type { DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
+import { type PinnedMemory, pinnedMemory } from './pinnedMemory.ts';
+import { PinnedUploads } from './pinnedUploads.ts';
+
+/** From here on an upload is worth two events. */
+const large = 2 ** 20;
+const smallPiece = 8 * 2 ** 20;
+const largePiece = 32 * 2 ** 20;
+const alignment = 64;
+/** CUDA_ERROR_NOT_READY */
+const notReady = 600;
+
+export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array;
+
+/** Where the results of one read arrive, kept for the next. */
+interface Landing {
+  readonly memory: PinnedMemory;
+  readonly event: number;
+}
+
+export class Transfers {
+  readonly #device: Device;
+  readonly #memory: DeviceMemory;
+  readonly #inTurn: PinnedUploads;
+  readonly #ahead: PinnedUploads;
+  readonly #copyStream: number;
+  /** Recorded behind the last large upload. */
+  readonly #arrived: number;
+  readonly #idle: Landing[] = [];
+  /** Addresses of memory from which the device fetches arrays by itself. */
+  readonly #pinned = new WeakMap<ArrayBufferLike, number>();
+
+  constructor(device: Device, memory: DeviceMemory) {
+    this.#device = device;
+    this.#memory = memory;
+    this.#copyStream = device.newStream();
+    this.#arrived = device.newEvent({ timing: false });
+    this.#inTurn = new PinnedUploads(device, device.stream, smallPiece);
+    this.#ahead = new PinnedUploads(device, this.#copyStream, largePiece);
+  }
+
+  /** The values in memory of the device, which kernels launched from now on find there. */
+  uploaded(values: HostArray): DeviceBuffer {
+    if (values.byteLength < large) {
+      const buffer = this.#memory.take(values.byteLength);
+      this.upload(values, buffer);
+      return buffer;
+    }
+    const { driver, stream } = this.#device;
+    const { buffer, lastUse } = this.#memory.takeForCopy(values.byteLength);
+    if (lastUse !== null) driver.call('cuStreamWaitEvent', this.#copyStream, lastUse, 0);
+    const pinned = this.#pinned.get(values.buffer);
+    if (pinned === undefined) this.#ahead.upload(bytesOf(values), Number(buffer.address));
+    else {
+      const from = pinned + values.byteOffset;
+      driver.call('cuMemcpyHtoDAsync', Number(buffer.address), from, values.byteLength, this.#copyStream);
+    }
+    driver.call('cuEventRecord', this.#arrived, this.#copyStream);
+    driver.call('cuStreamWaitEvent', stream, this.#arrived, 0);
+    return buffer;
+  }
+
+  /** An array that large uploads read while the device computes, so that it must stay as it is until they are done. It is never freed. */
+  pinnedFloats(length: number): Float32Array {
+    const { address, bytes } = pinnedMemory(this.#device, Math.max(4 * length, 4));
+    this.#pinned.set(bytes.buffer, address);
+    return new Float32Array(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  /** Copies the array's bytes to the start of `to`, after the kernels launched so far. */
+  upload(values: HostArray, to: DeviceBuffer): void {
+    this.#inTurn.upload(bytesOf(values), Number(to.address));
+  }
+
+  /** Waits for the device, and copies into `target` what `from` then holds. */
+  download(from: DeviceBuffer, target: HostArray): void {
+    const { driver, stream } = this.#device;
+    const bytes = bytesOf(target);
+    const { memory, event } = this.#takeLanding(Math.min(bytes.length, largePiece));
+    for (let at = 0; at < bytes.length; at += largePiece) {
+      const count = Math.min(bytes.length - at, largePiece);
+      driver.call('cuMemcpyDtoHAsync', memory.address, Number(from.address) + at, count, stream);
+      driver.call('cuStreamSynchronize', stream);
+      bytes.set(memory.bytes.subarray(0, count), at);
+    }
+    this.#idle.push({ memory, event });
+  }
+
+  /** Copies several buffers at once. The copies have been queued when this returns. */
+  async downloadTogether(sources: readonly { from: DeviceBuffer; target: HostArray }[]): Promise<void> {
+    const { driver, stream } = this.#device;
+    const total = sources.reduce((sum, { target }) => sum + aligned(target.byteLength), 0);
+    if (total === 0) return;
+    const landing = this.#takeLanding(total);
+    const { memory, event } = landing;
+    let at = 0;
+    for (const { from, target } of sources) {
+      if (target.byteLength > 0)
+        driver.call(
+          'cuMemcpyDtoHAsync',
+          memory.address + at,
+          Number(from.address),
+          target.byteLength,
+          stream,
+        );
+      at += aligned(target.byteLength);
+    }
+    driver.call('cuEventRecord', event, stream);
+    await this.#passed(event);
+    at = 0;
+    for (const { target } of sources) {
+      bytesOf(target).set(memory.bytes.subarray(at, at + target.byteLength));
+      at += aligned(target.byteLength);
+    }
+    this.#idle.push(landing);
+  }
+
+  /** Other work of the process goes on meanwhile. */
+  async #passed(event: number): Promise<void> {
+    const { driver } = this.#device;
+    for (;;) {
+      const code = driver.functions.cuEventQuery(event);
+      if (code === 0) return;
+      if (code !== notReady) throw driver.failed('cuEventQuery', code);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #takeLanding(bytes: number): Landing {
+    const found = this.#idle.findIndex(({ memory }) => memory.bytes.length >= bytes);
+    if (found >= 0) return this.#idle.splice(found, 1)[0];
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
+    return { memory: pinnedMemory(this.#device, capacity), event: this.#device.newEvent({ timing: false }) };
+  }
+}
+
+const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
+const bytesOf = ({ buffer, byteOffset, byteLength }: HostArray) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
