@@ -176,6 +176,11 @@ export interface FusedKernels extends ReadsBack {
    * Σ_b ‖x − x̄‖², where x̄ is the mean of the batch.
    */
   scaledBatch(values: Float32Array, d: number, scale: number): Batch;
+  /**
+   * Memory for the values of a batch that `scaledBatch` sends to the device as it is, without copying and without changing it. It may be
+   * filled anew once the results of a step on it have been read. Backends that compute in host memory leave it out.
+   */
+  batchMemory?(length: number): Float32Array;
   /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 

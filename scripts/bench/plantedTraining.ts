@@ -86,7 +86,7 @@ function plantedBatches(directions: Tensor2D, batchSize: number): Float32Array[]
   const each = Math.min(featuresAToken, width);
   const random = Random.fromSeed(0, 'bench batches');
   return Array.from({ length: kept }, () => {
-    const batch = new Float32Array(batchSize * d);
+    const batch = fusedKernels().batchMemory?.(batchSize * d) ?? new Float32Array(batchSize * d);
     for (let first = 0; first < batchSize; first += blockRows) {
       const rows = Math.min(blockRows, batchSize - first);
       const indices = new Int32Array(rows * each);
@@ -168,10 +168,15 @@ const copied = (arrays: DictionaryArrays): DictionaryArrays => ({
 
 function repeated(batches: readonly Float32Array[], d: number, batchSize: number): BatchSource {
   let position = 0;
+  // Kernels that give memory for batches leave it as it is.
+  const isKept = fusedKernels().batchMemory !== undefined;
   return {
     d,
     batchSize,
-    next: () => batches[position++ % batches.length].slice(),
+    next() {
+      const batch = batches[position++ % batches.length];
+      return isKept ? batch : batch.slice();
+    },
     state: () => ({ seed: 0, epoch: 0, position }),
     restore: (state) => void ({ position } = state),
   };

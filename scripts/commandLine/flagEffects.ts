@@ -282,6 +282,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
     call: ['search', 'the'],
     flags: { run: '--run=fixture-relu', seed: '--run=fixture-relu --seed=2', limit: '--limit=1' },
   },
+  spaces: {
+    call: ['spaces', 'fixture-topk/0', 'fixture-relu/1', '--draws=19', '--max-tokens=400'],
+    flags: {
+      'max-tokens': '--max-tokens=300',
+      'least-correlation': '--least-correlation=0.99',
+      draws: '--draws=29',
+    },
+  },
   steer: {
     call: [
       'steer',

@@ -91,6 +91,9 @@ class TensorData {
   forgetHost(): void {
     this.#host = null;
   }
+
+  /** How often the contents were changed in place. */
+  version = 0;
 }
 
 /** Bytes of an element in memory. */
@@ -190,7 +193,14 @@ export class CudaBackend extends cpu.MathBackendCPU {
 
   /** Must be called when a tensor's contents were changed in place on the device. */
   changed(tensor: Tf.TensorInfo): void {
-    this.#data(tensor.dataId).forgetHost();
+    const data = this.#data(tensor.dataId);
+    data.forgetHost();
+    data.version++;
+  }
+
+  /** How often a tensor's contents were changed in place; null where there is no such tensor any more. */
+  version(dataId: DataId): number | null {
+    return this.data.has(dataId) ? this.#data(dataId).version : null;
   }
 
   /** Sets `count` words of 4 bytes. */

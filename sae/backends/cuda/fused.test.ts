@@ -37,15 +37,17 @@ async function outputs(
   );
 }
 
-/** The same kernels, choosing from small blocks of rows. */
-let inBlocks: FusedKernels | null = null;
+/** The same kernels, choosing from small blocks of rows, and with screening wherever it is possible or nowhere. */
+let others: FusedKernels[] | null = null;
 
 /** `tolerance` is the largest difference allowed, relative to the largest number if that exceeds 1; 0 requires the same bits. */
 async function expectSame(run: Case, tolerance: number): Promise<void> {
   const want = await outputs('cpu', run);
   const got = await outputs('cuda', run);
-  inBlocks ??= cudaFusedKernels(tf.backend() as CudaBackend, { blockBytes: 2048 });
-  expect(await outputs('cuda', run, inBlocks)).toEqual(got);
+  others ??= (['never', 'always'] as const).map((screening) =>
+    cudaFusedKernels(tf.backend() as CudaBackend, { blockBytes: 2048, screening }),
+  );
+  for (const table of others) expect(await outputs('cuda', run, table)).toEqual(got);
   expect(Object.keys(got)).toEqual(Object.keys(want));
   for (const [name, expected] of Object.entries(want)) {
     const actual = got[name];

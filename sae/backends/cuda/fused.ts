@@ -12,10 +12,12 @@ import { deviceRates } from './deviceRates.ts';
 import { batchTopK } from './fused/batchTopK.ts';
 import { DeviceSums } from './fused/deviceSums.ts';
 import { DictionaryUpdate } from './fused/dictionaryUpdate.ts';
+import { EncoderCopies } from './fused/encoderCopies.ts';
 import { EntriesByLatent } from './fused/entriesByLatent.ts';
 import { FusedPrograms } from './fused/fusedPrograms.ts';
 import { Reconstructions } from './fused/reconstruct.ts';
 import { outer } from './fused/outer.ts';
+import { isScreened, screenedTopK, type Screening } from './fused/screenedTopK.ts';
 import { topK } from './fused/topK.ts';
 import { type PathChoice, ThresholdSelect } from './fused/thresholdSelect.ts';
 
@@ -27,18 +29,21 @@ export interface FusedOptions {
   readonly blockBytes?: number;
   /** How encoders with thresholds keep what fires; may be changed between steps. */
   readonly choice?: PathChoice;
+  /** Whether topKEncode may find candidates by a product in bfloat16 first. */
+  readonly screening?: Screening;
 }
 
 export function cudaFusedKernels(
   backend: CudaBackend,
-  { blockBytes = selectionBytes, choice = { path: 'auto' } }: FusedOptions = {},
+  { blockBytes = selectionBytes, choice = { path: 'auto' }, screening = 'whereItPays' }: FusedOptions = {},
 ): FusedKernels {
   const programs = new FusedPrograms(backend);
   const sums = new DeviceSums(programs);
   const byLatent = new EntriesByLatent(programs);
   const thresholds = new ThresholdSelect(programs, byLatent, choice);
   const reconstructions = new Reconstructions(programs, sums);
-  const update = new DictionaryUpdate(programs, sums, byLatent);
+  const copies = new EncoderCopies(programs);
+  const update = new DictionaryUpdate(programs, sums, byLatent, copies);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
   return {
@@ -51,10 +56,16 @@ export function cudaFusedKernels(
       return { x, variance: sums.varianceAboutMean(x) };
     },
 
+    batchMemory: (length) => backend.transfers.pinnedFloats(length),
+
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
     topKEncode: (x, encoder, k, among) =>
-      during('encode', () => topK(programs, x, encoder, k, among, blockBytes)),
+      during('encode', () =>
+        !among && isScreened(screening, encoder.wEnc.shape[0], k)
+          ? screenedTopK(programs, copies, x, encoder, k, blockBytes)
+          : topK(programs, x, encoder, k, among, blockBytes),
+      ),
     batchTopKEncode: (x, encoder, selection) =>
       during('encode', () => batchTopK(programs, byLatent, x, encoder, selection)),
     thresholdEncode: (x, encoder, selection) =>

@@ -32,6 +32,8 @@ export class Transfers {
   /** Recorded behind the last large upload. */
   readonly #arrived: number;
   readonly #idle: Landing[] = [];
+  /** Addresses of memory from which the device fetches arrays by itself. */
+  readonly #pinned = new WeakMap<ArrayBufferLike, number>();
 
   constructor(device: Device, memory: DeviceMemory) {
     this.#device = device;
@@ -52,10 +54,22 @@ export class Transfers {
     const { driver, stream } = this.#device;
     const { buffer, lastUse } = this.#memory.takeForCopy(values.byteLength);
     if (lastUse !== null) driver.call('cuStreamWaitEvent', this.#copyStream, lastUse, 0);
-    this.#ahead.upload(bytesOf(values), Number(buffer.address));
+    const pinned = this.#pinned.get(values.buffer);
+    if (pinned === undefined) this.#ahead.upload(bytesOf(values), Number(buffer.address));
+    else {
+      const from = pinned + values.byteOffset;
+      driver.call('cuMemcpyHtoDAsync', Number(buffer.address), from, values.byteLength, this.#copyStream);
+    }
     driver.call('cuEventRecord', this.#arrived, this.#copyStream);
     driver.call('cuStreamWaitEvent', stream, this.#arrived, 0);
     return buffer;
+  }
+
+  /** An array that large uploads read while the device computes, so that it must stay as it is until they are done. It is never freed. */
+  pinnedFloats(length: number): Float32Array {
+    const { address, bytes } = pinnedMemory(this.#device, Math.max(4 * length, 4));
+    this.#pinned.set(bytes.buffer, address);
+    return new Float32Array(bytes.buffer, bytes.byteOffset, length);
   }
 
   /** Copies the array's bytes to the start of `to`, after the kernels launched so far. */

@@ -12,6 +12,7 @@ import { Contributions, type Contributed, type SumName } from './contributions.t
 import type { DeviceSums } from './deviceSums.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
+import type { EncoderCopies, NarrowRows } from './encoderCopies.ts';
 
 export interface Moments {
   readonly first: DictionaryVariables;
@@ -30,6 +31,8 @@ interface Step {
   readonly clip: DeviceBuffer | null;
   /** The count of entries and its limits; the kernels change nothing where it is outside of them. */
   readonly gate: readonly [DeviceBuffer | null, number, number];
+  /** The copy of W_enc that is to be rewritten, if there is one. */
+  readonly copy: NarrowRows | null;
 }
 
 /** Where updateRows finds the gradient of a matrix; the order is that of its parameters. */
@@ -40,10 +43,12 @@ export class DictionaryUpdate {
   readonly #programs: FusedPrograms;
   readonly #sums: DeviceSums;
   readonly #contributions: Contributions;
+  readonly #copies: EncoderCopies;
 
-  constructor(programs: FusedPrograms, sums: DeviceSums, byLatent: EntriesByLatent) {
+  constructor(programs: FusedPrograms, sums: DeviceSums, byLatent: EntriesByLatent, copies: EncoderCopies) {
     this.#programs = programs;
     this.#sums = sums;
+    this.#copies = copies;
     this.#contributions = new Contributions(programs, byLatent);
   }
 
@@ -79,16 +84,24 @@ export class DictionaryUpdate {
   }
 
   apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
-    if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam);
-    else this.#applyEntries(request, moments, adam);
+    const { wEnc, bEnc } = request.parameters;
+    const copy = this.#copies.current(wEnc, bEnc);
+    if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
+    else this.#applyEntries(request, moments, adam, copy);
     for (const name of parameterNames)
       for (const group of [request.parameters, moments.first, moments.second]) {
         const variable = group[name];
         if (variable) this.#programs.backend.changed(variable);
       }
+    if (copy) this.#copies.keep(copy, wEnc, bEnc);
   }
 
-  #applyEntries(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+  #applyEntries(
+    request: GradientRequest,
+    moments: Moments,
+    adam: AdamSettings,
+    copy: NarrowRows | null,
+  ): void {
     const { latents, d } = sizes(request);
     const vectors = (['bEnc', 'logThreshold', 'rMag', 'bMag'] as const).filter((name) =>
       isTrained(request, name),
@@ -113,11 +126,12 @@ export class DictionaryUpdate {
         // The sums that belong to trained vectors are neighbours of those that are 0.
         const all = [contributed.part('bEnc'), 4 * latents] as const;
         this.#clipped(adam, request, norms, all, bDec, (clip) => {
-          const step = { adam, clip, gate: this.#gate(request) };
-          this.#matrix('wEnc', encoder, request, moments, step);
-          this.#matrix('wDec', decoder, request, moments, step);
+          const step = { adam, clip, gate: this.#gate(request), copy };
+          // The copy of W_enc has the new biases too, and the kernel for W_enc still needs the old b_dec.
           for (const name of vectors)
             this.#vector(name, contributed.part(name), latents, request, moments, step);
+          this.#matrix('wEnc', encoder, request, moments, step);
+          this.#matrix('wDec', decoder, request, moments, step);
           this.#vector('bDec', bDec, d, request, moments, step);
         });
       }),
@@ -125,7 +139,7 @@ export class DictionaryUpdate {
   }
 
   /** The update from gradients that are in memory. */
-  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
+  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings, copy: NarrowRows | null): void {
     const { latents, d } = sizes(request);
     tf.tidy(() => {
       const gradients = referenceGradients(request);
@@ -137,8 +151,9 @@ export class DictionaryUpdate {
           this.#sums.rowSquares(this.#of(gradient), [latents, d], null, partOf(squares, 4 * latents * i)),
         );
       this.#clipped(adam, request, norms, [this.#of(vectors), vectors.size], this.#of(bDec), (clip) => {
-        const step = { adam, clip, gate: this.#gate(request) };
-        for (const name of parameterNames) {
+        const step = { adam, clip, gate: this.#gate(request), copy };
+        // The copy of W_enc has the new biases too.
+        for (const name of ['bEnc', ...parameterNames.filter((name) => name !== 'bEnc')] as const) {
           const gradient = gradients[name];
           if (!gradient) continue;
           if (name === 'wEnc' || name === 'wDec')
@@ -190,14 +205,19 @@ export class DictionaryUpdate {
     source: Source,
     request: GradientRequest,
     moments: Moments,
-    { adam, clip, gate }: Step,
+    { adam, clip, gate, copy }: Step,
     given = false,
   ): void {
     const { latents, d } = sizes(request);
     const [w, first, second] = this.#operands(name, request, moments);
     const unitNorm = name === 'wDec' && adam.unitNormDecoder ? 1 : 0;
-    const rest = [null, clip, unitNorm, ...settings(adam), ...gate] as const;
-    this.#rows('adam', latents, d, [...source, w, first, second, ...rest], given);
+    const narrow = name === 'wEnc' && copy ? copy : null;
+    const copied = narrow
+      ? [this.#of(request.parameters.bEnc), narrow.rows, narrow.norms]
+      : [null, null, null];
+    const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
+    const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };
+    this.#rows('adam', latents, d, [...source, w, first, second, ...rest], define);
   }
 
   #vector(
@@ -231,9 +251,9 @@ export class DictionaryUpdate {
     latents: number,
     d: number,
     args: readonly Argument[],
-    given = false,
+    { GIVEN = 0, NARROW = 0 } = {},
   ): void {
-    const define = { GIVEN: given ? 1 : 0, PURPOSE: purposes[purpose] };
+    const define = { GIVEN, NARROW, PURPOSE: purposes[purpose] };
     this.#programs.runRows({ file, name: 'updateRows', define }, d, { blocks: latents }, [...args, d]);
   }
 
@@ -271,8 +291,8 @@ export class DictionaryUpdate {
   }
 }
 
-/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits. */
-const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0];
+/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. */
+const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
 
 function settings({ learningRate, beta1, beta2, epsilon, step }: AdamSettings): number[] {
   const rate = learningRate / (1 - beta1 ** step);

@@ -38,7 +38,7 @@ export class FusedPrograms {
   runRows(
     kernel: { file: string; name: string; define?: Readonly<Record<string, number>> },
     d: number,
-    launch: { blocks: number; sharedRows?: number },
+    launch: { blocks: number; sharedRows?: number; threads?: number },
     args: readonly Argument[],
   ): void {
     const { file, name, define } = kernel;
@@ -50,7 +50,8 @@ export class FusedPrograms {
       define: { ...layout.define, ...define },
     }));
     const sharedBytes = 4 * d * (launch.sharedRows ?? 0);
-    this.backend.programs.run(request, { grid: launch.blocks, block: layout.threads, sharedBytes }, args);
+    const block = launch.threads ?? layout.threads;
+    this.backend.programs.run(request, { grid: launch.blocks, block, sharedBytes }, args);
   }
 
   /** A tensor with undefined contents. */

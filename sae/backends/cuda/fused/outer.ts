@@ -22,10 +22,14 @@ export function outer(
     const blocks = Math.ceil(count / threads);
     const args = [start, order, backend.buffer(values), list, latents];
     programs.run('fusedContributions.cu', 'outerList', [blocks, threads], args);
-    const kernel = { file: 'fusedUpdate.cu', name: 'updateRows', define: { GIVEN: 0, PURPOSE: 0 } };
+    const kernel = {
+      file: 'fusedUpdate.cu',
+      name: 'updateRows',
+      define: { GIVEN: 0, NARROW: 0, PURPOSE: 0 },
+    };
     programs.runRows(kernel, d, { blocks: latents }, [
       start, list, backend.buffer(g), null, null, null, null, null, 0, null, null, null, out.buffer,
-      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, d,
+      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, d,
     ]); // prettier-ignore
   });
   return out.tensor;

@@ -4,6 +4,7 @@
  * al., 2406.04093, A.1) follow at once, so that the row and its moments are read and written once.
  */
 #include "adam.cuh"
+#include "narrow.cuh"
 
 /** Adds what a latent's contributions [begin, end) say to the thread's columns of its gradient. */
 __device__ inline void addContributions(const int4 *list, int begin, int end, const float *source, const float *centre,
@@ -52,6 +53,7 @@ __device__ inline float dotOf(const Numbers *a, const Numbers *b) {
 /**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
  * one loss term or two, whose sources [rows, d] are x or errors, and of the row times `pulls` [latents], where there are any.
+ * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents]; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
@@ -59,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
                float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
-               int least, int most, int d) {
+               int least, int most, const float *bias, unsigned short *copies, float *norms, int d) {
   const int latent = blockIdx.x;
   const long long at = (long long)latent * d;
   Numbers gradient[COLUMNS] = {};
@@ -117,5 +119,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
       for (int i = 0; i < VECTOR; i++) row[j].at[i] /= norm;
   }
   storeRow(w + at, row, d);
+#if NARROW
+  narrowRow(row, bias[latent], false, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
+#endif
 #endif
 }
