@@ -77,6 +77,9 @@ export function webgpuFusedKernels(
       return { x, variance };
     },
 
+    // The values are copied before `scaledBatch` returns.
+    batchMemory: (length) => new Float32Array(length),
+
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
     topKEncode(x, encoder, k, among) {
