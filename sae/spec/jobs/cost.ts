@@ -119,6 +119,18 @@ export const evaluateCost: JobCost = {
   memory: modelAndDictionary,
 };
 
+export const probeCost: JobCost = {
+  work: {
+    words: 'tokens of the documents × parameters + seeds × 2 × (those tokens + words) × d × latents',
+    of: ({ seeds, tokens, lossTokens, d, latents, parameters }) =>
+      lossTokens * parameters + seeds * 2 * (lossTokens + tokens) * d * latents,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: figuresAlone,
+  memory: modelAndDictionary,
+};
+
 export const indexCost: JobCost = {
   work: {
     words: 'seeds × latents × d × (2 × held-out rows + latents + vocabulary)',
