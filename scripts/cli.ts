@@ -19,6 +19,7 @@ import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
+import { spaces } from './commands/spaces.ts';
 import { steer } from './commands/steer.ts';
 import { tensorflow } from './commands/tensorflow.ts';
 
@@ -39,6 +40,7 @@ export function lazyscopeCommand(): Command {
     ...jobKinds.filter((kind) => commandWords(kind).length === 1).map((kind) => () => jobCommand(kind)),
     features,
     search,
+    spaces,
     steer,
     lm,
     models,

@@ -98,10 +98,12 @@ describeInBrowser(
     test('a file goes out, and one that comes in says line by line what it could not take', async () => {
       await visit.go(`/labels?run=${run}&seed=0`);
       await page.getByRole('link', { name: 'words of the sea' }).waitFor();
-      const [download] = await Promise.all([
-        page.waitForEvent('download'),
-        page.getByRole('button', { name: 'CSV', exact: true }).click(),
-      ]);
+      // One button for CSV, beside what it saves.
+      const csv = page
+        .getByRole('group', { name: 'Save this label as' })
+        .getByRole('button', { name: 'CSV' });
+      expect(await page.getByRole('button', { name: /CSV/ }).count()).toBe(1);
+      const [download] = await Promise.all([page.waitForEvent('download'), csv.click()]);
       const text = await readFile((await download.path())!, 'utf8');
       expect(text).toContain(`${run},0,7,words of the sea,not of rivers,hand,`);
       await page.getByLabel('File', { exact: true }).setInputFiles({

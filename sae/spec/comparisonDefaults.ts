@@ -8,3 +8,6 @@ export const optimalityGap = 0.001;
 
 /** As many points as a browser still draws and pans smoothly. */
 export const mostMapPoints = 131_072;
+
+/** What stability is worth: held-out tokens to reconstruct and to run the model on, random groupings, and features taken out one by one. */
+export const worthDefaults = { maxTokens: 16_384, lossTokens: 4096, draws: 19, sample: 96 } as const;

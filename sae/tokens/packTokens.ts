@@ -177,13 +177,17 @@ export async function packText(
  */
 export function shuffleContexts(tokens: Int32Array, contextLength: number): Int32Array {
   const contexts = tokens.length / contextLength;
-  const order = Random.fromSeed(0, 'contexts').permutation(contexts);
+  const order = shuffledOrder(contexts);
   const shuffled = new Int32Array(tokens.length);
   order.forEach((from, to) =>
     shuffled.set(tokens.subarray(from * contextLength, (from + 1) * contextLength), to * contextLength),
   );
   return shuffled;
 }
+
+/** By place in the shuffled order, the place in the text. */
+export const shuffledOrder = (contexts: number): Uint32Array =>
+  Random.fromSeed(0, 'contexts').permutation(contexts);
 
 /** Where the piece of `text` that begins at `from` ends. */
 function pieceEnd(text: string, from: number): number {

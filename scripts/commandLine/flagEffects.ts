@@ -132,6 +132,20 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'creator-id': neuronpedia('--creator-id=cm0000000000000000000'),
     },
   },
+  probe: {
+    call: ['probe', 'fixture-topk', '--text=STORE/classes.jsonl', '--documents=12', '--ablate=1'],
+    flags: {
+      seeds: '--seeds=1',
+      text: '--text=dataset:sotu',
+      'text-field': '--text-field=nowhere',
+      'label-field': '--label-field=other',
+      documents: '--documents=10',
+      'context-length': '--context-length=3',
+      k: '--k=1',
+      ablate: '--ablate=2',
+      words: '--words=0',
+    },
+  },
   evaluate: {
     call: ['evaluate', 'fixture-topk', ...evaluated],
     flags: {
@@ -281,6 +295,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   search: {
     call: ['search', 'the'],
     flags: { run: '--run=fixture-relu', seed: '--run=fixture-relu --seed=2', limit: '--limit=1' },
+  },
+  spaces: {
+    call: ['spaces', 'fixture-topk/0', 'fixture-relu/1', '--draws=19', '--max-tokens=400'],
+    flags: {
+      'max-tokens': '--max-tokens=300',
+      'least-correlation': '--least-correlation=0.99',
+      draws: '--draws=29',
+    },
   },
   steer: {
     call: [

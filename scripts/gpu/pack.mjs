@@ -62,7 +62,7 @@ function copySources() {
     copyFiltered(
       join(root, folder),
       join(out, folder),
-      (path) => !left.test(path) || path.endsWith(join('sae', 'fixtures', 'smallRuns.ts')),
+      (path) => !left.test(path) || /fixtures.(smallRuns|languageModelCases).ts$/.test(path),
     );
   for (const file of ['package.json', 'LICENSE']) copyFileSync(join(root, file), join(out, file));
 }

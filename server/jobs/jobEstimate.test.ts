@@ -1,5 +1,6 @@
 /** Estimates and hook checks of a real server, against what jobs then really take and leave. */
 import { readdirSync, statSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -98,6 +99,94 @@ test('what is not known yet is not estimated', async () => {
   expect(gone.free.disk).toBeGreaterThan(0);
 });
 
+const dictionaryBytes = async () => {
+  const { manifest } = await on.client.runs.get.query({ name: 'fixture-topk' });
+  return 2 * manifest.d * manifest.config.width * 4;
+};
+const sizeOf = (path: string) => statSync(path).size;
+/** Files of a few kilobytes are mostly their own descriptions, which formulas leave out. */
+const withinFactor = (factor: number, estimated: number, real: number) => {
+  expect(estimated / real).toBeGreaterThan(1 / factor);
+  expect(estimated / real).toBeLessThan(factor);
+};
+
+test('a map: its time by the points that it shows, its disk within a factor of 3 of the file, its rate learnt', async () => {
+  const job = { kind: 'map', options: { comparison: 'fixture-topk-0-1', points: 100 } } as const;
+  const before = await estimate(job);
+  expect(before.seconds).toMatchObject({ measured: false });
+  const { manifest } = await on.client.runs.get.query({ name: 'fixture-topk' });
+  // Of 64 and 64 latents every second is placed, so that there are at most 100.
+  expect(manifest.config.width).toBe(64);
+  expect(before.disk?.value).toBe(10 * 64);
+  await done(job);
+  withinFactor(3, before.disk!.value + 1000, sizeOf(on.store.comparisonMap('fixture-topk-0-1')));
+  const after = await estimate({ ...job, options: { comparison: 'fixture-topk-0-1' } });
+  expect(after.seconds).toMatchObject({ measured: true });
+  expect(after.seconds!.value).toBeGreaterThan((await estimate(job)).seconds!.value);
+  expect((await estimate({ ...job, options: { comparison: 'nothing' } })).seconds).toBe(null);
+});
+
+test('labels: by latents and seeds; an endpoint is waited for as long as its requests take, once it is to be asked', async () => {
+  const job = { kind: 'label' as const, options: { run: 'fixture-topk', seed: [0, 1] } };
+  const both = await estimate(job);
+  const one = await estimate({ ...job, options: { ...job.options, seed: [0] } });
+  expect(both.seconds!.value - 2).toBeCloseTo(2 * (one.seconds!.value - 2), 9);
+  expect(both.disk!.value).toBe(2 * 64 * 40);
+  const few = await estimate({ ...job, options: { ...job.options, top: 16 } });
+  expect(few.disk!.value).toBe(2 * 16 * 40);
+  await done(job);
+  const files = [0, 1].map((seed) => sizeOf(on.store.automaticLabels('fixture-topk', seed, 'data')));
+  withinFactor(4, both.disk!.value, files[0] + files[1]);
+  expect((await estimate(job)).seconds).toMatchObject({ measured: true });
+
+  const method = 'endpoint' as const;
+  const asked = { ...job.options, method, scoredContexts: 20, requestsPerMinute: 30 };
+  const unsent = await estimate({ ...job, options: asked });
+  const sent = await estimate({ ...job, options: { ...asked, yes: true } });
+  // A label, four requests for detection and four for fuzzing.
+  expect(sent.seconds!.value - unsent.seconds!.value).toBeCloseTo((2 * 64 * 9 * 60) / 30, 6);
+  expect(sent.seconds!.formula).toMatch(/ \+ requests ÷ requests a minute$/);
+});
+
+test('reproducibility: with the comparisons that are missing; with its worth, many runs of the model', async () => {
+  const job = { kind: 'reproducibility', options: { run: 'fixture-topk' } } as const;
+  const plain = await estimate(job);
+  expect(plain.seconds!.formula).not.toContain('compare:');
+  const worth = await estimate({ ...job, options: { ...job.options, worth: true } });
+  expect(worth.seconds!.value).toBeGreaterThan(plain.seconds!.value);
+  const fewer = await estimate({ ...job, options: { ...job.options, worth: true, draws: 3 } });
+  expect(fewer.seconds!.value).toBeLessThan(worth.seconds!.value);
+  const manifest = on.store.comparisonManifest('fixture-topk-0-2');
+  await rename(manifest, `${manifest}.away`);
+  const missing = await estimate(job);
+  expect(missing.seconds!.formula).toMatch(/^compare: .*; reproducibility: /);
+  expect(missing.disk!.value - plain.disk!.value).toBe(100 * 64);
+  await rename(`${manifest}.away`, manifest);
+  await done(job);
+  const files = [0, 1, 2].map((seed) => sizeOf(on.store.reproducibilityOfSeed('fixture-topk', seed)));
+  withinFactor(
+    3,
+    plain.disk!.value,
+    files.reduce((sum, size) => sum + size, 0),
+  );
+  expect((await estimate(job)).seconds).toMatchObject({ measured: true });
+});
+
+test('a consensus is its comparisons, trainings and evaluations; its disk is that of the dictionaries within a factor of 2', async () => {
+  const options = { run: 'fixture-topk', seeds: [0, 1], tokens: 2048, name: 'agreed' };
+  const job = { kind: 'consensus' as const, options };
+  const plain = await estimate(job);
+  expect(plain.seconds!.formula).toMatch(/^train: .*; evaluate: /);
+  const control = await estimate({ ...job, options: { ...options, control: true } });
+  expect(control.seconds!.formula).toMatch(/^train: .*; train: .*; evaluate: /);
+  const bytes = await dictionaryBytes();
+  expect(control.disk!.value - plain.disk!.value).toBe(bytes);
+  await done(job);
+  const written = sizeOf(on.store.dictionary('agreed', 0));
+  withinFactor(1.1, bytes, written);
+  withinFactor(2, plain.disk!.value, written + sizeOf(on.store.evaluation('agreed', 0)));
+});
+
 test('the rate of the jobs nearest in size counts, of the same architecture where there are any', () => {
   const measured = [
     { work: 100, seconds: 100, architecture: 'relu' },
@@ -146,7 +235,7 @@ test('a dictionary is exported by a job, waits among the imports, and comes back
     kind: 'export',
     options: { dictionary: { run: 'fixture-topk', seed: 1 }, format: 'sparsify' },
   });
-  const { rename, mkdir } = await import('node:fs/promises');
+  const { mkdir } = await import('node:fs/promises');
   await mkdir(on.store.imports(), { recursive: true });
   await rename(on.store.exported('fixture-topk-1-sparsify'), on.store.imported('theirs'));
   expect(await on.client.jobs.imports.query()).toEqual(['theirs']);

@@ -2,23 +2,17 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { isLazyscopeError } from '../../sae/errors.ts';
-import type { Formula, JobFacts } from '../../sae/spec/jobs/cost.ts';
-import { describedJob, type JobKind, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import type { Formula } from '../../sae/spec/jobs/cost.ts';
+import { describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import type { ServerContext } from '../context.ts';
 import type { EstimatedFigure, JobEstimate } from '../contract/estimates.ts';
-import { analysisFacts, configurationOf, jobFacts } from './jobFacts.ts';
-import { measuredWork, rateFor, startUp, withNaN, workOf } from './measuredRates.ts';
-
-interface Part {
-  kind: JobKind;
-  facts: JobFacts;
-}
+import { configurationOf } from './jobFacts.ts';
+import { jobParts, type JobPart } from './jobParts.ts';
+import { measuredWork, rateFor, startUp, waitingOf, withNaN, workOf } from './measuredRates.ts';
 
 export async function estimateJob(server: ServerContext, job: JobStartInput): Promise<JobEstimate> {
-  const parts: Part[] = [{ kind: job.kind, facts: await factsOf(server, job) }];
-  if (job.kind === 'train' && job.options.analyse) parts.push(...(await analysisFacts(server, job.options)));
-  const architecture = job.kind === 'train' ? job.options.architecture : undefined;
-  const seconds = await Promise.all(parts.map((part) => secondsOf(server, part, architecture)));
+  const parts = await jobParts(server, job);
+  const seconds = await Promise.all(parts.map((part) => secondsOf(server, part)));
   const disk = parts.map((part) => figureOf(part, 'disk'));
   const memory = parts.map((part) => figureOf(part, 'memory'));
   const { bavail, bsize } = await statfs(server.store.root);
@@ -41,30 +35,20 @@ export async function estimateJob(server: ServerContext, job: JobStartInput): Pr
   };
 }
 
-/** What a job names may not be there yet, as while somebody types: then nothing is known. */
-async function factsOf(server: ServerContext, job: JobStartInput): Promise<JobFacts> {
-  try {
-    return await jobFacts(server, job);
-  } catch (error) {
-    if (isLazyscopeError(error)) return {};
-    throw error;
-  }
-}
-
 async function secondsOf(
   server: ServerContext,
-  { kind, facts }: Part,
-  architecture: string | undefined,
+  { kind, facts, architecture }: JobPart,
 ): Promise<{ value: number; formula: string; measured: boolean; basis: string } | null> {
   const { cost } = describedJob(kind);
   const work = cost ? workOf(cost, facts) : NaN;
-  if (!cost || !Number.isFinite(work)) return null;
-  const found = rateFor(work, await measuredWork(server, kind), kind === 'train' ? architecture : undefined);
+  const waiting = cost ? waitingOf(cost, facts) : NaN;
+  if (!cost || !Number.isFinite(work + waiting)) return null;
+  const found = rateFor(work, await measuredWork(server, kind), architecture);
   const rate = found?.rate ?? cost.work.guess * availableParallelism();
   const speed = `${rate.toExponential(1)} ${cost.work.unit} a second`;
   return {
-    value: work / rate,
-    formula: `${cost.work.words} ÷ ${speed}`,
+    value: work / rate + waiting,
+    formula: `${cost.work.words} ÷ ${speed}${waiting > 0 && cost.waiting ? ` + ${cost.waiting.words}` : ''}`,
     measured: found !== undefined,
     basis: found
       ? `${speed}, as ${found.of === 1 ? 'one job' : `${found.of} jobs`} of the kind had on this machine`
@@ -72,14 +56,14 @@ async function secondsOf(
   };
 }
 
-function figureOf({ kind, facts }: Part, name: 'disk' | 'memory'): EstimatedFigure | null {
+function figureOf({ kind, facts }: JobPart, name: 'disk' | 'memory'): EstimatedFigure | null {
   const formula: Formula | undefined = describedJob(kind).cost?.[name];
   const value = formula?.of(withNaN(facts)) ?? NaN;
   return formula && Number.isFinite(value) ? { value, formula: formula.words } : null;
 }
 
 function combined(
-  parts: readonly Part[],
+  parts: readonly JobPart[],
   figures: readonly (EstimatedFigure | null)[],
   combine: (values: number[]) => number,
 ): EstimatedFigure | null {
@@ -93,7 +77,7 @@ function allOf<Item>(items: readonly (Item | null)[]): Item[] | null {
 }
 
 /** Of one part its formula, of several each with its name. */
-function joined(parts: readonly Part[], figures: readonly { formula: string }[]): string {
+function joined(parts: readonly JobPart[], figures: readonly { formula: string }[]): string {
   if (parts.length === 1) return figures[0].formula;
   return parts.map(({ kind }, at) => `${kind}: ${figures[at].formula}`).join('; ');
 }

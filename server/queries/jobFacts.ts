@@ -3,12 +3,15 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hookPointsOf } from '../../sae/models/hookPoints.ts';
 import { hookWidth } from '../../sae/models/hookWidth.ts';
+import { contextsAtOnce } from '../../sae/labels/endpoint/prompts.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import { mostMapPoints, worthDefaults } from '../../sae/spec/comparisonDefaults.ts';
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { JobFacts } from '../../sae/spec/jobs/cost.ts';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { languageModelTrainingDefaults } from '../../sae/spec/languageModelTrainingDefaults.ts';
+import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { trainingFields } from '../../sae/spec/trainingFields.ts';
 import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
@@ -20,7 +23,7 @@ import { modelConfig } from './modelHooks.ts';
 import { namedModelFolder } from './modelFolders.ts';
 import { countParameters } from './models.ts';
 
-type InputOf<Kind extends JobStartInput['kind']> = Extract<JobStartInput, { kind: Kind }>['options'];
+export type InputOf<Kind extends JobStartInput['kind']> = Extract<JobStartInput, { kind: Kind }>['options'];
 
 /** Throws what the readers throw where something that the job names isn't there. */
 export async function jobFacts(server: ServerContext, job: JobStartInput): Promise<JobFacts> {
@@ -33,6 +36,12 @@ export async function jobFacts(server: ServerContext, job: JobStartInput): Promi
       const { run, seeds, maxTokens, lossTokens = 8192 } = job.options;
       const facts = await runFacts(server, await runManifest(server, run), seeds);
       return { ...facts, tokens: Math.min(facts.tokens ?? Infinity, maxTokens ?? Infinity), lossTokens };
+    }
+    case 'probe': {
+      const { run, seeds, text, documents = 500, contextLength = 128, words = 5000 } = job.options;
+      const facts = await runFacts(server, await runManifest(server, run), seeds);
+      // How many classes there are is not known before the text is read; two are the least.
+      return { ...facts, tokens: words, lossTokens: text === undefined ? 0 : 2 * documents * contextLength };
     }
     case 'index':
       return runFacts(server, await runManifest(server, job.options.run), job.options.seeds);
@@ -49,6 +58,12 @@ export async function jobFacts(server: ServerContext, job: JobStartInput): Promi
         lossTokens: interventions ? interventionTokens : 0,
       };
     }
+    case 'label':
+      return labelFacts(server, job.options);
+    case 'map':
+      return mapFacts(server, job.options);
+    case 'reproducibility':
+      return reproducibilityFacts(server, job.options);
     case 'lmTrain':
       return languageModelFacts(job.options);
     case 'import':
@@ -96,7 +111,8 @@ async function captureRows(server: ServerContext, capture: CaptureDetail): Promi
   };
 }
 
-async function runFacts(
+/** Of some seeds of a run, or all; the tokens are the held-out rows of its capture. */
+export async function runFacts(
   server: ServerContext,
   { config, d }: Pick<RunManifest, 'config' | 'd'>,
   seeds: readonly number[] | undefined,
@@ -104,9 +120,57 @@ async function runFacts(
   const capture = await getCapture(server, config.capture);
   return {
     ...(await captureRows(server, capture)),
+    rows: capture.rows,
     d,
     latents: config.width,
     seeds: (seeds ?? config.seeds).length,
+  };
+}
+
+/** Latents that an endpoint has labelled before are not asked about again, which makes this the most that it can come to. */
+async function labelFacts(server: ServerContext, options: InputOf<'label'>): Promise<JobFacts> {
+  const { run, seed, method = 'data', top, latents, yes, requestsPerMinute = 60 } = options;
+  const manifest = await runManifest(server, run);
+  const facts = await runFacts(server, manifest, seed);
+  const { width } = manifest.config;
+  const chosen = latents?.length ?? Math.min(top ?? width, width);
+  const asked = method === 'endpoint' && yes === true ? requestsALatent(options.scoredContexts ?? 20) : 0;
+  const labelled = chosen * (facts.seeds ?? 1);
+  return { ...facts, labelled, requests: asked * labelled, requestsPerMinute };
+}
+
+/** One for the label, and two scores of which half the contexts are active, some contexts a request. */
+function requestsALatent(scoredContexts: number): number {
+  return 1 + 2 * Math.ceil((2 * Math.floor(scoredContexts / 2)) / contextsAtOnce);
+}
+
+async function mapFacts(server: ServerContext, options: InputOf<'map'>): Promise<JobFacts> {
+  const path = server.store.comparisonManifest(options.comparison);
+  const { a, b } = await server.manifests.read(path, comparisonKind);
+  const sides = await Promise.all([a, b].map(({ run }) => runManifest(server, run)));
+  const all = sides.map(({ config }) => config.width);
+  // Every n-th latent of each is placed.
+  const stride = Math.max(1, Math.ceil((all[0] + all[1]) / (options.points ?? mostMapPoints)));
+  const points = Math.ceil(all[0] / stride) + Math.ceil(all[1] / stride);
+  return { d: sides[0].d, latents: Math.max(...all), points };
+}
+
+async function reproducibilityFacts(
+  server: ServerContext,
+  options: InputOf<'reproducibility'>,
+): Promise<JobFacts> {
+  const { worth = false, maxTokens, lossTokens, draws } = options;
+  const manifest = await runManifest(server, options.run);
+  const facts = await runFacts(server, manifest, undefined);
+  const usual = worthDefaults;
+  return {
+    ...facts,
+    tokens: worth ? Math.min(facts.tokens ?? Infinity, maxTokens ?? usual.maxTokens) : 0,
+    lossTokens: worth ? (lossTokens ?? usual.lossTokens) : 0,
+    // Each grouping takes ten groups out and keeps them alone; some features are taken out one by one.
+    modelRuns: worth
+      ? 20 * (1 + (draws ?? usual.draws)) + usual.sample / Math.max(1, manifest.config.seeds.length)
+      : 0,
   };
 }
 
@@ -138,38 +202,12 @@ export async function configurationOf(
   return { config, d };
 }
 
+/** Of a training with these options. */
 async function trainFacts(server: ServerContext, options: InputOf<'train'>): Promise<JobFacts> {
   const found = await configurationOf(server, options);
   if (!found) return {};
   const { config, d } = found;
   return { tokens: config.tokens, d, latents: config.width, seeds: config.seeds.length };
-}
-
-/** What comes after a training, as jobs of their own would have it. */
-export async function analysisFacts(
-  server: ServerContext,
-  options: InputOf<'train'>,
-): Promise<{ kind: 'evaluate' | 'index' | 'compare'; facts: JobFacts }[]> {
-  const found = await configurationOf(server, options);
-  if (!found) return [];
-  const facts = await runFacts(server, found, undefined);
-  const seeds = found.config.seeds.length;
-  return [
-    { kind: 'evaluate', facts: { ...facts, lossTokens: 8192 } },
-    { kind: 'index', facts },
-    ...(seeds > 1
-      ? [
-          {
-            kind: 'compare' as const,
-            facts: {
-              ...facts,
-              seeds: (seeds * (seeds - 1)) / 2,
-              tokens: Math.min(facts.tokens ?? Infinity, 32_768),
-            },
-          },
-        ]
-      : []),
-  ];
 }
 
 /** A block has four matrices for attention and two or, gated, three for the MLP; the embedding is read at the end again. */

@@ -50,10 +50,28 @@ async function trainings(server: ServerContext, cost: JobCost): Promise<Measured
 async function workOfJob(server: ServerContext, job: Job, cost: JobCost): Promise<MeasuredWork | null> {
   if (!job.startedAt || !job.finishedAt) return null;
   const { kind, options } = job;
+  if (kind === 'reproducibility' && (await comparedMeanwhile(server, job))) return null;
   const facts = await jobFacts(server, { kind, options } as JobStartInput).catch(() => ({}));
   const work = workOf(cost, facts);
-  const seconds = (Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000;
+  const lasted = (Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000;
+  const seconds = Math.max(lasted - waitingOf(cost, facts), lasted / 10);
   return work > 0 ? { work, seconds: Math.max(seconds - startUp, seconds / 10) } : null;
+}
+
+/** Whether comparisons of the job's run were made while it ran, which are no work of its kind. */
+async function comparedMeanwhile(server: ServerContext, job: Job): Promise<boolean> {
+  const { manifests } = await server.seedStability.comparisons();
+  return manifests.some(
+    ({ a, createdAt }) =>
+      a.run === job.subject?.name &&
+      createdAt >= (job.startedAt ?? '') &&
+      createdAt <= (job.finishedAt ?? ''),
+  );
+}
+
+/** Seconds of waiting, NaN where a fact is missing. */
+export function waitingOf(cost: JobCost, facts: JobFacts): number {
+  return cost.waiting?.of(withNaN(facts)) ?? 0;
 }
 
 export function workOf(cost: JobCost, facts: JobFacts): number {
@@ -75,6 +93,12 @@ const unknown: Required<JobFacts> = {
   bytesPerValue: NaN,
   lossTokens: NaN,
   bytes: NaN,
+  rows: NaN,
+  labelled: NaN,
+  requests: NaN,
+  requestsPerMinute: NaN,
+  points: NaN,
+  modelRuns: NaN,
 };
 
 /** Those nearest in size tell most: small jobs are slower by the unit than large ones. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findCompiler } from '../native/compiler.ts';
+import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { openCuda } from './openCuda.ts';
 
@@ -14,7 +15,7 @@ export async function cudaForTests(
   files: Readonly<Record<string, string>> = {},
   images?: string,
 ): Promise<CudaBackend> {
-  process.env.LAZYSCOPE_CUDA_DEVICE = 'software';
+  chooseCudaDeviceForTests();
   const folder = mkdtempSync(join(tmpdir(), 'lazyscope-kernels-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));

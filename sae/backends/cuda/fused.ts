@@ -69,7 +69,7 @@ export function cudaFusedKernels(
           : topK(programs, x, encoder, k, among, blockBytes),
       ),
     batchTopKEncode: (x, encoder, selection) =>
-      during('encode', () => batchTopK(programs, byLatent, copies, x, encoder, selection, options)),
+      during('encode', () => batchTopK({ programs, byLatent, copies, ...options }, x, encoder, selection)),
     thresholdEncode: (x, encoder, selection) =>
       during('encode', () => thresholds.encode(x, encoder, selection)),
 

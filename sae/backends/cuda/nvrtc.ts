@@ -30,6 +30,11 @@ export function architectureName({ major, minor }: { major: number; minor: numbe
   return `sm_${major}${minor}${major === 9 && minor === 0 ? 'a' : ''}`;
 }
 
+interface CompilerOptions {
+  readonly strict?: boolean;
+  readonly report?: (resources: string) => void;
+}
+
 export class Nvrtc {
   readonly #functions: ReturnType<typeof bind>;
   readonly version: string;
@@ -41,23 +46,27 @@ export class Nvrtc {
     this.version = `${major[0]}.${minor[0]}`;
   }
 
-  /** A compiler for one architecture, as `architectureName` names it. `strict`, for tests: a warning is an error. */
-  compilerFor(architecture: string, { strict = false } = {}): KernelCompiler {
-    const common = [`--gpu-architecture=${architecture}`, ...options];
+  /**
+   * A compiler for one architecture, as `architectureName` names it. `strict`, for tests: a warning is an error. `report`, for
+   * tests too: gets the assembler's words on the registers and the memory of each kernel.
+   */
+  compilerFor(architecture: string, { strict = false, report }: CompilerOptions = {}): KernelCompiler {
+    const verbose = report ? ['--ptxas-options=-v'] : [];
+    const common = [`--gpu-architecture=${architecture}`, ...options, ...verbose];
     return {
       identity: `NVRTC ${this.version} ${common.join(' ')}`,
       compile: ({ file, text, headers }, define) => {
         const definitions = Object.entries(define).map(([name, value]) => `-D${name}=${value}`);
-        return this.#compile({ file, text, headers, strict }, [...common, ...definitions]);
+        return this.#compile({ file, text, headers }, [...common, ...definitions], { strict, report });
       },
     };
   }
 
   #compile(
-    source: Pick<KernelSource, 'file' | 'text' | 'headers'> & { strict: boolean },
+    { file, text, headers }: Pick<KernelSource, 'file' | 'text' | 'headers'>,
     all: readonly string[],
+    { strict, report }: CompilerOptions,
   ): Uint8Array {
-    const { file, text, headers, strict } = source;
     const f = this.#functions;
     const program = [0];
     this.#check(
@@ -66,7 +75,9 @@ export class Nvrtc {
     );
     try {
       const code = f.compile(program[0], all.length, all);
-      const log = code !== 0 || strict ? this.#log(program[0]) : '';
+      const words = code !== 0 || strict || report ? this.#log(program[0]) : '';
+      const log = strict || code !== 0 ? withoutResources(words) : '';
+      report?.(words);
       if (code !== 0 || log !== '') throw this.#rejected(file, log || f.errorText(code), all);
       const size = [0];
       this.#check('nvrtcGetCUBINSize', f.cubinSize(program[0], size));
@@ -102,4 +113,13 @@ export class Nvrtc {
         `NVRTC ${this.version ?? ''} failed in ${call} (${this.#functions.errorText(code)}): reinstall nvidia-cuda-nvrtc, or choose --backend native.`,
       );
   }
+}
+
+/** What the compiler says besides the lines that `--ptxas-options=-v` asks for. */
+function withoutResources(log: string): string {
+  return log
+    .split('\n')
+    .filter((line) => !/^ptxas (info {4}| {8}\.)/.test(line))
+    .join('\n')
+    .trim();
 }

@@ -72,8 +72,13 @@ export function webgpuFusedKernels(
       const raw = tf.tensor2d(values, [values.length / d, d]);
       const x = tf.mul<Tensor2D>(raw, scale);
       raw.dispose();
-      return { x, variance: sums.varianceAboutMean(x) };
+      const variance = sums.varianceAboutMean(x);
+      backend.flush();
+      return { x, variance };
     },
+
+    // The values are copied before `scaledBatch` returns.
+    batchMemory: (length) => new Float32Array(length),
 
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
@@ -203,7 +208,11 @@ export function webgpuFusedKernels(
 
     reconstructNested,
     gradients: (request) => update.gradients(request),
-    update: (request, moments, adam) => update.apply(request, moments, adam),
+    update(request, moments, adam) {
+      update.apply(request, moments, adam);
+      // The device is at it while the host reads the next batch.
+      backend.flush();
+    },
     readBack: (tensors) => backend.readTogether(tensors),
     timed: (run) => backend.timed(run),
     waited: () => backend.waited(),

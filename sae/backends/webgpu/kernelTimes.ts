@@ -7,11 +7,13 @@ import type { KernelTime } from '../../ops/fusedKernels.ts';
 const phases: Readonly<Record<string, KernelTime['phase']>> = {
   product: 'encode',
   productOfHalves: 'encode',
+  productOfHalfMatrices: 'encode',
   toHalf: 'encode',
   errorToHalf: 'gradients',
   topKSelect: 'encode',
   candidateProduct: 'encode',
   candidateProductOfHalves: 'encode',
+  candidateProductOfHalfMatrices: 'encode',
   beginTopK: 'encode',
   mergeTopK: 'encode',
   endTopK: 'encode',

@@ -8,10 +8,13 @@ import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
+import { subgroupMatricesLack } from './subgroupMatrices.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
 import type { PathChoice } from './thresholdSelect.ts';
 
 const choice: PathChoice = { path: 'auto' };
+/** Asked when it is first wanted. */
+let matricesLack: Promise<string | null> | undefined;
 let started: Promise<{ adapter: Adapter; products: Products }> | undefined;
 
 async function register(): Promise<{ adapter: Adapter; products: Products }> {
@@ -49,11 +52,16 @@ export const webgpuBackend: Backend = {
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
     products.copies.storage = storage === 'f16' ? 'f16' : 'f32';
+    if (storage === 'f16') matricesLack ??= subgroupMatricesLack(await findAdapter());
+    const lack = storage === 'f16' ? await matricesLack : undefined;
+    products.matrices = lack === null;
     choice.path = path;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
     await tf.ready();
-    return { threads: 1, detail: adapter.description, ...(storage === 'f16' && { storage }) };
+    if (storage !== 'f16') return { threads: 1, detail: adapter.description };
+    const means = lack === null ? 'products by subgroup matrices' : `no subgroup matrices: ${lack}`;
+    return { threads: 1, detail: `${adapter.description}; ${means}`, storage };
   },
   async probe() {
     try {

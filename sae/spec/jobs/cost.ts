@@ -22,6 +22,17 @@ export interface JobFacts {
   lossTokens?: number;
   /** Of files that are read or written. */
   bytes?: number;
+  /** All rows of activations of a capture, which stay in memory. */
+  rows?: number;
+  /** Latents that are labelled, of all dictionaries together. */
+  labelled?: number;
+  /** Requests to an endpoint, and how many of them it is sent in a minute. */
+  requests?: number;
+  requestsPerMinute?: number;
+  /** Latents of both dictionaries that a map shows. */
+  points?: number;
+  /** How often a language model is run on the tokens of its losses, for each dictionary. */
+  modelRuns?: number;
 }
 
 /** A formula in words and as a function; NaN where a fact is missing. */
@@ -39,6 +50,8 @@ export interface JobCost {
     /** How much of it one core does in a second: a guess, for machines on which nothing of the kind was run. */
     readonly guess: number;
   };
+  /** Seconds that pass while something else is waited for, on any machine; absent for none. */
+  readonly waiting?: Formula;
   /** Bytes that stay on the disk. */
   readonly disk: Formula;
   /** Most bytes in memory at a time. */
@@ -106,6 +119,18 @@ export const evaluateCost: JobCost = {
   memory: modelAndDictionary,
 };
 
+export const probeCost: JobCost = {
+  work: {
+    words: 'tokens of the documents × parameters + seeds × 2 × (those tokens + words) × d × latents',
+    of: ({ seeds, tokens, lossTokens, d, latents, parameters }) =>
+      lossTokens * parameters + seeds * 2 * (lossTokens + tokens) * d * latents,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: figuresAlone,
+  memory: modelAndDictionary,
+};
+
 export const indexCost: JobCost = {
   work: {
     words: 'seeds × latents × d × (2 × held-out rows + latents + vocabulary)',
@@ -161,6 +186,68 @@ export const lmTrainCost: JobCost = {
   memory: {
     words: `parameters × 4 bytes × 4 (weights, gradients, two moments) + activations of a step + ${baseWords}`,
     of: ({ parameters, bytes }) => 16 * parameters + bytes + base,
+  },
+};
+
+const activationWords = 'rows of the capture × d × 4 bytes, at most 2 GB';
+const activationMemory = ({ rows, d }: Required<JobFacts>) => Math.min(4 * rows * d, 2 * 2 ** 30);
+
+export const labelCost: JobCost = {
+  work: {
+    words: 'seeds × held-out rows × d × latents + 1.5 × 10⁷ × latents to label',
+    of: ({ seeds, tokens, d, latents, labelled }) => seeds * tokens * d * latents + 1.5e7 * labelled,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  waiting: {
+    words: 'requests ÷ requests a minute',
+    of: ({ requests, requestsPerMinute }) => (60 * requests) / requestsPerMinute,
+  },
+  disk: { words: 'latents to label × 40 bytes', of: ({ labelled }) => 40 * labelled },
+  memory: {
+    words: `${activationWords}, + ${dictionaryWords} + ${baseWords}`,
+    of: (facts) => activationMemory(facts) + dictionary(facts) + base,
+  },
+};
+
+export const mapCost: JobCost = {
+  work: {
+    words: 'points² × d + 10⁷ × points',
+    of: ({ points, d }) => points ** 2 * d + 1e7 * points,
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: { words: 'points × 10 bytes', of: ({ points }) => 10 * points },
+  memory: {
+    words: `2 × ${dictionaryWords} + points × (4 × d + 500 bytes) + ${baseWords}`,
+    of: (facts) => 2 * dictionary(facts) + facts.points * (4 * facts.d + 500) + base,
+  },
+};
+
+/** Latents of all seeds that are clustered at most. */
+const mostClustered = 16_384;
+
+export const reproducibilityCost: JobCost = {
+  work: {
+    words:
+      'rows of the capture × d² + 2 × seeds × latents × d² + (seeds × latents, at most 16,384)² × d, and for --worth seeds × (2 × tokens × d × latents + runs of the model × tokens of the losses × parameters)',
+    of: ({ seeds, rows, d, latents, tokens, modelRuns, lossTokens, parameters }) =>
+      rows * d ** 2 +
+      2 * seeds * latents * d ** 2 +
+      Math.min(seeds * latents, mostClustered) ** 2 * d +
+      // Without it the model may not even be known.
+      (modelRuns === 0 ? 0 : seeds * (2 * tokens * d * latents + modelRuns * lossTokens * parameters)),
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: { words: 'seeds × latents × 40 bytes', of: ({ seeds, latents }) => 40 * seeds * latents },
+  memory: {
+    words: `${activationWords}, + 2 × seeds × d × latents × 4 bytes + ${baseWords}, and for --worth 4 bytes × parameters`,
+    of: (facts) =>
+      activationMemory(facts) +
+      facts.seeds * dictionary(facts) +
+      base +
+      (facts.modelRuns === 0 ? 0 : 4 * facts.parameters),
   },
 };
 

@@ -1,4 +1,5 @@
 import { labelMethods } from '../tables/labels.ts';
+import { labelCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { run } from './sharedOptions.ts';
 
@@ -134,4 +135,5 @@ export const label = {
     },
   },
   subject: { what: 'run', option: 'run' },
+  cost: labelCost,
 } as const satisfies JobDescription;

@@ -1,4 +1,5 @@
 import { mostMapPoints } from '../comparisonDefaults.ts';
+import { mapCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 
 /** `lazyscope map`: both dictionaries of a comparison laid out in the plane, for the explorer. */
@@ -21,5 +22,6 @@ export const map = {
     },
   },
   subject: { what: 'comparison', option: 'comparison' },
+  cost: mapCost,
   needs: { cores: 1, memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

@@ -1,4 +1,5 @@
 import { sharedThreshold } from '../comparisonDefaults.ts';
+import { reproducibilityCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 
 /** `lazyscope reproducibility`: how likely each feature is to come back in another seed, and how likely by chance. */
@@ -54,4 +55,5 @@ export const reproducibility = {
       form: { label: 'Random groupings', advanced: true, when: { option: 'worth', values: ['on'] } },
     },
   },
+  cost: reproducibilityCost,
 } as const satisfies JobDescription;

@@ -92,6 +92,7 @@ export function LabelsTable({
       rowKey={({ run, seed, latent }) => `${run} ${seed} ${latent}`}
       sorting={sorting}
       dim={dim}
+      csv={false}
     />
   );
 }

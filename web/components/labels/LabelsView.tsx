@@ -38,7 +38,13 @@ export function LabelsView() {
       <Panel
         title={state.list ? 'Features' : 'All labels'}
         note={labels.data && <Counts page={labels.data} />}
-        actions={<ExportLabels filter={labelFilter(state)} total={labels.data?.total ?? 0} />}
+        actions={
+          <ExportLabels
+            filter={labelFilter(state)}
+            total={labels.data?.total ?? 0}
+            noun={state.list ? 'features' : 'labels'}
+          />
+        }
         flush
       >
         <Filters state={state} filter={filter} />

@@ -38,6 +38,7 @@ export function DataTable<Row extends object>({
   current,
   dim = false,
   spread = false,
+  csv = true,
 }: {
   /** Caption of the table, for screen readers. */
   caption: string;
@@ -50,6 +51,8 @@ export function DataTable<Row extends object>({
   dim?: boolean;
   /** Whether numeric columns share the width evenly; otherwise they are as narrow as possible, and text columns get the rest. */
   spread?: boolean;
+  /** Whether the rows shown can be saved; false where the page itself saves all rows of the list. */
+  csv?: boolean;
 }) {
   return (
     <div className={styles.frame}>
@@ -90,7 +93,7 @@ export function DataTable<Row extends object>({
           ))}
         </tbody>
       </table>
-      {rows.length > 0 && (
+      {csv && rows.length > 0 && (
         <button
           type="button"
           className={styles.save}

@@ -6,10 +6,8 @@ import type { BatchChoice, BatchSelection, Encoder } from '../../../ops/fusedKer
 import { type Scalar, type Tensor1D, tf, type Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
-import type { EncoderCopies } from './encoderCopies.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
-import type { FusedPrograms } from './fusedPrograms.ts';
-import { listRows } from './listedRows.ts';
+import { type Listing, listRows } from './listedRows.ts';
 import { centred, checkEntries, multiply } from './preActivations.ts';
 import { pays, screenCapacity, type Screening } from './screen.ts';
 
@@ -22,28 +20,25 @@ const countingBlocks = 528;
 /** Screening lists up to `screenCapacity` latents of a row; where this many times the mean is more, it would often fail. */
 const rowsDiffer = 4;
 
-export interface BatchTopKOptions {
+export interface BatchTopKParts extends Listing {
+  readonly byLatent: EntriesByLatent;
   readonly screening: Screening;
-  /** Most bytes of screening pre-activations in memory at once. */
-  readonly blockBytes: number;
 }
 
 export function batchTopK(
-  programs: FusedPrograms,
-  byLatent: EntriesByLatent,
-  copies: EncoderCopies,
+  parts: BatchTopKParts,
   x: Tensor2D,
   encoder: Encoder,
   { count }: BatchSelection,
-  { screening, blockBytes }: BatchTopKOptions,
 ): BatchChoice {
+  const { programs, byLatent, screening } = parts;
   const { backend } = programs;
   const [rows, d] = x.shape;
   const [latents] = encoder.wEnc.shape;
   checkEntries(count);
   if (pays(screening, latents) && rowsDiffer * count <= rows * screenCapacity) {
     const bars = { kind: 'largest', count } as const;
-    return listRows(programs, copies, x, encoder, bars, blockBytes, (listed) => chosen(listed.rows));
+    return listRows(parts, x, encoder, bars, (listed) => chosen(listed.rows));
   }
   return programs.scratch(4 * rows * latents, (z) => {
     centred(programs, x, encoder, (from) =>

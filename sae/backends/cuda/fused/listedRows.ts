@@ -28,13 +28,18 @@ export interface ListedRows {
   move(rowStart: DeviceBuffer, indices: DeviceBuffer, values: DeviceBuffer): void;
 }
 
+export interface Listing {
+  readonly programs: FusedPrograms;
+  readonly copies: EncoderCopies;
+  /** Most bytes of screening pre-activations in memory at once. */
+  readonly blockBytes: number;
+}
+
 export function listRows<T>(
-  programs: FusedPrograms,
-  copies: EncoderCopies,
+  { programs, copies, blockBytes }: Listing,
   x: Tensor2D,
   encoder: Encoder,
   bars: Bars,
-  blockBytes: number,
   use: (listed: ListedRows) => T,
 ): T {
   const { backend } = programs;

@@ -123,7 +123,8 @@ export class ThresholdSelect {
     // Places that turn out to be too many are read by TF.js's ops on whole lists.
     for (const { buffer } of [indices, values]) programs.backend.fill(buffer, 0, most);
     const { blockBytes } = this.#options;
-    listRows(programs, this.#copies, x, encoder, { kind: 'thresholds', ...bars }, blockBytes, (listed) => {
+    const listing = { programs, copies: this.#copies, blockBytes };
+    listRows(listing, x, encoder, { kind: 'thresholds', ...bars }, (listed) => {
       this.#byLatent.prefixSums(listed.listed, rowStart.buffer, total.buffer, rows, most);
       listed.move(rowStart.buffer, indices.buffer, values.buffer);
     });

@@ -83,6 +83,31 @@ describe.skipIf(machine)(`the software device refuses${machine}`, () => {
     );
   });
 
+  test('a block larger than the kernel’s launch bounds', async () => {
+    const device = await deviceForTests(`constexpr int threads = 64;
+extern "C" __global__ void __launch_bounds__(threads * 2, 3) bounded(float* x) { x[threadIdx.x] = 1.0f; }`);
+    const x = device.allocate(4 * 160);
+    device.run('bounded', { grid: 1, block: 128 }, [x]);
+    expect(() => device.run('bounded', { grid: 1, block: 160 }, [x])).toThrow(/launch_bounds__ allow 128/);
+  });
+
+  test('an address that is no memory, and a division by zero', async () => {
+    expect(
+      await failure('if (threadIdx.x == 5) ((float*)(unsigned long long)(blockDim.x - 64))[8] = x[0];'),
+    ).toMatch(
+      /kernel faulty, block \(0, [01], 0\), thread \(5, 0, 0\): an access to an address that is no memory \(0x20\)/,
+    );
+    expect(await failure('x[0] = 7 / (int)(blockDim.x - 64);')).toMatch(/a division that has no result/);
+  });
+
+  test('more stack than a thread has', async () => {
+    const recursion =
+      '__device__ __attribute__((noinline)) float deep(float x, int n) { volatile float own[4096]; own[n % 7] = x; return n == 0 ? x : own[n % 7] + deep(x, n - 1); }';
+    expect(await failure('x[0] = deep(x[1], 1000 + (int)x[2]);', 64, recursion)).toMatch(
+      /an access to an address that is no memory/,
+    );
+  });
+
   test('a kernel with a warning', async () => {
     const device = await deviceForTests(
       'extern "C" __global__ void unused(float* x) { int y; x[0] = 1.0f; }',

@@ -8,7 +8,10 @@ import type { KernelSource } from '../kernelSource.ts';
 
 /** The files to compile, by the names that they have. */
 export function moduleSource({ file, text, headers, kernels }: KernelSource): Map<string, string> {
-  const entries = [...kernels.keys()].map((name) => `lazyscope::Trampoline<${name}>::entry("${name}"),`);
+  const bounds = launchBounds([text, ...headers.values()].join('\n'));
+  const entries = [...kernels.keys()].map(
+    (name) => `lazyscope::Trampoline<${name}>::entry("${name}", ${bounds.get(name) ?? 1024}),`,
+  );
   const main = [
     '#include "executionModel.h"',
     `#line 1 "${file}"`,
@@ -24,6 +27,12 @@ export function moduleSource({ file, text, headers, kernels }: KernelSource): Ma
     [file, main],
     ...[...headers].map(([name, header]): [string, string] => [name, rewritten(name, header)]),
   ]);
+}
+
+/** What __launch_bounds__ says of each kernel that has it. */
+function launchBounds(text: string): Map<string, string> {
+  const bounded = /__launch_bounds__\s*\(((?:[^()]|\([^()]*\))*)\)\s*(?:void\s+)?(\w+)\s*\(/g;
+  return new Map([...withoutComments(text).matchAll(bounded)].map(([, bounds, name]) => [name, bounds]));
 }
 
 function rewritten(file: string, text: string): string {

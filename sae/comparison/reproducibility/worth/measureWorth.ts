@@ -6,6 +6,7 @@ import { predictsNextToken } from '../../../models/predictsNextToken.ts';
 import { Random } from '../../../numerics/random.ts';
 import { pearson, spearman } from '../../../numerics/correlation.ts';
 import { silent, type Report } from '../../../progress.ts';
+import { worthDefaults } from '../../../spec/comparisonDefaults.ts';
 import type { Worth } from '../../../spec/reproducibility/worth.ts';
 import { worthTable } from '../../../spec/tables/worth.ts';
 import type { StoreLayout } from '../../../store/layout.ts';
@@ -35,8 +36,6 @@ export interface WorthOptions {
   report?: Report;
   signal?: AbortSignal | undefined;
 }
-
-export const worthDefaults = { maxTokens: 16_384, lossTokens: 4096, draws: 19, sample: 96 } as const;
 
 /**
  * Writes a table of latents for each seed. Throws 'bad_input' for an encoder, for fewer than three draws, and where no latent fires on the

@@ -46,6 +46,7 @@ class BlockRunner {
 
   // Called by the thread that runs.
   Thread& current() { return *running_; }
+  bool running() const { return running_ != nullptr; }
   unsigned threads() const { return count_; }
   unsigned long long blockNumber() const { return blockNumber_; }
   unsigned blockEpoch() const { return blockEpoch_; }

@@ -110,8 +110,10 @@ struct Trampoline<kernel> {
   }
   // What it reads is no memory of the device.
   __attribute__((no_sanitize("thread"))) static void run(const unsigned char* arguments) { call(arguments, typename Count<sizeof...(A)>::Type{}); }
-  static constexpr LazyscopeKernel entry(const char* name) {
-    return {name, run, layout.offsets, layout.sizes, unsigned(sizeof...(A)), layout.bytes};
+  /** `mostThreads`, and what else __launch_bounds__ has, which is for a GPU's registers. */
+  template <class... Others>
+  static constexpr LazyscopeKernel entry(const char* name, int mostThreads, Others...) {
+    return {name, run, layout.offsets, layout.sizes, unsigned(sizeof...(A)), layout.bytes, unsigned(mostThreads)};
   }
 };
 

@@ -7,6 +7,7 @@
 #include "block.h"
 #include "races.h"
 #include "settings.h"
+#include "signals.h"
 #include "workers.h"
 
 namespace lazyscope {
@@ -24,6 +25,7 @@ std::string runLaunch(const Launch& launch) {
   Random order(settings().order + ++launches);
   const auto runBlock = [&](size_t number) {
     static thread_local BlockRunner runner;
+    catchFaults();
     const LazyscopeIndex index = {unsigned(number % grid.x), unsigned(number / grid.x % grid.y),
                                   unsigned(number / (size_t(grid.x) * grid.y))};
     std::string what = runner.run(launch, number, index, settings().order ? &order : nullptr);

@@ -22,6 +22,8 @@ struct LazyscopeKernel {
   const unsigned* sizes;
   unsigned parameters;
   unsigned packedBytes;
+  /** Of __launch_bounds__. */
+  unsigned mostThreads;
 };
 
 enum LazyscopeCollective : int {

@@ -64,7 +64,7 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
 
 CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction function) {
   switch (attribute) {
-    case 0: *value = int(limits::threadsPerBlock); return CUDA_SUCCESS;
+    case 0: *value = int(function->kernel->mostThreads); return CUDA_SUCCESS;
     case 1: *value = 0; return CUDA_SUCCESS;  // static shared memory: known only when a block has run
     case 3: *value = 0; return CUDA_SUCCESS;  // local memory
     case 4: *value = 32; return CUDA_SUCCESS;  // registers
@@ -118,6 +118,9 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
   const auto threads = uint64_t(blockX) * blockY * blockZ;
   if (threads == 0 || threads > limits::threadsPerBlock || blockZ > 64)
     return refuse(function, "a block of " + size(blockX, blockY, blockZ) + " threads");
+  if (threads > function->kernel->mostThreads)
+    return refuse(function, "a block of " + size(blockX, blockY, blockZ) + " threads, and its __launch_bounds__ allow " +
+                                std::to_string(function->kernel->mostThreads));
   if (!gridX || !gridY || !gridZ || gridX > 0x7fffffffu || gridY > 65535 || gridZ > 65535)
     return refuse(function, "a grid of " + size(gridX, gridY, gridZ) + " blocks");
   if (sharedBytes > function->dynamicLimit)

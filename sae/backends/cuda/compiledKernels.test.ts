@@ -1,0 +1,119 @@
+/**
+ * Every kernel, compiled by NVRTC for the architectures that the backend is meant for; a warning is an error. It needs no
+ * GPU. `npm test` compiles for Hopper where NVRTC is found; `npm run test:cuda` fetches NVRTC and compiles for all.
+ * Registers and spills of each kernel go to node_modules/.cache/lazyscope/cuda-registers.txt.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { isLazyscopeError } from '../../errors.ts';
+import { rowLayout } from './fused/rowLayout.ts';
+import type { Definitions } from './kernelCompiler.ts';
+import { readKernelSource, sourceFolder } from './kernelSource.ts';
+import { loadLibrary } from './libraries.ts';
+import { Nvrtc } from './nvrtc.ts';
+
+/** Rows of GPT-2 small, of a 7B model, of few numbers, and of a number of them that four does not divide. */
+const rows: readonly Definitions[] = [768, 4096, 32, 30].map((d) => ({ ...rowLayout(d).define }));
+const updates = rows.flatMap((row, which) =>
+  [0, 1].flatMap((GIVEN) =>
+    [0, 1, 2].filter((PURPOSE) => which < 2 || PURPOSE === 2).map((PURPOSE) => ({ ...row, GIVEN, PURPOSE })),
+  ),
+);
+/** Heads of width 64, 128 and 256; the tiles of kernels/attention.ts. */
+const heads: readonly Definitions[] = [
+  { WIDTHS: 4, ROWS: 4, COLUMNS: 2 },
+  { WIDTHS: 4, ROWS: 2, COLUMNS: 2 },
+  { WIDTHS: 8, ROWS: 2, COLUMNS: 2 },
+  { WIDTHS: 16, ROWS: 1, COLUMNS: 1 },
+];
+
+/** What each file is compiled with that is not the same for all sizes. A definition that is missing here is an error of the compiler. */
+const variants: Readonly<Record<string, readonly Definitions[]>> = {
+  'attention.cu': heads,
+  'fusedReconstruct.cu': rows,
+  'fusedRows.cu': rows,
+  'fusedUpdate.cu': updates,
+};
+
+/** Kernels that may spill a little, with the most bytes; of all others none. */
+const mostSpilled: Readonly<Record<string, number>> = { attentionKeyGrad: 64 };
+
+const architectures =
+  process.env.LAZYSCOPE_CUDA_ARCHITECTURES === 'all' ? ['sm_80', 'sm_89', 'sm_90a', 'sm_100'] : ['sm_90a'];
+
+function found(): Nvrtc | null {
+  try {
+    return new Nvrtc(loadLibrary('libnvrtc').library);
+  } catch (error) {
+    if (isLazyscopeError(error)) return null;
+    throw error;
+  }
+}
+const nvrtc = found();
+const skipped = nvrtc ? '' : ' (no NVRTC on this machine)';
+
+interface Resources {
+  readonly kernel: string;
+  readonly registers: number;
+  readonly spilled: number;
+}
+
+/** The assembler's words, as `--ptxas-options=-v` has them. */
+function resourcesIn(words: string): Resources[] {
+  const entry =
+    /Function properties for (\w+)\s+ptxas\s+\.?\s*\d+ bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads\s+ptxas info\s*: Used (\d+) registers/g;
+  return [...words.matchAll(entry)].map(([, kernel, stores, loads, registers]) => ({
+    kernel,
+    registers: Number(registers),
+    spilled: Number(stores) + Number(loads),
+  }));
+}
+
+const table: string[] = [];
+afterAll(() => {
+  if (table.length === 0) return;
+  const folder = join('node_modules', '.cache', 'lazyscope');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'cuda-registers.txt'), `${table.join('\n')}\n`);
+});
+
+const files = readdirSync(sourceFolder).filter((file) => file.endsWith('.cu'));
+const programs = architectures.flatMap((architecture) =>
+  files.flatMap((file) =>
+    (variants[file] ?? [{}]).map((define) => ({
+      architecture,
+      file,
+      define,
+      constants: Object.entries(define)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' '),
+    })),
+  ),
+);
+
+test('every file that the variants name is there', () => {
+  expect(files).toEqual(expect.arrayContaining(Object.keys(variants)));
+});
+
+describe.skipIf(!nvrtc)(`NVRTC compiles without a warning${skipped}`, () => {
+  test.each(programs)('$file for $architecture $constants', ({ architecture, file, define, constants }) => {
+    let words = '';
+    const report = (said: string) => (words = said);
+    const source = readKernelSource(file);
+    const image = nvrtc?.compilerFor(architecture, { strict: true, report }).compile(source, define);
+    expect(
+      Buffer.from(image ?? [])
+        .subarray(1, 4)
+        .toString(),
+    ).toBe('ELF');
+    const resources = resourcesIn(words);
+    expect(resources.map(({ kernel }) => kernel).sort()).toEqual([...source.kernels.keys()].sort());
+    for (const { kernel, registers, spilled } of resources)
+      table.push(
+        `${architecture} ${file} ${kernel} ${constants}: ${registers} registers, ${spilled} bytes spilled`,
+      );
+    // Local memory would cost more than what the registers were meant to save.
+    expect(resources.filter(({ kernel, spilled }) => spilled > (mostSpilled[kernel] ?? 0))).toEqual([]);
+  });
+});
