@@ -215,7 +215,7 @@ export function webgpuFusedKernels(
     },
     readBack: (tensors) => backend.readTogether(tensors),
     timed: (run) => backend.timed(run),
-    waited: () => backend.waited(),
+    hostTimes: () => backend.hostTimes(),
   } satisfies FusedKernels;
 
   function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Stored): Tensor1D {
