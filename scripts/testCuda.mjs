@@ -28,7 +28,8 @@ const conformance = [
   'sae/backends/conformance.test.ts',
   'sae/ops/languageModelOps.test.ts',
   'sae/ops/sparsityOps.test.ts',
-  ...['-t', 'cuda'],
+  '-t',
+  'cuda',
 ];
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
