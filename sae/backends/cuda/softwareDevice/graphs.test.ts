@@ -1,13 +1,12 @@
 /** Work that is captured as a graph, and launched as often as one likes. */
 import { describe, expect, test } from 'vitest';
-import { findCompiler } from '../../native/compiler.ts';
 import { binder, out } from '../binding.ts';
+import { noSoftwareDevice } from '../cudaForTests.ts';
 import { deviceForTests } from './deviceForTests.ts';
 
-const machine = findCompiler() ? '' : ' (no C++ compiler)';
 const number = out('uint64');
 
-describe.skipIf(machine)(`a captured graph${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`a captured graph${noSoftwareDevice}`, () => {
   test('runs when it is launched, with the arguments of its capture, across streams that joined it', async () => {
     const device = await deviceForTests(`
 extern "C" __global__ void add(float* x, float by) { x[threadIdx.x] += by; }
