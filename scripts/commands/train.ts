@@ -183,6 +183,7 @@ const ofModels = [
   'firstPosition',
   'bos',
   'dtype',
+  'products',
 ] as const;
 
 /** Without --from-model they would change nothing. */

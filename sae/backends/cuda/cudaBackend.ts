@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import type * as Cpu from '@tensorflow/tfjs-backend-cpu';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import type { KernelTime } from '../../ops/fusedKernels.ts';
+import type { ProductFormat } from '../backend.ts';
 import type { Device } from './device.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
 import type { Products } from './products.ts';
@@ -102,6 +103,8 @@ const elementBytes: Readonly<Record<StoredType, number>> = { float32: 4, int32: 
 export class CudaBackend extends cpu.MathBackendCPU {
   /** How fused kernels keep what a training step reads many times; parameters and moments stay in f32. */
   storage: 'f32' | 'bf16' = 'f32';
+  /** How TF.js's products are computed. */
+  productType: ProductFormat = 'f32';
   readonly device: Device;
   readonly programs: Programs;
   readonly products: Products;

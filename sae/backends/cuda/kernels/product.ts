@@ -73,7 +73,7 @@ export function productKernels(context: KernelContext): CudaKernels {
       strideA: batchA === 1 ? 0 : m * k,
       strideB: batchB === 1 ? 0 : k * n,
       strideC: m * n,
-      type: 'f32',
+      type: backend.productType,
     });
     return out.info;
   }
@@ -87,7 +87,7 @@ export function productKernels(context: KernelContext): CudaKernels {
       const count = Math.min(atOnce, n - first);
       stored.widen(widened, first, count);
       backend.products.multiply({
-        m, n: count, k, a, b: widened, c, cOffset: first, ldc: n, transposeB: true, type: 'f32',
+        m, n: count, k, a, b: widened, c, cOffset: first, ldc: n, transposeB: true, type: backend.productType,
       }); // prettier-ignore
     }
     backend.give(widened);
