@@ -12,7 +12,7 @@ import type { Device } from './device.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
 import type { Products } from './products.ts';
 import type { Programs } from './programs.ts';
-import type { StoredWeights } from './storedWeights.ts';
+import type { StoredNumbers } from './storedNumbers.ts';
 import { Transfers } from './transfers.ts';
 
 const require = createRequire(import.meta.url);
@@ -31,7 +31,7 @@ class TensorData {
   refCount: number;
   complexTensorInfos?: { real: Tf.TensorInfo; imag: Tf.TensorInfo };
   /** Numbers in the format of their file, until a kernel that does not know of it needs them as floats. */
-  stored: StoredWeights | null = null;
+  stored: StoredNumbers | null = null;
   #device: DeviceBuffer | null = null;
   #host: TfjsValues | null;
   readonly #size: number;
@@ -173,14 +173,14 @@ export class CudaBackend extends cpu.MathBackendCPU {
   }
 
   /** A float32 tensor whose numbers stay as they are in `weights` for kernels that ask for `stored`; for others they are widened at first use. */
-  storedTensor(shape: readonly number[], weights: StoredWeights): Tf.TensorInfo {
+  storedTensor(shape: readonly number[], weights: StoredNumbers): Tf.TensorInfo {
     const info = this.makeTensorInfo([...shape], 'float32');
     this.#data(info.dataId).stored = weights;
     return info;
   }
 
   /** Undefined for a tensor of plain numbers. */
-  stored({ dataId }: Tf.TensorInfo): StoredWeights | undefined {
+  stored({ dataId }: Tf.TensorInfo): StoredNumbers | undefined {
     return this.#data(dataId).stored ?? undefined;
   }
 
