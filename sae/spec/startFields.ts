@@ -24,10 +24,10 @@ export const startFields = {
     label: 'Decoder bias begins as',
     doc: 'b_dec at the start: the geometric median of the activations, their mean, or zero',
   },
-  dataOrder: {
+  rowOrder: {
     type: 'integer',
     min: 0,
-    label: 'Order of the data',
+    label: 'Order of the rows',
     doc: 'which of the random orders of the rows is trained on; all seeds of a run see the same',
   },
 } as const satisfies Settings;

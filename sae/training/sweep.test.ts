@@ -34,12 +34,12 @@ name: s
 architectures: [relu]
 sparsityCoefficients: [3]
 decoderStarts: [random, pca]
-dataOrders: [0, 4]
+rowOrders: [0, 4]
 `);
   expect(runs).toHaveLength(2 * 2 * 2 * 2);
   expect(runs[3]).toMatchObject({
     name: 's-relu-blocks.0.hook_resid_post-l3-t1000-dec-pca-order4',
-    options: { tokens: 1000, decoderStart: 'pca', dataOrder: 4 },
+    options: { tokens: 1000, decoderStart: 'pca', rowOrder: 4 },
   });
   expect(runs[3].options).not.toHaveProperty('biasStart');
   expect(() => parseSweep(`${base}architectures: [relu]\nbiasStarts: [median, mode]\n`)).toThrow(

@@ -11,7 +11,7 @@
  *     sparsityCoefficients: [5]     # λ of ReLU, and of JumpReLU without targetL0
  *     targetL0: [32]                # JumpReLU's, and ReLU's without sparsityCoefficients
  *     seeds: [0, 1, 2]
- *     decoderStarts: [random, pca]  # and encoderStarts, biasStarts, dataOrders; tokens may be a list too
+ *     decoderStarts: [random, pca]  # and encoderStarts, biasStarts, rowOrders; tokens may be a list too
  *     settings: { learningRate: 1e-3 }   # any other field of the configuration, for all runs
  */
 import { LineCounter, parseDocument } from 'yaml';
@@ -45,7 +45,7 @@ const sweepSchema = z
     decoderStarts: listOf(fieldSchema(startFields.decoderStart)).optional(),
     encoderStarts: listOf(fieldSchema(startFields.encoderStart)).optional(),
     biasStarts: listOf(fieldSchema(startFields.biasStart)).optional(),
-    dataOrders: listOf(fieldSchema(startFields.dataOrder)).optional(),
+    rowOrders: listOf(fieldSchema(startFields.rowOrder)).optional(),
     settings: z
       .strictObject(shapeOf(pick(trainingFields, settingList)))
       .partial()
@@ -172,7 +172,7 @@ interface Start {
 }
 
 /** Every way to begin and every length, with what each adds to the run's name. */
-function starts({ tokens, decoderStarts, encoderStarts, biasStarts, dataOrders }: Sweep): Start[] {
+function starts({ tokens, decoderStarts, encoderStarts, biasStarts, rowOrders }: Sweep): Start[] {
   const lengths: Start[] = Array.isArray(tokens)
     ? tokens.map((own) => ({ suffixes: [`t${own}`], tokens: own, fields: {} }))
     : [{ suffixes: [], tokens, fields: {} }];
@@ -180,7 +180,7 @@ function starts({ tokens, decoderStarts, encoderStarts, biasStarts, dataOrders }
     { prefix: 'dec-', name: 'decoderStart', values: decoderStarts },
     { prefix: 'enc-', name: 'encoderStart', values: encoderStarts },
     { prefix: 'bias-', name: 'biasStart', values: biasStarts },
-    { prefix: 'order', name: 'dataOrder', values: dataOrders },
+    { prefix: 'order', name: 'rowOrder', values: rowOrders },
   ];
   return lists.reduce(
     (before, { prefix, name, values }) =>

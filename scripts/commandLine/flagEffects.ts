@@ -110,7 +110,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'decoder-start': '--decoder-start=pca',
       'encoder-start': '--encoder-start=random',
       'bias-start': '--bias-start=zero',
-      'data-order': '--data-order=3',
+      'row-order': '--row-order=3',
       'checkpoint-every': '--checkpoint-every=0',
       'log-every': '--log-every=7',
       tensorboard: '--tensorboard',
@@ -292,6 +292,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'max-tokens': '--max-tokens=300',
       'least-correlation': '--least-correlation=0.99',
       draws: '--draws=29',
+    },
+  },
+  stability: {
+    call: ['stability', 'STORE/starts.yaml', '--max-tokens=256', '--loss-tokens=64'],
+    flags: {
+      threshold: '--threshold=0.1',
+      'max-tokens': '--max-tokens=200',
+      'loss-tokens': '--loss-tokens=32',
     },
   },
   steer: {

@@ -223,7 +223,12 @@ async function interruptedRun(session: Session, name: string, given: Options): P
 const chosenSettings = (given: Options) =>
   Object.fromEntries(Object.entries(given).filter(([name]) => isSetting(name))) as Partial<TrainingSettings>;
 
-async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
+/** The runs of a sweep file, for which `given` must not say anything else. */
+export async function sweepRuns(
+  session: Session,
+  path: string,
+  given: Partial<Options>,
+): Promise<RunToTrain[]> {
   const flag = Object.keys(given).find(
     (name) =>
       isSetting(name) ||

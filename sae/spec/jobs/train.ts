@@ -168,10 +168,10 @@ export const train = {
       otherwise: 'median',
       form: { label: startFields.biasStart.label, advanced: true },
     },
-    dataOrder: {
-      field: startFields.dataOrder,
+    rowOrder: {
+      field: startFields.rowOrder,
       otherwise: '0',
-      form: { label: startFields.dataOrder.label, advanced: true },
+      form: { label: startFields.rowOrder.label, advanced: true },
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
