@@ -22,6 +22,7 @@ const arrows = {
   labels: ['features'],
   comparison: ['features'],
   inference: ['comparison'],
+  probing: ['inference'],
   sparsity: ['models', 'pretraining'],
   formats: [],
   store: [],

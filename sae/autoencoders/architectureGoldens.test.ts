@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
+import { noSoftwareDevice } from '../backends/cuda/cudaForTests.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
 import { exampleConfig } from '../fixtures/exampleConfig.ts';
@@ -24,6 +26,7 @@ import { batchTopK, batchTopKLoss } from './batchTopK.ts';
 import { type DictionaryArrays, dictionaryVariables, disposeDictionary, parameterNames } from './dictionary.ts'; // prettier-ignore
 
 const adapter = await adapterForTests();
+chooseCudaDeviceForTests();
 
 interface Golden {
   shape: number[];
@@ -87,7 +90,11 @@ const arrays = (own: Partial<Gradients> = {}): DictionaryArrays => {
 const input = () => tf.tensor2d(Float32Array.from(golden.x.data), [rows, d]);
 const batch = (): Batch => ({ x: input(), variance: varianceAboutMean(golden.x.data, d) });
 
-describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
+describe.each(['cpu', 'native', 'cuda', 'webgpu'] as const)('%s backend', (backend) => {
+  if (backend === 'cuda' && noSoftwareDevice) {
+    test.skip(noSoftwareDevice, () => {});
+    return;
+  }
   if (backend === 'webgpu' && !adapter.found) {
     test.skip(adapter.description, () => {});
     return;

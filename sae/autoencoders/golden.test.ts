@@ -4,6 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
+import { noSoftwareDevice } from '../backends/cuda/cudaForTests.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
@@ -19,6 +21,7 @@ import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
 import { exampleConfig } from '../fixtures/exampleConfig.ts';
 
 const adapter = await adapterForTests();
+chooseCudaDeviceForTests();
 const path = '../shared/goldens/sae.json';
 const present = existsSync(path);
 
@@ -53,7 +56,11 @@ describe.skipIf(!present)(
   () => {
     const golden = (present ? JSON.parse(readFileSync(path, 'utf8')) : {}) as Goldens;
 
-    describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
+    describe.each(['cpu', 'native', 'cuda', 'webgpu'] as const)('%s backend', (backend) => {
+      if (backend === 'cuda' && noSoftwareDevice) {
+        test.skip(noSoftwareDevice, () => {});
+        return;
+      }
       if (backend === 'webgpu' && !adapter.found) {
         test.skip(adapter.description, () => {});
         return;

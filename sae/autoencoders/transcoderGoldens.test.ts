@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
+import { noSoftwareDevice } from '../backends/cuda/cudaForTests.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { adapterForTests } from '../backends/webgpu/adapterForTests.ts';
 import { exampleConfig } from '../fixtures/exampleConfig.ts';
@@ -25,6 +27,7 @@ import { reluLoss } from './relu.ts';
 import { topKLoss } from './topK.ts';
 
 const adapter = await adapterForTests();
+chooseCudaDeviceForTests();
 
 interface Golden {
   shape: number[];
@@ -98,7 +101,11 @@ function configOf(name: Name, { lambda, bandwidth }: Case): TrainingConfig {
   return { ...example, ...Object.fromEntries(known) } as TrainingConfig;
 }
 
-describe.each(['cpu', 'native', 'webgpu'] as const)('%s backend', (backend) => {
+describe.each(['cpu', 'native', 'cuda', 'webgpu'] as const)('%s backend', (backend) => {
+  if (backend === 'cuda' && noSoftwareDevice) {
+    test.skip(noSoftwareDevice, () => {});
+    return;
+  }
   if (backend === 'webgpu' && !adapter.found) {
     test.skip(adapter.description, () => {});
     return;

@@ -109,6 +109,10 @@ export class StoreLayout {
   evaluation(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'evaluation.json');
   }
+  /** What probes say of one seed. */
+  probes(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'probes.json');
+  }
   /** The feature index of one seed: one row a latent. */
   features(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'features.parquet');

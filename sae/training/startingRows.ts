@@ -1,4 +1,4 @@
-/** Where training begins: decoder rows, encoder rows and the bias, by the settings of startFields.ts (METHODS.md §13). */
+/** Where training begins: decoder rows, encoder rows and the bias, by the settings of startFields.ts (METHODS.md §14). */
 import type { ConfiguredArchitecture } from '../autoencoders/implementations.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { randomRows } from '../autoencoders/randomRows.ts';

@@ -49,6 +49,15 @@ settings: { batchSize: 64 }
     join(sound, 'other.txt'),
     'The whale swam away from the ship, and the captain said so. '.repeat(300),
   );
+  writeFileSync(
+    join(sound, 'classes.jsonl'),
+    words()
+      .slice(0, 20_000)
+      .match(/.{40,60}\s/g)!
+      .slice(0, 60)
+      .map((text, i) => JSON.stringify({ text, label: i % 2, other: i % 3 }))
+      .join('\n'),
+  );
   await outcomeOf(['export', 'fixture-relu/0', '--to=STORE/exported', '--format=saelens']);
   cpSync(join(store, 'exported'), join(sound, 'exported'), { recursive: true });
 });

@@ -136,6 +136,20 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'creator-id': neuronpedia('--creator-id=cm0000000000000000000'),
     },
   },
+  probe: {
+    call: ['probe', 'fixture-topk', '--text=STORE/classes.jsonl', '--documents=12', '--ablate=1'],
+    flags: {
+      seeds: '--seeds=1',
+      text: '--text=dataset:sotu',
+      'text-field': '--text-field=nowhere',
+      'label-field': '--label-field=other',
+      documents: '--documents=10',
+      'context-length': '--context-length=3',
+      k: '--k=1',
+      ablate: '--ablate=2',
+      words: '--words=0',
+    },
+  },
   evaluate: {
     call: ['evaluate', 'fixture-topk', ...evaluated],
     flags: {

@@ -53,6 +53,11 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'kernels on a software driver, which compiles each of them',
     long: true,
   },
+  {
+    path: 'sae/backends/cuda',
+    reason: 'compiles a device in software and kernels for it, and trains on it',
+    long: true,
+  },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   {
     path: 'sae/backends/tensorflow/fused.test.ts',

@@ -3,6 +3,7 @@ import { storeName } from './limits.ts';
 import type { ArchitectureName } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+import type { Probes } from '../../sae/spec/manifests/probes.ts';
 
 /** Why there is an evaluation and no figures: its file can't be read, or a later Lazyscope wrote it. */
 export type EvaluationFault = 'damaged' | 'newer';
@@ -69,6 +70,8 @@ export interface RunDetail {
     /** Null until it is evaluated, and where `evaluationFault` says that it can't be read. */
     evaluation: Evaluation | null;
     evaluationFault: EvaluationFault | null;
+    /** What probes say of it; null until it is probed, and where the file can't be read. */
+    probes: Probes | null;
     indexed: boolean;
   }[];
 }

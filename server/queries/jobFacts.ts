@@ -37,6 +37,12 @@ export async function jobFacts(server: ServerContext, job: JobStartInput): Promi
       const facts = await runFacts(server, await runManifest(server, run), seeds);
       return { ...facts, tokens: Math.min(facts.tokens ?? Infinity, maxTokens ?? Infinity), lossTokens };
     }
+    case 'probe': {
+      const { run, seeds, text, documents = 500, contextLength = 128, words = 5000 } = job.options;
+      const facts = await runFacts(server, await runManifest(server, run), seeds);
+      // How many classes there are is not known before the text is read; two are the least.
+      return { ...facts, tokens: words, lossTokens: text === undefined ? 0 : 2 * documents * contextLength };
+    }
     case 'index':
       return runFacts(server, await runManifest(server, job.options.run), job.options.seeds);
     case 'compare': {

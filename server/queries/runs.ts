@@ -4,6 +4,7 @@ import { hooksOf } from '../../sae/spec/hooksOf.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
+import { probesKind } from '../../sae/spec/manifests/probes.ts';
 import { settingOf } from '../../sae/spec/architectures/architectures.ts';
 import type { ServerContext } from '../context.ts';
 import type { EvaluationFault, RunDetail, RunRow } from '../contract/runs.ts';
@@ -22,6 +23,7 @@ export async function getRun(server: ServerContext, name: string): Promise<RunDe
     manifest.config.seeds.map(async (seed) => ({
       seed,
       ...(await evaluationOf(server, name, seed)),
+      probes: await server.manifests.read(server.store.probes(name, seed), probesKind).catch(() => null),
       indexed: existsSync(server.store.features(name, seed)),
     })),
   );

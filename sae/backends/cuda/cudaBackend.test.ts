@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../startBackend.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
+import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import { noSoftwareDevice } from './cudaForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 
 describe.skipIf(noSoftwareDevice)(`on the software device${noSoftwareDevice}`, () => {
   let backend: CudaBackend;
   beforeAll(async () => {
-    process.env.LAZYSCOPE_CUDA_DEVICE = 'software';
+    chooseCudaDeviceForTests();
     expect(await startBackend('cuda')).toMatchObject({ name: 'cuda', threads: 1 });
     backend = tf.backend() as CudaBackend;
   });

@@ -11,6 +11,7 @@ import { label } from './label.ts';
 import { lmTrain } from './lmTrain.ts';
 import { map } from './map.ts';
 import { matchings } from './matchings.ts';
+import { probe } from './probe.ts';
 import { reproducibility } from './reproducibility.ts';
 import { sparsity } from './sparsity.ts';
 import { train } from './train.ts';
@@ -23,6 +24,7 @@ export const jobs = {
   import: importDictionaries,
   export: exportDictionary,
   evaluate,
+  probe,
   index,
   label,
   compare,

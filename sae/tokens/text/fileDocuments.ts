@@ -60,19 +60,19 @@ export async function* fileDocuments(
   }
 }
 
-async function readHead(handle: FileHandle): Promise<Uint8Array> {
+export async function readHead(handle: FileHandle): Promise<Uint8Array> {
   const head = Buffer.alloc(headBytes);
   const { bytesRead } = await handle.read(head, 0, headBytes, 0);
   return head.subarray(0, bytesRead);
 }
 
-function refuseUnreadable(head: Uint8Array, path: string): void {
+export function refuseUnreadable(head: Uint8Array, path: string): void {
   const found = unreadableKind(head);
   if (found)
     throw new LazyscopeError('bad_input', `'${path}' is ${found.what}, which isn't read: ${found.remedy}.`);
 }
 
-async function* chunksOf(handle: FileHandle, onBytes: (bytes: number) => void): Chunks {
+export async function* chunksOf(handle: FileHandle, onBytes: (bytes: number) => void): Chunks {
   for (let at = 0; ;) {
     const chunk = Buffer.allocUnsafe(chunkBytes);
     const { bytesRead } = await handle.read(chunk, 0, chunkBytes, at);
@@ -84,7 +84,7 @@ async function* chunksOf(handle: FileHandle, onBytes: (bytes: number) => void): 
 }
 
 /** What is unpacked must be text: a table needs its whole file at hand. */
-async function unpackedText(chunks: Chunks, path: string): Promise<Chunks> {
+export async function unpackedText(chunks: Chunks, path: string): Promise<Chunks> {
   const { first, all } = await peeked(chunks, ({ length }) => length >= headBytes);
   const head = Buffer.concat(first.map((chunk) => chunk.subarray(0, headBytes)));
   refuseUnreadable(head, path);

@@ -59,7 +59,8 @@ function documentOf(line: string, at: { path: string; field: string; number: num
   );
 }
 
-async function* linesOf(strings: AsyncIterable<string>, path: string): AsyncGenerator<string> {
+/** The lines of a text that comes in pieces. */
+export async function* linesOf(strings: AsyncIterable<string>, path: string): AsyncGenerator<string> {
   let kept: string[] = [];
   let length = 0;
   for await (const text of strings) {

@@ -20,6 +20,7 @@ import { Loaded } from '../ui/Loaded.tsx';
 import { PageHeader } from '../ui/PageHeader.tsx';
 import { RunSubject } from '../ui/RunSubject.tsx';
 import { Panel } from '../ui/Panel.tsx';
+import { ProbesPanel } from './ProbesPanel.tsx';
 import { RunConfiguration } from './RunConfiguration.tsx';
 import { SeedsTable } from './SeedsTable.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
@@ -104,6 +105,7 @@ export function RunView({ name }: { name: string }) {
                 <DensityPanel detail={detail} />
                 <RunConfiguration detail={detail} />
               </div>
+              <ProbesPanel detail={detail} />
               <NormsPanel detail={detail} />
               {detail.manifest.config.seeds.length > 1 && <StabilityPanel runName={name} />}
             </>

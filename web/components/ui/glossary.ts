@@ -24,6 +24,30 @@ const words = {
     meaning:
       'Of the loss in cross-entropy that zero-ablating the activations causes, the share recovered when the reconstruction replaces them: 100 % is the unchanged model, 0 % is zero ablation.',
   },
+  sparseProbing: {
+    term: 'Accuracy',
+    meaning:
+      'Share of test documents that a logistic regression on k latents tells right: the k whose mean over tokens differs most between the documents of a class and as many others. The mean over classes.',
+    source: 'Gurnee et al., arXiv 2305.01610; SAEBench, 2503.09532',
+  },
+  tpp: {
+    term: 'TPP',
+    meaning:
+      'Targeted probe perturbation: with the n latents set to 0 that matter most for a class, the fall of the accuracy of its own probe less the mean fall of the other classes’ probes. The mean over classes.',
+    source: 'Karvonen et al., arXiv 2411.18895; SAEBench, 2503.09532',
+  },
+  absorptionFraction: {
+    term: 'Absorbed',
+    meaning:
+      'Of the first letter of a word, as a probe finds it in the activations, the share that latents of narrower things carry in place of the letter’s own. The mean over words, and over letters that a probe finds (F1 above 0.6).',
+    source: 'Chanin et al., arXiv 2409.14507; SAEBench, 2503.09532',
+  },
+  absorptionFull: {
+    term: 'Fully',
+    meaning:
+      'Share of words on which no latent of the letter fires, and one other carries at least 40 % of it.',
+    source: 'Chanin et al., arXiv 2409.14507; SAEBench, 2503.09532',
+  },
   dead: { term: 'Dead', meaning: 'Share of latents that fire on no held-out token.' },
   density: { term: 'Density', meaning: 'Share of held-out tokens on which the latent fires.' },
   stability: {

@@ -1,0 +1,211 @@
+import type { RunDetail } from '../../../server/client.ts';
+import { count, fixed, percent } from '../../format/number.ts';
+import { StartJob } from '../jobs/StartJob.tsx';
+import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Term } from '../ui/Term.tsx';
+
+type Seed = RunDetail['seeds'][number];
+type Probes = NonNullable<Seed['probes']>;
+type Classification = NonNullable<Probes['classification']>;
+type Absorption = NonNullable<Probes['absorption']>;
+
+/** A figure above its interval. */
+function Measured({ value, interval }: { value: string; interval: string }) {
+  return (
+    <span style={{ whiteSpace: 'nowrap' }}>
+      {value}
+      <br />
+      <span className="xs faint">{interval}</span>
+    </span>
+  );
+}
+
+const within = ([low, high]: readonly [number, number], print: (value: number) => string) =>
+  `${print(low)} to ${print(high)}`;
+
+type SparseRow = Classification['sparseProbing']['byK'][number] & { seed: number; all: number };
+const sparseColumns: Column<SparseRow>[] = [
+  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'k', header: 'Latents', numeric: true, render: ({ k }) => count(k) },
+  {
+    key: 'accuracy',
+    header: <Term of="sparseProbing" />,
+    numeric: true,
+    render: ({ accuracy, interval }) => (
+      <Measured value={percent(accuracy)} interval={within(interval, (one) => percent(one))} />
+    ),
+  },
+  {
+    key: 'random',
+    header: 'Random latents',
+    numeric: true,
+    render: ({ randomLatents }) => percent(randomLatents),
+  },
+  {
+    key: 'shuffled',
+    header: 'Classes exchanged',
+    numeric: true,
+    from: 640,
+    render: ({ shuffledLabels }) => percent(shuffledLabels),
+  },
+  {
+    key: 'coordinates',
+    header: 'As many coordinates',
+    numeric: true,
+    from: 640,
+    render: ({ coordinates }) => percent(coordinates),
+  },
+  { key: 'all', header: 'All coordinates', numeric: true, from: 640, render: ({ all }) => percent(all) },
+];
+
+type PerturbationRow = Classification['perturbation'][number] & { seed: number };
+const perturbationColumns: Column<PerturbationRow>[] = [
+  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'n', header: 'Set to 0', numeric: true, render: ({ n }) => count(n) },
+  {
+    key: 'tpp',
+    header: <Term of="tpp" />,
+    numeric: true,
+    render: ({ tpp, interval }) => (
+      <Measured value={fixed(tpp)} interval={within(interval, (one) => fixed(one))} />
+    ),
+  },
+  { key: 'random', header: 'Random latents', numeric: true, render: ({ random }) => fixed(random) },
+  {
+    key: 'intended',
+    header: 'Own probe falls',
+    numeric: true,
+    from: 640,
+    render: ({ intended }) => fixed(intended),
+  },
+  {
+    key: 'unintended',
+    header: 'Others fall',
+    numeric: true,
+    from: 640,
+    render: ({ unintended }) => fixed(unintended),
+  },
+];
+
+type AbsorptionRow = Absorption & { seed: number };
+const absorptionColumns: Column<AbsorptionRow>[] = [
+  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'letters', header: 'Letters', numeric: true, render: ({ counted }) => count(counted) },
+  {
+    key: 'latents',
+    header: 'Latents a letter',
+    numeric: true,
+    from: 640,
+    render: ({ latentsPerLetter }) => fixed(latentsPerLetter, 1),
+  },
+  {
+    key: 'fraction',
+    header: <Term of="absorptionFraction" />,
+    numeric: true,
+    render: ({ fraction, fractionInterval }) => (
+      <Measured
+        value={percent(fraction)}
+        interval={fractionInterval ? within(fractionInterval, (one) => percent(one)) : ''}
+      />
+    ),
+  },
+  {
+    key: 'chance',
+    header: 'By chance',
+    numeric: true,
+    render: ({ chanceFraction }) => percent(chanceFraction),
+  },
+  {
+    key: 'full',
+    header: <Term of="absorptionFull" />,
+    numeric: true,
+    render: ({ full, fullInterval }) => (
+      <Measured
+        value={percent(full)}
+        interval={fullInterval ? within(fullInterval, (one) => percent(one)) : ''}
+      />
+    ),
+  },
+  {
+    key: 'chanceFull',
+    header: 'By chance',
+    numeric: true,
+    from: 640,
+    render: ({ chanceFull }) => percent(chanceFull),
+  },
+];
+
+/** What probes say of the run's dictionaries: k-sparse probing, targeted perturbation and absorption, each beside what chance gives. */
+export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail }) {
+  const { name, status, config } = manifest;
+  if (status !== 'complete' || config.outputHook !== undefined) return null;
+  const probed = seeds.flatMap(({ seed, probes }) => (probes ? [{ ...probes, seed }] : []));
+  if (probed.length === 0)
+    return (
+      <Panel
+        title="Probes"
+        note="k-sparse probing, targeted perturbation and absorption, as SAEBench defines them."
+      >
+        <p className="small muted">
+          Not probed yet: <code>npx lazyscope probe {name}</code>, with <code>--text</code> for documents of
+          known classes.
+        </p>
+        <StartJob job={{ kind: 'probe', options: { run: name } }}>Measure absorption</StartJob>
+      </Panel>
+    );
+  const classified = probed.flatMap(({ seed, classification }) =>
+    classification ? [{ seed, ...classification }] : [],
+  );
+  const absorbed = probed.flatMap(({ seed, absorption }) => (absorption ? [{ seed, ...absorption }] : []));
+  return (
+    <>
+      {classified.length > 0 && (
+        <>
+          <Panel title="k-sparse probing" note={documentsOf(classified[0])} flush>
+            <DataTable
+              caption="Accuracy of probes on a few latents"
+              columns={sparseColumns}
+              rows={classified.flatMap(({ seed, sparseProbing }) =>
+                sparseProbing.byK.map((one) => ({ ...one, seed, all: sparseProbing.allCoordinates })),
+              )}
+              rowKey={({ seed, k }) => `${seed} ${k}`}
+            />
+          </Panel>
+          <Panel
+            title="Targeted probe perturbation"
+            note="Latents that matter most for a class are set to 0: does that class's probe alone get worse?"
+            flush
+          >
+            <DataTable
+              caption="Fall of accuracy with latents set to 0"
+              columns={perturbationColumns}
+              rows={classified.flatMap(({ seed, perturbation }) =>
+                perturbation.map((one) => ({ ...one, seed })),
+              )}
+              rowKey={({ seed, n }) => `${seed} ${n}`}
+            />
+          </Panel>
+        </>
+      )}
+      {absorbed.length > 0 && (
+        <Panel
+          title="First-letter absorption"
+          note={`${count(absorbed[0].trainWords + absorbed[0].testWords)} words of the captured text, a fifth of them to test; letters count that a probe of the activations finds.`}
+          flush
+        >
+          <DataTable
+            caption="How much of a first letter other latents carry"
+            columns={absorptionColumns}
+            rows={absorbed}
+            rowKey={({ seed }) => String(seed)}
+          />
+        </Panel>
+      )}
+    </>
+  );
+}
+
+function documentsOf({ text, labelField, classes, trainDocuments, testDocuments }: Classification): string {
+  return `${text} by ${labelField}: ${count(classes.length)} classes with ${count(trainDocuments)} documents to learn from and ${count(testDocuments)} to test each.`;
+}
