@@ -17,6 +17,7 @@ import { describedArchitecture, type TrainingConfig } from '../spec/architecture
 import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
 import { inputStatistics } from './inputStatistics.ts';
+import { starts } from './startingRows.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 
 /** One dictionary and its optimiser, on the host. */
@@ -70,9 +71,10 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   const sample = statistics.sample.map((value) => value * scale);
   const median = statistics.median.map((value) => value * scale);
   const outputMedian = statistics.outputMedian?.map((value) => value * scale);
+  const start = starts(architecture, config.width, config, { sample, median });
   const dictionaries = config.seeds.map((seed) => {
     const random = Random.fromSeed(seed, 'initialisation');
-    const autoencoder = architecture.initialise(sample, median, random);
+    const autoencoder = start(random);
     const parameters = outputMedian ? asTranscoder(autoencoder, median, outputMedian) : autoencoder;
     return {
       parameters,
