@@ -107,6 +107,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       prefixes: withArchitecture('matryoshka', '--prefixes=8,32', '--k=4'),
       'batch-size': '--batch-size=128',
       'learning-rate': '--learning-rate=0.1',
+      'decoder-start': '--decoder-start=pca',
+      'encoder-start': '--encoder-start=random',
+      'bias-start': '--bias-start=zero',
+      'row-order': '--row-order=3',
       'checkpoint-every': '--checkpoint-every=0',
       'log-every': '--log-every=7',
       tensorboard: '--tensorboard',
@@ -117,6 +121,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'output-hook': '--output-hook=nowhere',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
+      products: modelFlag('--products=tf32'),
     },
   },
   export: {
@@ -304,6 +309,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       draws: '--draws=29',
     },
   },
+  stability: {
+    call: ['stability', 'STORE/starts.yaml', '--max-tokens=256', '--loss-tokens=64'],
+    flags: {
+      threshold: '--threshold=0.1',
+      'max-tokens': '--max-tokens=200',
+      'loss-tokens': '--loss-tokens=32',
+    },
+  },
   steer: {
     call: [
       'steer',
@@ -355,6 +368,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       seed: '--seed=5',
       initialisation: '--initialisation=lsuv',
       task: '--task=random-labels',
+      products: '--products=tf32',
       'l1-coefficient': '--l1-coefficient=0.5',
       'l1-stages': { add: '--l1-stages=2', call: [...lm, '--l1-coefficient=0.5', '--l1-start=0'] },
       'l1-start': { add: '--l1-start=0.6', call: [...lm, '--l1-coefficient=0.5'] },

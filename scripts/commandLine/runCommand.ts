@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
+import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
@@ -26,6 +27,8 @@ export interface CommonOptions {
   screening?: boolean;
   /** Only commands that train offer it. */
   storage?: 'f32' | 'f16';
+  /** Only commands that run a language model offer it. */
+  products?: 'f32' | 'tf32';
   /** `bench train` offers it. */
   path?: EncoderPath;
 }
@@ -88,7 +91,12 @@ export async function runCommand(
     report: view.report,
     signal: stopping.signal,
     say: (line) => view.say(line),
-    startBackend: () => (started ??= startChosen(options, session)),
+    startBackend: async () => {
+      const backend = await (started ??= startChosen(options, session));
+      // Much has been read by now, and a signal that came meanwhile has not had its turn.
+      await pause(stopping.signal, 'starting');
+      return backend;
+    },
   };
   try {
     const { document, text, stay, failure } = await work(session);
@@ -107,7 +115,7 @@ export async function runCommand(
 }
 
 async function startChosen(
-  { backend = 'auto', threads, screening, storage, path }: CommonOptions,
+  { backend = 'auto', threads, screening, storage, products, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -121,6 +129,7 @@ async function startChosen(
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
     ...(storage !== undefined && { storage }),
+    ...(products !== undefined && { products }),
     ...(path !== undefined && { path }),
   });
   // The fallback is never silent.

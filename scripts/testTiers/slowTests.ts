@@ -18,6 +18,10 @@ export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   {
+    path: 'scripts/stabilityCommand.test.ts',
+    reason: 'trains a small sweep twice over, in processes of its own',
+  },
+  {
     path: 'web/explorer.browser.test.ts',
     reason: 'builds the explorer and visits its pages in a browser',
     long: true,

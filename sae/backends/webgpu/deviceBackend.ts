@@ -8,7 +8,7 @@ import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Adapter } from './adapter.ts';
 import { DeviceFaults } from './deviceFaults.ts';
-import type { KernelTime } from '../../ops/fusedKernels.ts';
+import type { HostTimes, KernelTime } from '../../ops/fusedKernels.ts';
 import { KernelTimer } from './kernelTimes.ts';
 import { StagingRing } from './stagingRing.ts';
 
@@ -91,8 +91,10 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   close(): void;
   /** The times of the kernels that `run` starts, TF.js's too; null where the device has no timestamps. */
   timed(run: () => Promise<void>): Promise<KernelTime[] | null>;
-  /** Milliseconds spent so far on waiting for the device. */
-  waited(): number;
+  /** What the host has spent on the device so far. */
+  hostTimes(): HostTimes;
+  /** Counts the time of `run` as that of `part`. */
+  spending<T>(part: 'upload' | 'record' | 'submit', run: () => T): T;
   /** Throws `unavailable` if the device has reported an error or is gone. */
   check(): void;
   /** Reads several tensors in one transfer, which has been queued when this returns. */
@@ -114,6 +116,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
   class Backend extends Base implements DeviceBackend {
     #timer: KernelTimer | null = null;
     #onDevice = false;
+    readonly #spent = { upload: 0, record: 0, submit: 0 };
     readonly #listeners: ((dataId: DataId) => void)[] = [];
     readonly #staging = new StagingRing(device, {
       copy: (from, to, at, bytes) => this.#encoder().copyBufferToBuffer(from, 0, to, at, bytes),
@@ -131,8 +134,17 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       faults.check();
     }
 
-    waited(): number {
-      return dawn.waited();
+    hostTimes(): HostTimes {
+      return { ...this.#spent, waiting: dawn.waited() };
+    }
+
+    spending<T>(part: 'upload' | 'record' | 'submit', run: () => T): T {
+      const before = performance.now();
+      try {
+        return run();
+      } finally {
+        this.#spent[part] += performance.now() - before;
+      }
     }
 
     stayOnDevice(): void {
@@ -243,8 +255,10 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
       const buffer = this.bufferManager.acquireBuffer(numbers.byteLength, usage);
       // The queue's own copy is done before what is recorded here, none of which can refer to memory that the pool has just given.
-      if (numbers.byteLength <= smallUpload) this.queue.writeBuffer(buffer, 0, numbers.slice());
-      else this.#staging.upload(numbers, buffer);
+      this.spending('upload', () => {
+        if (numbers.byteLength <= smallUpload) this.queue.writeBuffer(buffer, 0, numbers.slice());
+        else this.#staging.upload(numbers, buffer);
+      });
       data.values = null;
       data.resource = buffer;
     }
@@ -282,9 +296,11 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     }
 
     override submitQueue(): void {
-      super.submitQueue();
-      this.#staging.submitted();
-      this.bufferManager.trim();
+      this.spending('submit', () => {
+        super.submitQueue();
+        this.#staging.submitted();
+        this.bufferManager.trim();
+      });
     }
 
     override readSync(dataId: DataId): HostValues {

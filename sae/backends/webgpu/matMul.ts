@@ -15,7 +15,7 @@ import {
   type ProductSize,
   productSplits,
 } from './kernels/product.ts';
-import { joinColumns } from './kernels/sums.ts';
+import { joinColumns, joinGroups } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
@@ -126,7 +126,7 @@ export class Products {
     this.#programs.run(
       joinColumns({ d, blocks: splits, factor: 1 }),
       [whole, joined],
-      [Math.ceil(d / 64), batch],
+      [joinGroups({ d, blocks: splits }), batch],
     );
     return bias ? joined.add(bias) : joined;
   }

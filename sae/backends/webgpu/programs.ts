@@ -62,6 +62,10 @@ export class Programs {
    * see `groupIndex` below. `operands` in the order of the bindings.
    */
   run(program: Program, operands: readonly Tf.TensorInfo[], groups: Groups): void {
+    this.#backend.spending('record', () => this.#run(program, operands, groups));
+  }
+
+  #run(program: Program, operands: readonly Tf.TensorInfo[], groups: Groups): void {
     const backend = this.#backend;
     const dispatch = this.#dispatch(groups);
     if (!dispatch) return;

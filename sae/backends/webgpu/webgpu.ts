@@ -4,12 +4,14 @@ import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';
 import { createDeviceBackend } from './deviceBackend.ts';
+import { DeviceSums } from './deviceSums.ts';
 import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
 import { subgroupMatricesLack } from './subgroupMatrices.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
+import { registerSum } from './sumKernel.ts';
 import type { PathChoice } from './thresholdSelect.ts';
 
 const choice: PathChoice = { path: 'auto' };
@@ -28,6 +30,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const products = new Products(backend, programs);
   registerProducts(products);
   registerElementwise(backend, programs);
+  registerSum(backend, new DeviceSums(backend, programs));
   registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }

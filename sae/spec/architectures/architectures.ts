@@ -1,5 +1,6 @@
 /** Every architecture that can be trained, by the name that files and flags use, in the order in which they are listed. */
 import type { ValuesOf } from '../fields.ts';
+import type { StartSettings } from '../startFields.ts';
 import type { TrainingSettings } from '../trainingFields.ts';
 import type { ArchitectureDescription } from './architecture.ts';
 import { batchtopk } from './batchtopk.ts';
@@ -27,6 +28,7 @@ export type ConfigOf<Name extends ArchitectureName> = {
       /** Of a transcoder: the hook point whose activations it predicts. Absent for autoencoders, which predict what they read. */
       outputHook?: string | undefined;
     } & TrainingSettings &
+      StartSettings &
       ValuesOf<(typeof architectures)[N]['settings']>
   >;
 }[Name];

@@ -4,13 +4,23 @@ import {
   describedArchitecture,
   type ArchitectureName,
 } from '../architectures/architectures.ts';
+import { startFields } from '../startFields.ts';
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
 import { trainCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
-import { contextLength, exclude, nameOf, screening, storage, text, textField } from './sharedOptions.ts';
+import {
+  contextLength,
+  exclude,
+  nameOf,
+  products,
+  screening,
+  storage,
+  text,
+  textField,
+} from './sharedOptions.ts';
 
 /** Rates are chosen for dictionaries up to this width; wider ones take smaller steps. */
 const usualWidth = 1024;
@@ -152,6 +162,26 @@ export const train = {
         advanced: true,
       },
     },
+    decoderStart: {
+      field: { ...startFields.decoderStart, placeholder: 'start' },
+      otherwise: 'random',
+      form: { label: startFields.decoderStart.label, advanced: true },
+    },
+    encoderStart: {
+      field: { ...startFields.encoderStart, placeholder: 'start' },
+      otherwise: 'tied',
+      form: { label: startFields.encoderStart.label, advanced: true },
+    },
+    biasStart: {
+      field: { ...startFields.biasStart, placeholder: 'start' },
+      otherwise: 'median',
+      form: { label: startFields.biasStart.label, advanced: true },
+    },
+    rowOrder: {
+      field: startFields.rowOrder,
+      otherwise: '0',
+      form: { label: startFields.rowOrder.label, advanced: true },
+    },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
     tensorboard: {
@@ -183,6 +213,7 @@ export const train = {
     },
     screening,
     storage,
+    products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
   },
   subject: {
     what: 'run',
