@@ -24,6 +24,7 @@ const updates = rows.flatMap((row, which) =>
 const heads: readonly Definitions[] = [
   { WIDTHS: 4, ROWS: 4, COLUMNS: 2 },
   { WIDTHS: 4, ROWS: 2, COLUMNS: 2 },
+  { WIDTHS: 8, ROWS: 4, COLUMNS: 2 },
   { WIDTHS: 8, ROWS: 2, COLUMNS: 2 },
   { WIDTHS: 16, ROWS: 1, COLUMNS: 1 },
 ];
