@@ -419,6 +419,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       hook: '--hook=blocks.0.hook_mlp_out',
       name: '--name=other',
       format: { add: '--format=sparsify', call: importing, refused: /k: Invalid input/ },
+      'output-hook': '--output-hook=blocks.0.hook_mlp_out',
       class: '--class=AutoEncoder',
       transposed: { add: '--transposed=both', call: importing, refused: /leave the transposition out/ },
       explain: '--explain',
