@@ -115,6 +115,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       analyse: '--analyse',
       resume: { add: '--resume', call: ['train', '--name=fixture-topk'] },
       'output-hook': '--output-hook=nowhere',
+      skip: '--skip',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
     },
