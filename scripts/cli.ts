@@ -20,6 +20,7 @@ import { models } from './commands/models.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
+import { stability } from './commands/stability.ts';
 import { steer } from './commands/steer.ts';
 import { tensorflow } from './commands/tensorflow.ts';
 
@@ -41,6 +42,7 @@ export function lazyscopeCommand(): Command {
     features,
     search,
     spaces,
+    stability,
     steer,
     lm,
     models,

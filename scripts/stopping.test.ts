@@ -1,6 +1,6 @@
 /** Ctrl-C in the middle of long commands: how soon they end, and what they leave in the store. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,9 +40,31 @@ async function stoppedAt(stage: RegExp, args: readonly string[], times = 1) {
     asked = performance.now();
     for (let time = 0; time < times; time++) child.kill('SIGINT');
   });
+  // What the process does after it was asked to stop, whatever else the machine does meanwhile.
+  let [from, until]: (number | null)[] = [null, null];
+  const watch = setInterval(() => {
+    const used = processorSeconds(child.pid);
+    if (asked === 0 || used === null) return;
+    from ??= used;
+    until = used;
+  }, 20);
   const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  clearInterval(watch);
   expect(asked, said).toBeGreaterThan(0);
-  return { status, seconds: (performance.now() - asked) / 1000, said };
+  const worked = (until ?? 0) - (from ?? 0);
+  return { status, seconds: (performance.now() - asked) / 1000, worked, said };
+}
+
+/** Processor time of a process so far; null where the system doesn't say, and once the process is gone. */
+function processorSeconds(pid: number | undefined): number | null {
+  try {
+    const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold spaces; user and system time follow it, in hundredths.
+    const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return null;
+  }
 }
 
 const files = async () => (await readdir(store.root, { recursive: true })).sort();
@@ -55,10 +77,11 @@ test.each([
   ['compare', /candidates|matching|prices/, ['compare', 'wide']],
 ] as const)('%s ends within seconds, and nothing half written is left', async (_, stage, args) => {
   const before = await files();
-  const { status, seconds, said } = await stoppedAt(stage, args);
+  const { status, seconds, worked, said } = await stoppedAt(stage, args);
   expect(status, said).toBe(130);
   expect(said).toMatch(/Stopped while /);
-  // Less than two where nothing else takes the machine.
+  expect(worked).toBeLessThan(1);
+  // The same where nothing else takes the machine.
   expect(seconds).toBeLessThan(6);
   const finished = /examples|loadings|comparisons/;
   expect((await files()).filter((name) => !finished.test(name))).toEqual(

@@ -100,7 +100,7 @@ describeInBrowser(
       await page.getByRole('link', { name: 'words of the sea' }).waitFor();
       // One button for CSV, beside what it saves.
       const csv = page
-        .getByRole('group', { name: 'Save this label as' })
+        .getByRole('group', { name: /^Save .+ labels? as$/ })
         .getByRole('button', { name: 'CSV' });
       expect(await page.getByRole('button', { name: /CSV/ }).count()).toBe(1);
       const [download] = await Promise.all([page.waitForEvent('download'), csv.click()]);

@@ -3,7 +3,6 @@
  * one's file holds it twice: a loss in plain TF.js ops for autodiff (the definition, METHODS.md §1), and `forward`, on the
  * fused kernels, which the trainer runs. Tests hold the two together.
  */
-import type { Random } from '../numerics/random.ts';
 import type { Computed } from '../ops/computed.ts';
 import type { Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts';
 import type { TrainingState } from '../spec/architectures/architecture.ts';
@@ -47,12 +46,15 @@ export interface Architecture<Name extends ArchitectureName> {
   readonly unitNormDecoder: boolean;
   /** s: activations are multiplied by it before training. */
   inputScale(d: number, norms: NormStatistics): number;
-  /** `sample` [rows, d] is scaled data, `median` [d] its geometric median; neither depends on the seed. */
+  /**
+   * `sample` [rows, d] is scaled data, `median` [d] its geometric median or another centre; neither depends on the seed. `rows` gives the decoder
+   * rows [latents, d], of the norm that it is asked for.
+   */
   initialise(
     config: ConfigOf<Name>,
     sample: Float32Array,
     median: Float32Array,
-    random: Random,
+    rows: (norm: number) => Float32Array,
   ): DictionaryArrays;
   forward(
     kernels: FusedKernels,

@@ -46,7 +46,7 @@ export function afterBatch(
 export const batchTopK: Architecture<'batchtopk'> = {
   unitNormDecoder: true,
   inputScale: (d, norms) => topK.inputScale(d, norms),
-  initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
+  initialise: (_config, _sample, median, rows) => unitRows(median, rows),
 
   /** One θ for all latents. */
   thresholds: ({ bEnc }, { threshold }) => new Float32Array(bEnc.length).fill(threshold),

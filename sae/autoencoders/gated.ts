@@ -71,8 +71,8 @@ export const gated: Architecture<'gated'> = {
   inputScale: (d, norms) => topK.inputScale(d, norms),
 
   /** As TopK's, with r = 0 and b_mag = 0: at first magnitudes are the gate's pre-activations. */
-  initialise: ({ width }, _sample, median, random) => ({
-    ...unitRows(width, median, random),
+  initialise: ({ width }, _sample, median, rows) => ({
+    ...unitRows(median, rows),
     rMag: new Float32Array(width),
     bMag: new Float32Array(width),
   }),

@@ -1,5 +1,4 @@
 /** The mathematics of every architecture that sae/spec/architectures describes. */
-import type { Random } from '../numerics/random.ts';
 import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import type { TrainingState } from '../spec/architectures/architecture.ts';
 import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/architectures/architectures.ts';
@@ -26,7 +25,11 @@ const implementations: { readonly [Name in ArchitectureName]: Architecture<Name>
 export interface ConfiguredArchitecture {
   readonly unitNormDecoder: boolean;
   inputScale(d: number, norms: NormStatistics): number;
-  initialise(sample: Float32Array, median: Float32Array, random: Random): DictionaryArrays;
+  initialise(
+    sample: Float32Array,
+    median: Float32Array,
+    rows: (norm: number) => Float32Array,
+  ): DictionaryArrays;
   forward(
     kernels: FusedKernels,
     parameters: DictionaryVariables,
@@ -50,7 +53,7 @@ function withConfig<Name extends ArchitectureName>(
   return {
     unitNormDecoder: implementation.unitNormDecoder,
     inputScale: (d, norms) => implementation.inputScale(d, norms),
-    initialise: (sample, median, random) => implementation.initialise(config, sample, median, random),
+    initialise: (sample, median, rows) => implementation.initialise(config, sample, median, rows),
     forward: (kernels, parameters, batch, settings) =>
       implementation.forward(kernels, parameters, batch, config, settings),
     trained(parameters, state) {

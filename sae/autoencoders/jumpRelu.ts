@@ -9,7 +9,6 @@ import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';
-import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
 
 /** K((z − θ)/ε): 1 within half a bandwidth of the threshold. */
@@ -123,9 +122,9 @@ export const jumpRelu: Architecture<'jumprelu'> = {
    * Random unit rows, W_enc = W_dec, θ = θ₀. *Choice*: b_dec is the geometric median and b_enc = −W_enc·b_dec, which
    * is where an encoder with a pre-encoder bias would start; from 0 a short run spends its tokens finding the centre.
    */
-  initialise({ width, initialThreshold }, _sample, median, random) {
+  initialise({ width, initialThreshold }, _sample, median, rows) {
     const d = median.length;
-    const wDec = randomRows(random, width, d);
+    const wDec = rows(1);
     const bEnc = new Float32Array(width);
     for (let i = 0; i < width; i++) bEnc[i] = -total(median, wDec.subarray(i * d, (i + 1) * d));
     return {

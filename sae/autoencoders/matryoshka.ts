@@ -50,7 +50,7 @@ export function matryoshkaLoss(
 export const matryoshka: Architecture<'matryoshka'> = {
   unitNormDecoder: true,
   inputScale: (d, norms) => batchTopK.inputScale(d, norms),
-  initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
+  initialise: (_config, _sample, median, rows) => unitRows(median, rows),
   thresholds: (parameters, state) => batchTopK.thresholds(parameters, state),
 
   forward(kernels, parameters, batch, config, { dead, state }) {

@@ -10,7 +10,6 @@ import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { afterStep, steeredCoefficient } from './l0Controller.ts';
 import { measure, type Measured } from './measure.ts';
-import { randomRows } from './randomRows.ts';
 import { total } from './total.ts';
 
 export interface ReluLoss {
@@ -48,8 +47,8 @@ export const relu: Architecture<'relu'> = {
    * Decoder rows of norm 0.1 in random directions, W_enc = W_dec, b_enc = 0 (April 2024 update). *Choice*: b_dec is
    * the geometric median as for TopK, so that a short run needn't spend its tokens on finding the centre.
    */
-  initialise({ width }, _sample, median, random) {
-    const wDec = randomRows(random, width, median.length, 0.1);
+  initialise({ width }, _sample, median, rows) {
+    const wDec = rows(0.1);
     return {
       wEnc: wDec.slice(),
       bEnc: new Float32Array(width),

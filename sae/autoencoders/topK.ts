@@ -3,7 +3,6 @@
  * `L = Σ‖x − x̂‖² / Σ‖x − x̄‖² + α·AuxK`. AuxK lets the k_aux strongest *dead* latents explain what the others left
  * over, and its gradient reaches the encoder as well as the decoder.
  */
-import type { Random } from '../numerics/random.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
@@ -13,7 +12,6 @@ import { auxiliaryPass, auxKLoss, over, sumAboutMean } from './auxK.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import { keepLargest } from './keepLargest.ts';
 import { measure } from './measure.ts';
-import { randomRows } from './randomRows.ts';
 
 export interface TopKLoss {
   loss: Scalar;
@@ -55,11 +53,11 @@ export function lossOfChoice(
 }
 
 /** Random unit rows, W_enc = W_dec, b_enc = 0, b_dec the geometric median (2406.04093, §2.1 and A.1). */
-export function unitRows(width: number, median: Float32Array, random: Random): DictionaryArrays {
-  const wDec = randomRows(random, width, median.length);
+export function unitRows(median: Float32Array, rows: (norm: number) => Float32Array): DictionaryArrays {
+  const wDec = rows(1);
   return {
     wEnc: wDec.slice(),
-    bEnc: new Float32Array(width),
+    bEnc: new Float32Array(wDec.length / median.length),
     wDec,
     bDec: median.slice(),
     logThreshold: null,
@@ -73,7 +71,7 @@ export const topK: Architecture<'topk'> = {
   /** Rows of norm √d on average. */
   inputScale: (d, { meanNorm }) => Math.sqrt(d) / meanNorm,
 
-  initialise: ({ width }, _sample, median, random) => unitRows(width, median, random),
+  initialise: (_config, _sample, median, rows) => unitRows(median, rows),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, { dead }) {
     const { x, target, variance } = batch;

@@ -25,7 +25,7 @@ export async function operationMs(run: () => Tensor): Promise<number> {
 /** GB/s read plus written by an element-wise operation that no cache holds. */
 export async function copyRate(): Promise<number> {
   const rate = async (count: number) => {
-    const x = tf.ones([count]);
+    const x = tf.tidy(() => tf.broadcastTo(tf.scalar(1), [count]));
     try {
       const ms = await operationMs(() => tf.neg(x));
       return { ms, gigabytes: (2 * 4 * count) / ms / 1e6 };

@@ -60,6 +60,7 @@ export async function collectFirings(options: CollectOptions): Promise<FiringsBy
   let covered = 0;
   let firings = 0;
   while (covered < wanted) {
+    await pause(signal, 'indexing');
     const rows = Math.min(step, wanted - covered);
     const piece = withoutRows(encode(options, covered, rows), options.excluded);
     const fits = fittingRows(piece.rowStart, limit - firings, rowsPerContext);
@@ -70,7 +71,6 @@ export async function collectFirings(options: CollectOptions): Promise<FiringsBy
     covered += fits;
     firings += entries;
     report({ stage: 'index: encode', done: covered, total: wanted, unit: 'tokens' });
-    await pause(signal, 'indexing');
     if (fits < rows) break;
   }
   if (covered === 0)
@@ -78,6 +78,7 @@ export async function collectFirings(options: CollectOptions): Promise<FiringsBy
       'bad_input',
       `The dictionary fires more than ${limit} times in one context of '${capture.manifest.name}': train a sparser one.`,
     );
+  await pause(signal, 'indexing');
   const left = options.excluded?.subarray(0, covered).reduce((sum, out) => sum + out, 0) ?? 0;
   return { tokens: covered - left, latents: autoencoder.latents, ...transpose(pieces, counts, firings) };
 }

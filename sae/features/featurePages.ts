@@ -212,7 +212,12 @@ export class FeaturePages {
       type === 'BOOLEAN'
         ? new Uint8Array(this.#bytes(name, 'U8'))
         : new Float64Array(this.#bytes(name, 'F64'));
-    if (values.length !== this.latents) throw damaged(this.#file.path);
+    const isLatent = name === 'columns.latent';
+    if (
+      values.length !== this.latents ||
+      !values.every((value, row) => (isLatent ? value === row : Number.isFinite(value)))
+    )
+      throw damaged(this.#file.path);
     return values;
   }
 
@@ -229,8 +234,10 @@ export class FeaturePages {
   }
 }
 
+/** Whether places begin at 0, are whole and never go back. */
 function rises(offsets: Float64Array | Int32Array): boolean {
-  for (let i = 1; i < offsets.length; i++) if (!(offsets[i] >= offsets[i - 1])) return false;
+  for (let i = 1; i < offsets.length; i++)
+    if (!(offsets[i] >= offsets[i - 1] && Number.isInteger(offsets[i]))) return false;
   return offsets[0] === 0;
 }
 

@@ -160,6 +160,18 @@ export interface DeviceRates {
   readonly copyGBs: number;
 }
 
+/** Milliseconds of the host. */
+export interface HostTimes {
+  /** Waiting for results. */
+  readonly waiting: number;
+  /** Copying tensors to memory that the device reads. */
+  readonly upload: number;
+  /** Recording kernels of ours, which includes what they submit and upload. */
+  readonly record: number;
+  /** Handing over what is recorded. */
+  readonly submit: number;
+}
+
 /** Time that a kernel took, measured by the device's clock. */
 export interface KernelTime {
   readonly kernel: string;
@@ -243,8 +255,8 @@ export interface FusedKernels extends ReadsBack {
    * whose functions return when their work is done leave it out.
    */
   timed?(run: () => Promise<void>): Promise<readonly KernelTime[] | null>;
-  /** Milliseconds for which this process has waited for the device so far. Backends that don't wait for one leave it out. */
-  waited?(): number;
+  /** What this process has spent on the device so far. Backends that have none leave it out. */
+  hostTimes?(): HostTimes;
 
   /**
    * What the device can do at best at the product of a batch [rows, depth] with a dictionary [columns, depth]. Backends whose

@@ -6,6 +6,7 @@ import {
   type TrainingConfig,
 } from './architectures/architectures.ts';
 import { shapeOf } from './schema.ts';
+import { startFields } from './startFields.ts';
 import { trainingFields } from './trainingFields.ts';
 
 function settingsOf(name: (typeof architectureNames)[number]) {
@@ -22,6 +23,7 @@ const member = (name: (typeof architectureNames)[number]) =>
     outputHook: z.string().optional(),
     skip: z.boolean().optional(),
     ...shapeOf(trainingFields),
+    ...z.object(shapeOf(startFields)).partial().shape,
     ...settingsOf(name),
   });
 const [first, ...others] = architectureNames.map(member);

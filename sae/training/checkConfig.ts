@@ -26,6 +26,8 @@ export function checkConfig(value: unknown): TrainingConfig {
   }
   if (config.skip && config.outputHook === undefined)
     throw refuse('skip (--skip) is of transcoders: give outputHook (--output-hook) too');
+  if (config.outputHook !== undefined && config.biasStart !== undefined)
+    throw refuse('a transcoder’s biases begin at the median of its inputs and outputs (biasStart)');
   const wrong = describedArchitecture(config.architecture).refuses?.(config);
   if (wrong) throw refuse(wrong);
   return config;

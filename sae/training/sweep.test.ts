@@ -28,6 +28,25 @@ settings: { learningRate: 1e-3 }
   }); // prettier-ignore
 });
 
+test('ways to begin and lengths are combined too, and are in the names where they are lists', () => {
+  const runs = parseSweep(`${base.replace('tokens: 100000', 'tokens: [1000, 2000]')}
+name: s
+architectures: [relu]
+sparsityCoefficients: [3]
+decoderStarts: [random, pca]
+rowOrders: [0, 4]
+`);
+  expect(runs).toHaveLength(2 * 2 * 2 * 2);
+  expect(runs[3]).toMatchObject({
+    name: 's-relu-blocks.0.hook_resid_post-l3-t1000-dec-pca-order4',
+    options: { tokens: 1000, decoderStart: 'pca', rowOrder: 4 },
+  });
+  expect(runs[3].options).not.toHaveProperty('biasStart');
+  expect(() => parseSweep(`${base}architectures: [relu]\nbiasStarts: [median, mode]\n`)).toThrow(
+    /biasStarts\.1/,
+  );
+});
+
 test('JumpReLU takes a target, or λ where there is none', () => {
   const target = parseSweep(`${base}architectures: [jumprelu]\ntargetL0: [32]\nsparsityCoefficients: [1]\n`);
   expect(target[0].options).toMatchObject({ targetL0: 32 });

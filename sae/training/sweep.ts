@@ -11,6 +11,7 @@
  *     sparsityCoefficients: [5]     # λ of ReLU, and of JumpReLU without targetL0
  *     targetL0: [32]                # JumpReLU's, and ReLU's without sparsityCoefficients
  *     seeds: [0, 1, 2]
+ *     decoderStarts: [random, pca]  # and encoderStarts, biasStarts, rowOrders; tokens may be a list too
  *     settings: { learningRate: 1e-3 }   # any other field of the configuration, for all runs
  */
 import { LineCounter, parseDocument } from 'yaml';
@@ -25,6 +26,7 @@ import {
   type TrainingConfig,
 } from '../spec/architectures/architectures.ts';
 import { fieldSchema, shapeOf } from '../spec/schema.ts';
+import { startFields, type StartName, type StartSettings } from '../spec/startFields.ts';
 import { trainingFields } from '../spec/trainingFields.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 
@@ -35,11 +37,15 @@ const sweepSchema = z
     /** What run names begin with. */
     name: z.string().default('sweep'),
     capture: z.string(),
-    tokens: z.int().positive(),
+    tokens: z.union([z.int().positive(), listOf(z.int().positive())]),
     architectures: listOf(z.enum(architectureNames as readonly [ArchitectureName, ...ArchitectureName[]])),
     hooks: listOf(z.string()),
     widths: listOf(fieldSchema(trainingFields.width)).optional(),
     seeds: listOf(z.int().nonnegative()).default([0]),
+    decoderStarts: listOf(fieldSchema(startFields.decoderStart)).optional(),
+    encoderStarts: listOf(fieldSchema(startFields.encoderStart)).optional(),
+    biasStarts: listOf(fieldSchema(startFields.biasStart)).optional(),
+    rowOrders: listOf(fieldSchema(startFields.rowOrder)).optional(),
     settings: z
       .strictObject(shapeOf(pick(trainingFields, settingList)))
       .partial()
@@ -115,7 +121,8 @@ export function parseSweep(text: string): SweepRun[] {
   const lists = valuesOfLists(sweep);
   checkName('sweep', sweep.name);
 
-  const most = [sweep.hooks, sweep.widths ?? [0], ...lists.values()].reduce(
+  const begun = starts(sweep);
+  const most = [sweep.hooks, sweep.widths ?? [0], begun, ...lists.values()].reduce(
     (product, list) => product * list.length,
     sweep.architectures.length,
   );
@@ -129,19 +136,24 @@ export function parseSweep(text: string): SweepRun[] {
     for (const hook of sweep.hooks)
       for (const width of sweep.widths ?? [undefined])
         for (const { suffix, fields } of sparsityChoices(architecture, lists))
-          runs.push({
-            name: checkName('run', [sweep.name, architecture, hook, width, suffix].filter(Boolean).join('-')),
-            architecture,
-            options: {
-              capture: sweep.capture,
-              tokens: sweep.tokens,
-              hook,
-              seeds: sweep.seeds,
-              ...(width && { width }),
-              ...sweep.settings,
-              ...fields,
-            },
-          });
+          for (const start of begun)
+            runs.push({
+              name: checkName(
+                'run',
+                [sweep.name, architecture, hook, width, suffix, ...start.suffixes].filter(Boolean).join('-'),
+              ),
+              architecture,
+              options: {
+                capture: sweep.capture,
+                tokens: start.tokens,
+                hook,
+                seeds: sweep.seeds,
+                ...(width && { width }),
+                ...sweep.settings,
+                ...fields,
+                ...start.fields,
+              },
+            });
   const names = runs.map((run) => run.name);
   const seen = new Set<string>();
   const twice = names.find((name) => seen.size === seen.add(name).size);
@@ -151,6 +163,38 @@ export function parseSweep(text: string): SweepRun[] {
       `The sweep makes run '${twice}' twice: remove repeated list items.`,
     );
   return runs;
+}
+
+interface Start {
+  suffixes: string[];
+  tokens: number;
+  fields: StartSettings;
+}
+
+/** Every way to begin and every length, with what each adds to the run's name. */
+function starts({ tokens, decoderStarts, encoderStarts, biasStarts, rowOrders }: Sweep): Start[] {
+  const lengths: Start[] = Array.isArray(tokens)
+    ? tokens.map((own) => ({ suffixes: [`t${own}`], tokens: own, fields: {} }))
+    : [{ suffixes: [], tokens, fields: {} }];
+  const lists: { prefix: string; name: StartName; values: readonly (string | number)[] | undefined }[] = [
+    { prefix: 'dec-', name: 'decoderStart', values: decoderStarts },
+    { prefix: 'enc-', name: 'encoderStart', values: encoderStarts },
+    { prefix: 'bias-', name: 'biasStart', values: biasStarts },
+    { prefix: 'order', name: 'rowOrder', values: rowOrders },
+  ];
+  return lists.reduce(
+    (before, { prefix, name, values }) =>
+      values === undefined
+        ? before
+        : before.flatMap((start) =>
+            values.map((value) => ({
+              ...start,
+              suffixes: [...start.suffixes, `${prefix}${value}`],
+              fields: { ...start.fields, [name]: value },
+            })),
+          ),
+    lengths,
+  );
 }
 
 /**

@@ -105,7 +105,7 @@ async function batchesOf(
   rule: ExclusionRule,
 ): Promise<{ source: BatchSource; excluded: number }> {
   const { hook, outputHook, batchSize } = config;
-  const seed = dataSeed;
+  const seed = config.rowOrder ?? dataSeed;
   if (fromModel && outputHook !== undefined)
     throw new LazyscopeError(
       'bad_input',

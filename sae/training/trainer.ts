@@ -20,6 +20,7 @@ import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
 import { updateSkip, withoutSkip } from './skipConnection.ts';
 import { inputStatistics } from './inputStatistics.ts';
+import { starts } from './startingRows.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 
 /** One dictionary and its optimiser, on the host. */
@@ -58,6 +59,8 @@ interface Dictionary {
   first: DictionaryVariables;
   second: DictionaryVariables;
   sinceFired: Float64Array;
+  /** Latents that have not fired for `deadAfter` tokens, ascending. */
+  dead: Int32Array;
   state: TrainingState;
   /** What the encoder listed in the last step, for the next one to expect. */
   listed: number | undefined;
@@ -71,9 +74,10 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   const sample = statistics.sample.map((value) => value * scale);
   const median = statistics.median.map((value) => value * scale);
   const outputMedian = statistics.outputMedian?.map((value) => value * scale);
+  const start = starts(architecture, config.width, config, { sample, median });
   const dictionaries = config.seeds.map((seed) => {
     const random = Random.fromSeed(seed, 'initialisation');
-    const autoencoder = architecture.initialise(sample, median, random);
+    const autoencoder = start(random);
     const parameters = outputMedian
       ? asTranscoder(autoencoder, median, outputMedian, { seed, skips: config.skip === true })
       : autoencoder;
@@ -143,6 +147,7 @@ export class Trainer {
       first: dictionaryVariables(first),
       second: dictionaryVariables(second),
       sinceFired,
+      dead: deadLatents(sinceFired, config.deadAfter),
       state,
       listed: undefined,
     }));
@@ -184,16 +189,14 @@ export class Trainer {
           const dictionary = this.#dictionaries[index];
           dictionary.listed = listed;
           dictionary.state = state ?? dictionary.state;
-          const { sinceFired } = dictionary;
-          for (let i = 0; i < sinceFired.length; i++)
-            sinceFired[i] = firings[i] > 0 ? 0 : sinceFired[i] + rows;
+          const fired = age(dictionary, firings, rows, config.deadAfter);
           return {
             seed: config.seeds[index],
             loss,
             mse,
             fvu,
-            l0: total(firings) / rows,
-            deadFraction: deadLatents(sinceFired, config.deadAfter).length / config.width,
+            l0: fired / rows,
+            deadFraction: dictionary.dead.length / config.width,
             ...(sparsityCoefficient !== undefined && { sparsityCoefficient }),
           };
         },
@@ -241,10 +244,10 @@ export class Trainer {
     expected: number | undefined = undefined,
   ): Promise<Measured> {
     const { config } = this;
-    const { parameters, first, second, sinceFired, state } = dictionary;
+    const { parameters, first, second, dead, state } = dictionary;
     const settings: StepSettings = {
       sparsityCoefficient: sparsityCoefficientAt(config, this.#step),
-      dead: deadLatents(sinceFired, config.deadAfter),
+      dead,
       expected,
       state,
     };
@@ -312,7 +315,31 @@ function disposeBatch({ x, target, variance }: Batch): void {
   disposeComputed(variance);
 }
 
-/** Latents that have not fired for `deadAfter` tokens, ascending. */
+/**
+ * Notes on how many of `rows` tokens each latent fired, and returns the sum. In one pass, because a device has nothing to do
+ * while the host decides what the next step needs.
+ */
+function age(
+  dictionary: Pick<Dictionary, 'sinceFired' | 'dead'>,
+  firings: Int32Array,
+  rows: number,
+  deadAfter: number,
+): number {
+  const { sinceFired } = dictionary;
+  let [fired, dead] = [0, 0];
+  for (let i = 0; i < sinceFired.length; i++) {
+    const count = firings[i];
+    const since = count > 0 ? 0 : sinceFired[i] + rows;
+    sinceFired[i] = since;
+    fired += count;
+    if (since >= deadAfter) dead++;
+  }
+  dictionary.dead = dead === 0 ? none : deadLatents(sinceFired, deadAfter);
+  return fired;
+}
+
+const none = new Int32Array(0);
+
 function deadLatents(sinceFired: Float64Array, deadAfter: number): Int32Array {
   let count = 0;
   for (const tokens of sinceFired) if (tokens >= deadAfter) count++;

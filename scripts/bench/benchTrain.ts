@@ -7,7 +7,7 @@
  */
 import { copyRate, operationMs } from '../../sae/backends/operationRates.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { FusedKernels, GradientRequest, KernelTime } from '../../sae/ops/fusedKernels.ts';
+import type { FusedKernels, GradientRequest, HostTimes, KernelTime } from '../../sae/ops/fusedKernels.ts';
 import { fusedKernels } from '../../sae/ops/kernelTable.ts';
 import { dictionaryVariables, disposeDictionary, parameterNames } from '../../sae/autoencoders/dictionary.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
@@ -49,6 +49,8 @@ export interface TrainBenchmark {
   kernels: readonly KernelTime[] | null;
   /** Where a device computes in the background: the time of a step in which the host did not wait for it; the two overlap. Otherwise null. */
   hostMs: number | null;
+  /** What the host did in that time, as means: `record` includes what it submits and uploads, and `other` is none of these. */
+  hostParts: (Omit<HostTimes, 'waiting'> & { other: number }) | null;
   /** The sum of `kernels`. */
   deviceMs: number | null;
   /** Of the product of the batch with one dictionary: in bf16 where the backend multiplies that. */
@@ -84,7 +86,8 @@ export async function benchTrain(
   const begun = performance.now();
   for (let n = 0; n < warmUp.steps || performance.now() - begun < warmUp.ms; n++)
     await trainer.advance(false);
-  const waited = () => fusedKernels().waited?.() ?? 0;
+  const host = () => fusedKernels().hostTimes?.() ?? { waiting: 0, upload: 0, record: 0, submit: 0 };
+  const hostBefore = host();
   const samples: Record<'step' | 'host' | 'encode' | 'decode' | 'update' | 'other', number[]> = {
     step: [],
     host: [],
@@ -97,16 +100,17 @@ export async function benchTrain(
   for (let step = 1; step <= steps; step++) {
     Object.assign(spent, { encode: 0, decode: 0, update: 0 });
     const before = performance.now();
-    const waitedBefore = waited();
+    const waitedBefore = host().waiting;
     const results = await trainer.advance(false);
     const elapsed = performance.now() - before;
     samples.step.push(elapsed);
-    samples.host.push(elapsed - (waited() - waitedBefore));
+    samples.host.push(elapsed - (host().waiting - waitedBefore));
     samples.other.push(elapsed - spent.encode - spent.decode - spent.update);
     for (const phase of ['encode', 'decode', 'update'] as const) samples[phase].push(spent[phase]);
     for (const result of results) l0 += result.l0 / results.length / steps;
     report({ stage: `bench ${architecture}`, done: step, total: steps, unit: 'steps' });
   }
+  const hostParts = partsOf(hostBefore, host(), samples.step, steps);
   const stepMs = median(samples.step);
   const [encode, decode, update, other] = [samples.encode, samples.decode, samples.update, samples.other].map(
     median,
@@ -124,7 +128,8 @@ export async function benchTrain(
       ? devicePhases(kernels, stepMs)
       : { encode, decode, gradients: update - optimiser, optimiser, other },
     kernels,
-    hostMs: fusedKernels().waited ? median(samples.host) : null,
+    hostMs: fusedKernels().hostTimes ? median(samples.host) : null,
+    hostParts: fusedKernels().hostTimes ? hostParts : null,
     deviceMs: kernels && kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
     gemmGflops: (2 * batchSize * width * d) / gemmMs / 1e6,
     copyGBs,
@@ -132,6 +137,13 @@ export async function benchTrain(
     peakRssMb: process.resourceUsage().maxRSS / 1024,
     l0,
   };
+}
+
+function partsOf(before: HostTimes, after: HostTimes, elapsed: readonly number[], steps: number) {
+  const mean = (part: keyof HostTimes) => (after[part] - before[part]) / steps;
+  const parts = { upload: mean('upload'), record: mean('record'), submit: mean('submit') };
+  const all = elapsed.reduce((sum, ms) => sum + ms, 0) / steps;
+  return { ...parts, other: all - mean('waiting') - parts.record };
 }
 
 /** Time that the kernels of a step took by the device's clock. */

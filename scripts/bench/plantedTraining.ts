@@ -141,7 +141,7 @@ function trainedParameters(config: TrainingConfig, directions: Float32Array, cut
   const narrow = configuredArchitecture({ ...config, width: 1 }).initialise(
     new Float32Array(d),
     new Float32Array(d),
-    Random.fromSeed(0),
+    () => new Float32Array(d),
   );
   const { fires } = describedArchitecture(config.architecture).inference;
   const filled = (value: number) => new Float32Array(width).fill(value);

@@ -33,6 +33,19 @@ beforeAll(async () => {
   await writeFixtureStore(sound);
   writeFileSync(join(sound, 'words.txt'), words().slice(0, 20_000));
   writeFileSync(
+    join(sound, 'starts.yaml'),
+    `capture: fixture
+name: s
+tokens: 512
+architectures: [topk]
+hooks: [blocks.0.hook_resid_post]
+widths: [32]
+k: [4]
+seeds: [0, 1]
+settings: { batchSize: 64 }
+`,
+  );
+  writeFileSync(
     join(sound, 'other.txt'),
     'The whale swam away from the ship, and the captain said so. '.repeat(300),
   );

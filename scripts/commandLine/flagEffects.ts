@@ -107,6 +107,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       prefixes: withArchitecture('matryoshka', '--prefixes=8,32', '--k=4'),
       'batch-size': '--batch-size=128',
       'learning-rate': '--learning-rate=0.1',
+      'decoder-start': '--decoder-start=pca',
+      'encoder-start': '--encoder-start=random',
+      'bias-start': '--bias-start=zero',
+      'row-order': '--row-order=3',
       'checkpoint-every': '--checkpoint-every=0',
       'log-every': '--log-every=7',
       tensorboard: '--tensorboard',
@@ -303,6 +307,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'max-tokens': '--max-tokens=300',
       'least-correlation': '--least-correlation=0.99',
       draws: '--draws=29',
+    },
+  },
+  stability: {
+    call: ['stability', 'STORE/starts.yaml', '--max-tokens=256', '--loss-tokens=64'],
+    flags: {
+      threshold: '--threshold=0.1',
+      'max-tokens': '--max-tokens=200',
+      'loss-tokens': '--loss-tokens=32',
     },
   },
   steer: {

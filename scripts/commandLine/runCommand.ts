@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
+import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
@@ -88,7 +89,12 @@ export async function runCommand(
     report: view.report,
     signal: stopping.signal,
     say: (line) => view.say(line),
-    startBackend: () => (started ??= startChosen(options, session)),
+    startBackend: async () => {
+      const backend = await (started ??= startChosen(options, session));
+      // Much has been read by now, and a signal that came meanwhile has not had its turn.
+      await pause(stopping.signal, 'starting');
+      return backend;
+    },
   };
   try {
     const { document, text, stay, failure } = await work(session);

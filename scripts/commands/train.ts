@@ -8,6 +8,7 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
+import { startFields } from '../../sae/spec/startFields.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
@@ -20,7 +21,11 @@ type Options = CommandOptionsOf<'train'>;
 
 /** Whether an option is a setting of the configuration. */
 const isSetting = (name: string) =>
-  name in trainingFields || name in architectureOptions || name === 'outputHook' || name === 'skip';
+  name in trainingFields ||
+  name in startFields ||
+  name in architectureOptions ||
+  name === 'outputHook' ||
+  name === 'skip';
 
 declare global {
   interface JobCommands {
@@ -222,7 +227,12 @@ async function interruptedRun(session: Session, name: string, given: Options): P
 const chosenSettings = (given: Options) =>
   Object.fromEntries(Object.entries(given).filter(([name]) => isSetting(name))) as Partial<TrainingSettings>;
 
-async function sweepRuns(session: Session, path: string, given: Options): Promise<RunToTrain[]> {
+/** The runs of a sweep file, for which `given` must not say anything else. */
+export async function sweepRuns(
+  session: Session,
+  path: string,
+  given: Partial<Options>,
+): Promise<RunToTrain[]> {
   const flag = Object.keys(given).find(
     (name) =>
       isSetting(name) ||

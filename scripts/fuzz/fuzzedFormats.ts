@@ -1,7 +1,7 @@
 /** All formats that are fuzzed. */
 import { gguf, legacyPytorch, npy, npz, pytorch, safetensors } from './binaryFormats.ts';
 import type { FuzzedFormat } from './fuzzedFormat.ts';
-import { arrowShards, metricsArrow, parquet } from './storeFormats.ts';
+import { arrowShards, featurePages, metricsArrow, parquet } from './storeFormats.ts';
 import { dictionaryConfig, manifests, modelConfig, sweep, tokenizer, weightIndex } from './textFormats.ts';
 
 export const fuzzedFormats: readonly FuzzedFormat[] = [
@@ -14,6 +14,7 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
   arrowShards,
   metricsArrow,
   parquet,
+  featurePages,
   tokenizer,
   modelConfig,
   weightIndex,

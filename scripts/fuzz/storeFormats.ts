@@ -1,9 +1,10 @@
-/** Files of the store that jobs write and the server reads: shards of captures, metrics, tables. */
+/** Files of the store that jobs write and the server reads: shards of captures, metrics, tables, pages of features. */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { openCapture } from '../../sae/activations/openCapture.ts';
 import type { CaptureManifest, Shard } from '../../sae/spec/manifests/capture.ts';
+import { FeaturePages, writeFeaturePages } from '../../sae/features/featurePages.ts';
 import { featureTable } from '../../sae/spec/tables/features.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
@@ -130,6 +131,39 @@ export const parquet: FuzzedFormat = {
       async read() {
         const rows = await read();
         holds(rows.length <= 2 * length, `${rows.length} rows of ${length}`);
+      },
+    };
+  },
+};
+
+export const featurePages: FuzzedFormat = {
+  name: 'feature-pages',
+  prepare: async (folder) => {
+    const store = new StoreLayout(folder);
+    const dictionary = { run: 'topk', seed: 0 };
+    for (const file of ['features.parquet', 'examples.parquet'])
+      cpSync(join(past, 'runs/topk/seed-0', file), join(store.runSeed('topk', 0), file), { recursive: true });
+    await writeFeaturePages({ store, ...dictionary });
+    const path = store.featurePages('topk', 0);
+    const sound = readFileSync(path);
+    const whole = await FeaturePages.open(store, dictionary);
+    const latents = whole?.latents ?? 0;
+    const pages = Array.from({ length: latents }, (_, latent) => JSON.stringify(whole?.page(latent)));
+    // The length of the header, what it says of places, and what follows it.
+    const places = Array.from({ length: 600 }, (_, i) => 4 * i);
+    return {
+      write: (random) => placeCase(path, mutateBytes(sound, random, places), random),
+      async read() {
+        const file = await FeaturePages.open(store, dictionary);
+        if (!file) return;
+        holds(file.latents === latents, `${file.latents} latents of ${latents}`);
+        const { columns } = file.columns();
+        for (const column of Object.values(columns)) {
+          const rows = 'offsets' in column ? column.offsets.length - 1 : column.length;
+          holds(rows === latents, `a column of ${rows} rows`);
+        }
+        for (let latent = 0; latent < latents; latent++)
+          holds(JSON.stringify(file.page(latent)) === pages[latent], `another page of latent ${latent}`);
       },
     };
   },

@@ -51,30 +51,28 @@ const lazyscope = (name: string, args: readonly string[], limit: number) =>
 
 export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   const small = size === 'small';
-  const steps: Step[] = [];
-  for (const backend of backends)
-    steps.push(
-      script(`${backend} conformance`, 'conformance.ts', [backend], 180),
-      lazyscope(`${backend} products`, ['bench', 'gemm', '--backend', backend], 60),
-    );
   const [first, ...others] = sizes[size];
-  for (const backend of backends) steps.push(...timings(backend, first, ['topk'], small));
-  if (python) steps.push(peers(python, first, small));
+  const rest = architectureNames.filter((name) => name !== 'topk');
+  const each = (steps: (backend: BackendName) => readonly Step[]) => backends.flatMap(steps);
   // webgpu has no attention kernel and stores every pattern, so it comes last.
   const [fast, slow] = [true, false].map((early) => backends.filter((name) => (name !== 'webgpu') === early));
-  for (const backend of fast) steps.push(languageModel(backend, small));
-  for (const backend of backends)
-    for (const architecture of architectureNames) steps.push(...trainings(backend, architecture, small));
-  const rest = architectureNames.filter((name) => name !== 'topk');
-  for (const backend of backends) steps.push(...timings(backend, first, rest, small));
-  for (const other of others) {
-    for (const backend of backends) steps.push(...timings(backend, other, ['topk', 'relu'], small));
-    if (python) steps.push(peers(python, other, small));
-  }
-  for (const backend of backends)
-    if (backend === 'webgpu' || backend === 'native') steps.push(...paths(backend, first));
-  for (const backend of slow) steps.push(languageModel(backend, small));
-  return steps;
+  return [
+    ...each((backend) => [script(`${backend} conformance`, 'conformance.ts', [backend], 180)]),
+    ...each((backend) => timings(backend, first, ['topk'], small)),
+    ...(python ? [peers(python, first, small)] : []),
+    ...fast.map((backend) => languageModel(backend, small)),
+    ...each((backend) => architectureNames.flatMap((name) => trainings(backend, name, small))),
+    ...each((backend) => timings(backend, first, rest, small)),
+    ...each((backend) => [
+      lazyscope(`${backend} products`, ['bench', 'gemm', '--backend', backend], 60),
+      ...(backend === 'webgpu' || backend === 'native' ? paths(backend, first) : []),
+    ]),
+    ...others.flatMap((other) => [
+      ...each((backend) => timings(backend, other, ['topk', 'relu'], small)),
+      ...(python ? [peers(python, other, small)] : []),
+    ]),
+    ...slow.map((backend) => languageModel(backend, small)),
+  ];
 }
 
 function languageModel(backend: BackendName, small: boolean): Step {
@@ -85,14 +83,15 @@ function languageModel(backend: BackendName, small: boolean): Step {
 /** Trainings beside the reference, TopK with 16-bit copies too where the backend has them. */
 function trainings(backend: BackendName, architecture: ArchitectureName, small: boolean): Step[] {
   const half = architecture === 'topk' && !small ? halves[backend] : undefined;
-  return (['f32', ...(half ? [half] : [])] as const).map((storage) =>
-    script(
+  return (['f32', ...(half ? [half] : [])] as const).map((storage) => ({
+    ...script(
       `${backend} trains ${architecture}${storage === 'f32' ? '' : `, ${storage}`}`,
       'trainings.ts',
       [backend, architecture, small ? '60' : '1000', storage],
       90,
     ),
-  );
+    beside: true,
+  }));
 }
 
 /** Training steps, and on a device with 16-bit copies too. */

@@ -43,3 +43,21 @@ test('steps that no time is left for are named', async () => {
   expect(results.map(({ outcome }) => outcome)).toEqual(['skipped', 'skipped']);
   expect(said).toEqual(['any: skipped', 'other: skipped']);
 });
+
+test('steps that are not timed run side by side, the others wait for them', async () => {
+  const order: string[] = [];
+  const waiting = (name: string, ms: number, beside: boolean): Step => ({
+    ...node(name, `setTimeout(() => console.log('{}'), ${ms})`),
+    beside,
+  });
+  const steps = [
+    waiting('timed', 0, false),
+    waiting('long', 1500, true),
+    waiting('short', 0, true),
+    node('timed after', 'console.log("{}")'),
+  ];
+  const say = (line: string) => order.push(line.split(':')[0]);
+  const results = await runSteps(steps, { budget: 600, together: 3, save: () => {}, say });
+  expect(results.every(({ outcome }) => outcome === 'done')).toBe(true);
+  expect(order).toEqual(['timed', 'short', 'long', 'timed after']);
+});

@@ -18,6 +18,10 @@ export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
   {
+    path: 'scripts/stabilityCommand.test.ts',
+    reason: 'trains a small sweep twice over, in processes of its own',
+  },
+  {
     path: 'web/explorer.browser.test.ts',
     reason: 'builds the explorer and visits its pages in a browser',
     long: true,
@@ -47,6 +51,11 @@ export const slowTests: readonly SlowTests[] = [
   {
     path: 'sae/backends/webgpu',
     reason: 'kernels on a software driver, which compiles each of them',
+    long: true,
+  },
+  {
+    path: 'sae/backends/cuda',
+    reason: 'compiles a device in software and kernels for it, and trains on it',
     long: true,
   },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },

@@ -1,6 +1,7 @@
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { registerFusedKernels } from '../../ops/kernelTable.ts';
 import { registerStoredTensors } from '../../ops/storedTensor.ts';
+import { registerTopPairs } from '../../ops/topPairs.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { deviceRates } from './deviceRates.ts';
@@ -8,6 +9,7 @@ import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from './fused/thresholdSelect.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
 import { storedTensors } from './storedWeights.ts';
+import { cudaTopPairs } from './topPairs.ts';
 import { describeCuda, openCuda, type OpenedCuda } from './openCuda.ts';
 
 const choice: PathChoice = { path: 'auto' };
@@ -17,6 +19,7 @@ async function register(): Promise<OpenedCuda> {
   const opened = await openCuda();
   registerCudaKernels(opened.backend);
   tf.registerBackend('cuda', () => opened.backend);
+  registerTopPairs('cuda', cudaTopPairs(opened.backend));
   registerStoredTensors('cuda', storedTensors(opened.backend));
   const { backend } = opened;
   registerFusedKernels({

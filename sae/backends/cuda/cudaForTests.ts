@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findCompiler } from '../native/compiler.ts';
 import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { openCuda } from './openCuda.ts';
+import { missingForSoftwareDevice } from './softwareDevice/softwareDevice.ts';
 
+const missing = missingForSoftwareDevice();
 /** Why tests on the software device are skipped here; empty where they run. */
-export const noSoftwareDevice = findCompiler() ? '' : ' (no C++ compiler on this machine)';
+export const noSoftwareDevice = missing ? ` (${missing})` : '';
 
 /** `files`: .cu and .cuh files by name, in the place of our own. `images`: a folder for what is compiled of them. */
 export async function cudaForTests(

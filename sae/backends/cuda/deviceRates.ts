@@ -10,6 +10,8 @@ import type { DeviceBuffer } from './deviceMemory.ts';
 import type { NumberType } from './products.ts';
 
 const repeats = 10;
+/** Numbers that the matrices are made of, over and over: drawing all of a wide dictionary would take a minute. An odd number, so that no two rows are the same. */
+const blockSize = 2 ** 18 - 1;
 /** Largest error of an element of the product, relative to the square root of its depth. */
 const tolerance: Readonly<Record<NumberType, number>> = { f32: 1e-5, tf32: 5e-3, bf16: 5e-2 };
 
@@ -18,9 +20,7 @@ export function deviceRates(
   backend: CudaBackend,
   { rows, depth, columns }: { rows: number; depth: number; columns: number },
 ): DeviceRates {
-  const random = Random.fromSeed(0, 'deviceRates');
-  const x = random.normals(rows * depth);
-  const w = random.normals(columns * depth);
+  const block = Random.fromSeed(0, 'deviceRates').normals(blockSize);
   const taken: DeviceBuffer[] = [];
   const take = (bytes: number) => {
     const buffer = backend.scratch(bytes);
@@ -30,16 +30,16 @@ export function deviceRates(
   try {
     const c = take(4 * rows * columns);
     const product = (type: NumberType) => {
-      const [a, b] = [x, w].map((values) => {
-        const stored = type === 'bf16' ? bfloat16(values) : values;
-        const buffer = take(stored.byteLength);
-        backend.transfers.upload(stored, buffer);
+      const stored = type === 'bf16' ? bfloat16(block) : block;
+      const [a, b] = [rows * depth, columns * depth].map((count) => {
+        const buffer = take(count * stored.BYTES_PER_ELEMENT);
+        repeat(backend, stored, buffer);
         return buffer;
       });
       const shape = { m: rows, n: columns, k: depth, transposeB: true };
       const multiply = () => backend.products.multiply({ ...shape, a, b, c, type });
       multiply();
-      check(backend, type, { x, w, c, rows, depth, columns });
+      check(backend, type, { block, c, rows, depth, columns });
       return milliseconds(backend, multiply);
     };
     const productMs = { bf16: product('bf16'), tf32: product('tf32'), f32: product('f32') };
@@ -51,6 +51,14 @@ export function deviceRates(
   } finally {
     for (const buffer of taken) backend.give(buffer);
   }
+}
+
+/** Fills a buffer with the values, again and again. */
+function repeat(backend: CudaBackend, values: Float32Array | Uint16Array, buffer: DeviceBuffer): void {
+  const first = values.subarray(0, Math.min(values.length, buffer.bytes / values.BYTES_PER_ELEMENT));
+  backend.transfers.upload(first, buffer);
+  for (let done = first.byteLength; done < buffer.bytes; done *= 2)
+    backend.copy(buffer, buffer, Math.min(done, buffer.bytes - done), 0, done);
 }
 
 /** By the device's clock, the mean of several that follow each other. */
@@ -72,8 +80,7 @@ function check(
   backend: CudaBackend,
   type: NumberType,
   p: {
-    x: Float32Array;
-    w: Float32Array;
+    block: Float32Array;
     c: DeviceBuffer;
     rows: number;
     depth: number;
@@ -81,14 +88,15 @@ function check(
   },
 ): void {
   const random = Random.fromSeed(1, 'deviceRates');
-  const { x, w, c, rows, depth, columns } = p;
+  const { block, c, rows, depth, columns } = p;
   for (let n = 0; n < 8; n++) {
     const [i, j] = [random.below(rows), random.below(columns)];
     const got = new Float32Array(1);
     const address = c.address + BigInt(4 * (i * columns + j));
     backend.transfers.download({ address, bytes: 4 }, got);
     let want = 0;
-    for (let k = 0; k < depth; k++) want += x[i * depth + k] * w[j * depth + k];
+    for (let k = 0; k < depth; k++)
+      want += block[(i * depth + k) % blockSize] * block[(j * depth + k) % blockSize];
     if (!(Math.abs(got[0] - want) < tolerance[type] * Math.sqrt(depth)))
       throw new LazyscopeError(
         'unavailable',

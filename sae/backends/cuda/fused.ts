@@ -17,7 +17,8 @@ import { EntriesByLatent } from './fused/entriesByLatent.ts';
 import { FusedPrograms } from './fused/fusedPrograms.ts';
 import { Reconstructions } from './fused/reconstruct.ts';
 import { outer } from './fused/outer.ts';
-import { isScreened, screenedTopK, type Screening } from './fused/screenedTopK.ts';
+import type { Screening } from './fused/screen.ts';
+import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
 import { topK } from './fused/topK.ts';
 import { type PathChoice, ThresholdSelect } from './fused/thresholdSelect.ts';
 
@@ -29,7 +30,7 @@ export interface FusedOptions {
   readonly blockBytes?: number;
   /** How encoders with thresholds keep what fires; may be changed between steps. */
   readonly choice?: PathChoice;
-  /** Whether topKEncode may find candidates by a product in bfloat16 first. */
+  /** Whether encoders may find candidates by a product in bfloat16 first. */
   readonly screening?: Screening;
 }
 
@@ -40,9 +41,10 @@ export function cudaFusedKernels(
   const programs = new FusedPrograms(backend);
   const sums = new DeviceSums(programs);
   const byLatent = new EntriesByLatent(programs);
-  const thresholds = new ThresholdSelect(programs, byLatent, choice);
   const reconstructions = new Reconstructions(programs, sums);
   const copies = new EncoderCopies(programs);
+  const options = { choice, screening, blockBytes };
+  const thresholds = new ThresholdSelect(programs, byLatent, copies, options);
   const update = new DictionaryUpdate(programs, sums, byLatent, copies);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
@@ -67,7 +69,7 @@ export function cudaFusedKernels(
           : topK(programs, x, encoder, k, among, blockBytes),
       ),
     batchTopKEncode: (x, encoder, selection) =>
-      during('encode', () => batchTopK(programs, byLatent, x, encoder, selection)),
+      during('encode', () => batchTopK({ programs, byLatent, copies, ...options }, x, encoder, selection)),
     thresholdEncode: (x, encoder, selection) =>
       during('encode', () => thresholds.encode(x, encoder, selection)),
 

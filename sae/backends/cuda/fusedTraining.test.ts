@@ -1,12 +1,14 @@
 /** Whole training runs on the cuda backend, on the device in software unless LAZYSCOPE_CUDA_DEVICE names another, compared with the same runs on TF.js's plain CPU backend. */
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
+import type { CudaBackend } from './cudaBackend.ts';
+import { cudaFusedKernels } from './fused.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
 import { initialState, Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
-import { fusedKernels } from '../../ops/kernelTable.ts';
+import { fusedKernels, registerFusedKernels } from '../../ops/kernelTable.ts';
 
 process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
 
@@ -27,6 +29,7 @@ function expectClose(got: readonly number[], want: readonly number[], tolerance:
 describe('training', () => {
   vi.setConfig({ testTimeout: 240_000 });
   beforeAll(() => startBackend('cuda'));
+  afterEach(() => vi.restoreAllMocks());
 
   test.each([
     ['topk', steps],
@@ -41,6 +44,22 @@ describe('training', () => {
     expectClose(got.losses, want.losses, 1e-4);
     if (architecture.endsWith('topk')) expect(want.dead).toBeGreaterThan(0);
   });
+
+  test.each(['topk', 'jumprelu', 'batchtopk'] as const)(
+    '%s: screening in bfloat16 changes the losses by rounding alone',
+    async (architecture) => {
+      const want = await run('cpu', architecture, 40);
+      await startBackend('cuda', { path: 'sparse' });
+      const usual = fusedKernels();
+      const choice = { path: 'sparse' } as const;
+      registerFusedKernels(cudaFusedKernels(tf.backend() as CudaBackend, { screening: 'always', choice }));
+      try {
+        expectClose((await trainUntil(architecture, 40)).losses, want.losses, 1e-4);
+      } finally {
+        registerFusedKernels(usual);
+      }
+    },
+  );
 
   test('the same run twice gives the same bits', async () => {
     const [a, b] = [await run('cuda', 'topk', 30), await run('cuda', 'topk', 30)];
@@ -79,6 +98,26 @@ describe('training', () => {
     trainer.dispose();
     expect(events).toEqual(['batch', 'batch', 'results', 'batch', 'results', 'batch', 'results']);
   });
+
+  test.each(['topk', 'relu', 'jumprelu', 'batchtopk', 'gated', 'matryoshka'] as const)(
+    '%s: a step neither waits for the device in its middle nor computes on the host',
+    async (architecture) => {
+      // So small a dictionary fires too densely for the form of the entries to be beyond doubt.
+      await startBackend('cuda', { path: 'sparse' });
+      const backend = tf.backend() as CudaBackend;
+      const [config, source] = [smallConfig(architecture), smallSource()];
+      const trainer = new Trainer(config, source, initialState(config, source));
+      for (let step = 0; step < 12; step++) await trainer.advance();
+      const before = backend.hostReads;
+      const wait = vi.spyOn(backend.transfers, 'download');
+      const read = vi.spyOn(backend, 'readTogether');
+      for (let step = 0; step < 3; step++) await trainer.advance();
+      expect(wait).not.toHaveBeenCalled();
+      expect(backend.hostReads).toBe(before);
+      expect(read).toHaveBeenCalledTimes(3);
+      trainer.dispose();
+    },
+  );
 
   test('nothing is left on the device', async () => {
     await run('cuda', 'topk', 2);

@@ -1,6 +1,7 @@
 /** Finds a GPU, describes it, and opens it with all the features and limits that it has. */
 import { LazyscopeError } from '../../errors.ts';
 import { type Dawn, loadDawn } from './dawn.ts';
+import { subgroupMatrixFeature } from './kernels/matrixProduct.ts';
 import { hasVulkanDriver } from './vulkanDrivers.ts';
 
 export interface Adapter {
@@ -36,7 +37,7 @@ export async function findAdapter(): Promise<Adapter> {
 }
 
 /** Optional features that are requested where the adapter offers them. */
-const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16', subgroupMatrixFeature] as const;
 
 const wantedLimits = [
   'maxBufferSize',

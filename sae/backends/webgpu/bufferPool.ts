@@ -5,6 +5,9 @@
 import { LazyscopeError } from '../../errors.ts';
 import { type DeviceFaults, megabytes } from './deviceFaults.ts';
 
+/** Submissions, some dozen a training step, whose demand for memory is expected again. */
+const remembered = 64;
+
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #faults: DeviceFaults;
@@ -13,6 +16,8 @@ export class BufferPool {
   readonly #free = new Map<string, GPUBuffer[]>();
   #freeBytes = 0;
   numBytesUsed = 0;
+  /** The most bytes used since each of the last submissions but one, the latest last. */
+  readonly #peaks: number[] = [0];
 
   /** `name` is that of the adapter, for messages. */
   constructor(device: GPUDevice, faults: DeviceFaults, name: string) {
@@ -40,6 +45,8 @@ export class BufferPool {
     const kept = reuse ? this.#free.get(keyOf(size, usage))?.pop() : undefined;
     if (kept) this.#freeBytes -= size;
     this.numBytesUsed += size;
+    const latest = this.#peaks.length - 1;
+    this.#peaks[latest] = Math.max(this.#peaks[latest], this.numBytesUsed);
     if (kept) return kept;
     const make = () => this.#device.createBuffer({ size, usage, mappedAtCreation });
     return this.#faults.allocate(size, this.numBytesAllocated - size, make);
@@ -72,7 +79,10 @@ export class BufferPool {
 
   /** Destroys the buffers unused for longest. To be called only when no recorded command can refer to a free buffer. */
   trim(): void {
-    const limit = Math.max(256 * 2 ** 20, this.numBytesUsed);
+    // What a step needed at its height it needs again in the next one, although little is in use between the two.
+    const limit = Math.max(256 * 2 ** 20, 2 * Math.max(...this.#peaks) - this.numBytesUsed);
+    this.#peaks.push(this.numBytesUsed);
+    if (this.#peaks.length > remembered) this.#peaks.shift();
     for (const [key, buffers] of this.#free) {
       if (this.#freeBytes <= limit) return;
       for (let drop = buffers.pop(); drop; drop = buffers.pop()) {

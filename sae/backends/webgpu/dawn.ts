@@ -68,8 +68,9 @@ export async function loadDawn(): Promise<Dawn> {
   for (const [type, methods] of Object.entries(waiting)) events.watch(dawn.globals[type], methods);
   // Browsers round timestamps to 0.1 ms against timing attacks; here exact kernel times are wanted. On NVIDIA's GPUs, Dawn offers 16-bit
   // numbers only where they are asked for, because their results in some of WebGPU's conformance tests differ; those of ours are compared by tests.
+  // "Unsafe" are features that are still experiments, of which kernels/matrixProduct.ts uses one.
   const gpu = dawn.create([
-    'enable-dawn-features=vulkan_enable_f16_on_nvidia',
+    'enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis',
     'disable-dawn-features=timestamp_quantization',
   ]);
   loaded = { gpu, waitUntil: (done) => events.waitUntil(done), waited: () => events.waited };

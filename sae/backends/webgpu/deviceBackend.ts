@@ -8,8 +8,9 @@ import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Adapter } from './adapter.ts';
 import { DeviceFaults } from './deviceFaults.ts';
-import type { KernelTime } from '../../ops/fusedKernels.ts';
+import type { HostTimes, KernelTime } from '../../ops/fusedKernels.ts';
 import { KernelTimer } from './kernelTimes.ts';
+import { StagingRing } from './stagingRing.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -77,8 +78,10 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   changed(tensor: Tf.TensorInfo): void;
   /** Calls `listener` for every tensor whose contents change in place, and for every tensor whose memory is released. */
   onChange(listener: (dataId: DataId) => void): void;
-  /** Records one dispatch. */
-  record(label: string, encode: (pass: GPUComputePassEncoder) => void): void;
+  /** Records one dispatch; `long` says that it keeps a device busy for long enough that it should start before more is recorded. */
+  record(label: string, encode: (pass: GPUComputePassEncoder) => void, long: boolean): void;
+  /** Submits what is recorded, so that the device computes while the host goes on. */
+  flush(): void;
   /**
    * Makes all later float kernels run on the device. TF.js computes small tensors that are still on the host there, with
    * other rounding than the device's, and a resumed run would not reach the same bits.
@@ -88,13 +91,20 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   close(): void;
   /** The times of the kernels that `run` starts, TF.js's too; null where the device has no timestamps. */
   timed(run: () => Promise<void>): Promise<KernelTime[] | null>;
-  /** Milliseconds spent so far on waiting for the device. */
-  waited(): number;
+  /** What the host has spent on the device so far. */
+  hostTimes(): HostTimes;
+  /** Counts the time of `run` as that of `part`. */
+  spending<T>(part: 'upload' | 'record' | 'submit', run: () => T): T;
   /** Throws `unavailable` if the device has reported an error or is gone. */
   check(): void;
   /** Reads several tensors in one transfer, which has been queued when this returns. */
   readTogether(tensors: readonly Tensor[]): Promise<HostValues[]>;
 }
+
+/** Dispatches that are submitted together where they take long. */
+const dispatches = { long: 4 };
+/** Bytes up to which a tensor is copied by the queue itself. */
+const smallUpload = 2 ** 16;
 
 /**
  * Creates the backend. Its `readSync` does without the canvas that TF.js's needs. Throws `unavailable` when the TF.js package is missing.
@@ -106,7 +116,14 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
   class Backend extends Base implements DeviceBackend {
     #timer: KernelTimer | null = null;
     #onDevice = false;
+    readonly #spent = { upload: 0, record: 0, submit: 0 };
     readonly #listeners: ((dataId: DataId) => void)[] = [];
+    readonly #staging = new StagingRing(device, {
+      copy: (from, to, at, bytes) => this.#encoder().copyBufferToBuffer(from, 0, to, at, bytes),
+      submit: () => this.flush(),
+      waitUntil: (done) => dawn.waitUntil(done),
+      check: () => this.check(),
+    });
 
     constructor() {
       super(device, gpu.info);
@@ -117,8 +134,17 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       faults.check();
     }
 
-    waited(): number {
-      return dawn.waited();
+    hostTimes(): HostTimes {
+      return { ...this.#spent, waiting: dawn.waited() };
+    }
+
+    spending<T>(part: 'upload' | 'record' | 'submit', run: () => T): T {
+      const before = performance.now();
+      try {
+        return run();
+      } finally {
+        this.#spent[part] += performance.now() - before;
+      }
     }
 
     stayOnDevice(): void {
@@ -198,7 +224,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       return gone;
     }
 
-    record(label: string, encode: (pass: GPUComputePassEncoder) => void): void {
+    record(label: string, encode: (pass: GPUComputePassEncoder) => void, long: boolean): void {
       if (this.#timer) {
         const pass = this.#encoder().beginComputePass(this.#timer.pass(label));
         encode(pass);
@@ -208,9 +234,33 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       this.ensureCommandEncoderReady();
       this.computePassEncoder ??= this.commandEncoder?.beginComputePass() ?? null;
       if (this.computePassEncoder) encode(this.computePassEncoder);
-      if (++this.dispatchCountInPass < tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) return;
+      const enough = long ? dispatches.long : tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
+      if (++this.dispatchCountInPass >= enough) this.flush();
+    }
+
+    flush(): void {
+      if (!this.commandEncoder) return;
       this.endComputePassEncoder();
       this.submitQueue();
+    }
+
+    /** TF.js's makes new memory of the host for every tensor, and fills it with zeros first. */
+    override uploadToGPU(dataId: DataId): void {
+      const data = this.tensorMap.get(dataId);
+      if (data.resource || !data.values || !['float32', 'int32', 'bool'].includes(data.dtype)) {
+        super.uploadToGPU(dataId);
+        return;
+      }
+      const numbers = numbersOf(data.dtype, data.values);
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const buffer = this.bufferManager.acquireBuffer(numbers.byteLength, usage);
+      // The queue's own copy is done before what is recorded here, none of which can refer to memory that the pool has just given.
+      this.spending('upload', () => {
+        if (numbers.byteLength <= smallUpload) this.queue.writeBuffer(buffer, 0, numbers.slice());
+        else this.#staging.upload(numbers, buffer);
+      });
+      data.values = null;
+      data.resource = buffer;
     }
 
     /** TF.js's kernels begin a pass of their own where none is open. */
@@ -234,8 +284,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       } finally {
         this.#timer = null;
       }
-      this.#encoder();
-      this.submitQueue();
+      this.flush();
       return timer.finish();
     }
 
@@ -247,8 +296,11 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     }
 
     override submitQueue(): void {
-      super.submitQueue();
-      this.bufferManager.trim();
+      this.spending('submit', () => {
+        super.submitQueue();
+        this.#staging.submitted();
+        this.bufferManager.trim();
+      });
     }
 
     override readSync(dataId: DataId): HostValues {
@@ -328,6 +380,12 @@ function withNavigator<T>(gpu: GPU, make: () => T): T {
     if (before) Object.defineProperty(globalThis, 'navigator', before);
     else Reflect.deleteProperty(globalThis, 'navigator');
   }
+}
+
+/** Four bytes each, as on the device. */
+function numbersOf(dtype: string, values: HostValues): Float32Array | Int32Array {
+  const Numbers = dtype === 'float32' ? Float32Array : Int32Array;
+  return values instanceof Numbers ? values : Numbers.from(values);
 }
 
 function typed(dtype: string, bytes: ArrayBuffer): HostValues {

@@ -1,7 +1,7 @@
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { inFull, type Stored } from './halfCopies.ts';
-import { blocksOf, columnSums, joinColumns, rowSquares, total } from './kernels/sums.ts';
+import { blocksOf, columnSums, joinColumns, joinGroups, rowSquares, total } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 
 /** Sums computed on the device, in single precision, over trees or blocks so that rounding errors grow slowly. */
@@ -32,8 +32,11 @@ export class DeviceSums {
       const [rows, d] = x.shape;
       const mean = this.#backend.scratch([d], 'float32') as Tensor1D;
       const { sums, blocks } = this.columns(inFull(x), null);
-      const join = joinColumns({ d, blocks, factor: 1 / rows });
-      this.#programs.run(join, [sums, mean], Math.ceil(d / 64));
+      this.#programs.run(
+        joinColumns({ d, blocks, factor: 1 / rows }),
+        [sums, mean],
+        [joinGroups({ d, blocks }), 1],
+      );
       return this.total(this.#rowSquares(x, mean));
     });
   }
@@ -46,6 +49,16 @@ export class DeviceSums {
     const program = columnSums({ rows, d, storage, weighted: weights !== null });
     this.#programs.run(program, [tensor, sums, ...(weights ? [weights] : [])], [blocks, 1]);
     return { sums, blocks };
+  }
+
+  /** [d]: Σ over the rows of x. */
+  rows(x: Tensor2D): Tensor1D {
+    const [, d] = x.shape;
+    const out = this.#backend.scratch([d], 'float32') as Tensor1D;
+    const { sums, blocks } = this.columns(inFull(x), null);
+    this.#programs.run(joinColumns({ d, blocks, factor: 1 }), [sums, out], [joinGroups({ d, blocks }), 1]);
+    sums.dispose();
+    return out;
   }
 
   #rowSquares(x: Tensor2D, centre: Tensor1D | null): Tensor {

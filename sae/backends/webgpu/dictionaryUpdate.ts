@@ -13,6 +13,7 @@ import type {
 import { parameterNames, referenceGradients } from '../../ops/referenceUpdate.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf, type Variable } from '../../tensor/tf.ts';
+import { isOneDenseTerm, matrixGradients } from './denseEntries.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import type { DeviceSums } from './deviceSums.ts';
 import { type HalfCopies, inFull, type StoredErrors } from './halfCopies.ts';
@@ -21,7 +22,7 @@ import { countBits, fillList, latentSums, markBits } from './kernels/byLatent.ts
 import { gate } from './kernels/gate.ts';
 import { type Purpose, rowUpdate, type Source } from './kernels/rowUpdate.ts';
 import { prefixSums } from './kernels/select.ts';
-import { clipScale, joinColumns, rowSquares } from './kernels/sums.ts';
+import { clipScale, joinColumns, joinGroups, rowSquares } from './kernels/sums.ts';
 import type { Groups, Programs } from './programs.ts';
 
 interface Moments {
@@ -64,7 +65,7 @@ export class DictionaryUpdate {
   }
 
   gradients(request: GradientRequest): DictionaryTensors {
-    if (isGiven(request)) return referenceGradients(request);
+    if (isGiven(request)) return this.#given(request);
     const { latents, d } = sizes(request);
     const { jump } = request;
     const made = tf.tidy(() => {
@@ -127,11 +128,23 @@ export class DictionaryUpdate {
     if (jump) vector('logThreshold', sums, latents, latents);
   }
 
+  /** Gradients in memory. */
+  #given(request: GradientRequest): DictionaryTensors {
+    if (!isOneDenseTerm(request)) return referenceGradients(request);
+    const { latents, d } = sizes(request);
+    const device = { backend: this.#backend, programs: this.#programs };
+    const table = tf.tidy(() => this.#table(request, latents, d));
+    const bDec = (sums: Tensor) => this.#decoderBias(request, sums);
+    const gradients = matrixGradients(device, request, table, bDec);
+    table.dispose();
+    return gradients;
+  }
+
   /** The update from gradients that are in memory. */
   #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { parameters } = request;
     const { latents, d } = sizes(request);
-    const gradients = referenceGradients(request);
+    const gradients = this.#given(request);
     const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
     const others = [logThreshold, rMag, bMag].filter((vector) => vector !== null && vector !== undefined);
     const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
@@ -251,7 +264,7 @@ export class DictionaryUpdate {
   }
 
   #regroup(request: GradientRequest): Regrouped {
-    const { parameters, main, auxiliary, l1, jump, subtractsDecoderBias } = request;
+    const { main, auxiliary, l1, jump } = request;
     const { latents, d, rows } = sizes(request);
     const terms = [main, ...(auxiliary ? [auxiliary] : [])];
     const each = Math.ceil(rows / 32);
@@ -283,12 +296,23 @@ export class DictionaryUpdate {
       [start, list, sums, ...(jump ? [table] : [])],
       latents,
     );
+    const bDec = this.#decoderBias(request, sums);
+    const errors = this.#copies.errors(
+      terms.map((term) => term.error),
+      secondRows,
+    );
+    return { groups: latents, start, list, secondRows, errors, sums, bDec };
+  }
+
+  /** [d]: ∂b_dec, from ∂b_enc, which `sums` begins with. */
+  #decoderBias({ parameters, main, subtractsDecoderBias, x }: GradientRequest, sums: Tensor): Tensor1D {
+    const [, d] = x.shape;
     const error = this.#sums.columns(inFull(main.error), null);
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), sums)
       : null;
     const scale = plainOrNull(main.scale);
-    const bDec = this.#backend.scratch([d], 'float32');
+    const bDec = this.#backend.scratch([d], 'float32') as Tensor1D;
     const join = joinColumns({
       d,
       blocks: error.blocks,
@@ -304,13 +328,9 @@ export class DictionaryUpdate {
         ...(scale === null ? [main.scale as Tensor] : []),
         ...(through ? [through.sums] : []),
       ],
-      Math.ceil(d / 64),
+      [joinGroups({ d, blocks: error.blocks, less: through?.blocks }), 1],
     );
-    const errors = this.#copies.errors(
-      terms.map((term) => term.error),
-      secondRows,
-    );
-    return { groups: latents, start, list, secondRows, errors, sums, bDec };
+    return bDec;
   }
 
   /** [latents, words · terms]: a bit for each (latent, row), set where the latent has an entry in the row. */

@@ -6,11 +6,11 @@
  * Every sum has a fixed order, so that the same device gives the same bits on every run.
  */
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import { latentActivations, firing } from '../../ops/denseActivations.ts';
 import { reconstructNested } from '../../ops/referenceKernels.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { batchTopK } from './batchTopK.ts';
+import { activationsOf, firingsOfMatrix } from './denseEntries.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { inFull, type Stored } from './halfCopies.ts';
 import { fillList, firingsOf } from './kernels/byLatent.ts';
@@ -72,8 +72,13 @@ export function webgpuFusedKernels(
       const raw = tf.tensor2d(values, [values.length / d, d]);
       const x = tf.mul<Tensor2D>(raw, scale);
       raw.dispose();
-      return { x, variance: sums.varianceAboutMean(x) };
+      const variance = sums.varianceAboutMean(x);
+      backend.flush();
+      return { x, variance };
     },
+
+    // The values are copied before `scaledBatch` returns.
+    batchMemory: (length) => new Float32Array(length),
 
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
@@ -149,14 +154,7 @@ export function webgpuFusedKernels(
 
     firings(entries, threshold) {
       const { rows, latents } = entries;
-      if (entries.kind === 'dense')
-        return tf.tidy(() => {
-          const on = firing(entries.values, threshold);
-          return {
-            counts: tf.sum<Tensor1D>(on.cast('int32'), 0),
-            sums: tf.sum<Tensor1D>(latentActivations(entries.values, threshold), 0),
-          };
-        });
+      if (entries.kind === 'dense') return firingsOfMatrix({ backend, programs }, entries, threshold);
       const { rowStart, indices, values } = entries;
       if (noneListed(entries))
         return { counts: tf.zeros([latents], 'int32') as Tensor1D, sums: tf.zeros([latents]) as Tensor1D };
@@ -179,7 +177,7 @@ export function webgpuFusedKernels(
       const [rows, d] = target.shape;
       if (entries.kind === 'dense')
         return tf.tidy(() => {
-          const decoded = tf.matMul(latentActivations(entries.values, threshold), wDec);
+          const decoded = tf.matMul(activationsOf({ backend, programs }, entries, threshold), wDec);
           const error = (bias ? decoded.add<Tensor2D>(bias) : decoded).sub<Tensor2D>(target);
           const dots = tf.matMul<Tensor2D>(error, wDec, false, true);
           return { error, dots, squaredError: sums.squares(error) };
@@ -203,10 +201,14 @@ export function webgpuFusedKernels(
 
     reconstructNested,
     gradients: (request) => update.gradients(request),
-    update: (request, moments, adam) => update.apply(request, moments, adam),
+    update(request, moments, adam) {
+      update.apply(request, moments, adam);
+      // The device is at it while the host reads the next batch.
+      backend.flush();
+    },
     readBack: (tensors) => backend.readTogether(tensors),
     timed: (run) => backend.timed(run),
-    waited: () => backend.waited(),
+    hostTimes: () => backend.hostTimes(),
   } satisfies FusedKernels;
 
   function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Stored): Tensor1D {

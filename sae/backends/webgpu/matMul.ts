@@ -7,6 +7,7 @@ import type { Encoder } from '../../ops/fusedKernels.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { withFloats } from './elementwise.ts';
 import { HalfCopies, type Stored } from './halfCopies.ts';
+import { isMatrixProduct, matrixProduct, matrixProductGroups } from './kernels/matrixProduct.ts';
 import {
   type Destination,
   product,
@@ -14,7 +15,7 @@ import {
   type ProductSize,
   productSplits,
 } from './kernels/product.ts';
-import { joinColumns } from './kernels/sums.ts';
+import { joinColumns, joinGroups } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
@@ -32,6 +33,8 @@ export class Products {
   readonly #programs: Programs;
   /** The copies in 16 bits of the encoder's operands. */
   readonly copies: HalfCopies;
+  /** Whether subgroups of the device multiply matrices (subgroupMatrices.ts). */
+  matrices = false;
 
   constructor(backend: DeviceBackend, programs: Programs, copies = new HalfCopies(backend, programs)) {
     this.#backend = backend;
@@ -73,7 +76,11 @@ export class Products {
       splits: 1,
     };
     const operands = [x.tensor, w.tensor, ...into, ...(x.centre ? [x.centre] : []), bias];
-    this.#programs.run(product(size, destination), operands, productGroups(size));
+    const [program, groups] =
+      this.matrices && isMatrixProduct(size)
+        ? [matrixProduct(size, destination), matrixProductGroups(size)]
+        : [product(size, destination), productGroups(size)];
+    this.#programs.run(program, operands, groups);
   }
 
   matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, bias: Tensor | null): Tensor {
@@ -119,7 +126,7 @@ export class Products {
     this.#programs.run(
       joinColumns({ d, blocks: splits, factor: 1 }),
       [whole, joined],
-      [Math.ceil(d / 64), batch],
+      [joinGroups({ d, blocks: splits }), batch],
     );
     return bias ? joined.add(bias) : joined;
   }

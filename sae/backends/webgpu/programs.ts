@@ -19,6 +19,8 @@ export interface Program {
   readonly bindings: readonly Binding[];
   /** Fields of `u`, 4 bytes each, and their values. */
   readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
+  /** WGSL directives, besides the extensions that its bindings and collectives need. */
+  readonly directives?: readonly string[];
   /** Number of threads in a workgroup. */
   readonly threads: number;
   /**
@@ -60,6 +62,10 @@ export class Programs {
    * see `groupIndex` below. `operands` in the order of the bindings.
    */
   run(program: Program, operands: readonly Tf.TensorInfo[], groups: Groups): void {
+    this.#backend.spending('record', () => this.#run(program, operands, groups));
+  }
+
+  #run(program: Program, operands: readonly Tf.TensorInfo[], groups: Groups): void {
     const backend = this.#backend;
     const dispatch = this.#dispatch(groups);
     if (!dispatch) return;
@@ -75,11 +81,12 @@ export class Programs {
     program.bindings.forEach(([, access], i) => {
       if (access === 'write') backend.changed(operands[i]);
     });
-    backend.record(program.label, (pass) => {
+    const encode = (pass: GPUComputePassEncoder) => {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
       dispatch(pass);
-    });
+    };
+    backend.record(program.label, encode, areMany(groups));
   }
 
   /** Records the dispatch itself; null where there are no workgroups. */
@@ -100,21 +107,14 @@ export class Programs {
     return [Math.ceil(groups / Math.max(1, rows)), rows];
   }
 
-  #uniforms({ uniforms }: Program): GPUBuffer {
-    const values = Object.values(uniforms);
-    const size = Math.max(16, Math.ceil(values.length / 4) * 16);
-    const bytes = new DataView(new ArrayBuffer(size));
-    values.forEach(([type, value], i) => {
-      if (type === 'f32') bytes.setFloat32(i * 4, value, true);
-      else if (type === 'i32') bytes.setInt32(i * 4, value, true);
-      else bytes.setUint32(i * 4, value, true);
-    });
+  #uniforms(program: Program): GPUBuffer {
+    const bytes = uniformBytes(program);
     const backend = this.#backend;
     const buffer = backend.bufferManager.acquireBuffer(
-      size,
+      bytes.byteLength,
       GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
     );
-    backend.queue.writeBuffer(buffer, 0, bytes.buffer);
+    backend.queue.writeBuffer(buffer, 0, bytes);
     backend.uniformPendingDisposal.push(buffer);
     return buffer;
   }
@@ -147,9 +147,27 @@ export class Programs {
   }
 }
 
+/** The uniforms of a program as they are in memory. */
+export function uniformBytes({ uniforms }: Program): ArrayBuffer {
+  const values = Object.values(uniforms);
+  const bytes = new DataView(new ArrayBuffer(Math.max(16, Math.ceil(values.length / 4) * 16)));
+  values.forEach(([type, value], i) => {
+    if (type === 'f32') bytes.setFloat32(i * 4, value, true);
+    else if (type === 'i32') bytes.setInt32(i * 4, value, true);
+    else bytes.setUint32(i * 4, value, true);
+  });
+  return bytes.buffer;
+}
+
+/** Whether workgroups keep even a large GPU busy for some time. */
+function areMany(groups: Groups): boolean {
+  if (typeof groups === 'object' && 'counts' in groups) return true;
+  return (typeof groups === 'number' ? groups : groups[0] * groups[1]) >= 1024;
+}
+
 /** The whole WGSL text of a program. */
 export function sourceOf(program: Program, subgroups: boolean): string {
-  const { bindings, uniforms, threads, each, collectives, functions = '', body } = program;
+  const { bindings, uniforms, directives = [], threads, each, collectives, functions = '', body } = program;
   const half = bindings.some(([, , element]) => element.includes('f16'));
   const shared = subgroups && collectives !== undefined;
   const fields = Object.entries(uniforms).map(([name, [type]]) => `${name}: ${type},`);
@@ -157,7 +175,7 @@ export function sourceOf(program: Program, subgroups: boolean): string {
     ([name, access, element], i) =>
       `@group(0) @binding(${i}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
   );
-  return `${half ? 'enable f16;\n' : ''}${shared ? 'enable subgroups;\n' : ''}
+  return `${half ? 'enable f16;\n' : ''}${shared ? 'enable subgroups;\n' : ''}${directives.join('\n')}
 struct Uniforms { ${fields.join(' ') || 'unused: u32,'} }
 ${declarations.join('\n')}
 @group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;

@@ -4,14 +4,19 @@ import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { type Adapter, adapterRemedy, findAdapter, openDevice } from './adapter.ts';
 import { createDeviceBackend } from './deviceBackend.ts';
+import { DeviceSums } from './deviceSums.ts';
 import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
+import { subgroupMatricesLack } from './subgroupMatrices.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
+import { registerSum } from './sumKernel.ts';
 import type { PathChoice } from './thresholdSelect.ts';
 
 const choice: PathChoice = { path: 'auto' };
+/** Asked when it is first wanted. */
+let matricesLack: Promise<string | null> | undefined;
 let started: Promise<{ adapter: Adapter; products: Products }> | undefined;
 
 async function register(): Promise<{ adapter: Adapter; products: Products }> {
@@ -25,6 +30,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   const products = new Products(backend, programs);
   registerProducts(products);
   registerElementwise(backend, programs);
+  registerSum(backend, new DeviceSums(backend, programs));
   registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }
@@ -49,11 +55,16 @@ export const webgpuBackend: Backend = {
         `Storage f16 needs the feature shader-f16, which ${adapter.description} does not offer: use storage f32.`,
       );
     products.copies.storage = storage === 'f16' ? 'f16' : 'f32';
+    if (storage === 'f16') matricesLack ??= subgroupMatricesLack(await findAdapter());
+    const lack = storage === 'f16' ? await matricesLack : undefined;
+    products.matrices = lack === null;
     choice.path = path;
     if (!(await tf.setBackend('webgpu')))
       throw new LazyscopeError('unavailable', 'TF.js refused the webgpu backend: run npm ci again.');
     await tf.ready();
-    return { threads: 1, detail: adapter.description, ...(storage === 'f16' && { storage }) };
+    if (storage !== 'f16') return { threads: 1, detail: adapter.description };
+    const means = lack === null ? 'products by subgroup matrices' : `no subgroup matrices: ${lack}`;
+    return { threads: 1, detail: `${adapter.description}; ${means}`, storage };
   },
   async probe() {
     try {

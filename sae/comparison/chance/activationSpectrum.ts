@@ -4,6 +4,7 @@
  */
 import type { SelectedRows } from '../../activations/selectRows.ts';
 import { symmetricEigen } from '../../numerics/symmetricEigen.ts';
+import { finish, type Steps } from '../../steps.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Directions } from '../directions.ts';
 
@@ -28,15 +29,22 @@ const chunkRows = 2048;
 /** Enough rows for 64 times as many as dimensions; further ones hardly change an eigenvalue. */
 const mostRows = 131_072;
 
+/** As activationSpectrumSteps, without a pause. */
+export function activationSpectrum(
+  ...given: Parameters<typeof activationSpectrumSteps>
+): ActivationSpectrum | null {
+  return finish(activationSpectrumSteps(...given));
+}
+
 /**
  * Of the training rows that `rows` keeps: all of them, or chunks spread evenly over them where there are many. Null where there is
  * no covariance to speak of: activations that do not vary, or that are wider than maximumSpectrumWidth.
  */
-export function activationSpectrum(
+export function* activationSpectrumSteps(
   rows: Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>,
   hook: string,
   progress: (done: number, total: number) => void = () => {},
-): ActivationSpectrum | null {
+): Steps<ActivationSpectrum | null> {
   const d = rows.width(hook);
   if (d > maximumSpectrumWidth || rows.trainRows < 2) return null;
   const chunks = Math.ceil(Math.min(mostRows, rows.trainRows) / chunkRows);
@@ -59,6 +67,7 @@ export function activationSpectrum(
     for (let at = 0; at < x.length; at++) sum[at % d] += x[at];
     count += size;
     progress(count, chunks * size);
+    yield;
   }
   for (let i = 0; i < d; i++)
     for (let j = 0; j < d; j++)

@@ -4,6 +4,7 @@ import type { DictionaryArrays } from '../../autoencoders/dictionary.ts';
 import type { StoredDictionary } from '../../autoencoders/dictionaryFile.ts';
 import { configuredArchitecture } from '../../autoencoders/implementations.ts';
 import { exampleConfig } from '../../fixtures/exampleConfig.ts';
+import { randomRows } from '../../autoencoders/randomRows.ts';
 import { Random } from '../../numerics/random.ts';
 import { type ArchitectureName, architectureNames, describedArchitecture } from '../../spec/architectures/architectures.ts'; // prettier-ignore
 import { tf } from '../../tensor/tf.ts';
@@ -53,7 +54,9 @@ function parent(architecture: ArchitectureName, seed: number): StoredDictionary 
 function drawn(architecture: ArchitectureName): DictionaryArrays {
   const config = { ...exampleConfig(architecture), width: latents };
   const sample = Random.fromSeed(1).normals(64 * d);
-  return configuredArchitecture(config).initialise(sample, new Float32Array(d), Random.fromSeed(0));
+  return configuredArchitecture(config).initialise(sample, new Float32Array(d), (norm) =>
+    randomRows(Random.fromSeed(0), latents, d, norm),
+  );
 }
 
 describe.each(architectureNames)('%s', (architecture) => {

@@ -9,10 +9,16 @@ import type { Report } from '../../progress.ts';
 import { hooksOf } from '../../spec/hooksOf.ts';
 import type { Reproducibility } from '../../spec/manifests/reproducibility.ts';
 import type { RunManifest } from '../../spec/manifests/run.ts';
+import { finishWithPauses, type Steps } from '../../steps.ts';
 import type { StoreLayout } from '../../store/layout.ts';
-import { activationSpectrum, rowSpectrum, type Spectrum } from '../chance/activationSpectrum.ts';
+import { activationSpectrumSteps, rowSpectrum, type Spectrum } from '../chance/activationSpectrum.ts';
 import { gather, unitRows, type Directions } from '../directions.ts';
-import { curveSteps, returnChance, returnChanceCurve, type ReturnChanceCurve } from './returnChance.ts';
+import {
+  curveSteps,
+  returnChanceCurveSteps,
+  returnChanceSteps,
+  type ReturnChanceCurve,
+} from './returnChance.ts';
 
 export interface RunChance {
   /** By seed, [latents]: see returnChance. */
@@ -47,9 +53,11 @@ export async function runChance(run: RunManifest, threshold: number, work: Work)
     preferred ||= spectra.length > 0;
     const progress = (done: number) =>
       report({ stage: `chance, seed ${seed}`, done, total: rows.rows, unit: 'latents' });
-    latents.set(seed, returnChance(rows, threshold, { spectra, count, progress }));
+    const withPauses = <Result>(steps: Steps<Result>) => finishWithPauses(steps, signal, 'measuring chance');
+    await pause(signal, 'measuring chance');
+    latents.set(seed, await withPauses(returnChanceSteps(rows, threshold, { spectra, count, progress })));
     const sample = spreadOver(rows, Math.ceil(curveLatents / seeds.length));
-    const part = returnChanceCurve(sample, seeds.length - 1, { spectra, count });
+    const part = await withPauses(returnChanceCurveSteps(sample, seeds.length - 1, { spectra, count }));
     for (const key of ['every', 'any', 'mean'] as const)
       part[key].forEach((share, step) => (curve[key][step] += share / seeds.length));
     await pause(signal, 'measuring chance');
@@ -59,7 +67,10 @@ export async function runChance(run: RunManifest, threshold: number, work: Work)
 }
 
 /** Of the rows that the run was trained on; null where its capture is gone or of another hook point, does not vary or is too wide. */
-async function spectrumOfActivations(run: RunManifest, { store, report }: Work): Promise<Spectrum | null> {
+async function spectrumOfActivations(
+  run: RunManifest,
+  { store, report, signal }: Work,
+): Promise<Spectrum | null> {
   const { capture: name } = run.config;
   // Decoder rows are directions of what is predicted.
   const hook = run.config.outputHook ?? run.config.hook;
@@ -74,9 +85,12 @@ async function spectrumOfActivations(run: RunManifest, { store, report }: Work):
     const known = capture.manifest.hooks.find((one) => one.hook === hook);
     if (known?.width !== run.d) return null;
     const rule = parseExclusionRule(run.exclusion?.rule ?? 'none');
-    return activationSpectrum(selectRows(capture, hooksOf(run.config), rule), hook, (done, total) =>
-      report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
+    const steps = activationSpectrumSteps(
+      selectRows(capture, hooksOf(run.config), rule),
+      hook,
+      (done, total) => report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
     );
+    return await finishWithPauses(steps, signal, 'measuring chance');
   } finally {
     capture.close();
   }

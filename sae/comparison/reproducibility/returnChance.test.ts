@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
+import { finish } from '../../steps.ts';
 import { tf } from '../../tensor/tf.ts';
 import { covarianceSource, isotropicSource } from '../chance/randomDirections.ts';
 import { cosineMatrix } from '../directions.ts';
-import { atLeast, curveSteps, returnChance, returnChanceCurve } from './returnChance.ts';
+import { atLeast, curveSteps, returnChanceSteps, returnChanceCurveSteps } from './returnChance.ts';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -22,8 +23,8 @@ describe.each([
 ])('random dictionaries %s', (_, spectra, source) => {
   test('return latents as often as simulated ones do, to 1 %', () => {
     const rows = covarianceSource(spectrum).draw(latents, Random.fromSeed(1));
-    const single = returnChance(rows, threshold, { spectra, count: latents });
-    const curve = returnChanceCurve(rows, others, { spectra, count: latents });
+    const single = finish(returnChanceSteps(rows, threshold, { spectra, count: latents }));
+    const curve = finish(returnChanceCurveSteps(rows, others, { spectra, count: latents }));
     const found = { every: 0, any: 0, mean: 0 };
     const rounds = 400;
     const random = Random.fromSeed(2);

@@ -3,6 +3,7 @@
  * with the second moment of another seed's rows, whichever comes near more often (METHODS.md §7). The law of each latent is exact. It is an
  * upper bound of what chance does to shared latents, which must have a nearest row of the encoder there too, and one of their own.
  */
+import type { Steps } from '../../steps.ts';
 import type { Directions } from '../directions.ts';
 import { inEigenbasis, type Spectrum } from '../chance/activationSpectrum.ts';
 import { condensedSpectrum } from '../chance/condensedSpectrum.ts';
@@ -12,6 +13,8 @@ import { rowExceedance } from '../chance/rowLaw.ts';
 /** A probability this near to 0 or 1 is not worked out further along the curve. */
 const negligible = 1e-9;
 const chunk = 1024;
+/** Latents between two places where the work may be interrupted. */
+const latentsAtOnce = 16;
 
 export interface ReturnChanceOptions {
   /** Spectra of the random directions; without any they have no preference. */
@@ -21,11 +24,11 @@ export interface ReturnChanceOptions {
 }
 
 /** [rows]: probability that a random dictionary holds a row whose cosine with the latent's reaches the threshold. */
-export function returnChance(
+export function* returnChanceSteps(
   rows: Directions,
   threshold: number,
   { spectra, count, progress }: ReturnChanceOptions & { progress?: (done: number) => void },
-): Float64Array {
+): Steps<Float64Array> {
   const { d } = rows;
   const out = new Float64Array(rows.rows);
   if (spectra.length === 0) return out.fill(largestExceedance(isotropicExceedance(threshold, d), count));
@@ -36,6 +39,7 @@ export function returnChance(
       for (let i = from; i < to; i++) {
         const single = law(threshold, i - from);
         out[i] = Math.max(out[i], largestExceedance(single, count));
+        if (i % latentsAtOnce === 0) yield;
       }
     }
     progress?.(to);
@@ -53,16 +57,16 @@ export interface ReturnChanceCurve {
 export const curveSteps = 40;
 
 /** The same along the threshold, over `rows`, for `others` random dictionaries that are independent of each other. */
-export function returnChanceCurve(
+export function* returnChanceCurveSteps(
   rows: Directions,
   others: number,
   { spectra, count }: ReturnChanceOptions,
-): ReturnChanceCurve {
+): Steps<ReturnChanceCurve> {
   const { d } = rows;
   const blank = () => new Float64Array(curveSteps + 1);
   const curve = { every: blank(), any: blank(), mean: blank() };
   const laws = spectra.map((spectrum) => lawOf(spectrum, rows, 0, rows.rows));
-  for (let i = 0; i < rows.rows; i++)
+  for (let i = 0; i < rows.rows; i++) {
     for (let step = curveSteps, p = 0; step >= 0; step--) {
       // The probability only grows towards smaller thresholds.
       if (p < 1 - negligible) {
@@ -74,6 +78,8 @@ export function returnChanceCurve(
       curve.any[step] += (1 - (1 - p) ** others) / rows.rows;
       curve.mean[step] += p / rows.rows;
     }
+    yield;
+  }
   return curve;
 }
 

@@ -1,5 +1,6 @@
 /** Every architecture that can be trained, by the name that files and flags use, in the order in which they are listed. */
 import type { ValuesOf } from '../fields.ts';
+import type { StartSettings } from '../startFields.ts';
 import type { TrainingSettings } from '../trainingFields.ts';
 import type { ArchitectureDescription } from './architecture.ts';
 import { batchtopk } from './batchtopk.ts';
@@ -29,6 +30,7 @@ export type ConfigOf<Name extends ArchitectureName> = {
       /** Of a transcoder: whether a matrix from inputs to outputs is trained beside it. */
       skip?: boolean | undefined;
     } & TrainingSettings &
+      StartSettings &
       ValuesOf<(typeof architectures)[N]['settings']>
   >;
 }[Name];

@@ -4,6 +4,7 @@ import {
   describedArchitecture,
   type ArchitectureName,
 } from '../architectures/architectures.ts';
+import { startFields } from '../startFields.ts';
 import { trainingFields } from '../trainingFields.ts';
 import { architectureOptions } from './architectureOptions.ts';
 import { trainCost } from './cost.ts';
@@ -157,6 +158,26 @@ export const train = {
         hint: `after warm-up; by default smaller for more than ${usualWidth.toLocaleString('en-US')} latents`,
         advanced: true,
       },
+    },
+    decoderStart: {
+      field: { ...startFields.decoderStart, placeholder: 'start' },
+      otherwise: 'random',
+      form: { label: startFields.decoderStart.label, advanced: true },
+    },
+    encoderStart: {
+      field: { ...startFields.encoderStart, placeholder: 'start' },
+      otherwise: 'tied',
+      form: { label: startFields.encoderStart.label, advanced: true },
+    },
+    biasStart: {
+      field: { ...startFields.biasStart, placeholder: 'start' },
+      otherwise: 'median',
+      form: { label: startFields.biasStart.label, advanced: true },
+    },
+    rowOrder: {
+      field: startFields.rowOrder,
+      otherwise: '0',
+      form: { label: startFields.rowOrder.label, advanced: true },
     },
     checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
     logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },

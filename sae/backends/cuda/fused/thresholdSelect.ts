@@ -7,9 +7,12 @@ import type { Encoder, ThresholdSelection } from '../../../ops/fusedKernels.ts';
 import type { Entries, Listed } from '../../../ops/sparseEntries.ts';
 import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
 import type { EncoderPath } from '../../backend.ts';
+import type { EncoderCopies } from './encoderCopies.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms } from './fusedPrograms.ts';
+import { listRows } from './listedRows.ts';
 import { centred, mostEntries, multiply } from './preActivations.ts';
+import { pays, screenCapacity, type Screening } from './screen.ts';
 
 const file = 'fusedSelect.cu';
 const threads = 512;
@@ -23,8 +26,18 @@ const denseAbove = 1 / 8;
 export interface PathChoice {
   path: EncoderPath;
 }
+
+export interface ThresholdOptions {
+  readonly choice: PathChoice;
+  readonly screening: Screening;
+  /** Most bytes of screening pre-activations in memory at once. */
+  readonly blockBytes: number;
+}
+
 /** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
 const certain = 2;
+/** Screening lists up to `screenCapacity` latents of a row; where this many times the mean is more, it would often fail. */
+const rowsDiffer = 4;
 
 /** A form, and the counts of entries for which it is the right one; a list has room for `most`. */
 interface Form extends Omit<Listed, 'count'> {
@@ -34,25 +47,34 @@ interface Form extends Omit<Listed, 'count'> {
 export class ThresholdSelect {
   readonly #programs: FusedPrograms;
   readonly #byLatent: EntriesByLatent;
-  readonly #choice: PathChoice;
+  readonly #copies: EncoderCopies;
+  readonly #options: ThresholdOptions;
 
-  constructor(programs: FusedPrograms, byLatent: EntriesByLatent, choice: PathChoice) {
+  constructor(
+    programs: FusedPrograms,
+    byLatent: EntriesByLatent,
+    copies: EncoderCopies,
+    options: ThresholdOptions,
+  ) {
     this.#programs = programs;
     this.#byLatent = byLatent;
-    this.#choice = choice;
+    this.#copies = copies;
+    this.#options = options;
   }
 
   encode(x: Tensor2D, encoder: Encoder, { threshold, bandwidth, expected }: ThresholdSelection): Entries {
     const { backend } = this.#programs;
     const [rows, d] = x.shape;
     const [latents] = encoder.wEnc.shape;
+    const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
+    if (guess?.kind === 'sparse' && this.#isScreened(rows, latents, expected ?? 0))
+      return this.#screened(x, encoder, { threshold, bandwidth }, guess);
     const bias = backend.buffer(encoder.bEnc);
     const bars = [this.#programs.maybe(threshold), bandwidth, latents] as const;
     const z = this.#programs.output<Tensor2D>([rows, latents], 'float32');
     centred(this.#programs, x, encoder, (from) =>
       multiply(this.#programs, from, backend.buffer(encoder.wEnc), [0, rows, d, latents], z.buffer),
     );
-    const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
     const rowStart = this.#programs.output<Tensor1D>([rows + 1], 'int32');
     const total = this.#programs.output<Scalar>([], 'int32');
     this.#programs.scratch(4 * rows, (counts) => {
@@ -79,10 +101,41 @@ export class ThresholdSelect {
     return { kind: 'sparse', rows, latents, ...list, listed };
   }
 
+  /** Whether rows have so few entries that screening lists nearly all of them. */
+  #isScreened(rows: number, latents: number, expected: number): boolean {
+    return pays(this.#options.screening, latents) && rowsDiffer * expected <= rows * screenCapacity;
+  }
+
+  /** The list, found by a product in bfloat16. */
+  #screened(
+    x: Tensor2D,
+    encoder: Encoder,
+    bars: { threshold: Tensor1D | null; bandwidth: number },
+    { least, most }: Form,
+  ): Entries {
+    const programs = this.#programs;
+    const [rows] = x.shape;
+    const [latents] = encoder.wEnc.shape;
+    const rowStart = programs.output<Tensor1D>([rows + 1], 'int32');
+    const indices = programs.output<Tensor1D>([most], 'int32');
+    const values = programs.output<Tensor1D>([most], 'float32');
+    const total = programs.output<Scalar>([], 'int32');
+    // Places that turn out to be too many are read by TF.js's ops on whole lists.
+    for (const { buffer } of [indices, values]) programs.backend.fill(buffer, 0, most);
+    const { blockBytes } = this.#options;
+    const listing = { programs, copies: this.#copies, blockBytes };
+    listRows(listing, x, encoder, { kind: 'thresholds', ...bars }, (listed) => {
+      this.#byLatent.prefixSums(listed.listed, rowStart.buffer, total.buffer, rows, most);
+      listed.move(rowStart.buffer, indices.buffer, values.buffer);
+    });
+    const list = { rowStart: rowStart.tensor, indices: indices.tensor, values: values.tensor };
+    return { kind: 'sparse', rows, latents, ...list, listed: { count: total.tensor, least, most } };
+  }
+
   /** The most entries, of `all`, that are kept as a list. Below nothing, so that an empty list is a matrix too, where one was asked for. */
   #listedUpTo(all: number): number {
     return { auto: Math.floor(denseAbove * all), sparse: Math.min(all, mostEntries), dense: -1 }[
-      this.#choice.path
+      this.#options.choice.path
     ];
   }
 
@@ -100,6 +153,6 @@ export class ThresholdSelect {
     // Sizes are rounded up to powers of 2, so that buffers can be reused.
     const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
     const most = Math.min(limit, ample);
-    return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
+    return most >= all || certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
   }
 }

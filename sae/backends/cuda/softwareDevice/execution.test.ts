@@ -1,6 +1,6 @@
 /** CUDA's execution model on the software device: each kernel has an answer that is known without it. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { findCompiler } from '../../native/compiler.ts';
+import { noSoftwareDevice } from '../cudaForTests.ts';
 import { type DeviceForTests, deviceForTests } from './deviceForTests.ts';
 
 const kernels = `
@@ -74,9 +74,7 @@ template <int n> __device__ int own() {
 extern "C" __global__ void __launch_bounds__(64) instances(int* out) { out[threadIdx.x] = own<1>() * 10 + own<2>(); }
 `;
 
-const machine = findCompiler() ? '' : ' (no C++ compiler)';
-
-describe.skipIf(machine)(`the software device's threads${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`the software device's threads${noSoftwareDevice}`, () => {
   let device: DeviceForTests;
   beforeAll(async () => {
     device = await deviceForTests(kernels);

@@ -1,9 +1,8 @@
 /** What a GPU forgives, or answers with a hang or with garbage, and the software device with an error. */
 import { describe, expect, test } from 'vitest';
-import { findCompiler } from '../../native/compiler.ts';
+import { noSoftwareDevice } from '../cudaForTests.ts';
 import { type DeviceForTests, deviceForTests } from './deviceForTests.ts';
 
-const machine = findCompiler() ? '' : ' (no C++ compiler)';
 const one = `
 extern "C" __global__ void increase(float* x, int count) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -22,7 +21,7 @@ extern "C" __global__ void faulty(float* x) { ${body} }`);
   return device.driver.errorText(code);
 }
 
-describe.skipIf(machine)(`the software device refuses${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`the software device refuses${noSoftwareDevice}`, () => {
   test('a barrier that only some threads reach', async () => {
     expect(await failure('if (threadIdx.x < 40) __syncthreads();')).toMatch(
       /kernel faulty, block \(0, [01], 0\), thread \(0, 0, 0\) waits in __syncthreads at test\.cu:2, but thread 40 of the block has returned/,
@@ -133,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(threads * 2, 3) bounded(float* x) {
   });
 });
 
-describe.skipIf(machine)(`the software device shows${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`the software device shows${noSoftwareDevice}`, () => {
   /** A pinned float, and what it holds. */
   async function pinned(device: DeviceForTests): Promise<{ address: number; value: () => number }> {
     const { default: koffi } = await import('koffi');

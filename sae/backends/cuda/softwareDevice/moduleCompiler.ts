@@ -20,11 +20,11 @@ import { moduleSource } from './moduleSource.ts';
 const flags: readonly string[] = [
   '-std=c++17',
   '-O2',
-  process.arch === 'arm64' && process.platform === 'darwin' ? '-mcpu=native' : '-march=native',
+  '-march=native',
   '-fPIC',
   '-shared',
   // What a module calls, the device's library and the process have.
-  ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-nostdlib']),
+  '-nostdlib',
   '-fvisibility=hidden',
   '-fno-exceptions',
   '-fno-math-errno',

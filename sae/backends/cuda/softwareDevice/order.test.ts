@@ -1,13 +1,12 @@
 /** Threads, blocks and streams in an order drawn from a seed. */
 import { describe, expect, test } from 'vitest';
-import { findCompiler } from '../../native/compiler.ts';
+import { noSoftwareDevice } from '../cudaForTests.ts';
 import { deviceForTests } from './deviceForTests.ts';
 
 // The device's library reads it when it is first used, which is in this file's own process.
 process.env.LAZYSCOPE_CUDA_ORDER = '11';
-const machine = findCompiler() ? '' : ' (no C++ compiler)';
 
-describe.skipIf(machine)(`in random order${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`in random order${noSoftwareDevice}`, () => {
   test('a list that threads append to comes out differently, and what is ordered does not', async () => {
     const device = await deviceForTests(`
 extern "C" __global__ void append(int* count, int* list) { list[atomicAdd(count, 1)] = blockIdx.x * blockDim.x + threadIdx.x; }

@@ -1,11 +1,10 @@
 /** The report of accesses to memory that nothing orders. */
 import { describe, expect, test } from 'vitest';
-import { findCompiler } from '../../native/compiler.ts';
+import { noSoftwareDevice } from '../cudaForTests.ts';
 import { deviceForTests } from './deviceForTests.ts';
 
 // The device's library reads it when it is first used, which is in this file's own process.
 process.env.LAZYSCOPE_CUDA_RACES = '1';
-const machine = findCompiler() ? '' : ' (no C++ compiler)';
 
 /** The failure of the kernel, or null; `x` has 64 numbers, `bytes` 64 bytes. */
 async function reported(body: string, block = 64): Promise<string | null> {
@@ -19,7 +18,7 @@ async function reported(body: string, block = 64): Promise<string | null> {
   return code === 0 ? null : device.driver.errorText(code);
 }
 
-describe.skipIf(machine)(`a race${machine}`, () => {
+describe.skipIf(noSoftwareDevice)(`a race${noSoftwareDevice}`, () => {
   test('in shared memory, with both places', async () => {
     expect(
       await reported(`__shared__ float tile[64];

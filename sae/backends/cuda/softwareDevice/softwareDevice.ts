@@ -35,15 +35,22 @@ const sanitizers: readonly string[] = [
 // The device's library has the functions that this instrumentation calls; the compiler's own run-time stays out.
 const races: readonly string[] = ['-fsanitize=thread', '-DLAZYSCOPE_RACES', '-g1'];
 
+/** Why there is no software device on this machine, as the end of “there is …”; null where there is one. */
+export function missingForSoftwareDevice(): string | null {
+  if (process.platform !== 'linux') return 'no software device for this system';
+  return findCompiler() ? null : 'no C++ compiler';
+}
+
 /** Compiles the device's library unless the cache has it. Throws `unavailable` where there is no C++ compiler. */
 export async function softwareDevice(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<SoftwareDevice> {
   const compiler = findCompiler();
-  if (!compiler)
+  const missing = missingForSoftwareDevice();
+  if (missing || !compiler)
     throw new LazyscopeError(
       'unavailable',
-      'The software device of backend cuda needs a C++ compiler (tried $CXX, c++, g++, clang++): install g++ or clang.',
+      `The software device of backend cuda does not work here, because there is ${missing}: install g++ or clang on Linux, or choose --backend native.`,
     );
   const sanitize = environment.LAZYSCOPE_CUDA_SANITIZE === '1' ? sanitizers : [];
   const moreFlags = environment.LAZYSCOPE_CUDA_RACES === '1' ? races : sanitize;

@@ -121,9 +121,9 @@ __device__ inline long long keyHeadOf(int head, int heads, int keyHeads) {
 
 // Blocks: x over tiles of queries, y over batch · heads. Any of y, logSums [batch · heads, seq] and entropies (the same shape: the entropy of each
 // query's pattern over the log of the number of keys it sees, 0 for one key) may be null.
-extern "C" __global__ void __launch_bounds__(256) attention(const float* q, const float* k, const float* v, float* y, float* logSums,
+extern "C" __global__ void __launch_bounds__(256, 2) attention(const float* q, const float* k, const float* v, float* y, float* logSums,
                                                             float* entropies, int heads, int keyHeads, int seq, int keys, int width, float scale) {
-  extern __shared__ float shared[];
+  extern __shared__ __align__(16) float shared[];
   float* queryTile = shared;
   float* keyTile = queryTile + queriesOfTile * stride;  // keys, and then values
   float* pattern = keyTile + keysOfTile * stride;       // [queries, keys + 1]
@@ -192,10 +192,10 @@ extern "C" __global__ void attentionDeltas(const float* y, const float* dy, floa
 }
 
 // With P the pattern, dP = dy·vᵀ and dS = P (dP − delta) · scale: dq = dS·k. Blocks as in `attention`.
-extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float* q, const float* k, const float* v, const float* dy,
+extern "C" __global__ void __launch_bounds__(256, 2) attentionQueryGrad(const float* q, const float* k, const float* v, const float* dy,
                                                                      const float* logSums, const float* deltas, float* dq, int heads,
                                                                      int keyHeads, int seq, int keys, int width, float scale) {
-  extern __shared__ float shared[];
+  extern __shared__ __align__(16) float shared[];
   float* queryTile = shared;
   float* gradTile = queryTile + queriesOfTile * stride;
   float* keyTile = gradTile + queriesOfTile * stride;
@@ -240,10 +240,10 @@ extern "C" __global__ void __launch_bounds__(256) attentionQueryGrad(const float
 
 // dk = dSᵀ·q and dv = Pᵀ·dy, over all query heads that read a head of keys. Here a thread's rows are COLUMNS keys, and its columns are ROWS
 // queries. Blocks: x over tiles of keys, y over batch · keyHeads.
-extern "C" __global__ void __launch_bounds__(256) attentionKeyGrad(const float* q, const float* k, const float* v, const float* dy,
+extern "C" __global__ void __launch_bounds__(256, 2) attentionKeyGrad(const float* q, const float* k, const float* v, const float* dy,
                                                                    const float* logSums, const float* deltas, float* dk, float* dv, int heads,
                                                                    int keyHeads, int seq, int keys, int width, float scale) {
-  extern __shared__ float shared[];
+  extern __shared__ __align__(16) float shared[];
   float* queryTile = shared;
   float* gradTile = queryTile + queriesOfTile * stride;
   float* keyTile = gradTile + queriesOfTile * stride;

@@ -31,13 +31,23 @@ extern "C" __global__ void __launch_bounds__(threads) countBits(const unsigned *
  * −1 where 32 bits don't hold it.
  */
 extern "C" __global__ void __launch_bounds__(1024) prefixSums(const int *counts, int *starts, int *total, int n, int most) {
+  constexpr int each = 4;
   long long before = 0;
-  for (int first = 0; first < n; first += 1024) {
-    const int place = first + threadIdx.x;
-    const int count = place < n ? counts[place] : 0;
+  for (int first = 0; first < n; first += 1024 * each) {
+    const int from = first + (int)threadIdx.x * each;
+    int count[each], own = 0;
+#pragma unroll
+    for (int i = 0; i < each; i++) {
+      count[i] = from + i < n ? counts[from + i] : 0;
+      own += count[i];
+    }
     int sum;
-    const long long own = before + sumBefore(count, sum);
-    if (place < n) starts[place] = own < most ? (int)own : most;
+    long long start = before + sumBefore(own, sum);
+#pragma unroll
+    for (int i = 0; i < each; i++) {
+      if (from + i < n) starts[from + i] = start < most ? (int)start : most;
+      start += count[i];
+    }
     before += sum;
   }
   if (threadIdx.x == 0) {

@@ -1,9 +1,15 @@
 import type { Binding, Program, Storage } from '../programs.ts';
 
-/** A workgroup computes a tile of this many rows and columns; each of its 8 × 8 threads computes 8 × 8 elements. */
-const tile = 64;
+/** A workgroup computes a tile of this many rows and columns, each of its threads 8 × 8 elements of it. */
+type Tile = 64 | 128;
+/** Fewest workgroups of the larger tile: with fewer, a large GPU would have nothing to do for some of its processors. */
+const enoughTiles = 128;
 /** Length of the part of the depth (the summed axis) that is in workgroup memory at a time. */
 const slice = 16;
+
+const tiles = ({ batch, rows, columns, splits }: ProductSize, tile: Tile) =>
+  batch * splits * Math.ceil(rows / tile) * Math.ceil(columns / tile);
+const tileFor = (size: ProductSize): Tile => (tiles(size, 128) >= enoughTiles ? 128 : 64);
 
 export interface ProductSize {
   /** Number of products in the batch. */
@@ -41,7 +47,8 @@ export interface Destination {
   readonly store: string;
 }
 
-const matrix: Destination = {
+/** The whole product in memory. */
+export const matrix: Destination = {
   label: 'product',
   bindings: [['c', 'write', 'f32']],
   uniforms: {},
@@ -54,8 +61,11 @@ const matrix: Destination = {
  * c [rows, columns] = (a − centre)·b + bias. Operands: a, b, c (or the bindings of another destination), centre, bias. Where
  * the length of rows in memory is a multiple of 4, four numbers are read at a time.
  *
- * It is blocked twice: a workgroup computes 64 × 64 elements from operands in workgroup memory (8 KB), and a thread 8 × 8 of them in
- * registers, so that 16 numbers read serve 64 multiplications.
+ * It is blocked twice: a workgroup computes a tile from operands in workgroup memory (8 or 16 KB), and a thread 8 × 8 elements of it in
+ * registers, so that 16 numbers read serve 64 multiplications. The next slice of the operands is read while one is multiplied. A thread's rows
+ * are four neighbours in each half of the tile, and so are its columns: then neighbouring threads read neighbouring vectors, and
+ * none waits for another at a bank of the workgroup's memory. For the same reason vectors are stored at their place exclusive-or
+ * an even number that depends on the depth.
  */
 export function product(size: ProductSize, to = matrix): Program {
   const {
@@ -72,9 +82,26 @@ export function product(size: ProductSize, to = matrix): Program {
     storage = 'f32',
     splits,
   } = size;
+  const tile = tileFor(size);
+  const wide = tile / 4; // Vectors of a slice's row.
+  const threads = (tile / 8) ** 2;
   const wideA = (a.transposed ? rows : depth) % 4 === 0;
   const wideB = (b.transposed ? depth : columns) % 4 === 0;
   const element = (wide: boolean) => (wide ? `vec4<${storage}>` : storage);
+  const places = [0, 1, 2, 3];
+  const both = threads === tile;
+  const blockA = (k: string) => `block_a(baseA, firstRow + mine, ${k} + deep, end)`;
+  const blockB = (k: string) => `block_b(baseB, firstColumn + mine, ${k} + deep, end)`;
+  const load = (k: string) => {
+    const first = k === 'begin' ? 'var ' : '';
+    if (both) return `${first}p = ${blockA(k)};\n    ${first}q = ${blockB(k)};`;
+    return `${first ? 'var p: mat4x4<f32>;\n  ' : ''}if (thread < ${tile}u) { p = ${blockA(k)}; } else { p = ${blockB(k)}; }`;
+  };
+  const stored = (operand: string, value: string) =>
+    places.map((i) => `${operand}[(deep + ${i}u) * ${wide}u + place] = ${value}[${i}];`).join(' ');
+  const store = both
+    ? `${stored('left', 'p')}\n    ${stored('right', 'q')}`
+    : `if (thread < ${tile}u) { ${stored('left', 'p')} } else { ${stored('right', 'p')} }`;
   return {
     label: storage === 'f16' ? `${to.label}OfHalves` : to.label,
     bindings: [
@@ -97,7 +124,7 @@ export function product(size: ProductSize, to = matrix): Program {
       columnsBefore: ['u32', columnsBefore],
       ...to.uniforms,
     },
-    threads: 64,
+    threads,
     functions: `
 var<workgroup> left: array<vec4<f32>, ${(slice * tile) / 4}>;
 var<workgroup> right: array<vec4<f32>, ${(slice * tile) / 4}>;
@@ -106,7 +133,7 @@ ${block('a', 'u.rows', { transposed: a.transposed, wide: wideA, centred })}
 ${block('b', 'u.columns', { transposed: !b.transposed, wide: wideB, centred: false })}
 ${to.functions}`,
     body: `
-  let local = vec2<u32>(thread % 8u, thread / 8u);
+  let local = vec2<u32>(thread % ${tile / 8}u, thread / ${tile / 8}u);
   let across = (u.columns + ${tile - 1}u) / ${tile}u;
   let tiles = across * ((u.rows + ${tile - 1}u) / ${tile}u);
   let index = groupIndex;
@@ -118,32 +145,36 @@ ${to.functions}`,
   let baseB = which / u.splits * u.strideB + u.columnsBefore * u.depth;
   let begin = which % u.splits * u.part;
   let end = min(begin + u.part, u.depth);
-  // Each thread loads four rows of both operands, four numbers of each.
-  let mine = (thread / 4u) * 4u;
-  let deep = (thread % 4u) * 4u;
+  // A thread loads four rows of the operands, four numbers of each: of both where there are as many threads as blocks, else of one.
+  let loader = thread % ${tile}u;
+  let mine = (loader / 4u) * 4u;
+  let deep = (loader % 4u) * 4u;
+  let place = (mine / 4u) ^ (deep / 2u);
 ${accumulators((name) => `  var ${name} = vec4<f32>(0.0);`)}
+  ${load('begin')}
   for (var k = begin; k < end; k += ${slice}u) {
-    let p = block_a(baseA, firstRow + mine, k + deep, end);
-    let q = block_b(baseB, firstColumn + mine, k + deep, end);
-    let at = deep * ${tile / 4}u + mine / 4u;
-${[0, 1, 2, 3].map((i) => `    left[at + ${(i * tile) / 4}u] = p[${i}];\n    right[at + ${(i * tile) / 4}u] = q[${i}];`).join('\n')}
     workgroupBarrier();
+    ${store}
+    workgroupBarrier();
+    ${load(`k + ${slice}u`)}
     for (var i = 0u; i < ${slice}u; i++) {
-      let p0 = left[i * ${tile / 4}u + local.y * 2u];
-      let p1 = left[i * ${tile / 4}u + local.y * 2u + 1u];
-      let q0 = right[i * ${tile / 4}u + local.x * 2u];
-      let q1 = right[i * ${tile / 4}u + local.x * 2u + 1u];
+      let row = i * ${wide}u;
+      let y = local.y ^ (i / 4u * 2u);
+      let x = local.x ^ (i / 4u * 2u);
+      let p0 = left[row + y];
+      let p1 = left[row + ${wide / 2}u + y];
+      let q0 = right[row + x];
+      let q1 = right[row + ${wide / 2}u + x];
 ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row % 4]} * q${half};`)}
     }
-    workgroupBarrier();
   }
   var sums = array<vec4<f32>, 16>(${accumulators((name) => `${name},`)});
   for (var i = 0u; i < 16u; i++) {
-    let row = firstRow + local.y * 8u + i / 2u;
+    let row = firstRow + i / 8u * ${tile / 2}u + local.y * 4u + i / 2u % 4u;
     if (row < u.rows) {
       ${to.row}
       for (var j = 0u; j < 4u; j++) {
-        let column = firstColumn + local.x * 8u + i % 2u * 4u + j;
+        let column = firstColumn + i % 2u * ${tile / 2}u + local.x * 4u + j;
         if (column < u.columns) {
           let result = sums[i][j] ${biased ? '+ bias[u.columnsBefore + column]' : ''};
           ${to.store}
@@ -155,8 +186,8 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
 }
 
 /** Number of workgroups of a product. */
-export function productGroups({ batch, rows, columns, splits }: ProductSize): number {
-  return batch * splits * Math.ceil(rows / tile) * Math.ceil(columns / tile);
+export function productGroups(size: ProductSize): number {
+  return tiles(size, tileFor(size));
 }
 
 /**
@@ -164,7 +195,7 @@ export function productGroups({ batch, rows, columns, splits }: ProductSize): nu
  * some dozens of workgroups, but with parts of at least 256.
  */
 export function productSplits(batch: number, rows: number, columns: number, depth: number): number {
-  const groups = batch * Math.ceil(rows / tile) * Math.ceil(columns / tile);
+  const groups = batch * Math.ceil(rows / 64) * Math.ceil(columns / 64);
   return Math.max(1, Math.min(Math.floor(depth / 256), Math.floor(64 / groups)));
 }
 

@@ -48,6 +48,16 @@ export function joinColumns(size: {
   less?: number;
 }): Program {
   const { d, blocks, factor, scaled = false, less = 0 } = size;
+  const parts = partsFor(size);
+  const columns = columnsFor(parts);
+  const join = `
+  totals[thread] = total;
+  others[thread] = other;
+  workgroupBarrier();
+  for (var i = 1u; i < ${parts}u; i++) {
+    total += totals[(i * ${columns}u + thread) % ${threads}u];
+    ${less > 0 ? `other += others[(i * ${columns}u + thread) % ${threads}u];` : ''}
+  }`;
   return {
     label: 'joinColumns',
     bindings: [
@@ -57,17 +67,37 @@ export function joinColumns(size: {
       ...(less > 0 ? [['less', 'read', 'f32'] as const] : []),
     ],
     uniforms: { d: ['u32', d], blocks: ['u32', blocks], factor: ['f32', factor], lessBlocks: ['u32', less] },
-    threads: 64,
+    threads: parts === 1 ? 64 : threads,
+    functions: `
+var<workgroup> totals: array<f32, ${threads}>;
+var<workgroup> others: array<f32, ${threads}>;`,
     body: `
-  let column = group.x * 64u + thread;
-  if (column >= u.d) { return; }
+  let place = thread % ${columns}u;
+  let part = thread / ${columns}u;
+  let column = group.x * ${columns}u + place;
   var total = 0.0;
-  for (var block = 0u; block < u.blocks; block++) { total += sums[(group.y * u.blocks + block) * u.d + column]; }
-  total *= u.factor ${scaled ? '* scalars[0]' : ''};
-  ${less > 0 ? `var other = 0.0;\n  for (var block = 0u; block < u.lessBlocks; block++) { other += less[block * u.d + column]; }\n  total -= other;` : ''}
-  out[group.y * u.d + column] = total;`,
+  var other = 0.0;
+  if (column < u.d) {
+    for (var block = part; block < u.blocks; block += ${parts}u) {
+      total += sums[(group.y * u.blocks + block) * u.d + column];
+    }
+    ${less > 0 ? `for (var block = part; block < u.lessBlocks; block += ${parts}u) { other += less[block * u.d + column]; }` : ''}
+  }
+  ${parts > 1 ? join : ''}
+  if (part == 0u && column < u.d) {
+    out[group.y * u.d + column] = total * u.factor ${scaled ? '* scalars[0]' : ''} ${less > 0 ? '- other' : ''};
+  }`,
   };
 }
+
+/** Number of threads that share the blocks of a column: many threads wait for memory together where there are many blocks. */
+const partsFor = ({ blocks, less = 0 }: { blocks: number; less?: number }) =>
+  Math.max(blocks, less) > 16 ? 16 : 1;
+const columnsFor = (parts: number) => (parts === 1 ? 64 : threads / parts);
+
+/** Number of workgroups of joinColumns for each of its batch. */
+export const joinGroups = (size: { d: number; blocks: number; less?: number }) =>
+  Math.ceil(size.d / columnsFor(partsFor(size)));
 
 /** out [offset + rows]: Σ (x − centre)² of each row, or its square root if that is wanted. */
 export function rowSquares(size: {
