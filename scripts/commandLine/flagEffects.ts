@@ -122,6 +122,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       skip: '--skip',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
+      products: modelFlag('--products=tf32'),
     },
   },
   export: {
@@ -368,6 +369,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       seed: '--seed=5',
       initialisation: '--initialisation=lsuv',
       task: '--task=random-labels',
+      products: '--products=tf32',
       'l1-coefficient': '--l1-coefficient=0.5',
       'l1-stages': { add: '--l1-stages=2', call: [...lm, '--l1-coefficient=0.5', '--l1-start=0'] },
       'l1-start': { add: '--l1-start=0.6', call: [...lm, '--l1-coefficient=0.5'] },

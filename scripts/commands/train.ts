@@ -188,6 +188,7 @@ const ofModels = [
   'firstPosition',
   'bos',
   'dtype',
+  'products',
 ] as const;
 
 /** Without --from-model they would change nothing. */
