@@ -24,6 +24,7 @@ async function register(): Promise<OpenedCuda> {
   const { backend } = opened;
   registerFusedKernels({
     ...cudaFusedKernels(backend, { choice }),
+    hostTimes: () => ({ ...backend.device.host, submit: 0 }),
     // On a processor, products of the size that is asked for would take minutes.
     ...(!backend.programs.architecture.software && { rates: (shape) => deviceRates(backend, shape) }),
   });

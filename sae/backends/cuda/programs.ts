@@ -100,8 +100,10 @@ export class Programs {
 
   /** For work on the stream that is no kernel of ours: products, fills and copies. */
   around(label: string, start: () => void): void {
+    const before = performance.now();
     if (this.#timer) this.#timer.around(label, this.#phase, start);
     else start();
+    this.#device.host.record += performance.now() - before;
   }
 
   /** The times of everything that `run` starts, the longest first. */
