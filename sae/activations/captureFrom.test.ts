@@ -141,9 +141,9 @@ describe('what is not clear or not whole is refused, and nothing is left of it',
       async () => {
         const path = join(root, 'latents.safetensors');
         await writeSafetensors(path, {
-          locations: { shape: [2, 3], data: BigInt64Array.of(0n, 1n, 5n, 0n, 2n, 7n) },
+          locations: { shape: [2, 3], data: Int32Array.of(0, 1, 5, 0, 2, 7) },
           activations: { shape: [2], data: Float32Array.of(1, 2) },
-          tokens: { shape: [1, 4], data: BigInt64Array.of(1n, 2n, 3n, 4n) },
+          tokens: { shape: [1, 4], data: Int32Array.of(1, 2, 3, 4) },
         });
         return path;
       },
