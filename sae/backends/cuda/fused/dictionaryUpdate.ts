@@ -159,7 +159,7 @@ export class DictionaryUpdate {
           if (name === 'wEnc' || name === 'wDec')
             this.#matrix(
               name,
-              [null, null, this.#of(gradient), null, null, null, null, null, 0],
+              [null, null, null, this.#of(gradient), ...noList, null, null, 0],
               request,
               moments,
               step,
@@ -260,17 +260,17 @@ export class DictionaryUpdate {
   #encoderSource(request: GradientRequest, { lists: [main, auxiliary] }: Contributed): Source {
     const x = this.#of(request.x);
     const centre = request.subtractsDecoderBias ? this.#of(request.parameters.bDec) : null;
-    const second = auxiliary ? [auxiliary.start, auxiliary.list, x] : [null, null, null];
-    return [main.start, main.list, x, ...second, centre, null, 1];
+    const second = auxiliary ? [auxiliary.start, auxiliary.ends, auxiliary.list, x] : noList;
+    return [main.start, main.ends, main.list, x, ...second, centre, null, 1];
   }
 
   #decoderSource(request: GradientRequest, contributed: Contributed): Source {
     const { main, auxiliary, l1 } = request;
     const [first, second] = contributed.lists;
     const more =
-      auxiliary && second ? [second.start, second.list, this.#of(auxiliary.error)] : [null, null, null];
+      auxiliary && second ? [second.start, second.ends, second.list, this.#of(auxiliary.error)] : noList;
     const pulls = l1 === 0 ? null : contributed.part('pull');
-    return [first.start, first.list, this.#of(main.error), ...more, null, pulls, 0];
+    return [first.start, first.ends, first.list, this.#of(main.error), ...more, null, pulls, 0];
   }
 
   /** ∂b_dec [d]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
@@ -291,6 +291,8 @@ export class DictionaryUpdate {
   }
 }
 
+/** A loss term that there isn't. */
+const noList: readonly Argument[] = [null, null, null, null];
 /** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. */
 const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
 

@@ -7,6 +7,9 @@ import type { DeviceSums } from './deviceSums.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 
 const file = 'fusedReconstruct.cu';
+/** Half of a multiprocessor's shared memory on Hopper and later, and what the kernel's other variables take of it. */
+const halfOfShared = 113 * 1024;
+const reservedShared = 8 * 1024;
 
 export class Reconstructions {
   readonly #programs: FusedPrograms;
@@ -20,7 +23,7 @@ export class Reconstructions {
   decode(entries: SparseEntries, w: Tensor2D): Tensor2D {
     const d = w.shape[1];
     const out = this.#programs.output<Tensor2D>([entries.rows, d], 'float32');
-    const to = [out.buffer, null, null, d] as const;
+    const to = [out.buffer, null, null, 0, d] as const;
     this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
       ...this.#list(entries), null, 1, this.#programs.backend.buffer(w), null, null, ...to,
     ]); // prettier-ignore
@@ -54,9 +57,10 @@ export class Reconstructions {
     const error = this.#programs.output<Tensor2D>([rows, d], 'float32');
     const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
     return this.#programs.scratch(4 * rows, (squares) => {
-      this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 }, [
+      const keptRows = this.#keptRows(entries, d);
+      this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 + keptRows }, [
         ...this.#list(entries), this.#programs.maybe(threshold), 0, backend.buffer(wDec), this.#programs.maybe(bias),
-        backend.buffer(target), error.buffer, dots.buffer, squares, d,
+        backend.buffer(target), error.buffer, dots.buffer, squares, keptRows, d,
       ]); // prettier-ignore
       return { error: error.tensor, dots: dots.tensor, squaredError: this.#sums.total(squares, rows) };
     });
@@ -85,6 +89,14 @@ export class Reconstructions {
     );
     ends.dispose();
     return result;
+  }
+
+  /** How many rows of W_dec to keep in shared memory, where that is enough for most rows; two blocks share a multiprocessor's. */
+  #keptRows({ rows, indices }: SparseEntries, d: number): number {
+    const { sharedPerBlock } = this.#programs.backend.programs.architecture;
+    const most = Math.floor((Math.min(sharedPerBlock, halfOfShared) - reservedShared) / (4 * d)) - 1;
+    const mean = indices.shape[0] / rows;
+    return mean <= most ? Math.min(most, Math.ceil(1.25 * mean)) : 0;
   }
 
   #list({ rowStart, indices, values }: SparseEntries) {
