@@ -148,7 +148,7 @@ describe('what is not clear or not whole is refused, and nothing is left of it',
         return path;
       },
       {},
-      /latent cache .* lazyscope import/,
+      /latent cache .*'lazyscope import'/,
     ],
     ['rows of two lengths', () => fixture('ragged.parquet'), {}, /lists of 7 and of 8 values/],
     ['columns of Fortran', () => fixture('columns.npy'), {}, /ascontiguousarray/],
