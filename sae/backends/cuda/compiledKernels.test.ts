@@ -24,6 +24,7 @@ const updates = rows.flatMap((row, which) =>
 const heads: readonly Definitions[] = [
   { WIDTHS: 4, ROWS: 4, COLUMNS: 2 },
   { WIDTHS: 4, ROWS: 2, COLUMNS: 2 },
+  { WIDTHS: 8, ROWS: 4, COLUMNS: 2 },
   { WIDTHS: 8, ROWS: 2, COLUMNS: 2 },
   { WIDTHS: 16, ROWS: 1, COLUMNS: 1 },
 ];
@@ -106,22 +107,25 @@ test('every file that the variants name is there', () => {
 });
 
 describe.skipIf(!nvrtc)(`NVRTC compiles without a warning${skipped}`, () => {
-  test.each(programs)('$file for $architecture $constants', ({ architecture, file, define, constants }) => {
-    let words = '';
-    const report = (said: string) => (words = said);
-    const source = readKernelSource(file);
-    const image = nvrtc?.compilerFor(architecture, { strict: true, report }).compile(source, define);
-    expect(
-      Buffer.from(image ?? [])
-        .subarray(1, 4)
-        .toString(),
-    ).toBe('ELF');
-    const resources = resourcesIn(words);
-    expect(resources.map(({ kernel }) => kernel).sort()).toEqual([...source.kernels.keys()].sort());
-    for (const { kernel, registers, spilled } of resources)
-      table.push(
-        `${architecture} ${file} ${kernel} ${constants}: ${registers} registers, ${spilled} bytes spilled`,
-      );
-    expect(resources.filter(({ spilled }) => spilled > mostSpilled)).toEqual([]);
-  });
+  test.each(nvrtc ? programs : programs.slice(0, 1))(
+    '$file for $architecture $constants',
+    ({ architecture, file, define, constants }) => {
+      let words = '';
+      const report = (said: string) => (words = said);
+      const source = readKernelSource(file);
+      const image = nvrtc?.compilerFor(architecture, { strict: true, report }).compile(source, define);
+      expect(
+        Buffer.from(image ?? [])
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('ELF');
+      const resources = resourcesIn(words);
+      expect(resources.map(({ kernel }) => kernel).sort()).toEqual([...source.kernels.keys()].sort());
+      for (const { kernel, registers, spilled } of resources)
+        table.push(
+          `${architecture} ${file} ${kernel} ${constants}: ${registers} registers, ${spilled} bytes spilled`,
+        );
+      expect(resources.filter(({ spilled }) => spilled > mostSpilled)).toEqual([]);
+    },
+  );
 });
