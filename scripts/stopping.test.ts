@@ -74,6 +74,7 @@ const files = async () => (await readdir(store.root, { recursive: true })).sort(
 test.each([
   ['evaluate', /^evaluate$/, ['evaluate', 'wide']],
   ['evaluate, in the loss pass', /^evaluate loss$/, ['evaluate', 'wide', '--max-tokens', '1000', '--loss-tokens', '30000']],
+  ['probe', /^probe first letters$/, ['probe', 'wide']],
   ['index', /^index: encode/, ['index', 'wide']],
   ['index, later', /^index: neighbours/, ['index', 'wide']],
   ['compare', /candidates|matching|prices/, ['compare', 'wide']],
