@@ -118,22 +118,25 @@ test('every file that the variants name is there', () => {
 });
 
 describe.skipIf(!nvrtc)(`NVRTC compiles without a warning${skipped}`, () => {
-  test.each(programs)('$file for $architecture $constants', ({ architecture, file, define, constants }) => {
-    let words = '';
-    const report = (said: string) => (words = said);
-    const source = readKernelSource(file);
-    const image = nvrtc?.compilerFor(architecture, { strict: true, report }).compile(source, define);
-    expect(
-      Buffer.from(image ?? [])
-        .subarray(1, 4)
-        .toString(),
-    ).toBe('ELF');
-    const resources = resourcesIn(words);
-    expect(resources.map(({ kernel }) => kernel).sort()).toEqual([...source.kernels.keys()].sort());
-    for (const { kernel, registers, spilled } of resources)
-      table.push(
-        `${architecture} ${file} ${kernel} ${constants}: ${registers} registers, ${spilled} bytes spilled`,
-      );
-    expect(resources.filter(({ spilled }) => spilled > mostSpilled)).toEqual([]);
-  });
+  test.each(nvrtc ? programs : programs.slice(0, 1))(
+    '$file for $architecture $constants',
+    ({ architecture, file, define, constants }) => {
+      let words = '';
+      const report = (said: string) => (words = said);
+      const source = readKernelSource(file);
+      const image = nvrtc?.compilerFor(architecture, { strict: true, report }).compile(source, define);
+      expect(
+        Buffer.from(image ?? [])
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('ELF');
+      const resources = resourcesIn(words);
+      expect(resources.map(({ kernel }) => kernel).sort()).toEqual([...source.kernels.keys()].sort());
+      for (const { kernel, registers, spilled } of resources)
+        table.push(
+          `${architecture} ${file} ${kernel} ${constants}: ${registers} registers, ${spilled} bytes spilled`,
+        );
+      expect(resources.filter(({ spilled }) => spilled > mostSpilled)).toEqual([]);
+    },
+  );
 });
