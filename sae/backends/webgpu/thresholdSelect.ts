@@ -14,11 +14,10 @@ import type { Programs } from './programs.ts';
 import type { RowBlock } from './rowBlocks.ts';
 
 /**
- * Above this share of listed latents the matrix is used instead of the list. It is an estimate and not measured on a GPU: a matrix product
- * takes 8·d bytes, from cache, and operations for every latent and row, and a list takes 16·d bytes, from memory, for each
- * entry; 1/8 is where both take equally long on a device with 40 operations per byte.
+ * Above this share of listed latents the matrix is used instead of the list. On an H200 both took equally long where 655 of 8,192 latents
+ * fired, with d = 768 (docs/GPU.md).
  */
-const denseAbove = 1 / 8;
+const denseAbove = 1 / 12;
 /** Whether what fires is kept as a list or as the whole matrix. Set by whoever starts the backend, between steps. */
 export interface PathChoice {
   path: EncoderPath;

@@ -10,9 +10,6 @@ import type { FusedPrograms } from './fusedPrograms.ts';
 
 const file = 'fusedReconstruct.cu';
 const inFull = { file, define: { NARROW: 0 } };
-/** Half of a multiprocessor's shared memory on Hopper and later, and what the kernel's other variables take of it. */
-const halfOfShared = 113 * 1024;
-const reservedShared = 8 * 1024;
 
 export class Reconstructions {
   readonly #programs: FusedPrograms;
@@ -28,7 +25,7 @@ export class Reconstructions {
   decode(entries: SparseEntries, w: Tensor2D): Tensor2D {
     const d = w.shape[1];
     const out = this.#programs.output<Tensor2D>([entries.rows, d], 'float32');
-    const to = [out.buffer, null, null, 0, d] as const;
+    const to = [out.buffer, null, null, d] as const;
     this.#programs.runRows({ ...inFull, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
       ...this.#list(entries), null, 1, this.#programs.backend.buffer(w), null, null, ...to,
     ]); // prettier-ignore
@@ -62,11 +59,10 @@ export class Reconstructions {
     const error = this.#programs.output<Tensor2D>([rows, d], 'float32');
     const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
     return this.#programs.scratch(4 * rows, (squares) => {
-      const keptRows = this.#keptRows(entries, d);
       const { kernel, w } = this.#decoder(wDec);
-      this.#programs.runRows({ ...kernel, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 + keptRows }, [
+      this.#programs.runRows({ ...kernel, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 }, [
         ...this.#list(entries), this.#programs.maybe(threshold), 0, w, this.#programs.maybe(bias),
-        backend.buffer(target), error.buffer, dots.buffer, squares, keptRows, d,
+        backend.buffer(target), error.buffer, dots.buffer, squares, d,
       ]); // prettier-ignore
       return { error: error.tensor, dots: dots.tensor, squaredError: this.#sums.total(squares, rows) };
     });
@@ -103,14 +99,6 @@ export class Reconstructions {
     const { backend } = this.#programs;
     if (backend.storage === 'f32') return { kernel: inFull, w: backend.buffer(wDec) };
     return { kernel: { file, define: { NARROW: 1 } }, w: this.#copies.of(wDec, null).rows };
-  }
-
-  /** How many rows of W_dec to keep in shared memory, where that is enough for most rows; two blocks share a multiprocessor's. */
-  #keptRows({ rows, indices }: SparseEntries, d: number): number {
-    const { sharedPerBlock } = this.#programs.backend.programs.architecture;
-    const most = Math.floor((Math.min(sharedPerBlock, halfOfShared) - reservedShared) / (4 * d)) - 1;
-    const mean = indices.shape[0] / rows;
-    return mean <= most ? Math.min(most, Math.ceil(1.25 * mean)) : 0;
   }
 
   #list({ rowStart, indices, values }: SparseEntries) {
