@@ -3,6 +3,7 @@
  * k_aux strongest *dead* latents of each row explain what the others left over.
  */
 import { type Computed, derived, disposeComputed } from '../ops/computed.ts';
+import { hasKernel, runKernel } from '../ops/fusedKernel.ts';
 import type { Encoder, FusedKernels, LossTerm } from '../ops/fusedKernels.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
@@ -44,7 +45,10 @@ export function over(numerator: number, variance: Computed): Computed {
   return derived(
     variance,
     (total) => (total === 0 ? 0 : numerator / total),
-    (total) => tf.divNoNan(tf.scalar(numerator), total),
+    (total) =>
+      hasKernel('QuotientOrZero')
+        ? runKernel<Scalar>('QuotientOrZero', { denominator: total }, { numerator })
+        : tf.divNoNan(tf.scalar(numerator), total),
   );
 }
 

@@ -12,6 +12,9 @@ export type EncoderPath = 'auto' | 'sparse' | 'dense';
 /** Of what a training step reads many times. */
 export type StorageFormat = 'f32' | 'f16' | 'bf16';
 
+/** Of the factors of a product. */
+export type ProductFormat = 'f32' | 'tf32';
+
 /** Settings of backends; each says which backend it belongs to. */
 export interface BackendOptions {
   /** Threads for backends that have them; the machine's available cores by default. */
@@ -25,6 +28,11 @@ export interface BackendOptions {
    * batch, the errors); sums are made in 32 bits, and parameters and moments stay in them. `f32` by default.
    */
   storage?: StorageFormat;
+  /**
+   * `cuda`: how the products of TF.js (those of language models) are computed. `tf32` rounds their factors to 10 bits of mantissa, for
+   * tensor cores; sums are made in 32 bits. `f32` by default. The kernels of autoencoders do not look at it.
+   */
+  products?: ProductFormat;
   /** `webgpu`: refuse an adapter that is only software. Off by default. */
   hardwareOnly?: boolean;
 }
@@ -35,6 +43,8 @@ export interface Started {
   detail: string;
   /** Where it isn't f32. */
   storage?: Exclude<StorageFormat, 'f32'>;
+  /** Where they aren't f32. */
+  products?: Exclude<ProductFormat, 'f32'>;
 }
 
 /** Whether a backend would start on this machine. */

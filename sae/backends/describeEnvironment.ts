@@ -22,5 +22,6 @@ export function describeEnvironment(backend: StartedBackend): Environment {
     backend: backend.name,
     threads: backend.threads,
     ...(backend.storage && { storage: backend.storage }),
+    ...(backend.products && { products: backend.products }),
   };
 }

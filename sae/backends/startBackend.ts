@@ -3,7 +3,14 @@
  * and says why in `reason`.
  */
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
-import type { Backend, BackendName, BackendOptions, BackendProbe, StorageFormat } from './backend.ts';
+import type {
+  Backend,
+  BackendName,
+  BackendOptions,
+  BackendProbe,
+  ProductFormat,
+  StorageFormat,
+} from './backend.ts';
 import { backendNames } from './backend.ts';
 import { cpuBackend } from './cpu/cpuBackend.ts';
 import { cudaBackend } from './cuda/cuda.ts';
@@ -27,6 +34,8 @@ export interface StartedBackend {
   reason: string;
   /** Of what a training step reads many times, where it isn't f32. */
   storage?: Exclude<StorageFormat, 'f32'>;
+  /** Of language models, where they aren't f32. */
+  products?: Exclude<ProductFormat, 'f32'>;
 }
 
 const backends: Record<BackendName, Backend> = {
@@ -60,6 +69,11 @@ export async function startBackend(
     throw new LazyscopeError(
       'bad_input',
       `Storage ${storage} is the ${storedBy[storage]} backend's, not ${choice}'s: choose ${storedBy[storage]}, or f32.`,
+    );
+  if (options.products === 'tf32' && choice !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Products in tf32 are the cuda backend's, not ${choice}'s: choose cuda, or f32.`,
     );
   if (choice !== 'auto') return start(choice, options, 'asked for by name');
 

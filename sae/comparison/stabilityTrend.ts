@@ -1,5 +1,5 @@
 /** How stability varies with another quantity of the latents, such as density: in groups of equal size, and as a rank correlation. */
-import { stableOrder } from '../numerics/stableOrder.ts';
+import { firstPlace, stableOrder } from '../numerics/stableOrder.ts';
 
 export interface StabilityTrend {
   /** Spearman's ρ of stability with the quantity; NaN where one of them does not vary. */
@@ -43,14 +43,15 @@ export function stabilityTrend(
 /** The ranks of the numbers that `items` point at [items], where equal ones get the mean of theirs. */
 function ranks(items: Int32Array, values: ArrayLike<number>): Float64Array {
   const sorted = Float64Array.from(items, (item) => values[item]).sort();
-  const rankOf = new Map<number, number>();
+  /** By the first place of a number in `sorted`. */
+  const rankAt = new Float64Array(sorted.length);
   for (let from = 0; from < sorted.length;) {
     let to = from;
     while (to < sorted.length && sorted[to] === sorted[from]) to++;
-    rankOf.set(sorted[from], (from + to - 1) / 2);
+    rankAt[from] = (from + to - 1) / 2;
     from = to;
   }
-  return Float64Array.from(items, (item) => rankOf.get(values[item]) ?? NaN);
+  return Float64Array.from(items, (item) => rankAt[firstPlace(sorted, sorted.length, values[item])]);
 }
 
 function pearson(x: Float64Array, y: Float64Array): number {

@@ -14,20 +14,32 @@ export function stableOrder(
   sorted.sort();
   let numbers = count;
   while (numbers > 0 && Number.isNaN(sorted[numbers - 1])) numbers--;
-  /** Where the next item of each number goes; a map takes −0 for 0, and NaN for itself. */
-  const next = new Map<number, number>();
-  for (let from = 0; from < count;) {
+  /** Where the next item of a number goes, by the first place of that number in `sorted`; of NaN at `numbers`. */
+  const next = new Int32Array(count);
+  for (let from = 0; from < numbers;) {
     let to = from + 1;
-    while (to < count && (to >= numbers ? from >= numbers : sorted[to] === sorted[from])) to++;
-    next.set(sorted[from], order === 'asc' || from >= numbers ? from : numbers - to);
+    while (to < numbers && sorted[to] === sorted[from]) to++;
+    next[from] = order === 'asc' ? from : numbers - to;
     from = to;
   }
+  if (numbers < count) next[numbers] = numbers;
   const placed = new Int32Array(count);
   for (let i = 0; i < count; i++) {
     const value = values[items[i]];
-    const place = next.get(value) ?? 0;
-    placed[place] = items[i];
-    next.set(value, place + 1);
+    const first = Number.isNaN(value) ? numbers : firstPlace(sorted, numbers, value);
+    placed[next[first]++] = items[i];
   }
   return placed;
+}
+
+/** The first place, of the first `count`, whose number is not below `value`; the numbers ascend. */
+export function firstPlace(sorted: Float64Array, count: number, value: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

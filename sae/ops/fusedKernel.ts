@@ -23,7 +23,8 @@ export type KernelName =
   | 'TruncationLosses'
   | 'MaskedActivations'
   | 'AdamWStep'
-  | 'SumOfSquares';
+  | 'SumOfSquares'
+  | 'QuotientOrZero';
 
 export function hasKernel(name: KernelName): boolean {
   return tf.getKernel(name, tf.getBackend()) !== undefined;

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LazyscopeError } from '../errors.ts';
 import { adamWStep, createAdamWState, disposeAdamWState, globalNorm } from '../ops/adamW.ts';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.ts';
+import { pause } from '../pause.ts';
 import { silent } from '../progress.ts';
 import type { Report } from '../progress.ts';
 import { withLock } from '../store/lock.ts';
@@ -176,8 +177,8 @@ class Training {
     const before = { step: state.step, seconds: state.seconds };
     const started = performance.now();
     let saved = started;
-    let sum = 0;
-    let summed = 0;
+    let { sum, steps: summed } = state.sinceLastPoint ?? { sum: 0, steps: 0 };
+    await pause(signal, 'beginning to train');
     await this.#observe();
     while (state.step < steps) {
       const step = state.step + 1;
@@ -215,15 +216,16 @@ class Training {
       if (typeof validated?.validationLoss === 'number') values.validationLoss = validated.validationLoss;
       report({ stage: 'train language model', done: step, total: steps, unit: 'steps', values });
 
-      // Checkpoints are written only at points of the loss curve, so that no mean loss is split between two runs.
+      const stopped = signal?.aborted === true;
       const due =
         (checkpointEvery > 0 && step % checkpointEvery === 0) ||
-        performance.now() - saved > checkpointSeconds * 1000 ||
-        signal?.aborted;
-      if (due && summed === 0 && step < steps) {
+        performance.now() - saved > checkpointSeconds * 1000;
+      // Those that can wait are written at points of the loss curve, where there is no sum to keep.
+      if (step < steps && (stopped || (due && summed === 0))) {
+        state.sinceLastPoint = summed > 0 ? { sum, steps: summed } : undefined;
         await this.#save();
         saved = performance.now();
-        if (signal?.aborted)
+        if (stopped)
           throw new LazyscopeError(
             'cancelled',
             `Stopped at step ${step} of ${steps}; --resume goes on from there.`,

@@ -17,6 +17,8 @@ const stateSchema = z.strictObject({
   /** Wall-clock seconds of training so far. */
   seconds: z.number().nonnegative(),
   curve: z.array(lossPointSchema),
+  /** The losses of steps after the last point of the curve: their sum and number; absent where there are none. */
+  sinceLastPoint: z.strictObject({ sum: z.number(), steps: z.int().positive() }).optional(),
   /** The observer's measurements so far, by step. */
   observations: z.array(observationSchema).default([]),
 });

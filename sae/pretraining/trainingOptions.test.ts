@@ -186,7 +186,7 @@ test('StochA’s coins are the step’s: a resumed training ends with the same b
       signal: stop.signal,
       report: ({ done }: { done: number }) => done === 11 && stop.abort(),
     }),
-  ).rejects.toThrow(/Stopped at step 12/);
+  ).rejects.toThrow(/Stopped at step 11/);
   await train('stocha-resumed', config, { resume: true });
   const bytes = (name: string) => readFileSync(join(root, name, 'model.safetensors'));
   expect(bytes('stocha-resumed').equals(bytes('stocha'))).toBe(true);

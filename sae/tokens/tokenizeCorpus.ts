@@ -7,6 +7,7 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import { silent } from '../progress.ts';
 import type { Report } from '../progress.ts';
 import { corpusKind, type CorpusManifest } from '../spec/manifests/corpus.ts';
@@ -34,10 +35,12 @@ export interface TokenizeOptions {
   folder: string;
   vocabularySize: number;
   report?: Report;
+  /** Stops it, and no corpus is left. */
+  signal?: AbortSignal | undefined;
 }
 
 export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> {
-  const { folder, vocabularySize, field, report = silent } = options;
+  const { folder, vocabularySize, field, report = silent, signal } = options;
   if (!Number.isInteger(vocabularySize) || vocabularySize < 257 || vocabularySize > 65_536)
     throw new LazyscopeError(
       'bad_input',
@@ -53,6 +56,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   for await (const piece of text.pieces()) {
     for (const part of cutAtSeparators(piece)) countWords(part.text, counts);
     report({ stage: 'count words', done: piece.bytes, total: piece.totalBytes, unit: 'bytes' });
+    await pause(signal, 'tokenising');
   }
   const vocabulary = learnBytePairs(counts, vocabularySize, [endOfText]);
   if (vocabulary.pieces.length < vocabularySize)
@@ -81,6 +85,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
         tokens += ids.length;
         bytes = piece.totalBytes;
         report({ stage: 'tokenise', done: piece.bytes, total: bytes, unit: 'bytes', values: { tokens } });
+        await pause(signal, 'tokenising');
       }
     } finally {
       await handle.close();

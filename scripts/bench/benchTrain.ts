@@ -57,6 +57,8 @@ export interface TrainBenchmark {
   gemmGflops: number;
   copyGBs: number;
   floorMs: number;
+  /** What the benchmark itself took: checking, making data and dictionary, steps (warm-up included), measuring rates. */
+  seconds: { check: number; prepare: number; steps: number; rates: number };
   peakRssMb: number;
   /** Mean over the timed steps. */
   l0: number;
@@ -73,6 +75,7 @@ export async function benchTrain(
   report: Report = silent,
 ): Promise<TrainBenchmark> {
   const { architecture, d, width, batchSize, seeds, steps } = options;
+  const seconds = stopwatch();
   await check({
     ...options,
     d: Math.min(d, 48),
@@ -82,7 +85,9 @@ export async function benchTrain(
     l0: Math.min(options.l0, 16),
     seeds: 1,
   });
+  const checked = seconds();
   const { trainer, spent, request } = prepare(options);
+  const prepared = seconds();
   const begun = performance.now();
   for (let n = 0; n < warmUp.steps || performance.now() - begun < warmUp.ms; n++)
     await trainer.advance(false);
@@ -117,6 +122,7 @@ export async function benchTrain(
   );
   const kernels = await deviceTimes(trainer, steps);
   const optimiser = kernels ? 0 : Math.min(update, seeds * optimiserTime(fusedKernels(), request()));
+  const stepped = seconds();
   const { gemmMs, copyGBs } = await machineRates(request(), batchSize);
   trainer.dispose();
   const parameterBytes =
@@ -134,6 +140,7 @@ export async function benchTrain(
     gemmGflops: (2 * batchSize * width * d) / gemmMs / 1e6,
     copyGBs,
     floorMs: seeds * (gemmMs + (6 * parameterBytes) / copyGBs / 1e6),
+    seconds: { check: checked, prepare: prepared, steps: stepped, rates: seconds() },
     peakRssMb: process.resourceUsage().maxRSS / 1024,
     l0,
   };
@@ -144,6 +151,16 @@ function partsOf(before: HostTimes, after: HostTimes, elapsed: readonly number[]
   const parts = { upload: mean('upload'), record: mean('record'), submit: mean('submit') };
   const all = elapsed.reduce((sum, ms) => sum + ms, 0) / steps;
   return { ...parts, other: all - mean('waiting') - parts.record };
+}
+
+/** Seconds since the last call, or since it was made. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const before = last;
+    last = performance.now();
+    return (last - before) / 1000;
+  };
 }
 
 /** Time that the kernels of a step took by the device's clock. */

@@ -18,6 +18,8 @@ const kept = 4;
 const featuresAToken = 32;
 /** Latents on a token that are above the lower edge of JumpReLU's band, as a multiple of L0: as in trained demo dictionaries. */
 const listedByL0 = 5;
+/** The largest prime below 2²². */
+const drawn = 4_194_301;
 /** Rows made at once, and rows by which thresholds are chosen. */
 const blockRows = 512;
 const calibrationRows = 16;
@@ -61,19 +63,26 @@ export function plantedTraining(config: TrainingConfig, d: number, l0: number): 
   }
 }
 
-/** Rows of norm 1, [rows, d]. Elements are uniform and drawn by xorshift32 (Marsaglia, 2003), twenty times as fast as normals. */
+/**
+ * Rows of norm 1, [rows, d]. Elements are uniform and drawn by xorshift32 (Marsaglia, 2003), twenty times as fast as normals. Of a wide
+ * dictionary only the first `drawn` are, and then come again: their number is a prime, so that no row is another one, only shifted
+ * against it, which makes it as good as orthogonal to it.
+ */
 function unitRows(rows: number, d: number): Float32Array {
   const out = new Float32Array(rows * d);
+  const first = out.subarray(0, Math.min(drawn, out.length));
   let word = 0x9e3779b9 | 0;
+  for (let i = 0; i < first.length; i++) {
+    word ^= word << 13;
+    word ^= word >>> 17;
+    word ^= word << 5;
+    first[i] = word / 2 ** 31;
+  }
+  for (let from = drawn; from < out.length; from += drawn)
+    out.set(first.subarray(0, Math.min(drawn, out.length - from)), from);
   for (let from = 0; from < out.length; from += d) {
     let square = 0;
-    for (let i = from; i < from + d; i++) {
-      word ^= word << 13;
-      word ^= word >>> 17;
-      word ^= word << 5;
-      out[i] = word;
-      square += word * word;
-    }
+    for (let i = from; i < from + d; i++) square += out[i] * out[i];
     const scale = 1 / Math.sqrt(square);
     for (let i = from; i < from + d; i++) out[i] *= scale;
   }

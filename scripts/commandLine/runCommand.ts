@@ -27,6 +27,8 @@ export interface CommonOptions {
   screening?: boolean;
   /** Only commands that train offer it. */
   storage?: 'f32' | 'f16';
+  /** Only commands that run a language model offer it. */
+  products?: 'f32' | 'tf32';
   /** `bench train` offers it. */
   path?: EncoderPath;
 }
@@ -113,7 +115,7 @@ export async function runCommand(
 }
 
 async function startChosen(
-  { backend = 'auto', threads, screening, storage, path }: CommonOptions,
+  { backend = 'auto', threads, screening, storage, products, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -127,6 +129,7 @@ async function startChosen(
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
     ...(storage !== undefined && { storage }),
+    ...(products !== undefined && { products }),
     ...(path !== undefined && { path }),
   });
   // The fallback is never silent.

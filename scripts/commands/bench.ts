@@ -100,7 +100,9 @@ function benchTraining(): Command {
         throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
       if (l0 > width)
         throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
+      const begun = performance.now();
       const { name, threads, detail } = await session.startBackend();
+      const startSeconds = (performance.now() - begun) / 1000;
       const { benchTrain } = await import('../bench/benchTrain.ts');
       const result = await benchTrain(
         { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
@@ -125,6 +127,7 @@ function benchTraining(): Command {
           device: detail,
           screening: given.screening,
           storage: given.storage,
+          startSeconds,
           ...result,
         },
         text,

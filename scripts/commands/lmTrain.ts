@@ -28,6 +28,7 @@ export const run: JobWork<'lmTrain'> = async (session, given) => {
     folder: session.store.corpus(slug(`${text.source}-${vocabulary}`)),
     vocabularySize: vocabulary,
     report: session.report,
+    signal: session.signal,
   });
   const environment = describeEnvironment(await session.startBackend());
   const fields = Object.keys(languageModelTrainingSchema.shape);

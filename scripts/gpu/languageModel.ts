@@ -117,6 +117,9 @@ const reading = timed(forward);
 const kernels = await fusedKernels().timed?.(async () => void forward());
 const learning = timed(train);
 const trainingKernels = await fusedKernels().timed?.(async () => void train());
+// A backend with another format for products takes the same steps with it.
+const other = name === 'cuda' ? await startBackend(name, { products: 'tf32' }) : null;
+const inTf32 = other && { reading: timed(forward), learning: timed(train) };
 const brief = (times: typeof kernels) =>
   times?.slice(0, 12).map(({ kernel, calls, milliseconds }) => ({ kernel, calls, milliseconds })) ?? null;
 process.stdout.write(
@@ -128,6 +131,7 @@ process.stdout.write(
     tokens: batchSize * contextLength,
     reading,
     learning,
+    ...(inTf32 && { tf32: inTf32 }),
     kernels: brief(kernels),
     trainingKernels: brief(trainingKernels),
   })}\n`,

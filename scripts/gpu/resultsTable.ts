@@ -62,7 +62,11 @@ function languageModel(document: Document, reading: Document): string {
   const rate = (run: unknown) =>
     `${isDocument(run) ? number(run, 'tokensPerSecond').toFixed(0) : '?'} tokens/s`;
   const off = isDocument(worst) ? `ops off by at most ${small(number(worst, 'off'))}` : '';
-  return `${failed === 0 ? '' : '**wrong**: '}${off}, reads ${rate(reading)}, learns ${rate(learning)}${longestOf(document)}`;
+  const { tf32 } = document;
+  const inTf32 = isDocument(tf32)
+    ? `, in tf32 reads ${rate(tf32['reading'])}, learns ${rate(tf32['learning'])}`
+    : '';
+  return `${failed === 0 ? '' : '**wrong**: '}${off}, reads ${rate(reading)}, learns ${rate(learning)}${inTf32}${longestOf(document)}`;
 }
 
 /** The longest kernels, behind a comma. */

@@ -24,6 +24,7 @@ async function register(): Promise<OpenedCuda> {
   const { backend } = opened;
   registerFusedKernels({
     ...cudaFusedKernels(backend, { choice }),
+    hostTimes: () => ({ ...backend.device.host, submit: 0 }),
     // On a processor, products of the size that is asked for would take minutes.
     ...(!backend.programs.architecture.software && { rates: (shape) => deviceRates(backend, shape) }),
   });
@@ -33,18 +34,24 @@ async function register(): Promise<OpenedCuda> {
 /** NVIDIA GPUs through the driver's own API: kernels in CUDA C++ compiled by NVRTC, products by cuBLASLt. */
 export const cudaBackend: Backend = {
   name: 'cuda',
-  async start({ storage = 'f32', path = 'auto' }) {
+  async start({ storage = 'f32', path = 'auto', products = 'f32' }) {
     started ??= register();
     const { backend, detail } = await started.catch((error: unknown) => {
       started = undefined;
       throw error;
     });
     backend.storage = storage === 'bf16' ? 'bf16' : 'f32';
+    backend.productType = products;
     choice.path = path;
     if (!(await tf.setBackend('cuda')))
       throw new LazyscopeError('unavailable', 'TF.js refused the cuda backend: run npm ci again.');
     await tf.ready();
-    return { threads: 1, detail, ...(storage === 'bf16' && { storage }) };
+    return {
+      threads: 1,
+      detail,
+      ...(storage === 'bf16' && { storage }),
+      ...(products === 'tf32' && { products }),
+    };
   },
   async probe() {
     try {

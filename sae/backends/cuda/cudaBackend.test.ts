@@ -117,6 +117,17 @@ describe.skipIf(noSoftwareDevice)(`on the software device${noSoftwareDevice}`, (
     x.dispose();
   });
 
+  test('products in tf32 where they are asked for', async () => {
+    const [a, b] = [tf.tensor2d([[1 + 2 ** -9, 1 + 2 ** -12]]), tf.tensor2d([[1], [1]])];
+    const product = () => tf.tidy(() => tf.matMul(a, b).dataSync()[0]);
+    expect(await startBackend('cuda', { products: 'tf32' })).toMatchObject({ products: 'tf32' });
+    expect(product()).toBe(2 + 2 ** -9);
+    expect(await startBackend('cuda')).not.toHaveProperty('products');
+    expect(product()).toBe(2 + 2 ** -9 + 2 ** -12);
+    await expect(startBackend('cpu', { products: 'tf32' })).rejects.toMatchObject({ code: 'bad_input' });
+    tf.dispose([a, b]);
+  });
+
   test('bf16 is its storage, f16 is not', async () => {
     expect(await startBackend('cuda', { storage: 'bf16' })).toMatchObject({ storage: 'bf16' });
     expect(backend.storage).toBe('bf16');

@@ -7,11 +7,12 @@ import { createRequire } from 'node:module';
 import type * as Cpu from '@tensorflow/tfjs-backend-cpu';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import type { KernelTime } from '../../ops/fusedKernels.ts';
+import type { ProductFormat } from '../backend.ts';
 import type { Device } from './device.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
 import type { Products } from './products.ts';
 import type { Programs } from './programs.ts';
-import type { StoredWeights } from './storedWeights.ts';
+import type { StoredNumbers } from './storedNumbers.ts';
 import { Transfers } from './transfers.ts';
 
 const require = createRequire(import.meta.url);
@@ -30,7 +31,7 @@ class TensorData {
   refCount: number;
   complexTensorInfos?: { real: Tf.TensorInfo; imag: Tf.TensorInfo };
   /** Numbers in the format of their file, until a kernel that does not know of it needs them as floats. */
-  stored: StoredWeights | null = null;
+  stored: StoredNumbers | null = null;
   #device: DeviceBuffer | null = null;
   #host: TfjsValues | null;
   readonly #size: number;
@@ -102,6 +103,8 @@ const elementBytes: Readonly<Record<StoredType, number>> = { float32: 4, int32: 
 export class CudaBackend extends cpu.MathBackendCPU {
   /** How fused kernels keep what a training step reads many times; parameters and moments stay in f32. */
   storage: 'f32' | 'bf16' = 'f32';
+  /** How TF.js's products are computed. */
+  productType: ProductFormat = 'f32';
   readonly device: Device;
   readonly programs: Programs;
   readonly products: Products;
@@ -170,14 +173,14 @@ export class CudaBackend extends cpu.MathBackendCPU {
   }
 
   /** A float32 tensor whose numbers stay as they are in `weights` for kernels that ask for `stored`; for others they are widened at first use. */
-  storedTensor(shape: readonly number[], weights: StoredWeights): Tf.TensorInfo {
+  storedTensor(shape: readonly number[], weights: StoredNumbers): Tf.TensorInfo {
     const info = this.makeTensorInfo([...shape], 'float32');
     this.#data(info.dataId).stored = weights;
     return info;
   }
 
   /** Undefined for a tensor of plain numbers. */
-  stored({ dataId }: Tf.TensorInfo): StoredWeights | undefined {
+  stored({ dataId }: Tf.TensorInfo): StoredNumbers | undefined {
     return this.#data(dataId).stored ?? undefined;
   }
 

@@ -78,6 +78,8 @@ export class Device {
   readonly architecture: Architecture;
   /** The compute stream. */
   readonly stream: number;
+  /** Milliseconds that the host has spent waiting for results, filling pinned memory, and launching. */
+  readonly host = { waiting: 0, upload: 0, record: 0 };
   /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
   readonly exactMemory: boolean;
 
@@ -109,6 +111,8 @@ export class Device {
 
   /** Waits until the device has done everything that was asked of it. */
   synchronize(): void {
+    const before = performance.now();
     this.driver.call('cuStreamSynchronize', this.stream);
+    this.host.waiting += performance.now() - before;
   }
 }

@@ -9,7 +9,8 @@ import type { CudaBackend } from './cudaBackend.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
 import type { NumberType } from './products.ts';
 
-const repeats = 10;
+/** Runs that are timed together: fewer where they take long. */
+const repeats = { least: 2, most: 10, ms: 100 };
 /** Numbers that the matrices are made of, over and over: drawing all of a wide dictionary would take a minute. An odd number, so that no two rows are the same. */
 const blockSize = 2 ** 18 - 1;
 /** Largest error of an element of the product, relative to the square root of its depth. */
@@ -65,14 +66,17 @@ function repeat(backend: CudaBackend, values: Float32Array | Uint16Array, buffer
 function milliseconds({ device }: CudaBackend, run: () => void): number {
   const { driver, stream } = device;
   const [before, after] = [device.newEvent({ timing: true }), device.newEvent({ timing: true })];
-  run();
-  driver.call('cuEventRecord', before, stream);
-  for (let n = 0; n < repeats; n++) run();
-  driver.call('cuEventRecord', after, stream);
-  device.synchronize();
-  const elapsed = driver.read('cuEventElapsedTime', before, after);
+  const timed = (times: number) => {
+    driver.call('cuEventRecord', before, stream);
+    for (let n = 0; n < times; n++) run();
+    driver.call('cuEventRecord', after, stream);
+    device.synchronize();
+    return driver.read('cuEventElapsedTime', before, after) / times;
+  };
+  const { least, most, ms } = repeats;
+  const mean = timed(Math.min(most, Math.max(least, Math.floor(ms / timed(1)))));
   for (const event of [before, after]) driver.call('cuEventDestroy', event);
-  return elapsed / repeats;
+  return mean;
 }
 
 /** Entries drawn at random against sums in double precision. */

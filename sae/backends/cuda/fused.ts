@@ -5,8 +5,9 @@
  * Every sum has a fixed order, so that the same device gives the same bits on every run.
  */
 import { firing, latentActivations } from '../../ops/denseActivations.ts';
+import type { KernelName } from '../../ops/fusedKernel.ts';
 import type { FusedKernels, KernelTime } from '../../ops/fusedKernels.ts';
-import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { tf, type Tensor1D } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { deviceRates } from './deviceRates.ts';
 import { batchTopK } from './fused/batchTopK.ts';
@@ -41,21 +42,22 @@ export function cudaFusedKernels(
   const programs = new FusedPrograms(backend);
   const sums = new DeviceSums(programs);
   const byLatent = new EntriesByLatent(programs);
-  const reconstructions = new Reconstructions(programs, sums);
   const copies = new EncoderCopies(programs);
+  const reconstructions = new Reconstructions(programs, sums, copies);
   const options = { choice, screening, blockBytes };
   const thresholds = new ThresholdSelect(programs, byLatent, copies, options);
   const update = new DictionaryUpdate(programs, sums, byLatent, copies);
+  registerQuotient(backend, sums);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
   return {
     backend: 'cuda',
 
     scaledBatch(values, d, scale) {
-      const raw = tf.tensor2d(values, [values.length / d, d]);
-      const x = tf.mul<Tensor2D>(raw, scale);
-      raw.dispose();
-      return { x, variance: sums.varianceAboutMean(x) };
+      const raw = backend.transfers.uploaded(values);
+      const { tensor, variance } = sums.scaled(raw, [values.length / d, d], scale);
+      backend.give(raw);
+      return { x: tensor, variance };
     },
 
     batchMemory: (length) => backend.transfers.pinnedFloats(length),
@@ -96,4 +98,19 @@ export function cudaFusedKernels(
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
   } satisfies FusedKernels;
+}
+
+/** The kernel behind `over` of sae/autoencoders/auxK.ts, which otherwise takes four. */
+function registerQuotient(backend: CudaBackend, sums: DeviceSums): void {
+  const [kernelName, backendName] = ['QuotientOrZero', 'cuda'] satisfies [KernelName, string];
+  if (tf.getKernel(kernelName, backendName)) tf.unregisterKernel(kernelName, backendName);
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: ({ inputs, attrs }) => {
+      const { denominator } = inputs;
+      if (!denominator) throw new TypeError(`${kernelName} needs a denominator.`);
+      return sums.quotientOrZero(Number(attrs?.['numerator']), backend.buffer(denominator));
+    },
+  });
 }

@@ -69,12 +69,15 @@ export function loadLibrary(name: LibraryName, environment: Environment = proces
   );
 }
 
+/** Held for good, because koffi unloads a library that nobody refers to. */
+const companions: Library[] = [];
+
 /** NVRTC opens its builtins by their bare name, and not every version looks for them beside itself. */
 function loadCompanions(name: LibraryName, path: string): void {
   if (name !== 'libnvrtc' || !isAbsolute(path)) return;
   const folder = dirname(path);
   for (const file of entries(folder))
-    if (file.startsWith('libnvrtc-builtins.so')) koffi.load(join(folder, file));
+    if (file.startsWith('libnvrtc-builtins.so')) companions.push(koffi.load(join(folder, file)));
 }
 
 function toolkits({ CUDA_HOME, CUDA_PATH }: Environment): string[] {

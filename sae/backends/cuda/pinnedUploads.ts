@@ -31,7 +31,8 @@ export class PinnedUploads {
 
   /** Copies bytes to an address on the device. Waits only where both pieces are full of what the device has not read yet. */
   upload(source: Uint8Array, address: number): void {
-    const { driver } = this.#device;
+    const { driver, host } = this.#device;
+    const before = performance.now();
     for (let at = 0; at < source.length;) {
       const piece = this.#pieceFor(source.length - at);
       const { memory, next } = piece;
@@ -41,6 +42,7 @@ export class PinnedUploads {
       piece.next = Math.ceil((next + count) / alignment) * alignment;
       at += count;
     }
+    host.upload += performance.now() - before;
   }
 
   /** The current piece, where it has room for what is left, and otherwise the other one. What fits no piece is split. */

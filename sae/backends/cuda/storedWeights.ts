@@ -4,6 +4,7 @@ import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
 import type { KernelRequest } from './programs.ts';
+import type { StoredNumbers } from './storedNumbers.ts';
 
 const widenRows: KernelRequest = { file: 'storedWeights.cu', name: 'widenRows' };
 const threads = 256;
@@ -26,7 +27,7 @@ const blocks: Readonly<Record<StoredFormat, readonly [values: number, bytes: num
 };
 
 /** A matrix [rows, width] in its file's format. It is read from the file, and sent to the device, when it is first used. */
-export class StoredWeights {
+export class StoredWeights implements StoredNumbers {
   readonly rows: number;
   readonly width: number;
   readonly #backend: CudaBackend;
@@ -40,24 +41,20 @@ export class StoredWeights {
     this.rows = this.width === 0 ? 0 : shape.reduce((product, n) => product * n, 1) / this.width;
   }
 
-  /** Rows from `first` on, as floats to the start of `to`. */
   widen(to: DeviceBuffer, first: number, count: number): void {
     this.#run(to, null, first, count);
   }
 
-  /** The rows of an index [count]; NaN for those that there aren't. */
   gather(to: DeviceBuffer, index: DeviceBuffer, count: number): void {
     this.#run(to, index, 0, count);
   }
 
-  /** All of it as floats, in memory that is the caller's to give back. */
   widened(): DeviceBuffer {
     const all = this.#backend.scratch(4 * this.rows * this.width);
     this.widen(all, 0, this.rows);
     return all;
   }
 
-  /** Gives the memory of the stored bytes back. */
   release(): void {
     if (this.#bytes) this.#backend.give(this.#bytes);
     this.#bytes = null;

@@ -85,7 +85,7 @@ export class Transfers {
     for (let at = 0; at < bytes.length; at += largePiece) {
       const count = Math.min(bytes.length - at, largePiece);
       driver.call('cuMemcpyDtoHAsync', memory.address, Number(from.address) + at, count, stream);
-      driver.call('cuStreamSynchronize', stream);
+      this.#device.synchronize();
       bytes.set(memory.bytes.subarray(0, count), at);
     }
     this.#idle.push({ memory, event });
@@ -111,7 +111,9 @@ export class Transfers {
       at += aligned(target.byteLength);
     }
     driver.call('cuEventRecord', event, stream);
+    const before = performance.now();
     await this.#passed(event);
+    this.#device.host.waiting += performance.now() - before;
     at = 0;
     for (const { target } of sources) {
       bytesOf(target).set(memory.bytes.subarray(at, at + target.byteLength));

@@ -1,7 +1,6 @@
 /** Finds a GPU, describes it, and opens it with all the features and limits that it has. */
 import { LazyscopeError } from '../../errors.ts';
 import { type Dawn, loadDawn } from './dawn.ts';
-import { subgroupMatrixFeature } from './kernels/matrixProduct.ts';
 import { hasVulkanDriver } from './vulkanDrivers.ts';
 
 export interface Adapter {
@@ -35,6 +34,9 @@ export async function findAdapter(): Promise<Adapter> {
     description: `${named || 'unnamed adapter'}${software ? ' (software)' : ''}`,
   };
 }
+
+/** Whole matrices multiplied by a subgroup (subgroupMatrices.ts); the types of WebGPU don't know the feature. */
+export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
 /** Optional features that are requested where the adapter offers them. */
 const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16', subgroupMatrixFeature] as const;

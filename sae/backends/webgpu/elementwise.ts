@@ -9,6 +9,7 @@ import {
   toFloats,
   unary,
   unaryBodies,
+  unaryGroups,
 } from './kernels/elementwise.ts';
 import type { Programs } from './programs.ts';
 
@@ -31,7 +32,7 @@ export function registerElementwise(backend: DeviceBackend, programs: Programs):
       const size = tf.util.sizeFromShape(x.shape);
       const alpha = typeof attributes['alpha'] === 'number' ? attributes['alpha'] : 0;
       withFloats(backend, programs, inputs, (floats) =>
-        programs.run(unary(name, size, alpha), [...floats, out], elementwiseGroups(size)),
+        programs.run(unary(name, size, alpha), [...floats, out], unaryGroups(size)),
       );
       return out;
     });

@@ -2,13 +2,12 @@
  * Whether a device multiplies matrices by whole subgroups as kernels/matrixProduct.ts needs it. The extension of WGSL is experimental, so
  * a product whose result is known is computed first, on a device of its own: a driver that refuses it, or crashes, costs nothing else.
  */
-import type { Adapter } from './adapter.ts';
+import { type Adapter, subgroupMatrixFeature } from './adapter.ts';
 import {
   isMatrixProduct,
   matrixProduct,
   matrixProductBytes,
   matrixProductGroups,
-  subgroupMatrixFeature,
 } from './kernels/matrixProduct.ts';
 import type { ProductSize } from './kernels/product.ts';
 import { sourceOf, uniformBytes } from './programs.ts';

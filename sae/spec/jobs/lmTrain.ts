@@ -1,7 +1,7 @@
 import { languageModelTrainingDefaults as defaults } from '../languageModelTrainingDefaults.ts';
 import { lmTrainCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
-import { contextLength, text, textField } from './sharedOptions.ts';
+import { products, contextLength, text, textField } from './sharedOptions.ts';
 
 const share = { type: 'number', min: 0, max: 1, placeholder: 'share' } as const;
 
@@ -183,6 +183,7 @@ export const lmTrain = {
       field: { type: 'flag', doc: 'go on from the last checkpoint' },
       form: { label: 'Go on from the last checkpoint', advanced: true },
     },
+    products,
   },
   subject: { what: 'model', option: 'name' },
   cost: lmTrainCost,

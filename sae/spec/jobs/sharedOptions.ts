@@ -94,6 +94,17 @@ export const screening = {
   default: true,
 } as const satisfies JobOption;
 
+/** For commands that run a language model. */
+export const products = {
+  field: {
+    type: 'choice',
+    choices: ['f32', 'tf32'],
+    placeholder: 'format',
+    doc: "cuda: tf32 rounds the factors of a language model's products to 10 bits of mantissa, for tensor cores, which is several times faster; sums stay in f32",
+  },
+  otherwise: 'f32',
+} as const satisfies JobOption;
+
 /** For commands that train. */
 export const storage = {
   field: {

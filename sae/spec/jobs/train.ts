@@ -11,7 +11,16 @@ import { trainCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
-import { contextLength, exclude, nameOf, screening, storage, text, textField } from './sharedOptions.ts';
+import {
+  contextLength,
+  exclude,
+  nameOf,
+  products,
+  screening,
+  storage,
+  text,
+  textField,
+} from './sharedOptions.ts';
 
 /** Rates are chosen for dictionaries up to this width; wider ones take smaller steps. */
 const usualWidth = 1024;
@@ -63,9 +72,15 @@ export const train = {
         type: 'text',
         maxLength: 100,
         placeholder: 'hook',
-        doc: 'train a transcoder: predict the activations of this hook point of the capture, of the same width',
+        doc: 'train a transcoder: predict the activations of this hook point of the capture',
       },
       otherwise: 'what is read, as an autoencoder does',
+    },
+    skip: {
+      field: {
+        type: 'flag',
+        doc: 'of a transcoder: also train a matrix from inputs to outputs, whose product is added (a skip transcoder)',
+      },
     },
     fromModel: {
       field: {
@@ -204,6 +219,7 @@ export const train = {
     },
     screening,
     storage,
+    products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
   },
   subject: {
     what: 'run',

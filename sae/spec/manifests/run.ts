@@ -11,6 +11,8 @@ export const environmentSchema = z.strictObject({
   threads: z.int().positive(),
   /** Of what a training step reads many times, where it isn't f32. */
   storage: z.enum(['f16', 'bf16']).optional(),
+  /** Of the language model that the rows came from, where its products aren't in f32. */
+  products: z.enum(['tf32']).optional(),
 });
 /** The machine and the versions that a run was trained with. */
 export type Environment = z.infer<typeof environmentSchema>;

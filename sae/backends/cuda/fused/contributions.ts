@@ -18,6 +18,8 @@ export type SumName = (typeof sumNames)[number];
 interface ContributionList {
   /** int32 [latents + 1]: where those of each latent begin. */
   readonly start: DeviceBuffer;
+  /** int32 [latents]: where they end; entries that contribute nothing are left out. */
+  readonly ends: DeviceBuffer;
   /** [entries, 4] */
   readonly list: DeviceBuffer;
 }
@@ -48,18 +50,21 @@ export class Contributions {
     const listBytes = (term: LossTerm) => 16 * asList(term.entries).indices.shape[0];
     const sums = this.#programs.backend.scratch(4 * sumNames.length * latents);
     const lists = terms.map((term) => this.#programs.backend.scratch(listBytes(term)));
+    const ends = terms.map(() => this.#programs.backend.scratch(4 * latents));
     try {
-      const starts = terms.map((term, i) => this.#fill(request, term, i > 0, lists[i], sums));
+      const starts = terms.map((term, i) =>
+        this.#fill(request, term, i > 0, { list: lists[i], ends: ends[i], sums }),
+      );
       const offset = (name: SumName) => 4 * latents * sumNames.indexOf(name);
-      const second = terms.length > 1 ? { start: starts[1], list: lists[1] } : undefined;
+      const second = terms.length > 1 ? { start: starts[1], ends: ends[1], list: lists[1] } : undefined;
       return use({
-        lists: [{ start: starts[0], list: lists[0] }, second],
+        lists: [{ start: starts[0], ends: ends[0], list: lists[0] }, second],
         sums,
         offset,
         part: (name) => partOf(sums, offset(name)),
       });
     } finally {
-      for (const buffer of [sums, ...lists]) this.#programs.backend.give(buffer);
+      for (const buffer of [sums, ...lists, ...ends]) this.#programs.backend.give(buffer);
     }
   }
 
@@ -67,8 +72,7 @@ export class Contributions {
     request: GradientRequest,
     term: LossTerm,
     isAuxiliary: boolean,
-    list: DeviceBuffer,
-    sums: DeviceBuffer,
+    to: { list: DeviceBuffer; ends: DeviceBuffer; sums: DeviceBuffer },
   ): DeviceBuffer {
     const { backend } = this.#programs;
     const { parameters, x } = request;
@@ -85,7 +89,7 @@ export class Contributions {
       this.#programs.maybe(jump?.threshold), jump?.bandwidth ?? 0, ...this.#programs.number(jump?.l0Gradient ?? 0),
       this.#programs.maybe(gate && asList(gate.entries).values), this.#programs.maybe(gate?.dots),
       this.#programs.maybe(gate?.gain), this.#programs.maybe(gate && parameters.bMag), gate?.scale ?? 0, gate?.l1 ?? 0,
-      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0, list, sums, latents, rows, d,
+      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0, to.list, to.ends, to.sums, latents, rows, d,
     ]); // prettier-ignore
     ends?.dispose();
     return start;

@@ -2,13 +2,15 @@
 import type { Computed } from '../../../ops/computed.ts';
 import type { Scalar, Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
-import type { FusedPrograms } from './fusedPrograms.ts';
+import type { FusedPrograms, Made } from './fusedPrograms.ts';
 
 const file = 'fusedSums.cu';
 const rowsFile = 'fusedRows.cu';
 const totalThreads = 1024;
 /** Rows that a block of `columnSums` adds up. */
 const rowsAtOnce = 64;
+/** Rows that a block of `scaleAndSum` goes through. */
+const rowsScaledAtOnce = 16;
 const [joinedColumns, joinedThreads] = [32, 512];
 
 /** Sums of the columns of blocks of rows, [blocks, d]; the caller gives the buffer back. */
@@ -45,6 +47,30 @@ export class DeviceSums {
       this.join(sums, 1 / rows, null, mean, d);
       return this.#totalAbout(buffer, [rows, d], mean);
     });
+  }
+
+  /** x = scale · raw [rows, d] and its Σ_b ‖x − x̄‖². */
+  scaled(
+    raw: DeviceBuffer,
+    [rows, d]: readonly [number, number],
+    scale: number,
+  ): Made<Tensor2D> & { variance: Scalar } {
+    const x = this.#programs.output<Tensor2D>([rows, d], 'float32');
+    const blocks = Math.ceil(rows / rowsScaledAtOnce);
+    const sums = { blocks, buffer: this.#programs.backend.scratch(4 * blocks * d) };
+    const args = [raw, scale, x.buffer, sums.buffer, rows, rowsScaledAtOnce, d];
+    this.#programs.runRows({ file: rowsFile, name: 'scaleAndSum' }, d, { blocks }, args);
+    return this.#programs.scratch(4 * d, (mean) => {
+      this.join(sums, 1 / rows, null, mean, d);
+      return { ...x, variance: this.#totalAbout(x.buffer, [rows, d], mean) };
+    });
+  }
+
+  /** numerator / denominator, and 0 where that is 0. */
+  quotientOrZero(numerator: number, denominator: DeviceBuffer): Scalar {
+    const out = this.#programs.output<Scalar>([], 'float32');
+    this.#programs.run(file, 'quotientOrZero', [1, 1], [numerator, denominator, out.buffer]);
+    return out.tensor;
   }
 
   /** squares [rows]: ‖x_b − centre‖². */

@@ -31,8 +31,8 @@ interface Step {
   readonly clip: DeviceBuffer | null;
   /** The count of entries and its limits; the kernels change nothing where it is outside of them. */
   readonly gate: readonly [DeviceBuffer | null, number, number];
-  /** The copy of W_enc that is to be rewritten, if there is one. */
-  readonly copy: NarrowRows | null;
+  /** The copies that are to be rewritten, where there are any. */
+  readonly copy: Readonly<Record<Matrix, NarrowRows | null>>;
 }
 
 /** Where updateRows finds the gradient of a matrix; the order is that of its parameters. */
@@ -84,8 +84,8 @@ export class DictionaryUpdate {
   }
 
   apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
-    const { wEnc, bEnc } = request.parameters;
-    const copy = this.#copies.current(wEnc, bEnc);
+    const { wEnc, bEnc, wDec } = request.parameters;
+    const copy = { wEnc: this.#copies.current(wEnc, bEnc), wDec: this.#copies.current(wDec, null) };
     if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
     else this.#applyEntries(request, moments, adam, copy);
     for (const name of parameterNames)
@@ -93,14 +93,15 @@ export class DictionaryUpdate {
         const variable = group[name];
         if (variable) this.#programs.backend.changed(variable);
       }
-    if (copy) this.#copies.keep(copy, wEnc, bEnc);
+    if (copy.wEnc) this.#copies.keep(copy.wEnc, wEnc, bEnc);
+    if (copy.wDec) this.#copies.keep(copy.wDec, wDec, null);
   }
 
   #applyEntries(
     request: GradientRequest,
     moments: Moments,
     adam: AdamSettings,
-    copy: NarrowRows | null,
+    copy: Readonly<Record<Matrix, NarrowRows | null>>,
   ): void {
     const { latents, d } = sizes(request);
     const vectors = (['bEnc', 'logThreshold', 'rMag', 'bMag'] as const).filter((name) =>
@@ -139,7 +140,12 @@ export class DictionaryUpdate {
   }
 
   /** The update from gradients that are in memory. */
-  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings, copy: NarrowRows | null): void {
+  #applyGiven(
+    request: GradientRequest,
+    moments: Moments,
+    adam: AdamSettings,
+    copy: Readonly<Record<Matrix, NarrowRows | null>>,
+  ): void {
     const { latents, d } = sizes(request);
     tf.tidy(() => {
       const gradients = referenceGradients(request);
@@ -159,7 +165,7 @@ export class DictionaryUpdate {
           if (name === 'wEnc' || name === 'wDec')
             this.#matrix(
               name,
-              [null, null, this.#of(gradient), null, null, null, null, null, 0],
+              [null, null, null, this.#of(gradient), ...noList, null, null, 0],
               request,
               moments,
               step,
@@ -211,9 +217,9 @@ export class DictionaryUpdate {
     const { latents, d } = sizes(request);
     const [w, first, second] = this.#operands(name, request, moments);
     const unitNorm = name === 'wDec' && adam.unitNormDecoder ? 1 : 0;
-    const narrow = name === 'wEnc' && copy ? copy : null;
+    const narrow = copy[name];
     const copied = narrow
-      ? [this.#of(request.parameters.bEnc), narrow.rows, narrow.norms]
+      ? [name === 'wEnc' ? this.#of(request.parameters.bEnc) : null, narrow.rows, narrow.norms]
       : [null, null, null];
     const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
     const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };
@@ -260,17 +266,17 @@ export class DictionaryUpdate {
   #encoderSource(request: GradientRequest, { lists: [main, auxiliary] }: Contributed): Source {
     const x = this.#of(request.x);
     const centre = request.subtractsDecoderBias ? this.#of(request.parameters.bDec) : null;
-    const second = auxiliary ? [auxiliary.start, auxiliary.list, x] : [null, null, null];
-    return [main.start, main.list, x, ...second, centre, null, 1];
+    const second = auxiliary ? [auxiliary.start, auxiliary.ends, auxiliary.list, x] : noList;
+    return [main.start, main.ends, main.list, x, ...second, centre, null, 1];
   }
 
   #decoderSource(request: GradientRequest, contributed: Contributed): Source {
     const { main, auxiliary, l1 } = request;
     const [first, second] = contributed.lists;
     const more =
-      auxiliary && second ? [second.start, second.list, this.#of(auxiliary.error)] : [null, null, null];
+      auxiliary && second ? [second.start, second.ends, second.list, this.#of(auxiliary.error)] : noList;
     const pulls = l1 === 0 ? null : contributed.part('pull');
-    return [first.start, first.list, this.#of(main.error), ...more, null, pulls, 0];
+    return [first.start, first.ends, first.list, this.#of(main.error), ...more, null, pulls, 0];
   }
 
   /** ∂b_dec [d]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
@@ -291,6 +297,8 @@ export class DictionaryUpdate {
   }
 }
 
+/** A loss term that there isn't. */
+const noList: readonly Argument[] = [null, null, null, null];
 /** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. */
 const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
 

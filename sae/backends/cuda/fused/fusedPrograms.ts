@@ -34,11 +34,11 @@ export class FusedPrograms {
     this.backend.programs.run(request, { grid: blocks, block: threads }, args);
   }
 
-  /** Runs a kernel that is compiled for rows of d numbers; `sharedRows` of them are in dynamic shared memory. */
+  /** Runs a kernel that is compiled for rows of d numbers; `sharedRows` of them are in dynamic shared memory, and `moreShared` bytes. */
   runRows(
     kernel: { file: string; name: string; define?: Readonly<Record<string, number>> },
     d: number,
-    launch: { blocks: number; sharedRows?: number; threads?: number },
+    launch: { blocks: number; sharedRows?: number; moreShared?: number; threads?: number },
     args: readonly Argument[],
   ): void {
     const { file, name, define } = kernel;
@@ -49,7 +49,7 @@ export class FusedPrograms {
       name,
       define: { ...layout.define, ...define },
     }));
-    const sharedBytes = 4 * d * (launch.sharedRows ?? 0);
+    const sharedBytes = 4 * d * (launch.sharedRows ?? 0) + (launch.moreShared ?? 0);
     const block = launch.threads ?? layout.threads;
     this.backend.programs.run(request, { grid: launch.blocks, block, sharedBytes }, args);
   }

@@ -1,7 +1,7 @@
 import type { SparseEntries } from '../../../ops/sparseEntries.ts';
 import type { Tensor2D } from '../../../tensor/tf.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
-import type { FusedPrograms } from './fusedPrograms.ts';
+import { type FusedPrograms, partOf } from './fusedPrograms.ts';
 
 const threads = 256;
 
@@ -28,7 +28,7 @@ export function outer(
       define: { GIVEN: 0, NARROW: 0, PURPOSE: 0 },
     };
     programs.runRows(kernel, d, { blocks: latents }, [
-      start, list, backend.buffer(g), null, null, null, null, null, 0, null, null, null, out.buffer,
+      start, partOf(start, 4), list, backend.buffer(g), null, null, null, null, null, null, 0, null, null, null, out.buffer,
       null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, d,
     ]); // prettier-ignore
   });

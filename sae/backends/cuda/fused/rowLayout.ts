@@ -15,6 +15,8 @@ export interface RowLayout {
 const mostThreads = 512;
 /** Threads a multiprocessor should have at once while each has few columns, so that enough loads are in flight. */
 const residentThreads = 1024;
+/** As many as a multiprocessor of every architecture takes (compute capability 8.6). */
+const residentBlocks = 16;
 
 const layouts = new Map<number, RowLayout>();
 
@@ -25,7 +27,7 @@ export function rowLayout(d: number): RowLayout {
   const vectors = d / vector;
   const threads = Math.min(mostThreads, Math.ceil(vectors / 32) * 32);
   const columns = Math.ceil(vectors / threads);
-  const blocks = columns <= 2 ? Math.floor(residentThreads / threads) : 1;
+  const blocks = columns <= 2 ? Math.min(residentBlocks, Math.floor(residentThreads / threads)) : 1;
   const layout = { threads, define: { VECTOR: vector, THREADS: threads, COLUMNS: columns, BLOCKS: blocks } };
   layouts.set(d, layout);
   return layout;

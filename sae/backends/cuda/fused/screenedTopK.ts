@@ -10,7 +10,9 @@ import { pays, screen, screenDefine, type Screening } from './screen.ts';
 const file = 'fusedScreen.cu';
 /** The k-th largest of the threads' largest should not be much below the k-th largest of all, so there are this many threads for each of k. */
 const threadsEach = 4;
-const [fewestThreads, mostThreads] = [256, 1024];
+const [fewestThreads, mostThreads] = [128, 1024];
+/** Up to so many latents, a row's maxima fit into the shared memory of a block without leaving room for too few blocks. */
+const mostKept = 65_536;
 
 export function isScreened(screening: Screening, latents: number, k: number): boolean {
   return pays(screening, latents) && k * threadsEach <= mostThreads;
@@ -33,13 +35,15 @@ export function screenedTopK(
   const indices = programs.output<Tensor1D>([rows * k], 'int32');
   const values = programs.output<Tensor1D>([rows * k], 'float32');
   const threads = Math.max(fewestThreads, 2 ** Math.ceil(Math.log2(threadsEach * k)));
-  const define = screenDefine(d, threads);
+  // The largest of each eight latents, two bytes each.
+  const maxima = latents <= mostKept ? 2 * Math.ceil(latents / 8) : 0;
+  const define = { ...screenDefine(d, threads), KEEPS: maxima > 0 ? 1 : 0 };
   programs.scratch(4 * (rows + 1), (flagged) =>
     screen(programs, copies, x, encoder, blockBytes, (by) => {
       backend.fill(flagged, 0, 1);
       by.eachBlock(
         (screened, first, count) =>
-        programs.runRows({ file, name: 'screenedTopK', define }, d, { blocks: count, sharedRows: 1, threads }, [
+        programs.runRows({ file, name: 'screenedTopK', define }, d, { blocks: count, sharedRows: 1, moreShared: maxima, threads }, [
           screened, by.width, first, rows, ...by.operands, by.inputNorms, by.latentNorms, by.groupNorms, by.slack, k,
           latents, d, flagged, rowStart.buffer, indices.buffer, values.buffer,
         ]), // prettier-ignore

@@ -13,7 +13,7 @@ const wide: readonly Tile[] = [
   { ROWS: 2, COLUMNS: 2 },
   { ROWS: 1, COLUMNS: 1 },
 ];
-/** For the gradients, and for calls of few queries. */
+/** For calls of few queries, and for the gradients of wide heads, which have no registers for more. */
 const narrow = wide.slice(1);
 const threads = 256;
 
@@ -43,7 +43,7 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
     const stride = 16 * widths + 4;
     for (const tile of choices) {
       const [queries, keys] = [16 * tile.ROWS, 16 * tile.COLUMNS];
-      const pattern = Math.max(queries * (keys + 1), keys * (queries + 1));
+      const pattern = Math.max(queries * (keys + 4), keys * (queries + 4));
       const sharedBytes = 4 * ((perSide.queries * queries + perSide.keys * keys) * stride + pattern);
       if (sharedBytes <= sharedPerBlock)
         return { queries, keys, sharedBytes, define: { WIDTHS: widths, ...tile } };
@@ -110,7 +110,8 @@ export function attentionKernels({ backend }: KernelContext): CudaKernels {
       const logSums = backend.scratch(4 * rows);
       const deltas = backend.scratch(4 * rows);
       forward(inputs, Number(scale), { y: null, logSums, entropies: null });
-      const tile = tileFor(narrow, shape, { queries: 2, keys: 2 });
+      const choices = seq > 32 && head <= 128 ? wide : narrow;
+      const tile = tileFor(choices, shape, { queries: 2, keys: 2 });
       const request = (name: string) => ({ file: 'attention.cu', name, define: tile.define });
       programs.run(request('attentionDeltas'), { grid: Math.ceil(rows / 8), block: threads }, [
         backend.buffer(y),

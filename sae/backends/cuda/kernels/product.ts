@@ -1,7 +1,7 @@
 import type { Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
-import type { StoredWeights } from '../storedWeights.ts';
+import type { StoredNumbers } from '../storedNumbers.ts';
 import { applyUnary, type UnaryName } from './elementwise.ts';
 import { across, sizeOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
@@ -73,13 +73,13 @@ export function productKernels(context: KernelContext): CudaKernels {
       strideA: batchA === 1 ? 0 : m * k,
       strideB: batchB === 1 ? 0 : k * n,
       strideC: m * n,
-      type: 'f32',
+      type: backend.productType,
     });
     return out.info;
   }
 
   /** c [m, n] = a [m, k] · bᵀ for stored weights b [n, k], of which some rows are widened at a time. */
-  function storedProduct(stored: StoredWeights, a: DeviceBuffer, c: DeviceBuffer, m: number): void {
+  function storedProduct(stored: StoredNumbers, a: DeviceBuffer, c: DeviceBuffer, m: number): void {
     const { rows: n, width: k } = stored;
     const atOnce = Math.max(64, Math.floor(widenedAtOnce / k));
     const widened = backend.scratch(4 * Math.min(n, atOnce) * k);
@@ -87,7 +87,7 @@ export function productKernels(context: KernelContext): CudaKernels {
       const count = Math.min(atOnce, n - first);
       stored.widen(widened, first, count);
       backend.products.multiply({
-        m, n: count, k, a, b: widened, c, cOffset: first, ldc: n, transposeB: true, type: 'f32',
+        m, n: count, k, a, b: widened, c, cOffset: first, ldc: n, transposeB: true, type: backend.productType,
       }); // prettier-ignore
     }
     backend.give(widened);

@@ -20,9 +20,22 @@ constexpr int padded = 16 * widths, stride = padded + 4;
 // Copies rows [first, first + count) of from [rows, width] to a tile; zeros where there are none.
 template <int count>
 __device__ inline void loadTile(const float* from, int first, int rows, int width, float* tile) {
-  for (int i = threadIdx.x; i < count * padded; i += 256) {
-    const int r = i / padded, c = i % padded;
-    tile[r * stride + c] = first + r < rows && c < width ? from[(long long)(first + r) * width + c] : 0.0f;
+  // In groups of four, which global memory has whole where the width is a multiple of four.
+  for (int i = threadIdx.x; i < count * padded / 4; i += 256) {
+    const int r = i / (padded / 4), c = i % (padded / 4) * 4;
+    const float* row = from + (long long)(first + r) * width;
+    float4 four = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (first + r < rows) {
+      if (width % 4 == 0) {
+        if (c < width) four = *(const float4*)(row + c);
+      } else {
+        if (c < width) four.x = row[c];
+        if (c + 1 < width) four.y = row[c + 1];
+        if (c + 2 < width) four.z = row[c + 2];
+        if (c + 3 < width) four.w = row[c + 3];
+      }
+    }
+    *(float4*)(tile + r * stride + c) = four;
   }
 }
 
@@ -47,19 +60,44 @@ __device__ inline void dotTiles(const float* a, const float* b, float (&products
   }
 }
 
-// sums[r][o] += Σ_j weights[row·R + r][j] · b[j][column + 16·o], over the `count` rows of a tile.
+// Column o of those of a head that belong to a thread: four neighbours, which are read together, where a head's width allows.
+__device__ inline int columnOf(int o) {
+  const int column = threadIdx.x % 16;
+  return widths % 4 == 0 ? 64 * (o / 4) + 4 * column + o % 4 : column + 16 * o;
+}
+
+// Row length of a tile's weights in shared memory: whole groups of four, moved by one group.
+__device__ constexpr int weightStride(int count) { return count + 4; }
+
+// sums[r][o] += Σ_j weights[row·R + r][j] · b[j][columnOf(o)], over the `count` rows of a tile.
 template <int R, int count>
 __device__ inline void mixTile(const float* weights, const float* b, float (&sums)[R][widths]) {
-  const int row = threadIdx.x / 16, column = threadIdx.x % 16;
-  for (int j = 0; j < count; j++) {
-    float w[R];
+  const int row = threadIdx.x / 16;
+  for (int j = 0; j < count; j += 4) {
+    float w[R][4];
 #pragma unroll
-    for (int r = 0; r < R; r++) w[r] = weights[(row * R + r) * (count + 1) + j];
+    for (int r = 0; r < R; r++) {
+      const float4 four = *(const float4*)(weights + (row * R + r) * weightStride(count) + j);
+      w[r][0] = four.x, w[r][1] = four.y, w[r][2] = four.z, w[r][3] = four.w;
+    }
 #pragma unroll
-    for (int o = 0; o < widths; o++) {
-      const float v = b[j * stride + column + 16 * o];
+    for (int i = 0; i < 4; i++) {
+      float v[widths];
+      const float* from = b + (j + i) * stride;
+      if constexpr (widths % 4 == 0) {
 #pragma unroll
-      for (int r = 0; r < R; r++) sums[r][o] += w[r] * v;
+        for (int o = 0; o < widths; o += 4) {
+          const float4 four = *(const float4*)(from + columnOf(o));
+          v[o] = four.x, v[o + 1] = four.y, v[o + 2] = four.z, v[o + 3] = four.w;
+        }
+      } else {
+#pragma unroll
+        for (int o = 0; o < widths; o++) v[o] = from[columnOf(o)];
+      }
+#pragma unroll
+      for (int o = 0; o < widths; o++)
+#pragma unroll
+        for (int r = 0; r < R; r++) sums[r][o] += w[r][i] * v[o];
     }
   }
 }
@@ -67,12 +105,12 @@ __device__ inline void mixTile(const float* weights, const float* b, float (&sum
 // The sums of a tile's rows from `first` on, to rows of to [rows, width].
 template <int R>
 __device__ inline void storeTile(const float (&sums)[R][widths], float* to, int first, int rows, int width) {
-  const int row = threadIdx.x / 16, column = threadIdx.x % 16;
+  const int row = threadIdx.x / 16;
 #pragma unroll
   for (int r = 0; r < R; r++)
 #pragma unroll
     for (int o = 0; o < widths; o++) {
-      const int at = first + row * R + r, h = column + 16 * o;
+      const int at = first + row * R + r, h = columnOf(o);
       if (at < rows && h < width) to[(long long)at * width + h] = sums[r][o];
     }
 }
@@ -126,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attention(const float* q, c
   extern __shared__ __align__(16) float shared[];
   float* queryTile = shared;
   float* keyTile = queryTile + queriesOfTile * stride;  // keys, and then values
-  float* pattern = keyTile + keysOfTile * stride;       // [queries, keys + 1]
+  float* pattern = keyTile + keysOfTile * stride;       // [queries, keys + 4]
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int head = blockIdx.y, first = blockIdx.x * queriesOfTile, offset = keys - seq;
   const float* keysOfHead = k + keyHeadOf(head, heads, keyHeads) * keys * width;
@@ -154,7 +192,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attention(const float* q, c
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
 #pragma unroll
-      for (int c = 0; c < COLUMNS; c++) pattern[(row * ROWS + r) * (keysOfTile + 1) + column + 16 * c] = scores[r][c];
+      for (int c = 0; c < COLUMNS; c++) pattern[(row * ROWS + r) * weightStride(keysOfTile) + column + 16 * c] = scores[r][c];
 #pragma unroll
       for (int o = 0; o < widths; o++) mixed[r][o] *= shrink[r];
     }
@@ -200,7 +238,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attentionQueryGrad(const fl
   float* gradTile = queryTile + queriesOfTile * stride;
   float* keyTile = gradTile + queriesOfTile * stride;
   float* valueTile = keyTile + keysOfTile * stride;
-  float* scoreGrads = valueTile + keysOfTile * stride;  // [queries, keys + 1]
+  float* scoreGrads = valueTile + keysOfTile * stride;  // [queries, keys + 4]
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int head = blockIdx.y, first = blockIdx.x * queriesOfTile, offset = keys - seq;
   const long long keyHead = keyHeadOf(head, heads, keyHeads) * keys * width, queryHead = (long long)head * seq * width;
@@ -229,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attentionQueryGrad(const fl
         const int query = first + row * ROWS + r, key = from + column + 16 * c;
         const bool visible = query < seq && key <= offset + query;
         const float p = visible ? expf(scores[r][c] * scale - logSum[r]) : 0.0f;
-        scoreGrads[(row * ROWS + r) * (keysOfTile + 1) + column + 16 * c] = visible ? p * (grads[r][c] - delta[r]) * scale : 0.0f;
+        scoreGrads[(row * ROWS + r) * weightStride(keysOfTile) + column + 16 * c] = visible ? p * (grads[r][c] - delta[r]) * scale : 0.0f;
       }
     __syncthreads();
     mixTile<ROWS, keysOfTile>(scoreGrads, keyTile, sums);
@@ -248,7 +286,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attentionKeyGrad(const floa
   float* gradTile = queryTile + queriesOfTile * stride;
   float* keyTile = gradTile + queriesOfTile * stride;
   float* valueTile = keyTile + keysOfTile * stride;
-  float* weights = valueTile + keysOfTile * stride;  // [keys, queries + 1]: the pattern, then the gradient of the scores
+  float* weights = valueTile + keysOfTile * stride;  // [keys, queries + 4]: the pattern, then the gradient of the scores
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
   const int keyHead = blockIdx.y, from = blockIdx.x * keysOfTile, offset = keys - seq, group = heads / keyHeads;
   loadTile<keysOfTile>(k + (long long)keyHead * keys * width, from, keys, width, keyTile);
@@ -274,7 +312,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attentionKeyGrad(const floa
           const bool visible = query < seq && key <= offset + query;
           const long long at = (long long)head * seq + query;
           const float p = visible ? expf(scores[c][r] * scale - logSums[at]) : 0.0f;
-          weights[(row * COLUMNS + c) * (queriesOfTile + 1) + column + 16 * r] = p;
+          weights[(row * COLUMNS + c) * weightStride(queriesOfTile) + column + 16 * r] = p;
           grads[c][r] = visible ? p * (grads[c][r] - deltas[at]) * scale : 0.0f;
         }
       __syncthreads();
@@ -283,7 +321,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) attentionKeyGrad(const floa
 #pragma unroll
       for (int c = 0; c < COLUMNS; c++)
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) weights[(row * COLUMNS + c) * (queriesOfTile + 1) + column + 16 * r] = grads[c][r];
+        for (int r = 0; r < ROWS; r++) weights[(row * COLUMNS + c) * weightStride(queriesOfTile) + column + 16 * r] = grads[c][r];
       __syncthreads();
       mixTile<COLUMNS, queriesOfTile>(weights, queryTile, keySums);
       __syncthreads();

@@ -75,7 +75,7 @@ __device__ inline void store(float *to, const Numbers &numbers) {
 /** a·b of rows of d numbers by one warp, the same bits in every lane and on every path that needs this product. */
 __device__ inline float warpDot(const float *a, const float *b, int d) {
   float sum = 0.0f;
-#pragma unroll 4
+#pragma unroll 8
   for (int column = threadIdx.x % warpThreads * VECTOR; column < d; column += warpThreads * VECTOR) {
     const Numbers left = load(a + column), right = load(b + column);
     for (int i = 0; i < VECTOR; i++) sum = fmaf(left.at[i], right.at[i], sum);

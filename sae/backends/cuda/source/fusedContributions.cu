@@ -15,7 +15,7 @@ __device__ inline float valueOf(const float *pointer, float value) { return poin
  * Entries of one loss term. `threshold` is null unless the thresholds learn; `gateValues` is null unless there is a gate, whose
  * pre-activations it has at the places of the entries. With `add` the sums are added to those of an earlier term.
  *
- * list [entries]: row of x, row of the errors, factor of the error's row in ∂W_dec, and that of the row of x − centre in ∂W_enc, by its bits.
+ * list [entries], of each latent from latentStart to ends [latents] only those that contribute to its rows: row of x, row of the errors, factor of the error's row in ∂W_dec, and that of the row of x − centre in ∂W_enc, by its bits.
  * sums [6, latents]: Σ of the latter, ∂b_enc, ∂ log θ, ∂r, ∂b_mag, and the factor of the decoder's row in its gradient that comes from the penalty l1 · Σ f ‖W_dec‖.
  */
 extern "C" __global__ void __launch_bounds__(threads)
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(threads)
                   const float *scalePointer, float scaleValue, float l1, const float *wDec, const float *threshold,
                   float bandwidth, const float *l0GradientPointer, float l0GradientValue, const float *gateValues,
                   const float *gateDots, const float *gain, const float *bMag, float gateScale, float gateL1,
-                  const int *prefixEnds, int prefixes, int add, int4 *list, float *sums, int latents, int rows, int d) {
+                  const int *prefixEnds, int prefixes, int add, int4 *list, int *ends, float *sums, int latents, int rows, int d) {
   const int latent = blockIdx.x * latentsAtOnce + threadIdx.x / warpThreads;
   const int lane = threadIdx.x % warpThreads;
   if (latent >= latents) return;
@@ -43,17 +43,21 @@ extern "C" __global__ void __launch_bounds__(threads)
   int block = 0;
   while (block + 1 < prefixes && prefixEnds[block] <= latent) block++;
   float slopeSum = 0.0f, biasSum = 0.0f, thetaSum = 0.0f, gainSum = 0.0f, magnitudeSum = 0.0f, activationSum = 0.0f;
-  for (int place = begin + lane; place < end; place += warpThreads) {
-    const int row = order[place].x, entry = order[place].y;
-    const float z = values[entry];
+  int kept = begin;
+  for (int first = begin; first < end; first += warpThreads) {
+    const int place = first + lane;
+    const bool there = place < end;
+    const int row = there ? order[place].x : 0, entry = there ? order[place].y : 0;
+    // Lanes without an entry have one that doesn't fire and isn't in the band.
+    const float z = there ? values[entry] : -infinity();
     const bool on = fires(z, theta);
-    const float gradient = fmaf(scale, dots[entry], l1 * norm);
+    const float gradient = there ? fmaf(scale, dots[entry], l1 * norm) : 0.0f;
     float slope = on ? gradient : 0.0f;
     if (threshold && fabsf(z - theta) < bandwidth / 2) thetaSum -= (gradient * theta + l0Gradient) / bandwidth;
     if (gateValues) {
       gainSum += slope * ((on ? z : 0.0f) - bMag[latent]);
       magnitudeSum += slope;
-      const float byGate = fires(gateValues[entry], 0.0f) ? fmaf(gateScale, gateDots[entry], gateL1) : 0.0f;
+      const float byGate = there && fires(gateValues[entry], 0.0f) ? fmaf(gateScale, gateDots[entry], gateL1) : 0.0f;
       biasSum += byGate;
       slope = fmaf(slope, gain[latent], byGate);
     } else {
@@ -61,12 +65,19 @@ extern "C" __global__ void __launch_bounds__(threads)
     }
     slopeSum += slope;
     activationSum += on ? z : 0.0f;
-    list[place] = make_int4(row, block * rows + row, __float_as_int(on ? scale * z : 0.0f), __float_as_int(slope));
+    const float coefficient = on ? scale * z : 0.0f;
+    const bool contributes = there && (slope != 0.0f || coefficient != 0.0f);
+    const unsigned all = __ballot_sync(wholeWarp, contributes);
+    if (contributes)
+      list[kept + __popc(all & ((1u << lane) - 1u))] =
+          make_int4(row, block * rows + row, __float_as_int(coefficient), __float_as_int(slope));
+    kept += __popc(all);
   }
   const float totals[6] = {warpTotal(slopeSum),           warpTotal(biasSum),
                            warpTotal(thetaSum) * theta,   warpTotal(gainSum),
                            warpTotal(magnitudeSum),       warpTotal(activationSum) * l1 / fmaxf(norm, 1e-30f)};
   if (lane != 0) return;
+  ends[latent] = kept;
 #pragma unroll
   for (int sum = 0; sum < 6; sum++) {
     float *to = sums + (long long)sum * latents + latent;

@@ -89,11 +89,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   loadCentred(x + (long long)row * d, centre, centred, d);
   __syncthreads();
   int candidates = 0;
+  uint4 next = (int)threadIdx.x * 8 < latents ? eights[threadIdx.x] : make_uint4(0, 0, 0, 0);
   for (int first = 0; first < latents && candidates <= capacity; first += THREADS * 8) {
     const int from = first + (int)threadIdx.x * 8;
+    const uint4 own = next;
+    if (from + THREADS * 8 < latents) next = eights[from / 8 + THREADS];
     unsigned passing = 0;
     if (from < latents) {
-      const uint4 own = eights[from / 8];
       const unsigned words[4] = {own.x, own.y, own.z, own.w};
       const float bound = errorBound(input, groupNorms[from / groupSize], slack);
       if (!(bound < finiteBound)) atomicOr(&isUnbounded, 1);

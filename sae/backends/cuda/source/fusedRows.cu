@@ -17,6 +17,28 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) columnSums(const f
   }
 }
 
+/**
+ * A block for each `each` rows of raw [rows, d]. x = scale · raw, and sums [blocks, d] are those of the rows of x. The copy has its own memory, as raw
+ * numbers came from the host on another stream.
+ */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) scaleAndSum(const float *raw, float scale, float *x, float *sums,
+                                                                         int rows, int each, int d) {
+  const int begin = blockIdx.x * each, end = min(rows, begin + each);
+  for (int column = threadIdx.x * VECTOR; column < d; column += THREADS * VECTOR) {
+    Numbers sum = {};
+#pragma unroll 4
+    for (int row = begin; row < end; row++) {
+      Numbers own = load(raw + (long long)row * d + column);
+      for (int i = 0; i < VECTOR; i++) {
+        own.at[i] *= scale;
+        sum.at[i] += own.at[i];
+      }
+      store(x + (long long)row * d + column, own);
+    }
+    store(sums + (long long)blockIdx.x * d + column, sum);
+  }
+}
+
 /** A block a row. squares [rows]: ‖x − centre‖². */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rowSquares(const float *x, const float *centre, float *squares, int d) {
   float square = 0.0f;

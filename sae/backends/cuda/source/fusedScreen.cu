@@ -9,11 +9,16 @@
 
 /** The largest number of 15 bits that at least k of `keys` [THREADS] reach; by one warp. */
 __device__ inline unsigned reachedBy(const unsigned short *keys, int k) {
+  constexpr int each = THREADS / warpThreads;
+  unsigned own[each];
+#pragma unroll
+  for (int i = 0; i < each; i++) own[i] = keys[threadIdx.x + i * warpThreads];
   unsigned found = 0;
   for (unsigned bit = 1u << 14; bit > 0; bit /= 2) {
     int count = 0;
-    for (int i = threadIdx.x; i < THREADS; i += warpThreads) count += keys[i] >= (found | bit) ? 1 : 0;
-    if (warpTotal(count) >= k) found |= bit;
+#pragma unroll
+    for (int i = 0; i < each; i++) count += __popc(__ballot_sync(wholeWarp, own[i] >= (found | bit)));
+    if (count >= k) found |= bit;
   }
   return found;
 }
@@ -29,6 +34,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                  float *values) {
   extern __shared__ float4 whole[];
   float *centred = reinterpret_cast<float *>(whole); // [d]
+#if KEEPS
+  // The largest z̃ of each eight latents, 0 where none is positive.
+  unsigned short *ofEight = reinterpret_cast<unsigned short *>(centred + d);
+#endif
   __shared__ int latentOf[capacity];
   __shared__ float lower[capacity], upper[capacity];
   __shared__ unsigned short most[THREADS];
@@ -47,12 +56,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   float largest = 0.0f;
   int group = 0;
   eachEight(own, latents, [&](int first, const float(&z)[8], int n) {
+    float most = 0.0f;
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      if (i >= n || !(z[i] > largest)) continue;
-      largest = z[i];
-      group = first / groupSize;
-    }
+    for (int i = 0; i < 8; i++) most = i < n ? fmaxf(most, z[i]) : most;
+#if KEEPS
+    ofEight[first / 8] = (unsigned short)(__float_as_uint(most) >> 16);
+#endif
+    if (!(most > largest)) return;
+    largest = most;
+    group = first / groupSize;
   });
   const float atLeast = largest * (1 - roundedOff) - errorBound(input, groupNorms[group], slack);
   most[threadIdx.x] = atLeast > 0.0f ? (unsigned short)(__float_as_uint(atLeast) >> 16) : 0;
@@ -66,19 +78,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   const float firstBar = bar;
   bool decided = firstBar > 0.0f;
   if (decided) {
-    eachEight(own, latents, [&](int first, const float(&z)[8], int n) {
+    for (int first = threadIdx.x * 8; first < latents; first += THREADS * 8) {
       const float bound = errorBound(input, groupNorms[first / groupSize], slack);
       if (!(bound < finiteBound)) atomicOr(&isUnbounded, 1);
       const float least = firstBar - bound - fabsf(firstBar - bound) * roundedOff;
+#if KEEPS
+      if (least > 0.0f && fromBfloat16(ofEight[first / 8]) < least) continue;
+#endif
+      float z[8];
+      loadEight(own, first, z);
 #pragma unroll
       for (int i = 0; i < 8; i++) {
-        if (i >= n || z[i] < least) continue;
+        if (first + i >= latents || z[i] < least) continue;
         const int place = atomicAdd(&count, 1);
         if (place >= capacity) continue;
         latentOf[place] = first + i;
         upper[place] = z[i];
       }
-    });
+    }
     __syncthreads();
     decided = count <= capacity && isUnbounded == 0;
   }
@@ -93,6 +110,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   // The k-th largest lower bound; which of equal ones it is doesn't matter.
   for (int i = threadIdx.x; i < candidates; i += THREADS) {
     int larger = 0;
+#pragma unroll 4
     for (int j = 0; j < candidates; j++) larger += lower[j] > lower[i] || (lower[j] == lower[i] && j < i) ? 1 : 0;
     if (larger == k - 1) bar = lower[i];
   }
@@ -124,6 +142,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   int *isKept = reinterpret_cast<int *>(upper);
   for (int i = threadIdx.x; i < exact; i += THREADS) {
     int before = 0;
+#pragma unroll 4
     for (int j = 0; j < exact; j++)
       before += lower[j] > lower[i] || (lower[j] == lower[i] && latentOf[j] < latentOf[i]) ? 1 : 0;
     isKept[i] = before < k ? 1 : 0;
@@ -132,6 +151,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   for (int i = threadIdx.x; i < exact; i += THREADS) {
     if (!isKept[i]) continue;
     int place = 0;
+#pragma unroll 4
     for (int j = 0; j < exact; j++) place += isKept[j] && latentOf[j] < latentOf[i] ? 1 : 0;
     indices[(long long)row * k + place] = latentOf[i];
     values[(long long)row * k + place] = lower[i];

@@ -51,3 +51,8 @@ extern "C" __global__ void __launch_bounds__(joinedColumns *joinedGroups)
   }
   out[column] = (factorPointer ? *factorPointer : factorValue) * sum - lessSum;
 }
+
+/** out [1] = numerator / denominator, and 0 where that is 0. */
+extern "C" __global__ void quotientOrZero(float numerator, const float *denominator, float *out) {
+  *out = *denominator == 0.0f ? 0.0f : numerator / *denominator;
+}

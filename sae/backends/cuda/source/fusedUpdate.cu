@@ -6,6 +6,9 @@
 #include "adam.cuh"
 #include "narrow.cuh"
 
+/** Contributions whose rows are loaded together: most latents have no more than twice as many. */
+constexpr int atOnce = 4;
+
 /** Adds what a latent's contributions [begin, end) say to the thread's columns of its gradient. */
 __device__ inline void addContributions(const int4 *list, int begin, int end, const float *source, const float *centre,
                                         bool encoder, Numbers *gradient, int d) {
@@ -14,13 +17,21 @@ __device__ inline void addContributions(const int4 *list, int begin, int end, co
     const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
     if (column >= d) break;
     const Numbers middle = centre ? load(centre + column) : Numbers{};
-#pragma unroll 4
-    for (int place = begin; place < end; place++) {
-      const int4 entry = list[place];
-      const float factor = __int_as_float(encoder ? entry.w : entry.z);
-      const Numbers row = load(source + (long long)(encoder ? entry.x : entry.y) * d + column);
-      for (int i = 0; i < VECTOR; i++)
-        gradient[j].at[i] = fmaf(factor, row.at[i] - middle.at[i], gradient[j].at[i]);
+    for (int place = begin; place < end; place += atOnce) {
+      Numbers row[atOnce];
+      float factor[atOnce];
+      // The last contribution stands in for those that are missing, with a factor of 0, so that all rows are under way together.
+#pragma unroll
+      for (int n = 0; n < atOnce; n++) {
+        const int4 entry = list[min(place + n, end - 1)];
+        factor[n] = place + n < end ? __int_as_float(encoder ? entry.w : entry.z) : 0.0f;
+        row[n] = load(source + (long long)(encoder ? entry.x : entry.y) * d + column);
+      }
+#pragma unroll
+      for (int n = 0; n < atOnce; n++)
+#pragma unroll
+        for (int i = 0; i < VECTOR; i++)
+          gradient[j].at[i] = fmaf(factor[n], row[n].at[i] - middle.at[i], gradient[j].at[i]);
     }
   }
 }
@@ -53,12 +64,12 @@ __device__ inline float dotOf(const Numbers *a, const Numbers *b) {
 /**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
  * one loss term or two, whose sources [rows, d] are x or errors, and of the row times `pulls` [latents], where there are any.
- * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents]; see narrow.cuh.
+ * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents] where it is W_enc; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-    updateRows(const int *latentStart, const int4 *list, const float *source, const int *secondStart,
-               const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
+    updateRows(const int *starts, const int *ends, const int4 *list, const float *source, const int *secondStarts,
+               const int *secondEnds, const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
                float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
                int least, int most, const float *bias, unsigned short *copies, float *norms, int d) {
@@ -68,14 +79,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   Numbers row[COLUMNS] = {};
 #if PURPOSE == 2
   if (!isOpen(count, least, most)) return;
+  Numbers m[COLUMNS] = {}, v[COLUMNS] = {};
+  // Under way while the gradient is summed up, where registers suffice.
+  constexpr bool early = COLUMNS <= 4;
+  if constexpr (early) {
+    loadRow(first + at, m, d);
+    loadRow(second + at, v, d);
+  }
 #endif
   if (PURPOSE == 2 || pulls) loadRow(w + at, row, d);
 #if GIVEN
   loadRow(source + at, gradient, d);
 #else
-  addContributions(list, latentStart[latent], latentStart[latent + 1], source, centre, encoder != 0, gradient, d);
-  if (secondStart)
-    addContributions(secondList, secondStart[latent], secondStart[latent + 1], secondSource, centre, encoder != 0,
+  addContributions(list, starts[latent], ends[latent], source, centre, encoder != 0, gradient, d);
+  if (secondStarts)
+    addContributions(secondList, secondStarts[latent], secondEnds[latent], secondSource, centre, encoder != 0,
                      gradient, d);
   if (pulls) {
     const float pull = pulls[latent];
@@ -107,10 +125,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   for (int j = 0; j < COLUMNS; j++) {
     const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
     if (column >= d) break;
-    Numbers m = load(first + at + column), v = load(second + at + column);
-    for (int i = 0; i < VECTOR; i++) row[j].at[i] = adamStep(adam, row[j].at[i], gradient[j].at[i], m.at[i], v.at[i]);
-    store(first + at + column, m);
-    store(second + at + column, v);
+    if constexpr (!early) {
+      m[j] = load(first + at + column);
+      v[j] = load(second + at + column);
+    }
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++)
+      row[j].at[i] = adamStep(adam, row[j].at[i], gradient[j].at[i], m[j].at[i], v[j].at[i]);
+    store(first + at + column, m[j]);
+    store(second + at + column, v[j]);
   }
   if (unitNorm) {
     const float norm = fmaxf(sqrtf(sumOfBlock(dotOf(row, row))), 1e-30f);
@@ -120,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   }
   storeRow(w + at, row, d);
 #if NARROW
-  narrowRow(row, bias[latent], false, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
+  narrowRow(row, bias ? bias[latent] : 0.0f, !bias, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
 #endif
 #endif
 }

@@ -27,22 +27,25 @@ __device__ inline void loadCentred(const float *x, const float *centre, float *t
   }
 }
 
-/** Calls `visit` with the first latent, z̃ and number of the eights of the row that are the thread's. Rows begin at multiples of 16 bytes. */
+/** The eight z̃ of a row from `first` on; rows begin at multiples of 16 bytes, and what follows the last latent is memory of the row too. */
+__device__ inline void loadEight(const unsigned short *row, int first, float (&z)[8]) {
+  const uint4 own = reinterpret_cast<const uint4 *>(row)[first / 8];
+  const unsigned words[4] = {own.x, own.y, own.z, own.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    z[2 * i] = __uint_as_float(words[i] << 16);
+    z[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+  }
+}
+
+/** Calls `visit` with the first latent, z̃ and number of the eights of the row that are the thread's. */
 template <typename Visit>
 __device__ inline void eachEight(const unsigned short *row, int latents, Visit visit) {
-  const uint4 *eights = reinterpret_cast<const uint4 *>(row);
-#pragma unroll 2
-  for (int eight = threadIdx.x; eight * 8 < latents; eight += THREADS) {
-    // What follows the last latent is memory of the row too.
-    const uint4 own = eights[eight];
-    const unsigned words[4] = {own.x, own.y, own.z, own.w};
+#pragma unroll 4
+  for (int first = threadIdx.x * 8; first < latents; first += THREADS * 8) {
     float z[8];
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      z[2 * i] = __uint_as_float(words[i] << 16);
-      z[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
-    }
-    visit(eight * 8, z, min(8, latents - eight * 8));
+    loadEight(row, first, z);
+    visit(first, z, min(8, latents - first));
   }
 }
 

@@ -64,23 +64,30 @@ export const binaryBodies = {
   NotEqual: 'return select(0u, 1u, isNan(x) || isNan(y) || order(x) != order(y));',
 } as const;
 
-/** out [size] = f(x); `alpha` is the function's parameter. */
+/** out [size] = f(x), four at a time where they can be; `alpha` is the function's parameter. */
 export function unary(name: keyof typeof unaryBodies, size: number, alpha: number): Program {
+  const wide = size % 4 === 0;
+  const element = wide ? 'vec4<u32>' : 'u32';
+  const each = wide ? 'vec4<u32>(f(x.x), f(x.y), f(x.z), f(x.w))' : 'f(x)';
   return {
     label: `elementwise${name}`,
     bindings: [
-      ['values', 'read', 'u32'],
-      ['out', 'write', 'u32'],
+      ['values', 'read', element],
+      ['out', 'write', element],
     ],
-    uniforms: { size: ['u32', size], alpha: ['f32', alpha] },
+    uniforms: { size: ['u32', wide ? size / 4 : size], alpha: ['f32', alpha] },
     threads,
     functions: `${bits}\nfn f(x: u32) -> u32 {\n  ${unaryBodies[name]}\n}`,
     body: `
   let i = groupIndex * ${threads}u + thread;
   if (i >= u.size) { return; }
-  out[i] = f(values[i]);`,
+  let x = values[i];
+  out[i] = ${each};`,
   };
 }
+
+/** Number of workgroups of it. */
+export const unaryGroups = (size: number) => elementwiseGroups(size % 4 === 0 ? size / 4 : size);
 
 /** out [size] = integers as floats. */
 export function toFloats(size: number): Program {
@@ -142,5 +149,5 @@ ${places
   };
 }
 
-/** Number of workgroups of either. */
+/** Number of workgroups of the others. */
 export const elementwiseGroups = (size: number) => Math.ceil(size / threads);

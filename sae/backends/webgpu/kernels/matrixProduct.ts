@@ -12,9 +12,6 @@
 import type { Program } from '../programs.ts';
 import { type Destination, matrix, type ProductSize } from './product.ts';
 
-/** The feature of a device that has the extension; the types of WebGPU don't know it. */
-export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-
 const tile = 128;
 const threads = 256;
 const lanes = 32;

@@ -12,6 +12,9 @@ export function columnSums(size: { rows: number; d: number; storage: Storage; we
   const { rows, d, storage, weighted } = size;
   const blocks = blocksOf(rows);
   const own = threadsFor(d);
+  const part = (i: number) => `      let at${i} = min(row + ${i}u, end - 1u);
+      let x${i} = f32(x[at${i} * u.d + column]) ${weighted ? `* weights[at${i}]` : ''};
+      totals[${i}] += select(0.0, x${i}, row + ${i}u < end);`;
   return {
     label: 'columnSums',
     bindings: [
@@ -25,10 +28,12 @@ export function columnSums(size: { rows: number; d: number; storage: Storage; we
   let first = group.x * u.each;
   let end = min(first + u.each, u.rows);
   for (var column = thread; column < u.d; column += ${own}u) {
-    var total = 0.0;
-    for (var row = first; row < end; row++) {
-      total += f32(x[row * u.d + column]) ${weighted ? '* weights[row]' : ''};
+    // Four rows at a time, so that a thread waits for memory once for all of them.
+    var totals = vec4<f32>();
+    for (var row = first; row < end; row += 4u) {
+${[0, 1, 2, 3].map(part).join('\n')}
     }
+    let total = totals.x + totals.y + (totals.z + totals.w);
     sums[group.x * u.d + column] = total;
   }`,
   };
