@@ -17,7 +17,9 @@ import { root } from './setup.mjs';
 const dist = join(root, 'dist');
 const cache = join(root, 'node_modules', '.cache', 'lazyscope');
 /** What backends compile on the machine where they run: C++, and CUDA C++. */
-const compiledThere = ['native', 'cuda'].map((backend) => join('sae', 'backends', backend, 'source'));
+const compiledThere = ['native', 'cuda', 'cuda/softwareDevice'].map((part) =>
+  join('sae', 'backends', part, 'source'),
+);
 
 await buildLibrary();
 if (!process.argv.includes('--library')) await buildExplorer();

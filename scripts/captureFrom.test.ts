@@ -1,6 +1,6 @@
 /** `lazyscope capture --from` as a person meets it: activations of another program, and all that follows without a language model. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSafetensors } from '../sae/formats/safetensors.ts';
@@ -89,11 +89,50 @@ test('two hook points of one file make transcoders', async () => {
   expect(evaluation.fvu).toBeLessThan(0.5);
   expect(evaluation.crossEntropy).toBeNull();
   done(['index', 'coder']);
-  const refused = lazyscope(['export', 'coder/0', `--to=${join(data, 'out')}`]);
-  expect(refused.status).toBe(2);
-  expect(refused.stderr).toMatch(
-    /is a transcoder \(from 'blocks.0.hook_resid_mid' to 'blocks.0.hook_mlp_out'\)/,
+  done(['export', 'coder/0', `--to=${join(data, 'out')}`]);
+  const imported = ['import', join(data, 'out'), '--capture=two'];
+  done([...imported, '--name=back']);
+  const [again] = JSON.parse(done(['evaluate', 'back', '--json'])).evaluations;
+  expect(again.fvu).toBeCloseTo(evaluation.fvu, 6);
+  expect(again.l0).toBeCloseTo(evaluation.l0, 6);
+  const lost = lazyscope([...imported, '--name=lost', '--output-hook=blocks.0.hook_resid_post']);
+  expect(lost.stderr).toMatch(/predicts 'blocks.0.hook_resid_post', which capture 'two' does not have/);
+  const flat = lazyscope(['export', 'coder/0', `--to=${join(data, 'flat')}`, '--format=sparsify']);
+  expect(flat.stderr).toMatch(/sparsify holds only topk/);
+});
+
+test('a skip transcoder of SAELens between two widths is imported, evaluated and indexed, and not compared', async () => {
+  const [hook, output] = ['blocks.1.hook_resid_mid', 'blocks.1.hook_mlp_out'];
+  const random = Random.fromSeed(2, 'two widths');
+  const path = join(data, 'widths.safetensors');
+  await writeSafetensors(path, {
+    [hook]: { shape: [300, 6], data: Float32Array.from({ length: 300 * 6 }, () => random.normal()) },
+    [output]: { shape: [300, 4], data: Float32Array.from({ length: 300 * 4 }, () => random.normal()) },
+  });
+  done(['capture', `--from=${path}`, `--hook=${hook}`, `--hook=${output}`, '--name=widths']);
+  const file = join(import.meta.dirname, '../sae/formats/fixtures/packages/saelens-skip-transcoder');
+  const said = done([
+    'import',
+    file,
+    file,
+    '--capture=widths',
+    `--hook=${hook}`,
+    '--any-model',
+    '--name=skip',
+    '--json',
+  ]);
+  expect(JSON.parse(said)).toMatchObject({ hook, outputHook: output, d: 6 });
+  const evaluations = JSON.parse(done(['evaluate', 'skip', '--json'])).evaluations;
+  expect(evaluations).toHaveLength(2);
+  expect(evaluations[0].fvu).toBeGreaterThan(1);
+  done(['index', 'skip']);
+  expect(lazyscope(['compare', 'skip/0', 'skip/1']).stderr).toMatch(
+    /reads activations of width 6 and predicts width 4/,
   );
+  done(['export', 'skip/0', `--to=${join(data, 'skip-out')}`]);
+  expect(readFileSync(join(data, 'skip-out', 'cfg.json'), 'utf8')).toMatch(/"skip_transcoder"/);
+  const npz = lazyscope(['export', 'skip/0', `--to=${join(data, 'skip-npz')}`, '--format=gemma-scope']);
+  expect(npz.stderr).toMatch(/no skip connection/);
 });
 
 const python = process.env['LAZYSCOPE_PEERS_PYTHON'];

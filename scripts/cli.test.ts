@@ -268,6 +268,12 @@ describe('what works', () => {
     expect(chosen.name).toBe('cpu');
   });
 
+  test('doctor makes no data folder', () => {
+    const folder = join(tmpdir(), `lazyscope-never-made-${process.pid}`);
+    expect(lazyscope('doctor', '--backend=cpu', `--data=${folder}`).status).toBe(0);
+    expect(existsSync(folder)).toBe(false);
+  });
+
   test('doctor fails, after its report, when the backend asked for by name does not start', () => {
     // No Vulkan driver, no webgpu: the same on every machine.
     const nothing = { VK_DRIVER_FILES: '/nonexistent.json', VK_ICD_FILENAMES: '/nonexistent.json' };

@@ -24,6 +24,8 @@ beforeAll(() => {
   const hook = 'blocks.2.hook_resid_post';
   done('capture', '--model', model, '--text', 'dataset:moby-dick', '--hook', hook, '--name', 'text', '--max-tokens', '60000', '--held-out', '0.5'); // prettier-ignore
   done('train', '--capture', 'text', '--architecture', 'topk', '--k', '16', '--width', '12288', '--seeds', '0,1', '--tokens', '2048', '--batch-size', '1024', '--name', 'wide'); // prettier-ignore
+  done('train', '--capture', 'text', '--architecture', 'topk', '--k', '16', '--width', '1024', '--seeds', '0,1', '--tokens', '2048', '--batch-size', '1024', '--name', 'narrow'); // prettier-ignore
+  done('compare', 'narrow');
 }, 300_000);
 afterAll(() => rm(store.root, { recursive: true, force: true }));
 
@@ -72,9 +74,14 @@ const files = async () => (await readdir(store.root, { recursive: true })).sort(
 test.each([
   ['evaluate', /^evaluate$/, ['evaluate', 'wide']],
   ['evaluate, in the loss pass', /^evaluate loss$/, ['evaluate', 'wide', '--max-tokens', '1000', '--loss-tokens', '30000']],
+  ['probe', /^probe first letters$/, ['probe', 'wide']],
   ['index', /^index: encode/, ['index', 'wide']],
   ['index, later', /^index: neighbours/, ['index', 'wide']],
   ['compare', /candidates|matching|prices/, ['compare', 'wide']],
+  ['map', /^map: layout/, ['map', 'narrow-0-1']],
+  ['reproducibility', /^covariance/, ['reproducibility', 'narrow']],
+  ['label', /^label: encode/, ['label', 'wide', '--seed', '0']],
+  ['sparsity', /^sparsity/, ['sparsity', '--model', model, '--text', 'dataset:moby-dick', '--name', 'lazy']],
 ] as const)('%s ends within seconds, and nothing half written is left', async (_, stage, args) => {
   const before = await files();
   const { status, seconds, worked, said } = await stoppedAt(stage, args);
@@ -83,11 +90,23 @@ test.each([
   expect(worked).toBeLessThan(1);
   // The same where nothing else takes the machine.
   expect(seconds).toBeLessThan(6);
-  const finished = /examples|loadings|comparisons/;
+  // The folder of all reports is made with the first one.
+  const finished = /examples|loadings|comparisons|^sparsity$/;
   expect((await files()).filter((name) => !finished.test(name))).toEqual(
     before.filter((name) => !finished.test(name)),
   );
   expect((await files()).filter((name) => /\.(tmp|lock)|~|partial/.test(name))).toEqual([]);
+}, 120_000); // prettier-ignore
+
+test.each([
+  ['train', /^train/, ['train', '--capture', 'text', '--architecture', 'relu', '--width', '512', '--tokens', '50000000', '--name', 'kept']],
+  ['lm train', /^train language model/, ['lm', 'train', '--text', 'dataset:moby-dick', '--name', 'kept', '--vocabulary', '512', '--d', '64', '--heads', '4', '--layers', '2', '--neurons', '128', '--steps', '1000']],
+] as const)('%s writes its checkpoint and ends as soon', async (_, stage, args) => {
+  const { status, seconds, worked, said } = await stoppedAt(stage, args);
+  expect(status, said).toBe(130);
+  expect(worked).toBeLessThan(1);
+  expect(seconds).toBeLessThan(6);
+  expect((await files()).filter((name) => /kept.*(checkpoint)/.test(name))).not.toEqual([]);
 }, 120_000); // prettier-ignore
 
 test('one Ctrl-C that arrives twice is one, and a training keeps its checkpoint', async () => {

@@ -63,6 +63,18 @@ describe('a request', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(200 << 20);
   });
 
+  test('that stops in its headers, or before them, is ended and its connection closed', async () => {
+    const answers = ['GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n', ''].map(async (sent) => {
+      const socket = connect(on.server.port, '127.0.0.1');
+      socket.write(sent);
+      let answer = '';
+      socket.on('data', (bytes) => (answer += bytes));
+      await new Promise((resolve) => socket.once('close', resolve));
+      return answer;
+    });
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
   test('that says it is longer than allowed is refused unread', async () => {
     const answer = await fetch(`${on.server.url}/trpc/labels.set`, {
       method: 'POST',

@@ -20,6 +20,7 @@ export class ShuffledBatches {
   readonly d: number;
   readonly batchSize: number;
   readonly outputs?: () => Float32Array;
+  readonly outputWidth?: number;
   #capture: TrainingRows;
   #hook: string;
   #rows: Uint32Array;
@@ -28,7 +29,7 @@ export class ShuffledBatches {
 
   /**
    * With `outputHook`, `outputs` gives the activations there of the rows that `next` gave last. Throws `bad_input` when there are no training
-   * rows, or those of `outputHook` have another width. With `state`, continues where the reader with that state was.
+   * rows. With `state`, continues where the reader with that state was.
    */
   constructor(
     capture: TrainingRows,
@@ -48,13 +49,9 @@ export class ShuffledBatches {
     const { outputHook } = options;
     if (outputHook !== undefined) {
       const width = capture.width(outputHook);
-      if (width !== this.d)
-        throw new LazyscopeError(
-          'bad_input',
-          `'${hook}' has width ${this.d} and '${outputHook}' ${width}: a transcoder here needs two hook points of one width.`,
-        );
+      this.outputWidth = width;
       this.outputs = () => {
-        const out = new Float32Array(this.batchSize * this.d);
+        const out = new Float32Array(this.batchSize * width);
         capture.gatherRows(outputHook, this.#rows, out);
         return out;
       };

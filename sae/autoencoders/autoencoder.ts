@@ -21,17 +21,25 @@ export interface Autoencoder {
   /** Of a transcoder: the hook point whose activations `decode` and `reconstruct` predict; undefined for an autoencoder, which predicts x. */
   readonly outputHook?: string | undefined;
   readonly d: number;
+  /** Width of what is predicted, which is `d` but for some transcoders. */
+  readonly outputWidth: number;
   readonly latents: number;
   readonly wEnc: Float32Array; // [latents, d]
   readonly bEnc: Float32Array; // [latents]
-  readonly wDec: Float32Array; // [latents, d]
-  readonly bDec: Float32Array; // [d]
+  /** [latents, outputWidth] */
+  readonly wDec: Float32Array;
+  readonly bDec: Float32Array; // [outputWidth]
+  /** W_skip [outputWidth, d] of a skip transcoder. */
+  readonly wSkip?: Float32Array | undefined;
   /** θ [latents], as stored: may be below 0, where a latent fires as if it were 0. Absent for architectures whose latents do not fire above a threshold. */
   readonly threshold?: Float32Array;
   /** x [rows, d] */
   encode(x: Tensor2D): SparseCode;
-  /** x̂ [rows, d], the caller's to dispose. */
-  decode(code: SparseCode): Tensor2D;
+  /**
+   * x̂ [rows, outputWidth], the caller's to dispose. A skip transcoder needs x [rows, d] too, of which it adds W_skip·x, and throws `bad_input`
+   * without it.
+   */
+  decode(code: SparseCode, x?: Tensor2D): Tensor2D;
   /** decode(encode(x)) without the round trip through the host's lists. */
   reconstruct(x: Tensor2D): Tensor2D;
   /** Frees the weights. */
@@ -49,7 +57,9 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const { architecture, k } = metadata;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const wEnc = tf.tensor2d(stored.wEnc, [latents, d]);
-  const wDec = tf.tensor2d(stored.wDec, [latents, d]);
+  const outputWidth = stored.bDec.length;
+  const wDec = tf.tensor2d(stored.wDec, [latents, outputWidth]);
+  const wSkip = stored.wSkip ? tf.tensor2d(stored.wSkip, [outputWidth, d]) : null;
   const bEnc = tf.tensor1d(stored.bEnc);
   const bDec = tf.tensor1d(stored.bDec);
   // For kernels, a latent fires where z > θ alone.
@@ -71,14 +81,25 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
         : kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
     return firingEntries(found, threshold);
   }
-  const decodeEntries = (entries: ReturnType<typeof firing>) =>
-    tf.tidy(() => fusedKernels().sparseDecode(entries, wDec).add<Tensor2D>(bDec));
+  const decodeEntries = (entries: ReturnType<typeof firing>, x: Tensor2D | undefined) =>
+    tf.tidy(() => {
+      const decoded = fusedKernels().sparseDecode(entries, wDec).add<Tensor2D>(bDec);
+      if (!wSkip) return decoded;
+      if (!x)
+        throw new LazyscopeError(
+          'bad_input',
+          'A skip transcoder decodes with the activations that it read: give them beside its latents.',
+        );
+      return decoded.add<Tensor2D>(tf.matMul(x, wSkip, false, true));
+    });
 
   return {
     architecture,
     outputHook: metadata.outputHook,
     d,
+    outputWidth,
     latents,
+    ...(stored.wSkip && { wSkip: stored.wSkip }),
     wEnc: stored.wEnc,
     bEnc: stored.bEnc,
     wDec: stored.wDec,
@@ -95,21 +116,24 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
       disposeEntries(entries);
       return code;
     },
-    decode({ rowStart, indices, values }) {
+    decode({ rowStart, indices, values }, x) {
       const entries = sparseEntries(latents, rowStart, indices, values);
-      const decoded = decodeEntries(entries);
-      disposeEntries(entries);
-      return decoded;
+      try {
+        return decodeEntries(entries, x);
+      } finally {
+        disposeEntries(entries);
+      }
     },
     reconstruct(x) {
       const entries = firing(x);
-      const decoded = decodeEntries(entries);
+      const decoded = decodeEntries(entries, x);
       disposeEntries(entries);
       return decoded;
     },
     dispose() {
       tf.dispose([wEnc, wDec, bEnc, bDec]);
       threshold?.dispose();
+      wSkip?.dispose();
     },
   };
 }

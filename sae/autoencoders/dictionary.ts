@@ -8,20 +8,22 @@ import { tf } from '../tensor/tf.ts';
 /** The same on the host, for initialisation and files. */
 export type DictionaryArrays = DictionaryOf<Float32Array, Float32Array>;
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag'] as const;
+export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag', 'wSkip'] as const; // prettier-ignore
 
 /** Variables take over the arrays: on a backend that keeps tensors in host memory, training changes them in place. */
 export function dictionaryVariables(arrays: DictionaryArrays): DictionaryVariables {
   const latents = arrays.bEnc.length;
-  const d = arrays.bDec.length;
+  const d = arrays.wEnc.length / latents;
+  const outputs = arrays.bDec.length;
   return {
     wEnc: variable(arrays.wEnc, [latents, d]),
     bEnc: variable(arrays.bEnc, [latents]),
-    wDec: variable(arrays.wDec, [latents, d]),
-    bDec: variable(arrays.bDec, [d]),
+    wDec: variable(arrays.wDec, [latents, outputs]),
+    bDec: variable(arrays.bDec, [outputs]),
     logThreshold: arrays.logThreshold && variable(arrays.logThreshold, [latents]),
     rMag: arrays.rMag && variable(arrays.rMag, [latents]),
     bMag: arrays.bMag && variable(arrays.bMag, [latents]),
+    wSkip: arrays.wSkip && variable(arrays.wSkip, [outputs, d]),
   };
 }
 
@@ -42,6 +44,7 @@ export function zerosLike(arrays: DictionaryArrays): DictionaryArrays {
     logThreshold: arrays.logThreshold && new Float32Array(arrays.logThreshold.length),
     rMag: arrays.rMag && new Float32Array(arrays.rMag.length),
     bMag: arrays.bMag && new Float32Array(arrays.bMag.length),
+    wSkip: arrays.wSkip && new Float32Array(arrays.wSkip.length),
   };
 }
 
@@ -56,6 +59,7 @@ export function dictionaryArrays(dictionary: DictionaryVariables): DictionaryArr
     logThreshold: dictionary.logThreshold && read(dictionary.logThreshold),
     rMag: dictionary.rMag && read(dictionary.rMag),
     bMag: dictionary.bMag && read(dictionary.bMag),
+    wSkip: dictionary.wSkip && read(dictionary.wSkip),
   };
 }
 

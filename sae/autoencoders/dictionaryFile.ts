@@ -35,8 +35,11 @@ export interface DictionaryMetadata {
 export interface TrainedDictionary {
   wEnc: Float32Array; // [latents, d]
   bEnc: Float32Array; // [latents]
-  wDec: Float32Array; // [latents, d]
-  bDec: Float32Array; // [d]
+  /** [latents, d]; of a transcoder as wide as its outputs. */
+  wDec: Float32Array;
+  bDec: Float32Array; // [d], of a transcoder as wide as its outputs
+  /** W_skip [outputs, d] of a skip transcoder, which adds W_skip·x to what it decodes. */
+  wSkip?: Float32Array | null | undefined;
   /**
    * θ [latents], as it was trained or imported; null for architectures whose latents do not fire above a threshold. A
    * latent with θ < 0 fires where z > 0.
@@ -59,7 +62,8 @@ export async function writeDictionary(
 ): Promise<void> {
   const { scale, k, prefixes } = metadata;
   const latents = trained.bEnc.length;
-  const d = trained.bDec.length;
+  const d = trained.wEnc.length / latents;
+  const outputs = trained.bDec.length;
   const unscaled = (values: Float32Array) => values.map((value) => value / scale);
   const threshold = trained.threshold && unscaled(trained.threshold);
   await writeSafetensors(
@@ -67,12 +71,14 @@ export async function writeDictionary(
     {
       W_enc: { shape: [latents, d], data: trained.wEnc },
       b_enc: { shape: [latents], data: unscaled(trained.bEnc) },
-      W_dec: { shape: [latents, d], data: trained.wDec },
-      b_dec: { shape: [d], data: unscaled(trained.bDec) },
+      W_dec: { shape: [latents, outputs], data: trained.wDec },
+      b_dec: { shape: [outputs], data: unscaled(trained.bDec) },
+      ...(trained.wSkip && { W_skip: { shape: [outputs, d], data: trained.wSkip } }),
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      format: 'lazyscope-sae-1',
+      // Versions that know no skip connection must not leave it out.
+      format: trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -87,7 +93,7 @@ export async function writeDictionary(
 }
 
 const metadataSchema = z.object({
-  format: z.literal('lazyscope-sae-1'),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
   architecture: z.enum(architectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -111,10 +117,11 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   const metadata = metadataSchema.safeParse(file.metadata);
   if (!metadata.success)
     throw damaged(`its metadata has no valid '${metadata.error.issues[0].path.join('.')}'`);
-  const { k = null, ...rest } = metadata.data;
+  const { k = null, format, ...rest } = metadata.data;
   for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     if (!file.has(name)) throw damaged(`it has no ${name}`);
   const [latents, d] = file.shape('W_enc');
+  const outputs = rest.outputHook === undefined ? d : file.shape('b_dec')[0];
   const read = (name: string, shape: number[]) => {
     if (!file.has(name)) throw damaged(`it has no ${name}`);
     const found = file.shape(name);
@@ -135,8 +142,9 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     d,
     wEnc: finite('W_enc', [latents, d]),
     bEnc: finite('b_enc', [latents]),
-    wDec: finite('W_dec', [latents, d]),
-    bDec: finite('b_dec', [d]),
+    wDec: finite('W_dec', [latents, outputs]),
+    bDec: finite('b_dec', [outputs]),
+    ...(format === 'lazyscope-sae-2' && { wSkip: finite('W_skip', [outputs, d]) }),
     threshold: fires === 'above threshold' ? numbers(read('threshold', [latents]), damaged) : null,
   };
 }

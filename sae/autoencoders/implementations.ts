@@ -58,8 +58,9 @@ function withConfig<Name extends ArchitectureName>(
       implementation.forward(kernels, parameters, batch, config, settings),
     trained(parameters, state) {
       const { wEnc, bEnc } = implementation.finished?.(parameters) ?? parameters;
-      const { wDec, bDec } = parameters;
-      return { wEnc, bEnc, wDec, bDec, threshold: thresholds?.(parameters, state) ?? null };
+      const { wDec, bDec, wSkip } = parameters;
+      const threshold = thresholds?.(parameters, state) ?? null;
+      return { wEnc, bEnc, wDec, bDec, threshold, ...(wSkip && { wSkip }) };
     },
   };
 }

@@ -358,6 +358,11 @@ async function checkSwap(
 }
 
 function checkSizes(dictionary: Autoencoder, reference: DictionaryReference): void {
+  if (dictionary.outputWidth !== dictionary.d)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${dictionaryKey(reference)}' reads activations of width ${dictionary.d} and predicts width ${dictionary.outputWidth}: only dictionaries of one width are compared.`,
+    );
   if (dictionary.latents <= maximumLatents) return;
   throw new LazyscopeError(
     'bad_input',

@@ -137,21 +137,23 @@ async function reconstructionOf(
   rows: SelectedRows,
 ) {
   const d = capture.width(hook);
+  const outputs = capture.width(output);
   const total = Math.min(rows.heldOutRows, maxTokens ?? Infinity);
-  const sums = new ReconstructionSums(d, autoencoder.latents);
-  const everything = rows.excluded.length === 0 ? sums : new ReconstructionSums(d, autoencoder.latents);
+  const sums = new ReconstructionSums(outputs, autoencoder.latents);
+  const everything = rows.excluded.length === 0 ? sums : new ReconstructionSums(outputs, autoencoder.latents);
   const errors = new Float64Array(total);
   for (let done = 0; done < total; done += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, total - done);
     const x = rows.readRows(hook, rows.trainRows + done, count);
     const y = output === hook ? x : rows.readRows(output, rows.trainRows + done, count);
     tf.tidy(() => {
-      const code = autoencoder.encode(tf.tensor2d(x, [count, d]));
-      const yHat = autoencoder.decode(code).dataSync<'float32'>();
+      const input = tf.tensor2d(x, [count, d]);
+      const code = autoencoder.encode(input);
+      const yHat = autoencoder.decode(code, input).dataSync<'float32'>();
       sums.add(y, yHat, code);
       if (everything !== sums) everything.add(y, yHat, code);
       for (let row = 0; row < count; row++)
-        errors[done + row] = squaredDistance(y, yHat, row * d, row * d, d);
+        errors[done + row] = squaredDistance(y, yHat, row * outputs, row * outputs, outputs);
     });
     report({ stage: 'evaluate', done: done + count, total, unit: 'tokens' });
     await pause(signal, 'reconstructing');
@@ -164,11 +166,12 @@ async function reconstructionOf(
       const some = left.subarray(done, done + rowsAtOnce);
       const x = new Float32Array(some.length * d);
       capture.gatherRows(hook, some, x);
-      const y = output === hook ? x : new Float32Array(x.length);
+      const y = output === hook ? x : new Float32Array(some.length * outputs);
       if (y !== x) capture.gatherRows(output, some, y);
       tf.tidy(() => {
-        const code = autoencoder.encode(tf.tensor2d(x, [some.length, d]));
-        everything.add(y, autoencoder.decode(code).dataSync<'float32'>(), code);
+        const input = tf.tensor2d(x, [some.length, d]);
+        const code = autoencoder.encode(input);
+        everything.add(y, autoencoder.decode(code, input).dataSync<'float32'>(), code);
       });
       await pause(signal, 'reconstructing');
     }

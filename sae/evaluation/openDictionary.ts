@@ -49,6 +49,14 @@ export async function openDictionary(
   const rows = selectRows(capture, hooksOf(config), rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
   const width = capture.width(config.hook);
+  const outputWidth = capture.width(config.outputHook ?? config.hook);
+  if (autoencoder.outputWidth !== outputWidth) {
+    autoencoder.dispose();
+    throw new LazyscopeError(
+      'corrupt',
+      `The dictionary of '${run}' seed ${seed} predicts width ${autoencoder.outputWidth}, its hook '${config.outputHook ?? config.hook}' has ${outputWidth}: train it again.`,
+    );
+  }
   if (autoencoder.d !== width) {
     autoencoder.dispose();
     throw new LazyscopeError(

@@ -95,22 +95,23 @@ class TokenCounter {
   }
 }
 
-/** [latents]: ‖W_dec,i‖, and the cosine of encoder and decoder row, which is 0 where either row is zero. */
+/** [latents]: ‖W_dec,i‖, and the cosine of encoder and decoder row, which is 0 where either row is zero and where their widths differ. */
 export function weightStatistics({
   wEnc,
   wDec,
   latents,
   d,
-}: Pick<Autoencoder, 'wEnc' | 'wDec' | 'latents' | 'd'>) {
+  outputWidth,
+}: Pick<Autoencoder, 'wEnc' | 'wDec' | 'latents' | 'd' | 'outputWidth'>) {
   const decoderNorm = new Float64Array(latents);
   const encoderDecoderCosine = new Float64Array(latents);
   for (let latent = 0; latent < latents; latent++) {
+    const encoder = wEnc.subarray(latent * d, (latent + 1) * d);
+    const decoder = wDec.subarray(latent * outputWidth, (latent + 1) * outputWidth);
     let [enc, dec, product] = [0, 0, 0];
-    for (let at = latent * d; at < (latent + 1) * d; at++) {
-      enc += wEnc[at] ** 2;
-      dec += wDec[at] ** 2;
-      product += wEnc[at] * wDec[at];
-    }
+    for (let j = 0; j < d; j++) enc += encoder[j] ** 2;
+    for (let j = 0; j < outputWidth; j++) dec += decoder[j] ** 2;
+    if (d === outputWidth) for (let j = 0; j < d; j++) product += encoder[j] * decoder[j];
     decoderNorm[latent] = Math.sqrt(dec);
     encoderDecoderCosine[latent] = enc > 0 && dec > 0 ? product / Math.sqrt(enc * dec) : 0;
   }

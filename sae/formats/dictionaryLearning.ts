@@ -230,6 +230,11 @@ function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLea
 }
 
 export async function writeDictionaryLearning(folder: string, weights: DictionaryWeights): Promise<void> {
+  if (weights.transcoder)
+    throw new LazyscopeError(
+      'bad_input',
+      'dictionary_learning has no transcoders: export to saelens or sparsify.',
+    );
   const { latents, d, k } = weights;
   const name = classFor(weights);
   await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, name));

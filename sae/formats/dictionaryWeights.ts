@@ -23,6 +23,14 @@ export interface TrainingText {
   firstPosition: number;
 }
 
+/** What a transcoder has besides: it predicts the activations of another hook point than it reads. */
+export interface TranscoderWeights {
+  /** Where the file says it, in the tool's own spelling. */
+  outputHook: string | null;
+  /** W_skip [outputs, d], which adds W_skip·x; null where there is none. */
+  wSkip: Float32Array | null;
+}
+
 /** A dictionary without the product's own metadata: one row a latent in both matrices. */
 export interface DictionaryWeights {
   architecture: ArchitectureName;
@@ -30,8 +38,10 @@ export interface DictionaryWeights {
   d: number;
   wEnc: Float32Array; // [latents, d]
   bEnc: Float32Array; // [latents]
-  wDec: Float32Array; // [latents, d]
-  bDec: Float32Array; // [d]
+  wDec: Float32Array; // [latents, d], of a transcoder [latents, outputs]
+  bDec: Float32Array; // [d], of a transcoder [outputs]
+  /** Absent for autoencoders. */
+  transcoder?: TranscoderWeights | undefined;
   /** θ [latents]; null where latents do not fire above a threshold. */
   threshold: Float32Array | null;
   /** How many latents fire a token, or did so on average in training; null where the architecture fixes no such number. */
@@ -68,6 +78,8 @@ export interface ForeignDictionary {
   threshold?: ForeignMatrix;
   k?: number;
   prefixes?: readonly number[];
+  /** Of a transcoder, whose encoder never reads b_dec; W_skip as [outputs, d]. */
+  transcoder?: { outputHook: string | null; wSkip: ForeignMatrix | null } | undefined;
   hook?: string | null;
   model?: string | null;
   /** See `ImportedDictionary`. */
@@ -86,9 +98,10 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const refuse = (why: string) => new LazyscopeError('corrupt', `'${source}' is not a dictionary: ${why}.`);
   const latents = foreign.bEnc.data.length;
-  const d = foreign.bDec.data.length;
+  const outputs = foreign.bDec.data.length;
+  const d = foreign.transcoder ? widthOf(foreign.wEnc, latents) : outputs;
   const { transposed = 'none' } = foreign;
-  if (transposed !== 'none' && latents !== d)
+  if (transposed !== 'none' && latents !== d && latents !== outputs)
     throw new LazyscopeError(
       'bad_input',
       `'${source}' has matrices of ${latents} × ${d}, whose shape tells which way round they are: leave the transposition out.`,
@@ -100,12 +113,13 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const turn = (name: 'wEnc' | 'wDec') => {
     const { shape, data } = foreign[name];
     const found = shape.join(' × ');
-    const [straight, turned] = [`${latents} × ${d}`, `${d} × ${latents}`];
+    const width = name === 'wEnc' ? d : outputs;
+    const [straight, turned] = [`${latents} × ${width}`, `${width} × ${latents}`];
     if (found !== straight && found !== turned)
       throw refuse(`${name} is ${found} where the biases ask for ${straight} or ${turned}`);
     const documented = layout[name] === 'd × latents';
-    const isTurned = latents === d ? documented !== otherWay[name] : found === turned;
-    return isTurned ? transpose(data, d, latents) : data;
+    const isTurned = latents === width ? documented !== otherWay[name] : found === turned;
+    return isTurned ? transpose(data, width, latents) : data;
   };
   const wEnc = turn('wEnc');
   const threshold = inference.fires === 'above threshold' ? thresholdOf(foreign, latents, refuse) : null;
@@ -126,6 +140,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     bEnc: foreign.bEnc.data,
     wDec: turn('wDec'),
     bDec: foreign.bDec.data,
+    ...(foreign.transcoder && { transcoder: transcoderOf(foreign.transcoder, [outputs, d], refuse) }),
     threshold,
     k: hasK ? k : null,
     ...(prefixes && { prefixes }),
@@ -133,6 +148,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     model: foreign.model ?? null,
   };
   const folded = [...(foreign.folded ?? [])];
+  if (foreign.transcoder) return { ...weights, kind: foreign.kind, folded };
   if (foreign.subtractsDecoderBias !== subtractsDecoderBias)
     folded.push(
       foreign.subtractsDecoderBias
@@ -145,6 +161,22 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     kind: foreign.kind,
     folded,
   };
+}
+
+/** The other side of a matrix than `latents`; of a square one either. */
+function widthOf({ shape }: ForeignMatrix, latents: number): number {
+  const [rows = 0, columns = 0] = shape;
+  return rows === latents ? columns : rows;
+}
+
+function transcoderOf(
+  { outputHook, wSkip }: NonNullable<ForeignDictionary['transcoder']>,
+  expected: readonly [outputs: number, d: number],
+  refuse: (why: string) => Error,
+): TranscoderWeights {
+  if (wSkip && wSkip.shape.join() !== expected.join())
+    throw refuse(`W_skip is ${wSkip.shape.join(' × ')} where ${expected.join(' × ')} was expected`);
+  return { outputHook, wSkip: wSkip?.data ?? null };
 }
 
 function thresholdOf({ threshold }: ForeignDictionary, latents: number, refuse: (why: string) => Error) {

@@ -15,7 +15,7 @@ import {
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
-import { NamedTensors } from './namedTensors.ts';
+import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
 import { readNpz, writeNpz } from './npz.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors } from './safetensors.ts';
@@ -27,8 +27,9 @@ import { readSafetensors } from './safetensors.ts';
 export async function readGemmaScope(path: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const second = path.endsWith('.safetensors');
   const tensors = second ? await safetensorsOf(path) : await npzOf(path);
-  const { model, hook } = second ? await configOf(path) : { model: null, hook: null };
-  const kind = second ? 'Gemma Scope 2' : 'Gemma Scope';
+  const { model, hook, outputHook } = second ? await configOf(path) : unnamed;
+  const isTranscoder = outputHook !== null || tensors.has('affine_skip_connection');
+  const kind = `${second ? 'Gemma Scope 2' : 'Gemma Scope'}${isTranscoder ? ' transcoder' : ''}`;
   const dictionary = fromForeign({
     source: path,
     kind,
@@ -40,12 +41,25 @@ export async function readGemmaScope(path: string, transposed?: Transposed): Pro
     threshold: tensors.tensor('threshold'),
     layout: { wEnc: 'd × latents', wDec: 'latents × d' },
     subtractsDecoderBias: false,
+    ...(isTranscoder && { transcoder: { outputHook, wSkip: skipOf(tensors) } }),
     hook,
     model,
     transposed,
   });
   tensors.refuseUnread(`a sparse autoencoder of ${kind}`);
   return dictionary;
+}
+
+const unnamed = { model: null, hook: null, outputHook: null };
+
+/** The file has it as [d, outputs]. */
+function skipOf(tensors: NamedTensors): ForeignMatrix | null {
+  if (!tensors.has('affine_skip_connection')) return null;
+  const {
+    shape: [rows, columns],
+    data,
+  } = tensors.tensor('affine_skip_connection');
+  return { shape: [columns, rows], data: transpose(data, rows, columns) };
 }
 
 async function npzOf(path: string): Promise<NamedTensors> {
@@ -72,9 +86,11 @@ const configSchema = z.looseObject({
   hf_hook_point_out: z.string().nullish(),
 });
 
-async function configOf(path: string): Promise<{ model: string | null; hook: string | null }> {
+async function configOf(
+  path: string,
+): Promise<{ model: string | null; hook: string | null; outputHook: string | null }> {
   const file = join(path, '..', 'config.json');
-  if (!existsSync(file)) return { model: null, hook: null };
+  if (!existsSync(file)) return unnamed;
   const {
     architecture,
     model_name,
@@ -86,12 +102,8 @@ async function configOf(path: string): Promise<{ model: string | null; hook: str
       'bad_input',
       `'${file}' is of architecture '${architecture}'; jump_relu can be read.`,
     );
-  if (from && to && from !== to)
-    throw new LazyscopeError(
-      'bad_input',
-      `'${file}' is of a transcoder from '${from}' to '${to}'; only autoencoders can be read.`,
-    );
-  return { model: model_name ?? null, hook: from ?? null };
+  const isTranscoder = from && to && from !== to;
+  return { model: model_name ?? null, hook: from ?? null, outputHook: isTranscoder ? to : null };
 }
 
 /** ReLU is JumpReLU with θ = 0 and is written as such; what fires by rank is refused with `bad_input`. */
@@ -103,11 +115,26 @@ export async function writeGemmaScope(path: string, weights: DictionaryWeights):
       'bad_input',
       `Gemma Scope holds no ${architecture} dictionaries: export to saelens or sparsify.`,
     );
+  const { transcoder } = weights;
+  if (transcoder?.wSkip)
+    throw new LazyscopeError(
+      'bad_input',
+      "Gemma Scope's params.npz has no skip connection: export to saelens or sparsify.",
+    );
+  const outputs = weights.bDec.length;
+  if (outputs !== d)
+    throw new LazyscopeError(
+      'bad_input',
+      `Gemma Scope's transcoders have one width, not from ${d} to ${outputs}: export to saelens.`,
+    );
   await writeNpz(path, {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
-    W_dec: { shape: [latents, d], data: weights.wDec },
-    b_enc: { shape: [latents], data: encoderBias(weights, subtractsDecoderBias, false) },
-    b_dec: { shape: [d], data: weights.bDec },
+    W_dec: { shape: [latents, outputs], data: weights.wDec },
+    b_enc: {
+      shape: [latents],
+      data: transcoder ? weights.bEnc : encoderBias(weights, subtractsDecoderBias, false),
+    },
+    b_dec: { shape: [outputs], data: weights.bDec },
     threshold: { shape: [latents], data: weights.threshold ?? new Float32Array(latents) },
   });
 }

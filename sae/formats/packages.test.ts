@@ -9,7 +9,13 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
-import { dictionaryFormats, exportDictionary, importDictionary } from './importDictionary.ts';
+import type { DictionaryWeights } from './dictionaryWeights.ts';
+import {
+  dictionaryFormats,
+  exportDictionary,
+  importDictionary,
+  type DictionaryFormat,
+} from './importDictionary.ts';
 import { openPytorchFile } from './pytorchFile.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
@@ -45,8 +51,10 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
   const weights = await importDictionary(join(root, name));
   for (const format of dictionaryFormats) {
     const folder = join(kept ?? (await mkdtemp(join(tmpdir(), 'lazyscope-trip-'))), name, format);
-    if (format === 'sparsify' && weights.architecture !== 'topk') continue;
-    if (format === 'gemma-scope' && weights.architecture === 'topk') continue;
+    if (!canHold(format, weights)) {
+      await expect(exportDictionary(folder, format, weights)).rejects.toMatchObject({ code: 'bad_input' });
+      continue;
+    }
     await exportDictionary(folder, format, weights);
     const back = await importDictionary(folder);
     expect(back.wEnc).toEqual(weights.wEnc);
@@ -56,7 +64,46 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
       back.threshold?.forEach((theta, i) => expect(theta).toBeCloseTo(weights.threshold![i], 5));
     else if (weights.threshold) expect(back.threshold).toEqual(weights.threshold);
     expect(measureAgainst(back, expected).encode).toBeLessThan(1e-5);
+    // Files of Gemma Scope's don't say that they are of transcoders.
+    if (format === 'gemma-scope') continue;
+    expect(back.transcoder?.wSkip).toEqual(weights.transcoder?.wSkip);
+    expect(measureAgainst(back, expected).reconstruct).toBeLessThan(1e-5);
   }
+});
+
+function canHold(
+  format: DictionaryFormat,
+  { architecture, d, bDec, transcoder }: DictionaryWeights,
+): boolean {
+  const oneWidth = bDec.length === d;
+  switch (format) {
+    case 'sparsify':
+      return architecture === 'topk' && oneWidth;
+    case 'gemma-scope':
+      return architecture !== 'topk' && oneWidth && !transcoder?.wSkip;
+    case 'saelens':
+      return !transcoder || architecture !== 'topk';
+    case 'dictionary-learning':
+      return !transcoder;
+  }
+}
+
+test('transcoders say what they read and what they predict', async () => {
+  expect(await importDictionary(join(root, 'saelens-skip-transcoder'))).toMatchObject({
+    kind: 'SAELens skip_transcoder',
+    d: 6,
+    hook: 'blocks.1.ln2.hook_normalized',
+    transcoder: { outputHook: 'blocks.1.hook_mlp_out' },
+  });
+  expect(await importDictionary(join(root, 'sparsify-transcoder', 'layers.1.mlp'))).toMatchObject({
+    kind: 'sparsify transcoder',
+    hook: null,
+    transcoder: { outputHook: 'layers.1.mlp', wSkip: null },
+  });
+  expect(await importDictionary(join(root, 'gemma-scope-2-transcoder'))).toMatchObject({
+    kind: 'Gemma Scope 2 transcoder',
+    transcoder: { outputHook: 'model.layers.3.post_feedforward_layernorm.output' },
+  });
 });
 
 async function copyOf(name: string): Promise<string> {
@@ -171,8 +218,7 @@ test('what sparsify computes in ways that are unknown here is refused by name', 
     withConfig('sparsify/layers.1', 'cfg.json', (config) => void Object.assign(config, set));
   await refused(await change({ signed: true }), /signed/);
   await refused(await change({ activation: 'groupmax' }), /groupmax/);
-  await refused(await change({ transcode: true }), /transcoder/);
-  await refused(await change({ skip_connection: true }), /transcoder/);
+  await refused(await change({ skip_connection: true }), /autoencoder with a skip connection/);
 });
 
 test('a folder of sparsify’s with one module stands for it; of several, one has to be named', async () => {
@@ -196,7 +242,13 @@ test.each([
   ['whitening', { normalize_activations: 'covariance_whitening' }, /fold_activation_whitening/],
   ['a scale that is not there', { normalize_activations: true }, /activation_scaler\.json/],
   ['abstopk', { architecture: 'abstopk' }, /'abstopk'/],
-  ['transcoders', { architecture: 'jumprelu_skip_transcoder' }, /'jumprelu_skip_transcoder'/],
+  ['matching pursuit', { architecture: 'matching_pursuit' }, /'matching_pursuit'/],
+  ['temporal', { architecture: 'temporal' }, /'temporal'/],
+  [
+    'transcoders that normalise',
+    { architecture: 'transcoder', normalize_activations: 'expected_average_only_in' },
+    /leaves normalised/,
+  ],
 ])('SAELens: %s is refused by name', async (_, change, message) => {
   await refused(
     await withConfig('saelens-standard', 'cfg.json', (config) => void Object.assign(config, change)),
@@ -231,16 +283,12 @@ test('SAELens’s first configurations: hook_point, and normalize_activations as
   });
 });
 
-test('Gemma Scope 2 says its model and place, and its transcoders are refused', async () => {
+test('Gemma Scope 2 says its model and place', async () => {
   expect(await importDictionary(join(root, 'gemma-scope-2'))).toMatchObject({
     kind: 'Gemma Scope 2',
     model: 'gemma-v3-1b-pt',
     hook: 'model.layers.3.output',
   });
-  const folder = await withConfig('gemma-scope-2', 'config.json', (config) => {
-    config.hf_hook_point_out = 'model.layers.3.mlp.output';
-  });
-  await refused(folder, /transcoder/);
 });
 
 test('the native kernels compute the same, thresholds below 0 included', async () => {

@@ -32,12 +32,18 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   }));
   const common = {
     source: file.path,
-    kind: `SAELens ${architecture}`,
+    kind: `SAELens ${config.transcoder ? transcoderName(config.transcoder.skips, architecture) : architecture}`,
     wEnc: tensors.tensor('W_enc'),
     wDec: tensors.tensor('W_dec'),
     bDec: tensors.tensor('b_dec'),
     layout: { wEnc: 'd × latents', wDec: 'latents × d' },
     subtractsDecoderBias: config.subtractsDecoderBias,
+    ...(config.transcoder && {
+      transcoder: {
+        outputHook: config.transcoder.outputHook,
+        wSkip: config.transcoder.skips ? tensors.tensor('W_skip') : null,
+      },
+    }),
     hook,
     model,
     transposed,
@@ -95,6 +101,10 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   return dictionary;
 }
 
+/** SAELens's name of a transcoder whose latents fire as those of an autoencoder of this architecture. */
+const transcoderName = (skips: boolean, architecture: string) =>
+  `${architecture === 'jumprelu' ? 'jumprelu_' : ''}${skips ? 'skip_' : ''}transcoder`;
+
 /** SAELens adds the level of all latents where it is missing. */
 function withAll(prefixes: readonly number[], latents: number): readonly number[] {
   return prefixes.at(-1) === latents ? prefixes : [...prefixes, latents];
@@ -127,26 +137,40 @@ const layoutVersion = '6.0.0';
 export async function writeSaelens(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
+  const { transcoder } = weights;
+  const outputs = weights.bDec.length;
+  if (transcoder && inference.fires === 'largest')
+    throw new LazyscopeError(
+      'bad_input',
+      `SAELens has no transcoders of ${architecture}: export to sparsify.`,
+    );
   await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
-    W_dec: { shape: [latents, d], data: weights.wDec },
-    b_dec: { shape: [d], data: weights.bDec },
+    W_dec: { shape: [latents, outputs], data: weights.wDec },
+    b_dec: { shape: [outputs], data: weights.bDec },
+    ...(transcoder?.wSkip && { W_skip: { shape: [outputs, d], data: transcoder.wSkip } }),
     ...vectorsOf(weights),
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
-    architecture: architecture === 'gated' ? architecture : namesByRule[inference.fires],
+    architecture: transcoder
+      ? transcoderName(transcoder.wSkip !== null, namesByRule[inference.fires])
+      : architecture === 'gated'
+        ? architecture
+        : namesByRule[inference.fires],
     d_in: d,
+    ...(transcoder && { d_out: outputs }),
     d_sae: latents,
     dtype: 'float32',
     device: 'cpu',
-    apply_b_dec_to_input: subtractsDecoderBias,
+    apply_b_dec_to_input: subtractsDecoderBias && !transcoder,
     normalize_activations: 'none',
     reshape_activations: 'none',
-    ...(k !== null && { k }),
+    ...(k !== null && !transcoder && { k }),
     metadata: {
       sae_lens_version: layoutVersion,
       model_name: weights.model,
       hook_name: weights.hook,
+      ...(transcoder && { hook_name_out: transcoder.outputHook }),
       ...(weights.text && {
         dataset_path: weights.text.dataset,
         context_size: weights.text.contextLength,

@@ -7,6 +7,7 @@ import { readJson } from './readJson.ts';
 
 const place = z.looseObject({
   hook_name: z.string().nullish(),
+  hook_name_out: z.string().nullish(),
   /** Of the first versions. */
   hook_point: z.string().nullish(),
   model_name: z.string().nullish(),
@@ -29,6 +30,13 @@ const configSchema = z.looseObject({
 });
 
 export const saelensArchitectures = ['standard', 'topk', 'jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk'] as const; // prettier-ignore
+/** SAELens's transcoders, by what of them is an architecture here. */
+export const saelensTranscoders = {
+  transcoder: { architecture: 'standard', skips: false },
+  skip_transcoder: { architecture: 'standard', skips: true },
+  jumprelu_transcoder: { architecture: 'jumprelu', skips: false },
+  jumprelu_skip_transcoder: { architecture: 'jumprelu', skips: true },
+} as const;
 export type SaelensArchitecture = (typeof saelensArchitectures)[number];
 
 export interface SaelensConfig {
@@ -41,6 +49,8 @@ export interface SaelensConfig {
   rescalesByDecoderNorm: boolean;
   /** s, where the encoder reads s·x. */
   inputScale: number | null;
+  /** Of transcoders; null for autoencoders. */
+  transcoder: { outputHook: string | null; skips: boolean } | null;
   hook: string | null;
   model: string | null;
 }
@@ -53,9 +63,17 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
   const activation = config.activation_fn ?? config.activation_fn_str ?? 'relu';
   // Before version 5, TopK was a standard autoencoder with another activation function.
   const named = config.architecture === 'standard' && activation === 'topk' ? 'topk' : config.architecture;
-  const architecture = saelensArchitectures.find((name) => name === named);
+  const ofTranscoder = Object.entries(saelensTranscoders).find(([name]) => name === named)?.[1];
+  const architecture = ofTranscoder?.architecture ?? saelensArchitectures.find((name) => name === named);
   if (!architecture)
-    throw refuse(`is of architecture '${named}'; ${saelensArchitectures.join(', ')} can be read`);
+    throw refuse(
+      `is of architecture '${named}'; ${[...saelensArchitectures, ...Object.keys(saelensTranscoders)].join(', ')} can be read`,
+    );
+  const normalises = config.normalize_activations ?? 'none';
+  if (ofTranscoder && normalises !== 'none' && normalises !== false)
+    throw refuse(
+      `is of a transcoder that normalises activations ('${normalises}'), whose outputs SAELens leaves normalised: it can't be imported`,
+    );
   if (activation !== 'relu' && activation !== 'topk')
     throw refuse(`has the activation function '${activation}'; relu and topk can be read`);
   const rescales = config.rescale_acts_by_decoder_norm ?? false;
@@ -73,7 +91,10 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
     prefixes: config.matryoshka_widths ?? [],
     subtractsDecoderBias: config.apply_b_dec_to_input,
     rescalesByDecoderNorm: rescales,
-    inputScale: await inputScaleOf(folder, config.normalize_activations ?? 'none', refuse),
+    inputScale: await inputScaleOf(folder, normalises, refuse),
+    transcoder: ofTranscoder
+      ? { outputHook: at.hook_name_out ?? config.hook_name_out ?? null, skips: ofTranscoder.skips }
+      : null,
     hook: at.hook_name ?? at.hook_point ?? config.hook_name ?? config.hook_point ?? null,
     model: at.model_name ?? config.model_name ?? null,
   };

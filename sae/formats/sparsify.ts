@@ -39,8 +39,8 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
     throw refuse(`uses the activation '${config.activation}'; only topk can be read`);
   if (config.signed)
     throw refuse('is signed: its activations may be below 0, which no dictionary here can have');
-  if (config.transcode || config.skip_connection)
-    throw refuse('is of a transcoder; only autoencoders can be read');
+  if (config.skip_connection && !config.transcode)
+    throw refuse('is an autoencoder with a skip connection, which no dictionary here has');
   const file = await readSafetensors(join(folder, 'sae.safetensors'));
   const tensors = new NamedTensors(file.path, file.names, (name) => ({
     shape: file.shape(name),
@@ -50,7 +50,7 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
   const runPath = join(folder, '..', 'config.json');
   const dictionary = fromForeign({
     source: file.path,
-    kind: 'sparsify topk',
+    kind: config.transcode ? `sparsify ${config.skip_connection ? 'skip ' : ''}transcoder` : 'sparsify topk',
     architecture: 'topk',
     wEnc: tensors.tensor('encoder.weight'),
     wDec: tensors.tensor('W_dec'),
@@ -58,9 +58,16 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
     bDec: tensors.tensor('b_dec'),
     layout: { wEnc: 'latents × d', wDec: 'latents × d' },
     subtractsDecoderBias: true,
+    // A module's transcoder reads its inputs and predicts its outputs; the folder is named after the module.
+    ...(config.transcode && {
+      transcoder: {
+        outputHook: basename(resolve(folder)),
+        wSkip: config.skip_connection ? tensors.tensor('W_skip') : null,
+      },
+    }),
     k: config.k,
     transposed,
-    hook: basename(resolve(folder)),
+    hook: config.transcode ? null : basename(resolve(folder)),
     model: existsSync(runPath) ? (await readJson(runPath, runSchema)).model : null,
   });
   tensors.refuseUnread(dictionary.kind);
@@ -84,11 +91,21 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
       'bad_input',
       `sparsify holds only topk dictionaries, not ${architecture}: export to saelens.`,
     );
+  const { transcoder } = weights;
+  if (transcoder && weights.bDec.length !== d)
+    throw new LazyscopeError(
+      'bad_input',
+      `sparsify has transcoders of one width, not from ${d} to ${weights.bDec.length}.`,
+    );
   await writeSafetensors(join(folder, 'sae.safetensors'), {
     'encoder.weight': { shape: [latents, d], data: weights.wEnc },
-    'encoder.bias': { shape: [latents], data: encoderBias(weights, subtractsDecoderBias, true) },
+    'encoder.bias': {
+      shape: [latents],
+      data: transcoder ? weights.bEnc : encoderBias(weights, subtractsDecoderBias, true),
+    },
     W_dec: { shape: [latents, d], data: weights.wDec },
     b_dec: { shape: [d], data: weights.bDec },
+    ...(transcoder?.wSkip && { W_skip: { shape: [d, d], data: transcoder.wSkip } }),
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
     activation: 'topk',
@@ -98,8 +115,8 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
     num_latents: latents,
     k,
     multi_topk: false,
-    skip_connection: false,
-    transcode: false,
+    skip_connection: Boolean(transcoder?.wSkip),
+    transcode: transcoder !== undefined,
     d_in: d,
   });
 }

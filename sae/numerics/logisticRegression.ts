@@ -1,5 +1,5 @@
 /** Logistic regression with a quadratic penalty, as scikit-learn's `LogisticRegression` defines it. */
-import { minimiseSmooth } from './minimiseSmooth.ts';
+import { minimiseSmooth, type Breathe } from './minimiseSmooth.ts';
 
 /** Numbers of which each row is an example [rows, width]. */
 export interface Examples {
@@ -23,11 +23,15 @@ const steps = 1000;
  *
  * Columns are centred and scaled while the minimum is looked for, and the penalty with them, which changes the path and not the minimum.
  */
-export function logisticRegression(
+export async function logisticRegression(
   { rows, width, values }: Examples,
   positive: Uint8Array,
-  { c = 1, balanced = false }: { c?: number; balanced?: boolean } = {},
-): LinearProbe {
+  {
+    c = 1,
+    balanced = false,
+    breathe,
+  }: { c?: number; balanced?: boolean; breathe?: Breathe | undefined } = {},
+): Promise<LinearProbe> {
   const { centre, scale } = columnMoments({ rows, width, values });
   const x = new Float64Array(rows * width);
   for (let n = 0, at = 0; n < rows; n++)
@@ -38,7 +42,7 @@ export function logisticRegression(
     : [1, 1];
 
   // The parameters are w in units of the scaled columns, then the bias at the centre.
-  const found = minimiseSmooth(
+  const found = await minimiseSmooth(
     (parameters, gradient) => {
       gradient.fill(0);
       let sum = 0;
@@ -60,7 +64,7 @@ export function logisticRegression(
       return sum;
     },
     new Float64Array(width + 1),
-    { tolerance: 1e-7 * c * rows, steps },
+    { tolerance: 1e-7 * c * rows, steps, breathe },
   );
   const weights = new Float64Array(width);
   let bias = found[width];

@@ -6,21 +6,26 @@ export type SmoothFunction = (x: Float64Array, gradient: Float64Array) => number
 const pairsKept = 10;
 const sufficientDecrease = 1e-4;
 
+/** Awaited from time to time by work that would otherwise block; it may throw, which ends the work. */
+export type Breathe = () => Promise<void>;
+export const stepsBetweenBreaths = 10;
+
 /**
  * Starts at `start` and ends where no component of the gradient is larger than `tolerance`, where the value cannot be made smaller
  * any more, or after `steps` steps. Returns the last point.
  */
-export function minimiseSmooth(
+export async function minimiseSmooth(
   value: SmoothFunction,
   start: Float64Array,
-  { tolerance, steps }: { tolerance: number; steps: number },
-): Float64Array {
+  { tolerance, steps, breathe }: { tolerance: number; steps: number; breathe?: Breathe | undefined },
+): Promise<Float64Array> {
   const size = start.length;
   let x = Float64Array.from(start);
   let gradient = new Float64Array(size);
   let current = value(x, gradient);
   const pairs: { s: Float64Array; y: Float64Array; sy: number }[] = [];
   for (let step = 0; step < steps && largest(gradient) > tolerance; step++) {
+    if (breathe && step % stepsBetweenBreaths === 0) await breathe();
     const direction = descent(gradient, pairs);
     const slope = dot(direction, gradient);
     const nextX = new Float64Array(size);

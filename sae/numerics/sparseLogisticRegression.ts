@@ -1,4 +1,5 @@
 /** Logistic regression with an absolute penalty over rows of which most numbers are 0. */
+import { stepsBetweenBreaths, type Breathe } from './minimiseSmooth.ts';
 import { logistic, softplus, type LinearProbe } from './logisticRegression.ts';
 
 /** Row n has `values[e]` in column `indices[e]` for e from rowStart[n] to rowStart[n + 1] − 1, and 0 elsewhere. */
@@ -16,11 +17,11 @@ export interface SparseExamples {
  * Found by proximal gradient steps with momentum, which begins anew where it would climb (FISTA: Beck & Teboulle, 2009; O'Donoghue &
  * Candès, 2015), until a step moves nothing by more than 1e-5 of the largest weight.
  */
-export function sparseLogisticRegression(
+export async function sparseLogisticRegression(
   examples: SparseExamples,
   positive: Uint8Array,
-  { penalty, steps = 2000 }: { penalty: number; steps?: number },
-): LinearProbe {
+  { penalty, steps = 2000, breathe }: { penalty: number; steps?: number; breathe?: Breathe | undefined },
+): Promise<LinearProbe> {
   const { rows, width, rowStart, indices, values } = examples;
   const positives = positive.reduce((sum, one) => sum + one, 0);
   const positiveWeight = (rows - positives) / Math.max(positives, 1);
@@ -33,6 +34,7 @@ export function sparseLogisticRegression(
   let last = Infinity;
   const gradient = new Float64Array(width + 1);
   for (let step = 0; step < steps; step++) {
+    if (breathe && step % stepsBetweenBreaths === 0) await breathe();
     gradient.fill(0);
     let loss = 0;
     for (let n = 0; n < rows; n++) {

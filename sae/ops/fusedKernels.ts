@@ -15,14 +15,16 @@ import type { Entries, SparseEntries } from './sparseEntries.ts';
 export interface DictionaryOf<T2, T1> {
   readonly wEnc: T2; // [latents, d]
   readonly bEnc: T1; // [latents]
-  readonly wDec: T2; // [latents, d]
-  readonly bDec: T1; // [d]
+  readonly wDec: T2; // [latents, d], of a transcoder [latents, outputs]
+  readonly bDec: T1; // [d], of a transcoder [outputs]
   /** log θ [latents]; JumpReLU only. */
   readonly logThreshold: T1 | null;
   /** r [latents], the logarithm of the magnitudes' gain; Gated only. */
   readonly rMag?: T1 | null;
   /** [latents]: the magnitudes' bias; Gated only, where `bEnc` is the gate's. */
   readonly bMag?: T1 | null;
+  /** W_skip [outputs, d] of a skip transcoder. The kernels leave it alone: the trainer takes its part from the target, and updates it. */
+  readonly wSkip?: T2 | null;
 }
 export type DictionaryVariables = DictionaryOf<Variable, Variable>;
 export type DictionaryTensors = DictionaryOf<Tensor2D, Tensor1D>;

@@ -9,6 +9,7 @@ import {
   type Examples,
   type LinearProbe,
 } from '../numerics/logisticRegression.ts';
+import type { Breathe } from '../numerics/minimiseSmooth.ts';
 import { Random } from '../numerics/random.ts';
 import { sparseLogisticRegression, type SparseExamples } from '../numerics/sparseLogisticRegression.ts';
 import { denseRows, largestPlaces, latentsOfRows } from './pooledDocuments.ts';
@@ -73,11 +74,14 @@ const leastWords = 5;
 const draws = 5;
 const resamples = 500;
 
-/** Measures every letter with enough words. `pause` is awaited between letters, and may throw. */
+/** Measures every letter with enough words. `pause` is awaited between letters and `breathe` within them; either may throw. */
 export async function measureAbsorption(
   words: Words,
   decoder: Decoder,
-  pause: (done: number, of: number) => Promise<void> = async () => {},
+  {
+    pause = async () => {},
+    breathe,
+  }: { pause?: (done: number, of: number) => Promise<void>; breathe?: Breathe | undefined } = {},
 ): Promise<Absorption> {
   const random = Random.fromSeed(0, 'absorption');
   const letters: LetterAbsorption[] = [];
@@ -92,8 +96,11 @@ export async function measureAbsorption(
   for (let letter = 0; letter < 26; letter++) {
     const truth = { train: among(words.train, letter), test: among(words.test, letter) };
     if (count(truth.train) >= leastWords && count(truth.test) >= leastWords) {
-      const probe = logisticRegression(denseRows(words.x, words.train), truth.train, { balanced: true });
-      const { latents, f1: latentF1 } = letterLatents(words, training, truth);
+      const probe = await logisticRegression(denseRows(words.x, words.train), truth.train, {
+        balanced: true,
+        breathe,
+      });
+      const { latents, f1: latentF1 } = await letterLatents(words, training, truth, breathe);
       const found = words.test.filter(
         (row) => words.letters[row] === letter && probeScore(probe, words.x.values, row * decoder.d) > 0,
       );
@@ -136,18 +143,23 @@ export async function measureAbsorption(
  * The latents that stand for a letter: those of largest weight in a probe of all latents with an absolute penalty, as many as raise the
  * F1 of a probe of them by more than 0.03 each ("feature splitting").
  */
-function letterLatents(
+async function letterLatents(
   words: Words,
   training: SparseExamples,
   truth: { train: Uint8Array; test: Uint8Array },
-): { latents: number[]; f1: number } {
-  const { weights } = sparseLogisticRegression(training, truth.train, { penalty: latentPenalty });
+  breathe: Breathe | undefined,
+): Promise<{ latents: number[]; f1: number }> {
+  const { weights } = await sparseLogisticRegression(training, truth.train, {
+    penalty: latentPenalty,
+    breathe,
+  });
   const order = largestPlaces(weights, mostLatents).filter((latent, i) => i === 0 || weights[latent] > 0);
   let best = { latents: [] as number[], f1: -Infinity };
   for (let k = 1; k <= order.length; k++) {
     const latents = order.slice(0, k);
-    const probe = logisticRegression(latentsOfRows(words.codes, words.train, latents), truth.train, {
+    const probe = await logisticRegression(latentsOfRows(words.codes, words.train, latents), truth.train, {
       balanced: true,
+      breathe,
     });
     const f1 = f1Score(latentsOfRows(words.codes, words.test, latents), truth.test, probe);
     if (!(f1 > best.f1 + leastF1Rise)) break;

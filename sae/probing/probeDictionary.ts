@@ -71,9 +71,10 @@ async function classify(options: ProbeOptions): Promise<Probes['classification']
     const pooled = await poolDocuments({ model, dictionary, classes, contextLength, report, signal });
     let done = 0;
     const total = classes.length + ns.length;
+    const breathe = () => pause(signal, 'fitting probes');
     const between = async () => {
       report({ stage: 'probe classes', done: ++done, total, unit: 'probes' });
-      await pause(signal, 'fitting probes');
+      await breathe();
     };
     return {
       text,
@@ -82,8 +83,8 @@ async function classify(options: ProbeOptions): Promise<Probes['classification']
       trainDocuments: classes[0].train.length,
       testDocuments: classes[0].test.length,
       contextLength,
-      sparseProbing: await sparseProbing(pooled, ks, between),
-      perturbation: await targetedPerturbation(pooled, autoencoder, ns, { pause: between }),
+      sparseProbing: await sparseProbing(pooled, ks, { pause: between, breathe }),
+      perturbation: await targetedPerturbation(pooled, autoencoder, ns, { pause: between, breathe }),
     };
   } finally {
     autoencoder.dispose();
@@ -104,9 +105,13 @@ async function absorbed(options: ProbeOptions): Promise<Probes['absorption']> {
     const { tokenizer } = model;
     const tokenText = (id: number) => (id < tokenizer.vocabularySize ? tokenizer.tokenText(id) : '');
     const words = await firstLetterWords({ rows, hook, autoencoder, tokenText, most, signal });
-    return await measureAbsorption(words, autoencoder, async (done, total) => {
-      report({ stage: 'probe first letters', done, total, unit: 'letters' });
-      await pause(signal, 'measuring absorption');
+    const breathe = () => pause(signal, 'measuring absorption');
+    return await measureAbsorption(words, autoencoder, {
+      async pause(done, total) {
+        report({ stage: 'probe first letters', done, total, unit: 'letters' });
+        await breathe();
+      },
+      breathe,
     });
   } finally {
     opened.dispose();

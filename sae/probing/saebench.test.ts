@@ -83,7 +83,7 @@ describe("SAEBench's own values", () => {
         one.space === 'latents'
           ? latentsOfRows(pooled.codes, train.documents, columns!)
           : denseRows(pooled.x, train.documents, columns);
-      const probe = logisticRegression(x, train.positive);
+      const probe = await logisticRegression(x, train.positive);
       for (const [j, weight] of one.weights.entries()) expect(probe.weights[j]).toBeCloseTo(weight, 2);
       expect(probe.bias).toBeCloseTo(one.bias, 2);
       if (one.space === 'coordinates' && one.k === null)

@@ -4,6 +4,7 @@
  */
 import { jeffreysInterval } from '../numerics/jeffreysInterval.ts';
 import { logisticRegression, probeScore, type Examples } from '../numerics/logisticRegression.ts';
+import type { Breathe } from '../numerics/minimiseSmooth.ts';
 import { Random } from '../numerics/random.ts';
 import {
   denseMeanDifference,
@@ -47,11 +48,11 @@ export interface SparseProbing {
 
 const draws = 5;
 
-/** Fits and tests every probe. `pause` is awaited between classes, and may throw. */
+/** Fits and tests every probe. `pause` is awaited between classes and `breathe` within fits; either may throw. */
 export async function sparseProbing(
   pooled: PooledDocuments,
   ks: readonly number[],
-  pause: () => Promise<void> = async () => {},
+  { pause = async () => {}, breathe }: { pause?: () => Promise<void>; breathe?: Breathe | undefined } = {},
 ): Promise<SparseProbing> {
   const { x, codes, classes } = pooled;
   const random = Random.fromSeed(0, 'sparse probing');
@@ -64,7 +65,7 @@ export async function sparseProbing(
     const test = oneAgainstOthers(classes, c, 'test');
     const train = oneAgainstOthers(classes, c, 'train');
     const accuracyOf = (fit: Examples, check: Examples, positive = train.positive) =>
-      accuracy(fit, positive, check, test.positive);
+      accuracy({ fit, positive, check, truth: test.positive }, breathe);
     const ofLatents = (latents: readonly number[], from = train) =>
       accuracyOf(
         latentsOfRows(codes, from.documents, latents),
@@ -73,24 +74,29 @@ export async function sparseProbing(
       );
     const latentOrder = orderOf(meanDifference(codes, train), ks);
     const coordinateOrder = orderOf(denseMeanDifference(x, train), ks);
-    const byK = ks.map((k) => {
+    const byK: ClassProbing['byK'] = [];
+    for (const k of ks) {
       const latents = latentOrder.slice(0, k);
-      return { k, latents, accuracy: ofLatents(latents) };
-    });
+      byK.push({ k, latents, accuracy: await ofLatents(latents) });
+    }
     for (const [i, k] of ks.entries()) {
       const some = coordinateOrder.slice(0, k);
-      coordinates[i] += accuracyOf(denseRows(x, train.documents, some), denseRows(x, test.documents, some));
+      coordinates[i] += await accuracyOf(
+        denseRows(x, train.documents, some),
+        denseRows(x, test.documents, some),
+      );
       for (let draw = 0; draw < draws; draw++) {
         const drawn = drawSome(live, k, random);
-        randomLatents[i] += ofLatents(drawn) / draws;
+        randomLatents[i] += (await ofLatents(drawn)) / draws;
       }
     }
     for (let draw = 0; draw < draws; draw++) {
       const exchanged = oneAgainstOthers(exchangeTraining(classes, random), c, 'train');
       const order = orderOf(meanDifference(codes, exchanged), ks);
-      for (const [i, k] of ks.entries()) shuffledLabels[i] += ofLatents(order.slice(0, k), exchanged) / draws;
+      for (const [i, k] of ks.entries())
+        shuffledLabels[i] += (await ofLatents(order.slice(0, k), exchanged)) / draws;
     }
-    const allCoordinates = accuracyOf(denseRows(x, train.documents), denseRows(x, test.documents));
+    const allCoordinates = await accuracyOf(denseRows(x, train.documents), denseRows(x, test.documents));
     perClass.push({ name, allCoordinates, byK });
     await pause();
   }
@@ -111,9 +117,19 @@ export async function sparseProbing(
   };
 }
 
+interface Trial {
+  fit: Examples;
+  positive: Uint8Array;
+  check: Examples;
+  truth: Uint8Array;
+}
+
 /** The share of `check` that a probe fitted to `fit` tells right. */
-function accuracy(fit: Examples, positive: Uint8Array, check: Examples, truth: Uint8Array): number {
-  const probe = logisticRegression(fit, positive);
+async function accuracy(
+  { fit, positive, check, truth }: Trial,
+  breathe: Breathe | undefined,
+): Promise<number> {
+  const probe = await logisticRegression(fit, positive, { breathe });
   let right = 0;
   for (let n = 0; n < check.rows; n++)
     if (probeScore(probe, check.values, n * check.width) > 0 === (truth[n] === 1)) right++;

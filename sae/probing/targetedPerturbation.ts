@@ -3,6 +3,7 @@
  * that matter most for one class can be set to 0 without harm to the probes of the others (METHODS.md §13).
  */
 import { logisticRegression, probeScore, type LinearProbe } from '../numerics/logisticRegression.ts';
+import type { Breathe } from '../numerics/minimiseSmooth.ts';
 import { Random } from '../numerics/random.ts';
 import {
   denseRows,
@@ -37,11 +38,16 @@ const draws = 5;
 const resamples = 500;
 
 /** A probe of all coordinates for each class. */
-export function classProbes({ x, classes }: PooledDocuments): LinearProbe[] {
-  return classes.map((_, c) => {
+export async function classProbes(
+  { x, classes }: PooledDocuments,
+  breathe?: Breathe,
+): Promise<LinearProbe[]> {
+  const probes: LinearProbe[] = [];
+  for (let c = 0; c < classes.length; c++) {
     const { documents, positive } = oneAgainstOthers(classes, c, 'train');
-    return logisticRegression(denseRows(x, documents), positive);
-  });
+    probes.push(await logisticRegression(denseRows(x, documents), positive, { breathe }));
+  }
+  return probes;
 }
 
 /**
@@ -87,10 +93,16 @@ export async function targetedPerturbation(
   decoder: Decoder,
   ns: readonly number[],
   {
-    probes = classProbes(pooled),
+    probes: given,
     pause = async () => {},
-  }: { probes?: readonly LinearProbe[]; pause?: () => Promise<void> } = {},
+    breathe,
+  }: {
+    probes?: readonly LinearProbe[];
+    pause?: () => Promise<void>;
+    breathe?: Breathe | undefined;
+  } = {},
 ): Promise<PerturbationAtN[]> {
+  const probes = given ?? (await classProbes(pooled, breathe));
   const { classes, codes } = pooled;
   const effects = classes.map((_, c) => latentEffects(pooled, decoder, probes[c], c));
   const live = Array.from({ length: codes.width }, (_, i) => i).filter((i) =>

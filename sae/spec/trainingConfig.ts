@@ -21,6 +21,7 @@ const member = (name: (typeof architectureNames)[number]) =>
   z.strictObject({
     architecture: z.literal(name),
     outputHook: z.string().optional(),
+    skip: z.boolean().optional(),
     ...shapeOf(trainingFields),
     ...z.object(shapeOf(startFields)).partial().shape,
     ...settingsOf(name),

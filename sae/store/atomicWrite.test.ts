@@ -86,4 +86,12 @@ describe.skipIf(!mounted)('on a full disk (skipped where a small tmpfs cannot be
     ).rejects.toMatchObject(full);
     expect(await readdir(join(small, 'data'))).toEqual([]);
   });
+
+  test('in a folder that was made read-only it says whose permission is missing', async () => {
+    execFileSync('mount', ['-o', 'remount,ro', small]);
+    await expect(writeFileAtomic(join(small, 'data', 'x'), 'a')).rejects.toMatchObject({
+      code: 'bad_input',
+      message: expect.stringMatching(/^No permission to write '.*x': choose a data folder you own\.$/),
+    });
+  });
 });

@@ -22,8 +22,10 @@ export interface BatchSource {
   readonly excluded?: number;
   /** The next batchSize rows, [batchSize × d]; the caller may change them. */
   next(): Float32Array;
-  /** Of a transcoder's training: the outputs [batchSize × d] of the rows that `next` gave last; the caller may change them. */
+  /** Of a transcoder's training: the outputs [batchSize × outputWidth] of the rows that `next` gave last; the caller may change them. */
   outputs?(): Float32Array;
+  /** Width of the outputs; `d` when absent. */
+  readonly outputWidth?: number;
   /** Where the source stands, as plain data. */
   state(): SourceState;
   /** Goes back, or on, to where a source with that state stood. */

@@ -24,6 +24,8 @@ export function checkConfig(value: unknown): TrainingConfig {
     if (config.outputHook === config.hook)
       throw refuse(`outputHook is '${config.hook}', which is read too: leave it out for an autoencoder`);
   }
+  if (config.skip && config.outputHook === undefined)
+    throw refuse('skip (--skip) is of transcoders: give outputHook (--output-hook) too');
   if (config.outputHook !== undefined && config.biasStart !== undefined)
     throw refuse('a transcoder’s biases begin at the median of its inputs and outputs (biasStart)');
   const wrong = describedArchitecture(config.architecture).refuses?.(config);

@@ -107,6 +107,7 @@ async function read(path: string, architecture: ArchitectureName): Promise<Check
     logThreshold: optional(`${prefix}.logThreshold`),
     rMag: optional(`${prefix}.rMag`),
     bMag: optional(`${prefix}.bMag`),
+    wSkip: optional(`${prefix}.wSkip`),
   });
   const dictionaries = Array.from({ length: seeds }, (_, index): DictionaryState => ({
     parameters: part(`${index}.parameters`),

@@ -27,10 +27,10 @@ export function statisticsRows(batchSize: number): number {
 
 /** Reads ahead and puts the source back where it was. Throws `bad_input` when the activations are useless. */
 export function inputStatistics(source: BatchSource): InputStatistics {
-  const { d, batchSize } = source;
+  const { d, batchSize, outputWidth = d } = source;
   const before = source.state();
   const sample = new Float32Array(medianRows * d);
-  const outputs = source.outputs && new Float32Array(medianRows * d);
+  const outputs = source.outputs && new Float32Array(medianRows * outputWidth);
   let kept = 0;
   let rows = 0;
   let norms = 0;
@@ -46,7 +46,7 @@ export function inputStatistics(source: BatchSource): InputStatistics {
     rows += batchSize;
     const take = Math.min(batchSize, medianRows - kept);
     sample.set(batch.subarray(0, take * d), kept * d);
-    if (take > 0) outputs?.set(source.outputs?.().subarray(0, take * d) ?? [], kept * d);
+    if (take > 0) outputs?.set(source.outputs?.().subarray(0, take * outputWidth) ?? [], kept * outputWidth);
     kept += take;
   }
   source.restore(before);
@@ -61,6 +61,6 @@ export function inputStatistics(source: BatchSource): InputStatistics {
     meanSquaredNorm: squares / rows,
     sample,
     median: geometricMedian(sample, d),
-    ...(outputs && { outputMedian: geometricMedian(outputs, d) }),
+    ...(outputs && { outputMedian: geometricMedian(outputs, outputWidth) }),
   };
 }

@@ -8,14 +8,17 @@ import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDi
 import { type ConfiguredArchitecture, configuredArchitecture } from '../autoencoders/implementations.ts';
 import type { TrainedDictionary } from '../autoencoders/dictionaryFile.ts';
 import type { Measured } from '../autoencoders/measure.ts';
+import { randomRows } from '../autoencoders/randomRows.ts';
 import { total } from '../autoencoders/total.ts';
 import { LazyscopeError } from '../errors.ts';
 import { disposeComputed } from '../ops/computed.ts';
-import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
+import { sumOfSquares } from '../ops/sumOfSquares.ts';
+import type { AdamSettings, Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { describedArchitecture, type TrainingConfig } from '../spec/architectures/architectures.ts';
 import { Random } from '../numerics/random.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
+import { updateSkip, withoutSkip } from './skipConnection.ts';
 import { inputStatistics } from './inputStatistics.ts';
 import { starts } from './startingRows.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
@@ -75,7 +78,9 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   const dictionaries = config.seeds.map((seed) => {
     const random = Random.fromSeed(seed, 'initialisation');
     const autoencoder = start(random);
-    const parameters = outputMedian ? asTranscoder(autoencoder, median, outputMedian) : autoencoder;
+    const parameters = outputMedian
+      ? asTranscoder(autoencoder, median, outputMedian, { seed, skips: config.skip === true })
+      : autoencoder;
     return {
       parameters,
       first: zerosLike(parameters),
@@ -89,17 +94,26 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
 
 /**
  * *Choice*: a transcoder begins as an autoencoder does, but for its biases: b_dec is the geometric median of the outputs, and b_enc is
- * −W_enc·m, m that of the inputs, where an encoder that subtracts a decoder bias would begin.
+ * −W_enc·m, m that of the inputs, where an encoder that subtracts a decoder bias would begin. Between two widths decoder rows are random
+ * directions of their own, as long as an autoencoder's would be. W_skip begins at 0.
  */
 function asTranscoder(
   autoencoder: DictionaryArrays,
   median: Float32Array,
   outputMedian: Float32Array,
+  { seed, skips }: { seed: number; skips: boolean },
 ): DictionaryArrays {
   const { wEnc } = autoencoder;
   const d = median.length;
+  const outputs = outputMedian.length;
   const bEnc = autoencoder.bEnc.map((_, i) => -total(median, wEnc.subarray(i * d, (i + 1) * d)));
-  return { ...autoencoder, bEnc, bDec: outputMedian.slice() };
+  const norm = Math.sqrt(sumOfSquares(autoencoder.wDec.subarray(0, d)));
+  const wDec =
+    outputs === d
+      ? autoencoder.wDec
+      : randomRows(Random.fromSeed(seed, 'decoder of a transcoder'), bEnc.length, outputs, norm);
+  const wSkip = skips ? new Float32Array(outputs * d) : null;
+  return { ...autoencoder, bEnc, wDec, bDec: outputMedian.slice(), wSkip };
 }
 
 /** Trains dictionaries that differ only in their seed, step by step, without files. It holds tensors: dispose it. */
@@ -116,6 +130,12 @@ export class Trainer {
 
   /** Takes over the arrays of `state`. `kernels` are those of the active backend unless a benchmark wraps them. */
   constructor(config: TrainingConfig, source: BatchSource, state: TrainerState, kernels = fusedKernels()) {
+    const twoWidths = (source.outputWidth ?? source.d) !== source.d;
+    if (kernels.readBack && (config.skip || twoWidths))
+      throw new LazyscopeError(
+        'bad_input',
+        `Transcoders ${config.skip ? 'with a skip connection' : 'between two widths'} are trained on the backends native and cpu: give --backend native.`,
+      );
     this.#kernels = kernels;
     this.config = config;
     this.scale = state.scale;
@@ -195,7 +215,7 @@ export class Trainer {
     if (!outputs) return { x, variance };
     disposeComputed(variance);
     // One scale for both, so that the dictionary that acts on raw activations is the trained one with smaller biases.
-    const target = this.#kernels.scaledBatch(outputs, source.d, this.scale);
+    const target = this.#kernels.scaledBatch(outputs, source.outputWidth ?? source.d, this.scale);
     return { x, target: target.x, variance: target.variance };
   }
 
@@ -232,27 +252,29 @@ export class Trainer {
       state,
     };
     const kernels = this.#kernels;
-    const pass = this.#architecture.forward(kernels, parameters, batch, settings);
+    // The latents predict what the skip connection leaves over.
+    const left = parameters.wSkip ? withoutSkip(batch, parameters.wSkip) : null;
+    const pass = this.#architecture.forward(kernels, parameters, left ?? batch, settings);
     try {
       const measured = pass.measure(withLoss);
       // Where the error is at hand, a step that diverged leaves the parameters as they were.
-      if (typeof pass.squaredError !== 'number' || Number.isFinite(pass.squaredError))
-        kernels.update(
-          pass.request,
-          { first, second },
-          {
-            learningRate: learningRateAt(config, this.#step),
-            beta1: config.beta1,
-            beta2: config.beta2,
-            epsilon: config.epsilon,
-            step: this.#step + 1,
-            clipNorm: config.clipNorm,
-            unitNormDecoder: this.#architecture.unitNormDecoder,
-          },
-        );
+      if (typeof pass.squaredError !== 'number' || Number.isFinite(pass.squaredError)) {
+        const adam: AdamSettings = {
+          learningRate: learningRateAt(config, this.#step),
+          beta1: config.beta1,
+          beta2: config.beta2,
+          epsilon: config.epsilon,
+          step: this.#step + 1,
+          clipNorm: config.clipNorm,
+          unitNormDecoder: this.#architecture.unitNormDecoder,
+        };
+        kernels.update(pass.request, { first, second }, adam);
+        if (parameters.wSkip) updateSkip(pass.request, { first, second }, adam);
+      }
       return measured;
     } finally {
       pass.dispose();
+      left?.target?.dispose();
     }
   }
 

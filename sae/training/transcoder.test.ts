@@ -217,12 +217,48 @@ describe('on a capture', () => {
     await expect(compare({ store, name: 'swapped', a, b, model })).rejects.toThrow(/is of transcoders/);
   });
 
-  test('hook points of two widths, and one that is read too, are refused', async () => {
+  test('between two widths and with a skip connection: resumed to the same bits, evaluated and indexed', async () => {
+    const given = (name: string) => {
+      const { config, ...rest } = options(name);
+      return { ...rest, config: { ...config, outputHook: 'blocks.0.mlp.hook_post', skip: true } };
+    };
+    await train(given('skip'));
+    const controller = new AbortController();
+    const report = ({ done }: { done: number }) => done >= 20 && controller.abort();
+    await expect(train({ ...given('cut'), report, signal: controller.signal })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    await train({ ...given('cut'), resume: true });
+    const [a, b] = [await loadAutoencoder(store, 'skip', 3), await loadAutoencoder(store, 'cut', 3)];
+    for (const name of ['wEnc', 'bEnc', 'wDec', 'bDec', 'wSkip'] as const) expect(b[name]).toEqual(a[name]);
+    expect(a).toMatchObject({ d: toy.d, outputWidth: 2 * toy.d });
+    expect(a.wSkip!.some((w) => w !== 0)).toBe(true);
+    expect(() =>
+      a.decode({
+        rows: 0,
+        rowStart: Int32Array.of(0),
+        indices: new Int32Array(),
+        values: new Float32Array(),
+      }),
+    ).toThrow(/decodes with the activations/);
+    const { fvu } = await evaluate({ store, run: 'skip', seed: 3, model: null });
+    expect(fvu).toBeLessThan(1);
+    await indexFeatures({ store, run: 'skip', seed: 3, model: null });
+    const sides = [
+      { run: 'skip', seed: 3 },
+      { run: 'skip', seed: 5 },
+    ] as const;
+    await expect(compare({ store, name: 'widths', a: sides[0], b: sides[1] })).rejects.toThrow(
+      /of one width/,
+    );
+  });
+
+  test('hook points that are read too or aren’t there, and a skip without a transcoder, are refused', async () => {
     const change = (changes: object) => {
       const given = options('refused');
       return { ...given, config: { ...given.config, ...changes } };
     };
-    await expect(train(change({ outputHook: 'blocks.0.mlp.hook_post' }))).rejects.toThrow(/of one width/);
+    await expect(train(change({ outputHook: undefined, skip: true }))).rejects.toThrow(/skip is|--skip/);
     await expect(train(change({ outputHook: hook }))).rejects.toThrow(/which is read too/);
     await expect(train(change({ outputHook: 'blocks.7.hook_mlp_out' }))).rejects.toThrow(/has no hook/);
   });

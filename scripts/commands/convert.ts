@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { TranscoderWeights } from '../../sae/formats/dictionaryWeights.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
 import { withOutputOption } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
@@ -48,7 +49,11 @@ export function convert(): Command {
       });
       const hook = weights.hook && (hookPointFrom(weights.hook) ?? weights.hook);
       try {
-        await exportDictionary(to, format, { ...weights, hook });
+        await exportDictionary(to, format, {
+          ...weights,
+          hook,
+          ...withPlace(weights.transcoder, hookPointFrom),
+        });
       } catch (error) {
         // Not there before: what was written of it would refuse the next attempt.
         await rm(to, { recursive: true, force: true });
@@ -66,4 +71,16 @@ export function convert(): Command {
       };
     }),
   );
+}
+
+/** A transcoder's output under the name that hook points have here, where it is known. */
+function withPlace(
+  transcoder: TranscoderWeights | undefined,
+  hookPointFrom: (name: string) => string | null,
+): { transcoder?: TranscoderWeights } {
+  if (!transcoder) return {};
+  const { outputHook } = transcoder;
+  return {
+    transcoder: { ...transcoder, outputHook: outputHook && (hookPointFrom(outputHook) ?? outputHook) },
+  };
 }

@@ -42,16 +42,12 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
   }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
   const { architecture, hook, outputHook, k, prefixes } = metadata;
-  if (outputHook !== undefined)
-    throw new LazyscopeError(
-      'bad_input',
-      `'${runName}/${seed}' is a transcoder (from '${hook}' to '${outputHook}'), which can be written in no other tool's layout yet.`,
-    );
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
     if (to === undefined) await mkdir(dirname(folder), { recursive: true });
     await exportDictionary(to ?? folder, format, {
       ...weights,
+      ...(outputHook !== undefined && { transcoder: { outputHook, wSkip: weights.wSkip ?? null } }),
       architecture,
       hook,
       model,

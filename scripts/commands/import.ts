@@ -34,7 +34,7 @@ export const run: JobWork<'import'> = async (session, given) => {
   const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { writeManifest } = await import('../../sae/store/writeManifest.ts');
   const { withLock } = await import('../../sae/store/lock.ts');
-  const { placeInCapture } = await import('../importing/placeInCapture.ts');
+  const { outputInCapture, placeInCapture } = await import('../importing/placeInCapture.ts');
   const { checkOrientation } = await import('../importing/checkOrientation.ts');
   const { explain } = await import('../importing/explain.ts');
   const format =
@@ -48,7 +48,10 @@ export const run: JobWork<'import'> = async (session, given) => {
   if (!given.explain && existsSync(store.run(name)))
     throw new LazyscopeError('conflict', `Run '${name}' exists: choose another name with --name.`);
   const weights: ImportedDictionary[] = [];
-  for (const path of paths) weights.push(await importDictionary(path, options));
+  for (const path of paths) {
+    const dictionary = await importDictionary(path, options);
+    weights.push(given.outputHook !== undefined ? asTranscoder(dictionary, format) : dictionary);
+  }
   const [first] = weights;
   refuseMixture(weights, paths);
   const capture = await openCapture(store, given.capture);
@@ -61,12 +64,24 @@ export const run: JobWork<'import'> = async (session, given) => {
         'bad_input',
         `'${paths[odd]}' is of '${hooks[odd]}' and '${paths[0]}' of '${hook}': import them as two runs.`,
       );
+    const outputs = weights.map((dictionary, seed) =>
+      outputInCapture(paths[seed], dictionary, capture, given),
+    );
+    const [outputHook] = outputs;
+    const otherOutput = outputs.findIndex((each) => each !== outputHook);
+    if (otherOutput > 0)
+      throw new LazyscopeError(
+        'bad_input',
+        `'${paths[otherOutput]}' predicts '${outputs[otherOutput]}' and '${paths[0]}' '${outputHook}': import them as two runs.`,
+      );
     const backend = await session.startBackend();
     const figures: SampleFigures[] = [];
     for (const [seed, dictionary] of weights.entries()) {
       const path = paths[seed];
       const readAs = (which: Transposed) => importDictionary(path, { ...options, transposed: which });
-      figures.push(await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook));
+      figures.push(
+        await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook, outputHook),
+      );
     }
     const { architecture, latents, d } = first;
     const place = { architecture, hook, capture: given.capture };
@@ -79,14 +94,24 @@ export const run: JobWork<'import'> = async (session, given) => {
       ...figures[seed],
     }));
     const explanation = weights.flatMap((dictionary, seed) =>
-      explain(paths[seed], dictionary, { ...place, figures: figures[seed] }),
+      explain(paths[seed], dictionary, { ...place, output: outputHook, figures: figures[seed] }),
     );
-    const what = { format, architecture, latents, d, k: first.k, hook, found };
+    const what = {
+      format,
+      architecture,
+      latents,
+      d,
+      k: first.k,
+      hook,
+      ...(outputHook !== undefined && { outputHook }),
+      found,
+    };
     if (given.explain) return { document: what, text: explanation.join('\n') };
     for (const line of explanation) session.say(line);
     const config = await unknownTraining(first, {
       capture: given.capture,
       hook,
+      ...(outputHook !== undefined && { outputHook }),
       seeds: paths.map((_, seed) => seed),
     });
     const now = new Date().toISOString();
@@ -111,10 +136,11 @@ export const run: JobWork<'import'> = async (session, given) => {
         const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, architecture } = dictionary;
         await writeDictionary(
           store.dictionary(name, seed),
-          { wEnc, bEnc, wDec, bDec, threshold },
+          { wEnc, bEnc, wDec, bDec, threshold, wSkip: dictionary.transcoder?.wSkip },
           {
             architecture,
             hook,
+            outputHook,
             model: capture.manifest.model.name,
             run: name,
             seed,
@@ -142,9 +168,22 @@ function placeOf(store: StoreLayout, path: string): string {
   return existsSync(inStore) ? inStore : path;
 }
 
+/**
+ * A file of Gemma Scope's doesn't say that it is of a transcoder, and is of the same form. Elsewhere the file says it, and what an autoencoder's
+ * file holds would not compute the same.
+ */
+function asTranscoder(dictionary: ImportedDictionary, format: string): ImportedDictionary {
+  if (dictionary.transcoder || format !== 'gemma-scope') return dictionary;
+  return {
+    ...dictionary,
+    kind: `${dictionary.kind} transcoder`,
+    transcoder: { outputHook: null, wSkip: null },
+  };
+}
+
 function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {
-  const shape = ({ architecture, latents, d, k, prefixes }: DictionaryWeights) =>
-    `${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}${prefixes ? `, prefixes ${prefixes.join(' ')}` : ''}`;
+  const shape = ({ architecture, latents, d, k, prefixes, transcoder, bDec }: DictionaryWeights) =>
+    `${transcoder ? `transcoder${transcoder.wSkip ? ' with a skip connection' : ''} to ${bDec.length} of ` : ''}${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}${prefixes ? `, prefixes ${prefixes.join(' ')}` : ''}`;
   const odd = weights.findIndex((each) => shape(each) !== shape(weights[0]));
   if (odd > 0)
     throw new LazyscopeError(
@@ -156,7 +195,7 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
 /** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
   { architecture, d, latents, k, prefixes }: DictionaryWeights,
-  place: { capture: string; hook: string; seeds: number[] },
+  place: { capture: string; hook: string; outputHook?: string; seeds: number[] },
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };

@@ -21,7 +21,11 @@ type Options = CommandOptionsOf<'train'>;
 
 /** Whether an option is a setting of the configuration. */
 const isSetting = (name: string) =>
-  name in trainingFields || name in startFields || name in architectureOptions || name === 'outputHook';
+  name in trainingFields ||
+  name in startFields ||
+  name in architectureOptions ||
+  name === 'outputHook' ||
+  name === 'skip';
 
 declare global {
   interface JobCommands {

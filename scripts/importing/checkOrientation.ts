@@ -23,12 +23,13 @@ export async function checkOrientation(
   { dictionary, path, asked, readAs }: Reading,
   capture: Capture,
   hook: string,
+  output = hook,
 ): Promise<SampleFigures> {
-  const figures = sampleFigures(dictionary, capture, hook);
+  const figures = sampleFigures(dictionary, capture, hook, output);
   if (dictionary.latents !== dictionary.d || asked !== undefined || figures.fvu === null) return figures;
   let best: { transposed: Transposed; fvu: number } = { transposed: 'none', fvu: figures.fvu };
   for (const transposed of ['encoder', 'decoder', 'both'] as const) {
-    const { fvu } = sampleFigures(await readAs(transposed), capture, hook);
+    const { fvu } = sampleFigures(await readAs(transposed), capture, hook, output);
     if (fvu !== null && fvu < best.fvu) best = { transposed, fvu };
   }
   const { transposed, fvu } = best;

@@ -4,8 +4,14 @@ import type { SampleFigures } from './sampleFigures.ts';
 
 export function explain(
   path: string,
-  { kind, latents, d, k, hook, model, folded }: ImportedDictionary,
-  place: { architecture: string; hook: string; capture: string; figures: SampleFigures },
+  { kind, latents, d, k, hook, model, folded, transcoder, bDec }: ImportedDictionary,
+  place: {
+    architecture: string;
+    hook: string;
+    output?: string | undefined;
+    capture: string;
+    figures: SampleFigures;
+  },
 ): string[] {
   const kept = k === null ? '' : `, k = ${k}`;
   const trained = [hook === null ? '' : ` at '${hook}'`, model ? ` of '${model}'` : ''].join('');
@@ -15,9 +21,9 @@ export function explain(
       ? `The activations of ${rows} rows do not vary.`
       : `FVU ${fvu.toPrecision(3)}, L0 ${l0.toPrecision(3)} on ${rows} rows of capture '${place.capture}'.`;
   return [
-    `'${path}' is ${kind}: ${latents} latents for activations of width ${d}${kept}${trained === '' ? '; it does not say where it was trained' : `, trained${trained}`}.`,
+    `'${path}' is ${kind}: ${latents} latents for activations of width ${d}${transcoder && bDec.length !== d ? ` that predict width ${bDec.length}` : ''}${kept}${trained === '' ? '; it does not say where it was trained' : `, trained${trained}`}.`,
     ...folded,
-    `Read as ${place.architecture} at '${place.hook}'. ${quality}`,
+    `Read as ${place.architecture} at '${place.hook}'${place.output === undefined ? '' : `, a transcoder${transcoder?.wSkip ? ' with a skip connection' : ''} to '${place.output}'`}. ${quality}`,
     ...(fvu !== null && fvu >= 1
       ? [
           'That is no better than the mean activation: check the model, the hook and how activations were normalised.',

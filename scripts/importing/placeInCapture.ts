@@ -7,6 +7,8 @@ import { hookPointFrom, isSameModel } from '../../sae/formats/hookNames.ts';
 export interface Asked {
   /** The hook that the person gave, which goes before what the file says. */
   hook?: string | undefined;
+  /** The hook whose activations a transcoder predicts. */
+  outputHook?: string | undefined;
   /** Whether the capture may be of a model of another name. */
   anyModel?: boolean | undefined;
 }
@@ -51,6 +53,41 @@ function hookOf(path: string, hook: string | null, known: readonly string[]): st
     throw new LazyscopeError(
       'bad_input',
       `'${path}' was trained at '${hook}', which is no hook point that is known here: give --hook with one of ${known.join(', ')}.`,
+    );
+  return place;
+}
+
+/**
+ * Which hook of the capture a transcoder predicts; undefined for an autoencoder. Throws `bad_input` or `not_found`, naming what
+ * doesn't fit and the option that says otherwise.
+ */
+export function outputInCapture(
+  path: string,
+  { transcoder, bDec, kind }: Pick<ImportedDictionary, 'transcoder' | 'bDec' | 'kind'>,
+  capture: Capture,
+  asked: Asked,
+): string | undefined {
+  if (!transcoder) {
+    if (asked.outputHook === undefined) return undefined;
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' is ${kind}, which is no transcoder: leave --output-hook out.`,
+    );
+  }
+  const { name, hooks } = capture.manifest;
+  const known = hooks.map((each) => each.hook);
+  const { outputHook } = transcoder;
+  const place = asked.outputHook ?? (outputHook === null ? null : (hookPointFrom(outputHook) ?? outputHook));
+  if (place === null || !known.includes(place))
+    throw new LazyscopeError(
+      place === null ? 'bad_input' : 'not_found',
+      `'${path}' is a transcoder and ${place === null ? 'does not say what it predicts' : `predicts '${place}', which capture '${name}' does not have`}: give --output-hook with one of ${known.join(', ')}.`,
+    );
+  const width = capture.width(place);
+  if (width !== bDec.length)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' predicts activations of width ${bDec.length}, but '${place}' of capture '${name}' has ${width}: give the capture of its model.`,
     );
   return place;
 }

@@ -14,18 +14,31 @@ export interface SampleFigures {
   fvu: number | null;
 }
 
-/** On the first held-out rows; on the first rows of a capture that holds nothing out. */
-export function sampleFigures(weights: DictionaryWeights, capture: Capture, hook: string): SampleFigures {
-  const { architecture, latents, d, k } = weights;
+/** On the first held-out rows; on the first rows of a capture that holds nothing out. `output` is what a transcoder predicts. */
+export function sampleFigures(
+  weights: DictionaryWeights,
+  capture: Capture,
+  hook: string,
+  output = hook,
+): SampleFigures {
+  const { architecture, latents, d, k, transcoder } = weights;
   const heldOut = capture.heldOutRows > 0;
   const rows = Math.min(mostRows, heldOut ? capture.heldOutRows : capture.trainRows);
-  const x = capture.readRows(hook, heldOut ? capture.trainRows : 0, rows);
+  const first = heldOut ? capture.trainRows : 0;
+  const x = capture.readRows(hook, first, rows);
+  const y = output === hook ? x : capture.readRows(output, first, rows);
   const metadata = { architecture, hook, model: '', run: '', seed: 0, scale: 1, k };
-  const autoencoder = autoencoderFrom({ ...weights, metadata });
-  const sums = new ReconstructionSums(d, latents);
+  const outputHook = transcoder ? { outputHook: output } : {};
+  const autoencoder = autoencoderFrom({
+    ...weights,
+    wSkip: transcoder?.wSkip,
+    metadata: { ...metadata, ...outputHook },
+  });
+  const sums = new ReconstructionSums(autoencoder.outputWidth, latents);
   tf.tidy(() => {
-    const code = autoencoder.encode(tf.tensor2d(x, [rows, d]));
-    sums.add(x, autoencoder.decode(code).dataSync<'float32'>(), code);
+    const input = tf.tensor2d(x, [rows, d]);
+    const code = autoencoder.encode(input);
+    sums.add(y, autoencoder.decode(code, input).dataSync<'float32'>(), code);
   });
   autoencoder.dispose();
   const { l0, fvu } = sums.metrics();

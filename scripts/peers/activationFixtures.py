@@ -57,8 +57,9 @@ def main():
         writer.write_table(table, max_chunksize=50)
     data = (FIXTURES / "rows.arrows").read_bytes()
     (FIXTURES / "cut.arrows").write_bytes(data[:-8])
-    with pa.ipc.new_file(out("compressed.arrow"), table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as w:
-        w.write_table(table)
+    for name, codec in (("compressed.arrow", "zstd"), ("compressed.lz4.arrow", "lz4")):
+        with pa.ipc.new_file(out(name), table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as w:
+            w.write_table(table)
     pq.write_table(table, out("rows.parquet"), row_group_size=48)
     nested = pa.list_(pa.list_(pa.float32()))
     pq.write_table(pa.table({HOOK: lists(X, nested), "tokens": lists(TOKENS, pa.list_(pa.int32()))}), out("contexts.parquet"))

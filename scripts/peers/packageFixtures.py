@@ -42,6 +42,16 @@ from sae_lens.saes import (
     TopKSAE,
     TopKSAEConfig,
 )
+from sae_lens.saes.transcoder import (
+    JumpReLUSkipTranscoder,
+    JumpReLUSkipTranscoderConfig,
+    JumpReLUTranscoder,
+    JumpReLUTranscoderConfig,
+    SkipTranscoder,
+    SkipTranscoderConfig,
+    Transcoder,
+    TranscoderConfig,
+)
 from safetensors.torch import save_file
 from sparsify import SparseCoder, SparseCoderConfig
 
@@ -72,9 +82,9 @@ def compute(sae, x):
     with torch.no_grad():
         activations = dense(sae, x) if isinstance(sae, SparseCoder) else sae.encode(x)
         if isinstance(sae, SparseCoder):
-            top = sae.encode(x)
-            return activations, sae.decode(top.top_acts, top.top_indices)
-        return activations, sae.decode(activations)
+            return activations, sae(x).sae_out
+        # Of skip transcoders `decode` is only a part.
+        return activations, sae(x) if isinstance(sae, Transcoder) else sae.decode(activations)
 
 
 def expect(folder, kind, version, sae):
@@ -207,6 +217,51 @@ def legacy():
     expect(folder, "AutoEncoder", VERSIONS["dictionary_learning"], sae)
 
 
+def transcoders():
+    outputs = 4
+    sizes = dict(d_in=D, d_sae=LATENTS, apply_b_dec_to_input=False)
+    place = dict(model_name="gpt2-small", hook_name="blocks.1.ln2.hook_normalized", hook_name_out="blocks.1.hook_mlp_out")
+    classes = {
+        "transcoder": (Transcoder, TranscoderConfig(**sizes, d_out=outputs), {}),
+        "skip-transcoder": (SkipTranscoder, SkipTranscoderConfig(**sizes, d_out=outputs), {}),
+        "jumprelu-transcoder": (JumpReLUTranscoder, JumpReLUTranscoderConfig(**sizes, d_out=D), dict(threshold=THRESHOLDS)),
+        "jumprelu-skip-transcoder": (
+            JumpReLUSkipTranscoder,
+            JumpReLUSkipTranscoderConfig(**sizes, d_out=outputs),
+            dict(threshold=THRESHOLDS),
+        ),
+    }
+    for name, (sae_class, config, fixed) in classes.items():
+        for key, value in place.items():
+            config.metadata[key] = value
+        sae = randomise(sae_class(config), **fixed)
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(folder))
+    for name, skips in (("transcoder", False), ("skip-transcoder", True)):
+        config = SparseCoderConfig(k=K, num_latents=LATENTS, transcode=True, skip_connection=skips)
+        sae = randomise(SparseCoder(D, config))
+        folder = folder_of(f"sparsify-{name}/layers.1.mlp")
+        sae.save_to_disk(folder)
+        expect(folder, name, VERSIONS["sparsify"], sae)
+    # As for its autoencoders; the affine connection is stored the other way round.
+    sae = randomise(
+        JumpReLUSkipTranscoder(JumpReLUSkipTranscoderConfig(**sizes, d_out=D)), threshold=THRESHOLDS.abs()
+    )
+    folder = folder_of("gemma-scope-2-transcoder")
+    state = {name.lower(): tensor.contiguous() for name, tensor in sae.state_dict().items()}
+    state["affine_skip_connection"] = state.pop("w_skip").T.contiguous()
+    save_file(state, folder / "params.safetensors")
+    config = dict(architecture="jump_relu", model_name="gemma-v3-1b-pt", width=LATENTS, type="transcoder")
+    config |= dict(
+        hf_hook_point_in="model.layers.3.pre_feedforward_layernorm.output",
+        hf_hook_point_out="model.layers.3.post_feedforward_layernorm.output",
+        affine_connection=True,
+    )
+    (folder / "config.json").write_text(json.dumps(config) + "\n")
+    expect(folder, "jumprelu_skip_transcoder", VERSIONS["SAELens"], sae)
+
+
 LOADERS = {
     "saelens": lambda folder: SAE.load_from_disk(folder),
     "sparsify": lambda folder: SparseCoder.load_from_disk(folder),
@@ -257,7 +312,7 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     if sys.argv[1] == "make":
         shutil.rmtree(ROOT, ignore_errors=True)
-        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy):
+        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy, transcoders):
             make()
     else:
         check(sys.argv[2])

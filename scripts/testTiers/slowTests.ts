@@ -46,6 +46,10 @@ export const slowTests: readonly SlowTests[] = [
     path: 'server/labels.test.ts',
     reason: 'labels of a server over a store, by hand, by job and from files',
   },
+  {
+    path: 'server/featurePages.test.ts',
+    reason: 'a server over a store, and every page of a dictionary four times',
+  },
   { path: 'server/search.test.ts', reason: 'a server over a store, and searches of it' },
   { path: 'server/explorer.test.ts', reason: 'builds the explorer' },
   {

@@ -1,11 +1,13 @@
 // @vitest-environment jsdom
 /** Components on a real server over the fixture store: what they show is what its procedures answer. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
 import type { ReactNode } from 'react';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { probesKind, type Probes } from '../../sae/spec/manifests/probes.ts';
+import { writeManifest } from '../../sae/store/writeManifest.ts';
 import type { AppRouter, Job } from '../../server/client.ts';
 import { startTestServer, type TestServer } from '../../server/testServer.ts';
 import { count, figures, percent, significant } from '../format/number.ts';
@@ -18,6 +20,7 @@ import { JobForm } from './jobs/JobForm.tsx';
 import { TradeoffPanel } from './lazy/TradeoffPanel.tsx';
 import { NextSteps } from './runs/NextSteps.tsx';
 import { NormsPanel } from './runs/NormsPanel.tsx';
+import { ProbesPanel } from './runs/ProbesPanel.tsx';
 import { RunsTable } from './runs/RunsTable.tsx';
 import { cellsOf, click, find, rendered, textsOf, type, until } from './testing/rendered.tsx';
 import { LeftOutLine } from './ui/LeftOutLine.tsx';
@@ -42,6 +45,78 @@ function served(element: ReactNode): Promise<HTMLElement> {
     </QueryClientProvider>,
   );
 }
+
+describe('ProbesPanel', () => {
+  const run = () => on.client.runs.get.query({ name: 'fixture-topk' });
+
+  test('says how a run is probed, and shows what was measured beside its interval and chance', async () => {
+    expect((await served(<ProbesPanel detail={await run()} />)).textContent).toContain(
+      'npx lazyscope probe fixture-topk',
+    );
+    const seed = 1;
+    const byK = {
+      k: 2,
+      accuracy: 0.9,
+      interval: [0.8, 0.95],
+      coordinates: 0.7,
+      randomLatents: 0.55,
+      shuffledLabels: 0.5,
+    };
+    const probes: Probes = {
+      version: 1,
+      run: 'fixture-topk',
+      seed,
+      classification: {
+        text: 'reviews.jsonl',
+        labelField: 'stars',
+        classes: ['1', '5'],
+        trainDocuments: 80,
+        testDocuments: 20,
+        contextLength: 128,
+        sparseProbing: {
+          byK: [{ ...byK, interval: [0.8, 0.95] }],
+          allCoordinates: 0.97,
+          allCoordinatesInterval: [0.9, 0.99],
+          classes: [{ name: '1', allCoordinates: 0.97, byK: [{ k: 2, latents: [3, 1], accuracy: 0.9 }] }],
+        },
+        perturbation: [
+          { n: 10, tpp: 0.31, interval: [0.2, 0.4], intended: 0.33, unintended: 0.02, random: 0.01 },
+        ],
+      },
+      absorption: {
+        trainWords: 800,
+        testWords: 200,
+        letters: [],
+        counted: 17,
+        fraction: 0.28,
+        fractionInterval: [0.25, 0.31],
+        full: 0.05,
+        fullInterval: [0.03, 0.07],
+        latentsPerLetter: 1.7,
+        chanceFraction: 0.02,
+        chanceFull: 0.01,
+      },
+    };
+    await writeManifest(on.store.probes('fixture-topk', seed), probesKind, probes);
+    const place = await served(<ProbesPanel detail={await run()} />);
+    expect(place.textContent).toContain('reviews.jsonl by stars: 2 classes with 80 documents');
+    const [sparse, perturbation, absorption] = [...place.querySelectorAll('table')].map((table) =>
+      [...table.querySelectorAll('tbody td')].map((cell) => cell.textContent),
+    );
+    expect(sparse).toEqual(
+      ['1', '2', `90.0 %80.0 % to 95.0 %`, '55.0 %', '50.0 %', '70.0 %', '97.0 %'].map((_, i) => sparse[i]),
+    );
+    expect(sparse[2]).toContain(percent(0.8));
+    expect(sparse[3]).toBe(percent(0.55));
+    expect(sparse[6]).toBe(percent(0.97));
+    expect(perturbation.slice(0, 2)).toEqual(['1', '10']);
+    expect(perturbation[2]).toContain('0.31');
+    expect(absorption[1]).toBe('17');
+    expect(absorption[3]).toContain(percent(0.28));
+    expect(absorption[4]).toBe(percent(0.02));
+    await rm(on.store.probes('fixture-topk', seed));
+  });
+});
 
 describe('JobForm', () => {
   const started: string[] = [];

@@ -42,8 +42,8 @@ export function cudaFusedKernels(
   const programs = new FusedPrograms(backend);
   const sums = new DeviceSums(programs);
   const byLatent = new EntriesByLatent(programs);
-  const reconstructions = new Reconstructions(programs, sums);
   const copies = new EncoderCopies(programs);
+  const reconstructions = new Reconstructions(programs, sums, copies);
   const options = { choice, screening, blockBytes };
   const thresholds = new ThresholdSelect(programs, byLatent, copies, options);
   const update = new DictionaryUpdate(programs, sums, byLatent, copies);

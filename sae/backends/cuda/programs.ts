@@ -34,9 +34,11 @@ interface Kernel {
   sharedBytes: number;
 }
 
-/** CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, needed above what every device offers. */
+/**
+ * CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES. Without it a block has 48 KiB, static arrays included, whose size only the
+ * compiler knows; so it is set for whatever a launch asks for.
+ */
 const maxDynamicShared = 8;
-const sharedWithoutAsking = 48 * 1024;
 const invalidImage: ReadonlySet<number> = new Set([200, 209, 218, 300, 301]);
 
 export class Programs {
@@ -136,7 +138,7 @@ export class Programs {
         this.#modules.set(program, loaded);
       }
       const handle = this.#device.driver.read('cuModuleGetFunction', loaded, name);
-      kernel = { handle, args: new LaunchArguments(name, parameters), sharedBytes: sharedWithoutAsking };
+      kernel = { handle, args: new LaunchArguments(name, parameters), sharedBytes: 0 };
       this.#kernels.set(key, kernel);
     }
     this.#byRequest.set(request, kernel);

@@ -53,6 +53,7 @@ test('structs within structs, by value and by pointer, and null for what may be 
   const settings = {
     latents: 1,
     d: 2,
+    outputs: 2,
     rows: 1,
     scale: 0.5,
     auxScale: 0,

@@ -106,6 +106,7 @@ export function nativeFusedKernels(
     const update: Update = {
       latents: main.entries.latents,
       d,
+      outputs: parameters.bDec.shape[0],
       rows,
       writeGradient: Number(writeGradient),
       scale: hostNumber(main.scale),

@@ -133,6 +133,7 @@ export interface Gate {
 export interface Update {
   latents: number;
   d: number;
+  outputs: number;
   rows: number;
   writeGradient: number;
   scale: number;

@@ -210,11 +210,11 @@ static void autoencoders() {
     const LazyscopeReconstruction of_list{values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots};
     lazyscope_sparse_reconstruct(start, chosen, &of_list);
     const LazyscopeDictionary second{v.w_enc, v.b_enc, v.w_dec, v.b_dec, v.log_threshold};
-    LazyscopeUpdate update{latents, d, rows, 0, 0.1, 0.05, 0.01, 0, 0, 1e-3, 0.9, 0.999, 1e-8, 1, 1, 1, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, nullptr}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, nullptr}, &second, x, nullptr};
+    LazyscopeUpdate update{latents, d, d, rows, 0, 0.1, 0.05, 0.01, 0, 0, 1e-3, 0.9, 0.999, 1e-8, 1, 1, 1, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, nullptr}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, nullptr}, &second, x, nullptr};
     const LazyscopeTerm term{start, chosen, values, dots, error};
     lazyscope_sparse_update(&update, &term, &term);
 
-    LazyscopeUpdate jump{latents, d, rows, 0, 0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold}, &second, x, theta};
+    LazyscopeUpdate jump{latents, d, d, rows, 0, 0.1, 0, 0, 0.2, 0.01, 1e-3, 0.9, 0.999, 1e-8, 1, 0, 0, 1, {p.w_enc, p.b_enc, p.w_dec, p.b_dec, p.log_threshold}, {m.w_enc, m.b_enc, m.w_dec, m.b_dec, m.log_threshold}, &second, x, theta};
     int64_t found[2];
     for (int screening : {0, 2}) {
       found[screening / 2] = lazyscope_threshold_encode(&plain, theta, 0.1f, rows * latents, 5, screening);

@@ -1,5 +1,6 @@
 /** Several seeds of a run as one pool: their dictionaries, the counterparts among them, and what each latent is worth to reconstruction. */
 import { parseExclusionRule } from '../../activations/exclusionRule.ts';
+import { LazyscopeError } from '../../errors.ts';
 import { openCapture } from '../../activations/openCapture.ts';
 import { selectRows } from '../../activations/selectRows.ts';
 import { autoencoderFrom } from '../../autoencoders/autoencoder.ts';
@@ -36,6 +37,11 @@ export async function poolSeeds(
     signal,
   }: { store: StoreLayout; threshold: number; report: Report; signal: AbortSignal | undefined },
 ): Promise<Pool> {
+  if (run.config.outputHook !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run.name}' is of transcoders, of which no consensus is made: give a run of autoencoders.`,
+    );
   const comparisons = comparisonsOfSeeds(run.name, seeds, await storedComparisons(store));
   const links: Link[] = [];
   for (const comparison of comparisons) links.push(...(await linksOf(store, comparison, seeds, threshold)));

@@ -5,6 +5,7 @@
 import { DataType, RecordBatchReader, type Data, type Field, type RecordBatch } from 'apache-arrow';
 import { open } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
+import { registerArrowCodecs } from '../arrowCodecs.ts';
 import { float16ToFloat32 } from '../float16.ts';
 import type {
   ActivationColumn,
@@ -18,7 +19,7 @@ const streamMark = Buffer.from([0xff, 0xff, 0xff, 0xff]);
 /** The last eight bytes of a stream that was closed. */
 const streamEnd = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
-/** Throws `corrupt` for a file that was cut short, and `bad_input` for one whose buffers are compressed. */
+/** Throws `corrupt` for a file that was cut short. */
 export async function arrowFileActivations(path: string): Promise<ActivationReader> {
   const handle = await open(path, 'r');
   try {
@@ -99,6 +100,7 @@ async function readerOf(
   reader: Batches,
   close: () => Promise<void>,
 ): Promise<ActivationReader> {
+  await registerArrowCodecs();
   await explained(path, async () => reader.open());
   if (!reader.schema) throw new LazyscopeError('corrupt', `'${path}' has no schema of Arrow: make it again.`);
   const columns = reader.schema.fields.flatMap(columnOf);
@@ -121,12 +123,6 @@ async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     if (cause instanceof LazyscopeError) throw cause;
-    if (cause instanceof Error && /codec not found/.test(cause.message))
-      throw new LazyscopeError(
-        'bad_input',
-        `The buffers of '${path}' are compressed (as Feather's are by default): write it without compression, or as Parquet.`,
-        { cause },
-      );
     throw new LazyscopeError('corrupt', `'${path}' is not whole Arrow IPC: make it again.`, { cause });
   }
 }

@@ -27,6 +27,8 @@ export type ConfigOf<Name extends ArchitectureName> = {
       architecture: N;
       /** Of a transcoder: the hook point whose activations it predicts. Absent for autoencoders, which predict what they read. */
       outputHook?: string | undefined;
+      /** Of a transcoder: whether a matrix from inputs to outputs is trained beside it. */
+      skip?: boolean | undefined;
     } & TrainingSettings &
       StartSettings &
       ValuesOf<(typeof architectures)[N]['settings']>

@@ -35,6 +35,16 @@ export const importDictionaries = {
       otherwise: 'what the file says',
       form: { label: 'Hook point', source: 'captureHooks' },
     },
+    outputHook: {
+      field: {
+        type: 'text',
+        maxLength: 100,
+        placeholder: 'hook',
+        doc: 'of transcoders, the hook point whose activations they predict',
+      },
+      otherwise: 'what the file says',
+      form: { label: 'Predicted hook point', source: 'captureHooks', advanced: true },
+    },
     name: nameOf('run', "the first path's"),
     format: {
       field: {

@@ -72,9 +72,15 @@ export const train = {
         type: 'text',
         maxLength: 100,
         placeholder: 'hook',
-        doc: 'train a transcoder: predict the activations of this hook point of the capture, of the same width',
+        doc: 'train a transcoder: predict the activations of this hook point of the capture',
       },
       otherwise: 'what is read, as an autoencoder does',
+    },
+    skip: {
+      field: {
+        type: 'flag',
+        doc: 'of a transcoder: also train a matrix from inputs to outputs, whose product is added (a skip transcoder)',
+      },
     },
     fromModel: {
       field: {

@@ -2,6 +2,7 @@
 import { DataType, RecordBatchReader } from 'apache-arrow';
 import { open, type FileHandle } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
+import { registerArrowCodecs } from '../../formats/arrowCodecs.ts';
 import { textColumn } from './textColumn.ts';
 
 /** The values of a record batch, and about how many bytes of the file they end at. */
@@ -10,7 +11,7 @@ export interface ArrowRows {
   bytes: number;
 }
 
-/** Throws `corrupt` for a file that is damaged or cut short, and `bad_input` for one without the column, or whose buffers are compressed. */
+/** Throws `corrupt` for a file that is damaged or cut short, and `bad_input` for one without the column. */
 export async function* arrowColumn(
   path: string,
   kind: 'arrow file' | 'arrow stream',
@@ -20,6 +21,7 @@ export async function* arrowColumn(
   try {
     const { size } = await handle.stat();
     await checkEnd(handle, size, { path, kind });
+    await registerArrowCodecs();
     const reader = await RecordBatchReader.from(handle);
     await reader.open();
     const columns = reader.schema.fields.map(({ name, type }) => ({
@@ -35,12 +37,6 @@ export async function* arrowColumn(
     }
   } catch (cause) {
     if (cause instanceof LazyscopeError) throw cause;
-    if (cause instanceof Error && /codec not found/.test(cause.message))
-      throw new LazyscopeError(
-        'bad_input',
-        `The buffers of '${path}' are compressed (as Feather's are by default): write it without compression, or as Parquet.`,
-        { cause },
-      );
     throw new LazyscopeError('corrupt', `'${path}' is not whole Arrow IPC: fetch or make it again.`, {
       cause,
     });

@@ -31,8 +31,8 @@ interface Step {
   readonly clip: DeviceBuffer | null;
   /** The count of entries and its limits; the kernels change nothing where it is outside of them. */
   readonly gate: readonly [DeviceBuffer | null, number, number];
-  /** The copy of W_enc that is to be rewritten, if there is one. */
-  readonly copy: NarrowRows | null;
+  /** The copies that are to be rewritten, where there are any. */
+  readonly copy: Readonly<Record<Matrix, NarrowRows | null>>;
 }
 
 /** Where updateRows finds the gradient of a matrix; the order is that of its parameters. */
@@ -84,8 +84,8 @@ export class DictionaryUpdate {
   }
 
   apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
-    const { wEnc, bEnc } = request.parameters;
-    const copy = this.#copies.current(wEnc, bEnc);
+    const { wEnc, bEnc, wDec } = request.parameters;
+    const copy = { wEnc: this.#copies.current(wEnc, bEnc), wDec: this.#copies.current(wDec, null) };
     if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
     else this.#applyEntries(request, moments, adam, copy);
     for (const name of parameterNames)
@@ -93,14 +93,15 @@ export class DictionaryUpdate {
         const variable = group[name];
         if (variable) this.#programs.backend.changed(variable);
       }
-    if (copy) this.#copies.keep(copy, wEnc, bEnc);
+    if (copy.wEnc) this.#copies.keep(copy.wEnc, wEnc, bEnc);
+    if (copy.wDec) this.#copies.keep(copy.wDec, wDec, null);
   }
 
   #applyEntries(
     request: GradientRequest,
     moments: Moments,
     adam: AdamSettings,
-    copy: NarrowRows | null,
+    copy: Readonly<Record<Matrix, NarrowRows | null>>,
   ): void {
     const { latents, d } = sizes(request);
     const vectors = (['bEnc', 'logThreshold', 'rMag', 'bMag'] as const).filter((name) =>
@@ -139,7 +140,12 @@ export class DictionaryUpdate {
   }
 
   /** The update from gradients that are in memory. */
-  #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings, copy: NarrowRows | null): void {
+  #applyGiven(
+    request: GradientRequest,
+    moments: Moments,
+    adam: AdamSettings,
+    copy: Readonly<Record<Matrix, NarrowRows | null>>,
+  ): void {
     const { latents, d } = sizes(request);
     tf.tidy(() => {
       const gradients = referenceGradients(request);
@@ -211,9 +217,9 @@ export class DictionaryUpdate {
     const { latents, d } = sizes(request);
     const [w, first, second] = this.#operands(name, request, moments);
     const unitNorm = name === 'wDec' && adam.unitNormDecoder ? 1 : 0;
-    const narrow = name === 'wEnc' && copy ? copy : null;
+    const narrow = copy[name];
     const copied = narrow
-      ? [this.#of(request.parameters.bEnc), narrow.rows, narrow.norms]
+      ? [name === 'wEnc' ? this.#of(request.parameters.bEnc) : null, narrow.rows, narrow.norms]
       : [null, null, null];
     const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
     const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };

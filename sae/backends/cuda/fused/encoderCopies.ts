@@ -1,6 +1,7 @@
 /**
- * Copies of encoders in bfloat16 for screening; see source/narrow.cuh. The kernel that updates W_enc rewrites its copy too. A copy belongs to
- * the contents of W_enc and b_enc, which the backend counts changes of, so none is ever stale, and a missing one is made.
+ * Copies in bfloat16: of encoders for screening, see source/narrow.cuh, and of decoders with storage bf16. The kernel that updates a matrix
+ * rewrites its copy too. A copy belongs to the contents of the matrix and, of an encoder, of b_enc, which the backend counts changes of, so
+ * none is ever stale, and a missing one is made.
  */
 import type { Tensor1D, Tensor2D, Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
@@ -36,7 +37,7 @@ interface Contents {
 
 interface Copy {
   readonly wEnc: Contents;
-  readonly bEnc: Contents;
+  readonly bEnc: Contents | null;
   readonly narrow: NarrowRows;
 }
 
@@ -48,27 +49,27 @@ export class EncoderCopies {
     this.#programs = programs;
   }
 
-  /** The copy of an encoder. It stays valid for as long as the contents are the same. */
-  of(wEnc: Tensor2D, bEnc: Tensor1D): NarrowRows {
+  /** The copy of an encoder, or without biases that of another matrix. It stays valid for as long as the contents are the same. */
+  of(wEnc: Tensor2D, bEnc: Tensor1D | null): NarrowRows {
     const known = this.current(wEnc, bEnc);
     if (known) return known;
     this.#giveUpStale();
     const { backend } = this.#programs;
-    const from = { centre: null, bias: backend.buffer(bEnc) };
+    const from = { centre: null, bias: this.#programs.maybe(bEnc) };
     const narrow = narrowRows(this.#programs, backend.buffer(wEnc), wEnc.shape, from);
     this.keep(narrow, wEnc, bEnc);
     return narrow;
   }
 
   /** The copy of an encoder, or null where there is none. */
-  current(wEnc: Tf.TensorInfo, bEnc: Tf.TensorInfo): NarrowRows | null {
-    const [w, b] = [this.#contents(wEnc), this.#contents(bEnc)];
+  current(wEnc: Tf.TensorInfo, bEnc: Tf.TensorInfo | null): NarrowRows | null {
+    const [w, b] = [this.#contents(wEnc), bEnc && this.#contents(bEnc)];
     return this.#copies.find((copy) => same(copy.wEnc, w) && same(copy.bEnc, b))?.narrow ?? null;
   }
 
   /** Says that a copy now is one of the present contents. */
-  keep(narrow: NarrowRows, wEnc: Tf.TensorInfo, bEnc: Tf.TensorInfo): void {
-    const copy = { narrow, wEnc: this.#contents(wEnc), bEnc: this.#contents(bEnc) };
+  keep(narrow: NarrowRows, wEnc: Tf.TensorInfo, bEnc: Tf.TensorInfo | null): void {
+    const copy = { narrow, wEnc: this.#contents(wEnc), bEnc: bEnc && this.#contents(bEnc) };
     this.#copies = [...this.#copies.filter((other) => other.narrow !== narrow), copy];
   }
 
@@ -79,7 +80,7 @@ export class EncoderCopies {
   #giveUpStale(): void {
     const { backend } = this.#programs;
     const isStale = ({ wEnc, bEnc }: Copy) =>
-      [wEnc, bEnc].some(({ id, version }) => backend.version(id) !== version);
+      [wEnc, bEnc].some((of) => of !== null && backend.version(of.id) !== of.version);
     for (const { narrow } of this.#copies.filter(isStale)) {
       backend.give(narrow.rows);
       backend.give(narrow.norms);
@@ -88,4 +89,4 @@ export class EncoderCopies {
   }
 }
 
-const same = (a: Contents, b: Contents) => a.id === b.id && a.version === b.version;
+const same = (a: Contents | null, b: Contents | null) => a?.id === b?.id && a?.version === b?.version;

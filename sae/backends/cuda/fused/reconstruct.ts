@@ -3,10 +3,13 @@ import type { Entries, SparseEntries } from '../../../ops/sparseEntries.ts';
 import type { NestedReconstruction, Reconstruction } from '../../../ops/fusedKernels.ts';
 import { latentActivations } from '../../../ops/denseActivations.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
+import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { DeviceSums } from './deviceSums.ts';
+import type { EncoderCopies } from './encoderCopies.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 
 const file = 'fusedReconstruct.cu';
+const inFull = { file, define: { NARROW: 0 } };
 /** Half of a multiprocessor's shared memory on Hopper and later, and what the kernel's other variables take of it. */
 const halfOfShared = 113 * 1024;
 const reservedShared = 8 * 1024;
@@ -14,17 +17,19 @@ const reservedShared = 8 * 1024;
 export class Reconstructions {
   readonly #programs: FusedPrograms;
   readonly #sums: DeviceSums;
+  readonly #copies: EncoderCopies;
 
-  constructor(programs: FusedPrograms, sums: DeviceSums) {
+  constructor(programs: FusedPrograms, sums: DeviceSums, copies: EncoderCopies) {
     this.#programs = programs;
     this.#sums = sums;
+    this.#copies = copies;
   }
 
   decode(entries: SparseEntries, w: Tensor2D): Tensor2D {
     const d = w.shape[1];
     const out = this.#programs.output<Tensor2D>([entries.rows, d], 'float32');
     const to = [out.buffer, null, null, 0, d] as const;
-    this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
+    this.#programs.runRows({ ...inFull, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
       ...this.#list(entries), null, 1, this.#programs.backend.buffer(w), null, null, ...to,
     ]); // prettier-ignore
     return out.tensor;
@@ -35,7 +40,7 @@ export class Reconstructions {
     const out = this.#programs.output<Tensor1D>(indices.shape, 'float32');
     const operands = [rowStart, indices, g, w].map((tensor) => this.#programs.backend.buffer(tensor));
     const launch = { blocks: rows, sharedRows: 1 };
-    this.#programs.runRows({ file, name: 'sparseDots' }, d, launch, [...operands, out.buffer, d]);
+    this.#programs.runRows({ ...inFull, name: 'sparseDots' }, d, launch, [...operands, out.buffer, d]);
     return out.tensor;
   }
 
@@ -58,8 +63,9 @@ export class Reconstructions {
     const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
     return this.#programs.scratch(4 * rows, (squares) => {
       const keptRows = this.#keptRows(entries, d);
-      this.#programs.runRows({ file, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 + keptRows }, [
-        ...this.#list(entries), this.#programs.maybe(threshold), 0, backend.buffer(wDec), this.#programs.maybe(bias),
+      const { kernel, w } = this.#decoder(wDec);
+      this.#programs.runRows({ ...kernel, name: 'reconstruct' }, d, { blocks: rows, sharedRows: 1 + keptRows }, [
+        ...this.#list(entries), this.#programs.maybe(threshold), 0, w, this.#programs.maybe(bias),
         backend.buffer(target), error.buffer, dots.buffer, squares, keptRows, d,
       ]); // prettier-ignore
       return { error: error.tensor, dots: dots.tensor, squaredError: this.#sums.total(squares, rows) };
@@ -77,10 +83,11 @@ export class Reconstructions {
     const errors = this.#programs.output<Tensor2D>([prefixes.length * rows, d], 'float32');
     const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
     const ends = tf.tensor1d(prefixes, 'int32');
+    const { kernel, w } = this.#decoder(wDec);
     const result = this.#programs.scratch(4 * rows, (nested) =>
       this.#programs.scratch(4 * rows, (squares) => {
-        this.#programs.runRows({ file, name: 'reconstructNested' }, d, { blocks: rows, sharedRows: 1 }, [
-          ...this.#list(entries), backend.buffer(ends), prefixes.length, backend.buffer(wDec), backend.buffer(bias),
+        this.#programs.runRows({ ...kernel, name: 'reconstructNested' }, d, { blocks: rows, sharedRows: 1 }, [
+          ...this.#list(entries), backend.buffer(ends), prefixes.length, w, backend.buffer(bias),
           backend.buffer(target), errors.buffer, dots.buffer, nested, squares, rows, d,
         ]); // prettier-ignore
         const [nestedError, squaredError] = [this.#sums.total(nested, rows), this.#sums.total(squares, rows)];
@@ -89,6 +96,13 @@ export class Reconstructions {
     );
     ends.dispose();
     return result;
+  }
+
+  /** W_dec as kernels read it: with storage bf16 its copy. */
+  #decoder(wDec: Tensor2D): { kernel: { file: string; define: { NARROW: number } }; w: DeviceBuffer } {
+    const { backend } = this.#programs;
+    if (backend.storage === 'f32') return { kernel: inFull, w: backend.buffer(wDec) };
+    return { kernel: { file, define: { NARROW: 1 } }, w: this.#copies.of(wDec, null).rows };
   }
 
   /** How many rows of W_dec to keep in shared memory, where that is enough for most rows; two blocks share a multiprocessor's. */

@@ -60,7 +60,7 @@ describe.skipIf(noSoftwareDevice)(`the software device refuses${noSoftwareDevice
 
   test('more static shared memory than a block can have', async () => {
     expect(await failure('__shared__ float big[12289]; big[threadIdx.x] = 1; x[0] = big[0];')).toMatch(
-      /48 KiB/,
+      /static and dynamic shared memory of 49156 bytes, and 49152 are allowed/,
     );
   });
 

@@ -1,5 +1,39 @@
 /** Products of a sparse matrix with dense rows: what entries decode to, and the elements of g·Wᵀ at their places. */
 #include "fused.cuh"
+#include "narrow.cuh"
+
+#if NARROW
+/** Rows of w are read from its copy in bfloat16. */
+typedef unsigned short Weight;
+__device__ inline long long rowOf(int latent, int d) { return (long long)latent * narrowWidth(d); }
+
+__device__ inline Numbers load(const Weight *from) {
+  Numbers numbers;
+#if VECTOR == 4
+  const ushort4 four = *reinterpret_cast<const ushort4 *>(from);
+  numbers.at[0] = fromBfloat16(four.x);
+  numbers.at[1] = fromBfloat16(four.y);
+  numbers.at[2] = fromBfloat16(four.z);
+  numbers.at[3] = fromBfloat16(four.w);
+#else
+  numbers.at[0] = fromBfloat16(*from);
+#endif
+  return numbers;
+}
+
+__device__ inline float warpDot(const float *a, const Weight *b, int d) {
+  float sum = 0.0f;
+#pragma unroll 8
+  for (int column = threadIdx.x % warpThreads * VECTOR; column < d; column += warpThreads * VECTOR) {
+    const Numbers left = load(a + column), right = load(b + column);
+    for (int i = 0; i < VECTOR; i++) sum = fmaf(left.at[i], right.at[i], sum);
+  }
+  return warpTotal(sum);
+}
+#else
+typedef float Weight;
+__device__ inline long long rowOf(int latent, int d) { return (long long)latent * d; }
+#endif
 
 /** Rows of w that were kept in shared memory while they were decoded. */
 struct KeptRows {
@@ -11,13 +45,13 @@ struct KeptRows {
 };
 
 /** The products of row g [d], in shared memory, with the rows of w of a row's entries; a warp takes an entry. */
-__device__ inline void dotsOfRow(const float *g, const int *indices, const float *w, float *dots, int begin, int end,
+__device__ inline void dotsOfRow(const float *g, const int *indices, const Weight *w, float *dots, int begin, int end,
                                  KeptRows kept, int d) {
   constexpr int warps = THREADS / warpThreads;
   for (int entry = begin + (int)threadIdx.x / warpThreads; entry < end; entry += warps) {
     const int slot = kept.capacity > 0 && entry - begin < THREADS ? kept.slotOf[entry - begin] : -1;
     const float dot =
-        slot >= 0 ? warpDot(g, kept.rows + slot * d, d) : warpDot(g, w + (long long)indices[entry] * d, d);
+        slot >= 0 ? warpDot(g, kept.rows + slot * d, d) : warpDot(g, w + rowOf(indices[entry], d), d);
     if (threadIdx.x % warpThreads == 0) dots[entry] = dot;
   }
 }
@@ -51,14 +85,14 @@ __device__ inline int fillTile(Tile &tile, const int *indices, const float *valu
 }
 
 /** Adds the tile's rows of w, times their activations, to the thread's columns. */
-__device__ inline void addTile(const Tile &tile, int count, const float *w, Numbers *sum, KeptRows kept, int d) {
+__device__ inline void addTile(const Tile &tile, int count, const Weight *w, Numbers *sum, KeptRows kept, int d) {
 #pragma unroll
   for (int j = 0; j < COLUMNS; j++) {
     const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
     if (column >= d) break;
 #pragma unroll 8
     for (int n = 0; n < count; n++) {
-      const Numbers row = load(w + (long long)tile.latent[n] * d + column);
+      const Numbers row = load(w + rowOf(tile.latent[n], d) + column);
       if (n < kept.capacity) store(kept.rows + n * d + column, row);
       const float f = tile.activation[n];
       for (int i = 0; i < VECTOR; i++) sum[j].at[i] = fmaf(f, row.at[i], sum[j].at[i]);
@@ -73,7 +107,7 @@ __device__ inline void addTile(const Tile &tile, int count, const float *w, Numb
  */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     reconstruct(const int *rowStart, const int *indices, const float *values, const float *threshold, int plain,
-                const float *w, const float *bias, const float *target, float *error, float *dots, float *squares, int keptRows, int d) {
+                const Weight *w, const float *bias, const float *target, float *error, float *dots, float *squares, int keptRows, int d) {
   extern __shared__ float4 whole[];
   float *errorRow = reinterpret_cast<float *>(whole); // [d]
   __shared__ Tile tile;
@@ -114,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 
 /** A block a row. dots [entries] = g·Wᵀ at the places of the entries, for g [rows, d] and w [latents, d]. */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) sparseDots(const int *rowStart, const int *indices, const float *g,
-                                                                const float *w, float *dots, int d) {
+                                                                const Weight *w, float *dots, int d) {
   extern __shared__ float4 whole[];
   float *gRow = reinterpret_cast<float *>(whole); // [d]
   const long long row = blockIdx.x;
@@ -131,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) sparseDots(const i
  */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     reconstructNested(const int *rowStart, const int *indices, const float *values, const int *prefixEnds, int prefixes,
-                      const float *w, const float *bias, const float *target, float *errors, float *dots, float *nested,
+                      const Weight *w, const float *bias, const float *target, float *errors, float *dots, float *nested,
                       float *squares, int rows, int d) {
   extern __shared__ float4 whole[];
   float *errorRow = reinterpret_cast<float *>(whole); // [d]

@@ -64,7 +64,7 @@ __device__ inline float dotOf(const Numbers *a, const Numbers *b) {
 /**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
  * one loss term or two, whose sources [rows, d] are x or errors, and of the row times `pulls` [latents], where there are any.
- * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents]; see narrow.cuh.
+ * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents] where it is W_enc; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
@@ -143,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   }
   storeRow(w + at, row, d);
 #if NARROW
-  narrowRow(row, bias[latent], false, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
+  narrowRow(row, bias ? bias[latent] : 0.0f, !bias, copies + (long long)latent * narrowWidth(d), reinterpret_cast<Norms *>(norms) + latent, d);
 #endif
 #endif
 }

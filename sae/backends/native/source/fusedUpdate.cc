@@ -46,7 +46,7 @@ struct Settings {
 };
 
 struct Update {
-  int64_t latents, d, rows;
+  int64_t latents, d, outputs, rows;  // d is the width of x, outputs that of the errors and of W_dec
   LazyscopeDictionary p, m, v;
   const float *x, *threshold;
   Term main, aux;
@@ -61,7 +61,7 @@ struct Update {
     if (!main_term || !prefixes) return term.error;
     int64_t block = 0;
     while (i >= prefixes[block]) block++;
-    return term.error + block * rows * d;
+    return term.error + block * rows * outputs;
   }
 
   struct Row {
@@ -86,7 +86,7 @@ struct Update {
         float dm = 0;
         if (fires(m, 0.0f)) {
           dm = main.scale * main.list.dot[e];
-          errors[on] = main.error + row * d;
+          errors[on] = main.error + row * outputs;
           cf[on++] = main.scale * m;
           magnitude_sum += dm;
           r += double(dm) * (m - shift);
@@ -95,7 +95,7 @@ struct Update {
         cz[n++] = gain * dm + open;
         open_sum += open;
       }
-      add_rows(dec, errors, cf, on, d);
+      add_rows(dec, errors, cf, on, outputs);
       add_rows(enc, inputs, cz, n, d);
     }
     return {float(open_sum), 0, float(r), float(magnitude_sum), float(gain * magnitude_sum + open_sum)};
@@ -117,34 +117,34 @@ struct Update {
         if (jump && std::fabs(z - theta) < s.bandwidth / 2) gtheta -= (double(theta) * df + s.l0_gradient) / s.bandwidth;
         if (!fires(z, theta)) continue;
         const int64_t row = term.list.row[e];
-        errors[n] = error + row * d;
+        errors[n] = error + row * outputs;
         inputs[n] = x + row * d;
         cf[n] = term.scale * z;
         cz[n++] = df;
         b += df;
         fsum += z;
       }
-      add_rows(dec, errors, cf, n, d);
+      add_rows(dec, errors, cf, n, outputs);
       add_rows(enc, inputs, cz, n, d);
     }
   }
 
   // Both gradient rows of latent i.
   Row gradient(int64_t i, float* dec, float* enc) const {
-    const float* w = p.w_dec + i * d;
-    const float norm = s.l1 > 0 ? std::sqrt(dot_row(w, w, d)) : 0.0f;
+    const float* w = p.w_dec + i * outputs;
+    const float norm = s.l1 > 0 ? std::sqrt(dot_row(w, w, outputs)) : 0.0f;
     const float theta = threshold ? threshold[i] : 0.0f;
     double b = 0, fsum = 0, gtheta = 0;
     Row row{};
     if (dense_enc) {
-      std::memcpy(dec, dense_dec + i * d, d * sizeof(float));
+      std::memcpy(dec, dense_dec + i * outputs, outputs * sizeof(float));
       std::memcpy(enc, dense_enc + i * d, d * sizeof(float));
       b = dense_b[i];
       fsum = dense_sum[i];
       gtheta = dense_theta[i];
       if (gate.gain) row = {0, 0, dense_r[i], dense_mag[i], float(gate.gain[i] * dense_mag[i] + b)};
     } else {
-      std::fill(dec, dec + d, 0.0f);
+      std::fill(dec, dec + outputs, 0.0f);
       std::fill(enc, enc + d, 0.0f);
       if (gate.gain) {
         row = add_gated_entries(i, dec, enc);
@@ -156,7 +156,7 @@ struct Update {
       double unused = 0;
       add_entries(aux, i, 0.0f, 0.0f, false, dec, enc, b, unused, unused);
     }
-    if (s.l1 > 0) add_row(dec, w, float(s.l1 * fsum / std::max(norm, 1e-30f)), d);
+    if (s.l1 > 0) add_row(dec, w, float(s.l1 * fsum / std::max(norm, 1e-30f)), outputs);
     row.b = float(b), row.log_threshold = float(gtheta * theta);
     if (!gate.gain) row.centre = row.b;
     if (s.subtract) add_row(enc, p.b_dec, -row.centre, d);
@@ -168,17 +168,17 @@ struct Update {
     thread_local Buffer<float> column_parts;
     constexpr int64_t block = 64;
     const int64_t blocks = (rows + block - 1) / block;
-    float* sums = at_least(column_parts, blocks * d);
+    float* sums = at_least(column_parts, blocks * outputs);
     parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
       for (int64_t k = first; k < last; k++) {
-        std::fill(sums + k * d, sums + (k + 1) * d, 0.0f);
+        std::fill(sums + k * outputs, sums + (k + 1) * outputs, 0.0f);
         for (int64_t row = k * block; row < std::min(rows, (k + 1) * block); row++)
-          add_row(sums + k * d, main.error + row * d, main.scale, d);
+          add_row(sums + k * outputs, main.error + row * outputs, main.scale, outputs);
       }
     });
-    for (int64_t j = 0; j < d; j++) {
+    for (int64_t j = 0; j < outputs; j++) {
       double total = 0;
-      for (int64_t k = 0; k < blocks; k++) total += sums[k * d + j];
+      for (int64_t k = 0; k < blocks; k++) total += sums[k * outputs + j];
       if (s.subtract)
         for (int64_t t = 0; t < tasks; t++) total += parts[t * d + j];
       out[j] = float(total);
@@ -193,8 +193,8 @@ struct Update {
     float* parts = at_least(parts_buffer, tasks * d);
     parallel_for(0, latents, grain, [&](int64_t first, int64_t last) {
       thread_local Buffer<float> rows_buffer;
-      float* dec = at_least(rows_buffer, 2 * d);
-      float* enc = dec + d;
+      float* dec = at_least(rows_buffer, outputs + d);
+      float* enc = dec + outputs;
       float* part = parts + first / grain * d;
       std::fill(part, part + d, 0.0f);
       for (int64_t i = first; i < last; i++) {
@@ -208,7 +208,7 @@ struct Update {
 
   void write(const LazyscopeDictionary& out) const {
     each(out.b_dec, [&](int64_t i, Row row, const float* dec, const float* enc) {
-      std::memcpy(out.w_dec + i * d, dec, d * sizeof(float));
+      std::memcpy(out.w_dec + i * outputs, dec, outputs * sizeof(float));
       std::memcpy(out.w_enc + i * d, enc, d * sizeof(float));
       out.b_enc[i] = row.b;
       if (out.log_threshold) out.log_threshold[i] = row.log_threshold;
@@ -222,28 +222,29 @@ struct Update {
     thread_local Buffer<double> squares_buffer;
     double* squares = at_least(squares_buffer, latents);
     each(bias_gradient, [&](int64_t i, Row row, const float* dec, const float* enc) {
-      squares[i] = double(dot_row(dec, dec, d)) + dot_row(enc, enc, d) + double(row.b) * row.b;
+      squares[i] = double(dot_row(dec, dec, outputs)) + dot_row(enc, enc, d) + double(row.b) * row.b;
       if (p.log_threshold) squares[i] += double(row.log_threshold) * row.log_threshold;
       if (gate.gain) squares[i] += double(row.r_mag) * row.r_mag + double(row.b_mag) * row.b_mag;
     });
-    double total = dot_row(bias_gradient, bias_gradient, d);
+    double total = dot_row(bias_gradient, bias_gradient, outputs);
     for (int64_t i = 0; i < latents; i++) total += squares[i];
     return std::sqrt(total);
   }
 
   void step() const {
     thread_local Buffer<float> bias_buffer;
-    float* bias_gradient = at_least(bias_buffer, d);
+    float* bias_gradient = at_least(bias_buffer, outputs);
     double scale = 1;
     if (s.clip > 0) scale = std::min(1.0, s.clip / norm(bias_gradient));
     const float c = float(scale);
     each(bias_gradient, [&](int64_t i, Row row, float* dec, const float* enc) {
-      float* w = p.w_dec + i * d;
-      if (s.unit_norm) add_row(dec, w, -dot_row(dec, w, d) / std::max(dot_row(w, w, d), 1e-30f), d);
-      adam_step(s.adam, w, m.w_dec + i * d, v.w_dec + i * d, dec, c, d);
+      float* w = p.w_dec + i * outputs;
+      if (s.unit_norm)
+        add_row(dec, w, -dot_row(dec, w, outputs) / std::max(dot_row(w, w, outputs), 1e-30f), outputs);
+      adam_step(s.adam, w, m.w_dec + i * outputs, v.w_dec + i * outputs, dec, c, outputs);
       if (s.unit_norm) {
-        const float inverse = 1.0f / std::max(std::sqrt(dot_row(w, w, d)), 1e-30f);
-        for (int64_t j = 0; j < d; j++) w[j] *= inverse;
+        const float inverse = 1.0f / std::max(std::sqrt(dot_row(w, w, outputs)), 1e-30f);
+        for (int64_t j = 0; j < outputs; j++) w[j] *= inverse;
       }
       adam_step(s.adam, p.w_enc + i * d, m.w_enc + i * d, v.w_enc + i * d, enc, c, d);
       adam_step(s.adam, p.b_enc + i, m.b_enc + i, v.b_enc + i, &row.b, c, 1);
@@ -254,7 +255,7 @@ struct Update {
         adam_step(s.adam, p.b_mag + i, m.b_mag + i, v.b_mag + i, &row.b_mag, c, 1);
       }
     });
-    adam_step(s.adam, p.b_dec, m.b_dec, v.b_dec, bias_gradient, c, d);
+    adam_step(s.adam, p.b_dec, m.b_dec, v.b_dec, bias_gradient, c, outputs);
   }
 };
 
@@ -262,7 +263,7 @@ thread_local EntryBuffers main_entries, aux_entries, gate_entries;
 
 Update update_from(const LazyscopeUpdate& in) {
   Update update{};
-  update.latents = in.latents, update.d = in.d, update.rows = in.rows;
+  update.latents = in.latents, update.d = in.d, update.outputs = in.outputs, update.rows = in.rows;
   update.p = in.parameters, update.m = in.first;
   if (in.second) update.v = *in.second;
   update.x = in.x, update.threshold = in.threshold;
@@ -305,16 +306,16 @@ void lazyscope_sparse_update(const LazyscopeUpdate* request, const LazyscopeTerm
 void lazyscope_dense_update(const LazyscopeUpdate* request, float* z, float* dots, const float* error) {
   Update update = update_from(*request);
   const Settings& s = update.s;
-  const int64_t rows = update.rows, d = update.d, latents = update.latents;
+  const int64_t rows = update.rows, d = update.d, outputs = update.outputs, latents = update.latents;
   const float *w_dec = update.p.w_dec, *threshold = update.threshold, *x = update.x;
   thread_local Buffer<float> buffer;
-  float* enc = at_least(buffer, 2 * latents * d + 6 * latents);
+  float* enc = at_least(buffer, latents * (d + outputs) + 6 * latents);
   float* dec = enc + latents * d;
-  float *b = dec + latents * d, *sums = b + latents, *theta_gradient = sums + latents, *norms = theta_gradient + latents;
+  float *b = dec + latents * outputs, *sums = b + latents, *theta_gradient = sums + latents, *norms = theta_gradient + latents;
   float *r_gradient = norms + latents, *magnitudes = r_gradient + latents;
   if (s.l1 > 0)
     parallel_for(0, latents, 64, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; i++) norms[i] = std::sqrt(dot_row(w_dec + i * d, w_dec + i * d, d));
+      for (int64_t i = first; i < last; i++) norms[i] = std::sqrt(dot_row(w_dec + i * outputs, w_dec + i * outputs, outputs));
     });
   else
     std::fill(norms, norms + latents, 0.0f);
@@ -358,7 +359,7 @@ void lazyscope_dense_update(const LazyscopeUpdate* request, float* z, float* dot
       }
     }
   });
-  product(latents, d, rows, {z, latents, true}, {error, d, false}, {dec, d, s.scale, 0.0f, nullptr, false});
+  product(latents, outputs, rows, {z, latents, true}, {error, outputs, false}, {dec, outputs, s.scale, 0.0f, nullptr, false});
   product(latents, d, rows, {dots, latents, true}, {x, d, false}, {enc, d, 1.0f, 0.0f, nullptr, false});
   update.main.error = error, update.main.scale = s.scale;
   update.dense_enc = enc, update.dense_dec = dec, update.dense_b = b, update.dense_sum = sums;

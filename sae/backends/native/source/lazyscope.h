@@ -274,8 +274,8 @@ double lazyscope_nested_reconstruct(const int32_t* row_start, const int32_t* ind
 struct LazyscopeDictionary {
   float* w_enc;                  // [latents, d]
   float* b_enc;                  // [latents]
-  float* w_dec;                  // [latents, d]
-  float* b_dec;                  // [d]
+  float* w_dec;                  // [latents, outputs]
+  float* b_dec;                  // [outputs]
   float* NULLABLE log_threshold;  // [latents]
   float* NULLABLE r_mag;         // [latents]
   float* NULLABLE b_mag;         // [latents]
@@ -292,6 +292,7 @@ struct LazyscopeGate {
 struct LazyscopeUpdate {
   int64_t latents;
   int64_t d;
+  int64_t outputs;               // width of the errors: d, but for transcoders between two widths
   int64_t rows;
   int32_t write_gradient;        // the gradient goes to `first`, and nothing else changes
   double scale;                  // of the gradient of the main term
@@ -322,7 +323,7 @@ struct LazyscopeTerm {
   const int32_t* indices;
   const float* values;
   const float* dots;
-  const float* error;            // [rows, d]
+  const float* error;            // [rows, outputs]
 };
 void lazyscope_sparse_update(const LazyscopeUpdate* update, const LazyscopeTerm* main, const LazyscopeTerm* NULLABLE auxiliary);
 // The same from matrices z and dots [rows, latents], which are overwritten with f and ∂z.

@@ -277,12 +277,12 @@ void* BlockRunner::shared(int* slot, size_t bytes, size_t alignment) {
   SharedPiece& piece = pieces_[size_t(number - 1)];
   if (!piece.live) {
     prepare(piece, bytes, alignment);
-    size_t all = dynamic_.live ? dynamic_.bytes : launch_->sharedBytes;
+    size_t all = launch_->sharedBytes;
     for (const auto& p : pieces_)
       if (p.live) all += p.bytes;
-    const size_t limit = std::max<size_t>(48 << 10, launch_->sharedBytes);
-    if (all > limit && launch_->sharedBytes == 0)
-      fail(place(*running_) + ": static shared memory of more than 48 KiB");
+    if (all > launch_->sharedLimit)
+      fail(place(*running_) + ": static and dynamic shared memory of " + std::to_string(all) + " bytes, and " +
+           std::to_string(launch_->sharedLimit) + " are allowed");
     forgetAccesses(piece.memory, piece.bytes);
   }
   return piece.memory;

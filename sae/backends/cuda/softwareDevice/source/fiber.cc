@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
@@ -125,8 +126,8 @@ static void lazyscopeSwitchStack(void** from, void* to) {
 static void* prepared(char* top, void (*entry)()) {
   auto context = reinterpret_cast<ucontext_t*>((uintptr_t(top) - sizeof(ucontext_t)) & ~uintptr_t(63));
   getcontext(context);
-  context->uc_stack.ss_sp = top - stackBytes;
-  context->uc_stack.ss_size = size_t(reinterpret_cast<char*>(context) - (top - stackBytes));
+  context->uc_stack.ss_sp = top - (stackBytes - 4096);  // as much as a stack may skip
+  context->uc_stack.ss_size = size_t(reinterpret_cast<char*>(context) - (top - (stackBytes - 4096)));
   context->uc_link = nullptr;
   makecontext(context, entry, 0);
   return context;
@@ -139,6 +140,8 @@ Stack::Stack() {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   base_ = static_cast<char*>(memory);
   if (mprotect(base_, pageBytes(), PROT_NONE) != 0) throw std::bad_alloc();
+  static std::atomic<size_t> stacks{0};
+  skipped_ = stacks++ * 5 % 64 * 64;
 }
 
 Stack::~Stack() {
@@ -152,7 +155,7 @@ void Stack::begin(Context& context, void (*entry)()) {
   context.stackBottom = bottom;
   context.stackBytes = stackBytes;
   context.fakeStack = nullptr;
-  context.stackPointer = prepared(bottom + stackBytes, entry);
+  context.stackPointer = prepared(bottom + stackBytes - skipped_, entry);
 }
 
 void fiberEntered() {

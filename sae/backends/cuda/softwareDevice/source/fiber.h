@@ -18,13 +18,14 @@ class Stack {
  public:
   Stack();
   ~Stack();
-  Stack(Stack&& other) noexcept : base_(other.base_) { other.base_ = nullptr; }
   Stack(const Stack&) = delete;
   /** Prepares `context` to begin in `entry`, which must never return. */
   void begin(Context& context, void (*entry)());
 
  private:
   char* base_;
+  /** How far from its end it begins. Stacks lie whole pages apart: without this their tops would share a few lines of the cache. */
+  size_t skipped_;
 };
 
 /** Leaves the running context as `from` and goes on where `to` was left. */

@@ -11,6 +11,8 @@ struct Launch {
   const LazyscopeKernel* kernel;
   LazyscopeIndex grid, block;
   size_t sharedBytes;
+  /** Of static and dynamic shared memory together. */
+  size_t sharedLimit;
   /** As CUDA packs them. */
   std::vector<unsigned char> arguments;
 };

@@ -15,6 +15,8 @@ using namespace lazyscope;
 struct CUfunc_st {
   const LazyscopeKernel* kernel;
   size_t dynamicLimit;
+  /** Whether the attribute was set that allows a block more than every device offers. */
+  bool optedIn = false;
 };
 
 struct CUmod_st {
@@ -59,6 +61,7 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
                                               " bytes of shared memory, and a block can have " +
                                               std::to_string(limits::sharedBytesOptIn));
   function->dynamicLimit = size_t(value);
+  function->optedIn = true;
   return CUDA_SUCCESS;
 }
 
@@ -126,7 +129,8 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
   if (sharedBytes > function->dynamicLimit)
     return refuse(function, std::to_string(sharedBytes) + " bytes of shared memory, and the limit set for it is " +
                                 std::to_string(function->dynamicLimit));
-  Launch launch{function->kernel, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, sharedBytes, {}};
+  const size_t sharedLimit = function->optedIn ? limits::sharedBytesOptIn : limits::sharedBytes;
+  Launch launch{function->kernel, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, sharedBytes, sharedLimit, {}};
   if (const CUresult r = pack(function, parameters, extra, launch.arguments)) return r;
   return enqueue(stream, [launch = std::move(launch)] {
     const std::string failure = runLaunch(launch);

@@ -1,0 +1,49 @@
+/**
+ * The skip connection of a transcoder (Paulo, Shabalin & Belrose, 2501.18823): `ŷ = f·W_dec + W_skip·x + b_dec`. The fused kernels train
+ * the rest on `y − W_skip·x`, whose error is the same, and W_skip takes its step here.
+ */
+import { adamWStep } from '../ops/adamW.ts';
+import type { AdamSettings, Batch, DictionaryVariables, GradientRequest } from '../ops/fusedKernels.ts';
+import { sumOfSquares } from '../ops/sumOfSquares.ts';
+import { tf, type Tensor2D, type Variable } from '../tensor/tf.ts';
+
+/** The batch with `y − W_skip·x` in place of y [batch, outputs], which the caller disposes. Its variance stays that of y. */
+export function withoutSkip({ x, target, variance }: Batch, wSkip: Variable): Batch {
+  const left = tf.tidy(() => (target ?? x).sub<Tensor2D>(tf.matMul(x, wSkip as Tensor2D, false, true)));
+  return { x, target: left, variance };
+}
+
+/** `∂L/∂W_skip = scale · errorᵀ·x` [outputs, d]. */
+export function skipGradient({ x, main }: GradientRequest): Tensor2D {
+  const { error, scale } = main;
+  if (typeof scale !== 'number')
+    throw new TypeError('A skip connection needs the scale of its loss on the host.');
+  return tf.tidy(() => tf.matMul(error, x, true, false).mul<Tensor2D>(scale));
+}
+
+/** Adam's step of W_skip. *Choice*: where gradients are clipped, its norm is clipped apart from that of the other parameters. */
+export function updateSkip(
+  request: GradientRequest,
+  { first, second }: { first: DictionaryVariables; second: DictionaryVariables },
+  { clipNorm, step, learningRate, beta1, beta2, epsilon }: AdamSettings,
+): void {
+  const { wSkip } = request.parameters;
+  if (!wSkip || !first.wSkip || !second.wSkip) throw new TypeError('There is no skip connection to update.');
+  const gradient = skipGradient(request);
+  const norm = clipNorm === null ? 0 : Math.sqrt(sumOfSquares(gradient.dataSync<'float32'>()));
+  adamWStep(
+    [wSkip],
+    [gradient],
+    { m: [first.wSkip], v: [second.wSkip] },
+    {
+      learningRate,
+      beta1,
+      beta2,
+      epsilon,
+      weightDecay: 0,
+      step,
+      gradientScale: clipNorm === null || norm <= clipNorm ? 1 : clipNorm / norm,
+    },
+  );
+  gradient.dispose();
+}
