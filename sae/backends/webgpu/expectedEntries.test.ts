@@ -143,8 +143,8 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   });
 
   describe('thresholdEncode with an expected count', () => {
-    // On row r the latents below r/2 fire, which makes 400 of 7680 possible entries.
-    const [many, latents, limit] = [40, 192, 640];
+    // On row r the latents below r/2 fire, which makes 400 of 8640 possible entries.
+    const [many, latents, limit] = [40, 216, 664];
     const x = () => tf.pad(tf.range(0, many).expandDims<Tensor2D>(1), [[0, 0], [0, 3]]) as Tensor2D; // prettier-ignore
     const encoder = () => ({
       wEnc: tf.ones([latents, 4]) as Tensor2D,

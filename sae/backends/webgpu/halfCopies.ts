@@ -6,7 +6,7 @@
  *
  * These stay in 32 bits: the parameters and Adam's moments, which add up many small steps, and so checkpoints; operands that are
  * small or used once, which are biases, thresholds, listed pre-activations, the result of the product, and x and the error where
- * they are subtracted or squared; the products of matrices that replace lists while more than an eighth of all
+ * they are subtracted or squared; the products of matrices that replace lists while more than a thirteenth of all
  * latents are listed; and TF.js's autodiff. The rows of W_enc that AuxK gathers, those of dead latents, are gathered in
  * 32 bits and converted at each step.
  *

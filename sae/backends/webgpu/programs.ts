@@ -46,10 +46,15 @@ export interface DecidedGroups {
 
 export type Groups = number | readonly [number, number] | DecidedGroups;
 
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
 export class Programs {
   readonly #backend: DeviceBackend;
   readonly #subgroups: boolean;
-  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #pipelines = new Map<string, Compiled>();
 
   /** `subgroups` says whether threads of a subgroup may exchange values (subgroups.ts). */
   constructor(backend: DeviceBackend, { subgroups }: { subgroups: boolean }) {
@@ -70,13 +75,13 @@ export class Programs {
     const dispatch = this.#dispatch(groups);
     if (!dispatch) return;
     backend.check();
-    const pipeline = this.#pipeline(program);
+    const { pipeline, layout } = this.#pipeline(program);
     const buffers = operands.map((operand) => backend.bufferOf(operand));
     const entries = [...buffers, this.#uniforms(program)].map((buffer, binding) => ({
       binding,
       resource: { buffer },
     }));
-    const group = backend.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    const group = backend.device.createBindGroup({ layout, entries });
     backend.hold(operands);
     program.bindings.forEach(([, access], i) => {
       if (access === 'write') backend.changed(operands[i]);
@@ -119,7 +124,7 @@ export class Programs {
     return buffer;
   }
 
-  #pipeline(program: Program): GPUComputePipeline {
+  #pipeline(program: Program): Compiled {
     const code = sourceOf(program, this.#subgroups);
     const known = this.#pipelines.get(code);
     if (known) return known;
@@ -134,14 +139,13 @@ export class Programs {
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type },
     }));
-    const layout = device.createPipelineLayout({
-      bindGroupLayouts: [device.createBindGroupLayout({ entries })],
-    });
-    const made = device.createComputePipeline({
+    const layout = device.createBindGroupLayout({ entries });
+    const pipeline = device.createComputePipeline({
       label,
-      layout,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module: shader, entryPoint: 'main' },
     });
+    const made = { pipeline, layout };
     this.#pipelines.set(code, made);
     return made;
   }
