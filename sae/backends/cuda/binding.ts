@@ -9,11 +9,11 @@ type ParameterType =
 export type StatusFunction = (...args: unknown[]) => number;
 
 /** A place for one result: the caller passes an array of one element. */
-export function out(type: string) {
+export function out(type: string): ReturnType<typeof koffi.out> {
   return koffi.out(koffi.pointer(type));
 }
 
-export function inout(type: string) {
+export function inout(type: string): ReturnType<typeof koffi.inout> {
   return koffi.inout(koffi.pointer(type));
 }
 
