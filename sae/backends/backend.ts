@@ -33,7 +33,7 @@ export interface BackendOptions {
    * tensor cores; sums are made in 32 bits. `f32` by default. The kernels of autoencoders do not look at it.
    */
   products?: ProductFormat;
-  /** `webgpu`: refuse an adapter that is only software. Off by default. */
+  /** `cuda`, `webgpu`: refuse a device that is only software. Off by default. */
   hardwareOnly?: boolean;
 }
 

@@ -95,6 +95,13 @@ describe('without a compiler', () => {
       reason: expect.stringContaining('no C++ compiler'),
     });
   });
+
+  test('auto takes no GPU that is only software', async () => {
+    const answer = JSON.parse(
+      await startElsewhere('auto', { ...nothing(), LAZYSCOPE_CUDA_DEVICE: 'software' }),
+    );
+    expect(answer).toMatchObject({ name: 'wasm', reason: expect.stringContaining('device in software') });
+  });
 });
 
 describe.skipIf(!compiler)('buffers of the native backend', () => {

@@ -34,7 +34,12 @@ async function register(): Promise<OpenedCuda> {
 /** NVIDIA GPUs through the driver's own API: kernels in CUDA C++ compiled by NVRTC, products by cuBLASLt. */
 export const cudaBackend: Backend = {
   name: 'cuda',
-  async start({ storage = 'f32', path = 'auto', products = 'f32' }) {
+  async start({ hardwareOnly = false, storage = 'f32', path = 'auto', products = 'f32' }) {
+    if (hardwareOnly && process.env.LAZYSCOPE_CUDA_DEVICE === 'software')
+      throw new LazyscopeError(
+        'unavailable',
+        'Backend cuda was given the device in software, which is for tests.',
+      );
     started ??= register();
     const { backend, detail } = await started.catch((error: unknown) => {
       started = undefined;
