@@ -21,6 +21,7 @@ export interface LatentFlows {
   flows: { from: number; to: number; mass: number; sent: number; received: number; cosine: number | null }[];
 }
 
+/** A latent at either end of a flow, with its label. */
 export interface FlowEnd {
   latent: number;
   label: string | null;
