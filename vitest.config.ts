@@ -1,8 +1,15 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 import LongestFirst from './scripts/testTiers/longestFirst.ts';
-import { slowPatterns } from './scripts/testTiers/slowTests.ts';
+import { apartTests, slowPatterns } from './scripts/testTiers/slowTests.ts';
 
 const tests = '{sae,server,web,scripts}/**/*.test.{ts,tsx}';
+
+/** Set by scripts/test.mjs: `usual` leaves out the tests that have a script of their own, `apart` runs only those. */
+const which = process.env.LAZYSCOPE_TESTS;
+const slow = {
+  include: which === 'apart' ? [...apartTests] : slowPatterns(),
+  exclude: [...configDefaults.exclude, ...(which === 'usual' ? apartTests : [])],
+};
 
 export default defineConfig({
   test: {
@@ -18,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'fast', include: [tests], exclude: [...configDefaults.exclude, ...slowPatterns()] },
       },
-      { extends: true, test: { name: 'slow', include: slowPatterns() } },
+      { extends: true, test: { name: 'slow', ...slow } },
     ],
   },
 });

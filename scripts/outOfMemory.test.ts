@@ -44,8 +44,8 @@ const training = (name: string, size: { width: number; batchSize: number }): Tra
 });
 /** Pre-activations of 256 MB. */
 const large = { width: 32_768, batchSize: 2048 };
-/** A batch small enough to fit that runs the same programs, because SwiftShader crashes when there is no memory to compile one. */
-const small = { width: 300, batchSize: 256 };
+/** A batch small enough to fit that runs the same programs (products have others for less), because SwiftShader crashes when there is no memory to compile one. */
+const small = { width: 4096, batchSize: 1024 };
 
 /** The command line in a process that may grow by so many MB from when the device has made its first steps. */
 function lazyscopeWithin(megabytes: number, ...args: string[]) {

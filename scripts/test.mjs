@@ -3,7 +3,8 @@
  * when an earlier part failed, and the last line counts: `N passed, N failed, N skipped`.
  *
  * `npm test -- PATH` runs the tests under PATH only. `npm run test:fast` lints, checks the types and runs the tests that
- * scripts/testTiers/slowTests.ts does not name, all at once, for a first answer within a minute.
+ * scripts/testTiers/slowTests.ts does not name, all at once, for a first answer within a minute. `npm run test:apart` runs
+ * the slow tests that `npm test` leaves to it.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -73,8 +74,12 @@ if (given[0] === '--fast') {
     await check('tsc', [], { held: true });
   };
   await Promise.all([checks(), vitest(['--project', 'fast', ...given.slice(1)])]);
+} else if (given[0] === '--apart') {
+  process.env.LAZYSCOPE_TESTS = 'apart';
+  await vitest(['--project', 'slow', ...given.slice(1)]);
 } else {
   if (given.length === 0) {
+    process.env.LAZYSCOPE_TESTS = 'usual';
     const arrows = async () => {
       const folders = ['sae', 'server', 'web', 'scripts'];
       await check('oxlint', [], { held: true });

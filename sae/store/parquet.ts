@@ -290,12 +290,14 @@ async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<Duc
 
 /**
  * The footers of files that were read stay in memory, so that a question about one latent need not read a description of hundreds of
- * row groups first. DuckDB reads a footer again when the file's time of change is another, or was within the last ten seconds.
+ * row groups first. DuckDB reads a footer again when the file's time of change is another, or was within the last ten seconds. Its
+ * cache of what files hold is left out: within those seconds it has answered from a file that was no longer there.
  */
 async function openShared(): Promise<DuckDBInstance> {
   const instance = await DuckDBInstance.create(':memory:', { ...noDownloads, ...oneThread });
   const connection = await instance.connect();
   await connection.run('SET GLOBAL parquet_metadata_cache = true');
+  await connection.run('SET GLOBAL enable_external_file_cache = false');
   connection.closeSync();
   return instance;
 }

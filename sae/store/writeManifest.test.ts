@@ -13,10 +13,13 @@ import { comparisonKind } from '../spec/manifests/comparison.ts';
 import { corpusKind } from '../spec/manifests/corpus.ts';
 import { evaluationKind } from '../spec/manifests/evaluation.ts';
 import type { ManifestKind, RawDocument } from '../spec/manifests/manifestKind.ts';
+import { matchingsKind } from '../spec/manifests/matchings.ts';
+import { probesKind } from '../spec/manifests/probes.ts';
 import { reproducibilityKind, type Reproducibility } from '../spec/manifests/reproducibility.ts';
 import { runKind, type RunManifest } from '../spec/manifests/run.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import { trainingRecordKind } from '../spec/manifests/trainingRecord.ts';
+import { matchings, probes } from './fixtures/laterDocuments.ts';
 import { readManifest } from './readManifest.ts';
 import { writeManifest } from './writeManifest.ts';
 
@@ -104,7 +107,12 @@ const reproducibility: Reproducibility = {
   },
   seconds: 1.5,
 };
-kinds.push([reproducibilityKind as unknown as ManifestKind<{ version: number }>, reproducibility]);
+for (const [kind, document] of [
+  [reproducibilityKind, reproducibility],
+  [matchingsKind, matchings],
+  [probesKind, probes],
+] as const)
+  kinds.push([kind as unknown as ManifestKind<{ version: number }>, document]);
 
 let folder: string;
 beforeAll(async () => {

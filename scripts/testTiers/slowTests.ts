@@ -1,5 +1,5 @@
 /**
- * What the fast tier, `npm run test:fast`, leaves out. `npm test` runs everything.
+ * What the fast tier, `npm run test:fast`, leaves out, and `apartTests`, which `npm test` leaves out too.
  *
  * A test file is slow when it takes more than `fastFileSeconds` of processor time, its own start and its child processes
  * included. The fast tier fails when one of its files does, so that a file which has become slow is made faster or
@@ -103,6 +103,8 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/jobs/jobEstimate.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'server/jobs/jobQueue.test.ts', reason: 'starts jobs as processes of their own' },
   { path: 'scripts/commandLine/flagEffects.test.ts', reason: 'tries two hundred flags', long: true },
+  { path: 'server/tables.test.ts', reason: 'every table of a server over a store' },
+  { path: 'sae/activations/capture.test.ts', reason: 'captures of toys, of all shapes and after every stop' },
   { path: 'server/tableAnswers.test.ts', reason: 'hands hundreds of megabytes to readers who take nothing' },
   { path: 'server/jobs/jobProcesses.test.ts', reason: 'starts servers and jobs, and kills them' },
   { path: 'sae/models/stretch.test.ts', reason: 'every family, cut before each block' },
@@ -126,6 +128,17 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
   { path: 'scripts/featuresCommand.test.ts', reason: 'starts the command line for every question' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command', long: true },
+];
+
+/** Slow tests with a script of their own, `npm run test:apart`, which CI runs beside `npm test`, so that the latter stays below ten minutes. */
+export const apartTests: readonly string[] = [
+  'sae/backends/cuda/fused.test.ts',
+  'sae/backends/cuda/fusedTraining.test.ts',
+  'sae/backends/webgpu/fused.test.ts',
+  'sae/backends/webgpu/streamedTopK.test.ts',
+  'sae/backends/webgpu/training.test.ts',
+  'scripts/commandLine/flagEffects.test.ts',
+  'scripts/stopping.test.ts',
 ];
 
 /** Patterns of the test files under the slow paths. */
