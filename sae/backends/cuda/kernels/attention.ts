@@ -1,7 +1,8 @@
 import type { Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Launch } from '../programs.ts';
-import { sizeOf, type CudaKernels, type Inputs, type KernelContext } from './kernelContext.ts';
+import { sizeOf, type Inputs } from '../../kernelInputs.ts';
+import type { CudaKernels, KernelContext } from './kernelContext.ts';
 
 /** Tiles are 16 times so many queries and keys; from wide ones, which use shared memory best, to narrow ones, which fit the widest heads. */
 interface Tile {

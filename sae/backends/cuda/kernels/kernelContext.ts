@@ -1,4 +1,5 @@
 import type { Tf } from '../../../tensor/tf.ts';
+import type { Attributes, Inputs } from '../../kernelInputs.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import type { Launch } from '../programs.ts';
 
@@ -10,25 +11,9 @@ export interface KernelContext {
 }
 export type HostKernel = (inputs: Inputs, attributes: Attributes) => Tf.TensorInfo | Tf.TensorInfo[];
 
-/** A kernel's input tensors by name. Only _FusedMatMul's bias may be missing. */
-export type Inputs = Record<string, Tf.TensorInfo>;
-export type Attributes = Tf.NamedAttrMap;
-
 /** A kernel as these files write it: without the casts TF.js's own signature asks of each. */
 export type CudaKernel = HostKernel;
 export type CudaKernels = Record<string, CudaKernel>;
-
-export function sizeOf(shape: readonly number[]): number {
-  let size = 1;
-  for (const n of shape) size *= n;
-  return size;
-}
-
-/** The numbers that an attribute holds, one or a list; TF.js types attributes as unknown. */
-export function numbers(attribute: unknown): number[] {
-  if (typeof attribute === 'number') return [attribute];
-  return Array.isArray(attribute) ? attribute.map(Number) : [];
-}
 
 export type StoredType = 'float32' | 'int32' | 'bool';
 export function isStored(dtype: string): dtype is StoredType {

@@ -1,14 +1,8 @@
 import { fusedActivationFunctionNames } from '../../../ops/fusedActivationFunction.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
-import {
-  across,
-  blockPerRow,
-  numbers,
-  sizeOf,
-  type CudaKernels,
-  type KernelContext,
-} from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import { across, blockPerRow, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
 const from =
   (file: string) =>

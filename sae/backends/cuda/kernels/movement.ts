@@ -1,11 +1,10 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
 import type { KernelRequest } from '../programs.ts';
 import { boxArguments } from './boxArguments.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
 import {
   across,
   isStored,
-  numbers,
-  sizeOf,
   wordOf,
   type CudaKernel,
   type CudaKernels,

@@ -3,7 +3,9 @@ import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
 import type { StoredNumbers } from '../storedNumbers.ts';
 import { applyUnary, type UnaryName } from './elementwise.ts';
-import { across, sizeOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
+import { sizeOf } from '../../kernelInputs.ts';
+import { productShape } from '../../productShape.ts';
+import { across, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
 /** Numbers of stored weights that are floats at one time, 256 MB. */
 const widenedAtOnce = 2 ** 26;
@@ -32,22 +34,10 @@ export function productKernels(context: KernelContext): CudaKernels {
   /** Null where there is no kernel: other types, and batches that broadcast in part. */
   function product({ a, b, transposeA, transposeB }: Operands): Tf.TensorInfo | null {
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return null;
-    const [m, k] = matrix(a.shape, transposeA);
-    const [inner, n] = matrix(b.shape, transposeB);
-    const batchA = sizeOf(a.shape.slice(0, -2));
-    const batchB = sizeOf(b.shape.slice(0, -2));
-    if (k !== inner)
-      throw new Error(`matMul: inner shapes (${k}) and (${inner}) of ${a.shape} and ${b.shape} differ.`);
-    if (batchA !== batchB && batchA !== 1 && batchB !== 1) return null;
-    const longer = a.shape.length >= b.shape.length ? a.shape : b.shape;
-    const other = longer === a.shape ? b.shape : a.shape;
-    const outer = longer.slice(0, -2).map((size, i) => {
-      const there = other[i - longer.length + other.length] ?? 1;
-      return size === 1 ? there : size;
-    });
-    const batch = Math.max(batchA, batchB);
-    if (sizeOf(outer) !== batch && batchA !== 0 && batchB !== 0) return null;
-    const out = backend.output([...outer, m, n], 'float32');
+    const sizes = productShape(a.shape, b.shape, { transposeA, transposeB });
+    if (!sizes) return null;
+    const { m, n, k, batchA, batchB, batch, shape } = sizes;
+    const out = backend.output(shape, 'float32');
     if (out.buffer.bytes === 0) return out.info;
     if (k === 0) {
       backend.fill(out.buffer, 0, batch * m * n);
@@ -128,10 +118,4 @@ export function productKernels(context: KernelContext): CudaKernels {
       return made;
     },
   };
-}
-
-function matrix(shape: readonly number[], transposed: boolean): [number, number] {
-  const rows = shape[shape.length - 2];
-  const columns = shape[shape.length - 1];
-  return transposed ? [columns, rows] : [rows, columns];
 }

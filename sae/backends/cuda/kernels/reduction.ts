@@ -1,12 +1,11 @@
 import type { Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest, Launch } from '../programs.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
 import {
   across,
   blockPerRow,
-  numbers,
   oneEach,
-  sizeOf,
   type CudaKernel,
   type CudaKernels,
   type KernelContext,

@@ -1,14 +1,8 @@
 import type { Mask } from '../../../ops/maskedActivations.ts';
 import { maskRules } from '../../../ops/maskedActivations.ts';
 import type { KernelRequest } from '../programs.ts';
-import {
-  blockPerRow,
-  numbers,
-  oneEach,
-  sizeOf,
-  type CudaKernels,
-  type KernelContext,
-} from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import { blockPerRow, oneEach, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
 const kernel = (name: string): KernelRequest => ({ file: 'sparsity.cu', name });
 const [firing, listOver, signal, truncation, mask] = [

@@ -1,4 +1,5 @@
-import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 import type { Values } from '../pointers.ts';
 import { alignBroadcast } from './broadcast.ts';
 

@@ -1,5 +1,6 @@
 import { tf } from '../../../tensor/tf.ts';
-import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
 /** Gathers, their transpose (sums by segment) and one-hot rows. */
 export function indexingKernels({ backend, library, fallback }: KernelContext): NativeKernels {

@@ -1,7 +1,8 @@
 import type { Tf } from '../../../tensor/tf.ts';
 import type { Attention } from '../nativeFunctions.ts';
 import { writable } from '../pointers.ts';
-import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
 /** The fused kernels of sae/ops for language models: norms, loss, attention, rotation, optimiser. */
 export function languageModelKernels({ backend, library }: KernelContext): NativeKernels {

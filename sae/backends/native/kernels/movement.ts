@@ -1,6 +1,7 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
 import { writable } from '../pointers.ts';
-import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
 /** Slices, concatenation, padding, tiling, transposes: boxes of elements copied between strides. */
 export function movementKernels({ backend, library, fallback }: KernelContext): NativeKernels {

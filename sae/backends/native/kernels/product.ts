@@ -1,5 +1,7 @@
 import type { Tf } from '../../../tensor/tf.ts';
-import { sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { sizeOf } from '../../kernelInputs.ts';
+import { productShape } from '../../productShape.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
 /** BatchMatMul and its fusion with bias and activation. */
 export function productKernels({ backend, library, fallback }: KernelContext): NativeKernels {
@@ -17,22 +19,10 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
   /** Null when C++ does not cover the case (other types, batches that broadcast in part). */
   function product({ a, b, bias, transposeA, transposeB, relu }: Operands): Tf.TensorInfo | null {
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return null;
-    const [m, k] = matrix(a.shape, transposeA);
-    const [inner, n] = matrix(b.shape, transposeB);
-    const batchA = sizeOf(a.shape.slice(0, -2));
-    const batchB = sizeOf(b.shape.slice(0, -2));
-    if (k !== inner)
-      throw new Error(`matMul: inner shapes (${k}) and (${inner}) of ${a.shape} and ${b.shape} differ.`);
-    if (batchA !== batchB && batchA !== 1 && batchB !== 1) return null;
-    const longer = a.shape.length >= b.shape.length ? a.shape : b.shape;
-    const other = longer === a.shape ? b.shape : a.shape;
-    const outer = longer.slice(0, -2).map((size, i) => {
-      const there = other[i - longer.length + other.length] ?? 1;
-      return size === 1 ? there : size;
-    });
-    const batch = Math.max(batchA, batchB);
-    if (sizeOf(outer) !== batch && batchA !== 0 && batchB !== 0) return null;
-    const out = backend.output([...outer, m, n], 'float32');
+    const sizes = productShape(a.shape, b.shape, { transposeA, transposeB });
+    if (!sizes) return null;
+    const { m, n, k, batchA, batchB, batch, shape } = sizes;
+    const out = backend.output(shape, 'float32');
     // Many matrices times one are one tall product.
     const tall = batchB === 1 && !transposeA;
     const stored = backend.stored(b);
@@ -104,10 +94,4 @@ export function productKernels({ backend, library, fallback }: KernelContext): N
       return fused ?? generalFused({ inputs, attrs, backend });
     },
   };
-}
-
-function matrix(shape: readonly number[], transposed: boolean): [number, number] {
-  const rows = shape[shape.length - 2];
-  const columns = shape[shape.length - 1];
-  return transposed ? [columns, rows] : [rows, columns];
 }

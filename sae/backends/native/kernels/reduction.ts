@@ -1,5 +1,6 @@
 import type { Tf } from '../../../tensor/tf.ts';
-import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 import { writable } from '../pointers.ts';
 import { scaleOperation } from './elementwise.ts';
 

@@ -1,6 +1,7 @@
 import { maskRules, type Mask } from '../../../ops/maskedActivations.ts';
 import { writable } from '../pointers.ts';
-import { numbers, sizeOf, type KernelContext, type NativeKernels } from './kernelContext.ts';
+import { numbers, sizeOf } from '../../kernelInputs.ts';
+import type { KernelContext, NativeKernels } from './kernelContext.ts';
 
 /** The kernels behind sae/ops/firingCounts.ts, signalSums.ts, truncationLosses.ts and maskedActivations.ts, which the sparsity measures use. */
 export function sparsityKernels({ backend, library }: KernelContext): NativeKernels {

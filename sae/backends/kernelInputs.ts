@@ -1,0 +1,18 @@
+/** What TF.js hands to a kernel, as the backends with kernels of their own read it. */
+import type { Tf } from '../tensor/tf.ts';
+
+/** A kernel's input tensors by name. Only _FusedMatMul's bias may be missing. */
+export type Inputs = Record<string, Tf.TensorInfo>;
+export type Attributes = Tf.NamedAttrMap;
+
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const n of shape) size *= n;
+  return size;
+}
+
+/** The numbers that an attribute holds, one or a list; TF.js types attributes as unknown. */
+export function numbers(attribute: unknown): number[] {
+  if (typeof attribute === 'number') return [attribute];
+  return Array.isArray(attribute) ? attribute.map(Number) : [];
+}
