@@ -6,7 +6,7 @@ import { tf } from '../../tensor/tf.ts';
 import type { Backend } from '../backend.ts';
 import { deviceRates } from './deviceRates.ts';
 import { cudaFusedKernels } from './fused.ts';
-import type { PathChoice } from './fused/thresholdSelect.ts';
+import type { PathChoice } from '../entriesForm.ts';
 import { registerCudaKernels } from './kernels/registerCudaKernels.ts';
 import { storedTensors } from './storedWeights.ts';
 import { cudaTopPairs } from './topPairs.ts';

@@ -21,7 +21,8 @@ import { outer } from './fused/outer.ts';
 import type { Screening } from './fused/screen.ts';
 import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
 import { topK } from './fused/topK.ts';
-import { type PathChoice, ThresholdSelect } from './fused/thresholdSelect.ts';
+import type { PathChoice } from '../entriesForm.ts';
+import { ThresholdSelect } from './fused/thresholdSelect.ts';
 
 /** Most bytes of pre-activations that topKEncode has in memory at once. */
 const selectionBytes = 2 ** 30;

@@ -23,7 +23,8 @@ import { type RowBlock, rowBlocks } from './rowBlocks.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
-import { type PathChoice, ThresholdSelect } from './thresholdSelect.ts';
+import type { PathChoice } from '../entriesForm.ts';
+import { ThresholdSelect } from './thresholdSelect.ts';
 
 /** Most bytes of pre-activations in memory at once; batches are processed in blocks of rows that fit. */
 const selectionBytes = 2 ** 28;

@@ -5,8 +5,8 @@
  * which tells whether the form was right (see `Listed`). Without an expected count it waits, and the form is always right.
  */
 import type { Encoder, ThresholdSelection } from '../../ops/fusedKernels.ts';
-import type { EncoderPath } from '../backend.ts';
-import type { Entries, Listed } from '../../ops/sparseEntries.ts';
+import { ampleRoom, guessedForm, type EntriesForm, type PathChoice } from '../entriesForm.ts';
+import type { Entries } from '../../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { prefixSums, thresholdCount, thresholdFill } from './kernels/select.ts';
@@ -18,12 +18,6 @@ import type { RowBlock } from './rowBlocks.ts';
  * of a step with a matrix took 5.8 ms, and with a list 4.9 ms at a share of 1/16 and 8.4 at 1/8.
  */
 const denseAbove = 1 / 13;
-/** Whether what fires is kept as a list or as the whole matrix. Set by whoever starts the backend, between steps. */
-export interface PathChoice {
-  path: EncoderPath;
-}
-/** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
-const certain = 2;
 /** Bytes of an entry in the largest of the lists that are made of it, that of `fillList`. */
 const entryBytes = 16;
 
@@ -33,11 +27,6 @@ export type EachBlock = (
   encoder: Encoder,
   visit: (z: Tensor2D, block: RowBlock) => void,
 ) => void;
-
-/** A form, and the counts of entries for which it is the right one; a list has room for `most`. */
-interface Form extends Omit<Listed, 'count'> {
-  readonly kind: Entries['kind'];
-}
 
 export class ThresholdSelect {
   readonly #backend: DeviceBackend;
@@ -99,21 +88,20 @@ export class ThresholdSelect {
     return { kind: 'sparse', rows, latents, rowStart, indices, values, listed };
   }
 
-  #rightForm(rows: number, latents: number, count: number): Form {
+  #rightForm(rows: number, latents: number, count: number): EntriesForm {
     const dense = count > this.#listedUpTo(rows * latents) && this.#fits(rows, latents);
     return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
   }
 
   /** The form for about this many entries; null where the count is too near the limit to decide. */
-  #guess(rows: number, latents: number, expected: number): Form | null {
+  #guess(rows: number, latents: number, expected: number): EntriesForm | null {
     const all = rows * latents;
     const limit = this.#listedUpTo(all);
-    if (expected > certain * limit && this.#fits(rows, latents))
-      return { kind: 'dense', least: limit + 1, most: all };
-    // Sizes are rounded up to powers of 2, so that buffers can be reused.
-    const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
-    const most = Math.min(limit, ample, Math.floor(this.#backend.bufferManager.largest / entryBytes));
-    return certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
+    const room = Math.min(
+      ampleRoom(rows, expected),
+      Math.floor(this.#backend.bufferManager.largest / entryBytes),
+    );
+    return guessedForm({ all, limit, room, expected, fits: this.#fits(rows, latents) });
   }
 
   /** Whether a matrix fits into one binding; otherwise the entries must be a list. */

@@ -12,7 +12,7 @@ import { Programs } from './programs.ts';
 import { subgroupMatricesLack } from './subgroupMatrices.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
 import { registerSum } from './sumKernel.ts';
-import type { PathChoice } from './thresholdSelect.ts';
+import type { PathChoice } from '../entriesForm.ts';
 
 const choice: PathChoice = { path: 'auto' };
 /** Asked when it is first wanted. */

@@ -4,9 +4,9 @@
  * the true count on the device, which tells whether the form was right (see `Listed`). Without an expected count this waits.
  */
 import type { Encoder, ThresholdSelection } from '../../../ops/fusedKernels.ts';
-import type { Entries, Listed } from '../../../ops/sparseEntries.ts';
+import type { Entries } from '../../../ops/sparseEntries.ts';
 import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
-import type { EncoderPath } from '../../backend.ts';
+import { ampleRoom, guessedForm, type EntriesForm, type PathChoice } from '../../entriesForm.ts';
 import type { EncoderCopies } from './encoderCopies.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms } from './fusedPrograms.ts';
@@ -22,10 +22,6 @@ const threads = 512;
  * one of the matrix 8·d operations in full precision, of which a GPU makes about 16 a byte.
  */
 const denseAbove = 1 / 8;
-/** Whether what fires is kept as a list or as the whole matrix. Set by whoever starts the backend, between steps. */
-export interface PathChoice {
-  path: EncoderPath;
-}
 
 export interface ThresholdOptions {
   readonly choice: PathChoice;
@@ -34,15 +30,8 @@ export interface ThresholdOptions {
   readonly blockBytes: number;
 }
 
-/** If the expected count is at least this factor away from the limit between list and matrix, the form is chosen without waiting. */
-const certain = 2;
 /** Screening lists up to `screenCapacity` latents of a row; where this many times the mean is more, it would often fail. */
 const rowsDiffer = 4;
-
-/** A form, and the counts of entries for which it is the right one; a list has room for `most`. */
-interface Form extends Omit<Listed, 'count'> {
-  readonly kind: Entries['kind'];
-}
 
 export class ThresholdSelect {
   readonly #programs: FusedPrograms;
@@ -111,7 +100,7 @@ export class ThresholdSelect {
     x: Tensor2D,
     encoder: Encoder,
     bars: { threshold: Tensor1D | null; bandwidth: number },
-    { least, most }: Form,
+    { least, most }: EntriesForm,
   ): Entries {
     const programs = this.#programs;
     const [rows] = x.shape;
@@ -139,20 +128,19 @@ export class ThresholdSelect {
     ];
   }
 
-  #rightForm(all: number, count: number): Form {
+  #rightForm(all: number, count: number): EntriesForm {
     // More than 32 bits count are more than any list has.
     const dense = count < 0 || count > this.#listedUpTo(all);
     return { kind: dense ? 'dense' : 'sparse', least: count, most: count };
   }
 
   /** The form for about this many entries; null where the count is too near the limit to decide. */
-  #guess(rows: number, latents: number, expected: number): Form | null {
+  #guess(rows: number, latents: number, expected: number): EntriesForm | null {
     const all = rows * latents;
     const limit = this.#listedUpTo(all);
-    if (expected > certain * limit) return { kind: 'dense', least: limit + 1, most: all };
-    // Sizes are rounded up to powers of 2, so that buffers can be reused.
-    const ample = 2 ** Math.ceil(Math.log2(2 * expected + rows));
-    const most = Math.min(limit, ample);
-    return most >= all || certain * expected <= most ? { kind: 'sparse', least: 0, most } : null;
+    const room = ampleRoom(rows, expected);
+    const guess = guessedForm({ all, limit, room, expected });
+    // A list with room for everything can't be too short.
+    return guess ?? (Math.min(limit, room) >= all ? { kind: 'sparse', least: 0, most: all } : null);
   }
 }
