@@ -458,8 +458,11 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       token: '--token= ',
       'read-token': { add: '--read-token=reader', call: ['serve', '--no-explorer', '--port=0'] },
       log: '--log=nowhere',
+      cache: '--cache=STORE/cache',
+      'cache-size': '--cache-size=1GB',
     },
   },
+  'store index': { call: ['store', 'index'], flags: {} },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
   'models check': { call: ['models', 'check', 'fixture-relu'], flags: {} },
@@ -498,6 +501,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
   'models get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],
     why: 'asks the hub; tests in sae/models/hub ask one of their own',
+  },
+  'store fetch': {
+    flags: ['json', 'data'],
+    why: 'asks a host; scripts/storeCommand.test.ts asks one of its own',
   },
   'datasets get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],

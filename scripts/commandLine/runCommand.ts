@@ -13,6 +13,7 @@ import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
+import { isAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
 import { progressView } from './progressView.ts';
@@ -99,6 +100,7 @@ export async function runCommand(
     },
   };
   try {
+    refuseAddress(command, options);
     const { document, text, stay, failure } = await work(session);
     view.end();
     await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
@@ -112,6 +114,15 @@ export async function runCommand(
     await write(process.stderr, message);
     process.exit(status);
   }
+}
+
+/** Only the server reads a published store where it lies. */
+function refuseAddress(command: Command, { data }: CommonOptions): void {
+  if (data === undefined || !isAddress(data) || command.name() === 'serve') return;
+  throw new LazyscopeError(
+    'bad_input',
+    `'lazyscope ${command.name()}' takes a folder as --data: copy the published store with 'lazyscope store fetch ${data} --data FOLDER', and give that folder.`,
+  );
 }
 
 async function startChosen(

@@ -22,6 +22,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'scripts/storeCommand.test.ts',
+    reason: 'starts the command line six times, a server among them',
+  },
+  {
     path: 'web/explorer.browser.test.ts',
     reason: 'builds the explorer and visits its pages in a browser',
     long: true,
