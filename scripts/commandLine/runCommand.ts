@@ -46,7 +46,7 @@ export interface Session {
 }
 
 export interface Outcome {
-  /** What `--json` prints. */
+  /** What `--json` prints; undefined where there is nothing to print. */
   document: unknown;
   /** What is printed without `--json`. */
   text: string;
@@ -101,7 +101,9 @@ export async function runCommand(
   try {
     const { document, text, stay, failure } = await work(session);
     view.end();
-    await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    const printed =
+      options.json && document !== undefined ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text);
+    await write(process.stdout, printed);
     if (failure) throw failure;
     await stay?.();
     view.end();
