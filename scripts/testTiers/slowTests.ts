@@ -17,6 +17,7 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
     reason: 'trains a small sweep twice over, in processes of its own',
@@ -137,6 +138,7 @@ export const apartTests: readonly string[] = [
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
+  'sae/training/sharding/sharding.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/stopping.test.ts',
 ];

@@ -15,8 +15,9 @@ import { readMetrics } from '../metrics.ts';
 import { train } from '../train.ts';
 
 const absent = spawnSync('mpirun', ['--version']).status !== 0;
-if (absent)
-  console.log('SKIPPED: trainings spread over processes, because there is no mpirun (openmpi-bin).');
+const title = absent
+  ? 'SKIPPED: there is no mpirun (openmpi-bin)'
+  : 'a dictionary whose latents are spread over processes';
 
 const spread = ['topk', 'batchtopk', 'jumprelu', 'relu'] as const;
 const program = join(import.meta.dirname, '../../fixtures/spreadTrainings.ts');
@@ -48,7 +49,7 @@ function configured(architecture: ArchitectureName, changes: object = {}) {
   });
 }
 
-describe.skipIf(absent)('a dictionary whose latents are spread over processes', () => {
+describe.skipIf(absent)(title, () => {
   let store: StoreLayout;
 
   /** Trains runs in `count` processes; what process 0 says of each. */
