@@ -153,6 +153,20 @@ describe.skipIf(absent)(title, () => {
     expect(ended[1].message).toMatch(/1 latents can't be spread over 2 processes/);
   });
 
+  test('is one command for all processes, which prints one document', async () => {
+    const command = [
+      process.execPath,
+      join(import.meta.dirname, '../../../scripts/lazyscope.mjs'),
+      ...['train', '--mpi', '--backend=native', '--threads=1', `--data=${store.root}`, '--json'],
+      ...['--architecture=topk', '--capture=toy', '--name=by-command', '--width=26', '--k=3', '--tokens=320', '--batch-size=32'],
+    ]; // prettier-ignore
+    const { stdout } = await promisify(execFile)('mpirun', [...mpirun, '-n', '2', ...command], {
+      env: { ...process.env, ...quiet },
+    });
+    const { runs } = JSON.parse(stdout) as { runs: object[] };
+    expect(runs).toEqual([expect.objectContaining({ name: 'by-command', status: 'complete', step: 10 })]);
+  });
+
   test('leaves the last checkpoint when a process dies', async () => {
     const config = configured('topk');
     const killed = { rank: 1, sums: 160 };
