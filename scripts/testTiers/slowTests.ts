@@ -116,6 +116,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
+  { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
