@@ -157,8 +157,8 @@ describe.skipIf(absent)(title, () => {
     const command = [
       process.execPath,
       join(import.meta.dirname, '../../../scripts/lazyscope.mjs'),
-      ...['train', '--mpi', '--backend=native', '--threads=1', `--data=${store.root}`, '--json'],
-      ...['--architecture=topk', '--capture=toy', '--name=by-command', '--width=26', '--k=3', '--tokens=320', '--batch-size=32'],
+      'train', '--mpi', '--backend=native', '--threads=1', `--data=${store.root}`, '--json',
+      '--architecture=topk', '--capture=toy', '--name=by-command', '--width=26', '--k=3', '--tokens=320', '--batch-size=32',
     ]; // prettier-ignore
     const { stdout } = await promisify(execFile)('mpirun', [...mpirun, '-n', '2', ...command], {
       env: { ...process.env, ...quiet },
