@@ -9,6 +9,7 @@ import type { TrainedDictionary } from './dictionaryFile.ts';
 import { gated } from './gated.ts';
 import { jumpRelu } from './jumpRelu.ts';
 import { matryoshka } from './matryoshka.ts';
+import { matryoshkaTopK } from './matryoshkaTopK.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';
 
@@ -19,6 +20,7 @@ const implementations: { readonly [Name in ArchitectureName]: Architecture<Name>
   batchtopk: batchTopK,
   gated,
   matryoshka,
+  matryoshkatopk: matryoshkaTopK,
 };
 
 /** An architecture with its configuration filled in; see `Architecture`. */

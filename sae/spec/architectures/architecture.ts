@@ -42,10 +42,8 @@ export interface ArchitectureDescription<
 > {
   /** As papers write it. */
   readonly label: string;
-  /** Whether it can't predict another hook point's activations than those it reads. */
-  readonly autoencoderOnly?: true;
   /** The mark in charts, which tells architectures apart without colour. */
-  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon';
+  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon' | 'wye';
   /** A colour of the explorer's palette: a custom property of web/styles/tokens.css. */
   readonly colour: string;
   /** Settings besides those of `trainingFields`. */

@@ -7,11 +7,12 @@ import { batchtopk } from './batchtopk.ts';
 import { gated } from './gated.ts';
 import { jumprelu } from './jumprelu.ts';
 import { matryoshka } from './matryoshka.ts';
+import { matryoshkatopk } from './matryoshkatopk.ts';
 import { relu } from './relu.ts';
 import { topk } from './topk.ts';
 
 /** The description of every architecture, by name. */
-export const architectures = { relu, topk, jumprelu, batchtopk, gated, matryoshka } as const;
+export const architectures = { relu, topk, jumprelu, batchtopk, gated, matryoshka, matryoshkatopk } as const;
 
 /** The name of an architecture, as files and flags spell it. */
 export type ArchitectureName = keyof typeof architectures;
