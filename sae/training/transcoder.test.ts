@@ -67,7 +67,7 @@ const settings: Partial<Record<ArchitectureName, object>> = {
   batchtopk: { k: 4 },
   relu: { sparsityCoefficient: 1 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },
-  gated: { sparsityCoefficient: 4 },
+  gated: { sparsityCoefficient: 2 },
   // A prefix of fewer latents than there are features could not have one for each.
   matryoshka: { k: 4, prefixes: [80, 128] },
   matryoshkatopk: { k: 4, prefixes: [80, 128] },
