@@ -15,6 +15,7 @@ import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
+import { oneLine } from './oneLine.ts';
 import { progressView } from './progressView.ts';
 
 export interface CommonOptions {
@@ -152,7 +153,6 @@ export function explain(error: unknown, stopped: boolean): { status: number; mes
   };
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' ').trim();
 const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
