@@ -16,6 +16,7 @@ import { StoreLayout } from '../../sae/store/layout.ts';
 import { isAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
+import { oneLine } from './oneLine.ts';
 import { progressView } from './progressView.ts';
 
 export interface CommonOptions {
@@ -47,7 +48,7 @@ export interface Session {
 }
 
 export interface Outcome {
-  /** What `--json` prints. */
+  /** What `--json` prints; undefined where there is nothing to print. */
   document: unknown;
   /** What is printed without `--json`. */
   text: string;
@@ -103,7 +104,9 @@ export async function runCommand(
     refuseAddress(command, options);
     const { document, text, stay, failure } = await work(session);
     view.end();
-    await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    const printed =
+      options.json && document !== undefined ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text);
+    await write(process.stdout, printed);
     if (failure) throw failure;
     await stay?.();
     view.end();
@@ -163,7 +166,6 @@ export function explain(error: unknown, stopped: boolean): { status: number; mes
   };
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' ').trim();
 const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
