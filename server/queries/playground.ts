@@ -29,7 +29,8 @@ export async function featuresOfText(
   const started = performance.now();
   const { dictionaries, text, strongest, traced, predictions } = input;
   const runs = await Promise.all(dictionaries.map((one) => trainedDictionary(server, one)));
-  const model = runs.length > 0 ? await modelPlace(server, runs[0]) : await listedModel(server, input.model ?? '');
+  const model =
+    runs.length > 0 ? await modelPlace(server, runs[0]) : await listedModel(server, input.model ?? '');
   const request = {
     text,
     dictionaries: dictionaries.map(({ run, seed }) => ({ run, seed })),
