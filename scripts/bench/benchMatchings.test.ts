@@ -7,7 +7,7 @@ beforeAll(() => tf.setBackend('cpu'));
 
 test('every stage of judging a pair is timed, and the planted counterparts are found', async () => {
   const { recovered, judged, area, stages, cpuSeconds } = await benchMatchings(
-    { latents: 512, d: 48, tokens: 1500 },
+    { latents: 512, d: 192, tokens: 2500 },
     silent,
   );
   expect(recovered).toBeGreaterThan(0.9);

@@ -18,8 +18,8 @@ export interface MatchingsBenchmark {
   signal?: AbortSignal;
 }
 
-/** Latents that make an activation, and that each dictionary's TopK keeps. */
-const k = 32;
+/** Latents that make an activation, and that each dictionary's TopK keeps: so few that what they have in common does not drown them. */
+const k = 8;
 const near = 0.7;
 
 /**
@@ -46,7 +46,8 @@ export async function benchMatchings({ latents, d, tokens, signal }: MatchingsBe
       latents,
       d,
       ...own,
-      bEnc: new Float32Array(latents),
+      // Below what members of a family have in common, so that reconstructions do not overshoot.
+      bEnc: new Float32Array(latents).fill(-0.4),
       bDec: new Float32Array(d),
       threshold: null,
     }),
@@ -99,7 +100,7 @@ export async function benchMatchings({ latents, d, tokens, signal }: MatchingsBe
 
 const hook = 'blocks.0.hook_resid_post';
 
-/** Sums of k rows of the dictionary, drawn so that some occur a hundred times as often as others, with strengths of ½ to 1½. */
+/** Sums of k rows of the dictionary, drawn so that some occur a hundred times as often as others, with strengths of 0.8 to 1.2. */
 function madeOf(
   wDec: Float32Array,
   { latents, d, tokens }: { latents: number; d: number; tokens: number },
@@ -109,7 +110,7 @@ function madeOf(
   for (let row = 0; row < tokens; row++)
     for (let n = 0; n < k; n++) {
       const from = Math.floor(latents * random.uniform() ** 2) * d;
-      const strength = 0.5 + random.uniform();
+      const strength = 0.8 + 0.4 * random.uniform();
       for (let j = 0; j < d; j++) data[row * d + j] += strength * wDec[from + j];
     }
   return { trainRows: 0, readRows: (_hook, start, count) => data.slice(start * d, (start + count) * d) };

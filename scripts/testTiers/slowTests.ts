@@ -22,6 +22,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'scripts/bench/benchChance.test.ts',
+    reason: 'matches random dictionaries, to compare the cost of chance at two widths',
+  },
+  {
     path: 'web/explorer.browser.test.ts',
     reason: 'builds the explorer and visits its pages in a browser',
     long: true,
