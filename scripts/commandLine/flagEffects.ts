@@ -122,6 +122,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       skip: '--skip',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
+      mpi: '--mpi',
       products: modelFlag('--products=tf32'),
     },
   },

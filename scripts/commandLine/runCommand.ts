@@ -15,6 +15,7 @@ import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
+import { oneLine } from './oneLine.ts';
 import { progressView } from './progressView.ts';
 
 export interface CommonOptions {
@@ -46,7 +47,7 @@ export interface Session {
 }
 
 export interface Outcome {
-  /** What `--json` prints. */
+  /** What `--json` prints; undefined where there is nothing to print. */
   document: unknown;
   /** What is printed without `--json`. */
   text: string;
@@ -101,7 +102,9 @@ export async function runCommand(
   try {
     const { document, text, stay, failure } = await work(session);
     view.end();
-    await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    const printed =
+      options.json && document !== undefined ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text);
+    await write(process.stdout, printed);
     if (failure) throw failure;
     await stay?.();
     view.end();
@@ -152,7 +155,6 @@ export function explain(error: unknown, stopped: boolean): { status: number; mes
   };
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' ').trim();
 const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {

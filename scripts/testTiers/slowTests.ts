@@ -17,6 +17,7 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
     reason: 'trains a small sweep twice over, in processes of its own',
@@ -120,6 +121,10 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
+  { path: 'scripts/fuzz/hostileFiles.test.ts', reason: 'files of megabytes that are made to take time' },
+  { path: 'scripts/fuzz/fuzzedFormats.test.ts', reason: 'damaged files of every format' },
+  { path: 'server/names.test.ts', reason: 'every table of a server over a store' },
+  { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
@@ -141,6 +146,7 @@ export const apartTests: readonly string[] = [
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
+  'sae/training/sharding/sharding.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/stopping.test.ts',
 ];
