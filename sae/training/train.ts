@@ -179,7 +179,7 @@ async function trainLocked(
   if (before?.consensus && !checkpoint)
     throw new LazyscopeError(
       'bad_input',
-      `Run '${name}' was interrupted before its first checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
+      `Run '${name}' has no checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
     );
   const state = checkpoint?.trainer ?? begun(initialState(config, source), options.start);
   const steps = totalSteps(config);
@@ -228,17 +228,8 @@ async function trainLocked(
   /** Whether there is anything to resume from. */
   let kept = before !== null;
   try {
-    await save({ status: 'training' });
     const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
     metrics = writer;
-    for (const kind of logKinds) {
-      const folder = store.runLog(name, kind);
-      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
-      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
-      logs.push(
-        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
-      );
-    }
     const keep = async () => {
       await writer.sync();
       await writeCheckpoint(store.runCheckpoints(name), {
@@ -249,6 +240,17 @@ async function trainLocked(
       });
       kept = true;
     };
+    // What it begins with is nowhere else: written before the manifest, it is there whenever there is a run to resume.
+    if (options.start && !before) await keep();
+    await save({ status: 'training' });
+    for (const kind of logKinds) {
+      const folder = store.runLog(name, kind);
+      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
+      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
+      logs.push(
+        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
+      );
+    }
     const log = progressLog(config, report, async (rows) => {
       await writer.append(rows);
       for (const each of logs) await each.append(rows);

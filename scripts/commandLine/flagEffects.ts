@@ -545,6 +545,14 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     flags: ['relation', 'latents', 'd', 'solver', 'memory', 'gap', ...common],
     why: 'prints times, which differ by themselves',
   },
+  'bench chance': {
+    flags: ['latents', 'd', 'tokens', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench matchings': {
+    flags: ['latents', 'd', 'tokens', ...common],
+    why: 'prints times, which differ by themselves',
+  },
   'tensorflow install': {
     flags: ['from', 'wheel', 'package', 'headers', 'json'],
     why: 'builds an add-on; tests in sae/backends/tensorflow/installation do',
@@ -560,6 +568,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     why: 'needs a job; it connects as jobs list does',
   },
   'jobs start': {
+    flags: ['url', 'token', 'json', 'data'],
+    why: 'needs a server; it connects as jobs list does',
+  },
+  'jobs estimate': {
     flags: ['url', 'token', 'json', 'data'],
     why: 'needs a server; it connects as jobs list does',
   },
