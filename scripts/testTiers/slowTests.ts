@@ -25,6 +25,8 @@ export const slowTests: readonly SlowTests[] = [
   {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
+  },
+  {
     path: 'scripts/bench/benchChance.test.ts',
     reason: 'matches random dictionaries, to compare the cost of chance at two widths',
   },
