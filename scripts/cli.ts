@@ -18,6 +18,7 @@ import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
 import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
+import { publish } from './commands/publish.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
@@ -53,6 +54,7 @@ export function lazyscopeCommand(): Command {
     metrics,
     serveCommand,
     storeCommand,
+    publish,
     jobs,
     bench,
     tensorflow,

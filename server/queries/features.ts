@@ -1,6 +1,6 @@
 import { LazyscopeError } from '../../sae/errors.ts';
 import { hooksOf } from '../../sae/spec/hooksOf.ts';
-import { listAt } from '../../sae/store/readColumns.ts';
+import { listAt } from '../../sae/store/columnRows.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
 import { counterparts } from './counterparts.ts';
@@ -8,7 +8,8 @@ import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { byBand } from './examples.ts';
 import { featureColumns } from './featureColumns.ts';
 import { storedPage } from './featureDetail.ts';
-import { featureGlances, featurePage, featureRow } from './featureTable.ts';
+import { featureRow } from './featureRows.ts';
+import { featureGlances, featurePage } from './featureTable.ts';
 
 export async function listFeatures(server: ServerContext, input: FeatureListInput): Promise<FeaturePage> {
   return featurePage(server, await indexedDictionary(server, input), input);
