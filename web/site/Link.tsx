@@ -6,10 +6,9 @@ import { useRouter } from './navigation.ts';
 type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & {
   href: string;
   scroll?: boolean;
-  prefetch?: boolean;
 };
 
-export default function Link({ href, scroll, prefetch: _, onClick, ...rest }: LinkProps) {
+export default function Link({ href, scroll, onClick, ...rest }: LinkProps) {
   const router = useRouter();
   if (!isPublishedPage(href)) return isInText(rest.className) ? <span>{rest.children}</span> : null;
   const follow = (event: MouseEvent<HTMLAnchorElement>) => {

@@ -8,20 +8,18 @@ import { NotPublished } from './siteFile.ts';
 export function serverLinks(): TRPCLink<AppRouter>[] {
   return [
     () =>
-      ({ op }) =>
+      ({ op: { path, input, type } }) =>
         observable((observer) => {
-          const { path, input, type } = op;
-          const asked =
-            type === 'query'
-              ? answer({ procedure: path, input })
-              : Promise.reject(new NotPublished('Nothing can be changed in a published study.'));
-          asked.then(
-            (data) => {
-              observer.next({ result: { type: 'data', data } });
+          const reply = async () => {
+            try {
+              if (type !== 'query') throw new NotPublished('Nothing can be changed in a published study.');
+              observer.next({ result: { type: 'data', data: await answer({ procedure: path, input }) } });
               observer.complete();
-            },
-            (error: unknown) => observer.error(explained(error, path)),
-          );
+            } catch (error) {
+              observer.error(explained(error, path));
+            }
+          };
+          void reply();
         }),
   ];
 }
