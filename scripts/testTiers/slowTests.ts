@@ -22,6 +22,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'scripts/studies/measureReproducibilityStudy.test.ts',
+    reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
+  },
+  {
     path: 'web/explorer.browser.test.ts',
     reason: 'builds the explorer and visits its pages in a browser',
     long: true,
