@@ -31,28 +31,27 @@ interface Work {
 
 /**
  * Goes through the sweeps in their order. What is stored already is not computed again, so that stopping costs at most the checkpoint
- * or the comparison that was going on. Throws what capturing, training and measuring throw.
+ * or the comparison that was going on; once nothing new may begin, what is stored of the other runs is still kept. Throws what capturing, training and measuring throw.
  */
 export async function measureReproducibilityStudy(session: Session, work: Work): Promise<void> {
   const { study, results, mayBegin } = work;
   const model = modelOnDemand(session.store, work.model);
+  const nulls = new SharedNulls();
   for (const { worth = false, ...sweep } of study.sweeps) {
-    if (!mayBegin()) break;
     const captured = study.captures.find(({ name }) => name === sweep.capture)!;
-    await captureOnce(session, captured, model);
+    if (mayBegin()) await captureOnce(session, captured, model);
+    if (!existsSync(session.store.captureManifest(captured.name))) continue;
     const { seeds, settings } = study;
-    const runs = await configureStudySweep(session.store, {
-      hooks: captured.hooks,
-      ...sweep,
-      seeds,
-      settings,
-    });
+    const shared = { hooks: captured.hooks, seeds, settings };
+    const runs = await configureStudySweep(session.store, { ...shared, ...sweep });
     for (const run of runs) {
-      if (!mayBegin()) break;
+      await keep(session, run, { text: captured.text, results });
+      if (!mayBegin()) continue;
       if (!(await isTrained(session.store, run.name))) await trainRuns(session, [run], { resume: true });
       const tokens = { evaluated: study.evaluated, losses: study.losses, compared: 0 };
-      await evaluateAndCompare(session, run, { model, mayBegin, tokens, nulls: new SharedNulls() });
-      if (!(await storedRun(session.store, run)) || !mayBegin()) break;
+      await evaluateAndCompare(session, run, { model, mayBegin, tokens, nulls });
+      await keep(session, run, { text: captured.text, results });
+      if (!(await storedRun(session.store, run)) || !mayBegin()) continue;
       if (!(await isMeasured(session, run, worth)))
         await measureReproducibility({
           store: session.store,
@@ -89,7 +88,8 @@ async function keep(
 ): Promise<void> {
   const stored = await storedRun(store, run);
   if (!stored) return;
-  const found = await readManifest(store.reproducibility(run.name), reproducibilityKind);
+  const path = store.reproducibility(run.name);
+  const found = existsSync(path) ? await readManifest(path, reproducibilityKind) : null;
   const row = reproducibilityRow(stored, { text, found });
   const before = await readRows(results);
   const at = before.findIndex((other) => other.run === row.run);

@@ -13,6 +13,8 @@ function row(own: Partial<ReproducibilityRow>): ReproducibilityRow {
     tokens: 600_000,
     sparsity: 32,
     seeds: 3,
+    evaluated: 8192,
+    predicted: 512,
     l0: spread(32),
     fvu: spread(0.2),
     ceRecovered: spread(0.97),

@@ -1,6 +1,6 @@
 /** Tables and plots of the reproducibility study. */
 import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
-import type { ReproducibilityRow, Spread } from './reproducibilityRow.ts';
+import type { KeptReproducibility, ReproducibilityRow, Spread } from './reproducibilityRow.ts';
 import { architectures, studyPlot, type PlotLine } from './studyPlot.ts';
 
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
@@ -27,9 +27,15 @@ const headOf = (row: ReproducibilityRow) => [
   String(row.sparsity),
 ];
 
-function table(
-  rows: readonly ReproducibilityRow[],
-  columns: readonly [name: string, cell: (row: ReproducibilityRow) => string][],
+/** A run of which it was measured what comes back. */
+interface MeasuredRow extends ReproducibilityRow {
+  reproducibility: KeptReproducibility;
+}
+const isMeasured = (row: ReproducibilityRow): row is MeasuredRow => row.reproducibility !== null;
+
+function table<Row extends ReproducibilityRow>(
+  rows: readonly Row[],
+  columns: readonly [name: string, cell: (row: Row) => string][],
 ): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
@@ -63,66 +69,81 @@ function worthTable({ groups, whole }: Worth): string {
   ].join('\n');
 }
 
+/** A heading, what stands below it and a table; nothing where there are no rows. */
+function section<Row extends ReproducibilityRow>(
+  { title, says = [], rows }: { title: string; says?: string[]; rows: readonly Row[] },
+  columns: Parameters<typeof table<Row>>[1],
+): string[] {
+  if (rows.length === 0) return [];
+  return [`## ${title}`, '', ...says.flatMap((line) => [line, '']), table(rows, columns), ''];
+}
+
 /** Results as Markdown. */
 export function reproducibilityTables(rows: readonly ReproducibilityRow[]): string {
+  const measured = rows.filter(isMeasured);
   const seedCounts = [
-    ...new Set(rows.flatMap(({ seeds }) => Array.from({ length: seeds - 1 }, (_, i) => i + 2))),
+    ...new Set(measured.flatMap(({ seeds }) => Array.from({ length: seeds - 1 }, (_, i) => i + 2))),
   ];
-  const withSubspaces = rows.filter((row) => row.reproducibility.subspaces);
+  const withSubspaces = measured.filter((row) => row.reproducibility.subspaces);
   const subspaces =
-    (of: (found: NonNullable<ReproducibilityRow['reproducibility']['subspaces']>) => string) =>
-    (row: ReproducibilityRow) => (row.reproducibility.subspaces ? of(row.reproducibility.subspaces) : '');
+    (of: (found: NonNullable<KeptReproducibility['subspaces']>) => string) => (row: MeasuredRow) =>
+      row.reproducibility.subspaces ? of(row.reproducibility.subspaces) : '';
   return [
     '<!-- Written by smollm2Reproducibility.ts; see smollm2-reproducibility.md for what it says. -->',
     '',
     '# Results of the reproducibility study on SmolLM2-135M-Instruct',
     '',
-    'Definitions: docs/METHODS.md, sections 2, 3, 7 and 9. In brackets the least and the most over seeds or over pairs of seeds.',
+    'Definitions: sections 2, 3, 7 and 9 of the methods. In brackets the least and the most over seeds or over pairs of seeds.',
     '',
-    '## The dictionaries, on held-out tokens: means over seeds',
-    '',
-    table(rows, [
+    ...section({ title: 'The dictionaries, on held-out tokens: means over seeds', rows }, [
+      ['held-out tokens', ({ evaluated }) => count(evaluated)],
+      ['predictions', ({ predicted }) => count(predicted)],
       ['L0', ({ l0 }) => l0.mean.toFixed(1)],
       ['FVU', ({ fvu }) => fvu.mean.toFixed(3)],
       ['CE recovered', ({ ceRecovered }) => percent(ceRecovered.mean)],
       ['dead', ({ dead }) => percent(dead.mean, 2)],
     ]),
-    '',
-    '## Two seeds: means over pairs',
-    '',
-    'Shared: the same counterpart in both matchings, both cosines ≥ 0.7. By chance: random directions with the covariance of the activations.',
-    '',
-    table(rows, [
-      ['shared', ({ shared }) => range(shared)],
-      ['by chance', ({ shared }) => chance(shared.chance)],
-      ['decoder alone', ({ decoderAlone }) => percent(decoderAlone.mean)],
-      ['encoder alone', ({ encoderAlone }) => percent(encoderAlone.mean)],
-      ['MMCS', ({ mmcs }) => mmcs.mean.toFixed(3)],
-      ['by chance', ({ mmcs }) => mmcs.chance.toFixed(3)],
-      ['rotated', ({ mmcs }) => mmcs.rotated?.toFixed(3) ?? '–'],
-      ['PW-MCC', ({ pwMcc }) => pwMcc.mean.toFixed(3)],
-      ['by chance', ({ pwMcc }) => pwMcc.chance.toFixed(3)],
-      ['nearer than chance', ({ beyond }) => range(beyond)],
-    ]),
-    '',
-    '## All seeds',
-    '',
-    'In all: latents that come back in every other seed, with the 95 % interval that the number of latents leaves. Beyond chance: at a false discovery rate of 5 %.',
-    '',
-    table(rows, [
-      ['in all', ({ reproducibility: { every } }) => range({ ...every, mean: every.share })],
-      ['by chance', ({ reproducibility: { every } }) => chance(every.chance)],
-      ['in any', ({ reproducibility: { any } }) => percent(any.share)],
-      ['by chance', ({ reproducibility: { any } }) => chance(any.chance)],
-      ['mean probability', ({ reproducibility: { mean } }) => percent(mean.share)],
-      ['by chance', ({ reproducibility: { mean } }) => chance(mean.chance)],
-      ['beyond chance', ({ reproducibility: { beyond } }) => percent(beyond.share)],
-    ]),
-    '',
-    '## How many seeds: latents in all of n',
-    '',
-    table(rows, [
-      ...seedCounts.map((seeds): [string, (row: ReproducibilityRow) => string] => [
+    ...section(
+      {
+        title: 'Two seeds: means over pairs',
+        says: [
+          'Shared: the same counterpart in both matchings, both cosines ≥ 0.7. By chance: random directions with the covariance of the activations.',
+        ],
+        rows,
+      },
+      [
+        ['shared', ({ shared }) => range(shared)],
+        ['by chance', ({ shared }) => chance(shared.chance)],
+        ['decoder alone', ({ decoderAlone }) => percent(decoderAlone.mean)],
+        ['encoder alone', ({ encoderAlone }) => percent(encoderAlone.mean)],
+        ['MMCS', ({ mmcs }) => mmcs.mean.toFixed(3)],
+        ['by chance', ({ mmcs }) => mmcs.chance.toFixed(3)],
+        ['rotated', ({ mmcs }) => mmcs.rotated?.toFixed(3) ?? '–'],
+        ['PW-MCC', ({ pwMcc }) => pwMcc.mean.toFixed(3)],
+        ['by chance', ({ pwMcc }) => pwMcc.chance.toFixed(3)],
+        ['nearer than chance', ({ beyond }) => range(beyond)],
+      ],
+    ),
+    ...section(
+      {
+        title: 'All seeds',
+        says: [
+          'In all: latents that come back in every other seed, with the 95 % interval that the number of latents leaves. Beyond chance: at a false discovery rate of 5 %.',
+        ],
+        rows: measured,
+      },
+      [
+        ['in all', ({ reproducibility: { every } }) => range({ ...every, mean: every.share })],
+        ['by chance', ({ reproducibility: { every } }) => chance(every.chance)],
+        ['in any', ({ reproducibility: { any } }) => percent(any.share)],
+        ['by chance', ({ reproducibility: { any } }) => chance(any.chance)],
+        ['mean probability', ({ reproducibility: { mean } }) => percent(mean.share)],
+        ['by chance', ({ reproducibility: { mean } }) => chance(mean.chance)],
+        ['beyond chance', ({ reproducibility: { beyond } }) => percent(beyond.share)],
+      ],
+    ),
+    ...section({ title: 'How many seeds: latents in all of n', rows: measured }, [
+      ...seedCounts.map((seeds): [string, (row: MeasuredRow) => string] => [
         `n = ${seeds}`,
         ({ reproducibility: { learning } }) => {
           const observed = learning.points.find((point) => point.seeds === seeds)?.observed;
@@ -136,32 +157,42 @@ export function reproducibilityTables(rows: readonly ReproducibilityRow[]): stri
       ],
       [
         'enough',
-        ({ reproducibility: { learning } }) => (learning.enough === null ? '> 20' : String(learning.enough)),
+        ({
+          reproducibility: {
+            learning: { law, enough },
+          },
+        }) => (law ? String(enough ?? '> 20') : '–'),
       ],
     ]),
-    '',
-    '## What does not come back: latents found in fewer than half of the other seeds',
-    '',
-    'Affinity: mean squared cosine of the principal angles between the leading spaces of two seeds. Inside: mean share of the squared norm of such a latent inside the leading space of another seed.',
-    '',
-    table(withSubspaces, [
+    ...section(
+      {
+        title: 'What does not come back: latents found in fewer than half of the other seeds',
+        says: [
+          'Affinity: mean squared cosine of the principal angles between the leading spaces of two seeds. Inside: mean share of the squared norm of such a latent inside the leading space of another seed.',
+        ],
+        rows: withSubspaces,
+      },
       [
-        'latents a seed',
-        subspaces(({ seeds }) => count(Math.round(meanOf(seeds.map(({ latents }) => latents))))),
+        [
+          'latents a seed',
+          subspaces(({ seeds }) => count(Math.round(meanOf(seeds.map(({ latents }) => latents))))),
+        ],
+        [
+          'dimensions',
+          subspaces(({ seeds }) => meanOf(seeds.map((own) => own.participationRatio)).toFixed(1)),
+        ],
+        ['compared', subspaces(({ rank }) => String(rank))],
+        ['affinity', subspaces(({ affinity }) => affinity.seeds.toFixed(3))],
+        ['by chance', subspaces(({ affinity }) => affinity.chance.toFixed(3))],
+        ['random spaces', subspaces(({ affinity }) => affinity.random.toFixed(3))],
+        ['components', subspaces(({ affinity }) => affinity.components?.toFixed(3) ?? '–')],
+        ['inside', subspaces(({ found }) => percent(found.inside))],
+        ['by chance', subspaces(({ found }) => percent(found.insideByChance))],
+        ['more than chance', subspaces(({ found }) => percent(found.share))],
+        ['clusters found', subspaces(({ clusters }) => `${clusters.found} of ${clusters.count}`)],
       ],
-      ['dimensions', subspaces(({ seeds }) => meanOf(seeds.map((own) => own.participationRatio)).toFixed(1))],
-      ['compared', subspaces(({ rank }) => String(rank))],
-      ['affinity', subspaces(({ affinity }) => affinity.seeds.toFixed(3))],
-      ['by chance', subspaces(({ affinity }) => affinity.chance.toFixed(3))],
-      ['random spaces', subspaces(({ affinity }) => affinity.random.toFixed(3))],
-      ['components', subspaces(({ affinity }) => affinity.components?.toFixed(3) ?? '–')],
-      ['inside', subspaces(({ found }) => percent(found.inside))],
-      ['by chance', subspaces(({ found }) => percent(found.insideByChance))],
-      ['more than chance', subspaces(({ found }) => percent(found.share))],
-      ['clusters found', subspaces(({ clusters }) => `${clusters.found} of ${clusters.count}`)],
-    ]),
-    '',
-    ...rows.flatMap((row) =>
+    ),
+    ...measured.flatMap((row) =>
       row.reproducibility.worth
         ? [
             `## What stability is worth: ${headOf(row).slice(0, 4).join(', ')} latents`,
@@ -178,7 +209,7 @@ export function reproducibilityTables(rows: readonly ReproducibilityRow[]): stri
 
 const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The runs that the others are compared with: those of the commonest text, width and tokens, in that order of the file. */
+/** What the runs have in common that the others are compared with: those of the run with the most seeds. */
 interface Middle {
   text: string;
   block: number;
@@ -197,7 +228,7 @@ function linesOf(pointsOf: (architecture: string) => PlotLine['points']): PlotLi
 /** The name and the SVG of each plot that has something to show. */
 export function reproducibilityPlots(rows: readonly ReproducibilityRow[]): [string, string][] {
   if (rows.length === 0) return [];
-  const [first] = rows;
+  const [first] = [...rows].sort((a, b) => b.seeds - a.seeds);
   const middle: Middle = {
     text: first.text,
     block: blockOf(first),
@@ -218,7 +249,7 @@ export function reproducibilityPlots(rows: readonly ReproducibilityRow[]): [stri
         .map((row) => ({ x: x(row), y: row.shared.mean, low: row.shared.low, high: row.shared.high }))
         .sort((a, b) => a.x - b.x),
     );
-  const middles = rows.filter((row) => isMiddle(row, null));
+  const middles = rows.filter(isMeasured).filter((row) => isMiddle(row, null));
   const plots: [string, PlotLine[], Parameters<typeof studyPlot>[1]][] = [
     [
       'depth',

@@ -27,7 +27,10 @@ export interface ReproducibilityRow {
   /** k or the target of L0. */
   sparsity: number;
   seeds: number;
-  /** Over seeds, on held-out tokens. */
+  /** Held-out tokens that were reconstructed, and predictions that cross-entropies are means of. */
+  evaluated: number;
+  predicted: number;
+  /** Over seeds. */
   l0: Spread;
   fvu: Spread;
   ceRecovered: Spread;
@@ -39,23 +42,26 @@ export interface ReproducibilityRow {
   mmcs: BesideChance & { rotated: number | null };
   pwMcc: BesideChance;
   beyond: Spread;
-  /** reproducibility.json of the run without what a table can't show. */
-  reproducibility: Pick<
-    Reproducibility,
-    'histogram' | 'every' | 'any' | 'mean' | 'beyond' | 'learning' | 'null' | 'worth'
-  > & {
-    subspaces:
-      | (Omit<Subspaces, 'cosines' | 'cosinesByChance' | 'clusters'> & {
-          clusters: Omit<Subspaces['clusters'], 'largest'>;
-        })
-      | null;
-  };
+  /** What is kept of reproducibility.json; null until it is measured. */
+  reproducibility: KeptReproducibility | null;
 }
+
+/** reproducibility.json of a run without what a table can't show. */
+export type KeptReproducibility = Pick<
+  Reproducibility,
+  'histogram' | 'every' | 'any' | 'mean' | 'beyond' | 'learning' | 'null' | 'worth'
+> & {
+  subspaces:
+    | (Omit<Subspaces, 'cosines' | 'cosinesByChance' | 'clusters'> & {
+        clusters: Omit<Subspaces['clusters'], 'largest'>;
+      })
+    | null;
+};
 
 /** Throws where a comparison has no chance beside it or a figure is undefined: a study shows no number without them. */
 export function reproducibilityRow(
   { name, config, evaluations, comparisons }: StudyRun,
-  { text, found }: { text: string; found: Reproducibility },
+  { text, found }: { text: string; found: Reproducibility | null },
 ): ReproducibilityRow {
   const chanceOf = (of: (chance: NonNullable<ComparisonChance['covariance']>) => number) =>
     meanOf(
@@ -75,6 +81,8 @@ export function reproducibilityRow(
     tokens: config.tokens,
     sparsity: defined(settingOf(config, 'k') ?? settingOf(config, 'targetL0'), `the sparsity of '${name}'`),
     seeds: config.seeds.length,
+    evaluated: evaluations[0].tokens,
+    predicted: defined(evaluations[0].lossTokens, `predictions of '${name}'`),
     l0: spreadOf(evaluations.map(({ l0 }) => l0)),
     fvu: spreadOf(evaluations.map(({ fvu }) => defined(fvu, `FVU of '${name}'`))),
     ceRecovered: spreadOf(
@@ -93,21 +101,25 @@ export function reproducibilityRow(
     beyond: spreadOf(
       comparisons.map(({ name: pair, chance }) => defined(chance?.beyond.share, `chance of '${pair}'`)),
     ),
-    reproducibility: {
-      histogram: found.histogram,
-      every: found.every,
-      any: found.any,
-      mean: found.mean,
-      beyond: found.beyond,
-      learning: found.learning,
-      null: found.null,
-      ...(found.worth && { worth: found.worth }),
-      subspaces: found.subspaces ? withoutLists(found.subspaces) : null,
-    },
+    reproducibility: found && kept(found),
   };
 }
 
-function withoutLists(subspaces: Subspaces): ReproducibilityRow['reproducibility']['subspaces'] {
+function kept(found: Reproducibility): KeptReproducibility {
+  return {
+    histogram: found.histogram,
+    every: found.every,
+    any: found.any,
+    mean: found.mean,
+    beyond: found.beyond,
+    learning: found.learning,
+    null: found.null,
+    ...(found.worth && { worth: found.worth }),
+    subspaces: found.subspaces ? withoutLists(found.subspaces) : null,
+  };
+}
+
+function withoutLists(subspaces: Subspaces): KeptReproducibility['subspaces'] {
   const { seeds, rank, affinity, found, clusters } = subspaces;
   const { latents, count, excessByChance, found: clustersFound, latentsFound } = clusters;
   return {
