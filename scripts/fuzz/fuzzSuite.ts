@@ -1,7 +1,9 @@
 /** Runs the cases of every format, each format in a process that may die, and prints figures. */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { reading } from '../commandLine/commanderOption.ts';
+import { runSuite, suiteCommand } from '../commandLine/suiteCommand.ts';
 import { fuzzedFormats } from './fuzzedFormats.ts';
 import type { CaseReport } from './caseReport.ts';
 
@@ -27,23 +29,40 @@ interface Figures {
   failures: Failure[];
 }
 
+interface FuzzOptions {
+  cases: number;
+  seed: number;
+  format?: string[];
+  json?: boolean;
+}
+
+/** What `npm run test:fuzz` takes; see fuzz.mjs. */
+export function fuzzCommand(): Command {
+  const count = (doc: string, min: number) => reading({ type: 'integer', min, doc });
+  return suiteCommand('test:fuzz', 'Damaged and hostile files of every format that is read.')
+    .option('--cases <n>', 'of each format', count('cases', 1), 2_000)
+    .option(
+      '--seed <n>',
+      'where to begin; a failing case is run again by its number and --cases 1',
+      count('seed', 0),
+      1,
+    )
+    .addOption(new Option('--format <format>', 'only this one; may be repeated').argParser(formats))
+    .option('--json', 'one JSON document instead of lines');
+}
+
+function formats(name: string, before: unknown): string[] {
+  const names = fuzzedFormats.map((format) => format.name);
+  if (!names.includes(name)) throw new InvalidArgumentError(`It must be one of ${names.join(', ')}.`);
+  return [...(Array.isArray(before) ? before : []), name];
+}
+
+export const fuzzSuite = (args: readonly string[]) => runSuite(fuzzCommand(), args, fuzz);
+
 /** Whether no case failed. */
-export async function fuzzSuite(args: string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      cases: { type: 'string', default: '2000' },
-      seed: { type: 'string', default: '1' },
-      format: { type: 'string', multiple: true },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const [cases, seed] = [Number(values.cases), Number(values.seed)];
-  if (!Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed))
-    throw new Error('--cases and --seed take whole numbers');
+async function fuzz(values: FuzzOptions): Promise<boolean> {
+  const { cases, seed } = values;
   const names = fuzzedFormats.map(({ name }) => name).filter((name) => values.format?.includes(name) ?? true);
-  if (names.length === 0)
-    throw new Error(`--format takes ${fuzzedFormats.map(({ name }) => name).join(', ')}`);
   const started = performance.now();
   const all: Figures[] = [];
   for (const name of names) {

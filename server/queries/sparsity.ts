@@ -10,6 +10,7 @@ import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.t
 import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
+import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '../contract/sparsity.ts';
@@ -92,8 +93,10 @@ export async function sparsityParquet(
   table: SparsityTableName,
 ): Promise<Uint8Array> {
   await reportOf(server, name);
+  const path = server.store.sparsityTable(name, table);
+  await bringIn(path);
   try {
-    return await readFile(server.store.sparsityTable(name, table));
+    return await readFile(path);
   } catch (cause) {
     const why =
       table === 'tradeoff'

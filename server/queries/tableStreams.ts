@@ -25,6 +25,7 @@ import type { Data, DataType } from 'apache-arrow';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ColumnType, Table, TableColumn } from '../../sae/spec/tables/table.ts';
 import { streamChunks } from '../../sae/store/parquet.ts';
+import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import { columnsOfChunks, type Column } from '../../sae/store/vectorColumns.ts';
 import type { TableRequest } from './storedTables.ts';
@@ -80,6 +81,7 @@ export async function csvStream(request: TableRequest): Promise<ReadableStream<U
 
 /** A file as it lies, with the bytes it has when it is opened. Throws 'not_found' for a file that isn't there. */
 export async function fileStream(path: string): Promise<{ body: ReadableStream<Uint8Array>; bytes: number }> {
+  await bringIn(path);
   const file = await open(path).catch((cause: unknown) => {
     throw new LazyscopeError('not_found', `'${path}' can't be read: make it first.`, { cause });
   });
