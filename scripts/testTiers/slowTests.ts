@@ -25,6 +25,8 @@ export const slowTests: readonly SlowTests[] = [
   {
     path: 'scripts/studies/measureReproducibilityStudy.test.ts',
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
+  },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
