@@ -17,12 +17,14 @@ import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
 import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
+import { plan } from './commands/plan.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
 import { stability } from './commands/stability.ts';
 import { steer } from './commands/steer.ts';
 import { tensorflow } from './commands/tensorflow.ts';
+import { workerCommand } from './commands/worker.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -50,6 +52,8 @@ export function lazyscopeCommand(): Command {
     convert,
     metrics,
     serveCommand,
+    workerCommand,
+    plan,
     jobs,
     bench,
     tensorflow,

@@ -52,6 +52,10 @@ export interface Job {
   progress: Progress | null;
   /** The one line a failed command gave. */
   error: string | null;
+  /** Host and process of the worker that runs or ran it, where the server has workers. */
+  worker?: string;
+  /** How often a worker has begun it. */
+  attempt?: number;
 }
 
 /** A job with its output. */
