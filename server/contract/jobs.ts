@@ -52,9 +52,11 @@ export interface Job {
   progress: Progress | null;
   /** The one line a failed command gave. */
   error: string | null;
-  /** Host and process of the worker that runs or ran it, where the server has workers. */
+  /** Who runs it, where that isn't the server's machine. */
+  where?: 'workers' | 'slurm';
+  /** Of such a job, the host and process, or the node, that runs it or ran it. */
   worker?: string;
-  /** How often a worker has begun it. */
+  /** How often such a job was begun. */
   attempt?: number;
 }
 

@@ -175,7 +175,10 @@ export class SlurmQueue implements Queue {
     if (this.#launches.has(launch.id)) return;
     this.#launches.add(launch.id);
     for (const [index, input] of launch.jobs.entries()) {
-      const job = waitingJob(`${launch.id}.${index}`, input, launch.createdAt);
+      const job: JobDetail = {
+        ...waitingJob(`${launch.id}.${index}`, input, launch.createdAt),
+        where: 'slurm',
+      };
       const task: TaskId = `${launch.array}_${index}`;
       this.#tasks.set(job.id, { job, launch, index, task, read: 0, rest: '', missingSince: undefined });
       this.#events.status(job);

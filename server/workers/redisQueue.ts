@@ -81,7 +81,7 @@ export class RedisQueue implements Queue {
       throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
     const createdAt = new Date().toISOString();
     const id = `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${randomBytes(4).toString('hex')}`;
-    const job = waitingJob(id, input, createdAt);
+    const job: JobDetail = { ...waitingJob(id, input, createdAt), where: 'workers' };
     const className = classOf(resources ?? resourcesOf(job));
     const after = [...this.#known.values()]
       .filter((other) => other.job.finishedAt === null && interferes(job, other.job))
@@ -274,8 +274,9 @@ function detailOf(bull: BullJob, state: string, log: string[]): JobDetail | unde
   const waiting = waitingJob(bull.id, queued.input, queued.createdAt);
   const said = readQueuedState(bull.progress);
   const worker = said?.worker ?? null;
-  const begun = {
+  const begun: JobDetail = {
     ...waiting,
+    where: 'workers',
     log,
     ...(said && { attempt: said.attempt, startedAt: said.startedAt, progress: said.progress }),
     ...(worker !== null && { worker }),
