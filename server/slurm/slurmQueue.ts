@@ -157,7 +157,6 @@ export class SlurmQueue implements Queue {
           if (!this.#closing) this.#lookLater();
         });
     }, lookEvery);
-    this.#timer.unref();
   }
 
   async #look(): Promise<void> {

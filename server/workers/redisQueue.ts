@@ -158,7 +158,6 @@ export class RedisQueue implements Queue {
           if (!this.#closing) this.#lookLater();
         });
     }, lookEvery);
-    this.#timer.unref();
   }
 
   /** Reads every class that is new, and every job that has not ended. */
