@@ -13,6 +13,7 @@ import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
+import { systemError } from '../../sae/store/systemError.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
 import { oneLine } from './oneLine.ts';
@@ -139,7 +140,8 @@ async function startChosen(
   return started;
 }
 
-export function explain(error: unknown, stopped: boolean): { status: number; message: string } {
+export function explain(thrown: unknown, stopped: boolean): { status: number; message: string } {
+  const error = systemError(thrown) ?? thrown;
   if (isLazyscopeError(error)) {
     if (error.code === 'cancelled') return { status: 130, message: `lazyscope: ${error.message}\n` };
     return { status: 2, message: `lazyscope: ${oneLine(error.message)}\n` };

@@ -119,6 +119,13 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/fuzz/hostileFiles.test.ts', reason: 'files of megabytes that are made to take time' },
   { path: 'scripts/fuzz/fuzzedFormats.test.ts', reason: 'damaged files of every format' },
   { path: 'server/names.test.ts', reason: 'every table of a server over a store' },
+  {
+    path: 'server/disks.test.ts',
+    reason: 'fills a small disk under a server, and runs commands on a read-only one',
+  },
+  { path: 'server/notFinite.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/linksOutside.test.ts', reason: 'a server over a store' },
+  { path: 'scripts/commandLine/resumeFlags.test.ts', reason: 'starts the command line for every flag' },
   { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
