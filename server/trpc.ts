@@ -6,7 +6,7 @@
  */
 import { initTRPC, TRPCError } from '@trpc/server';
 import { z, ZodError } from 'zod';
-import { isLazyscopeError } from '../sae/errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
 import { systemError } from '../sae/store/systemError.ts';
 import type { CallContext } from './context.ts';
@@ -63,6 +63,11 @@ const errors = t.middleware(async ({ next }) => {
 /** Readers may not call mutations; who calls one is recorded. */
 const mutations = t.middleware(async ({ ctx, type, path, getRawInput, next }) => {
   if (type !== 'mutation') return next();
+  if (ctx.publishedAt !== undefined)
+    throw new LazyscopeError(
+      'conflict',
+      `Nothing can be changed in a published store: copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`,
+    );
   const { role, address } = ctx.caller;
   const record = async (ok: boolean) =>
     ctx.audit.record({ procedure: path, role, address, ok, input: await getRawInput().catch(() => null) });

@@ -17,9 +17,18 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
     reason: 'trains a small sweep twice over, in processes of its own',
+  },
+  {
+    path: 'scripts/storeCommand.test.ts',
+    reason: 'starts the command line six times, a server among them',
+  },
+  {
+    path: 'scripts/bench/benchChance.test.ts',
+    reason: 'matches random dictionaries, to compare the cost of chance at two widths',
   },
   {
     path: 'web/explorer.browser.test.ts',
@@ -148,6 +157,7 @@ export const apartTests: readonly string[] = [
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
+  'sae/training/sharding/sharding.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/stopping.test.ts',
 ];

@@ -5,6 +5,7 @@
 import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { bringIn } from '../../sae/store/remote/bringIn.ts';
 
 export type FileFormat = 'parquet' | 'arrow';
 
@@ -15,7 +16,7 @@ const marks: Record<FileFormat, { begins: Buffer; ends: Buffer }> = {
 };
 
 /**
- * The caller closes `file`. Throws 'not_found' for a file that isn't there, 'bad_input' for a link that leads out of `root`, the
+ * The caller closes `file`. Throws as `bringIn`, 'not_found' for a file that isn't there, 'bad_input' for a link that leads out of `root`, the
  * data folder, and 'corrupt' for what is no file of the format.
  */
 export async function openTableFile(
@@ -23,6 +24,7 @@ export async function openTableFile(
   format: FileFormat,
   root: string,
 ): Promise<{ file: FileHandle; bytes: number }> {
+  await bringIn(path);
   const missing = (cause: unknown) =>
     new LazyscopeError('not_found', `'${path}' can't be read: make it first.`, { cause });
   const isLink = (
