@@ -23,6 +23,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'scripts/studies/measureReproducibilityStudy.test.ts',
+    reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
+  },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
