@@ -44,9 +44,7 @@ describe.skipIf(!mounted)('where a small tmpfs can be mounted', () => {
         // Full, to pieces of this size.
       }
     // A page of the database may still have room for some.
-    let refused: unknown;
-    for (let attempt = 0; attempt < 200 && refused === undefined; attempt++)
-      await label(2, `x${attempt}`.padEnd(200, 'x')).catch((error: unknown) => (refused = error));
+    const refused = await firstRefusal(async (attempt) => label(2, `x${attempt}`.padEnd(200, 'x')));
     expect(refused).toMatchObject({
       message: expect.stringMatching(/disk.*full|no space/i),
       data: { lazyscopeCode: 'no_space' },
@@ -88,3 +86,14 @@ describe.skipIf(!mounted)('where a small tmpfs can be mounted', () => {
     }
   });
 });
+
+/** What the first attempt that fails is answered; undefined where 200 succeed. */
+async function firstRefusal(attempt: (number: number) => Promise<unknown>): Promise<unknown> {
+  for (let number = 0; number < 200; number++)
+    try {
+      await attempt(number);
+    } catch (error) {
+      return error;
+    }
+  return undefined;
+}

@@ -193,7 +193,8 @@ export class JobQueue {
     try {
       yield* missed ? missed.filter(concerns).map(named) : snapshot();
       if (over) return;
-      while (!signal?.aborted) {
+      for (;;) {
+        if (signal?.aborted) return;
         if (seen === this.#number) {
           await once(this.#emitter, 'event', { signal });
           continue;
