@@ -8,10 +8,11 @@ import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import {
-  architectureNames,
+  allArchitectureNames,
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
 export interface DictionaryMetadata {
@@ -29,6 +30,8 @@ export interface DictionaryMetadata {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** How latents are chosen; of matching pursuit only. */
+  pursuit?: Pursuit | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -60,7 +63,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes } = metadata;
+  const { scale, k, prefixes, pursuit } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -88,13 +91,14 @@ export async function writeDictionary(
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
+      ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
     },
   );
 }
 
 const metadataSchema = z.object({
   format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
-  architecture: z.enum(architectureNames),
+  architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
   model: z.string(),
@@ -106,6 +110,17 @@ const metadataSchema = z.object({
     .string()
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
+    .optional(),
+  pursuit: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(
+      z.object({
+        residualThreshold: z.number().nonnegative(),
+        maxIterations: z.int().positive(),
+        stopsOnRepeat: z.boolean(),
+      }),
+    )
     .optional(),
 });
 
@@ -136,6 +151,10 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   };
   const { fires } = describedArchitecture(rest.architecture).inference;
   if (fires === 'largest' && (k === null || k > latents)) throw damaged(`k is ${k} with ${latents} latents`);
+  if (fires === 'largest of its group' && (k === null || latents % k > 0))
+    throw damaged(`${latents} latents can't be ${k} groups of one size`);
+  if (fires === 'by matching pursuit' && !rest.pursuit)
+    throw damaged('it does not say when matching pursuit ends');
   return {
     metadata: { ...rest, k },
     latents,

@@ -108,7 +108,10 @@ export const relu: Architecture<'relu'> = {
       async measure(withLoss) {
         if (!withLoss)
           return steered(await measure(kernels, batch, { entries, firings, squaredError }, null));
-        const norms = tf.tidy(() => wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>());
+        const norms = tf.tidy(() => {
+          const own = wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>();
+          return kernels.ofAllLatents?.(own) ?? own;
+        });
         try {
           const measured = await measure(
             kernels,

@@ -1,7 +1,7 @@
 /**
  * The changes of jobs as numbered events, so that a client that lost its connection can continue after the last event it received.
  */
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Job, JobDetail, JobEvent, JobWatchInput } from '../contract/jobs.ts';
 
 interface NumberedEvent {
@@ -22,10 +22,11 @@ export class JobEvents {
   /** Prefix of event ids, which distinguishes them from those of an earlier server. */
   readonly #epoch = Date.now().toString(36);
   #number = 0;
+  #watchers = 0;
 
   /** Subscriptions that are open. */
   get watchers(): number {
-    return this.#emitter.listenerCount('event');
+    return this.#watchers;
   }
 
   status(job: JobDetail): void {
@@ -46,7 +47,10 @@ export class JobEvents {
     this.#emit({ type: 'progress', job: withoutDetail(job) });
   }
 
-  /** As `Queue.watch`; `jobs` are all jobs, newest first, and `jobOf` throws for one that there isn't. */
+  /**
+   * As `Queue.watch`; `jobs` are all jobs, newest first, and `jobOf` throws for one that there isn't. Nothing is kept for a watcher but
+   * its place among the latest events; one that takes none for so long that its place is gone gets a snapshot again.
+   */
   async *watch(
     { id, lastEventId }: JobWatchInput,
     jobs: () => Job[],
@@ -54,28 +58,40 @@ export class JobEvents {
     signal?: AbortSignal,
   ): AsyncGenerator<[string, JobEvent]> {
     if (id !== undefined) jobOf(id);
-    // Listening starts before the snapshot is taken, so that no event is missed in between.
-    const stream = on(this.#emitter, 'event', { signal });
     const concerns = ({ event }: NumberedEvent) => id === undefined || event.job.id === id;
     const named = ({ number, event }: NumberedEvent): [string, JobEvent] => [
       `${this.#epoch}.${number}`,
       event,
     ];
+    const hasEnded = () => id !== undefined && jobOf(id).finishedAt !== null;
     let seen = this.#number;
+    const snapshot = () =>
+      jobs()
+        .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
+        .filter(concerns)
+        .reverse()
+        .map(named);
     const missed = this.#missedSince(lastEventId);
     // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
-    const over = id !== undefined && jobOf(id).finishedAt !== null;
+    const over = hasEnded();
+    this.#watchers++;
     try {
-      if (missed) yield* missed.filter(concerns).map(named);
-      else
-        yield* jobs()
-          .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
-          .filter(concerns)
-          .reverse()
-          .map(named);
+      yield* missed ? missed.filter(concerns).map(named) : snapshot();
       if (over) return;
-      for await (const [numbered] of stream as AsyncIterable<[NumberedEvent]>) {
-        if (numbered.number <= seen) continue;
+      for (;;) {
+        if (signal?.aborted) return;
+        if (seen === this.#number) {
+          await once(this.#emitter, 'event', { signal });
+          continue;
+        }
+        const numbered = this.#events.at(seen - this.#number);
+        if (numbered?.number !== seen + 1) {
+          seen = this.#number;
+          const ended = hasEnded();
+          yield* snapshot();
+          if (ended) return;
+          continue;
+        }
         seen = numbered.number;
         if (!concerns(numbered)) continue;
         yield named(numbered);
@@ -85,7 +101,7 @@ export class JobEvents {
       if (!signal?.aborted) throw error;
     } finally {
       // Also where the reader left before the first new event.
-      await stream.return?.();
+      this.#watchers--;
     }
   }
 
