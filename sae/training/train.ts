@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
 import { type Capture, openCapture } from '../activations/openCapture.ts';
 import { selectRows } from '../activations/selectRows.ts';
+import { jointRows, layersOf } from '../activations/jointRows.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
@@ -31,6 +32,8 @@ import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
+import { isJoint } from '../spec/jointHook.ts';
+import { blockEnds, type Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
 
@@ -82,14 +85,18 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
     if (before?.status === 'complete' && before.fromModel && isDeepStrictEqual(before.config, config))
       return before;
     if (before) checkSameSource(name, before.fromModel, options.fromModel?.facts);
-    const batches = await batchesOf(options, config, capture, rule);
+    const batches = await batchesOf(options, config, capture, { rule, layers: before?.layers });
     source = batches.source;
-    const { excluded } = batches;
+    const { excluded, layers } = batches;
     const exclusion = { rule: printExclusionRule(rule), rows: excluded };
     if (resume && !before)
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
     return await withLock(store.run(name), `training run ${name}`, () =>
-      trainLocked({ ...options, config }, batches.source, { model: capture.manifest.model.name, exclusion }),
+      trainLocked({ ...options, config }, batches.source, {
+        model: capture.manifest.model.name,
+        exclusion,
+        layers,
+      }),
     );
   } finally {
     await source?.close?.();
@@ -97,19 +104,27 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
   }
 }
 
-/** Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. */
+/**
+ * Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. Of crosscoders also the layers, which are
+ * those that the run began with where it did.
+ */
 async function batchesOf(
   { fromModel, report, signal }: TrainOptions,
   config: TrainingConfig,
   capture: Capture,
-  rule: ExclusionRule,
-): Promise<{ source: BatchSource; excluded: number }> {
+  { rule, layers: begun }: { rule: ExclusionRule; layers: Layer[] | undefined },
+): Promise<{ source: BatchSource; excluded: number; layers?: Layer[] }> {
   const { hook, outputHook, batchSize } = config;
   const seed = config.rowOrder ?? dataSeed;
   if (fromModel && outputHook !== undefined)
     throw new LazyscopeError(
       'bad_input',
       `Straight from a model only autoencoders are trained: capture '${hook}' and '${outputHook}' for a transcoder.`,
+    );
+  if (fromModel && isJoint(hook))
+    throw new LazyscopeError(
+      'bad_input',
+      `Crosscoders are not trained straight from a model: capture ${hooksOf(config).join(' and ')} first.`,
     );
   if (fromModel) {
     // A batch may be sent ahead of the last step.
@@ -118,6 +133,12 @@ async function batchesOf(
     return { source: await batchesFromModel(options), excluded: 0 };
   }
   const rows = selectRows(capture, hooksOf(config), rule);
+  if (isJoint(hook)) {
+    const layers = begun ?? layersOf(rows, hook, seed);
+    const joint = jointRows(rows, hook, layers);
+    const source = new ShuffledBatches(joint, hook, { seed, batchSize, blocks: blockEnds(layers) });
+    return { source, excluded: rows.excluded.length, layers };
+  }
   return {
     source: new ShuffledBatches(rows, hook, { seed, batchSize, outputHook }),
     excluded: rows.excluded.length,
@@ -139,12 +160,14 @@ interface Trained {
   /** Name of the language model. */
   model: string;
   exclusion: NonNullable<RunManifest['exclusion']>;
+  /** Of crosscoders. */
+  layers: Layer[] | undefined;
 }
 
 async function trainLocked(
   options: TrainOptions,
   source: BatchSource,
-  { model, exclusion }: Trained,
+  { model, exclusion, layers }: Trained,
 ): Promise<RunManifest> {
   const { store, name, config, resume = false, report = silent, signal, environment } = options;
   const path = store.runManifest(name);
@@ -188,6 +211,7 @@ async function trainLocked(
     status: 'training',
     config,
     d: source.d,
+    ...(layers && { layers }),
     scale: trainer.scale,
     environment,
     step: 0,
@@ -283,6 +307,7 @@ async function trainLocked(
         scale: trainer.scale,
         k: latentsKept(config),
         ...('prefixes' in config && { prefixes: config.prefixes }),
+        ...(layers && { layers }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

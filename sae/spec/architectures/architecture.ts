@@ -44,6 +44,8 @@ export interface ArchitectureDescription<
   readonly label: string;
   /** Whether it can't predict another hook point's activations than those it reads. */
   readonly autoencoderOnly?: true;
+  /** Whether it can read several hook points at once. */
+  readonly hasCrosscoders?: true;
   /** The mark in charts, which tells architectures apart without colour. */
   readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon';
   /** A colour of the explorer's palette: a custom property of web/styles/tokens.css. */
