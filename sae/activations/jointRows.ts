@@ -32,6 +32,14 @@ export function jointRows(rows: SelectedRows, hook: JointHook, layers: readonly 
   return { ...rows, ...withJoint(rows, hook, layers) };
 }
 
+/** What the dictionaries of a run read: the rows, with the joint hook point where they are crosscoders. */
+export function rowsOfRun(
+  rows: SelectedRows,
+  { config: { hook }, layers }: Pick<RunManifest, 'config' | 'layers'>,
+): SelectedRows {
+  return isJoint(hook) && layers ? jointRows(rows, hook, layers) : rows;
+}
+
 function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): Reader {
   const width = layers.reduce((sum, layer) => sum + layer.width, 0);
   function fill(out: Float32Array, count: number, block: (hook: string) => Float32Array): void {
