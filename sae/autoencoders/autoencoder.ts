@@ -6,6 +6,8 @@ import type { StoreLayout } from '../store/layout.ts';
 import type { Layer } from '../spec/layers.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { groupMaxEncode } from './groupMax.ts';
+import { matchingPursuitEncode } from './matchingPursuit.ts';
 import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
 
 /** Which latents fire, row by row: entries of row r are rowStart[r] … rowStart[r + 1] − 1; value > 0, ascending latent. */
@@ -78,11 +80,19 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
         `The dictionary reads activations of width ${d} but got ${x.shape[1]}.`,
       );
     const kernels = fusedKernels();
-    const found =
-      inference.fires === 'largest'
-        ? kernels.topKEncode(x, encoder, k ?? latents)
-        : kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
-    return firingEntries(found, threshold);
+    switch (inference.fires) {
+      case 'largest':
+        return firingEntries(kernels.topKEncode(x, encoder, k ?? latents), null);
+      case 'positive':
+      case 'above threshold':
+        return firingEntries(kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 }), threshold);
+      case 'largest of its group':
+        return groupMaxEncode(x, encoder, k ?? latents);
+      case 'by matching pursuit':
+        if (!metadata.pursuit)
+          throw new TypeError('A dictionary of matching pursuit must say when that ends.');
+        return matchingPursuitEncode(x, { wDec, centre: encoder.centre }, metadata.pursuit);
+    }
   }
   const decodeEntries = (entries: ReturnType<typeof firing>, x: Tensor2D | undefined) =>
     tf.tidy(() => {

@@ -9,10 +9,11 @@ import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import { type Layer, layersSchema } from '../spec/layers.ts';
 import {
-  architectureNames,
+  allArchitectureNames,
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
 export interface DictionaryMetadata {
@@ -32,6 +33,8 @@ export interface DictionaryMetadata {
   prefixes?: readonly number[] | undefined;
   /** Of a crosscoder: the hook points that `hook` joins. The dictionary acts on their activations times their scales, side by side. */
   layers?: readonly Layer[] | undefined;
+  /** How latents are chosen; of matching pursuit only. */
+  pursuit?: Pursuit | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -63,7 +66,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, layers } = metadata;
+  const { scale, k, prefixes, layers, pursuit } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -92,13 +95,14 @@ export async function writeDictionary(
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
       ...(layers && { layers: JSON.stringify(layers) }),
+      ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
     },
   );
 }
 
 const metadataSchema = z.object({
   format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
-  architecture: z.enum(architectureNames),
+  architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
   model: z.string(),
@@ -115,6 +119,17 @@ const metadataSchema = z.object({
     .string()
     .transform((text): unknown => JSON.parse(text))
     .pipe(layersSchema)
+    .optional(),
+  pursuit: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(
+      z.object({
+        residualThreshold: z.number().nonnegative(),
+        maxIterations: z.int().positive(),
+        stopsOnRepeat: z.boolean(),
+      }),
+    )
     .optional(),
 });
 
@@ -150,6 +165,10 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   };
   const { fires } = describedArchitecture(rest.architecture).inference;
   if (fires === 'largest' && (k === null || k > latents)) throw damaged(`k is ${k} with ${latents} latents`);
+  if (fires === 'largest of its group' && (k === null || latents % k > 0))
+    throw damaged(`${latents} latents can't be ${k} groups of one size`);
+  if (fires === 'by matching pursuit' && !rest.pursuit)
+    throw damaged('it does not say when matching pursuit ends');
   return {
     metadata: { ...rest, k },
     latents,

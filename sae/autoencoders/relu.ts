@@ -114,7 +114,10 @@ export const relu: Architecture<'relu'> = {
       async measure(withLoss) {
         if (!withLoss)
           return steered(await measure(kernels, batch, { entries, firings, squaredError }, null));
-        const norms = rowSizes(wDec, blocks);
+        const norms = tf.tidy(() => {
+          const own = rowSizes(wDec, blocks);
+          return kernels.ofAllLatents?.(own) ?? own;
+        });
         try {
           const measured = await measure(
             kernels,

@@ -266,6 +266,12 @@ export interface FusedKernels extends ReadsBack {
   ): void;
 
   /**
+   * One vector of all latents from a vector of those that are here, where the latents of a dictionary are spread over processes. Backends
+   * leave it out: they hold whole dictionaries.
+   */
+  ofAllLatents?(vector: Tensor1D): Tensor1D;
+
+  /**
    * The times of the kernels that `run` starts, by the device's clock, the longest first; null where the device has no clock. Backends
    * whose functions return when their work is done leave it out.
    */

@@ -62,14 +62,16 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     }
     const bEnc = gradZ.sum<Tensor1D>(0);
     let bDec = blocks[0].error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
-    if (subtractsDecoderBias)
-      bDec = bDec.sub<Tensor1D>(
-        tf.matMul(bEnc.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
-      );
+    if (subtractsDecoderBias) bDec = bDec.sub<Tensor1D>(throughEncoder(parameters, bEnc));
     const wEnc = tf.matMul(gradZ, centred, true, false) as Tensor2D;
     return { wEnc, bEnc, wDec: gradWDec, bDec, ...(logThreshold && { logThreshold }) };
   });
   return { logThreshold: null, ...gradients };
+}
+
+/** Σ_i v_i W_enc,i [d] of v [latents] */
+function throughEncoder({ wEnc }: DictionaryVariables, v: Tensor1D): Tensor1D {
+  return tf.matMul(v.expandDims<Tensor2D>(0), wEnc as Tensor2D).squeeze([0]);
 }
 
 /** The latents of a loss term and the errors that they have to do with, all of them but in nested reconstructions. */
@@ -83,10 +85,13 @@ function errorBlocks({ entries, error, prefixes }: LossTerm, rows: number) {
 }
 
 /** Gated (Rajamanoharan et al., 2404.16014, §3.2). */
-function gatedGradients({ parameters, x, main }: GradientRequest, gate: GateTerm): DictionaryTensors {
+function gatedGradients(
+  { parameters, x, subtractsDecoderBias, main }: GradientRequest,
+  gate: GateTerm,
+): DictionaryTensors {
   const bMag = parameters.bMag as Tensor1D;
   const gradients = tf.tidy(() => {
-    const centred = x.sub<Tensor2D>(parameters.bDec);
+    const centred = subtractsDecoderBias ? x.sub<Tensor2D>(parameters.bDec) : x;
     const m = latentActivations(densePreActivations(main.entries), null);
     const on = firing(m, null);
     const open = firing(densePreActivations(gate.entries), null);
@@ -95,17 +100,12 @@ function gatedGradients({ parameters, x, main }: GradientRequest, gate: GateTerm
     const byGate = denseDots(gate).add<Tensor2D>(gate.l1);
     const gradGate = tf.where(open, byGate, tf.zerosLike(byGate)) as Tensor2D;
     const gradZ = gradM.mul<Tensor2D>(gate.gain).add<Tensor2D>(gradGate);
-    const bDec = main.error
-      .sum<Tensor1D>(0)
-      .mul<Tensor1D>(main.scale)
-      .sub<Tensor1D>(
-        tf.matMul(gradZ.sum(0).expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).squeeze([0]),
-      );
+    const bDec = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
     return {
       wEnc: tf.matMul(gradZ, centred, true, false) as Tensor2D,
       bEnc: gradGate.sum<Tensor1D>(0),
       wDec: tf.matMul(m, main.error, true, false).mul<Tensor2D>(main.scale),
-      bDec,
+      bDec: subtractsDecoderBias ? bDec.sub<Tensor1D>(throughEncoder(parameters, gradZ.sum(0))) : bDec,
       rMag: gradM.mul(m.sub(bMag)).sum<Tensor1D>(0),
       bMag: gradM.sum<Tensor1D>(0),
     };

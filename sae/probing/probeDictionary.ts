@@ -11,6 +11,7 @@ import { probesKind, type Probes } from '../spec/manifests/probes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
+import { tokenTextOrNull } from '../tokens/vocabulary.ts';
 import { measureAbsorption } from './absorption.ts';
 import type { ClassTexts } from './drawDocuments.ts';
 import { firstLetterWords } from './firstLetterWords.ts';
@@ -104,7 +105,7 @@ async function absorbed(options: ProbeOptions): Promise<Probes['absorption']> {
         `Run '${run}' is of transcoders, whose decoders are of other activations than what probes read: choose autoencoders.`,
       );
     const { tokenizer } = model;
-    const tokenText = (id: number) => (id < tokenizer.vocabularySize ? tokenizer.tokenText(id) : '');
+    const tokenText = (id: number) => tokenTextOrNull(tokenizer, id) ?? '';
     const words = await firstLetterWords({ rows, hook, autoencoder, tokenText, most, signal });
     const breathe = () => pause(signal, 'measuring absorption');
     return await measureAbsorption(words, autoencoder, {

@@ -230,6 +230,15 @@ export class StoreLayout {
     return join(this.root, 'texts', `${checkName('text', key)}.safetensors`);
   }
 
+  /** store.json: the files of a published store, written by `lazyscope store index`. */
+  listing() {
+    return join(this.root, 'store.json');
+  }
+  /** labels.json: the labels of a published store, out of the database. */
+  publishedLabels() {
+    return join(this.root, 'labels.json');
+  }
+
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */
   manifestIndex() {
     return join(this.root, 'manifest-index.json');

@@ -32,10 +32,11 @@ export function readVocabulary(path: string): (string | null)[] {
 
 /** The text of each token of a tokenizer, null where an id has none. */
 export function vocabularyOf(tokenizer: Tokenizer): (string | null)[] {
-  return Array.from({ length: tokenizer.vocabularySize }, (_, id) => textOrNull(tokenizer, id));
+  return Array.from({ length: tokenizer.vocabularySize }, (_, id) => tokenTextOrNull(tokenizer, id));
 }
 
-function textOrNull(tokenizer: Tokenizer, id: number): string | null {
+/** The text of a token, null for an id that has none: vocabularies have holes, and embeddings more rows than there are tokens. */
+export function tokenTextOrNull(tokenizer: Pick<Tokenizer, 'tokenText'>, id: number): string | null {
   try {
     return tokenizer.tokenText(id);
   } catch {

@@ -20,8 +20,6 @@ export function checkConfig(value: unknown): TrainingConfig {
   if (new Set(config.seeds).size < config.seeds.length) throw refuse(`seeds ${config.seeds} name one twice`);
   if (config.beta1 >= 1 || config.beta2 >= 1) throw refuse('beta1 and beta2 must be below 1');
   if (config.outputHook !== undefined) {
-    if (describedArchitecture(config.architecture).autoencoderOnly)
-      throw refuse(`${config.architecture} has no transcoders (outputHook)`);
     if (config.outputHook === config.hook)
       throw refuse(`outputHook is '${config.hook}', which is read too: leave it out for an autoencoder`);
   }

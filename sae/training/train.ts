@@ -9,9 +9,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
 import { type Capture, openCapture } from '../activations/openCapture.ts';
-import { selectRows } from '../activations/selectRows.ts';
-import { jointRows, layersOf } from '../activations/jointRows.ts';
-import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
@@ -25,6 +22,7 @@ import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import type { BatchSource } from './batchSource.ts';
+import { captureBatches, rowOrderOf } from './captureBatches.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
 import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromModel.ts';
@@ -33,12 +31,11 @@ import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
 import { isJoint } from '../spec/jointHook.ts';
-import { blockEnds, type Layer } from '../spec/layers.ts';
+import type { Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
+import type { JoinedProcesses } from './sharding/joinProcesses.ts';
+import { LeadingTrainer } from './sharding/leadTraining.ts';
 import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
-
-/** Order of the data: the same for every run on a capture, so that runs differ only in what their configurations say. */
-const dataSeed = 0;
 
 /** A configuration to train, and where. */
 export interface TrainOptions {
@@ -61,6 +58,8 @@ export interface TrainOptions {
     | undefined;
   /** Logs of other tools that are written as the run goes on. A resumed run goes on with those it has. */
   logs?: readonly LogKind[];
+  /** Processes that the latents are spread over; this one is the first of them, and the others follow (`followTraining`). */
+  processes?: JoinedProcesses | undefined;
   report?: Report;
   signal?: AbortSignal;
   environment: Environment;
@@ -115,7 +114,6 @@ async function batchesOf(
   { rule, layers: begun }: { rule: ExclusionRule; layers: Layer[] | undefined },
 ): Promise<{ source: BatchSource; excluded: number; layers?: Layer[] }> {
   const { hook, outputHook, batchSize } = config;
-  const seed = config.rowOrder ?? dataSeed;
   if (fromModel && outputHook !== undefined)
     throw new LazyscopeError(
       'bad_input',
@@ -129,20 +127,20 @@ async function batchesOf(
   if (fromModel) {
     // A batch may be sent ahead of the last step.
     const rowsWanted = Math.max((totalSteps(config) + 1) * batchSize, statisticsRows(batchSize));
-    const options = { capture, hook, source: fromModel, rule, batchSize, seed, rowsWanted, report, signal };
+    const options = {
+      capture,
+      hook,
+      source: fromModel,
+      rule,
+      batchSize,
+      seed: rowOrderOf(config),
+      rowsWanted,
+      report,
+      signal,
+    };
     return { source: await batchesFromModel(options), excluded: 0 };
   }
-  const rows = selectRows(capture, hooksOf(config), rule);
-  if (isJoint(hook)) {
-    const layers = begun ?? layersOf(rows, hook, seed);
-    const joint = jointRows(rows, hook, layers);
-    const source = new ShuffledBatches(joint, hook, { seed, batchSize, blocks: blockEnds(layers) });
-    return { source, excluded: rows.excluded.length, layers };
-  }
-  return {
-    source: new ShuffledBatches(rows, hook, { seed, batchSize, outputHook }),
-    excluded: rows.excluded.length,
-  };
+  return captureBatches(capture, config, rule, begun);
 }
 
 /** The rule a run began with. Throws `bad_input` when another one is asked for. */
@@ -198,11 +196,14 @@ async function trainLocked(
   if (before?.consensus && !checkpoint)
     throw new LazyscopeError(
       'bad_input',
-      `Run '${name}' was interrupted before its first checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
+      `Run '${name}' has no checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
     );
   const state = checkpoint?.trainer ?? begun(initialState(config, source), options.start);
   const steps = totalSteps(config);
-  const trainer = new Trainer(config, source, state);
+  const { processes } = options;
+  const trainer = processes
+    ? new LeadingTrainer(config, source, state, { ...processes, exclusion: exclusion.rule })
+    : new Trainer(config, source, state);
   let manifest: RunManifest = before ?? {
     version: 1,
     name,
@@ -245,17 +246,8 @@ async function trainLocked(
   /** Whether there is anything to resume from. */
   let kept = before !== null;
   try {
-    await save({ status: 'training' });
     const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
     metrics = writer;
-    for (const kind of logKinds) {
-      const folder = store.runLog(name, kind);
-      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
-      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
-      logs.push(
-        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
-      );
-    }
     const keep = async () => {
       await writer.sync();
       await writeCheckpoint(store.runCheckpoints(name), {
@@ -266,6 +258,17 @@ async function trainLocked(
       });
       kept = true;
     };
+    // What it begins with is nowhere else: written before the manifest, it is there whenever there is a run to resume.
+    if (options.start && !before) await keep();
+    await save({ status: 'training' });
+    for (const kind of logKinds) {
+      const folder = store.runLog(name, kind);
+      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
+      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
+      logs.push(
+        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
+      );
+    }
     const log = progressLog(config, report, async (rows) => {
       await writer.append(rows);
       for (const each of logs) await each.append(rows);

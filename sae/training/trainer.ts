@@ -116,7 +116,9 @@ function asTranscoder(
       ? autoencoder.wDec
       : randomRows(Random.fromSeed(seed, 'decoder of a transcoder'), bEnc.length, outputs, norm);
   const wSkip = skips ? new Float32Array(outputs * d) : null;
-  return { ...autoencoder, bEnc, wDec, bDec: outputMedian.slice(), wSkip };
+  // A gate's magnitudes begin as its pre-activations, as in an autoencoder.
+  const magnitudes = autoencoder.bMag && { bMag: bEnc.slice() };
+  return { ...autoencoder, bEnc, wDec, bDec: outputMedian.slice(), wSkip, ...magnitudes };
 }
 
 /**

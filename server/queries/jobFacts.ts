@@ -6,7 +6,7 @@ import { hookWidth } from '../../sae/models/hookWidth.ts';
 import { contextsAtOnce } from '../../sae/labels/endpoint/prompts.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
-import { mostMapPoints, worthDefaults } from '../../sae/spec/comparisonDefaults.ts';
+import { matchingsDefaults, mostMapPoints, worthDefaults } from '../../sae/spec/comparisonDefaults.ts';
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { JobFacts } from '../../sae/spec/jobs/cost.ts';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
@@ -65,6 +65,8 @@ export async function jobFacts(server: ServerContext, job: JobStartInput): Promi
       return mapFacts(server, job.options);
     case 'reproducibility':
       return reproducibilityFacts(server, job.options);
+    case 'matchings':
+      return matchingsFacts(server, job.options);
     case 'lmTrain':
       return languageModelFacts(job.options);
     case 'import':
@@ -172,6 +174,30 @@ async function reproducibilityFacts(
     modelRuns: worth
       ? 20 * (1 + (draws ?? usual.draws)) + usual.sample / Math.max(1, manifest.config.seeds.length)
       : 0,
+  };
+}
+
+/** A feature whose predictions are compared is taken out, and stands beside its counterparts of eight methods and two others, of which some are the same. */
+const runsOfFeature = 14;
+
+async function matchingsFacts(server: ServerContext, options: InputOf<'matchings'>): Promise<JobFacts> {
+  const { run, against, predictions = true } = options;
+  const usual = matchingsDefaults;
+  const manifest = await runManifest(server, run);
+  const facts = await runFacts(server, manifest, undefined);
+  const { contextLength } = (await getCapture(server, manifest.config.capture)).manifest;
+  const { seeds, width } = manifest.config;
+  const own = (seeds.length * (seeds.length - 1)) / 2;
+  const other = against === undefined ? null : (await runManifest(server, against)).config;
+  const across = other ? seeds.length * other.seeds.length : 0;
+  return {
+    ...facts,
+    seeds: own + across,
+    // As wide as dictionaries of one width would be for as many cosines.
+    latents: Math.sqrt((own * width ** 2 + across * width * (other?.width ?? 0)) / (own + across)),
+    tokens: Math.min(facts.tokens ?? Infinity, options.maxTokens ?? usual.maxTokens),
+    modelRuns: predictions ? own * (options.sample ?? usual.sample) * runsOfFeature : 0,
+    lossTokens: (options.contexts ?? usual.contexts) * contextLength,
   };
 }
 

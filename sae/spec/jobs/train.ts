@@ -222,6 +222,12 @@ export const train = {
       },
       form: { label: 'Go on from the last checkpoint', advanced: true },
     },
+    mpi: {
+      field: {
+        type: 'flag',
+        doc: 'spread the latents of each dictionary over the processes that mpirun started: mpirun -n 2 npx lazyscope train --mpi … (docs/SCALE.md)',
+      },
+    },
     screening,
     storage,
     products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
