@@ -42,7 +42,9 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       .mul<Tensor2D>(main.scale);
     if (l1 > 0) {
       gradF = gradF.add<Tensor2D>(norm.mul(l1));
-      gradWDec = gradWDec.add<Tensor2D>(sizeNormals(wDec, request.blocks).mul(f.sum(0).mul(l1).expandDims(1)));
+      gradWDec = gradWDec.add<Tensor2D>(
+        sizeNormals(wDec, request.blocks).mul(f.sum(0).mul(l1).expandDims(1)),
+      );
     }
     let gradZ = tf.where(on, gradF, tf.zerosLike(gradF)) as Tensor2D;
     let logThreshold: Tensor1D | null = null;
