@@ -169,6 +169,10 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'labels-endpoint.jsonl');
   }
 
+  /** Of a crosscoder: how much of each latent is at each hook point. */
+  layerShares(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'layers.parquet');
+  }
   /** The neurons aligned with each latent. */
   loadings(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'loadings.parquet');

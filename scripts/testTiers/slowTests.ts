@@ -91,6 +91,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',
