@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { type Layer, layersSchema } from '../spec/layers.ts';
 import {
   allArchitectureNames,
   type ArchitectureName,
@@ -30,6 +31,8 @@ export interface DictionaryMetadata {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** Of a crosscoder: the hook points that `hook` joins. The dictionary acts on their activations times their scales, side by side. */
+  layers?: readonly Layer[] | undefined;
   /** How latents are chosen; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
 }
@@ -63,7 +66,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, pursuit } = metadata;
+  const { scale, k, prefixes, layers, pursuit } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -80,8 +83,8 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection must not leave it out.
-      format: trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      // Versions that know no skip connection must not leave it out, nor must those that know no crosscoder subtract b_dec.
+      format: layers ? 'lazyscope-sae-3' : trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -91,13 +94,14 @@ export async function writeDictionary(
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
+      ...(layers && { layers: JSON.stringify(layers) }),
       ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
     },
   );
 }
 
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
   architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -110,6 +114,11 @@ const metadataSchema = z.object({
     .string()
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
+    .optional(),
+  layers: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(layersSchema)
     .optional(),
   pursuit: z
     .string()
@@ -136,6 +145,11 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     if (!file.has(name)) throw damaged(`it has no ${name}`);
   const [latents, d] = file.shape('W_enc');
+  if ((format === 'lazyscope-sae-3') !== (rest.layers !== undefined))
+    throw damaged('its metadata does not say which hook points it reads');
+  const layered = rest.layers?.reduce((sum, { width }) => sum + width, 0);
+  if (layered !== undefined && layered !== d)
+    throw damaged(`W_enc has ${d} columns and its layers ${layered}`);
   const outputs = rest.outputHook === undefined ? d : file.shape('b_dec')[0];
   const read = (name: string, shape: number[]) => {
     if (!file.has(name)) throw damaged(`it has no ${name}`);

@@ -183,6 +183,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
       `Nothing to train: give --${architecture === undefined ? 'architecture' : 'capture'}, or the path of a sweep file.`,
     );
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { widthOf } = await import('../../sae/activations/jointRows.ts');
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const capture = await openCapture(session.store, captureName);
   try {
@@ -191,12 +192,12 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
     if (hook === undefined)
       throw new LazyscopeError(
         'bad_input',
-        `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}).`,
+        `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}), or several with commas between them for crosscoders.`,
       );
     const config = defaultTrainingConfig(architecture, {
       capture: captureName,
       hook,
-      d: capture.width(hook),
+      d: widthOf(capture, hook),
       tokens: given.tokens ?? 4 * capture.trainRows,
       ...chosenSettings(given),
     });
@@ -212,6 +213,11 @@ async function runFromModel(session: Session, given: Options): Promise<RunToTrai
     throw new LazyscopeError(
       'bad_input',
       'Transcoders (--output-hook) are trained on a capture of both hook points: capture them, and leave --from-model out.',
+    );
+  if (hook?.includes(','))
+    throw new LazyscopeError(
+      'bad_input',
+      `Crosscoders are trained on a capture of all their hook points: capture ${hook}, and leave --from-model out.`,
     );
   if (
     architecture === undefined ||

@@ -23,6 +23,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'sae/comparison/reproducibility/subspaces/wideSubspaces.test.ts',
+    reason: 'draws thousands of directions in 2,304 dimensions',
+  },
+  {
     path: 'scripts/studies/measureReproducibilityStudy.test.ts',
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
@@ -93,6 +97,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',

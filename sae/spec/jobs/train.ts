@@ -63,7 +63,12 @@ export const train = {
       form: { label: trainingFields.capture.label, source: 'captures' },
     },
     hook: {
-      field: { ...trainingFields.hook, maxLength: 100, placeholder: 'hook' },
+      field: {
+        ...trainingFields.hook,
+        maxLength: 4000,
+        placeholder: 'hook',
+        doc: `${trainingFields.hook.doc}; several with commas between them train a crosscoder, whose latents read and reconstruct them all`,
+      },
       otherwise: "the capture's only one",
       form: { label: trainingFields.hook.label, source: 'captureHooks' },
     },
