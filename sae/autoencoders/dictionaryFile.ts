@@ -12,6 +12,7 @@ import {
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import { type InputNormalisation, inputNormalisationNames } from '../spec/inputNormalisations.ts';
 import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
@@ -32,6 +33,8 @@ export interface DictionaryMetadata {
   prefixes?: readonly number[] | undefined;
   /** How latents are chosen; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
+  /** How each activation is normalised before it is encoded; of some imported dictionaries only. */
+  normalisation?: InputNormalisation | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -63,7 +66,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, pursuit } = metadata;
+  const { scale, k, prefixes, pursuit, normalisation } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -80,8 +83,8 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection must not leave it out.
-      format: trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      // Versions that know no skip connection, or no normalisation, must not leave it out.
+      format: normalisation ? 'lazyscope-sae-3' : trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -92,12 +95,13 @@ export async function writeDictionary(
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
       ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
+      ...(normalisation && { normalisation }),
     },
   );
 }
 
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
   architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -111,6 +115,7 @@ const metadataSchema = z.object({
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
     .optional(),
+  normalisation: z.enum(inputNormalisationNames).optional(),
   pursuit: z
     .string()
     .transform((text): unknown => JSON.parse(text))
@@ -155,6 +160,8 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     throw damaged(`${latents} latents can't be ${k} groups of one size`);
   if (fires === 'by matching pursuit' && !rest.pursuit)
     throw damaged('it does not say when matching pursuit ends');
+  if ((format === 'lazyscope-sae-3') !== (rest.normalisation !== undefined))
+    throw damaged('its metadata has no valid normalisation');
   return {
     metadata: { ...rest, k },
     latents,
