@@ -23,6 +23,7 @@ import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
 import { stability } from './commands/stability.ts';
 import { steer } from './commands/steer.ts';
+import { storeCommand } from './commands/store.ts';
 import { tensorflow } from './commands/tensorflow.ts';
 
 // One line: the help is wrapped to the terminal's width.
@@ -51,6 +52,7 @@ export function lazyscopeCommand(): Command {
     convert,
     metrics,
     serveCommand,
+    storeCommand,
     jobs,
     bench,
     tensorflow,

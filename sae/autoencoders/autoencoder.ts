@@ -3,6 +3,7 @@ import { LazyscopeError } from '../errors.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import type { Layer } from '../spec/layers.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import type { InputNormalisation } from '../spec/inputNormalisations.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
@@ -24,6 +25,8 @@ export interface Autoencoder {
   readonly architecture: ArchitectureName;
   /** Of a transcoder: the hook point whose activations `decode` and `reconstruct` predict; undefined for an autoencoder, which predicts x. */
   readonly outputHook?: string | undefined;
+  /** Of a crosscoder: the hook points whose activations, times their scales and side by side, are x. */
+  readonly layers?: readonly Layer[] | undefined;
   readonly d: number;
   /** Width of what is predicted, which is `d` but for some transcoders. */
   readonly outputWidth: number;
@@ -70,8 +73,8 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const bDec = tf.tensor1d(stored.bDec);
   // For kernels, a latent fires where z > θ alone.
   const threshold = stored.threshold && tf.tensor1d(stored.threshold.map((theta) => Math.max(theta, 0)));
-  // A transcoder's decoder bias is of its outputs, and says nothing of its inputs.
-  const centred = subtractsDecoderBias && metadata.outputHook === undefined;
+  // A transcoder's decoder bias is of its outputs, and says nothing of its inputs; a crosscoder's encoder has none by definition.
+  const centred = subtractsDecoderBias && metadata.outputHook === undefined && !metadata.layers;
   const encoder = { wEnc, bEnc, centre: centred ? bDec : null };
 
   function firing(x: Tensor2D) {
@@ -130,6 +133,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   return {
     architecture,
     outputHook: metadata.outputHook,
+    ...(metadata.layers && { layers: metadata.layers }),
     d,
     outputWidth,
     latents,

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { type Layer, layersSchema } from '../spec/layers.ts';
 import {
   allArchitectureNames,
   type ArchitectureName,
@@ -31,6 +32,8 @@ export interface DictionaryMetadata {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** Of a crosscoder: the hook points that `hook` joins. The dictionary acts on their activations times their scales, side by side. */
+  layers?: readonly Layer[] | undefined;
   /** How latents are chosen; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
   /** How each activation is normalised before it is encoded; of some imported dictionaries only. */
@@ -66,7 +69,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, pursuit, normalisation } = metadata;
+  const { scale, k, prefixes, layers, pursuit, normalisation } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -83,8 +86,7 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection, or no normalisation, must not leave it out.
-      format: normalisation ? 'lazyscope-sae-3' : trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      format: formatOf(trained, metadata),
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -94,14 +96,22 @@ export async function writeDictionary(
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
+      ...(layers && { layers: JSON.stringify(layers) }),
       ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
       ...(normalisation && { normalisation }),
     },
   );
 }
 
+/** Versions that know no skip connection, no crosscoder (which doesn't subtract b_dec) or no normalisation must not leave it out. */
+function formatOf({ wSkip }: TrainedDictionary, { layers, normalisation }: DictionaryMetadata): string {
+  if (normalisation) return 'lazyscope-sae-4';
+  if (layers) return 'lazyscope-sae-3';
+  return wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1';
+}
+
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3', 'lazyscope-sae-4']),
   architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -116,6 +126,11 @@ const metadataSchema = z.object({
     .pipe(z.array(z.int().positive()))
     .optional(),
   normalisation: z.enum(inputNormalisationNames).optional(),
+  layers: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(layersSchema)
+    .optional(),
   pursuit: z
     .string()
     .transform((text): unknown => JSON.parse(text))
@@ -141,6 +156,11 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     if (!file.has(name)) throw damaged(`it has no ${name}`);
   const [latents, d] = file.shape('W_enc');
+  if ((format === 'lazyscope-sae-3') !== (rest.layers !== undefined))
+    throw damaged('its metadata does not say which hook points it reads');
+  const layered = rest.layers?.reduce((sum, { width }) => sum + width, 0);
+  if (layered !== undefined && layered !== d)
+    throw damaged(`W_enc has ${d} columns and its layers ${layered}`);
   const outputs = rest.outputHook === undefined ? d : file.shape('b_dec')[0];
   const read = (name: string, shape: number[]) => {
     if (!file.has(name)) throw damaged(`it has no ${name}`);
@@ -160,7 +180,7 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     throw damaged(`${latents} latents can't be ${k} groups of one size`);
   if (fires === 'by matching pursuit' && !rest.pursuit)
     throw damaged('it does not say when matching pursuit ends');
-  if ((format === 'lazyscope-sae-3') !== (rest.normalisation !== undefined))
+  if ((format === 'lazyscope-sae-4') !== (rest.normalisation !== undefined))
     throw damaged('its metadata has no valid normalisation');
   return {
     metadata: { ...rest, k },

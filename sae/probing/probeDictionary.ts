@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { LazyscopeError } from '../errors.ts';
-import { openDictionary } from '../evaluation/openDictionary.ts';
+import { oneHook, openDictionary } from '../evaluation/openDictionary.ts';
 import { attachDictionary } from '../inference/attachedDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { pause } from '../pause.ts';
@@ -141,7 +141,8 @@ async function absorbed(options: ProbeOptions): Promise<Probes['absorption']> {
   if (most === 0) return null;
   const opened = await openDictionary(store, run, seed, model);
   try {
-    const { rows, hook, output, autoencoder } = opened;
+    const { rows, output, autoencoder } = opened;
+    const hook = oneHook(opened.hook, run);
     if (output !== hook)
       throw new LazyscopeError(
         'bad_input',

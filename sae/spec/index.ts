@@ -43,6 +43,7 @@ export type { JobKind, JobStartInput } from './jobs/jobs.ts';
 
 export { exampleTable } from './tables/examples.ts';
 export { featureTable } from './tables/features.ts';
+export { layerShareTable } from './tables/layerShares.ts';
 export { loadingTable } from './tables/loadings.ts';
 export { mapTable } from './tables/dictionaryMap.ts';
 export { matchTable } from './tables/matches.ts';

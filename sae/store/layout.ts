@@ -169,6 +169,10 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'labels-endpoint.jsonl');
   }
 
+  /** Of a crosscoder: how much of each latent is at each hook point. */
+  layerShares(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'layers.parquet');
+  }
   /** The neurons aligned with each latent. */
   loadings(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'loadings.parquet');
@@ -224,6 +228,15 @@ export class StoreLayout {
   /** The words of the held-out text of a capture, for search; dictionaries indexed on the same text share it. */
   searchText(key: string) {
     return join(this.root, 'texts', `${checkName('text', key)}.safetensors`);
+  }
+
+  /** store.json: the files of a published store, written by `lazyscope store index`. */
+  listing() {
+    return join(this.root, 'store.json');
+  }
+  /** labels.json: the labels of a published store, out of the database. */
+  publishedLabels() {
+    return join(this.root, 'labels.json');
   }
 
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */

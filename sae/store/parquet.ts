@@ -17,6 +17,7 @@ import { dirname } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
+import { bringIn } from './remote/bringIn.ts';
 import { quoted } from './tableSql.ts';
 
 /** Row r of a list column is values[offsets[r]] … values[offsets[r + 1] − 1]; offsets has one entry more than there are rows. */
@@ -281,7 +282,9 @@ async function runOnParquet<Result>(
   }
 }
 
-async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
+async function connectionFor(params: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
+  const { path } = params;
+  for (const value of Object.values(params)) if (typeof value === 'string') await bringIn(value);
   if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
     throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
   shared ??= openShared();

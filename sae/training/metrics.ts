@@ -8,6 +8,7 @@ import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table, ta
 import { LazyscopeError } from '../errors.ts';
 import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
 import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
+import { bringIn } from '../store/remote/bringIn.ts';
 import { EvenlySpread } from './evenlySpread.ts';
 
 export interface MetricsRow {
@@ -150,6 +151,7 @@ export async function readThinnedMetrics(
   seeds: readonly number[],
   most: number,
 ): Promise<Map<number, MetricsRow[]>> {
+  await bringIn(path);
   const kept = new Map(seeds.map((seed) => [seed, new EvenlySpread<MetricsRow>(Math.max(most, mostKept))]));
   for await (const slice of slices(path))
     for (let i = 0; i < slice.rows; i++) kept.get(slice.seed[i])?.add(() => rowOf(slice, i));

@@ -16,6 +16,7 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { widthOf } from '../activations/jointRows.ts';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkName, type StoreLayout } from '../store/layout.ts';
@@ -258,7 +259,7 @@ export async function configureSweep(
     for (const { name, architecture, options } of runs) {
       const capture = captures.get(options.capture) ?? (await openCapture(store, options.capture));
       captures.set(options.capture, capture);
-      const config = defaultTrainingConfig(architecture, { ...options, d: capture.width(options.hook) });
+      const config = defaultTrainingConfig(architecture, { ...options, d: widthOf(capture, options.hook) });
       configured.push({ name, config });
     }
     return configured;

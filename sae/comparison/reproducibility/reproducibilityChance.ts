@@ -1,6 +1,6 @@
 /** Chance for every latent of every seed of a run: the random dictionaries of returnChance.ts, with the shape of the run's own data. */
 import { parseExclusionRule } from '../../activations/exclusionRule.ts';
-import { openCapture } from '../../activations/openCapture.ts';
+import { openCaptureOf } from '../../activations/jointRows.ts';
 import { selectRows } from '../../activations/selectRows.ts';
 import { loadAutoencoder } from '../../autoencoders/autoencoder.ts';
 import { isLazyscopeError } from '../../errors.ts';
@@ -71,12 +71,11 @@ async function spectrumOfActivations(
   run: RunManifest,
   { store, report, signal }: Work,
 ): Promise<Spectrum | null> {
-  const { capture: name } = run.config;
   // Decoder rows are directions of what is predicted.
   const hook = run.config.outputHook ?? run.config.hook;
   let capture;
   try {
-    capture = await openCapture(store, name);
+    capture = await openCaptureOf(store, run);
   } catch (error) {
     if (isLazyscopeError(error) && error.code === 'not_found') return null;
     throw error;

@@ -1,6 +1,6 @@
 /** Two dictionaries of activations whose spaces differ, such as of two models or of two steps of one's training (METHODS.md §12). */
 import { parseExclusionRule } from '../../activations/exclusionRule.ts';
-import { openCapture } from '../../activations/openCapture.ts';
+import { openCaptureOf } from '../../activations/jointRows.ts';
 import { selectRows, type SelectedRows } from '../../activations/selectRows.ts';
 import { loadAutoencoder, type Autoencoder, type SparseCode } from '../../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../../errors.ts';
@@ -71,8 +71,9 @@ export async function compareSpaces(options: CompareSpacesOptions): Promise<Spac
     throw new LazyscopeError('bad_input', `Pairings are drawn at least 19 times, but got ${draws}.`);
   const sides = await Promise.all(
     [a, b].map(async (reference) => {
-      const { config, exclusion } = await readManifest(store.runManifest(reference.run), runKind);
-      const capture = await openCapture(store, config.capture);
+      const manifest = await readManifest(store.runManifest(reference.run), runKind);
+      const { config, exclusion } = manifest;
+      const capture = await openCaptureOf(store, manifest);
       if (capture.heldOutRows === 0)
         throw new LazyscopeError(
           'bad_input',

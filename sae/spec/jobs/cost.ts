@@ -255,6 +255,28 @@ export const reproducibilityCost: JobCost = {
   },
 };
 
+export const matchingsCost: JobCost = {
+  work: {
+    words:
+      'pairs of dictionaries × latents × (latents × d + 2 × tokens × d + 10⁷ for transport and lists) and, with predictions, runs of the model × tokens of the contexts × parameters',
+    of: ({ seeds, tokens, d, latents, modelRuns, lossTokens, parameters }) =>
+      seeds * latents * (latents * d + 2 * tokens * d + 1e7) +
+      // Without predictions the model may not even be known.
+      (modelRuns === 0 ? 0 : modelRuns * lossTokens * parameters),
+    unit: multiplyAdds,
+    guess: 1e10,
+  },
+  disk: {
+    words: 'pairs of dictionaries × 2 × latents × 100 bytes',
+    of: ({ seeds, latents }) => 200 * seeds * latents,
+  },
+  memory: {
+    words: `4 × ${dictionaryWords} + 10 kB × latents + ${baseWords}, and with predictions 4 bytes × parameters`,
+    of: (facts) =>
+      4 * dictionary(facts) + 1e4 * facts.latents + base + (facts.modelRuns === 0 ? 0 : 4 * facts.parameters),
+  },
+};
+
 const filesCost: JobCost = {
   work: {
     words: 'bytes of the files',
