@@ -203,6 +203,24 @@ export class StoreLayout {
     return join(this.comparison(name), 'map.parquet');
   }
 
+  /** Folder of all comparisons of dictionaries whose spaces differ. */
+  spaces() {
+    return join(this.root, 'spaces');
+  }
+  /** spaces.json, all that there is of one. */
+  spacesReport(name: string) {
+    return join(this.spaces(), checkName('comparison of spaces', name), 'spaces.json');
+  }
+
+  /** Folder of what is known of sweeps. */
+  sweeps() {
+    return join(this.root, 'sweeps');
+  }
+  /** stability.json: how many features of each of its configurations come back. */
+  sweepStability(name: string) {
+    return join(this.sweeps(), checkName('sweep', name), 'stability.json');
+  }
+
   /** Folder of all sparsity reports. */
   sparsities() {
     return join(this.root, 'sparsity');

@@ -23,6 +23,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'sae/comparison/reproducibility/subspaces/wideSubspaces.test.ts',
+    reason: 'draws thousands of directions in 2,304 dimensions',
+  },
+  {
     path: 'scripts/studies/measureReproducibilityStudy.test.ts',
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
