@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { SharedNulls } from '../../sae/comparison/chance/comparisonChance.ts';
 import { compare } from '../../sae/comparison/compare.ts';
 import { evaluate } from '../../sae/evaluation/evaluate.ts';
 import { capture } from '../../sae/activations/capture.ts';
@@ -31,6 +32,8 @@ const evaluatedTokens = 16_384;
 /** Tokens for cross-entropies, few because the tables don't show them. */
 const lossTokens = 1_024;
 const comparedTokens = 8_192;
+/** Chance is a matter of the activations and of the dictionaries' shape, which many comparisons have in common. */
+const nulls = new SharedNulls();
 
 const studySchema = z.strictObject({
   capture: z.strictObject({
@@ -127,7 +130,7 @@ async function look(
         await evaluate({ store, run: name, seed, model, maxTokens: evaluatedTokens, lossTokens, report });
     for (const pair of seedPairs(name, config.seeds))
       if (!existsSync(store.comparisonManifest(pair.name)) && mayBegin())
-        await compare({ store, ...pair, maxTokens: comparedTokens, report });
+        await compare({ store, ...pair, maxTokens: comparedTokens, nulls, report });
   }
   model.dispose();
 }
