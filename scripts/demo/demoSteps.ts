@@ -39,7 +39,7 @@ export const bundledTraining: DemoTraining = {
   batchSize: 512,
   leastTokens: 0,
   expansion: 4,
-  settings: { relu: { targetL0: 8 }, topk: { k: 4 }, jumprelu: { targetL0: 6 } },
+  settings: { relu: { targetL0: 8 }, topk: { k: 4 }, jumprelu: { targetL0: 4 } },
 };
 
 /**
