@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { commandWords, jobKinds } from '../sae/spec/jobs/jobs.ts';
 import { packageVersion } from './commandLine/environment.ts';
 import { jobCommand } from './commandLine/jobCommand.ts';
+import { speakInOneLine } from './commandLine/speakInOneLine.ts';
 import { bench } from './commands/bench.ts';
 import { convert } from './commands/convert.ts';
 import { datasets } from './commands/datasets.ts';
@@ -22,6 +23,7 @@ import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
 import { stability } from './commands/stability.ts';
 import { steer } from './commands/steer.ts';
+import { storeCommand } from './commands/store.ts';
 import { tensorflow } from './commands/tensorflow.ts';
 
 // One line: the help is wrapped to the terminal's width.
@@ -50,6 +52,7 @@ export function lazyscopeCommand(): Command {
     convert,
     metrics,
     serveCommand,
+    storeCommand,
     jobs,
     bench,
     tensorflow,
@@ -67,30 +70,7 @@ export async function main(args: readonly string[]): Promise<void> {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Exit status 0 means that help or the version was asked for; anything else is a mistyped command.
+    // Exit status 0 means that help or the version was asked for; anything else is a mistyped command, which was named.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   }
 }
-
-/** Usage errors read like every other error, and end with exit status 2. */
-function speakInOneLine(command: Command): void {
-  command.exitOverride().configureOutput({
-    outputError: (text, write) => {
-      const said = text.replace(/^error: /, '').trim();
-      const path = pathOf(command);
-      write(
-        `lazyscope: ${capitalised(said)}${/[.?)]$/.test(said) ? '' : '.'} See '${path} --help'.\n`.replaceAll(
-          /\n(?!$)/g,
-          ' ',
-        ),
-      );
-    },
-  });
-  for (const child of command.commands) speakInOneLine(child);
-}
-
-function pathOf(command: Command): string {
-  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
-}
-
-const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openCapture } from '../sae/activations/openCapture.ts';
 import type { DictionaryWeights } from '../sae/formats/dictionaryWeights.ts';
 import { exportDictionary, importDictionary } from '../sae/formats/importDictionary.ts';
+import { randomRows } from '../sae/autoencoders/randomRows.ts';
 import { Random } from '../sae/numerics/random.ts';
 import { startTestServer, type TestServer } from '../server/testServer.ts';
 
@@ -171,4 +172,41 @@ test('a square decoder stored the other way round is noticed by its reconstructi
   const { document } = imported(folder, '--transposed=decoder', '--name=turned');
   expect(document.found[0].fvu).toBeLessThan(1e-5);
   expect(imported(folder, '--transposed=none', '--explain').document.found[0].fvu).toBeGreaterThan(0.5);
+});
+
+/** Random directions, with as many latents as four times the width. */
+function random(seed: number, change: Partial<DictionaryWeights>): DictionaryWeights {
+  const [numbers, latents] = [Random.fromSeed(seed), 4 * d];
+  const wDec = randomRows(numbers, latents, d);
+  const common = { latents, d, threshold: null, k: null, hook, model } as const;
+  const biases = { bEnc: numbers.normals(latents, 0.1), bDec: numbers.normals(d, 0.1) };
+  return { ...common, architecture: 'topk', wEnc: wDec.slice(), wDec, ...biases, ...change };
+}
+
+test('what is only used here is evaluated, indexed, compared and exported, and refused by training', async () => {
+  const groups = { architecture: 'groupmax', k: 4 } as const;
+  const pursuit = { residualThreshold: 0.01, maxIterations: 6, stopsOnRepeat: true };
+  const folders = [1, 2].map((seed) => join(on.store.root, `groups-${seed}`));
+  for (const [i, folder] of folders.entries()) await exportDictionary(folder, 'sparsify', random(i, groups));
+  imported(...folders, `--hook=${hook}`, '--any-model', '--name=groups');
+  const matching = join(on.store.root, 'matching');
+  const change = { architecture: 'matchingpursuit', pursuit } as const;
+  await exportDictionary(matching, 'saelens', random(3, { ...change, bEnc: new Float32Array(4 * d) }));
+  expect(imported(matching, '--name=matching').document).toMatchObject({ architecture: 'matchingpursuit' });
+  for (const name of ['groups', 'matching']) {
+    const { evaluations } = JSON.parse(lazyscope('evaluate', name, '--json').stdout);
+    expect(evaluations[0].l0).toBeGreaterThan(0);
+    expect(evaluations[0].l0).toBeLessThanOrEqual(name === 'groups' ? 4 : 6);
+    expect(lazyscope('index', name, '--json').status).toBe(0);
+  }
+  // Six latents of a greedy choice explain more than any one direction.
+  const { evaluations } = JSON.parse(lazyscope('evaluate', 'matching', '--json').stdout);
+  expect(evaluations[0].fvu).toBeLessThan(0.9);
+  expect(lazyscope('compare', 'groups', '--json').status).toBe(0);
+  const back = join(on.store.root, 'matching-back');
+  expect(lazyscope('export', 'matching/0', '--format=saelens', `--to=${back}`).status).toBe(0);
+  expect(await importDictionary(back)).toMatchObject({ architecture: 'matchingpursuit', pursuit });
+  const trained = lazyscope('train', '--capture=fixture', '--architecture=groupmax', '--name=no');
+  expect(trained.status).toBe(2);
+  expect(trained.stderr).toMatch(/--architecture.*matryoshkatopk/);
 });

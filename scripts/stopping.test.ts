@@ -29,8 +29,13 @@ beforeAll(() => {
 }, 300_000);
 afterAll(() => rm(store.root, { recursive: true, force: true }));
 
-/** Ends the command by Ctrl-C, which may arrive several times, as soon as it reports a stage like this one. */
-async function stoppedAt(stage: RegExp, args: readonly string[], times = 1) {
+/** Ends the command by Ctrl-C, which may arrive several times, or kills it, as soon as it reports a stage like this one. */
+async function stoppedAt(
+  stage: RegExp,
+  args: readonly string[],
+  times = 1,
+  by: 'SIGINT' | 'SIGKILL' = 'SIGINT',
+) {
   const child = spawn(process.execPath, [script, ...args, '--data', store.root], {
     env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
   });
@@ -40,7 +45,7 @@ async function stoppedAt(stage: RegExp, args: readonly string[], times = 1) {
     said += text;
     if (asked > 0 || ![...said.matchAll(/"stage":"([^"]*)"/g)].some(([, name]) => stage.test(name))) return;
     asked = performance.now();
-    for (let time = 0; time < times; time++) child.kill('SIGINT');
+    for (let time = 0; time < times; time++) child.kill(by);
   });
   // What the process does after it was asked to stop, whatever else the machine does meanwhile.
   let [from, until]: (number | null)[] = [null, null];
@@ -117,6 +122,30 @@ test('one Ctrl-C that arrives twice is one, and a training keeps its checkpoint'
   expect(manifest.status).toBe('interrupted');
   expect(existsSync(store.runCheckpoints('twice'))).toBe(true);
 }, 120_000);
+
+test('a consensus that is killed before its first checkpoint goes on with what it began with when it is asked for again', async () => {
+  const args = ['consensus', 'narrow', '--tokens', '400000', '--name', 'agreed'];
+  await stoppedAt(/^train/, args, 1, 'SIGKILL');
+  const begun = await readManifest(store.runManifest('agreed'), runKind);
+  expect(begun.status).toBe('training');
+  expect(begun.consensus?.dictionaries.map(({ parents }) => parents)).toEqual([[0, 1]]);
+  expect(await readdir(store.runCheckpoints('agreed'))).toEqual(['step-0.safetensors']);
+  done(...args);
+  const finished = await readManifest(store.runManifest('agreed'), runKind);
+  expect(finished).toMatchObject({
+    status: 'complete',
+    createdAt: begun.createdAt,
+    consensus: begun.consensus,
+  });
+  // Once more there is nothing left to train, and other settings are another run.
+  done(...args);
+  expect(await readManifest(store.runManifest('agreed'), runKind)).toEqual(finished);
+  const other = spawnSync(process.execPath, [script, ...args, '--threshold', '0.6', '--data', store.root], {
+    encoding: 'utf8',
+  });
+  expect(other.status).toBe(2);
+  expect(other.stderr).toMatch(/Run 'agreed' exists: choose another name/);
+}, 300_000);
 
 test('what was evaluated before stays when the next evaluation is stopped', async () => {
   done('evaluate', 'wide', '--seeds', '0', '--max-tokens', '2000', '--loss-tokens', '256');

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import type { Table, TableColumn } from '../sae/spec/tables/table.ts';
+import { bringIn } from '../sae/store/remote/bringIn.ts';
 import { readColumns, type ColumnsOf } from '../sae/store/readColumns.ts';
 
 /** Bytes of all tables in memory; the least recently used go first. */
@@ -40,6 +41,7 @@ export class ColumnCache {
     table: T,
     read: () => Promise<{ columns: ColumnsOf<T>; bytes: number }> = () => readColumns(path, table),
   ): Promise<ColumnsOf<T>> {
+    await bringIn(path);
     const found = statSync(path, { throwIfNoEntry: false });
     const stamp = found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none';
     const key = `${path}\n${Object.keys(table).join('\n')}`;

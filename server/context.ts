@@ -19,6 +19,8 @@ import type { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ServerContext {
   store: StoreLayout;
+  /** Where the store lies that `store` is a cache of; undefined for a store on this disk. Nothing can be changed there. */
+  publishedAt: string | undefined;
   /** Folders whose subfolders are models: the store's own, then those that came with the package. */
   modelFolders: readonly string[];
   version: string;

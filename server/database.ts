@@ -32,6 +32,9 @@ const tables = `
   );
   CREATE TABLE IF NOT EXISTS job_processes (job VARCHAR PRIMARY KEY, pid INTEGER);`;
 
+/** The path of a database that lasts as long as it is open. */
+export const inMemory = ':memory:';
+
 /** A statement with the values of its parameters. */
 export interface Statement {
   sql: string;
@@ -56,6 +59,7 @@ export class Database {
    * disk, 'bad_input' where the folder can't be made or written, or its name has a '?'.
    */
   static async open(path: string): Promise<Database> {
+    if (path === inMemory) return Database.#connect(path);
     if (path.includes('?'))
       throw new LazyscopeError(
         'bad_input',
@@ -67,10 +71,7 @@ export class Database {
     // A full disk leaves an empty file, which DuckDB would refuse ever after.
     if (statSync(path, { throwIfNoEntry: false })?.size === 0) await rm(path);
     try {
-      const instance = await DuckDBInstance.create(path);
-      const connection = await instance.connect();
-      await connection.run(tables);
-      return new Database(path, instance, connection);
+      return await Database.#connect(path);
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : '';
       if (/lock/i.test(said))
@@ -95,6 +96,13 @@ export class Database {
         },
       );
     }
+  }
+
+  static async #connect(path: string): Promise<Database> {
+    const instance = await DuckDBInstance.create(path);
+    const connection = await instance.connect();
+    await connection.run(tables);
+    return new Database(path, instance, connection);
   }
 
   /** Throws 'no_space' when the disk is full. */

@@ -5,6 +5,7 @@ import { AuditLog } from './audit.ts';
 import { ColumnCache } from './columnCache.ts';
 import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
+import { publishedDatabase } from './publishedLabels.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue } from './jobs/jobQueue.ts';
 import { thisMachine } from './jobs/machineShare.ts';
@@ -22,6 +23,8 @@ import { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ContextOptions {
   dataFolder: string;
+  /** The address that the data folder is a cache of: nothing can be changed then, and labels are those published there. */
+  publishedAt?: string;
   /** Folders of models that came with the package. */
   bundledModels: readonly string[];
   version: string;
@@ -40,9 +43,10 @@ export interface ContextOptions {
 export async function openContext(
   options: ContextOptions,
 ): Promise<{ context: ServerContext; close: () => Promise<void> }> {
-  const { dataFolder, bundledModels, version, log } = options;
+  const { dataFolder, publishedAt, bundledModels, version, log } = options;
   const store = new StoreLayout(dataFolder);
-  const database = await Database.open(store.database());
+  const database =
+    publishedAt === undefined ? await Database.open(store.database()) : await publishedDatabase(store);
   const commands = new Commands(options);
   const machine = thisMachine({ threads: options.threads, gpu: () => commands.mayUseGpu() });
   const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
@@ -51,6 +55,7 @@ export async function openContext(
   const tables = new TableAnswers();
   const context: ServerContext = {
     store,
+    publishedAt,
     modelFolders,
     version,
     manifests,

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import { isLazyscopeError } from '../sae/errors.ts';
 import { FeaturePages } from '../sae/features/featurePages.ts';
+import { bringIn } from '../sae/store/remote/bringIn.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import type { DictionaryReference } from './contract/tokens.ts';
 import type { Log } from './log.ts';
@@ -57,6 +58,7 @@ export class PageCache {
   async #open(dictionary: DictionaryReference): Promise<FeaturePages | undefined> {
     const { run, seed } = dictionary;
     const store = this.#store;
+    await bringIn(store.featurePages(run, seed));
     // The file is of no use once the tables that it was made of are others.
     const stamp = [store.featurePages(run, seed), store.features(run, seed), store.examples(run, seed)]
       .map(stampOf)

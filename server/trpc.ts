@@ -6,8 +6,9 @@
  */
 import { initTRPC, TRPCError } from '@trpc/server';
 import { z, ZodError } from 'zod';
-import { isLazyscopeError } from '../sae/errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
+import { systemError } from '../sae/store/systemError.ts';
 import type { CallContext } from './context.ts';
 
 const codes = {
@@ -26,7 +27,7 @@ const opaque =
 
 /** The error that the client gets for any error thrown, without internal details. */
 export function toClientError(error: TRPCError): TRPCError {
-  const { cause } = error;
+  const cause = systemError(error.cause) ?? error.cause;
   if (isLazyscopeError(cause))
     return new TRPCError({ code: codes[cause.code], message: cause.message, cause });
   if (cause instanceof ZodError)
@@ -36,13 +37,18 @@ export function toClientError(error: TRPCError): TRPCError {
   return error;
 }
 
+function codeOf(cause: unknown): ErrorCode | null {
+  const error = systemError(cause) ?? cause;
+  return isLazyscopeError(error) ? error.code : null;
+}
+
 const t = initTRPC.context<CallContext>().create({
   isDev: false,
   errorFormatter({ shape, error }) {
     return {
       ...shape,
       message: toClientError(error).message,
-      data: { ...shape.data, lazyscopeCode: isLazyscopeError(error.cause) ? error.cause.code : null },
+      data: { ...shape.data, lazyscopeCode: codeOf(error.cause) },
     };
   },
   sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },
@@ -57,6 +63,11 @@ const errors = t.middleware(async ({ next }) => {
 /** Readers may not call mutations; who calls one is recorded. */
 const mutations = t.middleware(async ({ ctx, type, path, getRawInput, next }) => {
   if (type !== 'mutation') return next();
+  if (ctx.publishedAt !== undefined)
+    throw new LazyscopeError(
+      'conflict',
+      `Nothing can be changed in a published store: copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`,
+    );
   const { role, address } = ctx.caller;
   const record = async (ok: boolean) =>
     ctx.audit.record({ procedure: path, role, address, ok, input: await getRawInput().catch(() => null) });

@@ -15,7 +15,8 @@ import { densePreActivations, latentActivations } from '../ops/denseActivations.
 import type { Batch, DictionaryTensors } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { gated, gatedLoss } from './gated.ts';
-import { matryoshka, matryoshkaLoss } from './matryoshka.ts';
+import { matryoshkaLoss } from './matryoshka.ts';
+import { matryoshkaTopKLoss } from './matryoshkaTopK.ts';
 import { configuredArchitecture } from './implementations.ts';
 import { denseFromEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import { varianceAboutMean } from '../ops/varianceAboutMean.ts';
@@ -49,6 +50,7 @@ interface Goldens {
   cases: {
     batchtopk: Case & { least: number; fvu: number; auxk: number };
     matryoshka: Case & { prefixes: number[]; nested: number; auxk: number };
+    matryoshka_topk: Case & { prefixes: number[]; nested: number; auxk: number };
     gated: Case & {
       lambda: number;
       mse: number;
@@ -162,22 +164,24 @@ describe.each(['cpu', 'native', 'cuda', 'webgpu'] as const)('%s backend', (backe
     disposeDictionary(p);
   });
 
-  test('Matryoshka over BatchTopK, with AuxK', async () => {
+  test.each([
+    { over: 'BatchTopK', name: 'matryoshka', define: matryoshkaLoss, want: golden.cases.matryoshka },
+    { over: 'TopK', name: 'matryoshkatopk', define: matryoshkaTopKLoss, want: golden.cases.matryoshka_topk },
+  ] as const)('Matryoshka over $over, with AuxK', async ({ name, define, want }) => {
     await startBackend(backend);
-    const want = golden.cases.matryoshka;
     const { prefixes } = want;
-    expectDefinition((p) => matryoshkaLoss(p, input(), { k, alpha, dead, prefixes }), want);
+    expectDefinition((p) => define(p, input(), { k, alpha, dead, prefixes }), want);
     const p = dictionaryVariables(arrays());
-    const defined = matryoshkaLoss(p as DictionaryTensors, input(), { k, alpha, dead, prefixes });
+    const defined = define(p as DictionaryTensors, input(), { k, alpha, dead, prefixes });
     expectNumber(defined.nested.arraySync(), want.nested);
     expectNumber(defined.auxK.arraySync(), want.auxk);
     expectClose(defined.activations, want.f);
     expectClose(defined.reconstruction, want.x_hat);
 
-    const config = { ...exampleConfig('matryoshka'), k, auxCoefficient: alpha, prefixes };
+    const config = { ...exampleConfig(name), k, auxCoefficient: alpha, prefixes };
     const state = { threshold: -1, least: 0 };
     const settings = { sparsityCoefficient: 0, dead: Int32Array.from(dead), state };
-    const pass = matryoshka.forward(fusedKernels(), p, batch(), config, settings);
+    const pass = configuredArchitecture(config).forward(fusedKernels(), p, batch(), settings);
     await expectPass(pass, want);
     disposeDictionary(p);
   });

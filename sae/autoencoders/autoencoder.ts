@@ -3,8 +3,11 @@ import { LazyscopeError } from '../errors.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntries.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import type { Layer } from '../spec/layers.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
+import { groupMaxEncode } from './groupMax.ts';
+import { matchingPursuitEncode } from './matchingPursuit.ts';
 import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
 
 /** Which latents fire, row by row: entries of row r are rowStart[r] … rowStart[r + 1] − 1; value > 0, ascending latent. */
@@ -20,6 +23,8 @@ export interface Autoencoder {
   readonly architecture: ArchitectureName;
   /** Of a transcoder: the hook point whose activations `decode` and `reconstruct` predict; undefined for an autoencoder, which predicts x. */
   readonly outputHook?: string | undefined;
+  /** Of a crosscoder: the hook points whose activations, times their scales and side by side, are x. */
+  readonly layers?: readonly Layer[] | undefined;
   readonly d: number;
   /** Width of what is predicted, which is `d` but for some transcoders. */
   readonly outputWidth: number;
@@ -64,8 +69,8 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const bDec = tf.tensor1d(stored.bDec);
   // For kernels, a latent fires where z > θ alone.
   const threshold = stored.threshold && tf.tensor1d(stored.threshold.map((theta) => Math.max(theta, 0)));
-  // A transcoder's decoder bias is of its outputs, and says nothing of its inputs.
-  const centred = subtractsDecoderBias && metadata.outputHook === undefined;
+  // A transcoder's decoder bias is of its outputs, and says nothing of its inputs; a crosscoder's encoder has none by definition.
+  const centred = subtractsDecoderBias && metadata.outputHook === undefined && !metadata.layers;
   const encoder = { wEnc, bEnc, centre: centred ? bDec : null };
 
   function firing(x: Tensor2D) {
@@ -75,11 +80,19 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
         `The dictionary reads activations of width ${d} but got ${x.shape[1]}.`,
       );
     const kernels = fusedKernels();
-    const found =
-      inference.fires === 'largest'
-        ? kernels.topKEncode(x, encoder, k ?? latents)
-        : kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 });
-    return firingEntries(found, threshold);
+    switch (inference.fires) {
+      case 'largest':
+        return firingEntries(kernels.topKEncode(x, encoder, k ?? latents), null);
+      case 'positive':
+      case 'above threshold':
+        return firingEntries(kernels.thresholdEncode(x, encoder, { threshold, bandwidth: 0 }), threshold);
+      case 'largest of its group':
+        return groupMaxEncode(x, encoder, k ?? latents);
+      case 'by matching pursuit':
+        if (!metadata.pursuit)
+          throw new TypeError('A dictionary of matching pursuit must say when that ends.');
+        return matchingPursuitEncode(x, { wDec, centre: encoder.centre }, metadata.pursuit);
+    }
   }
   const decodeEntries = (entries: ReturnType<typeof firing>, x: Tensor2D | undefined) =>
     tf.tidy(() => {
@@ -96,6 +109,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   return {
     architecture,
     outputHook: metadata.outputHook,
+    ...(metadata.layers && { layers: metadata.layers }),
     d,
     outputWidth,
     latents,

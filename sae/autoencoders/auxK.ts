@@ -70,7 +70,7 @@ export function auxiliaryPass(
   dictionary: { readonly encoder: Encoder; readonly wDec: Tensor2D },
   { error, dead, coefficient }: { error: Tensor2D; dead: Int32Array; coefficient: number },
 ): AuxiliaryPass {
-  const choice = auxiliaryChoice(x.shape[1], dead.length);
+  const choice = auxiliaryChoice(error.shape[1], dead.length);
   const variance = choice.k > 0 && coefficient > 0 ? kernels.varianceAboutMean(error) : 0;
   if (variance === 0) return { term: null, parts: [0, 0], loss: () => 0, dispose: () => {} };
   const entries = kernels.topKEncode(x, dictionary.encoder, choice.k, dead);

@@ -7,11 +7,13 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { type Layer, layersSchema } from '../spec/layers.ts';
 import {
-  architectureNames,
+  allArchitectureNames,
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
 export interface DictionaryMetadata {
@@ -29,6 +31,10 @@ export interface DictionaryMetadata {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** Of a crosscoder: the hook points that `hook` joins. The dictionary acts on their activations times their scales, side by side. */
+  layers?: readonly Layer[] | undefined;
+  /** How latents are chosen; of matching pursuit only. */
+  pursuit?: Pursuit | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -60,7 +66,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes } = metadata;
+  const { scale, k, prefixes, layers, pursuit } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -77,8 +83,8 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection must not leave it out.
-      format: trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      // Versions that know no skip connection must not leave it out, nor must those that know no crosscoder subtract b_dec.
+      format: layers ? 'lazyscope-sae-3' : trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -88,13 +94,15 @@ export async function writeDictionary(
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
+      ...(layers && { layers: JSON.stringify(layers) }),
+      ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
     },
   );
 }
 
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
-  architecture: z.enum(architectureNames),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
+  architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
   model: z.string(),
@@ -106,6 +114,22 @@ const metadataSchema = z.object({
     .string()
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
+    .optional(),
+  layers: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(layersSchema)
+    .optional(),
+  pursuit: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(
+      z.object({
+        residualThreshold: z.number().nonnegative(),
+        maxIterations: z.int().positive(),
+        stopsOnRepeat: z.boolean(),
+      }),
+    )
     .optional(),
 });
 
@@ -121,6 +145,11 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     if (!file.has(name)) throw damaged(`it has no ${name}`);
   const [latents, d] = file.shape('W_enc');
+  if ((format === 'lazyscope-sae-3') !== (rest.layers !== undefined))
+    throw damaged('its metadata does not say which hook points it reads');
+  const layered = rest.layers?.reduce((sum, { width }) => sum + width, 0);
+  if (layered !== undefined && layered !== d)
+    throw damaged(`W_enc has ${d} columns and its layers ${layered}`);
   const outputs = rest.outputHook === undefined ? d : file.shape('b_dec')[0];
   const read = (name: string, shape: number[]) => {
     if (!file.has(name)) throw damaged(`it has no ${name}`);
@@ -136,6 +165,10 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   };
   const { fires } = describedArchitecture(rest.architecture).inference;
   if (fires === 'largest' && (k === null || k > latents)) throw damaged(`k is ${k} with ${latents} latents`);
+  if (fires === 'largest of its group' && (k === null || latents % k > 0))
+    throw damaged(`${latents} latents can't be ${k} groups of one size`);
+  if (fires === 'by matching pursuit' && !rest.pursuit)
+    throw damaged('it does not say when matching pursuit ends');
   return {
     metadata: { ...rest, k },
     latents,

@@ -24,21 +24,27 @@ export interface GatedLoss {
   reconstruction: Tensor2D; // x̂ [batch, d]
 }
 
-/** The definition, for autodiff. `p.rMag` and `p.bMag` must not be null. */
-export function gatedLoss(p: DictionaryTensors, x: Tensor2D, sparsityCoefficient: number): GatedLoss {
+/** The definition, for autodiff. `p.rMag` and `p.bMag` must not be null. With `target`, that of a transcoder. */
+export function gatedLoss(
+  p: DictionaryTensors,
+  x: Tensor2D,
+  sparsityCoefficient: number,
+  target?: Tensor2D,
+): GatedLoss {
   const { rMag, bMag } = own(p);
-  const products = tf.matMul(x.sub<Tensor2D>(p.bDec), p.wEnc, false, true);
+  const y = target ?? x;
+  const products = tf.matMul(target ? x : x.sub<Tensor2D>(p.bDec), p.wEnc, false, true);
   const gate = products.add<Tensor2D>(p.bEnc);
   const magnitudes = tf.relu(products.mul<Tensor2D>(rMag.exp()).add<Tensor2D>(bMag));
   const open = withoutGradient(gate, (g) => tf.greater(g, 0).cast('float32'));
   const activations = magnitudes.mul<Tensor2D>(open);
   const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
-  const mse = x.sub(reconstruction).square().sum(1).mean<Scalar>();
+  const mse = y.sub(reconstruction).square().sum(1).mean<Scalar>();
   const byGate = tf.relu(gate);
   const frozen = <T extends Tensor>(tensor: T) => withoutGradient(tensor, (t) => t.clone());
   const explained = tf.matMul(byGate, frozen(p.wDec)).add<Tensor2D>(frozen(p.bDec));
   const sparsity = byGate.sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);
-  const auxiliary = x.sub(explained).square().sum(1).mean<Scalar>();
+  const auxiliary = y.sub(explained).square().sum(1).mean<Scalar>();
   return { loss: mse.add(sparsity).add(auxiliary), mse, sparsity, auxiliary, activations, reconstruction };
 }
 
@@ -78,26 +84,26 @@ export const gated: Architecture<'gated'> = {
   }),
 
   forward(kernels, parameters, batch, _config, { sparsityCoefficient, expected }) {
-    const { x } = batch;
+    const { x, target } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
     const bGate = parameters.bEnc as Tensor1D;
     const { rMag, bMag } = own(parameters);
     const gain = tf.exp<Tensor1D>(rMag as Tensor1D);
-    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: bGate, centre: bDec };
+    const encoder = { wEnc: parameters.wEnc as Tensor2D, bEnc: bGate, centre: target ? null : bDec };
     const open = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0, expected });
     const entries = magnitudesOf(open, { bGate, gain, bMag: bMag as Tensor1D });
     const firings = kernels.firings(entries, null);
     const decoder = { wDec, bias: bDec };
-    const { error, dots, squaredError } = kernels.reconstruct(entries, null, decoder, x);
-    const byGate = kernels.reconstruct(open, null, decoder, x);
+    const { error, dots, squaredError } = kernels.reconstruct(entries, null, decoder, target ?? x);
+    const byGate = kernels.reconstruct(open, null, decoder, target ?? x);
     byGate.error.dispose();
     return {
       request: {
         parameters,
         x,
-        subtractsDecoderBias: true,
+        subtractsDecoderBias: !target,
         main: { entries, error, dots, scale: 2 / rows },
         auxiliary: null,
         l1: 0,
@@ -137,7 +143,7 @@ export const gated: Architecture<'gated'> = {
   /** W_enc·exp(r) and b_mag: what makes the magnitudes is all that is left of the encoder. */
   finished(parameters) {
     const { rMag, bMag } = own<Float32Array>(parameters);
-    const d = parameters.bDec.length;
+    const d = parameters.wEnc.length / parameters.bEnc.length;
     const wEnc = parameters.wEnc.map((value, at) => value * Math.exp(rMag[Math.floor(at / d)]));
     return { wEnc, bEnc: bMag };
   },

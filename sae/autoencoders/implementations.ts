@@ -1,7 +1,14 @@
 /** The mathematics of every architecture that sae/spec/architectures describes. */
+import { LazyscopeError } from '../errors.ts';
 import type { Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import type { TrainingState } from '../spec/architectures/architecture.ts';
-import type { ArchitectureName, ConfigOf, TrainingConfig } from '../spec/architectures/architectures.ts';
+import {
+  architectureNames,
+  type ConfigOf,
+  isTrainable,
+  type TrainableName,
+  type TrainingConfig,
+} from '../spec/architectures/architectures.ts';
 import type { Architecture, ForwardPass, NormStatistics, StepSettings } from './architecture.ts';
 import { batchTopK } from './batchTopK.ts';
 import type { DictionaryArrays } from './dictionary.ts';
@@ -9,16 +16,18 @@ import type { TrainedDictionary } from './dictionaryFile.ts';
 import { gated } from './gated.ts';
 import { jumpRelu } from './jumpRelu.ts';
 import { matryoshka } from './matryoshka.ts';
+import { matryoshkaTopK } from './matryoshkaTopK.ts';
 import { relu } from './relu.ts';
 import { topK } from './topK.ts';
 
-const implementations: { readonly [Name in ArchitectureName]: Architecture<Name> } = {
+const implementations: { readonly [Name in TrainableName]: Architecture<Name> } = {
   relu,
   topk: topK,
   jumprelu: jumpRelu,
   batchtopk: batchTopK,
   gated,
   matryoshka,
+  matryoshkatopk: matryoshkaTopK,
 };
 
 /** An architecture with its configuration filled in; see `Architecture`. */
@@ -40,14 +49,18 @@ export interface ConfiguredArchitecture {
   trained(parameters: DictionaryArrays, state: TrainingState): TrainedDictionary;
 }
 
+/** Throws `bad_input` for architectures that are only read from other tools' files. */
 export function configuredArchitecture(config: TrainingConfig): ConfiguredArchitecture {
-  return withConfig(config.architecture, config);
+  const { architecture } = config;
+  if (!isTrainable(architecture))
+    throw new LazyscopeError(
+      'bad_input',
+      `Dictionaries of ${architecture} are read from other tools' files and can't be trained here: choose one of ${architectureNames.join(', ')}.`,
+    );
+  return withConfig(architecture, config as ConfigOf<TrainableName>);
 }
 
-function withConfig<Name extends ArchitectureName>(
-  name: Name,
-  config: ConfigOf<Name>,
-): ConfiguredArchitecture {
+function withConfig<Name extends TrainableName>(name: Name, config: ConfigOf<Name>): ConfiguredArchitecture {
   const implementation: Architecture<Name> = implementations[name];
   const thresholds: Architecture<'jumprelu'>['thresholds'] | null = implementation.thresholds;
   return {

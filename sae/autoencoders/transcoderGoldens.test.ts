@@ -21,8 +21,11 @@ import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../t
 import { autoencoderFrom } from './autoencoder.ts';
 import { batchTopKLoss } from './batchTopK.ts';
 import { dictionaryVariables, disposeDictionary, parameterNames, type DictionaryArrays } from './dictionary.ts'; // prettier-ignore
+import { gatedLoss } from './gated.ts';
 import { configuredArchitecture } from './implementations.ts';
 import { jumpReluLoss } from './jumpRelu.ts';
+import { matryoshkaLoss } from './matryoshka.ts';
+import { matryoshkaTopKLoss } from './matryoshkaTopK.ts';
 import { reluLoss } from './relu.ts';
 import { topKLoss } from './topK.ts';
 
@@ -36,13 +39,14 @@ interface Golden {
 interface Case {
   lambda: number;
   bandwidth: number;
+  prefixes?: number[];
   parameters?: Record<string, Golden>;
   loss: number;
   f: Golden;
   x_hat: Golden;
   gradients: Record<string, Golden>;
 }
-type Name = 'relu' | 'topk' | 'jumprelu' | 'batchtopk';
+type Name = 'relu' | 'topk' | 'jumprelu' | 'batchtopk' | 'gated' | 'matryoshka' | 'matryoshkatopk';
 interface Goldens {
   k: number;
   alpha: number;
@@ -59,7 +63,7 @@ const golden: Goldens = JSON.parse(
 const { k, alpha, dead } = golden;
 const [rows, d] = golden.x.shape;
 const [latents] = golden.parameters['b_enc'].shape;
-const spelling = { wEnc: 'W_enc', bEnc: 'b_enc', wDec: 'W_dec', bDec: 'b_dec', logThreshold: 'log_threshold' } as const; // prettier-ignore
+const spelling = { wEnc: 'W_enc', bEnc: 'b_enc', wDec: 'W_dec', bDec: 'b_dec', logThreshold: 'log_threshold', rMag: 'r_mag', bMag: 'b_mag' } as const; // prettier-ignore
 const trained = Object.keys(spelling) as (keyof typeof spelling)[];
 
 function arrays({ parameters }: Case): DictionaryArrays {
@@ -70,7 +74,8 @@ function arrays({ parameters }: Case): DictionaryArrays {
     bEnc: read('bEnc'),
     wDec: read('wDec'),
     bDec: read('bDec'),
-    logThreshold: parameters ? read('logThreshold') : null,
+    logThreshold: parameters?.log_threshold ? read('logThreshold') : null,
+    ...(parameters?.r_mag && { rMag: read('rMag'), bMag: read('bMag') }),
   };
 }
 const tensor = ({ data }: Golden) => tf.tensor2d(Float32Array.from(data), [rows, d]);
@@ -91,12 +96,17 @@ const definitions: Record<Name, (p: DictionaryTensors, want: Case) => { loss: Sc
       { sparsityCoefficient: lambda, bandwidth, targetL0: null },
       tensor(golden.y),
     ),
+  gated: (p, { lambda }) => gatedLoss(p, tensor(golden.x), lambda, tensor(golden.y)),
+  matryoshka: (p, { prefixes = [] }) =>
+    matryoshkaLoss(p, tensor(golden.x), { k, alpha, dead, prefixes }, tensor(golden.y)),
+  matryoshkatopk: (p, { prefixes = [] }) =>
+    matryoshkaTopKLoss(p, tensor(golden.x), { k, alpha, dead, prefixes }, tensor(golden.y)),
 };
 const names = Object.keys(definitions) as Name[];
 
-function configOf(name: Name, { lambda, bandwidth }: Case): TrainingConfig {
+function configOf(name: Name, { lambda, bandwidth, prefixes }: Case): TrainingConfig {
   const example = { ...exampleConfig(name), outputHook: 'blocks.0.hook_mlp_out' } as TrainingConfig;
-  const own = { k, auxCoefficient: alpha, sparsityCoefficient: lambda, bandwidth, targetL0: null };
+  const own = { k, auxCoefficient: alpha, sparsityCoefficient: lambda, bandwidth, targetL0: null, prefixes };
   const known = Object.entries(own).filter(([setting]) => setting in example);
   return { ...example, ...Object.fromEntries(known) } as TrainingConfig;
 }
@@ -134,7 +144,8 @@ describe.each(['cpu', 'native', 'cuda', 'webgpu'] as const)('%s backend', (backe
     expectNumber((await pass.measure(true)).loss, want.loss);
     const squares = want.x_hat.data.reduce((sum, v, i) => sum + (v - golden.y.data[i]) ** 2, 0);
     expectNumber(hostNumber(pass.squaredError), squares);
-    const { entries, error } = pass.request.main;
+    const { entries, error: errors, prefixes } = pass.request.main;
+    const error = errors.slice<Tensor2D>([((prefixes?.length ?? 1) - 1) * rows, 0], [rows, d]);
     const theta = p.logThreshold ? tf.exp<Tensor1D>(p.logThreshold as Tensor1D) : null;
     const listed =
       entries.kind === 'sparse'

@@ -226,6 +226,12 @@ function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLea
       if (!threshold?.every((theta) => theta === threshold[0])) return 'JumpReluAutoEncoder';
       if (architecture === 'matryoshka') return 'MatryoshkaBatchTopKSAE';
       return architecture === 'batchtopk' ? 'BatchTopKSAE' : 'JumpReluAutoEncoder';
+    case 'largest of its group':
+    case 'by matching pursuit':
+      throw new LazyscopeError(
+        'bad_input',
+        `dictionary_learning has no class for ${architecture}: export to ${architecture === 'groupmax' ? 'sparsify' : 'saelens'}.`,
+      );
   }
 }
 

@@ -13,6 +13,7 @@ import {
   describedArchitecture,
   settingOfK,
 } from '../spec/architectures/architectures.ts';
+import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 export interface TrainingText {
   dataset: string;
@@ -48,6 +49,8 @@ export interface DictionaryWeights {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending, the last of them all; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** When an activation is done; of matching pursuit only. */
+  pursuit?: Pursuit | undefined;
   /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
   model: string | null;
@@ -78,6 +81,7 @@ export interface ForeignDictionary {
   threshold?: ForeignMatrix;
   k?: number;
   prefixes?: readonly number[];
+  pursuit?: Pursuit;
   /** Of a transcoder, whose encoder never reads b_dec; W_skip as [outputs, d]. */
   transcoder?: { outputHook: string | null; wSkip: ForeignMatrix | null } | undefined;
   hook?: string | null;
@@ -127,6 +131,8 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
   const hasK = settingOfK(architecture) !== null;
   if (hasK && (k === null || !Number.isInteger(k) || k < 1 || k > latents))
     throw refuse(`k is ${k} with ${latents} latents`);
+  if (inference.fires === 'largest of its group' && k !== null && latents % k > 0)
+    throw refuse(`${latents} latents can't be ${k} groups of one size`);
   const { prefixes } = foreign;
   if (prefixes && !prefixes.every((size, i) => size > (prefixes[i - 1] ?? 0)))
     throw refuse(`its prefixes of ${prefixes.join(', ')} latents do not ascend`);
@@ -144,6 +150,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     threshold,
     k: hasK ? k : null,
     ...(prefixes && { prefixes }),
+    ...(foreign.pursuit && { pursuit: foreign.pursuit }),
     hook: foreign.hook ?? null,
     model: foreign.model ?? null,
   };

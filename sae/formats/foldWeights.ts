@@ -8,6 +8,7 @@ import {
   type ForeignDictionary,
   type ImportedDictionary,
 } from './dictionaryWeights.ts';
+import { describedArchitecture } from '../spec/architectures/architectures.ts';
 
 /** Row i of a matrix [factors, …] times factor i. */
 function scaleRows(matrix: Float32Array, factors: Float64Array, inverse = false): void {
@@ -43,6 +44,64 @@ export function foldInputScale(dictionary: ImportedDictionary, scale: number): v
   dictionary.folded.push(
     `It was trained on activations times ${scale}: that was multiplied into the weights.`,
   );
+}
+
+/**
+ * What keeps the k largest of |z| with their signs (SAELens's abstopk, sparsify's `signed`), as TopK of twice as many latents: latent i fires
+ * as i where z > 0, and as i + latents, with −W_enc,i, −b_enc,i and −W_dec,i, where z < 0. Of the two at most one is positive, so that the k
+ * largest of both halves are the k largest of |z|.
+ */
+export function signedAsTwo(dictionary: ImportedDictionary): ImportedDictionary {
+  const { latents, wEnc, bEnc, wDec, folded } = dictionary;
+  const both = (values: Float32Array) => {
+    const out = new Float32Array(2 * values.length);
+    out.set(values);
+    out.set(values.map((value) => -value), values.length); // prettier-ignore
+    return out;
+  };
+  return {
+    ...dictionary,
+    latents: 2 * latents,
+    wEnc: both(wEnc),
+    bEnc: both(bEnc),
+    wDec: both(wDec),
+    folded: [
+      ...folded,
+      `Its latents fire with either sign: each was written as two, latent i where it is above 0 and i + ${latents} where it is below.`,
+    ],
+  };
+}
+
+/** z = (x − mean)·M and back: SAELens's whitening. */
+export interface Whitening {
+  mean: Float32Array; // [d]
+  matrix: Float32Array; // M [d, d]
+  inverse: Float32Array; // M⁻¹ [d, d]
+}
+
+/**
+ * The dictionary acts on z = (x − mean)·M and its reconstructions are mapped back (SAELens's `fold_activation_whitening`): M goes into the
+ * encoder, M⁻¹ into the decoder, and the mean into b_dec or, where the encoder doesn't read x − b_dec, into b_enc too.
+ */
+export function foldWhitening(dictionary: ImportedDictionary, { mean, matrix, inverse }: Whitening): void {
+  const { architecture, wEnc, bEnc, wDec, bDec, latents, d, folded } = dictionary;
+  /** A row times the matrix, or times its transpose. */
+  const times = (row: Float32Array, by: Float32Array, transposed: boolean) =>
+    Float64Array.from({ length: d }, (_, j) => {
+      let sum = 0;
+      for (let i = 0; i < d; i++) sum += row[i] * (transposed ? by[j * d + i] : by[i * d + j]);
+      return sum;
+    });
+  const { subtractsDecoderBias } = describedArchitecture(architecture);
+  for (let latent = 0; latent < latents; latent++) {
+    const row = [latent * d, (latent + 1) * d] as const;
+    const encoder = times(wEnc.subarray(...row), matrix, true);
+    wEnc.set(encoder, row[0]);
+    if (!subtractsDecoderBias) bEnc[latent] -= encoder.reduce((sum, weight, j) => sum + weight * mean[j], 0);
+    wDec.set(times(wDec.subarray(...row), inverse, false), row[0]);
+  }
+  bDec.set(times(bDec, inverse, false).map((value, j) => value + mean[j]));
+  folded.push('It was trained on whitened activations: the whitening was multiplied into the weights.');
 }
 
 export interface GatedParameters {

@@ -110,7 +110,7 @@ async function configOf(
 export async function writeGemmaScope(path: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
-  if (inference.fires === 'largest')
+  if (inference.fires !== 'positive' && inference.fires !== 'above threshold')
     throw new LazyscopeError(
       'bad_input',
       `Gemma Scope holds no ${architecture} dictionaries: export to saelens or sparsify.`,

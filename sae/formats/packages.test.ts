@@ -76,15 +76,16 @@ function canHold(
   { architecture, d, bDec, transcoder }: DictionaryWeights,
 ): boolean {
   const oneWidth = bDec.length === d;
+  const pursues = architecture === 'matchingpursuit';
   switch (format) {
     case 'sparsify':
-      return architecture === 'topk' && oneWidth;
+      return (architecture === 'topk' || architecture === 'groupmax') && oneWidth;
     case 'gemma-scope':
-      return architecture !== 'topk' && oneWidth && !transcoder?.wSkip;
+      return !['topk', 'groupmax'].includes(architecture) && !pursues && oneWidth && !transcoder?.wSkip;
     case 'saelens':
-      return !transcoder || architecture !== 'topk';
+      return architecture !== 'groupmax' && (!transcoder || architecture !== 'topk');
     case 'dictionary-learning':
-      return !transcoder;
+      return !transcoder && !pursues && architecture !== 'groupmax';
   }
 }
 
@@ -216,8 +217,9 @@ test.each([NaN, Infinity, -Infinity])(
 test('what sparsify computes in ways that are unknown here is refused by name', async () => {
   const change = (set: object) =>
     withConfig('sparsify/layers.1', 'cfg.json', (config) => void Object.assign(config, set));
-  await refused(await change({ signed: true }), /signed/);
-  await refused(await change({ activation: 'groupmax' }), /groupmax/);
+  await refused(await change({ activation: 'groupmax', signed: true }), /signed and uses groupmax/);
+  await refused(await change({ activation: 'groupmax' }), /10 latents can't be 3 groups/, 'corrupt');
+  await refused(await change({ activation: 'gumbel' }), /'gumbel'; topk and groupmax/);
   await refused(await change({ skip_connection: true }), /autoencoder with a skip connection/);
 });
 
@@ -239,10 +241,13 @@ test.each([
   ['tanh-relu activations', { activation_fn_str: 'tanh-relu' }, /'tanh-relu'/],
   ['layer_norm', { normalize_activations: 'layer_norm' }, /token by token \('layer_norm'\)/],
   ['constant norms', { normalize_activations: 'constant_norm_rescale' }, /token by token/],
-  ['whitening', { normalize_activations: 'covariance_whitening' }, /fold_activation_whitening/],
+  ['whitening that is not there', { normalize_activations: 'covariance_whitening' }, /activation_whitening/],
+  [
+    'whitened matching pursuit',
+    { architecture: 'matching_pursuit', normalize_activations: 'covariance_whitening' },
+    /whitens activations of matching pursuit/,
+  ],
   ['a scale that is not there', { normalize_activations: true }, /activation_scaler\.json/],
-  ['abstopk', { architecture: 'abstopk' }, /'abstopk'/],
-  ['matching pursuit', { architecture: 'matching_pursuit' }, /'matching_pursuit'/],
   ['temporal', { architecture: 'temporal' }, /'temporal'/],
   [
     'transcoders that normalise',
@@ -254,6 +259,41 @@ test.each([
     await withConfig('saelens-standard', 'cfg.json', (config) => void Object.assign(config, change)),
     message,
   );
+});
+
+test('latents of either sign are two each, and TopK of those is the same', async () => {
+  for (const name of ['saelens-abstopk', 'sparsify-signed']) {
+    const weights = await importDictionary(join(root, name));
+    expect(weights).toMatchObject({ architecture: 'topk', latents: 20, k: 3 });
+    expect(weights.folded.join()).toMatch(/latent i where it is above 0 and i \+ 10 where it is below/);
+    const { activations } = await readExpected(
+      name === 'saelens-abstopk' ? join(root, name) : join(root, name, 'layers.1'),
+    );
+    expect(activations.flat().some((value) => value < 0)).toBe(true);
+  }
+});
+
+test('matching pursuit on scaled activations is that on x with another threshold and b_dec', async () => {
+  const name = 'saelens-matching-pursuit';
+  const plain = await importDictionary(join(root, name));
+  const folder = await withConfig(name, 'cfg.json', (config) => {
+    config.normalize_activations = 'expected_average_only_in';
+  });
+  await writeFile(join(folder, 'activation_scaler.json'), JSON.stringify({ scaling_factor: 2 }));
+  const scaled = await importDictionary(folder);
+  expect(scaled.pursuit).toEqual({
+    ...plain.pursuit,
+    residualThreshold: plain.pursuit!.residualThreshold / 2,
+  });
+  const { x } = await readExpected(folder);
+  const halved = x.map((row) => row.map((value) => value / 2));
+  const [onScaled, onPlain] = [computeHere(scaled, halved), computeHere(plain, x)];
+  onScaled.activations
+    .flat()
+    .forEach((value, i) => expect(2 * value).toBeCloseTo(onPlain.activations.flat()[i], 5));
+  onScaled.reconstruction
+    .flat()
+    .forEach((value, i) => expect(2 * value).toBeCloseTo(onPlain.reconstruction.flat()[i], 5));
 });
 
 test('SAELens’s older checkpoints of JumpReLU hold log θ', async () => {

@@ -1,19 +1,9 @@
-import {
-  closeSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { afterAll, describe, expect, test } from 'vitest';
+import { writeSparseZip } from './fixtures/writeSparseZip.ts';
 import { openPytorchFile } from './pytorchFile.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
 import { openZip } from './zipFile.ts';
@@ -40,49 +30,6 @@ describe('a state dict that torch.save wrote', () => {
     expect(() => file.float32('mask')).toThrow(/'mask' .* BOOL, which can't be read as float32/);
   });
 });
-
-/** A zip of stored files whose content is given, or a hole with a beginning. */
-function writeSparseZip(path: string, files: Record<string, { start: Uint8Array; size: number }>): void {
-  const fd = openSync(path, 'w');
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const [name, { start, size }] of Object.entries(files)) {
-    const nameBytes = Buffer.from(name);
-    const local = Buffer.alloc(30);
-    local.writeUInt32LE(0x04034b50, 0);
-    local.writeUInt16LE(nameBytes.length, 26);
-    writeSync(fd, Buffer.concat([local, nameBytes, start]), 0, undefined, at);
-    const central = Buffer.alloc(46);
-    central.writeUInt32LE(0x02014b50, 0);
-    central.writeUInt32LE(crc32(start), 16);
-    central.writeUInt32LE(0xffffffff, 20);
-    central.writeUInt32LE(0xffffffff, 24);
-    central.writeUInt16LE(nameBytes.length, 28);
-    central.writeUInt16LE(28, 30);
-    central.writeUInt32LE(0xffffffff, 42);
-    const extra = Buffer.alloc(28);
-    extra.writeUInt16LE(1, 0);
-    extra.writeUInt16LE(24, 2);
-    [size, size, at].forEach((value, i) => extra.writeBigUInt64LE(BigInt(value), 4 + 8 * i));
-    directory.push(central, nameBytes, extra);
-    at += 30 + nameBytes.length + size;
-  }
-  const bytes = Buffer.concat(directory);
-  const end64 = Buffer.alloc(56 + 20);
-  end64.writeUInt32LE(0x06064b50, 0);
-  [Object.keys(files).length, bytes.length, at].forEach((value, i) =>
-    end64.writeBigUInt64LE(BigInt(value), 32 + 8 * i),
-  );
-  end64.writeUInt32LE(0x07064b50, 56);
-  end64.writeBigUInt64LE(BigInt(at + bytes.length), 64);
-  const end = Buffer.alloc(22, 0xff);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(0, 20);
-  const tail = Buffer.concat([bytes, end64, end]);
-  ftruncateSync(fd, at + tail.length);
-  writeSync(fd, tail, 0, undefined, at);
-  closeSync(fd);
-}
 
 test('a file of more than 4 GiB is read by ranges', async () => {
   const small = join(scratch, 'small.bin');

@@ -11,20 +11,29 @@ import {
   fromForeign,
   transpose,
   type DictionaryWeights,
+  type ForeignDictionary,
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
-import { foldDecoderNorms, foldInputScale, fromGated, toGated } from './foldWeights.ts';
+import {
+  foldDecoderNorms,
+  foldInputScale,
+  foldWhitening,
+  fromGated,
+  signedAsTwo,
+  toGated,
+  type Whitening,
+} from './foldWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
-import { readSaelensConfig } from './saelensConfig.ts';
+import { readSaelensConfig, type SaelensConfig } from './saelensConfig.ts';
 import { readSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
-const ours = { standard: 'relu', topk: 'topk', jumprelu: 'jumprelu' } as const;
+const ours = { standard: 'relu', topk: 'topk', abstopk: 'topk', jumprelu: 'jumprelu' } as const;
 
 /** Throws `bad_input` for what can't be read, `corrupt` for a damaged file; see `readSaelensConfig` and `NamedTensors`. */
 export async function readSaelens(folder: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const config = await readSaelensConfig(folder);
-  const { architecture, k, hook, model, inputScale, rescalesByDecoderNorm } = config;
+  const { architecture, k, hook, model, inputScale, whitening, rescalesByDecoderNorm } = config;
   const file = await readSafetensors(join(folder, 'sae_weights.safetensors'));
   const tensors = new NamedTensors(file.path, file.names, (name) => ({
     shape: file.shape(name),
@@ -33,10 +42,11 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   const common = {
     source: file.path,
     kind: `SAELens ${config.transcoder ? transcoderName(config.transcoder.skips, architecture) : architecture}`,
-    wEnc: tensors.tensor('W_enc'),
+    // Matching pursuit has one matrix for both.
+    wEnc: tensors.tensor(config.pursuit ? 'W_dec' : 'W_enc'),
     wDec: tensors.tensor('W_dec'),
     bDec: tensors.tensor('b_dec'),
-    layout: { wEnc: 'd × latents', wDec: 'latents × d' },
+    layout: { wEnc: config.pursuit ? 'latents × d' : 'd × latents', wDec: 'latents × d' },
     subtractsDecoderBias: config.subtractsDecoderBias,
     ...(config.transcoder && {
       transcoder: {
@@ -55,6 +65,7 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
       `'${file.path}' has a scaling_factor that is not 1, which is not supported.`,
     );
   const read = () => {
+    if (config.pursuit) return readPursuit(common, config);
     if (architecture === 'gated')
       return fromGated(common, {
         rMag: tensors.tensor('r_mag').data,
@@ -80,6 +91,7 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
         prefixes: withAll(config.prefixes, bEnc.data.length),
         threshold: tensors.tensor('topk_threshold'),
       });
+    if (architecture === 'matching_pursuit') throw new TypeError('Matching pursuit was read above.');
     const threshold = architecture === 'jumprelu' ? thresholdOf(tensors) : undefined;
     return fromForeign({
       ...common,
@@ -91,14 +103,60 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   };
   const dictionary = read();
   tensors.refuseUnread(common.kind);
-  if (inputScale !== null) {
+  if (inputScale !== null && !config.pursuit) {
     foldInputScale(dictionary, inputScale);
     // There the threshold is in units of z·‖W_dec,i‖, and the decoder was just divided.
     if (rescalesByDecoderNorm)
       dictionary.threshold = dictionary.threshold?.map((theta) => theta / inputScale) ?? null;
   }
   if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
-  return dictionary;
+  if (whitening !== null) foldWhitening(dictionary, await readWhitening(whitening, dictionary.d));
+  return architecture === 'abstopk' ? signedAsTwo(dictionary) : dictionary;
+}
+
+/**
+ * Matching pursuit on s·x has the activations of matching pursuit on x times s, where b_dec and the threshold are divided by s: that is how
+ * SAELens folds s.
+ */
+function readPursuit(
+  common: Omit<ForeignDictionary, 'architecture' | 'bEnc'>,
+  { pursuit, inputScale, subtractsDecoderBias }: SaelensConfig,
+): ImportedDictionary {
+  const { bDec, wDec } = common;
+  const scale = inputScale ?? 1;
+  const latents = wDec.shape[bDec.data.length === wDec.shape[0] ? 1 : 0] ?? 0;
+  return fromForeign({
+    ...common,
+    architecture: 'matchingpursuit',
+    // The encoder is the decoder.
+    transposed: common.transposed === 'decoder' ? 'both' : common.transposed,
+    bEnc: { shape: [latents], data: new Float32Array(latents) },
+    // Where b_dec isn't subtracted, SAELens doesn't add it either.
+    bDec: { ...bDec, data: bDec.data.map((bias) => (subtractsDecoderBias ? bias / scale : 0)) },
+    subtractsDecoderBias: true,
+    ...(pursuit && { pursuit: { ...pursuit, residualThreshold: pursuit.residualThreshold / scale } }),
+    folded:
+      inputScale === null
+        ? []
+        : [`It was trained on activations times ${scale}: that was folded into b_dec and its threshold.`],
+  });
+}
+
+async function readWhitening(path: string, d: number): Promise<Whitening> {
+  const file = await readSafetensors(path);
+  const tensors = new NamedTensors(path, file.names, (name) => ({
+    shape: file.shape(name),
+    data: file.float32(name),
+  }));
+  const read = (name: string, shape: readonly number[]) => {
+    const found = tensors.tensor(name);
+    if (found.shape.join() === shape.join()) return found.data;
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' has '${name}' of shape [${found.shape.join(', ')}] where [${shape.join(', ')}] was expected: it is of another dictionary.`,
+    );
+  };
+  return { mean: read('mean', [d]), matrix: read('matrix', [d, d]), inverse: read('inverse_matrix', [d, d]) };
 }
 
 /** SAELens's name of a transcoder whose latents fire as those of an autoencoder of this architecture. */
@@ -129,7 +187,8 @@ const namesByRule = {
   positive: 'standard',
   largest: 'topk',
   'above threshold': 'jumprelu',
-} as const satisfies Record<InferenceRule['fires'], string>;
+  'by matching pursuit': 'matching_pursuit',
+} as const satisfies Partial<Record<InferenceRule['fires'], string>>;
 
 /** The first version of SAELens that reads this layout. Without a version, SAELens takes a file for an older one and drops its metadata. */
 const layoutVersion = '6.0.0';
@@ -139,13 +198,16 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const { transcoder } = weights;
   const outputs = weights.bDec.length;
+  if (inference.fires === 'largest of its group')
+    throw new LazyscopeError('bad_input', `SAELens has no ${architecture} dictionaries: export to sparsify.`);
+  const name = namesByRule[inference.fires];
   if (transcoder && inference.fires === 'largest')
     throw new LazyscopeError(
       'bad_input',
       `SAELens has no transcoders of ${architecture}: export to sparsify.`,
     );
   await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
-    W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
+    ...(!weights.pursuit && { W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) } }),
     W_dec: { shape: [latents, outputs], data: weights.wDec },
     b_dec: { shape: [outputs], data: weights.bDec },
     ...(transcoder?.wSkip && { W_skip: { shape: [outputs, d], data: transcoder.wSkip } }),
@@ -153,10 +215,10 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
     architecture: transcoder
-      ? transcoderName(transcoder.wSkip !== null, namesByRule[inference.fires])
+      ? transcoderName(transcoder.wSkip !== null, name)
       : architecture === 'gated'
         ? architecture
-        : namesByRule[inference.fires],
+        : name,
     d_in: d,
     ...(transcoder && { d_out: outputs }),
     d_sae: latents,
@@ -166,6 +228,11 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
     normalize_activations: 'none',
     reshape_activations: 'none',
     ...(k !== null && !transcoder && { k }),
+    ...(weights.pursuit && {
+      residual_threshold: weights.pursuit.residualThreshold,
+      max_iterations: weights.pursuit.maxIterations,
+      stop_on_duplicate_support: weights.pursuit.stopsOnRepeat,
+    }),
     metadata: {
       sae_lens_version: layoutVersion,
       model_name: weights.model,
@@ -189,5 +256,6 @@ function vectorsOf(weights: DictionaryWeights): Record<string, TensorToWrite> {
     const { rMag, magnitudeBias, gateBias } = toGated(weights);
     return { r_mag: vector(rMag), b_mag: vector(magnitudeBias), b_gate: vector(gateBias) };
   }
+  if (weights.pursuit) return {};
   return { b_enc: vector(bEnc), ...(threshold && { threshold: vector(threshold) }) };
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 import { readJson } from './readJson.ts';
 
 const place = z.looseObject({
@@ -14,11 +15,15 @@ const place = z.looseObject({
 });
 const configSchema = z.looseObject({
   architecture: z.string().default('standard'),
+  d_in: z.int().positive().nullish(),
   activation_fn: z.string().nullish(),
   activation_fn_str: z.string().nullish(),
   activation_fn_kwargs: z.looseObject({ k: z.int().optional() }).nullish(),
   k: z.number().nullish(),
   matryoshka_widths: z.array(z.int().positive()).nullish(),
+  residual_threshold: z.number().nonnegative().default(0.01),
+  max_iterations: z.int().positive().nullish(),
+  stop_on_duplicate_support: z.boolean().default(true),
   apply_b_dec_to_input: z.boolean().default(true),
   normalize_activations: z.union([z.string(), z.boolean()]).nullish(),
   rescale_acts_by_decoder_norm: z.boolean().nullish(),
@@ -29,7 +34,9 @@ const configSchema = z.looseObject({
   meta: place.nullish(),
 });
 
-export const saelensArchitectures = ['standard', 'topk', 'jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk'] as const; // prettier-ignore
+export const saelensArchitectures = [
+  'standard', 'topk', 'jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk', 'abstopk', 'matching_pursuit',
+] as const; // prettier-ignore
 /** SAELens's transcoders, by what of them is an architecture here. */
 export const saelensTranscoders = {
   transcoder: { architecture: 'standard', skips: false },
@@ -49,6 +56,10 @@ export interface SaelensConfig {
   rescalesByDecoderNorm: boolean;
   /** s, where the encoder reads s·x. */
   inputScale: number | null;
+  /** Where the encoder reads whitened activations: the file that has the whitening. */
+  whitening: string | null;
+  /** Of matching pursuit; null for others. */
+  pursuit: Pursuit | null;
   /** Of transcoders; null for autoencoders. */
   transcoder: { outputHook: string | null; skips: boolean } | null;
   hook: string | null;
@@ -77,7 +88,7 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
   if (activation !== 'relu' && activation !== 'topk')
     throw refuse(`has the activation function '${activation}'; relu and topk can be read`);
   const rescales = config.rescale_acts_by_decoder_norm ?? false;
-  if (rescales && architecture !== 'topk' && !architecture.endsWith('batchtopk'))
+  if (rescales && !architecture.endsWith('topk'))
     throw refuse(
       `rescales activations by the decoder norm, which SAELens does for TopK and BatchTopK but not for ${architecture}: take 'rescale_acts_by_decoder_norm' out if it was not trained so`,
     );
@@ -92,12 +103,43 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
     subtractsDecoderBias: config.apply_b_dec_to_input,
     rescalesByDecoderNorm: rescales,
     inputScale: await inputScaleOf(folder, normalises, refuse),
+    whitening: normalises === 'covariance_whitening' ? whiteningFile(folder, architecture, refuse) : null,
+    pursuit: architecture === 'matching_pursuit' ? pursuitOf(config, refuse) : null,
     transcoder: ofTranscoder
       ? { outputHook: at.hook_name_out ?? config.hook_name_out ?? null, skips: ofTranscoder.skips }
       : null,
     hook: at.hook_name ?? at.hook_point ?? config.hook_name ?? config.hook_point ?? null,
     model: at.model_name ?? config.model_name ?? null,
   };
+}
+
+function pursuitOf(
+  { d_in, residual_threshold, max_iterations, stop_on_duplicate_support }: z.infer<typeof configSchema>,
+  refuse: (why: string) => Error,
+): Pursuit {
+  const maxIterations = max_iterations ?? d_in;
+  if (!maxIterations) throw refuse("has no 'd_in', which says when matching pursuit ends");
+  return {
+    residualThreshold: residual_threshold,
+    maxIterations,
+    stopsOnRepeat: stop_on_duplicate_support,
+  };
+}
+
+/** Checkpoints of a training have the whitening beside them; a finished dictionary has it folded in. */
+function whiteningFile(
+  folder: string,
+  architecture: SaelensArchitecture,
+  refuse: (why: string) => Error,
+): string {
+  if (architecture === 'matching_pursuit')
+    throw refuse('whitens activations of matching pursuit, which SAELens has no fixed weights for');
+  const file = join(folder, 'activation_whitening.safetensors');
+  if (!existsSync(file))
+    throw refuse(
+      `whitens activations ('covariance_whitening') by matrices that are not in the folder: put SAELens's activation_whitening.safetensors there, or call fold_activation_whitening in SAELens and save again`,
+    );
+  return file;
 }
 
 const scalerSchema = z.looseObject({ scaling_factor: z.number().positive().nullish() });
@@ -129,9 +171,7 @@ async function inputScaleOf(
         `normalises activations token by token ('${normalises}'), which no fixed weights do: it can't be imported`,
       );
     case 'covariance_whitening':
-      throw refuse(
-        `normalises activations by '${normalises}': call fold_activation_whitening in SAELens and save again`,
-      );
+      return null;
     default:
       throw refuse(`normalises activations in an unknown way ('${normalises}')`);
   }

@@ -8,6 +8,7 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { atomically, writeAll } from '../store/atomicWrite.ts';
+import { bringIn } from '../store/remote/bringIn.ts';
 import { bfloat16ToFloat32, float32ToBfloat16 } from './bfloat16.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float16.ts';
 import { openFile } from './openFile.ts';
@@ -137,6 +138,7 @@ export class SafetensorsFile {
 
 /** Opens and checks a file. Throws `not_found`, or `corrupt` naming the file when the header and the bytes disagree. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  await bringIn(path);
   const { fd, size } = openFile(path);
   try {
     const damaged = (why: string) =>

@@ -7,6 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
+import type { InferenceRule } from '../spec/architectures/architecture.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
 import {
   encoderBias,
@@ -15,6 +16,7 @@ import {
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
+import { signedAsTwo } from './foldWeights.ts';
 import { NamedTensors } from './namedTensors.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
@@ -35,10 +37,11 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
   const path = join(folder, 'cfg.json');
   const config = await readJson(path, configSchema);
   const refuse = (why: string) => new LazyscopeError('bad_input', `'${path}' ${why}.`);
-  if (config.activation !== 'topk')
-    throw refuse(`uses the activation '${config.activation}'; only topk can be read`);
-  if (config.signed)
-    throw refuse('is signed: its activations may be below 0, which no dictionary here can have');
+  const { activation, signed } = config;
+  if (activation !== 'topk' && activation !== 'groupmax')
+    throw refuse(`uses the activation '${activation}'; topk and groupmax can be read`);
+  if (signed && activation !== 'topk')
+    throw refuse('is signed and uses groupmax, which no version of sparsify had together');
   if (config.skip_connection && !config.transcode)
     throw refuse('is an autoencoder with a skip connection, which no dictionary here has');
   const file = await readSafetensors(join(folder, 'sae.safetensors'));
@@ -50,8 +53,8 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
   const runPath = join(folder, '..', 'config.json');
   const dictionary = fromForeign({
     source: file.path,
-    kind: config.transcode ? `sparsify ${config.skip_connection ? 'skip ' : ''}transcoder` : 'sparsify topk',
-    architecture: 'topk',
+    kind: kindOf(config),
+    architecture: activation,
     wEnc: tensors.tensor('encoder.weight'),
     wDec: tensors.tensor('W_dec'),
     bEnc: tensors.tensor('encoder.bias'),
@@ -71,7 +74,18 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
     model: existsSync(runPath) ? (await readJson(runPath, runSchema)).model : null,
   });
   tensors.refuseUnread(dictionary.kind);
-  return dictionary;
+  return signed ? signedAsTwo(dictionary) : dictionary;
+}
+
+function kindOf({
+  activation,
+  signed,
+  transcode,
+  skip_connection: skips,
+}: z.infer<typeof configSchema>): string {
+  const name = `${signed ? 'signed ' : ''}${activation}`;
+  if (!transcode) return `sparsify ${name}`;
+  return `sparsify ${skips ? 'skip ' : ''}transcoder${name === 'topk' ? '' : ` of ${name}`}`;
 }
 
 /** The modules' folders below a folder of sparsify's. */
@@ -82,14 +96,21 @@ export function sparsifyModules(folder: string): string[] {
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
-/** Throws `bad_input` for architectures that do not keep the k largest, which this format cannot hold. */
+/** sparsify's activation function by the rule that fires here. */
+const activations: Partial<Record<InferenceRule['fires'], string>> = {
+  largest: 'topk',
+  'largest of its group': 'groupmax',
+};
+
+/** Throws `bad_input` for architectures that do not choose k latents, which this format cannot hold. */
 export async function writeSparsify(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
-  if (inference.fires !== 'largest')
+  const activation = activations[inference.fires];
+  if (activation === undefined)
     throw new LazyscopeError(
       'bad_input',
-      `sparsify holds only topk dictionaries, not ${architecture}: export to saelens.`,
+      `sparsify holds only topk and groupmax dictionaries, not ${architecture}: export to saelens.`,
     );
   const { transcoder } = weights;
   if (transcoder && weights.bDec.length !== d)
@@ -108,7 +129,7 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
     ...(transcoder?.wSkip && { W_skip: { shape: [d, d], data: transcoder.wSkip } }),
   });
   await writeJsonAtomic(join(folder, 'cfg.json'), {
-    activation: 'topk',
+    activation,
     // An integer there; num_latents is what counts.
     expansion_factor: Math.ceil(latents / d),
     normalize_decoder: true,

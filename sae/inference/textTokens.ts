@@ -1,6 +1,7 @@
 /** A text that people type, as the tokens that a dictionary's capture would have made of it. */
 import { LazyscopeError } from '../errors.ts';
 import { separatorOf } from '../tokens/packTokens.ts';
+import { tokenTextOrNull } from '../tokens/vocabulary.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 
@@ -32,5 +33,5 @@ export function textTokens(
 
 /** The text of a token as people see it; `#id` for a row of the embedding that belongs to no token. */
 export function shownToken({ tokenizer }: Pick<LanguageModel, 'tokenizer'>, id: number): string {
-  return id < tokenizer.vocabularySize ? tokenizer.tokenText(id) : `#${id}`;
+  return tokenTextOrNull(tokenizer, id) ?? `#${id}`;
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { LazyscopeError } from '../errors.ts';
-import { openDictionary } from '../evaluation/openDictionary.ts';
+import { oneHook, openDictionary } from '../evaluation/openDictionary.ts';
 import { attachDictionary } from '../inference/attachedDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { pause } from '../pause.ts';
@@ -11,6 +11,7 @@ import { probesKind, type Probes } from '../spec/manifests/probes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
+import { tokenTextOrNull } from '../tokens/vocabulary.ts';
 import { measureAbsorption } from './absorption.ts';
 import type { ClassTexts } from './drawDocuments.ts';
 import { firstLetterWords } from './firstLetterWords.ts';
@@ -96,14 +97,15 @@ async function absorbed(options: ProbeOptions): Promise<Probes['absorption']> {
   if (most === 0) return null;
   const opened = await openDictionary(store, run, seed, model);
   try {
-    const { rows, hook, output, autoencoder } = opened;
+    const { rows, output, autoencoder } = opened;
+    const hook = oneHook(opened.hook, run);
     if (output !== hook)
       throw new LazyscopeError(
         'bad_input',
         `Run '${run}' is of transcoders, whose decoders are of other activations than what probes read: choose autoencoders.`,
       );
     const { tokenizer } = model;
-    const tokenText = (id: number) => (id < tokenizer.vocabularySize ? tokenizer.tokenText(id) : '');
+    const tokenText = (id: number) => tokenTextOrNull(tokenizer, id) ?? '';
     const words = await firstLetterWords({ rows, hook, autoencoder, tokenText, most, signal });
     const breathe = () => pause(signal, 'measuring absorption');
     return await measureAbsorption(words, autoencoder, {

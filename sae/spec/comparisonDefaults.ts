@@ -11,3 +11,6 @@ export const mostMapPoints = 131_072;
 
 /** What stability is worth: held-out tokens to reconstruct and to run the model on, random groupings, and features taken out one by one. */
 export const worthDefaults = { maxTokens: 16_384, lossTokens: 4096, draws: 19, sample: 96 } as const;
+
+/** What the judging of matchings looks at where nothing is said: held-out tokens, and features of a pair of seeds and contexts of each for the predictions. */
+export const matchingsDefaults = { maxTokens: 16_384, sample: 48, contexts: 4 };

@@ -1,7 +1,8 @@
 /** Schema of training configurations, made of the descriptions of the architectures. */
 import { z } from 'zod';
 import {
-  architectureNames,
+  allArchitectureNames,
+  type ArchitectureName,
   describedArchitecture,
   type TrainingConfig,
 } from './architectures/architectures.ts';
@@ -9,7 +10,7 @@ import { shapeOf } from './schema.ts';
 import { startFields } from './startFields.ts';
 import { trainingFields } from './trainingFields.ts';
 
-function settingsOf(name: (typeof architectureNames)[number]) {
+function settingsOf(name: ArchitectureName) {
   const { settings } = describedArchitecture(name);
   const shape: Record<string, z.ZodType> = shapeOf(settings);
   for (const [setting, { before }] of Object.entries(settings))
@@ -17,7 +18,7 @@ function settingsOf(name: (typeof architectureNames)[number]) {
   return shape;
 }
 
-const member = (name: (typeof architectureNames)[number]) =>
+const member = (name: ArchitectureName) =>
   z.strictObject({
     architecture: z.literal(name),
     outputHook: z.string().optional(),
@@ -26,7 +27,7 @@ const member = (name: (typeof architectureNames)[number]) =>
     ...z.object(shapeOf(startFields)).partial().shape,
     ...settingsOf(name),
   });
-const [first, ...others] = architectureNames.map(member);
+const [first, ...others] = allArchitectureNames.map(member);
 
 /** The schema of a training configuration; which settings it has depends on the architecture. */
 export const trainingConfigSchema = z.discriminatedUnion('architecture', [

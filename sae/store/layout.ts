@@ -169,6 +169,10 @@ export class StoreLayout {
     return join(this.runSeed(name, seed), 'labels-endpoint.jsonl');
   }
 
+  /** Of a crosscoder: how much of each latent is at each hook point. */
+  layerShares(name: string, seed: number) {
+    return join(this.runSeed(name, seed), 'layers.parquet');
+  }
   /** The neurons aligned with each latent. */
   loadings(name: string, seed: number) {
     return join(this.runSeed(name, seed), 'loadings.parquet');
@@ -199,6 +203,24 @@ export class StoreLayout {
     return join(this.comparison(name), 'map.parquet');
   }
 
+  /** Folder of all comparisons of dictionaries whose spaces differ. */
+  spaces() {
+    return join(this.root, 'spaces');
+  }
+  /** spaces.json, all that there is of one. */
+  spacesReport(name: string) {
+    return join(this.spaces(), checkName('comparison of spaces', name), 'spaces.json');
+  }
+
+  /** Folder of what is known of sweeps. */
+  sweeps() {
+    return join(this.root, 'sweeps');
+  }
+  /** stability.json: how many features of each of its configurations come back. */
+  sweepStability(name: string) {
+    return join(this.sweeps(), checkName('sweep', name), 'stability.json');
+  }
+
   /** Folder of all sparsity reports. */
   sparsities() {
     return join(this.root, 'sparsity');
@@ -224,6 +246,15 @@ export class StoreLayout {
   /** The words of the held-out text of a capture, for search; dictionaries indexed on the same text share it. */
   searchText(key: string) {
     return join(this.root, 'texts', `${checkName('text', key)}.safetensors`);
+  }
+
+  /** store.json: the files of a published store, written by `lazyscope store index`. */
+  listing() {
+    return join(this.root, 'store.json');
+  }
+  /** labels.json: the labels of a published store, out of the database. */
+  publishedLabels() {
+    return join(this.root, 'labels.json');
   }
 
   /** Copies of the small manifests, kept by the server (manifestCache.ts); can be deleted at any time. */

@@ -11,12 +11,13 @@ import {
 } from '@duckdb/node-api';
 import { BIGINT, BOOLEAN, DOUBLE, FLOAT, INTEGER, VARCHAR } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
+import { bringIn } from './remote/bringIn.ts';
 import { quoted } from './tableSql.ts';
 
 /** Row r of a list column is values[offsets[r]] … values[offsets[r + 1] − 1]; offsets has one entry more than there are rows. */
@@ -281,9 +282,16 @@ async function runOnParquet<Result>(
   }
 }
 
-async function connectionFor({ path }: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
-  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
-    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+async function connectionFor(params: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
+  const { path } = params;
+  for (const value of Object.values(params)) if (typeof value === 'string') await bringIn(value);
+  if (typeof path === 'string' && !/[*?[]/.test(path)) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+    // A pipe would be waited for.
+    if (!found.isFile())
+      throw new LazyscopeError('corrupt', `'${path}' is not a Parquet file: make it again.`);
+  }
   shared ??= openShared();
   return (await shared).connect();
 }

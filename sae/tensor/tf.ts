@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-core';
 import { CoreModules } from './coreModules.ts';
+import { quickenScopeEnds } from './quickScopeEnds.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -17,6 +18,7 @@ if (!tf.getGradient('Abs')) {
   const modules = new CoreModules(tf);
   modules.load('register_all_gradients');
   modules.load('public/chained_ops/register_all_chained_ops');
+  quickenScopeEnds(tf.engine(), (value) => value instanceof tf.Tensor);
 }
 require('@tensorflow/tfjs-backend-cpu');
 

@@ -21,6 +21,6 @@ test('in a short run the thresholds of JumpReLU can still move by a factor of e^
   expect(rateOf('jumprelu', { ...short, tokens: 2_000_000 })).toBeCloseTo(4e-3 * Math.sqrt(1024 / 6144), 12);
   expect(rateOf('jumprelu', { ...short, tokens: 100_000, batchSize: 2000 })).toBe(4e-3);
   expect(rateOf('jumprelu', { ...short, width: 1024 })).toBe(4e-3);
-  for (const architecture of ['relu', 'topk', 'batchtopk', 'gated', 'matryoshka'] as const)
+  for (const architecture of ['relu', 'topk', 'batchtopk', 'gated', 'matryoshka', 'matryoshkatopk'] as const)
     expect(rateOf(architecture, short)).toBe(rateOf(architecture, { ...short, tokens: 2_000_000 }));
 });

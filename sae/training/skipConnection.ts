@@ -13,12 +13,16 @@ export function withoutSkip({ x, target, variance }: Batch, wSkip: Variable): Ba
   return { x, target: left, variance };
 }
 
-/** `∂L/∂W_skip = scale · errorᵀ·x` [outputs, d]. */
+/** `∂L/∂W_skip = scale · errorᵀ·x` [outputs, d], of nested reconstructions the sum over all, which is their first block. */
 export function skipGradient({ x, main }: GradientRequest): Tensor2D {
   const { error, scale } = main;
   if (typeof scale !== 'number')
     throw new TypeError('A skip connection needs the scale of its loss on the host.');
-  return tf.tidy(() => tf.matMul(error, x, true, false).mul<Tensor2D>(scale));
+  const [rows] = x.shape;
+  return tf.tidy(() => {
+    const all = error.slice<Tensor2D>([0, 0], [rows, error.shape[1]]);
+    return tf.matMul(all, x, true, false).mul<Tensor2D>(scale);
+  });
 }
 
 /** Adam's step of W_skip. *Choice*: where gradients are clipped, its norm is clipped apart from that of the other parameters. */

@@ -53,6 +53,7 @@ const settings: Partial<Record<ArchitectureName, object>> = {
   batchtopk: { k: 4 },
   // A prefix of fewer latents than there are features could not have one for each.
   matryoshka: { k: 4, prefixes: [80, 128] },
+  matryoshkatopk: { k: 4, prefixes: [80, 128] },
   relu: { sparsityCoefficient: 1 },
   gated: { sparsityCoefficient: 4 },
   jumprelu: { targetL0: 3, initialThreshold: 0.03 },

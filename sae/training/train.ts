@@ -9,8 +9,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
 import { type Capture, openCapture } from '../activations/openCapture.ts';
-import { selectRows } from '../activations/selectRows.ts';
-import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
@@ -24,6 +22,7 @@ import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import type { BatchSource } from './batchSource.ts';
+import { captureBatches, rowOrderOf } from './captureBatches.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { checkConfig } from './checkConfig.ts';
 import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromModel.ts';
@@ -31,11 +30,12 @@ import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
+import { isJoint } from '../spec/jointHook.ts';
+import type { Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
+import type { JoinedProcesses } from './sharding/joinProcesses.ts';
+import { LeadingTrainer } from './sharding/leadTraining.ts';
 import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
-
-/** Order of the data: the same for every run on a capture, so that runs differ only in what their configurations say. */
-const dataSeed = 0;
 
 /** A configuration to train, and where. */
 export interface TrainOptions {
@@ -58,6 +58,8 @@ export interface TrainOptions {
     | undefined;
   /** Logs of other tools that are written as the run goes on. A resumed run goes on with those it has. */
   logs?: readonly LogKind[];
+  /** Processes that the latents are spread over; this one is the first of them, and the others follow (`followTraining`). */
+  processes?: JoinedProcesses | undefined;
   report?: Report;
   signal?: AbortSignal;
   environment: Environment;
@@ -82,14 +84,18 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
     if (before?.status === 'complete' && before.fromModel && isDeepStrictEqual(before.config, config))
       return before;
     if (before) checkSameSource(name, before.fromModel, options.fromModel?.facts);
-    const batches = await batchesOf(options, config, capture, rule);
+    const batches = await batchesOf(options, config, capture, { rule, layers: before?.layers });
     source = batches.source;
-    const { excluded } = batches;
+    const { excluded, layers } = batches;
     const exclusion = { rule: printExclusionRule(rule), rows: excluded };
     if (resume && !before)
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
     return await withLock(store.run(name), `training run ${name}`, () =>
-      trainLocked({ ...options, config }, batches.source, { model: capture.manifest.model.name, exclusion }),
+      trainLocked({ ...options, config }, batches.source, {
+        model: capture.manifest.model.name,
+        exclusion,
+        layers,
+      }),
     );
   } finally {
     await source?.close?.();
@@ -97,31 +103,44 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
   }
 }
 
-/** Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. */
+/**
+ * Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. Of crosscoders also the layers, which are
+ * those that the run began with where it did.
+ */
 async function batchesOf(
   { fromModel, report, signal }: TrainOptions,
   config: TrainingConfig,
   capture: Capture,
-  rule: ExclusionRule,
-): Promise<{ source: BatchSource; excluded: number }> {
+  { rule, layers: begun }: { rule: ExclusionRule; layers: Layer[] | undefined },
+): Promise<{ source: BatchSource; excluded: number; layers?: Layer[] }> {
   const { hook, outputHook, batchSize } = config;
-  const seed = config.rowOrder ?? dataSeed;
   if (fromModel && outputHook !== undefined)
     throw new LazyscopeError(
       'bad_input',
       `Straight from a model only autoencoders are trained: capture '${hook}' and '${outputHook}' for a transcoder.`,
     );
+  if (fromModel && isJoint(hook))
+    throw new LazyscopeError(
+      'bad_input',
+      `Crosscoders are not trained straight from a model: capture ${hooksOf(config).join(' and ')} first.`,
+    );
   if (fromModel) {
     // A batch may be sent ahead of the last step.
     const rowsWanted = Math.max((totalSteps(config) + 1) * batchSize, statisticsRows(batchSize));
-    const options = { capture, hook, source: fromModel, rule, batchSize, seed, rowsWanted, report, signal };
+    const options = {
+      capture,
+      hook,
+      source: fromModel,
+      rule,
+      batchSize,
+      seed: rowOrderOf(config),
+      rowsWanted,
+      report,
+      signal,
+    };
     return { source: await batchesFromModel(options), excluded: 0 };
   }
-  const rows = selectRows(capture, hooksOf(config), rule);
-  return {
-    source: new ShuffledBatches(rows, hook, { seed, batchSize, outputHook }),
-    excluded: rows.excluded.length,
-  };
+  return captureBatches(capture, config, rule, begun);
 }
 
 /** The rule a run began with. Throws `bad_input` when another one is asked for. */
@@ -139,12 +158,14 @@ interface Trained {
   /** Name of the language model. */
   model: string;
   exclusion: NonNullable<RunManifest['exclusion']>;
+  /** Of crosscoders. */
+  layers: Layer[] | undefined;
 }
 
 async function trainLocked(
   options: TrainOptions,
   source: BatchSource,
-  { model, exclusion }: Trained,
+  { model, exclusion, layers }: Trained,
 ): Promise<RunManifest> {
   const { store, name, config, resume = false, report = silent, signal, environment } = options;
   const path = store.runManifest(name);
@@ -175,11 +196,14 @@ async function trainLocked(
   if (before?.consensus && !checkpoint)
     throw new LazyscopeError(
       'bad_input',
-      `Run '${name}' was interrupted before its first checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
+      `Run '${name}' has no checkpoint, and what its training began with is lost: delete its folder and run 'lazyscope consensus' again.`,
     );
   const state = checkpoint?.trainer ?? begun(initialState(config, source), options.start);
   const steps = totalSteps(config);
-  const trainer = new Trainer(config, source, state);
+  const { processes } = options;
+  const trainer = processes
+    ? new LeadingTrainer(config, source, state, { ...processes, exclusion: exclusion.rule })
+    : new Trainer(config, source, state);
   let manifest: RunManifest = before ?? {
     version: 1,
     name,
@@ -188,6 +212,7 @@ async function trainLocked(
     status: 'training',
     config,
     d: source.d,
+    ...(layers && { layers }),
     scale: trainer.scale,
     environment,
     step: 0,
@@ -221,17 +246,8 @@ async function trainLocked(
   /** Whether there is anything to resume from. */
   let kept = before !== null;
   try {
-    await save({ status: 'training' });
     const writer = await MetricsWriter.open(store.runMetrics(name), checkpoint?.metricsBytes ?? 0);
     metrics = writer;
-    for (const kind of logKinds) {
-      const folder = store.runLog(name, kind);
-      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
-      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
-      logs.push(
-        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
-      );
-    }
     const keep = async () => {
       await writer.sync();
       await writeCheckpoint(store.runCheckpoints(name), {
@@ -242,6 +258,17 @@ async function trainLocked(
       });
       kept = true;
     };
+    // What it begins with is nowhere else: written before the manifest, it is there whenever there is a run to resume.
+    if (options.start && !before) await keep();
+    await save({ status: 'training' });
+    for (const kind of logKinds) {
+      const folder = store.runLog(name, kind);
+      if (!options.logs?.includes(kind) && !(before && existsSync(folder))) continue;
+      const rows = checkpoint ? await readMetrics(store.runMetrics(name)) : [];
+      logs.push(
+        await MetricsLog.open(folder, kind, { createdAt: manifest.createdAt, seeds: config.seeds }, rows),
+      );
+    }
     const log = progressLog(config, report, async (rows) => {
       await writer.append(rows);
       for (const each of logs) await each.append(rows);
@@ -283,6 +310,7 @@ async function trainLocked(
         scale: trainer.scale,
         k: latentsKept(config),
         ...('prefixes' in config && { prefixes: config.prefixes }),
+        ...(layers && { layers }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

@@ -2,8 +2,10 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Random } from '../../sae/numerics/random.ts';
+import { reading } from '../commandLine/commanderOption.ts';
+import { runSuite, suiteCommand } from '../commandLine/suiteCommand.ts';
 import { differences, finalBytes } from './finalBytes.ts';
 import { killableCommand, type Duration, type Moment } from './killableCommand.ts';
 import { killedServer } from './killedServer.ts';
@@ -33,24 +35,48 @@ interface Prepared {
 
 const serve = 'serve';
 
+interface ChaosOptions {
+  kills: number;
+  seed: number;
+  minutes: number;
+  work?: string[];
+  json?: boolean;
+}
+
+const names = [...commands.map(({ name }) => name), serve];
+
+/** What `npm run test:chaos` takes; see chaos.mjs. */
+export function chaosCommand(): Command {
+  const count = (min: number) => reading({ type: 'integer', min, doc: '' });
+  return suiteCommand(
+    'test:chaos',
+    'Kills commands and servers at random moments, and compares every byte that is left.',
+  )
+    .option('--kills <n>', 'altogether', count(1), 60)
+    .option('--seed <n>', 'of the moments', count(0), 1)
+    .addOption(
+      new Option('--work <work>', `only this one; may be repeated: ${names.join(', ')}`).argParser(works),
+    )
+    .option(
+      '--minutes <n>',
+      'end after this long, with fewer kills',
+      reading({ type: 'number', min: 0, above: true, doc: '' }),
+      600,
+    )
+    .option('--json', 'one JSON document instead of lines');
+}
+
+function works(name: string, before: unknown): string[] {
+  if (!names.includes(name)) throw new InvalidArgumentError(`It must be one of ${names.join(', ')}.`);
+  return [...(Array.isArray(before) ? before : []), name];
+}
+
+export const chaosSuite = (args: readonly string[]) => runSuite(chaosCommand(), args, chaos);
+
 /** Whether nothing was lost. */
-export async function chaosSuite(args: string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      kills: { type: 'string', default: '60' },
-      seed: { type: 'string', default: '1' },
-      work: { type: 'string', multiple: true },
-      minutes: { type: 'string', default: '600' },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const [kills, seed, minutes] = [values.kills, values.seed, values.minutes].map(Number);
-  if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed) || !(minutes > 0))
-    throw new Error('--kills, --seed and --minutes take numbers');
-  const names = [...commands.map(({ name }) => name), serve];
+async function chaos(values: ChaosOptions): Promise<boolean> {
+  const { kills, seed, minutes } = values;
   const chosen = names.filter((name) => values.work?.includes(name) ?? true);
-  if (chosen.length === 0) throw new Error(`--work takes ${names.join(', ')}`);
   const folder = await mkdtemp(join(tmpdir(), 'lazyscope-chaos-'));
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const started = performance.now();

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { createLazyscopeClient, type LazyscopeClient } from '../../server/client.ts';
 import { run } from './killedWorks.ts';
+import { LabelLedger } from './labelLedger.ts';
 
 const script = join(import.meta.dirname, '..', 'lazyscope.mjs');
 /** Labels are for the latents from 0 on, again and again. */
@@ -46,23 +47,18 @@ async function serving(folder: string): Promise<Serving> {
 
 /** Kills a server `kills` times, each after another share of two seconds. What was lost, in words; nothing when all is well. */
 export async function killedServer(folder: string, shares: readonly number[]): Promise<string[]> {
-  const confirmed = new Map<number, string>();
-  /** Labels that the server may or may not have written before it was killed. */
-  const open = new Map<number, string>();
+  const ledger = new LabelLedger();
   const lost: string[] = [];
   for (const [round, share] of shares.entries()) {
     const server = await serving(folder);
     const job = await server.client.jobs.start.mutate({ kind: 'index', options: { run } });
-    const writing = writeLabels(server.client, round, confirmed, open);
+    const writing = writeLabels(server.client, round, ledger);
     await sleep(2_000 * share);
     await server.end('SIGKILL');
     await writing;
     const next = await serving(folder);
     const labels = await next.client.labels.list.query({ run, seed: 0 });
-    const found = new Map(labels.map(({ latent, label }) => [latent, label]));
-    for (const [latent, label] of confirmed)
-      if (found.get(latent) !== label && found.get(latent) !== open.get(latent))
-        lost.push(`label ${latent} was confirmed as '${label}' and is '${found.get(latent)}'`);
+    lost.push(...ledger.lost(new Map(labels.map(({ latent, label }) => [latent, label]))));
     const { status } = await next.client.jobs.get.query({ id: job.id });
     if (!['lost', 'done'].includes(status)) lost.push(`the job of a killed server is '${status}'`);
     await next.end('SIGTERM');
@@ -70,23 +66,16 @@ export async function killedServer(folder: string, shares: readonly number[]): P
   return lost;
 }
 
-async function writeLabels(
-  client: LazyscopeClient,
-  round: number,
-  confirmed: Map<number, string>,
-  open: Map<number, string>,
-): Promise<void> {
-  open.clear();
+async function writeLabels(client: LazyscopeClient, round: number, ledger: LabelLedger): Promise<void> {
   for (let at = 0; ; at++) {
     const latent = at % latents;
     const label = `round ${round}, number ${at}`;
-    open.set(latent, label);
+    ledger.sent(latent, label);
     try {
       await client.labels.set.mutate({ run, seed: 0, latent, label });
     } catch {
       return;
     }
-    confirmed.set(latent, label);
-    open.delete(latent);
+    ledger.confirmed(latent, label);
   }
 }

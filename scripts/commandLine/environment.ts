@@ -1,4 +1,5 @@
 /** The one file that reads the environment and the package's own place on the disk. */
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,6 +21,9 @@ export const explorerPlace = {
 };
 /** The program and arguments that start the command line in a child process. */
 export const program = [process.execPath, join(packageFolder, 'scripts', 'lazyscope.mjs')] as const;
+
+/** Where what can be fetched or made again is kept. */
+export const userCache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'lazyscope');
 
 export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */

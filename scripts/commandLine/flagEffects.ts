@@ -122,6 +122,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       skip: '--skip',
       'no-screening': '--no-screening',
       storage: '--storage=f16',
+      mpi: '--mpi',
       products: modelFlag('--products=tf32'),
     },
   },
@@ -458,8 +459,11 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       token: '--token= ',
       'read-token': { add: '--read-token=reader', call: ['serve', '--no-explorer', '--port=0'] },
       log: '--log=nowhere',
+      cache: '--cache=STORE/cache',
+      'cache-size': '--cache-size=1GB',
     },
   },
+  'store index': { call: ['store', 'index'], flags: {} },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
   'models check': { call: ['models', 'check', 'fixture-relu'], flags: {} },
@@ -499,6 +503,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     flags: ['file', 'name', 'revision', 'json', 'data'],
     why: 'asks the hub; tests in sae/models/hub ask one of their own',
   },
+  'store fetch': {
+    flags: ['json', 'data'],
+    why: 'asks a host; scripts/storeCommand.test.ts asks one of its own',
+  },
   'datasets get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],
     why: 'asks the hub; tests in sae/models/hub ask one of their own',
@@ -537,6 +545,14 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     flags: ['relation', 'latents', 'd', 'solver', 'memory', 'gap', ...common],
     why: 'prints times, which differ by themselves',
   },
+  'bench chance': {
+    flags: ['latents', 'd', 'tokens', ...common],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench matchings': {
+    flags: ['latents', 'd', 'tokens', ...common],
+    why: 'prints times, which differ by themselves',
+  },
   'tensorflow install': {
     flags: ['from', 'wheel', 'package', 'headers', 'json'],
     why: 'builds an add-on; tests in sae/backends/tensorflow/installation do',
@@ -552,6 +568,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     why: 'needs a job; it connects as jobs list does',
   },
   'jobs start': {
+    flags: ['url', 'token', 'json', 'data'],
+    why: 'needs a server; it connects as jobs list does',
+  },
+  'jobs estimate': {
     flags: ['url', 'token', 'json', 'data'],
     why: 'needs a server; it connects as jobs list does',
   },

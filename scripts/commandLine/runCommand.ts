@@ -13,8 +13,11 @@ import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { pause } from '../../sae/pause.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
+import { systemError } from '../../sae/store/systemError.ts';
+import { isAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
+import { oneLine } from './oneLine.ts';
 import { progressView } from './progressView.ts';
 
 export interface CommonOptions {
@@ -46,7 +49,7 @@ export interface Session {
 }
 
 export interface Outcome {
-  /** What `--json` prints. */
+  /** What `--json` prints; undefined where there is nothing to print. */
   document: unknown;
   /** What is printed without `--json`. */
   text: string;
@@ -99,9 +102,12 @@ export async function runCommand(
     },
   };
   try {
+    refuseAddress(command, options);
     const { document, text, stay, failure } = await work(session);
     view.end();
-    await write(process.stdout, options.json ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text));
+    const printed =
+      options.json && document !== undefined ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text);
+    await write(process.stdout, printed);
     if (failure) throw failure;
     await stay?.();
     view.end();
@@ -112,6 +118,15 @@ export async function runCommand(
     await write(process.stderr, message);
     process.exit(status);
   }
+}
+
+/** Only the server reads a published store where it lies. */
+function refuseAddress(command: Command, { data }: CommonOptions): void {
+  if (data === undefined || !isAddress(data) || command.name() === 'serve') return;
+  throw new LazyscopeError(
+    'bad_input',
+    `'lazyscope ${command.name()}' takes a folder as --data: copy the published store with 'lazyscope store fetch ${data} --data FOLDER', and give that folder.`,
+  );
 }
 
 async function startChosen(
@@ -138,7 +153,8 @@ async function startChosen(
   return started;
 }
 
-export function explain(error: unknown, stopped: boolean): { status: number; message: string } {
+export function explain(thrown: unknown, stopped: boolean): { status: number; message: string } {
+  const error = systemError(thrown) ?? thrown;
   if (isLazyscopeError(error)) {
     if (error.code === 'cancelled') return { status: 130, message: `lazyscope: ${error.message}\n` };
     return { status: 2, message: `lazyscope: ${oneLine(error.message)}\n` };
@@ -152,7 +168,6 @@ export function explain(error: unknown, stopped: boolean): { status: number; mes
   };
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' ').trim();
 const withLineEnd = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {

@@ -21,18 +21,21 @@ import {
 } from '../commandLine/options.ts';
 import { short } from '../commandLine/progressView.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
+import { stagesText } from '../bench/stageTimes.ts';
 
 export function bench(): Command {
   return new Command('bench')
     .description(
-      'measure matrix products, training, forward passes, sparsity and comparisons on this machine',
+      'measure matrix products, training, forward passes, sparsity, comparisons and matchings on this machine',
     )
     .addCommand(benchProducts())
     .addCommand(benchTraining())
     .addCommand(benchForwardPass())
     .addCommand(benchModelTraining())
     .addCommand(benchSparsityMeasures())
-    .addCommand(benchComparison());
+    .addCommand(benchComparison())
+    .addCommand(benchChanceOfComparison())
+    .addCommand(benchMatchingsOfPair());
 }
 
 function benchProducts(): Command {
@@ -300,6 +303,51 @@ function benchComparison(): Command {
       return {
         document: { backend: name, threads, relation, latents, d, ...result },
         text: `${name}, ${threads} threads, ${relation}, ${latents} × ${d}: ${result.seconds.toFixed(1)} s (${result.cpuSeconds.toFixed(0)} s of CPU), ${Math.round(result.peakRssMb)} MB, gap ${(100 * result.gap).toFixed(3)} %, shared ${(100 * result.shared).toFixed(1)} %.`,
+      };
+    }),
+  );
+}
+
+interface ChanceOptions {
+  latents: number;
+  d: number;
+  tokens: number;
+}
+
+function benchChanceOfComparison(): Command {
+  const command = new Command('chance')
+    .description('what chance would make of two made-up dictionaries: laws, p-values and a rotation')
+    .option('--latents <n>', 'of each', positiveInteger, 32_768)
+    .option('--d <n>', 'width of the activations', positiveInteger, 768)
+    .option('--tokens <n>', 'activations whose covariance is taken', positiveInteger, 131_072);
+  return withCommonOptions(command).action(({ latents, d, tokens }: ChanceOptions) =>
+    runCommand(command, async (session) => {
+      const { name, threads } = await session.startBackend();
+      const { benchChance } = await import('../bench/benchChance.ts');
+      const result = benchChance({ latents, d, tokens }, session.report);
+      return {
+        document: { backend: name, threads, latents, d, tokens, ...result },
+        text: `${name}, ${threads} threads, chance at ${latents} × ${d}: ${result.cpuSeconds.toFixed(0)} s of CPU (${stagesText(result.stages)}), ${Math.round(result.peakRssMb)} MB.`,
+      };
+    }),
+  );
+}
+
+function benchMatchingsOfPair(): Command {
+  const command = new Command('matchings')
+    .description('the ways to pair the features of two made-up dictionaries, judged by the reconstruction')
+    .option('--latents <n>', 'of each', positiveInteger, 16_384)
+    .option('--d <n>', 'width of the activations', positiveInteger, 768)
+    .option('--tokens <n>', 'held-out activations', positiveInteger, 16_384);
+  return withCommonOptions(command).action(({ latents, d, tokens }: ChanceOptions) =>
+    runCommand(command, async (session) => {
+      const { name, threads } = await session.startBackend();
+      const { benchMatchings } = await import('../bench/benchMatchings.ts');
+      const { report, signal } = session;
+      const result = await benchMatchings({ latents, d, tokens, signal }, report);
+      return {
+        document: { backend: name, threads, latents, d, tokens, ...result },
+        text: `${name}, ${threads} threads, matchings of ${latents} × ${d}: ${result.cpuSeconds.toFixed(0)} s of CPU (${stagesText(result.stages)}), ${Math.round(result.peakRssMb)} MB.`,
       };
     }),
   );

@@ -1,8 +1,11 @@
 /** `lazyscope consensus`: a dictionary of what several seeds agree on, trained further, beside its parents. */
 import { existsSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { ConsensusStart } from '../../sae/comparison/consensus/consensusStart.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
 import { finishedRun, modelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
@@ -29,27 +32,24 @@ export const run: JobWork<'consensus'> = async (session, given) => {
   const { threshold } = given;
   const parentPairs = await compared(session, parent.name, seeds, threshold);
   const groups = disjointGroups(seeds, given.groups);
-  const start = await consensusStart({
-    store,
-    run: parent,
-    groups,
-    minSupport: given.minSupport,
-    threshold,
-    report,
-    signal,
-  });
   const name = given.name ?? `${parent.name}-consensus`;
   const config = {
     ...parent.config,
     seeds: groups.map((_, group) => group),
     tokens: given.tokens ?? Math.ceil(parent.config.tokens / 4),
   };
-  const trained = async (as: string, from: typeof start) => {
+  /** Goes on with what an interrupted command of the same settings began, or has finished; `begin` is then not asked. */
+  const trained = async (
+    as: string,
+    asked: { parents: readonly (readonly number[])[]; minSupport: number },
+    begin: () => Promise<ConsensusStart>,
+  ) => {
+    const resume = await began(store, as, { run: parent.name, threshold, ...asked });
     const manifest = await train({
       store,
       name: as,
       config,
-      start: from,
+      ...(resume ? { resume } : { start: await begin() }),
       exclude: parseExclusionRule(parent.exclusion?.rule ?? 'none'),
       report,
       signal,
@@ -59,7 +59,10 @@ export const run: JobWork<'consensus'> = async (session, given) => {
     if (missed !== null) session.say(missed);
     return manifest;
   };
-  const made = await trained(name, start);
+  const { minSupport } = given;
+  const made = await trained(name, { parents: groups, minSupport }, () =>
+    consensusStart({ store, run: parent, groups, minSupport, threshold, report, signal }),
+  );
   const figures = async (manifest: RunManifest) =>
     figuresOf(session, manifest, config.seeds, {
       pairs: await compared(session, manifest.name, config.seeds, threshold),
@@ -67,16 +70,37 @@ export const run: JobWork<'consensus'> = async (session, given) => {
     });
   const first = groups.map(([seed]) => seed);
   const control = given.control
-    ? await trained(`${name}-control`, await continuedStart(parent, first, { store, threshold }))
+    ? await trained(`${name}-control`, { parents: first.map((seed) => [seed]), minSupport: 1 }, () =>
+        continuedStart(parent, first, { store, threshold }),
+      )
     : null;
   const document = {
-    run: { name, consensus: start.pedigree, tokens: config.tokens, width: config.width },
+    run: { name, consensus: made.consensus!, tokens: config.tokens, width: config.width },
     parents: await figuresOf(session, parent, seeds, { pairs: parentPairs, threshold }),
     consensus: await figures(made),
     ...(control && { control: await figures(control) }),
   };
   return { document, text: consensusText(document) };
 };
+
+/** Whether there is a run of that name that began with the consensus that is asked for. */
+async function began(
+  store: StoreLayout,
+  name: string,
+  asked: { run: string; threshold: number; parents: readonly (readonly number[])[]; minSupport: number },
+): Promise<boolean> {
+  const path = store.runManifest(name);
+  if (!existsSync(path)) return false;
+  const { readManifest } = await import('../../sae/store/readManifest.ts');
+  const { runKind } = await import('../../sae/spec/manifests/run.ts');
+  const { consensus } = await readManifest(path, runKind);
+  if (!consensus) return false;
+  const { run, threshold, minSupport, dictionaries } = consensus;
+  return isDeepStrictEqual(
+    { run, threshold, minSupport, parents: dictionaries.map(({ parents }) => parents) },
+    asked,
+  );
+}
 
 /** The comparisons of all pairs of the seeds; those that there are not yet are made. */
 async function compared(

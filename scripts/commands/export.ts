@@ -41,7 +41,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
     return exportNeuronpedia(session, { run: runName, seed, to: folder, ...given });
   }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
-  const { architecture, hook, outputHook, k, prefixes } = metadata;
+  const { architecture, hook, outputHook, k, prefixes, pursuit } = metadata;
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
     if (to === undefined) await mkdir(dirname(folder), { recursive: true });
@@ -53,6 +53,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
       model,
       k,
       prefixes,
+      pursuit,
       text,
     });
   } catch (error) {

@@ -133,7 +133,7 @@ export const run: JobWork<'import'> = async (session, given) => {
     };
     await withLock(store.run(name), `import run ${name}`, async () => {
       for (const [seed, dictionary] of weights.entries()) {
-        const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, architecture } = dictionary;
+        const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, pursuit, architecture } = dictionary;
         await writeDictionary(
           store.dictionary(name, seed),
           { wEnc, bEnc, wDec, bDec, threshold, wSkip: dictionary.transcoder?.wSkip },
@@ -147,6 +147,7 @@ export const run: JobWork<'import'> = async (session, given) => {
             scale: 1,
             k,
             prefixes,
+            pursuit,
           },
         );
       }
@@ -194,7 +195,7 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
 
 /** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
-  { architecture, d, latents, k, prefixes }: DictionaryWeights,
+  { architecture, d, latents, k, prefixes, pursuit }: DictionaryWeights,
   place: { capture: string; hook: string; outputHook?: string; seeds: number[] },
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
@@ -204,5 +205,6 @@ async function unknownTraining(
     ...common,
     ...(settingK && { [settingK]: k ?? 1 }),
     ...(prefixes && { prefixes: [...prefixes] }),
+    ...pursuit,
   });
 }

@@ -1,13 +1,15 @@
-/** `lazyscope jobs`: lists, starts, watches and cancels jobs of the running server. Without a server, `list` reads the log of past jobs. */
+/** `lazyscope jobs`: lists, starts, estimates, watches and cancels jobs of the running server. Without a server, `list` reads the log of past jobs. */
 import { Command } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import type { Job, LazyscopeClient } from '../../server/client.ts';
 import { environment } from '../commandLine/environment.ts';
 import { withStoreOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
-import { table } from '../commandLine/table.ts';
+import { duration } from '../commandLine/progressView.ts';
+import { figure, table } from '../commandLine/table.ts';
 
 interface Options {
   url?: string;
@@ -15,7 +17,9 @@ interface Options {
 }
 
 export function jobs(): Command {
-  const group = new Command('jobs').description('list, start, watch and cancel jobs of the running server');
+  const group = new Command('jobs').description(
+    'list, start, estimate, watch and cancel jobs of the running server',
+  );
   return group
     .addCommand(subcommand('list', 'all jobs, newest first', [], listJobs), { isDefault: true })
     .addCommand(
@@ -24,6 +28,14 @@ export function jobs(): Command {
         'start a job: its kind and options as JSON, for example \'{"kind":"evaluate","options":{"run":"demo-topk"}}\'',
         ['<json>'],
         startJob,
+      ),
+    )
+    .addCommand(
+      subcommand(
+        'estimate',
+        'what such a job would take on the machine of the server: time, disk and memory; nothing is started',
+        ['<json>'],
+        estimateJob,
       ),
     )
     .addCommand(subcommand('watch', 'follow a job to its end', ['<id>'], watchJob))
@@ -120,6 +132,34 @@ function percentOf(progress: Job['progress']): string {
 }
 
 async function startJob(session: Session, given: Options, json: string): Promise<Outcome> {
+  const job = await ask((await connect(session, given)).jobs.start.mutate(await jobOf(json)));
+  return { document: job, text: `Started ${job.id}: ${job.command}` };
+}
+
+async function estimateJob(session: Session, given: Options, json: string): Promise<Outcome> {
+  const asked = await jobOf(json);
+  const found = await ask((await connect(session, given)).jobs.estimate.query(asked));
+  const { seconds, disk, memory } = found;
+  const gigabytes = (bytes: number) => `${figure(bytes / 1e9, 2)} GB`;
+  const row = (
+    what: string,
+    known: { value: number; formula: string } | null,
+    print: (value: number) => string,
+  ) => [what, known ? print(known.value) : '–', known?.formula ?? 'not known before it is started'];
+  const head = ['of the job', 'about', 'from'];
+  const rows = [
+    row('time', seconds, duration),
+    row('disk', disk, gigabytes),
+    row('memory', memory, gigabytes),
+  ];
+  return {
+    document: found,
+    text: `${table(head, rows)}${seconds && !seconds.measured ? `\n\n${seconds.basis}.` : ''}`,
+  };
+}
+
+/** Throws 'bad_input' for text that is no job. */
+async function jobOf(json: string): Promise<JobStartInput> {
   const { z } = await import('zod');
   const { jobStartInput } = await import('../../server/contract/jobs.ts');
   let value: unknown;
@@ -135,8 +175,7 @@ async function startJob(session: Session, given: Options, json: string): Promise
   const parsed = jobStartInput.safeParse(value);
   if (!parsed.success)
     throw new LazyscopeError('bad_input', `The job is not one: ${z.prettifyError(parsed.error)}`);
-  const job = await ask((await connect(session, given)).jobs.start.mutate(parsed.data));
-  return { document: job, text: `Started ${job.id}: ${job.command}` };
+  return parsed.data;
 }
 
 async function cancelJob(session: Session, given: Options, id: string): Promise<Outcome> {

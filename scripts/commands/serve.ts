@@ -7,7 +7,8 @@ import {
   packageVersion,
   program,
 } from '../commandLine/environment.ts';
-import { withCommonOptions, wholeNumber } from '../commandLine/options.ts';
+import { byteSize, withCommonOptions, wholeNumber } from '../commandLine/options.ts';
+import { openPublished, type CacheFlags } from '../commandLine/publishedStore.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 
@@ -20,14 +21,40 @@ export interface ServeFlags {
   explorer: boolean;
 }
 
+type ServeCommandFlags = ServeFlags & CacheFlags;
+
 export function serveCommand(): Command {
-  const command = new Command('serve').description('serve the explorer and the API');
+  const command = new Command('serve').description(
+    'serve the explorer and the API; --data takes the address of a published store too (https://…), which is read through a cache',
+  );
   return withCommonOptions(withServeOptions(command))
     .option('--no-explorer', 'the API only')
-    .action((given: ServeFlags) =>
+    .option(
+      '--cache <folder>',
+      "where files of published stores are kept; by default in the user's cache folder",
+    )
+    .option(
+      '--cache-size <size>',
+      'bytes of a published store that are kept, for example 2GB; by default 10GB',
+      byteSize,
+    )
+    .action((given: ServeCommandFlags) =>
       runCommand(command, async (session) => {
-        const { url, port, stay } = await startServing(session, given);
-        return { document: { url, port }, text: '', stay };
+        const published = await openPublished(session, given);
+        try {
+          const { url, port, stay } = await startServing(session, given, published);
+          return {
+            document: { url, port },
+            text: '',
+            stay: async () => {
+              await stay();
+              await published?.close();
+            },
+          };
+        } catch (error) {
+          await published?.close();
+          throw error;
+        }
       }),
     );
 }
@@ -49,11 +76,13 @@ export function withServeOptions(command: Command): Command {
 export async function startServing(
   session: Session,
   { port, host, token = environment.token, readToken, log, explorer }: ServeFlags,
+  published?: { root: string; url: string },
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
   const { serve } = await import('../../server/serve.ts');
   const { backend, threads } = session.options;
   const server = await serve({
-    dataFolder: session.store.root,
+    dataFolder: published?.root ?? session.store.root,
+    ...(published && { publishedAt: published.url }),
     bundledModels: [bundledModels],
     version: packageVersion(),
     program,

@@ -7,6 +7,7 @@ import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts'
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
+import type { JoinedProcesses } from '../../sae/training/sharding/joinProcesses.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { startFields } from '../../sae/spec/startFields.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
@@ -35,11 +36,13 @@ declare global {
 
 export const run: JobWork<'train'> = async (session, given) => {
   const { sweep } = given;
+  const processes = given.mpi ? await join(session) : undefined;
+  if (processes === 'followed') return { document: undefined, text: '' };
   const runs = sweep === undefined ? [await oneRun(session, given)] : await sweepRuns(session, sweep, given);
   const parts = partsOf(runs.map(({ config }) => config));
   const training = given.analyse ? partOf(session, 1, parts) : session;
   const logs = logKinds.filter((kind) => given[kind]);
-  const manifests = await trainRuns(training, runs, { ...given, logs });
+  const manifests = await trainRuns(training, runs, { ...given, logs, processes });
   const trained = { document: { runs: manifests.map(summary) }, text: trainedTable(manifests) };
   if (!given.analyse) return trained;
   const { documents, texts, failure } = await analyse(session, manifests);
@@ -49,6 +52,17 @@ export const run: JobWork<'train'> = async (session, given) => {
     failure,
   };
 };
+
+/** The processes to spread latents over; 'followed' once a process other than the first has done its part. */
+async function join(session: Session): Promise<JoinedProcesses | 'followed'> {
+  const { joinProcesses } = await import('../../sae/training/sharding/joinProcesses.ts');
+  const processes = joinProcesses();
+  if (processes.communicator.rank === 0) return processes;
+  const { followTraining } = await import('../../sae/training/sharding/followTraining.ts');
+  await session.startBackend();
+  await followTraining(session.store, processes.communicator);
+  return 'followed';
+}
 
 export interface RunToTrain {
   name: string;
@@ -65,7 +79,13 @@ export async function trainRuns(
     resume = false,
     exclude,
     logs = [],
-  }: { resume?: boolean | undefined; exclude?: string | undefined; logs?: readonly LogKind[] } = {},
+    processes,
+  }: {
+    resume?: boolean | undefined;
+    exclude?: string | undefined;
+    logs?: readonly LogKind[];
+    processes?: JoinedProcesses | undefined;
+  } = {},
 ): Promise<RunManifest[]> {
   const { train } = await import('../../sae/training/train.ts');
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
@@ -80,6 +100,7 @@ export async function trainRuns(
       fromModel,
       resume: resume && existsSync(store.runManifest(name)),
       logs,
+      processes,
       ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
       report,
       signal,
@@ -117,6 +138,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
       `Nothing to train: give --${architecture === undefined ? 'architecture' : 'capture'}, or the path of a sweep file.`,
     );
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
+  const { widthOf } = await import('../../sae/activations/jointRows.ts');
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const capture = await openCapture(session.store, captureName);
   try {
@@ -125,12 +147,12 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
     if (hook === undefined)
       throw new LazyscopeError(
         'bad_input',
-        `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}).`,
+        `Capture '${captureName}' has several hook points: choose one with --hook (${hooks.join(', ')}), or several with commas between them for crosscoders.`,
       );
     const config = defaultTrainingConfig(architecture, {
       capture: captureName,
       hook,
-      d: capture.width(hook),
+      d: widthOf(capture, hook),
       tokens: given.tokens ?? 4 * capture.trainRows,
       ...chosenSettings(given),
     });
@@ -146,6 +168,11 @@ async function runFromModel(session: Session, given: Options): Promise<RunToTrai
     throw new LazyscopeError(
       'bad_input',
       'Transcoders (--output-hook) are trained on a capture of both hook points: capture them, and leave --from-model out.',
+    );
+  if (hook?.includes(','))
+    throw new LazyscopeError(
+      'bad_input',
+      `Crosscoders are trained on a capture of all their hook points: capture ${hook}, and leave --from-model out.`,
     );
   if (
     architecture === undefined ||

@@ -1,12 +1,17 @@
 /** Runs the cases of every format, each format in a process that may die, and prints figures. */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { reading } from '../commandLine/commanderOption.ts';
+import { runSuite, suiteCommand } from '../commandLine/suiteCommand.ts';
 import { fuzzedFormats } from './fuzzedFormats.ts';
 import type { CaseReport } from './caseReport.ts';
+import { processState, type ProcessState } from './processState.ts';
 
-/** Wall-clock milliseconds without a word from a process, after which it is ended; several times what a case may take. */
+/** Wall-clock milliseconds without a word from a process, after which it is looked at; several times what a case may take. */
 const patience = 30_000;
+/** Seconds of processor time without a word in which it hangs, however little of the machine it gets. */
+const longest = 5;
 /** Failing cases of a format that are printed. */
 const mostPrinted = 5;
 
@@ -27,23 +32,40 @@ interface Figures {
   failures: Failure[];
 }
 
+interface FuzzOptions {
+  cases: number;
+  seed: number;
+  format?: string[];
+  json?: boolean;
+}
+
+/** What `npm run test:fuzz` takes; see fuzz.mjs. */
+export function fuzzCommand(): Command {
+  const count = (doc: string, min: number) => reading({ type: 'integer', min, doc });
+  return suiteCommand('test:fuzz', 'Damaged and hostile files of every format that is read.')
+    .option('--cases <n>', 'of each format', count('cases', 1), 2_000)
+    .option(
+      '--seed <n>',
+      'where to begin; a failing case is run again by its number and --cases 1',
+      count('seed', 0),
+      1,
+    )
+    .addOption(new Option('--format <format>', 'only this one; may be repeated').argParser(formats))
+    .option('--json', 'one JSON document instead of lines');
+}
+
+function formats(name: string, before: unknown): string[] {
+  const names = fuzzedFormats.map((format) => format.name);
+  if (!names.includes(name)) throw new InvalidArgumentError(`It must be one of ${names.join(', ')}.`);
+  return [...(Array.isArray(before) ? before : []), name];
+}
+
+export const fuzzSuite = (args: readonly string[]) => runSuite(fuzzCommand(), args, fuzz);
+
 /** Whether no case failed. */
-export async function fuzzSuite(args: string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      cases: { type: 'string', default: '2000' },
-      seed: { type: 'string', default: '1' },
-      format: { type: 'string', multiple: true },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const [cases, seed] = [Number(values.cases), Number(values.seed)];
-  if (!Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed))
-    throw new Error('--cases and --seed take whole numbers');
+async function fuzz(values: FuzzOptions): Promise<boolean> {
+  const { cases, seed } = values;
   const names = fuzzedFormats.map(({ name }) => name).filter((name) => values.format?.includes(name) ?? true);
-  if (names.length === 0)
-    throw new Error(`--format takes ${fuzzedFormats.map(({ name }) => name).join(', ')}`);
   const started = performance.now();
   const all: Figures[] = [];
   for (const name of names) {
@@ -120,7 +142,17 @@ async function runProcess(
   let began: number | undefined;
   let said = '';
   let hung = false;
+  let before: ProcessState | undefined;
   const expire = () => {
+    const now = processState(child.pid ?? 0);
+    // Wanting to run and not getting to, which on a machine with much to do takes minutes, is no hang.
+    const starved = now?.wantsToRun && (!before || now.seconds - before.seconds < longest);
+    const first = now && !before;
+    before ??= now;
+    if (starved || first) {
+      timer = setTimeout(expire, patience);
+      return;
+    }
     hung = true;
     child.kill('SIGKILL');
   };
@@ -129,6 +161,7 @@ async function runProcess(
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-600)));
   child.on('message', (message: CaseReport) => {
     clearTimeout(timer);
+    before = undefined;
     timer = setTimeout(expire, patience);
     if ('began' in message) began = message.began;
     report(message);
@@ -137,6 +170,11 @@ async function runProcess(
     child.on('close', (...how) => resolve(how)),
   );
   clearTimeout(timer);
-  if (hung) return { began, kind: 'hang', said: `no word for ${patience / 1000} s` };
+  if (hung)
+    return {
+      began,
+      kind: 'hang',
+      said: `no word for ${(2 * patience) / 1000} s, in which it used ${longest} s of a processor or waited for something`,
+    };
   return { began, kind: 'crash', said: `ended with ${signal ?? code}: ${said}` };
 }

@@ -13,17 +13,18 @@ export interface Answered {
 const seeds = [0, 1, 2];
 const runs = ['fixture-topk', 'fixture-relu'];
 
-/** What pages ask for. */
-const questions: Record<string, (client: LazyscopeClient, random: Random) => Promise<unknown>> = {
-  overview: (client) => client.overview.get.query(),
-  'runs.list': (client) => client.runs.list.query(),
-  'features.list': (client, random) =>
-    client.features.list.query({ ...dictionary(random), sort: 'density', filter: { dead: false } }),
-  'features.get': (client, random) =>
-    client.features.get.query({ ...dictionary(random), latent: random.below(64) }),
-  'search.find': (client) => client.search.find.query({ text: 'the whale' }),
-  'comparisons.list': (client) => client.comparisons.list.query(),
-  'jobs.list': (client) => client.jobs.list.query(),
+/** What pages ask for. `leaving` ends a request of somebody who closes the page. */
+type Ask = (client: LazyscopeClient, random: Random, leaving: { signal: AbortSignal }) => Promise<unknown>;
+const questions: Record<string, Ask> = {
+  overview: (client, _, leaving) => client.overview.get.query(undefined, leaving),
+  'runs.list': (client, _, leaving) => client.runs.list.query(undefined, leaving),
+  'features.list': (client, random, leaving) =>
+    client.features.list.query({ ...dictionary(random), sort: 'density', filter: { dead: false } }, leaving),
+  'features.get': (client, random, leaving) =>
+    client.features.get.query({ ...dictionary(random), latent: random.below(64) }, leaving),
+  'search.find': (client, _, leaving) => client.search.find.query({ text: 'the whale' }, leaving),
+  'comparisons.list': (client, _, leaving) => client.comparisons.list.query(undefined, leaving),
+  'jobs.list': (client, _, leaving) => client.jobs.list.query(undefined, leaving),
 };
 
 const dictionary = (random: Random) => ({ run: runs[random.below(2)], seed: seeds[random.below(3)] });
@@ -49,7 +50,7 @@ export class Explorers {
   readonly #leave = new AbortController();
   readonly #open: Promise<void>[] = [];
   readonly #watching: { unsubscribe(): void }[] = [];
-  #reading = false;
+  #reading = true;
   #wake: () => void = () => {};
   #awake: Promise<void> = Promise.resolve();
 
@@ -75,6 +76,8 @@ export class Explorers {
 
   /** Nobody asks for anything until `resume`; subscriptions stay open. */
   pause(): void {
+    // Whoever waits already would never hear of a second promise.
+    if (!this.#reading) return;
     this.#reading = false;
     this.#awake = new Promise((resolve) => (this.#wake = resolve));
   }
@@ -94,19 +97,35 @@ export class Explorers {
   async #read(client: LazyscopeClient, random: Random, pause: number): Promise<void> {
     const { signal } = this.#leave;
     const kinds = Object.entries(questions);
+    let wait = untilNext(random, pause);
     while (!signal.aborted) {
-      // Uniform from nothing to twice the mean, so that they spread over the spell.
-      await sleep(2_000 * pause * random.uniform(), undefined, { signal }).catch(() => {});
-      if (!this.#reading) await this.#awake;
+      await sleep(1_000 * wait, undefined, { signal }).catch(() => {});
+      if (!this.#reading) {
+        await this.#awake;
+        // Were all who wait to ask at the first moment, that burst is what would be measured.
+        wait = untilNext(random, pause);
+        continue;
+      }
       if (signal.aborted) return;
       const [question, ask] = kinds[random.below(kinds.length)];
       const asked = performance.now();
       try {
-        await again(() => ask(client, random));
+        await again(() => ask(client, random, { signal }));
         this.answers.push({ question, ms: performance.now() - asked });
       } catch (error) {
+        if (signal.aborted) return;
         this.errors.push(`${question}: ${error instanceof Error ? error.message : String(error)}`);
       }
+      // Uniform from nothing to twice the mean.
+      wait = 2 * pause * random.uniform();
     }
   }
+}
+
+/**
+ * Seconds until somebody asks who came at some moment between two questions, so that as many ask in the first second as in any
+ * other: of pauses uniform up to 2m, the rest of one has the distribution 1 − (1 − t/2m)².
+ */
+function untilNext(random: Random, mean: number): number {
+  return 2 * mean * (1 - Math.sqrt(1 - random.uniform()));
 }

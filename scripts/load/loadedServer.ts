@@ -12,8 +12,10 @@ export interface LoadedServer {
   url: string;
   port: number;
   client: LazyscopeClient;
-  /** A figure of /api/metrics by its name there. */
+  /** Figures of /api/metrics by their names there. */
+  figures<const Name extends string>(...names: Name[]): Promise<Record<Name, number>>;
   figure(name: string): Promise<number>;
+  /** Ends it, after ten seconds by force. */
   stop(): Promise<void>;
 }
 
@@ -21,6 +23,8 @@ export async function loadedServer(store: StoreLayout): Promise<LoadedServer> {
   const script = join(import.meta.dirname, '..', 'lazyscope.mjs');
   const args = [script, 'serve', '--port=0', '--no-explorer', `--data=${store.root}`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Whatever ends this process ends the server.
+  process.once('exit', () => child.kill('SIGKILL'));
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
   const closed = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -29,19 +33,27 @@ export async function loadedServer(store: StoreLayout): Promise<LoadedServer> {
     await sleep(20);
   }
   const { url } = JSON.parse(await readFile(store.serverAddress(), 'utf8')) as { url: string };
+  const figures = async <Name extends string>(...names: Name[]) => {
+    const text = await again(async () => (await fetch(`${url}/api/metrics`)).text());
+    const lines = text.split('\n');
+    const found = names.map((name): [Name, number] => {
+      const line = lines.find((one) => one.startsWith(`${name} `));
+      if (!line) throw new Error(`the server says nothing of ${name}`);
+      return [name, Number(line.slice(name.length + 1))];
+    });
+    return Object.fromEntries(found) as Record<Name, number>;
+  };
   return {
     url,
     port: Number(new URL(url).port),
     client: createLazyscopeClient({ url }),
-    async figure(name) {
-      const text = await again(async () => (await fetch(`${url}/api/metrics`)).text());
-      const line = text.split('\n').find((one) => one.startsWith(`${name} `));
-      if (!line) throw new Error(`the server says nothing of ${name}`);
-      return Number(line.slice(name.length + 1));
-    },
+    figures,
+    figure: async (name) => (await figures(name))[name],
     async stop() {
       child.kill('SIGTERM');
+      const byForce = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await closed;
+      clearTimeout(byForce);
     },
   };
 }

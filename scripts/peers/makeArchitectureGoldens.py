@@ -4,7 +4,7 @@
 
 writes sae/autoencoders/fixtures/architectures.json. Each loss is written from its paper and shares nothing with the
 product: BatchTopK (2412.06410), Gated (2404.16014), Matryoshka (2503.17547), and transcoders (2406.11944) with the activation
-functions of ReLU, TopK, JumpReLU and BatchTopK. Arrays are row-major; W_enc and W_dec
+functions of ReLU, TopK, JumpReLU, BatchTopK and Gated, and with nested prefixes over BatchTopK and TopK. Arrays are row-major; W_enc and W_dec
 are [latents, d].
 """
 
@@ -154,6 +154,32 @@ def transcoder(name, coefficient=0.0, bandwidth=0.0):
     return own | finish(p, loss, f=f, x_hat=prediction)
 
 
+def nested_transcoder(choose, prefixes):
+    p = leaves(PARAMETERS)
+    rectified = torch.relu(x @ p["W_enc"].T + p["b_enc"])
+    f = choose(rectified)
+    predictions = [f[:, :size] @ p["W_dec"][:size] + p["b_dec"] for size in prefixes]
+    nested = sum(((y - each) ** 2).sum() for each in predictions) / about_mean(y)
+    loss = nested + ALPHA * aux_k(p, rectified, predictions[-1], y)
+    return {"prefixes": prefixes, "lambda": 0, "bandwidth": 0} | finish(p, loss, f=f, x_hat=predictions[-1])
+
+
+def gated_transcoder(coefficient):
+    """As `gated`, with the encoder on x and both reconstructions of y."""
+    extra = {"r_mag": torch.randn(LATENTS) * 0.3, "b_mag": torch.randn(LATENTS) * 0.3}
+    p = leaves(PARAMETERS | extra)
+    gate = x @ p["W_enc"].T + p["b_enc"]
+    magnitude = torch.relu(x @ (p["r_mag"].exp()[:, None] * p["W_enc"]).T + p["b_mag"])
+    f = (gate > 0).double() * magnitude
+    prediction = f @ p["W_dec"] + p["b_dec"]
+    by_gate = torch.relu(gate)
+    auxiliary = by_gate @ p["W_dec"].detach() + p["b_dec"].detach()
+    loss = ((y - prediction) ** 2).sum(1).mean() + ((y - auxiliary) ** 2).sum(1).mean()
+    loss = loss + coefficient * by_gate.sum(1).mean()
+    own = {"lambda": coefficient, "bandwidth": 0, "parameters": {name: array(v) for name, v in extra.items()}}
+    return own | finish(p, loss, f=f, x_hat=prediction)
+
+
 # Drawn after everything else, so that what was written before stays as it was.
 def transcoders():
     return {
@@ -161,6 +187,9 @@ def transcoders():
         "topk": transcoder("topk"),
         "jumprelu": transcoder("jumprelu", coefficient=0.2, bandwidth=0.5),
         "batchtopk": transcoder("batchtopk"),
+        "gated": gated_transcoder(0.7),
+        "matryoshka": nested_transcoder(of_batch, [3, 9, 20, LATENTS]),
+        "matryoshkatopk": nested_transcoder(of_row, [5, 16, LATENTS]),
     }
 
 

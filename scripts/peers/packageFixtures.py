@@ -29,12 +29,16 @@ from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchT
 from dictionary_learning.trainers.top_k import AutoEncoderTopK
 from sae_lens import SAE
 from sae_lens.saes import (
+    AbsTopKSAE,
+    AbsTopKSAEConfig,
     BatchTopKTrainingSAE,
     BatchTopKTrainingSAEConfig,
     GatedSAE,
     GatedSAEConfig,
     JumpReLUSAE,
     JumpReLUSAEConfig,
+    MatchingPursuitSAE,
+    MatchingPursuitSAEConfig,
     MatryoshkaBatchTopKTrainingSAE,
     MatryoshkaBatchTopKTrainingSAEConfig,
     StandardSAE,
@@ -42,6 +46,7 @@ from sae_lens.saes import (
     TopKSAE,
     TopKSAEConfig,
 )
+from sae_lens.saes.abstopk_sae import AbsTopK
 from sae_lens.saes.transcoder import (
     JumpReLUSkipTranscoder,
     JumpReLUSkipTranscoderConfig,
@@ -52,6 +57,7 @@ from sae_lens.saes.transcoder import (
     Transcoder,
     TranscoderConfig,
 )
+from sae_lens.training.activation_scaler import ActivationScaler
 from safetensors.torch import save_file
 from sparsify import SparseCoder, SparseCoderConfig
 
@@ -87,12 +93,14 @@ def compute(sae, x):
         return activations, sae(x) if isinstance(sae, Transcoder) else sae.decode(activations)
 
 
-def expect(folder, kind, version, sae):
+def expect(folder, kind, version, sae, computed=compute):
     x = torch.randn(ROWS, D) * 1.5
-    activations, reconstruction = compute(sae, x)
+    activations, reconstruction = computed(sae, x)
     assert 0 < (activations != 0).float().mean() < 1
     values = dict(x=x, activations=activations, reconstruction=reconstruction)
     text = {"kind": kind, "version": version} | {name: value.tolist() for name, value in values.items()}
+    if (activations < 0).any():
+        text["signed"] = True
     (folder / "expected.json").write_text(json.dumps(text) + "\n")
 
 
@@ -262,6 +270,65 @@ def transcoders():
     expect(folder, "jumprelu_skip_transcoder", VERSIONS["SAELens"], sae)
 
 
+def other_choices_of_latents():
+    """Those that choose latents neither by a threshold nor by rank alone."""
+    sizes = dict(d_in=D, d_sae=LATENTS)
+    place = dict(model_name="gpt2-small", hook_name="blocks.1.hook_resid_post")
+    pursuit = dict(**sizes, residual_threshold=0.9)
+    classes = {
+        "abstopk": (AbsTopKSAE, AbsTopKSAEConfig(**sizes, k=K, apply_b_dec_to_input=False)),
+        "abstopk-rescaled": (AbsTopKSAE, AbsTopKSAEConfig(**sizes, k=K, rescale_acts_by_decoder_norm=True)),
+        "matching-pursuit": (
+            MatchingPursuitSAE,
+            MatchingPursuitSAEConfig(**pursuit, max_iterations=5, stop_on_duplicate_support=False),
+        ),
+        "matching-pursuit-centred": (MatchingPursuitSAE, MatchingPursuitSAEConfig(**pursuit, apply_b_dec_to_input=False)),
+    }
+    for name, (sae_class, config) in classes.items():
+        for key, value in place.items():
+            config.metadata[key] = value
+        sae = randomise(sae_class(config))
+        if sae_class is MatchingPursuitSAE:
+            sae.W_dec.data /= sae.W_dec.data.norm(dim=1, keepdim=True)
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(folder))
+
+    # A checkpoint of a training on whitened activations, with the whitening that the package estimates.
+    config = BatchTopKTrainingSAEConfig(**sizes, k=K, normalize_activations="covariance_whitening")
+    sae = randomise(BatchTopKTrainingSAE(config), topk_threshold=0.5)
+    folder = folder_of("saelens-batchtopk-whitened")
+    sae.save_model(folder)
+    scaler = ActivationScaler()
+    mixing = torch.randn(D, D)
+    scaler.estimate_whitening(D, iter(lambda: torch.randn(64, D) @ mixing + 0.5, None), 10)
+    scaler.save(str(folder / "activation_scaler.json"))
+    whitening = scaler.whitening
+    sae.fold_activation_whitening(whitening.mean, whitening.matrix, whitening.inverse_matrix)
+    final = folder / "final"
+    sae.save_inference_model(final)
+    expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(final))
+    shutil.rmtree(final)
+
+    sae = randomise(SparseCoder(D, SparseCoderConfig(k=K, num_latents=12, activation="groupmax")))
+    folder = folder_of("sparsify-groupmax/layers.1")
+    sae.save_to_disk(folder)
+    expect(folder, "groupmax", VERSIONS["sparsify"], sae)
+
+    # Files of 2024 have `signed`, which later versions drop; the choice is what SAELens calls AbsTopK.
+    sae = randomise(SparseCoder(D, SparseCoderConfig(k=K, num_latents=LATENTS)))
+    folder = folder_of("sparsify-signed/layers.1")
+    sae.save_to_disk(folder)
+    config = json.loads((folder / "cfg.json").read_text())
+    (folder / "cfg.json").write_text(json.dumps(config | dict(signed=True)))
+
+    def signed(sae, x):
+        activations = AbsTopK(K)(sae.encoder(x - sae.b_dec))
+        return activations, activations @ sae.W_dec + sae.b_dec
+
+    expect(folder, "topk", "2024", sae, signed)
+
+
 LOADERS = {
     "saelens": lambda folder: SAE.load_from_disk(folder),
     "sparsify": lambda folder: SparseCoder.load_from_disk(folder),
@@ -312,7 +379,7 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     if sys.argv[1] == "make":
         shutil.rmtree(ROOT, ignore_errors=True)
-        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy, transcoders):
+        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy, transcoders, other_choices_of_latents):
             make()
     else:
         check(sys.argv[2])

@@ -4,22 +4,9 @@ import {
   settingOf,
   type TrainingConfig,
 } from '../../sae/spec/architectures/architectures.ts';
-import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
-import type { ComparisonChance, ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
-import { studyPlot, type PlotLine } from './studyPlot.ts';
-
-export interface StudyRun {
-  name: string;
-  config: TrainingConfig;
-  evaluations: Evaluation[];
-  comparisons: ComparisonManifest[];
-}
-
-const architectures = [
-  { key: 'topk', name: 'TopK', colour: '#b94a08' },
-  { key: 'relu', name: 'ReLU + L1', colour: '#1767a8' },
-  { key: 'jumprelu', name: 'JumpReLU', colour: '#0b7254' },
-] as const;
+import type { ComparisonChance } from '../../sae/spec/manifests/comparison.ts';
+import { architectures, studyPlot, type PlotLine } from './studyPlot.ts';
+import type { StudyRun } from './studyRuns.ts';
 
 /** The configuration around which the others vary. */
 const middle = { width: 1024, tokens: 1_200_000 };

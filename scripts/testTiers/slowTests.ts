@@ -17,9 +17,26 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
     reason: 'trains a small sweep twice over, in processes of its own',
+  },
+  {
+    path: 'sae/comparison/reproducibility/subspaces/wideSubspaces.test.ts',
+    reason: 'draws thousands of directions in 2,304 dimensions',
+  },
+  {
+    path: 'scripts/studies/measureReproducibilityStudy.test.ts',
+    reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
+  },
+  {
+    path: 'scripts/storeCommand.test.ts',
+    reason: 'starts the command line six times, a server among them',
+  },
+  {
+    path: 'scripts/bench/benchChance.test.ts',
+    reason: 'matches random dictionaries, to compare the cost of chance at two widths',
   },
   {
     path: 'web/explorer.browser.test.ts',
@@ -78,6 +95,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',
@@ -116,6 +134,17 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/exportNeuronpedia.test.ts', reason: 'runs commands beside a server over a store' },
   { path: 'scripts/commandLine/analyse.test.ts', reason: 'trains and analyses as processes of their own' },
   { path: 'scripts/captureFrom.test.ts', reason: 'runs commands one after another on a capture' },
+  { path: 'scripts/fuzz/hostileFiles.test.ts', reason: 'files of megabytes that are made to take time' },
+  { path: 'scripts/fuzz/fuzzedFormats.test.ts', reason: 'damaged files of every format' },
+  { path: 'server/names.test.ts', reason: 'every table of a server over a store' },
+  {
+    path: 'server/disks.test.ts',
+    reason: 'fills a small disk under a server, and runs commands on a read-only one',
+  },
+  { path: 'server/notFinite.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/linksOutside.test.ts', reason: 'a server over a store' },
+  { path: 'scripts/commandLine/resumeFlags.test.ts', reason: 'starts the command line for every flag' },
+  { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
@@ -137,6 +166,7 @@ export const apartTests: readonly string[] = [
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
+  'sae/training/sharding/sharding.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/stopping.test.ts',
 ];

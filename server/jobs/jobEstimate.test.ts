@@ -172,6 +172,40 @@ test('reproducibility: with the comparisons that are missing; with its worth, ma
   expect((await estimate(job)).seconds).toMatchObject({ measured: true });
 });
 
+test('matchings: with the comparisons that are missing, of pairs with another run too; predictions are most of it', async () => {
+  const job = { kind: 'matchings', options: { run: 'fixture-topk' } } as const;
+  const whole = await estimate(job);
+  expect(whole.seconds).toMatchObject({ measured: false });
+  expect(whole.seconds!.formula).not.toContain('compare:');
+  const alone = { ...job, options: { ...job.options, predictions: false, maxTokens: 512 } };
+  const plain = await estimate(alone);
+  expect(plain.seconds!.value).toBeLessThan(whole.seconds!.value);
+  expect(plain.memory!.value).toBeLessThan(whole.memory!.value);
+  const fewer = await estimate({ ...job, options: { ...job.options, sample: 3 } });
+  expect(fewer.seconds!.value).toBeLessThan(whole.seconds!.value);
+  // Three seeds with each other, and each of them with each of the other run.
+  const { config } = (await on.client.runs.get.query({ name: 'fixture-relu' })).manifest;
+  const across = await estimate({ ...alone, options: { ...alone.options, against: 'fixture-relu' } });
+  const pairs = 3 + 3 * config.seeds.length;
+  expect(across.seconds!.formula).toMatch(/^compare: .*; matchings: /);
+  const manifest = on.store.comparisonManifest('fixture-topk-0-2');
+  await rename(manifest, `${manifest}.away`);
+  const missing = await estimate(alone);
+  expect(missing.seconds!.formula).toMatch(/^compare: .*; matchings: /);
+  expect(missing.disk!.value - plain.disk!.value).toBe(100 * 64);
+  await rename(`${manifest}.away`, manifest);
+  expect(plain.disk!.value).toBe(3 * 200 * 64);
+  expect(across.disk!.value).toBeGreaterThan((pairs / 3) * plain.disk!.value * 0.99);
+  await done(alone);
+  const files = [0, 1, 2].map((seed) => sizeOf(on.store.flows('fixture-topk', seed)));
+  withinFactor(
+    4,
+    plain.disk!.value,
+    files.reduce((sum, size) => sum + size, 0),
+  );
+  expect((await estimate(alone)).seconds).toMatchObject({ measured: true });
+});
+
 test('a consensus is its comparisons, trainings and evaluations; its disk is that of the dictionaries within a factor of 2', async () => {
   const options = { run: 'fixture-topk', seeds: [0, 1], tokens: 2048, name: 'agreed' };
   const job = { kind: 'consensus' as const, options };

@@ -3,7 +3,7 @@
  * two of them fit beside each other (machineShare.ts). Subscribers receive their changes as numbered events, so that a client that lost
  * its connection can continue after the last event it received.
  */
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Progress } from '../../sae/progress.ts';
 import { describedJob } from '../../sae/spec/jobs/jobs.ts';
@@ -60,6 +60,7 @@ export class JobQueue {
   /** Prefix of event ids, which distinguishes them from those of an earlier server. */
   readonly #epoch = Date.now().toString(36);
   #number = 0;
+  #watchers = 0;
   #closing = false;
 
   private constructor({ commands, machine, log, patience }: JobQueueOptions, records: JobLog) {
@@ -165,31 +166,47 @@ export class JobQueue {
     return withoutDetail(job);
   }
 
-  /** Yields [event id, event]: first the events since `lastEventId`, or without it a snapshot of the jobs, then new events. With `id`, ends when that job has. */
+  /**
+   * Yields [event id, event]: first the events since `lastEventId`, or without it a snapshot of the jobs, then new events. With
+   * `id`, ends when that job has. Nothing is kept for a watcher but its place among the latest events; one that takes none for so long
+   * that its place is gone gets a snapshot again.
+   */
   async *watch({ id, lastEventId }: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
     if (id !== undefined) this.#job(id);
-    // Listening starts before the snapshot is taken, so that no event is missed in between.
-    const stream = on(this.#emitter, 'event', { signal });
     const concerns = ({ event }: NumberedEvent) => id === undefined || event.job.id === id;
     const named = ({ number, event }: NumberedEvent): [string, JobEvent] => [
       `${this.#epoch}.${number}`,
       event,
     ];
+    const hasEnded = () => id !== undefined && this.#job(id).finishedAt !== null;
     let seen = this.#number;
+    const snapshot = () =>
+      this.list()
+        .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
+        .filter(concerns)
+        .reverse()
+        .map(named);
     const missed = this.#missedSince(lastEventId);
     // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
-    const over = id !== undefined && this.#job(id).finishedAt !== null;
+    const over = hasEnded();
+    this.#watchers++;
     try {
-      if (missed) yield* missed.filter(concerns).map(named);
-      else
-        yield* this.list()
-          .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
-          .filter(concerns)
-          .reverse()
-          .map(named);
+      yield* missed ? missed.filter(concerns).map(named) : snapshot();
       if (over) return;
-      for await (const [numbered] of stream as AsyncIterable<[NumberedEvent]>) {
-        if (numbered.number <= seen) continue;
+      for (;;) {
+        if (signal?.aborted) return;
+        if (seen === this.#number) {
+          await once(this.#emitter, 'event', { signal });
+          continue;
+        }
+        const numbered = this.#events.at(seen - this.#number);
+        if (numbered?.number !== seen + 1) {
+          seen = this.#number;
+          const ended = hasEnded();
+          yield* snapshot();
+          if (ended) return;
+          continue;
+        }
         seen = numbered.number;
         if (!concerns(numbered)) continue;
         yield named(numbered);
@@ -199,13 +216,13 @@ export class JobQueue {
       if (!signal?.aborted) throw error;
     } finally {
       // Also where the reader left before the first new event.
-      await stream.return?.();
+      this.#watchers--;
     }
   }
 
   /** Subscriptions that are open. */
   get watchers(): number {
-    return this.#emitter.listenerCount('event');
+    return this.#watchers;
   }
 
   /** Waiting jobs are cancelled, running ones stopped and waited for. */

@@ -6,13 +6,14 @@ import { hookWidth } from '../../sae/models/hookWidth.ts';
 import { contextsAtOnce } from '../../sae/labels/endpoint/prompts.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
-import { mostMapPoints, worthDefaults } from '../../sae/spec/comparisonDefaults.ts';
+import { matchingsDefaults, mostMapPoints, worthDefaults } from '../../sae/spec/comparisonDefaults.ts';
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
 import type { JobFacts } from '../../sae/spec/jobs/cost.ts';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { languageModelTrainingDefaults } from '../../sae/spec/languageModelTrainingDefaults.ts';
 import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { hooksIn } from '../../sae/spec/jointHook.ts';
 import { trainingFields } from '../../sae/spec/trainingFields.ts';
 import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
 import type { ServerContext } from '../context.ts';
@@ -64,6 +65,8 @@ export async function jobFacts(server: ServerContext, job: JobStartInput): Promi
       return mapFacts(server, job.options);
     case 'reproducibility':
       return reproducibilityFacts(server, job.options);
+    case 'matchings':
+      return matchingsFacts(server, job.options);
     case 'lmTrain':
       return languageModelFacts(job.options);
     case 'import':
@@ -174,6 +177,30 @@ async function reproducibilityFacts(
   };
 }
 
+/** A feature whose predictions are compared is taken out, and stands beside its counterparts of eight methods and two others, of which some are the same. */
+const runsOfFeature = 14;
+
+async function matchingsFacts(server: ServerContext, options: InputOf<'matchings'>): Promise<JobFacts> {
+  const { run, against, predictions = true } = options;
+  const usual = matchingsDefaults;
+  const manifest = await runManifest(server, run);
+  const facts = await runFacts(server, manifest, undefined);
+  const { contextLength } = (await getCapture(server, manifest.config.capture)).manifest;
+  const { seeds, width } = manifest.config;
+  const own = (seeds.length * (seeds.length - 1)) / 2;
+  const other = against === undefined ? null : (await runManifest(server, against)).config;
+  const across = other ? seeds.length * other.seeds.length : 0;
+  return {
+    ...facts,
+    seeds: own + across,
+    // As wide as dictionaries of one width would be for as many cosines.
+    latents: Math.sqrt((own * width ** 2 + across * width * (other?.width ?? 0)) / (own + across)),
+    tokens: Math.min(facts.tokens ?? Infinity, options.maxTokens ?? usual.maxTokens),
+    modelRuns: predictions ? own * (options.sample ?? usual.sample) * runsOfFeature : 0,
+    lossTokens: (options.contexts ?? usual.contexts) * contextLength,
+  };
+}
+
 /** The configuration that a training would have, with everything that was left out; null while its hook point isn't known. */
 export async function configurationOf(
   server: ServerContext,
@@ -182,8 +209,10 @@ export async function configurationOf(
   const { architecture, capture: name, seeds, width, ...given } = options;
   const { hooks, manifest } = await getCapture(server, name);
   const hook = given.hook ?? (hooks.length === 1 ? hooks[0].hook : undefined);
-  const d = hooks.find((one) => one.hook === hook)?.width;
-  if (hook === undefined || d === undefined) return null;
+  if (hook === undefined) return null;
+  const widths = hooksIn(hook).map((own) => hooks.find((one) => one.hook === own)?.width ?? NaN);
+  const d = widths.reduce((sum, own) => sum + own, 0);
+  if (Number.isNaN(d)) return null;
   const { contexts, heldOutContexts, contextLength, firstPosition } = manifest;
   const rows = (contexts - heldOutContexts) * (contextLength - firstPosition);
   // Options that say how it is started are no settings.

@@ -39,7 +39,21 @@ async function partsOf(server: ServerContext, job: JobStartInput): Promise<JobPa
     const missing = pairsNotCompared(server, name, config.seeds);
     return missing > 0 ? [compared(own.facts, missing), own] : [own];
   }
+  if (job.kind === 'matchings') {
+    const { name, config } = await runManifest(server, job.options.run);
+    const { against } = job.options;
+    const missing =
+      pairsNotCompared(server, name, config.seeds) +
+      (against === undefined
+        ? 0
+        : acrossNotCompared(server, { run: name, seeds: config.seeds }, await otherRun(against)));
+    return missing > 0 ? [compared(own.facts, missing), own] : [own];
+  }
   return [own];
+
+  async function otherRun(run: string) {
+    return { run, seeds: (await runManifest(server, run)).config.seeds };
+  }
 }
 
 /** What comes after a training. */
@@ -93,5 +107,16 @@ const pairsOf = (seeds: number) => (seeds * (seeds - 1)) / 2;
 function pairsNotCompared({ store }: ServerContext, run: string, seeds: readonly number[]): number {
   return seeds
     .flatMap((a, at) => seeds.slice(at + 1).map((b) => `${run}-${a}-${b}`))
+    .filter((name) => !existsSync(store.comparisonManifest(name))).length;
+}
+
+/** The same of every seed of one run with every seed of another. */
+function acrossNotCompared(
+  { store }: ServerContext,
+  a: { run: string; seeds: readonly number[] },
+  b: { run: string; seeds: readonly number[] },
+): number {
+  return a.seeds
+    .flatMap((own) => b.seeds.map((other) => `${a.run}-${own}-${b.run}-${other}`))
     .filter((name) => !existsSync(store.comparisonManifest(name))).length;
 }

@@ -50,7 +50,8 @@ async function trainings(server: ServerContext, cost: JobCost): Promise<Measured
 async function workOfJob(server: ServerContext, job: Job, cost: JobCost): Promise<MeasuredWork | null> {
   if (!job.startedAt || !job.finishedAt) return null;
   const { kind, options } = job;
-  if (kind === 'reproducibility' && (await comparedMeanwhile(server, job))) return null;
+  if ((kind === 'reproducibility' || kind === 'matchings') && (await comparedMeanwhile(server, job)))
+    return null;
   const facts = await jobFacts(server, { kind, options } as JobStartInput).catch(() => ({}));
   const work = workOf(cost, facts);
   const lasted = (Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000;

@@ -33,7 +33,7 @@ export async function overview(server: ServerContext): Promise<Overview> {
       comparisons: comparisons.leftOut,
       sparsityReports: reports.leftOut,
     },
-    dataFolder: store.root,
+    dataFolder: server.publishedAt ?? store.root,
     version: server.version,
     backend: server.commands.backend(),
   };

@@ -6,6 +6,7 @@ import { counterpartSteering } from '../../sae/inference/counterpartSteering.ts'
 import type { DictionaryFeatures } from '../../sae/inference/textFeatures.ts';
 import { isModel } from '../../sae/models/isModel.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { bringInFolder } from '../../sae/store/remote/bringIn.ts';
 import type { ServerContext } from '../context.ts';
 import type {
   LatentGlance,
@@ -28,7 +29,8 @@ export async function featuresOfText(
   const started = performance.now();
   const { dictionaries, text, strongest, traced, predictions } = input;
   const runs = await Promise.all(dictionaries.map((one) => trainedDictionary(server, one)));
-  const model = runs.length > 0 ? await modelPlace(server, runs[0]) : listedModel(server, input.model ?? '');
+  const model =
+    runs.length > 0 ? await modelPlace(server, runs[0]) : await listedModel(server, input.model ?? '');
   const request = {
     text,
     dictionaries: dictionaries.map(({ run, seed }) => ({ run, seed })),
@@ -141,6 +143,7 @@ async function trainedDictionary(
       'not_found',
       `Seed ${seed} of run '${run}' has no dictionary yet: wait until it is trained.`,
     );
+  await bringInFolder(server.store.runSeed(run, seed));
   return manifest;
 }
 
@@ -158,12 +161,14 @@ async function modelPlace(server: ServerContext, run: RunManifest): Promise<stri
       'not_found',
       `The model '${model.name}' of run '${run.name}' is not at '${model.folder}' any more: put it there, or into '${server.store.models()}'.`,
     );
+  await bringInFolder(place);
   return place;
 }
 
-function listedModel(server: ServerContext, name: string): string {
+async function listedModel(server: ServerContext, name: string): Promise<string> {
   const place = namedModelFolder(server.modelFolders, name);
   if (!place) throw new LazyscopeError('not_found', `There is no model '${name}': see the list of models.`);
+  await bringInFolder(place);
   return place;
 }
 
@@ -172,7 +177,9 @@ async function comparisonOf(
   own: DictionaryReference,
   other: DictionaryReference,
 ): Promise<ComparisonSide | undefined> {
-  return comparisonBetween(await server.seedStability.comparisonsOf(own), own, other);
+  const found = comparisonBetween(await server.seedStability.comparisonsOf(own), own, other);
+  if (found) await bringInFolder(server.store.comparison(found.name));
+  return found;
 }
 
 /** For each dictionary the comparison with the first one; null for that one itself, and where there is none. */

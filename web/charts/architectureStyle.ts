@@ -1,13 +1,13 @@
 /** Label, colour and symbol of each architecture and activation function, the same in all charts and tables. */
 import {
-  architectureNames,
+  allArchitectureNames,
   describedArchitecture,
   type DescribedArchitecture,
 } from '../../sae/spec/architectures/architectures.ts';
 
 /** By its name in files; a string that names no architecture has none. */
 const described = new Map<string, DescribedArchitecture>(
-  architectureNames.map((name) => [name, describedArchitecture(name)]),
+  allArchitectureNames.map((name) => [name, describedArchitecture(name)]),
 );
 
 const activationNames: Record<string, string> = {

@@ -18,6 +18,28 @@ export interface ParetoPoint {
   href: string;
 }
 
+/** The mark of an architecture as Plot draws it. Plot calls a filled plus a cross, and has no pentagon. */
+function markOf(architecture: string): Plot.SymbolType | { draw: typeof drawPentagon } {
+  const symbol = architectureSymbol(architecture);
+  if (symbol === 'pentagon') return { draw: drawPentagon };
+  return symbol === 'plus' ? 'cross' : symbol;
+}
+
+/** A regular pentagon of that area about the origin. */
+function drawPentagon(
+  context: { moveTo(x: number, y: number): void; lineTo(x: number, y: number): void; closePath(): void },
+  size: number,
+): void {
+  const radius = Math.sqrt(size / (2.5 * Math.sin((2 * Math.PI) / 5)));
+  for (let corner = 0; corner < 5; corner++) {
+    const angle = (2 * Math.PI * corner) / 5;
+    const [x, y] = [radius * Math.sin(angle), -radius * Math.cos(angle)];
+    if (corner === 0) context.moveTo(x, y);
+    else context.lineTo(x, y);
+  }
+  context.closePath();
+}
+
 /**
  * Sparsity against reconstruction, with a mark for each seed: L0 (log) on x and FVU on y, so that dictionaries are better
  * towards the lower left. A thin line connects the means of an architecture's runs.
@@ -69,7 +91,7 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
               x: 'l0',
               y: within,
               r: 4.5,
-              symbol: architectureSymbol(architecture),
+              symbol: markOf(architecture),
               fill: architectureColour(architecture),
               fillOpacity: 0.82,
               stroke: 'var(--surface)',

@@ -38,6 +38,7 @@ describe('training', () => {
     ['batchtopk', 60],
     ['gated', 60],
     ['matryoshka', 60],
+    ['matryoshkatopk', 60],
   ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
     const want = await run('cpu', architecture, count);
     const got = await run('cuda', architecture, count);
@@ -99,7 +100,7 @@ describe('training', () => {
     expect(events).toEqual(['batch', 'batch', 'results', 'batch', 'results', 'batch', 'results']);
   });
 
-  test.each(['topk', 'relu', 'jumprelu', 'batchtopk', 'gated', 'matryoshka'] as const)(
+  test.each(['topk', 'relu', 'jumprelu', 'batchtopk', 'gated', 'matryoshka', 'matryoshkatopk'] as const)(
     '%s: a step neither waits for the device in its middle nor computes on the host',
     async (architecture) => {
       // So small a dictionary fires too densely for the form of the entries to be beyond doubt.

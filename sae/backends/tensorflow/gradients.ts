@@ -100,7 +100,7 @@ function gatedGradients(
   entries: SparseEntries,
   gate: GateTerm,
 ) {
-  const { main, parameters } = request;
+  const { main, parameters, subtractsDecoderBias } = request;
   const { latents, indices } = entries;
   const row = rowsOf(operations, entries);
   const bySum = (values: Tensor1D) => operations.segmentSum<Tensor1D>(values, indices, latents);
@@ -118,14 +118,12 @@ function gatedGradients(
       true,
     );
   const bMag = tf.gather(parameters.bMag as Tensor1D, indices);
+  const sum = main.error.sum<Tensor1D>(0).mul<Tensor1D>(main.scale);
   return {
-    wEnc: outer(gradZ, centred(request, true)),
+    wEnc: outer(gradZ, centred(request, subtractsDecoderBias)),
     bEnc: bySum(gradGate),
     wDec: outer(m.mul(main.scale), main.error),
-    bDec: main.error
-      .sum<Tensor1D>(0)
-      .mul(main.scale)
-      .sub<Tensor1D>(throughEncoder(request, bySum(gradZ))),
+    bDec: subtractsDecoderBias ? sum.sub<Tensor1D>(throughEncoder(request, bySum(gradZ))) : sum,
     rMag: bySum(gradM.mul(m.sub(bMag))),
     bMag: bySum(gradM),
   };

@@ -36,6 +36,7 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
     ['batchtopk', 60],
     ['gated', 50],
     ['matryoshka', 30],
+    ['matryoshkatopk', 30],
   ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
     const want = await run('cpu', architecture, count);
     const got = await run('webgpu', architecture, count);

@@ -44,6 +44,8 @@ export class SharedNulls {
   }
 }
 
+type ReadRows = Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>;
+
 export interface ComparedForChance {
   /** Unit decoder rows of both dictionaries. */
   a: Directions;
@@ -52,7 +54,7 @@ export interface ComparedForChance {
   matched: Counterparts;
   threshold: number;
   /** The activations that each reads, and what names them; null where they can't be read. */
-  activations: { rows: SelectedRows; key: string; hooks: readonly [string, string] } | null;
+  activations: { rows: ReadRows; key: string; hooks: readonly [string, string] } | null;
   nulls: SharedNulls;
   progress?: (stage: string, done: number, total: number, unit: string) => void;
 }

@@ -1,3 +1,4 @@
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -176,6 +177,45 @@ test('a consensus of planted seeds is nearer to the plant than any seed, and to 
   const [ofConsensus, ofControl] = [await between('consensus'), await between('control')];
   expect(ofConsensus.mmcs).toBeGreaterThan(ofControl.mmcs + 0.02);
   expect(ofConsensus.shared).toBeGreaterThanOrEqual(planted / width - 1e-9);
+}, 120_000);
+
+test('a training that was killed before its first checkpoint goes on to the same bits', async () => {
+  const start = await consensusStart(await options(disjointGroups(seeds, 2)));
+  const config = { ...(await options([])).run.config, seeds: [0, 1], tokens: 2048, logEvery: 1 };
+  const common = { config, environment };
+  const killed = new StoreLayout(await mkdtemp(join(tmpdir(), 'consensus-killed-')));
+  try {
+    let copied = 0;
+    const whole = await train({
+      ...common,
+      store,
+      name: 'whole',
+      start,
+      // What is on the disk at the first step is what a process leaves that is killed then.
+      report: () => {
+        if (copied++ > 0) return;
+        cpSync(store.run('whole'), killed.run('whole'), { recursive: true });
+        cpSync(store.capture('planted'), killed.capture('planted'), { recursive: true });
+      },
+    });
+    expect(await readManifest(killed.runManifest('whole'), runKind)).toMatchObject({
+      status: 'training',
+      step: 0,
+    });
+    expect(readdirSync(killed.runCheckpoints('whole'))).toEqual(['step-0.safetensors']);
+    await rm(join(killed.run('whole'), '.lock'), { recursive: true, force: true });
+    const resumed = await train({ ...common, store: killed, name: 'whole', resume: true });
+    expect(resumed).toMatchObject({ status: 'complete', consensus: start.pedigree, step: whole.step });
+    for (const seed of [0, 1])
+      expect(readFileSync(killed.dictionary('whole', seed))).toEqual(
+        readFileSync(store.dictionary('whole', seed)),
+      );
+    expect(readFileSync(killed.runMetrics('whole')).length).toBe(
+      readFileSync(store.runMetrics('whole')).length,
+    );
+  } finally {
+    await rm(killed.root, { recursive: true });
+  }
 }, 120_000);
 
 test('groups without enough seeds, too little support and pairs not compared are refused, with what to do', async () => {

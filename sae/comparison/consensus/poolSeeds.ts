@@ -42,6 +42,11 @@ export async function poolSeeds(
       'bad_input',
       `Run '${run.name}' is of transcoders, of which no consensus is made: give a run of autoencoders.`,
     );
+  if (run.layers)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run.name}' is of crosscoders, of which no consensus is made: give a run of autoencoders.`,
+    );
   const comparisons = comparisonsOfSeeds(run.name, seeds, await storedComparisons(store));
   const links: Link[] = [];
   for (const comparison of comparisons) links.push(...(await linksOf(store, comparison, seeds, threshold)));

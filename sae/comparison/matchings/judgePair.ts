@@ -32,8 +32,7 @@ export interface JudgeOptions {
   readonly b: JudgedDictionary;
   /** The stored comparison's optimal matchings. */
   readonly assignment: { readonly decoder: Counterparts; readonly encoder: Counterparts };
-  readonly capture: Capture;
-  readonly rows: SelectedRows;
+  readonly rows: Pick<SelectedRows, 'trainRows' | 'readRows'>;
   readonly hook: HookPoint;
   /** Held-out rows. */
   readonly tokens: number;
@@ -42,12 +41,18 @@ export interface JudgeOptions {
   /** A latent is lost where nothing that a quarter of it goes to has this decoder cosine. */
   readonly threshold: number;
   /** What predictions are judged with; null to judge reconstruction alone. */
-  readonly model: LanguageModel | null;
+  readonly functions: JudgedFunctions | null;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface JudgedFunctions {
+  readonly model: LanguageModel;
+  readonly capture: Capture;
+  readonly rows: SelectedRows;
   /** Latents whose predictions are looked at, and contexts of each. */
   readonly sample: number;
   readonly contexts: number;
-  readonly report: Report;
-  readonly signal: AbortSignal | undefined;
 }
 
 export interface JudgedLatent {
@@ -142,8 +147,13 @@ export async function judgePair(options: JudgeOptions): Promise<JudgedPair> {
     .sort((i, j) => often(i) - often(j) || i - j);
   const negativesOf = negativesFor(decoder, matchings.assignment, read.firings);
   await pause(signal, doing);
-  const sampled = options.model
-    ? await testFunction(options, options.model, { live, matchings, negativesOf, firings: read.firings.a })
+  const sampled = options.functions
+    ? await testFunctions(options, options.functions, {
+        live,
+        matchings,
+        negativesOf,
+        firings: read.firings.a,
+      })
     : [];
   const back = transposedPlan(decoder, plan);
   return {
@@ -234,9 +244,9 @@ function negativesFor(
 }
 
 /** Function of a sample of latents, as many of each third by frequency, with every counterpart that a method gives them and both negatives. */
-async function testFunction(
-  { a, b, capture, rows, hook, sample, contexts, report, signal }: JudgeOptions,
-  model: LanguageModel,
+async function testFunctions(
+  { a, b, hook, report, signal }: JudgeOptions,
+  { model, capture, rows, sample, contexts }: JudgedFunctions,
   {
     live,
     matchings,

@@ -1,11 +1,11 @@
 /** The matchings of a run's seeds, judged by what the counterparts do in each other's place, and where features go (METHODS.md §11). */
 import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
-import { openDictionary, type OpenedDictionary } from '../../evaluation/openDictionary.ts';
+import { oneHook, openDictionary, type OpenedDictionary } from '../../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { predictsNextToken } from '../../models/predictsNextToken.ts';
 import { silent, type Report } from '../../progress.ts';
-import { flowKindNames } from '../../spec/flowKinds.ts';
+import { flowKindNames, type FlowKind } from '../../spec/flowKinds.ts';
 import type { ComparisonManifest } from '../../spec/manifests/comparison.ts';
 import { matchingsKind, type Matchings } from '../../spec/manifests/matchings.ts';
 import { runKind, type RunManifest } from '../../spec/manifests/run.ts';
@@ -17,8 +17,8 @@ import { readManifest } from '../../store/readManifest.ts';
 import { writeManifest } from '../../store/writeManifest.ts';
 import type { Counterparts } from '../counterparts.ts';
 import { comparisonsOfSeeds } from '../reproducibility/seedCosines.ts';
-import { judgePair, type JudgedPair } from './judgePair.ts';
-import { summariseMatchings } from './summariseMatchings.ts';
+import { judgePair } from './judgePair.ts';
+import { summariseMatchings, summarisePair, type SeedPair } from './summariseMatchings.ts';
 import type { Flows } from './transportFlows.ts';
 
 export interface MatchingsOptions {
@@ -58,7 +58,7 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
   const against = options.against === undefined ? null : await otherRun(store, run, options.against);
   return withLock(store.run(name), `judge the matchings of ${name}`, async () => {
     const compared = comparisonsOfSeeds(name, seeds, options.comparisons);
-    const pairs: { a: number; b: number; judged: JudgedPair }[] = [];
+    const pairs: SeedPair[] = [];
     const flows = new Map<number, TaggedFlows[]>(seeds.map((seed) => [seed, []]));
     let tokens = 0;
     const judge = async (
@@ -72,15 +72,25 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
         const available = Math.min(own.rows.heldOutRows, options.maxTokens);
         tokens = available;
         return await judgePair({
-          ...options,
           a: { name: `${a.run}/${a.seed}`, autoencoder: own.autoencoder },
           b: { name: `${b.run}/${b.seed}`, autoencoder: other.autoencoder },
           assignment: await storedMatchings(store, comparison, a),
-          capture: own.capture,
           rows: own.rows,
-          hook: own.hook,
+          hook: oneHook(own.hook, name),
           tokens: available,
-          model: predicts ? model : null,
+          epsilon,
+          rho,
+          threshold: options.threshold,
+          functions:
+            predicts && model
+              ? {
+                  model,
+                  capture: own.capture,
+                  rows: own.rows,
+                  sample: options.sample,
+                  contexts: options.contexts,
+                }
+              : null,
           report,
           signal,
         });
@@ -100,7 +110,7 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
           'bad_input',
           `No latent of '${name}' seed ${a} that fires on ${tokens} held-out tokens is missed when it is taken out: give more --max-tokens.`,
         );
-      pairs.push({ a, b, judged });
+      pairs.push({ a, b, figures: summarisePair(judged) });
       flows.get(a)!.push({ run: name, seed: b, flows: judged.forward });
       flows.get(b)!.push({ run: name, seed: a, flows: judged.backward });
     }
@@ -126,14 +136,14 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
       comparisons: compared.map(({ name: comparison, createdAt }) => ({ name: comparison, createdAt })),
       tokens,
       predictions: model && {
-        latents: pairs.reduce((sum, { judged }) => sum + judged.sampled.length, 0),
+        latents: pairs.reduce((sum, { figures }) => sum + figures.sampled.length, 0),
         contexts: options.contexts,
       },
       transport: {
         epsilon,
         rho,
-        iterations: Math.max(...pairs.map(({ judged }) => judged.iterations)),
-        change: Math.max(...pairs.map(({ judged }) => judged.change)),
+        iterations: Math.max(...pairs.map(({ figures }) => figures.iterations)),
+        change: Math.max(...pairs.map(({ figures }) => figures.change)),
       },
       ...summariseMatchings(seeds, pairs, { tokens, predictions: model !== null }),
       flows: [name, ...(against ? [against.name] : [])].map((to) => ({
@@ -237,35 +247,37 @@ async function storedMatchings(
 }
 
 function countKinds(flows: readonly TaggedFlows[]): Matchings['flows'][number]['kinds'] {
-  const kinds = flows.flatMap(({ flows: { kind } }) => kind);
+  const count = (name: FlowKind) =>
+    flows.reduce((sum, own) => sum + own.flows.kind.filter((kind) => kind === name).length, 0);
   return Object.fromEntries(
-    flowKindNames.map((name) => [name, kinds.filter((kind) => kind === name).length]),
+    flowKindNames.map((name) => [name, count(name)]),
   ) as Matchings['flows'][number]['kinds'];
 }
 
+/** A piece for each other dictionary, since the rows of all of them together are tens of millions where dictionaries are wide. */
 async function writeFlows(path: string, all: readonly TaggedFlows[]): Promise<void> {
-  const rows = all.flatMap(({ run, seed, flows: { kind, carried, flows } }) => {
-    const having = new Set(flows.map(({ latent }) => latent));
-    const without = [...kind.keys()]
-      .filter((latent) => !having.has(latent))
-      .map((latent) => ({ latent, other: -1, sent: 0, received: 0, cosine: NaN }));
-    return [...flows, ...without].map((flow) => ({
-      ...flow,
-      run,
-      seed,
-      kind: kind[flow.latent],
-      carried: carried[flow.latent],
-    }));
-  });
-  await writeParquet(path, flowTable, {
+  function* pieces() {
+    for (const one of all) yield columnsOf(one);
+  }
+  await writeParquet(path, flowTable, pieces());
+}
+
+function columnsOf({ run, seed, flows: { kind, carried, flows } }: TaggedFlows) {
+  const having = new Uint8Array(kind.length);
+  for (const { latent } of flows) having[latent] = 1;
+  const without = [...kind.keys()]
+    .filter((latent) => having[latent] === 0)
+    .map((latent) => ({ latent, other: -1, sent: 0, received: 0, cosine: NaN }));
+  const rows = [...flows, ...without];
+  return {
     latent: Int32Array.from(rows, ({ latent }) => latent),
-    run: rows.map(({ run }) => run),
-    seed: Int32Array.from(rows, ({ seed }) => seed),
-    kind: rows.map(({ kind }) => kind),
-    carried: Float64Array.from(rows, ({ carried }) => carried),
+    run: rows.map(() => run),
+    seed: new Int32Array(rows.length).fill(seed),
+    kind: rows.map(({ latent }) => kind[latent]),
+    carried: Float64Array.from(rows, ({ latent }) => carried[latent]),
     other: Int32Array.from(rows, ({ other }) => other),
     sent: Float64Array.from(rows, ({ sent }) => sent),
     received: Float64Array.from(rows, ({ received }) => received),
     cosine: Float64Array.from(rows, ({ cosine }) => cosine),
-  });
+  };
 }

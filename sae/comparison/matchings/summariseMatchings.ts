@@ -1,4 +1,7 @@
-/** From the judged pairs of seeds to the figures of the report: means over pairs, intervals over seeds. */
+/**
+ * From the judged pairs of seeds to the figures of the report: means over pairs, intervals over seeds. Of a pair only its figures are kept:
+ * its dictionaries and lists of firings take gigabytes where they are wide.
+ */
 import type { Matchings } from '../../spec/manifests/matchings.ts';
 import { matchingMethodNames, type MatchingMethod } from '../../spec/matchingMethods.ts';
 import { bootstrapSeeds } from './bootstrapSeeds.ts';
@@ -8,7 +11,45 @@ import { qualityCoverage, type QualityCoverage } from './qualityCoverage.ts';
 export interface SeedPair {
   readonly a: number;
   readonly b: number;
-  readonly judged: JudgedPair;
+  readonly figures: PairSummary;
+}
+
+export interface PairSummary {
+  readonly iterations: number;
+  readonly change: number;
+  /** Latents that were judged, and whose predictions were compared. */
+  readonly judged: number;
+  readonly sampled: readonly JudgedLatent[];
+  readonly methods: ReadonlyMap<MatchingMethod, MethodFigures>;
+  /** Of each third by frequency the mean number of tokens on which its latents fire, and how many those are. */
+  readonly thirds: readonly Weighted[];
+  /** Mean share that each kind of negative recovers, of the latents that have one. */
+  readonly negatives: Readonly<Record<Negative, Weighted>>;
+}
+
+interface Weighted {
+  readonly mean: number;
+  readonly count: number;
+}
+
+export function summarisePair(pair: JudgedPair): PairSummary {
+  const { iterations, change, live, sampled, firings, negativesOf, substitution } = pair;
+  const recovered = (kind: Negative) =>
+    weighted(
+      live.flatMap((latent) => {
+        const other = negativesOf(latent)[kind];
+        return other < 0 ? [] : [substitution.recovered(latent, other)];
+      }),
+    );
+  return {
+    iterations,
+    change,
+    judged: live.length,
+    sampled,
+    methods: new Map(matchingMethodNames.map((method) => [method, figuresOf(pair, method)])),
+    thirds: thirds(live).map((third) => weighted(third.map((latent) => firings[latent]))),
+    negatives: { secondBest: recovered('secondBest'), likeActivity: recovered('likeActivity') },
+  };
 }
 
 type Summary = Pick<Matchings, 'judged' | 'methods' | 'negatives'>;
@@ -18,8 +59,8 @@ export function summariseMatchings(
   pairs: readonly SeedPair[],
   { tokens, predictions }: { tokens: number; predictions: boolean },
 ): Summary {
-  const figures = new Map<MatchingMethod, PairFigures[]>(
-    matchingMethodNames.map((method) => [method, pairs.map(({ judged }) => figuresOf(judged, method))]),
+  const figures = new Map<MatchingMethod, MethodFigures[]>(
+    matchingMethodNames.map((method) => [method, pairs.map((pair) => pair.figures.methods.get(method)!)]),
   );
   const overSeeds = (values: readonly number[]) => ({
     value: meanOf(values),
@@ -30,7 +71,7 @@ export function summariseMatchings(
   });
   const reference = figures.get('assignment')!;
   const densities = stratumDensities(pairs, tokens);
-  const judgedOf = (own: readonly PairFigures[], part: 'reconstruction' | 'predictions') => ({
+  const judgedOf = (own: readonly MethodFigures[], part: 'reconstruction' | 'predictions') => ({
     area: overSeeds(own.map((pair) => pair[part].area)),
     beyondAssignment: overSeeds(own.map((pair, at) => pair[part].area - reference[at][part].area)),
     recovered: meanOf(own.map((pair) => pair[part].mean)),
@@ -43,7 +84,7 @@ export function summariseMatchings(
       : [],
   });
   return {
-    judged: meanOf(pairs.map(({ judged }) => judged.live.length)),
+    judged: meanOf(pairs.map((pair) => pair.figures.judged)),
     methods: matchingMethodNames.map((method) => {
       const own = figures.get(method)!;
       const prints = own.map(({ fingerprint }) => fingerprint);
@@ -72,18 +113,20 @@ export function summariseMatchings(
   };
 }
 
-interface PairFigures {
+interface MethodFigures {
   readonly reconstruction: QualityCoverage;
   readonly predictions: QualityCoverage;
   readonly strata: Readonly<Record<'reconstruction' | 'predictions', readonly number[]>>;
   /** Mean cosine of fingerprints; NaN where no latent that was looked at has a counterpart. */
   readonly fingerprint: number;
+  /** The counterpart of each latent that was sampled; −1 for none. */
+  readonly counterparts: ReadonlyMap<number, number>;
 }
 
 function figuresOf(
   { matchings, live, substitution, sampled }: JudgedPair,
   method: MatchingMethod,
-): PairFigures {
+): MethodFigures {
   const matching = matchings[method];
   const { match } = matching;
   const error = (latent: number) => substitution.recovered(latent, match[latent]);
@@ -112,6 +155,7 @@ function figuresOf(
         .filter(({ latent }) => matched(latent))
         .map(({ latent, result }) => result.others.get(match[latent])!.fingerprint),
     ),
+    counterparts: new Map(sampled.map(({ latent }) => [latent, match[latent]])),
   };
 }
 
@@ -122,9 +166,9 @@ function recoveredPrediction({ result: { ablated, others } }: JudgedLatent, othe
 
 function recoveredLoss(pairs: readonly SeedPair[], method: MatchingMethod): number | null {
   let [replaced, without] = [0, 0];
-  for (const { judged } of pairs)
-    for (const { latent, result } of judged.sampled) {
-      const other = judged.matchings[method].match[latent];
+  for (const { figures } of pairs)
+    for (const { latent, result } of figures.sampled) {
+      const other = figures.methods.get(method)!.counterparts.get(latent)!;
       without += result.ablated.crossEntropy;
       replaced += other < 0 ? result.ablated.crossEntropy : result.others.get(other)!.crossEntropy;
     }
@@ -133,9 +177,9 @@ function recoveredLoss(pairs: readonly SeedPair[], method: MatchingMethod): numb
 
 /** Over the latents that have both: how often the counterpart's fingerprint is nearer. */
 function beats(pairs: readonly SeedPair[], method: MatchingMethod, kind: Negative): number | null {
-  const wins = pairs.flatMap(({ judged }) =>
-    judged.sampled.flatMap(({ latent, negatives: against, result }) => {
-      const own = result.others.get(judged.matchings[method].match[latent]);
+  const wins = pairs.flatMap(({ figures }) =>
+    figures.sampled.flatMap(({ latent, negatives: against, result }) => {
+      const own = result.others.get(figures.methods.get(method)!.counterparts.get(latent)!);
       const other = result.others.get(against[kind]);
       if (!own || !other) return [];
       return own.fingerprint > other.fingerprint ? [1] : own.fingerprint === other.fingerprint ? [0.5] : [0];
@@ -145,18 +189,12 @@ function beats(pairs: readonly SeedPair[], method: MatchingMethod, kind: Negativ
 }
 
 function negativeFigures(pairs: readonly SeedPair[], kind: Negative): Summary['negatives'][number] {
-  const reconstruction = pairs.flatMap(({ judged: { live, negativesOf, substitution } }) =>
-    live.flatMap((latent) => {
-      const other = negativesOf(latent)[kind];
-      return other < 0 ? [] : [substitution.recovered(latent, other)];
-    }),
-  );
-  const tested = pairs.flatMap(({ judged }) =>
-    judged.sampled.filter((one) => one.negatives[kind] >= 0 && one.result.ablated.divergence > 0),
+  const tested = pairs.flatMap(({ figures }) =>
+    figures.sampled.filter((one) => one.negatives[kind] >= 0 && one.result.ablated.divergence > 0),
   );
   return {
     kind,
-    reconstruction: finite(meanOf(reconstruction)),
+    reconstruction: finite(pooled(pairs.map(({ figures }) => figures.negatives[kind]))),
     predictions: finite(meanOf(tested.map((one) => recoveredPrediction(one, one.negatives[kind])))),
     fingerprint: finite(meanOf(tested.map((one) => one.result.others.get(one.negatives[kind])!.fingerprint))),
   };
@@ -164,14 +202,16 @@ function negativeFigures(pairs: readonly SeedPair[], kind: Negative): Summary['n
 
 /** Mean density of each third. */
 function stratumDensities(pairs: readonly SeedPair[], tokens: number): (number | null)[] {
-  return [0, 1, 2].map((at) =>
-    finite(
-      meanOf(
-        pairs.flatMap(({ judged: { live, firings } }) => thirds(live)[at].map((latent) => firings[latent])),
-      ) / tokens,
-    ),
-  );
+  return [0, 1, 2].map((at) => finite(pooled(pairs.map(({ figures }) => figures.thirds[at])) / tokens));
 }
 
+/** The mean over everything that the means are of; NaN for nothing. */
+function pooled(parts: readonly Weighted[]): number {
+  const all = parts.filter(({ count }) => count > 0);
+  const total = all.reduce((sum, { count }) => sum + count, 0);
+  return all.reduce((sum, { mean, count }) => sum + (mean * count) / total, all.length > 0 ? 0 : NaN);
+}
+
+const weighted = (values: readonly number[]): Weighted => ({ mean: meanOf(values), count: values.length });
 const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const finite = (value: number) => (Number.isFinite(value) ? value : null);

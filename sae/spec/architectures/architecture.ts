@@ -10,8 +10,8 @@ import type { ValuesOf } from '../fields.ts';
 import type { Settings, TrainingSettings } from '../trainingFields.ts';
 
 /**
- * Which latents of a trained dictionary fire, given the pre-activations z = W_enc·(x − b_dec or x) + b_enc. In all cases
- * a latent that fires has the value z and all others have 0.
+ * Which latents of a trained dictionary fire, given the pre-activations z = W_enc·(x − b_dec or x) + b_enc. But for
+ * matching pursuit, a latent that fires has the value z, and all others have 0.
  */
 export type InferenceRule =
   | { readonly fires: 'positive' }
@@ -20,7 +20,11 @@ export type InferenceRule =
   /** z > θ and z > 0, with one θ for each latent: where θ < 0, which other tools' dictionaries have, this is ReLU. */
   | { readonly fires: 'above threshold' }
   /** The same, where training kept the k · rows largest of a batch: `k` is the name of the setting that holds k. */
-  | { readonly fires: 'above threshold'; readonly k: string };
+  | { readonly fires: 'above threshold'; readonly k: string }
+  /** Latents in order are k groups of one size; of each the largest of ReLU(z). `k` is the name of the setting that holds k. */
+  | { readonly fires: 'largest of its group'; readonly k: string }
+  /** One after the other by what is left of x; see sae/autoencoders/matchingPursuit.ts. There z has another meaning, and W_enc = W_dec. */
+  | { readonly fires: 'by matching pursuit' };
 
 /** A list that a sweep file may have: one run for each of its values. */
 export interface SweepList {
@@ -42,10 +46,11 @@ export interface ArchitectureDescription<
 > {
   /** As papers write it. */
   readonly label: string;
-  /** Whether it can't predict another hook point's activations than those it reads. */
-  readonly autoencoderOnly?: true;
+  /** Whether it can read several hook points at once. */
+  readonly hasCrosscoders?: true;
   /** The mark in charts, which tells architectures apart without colour. */
-  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon';
+  readonly symbol:
+    'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon' | 'wye' | 'plus' | 'pentagon';
   /** A colour of the explorer's palette: a custom property of web/styles/tokens.css. */
   readonly colour: string;
   /** Settings besides those of `trainingFields`. */

@@ -1,22 +1,38 @@
-/** Every architecture that can be trained, by the name that files and flags use, in the order in which they are listed. */
+/** Every architecture, by the name that files and flags use, in the order in which they are listed. */
 import type { ValuesOf } from '../fields.ts';
 import type { StartSettings } from '../startFields.ts';
 import type { TrainingSettings } from '../trainingFields.ts';
 import type { ArchitectureDescription } from './architecture.ts';
 import { batchtopk } from './batchtopk.ts';
 import { gated } from './gated.ts';
+import { groupmax } from './groupmax.ts';
 import { jumprelu } from './jumprelu.ts';
+import { matchingpursuit } from './matchingpursuit.ts';
 import { matryoshka } from './matryoshka.ts';
+import { matryoshkatopk } from './matryoshkatopk.ts';
 import { relu } from './relu.ts';
 import { topk } from './topk.ts';
 
+const trainable = { relu, topk, jumprelu, batchtopk, gated, matryoshka, matryoshkatopk } as const;
+/** Read from other tools' files and used, but not trained here. */
+const inferenceOnly = { groupmax, matchingpursuit } as const;
+
 /** The description of every architecture, by name. */
-export const architectures = { relu, topk, jumprelu, batchtopk, gated, matryoshka } as const;
+export const architectures = { ...trainable, ...inferenceOnly } as const;
 
 /** The name of an architecture, as files and flags spell it. */
 export type ArchitectureName = keyof typeof architectures;
+/** The name of an architecture that can be trained. */
+export type TrainableName = keyof typeof trainable;
 /** The names of all architectures, in the order in which they are listed. */
-export const architectureNames = Object.keys(architectures) as readonly ArchitectureName[];
+export const allArchitectureNames = Object.keys(architectures) as readonly ArchitectureName[];
+/** The names of the architectures that can be trained, in the order in which they are listed. */
+export const architectureNames = Object.keys(trainable) as readonly TrainableName[];
+
+/** Whether an architecture can be trained here, rather than only read from other tools' files. */
+export function isTrainable(name: ArchitectureName): name is TrainableName {
+  return name in trainable;
+}
 
 type Flattened<T> = { [Key in keyof T]: T[Key] };
 

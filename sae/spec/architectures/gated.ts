@@ -4,7 +4,6 @@ import { sparsityWarmupFraction } from './sparsityWarmup.ts';
 /** Gated (Rajamanoharan et al., 2404.16014; METHODS.md §1). */
 export const gated = describeArchitecture({
   label: 'Gated',
-  autoencoderOnly: true,
   symbol: 'star',
   colour: '--gated',
   settings: {

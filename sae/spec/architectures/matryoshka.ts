@@ -1,25 +1,18 @@
 import { describeArchitecture } from './architecture.ts';
 import { batchtopk } from './batchtopk.ts';
+import { halvings, prefixesFit, prefixesSetting } from './prefixes.ts';
 
 /** Matryoshka over BatchTopK (Bussmann, Nabeshima, Karvonen & Nanda, 2503.17547; METHODS.md §1). */
 export const matryoshka = describeArchitecture({
   label: 'Matryoshka',
-  autoencoderOnly: true,
   symbol: 'hexagon',
   colour: '--matryoshka',
   settings: {
     ...batchtopk.settings,
-    prefixes: {
-      type: 'integers',
-      min: 1,
-      maxItems: 64,
-      label: 'Prefixes',
-      doc: 'numbers of latents that reconstruct on their own, ascending, the last of them all',
-      offered: true,
-    },
+    prefixes: prefixesSetting,
   },
   /**
-   * Each prefix is twice the one before, as in the paper's groups. On the data named in `relu.ts`, with k = 32:
+   * On the data named in `relu.ts`, with k = 32:
    *
    * | rate | L0 | FVU | dead |
    * |---|---|---|---|
@@ -32,14 +25,7 @@ export const matryoshka = describeArchitecture({
     prefixes: halvings(width),
   }),
   example: { ...batchtopk.example, prefixes: [16, 32, 64] },
-  refuses: ({ k, width, prefixes }) => {
-    if (k > width) return `k is ${k} but there are only ${width} latents (width)`;
-    if (prefixes.some((size, i) => i > 0 && size <= prefixes[i - 1]))
-      return `prefixes ${prefixes} do not ascend`;
-    return prefixes.at(-1) === width
-      ? null
-      : `the last of prefixes is ${prefixes.at(-1)} but width is ${width}`;
-  },
+  refuses: prefixesFit,
   warmup: 'linear',
   sparsityPenalty: null,
   sweeps: [{ list: 'k', setting: 'k', letter: 'k' }],
@@ -48,8 +34,3 @@ export const matryoshka = describeArchitecture({
   trainsThresholds: false,
   trainingState: batchtopk.trainingState,
 });
-
-/** A sixteenth of the width, an eighth … all of it. */
-function halvings(width: number): number[] {
-  return [...new Set([16, 8, 4, 2, 1].map((part) => Math.max(1, Math.floor(width / part))))];
-}

@@ -1,4 +1,5 @@
-import { sharedThreshold } from '../comparisonDefaults.ts';
+import { matchingsDefaults, sharedThreshold } from '../comparisonDefaults.ts';
+import { matchingsCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 
 /** `lazyscope matchings`: which way of pairing the features of two seeds finds those that do the same. */
@@ -26,7 +27,7 @@ export const matchings = {
     },
     maxTokens: {
       field: { type: 'integer', min: 1, doc: 'held-out tokens that activations are compared on' },
-      default: 16_384,
+      default: matchingsDefaults.maxTokens,
       form: { label: 'Most tokens' },
     },
     sample: {
@@ -37,7 +38,7 @@ export const matchings = {
         placeholder: 'features',
         doc: 'features of each pair of seeds whose predictions are compared',
       },
-      default: 48,
+      default: matchingsDefaults.sample,
       form: { label: 'Features whose predictions are compared', hint: 'of each pair of seeds' },
     },
     contexts: {
@@ -47,7 +48,7 @@ export const matchings = {
         max: 1000,
         doc: 'contexts of each of them, among those where it fires',
       },
-      default: 4,
+      default: matchingsDefaults.contexts,
       form: { label: 'Contexts of each', advanced: true },
     },
     predictions: {
@@ -89,4 +90,5 @@ export const matchings = {
       form: { label: 'Cosine threshold', advanced: true },
     },
   },
+  cost: matchingsCost,
 } as const satisfies JobDescription;

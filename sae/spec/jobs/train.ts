@@ -63,7 +63,12 @@ export const train = {
       form: { label: trainingFields.capture.label, source: 'captures' },
     },
     hook: {
-      field: { ...trainingFields.hook, maxLength: 100, placeholder: 'hook' },
+      field: {
+        ...trainingFields.hook,
+        maxLength: 4000,
+        placeholder: 'hook',
+        doc: `${trainingFields.hook.doc}; several with commas between them train a crosscoder, whose latents read and reconstruct them all`,
+      },
       otherwise: "the capture's only one",
       form: { label: trainingFields.hook.label, source: 'captureHooks' },
     },
@@ -216,6 +221,12 @@ export const train = {
         doc: 'go on with what was interrupted (of one run, --name is enough); finished runs stay as they are',
       },
       form: { label: 'Go on from the last checkpoint', advanced: true },
+    },
+    mpi: {
+      field: {
+        type: 'flag',
+        doc: 'spread the latents of each dictionary over the processes that mpirun started: mpirun -n 2 npx lazyscope train --mpi … (docs/SCALE.md)',
+      },
     },
     screening,
     storage,

@@ -1,5 +1,6 @@
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
+import { isTrainable } from '../../../sae/spec/architectures/architectures.ts';
 import type { Job, RunDetail } from '../../../server/client.ts';
 import { paths } from '../../client/paths.ts';
 import { useTRPC } from '../../client/trpc.ts';
@@ -14,7 +15,7 @@ import { lastFailure } from './lastFailure.ts';
 export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }) {
   const { name, status, step, totalSteps, config } = manifest;
   const { architecture, capture } = config;
-  if (status === 'interrupted')
+  if (status === 'interrupted' && isTrainable(architecture))
     return (
       <Panel
         title={`Interrupted at ${percent(step / totalSteps, 0)}`}
@@ -45,16 +46,18 @@ export function NextSteps({ detail: { manifest, seeds } }: { detail: RunDetail }
       {unindexed.length > 0 && <Failure run={name} kind="index" what="The index" />}
       <div className="cluster">
         {/* A finished run stays as it is when it is resumed; how an imported one was trained isn't known. */}
-        {manifest.origin === undefined && unevaluated.length + unindexed.length > 1 && (
-          <StartJob
-            job={{
-              kind: 'train',
-              options: { architecture, capture, name, resume: true, analyse: true },
-            }}
-          >
-            {seeds.length > 1 ? 'Evaluate, index and compare' : 'Evaluate and index'}
-          </StartJob>
-        )}
+        {manifest.origin === undefined &&
+          isTrainable(architecture) &&
+          unevaluated.length + unindexed.length > 1 && (
+            <StartJob
+              job={{
+                kind: 'train',
+                options: { architecture, capture, name, resume: true, analyse: true },
+              }}
+            >
+              {seeds.length > 1 ? 'Evaluate, index and compare' : 'Evaluate and index'}
+            </StartJob>
+          )}
         {unevaluated.length > 0 && (
           <StartJob job={{ kind: 'evaluate', options: { run: name, seeds: unevaluated } }}>
             {`Evaluate ${these(unevaluated, seeds.length)}`}

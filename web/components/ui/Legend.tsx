@@ -1,10 +1,11 @@
+import type { ArchitectureDescription } from '../../../sae/spec/architectures/architecture.ts';
 import styles from './Legend.module.css';
 
 export interface LegendItem {
   name: string;
   colour: string;
   dash?: string | undefined;
-  shape?: 'line' | 'block' | 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon' | 'cross';
+  shape?: 'line' | 'block' | 'cross' | ArchitectureDescription['symbol'];
 }
 
 const marks = {
@@ -14,6 +15,9 @@ const marks = {
   diamond: 'M8 2.6L12.4 7 8 11.4 3.6 7z',
   star: 'M8.0 2.0L9.2 5.3L12.8 5.5L10.0 7.6L10.9 11.0L8.0 9.1L5.1 11.0L6.0 7.6L3.2 5.5L6.8 5.3z',
   hexagon: 'M8.0 2.4L12.0 4.7L12.0 9.3L8.0 11.6L4.0 9.3L4.0 4.7z',
+  wye: 'M9.6 7.5L9.6 10.7L6.4 10.7L6.4 7.5L3.7 5.9L5.3 3.2L8.0 4.8L10.7 3.2L12.3 5.9z',
+  plus: 'M6.6 2.6h2.8v2.8h2.8v2.8H9.4V11H6.6V8.2H3.8V5.4h2.8z',
+  pentagon: 'M8 2.4L12.2 5.4L10.6 10.6L5.4 10.6L3.8 5.4z',
   block: 'M1 3h14v8H1z',
 } as const;
 

@@ -8,6 +8,9 @@ const shapes = {
   diamond: 'M5 .6L9.4 5 5 9.4.6 5z',
   star: 'M5.0 0.2L6.2 3.4L9.6 3.5L6.9 5.6L7.8 8.9L5.0 7.0L2.2 8.9L3.1 5.6L0.4 3.5L3.8 3.4z',
   hexagon: 'M5.0 0.6L8.8 2.8L8.8 7.2L5.0 9.4L1.2 7.2L1.2 2.8z',
+  wye: 'M6.6 5.5L6.6 8.7L3.4 8.7L3.4 5.5L0.7 3.9L2.3 1.2L5.0 2.8L7.7 1.2L9.3 3.9z',
+  plus: 'M3.6 .8h2.8v2.8h2.8v2.8H6.4v2.8H3.6V6.4H.8V3.6h2.8z',
+  pentagon: 'M5 .6L9.2 3.6L7.6 8.6L2.4 8.6L.8 3.6z',
 } as const;
 
 /** The name of an architecture with its symbol and colour, as in all charts and tables. */

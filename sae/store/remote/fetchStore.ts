@@ -1,0 +1,80 @@
+/** Copies a published store into a data folder. */
+import { mkdir, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { LazyscopeError } from '../../errors.ts';
+import { silent, type Report } from '../../progress.ts';
+import type { ListedFile } from '../../spec/manifests/storeListing.ts';
+import { explainWriteError } from '../atomicWrite.ts';
+import type { StoreLayout } from '../layout.ts';
+import { HttpSource, sha256Of, type HttpSourceOptions } from './httpSource.ts';
+
+export interface FetchOptions extends HttpSourceOptions {
+  url: string;
+  /** Where to copy it. */
+  store: StoreLayout;
+  report?: Report;
+}
+
+export interface FetchedStore {
+  /** The address, as it was read. */
+  url: string;
+  files: number;
+  bytes: number;
+  /** Files that were there already, with the same content. */
+  kept: number;
+}
+
+/** Files at a time. */
+const atOnce = 4;
+
+/**
+ * Fetches what isn't there yet; stopped, it goes on where it ended. Throws as HttpSource does, and `conflict` where a file of another
+ * content is in the way.
+ */
+export async function fetchStore(options: FetchOptions): Promise<FetchedStore> {
+  const { store, report = silent } = options;
+  const source = new HttpSource(options.url, options);
+  const { files } = await source.listing();
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const waiting = [...files];
+  let done = 0;
+  let kept = 0;
+  const fetchInTurn = async () => {
+    for (let file = waiting.shift(); file; file = waiting.shift()) {
+      try {
+        if (await fetchFile(source, file, join(store.root, file.path))) kept++;
+      } catch (error) {
+        // The others stop as well.
+        waiting.length = 0;
+        throw error;
+      }
+      done += file.bytes;
+      report({ stage: 'fetch', done, total: bytes, unit: 'bytes' });
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: atOnce }, fetchInTurn));
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  return { url: source.url, files: files.length, bytes, kept };
+}
+
+/** True where the file was there. */
+async function fetchFile(source: HttpSource, file: ListedFile, place: string): Promise<boolean> {
+  const found = await stat(place).catch(() => undefined);
+  if (found) {
+    if (found.isFile() && found.size === file.bytes && (await sha256Of(place)) === file.sha256) return true;
+    throw new LazyscopeError(
+      'conflict',
+      `'${place}' is there with another content than '${source.url}' has: choose another --data folder.`,
+    );
+  }
+  try {
+    await mkdir(dirname(place), { recursive: true });
+    const partial = join(dirname(place), `.${basename(place)}.${file.sha256.slice(0, 16)}.partial`);
+    await source.download(file, partial);
+    await rename(partial, place);
+  } catch (error) {
+    throw explainWriteError(error, place);
+  }
+  return false;
+}

@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest';
+import { Random } from '../../numerics/random.ts';
+import { barOfBatch, type EntryList, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+
+/** Positive values on a coarse grid, so that many are equal; some rows have none at all. */
+function matrixOf(random: Random, rows: number, latents: number): number[][] {
+  return Array.from({ length: rows }, (_, b) =>
+    Array.from({ length: latents }, () => (b % 5 === 4 ? 0 : Math.max(0, random.below(9) - 4) / 4)),
+  );
+}
+
+/** The columns begin ≤ i < end of those of a matrix that `kept` names, as a list. */
+function listOf(
+  matrix: number[][],
+  begin: number,
+  end: number,
+  kept: (b: number, i: number) => boolean,
+): EntryList {
+  const [rowStart, indices, values]: [number[], number[], number[]] = [[0], [], []];
+  matrix.forEach((row, b) => {
+    for (let i = begin; i < end; i++)
+      if (kept(b, i)) {
+        indices.push(i - begin);
+        values.push(row[i]);
+      }
+    rowStart.push(indices.length);
+  });
+  return {
+    rowStart: Int32Array.from(rowStart),
+    indices: Int32Array.from(indices),
+    values: Float32Array.from(values),
+  };
+}
+
+interface Place {
+  b: number;
+  i: number;
+  value: number;
+}
+const byRank = (x: Place, y: Place) => y.value - x.value || x.b - y.b || x.i - y.i;
+
+describe('the largest of what several processes have', () => {
+  const random = Random.fromSeed(7, 'largest');
+  const [rows, latents, k] = [40, 23, 4];
+  const bounds = [0, 9, 11, 23];
+  const matrix = matrixOf(random, rows, latents);
+
+  test('of each row: k of them, of equal ones those of lower latents', () => {
+    const wanted = matrix.map((row, b) =>
+      new Set(row.map((value, i) => ({ b, i, value })).filter(({ value }) => value > 0).sort(byRank).slice(0, k).map(({ i }) => i)),
+    ); // prettier-ignore
+    const candidates = [0, 1, 2].map((rank) => {
+      const [begin, end] = [bounds[rank], bounds[rank + 1]];
+      return matrix.map((row, b) => new Set(row.map((value, i) => ({ b, i, value })).slice(begin, end).sort(byRank).slice(0, k).map(({ i }) => i))); // prettier-ignore
+    });
+    const lists = candidates.map((of, rank) =>
+      listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => of[b].has(i)),
+    );
+    const all = new Float32Array(3 * rows * k);
+    lists.forEach(({ rowStart, values }, rank) => {
+      for (let b = 0; b < rows; b++)
+        all.set(values.subarray(rowStart[b], rowStart[b + 1]), (rank * rows + b) * k);
+    });
+    lists.forEach((own, rank) => {
+      const expected = listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => wanted[b].has(i));
+      expect(ownOfLargest(own, all, rank, k)).toEqual(expected);
+    });
+  });
+
+  test.each([1, 17, 60, 100_000])('of a batch: %i of them, of equal ones those of lower rows', (count) => {
+    const places = matrix.flatMap((row, b) => row.map((value, i) => ({ b, i, value }))).filter(({ value }) => value > 0); // prettier-ignore
+    const wanted = new Set(places.sort(byRank).slice(0, count).map(({ b, i }) => b * latents + i)); // prettier-ignore
+    const bar = barOfBatch(Float32Array.from(places, ({ value }) => value), count); // prettier-ignore
+    const lists = [0, 1, 2].map((rank) =>
+      listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => matrix[b][i] > 0),
+    );
+    const ties = new Int32Array(3 * rows);
+    lists.forEach((own, rank) => ties.set(tiesOfRows(own, bar.bar), rank * rows));
+    lists.forEach((own, rank) => {
+      const expected = listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => wanted.has(b * latents + i));
+      expect(ownAboveBar(own, bar, ties, rank)).toEqual(expected);
+    });
+  });
+
+  test('what is not a number counts as the largest', () => {
+    const own = {
+      rowStart: Int32Array.of(0, 2),
+      indices: Int32Array.of(3, 5),
+      values: Float32Array.of(2, NaN),
+    };
+    const kept = ownOfLargest(own, Float32Array.of(9, 8, 2, NaN), 1, 2);
+    expect([...kept.indices]).toEqual([5]);
+    expect([...kept.values]).toEqual([NaN]);
+  });
+});

@@ -1,0 +1,337 @@
+/**
+ * Fused kernels for a dictionary whose latents are spread over processes (docs/SCALE.md). Every process sees the whole batch and
+ * holds W_enc, b_enc, W_dec, thresholds and their moments for its share of the latents; b_dec is the same in all. What a kernel says of
+ * latents (`firings`) or of rows (`reconstruct`) is of the whole dictionary; lists and matrices are of the share. So an
+ * architecture's forward pass, written for whole dictionaries, runs as it is.
+ *
+ * A step of TopK sends, to each process, the candidates of all others (batch · k · (size − 1) floats), two partial sums of the
+ * reconstruction (2 · batch · d · (size − 1)/size), the firing counts, and b_dec.
+ */
+import { LazyscopeError } from '../../errors.ts';
+import { hostNumber } from '../../ops/computed.ts';
+import type {
+  AdamSettings,
+  DictionaryVariables,
+  Encoder,
+  FusedKernels,
+  GradientRequest,
+  LossTerm,
+} from '../../ops/fusedKernels.ts';
+import { parameterNames } from '../../ops/referenceUpdate.ts';
+import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
+import { sumOfSquares } from '../../ops/sumOfSquares.ts';
+import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
+import { type Communicator, sumInPlace, sumOfNumbers } from './communicator.ts';
+import { type LatentShare, latentShares } from './latentShare.ts';
+import { barOfBatch, type EntryList, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+
+/** `inner` are kernels that compute in host memory; `width` is the number of latents of all processes. */
+export function shardedKernels(inner: FusedKernels, communicator: Communicator, width: number): FusedKernels {
+  const { rank, size } = communicator;
+  const shares = latentShares(width, size);
+  const share = shares[rank];
+  const latents = share.end - share.begin;
+  const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
+
+  /** A vector of all latents from each process's part of it. */
+  function ofAll<Values extends Float32Array | Int32Array>(
+    own: Values,
+    make: (length: number) => Values,
+  ): Values {
+    const padded = make(widest);
+    padded.set(own);
+    const all = make(widest * size);
+    communicator.allGather(padded, all);
+    const whole = make(width);
+    shares.forEach(({ begin, end }, r) =>
+      whole.set(all.subarray(r * widest, r * widest + end - begin), begin),
+    );
+    return whole;
+  }
+
+  /** The gradient of b_dec, which has a part from every latent where the encoder sees x − b_dec. */
+  function decoderBiasGradient(request: GradientRequest): Float32Array {
+    const { main, x, parameters } = request;
+    const [rows] = x.shape;
+    const scale = hostNumber(main.scale);
+    const gradient = Float64Array.from(tf.tidy(() => main.error.slice([0, 0], [rows, -1]).sum(0).dataSync()));
+    for (let i = 0; i < gradient.length; i++) gradient[i] *= scale;
+    if (!request.subtractsDecoderBias) return Float32Array.from(gradient);
+    const toEncoder = tf.tidy(() => {
+      const sums = encoderBiasGradient(request, latents);
+      return tf.matMul(sums.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).dataSync<'float32'>();
+    });
+    const sum = Float32Array.from(toEncoder);
+    sumInPlace(communicator, sum);
+    return Float32Array.from(gradient, (value, i) => value - sum[i]);
+  }
+
+  /** The gradient's norm over all parameters of all processes. */
+  function clipScale(request: GradientRequest, bias: Float32Array, clipNorm: number): number {
+    const gradients = inner.gradients(request);
+    let squares = 0;
+    for (const name of parameterNames) {
+      if (name !== 'bDec') squares += sumOfSquares(gradients[name]?.dataSync<'float32'>() ?? []);
+      gradients[name]?.dispose();
+    }
+    return Math.min(1, clipNorm / Math.sqrt(sumOfNumbers(communicator, squares) + sumOfSquares(bias)));
+  }
+
+  return {
+    backend: inner.backend,
+    scaledBatch: (values, d, scale) => inner.scaledBatch(values, d, scale),
+    varianceAboutMean: (x) => inner.varianceAboutMean(x),
+    ofAllLatents: (vector) =>
+      tf.tensor1d(ofAll(Float32Array.from(vector.dataSync()), (length) => new Float32Array(length))),
+
+    topKEncode(x, encoder, k, among) {
+      const [rows] = x.shape;
+      const own = ownCandidates(inner, x, encoder, k, among && placesIn(share, among));
+      const candidates = new Float32Array(rows * k);
+      for (let b = 0; b < rows; b++)
+        candidates.set(own.values.subarray(own.rowStart[b], own.rowStart[b + 1]), b * k);
+      const all = new Float32Array(size * candidates.length);
+      communicator.allGather(candidates, all);
+      const kept = ownOfLargest(own, all, rank, k);
+      return sparseEntries(latents, kept.rowStart, kept.indices, kept.values);
+    },
+
+    batchTopKEncode(x, encoder, selection) {
+      const choice = inner.batchTopKEncode(x, encoder, selection);
+      const own = onHost(choice.entries);
+      disposeEntries(choice.entries);
+      const counts = new Int32Array(size);
+      communicator.allGather(Int32Array.of(own.values.length), counts);
+      const most = counts.reduce((a, b) => Math.max(a, b), 0);
+      const padded = new Float32Array(most);
+      padded.set(own.values);
+      const every = new Float32Array(most * size);
+      communicator.allGather(padded, every);
+      // What pads a list is 0, and what is listed is positive.
+      const values = every.filter((value) => value !== 0);
+      const bar = barOfBatch(values, selection.count);
+      const rows = own.rowStart.length - 1;
+      const ties = new Int32Array(size * rows);
+      communicator.allGather(tiesOfRows(own, bar.bar), ties);
+      const kept = ownAboveBar(own, bar, ties, rank);
+      return {
+        entries: sparseEntries(latents, kept.rowStart, kept.indices, kept.values),
+        least: bar.bar > 0 ? bar.bar : values.reduce((a, b) => Math.min(a, b), values[0] ?? 0),
+      };
+    },
+
+    thresholdEncode: (x, encoder, selection) => inner.thresholdEncode(x, encoder, selection),
+
+    sparseDecode(entries, w) {
+      const part = inner.sparseDecode(entries, w);
+      const sum = Float32Array.from(part.dataSync());
+      part.dispose();
+      sumInPlace(communicator, sum);
+      return tf.tensor2d(sum, [entries.rows, w.shape[1]]);
+    },
+    sparseDots: (pattern, g, w) => inner.sparseDots(pattern, g, w),
+    sparseOuter: (entries, g) => inner.sparseOuter(entries, g),
+
+    firings(entries, threshold) {
+      const { counts, sums } = inner.firings(entries, threshold);
+      if (!(counts instanceof Int32Array) || !(sums instanceof Float32Array))
+        throw new TypeError('Latents are spread over processes where kernels compute in host memory.');
+      return {
+        counts: ofAll(counts, (length) => new Int32Array(length)),
+        sums: ofAll(sums, (length) => new Float32Array(length)),
+      };
+    },
+
+    reconstruct(entries, threshold, { wDec, bias }, target) {
+      const [rows, d] = target.shape;
+      const part = decoded(inner, entries, threshold, wDec, target);
+      sumInPlace(communicator, part);
+      const [goal, offset] = [target.dataSync<'float32'>(), bias?.dataSync<'float32'>()];
+      let squaredError = 0;
+      for (let b = 0, at = 0; b < rows; b++)
+        for (let i = 0; i < d; i++, at++) {
+          const error = part[at] + (offset ? offset[i] : 0) - goal[at];
+          part[at] = error;
+          squaredError += part[at] ** 2;
+        }
+      const error = tf.tensor2d(part, [rows, d]);
+      const dots =
+        entries.kind === 'dense'
+          ? tf.matMul(error, wDec, false, true)
+          : inner.sparseDots(entries, error, wDec);
+      return { error, dots: dots as Tensor1D | Tensor2D, squaredError };
+    },
+
+    reconstructNested() {
+      throw new LazyscopeError(
+        'bad_input',
+        'Nested reconstructions are not spread over processes: leave --mpi out.',
+      );
+    },
+
+    gradients(request) {
+      const gradients = inner.gradients(request);
+      gradients.bDec.dispose();
+      return { ...gradients, bDec: tf.tensor1d(decoderBiasGradient(request)) };
+    },
+
+    update(request, moments, adam) {
+      const bias = decoderBiasGradient(request);
+      const clip = adam.clipNorm === null ? 1 : clipScale(request, bias, adam.clipNorm);
+      for (let i = 0; i < bias.length; i++) bias[i] *= clip;
+      // The share's kernel updates a copy of b_dec by what its own latents say, which is thrown away.
+      const copies = [request.parameters.bDec, moments.first.bDec, moments.second.bDec].map(copyOf);
+      const [bDec, first, second] = copies;
+      inner.update(
+        scaled({ ...request, parameters: { ...request.parameters, bDec } }, clip),
+        { first: { ...moments.first, bDec: first }, second: { ...moments.second, bDec: second } },
+        { ...adam, clipNorm: null },
+      );
+      for (const copy of copies) copy.dispose();
+      adamStep(request.parameters, moments, bias, adam);
+      // Processors of different kinds may round sums differently; b_dec must stay the same everywhere.
+      broadcastValues(communicator, [request.parameters.bDec, moments.first.bDec, moments.second.bDec]);
+    },
+  };
+}
+
+/** Those of some latents that a share holds, as places in it. */
+function placesIn({ begin, end }: LatentShare, among: Int32Array): Int32Array {
+  return among.filter((latent) => latent >= begin && latent < end).map((latent) => latent - begin);
+}
+
+/** The k largest of the share, fewer where it has fewer latents. */
+function ownCandidates(
+  inner: FusedKernels,
+  x: Tensor2D,
+  encoder: Encoder,
+  k: number,
+  among: Int32Array | undefined,
+): EntryList {
+  const most = Math.min(k, among?.length ?? encoder.wEnc.shape[0]);
+  if (most === 0)
+    return {
+      rowStart: new Int32Array(x.shape[0] + 1),
+      indices: new Int32Array(0),
+      values: new Float32Array(0),
+    };
+  const entries = inner.topKEncode(x, encoder, most, among);
+  const own = onHost(entries);
+  disposeEntries(entries);
+  return own;
+}
+
+function onHost({ rowStart, indices, values }: SparseEntries): EntryList {
+  const starts = Int32Array.from(rowStart.dataSync());
+  const count = starts[starts.length - 1];
+  return {
+    rowStart: starts,
+    indices: Int32Array.from(indices.dataSync().subarray(0, count)),
+    values: Float32Array.from(values.dataSync().subarray(0, count)),
+  };
+}
+
+/** What the share's latents add to the reconstruction [rows, d]. */
+function decoded(
+  inner: FusedKernels,
+  entries: Entries,
+  threshold: Tensor1D | null,
+  wDec: Tensor2D,
+  target: Tensor2D,
+): Float32Array {
+  const part = tf.tidy(() => {
+    // Values of lists without thresholds are activations; others are pre-activations, some of which don't fire.
+    if (entries.kind === 'sparse' && !threshold) return inner.sparseDecode(entries, wDec);
+    const nothing = tf.zerosLike(target);
+    const { error, dots } = inner.reconstruct(entries, threshold, { wDec, bias: null }, nothing);
+    dots.dispose();
+    return error;
+  });
+  const values = Float32Array.from(part.dataSync());
+  part.dispose();
+  return values;
+}
+
+/** ∂L/∂b_enc of the share's latents: sums over the batch of ∂L/∂z. For architectures without thresholds. */
+function encoderBiasGradient(
+  { main, auxiliary, l1, parameters }: GradientRequest,
+  latents: number,
+): Tensor1D {
+  const sums = new Float64Array(latents);
+  const norms = l1 > 0 ? (parameters.wDec as Tensor2D).norm('euclidean', 1).dataSync<'float32'>() : null;
+  addGradients(sums, main, (latent) => (norms ? l1 * norms[latent] : 0));
+  if (auxiliary) addGradients(sums, auxiliary, () => 0);
+  return tf.tensor1d(Float32Array.from(sums));
+}
+
+function addGradients(
+  sums: Float64Array,
+  { entries, dots, scale }: LossTerm,
+  penalty: (latent: number) => number,
+): void {
+  const [values, slopes] = [entries.values.dataSync<'float32'>(), dots.dataSync<'float32'>()];
+  const factor = hostNumber(scale);
+  const places = entries.kind === 'sparse' ? entries.indices.dataSync<'int32'>() : null;
+  const count = entries.kind === 'sparse' ? entries.rowStart.dataSync().at(-1) : values.length;
+  for (let e = 0; e < (count ?? 0); e++) {
+    const latent = places ? places[e] : e % entries.latents;
+    if (values[e] > 0 || Number.isNaN(values[e])) sums[latent] += factor * slopes[e] + penalty(latent);
+  }
+}
+
+/** The request whose gradient is `factor` times that of the given one. */
+function scaled(request: GradientRequest, factor: number): GradientRequest {
+  if (factor === 1) return request;
+  const term = (of: LossTerm): LossTerm => ({ ...of, scale: hostNumber(of.scale) * factor });
+  const { main, auxiliary, l1, jump } = request;
+  return {
+    ...request,
+    main: term(main),
+    auxiliary: auxiliary && term(auxiliary),
+    l1: l1 * factor,
+    jump: jump && { ...jump, l0Gradient: hostNumber(jump.l0Gradient) * factor },
+  };
+}
+
+function copyOf(of: Variable): Variable {
+  const values = of.clone();
+  const copy = tf.variable(tf.tensor(Float32Array.from(values.dataSync()), of.shape, 'float32'), false);
+  values.dispose();
+  return copy;
+}
+
+/** One step of Adam (1412.6980, ε outside the root, as in `referenceUpdate`) of b_dec. */
+function adamStep(
+  { bDec }: DictionaryVariables,
+  moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
+  gradient: Float32Array,
+  { learningRate, beta1, beta2, epsilon, step }: AdamSettings,
+): void {
+  const [values, first, second] = [bDec, moments.first.bDec, moments.second.bDec].map((variable) =>
+    Float32Array.from(variable.dataSync()),
+  );
+  const rate = learningRate / (1 - beta1 ** step);
+  const root = Math.sqrt(1 - beta2 ** step);
+  for (let i = 0; i < gradient.length; i++) {
+    first[i] = beta1 * first[i] + (1 - beta1) * gradient[i];
+    second[i] = beta2 * second[i] + (1 - beta2) * gradient[i] ** 2;
+    values[i] -= (rate * first[i]) / (Math.sqrt(second[i]) / root + epsilon);
+  }
+  assign(bDec, values);
+  assign(moments.first.bDec, first);
+  assign(moments.second.bDec, second);
+}
+
+function assign(variable: Variable, values: Float32Array): void {
+  const tensor = tf.tensor(values, variable.shape, 'float32');
+  variable.assign(tensor);
+  tensor.dispose();
+}
+
+function broadcastValues(communicator: Communicator, variables: readonly Variable[]): void {
+  const all = variables.map((variable) => Float32Array.from(variable.dataSync()));
+  for (const [at, values] of all.entries()) {
+    communicator.broadcast(values);
+    assign(variables[at], values);
+  }
+}

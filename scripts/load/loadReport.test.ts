@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { loadReport, slowdown, type LoadOptions } from './loadReport.ts';
+import type { Measured, Pair } from './measured.ts';
+
+const options: LoadOptions = { explorers: 2, watchers: 0, pause: 1, minutes: 30, spell: 20 };
+const pairAt = (at: number, rss: number, stepsWith: number): Pair => ({
+  minutes: at,
+  rss: [rss - 1, rss, rss + 1],
+  heap: [60, 90],
+  spells: [
+    { explorers: at % 2 === 0, steps: at % 2 === 0 ? stepsWith : 110, seconds: 20 },
+    { explorers: at % 2 === 1, steps: at % 2 === 1 ? stepsWith : 110, seconds: 20 },
+  ],
+});
+const measuredWith = (pairs: Pair[]): Measured => ({
+  people: undefined,
+  pairs,
+  slowReaders: null,
+  subscriptions: { most: 0, after: 0 },
+});
+
+describe('a report', () => {
+  test('says by how much longer a step takes while explorers ask, whichever spell came first', () => {
+    expect(slowdown(pairAt(0, 300, 100))).toBeCloseTo(10, 12);
+    expect(slowdown(pairAt(1, 300, 100))).toBeCloseTo(10, 12);
+    const pairs = Array.from({ length: 10 }, (_, i) => pairAt(i, 300, i === 4 ? 10 : 100));
+    const { trainingSlowdown, trainingSlowdownInterval } = loadReport(
+      measuredWith(pairs),
+      options,
+      1800,
+      null,
+    );
+    expect([trainingSlowdown, trainingSlowdownInterval]).toEqual([10, [10, 10]]);
+  });
+
+  test('memory that settles is flat, memory that rises all the time grows, and ten minutes of noise decide nothing', () => {
+    const risen = (of: (at: number) => number, pairs = 40) =>
+      loadReport(
+        measuredWith(Array.from({ length: pairs }, (_, i) => pairAt(i, of(i), 100))),
+        options,
+        1800,
+        null,
+      );
+    const settles = risen((at) => 300 - 100 * Math.exp(-at / 3) + Math.sin(5 * at));
+    expect(settles.rise.rss).toMatchObject({ verdict: 'flat' });
+    const leaks = risen((at) => 200 + 3 * at + Math.sin(5 * at));
+    expect(leaks.rise.rss).toMatchObject({ verdict: 'grows' });
+    expect(leaks.rise.rss!.perMinute.median).toBeCloseTo(3, 1);
+    expect(leaks.faults).toContain('the memory of the server grew');
+    expect(risen((at) => 300 + 60 * Math.sin(5 * at * at), 20).rise.rss).toMatchObject({
+      verdict: 'undecided',
+    });
+  });
+
+  test('of a run that was cut short before its first spell says so, and has no figure that was not measured', () => {
+    const report = loadReport(measuredWith([]), options, 3, 'stopped by SIGINT');
+    expect(report).toMatchObject({
+      cut: 'stopped by SIGINT',
+      p50: null,
+      trainingSlowdown: null,
+      rise: { rss: null },
+    });
+    expect(report.faults).toContain('stopped by SIGINT: these are the figures until then');
+  });
+});
