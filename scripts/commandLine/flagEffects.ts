@@ -146,6 +146,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       text: '--text=dataset:sotu',
       'text-field': '--text-field=nowhere',
       'label-field': '--label-field=other',
+      'spurious-field': '--spurious-field=second',
       documents: '--documents=10',
       'context-length': '--context-length=3',
       k: '--k=1',
