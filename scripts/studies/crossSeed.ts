@@ -60,8 +60,7 @@ const command = withCommonOptions(
     const looking = { model, mayBegin, tokens, nulls: new SharedNulls() };
     // Runs that are trained are evaluated first, so that a call that ends early still has results.
     for (const run of runs)
-      if (await isTrained(session.store, run.name))
-        await evaluateAndCompare(session, run, looking);
+      if (await isTrained(session.store, run.name)) await evaluateAndCompare(session, run, looking);
     for (const run of runs) {
       if (!mayBegin()) break;
       if (await isTrained(session.store, run.name)) continue;
