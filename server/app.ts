@@ -10,6 +10,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { ZodError } from 'zod';
 import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
+import { systemError } from '../sae/store/systemError.ts';
 import type { CallContext, ServerContext } from './context.ts';
 import { maxBatchSize } from './contract/batchSize.ts';
 import { maxBodyBytes, storeName } from './contract/limits.ts';
@@ -152,13 +153,14 @@ export function createApp(server: ServerContext, guard: Guard): Hono<{ Bindings:
     const { format, table } = c.req.param();
     if (!isTableFormat(format)) return next();
     const request = await tableRequest(server, table, queryOf(c));
-    if (format === 'parquet') return parquetFile(c, request);
+    if (format === 'parquet') return parquetFile(c, server, request);
     const body = format === 'arrow' ? await arrowStream(request) : await csvStream(request);
     return c.body(body, 200, fileHeaders(format, request.fileName));
   });
 
   app.notFound((c) => c.json({ error: { code: 'not_found', message: `There is no ${c.req.path}.` } }, 404));
-  app.onError((error, c) => {
+  app.onError((thrown, c) => {
+    const error = systemError(thrown) ?? thrown;
     if (isLazyscopeError(error))
       return c.json({ error: { code: error.code, message: error.message } }, statuses[error.code]);
     if (error instanceof ZodError)
@@ -218,20 +220,20 @@ function queryOf(c: Context): Record<string, string> {
 }
 
 /** A Parquet file is sent as it lies, so that rows and columns can't be chosen. */
-async function parquetFile(c: Context, { path, fileName, whole }: TableRequest) {
+async function parquetFile(c: Context, server: ServerContext, { path, fileName, whole }: TableRequest) {
   if (!whole)
     throw new LazyscopeError(
       'bad_input',
       'A Parquet file is sent whole: ask for columns and rows as arrow or csv, or leave them out.',
     );
-  const { body, bytes } = await fileStream(path);
+  const { body, bytes } = await fileStream(path, 'parquet', server.store.root);
   return c.body(body, 200, { ...fileHeaders('parquet', fileName), 'content-length': String(bytes) });
 }
 
 /** The trainer's metrics file, which is an Arrow stream already. */
 async function metrics(c: Context, server: ServerContext, run: string | undefined) {
   const { path, name } = await metricsFile(server, storeName.parse(run));
-  const { body, bytes } = await fileStream(path);
+  const { body, bytes } = await fileStream(path, 'arrow', server.store.root);
   return c.body(body, 200, { ...fileHeaders('arrow', `${name}-metrics`), 'content-length': String(bytes) });
 }
 

@@ -76,6 +76,14 @@ describe('without a token', () => {
     expect((await ask(server, query, { host: '127.0.0.1.attacker.example' })).status).toBe(421);
   });
 
+  test.each(['127.999.999.999', '127.0.0.1:x', '[::1', '0x7f000001'])(
+    'the host %j, which is none of this machine, is refused and no fault of the server',
+    async (host) => {
+      const { status } = await ask(server, query, { host });
+      expect([400, 421]).toContain(status);
+    },
+  );
+
   test('pages of other sites are refused, whatever they send', async () => {
     const host = `127.0.0.1:${server.port}`;
     expect((await ask(server, query, { host, origin: 'https://attacker.example' })).status).toBe(403);

@@ -177,10 +177,12 @@ describe('a file of labels', () => {
   test('goes out and comes in again as it was, in every format', async () => {
     const label = 'says "a, b"\u00A0– ünd 日本';
     await on.client.labels.set.mutate({ ...topk, latent: 20, label, note: 'one\ntwo' });
-    await on.client.labels.set.mutate({ ...topk, latent: 21, label: 'plain' });
+    await on.client.labels.set.mutate({ ...topk, latent: 21, label: '=1+1' });
     for (const format of ['csv', 'json', 'neuronpedia'] as const) {
       const file = await on.client.labels.export.query({ format, ...topk, source: 'hand' });
       expect(file.labels).toBe(2);
+      // A spreadsheet shows it as text instead of computing it.
+      if (format === 'csv') expect(file.text).toContain(`,'=1+1,`);
       await clear();
       const done = await on.client.labels.import.mutate({ format, text: file.text, ...topk });
       expect(done).toMatchObject({ taken: 2, skipped: 0 });
@@ -191,11 +193,11 @@ describe('a file of labels', () => {
           note: format === 'neuronpedia' ? '' : 'one\ntwo',
           source: { kind: 'imported', was: 'hand' },
         },
-        { latent: 21, label: 'plain' },
+        { latent: 21, label: '=1+1' },
       ]);
       for (const latent of [20, 21]) await on.client.labels.set.mutate({ ...topk, latent, label: '' });
       await on.client.labels.set.mutate({ ...topk, latent: 20, label, note: 'one\ntwo' });
-      await on.client.labels.set.mutate({ ...topk, latent: 21, label: 'plain' });
+      await on.client.labels.set.mutate({ ...topk, latent: 21, label: '=1+1' });
     }
     await clear();
   });

@@ -195,13 +195,13 @@ describe('an answer', () => {
     },
   );
 
-  test('a fault is found in the log by the id that the answer carries', async () => {
-    const { headers } = await fetch(`${on.server.url}/healthz`);
-    const ids = [
-      headers.get('x-request-id'),
-      (await fetch(`${on.server.url}/readyz`)).headers.get('x-request-id'),
-    ];
-    expect(new Set(ids).size).toBe(2);
+  test('carries an id, which no other has', async () => {
+    const ids = await Promise.all(
+      ['/healthz', '/readyz', '/trpc/runs.list'].map(async (path) =>
+        (await fetch(on.server.url + path)).headers.get('x-request-id'),
+      ),
+    );
+    expect(new Set(ids).size).toBe(3);
   });
 
   test('/healthz and /readyz say that it lives and that it answers', async () => {
@@ -215,6 +215,7 @@ describe('an answer', () => {
     expect(text).toMatch(/^lazyscope_procedure_seconds_count\{procedure="runs\.list",outcome="ok"\} [1-9]/m);
     expect(text).toMatch(/^lazyscope_jobs\{status="failed"\} \d+$/m);
     expect(text).toMatch(/^nodejs_eventloop_lag_seconds /m);
+    expect(text).toMatch(/^process_resident_memory_bytes [1-9]/m);
   });
 });
 
@@ -228,6 +229,28 @@ describe('on an address that other machines reach', () => {
     fetch(`http://127.0.0.1:${open.server.port}/trpc/runs.list`, {
       headers: { authorization: `Bearer ${token}` },
     });
+
+  test('who sends more than 600 requests in ten seconds is told to wait', async () => {
+    const statuses: number[] = [];
+    for (let part = 0; part < 13; part++)
+      statuses.push(
+        ...(await Promise.all(
+          Array.from({ length: 50 }, async () => {
+            const answer = await fetch(`http://127.0.0.1:${open.server.port}/api/health`, {
+              headers: { authorization: 'Bearer secret' },
+            });
+            await answer.arrayBuffer();
+            return answer.status;
+          }),
+        )),
+      );
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(599);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
+    // The next test’s server is this one.
+    await expect
+      .poll(async () => (await ask('secret')).status, { timeout: 20_000, interval: 1_000 })
+      .toBe(200);
+  });
 
   test('who tries eleven wrong tokens is not answered for a while, and told how long', async () => {
     expect((await ask('secret')).status).toBe(200);

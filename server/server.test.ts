@@ -529,7 +529,7 @@ describe('errors', () => {
     expect(answer?.message).toContain('matches.parquet');
   });
 
-  test('a fault of the server is opaque to the client and whole in the log', async () => {
+  test('a fault of the server is opaque to the client and whole in the log, beside the id that the answer carries', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lazyscope-fault-'));
     const lines: string[] = [];
     const { context, close } = await openContext({
@@ -544,7 +544,11 @@ describe('errors', () => {
       list: () => Promise.reject(new TypeError('twelve')),
     });
     const app = createApp({ ...context, labels }, new Guard({}));
-    const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1');
+    const listener = getRequestListener(app.fetch);
+    const server = createServer((request, response) => {
+      response.setHeader('x-request-id', 'the-id');
+      void listener(request, response);
+    }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
     const client = createLazyscopeClient({
@@ -557,7 +561,7 @@ describe('errors', () => {
     await rm(folder, { recursive: true });
     expect(answer?.code).toBe('INTERNAL_SERVER_ERROR');
     expect(answer?.message).not.toContain('twelve');
-    expect(lines.at(-1)).toMatch(/labels\.list failed: .*twelve/s);
+    expect(lines.at(-1)).toMatch(/^\[the-id\] labels\.list failed: .*twelve/s);
   });
 
   test('a table with the columns of another is named as such', async () => {

@@ -8,6 +8,7 @@ import { initTRPC, TRPCError } from '@trpc/server';
 import { z, ZodError } from 'zod';
 import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
 import type { ErrorCode } from '../sae/errors.ts';
+import { systemError } from '../sae/store/systemError.ts';
 import type { CallContext } from './context.ts';
 
 const codes = {
@@ -26,7 +27,7 @@ const opaque =
 
 /** The error that the client gets for any error thrown, without internal details. */
 export function toClientError(error: TRPCError): TRPCError {
-  const { cause } = error;
+  const cause = systemError(error.cause) ?? error.cause;
   if (isLazyscopeError(cause))
     return new TRPCError({ code: codes[cause.code], message: cause.message, cause });
   if (cause instanceof ZodError)
@@ -36,13 +37,18 @@ export function toClientError(error: TRPCError): TRPCError {
   return error;
 }
 
+function codeOf(cause: unknown): ErrorCode | null {
+  const error = systemError(cause) ?? cause;
+  return isLazyscopeError(error) ? error.code : null;
+}
+
 const t = initTRPC.context<CallContext>().create({
   isDev: false,
   errorFormatter({ shape, error }) {
     return {
       ...shape,
       message: toClientError(error).message,
-      data: { ...shape.data, lazyscopeCode: isLazyscopeError(error.cause) ? error.cause.code : null },
+      data: { ...shape.data, lazyscopeCode: codeOf(error.cause) },
     };
   },
   sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },

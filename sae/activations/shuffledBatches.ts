@@ -21,6 +21,7 @@ export class ShuffledBatches {
   readonly batchSize: number;
   readonly outputs?: () => Float32Array;
   readonly outputWidth?: number;
+  readonly blocks?: Int32Array;
   #capture: TrainingRows;
   #hook: string;
   #rows: Uint32Array;
@@ -28,13 +29,19 @@ export class ShuffledBatches {
   #permutation: Permutation;
 
   /**
-   * With `outputHook`, `outputs` gives the activations there of the rows that `next` gave last. Throws `bad_input` when there are no training
+   * `blocks` are ends of the blocks of columns of a joint hook point. With `outputHook`, `outputs` gives the activations there of the rows that `next` gave last. Throws `bad_input` when there are no training
    * rows. With `state`, continues where the reader with that state was.
    */
   constructor(
     capture: TrainingRows,
     hook: string,
-    options: { seed: number; batchSize: number; outputHook?: string | undefined; state?: ShuffleState },
+    options: {
+      seed: number;
+      batchSize: number;
+      outputHook?: string | undefined;
+      blocks?: Int32Array | undefined;
+      state?: ShuffleState;
+    },
   ) {
     if (capture.trainRows === 0)
       throw new LazyscopeError(
@@ -46,7 +53,8 @@ export class ShuffledBatches {
     this.#capture = capture;
     this.#hook = hook;
     this.#rows = new Uint32Array(options.batchSize);
-    const { outputHook } = options;
+    const { outputHook, blocks } = options;
+    if (blocks) this.blocks = blocks;
     if (outputHook !== undefined) {
       const width = capture.width(outputHook);
       this.outputWidth = width;

@@ -52,7 +52,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
   thresholds: ({ bEnc }, { threshold }) => new Float32Array(bEnc.length).fill(threshold),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient, thresholdMomentum }, settings) {
-    const { x, target, variance } = batch;
+    const { x, target, blocks, variance } = batch;
     const { dead, state } = settings;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
@@ -83,6 +83,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
         auxiliary: auxiliary.term,
         l1: 0,
         jump: null,
+        blocks,
       },
       squaredError,
       measure: (withLoss) =>

@@ -7,11 +7,13 @@
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { type Layer, layersSchema } from '../spec/layers.ts';
 import {
   allArchitectureNames,
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import { type InputNormalisation, inputNormalisationNames } from '../spec/inputNormalisations.ts';
 import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
@@ -30,8 +32,12 @@ export interface DictionaryMetadata {
   k: number | null;
   /** Numbers of latents that reconstruct on their own, ascending; of Matryoshka dictionaries only. */
   prefixes?: readonly number[] | undefined;
+  /** Of a crosscoder: the hook points that `hook` joins. The dictionary acts on their activations times their scales, side by side. */
+  layers?: readonly Layer[] | undefined;
   /** How latents are chosen; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
+  /** How each activation is normalised before it is encoded; of some imported dictionaries only. */
+  normalisation?: InputNormalisation | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -63,7 +69,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, pursuit } = metadata;
+  const { scale, k, prefixes, layers, pursuit, normalisation } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -80,8 +86,7 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection must not leave it out.
-      format: trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      format: formatOf(trained, metadata),
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -91,13 +96,22 @@ export async function writeDictionary(
       scale: String(scale),
       ...(k !== null && { k: String(k) }),
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
+      ...(layers && { layers: JSON.stringify(layers) }),
       ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
+      ...(normalisation && { normalisation }),
     },
   );
 }
 
+/** Versions that know no skip connection, no crosscoder (which doesn't subtract b_dec) or no normalisation must not leave it out. */
+function formatOf({ wSkip }: TrainedDictionary, { layers, normalisation }: DictionaryMetadata): string {
+  if (normalisation) return 'lazyscope-sae-4';
+  if (layers) return 'lazyscope-sae-3';
+  return wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1';
+}
+
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2']),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3', 'lazyscope-sae-4']),
   architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -110,6 +124,12 @@ const metadataSchema = z.object({
     .string()
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
+    .optional(),
+  normalisation: z.enum(inputNormalisationNames).optional(),
+  layers: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(layersSchema)
     .optional(),
   pursuit: z
     .string()
@@ -136,6 +156,11 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
   for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     if (!file.has(name)) throw damaged(`it has no ${name}`);
   const [latents, d] = file.shape('W_enc');
+  if ((format === 'lazyscope-sae-3') !== (rest.layers !== undefined))
+    throw damaged('its metadata does not say which hook points it reads');
+  const layered = rest.layers?.reduce((sum, { width }) => sum + width, 0);
+  if (layered !== undefined && layered !== d)
+    throw damaged(`W_enc has ${d} columns and its layers ${layered}`);
   const outputs = rest.outputHook === undefined ? d : file.shape('b_dec')[0];
   const read = (name: string, shape: number[]) => {
     if (!file.has(name)) throw damaged(`it has no ${name}`);
@@ -155,6 +180,8 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     throw damaged(`${latents} latents can't be ${k} groups of one size`);
   if (fires === 'by matching pursuit' && !rest.pursuit)
     throw damaged('it does not say when matching pursuit ends');
+  if ((format === 'lazyscope-sae-4') !== (rest.normalisation !== undefined))
+    throw damaged('its metadata has no valid normalisation');
   return {
     metadata: { ...rest, k },
     latents,

@@ -142,7 +142,7 @@ export const jumpRelu: Architecture<'jumprelu'> = {
   },
 
   forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient, expected }) {
-    const { x, target = x } = batch;
+    const { x, target = x, blocks } = batch;
     const { wEnc, bEnc, wDec, bDec, logThreshold } = parameters;
     if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
     const [rows] = x.shape;
@@ -163,6 +163,7 @@ export const jumpRelu: Architecture<'jumprelu'> = {
         auxiliary: null,
         l1: 0,
         jump: { threshold, bandwidth, l0Gradient },
+        blocks,
       },
       squaredError,
       measure: (withLoss) =>

@@ -5,6 +5,7 @@
  */
 import type { DictionaryTensors } from '../ops/fusedKernels.ts';
 import { disposeComputed } from '../ops/computed.ts';
+import { rowSizes } from '../ops/rowSizes.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
@@ -20,18 +21,22 @@ export interface ReluLoss {
   reconstruction: Tensor2D; // x̂ [batch, d]
 }
 
-/** The definition, for autodiff. With `target`, that of a transcoder, whose encoder reads x without b_dec. */
+/**
+ * The definition, for autodiff. With `target`, that of a transcoder, whose encoder reads x without b_dec. With `blocks` and x as target, that of a
+ * crosscoder, whose penalty weighs an activation by the sum of its decoder blocks' norms (Lindsey et al., 2024).
+ */
 export function reluLoss(
   p: DictionaryTensors,
   x: Tensor2D,
   sparsityCoefficient: number,
   target?: Tensor2D,
+  blocks?: Int32Array,
 ): ReluLoss {
   const read = target ? x : x.sub<Tensor2D>(p.bDec);
   const activations = tf.relu(tf.matMul(read, p.wEnc, false, true).add<Tensor2D>(p.bEnc));
   const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
   const mse = (target ?? x).sub(reconstruction).square().sum(1).mean<Scalar>();
-  const norms = p.wDec.square().sum(1).sqrt();
+  const norms = rowSizes(p.wDec, blocks);
   const sparsity = activations.mul(norms).sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);
   return { loss: mse.add(sparsity), mse, sparsity, activations, reconstruction };
 }
@@ -77,7 +82,7 @@ export const relu: Architecture<'relu'> = {
               settings.sparsityCoefficient === settled,
             ),
           };
-    const { x, target } = batch;
+    const { x, target, blocks } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
@@ -103,13 +108,14 @@ export const relu: Architecture<'relu'> = {
         auxiliary: null,
         l1: sparsityCoefficient / rows,
         jump: null,
+        blocks,
       },
       squaredError,
       async measure(withLoss) {
         if (!withLoss)
           return steered(await measure(kernels, batch, { entries, firings, squaredError }, null));
         const norms = tf.tidy(() => {
-          const own = wDec.square().sum<Tensor1D>(1).sqrt<Tensor1D>();
+          const own = rowSizes(wDec, blocks);
           return kernels.ofAllLatents?.(own) ?? own;
         });
         try {

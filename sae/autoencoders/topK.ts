@@ -74,7 +74,7 @@ export const topK: Architecture<'topk'> = {
   initialise: (_config, _sample, median, rows) => unitRows(median, rows),
 
   forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, { dead }) {
-    const { x, target, variance } = batch;
+    const { x, target, blocks, variance } = batch;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
     const encoder = {
@@ -101,6 +101,7 @@ export const topK: Architecture<'topk'> = {
         auxiliary: auxiliary.term,
         l1: 0,
         jump: null,
+        blocks,
       },
       squaredError,
       measure: (withLoss) =>

@@ -4,12 +4,14 @@
  */
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ExclusionRule,
   parseExclusionRule,
   printExclusionRule,
   strictest,
 } from '../activations/exclusionRule.ts';
+import { rowsOfRun } from '../activations/jointRows.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
@@ -22,6 +24,8 @@ import { silent, type Report } from '../progress.ts';
 import { finishWithPauses } from '../steps.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
+import { hooksIn, isJoint } from '../spec/jointHook.ts';
+import type { Layer } from '../spec/layers.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
@@ -121,11 +125,11 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
         });
         const match = await finishWithPauses(matching, signal, 'matching latents');
         const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
-        const rows = selectRows(capture, hooks, rule);
+        const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
         const agreement = await compareActivations(
-          { dictionary: dictionaryA, hook: runA.config.hook },
-          { dictionary: dictionaryB, hook: runB.config.hook },
-          { rows, match: match.decoder.match, maxTokens, report, signal },
+          { dictionary: dictionaryA, hook: runA.config.hook, rows: rowsOfRun(rows, runA) },
+          { dictionary: dictionaryB, hook: runB.config.hook, rows: rowsOfRun(rows, runB) },
+          { match: match.decoder.match, maxTokens, report, signal },
         );
         const shared = sharedLatents(match, threshold);
         const swap =
@@ -236,10 +240,16 @@ function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunMan
   // Chance is of decoder rows, which a transcoder has among its outputs.
   const hooks = [a.config.outputHook ?? a.config.hook, b.config.outputHook ?? b.config.hook] as const;
   const { manifest } = capture;
-  if (!hooks.every((hook) => manifest.hooks.some((known) => known.hook === hook && known.width === a.d)))
+  const has = (hook: string, width?: number) =>
+    manifest.hooks.some((known) => known.hook === hook && known.width === (width ?? known.width));
+  if (!hooks.every((hook) => (isJoint(hook) ? hooksIn(hook).every((own) => has(own)) : has(hook, a.d))))
     return null;
-  const key = `${manifest.name} ${manifest.createdAt} ${printExclusionRule(rule)}`;
-  return { rows: selectRows(capture, hooks, rule), key, hooks };
+  // Two crosscoders of one name whose activations are scaled otherwise would need two of them.
+  if (hooks[0] === hooks[1] && !isDeepStrictEqual(a.layers, b.layers)) return null;
+  const scales = JSON.stringify([a.layers, b.layers]);
+  const key = `${manifest.name} ${manifest.createdAt} ${printExclusionRule(rule)} ${scales}`;
+  const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
+  return { rows: rowsOfRun(rowsOfRun(rows, a), b), key, hooks };
 }
 
 function measuresOf(
@@ -266,19 +276,19 @@ function measuresOf(
 interface Side {
   dictionary: Autoencoder;
   hook: string;
+  /** The same rows of the capture on both sides. */
+  rows: SelectedRows;
 }
 
 async function compareActivations(
   a: Side,
   b: Side,
   {
-    rows: selected,
     match,
     maxTokens,
     report,
     signal,
   }: {
-    rows: SelectedRows;
     match: Int32Array;
     maxTokens: number;
     report: Report;
@@ -286,11 +296,11 @@ async function compareActivations(
   },
 ): Promise<ActivationAgreement> {
   const agreement = new ActivationAgreement(match, b.dictionary.latents);
-  const total = Math.min(selected.heldOutRows, maxTokens);
+  const total = Math.min(a.rows.heldOutRows, maxTokens);
   for (let done = 0; done < total;) {
     const rows = Math.min(batchRows, total - done);
-    const encode = ({ dictionary, hook }: Side) => {
-      const x = tf.tensor2d(selected.readRows(hook, selected.trainRows + done, rows), [rows, dictionary.d]);
+    const encode = ({ dictionary, hook, rows: own }: Side) => {
+      const x = tf.tensor2d(own.readRows(hook, own.trainRows + done, rows), [rows, dictionary.d]);
       const code = dictionary.encode(x);
       x.dispose();
       return code;
@@ -326,8 +336,11 @@ async function checkName(
 const ruleOf = (run: RunManifest) => parseExclusionRule(run.exclusion?.rule ?? 'none');
 
 function checkHook(capture: Capture, run: RunManifest, reference: DictionaryReference): void {
-  const hook = capture.manifest.hooks.find((h) => h.hook === run.config.hook);
-  if (hook?.width === run.d) return;
+  const { hooks } = capture.manifest;
+  const layers = run.layers ?? [{ hook: run.config.hook, width: run.d }];
+  const has = ({ hook, width }: Pick<Layer, 'hook' | 'width'>) =>
+    hooks.some((known) => known.hook === hook && known.width === width);
+  if (layers.every(has)) return;
   throw new LazyscopeError(
     'bad_input',
     `The capture '${capture.manifest.name}' has no '${run.config.hook}' of width ${run.d}, which '${dictionaryKey(reference)}' reads: compare runs whose hook points are in one capture.`,
@@ -343,6 +356,12 @@ async function checkSwap(
     throw new LazyscopeError(
       'bad_input',
       `Run '${transcoder.name}' is of transcoders, whose latents can't stand in for those of another: compare it without --swap.`,
+    );
+  const crosscoder = [runA, runB].find(({ layers }) => layers);
+  if (crosscoder)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${crosscoder.name}' is of crosscoders, whose latents stand at several hook points at once: compare it without --swap.`,
     );
   if (runA.config.hook !== runB.config.hook)
     throw new LazyscopeError(

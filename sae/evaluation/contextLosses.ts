@@ -21,6 +21,11 @@ export interface ContextLossOptions<Name extends string> {
   keepsOwn?: Uint8Array | null | undefined;
   /** Another hook point, before `hook`, whose activations in the unchanged model substitutes are given too. */
   input?: HookPoint | undefined;
+  /**
+   * Of a crosscoder: the hook points whose activations, times their scales and side by side, substitutes are given as x and give back, and which of
+   * them are replaced, of which `hook` is the first. All are read in the unchanged model.
+   */
+  joint?: { readonly layers: readonly JointLayer[]; readonly replaced: readonly JointLayer[] } | undefined;
   /** What takes the activation's place: x [rows, width] → x̂ [rows, width]. `input` is x where no other hook point is named. */
   substitutes: Record<Name, (x: Tensor2D, input: Tensor2D) => Tensor2D>;
   /** Substitutes whose divergence from the unchanged model is wanted; none by default. */
@@ -32,6 +37,13 @@ export interface ContextLossOptions<Name extends string> {
   signal?: AbortSignal | undefined;
   /** Logits of one block are at most this many numbers. */
   largestLogits?: number;
+}
+
+/** A hook point that a crosscoder reads; see sae/spec/layers.ts. */
+export interface JointLayer {
+  readonly hook: HookPoint;
+  readonly width: number;
+  readonly scale: number;
 }
 
 export interface ContextLosses<Name extends string> {
@@ -101,10 +113,16 @@ async function runSubstitutes<Name extends string>(
   const { layers } = model.config;
   const input = tf.tensor2d(tokens, [tokens.length / contextLength, contextLength], 'int32');
   // Where the hook point is the residual stream between two blocks, the pass goes on from what takes its place.
-  const between = boundaryOf(hook, model.config);
-  const start = between ?? blockOf(hook, model.config);
+  const { joint } = options;
+  const between = joint ? undefined : boundaryOf(hook, model.config);
+  const hooks = joint?.replaced.map((layer) => layer.hook) ?? [hook];
+  const start = between ?? Math.min(...hooks.map((own) => blockOf(own, model.config)));
   const below = start > 0 ? residualOf(model, input, { until: start }) : undefined;
-  const read = options.input === undefined ? undefined : activationOf(model, input, options.input);
+  const read = joint
+    ? jointActivationOf(model, input, joint.layers)
+    : options.input === undefined
+      ? undefined
+      : activationOf(model, input, options.input);
   try {
     await pause(signal, 'measuring losses');
     const from = below && { layer: start, residual: below };
@@ -116,7 +134,15 @@ async function runSubstitutes<Name extends string>(
     ][]) {
       await pause(signal, 'measuring losses');
       const replaced = (x: Tensor) => replaceFrom(x, read ?? x, options, substitute);
-      if (hook === finalHook) {
+      if (joint && read) {
+        const replace = Object.fromEntries(
+          joint.replaced.map((layer) => [
+            layer.hook,
+            (x: Tensor) => replaceFrom(x, read, options, (_, rows) => blockOfLayer(substitute(rows, rows), layer, joint.layers)), // prettier-ignore
+          ]),
+        );
+        streams.set(name, { residual: residualOf(model, input, { from, until: layers, replace }) });
+      } else if (hook === finalHook) {
         const normalised = tf.tidy(() => {
           const { activations } = model.forward(input, {
             from: { layer: layers, residual: clean },
@@ -151,6 +177,29 @@ function activationOf(model: LanguageModel, input: Tensor2D, hook: HookPoint): T
     if (!activation) throw new Error(`the model returned nothing for ${hook}`);
     return activation;
   });
+}
+
+/** The activations of all layers times their scales, [contexts, seq, width of all together]. */
+function jointActivationOf(model: LanguageModel, input: Tensor2D, layers: readonly JointLayer[]): Tensor {
+  return tf.tidy(() => {
+    const read = layers.map(({ hook }) => hook);
+    const { activations } = model.forward(input, { read, readOnly: true });
+    return tf.concat(
+      layers.map(({ hook, width, scale }) => {
+        const activation = activations.get(hook);
+        if (!activation) throw new Error(`the model returned nothing for ${hook}`);
+        return activation.reshape([...input.shape, width]).mul(scale);
+      }),
+      2,
+    );
+  });
+}
+
+/** The columns of one layer, as the model has them. */
+function blockOfLayer(x: Tensor2D, layer: JointLayer, layers: readonly JointLayer[]): Tensor2D {
+  let from = 0;
+  for (const before of layers.slice(0, layers.indexOf(layer))) from += before.width;
+  return x.slice<Tensor2D>([0, from], [x.shape[0], layer.width]).div<Tensor2D>(layer.scale);
 }
 
 function residualOf(

@@ -4,18 +4,21 @@ import type { Capture } from '../activations/openCapture.ts';
 import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
-import type { HookPoint } from '../models/hookPoints.ts';
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import { isJoint, type JointHook } from '../spec/jointHook.ts';
 import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import { tf } from '../tensor/tf.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
+import type { JointLayer } from './contextLosses.ts';
+import { decoderNorms, meanShares } from './decoderShares.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';
 import { ReconstructionSums } from './reconstructionSums.ts';
-import { spliceLoss } from './spliceLoss.ts';
+import { spliceLoss, type SpliceOptions } from './spliceLoss.ts';
 
 /** Which dictionary to evaluate, and on what. */
 export interface EvaluateOptions {
@@ -56,10 +59,11 @@ export interface ScoreOptions {
   capture: Capture;
   /** The rows that the figures are about; all of the capture's when absent. */
   rows?: SelectedRows;
-  hook: HookPoint;
+  hook: HookPoint | JointHook;
   /** What is predicted; by default `hook`. */
-  output?: HookPoint;
-  autoencoder: Pick<Autoencoder, 'latents' | 'encode' | 'decode' | 'reconstruct'>;
+  output?: HookPoint | JointHook;
+  autoencoder: Pick<Autoencoder, 'latents' | 'encode' | 'decode' | 'reconstruct'> &
+    Partial<Pick<Autoencoder, 'layers' | 'wDec'>>;
   /** Null where it isn't known, and then losses are left out. */
   model: LanguageModel | null;
   maxTokens?: number;
@@ -84,7 +88,7 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     if (tokens !== undefined && !(tokens >= 1))
       throw new LazyscopeError('bad_input', `${name} is ${tokens}: evaluate on at least one token.`);
   const rows = options.rows ?? selectRows(capture, [hook], excludesNothing);
-  const { sums, everything, medianFvu } = await reconstructionOf(options, rows);
+  const { sums, everything, layerSums, medianFvu } = await reconstructionOf(options, rows);
 
   const scores = {
     ...sums.metrics(),
@@ -98,32 +102,71 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     }),
     densityHistogram: densityHistogram(sums.firings, sums.tokens),
   };
-  if (!model || model.config.encoder)
-    return { ...scores, crossEntropy: null, ceRecovered: null, ceRecoveredMean: null, klDivergence: null };
+  const layers = autoencoder.layers?.map((layer, at) => ({
+    hook: parseHookPoint(layer.hook).name,
+    width: layer.width,
+    scale: layer.scale,
+    fvu: layerSums[at].metrics().fvu,
+  }));
+  const shares = layers && autoencoder.wDec ? meanShares(decoderNorms(autoencoder.wDec, layers)) : [];
+  const byLayer = (recovered: readonly (number | null)[]) =>
+    layers && {
+      layers: layers.map(({ hook: own, fvu }, at) => ({
+        hook: own,
+        fvu,
+        decoderShare: shares[at],
+        ceRecovered: recovered[at] ?? null,
+      })),
+    };
+  const isPastBlocks = layers?.some((layer) => layer.hook === 'ln_final.hook_normalized');
+  if (!model || model.config.encoder || isPastBlocks)
+    return {
+      ...scores,
+      ...byLayer([]),
+      crossEntropy: null,
+      ceRecovered: null,
+      ceRecoveredMean: null,
+      klDivergence: null,
+    };
   const wanted = Math.ceil((options.lossTokens ?? defaultLossTokens) / contextLength);
   const sample = Math.min(heldOutContexts, Math.max(1, wanted));
   const first = contexts - heldOutContexts;
-  const loss = await spliceLoss({
+  const splice = {
     model,
-    hook: options.output ?? hook,
-    ...(options.output !== undefined && options.output !== hook && { input: hook }),
     tokens: capture.tokens.subarray(first * contextLength, (first + sample) * contextLength),
     contextLength,
     firstPosition,
     keepsOwn:
       rows.excluded.length === 0 ? null : rows.excludedHeldOut.subarray(0, sample * capture.rowsPerContext),
-    reconstruct: (_, input) => autoencoder.reconstruct(input),
+    reconstruct: (_: Tensor2D, input: Tensor2D) => autoencoder.reconstruct(input),
     mean: sums.mean(),
     signal: options.signal,
-    progress: (done) =>
+    progress: (done: number) =>
       report({
         stage: 'evaluate loss',
         done: done * contextLength,
         total: sample * contextLength,
         unit: 'tokens',
       }),
-  });
-  return { ...scores, ...loss, lossTokens: sample * (contextLength - 1 - firstPosition) };
+  } satisfies Partial<SpliceOptions>;
+  const tokens = { lossTokens: sample * (contextLength - 1 - firstPosition) };
+  if (layers) {
+    const replacing = (replaced: readonly JointLayer[]) =>
+      spliceLoss({ ...splice, hook: replaced[0].hook, joint: { layers, replaced } });
+    const whole = await replacing(layers);
+    const recovered: (number | null)[] = [];
+    for (const layer of layers) recovered.push((await replacing([layer])).ceRecovered);
+    return { ...scores, ...byLayer(recovered), ...whole, ...tokens };
+  }
+  const [read, output] = [single(hook), single(options.output ?? hook)];
+  const loss = await spliceLoss({ ...splice, hook: output, ...(output !== read && { input: read }) });
+  return { ...scores, ...loss, ...tokens };
+}
+
+/** Throws a programming error for a joint hook point, which comes with the layers of a crosscoder. */
+function single(hook: HookPoint | JointHook): HookPoint {
+  if (isJoint(hook)) throw new TypeError(`The dictionary at '${hook}' doesn't say how large its layers are.`);
+  return hook;
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
@@ -140,6 +183,8 @@ async function reconstructionOf(
   const outputs = capture.width(output);
   const total = Math.min(rows.heldOutRows, maxTokens ?? Infinity);
   const sums = new ReconstructionSums(outputs, autoencoder.latents);
+  const layers = autoencoder.layers ?? [];
+  const layerSums = layers.map(({ width }) => new ReconstructionSums(width, 0));
   const everything = rows.excluded.length === 0 ? sums : new ReconstructionSums(outputs, autoencoder.latents);
   const errors = new Float64Array(total);
   for (let done = 0; done < total; done += rowsAtOnce) {
@@ -151,6 +196,12 @@ async function reconstructionOf(
       const code = autoencoder.encode(input);
       const yHat = autoencoder.decode(code, input).dataSync<'float32'>();
       sums.add(y, yHat, code);
+      let column = 0;
+      for (const [at, { width }] of layers.entries()) {
+        const own = (values: Float32Array) => columns(values, outputs, column, width);
+        layerSums[at].add(own(y), own(yHat), code);
+        column += width;
+      }
       if (everything !== sums) everything.add(y, yHat, code);
       for (let row = 0; row < count; row++)
         errors[done + row] = squaredDistance(y, yHat, row * outputs, row * outputs, outputs);
@@ -176,7 +227,16 @@ async function reconstructionOf(
       await pause(signal, 'reconstructing');
     }
   }
-  return { sums, everything, medianFvu: medianRatio(rows, output, errors, sums.mean()) };
+  return { sums, everything, layerSums, medianFvu: medianRatio(rows, output, errors, sums.mean()) };
+}
+
+/** Columns `from` … `from + width − 1` of rows [rows, d]. */
+function columns(values: Float32Array, d: number, from: number, width: number): Float32Array {
+  const rows = values.length / d;
+  const out = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++)
+    out.set(values.subarray(row * d + from, row * d + from + width), row * width);
+  return out;
 }
 
 /** The median over tokens of ‖x − x̂‖² / ‖x − x̄‖², the lower of the two middle ones. */

@@ -2,7 +2,8 @@
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { parseExclusionRule, type ExclusionRule } from '../activations/exclusionRule.ts';
 import { modelChecksum } from '../activations/modelChecksum.ts';
-import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { openCaptureOf } from '../activations/jointRows.ts';
+import type { Capture } from '../activations/openCapture.ts';
 import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
 import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
@@ -10,6 +11,7 @@ import type { LanguageModel } from '../models/languageModel.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { hasModel } from '../spec/manifests/capture.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
+import { isJoint, type JointHook } from '../spec/jointHook.ts';
 import { runKind } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 
@@ -17,9 +19,10 @@ export interface OpenedDictionary {
   capture: Capture;
   /** The capture without the rows that are left out. */
   rows: SelectedRows;
-  hook: HookPoint;
+  /** Of a crosscoder the joint name of all that it reads, which `capture` and `rows` know. */
+  hook: HookPoint | JointHook;
   /** What is predicted: `hook`, unless the dictionary is a transcoder. */
-  output: HookPoint;
+  output: HookPoint | JointHook;
   autoencoder: Autoencoder;
   dispose(): void;
 }
@@ -37,8 +40,9 @@ export async function openDictionary(
   model: LanguageModel | null,
   exclude?: ExclusionRule,
 ): Promise<OpenedDictionary> {
-  const { config, exclusion } = await readManifest(store.runManifest(run), runKind);
-  const capture = await openCapture(store, config.capture);
+  const manifest = await readManifest(store.runManifest(run), runKind);
+  const { config, exclusion } = manifest;
+  const capture = await openCaptureOf(store, manifest);
   if (model) await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
@@ -67,14 +71,25 @@ export async function openDictionary(
   return {
     capture,
     rows,
-    hook: parseHookPoint(config.hook).name,
-    output: parseHookPoint(config.outputHook ?? config.hook).name,
+    hook: hookNamed(config.hook),
+    output: hookNamed(config.outputHook ?? config.hook),
     autoencoder,
     dispose() {
       autoencoder.dispose();
       capture.close();
     },
   };
+}
+
+const hookNamed = (name: string) => (isJoint(name) ? name : parseHookPoint(name).name);
+
+/** The hook point of a dictionary that has one. Throws `bad_input` for a crosscoder's. */
+export function oneHook(hook: HookPoint | JointHook, run: string): HookPoint {
+  if (!isJoint(hook)) return hook;
+  throw new LazyscopeError(
+    'bad_input',
+    `Run '${run}' is of crosscoders, which read '${hook}' at once, and this is measured at one hook point: choose a run of autoencoders.`,
+  );
 }
 
 /** Throws `bad_input` when the capture that a run was trained on was made with another model. */

@@ -1,11 +1,17 @@
 /** Makes the tables that the explorer shows: one row for each latent, the text on which it fires, and the neurons aligned with it. */
 import type { ExclusionRule } from '../activations/exclusionRule.ts';
+import type { Autoencoder } from '../autoencoders/autoencoder.ts';
+import { decoderNorms, sharesOf } from '../evaluation/decoderShares.ts';
 import { openDictionary } from '../evaluation/openDictionary.ts';
+import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { writeParquet } from '../store/parquet.ts';
+import { writeParquet, type TableData } from '../store/parquet.ts';
+import type { JointHook } from '../spec/jointHook.ts';
+import type { Layer } from '../spec/layers.ts';
 import { featureTable } from '../spec/tables/features.ts';
+import { layerShareTable } from '../spec/tables/layerShares.ts';
 import { loadingTable } from '../spec/tables/loadings.ts';
 import { collectFirings } from './collectFirings.ts';
 import { writeExamples } from './examplesTable.ts';
@@ -41,7 +47,36 @@ export interface IndexOptions {
 }
 
 /**
- * Writes seed-<n>/features.parquet, examples.parquet, loadings.parquet, pages.safetensors and search.safetensors. Returns the number of latents and of held-out tokens
+ * Decoder rows and the hook point that they are of, as the model has its activations. *Choice*: of a crosscoder the last of its hook points, from
+ * which the way to the logits is shortest.
+ */
+function lastWritten(
+  { wDec, latents, outputWidth, layers }: Autoencoder,
+  output: HookPoint | JointHook,
+): { wDec: Float32Array; hook: HookPoint } {
+  const last = layers?.at(-1);
+  if (!last) return { wDec, hook: parseHookPoint(output).name };
+  const { width, scale } = last;
+  const block = new Float32Array(latents * width);
+  for (let i = 0; i < latents; i++)
+    for (let j = 0; j < width; j++) block[i * width + j] = wDec[(i + 1) * outputWidth - width + j] / scale;
+  return { wDec: block, hook: parseHookPoint(last.hook).name };
+}
+
+/** A row for each latent and layer. */
+function layerShares(wDec: Float32Array, layers: readonly Layer[]): TableData<typeof layerShareTable> {
+  const norms = decoderNorms(wDec, layers);
+  return {
+    latent: norms.flatMap((own, latent) => own.map(() => latent)),
+    layer: norms.flatMap((own) => own.map((_, layer) => layer)),
+    hook: norms.flatMap((own) => own.map((_, layer) => layers[layer].hook)),
+    norm: norms.flat(),
+    share: norms.flatMap(sharesOf),
+  };
+}
+
+/**
+ * Writes seed-<n>/features.parquet, examples.parquet, loadings.parquet, layers.parquet (of crosscoders), pages.safetensors and search.safetensors. Returns the number of latents and of held-out tokens
  * covered, which is fewer than there are when their firings would not fit in memory. Throws as `openDictionary` does.
  */
 export async function indexFeatures(options: IndexOptions): Promise<{ features: number; tokens: number }> {
@@ -55,6 +90,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
   );
   try {
     const { latents, wDec, bEnc } = autoencoder;
+    const written = lastWritten(autoencoder, output);
     const firings = await collectFirings({
       capture,
       hook,
@@ -71,8 +107,14 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
     await writeParquet(
       store.loadings(run, seed),
       loadingTable,
-      await neuronLoadings({ wDec, latents, hook: output, model, count: loadingCount, report, signal }),
+      await neuronLoadings({ ...written, latents, model, count: loadingCount, report, signal }),
     );
+    if (autoencoder.layers)
+      await writeParquet(
+        store.layerShares(run, seed),
+        layerShareTable,
+        layerShares(wDec, autoencoder.layers),
+      );
     await writeParquet(
       store.features(run, seed),
       featureTable,
@@ -83,7 +125,7 @@ export async function indexFeatures(options: IndexOptions): Promise<{ features: 
         biasEncoder: bEnc,
         ...statistics,
         ...weightStatistics(autoencoder),
-        ...(await tokenEffects({ wDec, latents, hook: output, model, count: effectTokens, report, signal })),
+        ...(await tokenEffects({ ...written, latents, model, count: effectTokens, report, signal })),
         ...(await neighbours(wDec, latents, neighbourCount, report, signal)),
       },
       { rowGroupSize: featureRowGroup },

@@ -9,6 +9,7 @@ import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { captureKind, type CaptureManifest } from '../spec/manifests/capture.ts';
 import type { DictionaryReference } from '../spec/manifests/comparison.ts';
+import { isJoint } from '../spec/jointHook.ts';
 import { runKind, type RunManifest } from '../spec/manifests/run.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { readManifest } from '../store/readManifest.ts';
@@ -89,10 +90,23 @@ export async function attachDictionary(
       'bad_input',
       `Run '${run}' is of transcoders (from '${hook}' to '${outputHook}'), which can't be tried on a typed text yet: choose autoencoders.`,
     );
+  if (isJoint(hook))
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' is of crosscoders (over '${hook}'), which can't be tried on a typed text yet: choose autoencoders.`,
+    );
   const { name } = parseHookPoint(hook, model.config.layers);
   const rule = parseExclusionRule(manifest.exclusion?.rule ?? 'none');
   const leaves = await leftOutRule(store, capture, hook, rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
+  if (autoencoder.normalisation) {
+    const { normalisation } = autoencoder;
+    autoencoder.dispose();
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionaries of run '${run}' normalise each activation (${normalisation}), so that a latent's decoder row has another size on each token: choose others.`,
+    );
+  }
   if (autoencoder.d !== model.width(name)) {
     const { d } = autoencoder;
     autoencoder.dispose();

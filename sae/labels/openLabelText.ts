@@ -1,6 +1,7 @@
 /** Opens what labels are made from: a dictionary's firings on the held-out text of its capture. The language model is not needed. */
 import { parseExclusionRule } from '../activations/exclusionRule.ts';
-import { openCapture, type Capture } from '../activations/openCapture.ts';
+import { openCaptureOf } from '../activations/jointRows.ts';
+import type { Capture } from '../activations/openCapture.ts';
 import { selectRows } from '../activations/selectRows.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
@@ -38,8 +39,9 @@ export async function openLabelText(options: {
   signal?: AbortSignal | undefined;
 }): Promise<LabelSubject> {
   const { store, run, seed, report = silent, signal } = options;
-  const { config, exclusion } = await readManifest(store.runManifest(run), runKind);
-  const capture = await openCapture(store, config.capture);
+  const manifest = await readManifest(store.runManifest(run), runKind);
+  const { config, exclusion } = manifest;
+  const capture = await openCaptureOf(store, manifest);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
       'bad_input',

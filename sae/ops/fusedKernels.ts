@@ -66,6 +66,11 @@ export interface Batch {
   readonly x: Tensor2D; // [batch, d]
   /** y [batch, d], what a transcoder predicts; absent for autoencoders, which predict x. */
   readonly target?: Tensor2D;
+  /**
+   * Of crosscoders: ends of the blocks of x's columns, one a hook point, ascending. The size of a decoder row is then the sum of its blocks' norms
+   * (`GradientRequest`). `target` is x itself.
+   */
+  readonly blocks?: Int32Array | undefined;
   /** Σ_b ‖x − x̄‖², x̄ the mean of the batch; of y where there is one. */
   readonly variance: Computed;
 }
@@ -128,7 +133,7 @@ export interface GradientRequest {
   readonly main: LossTerm;
   /** The AuxK term, decoded without b_dec. Its gradient reaches the encoder as that of the main term does. */
   readonly auxiliary: LossTerm | null;
-  /** Coefficient of Σ f_i ‖W_dec,i‖ over the batch (λ / batch for ReLU; otherwise 0). */
+  /** Coefficient of Σ f_i ‖W_dec,i‖ over the batch (λ / batch for ReLU; otherwise 0). With `blocks`, ‖·‖ is the sum of the blocks' norms. */
   readonly l1: number;
   /** JumpReLU: θ [latents], ε, and the derivative of the loss by Σ H(z − θ). */
   readonly jump: {
@@ -137,6 +142,11 @@ export interface GradientRequest {
     readonly l0Gradient: Computed;
   } | null;
   readonly gate?: GateTerm;
+  /**
+   * Ends of the blocks of a decoder row, ascending; one block when absent. Its size, which `l1` weighs and `unitNormDecoder` keeps at 1, is
+   * Σ_l ‖W_dec,i^l‖. Only the kernels that say `blocks` take them.
+   */
+  readonly blocks?: Int32Array | undefined;
 }
 
 export interface AdamSettings {
@@ -148,7 +158,10 @@ export interface AdamSettings {
   readonly step: number;
   /** The gradient of all parameters together is scaled down to this norm before the update; null for no clipping. */
   readonly clipNorm: number | null;
-  /** Whether to remove the part of the gradient parallel to each decoder row, and to scale rows to unit norm after the update. */
+  /**
+   * Whether to scale decoder rows to size 1 after the update (see `blocks`), and to remove from their gradient, before it, the part along the
+   * gradient of the size, which without blocks is the row's own direction.
+   */
   readonly unitNormDecoder: boolean;
 }
 
@@ -184,6 +197,8 @@ export interface KernelTime {
 export interface FusedKernels extends ReadsBack {
   /** The TF.js backend the kernels belong to; `reference` for the ones that run on any. */
   readonly backend: string;
+  /** Whether `gradients` and `update` know the blocks of a request. */
+  readonly blocks?: true;
 
   /**
    * A batch of activations: `values` [batch × d] times `scale` as a tensor, which may take over the memory of `values`, and

@@ -14,6 +14,7 @@ import type {
   LossTerm,
 } from './fusedKernels.ts';
 import { latentActivations, densePreActivations, firing } from './denseActivations.ts';
+import { blocksOf, rowSizes } from './rowSizes.ts';
 import { denseFromEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
 
@@ -27,7 +28,7 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
     const z = densePreActivations(main.entries);
     const on = firing(z, threshold);
     const f = latentActivations(z, threshold);
-    const norm = wDec.norm('euclidean', 1) as Tensor1D;
+    const norm = rowSizes(wDec, request.blocks);
 
     let gradF = denseDots(main);
     const [rows] = x.shape;
@@ -41,8 +42,9 @@ export function referenceGradients(request: GradientRequest): DictionaryTensors 
       .mul<Tensor2D>(main.scale);
     if (l1 > 0) {
       gradF = gradF.add<Tensor2D>(norm.mul(l1));
-      const sums = f.sum(0).mul(l1).div(norm.maximum(1e-30));
-      gradWDec = gradWDec.add<Tensor2D>(wDec.mul(sums.expandDims(1)));
+      gradWDec = gradWDec.add<Tensor2D>(
+        sizeNormals(wDec, request.blocks).mul(f.sum(0).mul(l1).expandDims(1)),
+      );
     }
     let gradZ = tf.where(on, gradF, tf.zerosLike(gradF)) as Tensor2D;
     let logThreshold: Tensor1D | null = null;
@@ -134,9 +136,9 @@ export function referenceUpdate(
     const unitNorm = name === 'wDec' && adam.unitNormDecoder;
     tf.tidy(() => {
       let g: Tensor1D | Tensor2D = gradient.mul(scale);
-      if (unitNorm) g = removeParallel(g as Tensor2D, parameter as Tensor2D);
+      if (unitNorm) g = removeAlong(g as Tensor2D, sizeNormals(parameter as Tensor2D, request.blocks));
       adamStep(parameter, first, second, g, adam);
-      if (unitNorm) parameter.assign(unitRows(parameter as Tensor2D));
+      if (unitNorm) parameter.assign(unitRows(parameter as Tensor2D, request.blocks));
     });
     gradient.dispose();
   }
@@ -151,13 +153,21 @@ export function clipScale(gradients: DictionaryOf<Tensor2D, Tensor1D>, clipNorm:
   return Math.min(1, clipNorm / Math.sqrt(squares));
 }
 
-function removeParallel(gradient: Tensor2D, rows: Tensor2D): Tensor2D {
-  const along = gradient.mul(rows).sum(1, true).div(rows.square().sum(1, true).maximum(1e-30));
-  return gradient.sub(rows.mul(along));
+/** The gradient of the size of each row, row by row: each block of it over its norm. */
+function sizeNormals(rows: Tensor2D, blocks: Int32Array | undefined): Tensor2D {
+  const parts = blocksOf(rows, blocks).map((block) =>
+    block.div<Tensor2D>(block.norm('euclidean', 1, true).maximum(1e-30)),
+  );
+  return tf.concat2d(parts, 1);
 }
 
-function unitRows(rows: Tensor2D): Tensor2D {
-  return rows.div(rows.norm('euclidean', 1, true).maximum(1e-30));
+function removeAlong(gradient: Tensor2D, normals: Tensor2D): Tensor2D {
+  const along = gradient.mul(normals).sum(1, true).div(normals.square().sum(1, true).maximum(1e-30));
+  return gradient.sub(normals.mul(along));
+}
+
+function unitRows(rows: Tensor2D, blocks: Int32Array | undefined): Tensor2D {
+  return rows.div(rowSizes(rows, blocks).expandDims(1).maximum(1e-30));
 }
 
 function adamStep(

@@ -26,6 +26,8 @@ export interface BatchSource {
   outputs?(): Float32Array;
   /** Width of the outputs; `d` when absent. */
   readonly outputWidth?: number;
+  /** Of a crosscoder's training: ends of the blocks of columns that belong to its hook points. */
+  readonly blocks?: Int32Array;
   /** Where the source stands, as plain data. */
   state(): SourceState;
   /** Goes back, or on, to where a source with that state stood. */

@@ -1,4 +1,5 @@
 import { LazyscopeError } from '../errors.ts';
+import { hooksIn } from '../spec/jointHook.ts';
 import { trainingConfigSchema } from '../spec/trainingConfig.ts';
 import { describedArchitecture, type TrainingConfig } from '../spec/architectures/architectures.ts';
 
@@ -21,6 +22,16 @@ export function checkConfig(value: unknown): TrainingConfig {
   if (config.outputHook !== undefined) {
     if (config.outputHook === config.hook)
       throw refuse(`outputHook is '${config.hook}', which is read too: leave it out for an autoencoder`);
+  }
+  const hooks = hooksIn(config.hook);
+  if (hooks.length > 1) {
+    if (!describedArchitecture(config.architecture).hasCrosscoders)
+      throw refuse(`${config.architecture} has no crosscoders (several hook points in hook)`);
+    if (config.outputHook !== undefined)
+      throw refuse('a crosscoder predicts what it reads: leave outputHook out, or name one hook point');
+    const twice = hooks.find((hook, at) => hooks.indexOf(hook) < at);
+    if (twice !== undefined) throw refuse(`hook names '${twice}' twice`);
+    if (hooks.includes('')) throw refuse(`hook is '${config.hook}', which lacks a name beside a comma`);
   }
   if (config.skip && config.outputHook === undefined)
     throw refuse('skip (--skip) is of transcoders: give outputHook (--output-hook) too');

@@ -16,6 +16,7 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { widthOf } from '../activations/jointRows.ts';
 import { openCapture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkName, type StoreLayout } from '../store/layout.ts';
@@ -111,13 +112,19 @@ function parseYaml(text: string): unknown {
   }
 }
 
+/** What a sweep is called, and the names of its runs begin with. Throws as parseSweep does. */
+export const nameOfSweep = (text: string): string => checkedSweep(text).name;
+
+function checkedSweep(text: string) {
+  refuseUnbounded(text);
+  const parsed = sweepSchema.safeParse(parseYaml(text));
+  if (!parsed.success) throw wrongAt(parsed.error);
+  return parsed.data;
+}
+
 /** Throws `bad_input` that says what is wrong and where. */
 export function parseSweep(text: string): SweepRun[] {
-  refuseUnbounded(text);
-  const value = parseYaml(text);
-  const parsed = sweepSchema.safeParse(value);
-  if (!parsed.success) throw wrongAt(parsed.error);
-  const sweep = parsed.data;
+  const sweep = checkedSweep(text);
   const lists = valuesOfLists(sweep);
   checkName('sweep', sweep.name);
 
@@ -258,7 +265,7 @@ export async function configureSweep(
     for (const { name, architecture, options } of runs) {
       const capture = captures.get(options.capture) ?? (await openCapture(store, options.capture));
       captures.set(options.capture, capture);
-      const config = defaultTrainingConfig(architecture, { ...options, d: capture.width(options.hook) });
+      const config = defaultTrainingConfig(architecture, { ...options, d: widthOf(capture, options.hook) });
       configured.push({ name, config });
     }
     return configured;

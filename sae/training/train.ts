@@ -29,6 +29,9 @@ import { batchesFromModel, checkSameSource, type OpenModelSource } from './fromM
 import { statisticsRows } from './inputStatistics.ts';
 import { MetricsWriter, readMetrics } from './metrics.ts';
 import { MetricsLog } from './metricsLogs.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
+import { isJoint } from '../spec/jointHook.ts';
+import type { Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import type { JoinedProcesses } from './sharding/joinProcesses.ts';
 import { LeadingTrainer } from './sharding/leadTraining.ts';
@@ -81,14 +84,18 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
     if (before?.status === 'complete' && before.fromModel && isDeepStrictEqual(before.config, config))
       return before;
     if (before) checkSameSource(name, before.fromModel, options.fromModel?.facts);
-    const batches = await batchesOf(options, config, capture, rule);
+    const batches = await batchesOf(options, config, capture, { rule, layers: before?.layers });
     source = batches.source;
-    const { excluded } = batches;
+    const { excluded, layers } = batches;
     const exclusion = { rule: printExclusionRule(rule), rows: excluded };
     if (resume && !before)
       throw new LazyscopeError('not_found', `There is no run '${name}' to resume: start it without resume.`);
     return await withLock(store.run(name), `training run ${name}`, () =>
-      trainLocked({ ...options, config }, batches.source, { model: capture.manifest.model.name, exclusion }),
+      trainLocked({ ...options, config }, batches.source, {
+        model: capture.manifest.model.name,
+        exclusion,
+        layers,
+      }),
     );
   } finally {
     await source?.close?.();
@@ -96,18 +103,26 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
   }
 }
 
-/** Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. */
+/**
+ * Shuffled rows of the capture, or straight from the model, and how many rows of the capture are left out. Of crosscoders also the layers, which are
+ * those that the run began with where it did.
+ */
 async function batchesOf(
   { fromModel, report, signal }: TrainOptions,
   config: TrainingConfig,
   capture: Capture,
-  rule: ExclusionRule,
-): Promise<{ source: BatchSource; excluded: number }> {
+  { rule, layers: begun }: { rule: ExclusionRule; layers: Layer[] | undefined },
+): Promise<{ source: BatchSource; excluded: number; layers?: Layer[] }> {
   const { hook, outputHook, batchSize } = config;
   if (fromModel && outputHook !== undefined)
     throw new LazyscopeError(
       'bad_input',
       `Straight from a model only autoencoders are trained: capture '${hook}' and '${outputHook}' for a transcoder.`,
+    );
+  if (fromModel && isJoint(hook))
+    throw new LazyscopeError(
+      'bad_input',
+      `Crosscoders are not trained straight from a model: capture ${hooksOf(config).join(' and ')} first.`,
     );
   if (fromModel) {
     // A batch may be sent ahead of the last step.
@@ -125,7 +140,7 @@ async function batchesOf(
     };
     return { source: await batchesFromModel(options), excluded: 0 };
   }
-  return captureBatches(capture, config, rule);
+  return captureBatches(capture, config, rule, begun);
 }
 
 /** The rule a run began with. Throws `bad_input` when another one is asked for. */
@@ -143,12 +158,14 @@ interface Trained {
   /** Name of the language model. */
   model: string;
   exclusion: NonNullable<RunManifest['exclusion']>;
+  /** Of crosscoders. */
+  layers: Layer[] | undefined;
 }
 
 async function trainLocked(
   options: TrainOptions,
   source: BatchSource,
-  { model, exclusion }: Trained,
+  { model, exclusion, layers }: Trained,
 ): Promise<RunManifest> {
   const { store, name, config, resume = false, report = silent, signal, environment } = options;
   const path = store.runManifest(name);
@@ -195,6 +212,7 @@ async function trainLocked(
     status: 'training',
     config,
     d: source.d,
+    ...(layers && { layers }),
     scale: trainer.scale,
     environment,
     step: 0,
@@ -292,6 +310,7 @@ async function trainLocked(
         scale: trainer.scale,
         k: latentsKept(config),
         ...('prefixes' in config && { prefixes: config.prefixes }),
+        ...(layers && { layers }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
     await rm(store.runCheckpoints(name), { recursive: true, force: true });

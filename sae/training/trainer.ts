@@ -78,9 +78,12 @@ export function initialState(config: TrainingConfig, source: BatchSource): Train
   const dictionaries = config.seeds.map((seed) => {
     const random = Random.fromSeed(seed, 'initialisation');
     const autoencoder = start(random);
+    const { blocks } = source;
     const parameters = outputMedian
       ? asTranscoder(autoencoder, median, outputMedian, { seed, skips: config.skip === true })
-      : autoencoder;
+      : blocks
+        ? asCrosscoder(autoencoder, blocks, architecture.unitNormDecoder)
+        : autoencoder;
     return {
       parameters,
       first: zerosLike(parameters),
@@ -118,6 +121,42 @@ function asTranscoder(
   return { ...autoencoder, bEnc, wDec, bDec: outputMedian.slice(), wSkip, ...magnitudes };
 }
 
+/**
+ * *Choice*: a crosscoder begins as the autoencoder of all activations side by side that it would be with an encoder that subtracts b_dec, which it
+ * is not: b_enc is −W_enc·b_dec. Decoder rows of unit norm are brought to size 1, Σ_l ‖W_dec,i^l‖ = 1, and encoder rows lengthened by as much.
+ */
+function asCrosscoder(
+  autoencoder: DictionaryArrays,
+  blocks: Int32Array,
+  unitSize: boolean,
+): DictionaryArrays {
+  const { bDec } = autoencoder;
+  const d = bDec.length;
+  const [wEnc, wDec] = [autoencoder.wEnc.slice(), autoencoder.wDec.slice()];
+  const bEnc = autoencoder.bEnc.map((_, i) => {
+    const encoder = wEnc.subarray(i * d, (i + 1) * d);
+    const decoder = wDec.subarray(i * d, (i + 1) * d);
+    const size = unitSize ? rowSize(decoder, blocks) : 1;
+    for (let j = 0; j < d; j++) {
+      encoder[j] *= size;
+      decoder[j] /= size;
+    }
+    return -total(bDec, encoder);
+  });
+  return { ...autoencoder, wEnc, bEnc, wDec };
+}
+
+/** Σ_l ‖w^l‖ over the blocks of a row. */
+function rowSize(row: Float32Array, blocks: Int32Array): number {
+  let from = 0;
+  let sum = 0;
+  for (const end of blocks) {
+    sum += Math.sqrt(sumOfSquares(row.subarray(from, end)));
+    from = end;
+  }
+  return sum;
+}
+
 /** Trains dictionaries that differ only in their seed, step by step, without files. It holds tensors: dispose it. */
 export class Trainer {
   readonly config: TrainingConfig;
@@ -137,6 +176,11 @@ export class Trainer {
       throw new LazyscopeError(
         'bad_input',
         `Transcoders ${config.skip ? 'with a skip connection' : 'between two widths'} are trained on the backends native and cpu: give --backend native.`,
+      );
+    if (source.blocks && !kernels.blocks)
+      throw new LazyscopeError(
+        'bad_input',
+        'Crosscoders are trained on the backends native, wasm and cpu: give --backend native.',
       );
     this.#kernels = kernels;
     this.config = config;
@@ -214,7 +258,8 @@ export class Trainer {
     const source = this.#source;
     const { x, variance } = this.#kernels.scaledBatch(source.next(), source.d, this.scale);
     const outputs = source.outputs?.();
-    if (!outputs) return { x, variance };
+    // A crosscoder's encoder doesn't subtract b_dec, as a transcoder's doesn't.
+    if (!outputs) return source.blocks ? { x, target: x, blocks: source.blocks, variance } : { x, variance };
     disposeComputed(variance);
     // One scale for both, so that the dictionary that acts on raw activations is the trained one with smaller biases.
     const target = this.#kernels.scaledBatch(outputs, source.outputWidth ?? source.d, this.scale);

@@ -12,7 +12,9 @@ import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { pause } from '../../sae/pause.ts';
+import { workUnderLease } from '../../sae/store/lock.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
+import { systemError } from '../../sae/store/systemError.ts';
 import { isAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
@@ -101,6 +103,7 @@ export async function runCommand(
     },
   };
   try {
+    if (environment.lease !== undefined) workUnderLease(environment.lease);
     refuseAddress(command, options);
     const { document, text, stay, failure } = await work(session);
     view.end();
@@ -114,6 +117,9 @@ export async function runCommand(
   } catch (error) {
     view.end();
     const { status, message } = explain(error, stopping.signal.aborted);
+    // For whoever reads the progress: what kind of failure the line for people is.
+    if (environment.progress === 'json' && isLazyscopeError(error))
+      await write(process.stderr, `${JSON.stringify({ failure: error.code })}\n`);
     await write(process.stderr, message);
     process.exit(status);
   }
@@ -152,7 +158,8 @@ async function startChosen(
   return started;
 }
 
-export function explain(error: unknown, stopped: boolean): { status: number; message: string } {
+export function explain(thrown: unknown, stopped: boolean): { status: number; message: string } {
+  const error = systemError(thrown) ?? thrown;
   if (isLazyscopeError(error)) {
     if (error.code === 'cancelled') return { status: 130, message: `lazyscope: ${error.message}\n` };
     return { status: 2, message: `lazyscope: ${oneLine(error.message)}\n` };

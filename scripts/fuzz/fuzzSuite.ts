@@ -6,9 +6,12 @@ import { reading } from '../commandLine/commanderOption.ts';
 import { runSuite, suiteCommand } from '../commandLine/suiteCommand.ts';
 import { fuzzedFormats } from './fuzzedFormats.ts';
 import type { CaseReport } from './caseReport.ts';
+import { processState, type ProcessState } from './processState.ts';
 
-/** Wall-clock milliseconds without a word from a process, after which it is ended; several times what a case may take. */
+/** Wall-clock milliseconds without a word from a process, after which it is looked at; several times what a case may take. */
 const patience = 30_000;
+/** Seconds of processor time without a word in which it hangs, however little of the machine it gets. */
+const longest = 5;
 /** Failing cases of a format that are printed. */
 const mostPrinted = 5;
 
@@ -139,7 +142,17 @@ async function runProcess(
   let began: number | undefined;
   let said = '';
   let hung = false;
+  let before: ProcessState | undefined;
   const expire = () => {
+    const now = processState(child.pid ?? 0);
+    // Wanting to run and not getting to, which on a machine with much to do takes minutes, is no hang.
+    const starved = now?.wantsToRun && (!before || now.seconds - before.seconds < longest);
+    const first = now && !before;
+    before ??= now;
+    if (starved || first) {
+      timer = setTimeout(expire, patience);
+      return;
+    }
     hung = true;
     child.kill('SIGKILL');
   };
@@ -148,6 +161,7 @@ async function runProcess(
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-600)));
   child.on('message', (message: CaseReport) => {
     clearTimeout(timer);
+    before = undefined;
     timer = setTimeout(expire, patience);
     if ('began' in message) began = message.began;
     report(message);
@@ -156,6 +170,11 @@ async function runProcess(
     child.on('close', (...how) => resolve(how)),
   );
   clearTimeout(timer);
-  if (hung) return { began, kind: 'hang', said: `no word for ${patience / 1000} s` };
+  if (hung)
+    return {
+      began,
+      kind: 'hang',
+      said: `no word for ${(2 * patience) / 1000} s, in which it used ${longest} s of a processor or waited for something`,
+    };
   return { began, kind: 'crash', said: `ended with ${signal ?? code}: ${said}` };
 }

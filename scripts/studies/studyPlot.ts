@@ -1,7 +1,15 @@
 /**
- * A small line plot as an SVG file: logarithmic x, logarithmic shares on y, a bar for the range. What is below the foot of
- * the axis is drawn at the foot. Readable on light and dark.
+ * A small line plot as an SVG file: logarithmic or linear x, logarithmic shares on y, a bar for the range. What is below the foot
+ * of the axis is drawn at the foot. Readable on light and dark.
  */
+
+/** The architectures that the studies compare, as their tables and plots show them. */
+export const architectures = [
+  { key: 'topk', name: 'TopK', colour: '#b94a08' },
+  { key: 'relu', name: 'ReLU + L1', colour: '#1767a8' },
+  { key: 'jumprelu', name: 'JumpReLU', colour: '#0b7254' },
+] as const;
+
 export interface PlotLine {
   name: string;
   colour: string;
@@ -16,13 +24,17 @@ const labelHeight = 14;
 
 export function studyPlot(
   lines: readonly PlotLine[],
-  { title, x: axis }: { title: string; x: { label: string; format: (value: number) => string } },
+  {
+    title,
+    x: axis,
+  }: { title: string; x: { label: string; format: (value: number) => string; scale?: 'log' | 'linear' } },
 ): string {
   const points = lines.flatMap((line) => line.points);
   const [least, most] = [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
-  const span = Math.log(most / least) || 1;
-  const x = (value: number) =>
-    size.left + (Math.log(value / least) / span) * (size.width - size.left - size.right);
+  const isLog = axis.scale !== 'linear';
+  const along = (value: number) => (isLog ? Math.log(value / least) : value - least);
+  const span = along(most) || 1;
+  const x = (value: number) => size.left + (along(value) / span) * (size.width - size.left - size.right);
   const y = (share: number) =>
     size.height -
     size.bottom -
@@ -31,7 +43,10 @@ export function studyPlot(
   const text = (px: number, py: number, what: string, more = '') =>
     `<text x="${at(px)}" y="${at(py)}" fill="${ink}" ${more}>${what}</text>`;
   const labels = apart(lines.map(({ points: own }) => y(own[own.length - 1].y)));
-  const places = ticksOf(points.map((point) => point.x));
+  const places = ticksOf(
+    points.map((point) => point.x),
+    (value, before) => (isLog ? value / before > 1.35 : along(value) - along(before) > 0.08 * span),
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" width="${size.width}" height="${size.height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${title}">`,
     text(size.left, 18, title, 'font-weight="600"'),
@@ -46,7 +61,7 @@ export function studyPlot(
     text(
       (size.left + size.width - size.right) / 2,
       size.height - 8,
-      `${axis.label} (log)`,
+      isLog ? `${axis.label} (log)` : axis.label,
       'text-anchor="middle"',
     ),
     ...lines.map(({ name, colour, points: own }, index) => {
@@ -63,10 +78,10 @@ export function studyPlot(
 }
 
 /** The places of labels, without those too near to the one before. */
-function ticksOf(values: readonly number[]): number[] {
+function ticksOf(values: readonly number[], isFarFrom: (value: number, before: number) => boolean): number[] {
   const kept: number[] = [];
   for (const value of [...new Set(values)].sort((a, b) => a - b))
-    if (kept.length === 0 || value / kept[kept.length - 1] > 1.35) kept.push(value);
+    if (kept.length === 0 || isFarFrom(value, kept[kept.length - 1])) kept.push(value);
   return kept;
 }
 

@@ -23,6 +23,14 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'sae/comparison/reproducibility/subspaces/wideSubspaces.test.ts',
+    reason: 'draws thousands of directions in 2,304 dimensions',
+  },
+  {
+    path: 'scripts/studies/measureReproducibilityStudy.test.ts',
+    reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
+  },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
@@ -55,6 +63,8 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  { path: 'scripts/workers', reason: 'trains on workers that take jobs from a Redis', long: true },
+  { path: 'scripts/slurm', reason: 'trains in a Slurm of its own', long: true },
   { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
   {
     path: 'server/labels.test.ts',
@@ -92,6 +102,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',
@@ -133,6 +144,13 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/fuzz/hostileFiles.test.ts', reason: 'files of megabytes that are made to take time' },
   { path: 'scripts/fuzz/fuzzedFormats.test.ts', reason: 'damaged files of every format' },
   { path: 'server/names.test.ts', reason: 'every table of a server over a store' },
+  {
+    path: 'server/disks.test.ts',
+    reason: 'fills a small disk under a server, and runs commands on a read-only one',
+  },
+  { path: 'server/notFinite.test.ts', reason: 'starts jobs as processes of their own' },
+  { path: 'server/linksOutside.test.ts', reason: 'a server over a store' },
+  { path: 'scripts/commandLine/resumeFlags.test.ts', reason: 'starts the command line for every flag' },
   { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
   { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },

@@ -145,6 +145,30 @@ describe('the queue', () => {
     await queue.close();
   });
 
+  test('keeps nothing for a watcher that takes nothing, however much is said, and shows it the present state when it takes again', async () => {
+    const { queue } = await queueRunning(
+      `for (let line = 0; line < 30_000; line++) console.error('line', line)`,
+    );
+    const [stalled, reading] = [queue.watch({}), queue.watch({})];
+    const firsts = [stalled.next(), reading.next()];
+    const { id } = await queue.start(evaluate());
+    for (const { value } of await Promise.all(firsts)) expect(value?.[1].job.id).toBe(id);
+    await ended(queue, id);
+    // It was told of the start at the most; after that its place among the events is gone.
+    const taken: string[] = [];
+    const leaving = setTimeout(() => void reading.return(undefined), 3_000);
+    for await (const [, { type, job }] of reading) {
+      taken.push(type);
+      if (job.finishedAt !== null) break;
+    }
+    clearTimeout(leaving);
+    expect(taken.length).toBeLessThan(2_100);
+    expect(taken.at(-1)).toMatch(/snapshot|status/);
+    await stalled.return(undefined);
+    expect(queue.watchers).toBe(0);
+    await queue.close();
+  });
+
   test('tells hundreds of watchers of progress less often, and of every stage', async () => {
     const { queue } = await queueRunning(
       `let done = 0; const say = (stage) => console.error(JSON.stringify({ progress: { stage, done: done++, total: 1e9, unit: 'x' } }));

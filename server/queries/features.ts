@@ -1,5 +1,5 @@
 import { LazyscopeError } from '../../sae/errors.ts';
-import { hooksOf } from '../../sae/spec/hooksOf.ts';
+import { placeOf } from '../../sae/spec/hooksOf.ts';
 import { listAt } from '../../sae/store/columnRows.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
@@ -40,7 +40,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
   ]);
   const { architecture, width, capture } = manifest.config;
   const counts = listAt(columns.topTokenCounts, latent);
-  const hook = hooksOf(manifest.config).join(' → ');
+  const hook = placeOf(manifest.config);
   return {
     ...featureRow(latent, { columns, stability, tokens, label: labels.name(latent) }),
     run,

@@ -13,6 +13,7 @@ import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { languageModelTrainingDefaults } from '../../sae/spec/languageModelTrainingDefaults.ts';
 import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import { hooksIn } from '../../sae/spec/jointHook.ts';
 import { trainingFields } from '../../sae/spec/trainingFields.ts';
 import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
 import type { ServerContext } from '../context.ts';
@@ -208,8 +209,10 @@ export async function configurationOf(
   const { architecture, capture: name, seeds, width, ...given } = options;
   const { hooks, manifest } = await getCapture(server, name);
   const hook = given.hook ?? (hooks.length === 1 ? hooks[0].hook : undefined);
-  const d = hooks.find((one) => one.hook === hook)?.width;
-  if (hook === undefined || d === undefined) return null;
+  if (hook === undefined) return null;
+  const widths = hooksIn(hook).map((own) => hooks.find((one) => one.hook === own)?.width ?? NaN);
+  const d = widths.reduce((sum, own) => sum + own, 0);
+  if (Number.isNaN(d)) return null;
   const { contexts, heldOutContexts, contextLength, firstPosition } = manifest;
   const rows = (contexts - heldOutContexts) * (contextLength - firstPosition);
   // Options that say how it is started are no settings.

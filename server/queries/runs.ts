@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isLazyscopeError } from '../../sae/errors.ts';
-import { hooksOf } from '../../sae/spec/hooksOf.ts';
+import { placeOf } from '../../sae/spec/hooksOf.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
@@ -60,7 +60,7 @@ async function rowsOfRun(server: ServerContext, manifest: RunManifest): Promise<
         architecture: config.architecture,
         capture: config.capture,
         model,
-        hook: hooksOf(config).join(' → '),
+        hook: placeOf(config),
         width: config.width,
         d: manifest.d,
         status: manifest.status,

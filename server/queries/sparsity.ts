@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { LazyscopeError } from '../../sae/errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { meanOverNeurons } from '../../sae/spec/layerMetrics/layerMetrics.ts';
@@ -10,11 +9,11 @@ import { sparsityPositionTable } from '../../sae/spec/tables/sparsityPositions.t
 import type { SparsityTableName } from '../../sae/spec/tables/sparsityTables.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
-import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import { columnList, orderOf, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '../contract/sparsity.ts';
 import type { Page } from '../contract/tokens.ts';
+import { openTableFile } from './openTableFile.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
 
 export async function sparsityReports({
@@ -94,10 +93,15 @@ export async function sparsityParquet(
 ): Promise<Uint8Array> {
   await reportOf(server, name);
   const path = server.store.sparsityTable(name, table);
-  await bringIn(path);
   try {
-    return await readFile(path);
+    const { file } = await openTableFile(path, 'parquet', server.store.root);
+    try {
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
+    if (!isLazyscopeError(cause) || cause.code !== 'not_found') throw cause;
     const why =
       table === 'tradeoff'
         ? 'has no trade-off, or was made before its table was kept: measure again, with interventions'

@@ -1,13 +1,13 @@
 /** Tables of a sparsity report as CSV (RFC 4180), for programs that can't read Parquet. */
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { csvCell } from '../../sae/spec/csvCell.ts';
 import { sparsityTables } from '../../sae/spec/tables/sparsityTables.ts';
 import { queryParquet } from '../../sae/store/parquet.ts';
 import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { SparsityCsvInput } from '../contract/sparsity.ts';
 import { reportOf } from './sparsity.ts';
-import { csvCell } from './tableStreams.ts';
 
 /** A table as CSV, in which values of a list are separated by spaces. Throws 'not_found' for a missing report or table, 'bad_input' for a layer or neuron in a table without such a column. */
 export async function sparsityCsv(server: ServerContext, input: SparsityCsvInput): Promise<string> {

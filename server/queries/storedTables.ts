@@ -5,6 +5,7 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { exampleTable } from '../../sae/spec/tables/examples.ts';
 import { featureTable } from '../../sae/spec/tables/features.ts';
 import { labelMethods, labelTable } from '../../sae/spec/tables/labels.ts';
+import { layerShareTable } from '../../sae/spec/tables/layerShares.ts';
 import { loadingTable } from '../../sae/spec/tables/loadings.ts';
 import { mapTable } from '../../sae/spec/tables/dictionaryMap.ts';
 import { matchTable } from '../../sae/spec/tables/matches.ts';
@@ -98,6 +99,12 @@ const tables = {
     table: loadingTable,
     made: index,
     path: (store, { run, seed }) => store.loadings(run, seed),
+  }),
+  layers: one('dictionary', {
+    doc: 'of crosscoders: how much of each latent is at each hook point',
+    table: layerShareTable,
+    made: index,
+    path: (store, { run, seed }) => store.layerShares(run, seed),
   }),
   stability: one('dictionary', {
     doc: 'in how many other seeds each latent is shared',

@@ -3,7 +3,6 @@
  * any size needs little memory.
  */
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import {
   Bool,
@@ -22,12 +21,12 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import type { Data, DataType } from 'apache-arrow';
-import { LazyscopeError } from '../../sae/errors.ts';
+import { csvCell } from '../../sae/spec/csvCell.ts';
 import type { ColumnType, Table, TableColumn } from '../../sae/spec/tables/table.ts';
 import { streamChunks } from '../../sae/store/parquet.ts';
-import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import { columnList, quoted, storedTable } from '../../sae/store/tableSql.ts';
 import { columnsOfChunks, type Column } from '../../sae/store/vectorColumns.ts';
+import { openTableFile, type FileFormat } from './openTableFile.ts';
 import type { TableRequest } from './storedTables.ts';
 
 interface Batch {
@@ -79,27 +78,20 @@ export async function csvStream(request: TableRequest): Promise<ReadableStream<U
   });
 }
 
-/** A file as it lies, with the bytes it has when it is opened. Throws 'not_found' for a file that isn't there. */
-export async function fileStream(path: string): Promise<{ body: ReadableStream<Uint8Array>; bytes: number }> {
-  await bringIn(path);
-  const file = await open(path).catch((cause: unknown) => {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: make it first.`, { cause });
-  });
-  const { size: bytes } = await file.stat();
+/** A file as it lies, with the bytes it has when it is opened. Throws as `openTableFile`. */
+export async function fileStream(
+  path: string,
+  format: FileFormat,
+  root: string,
+): Promise<{ body: ReadableStream<Uint8Array>; bytes: number }> {
+  const { file, bytes } = await openTableFile(path, format, root);
   if (bytes === 0) {
     await file.close();
     return { body: streamOf([]), bytes };
   }
   // A writer may append meanwhile; what is sent ends where the file ended.
-  const stream = createReadStream(path, { fd: file, end: bytes - 1 });
+  const stream = createReadStream(path, { fd: file, start: 0, end: bytes - 1 });
   return { body: Readable.toWeb(stream) as ReadableStream<Uint8Array>, bytes };
-}
-
-/** A value as a cell of CSV; empty for null. */
-export function csvCell(value: unknown): string {
-  if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) return '';
-  const text = Array.isArray(value) ? value.join(' ') : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 interface Encoding {

@@ -86,6 +86,8 @@ test('structs within structs, by value and by pointer, and null for what may be 
     gate: null,
     prefixes: null,
     prefixCount: 0,
+    blocks: null,
+    blockCount: 0,
   };
   functions.sparseUpdate({ ...call, writeGradient: 1, second: null }, term, null);
   // ∂w_dec = scale·f·error, ∂w_enc = ∂z·x with ∂z = scale·dot, ∂b_dec = scale·error.

@@ -132,6 +132,8 @@ export function nativeFusedKernels(
         : null,
       prefixes: main.prefixes ?? null,
       prefixCount: main.prefixes?.length ?? 0,
+      blocks: request.blocks ?? null,
+      blockCount: request.blocks?.length ?? 0,
     };
     if (main.entries.kind === 'dense') {
       if (auxiliary) throw new Error('An auxiliary term needs its main term as a list.');
@@ -156,6 +158,7 @@ export function nativeFusedKernels(
 
   return {
     backend: 'native',
+    blocks: true,
 
     scaledBatch(values, d, scale) {
       const rows = values.length / d;

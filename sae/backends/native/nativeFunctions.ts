@@ -157,6 +157,8 @@ export interface Update {
   gate: Gate | null;
   prefixes: Int32Array | null;
   prefixCount: number;
+  blocks: Int32Array | null;
+  blockCount: number;
 }
 
 export interface Term {

@@ -256,6 +256,9 @@ static void autoencoders() {
     const LazyscopeReconstruction of_matrix{z, theta, p.w_dec, p.b_dec, x, rows, d, latents, error, all};
     lazyscope_dense_reconstruct(&of_matrix);
     jump.write_gradient = 0;
+    // Of a crosscoder: the rows' sizes are summed by blocks.
+    const int32_t blocks[] = {static_cast<int32_t>((d + 1) / 2), static_cast<int32_t>(d)};
+    jump.blocks = blocks, jump.block_count = d > 1 ? 2 : 1;
     lazyscope_dense_update(&jump, z, all, error);
   }
 }

@@ -1,7 +1,7 @@
 /** The matchings of a run's seeds, judged by what the counterparts do in each other's place, and where features go (METHODS.md §11). */
 import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
-import { openDictionary, type OpenedDictionary } from '../../evaluation/openDictionary.ts';
+import { oneHook, openDictionary, type OpenedDictionary } from '../../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
 import { predictsNextToken } from '../../models/predictsNextToken.ts';
 import { silent, type Report } from '../../progress.ts';
@@ -76,7 +76,7 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
           b: { name: `${b.run}/${b.seed}`, autoencoder: other.autoencoder },
           assignment: await storedMatchings(store, comparison, a),
           rows: own.rows,
-          hook: own.hook,
+          hook: oneHook(own.hook, name),
           tokens: available,
           epsilon,
           rho,

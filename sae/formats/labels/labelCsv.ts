@@ -1,5 +1,6 @@
 /** Labels as CSV (RFC 4180): a header with at least `latent` and `label`, and perhaps `run`, `seed`, `note` and `source`. */
 import { LazyscopeError } from '../../errors.ts';
+import { csvCell, textOfCell } from '../../spec/csvCell.ts';
 import { checkEntries, type ParsedLabels } from './labelFile.ts';
 
 /** Throws 'bad_input' for a file without these two columns, and for a quote that is never closed. */
@@ -12,8 +13,10 @@ export function parseLabelCsv(text: string): ParsedLabels {
       'bad_input',
       `The first line must name the columns 'latent' and 'label'; it says '${names.join(',').slice(0, 80)}'.`,
     );
-  const cell = (cells: readonly string[], name: string) =>
-    cells.at(column(name) < 0 ? cells.length : column(name));
+  const cell = (cells: readonly string[], name: string) => {
+    const found = cells.at(column(name) < 0 ? cells.length : column(name));
+    return found === undefined ? undefined : textOfCell(found);
+  };
   return checkEntries(
     records.map(({ line, cells }) => ({
       line,
@@ -30,12 +33,6 @@ export function parseLabelCsv(text: string): ParsedLabels {
 /** One line of CSV, with its end. */
 export function csvLine(cells: readonly (string | number | null)[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
-}
-
-function csvCell(value: string | number | null): string {
-  if (value === null) return '';
-  if (typeof value === 'number') return String(value);
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
 /** Records with the number of the line on which each begins; empty lines are none. */

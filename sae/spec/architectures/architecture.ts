@@ -46,6 +46,8 @@ export interface ArchitectureDescription<
 > {
   /** As papers write it. */
   readonly label: string;
+  /** Whether it can read several hook points at once. */
+  readonly hasCrosscoders?: true;
   /** The mark in charts, which tells architectures apart without colour. */
   readonly symbol:
     'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'hexagon' | 'wye' | 'plus' | 'pentagon';

@@ -4,6 +4,7 @@ import { auxCoefficient } from './auxCoefficient.ts';
 /** BatchTopK (Bussmann, Leask & Nanda, 2412.06410; METHODS.md §1). */
 export const batchtopk = describeArchitecture({
   label: 'BatchTopK',
+  hasCrosscoders: true,
   symbol: 'diamond',
   colour: '--batchtopk',
   settings: {

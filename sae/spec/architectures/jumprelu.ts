@@ -12,6 +12,7 @@ const startingThreshold = (d: number) => 0.1 * Math.sqrt(128 / d);
 /** JumpReLU (Rajamanoharan et al., 2407.14435; METHODS.md §1). */
 export const jumprelu = describeArchitecture({
   label: 'JumpReLU',
+  hasCrosscoders: true,
   symbol: 'triangle',
   colour: '--jumprelu',
   settings: {

@@ -4,6 +4,7 @@ import { sparsityWarmupFraction } from './sparsityWarmup.ts';
 /** ReLU with an L1 penalty weighted by decoder norms (METHODS.md §1). */
 export const relu = describeArchitecture({
   label: 'ReLU',
+  hasCrosscoders: true,
   symbol: 'circle',
   colour: '--relu',
   settings: {

@@ -4,6 +4,7 @@ import { auxCoefficient } from './auxCoefficient.ts';
 /** TopK (Gao et al., 2406.04093; METHODS.md §1). */
 export const topk = describeArchitecture({
   label: 'TopK',
+  hasCrosscoders: true,
   symbol: 'square',
   colour: '--topk',
   settings: {

@@ -57,6 +57,20 @@ const evaluationSchema = z.strictObject({
   lossTokens: z.int().positive().optional(),
   /** Absent in older evaluations, and where there is only one context. */
   lossIntervals: lossIntervalsSchema.optional(),
+  /** Of a crosscoder, by hook point, in the order of its columns. Absent for all others. */
+  layers: z
+    .array(
+      z.strictObject({
+        hook: z.string(),
+        /** As the whole's, of this hook point's activations alone. */
+        fvu: z.number().nullable(),
+        /** Share of the latents' decoder norms that is here: the mean over latents of ‖W_dec,i^l‖ / Σ_m ‖W_dec,i^m‖. */
+        decoderShare: z.number(),
+        /** The whole's when this hook point alone is replaced; null where there is none. */
+        ceRecovered: z.number().nullable(),
+      }),
+    )
+    .optional(),
   /** Counts of latents by log10(density): edges from −7 to 0 in steps of 0.25; dead latents are not in it. */
   densityHistogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { layersSchema } from '../layers.ts';
 import { trainingConfigSchema } from '../trainingConfig.ts';
 import type { ManifestKind } from './manifestKind.ts';
 
@@ -25,8 +26,10 @@ const runManifestSchema = z.strictObject({
   finishedAt: z.string().nullable(),
   status: z.enum(['training', 'interrupted', 'complete']),
   config: trainingConfigSchema,
-  /** Width of the activations. */
+  /** Width of the activations, of crosscoders those of all hook points together. */
   d: z.int().positive(),
+  /** Of crosscoders: the hook points that `config.hook` joins. The dictionaries act on activations that are multiplied by their scales. */
+  layers: layersSchema.optional(),
   /** s: activations were multiplied by it in training; it is folded into the exported weights. */
   scale: z.number().positive(),
   environment: environmentSchema,

@@ -1,5 +1,5 @@
 'use client';
-import { hooksOf } from '../../../sae/spec/hooksOf.ts';
+import { placeOf } from '../../../sae/spec/hooksOf.ts';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { describeError } from '../../client/describeError.ts';
@@ -79,7 +79,7 @@ export function RunView({ name }: { name: string }) {
         {manifest && (
           <>
             {architectureName(manifest.config.architecture)} with {count(manifest.config.width)} latents on{' '}
-            <code>{hooksOf(manifest.config).join(' → ')}</code>
+            <code>{placeOf(manifest.config)}</code>
             {run.data?.model ? ` of ${run.data.model}` : ''}, {manifest.config.seeds.length}{' '}
             {manifest.config.seeds.length === 1 ? 'seed' : 'seeds at once'}, {count(manifest.config.tokens)}{' '}
             tokens{live ? '' : ` in ${duration(manifest.seconds)}`}.

@@ -12,6 +12,8 @@
 //   f = m where open and m > 0;  ∂m = scale·dot there;  ∂π = gate scale·gate dot + gate l1 where open
 //   ∂w = Σ scale·f·error_b;  ∂w_enc = Σ (g·∂m + ∂π)·(x_b − b_dec);  ∂b_enc = Σ ∂π;  ∂b_mag = Σ ∂m;
 //   ∂r_mag = Σ ∂m·(m − b_mag);  in ∂b_dec the sum of g·∂m + ∂π takes the place of ∂b_enc
+// Of a crosscoder ‖w‖ is Σ_l ‖w_l‖ over the blocks of w, and w/‖w‖ in ∂w has w_l/‖w_l‖ in block l. To keep Σ_l ‖w_l‖ = 1, the part of the
+// gradient along that normal is removed.
 #include "fusedUpdate.h"
 
 #include <algorithm>
@@ -55,6 +57,46 @@ struct Update {
   const float *dense_enc, *dense_dec, *dense_b, *dense_sum, *dense_theta, *dense_r, *dense_mag;
   Gate gate;
   const int32_t* prefixes;
+  const int32_t* blocks;  // ends of the blocks of a decoder row; null: one block
+  int32_t block_count;
+
+  // Σ_l ‖w_l‖ over the blocks of a decoder row.
+  float size_of(const float* w) const {
+    if (!blocks) return std::sqrt(dot_row(w, w, outputs));
+    float sum = 0;
+    for (int32_t l = 0, from = 0; l < block_count; from = blocks[l++]) sum += std::sqrt(dot_row(w + from, w + from, blocks[l] - from));
+    return sum;
+  }
+
+  // row += scale · w_l/‖w_l‖ in each block l: the gradient of size_of.
+  void add_normal(float* row, const float* w, double scale) const {
+    if (!blocks) {
+      add_row(row, w, float(scale / std::max(std::sqrt(dot_row(w, w, outputs)), 1e-30f)), outputs);
+      return;
+    }
+    for (int32_t l = 0, from = 0; l < block_count; from = blocks[l++]) {
+      const int64_t width = blocks[l] - from;
+      const float norm = std::sqrt(dot_row(w + from, w + from, width));
+      add_row(row + from, w + from, float(scale / std::max(norm, 1e-30f)), width);
+    }
+  }
+
+  // Takes from `row` its part along the gradient n of size_of at w: row −= (row·n/n·n) n.
+  void remove_normal(float* row, const float* w) const {
+    if (!blocks) {
+      add_row(row, w, -dot_row(row, w, outputs) / std::max(dot_row(w, w, outputs), 1e-30f), outputs);
+      return;
+    }
+    float along = 0, square = 0;
+    for (int32_t l = 0, from = 0; l < block_count; from = blocks[l++]) {
+      const int64_t width = blocks[l] - from;
+      const float norm = std::sqrt(dot_row(w + from, w + from, width));
+      if (!(norm > 0)) continue;
+      along += dot_row(row + from, w + from, width) / norm;
+      square += 1;
+    }
+    if (square > 0) add_normal(row, w, -along / square);
+  }
 
   // The errors that a latent of the main term has to do with: in nested reconstructions those of its prefix.
   const float* errors_of(const Term& term, int64_t i, bool main_term) const {
@@ -132,7 +174,7 @@ struct Update {
   // Both gradient rows of latent i.
   Row gradient(int64_t i, float* dec, float* enc) const {
     const float* w = p.w_dec + i * outputs;
-    const float norm = s.l1 > 0 ? std::sqrt(dot_row(w, w, outputs)) : 0.0f;
+    const float norm = s.l1 > 0 ? size_of(w) : 0.0f;
     const float theta = threshold ? threshold[i] : 0.0f;
     double b = 0, fsum = 0, gtheta = 0;
     Row row{};
@@ -156,7 +198,7 @@ struct Update {
       double unused = 0;
       add_entries(aux, i, 0.0f, 0.0f, false, dec, enc, b, unused, unused);
     }
-    if (s.l1 > 0) add_row(dec, w, float(s.l1 * fsum / std::max(norm, 1e-30f)), outputs);
+    if (s.l1 > 0) add_normal(dec, w, s.l1 * fsum);
     row.b = float(b), row.log_threshold = float(gtheta * theta);
     if (!gate.gain) row.centre = row.b;
     if (s.subtract) add_row(enc, p.b_dec, -row.centre, d);
@@ -239,11 +281,10 @@ struct Update {
     const float c = float(scale);
     each(bias_gradient, [&](int64_t i, Row row, float* dec, const float* enc) {
       float* w = p.w_dec + i * outputs;
-      if (s.unit_norm)
-        add_row(dec, w, -dot_row(dec, w, outputs) / std::max(dot_row(w, w, outputs), 1e-30f), outputs);
+      if (s.unit_norm) remove_normal(dec, w);
       adam_step(s.adam, w, m.w_dec + i * outputs, v.w_dec + i * outputs, dec, c, outputs);
       if (s.unit_norm) {
-        const float inverse = 1.0f / std::max(std::sqrt(dot_row(w, w, outputs)), 1e-30f);
+        const float inverse = 1.0f / std::max(size_of(w), 1e-30f);
         for (int64_t j = 0; j < outputs; j++) w[j] *= inverse;
       }
       adam_step(s.adam, p.w_enc + i * d, m.w_enc + i * d, v.w_enc + i * d, enc, c, d);
@@ -271,6 +312,7 @@ Update update_from(const LazyscopeUpdate& in) {
               {in.rate, in.beta1, in.beta2, in.epsilon, in.root}, in.clip, in.subtracts_decoder_bias != 0,
               in.unit_norm != 0};
   update.prefixes = in.prefixes;
+  update.blocks = in.blocks, update.block_count = in.block_count;
   if (in.gate) update.gate = {nullptr, in.gate->gain, float(in.gate->scale), float(in.gate->l1)};
   return update;
 }
@@ -315,7 +357,7 @@ void lazyscope_dense_update(const LazyscopeUpdate* request, float* z, float* dot
   float *r_gradient = norms + latents, *magnitudes = r_gradient + latents;
   if (s.l1 > 0)
     parallel_for(0, latents, 64, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; i++) norms[i] = std::sqrt(dot_row(w_dec + i * outputs, w_dec + i * outputs, outputs));
+      for (int64_t i = first; i < last; i++) norms[i] = update.size_of(w_dec + i * outputs);
     });
   else
     std::fill(norms, norms + latents, 0.0f);

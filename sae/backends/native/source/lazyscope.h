@@ -307,7 +307,7 @@ struct LazyscopeUpdate {
   double root;                   // 1 / √(1 − β2^step)
   double clip;                   // the gradient's largest norm; 0: any
   int32_t subtracts_decoder_bias;  // the encoder saw x − b_dec
-  int32_t unit_norm;             // decoder rows have norm 1
+  int32_t unit_norm;             // decoder rows have size 1
   LazyscopeDictionary parameters;
   LazyscopeDictionary first;     // moments
   const LazyscopeDictionary* NULLABLE second;  // null only with write_gradient
@@ -316,6 +316,8 @@ struct LazyscopeUpdate {
   const LazyscopeGate* NULLABLE gate;
   const int32_t* NULLABLE prefixes;  // of nested reconstructions: the main term's error is [prefix_count, rows, d]
   int32_t prefix_count;
+  const int32_t* NULLABLE blocks;  // ends of the blocks of the outputs, ascending: a decoder row's size is the sum of its blocks' norms; null: one block
+  int32_t block_count;
 };
 // A reconstruction from a list of entries: values and dots are [entries].
 struct LazyscopeTerm {

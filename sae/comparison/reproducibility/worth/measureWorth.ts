@@ -1,5 +1,5 @@
 /** What stability is worth (METHODS.md §9): groups of latents by stability, taken out or kept alone, beside random groups like them. */
-import { openDictionary } from '../../../evaluation/openDictionary.ts';
+import { oneHook, openDictionary } from '../../../evaluation/openDictionary.ts';
 import { LazyscopeError } from '../../../errors.ts';
 import type { LanguageModel } from '../../../models/languageModel.ts';
 import { predictsNextToken } from '../../../models/predictsNextToken.ts';
@@ -75,8 +75,10 @@ async function worthOfSeed(
     ...asked
   }: WorthOptions & { draws: number },
 ): Promise<SeedWorth> {
-  const { capture, rows, hook, output, autoencoder, dispose } = await openDictionary(store, run, seed, model);
+  const opened = await openDictionary(store, run, seed, model);
+  const { capture, rows, output, autoencoder, dispose } = opened;
   try {
+    const hook = oneHook(opened.hook, run);
     if (output !== hook)
       throw new LazyscopeError(
         'bad_input',
