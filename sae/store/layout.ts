@@ -16,6 +16,20 @@ export class StoreLayout {
     this.root = resolve(root);
   }
 
+  /** The name of this folder's jobs in Redis. */
+  queueId() {
+    return join(this.root, 'queue-id');
+  }
+
+  /** Folder of the job arrays that were handed to a cluster. */
+  launches() {
+    return join(this.root, 'launches');
+  }
+  /** Folder of one of them. */
+  launch(id: string) {
+    return join(this.launches(), checkName('launch', id));
+  }
+
   /** Folder of the language models of this store. */
   models() {
     return join(this.root, 'models');
