@@ -94,6 +94,11 @@ export async function exportDictionary(
   format: DictionaryFormat,
   weights: DictionaryWeights,
 ): Promise<void> {
+  if (weights.normalisation && format !== 'saelens')
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionary normalises each activation (${weights.normalisation}), which ${format} has no place for: export to saelens.`,
+    );
   switch (format) {
     case 'saelens':
       return writeSaelens(folder, weights);

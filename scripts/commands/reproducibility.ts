@@ -28,6 +28,7 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
   const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
   const { measureReproducibility } =
     await import('../../sae/comparison/reproducibility/measureReproducibility.ts');
+  const { relatedReports } = await import('../../sae/comparison/reproducibility/relatedReports.ts');
   await startBackend();
   const missing = seedPairs(name, config.seeds).filter(
     (pair) => !existsSync(store.comparisonManifest(pair.name)),
@@ -45,7 +46,10 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
       report,
       signal,
     });
-    return { document, text: reproducibilityText(document) };
+    return {
+      document: { ...document, ...(await relatedReports(store, document)) },
+      text: reproducibilityText(document),
+    };
   } finally {
     model?.dispose();
   }

@@ -20,7 +20,9 @@ import { ControlsPanel } from './ControlsPanel.tsx';
 import { MatchingsPanel } from './MatchingsPanel.tsx';
 import { ReturnCharts } from './ReturnCharts.tsx';
 import { SeedReturns } from './SeedReturns.tsx';
+import { SpacesPanel } from './SpacesPanel.tsx';
 import { SubspacesPanel } from './SubspacesPanel.tsx';
+import { SweepsPanel } from './SweepsPanel.tsx';
 import { WorthPanel } from './WorthPanel.tsx';
 import styles from './ReproducibilityView.module.css';
 
@@ -64,6 +66,8 @@ export function ReproducibilityView({ name }: { name: string }) {
           )
         }
       </Loaded>
+      <SweepsPanel run={name} />
+      <SpacesPanel run={name} />
     </>
   );
 }
