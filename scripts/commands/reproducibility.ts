@@ -143,7 +143,7 @@ function worthText({ groups, whole, draws, coverage, attribution, lossTokens }: 
 }
 
 /** Small shares keep two figures. */
-const atMost = (share: number) =>
+export const atMost = (share: number) =>
   share > 0 && share < 1e-5 ? smallPercent(share) : `at most ${smallPercent(share)}`;
 const smallPercent = (share: number) => {
   if (share > 0 && share < 1e-5) return 'less than 0.001 %';
