@@ -353,7 +353,7 @@ describe('on a capture', () => {
     expect(comparison.mmcs).toBeGreaterThan(0);
     expect(comparison.chance).toBeDefined();
     // The same dictionary twice shares every latent that has a direction, by decoder, encoder and activations.
-    const same = await compare({ store, name: 'same', a, b: { run: 'parts', seed: 3 } });
+    const same = await compare({ store, name: 'same', a, b: { run: 'parts', seed: 3 }, nulls: null });
     expect(same.shared).toBe(1);
     await expect(compare({ store, name: 'swapped', a, b, model })).rejects.toThrow(/is of crosscoders/);
   });
@@ -370,6 +370,7 @@ describe('on a capture', () => {
       name: 'orders',
       a: { run: 'whole', seed: 3 },
       b: { run: 'other', seed: 3 },
+      nulls: null,
     });
     expect(comparison.mmcs).toBeGreaterThan(0);
     const [x, y] = await Promise.all([openCaptureOf(store, own), openCaptureOf(store, other)]);
