@@ -73,6 +73,19 @@ module.exports = {
       to: { path: '^sae/fixtures/' },
     },
     {
+      name: 'what speaks to Redis is loaded only where there is one: server/workers is imported late',
+      severity: 'error',
+      from: {
+        path: '^(server|scripts)/',
+        pathNot: ['^server/workers/', '\\.test\\.ts$', '^server/fixtures/', '^scripts/workers/'],
+      },
+      to: {
+        path: '^(server/workers/|node_modules/(bullmq|ioredis)/)',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'server knows nothing of the explorer or the scripts',
       severity: 'error',
       from: { path: '^server/' },

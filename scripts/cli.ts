@@ -18,6 +18,7 @@ import { lm } from './commands/lm.ts';
 import { modelProcessCommand } from './commands/modelProcess.ts';
 import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
+import { plan } from './commands/plan.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
@@ -25,6 +26,7 @@ import { stability } from './commands/stability.ts';
 import { steer } from './commands/steer.ts';
 import { storeCommand } from './commands/store.ts';
 import { tensorflow } from './commands/tensorflow.ts';
+import { workerCommand } from './commands/worker.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -52,6 +54,8 @@ export function lazyscopeCommand(): Command {
     convert,
     metrics,
     serveCommand,
+    workerCommand,
+    plan,
     storeCommand,
     jobs,
     bench,

@@ -123,3 +123,18 @@ test('docs/DEPENDENCIES.md has a line for each dependency, and no other, with th
       });
   }
 });
+
+test('every test that docs/FAULTS.md names is there, and no fault is without one', () => {
+  const rows = read('docs/FAULTS.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !/^\| (fault |-)/.test(line));
+  const named = rows.map((row) => /^\| (.+?)\s*\| `([^`]+)`: (.+?)\s*\|$/.exec(row) ?? [row, '', '', '']);
+  expect(named.filter(([, fault]) => fault === '').map(([row]) => row)).toEqual([]);
+  expect(named.length).toBeGreaterThan(70);
+  const missing = named.filter(([, , file, name]) => {
+    // As the name stands in the source, between quotes of any kind.
+    const source = tree.has(file) ? read(file).replaceAll(/\\(['"`])/g, '$1') : '';
+    return !["'", '"', '`'].some((quote) => source.includes(`${quote}${name}${quote}`));
+  });
+  expect(missing.map(([, , file, name]) => `${file}: ${name}`)).toEqual([]);
+});

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
 import { comparisonKind } from '../sae/spec/manifests/comparison.ts';
+import { stabilitySweepKind } from '../sae/spec/manifests/stabilitySweep.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
 import { readManifest } from '../sae/store/readManifest.ts';
 
@@ -46,6 +47,7 @@ interface Row {
   comesBack: number;
   byChance: number;
   beyondChance: number;
+  interval: [number, number] | null;
   pairs: number;
 }
 
@@ -79,6 +81,10 @@ test('each configuration has a row, runs that differ in the order of the rows on
   }
   // Begun alike along the same principal components, seeds have more in common than chance would give.
   expect(rows[0].beyondChance).toBeGreaterThan(0.2);
+  // Kept under the sweep's name, for the explorer.
+  const kept = await readManifest(store.sweepStability('s'), stabilitySweepKind);
+  expect(kept).toMatchObject({ name: 's', threshold: 0.6, rows });
+  expect(rows.map(({ interval }) => interval)).toEqual([null, null, null]);
   // What is finished is not done again.
   expect(stability(sweep).rows).toEqual(rows);
 });

@@ -209,6 +209,12 @@ function demo() {
   equal(typeof document, 'object');
   const runs = readdirSync(join(folder, 'data', 'runs')).filter((name) => name.startsWith('demo-'));
   equal(runs.sort(), ['demo-jumprelu', 'demo-relu', 'demo-topk']);
+  equal(document.reproducibility.map(({ name }) => name).sort(), runs);
+  // What is there already stays, and the second call says by which settings it differs.
+  const again = lazyscope('demo', '--no-serve', '--tokens', '20000', '--training-tokens', '30000', '--json');
+  for (const name of runs)
+    equal(again.stderr.includes(`'${name}' stays as an earlier demo trained it (tokens 20000 instead of 30000`), true);
+  equal(JSON.parse(again.stdout).runs, document.runs);
 } // prettier-ignore
 
 async function serve(compiled) {

@@ -4,7 +4,7 @@ import type { StoreLayout } from '../sae/store/layout.ts';
 import type { AuditLog } from './audit.ts';
 import type { Role } from './guard.ts';
 import type { Commands } from './jobs/commands.ts';
-import type { JobQueue } from './jobs/jobQueue.ts';
+import type { Queue } from './jobs/queue.ts';
 import type { Log } from './log.ts';
 import type { ColumnCache } from './columnCache.ts';
 import type { ManifestCache } from './manifestCache.ts';
@@ -35,7 +35,7 @@ export interface ServerContext {
   search: SearchStore;
   labels: LabelBook;
   lists: ListBook;
-  jobs: JobQueue;
+  jobs: Queue;
   /** Keeps a language model in a process of its own. */
   model: ModelWorker;
   /** Runs commands of the command line in child processes. */

@@ -1,4 +1,5 @@
 /** A store that somebody else packed: links and other files under the names of its tables give nothing of the machine away. */
+import { execFileSync } from 'node:child_process';
 import { copyFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,12 +26,17 @@ const tables: [string, () => string][] = [
   ['/api/parquet/sparsity/fixture-relu/neurons', () => on.store.sparsityTable('fixture-relu', 'neurons')],
 ];
 
-async function inItsPlace(place: () => string, put: (path: string) => Promise<void>, asked: string) {
+async function inItsPlace(
+  place: () => string,
+  put: (path: string) => Promise<void>,
+  asked: string,
+  signal?: AbortSignal,
+) {
   const path = place();
   await rename(path, `${path}.kept`);
   try {
     await put(path);
-    const answer = await fetch(on.server.url + asked);
+    const answer = await fetch(on.server.url + asked, { signal: signal ?? null });
     return { status: answer.status, text: await answer.text() };
   } finally {
     await rm(path, { recursive: true, force: true });
@@ -57,6 +63,31 @@ test.each(tables)(
     const { status, text } = await inItsPlace(place, (path) => copyFile(secret, path), asked);
     expect(status).toBe(422);
     expect(text).not.toContain('secret of the machine');
+  },
+);
+
+/** A pipe that nobody writes to: opening it waits for ever, and four such waits stop every reading of files in a Node process. */
+const pipe = async (path: string) => void execFileSync('mkfifo', [path]);
+const waits: [string, () => string][] = [
+  ...tables,
+  ['/trpc/runs.list', () => on.store.runManifest('fixture-relu')],
+  ['/trpc/runs.list?again', () => on.store.evaluation('fixture-relu', 0)],
+  ['/trpc/captures.list', () => on.store.captureManifest('fixture')],
+  ['/trpc/comparisons.list', () => on.store.comparisonManifest('fixture-relu-0-1')],
+  ['/trpc/sparsity.list', () => on.store.sparsityReport('fixture-relu')],
+  ['/trpc/models.list', () => join(on.store.model('fixture-relu'), 'config.json')],
+  [
+    `/trpc/features.list?input=${encodeURIComponent('{"run":"fixture-relu","seed":1}')}`,
+    () => on.store.features('fixture-relu', 1),
+  ],
+];
+
+test.skipIf(process.platform === 'win32').each(waits)(
+  '%s: a pipe in the place of its file is refused or left out, and not waited for',
+  async (asked, place) => {
+    const { status, text } = await inItsPlace(place, pipe, asked, AbortSignal.timeout(20_000));
+    expect([200, 400, 404, 422]).toContain(status);
+    expect(text).not.toContain('inside the server');
   },
 );
 

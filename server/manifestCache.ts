@@ -5,15 +5,15 @@
  * Small manifests are kept in one file of the store as well, so that a server that has just started reads that file instead of
  * all of them. Nothing else depends on that file: what isn't in it, or has changed since, is read where it lies.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { isAbsolute, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
+import { readTextFile, readTextFileSync } from '../sae/formats/readTextFile.ts';
 import type { ManifestKind } from '../sae/spec/manifests/manifestKind.ts';
 import { writeFileAtomic } from '../sae/store/atomicWrite.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
-import { acceptManifest, parseManifest } from '../sae/store/readManifest.ts';
+import { acceptManifest, mostManifestBytes, parseManifest } from '../sae/store/readManifest.ts';
 import type { Log } from './log.ts';
 
 /** Manifests in memory, by the bytes of their files; the least recently used go first. */
@@ -112,7 +112,7 @@ export class ManifestCache {
     if (!result) {
       this.filesRead++;
       try {
-        result = { document: parseManifest(await readFile(path, 'utf8').catch(gone(path)), path, kind) };
+        result = { document: parseManifest(await readTextFile(path, mostManifestBytes), path, kind) };
         this.#saveLater();
       } catch (error) {
         if (!isLazyscopeError(error) || error.code === 'not_found') throw error;
@@ -158,7 +158,7 @@ export class ManifestCache {
     if (!statSync(path, { throwIfNoEntry: false })) return new Map();
     this.filesRead++;
     try {
-      const { manifests } = indexSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+      const { manifests } = indexSchema.parse(JSON.parse(readTextFileSync(path, 4 * mostIndexBytes)));
       return new Map(
         Object.entries(manifests).map(([name, entry]) => [
           `${this.#store.root}${sep}${name.replaceAll('/', sep)}`,
@@ -215,20 +215,14 @@ export class ManifestCache {
 
 function stampOf(path: string): Stamp {
   const stamp = currentStamp(path);
-  return stamp ?? gone(path)(new Error('there is no such file'));
+  if (!stamp)
+    throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`);
+  return stamp;
 }
 
 function currentStamp(path: string): Stamp | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   return found && { changed: found.mtimeMs, bytes: found.size, inode: found.ino };
-}
-
-function gone(path: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`, {
-      cause,
-    });
-  };
 }
 
 function sameStamp(a: Stamp, b: Stamp | undefined): boolean {

@@ -7,8 +7,9 @@ import type { ServerContext } from './context.ts';
 import { Database } from './database.ts';
 import { publishedDatabase } from './publishedLabels.ts';
 import { Commands } from './jobs/commands.ts';
-import { JobQueue } from './jobs/jobQueue.ts';
+import { JobQueue, type JobQueueOptions } from './jobs/jobQueue.ts';
 import { thisMachine } from './jobs/machineShare.ts';
+import type { Queue } from './jobs/queue.ts';
 import type { Log } from './log.ts';
 import { ManifestCache } from './manifestCache.ts';
 import { ServerMetrics } from './metrics.ts';
@@ -35,6 +36,11 @@ export interface ContextOptions {
   threads?: number;
   /** Seconds without a question after which the process of the model ends. */
   idleSeconds?: number;
+  /** The Redis from which workers take jobs; without it they run on this machine. */
+  queue?: { address: string; password?: string | undefined };
+  /** The cluster that runs the jobs, with options of sbatch for each; without it they run on this machine. */
+  launcher?: 'slurm';
+  sbatch?: string;
   /** Milliseconds that a stopped job has to write its checkpoint; a minute when absent. */
   patience?: number;
   log: Log;
@@ -49,7 +55,7 @@ export async function openContext(
     publishedAt === undefined ? await Database.open(store.database()) : await publishedDatabase(store);
   const commands = new Commands(options);
   const machine = thisMachine({ threads: options.threads, gpu: () => commands.mayUseGpu() });
-  const jobs = await JobQueue.open({ commands, database, log, machine, patience: options.patience });
+  const jobs = await openQueue(store, options, { commands, database, machine });
   const modelFolders = [...new Set([store.models(), ...bundledModels])];
   const manifests = new ManifestCache(store, log);
   const tables = new TableAnswers();
@@ -87,4 +93,30 @@ export async function openContext(
     await database.close();
   };
   return { context, close };
+}
+
+/** The queue of this machine or, in front of what it has kept, the one in Redis or of Slurm. */
+async function openQueue(
+  store: StoreLayout,
+  { queue: redis, launcher, sbatch, program, backend, log, patience }: ContextOptions,
+  here: Pick<JobQueueOptions, 'commands' | 'database' | 'machine'>,
+): Promise<Queue> {
+  const past = await JobQueue.open({ ...here, log, patience });
+  try {
+    // What speaks to Redis is loaded only where there is one.
+    if (redis) {
+      const { openRedisQueue } = await import('./workers/openRedisQueue.ts');
+      return await openRedisQueue({ store, ...redis, log, past });
+    }
+    if (launcher === 'slurm') {
+      const { SlurmQueue } = await import('./slurm/slurmQueue.ts');
+      const { Slurm } = await import('./slurm/slurm.ts');
+      return await SlurmQueue.open({ store, cluster: new Slurm(), program, backend, sbatch, log, past });
+    }
+    return past;
+  } catch (error) {
+    await past.close();
+    await here.database.close();
+    throw error;
+  }
 }

@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import { measureMatchings } from '../sae/comparison/matchings/measureMatchings.ts';
+import { compareSpaces } from '../sae/comparison/spaces/compareSpaces.ts';
 import { measureReproducibility } from '../sae/comparison/reproducibility/measureReproducibility.ts';
 import { storedComparisons } from '../sae/comparison/storedCounterparts.ts';
 import { loadLanguageModel } from '../sae/models/loadLanguageModel.ts';
 import { runKind } from '../sae/spec/manifests/run.ts';
+import { stabilitySweepKind } from '../sae/spec/manifests/stabilitySweep.ts';
+import { stabilitySweep } from '../sae/store/fixtures/laterDocuments.ts';
 import { readManifest } from '../sae/store/readManifest.ts';
 import { writeManifest } from '../sae/store/writeManifest.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import { tf } from '../sae/tensor/tf.ts';
 import type { BrowserVisit } from './browserVisit.ts';
 import { describeInBrowser } from './browserExplorer.ts';
-import { percent } from './format/number.ts';
+import { fixed, percent } from './format/number.ts';
 
 const run = 'fixture-topk';
 describeInBrowser(
@@ -87,6 +90,43 @@ describeInBrowser(
       await flows.locator('figure svg').first().waitFor();
       expect(await flows.innerText()).toContain('Seed 1:');
       await looksRight('feature-flows');
+    });
+
+    test('a run’s page has the sweeps that it is part of and its likeness to other spaces, each number with its interval and chance', async () => {
+      await visit.go(`/runs/${run}/reproducibility`);
+      expect(await main()).toContain(`npx lazyscope spaces ${run}/0 OTHER-RUN/0`);
+      expect(await main()).toContain('npx lazyscope stability SWEEP.yaml');
+      const found = await compareSpaces({
+        store,
+        a: { run, seed: 0 },
+        b: { run: 'fixture-relu', seed: 1 },
+        tokenizerOf: async () => null,
+        maxTokens: 2000,
+        leastCorrelation: 0,
+        draws: 19,
+      });
+      const row = { ...stabilitySweep.rows[0], run };
+      const other = { ...row, run: 'fixture-relu', interval: null, comesBack: 0.6, beyondChance: 0.58 };
+      await writeManifest(store.sweepStability('starts'), stabilitySweepKind, {
+        ...stabilitySweep,
+        rows: [row, other],
+      });
+      await visit.go(`/runs/${run}/reproducibility`);
+      const spaces = page.getByRole('table', { name: 'Likeness to dictionaries of other spaces' });
+      const { value, interval, chance } = found.svcca;
+      expect(await spaces.innerText()).toContain(
+        `${fixed(value, 2)} (${fixed(interval![0], 2)} to ${fixed(interval![1], 2)})`,
+      );
+      expect(await spaces.innerText()).toContain(fixed(chance, 2));
+      expect(await spaces.getByRole('link', { name: 'fixture-relu/1' }).first().getAttribute('href')).toBe(
+        '/runs/fixture-relu/1',
+      );
+      const sweep = page.getByRole('table', { name: 'Stability of the sweep starts' });
+      expect(await sweep.locator('tbody tr').allInnerTexts()).toEqual([
+        expect.stringContaining('fixture-relu'),
+        expect.stringMatching(/40.*\(35.* to 45/),
+      ]);
+      await looksRight('reproducibility-elsewhere');
     });
 
     test('the page of a consensus says what it began with', async () => {

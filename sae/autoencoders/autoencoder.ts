@@ -5,9 +5,11 @@ import { disposeEntries, firingEntries, sparseEntries } from '../ops/sparseEntri
 import type { StoreLayout } from '../store/layout.ts';
 import type { Layer } from '../spec/layers.ts';
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
+import type { InputNormalisation } from '../spec/inputNormalisations.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { groupMaxEncode } from './groupMax.ts';
 import { matchingPursuitEncode } from './matchingPursuit.ts';
+import { denormalised, disposeScales, normalised, rowScales } from './normaliseInput.ts';
 import { readDictionary, type StoredDictionary } from './dictionaryFile.ts';
 
 /** Which latents fire, row by row: entries of row r are rowStart[r] … rowStart[r + 1] − 1; value > 0, ascending latent. */
@@ -29,6 +31,8 @@ export interface Autoencoder {
   /** Width of what is predicted, which is `d` but for some transcoders. */
   readonly outputWidth: number;
   readonly latents: number;
+  /** How each activation is normalised before it is encoded, and its reconstruction brought back; undefined for none. */
+  readonly normalisation?: InputNormalisation | undefined;
   readonly wEnc: Float32Array; // [latents, d]
   readonly bEnc: Float32Array; // [latents]
   /** [latents, outputWidth] */
@@ -41,8 +45,8 @@ export interface Autoencoder {
   /** x [rows, d] */
   encode(x: Tensor2D): SparseCode;
   /**
-   * x̂ [rows, outputWidth], the caller's to dispose. A skip transcoder needs x [rows, d] too, of which it adds W_skip·x, and throws `bad_input`
-   * without it.
+   * x̂ [rows, outputWidth], the caller's to dispose. A skip transcoder needs x [rows, d] too, of which it adds W_skip·x, and so does a dictionary
+   * that normalises activations; both throw `bad_input` without it.
    */
   decode(code: SparseCode, x?: Tensor2D): Tensor2D;
   /** decode(encode(x)) without the round trip through the host's lists. */
@@ -59,7 +63,7 @@ export async function loadAutoencoder(store: StoreLayout, run: string, seed: num
 /** A stored dictionary, ready to encode and decode on the current backend. */
 export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
   const { latents, d, metadata } = stored;
-  const { architecture, k } = metadata;
+  const { architecture, k, normalisation } = metadata;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const wEnc = tf.tensor2d(stored.wEnc, [latents, d]);
   const outputWidth = stored.bDec.length;
@@ -94,9 +98,29 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
         return matchingPursuitEncode(x, { wDec, centre: encoder.centre }, metadata.pursuit);
     }
   }
+  /** What the encoder reads: x, or x normalised. */
+  function readBy<T>(x: Tensor2D, use: (read: Tensor2D) => T): T {
+    if (!normalisation) return use(x);
+    const scales = rowScales(x, normalisation);
+    const read = normalised(x, scales);
+    disposeScales(scales);
+    try {
+      return use(read);
+    } finally {
+      read.dispose();
+    }
+  }
   const decodeEntries = (entries: ReturnType<typeof firing>, x: Tensor2D | undefined) =>
     tf.tidy(() => {
       const decoded = fusedKernels().sparseDecode(entries, wDec).add<Tensor2D>(bDec);
+      if (normalisation) {
+        if (!x)
+          throw new LazyscopeError(
+            'bad_input',
+            `A dictionary that normalises activations (${normalisation}) decodes with those that it read: what was asked for can't be computed with it.`,
+          );
+        return denormalised(decoded, rowScales(x, normalisation));
+      }
       if (!wSkip) return decoded;
       if (!x)
         throw new LazyscopeError(
@@ -113,6 +137,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
     d,
     outputWidth,
     latents,
+    ...(normalisation && { normalisation }),
     ...(stored.wSkip && { wSkip: stored.wSkip }),
     wEnc: stored.wEnc,
     bEnc: stored.bEnc,
@@ -120,7 +145,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
     bDec: stored.bDec,
     ...(stored.threshold && { threshold: stored.threshold }),
     encode(x) {
-      const entries = firing(x);
+      const entries = readBy(x, firing);
       const code = {
         rows: entries.rows,
         rowStart: entries.rowStart.dataSync<'int32'>(),
@@ -139,7 +164,7 @@ export function autoencoderFrom(stored: StoredDictionary): Autoencoder {
       }
     },
     reconstruct(x) {
-      const entries = firing(x);
+      const entries = readBy(x, firing);
       const decoded = decodeEntries(entries, x);
       disposeEntries(entries);
       return decoded;

@@ -13,6 +13,7 @@ import {
   type ArchitectureName,
   describedArchitecture,
 } from '../spec/architectures/architectures.ts';
+import { type InputNormalisation, inputNormalisationNames } from '../spec/inputNormalisations.ts';
 import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 /** What a dictionary file says of itself besides its weights. */
@@ -35,6 +36,8 @@ export interface DictionaryMetadata {
   layers?: readonly Layer[] | undefined;
   /** How latents are chosen; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
+  /** How each activation is normalised before it is encoded; of some imported dictionaries only. */
+  normalisation?: InputNormalisation | undefined;
 }
 
 /** A dictionary in units of the activations it was trained on. */
@@ -66,7 +69,7 @@ export async function writeDictionary(
   trained: TrainedDictionary,
   metadata: DictionaryMetadata,
 ): Promise<void> {
-  const { scale, k, prefixes, layers, pursuit } = metadata;
+  const { scale, k, prefixes, layers, pursuit, normalisation } = metadata;
   const latents = trained.bEnc.length;
   const d = trained.wEnc.length / latents;
   const outputs = trained.bDec.length;
@@ -83,8 +86,7 @@ export async function writeDictionary(
       ...(threshold && { threshold: { shape: [latents], data: threshold } }),
     },
     {
-      // Versions that know no skip connection must not leave it out, nor must those that know no crosscoder subtract b_dec.
-      format: layers ? 'lazyscope-sae-3' : trained.wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1',
+      format: formatOf(trained, metadata),
       architecture: metadata.architecture,
       hook: metadata.hook,
       ...(metadata.outputHook !== undefined && { outputHook: metadata.outputHook }),
@@ -96,12 +98,20 @@ export async function writeDictionary(
       ...(prefixes && { prefixes: JSON.stringify(prefixes) }),
       ...(layers && { layers: JSON.stringify(layers) }),
       ...(pursuit && { pursuit: JSON.stringify(pursuit) }),
+      ...(normalisation && { normalisation }),
     },
   );
 }
 
+/** Versions that know no skip connection, no crosscoder (which doesn't subtract b_dec) or no normalisation must not leave it out. */
+function formatOf({ wSkip }: TrainedDictionary, { layers, normalisation }: DictionaryMetadata): string {
+  if (normalisation) return 'lazyscope-sae-4';
+  if (layers) return 'lazyscope-sae-3';
+  return wSkip ? 'lazyscope-sae-2' : 'lazyscope-sae-1';
+}
+
 const metadataSchema = z.object({
-  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3']),
+  format: z.enum(['lazyscope-sae-1', 'lazyscope-sae-2', 'lazyscope-sae-3', 'lazyscope-sae-4']),
   architecture: z.enum(allArchitectureNames),
   hook: z.string(),
   outputHook: z.string().optional(),
@@ -115,6 +125,7 @@ const metadataSchema = z.object({
     .transform((text): unknown => JSON.parse(text))
     .pipe(z.array(z.int().positive()))
     .optional(),
+  normalisation: z.enum(inputNormalisationNames).optional(),
   layers: z
     .string()
     .transform((text): unknown => JSON.parse(text))
@@ -169,6 +180,8 @@ export async function readDictionary(path: string): Promise<StoredDictionary> {
     throw damaged(`${latents} latents can't be ${k} groups of one size`);
   if (fires === 'by matching pursuit' && !rest.pursuit)
     throw damaged('it does not say when matching pursuit ends');
+  if ((format === 'lazyscope-sae-4') !== (rest.normalisation !== undefined))
+    throw damaged('its metadata has no valid normalisation');
   return {
     metadata: { ...rest, k },
     latents,

@@ -3,8 +3,9 @@
  * other work gets its turn between two slices. The stream may lack its end mark and be cut short in its last message, as a
  * file is that a writer is appending to.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { LazyscopeError } from '../errors.ts';
+import { openFileHandle } from './openFileHandle.ts';
 import { longestHeader, readArrowMessage, type ArrowBatch, type ArrowField } from './arrowMessage.ts';
 
 /** Consecutive rows: the values of each column that was asked for. */
@@ -27,13 +28,9 @@ export async function* readArrowStream<Column extends string>(
   path: string,
   types: ColumnTypes<Column>,
 ): AsyncGenerator<ArrowSlice<Column>> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the path.`, { cause });
-  });
+  const { file, size } = await openFileHandle(path);
   try {
-    const status = await file.stat();
-    if (!status.isFile()) throw new LazyscopeError('bad_input', `'${path}' is not a file: check the path.`);
-    yield* readMessages(new BlockReader(file, path, status.size), types);
+    yield* readMessages(new BlockReader(file, path, size), types);
   } finally {
     await file.close();
   }

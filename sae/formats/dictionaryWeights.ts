@@ -13,6 +13,7 @@ import {
   describedArchitecture,
   settingOfK,
 } from '../spec/architectures/architectures.ts';
+import type { InputNormalisation } from '../spec/inputNormalisations.ts';
 import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 
 export interface TrainingText {
@@ -53,6 +54,8 @@ export interface DictionaryWeights {
   prefixes?: readonly number[] | undefined;
   /** When an activation is done; of matching pursuit only. */
   pursuit?: Pursuit | undefined;
+  /** How each activation is normalised before it is encoded, and its reconstruction brought back. */
+  normalisation?: InputNormalisation | undefined;
   /** Where the file says it was trained, when it does; the hook in the tool's own spelling. */
   hook: string | null;
   model: string | null;

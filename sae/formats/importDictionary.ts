@@ -96,6 +96,11 @@ export async function exportDictionary(
 ): Promise<void> {
   if (weights.crosscoder && format !== 'dictionary-learning')
     throw new LazyscopeError('bad_input', `${format} has no crosscoders: export to dictionary-learning.`);
+  if (weights.normalisation && format !== 'saelens')
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionary normalises each activation (${weights.normalisation}), which ${format} has no place for: export to saelens.`,
+    );
   switch (format) {
     case 'saelens':
       return writeSaelens(folder, weights);

@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { autoencoderFrom } from '../autoencoders/autoencoder.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { computeHere, measureAgainst, readExpected } from '../fixtures/packageFixture.ts';
 import type { DictionaryWeights } from './dictionaryWeights.ts';
@@ -19,6 +20,7 @@ import {
 import { openPytorchFile } from './pytorchFile.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { writePytorchFile } from './writePytorchFile.ts';
+import { tf, type Tensor2D } from '../tensor/tf.ts';
 
 const root = join(import.meta.dirname, 'fixtures', 'packages');
 /** Where exports and figures stay for scripts/peers/writeFormatsTable.mjs. */
@@ -59,6 +61,7 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
     const back = await importDictionary(folder);
     expect(back.wEnc).toEqual(weights.wEnc);
     expect(back.wDec).toEqual(weights.wDec);
+    expect(back.normalisation).toBe(weights.normalisation);
     // What has a gate holds θ as the difference of two biases.
     if (back.architecture === 'gated')
       back.threshold?.forEach((theta, i) => expect(theta).toBeCloseTo(weights.threshold![i], 5));
@@ -73,9 +76,10 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
 
 function canHold(
   format: DictionaryFormat,
-  { architecture, d, bDec, transcoder }: DictionaryWeights,
+  { architecture, d, bDec, transcoder, normalisation }: DictionaryWeights,
 ): boolean {
   const oneWidth = bDec.length === d;
+  if (normalisation) return format === 'saelens';
   const pursues = architecture === 'matchingpursuit';
   switch (format) {
     case 'sparsify':
@@ -239,8 +243,6 @@ test('a folder of sparsify’s with one module stands for it; of several, one ha
 
 test.each([
   ['tanh-relu activations', { activation_fn_str: 'tanh-relu' }, /'tanh-relu'/],
-  ['layer_norm', { normalize_activations: 'layer_norm' }, /token by token \('layer_norm'\)/],
-  ['constant norms', { normalize_activations: 'constant_norm_rescale' }, /token by token/],
   ['whitening that is not there', { normalize_activations: 'covariance_whitening' }, /activation_whitening/],
   [
     'whitened matching pursuit',
@@ -294,6 +296,28 @@ test('matching pursuit on scaled activations is that on x with another threshold
   onScaled.reconstruction
     .flat()
     .forEach((value, i) => expect(2 * value).toBeCloseTo(onPlain.reconstruction.flat()[i], 5));
+});
+
+test('what normalises each activation by itself says so, and decodes with the activations alone', async () => {
+  for (const [name, normalisation] of [
+    ['saelens-layer-norm', 'layer norm'],
+    ['saelens-constant-norm', 'constant norm'],
+  ]) {
+    const weights = await importDictionary(join(root, name));
+    expect(weights.normalisation).toBe(normalisation);
+    expect(weights.folded.join()).toMatch(/every activation is brought to/);
+    const metadata = { ...weights, hook: '', model: '', run: '', seed: 0, scale: 1 };
+    const autoencoder = autoencoderFrom({ ...weights, metadata });
+    const x = tf.tensor2d([[3, 1, -2, 0.5, 1, 2]]);
+    const code = autoencoder.encode(x);
+    expect(() => autoencoder.decode(code)).toThrow(/normalises activations/);
+    expect(autoencoder.decode(code, x).dataSync()).toEqual(autoencoder.reconstruct(x).dataSync());
+    // Twice the activations have the same latents, and twice the reconstruction but for the 1e-5.
+    const doubled = x.mul<Tensor2D>(2);
+    autoencoder.encode(doubled).values.forEach((value, i) => expect(value).toBeCloseTo(code.values[i], 4));
+    expect(autoencoder.encode(tf.zeros([1, 6])).values.every(Number.isFinite)).toBe(true);
+    autoencoder.dispose();
+  }
 });
 
 test('SAELens’s older checkpoints of JumpReLU hold log θ', async () => {

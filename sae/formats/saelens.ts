@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { InferenceRule } from '../spec/architectures/architecture.ts';
+import { inputNormalisations } from '../spec/inputNormalisations.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
 import {
   fromForeign,
@@ -25,7 +26,7 @@ import {
   type Whitening,
 } from './foldWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
-import { readSaelensConfig, type SaelensConfig } from './saelensConfig.ts';
+import { normalisations, readSaelensConfig, type SaelensConfig } from './saelensConfig.ts';
 import { readSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
 const ours = { standard: 'relu', topk: 'topk', abstopk: 'topk', jumprelu: 'jumprelu' } as const;
@@ -111,6 +112,13 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
   }
   if (rescalesByDecoderNorm) foldDecoderNorms(dictionary);
   if (whitening !== null) foldWhitening(dictionary, await readWhitening(whitening, dictionary.d));
+  const { normalisation } = config;
+  if (normalisation) {
+    dictionary.normalisation = normalisation;
+    dictionary.folded.push(
+      `It normalises activations, and so does what is imported: ${inputNormalisations[normalisation]}.`,
+    );
+  }
   return architecture === 'abstopk' ? signedAsTwo(dictionary) : dictionary;
 }
 
@@ -225,7 +233,7 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
     dtype: 'float32',
     device: 'cpu',
     apply_b_dec_to_input: subtractsDecoderBias && !transcoder,
-    normalize_activations: 'none',
+    normalize_activations: saelensNormalisation(weights),
     reshape_activations: 'none',
     ...(k !== null && !transcoder && { k }),
     ...(weights.pursuit && {
@@ -246,6 +254,10 @@ export async function writeSaelens(folder: string, weights: DictionaryWeights): 
       }),
     },
   });
+}
+
+function saelensNormalisation({ normalisation }: DictionaryWeights): string | boolean {
+  return [...normalisations].find(([, name]) => name === normalisation)?.[0] ?? 'none';
 }
 
 /** The vectors of a latent each. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { type InputNormalisation } from '../spec/inputNormalisations.ts';
 import type { Pursuit } from '../spec/architectures/matchingpursuit.ts';
 import { readJson } from './readJson.ts';
 
@@ -58,6 +59,8 @@ export interface SaelensConfig {
   inputScale: number | null;
   /** Where the encoder reads whitened activations: the file that has the whitening. */
   whitening: string | null;
+  /** How each activation is normalised by itself, which no fixed weights do. */
+  normalisation: InputNormalisation | undefined;
   /** Of matching pursuit; null for others. */
   pursuit: Pursuit | null;
   /** Of transcoders; null for autoencoders. */
@@ -65,6 +68,12 @@ export interface SaelensConfig {
   hook: string | null;
   model: string | null;
 }
+
+/** SAELens's names of what is done to each activation by itself. */
+export const normalisations: ReadonlyMap<string | boolean, InputNormalisation> = new Map([
+  ['layer_norm', 'layer norm'],
+  ['constant_norm_rescale', 'constant norm'],
+] as const);
 
 /** Throws `bad_input` naming what makes the dictionary compute something that fixed weights here can't. */
 export async function readSaelensConfig(folder: string): Promise<SaelensConfig> {
@@ -104,6 +113,7 @@ export async function readSaelensConfig(folder: string): Promise<SaelensConfig> 
     rescalesByDecoderNorm: rescales,
     inputScale: await inputScaleOf(folder, normalises, refuse),
     whitening: normalises === 'covariance_whitening' ? whiteningFile(folder, architecture, refuse) : null,
+    normalisation: normalisations.get(normalises),
     pursuit: architecture === 'matching_pursuit' ? pursuitOf(config, refuse) : null,
     transcoder: ofTranscoder
       ? { outputHook: at.hook_name_out ?? config.hook_name_out ?? null, skips: ofTranscoder.skips }
@@ -167,9 +177,7 @@ async function inputScaleOf(
     }
     case 'layer_norm':
     case 'constant_norm_rescale':
-      throw refuse(
-        `normalises activations token by token ('${normalises}'), which no fixed weights do: it can't be imported`,
-      );
+      return null;
     case 'covariance_whitening':
       return null;
     default:

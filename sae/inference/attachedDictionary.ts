@@ -99,6 +99,14 @@ export async function attachDictionary(
   const rule = parseExclusionRule(manifest.exclusion?.rule ?? 'none');
   const leaves = await leftOutRule(store, capture, hook, rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
+  if (autoencoder.normalisation) {
+    const { normalisation } = autoencoder;
+    autoencoder.dispose();
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionaries of run '${run}' normalise each activation (${normalisation}), so that a latent's decoder row has another size on each token: choose others.`,
+    );
+  }
   if (autoencoder.d !== model.width(name)) {
     const { d } = autoencoder;
     autoencoder.dispose();

@@ -4,6 +4,7 @@
  * orthogonal to those before it (Golub & Van Loan, Matrix Computations, §8.3 and §8.4; LAPACK's stebz and stein).
  */
 import { LazyscopeError } from '../errors.ts';
+import { finish, type Steps } from '../steps.ts';
 import { Random } from './random.ts';
 import type { SymmetricEigen } from './symmetricEigen.ts';
 
@@ -20,31 +21,52 @@ interface Tridiagonal {
  * Throws 'corrupt' for entries that are not finite.
  */
 export function leadingEigenvectors(a: ArrayLike<number>, n: number, count: number): SymmetricEigen {
-  const reduced = tridiagonalise(a, n);
+  const reduced = finish(reduceSteps(a, n));
+  const values = reduced.largest(count);
+  return { values, vectors: finish(reduced.vectorSteps(values)) };
+}
+
+/** A symmetric matrix after its reduction, which is most of the work: eigenvalues of it cost little, and eigenvectors as much as there are of them. */
+export interface ReducedSymmetric {
+  /** The `count` largest eigenvalues, descending. */
+  largest(count: number): Float64Array;
+  /** Unit eigenvectors [values.length, n] of the largest eigenvalues. */
+  vectorSteps(values: Float64Array): Steps<Float64Array>;
+}
+
+/** Reduces a [n, n], of which only the lower triangle is read, in steps. Throws 'corrupt' for entries that are not finite. */
+export function* reduceSteps(a: ArrayLike<number>, n: number): Steps<ReducedSymmetric> {
+  const reduced = yield* tridiagonalSteps(a, n);
   const { diagonal, off, reflections } = reduced;
   const size = gershgorin(reduced);
   if (!Number.isFinite(size))
     throw new LazyscopeError('corrupt', 'A matrix holds NaN or infinities, and has no eigenvalues.');
-  const values = Float64Array.from({ length: count }, (_, i) => eigenvalue(reduced, size, n - 1 - i));
-  const random = Random.fromSeed(0, 'inverse iteration');
-  const vectors = new Float64Array(count * n);
-  for (let i = 0; i < count; i++) {
-    const vector = vectors.subarray(i * n, (i + 1) * n);
-    for (let k = 0; k < n; k++) vector[k] = random.normal();
-    // A start has a share of every eigenvector, of which each solve enlarges the wanted one about 1/ε times.
-    for (let round = 0; round < 3; round++) {
-      if (size > 0) solveShifted(diagonal, off, values[i], size, vector);
-      orthonormalise(vectors, n, i);
-    }
-  }
-  for (let i = 0; i < count; i++) {
-    const vector = vectors.subarray(i * n, (i + 1) * n);
-    for (let k = reflections.length - 1; k >= 0; k--) reflect(vector, reflections[k], k + 1);
-  }
-  return { values, vectors };
+  return {
+    largest: (count) => Float64Array.from({ length: count }, (_, i) => eigenvalue(reduced, size, n - 1 - i)),
+    *vectorSteps(values) {
+      const random = Random.fromSeed(0, 'inverse iteration');
+      const vectors = new Float64Array(values.length * n);
+      for (let i = 0; i < values.length; i++) {
+        const vector = vectors.subarray(i * n, (i + 1) * n);
+        for (let k = 0; k < n; k++) vector[k] = random.normal();
+        // A start has a share of every eigenvector, of which each solve enlarges the wanted one about 1/ε times.
+        for (let round = 0; round < 3; round++) {
+          if (size > 0) solveShifted(diagonal, off, values[i], size, vector);
+          orthonormalise(vectors, n, i);
+        }
+        yield;
+      }
+      for (let i = 0; i < values.length; i++) {
+        const vector = vectors.subarray(i * n, (i + 1) * n);
+        for (let k = reflections.length - 1; k >= 0; k--) reflect(vector, reflections[k], k + 1);
+        yield;
+      }
+      return vectors;
+    },
+  };
 }
 
-function tridiagonalise(a: ArrayLike<number>, n: number): Tridiagonal {
+function* tridiagonalSteps(a: ArrayLike<number>, n: number): Steps<Tridiagonal> {
   // Rows of the lower triangle: row i has entries 0 … i. The last rows and columns are reduced first, which leaves the rest in place.
   const rows = Array.from({ length: n }, (_, i) =>
     Float64Array.from({ length: i + 1 }, (_, j) => a[(n - 1 - j) * n + (n - 1 - i)]),
@@ -65,6 +87,7 @@ function tridiagonalise(a: ArrayLike<number>, n: number): Tridiagonal {
     x[m - 1] = head - off[k];
     if (scale > 0) update(rows, x, m, scale);
     reflections.push({ v: x.reverse(), scale });
+    yield;
   }
   return { diagonal, off, reflections };
 }

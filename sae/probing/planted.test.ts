@@ -3,6 +3,7 @@ import { Random } from '../numerics/random.ts';
 import { measureAbsorption, type Words } from './absorption.ts';
 import type { PooledDocuments } from './pooledDocuments.ts';
 import { sparseProbing } from './sparseProbing.ts';
+import { propertySets, spuriousRemoval } from './spuriousCorrelation.ts';
 import { targetedPerturbation } from './targetedPerturbation.ts';
 
 /** A dictionary of orthonormal directions, so that each latent is one coordinate. */
@@ -84,6 +85,63 @@ describe('documents of which each class has a latent of its own', () => {
     for (let latent = 0; latent < 3; latent++) for (let j = 0; j < 3; j++) shared[latent * latents + j] = 1;
     const [one] = await targetedPerturbation(pooled, { wDec: shared, d: latents }, [1]);
     expect(one.tpp).toBeLessThan(0.3);
+  });
+});
+
+describe('documents of two properties, each with a latent of its own', () => {
+  const random = Random.fromSeed(12);
+  const latents = 30;
+  const rows: Float32Array[] = [];
+  // The second property is stronger, so that what learns from both together goes by it, and has a latent for either value.
+  const classes = [
+    { name: 'both', first: 2, second: 4 },
+    { name: 'first alone', first: 2, second: 0 },
+    { name: 'second alone', first: 0, second: 4 },
+    { name: 'neither', first: 0, second: 0 },
+  ].map(({ name, first, second }) => {
+    const some = (count: number) =>
+      Array.from({ length: count }, () => {
+        const row = Float32Array.from({ length: latents }, () => Math.max(0, random.normal() * 0.2));
+        row[0] = first;
+        row[1] = second;
+        row[2] = 4 - second;
+        return rows.push(row) - 1;
+      });
+    return { name, train: some(80), test: some(40) };
+  });
+  const pooled: PooledDocuments = { ...asBoth(rows), classes };
+
+  it('both latents of the second property at 0 free the probe of it, and one of them does half of that', async () => {
+    const decoder = { wDec: identity(latents), d: latents };
+    const measured = await spuriousRemoval(pooled, decoder, [1, 2]);
+    expect(measured.first.oracle).toBe(1);
+    expect(measured.first.biased).toBeCloseTo(0.5, 9);
+    expect(measured.second.biased).toBe(1);
+    expect(measured.counts).toBe('first');
+    // With one of the two, a quarter of the documents is still told by the second property.
+    expect(measured.first.byN.map(({ scr }) => scr)).toEqual([0.5, 1]);
+    expect(measured.first.byN[1].interval).toEqual([1, 1]);
+    expect(measured.first.byN[1].random).toBeLessThan(0.5);
+    expect(measured.second.byN.map(({ scr }) => scr)).toEqual([0, 0]);
+  });
+
+  it('a dictionary whose latents write nothing removes nothing', async () => {
+    const nothing = new Float32Array(latents * latents);
+    const measured = await spuriousRemoval(pooled, { wDec: nothing, d: latents }, [1, 5]);
+    for (const { scr, random: byChance, interval } of measured.first.byN) {
+      expect({ scr, byChance, interval }).toEqual({ scr: 0, byChance: 0, interval: [0, 0] });
+    }
+  });
+
+  it('half of each class serves each property, and all of the first and the last both together', () => {
+    const { first, second, biased } = propertySets(pooled, 'train');
+    const [both, firstAlone, secondAlone, neither] = classes.map(({ train }) => train);
+    const half = (own: readonly number[]) => own.slice(0, 40);
+    expect(first.documents).toEqual([both, firstAlone, secondAlone, neither].flatMap(half));
+    expect(second.documents).toEqual([both, secondAlone, firstAlone, neither].flatMap(half));
+    expect(biased.documents).toEqual([...both, ...neither]);
+    for (const { positive } of [first, second, biased])
+      expect(positive.reduce((sum, one) => sum + one, 0)).toBe(80);
   });
 });
 

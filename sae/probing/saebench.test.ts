@@ -8,6 +8,7 @@ import saebench from './fixtures/saebench.json' with { type: 'json' };
 import { poolTokens } from './poolTokens.ts';
 import { denseRows, latentsOfRows, oneAgainstOthers, type PooledDocuments } from './pooledDocuments.ts';
 import { sparseProbing } from './sparseProbing.ts';
+import { propertyEffects, propertySets, spuriousRemoval } from './spuriousCorrelation.ts';
 import { latentEffects, targetedPerturbation } from './targetedPerturbation.ts';
 
 /** Written by scripts/peers/saebenchFixture.py, which calls SAEBench's own functions. */
@@ -42,8 +43,11 @@ function encoded(sae: Sae, x: Float32Array): SparseExamples {
   return { rows, width: sae.latents, ...kept };
 }
 
-function pooledDocuments(): PooledDocuments {
-  const { sae, tokens, classes } = saebench.documents;
+function pooledDocuments({
+  sae,
+  tokens,
+  classes,
+}: Pick<typeof saebench.documents, 'sae' | 'tokens' | 'classes'>): PooledDocuments {
   const opened = autoencoder(sae);
   const each = tokens * sae.d;
   const pooled = poolTokens(sae.d, sae.latents);
@@ -66,7 +70,7 @@ function pooledDocuments(): PooledDocuments {
 }
 
 describe("SAEBench's own values", () => {
-  const pooled = pooledDocuments();
+  const pooled = pooledDocuments(saebench.documents);
   const { sae, sparseProbing: expected, perturbation } = saebench.documents;
   const classIndex = new Map(pooled.classes.map(({ name }, c) => [name, c]));
   const decoder = { wDec: Float32Array.from(sae.wDec), d: sae.d };
@@ -125,6 +129,45 @@ describe("SAEBench's own values", () => {
       expect(measured[i].intended).toBeCloseTo(intended, 6);
       expect(measured[i].unintended).toBeCloseTo(unintended, 6);
     }
+  });
+});
+
+describe("SAEBench's own spurious correlation removal", () => {
+  const { sae, effects, oracle, biased, byN, probes: expected } = saebench.properties;
+  const pooled = pooledDocuments(saebench.properties);
+  const decoder = { wDec: Float32Array.from(sae.wDec), d: sae.d };
+  const probeOf = ({ weights, bias }: { weights: number[]; bias: number }): LinearProbe => ({
+    weights: Float64Array.from(weights),
+    bias,
+  });
+  const probes = {
+    first: probeOf(expected.first),
+    second: probeOf(expected.second),
+    biased: probeOf(expected.biased),
+  };
+
+  it('has its effects, its accuracies and its scores, and the property that counts', async () => {
+    const sets = propertySets(pooled, 'train');
+    for (const key of ['first', 'second'] as const) {
+      const found = propertyEffects(pooled, decoder, probes[key], sets[key]);
+      for (const [latent, effect] of effects[key].entries()) expect(found[latent]).toBeCloseTo(effect, 5);
+    }
+    const measured = await spuriousRemoval(
+      pooled,
+      decoder,
+      byN.map(({ n }) => n),
+      { probes },
+    );
+    for (const key of ['first', 'second'] as const) {
+      expect(measured[key].oracle).toBeCloseTo(oracle[key], 6);
+      expect(measured[key].biased).toBeCloseTo(biased[key], 6);
+      for (const [i, one] of byN.entries()) expect(measured[key].byN[i].scr).toBeCloseTo(one[key], 5);
+    }
+    // The package gives the figure that counts alone, without saying of which property it is.
+    const { counts } = measured;
+    expect(counts).toBe('first');
+    for (const [i, one] of byN.entries()) expect(measured.first.byN[i].scr).toBeCloseTo(one.counts, 5);
+    expect(byN.some(({ first }) => first > 0.1)).toBe(true);
   });
 });
 

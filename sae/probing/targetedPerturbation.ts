@@ -133,7 +133,7 @@ export async function targetedPerturbation(
 }
 
 /** 1 for each test document that the probe tells right, once the latents' part of the activations is taken out: x̄ − Σ f̄ W_dec, the error kept. */
-function rightOf(
+export function rightOf(
   { x, codes }: PooledDocuments,
   { wDec, d }: Decoder,
   { documents, positive }: { documents: readonly number[]; positive: Uint8Array },

@@ -22,6 +22,8 @@ export { comparisonKind } from './manifests/comparison.ts';
 export { corpusKind } from './manifests/corpus.ts';
 export { evaluationKind } from './manifests/evaluation.ts';
 export { reproducibilityKind } from './manifests/reproducibility.ts';
+export { spacesKind } from './manifests/spaces.ts';
+export { stabilitySweepKind } from './manifests/stabilitySweep.ts';
 export { runKind } from './manifests/run.ts';
 export { sparsityReportKind } from './manifests/sparsityReport.ts';
 export { trainingRecordKind } from './manifests/trainingRecord.ts';
@@ -31,6 +33,8 @@ export type { ComparisonManifest, DictionaryReference } from './manifests/compar
 export type { CorpusManifest } from './manifests/corpus.ts';
 export type { Evaluation } from './manifests/evaluation.ts';
 export type { Reproducibility } from './manifests/reproducibility.ts';
+export type { SpacesReport } from './manifests/spaces.ts';
+export type { StabilitySweep } from './manifests/stabilitySweep.ts';
 export type { Subspaces } from './reproducibility/subspaces.ts';
 export type { Worth } from './reproducibility/worth.ts';
 export type { Environment, RunManifest } from './manifests/run.ts';

@@ -16,6 +16,20 @@ export class StoreLayout {
     this.root = resolve(root);
   }
 
+  /** The name of this folder's jobs in Redis. */
+  queueId() {
+    return join(this.root, 'queue-id');
+  }
+
+  /** Folder of the job arrays that were handed to a cluster. */
+  launches() {
+    return join(this.root, 'launches');
+  }
+  /** Folder of one of them. */
+  launch(id: string) {
+    return join(this.launches(), checkName('launch', id));
+  }
+
   /** Folder of the language models of this store. */
   models() {
     return join(this.root, 'models');
@@ -201,6 +215,24 @@ export class StoreLayout {
   /** Both dictionaries laid out in the plane. */
   comparisonMap(name: string) {
     return join(this.comparison(name), 'map.parquet');
+  }
+
+  /** Folder of all comparisons of dictionaries whose spaces differ. */
+  spaces() {
+    return join(this.root, 'spaces');
+  }
+  /** spaces.json, all that there is of one. */
+  spacesReport(name: string) {
+    return join(this.spaces(), checkName('comparison of spaces', name), 'spaces.json');
+  }
+
+  /** Folder of what is known of sweeps. */
+  sweeps() {
+    return join(this.root, 'sweeps');
+  }
+  /** stability.json: how many features of each of its configurations come back. */
+  sweepStability(name: string) {
+    return join(this.sweeps(), checkName('sweep', name), 'stability.json');
   }
 
   /** Folder of all sparsity reports. */

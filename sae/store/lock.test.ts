@@ -3,7 +3,7 @@ import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { withLock } from './lock.ts';
+import { withLock, workUnderLease } from './lock.ts';
 
 const folderOf = () => mkdtemp(join(tmpdir(), 'lazyscope-lock-'));
 const holder = (fields: object) =>
@@ -80,4 +80,23 @@ test('of many that ask at once, exactly one gets it', async () => {
   );
   expect(inside).toBe(1);
   expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+});
+
+test('another machine’s lock counts as live, unless it is of an earlier attempt at the job that this process works on', async () => {
+  const elsewhere = (lease?: object) => holder({ host: 'elsewhere', ...(lease && { lease }) });
+  const folder = await folderOf();
+  const lock = join(folder, '.lock');
+  const take = () => withLock(folder, 'train', async () => 'mine');
+  await writeFile(lock, elsewhere({ job: 'j', attempt: 1 }));
+  await expect(take()).rejects.toMatchObject({ code: 'conflict' });
+  workUnderLease('j:2');
+  expect(await take()).toBe('mine');
+  for (const other of [undefined, { job: 'j', attempt: 2 }, { job: 'other', attempt: 1 }]) {
+    await writeFile(lock, elsewhere(other));
+    await expect(take()).rejects.toMatchObject({ code: 'conflict' });
+  }
+});
+
+test('a lease that is none is refused', () => {
+  expect(() => workUnderLease('j')).toThrow(/LAZYSCOPE_LEASE/);
 });

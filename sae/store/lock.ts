@@ -21,8 +21,19 @@ const holderSchema = z.object({
   since: z.string(),
   /** Tells two locks of one process apart. */
   token: z.string(),
+  /** The job for which the process works, and how often that was begun before, where a queue gives one job to one process at a time. */
+  lease: z.object({ job: z.string(), attempt: z.int() }).exactOptional(),
 });
 type Holder = z.infer<typeof holderSchema>;
+
+let lease: Holder['lease'];
+/** Says once, before any lock is taken, for which job of a queue this process works: `JOB:ATTEMPT`. */
+export function workUnderLease(text: string): void {
+  const [, job, attempt] = /^(.+):(\d+)$/.exec(text) ?? [];
+  if (job === undefined)
+    throw new LazyscopeError('bad_input', `LAZYSCOPE_LEASE is '${text}': leave it to 'lazyscope worker'.`);
+  lease = { job, attempt: Number(attempt) };
+}
 
 const file = '.lock';
 /** Milliseconds; removing a lock takes one or two. */
@@ -30,7 +41,8 @@ const abandonedAfter = 10_000;
 
 /**
  * Runs `fn` while holding the folder. Throws `conflict` when a live process holds it. A process on another
- * machine (a shared disk) can't be checked and counts as live.
+ * machine (a shared disk) can't be checked and counts as live, unless it worked on an earlier attempt at the same job: the queue gives
+ * a job to another machine only when the first one has lost it.
  */
 export async function withLock<T>(folder: string, what: string, fn: () => Promise<T>): Promise<T> {
   const existed = existsSync(folder);
@@ -62,6 +74,7 @@ async function acquire(folder: string, what: string): Promise<Holder> {
     what,
     since: new Date().toISOString(),
     token,
+    ...(lease && { lease }),
   };
   const draft = join(folder, `${file}.${token}`);
   try {
@@ -140,7 +153,8 @@ async function readLock(path: string): Promise<{ token: string; holder?: Holder 
 }
 
 function isAlive(holder: Holder): boolean {
-  if (holder.host !== hostname()) return true;
+  if (holder.host !== hostname())
+    return !(lease && holder.lease?.job === lease.job && holder.lease.attempt < lease.attempt);
   try {
     process.kill(holder.pid, 0);
   } catch (error) {

@@ -11,7 +11,7 @@ import {
 } from '@duckdb/node-api';
 import { BIGINT, BOOLEAN, DOUBLE, FLOAT, INTEGER, VARCHAR } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
@@ -285,8 +285,13 @@ async function runOnParquet<Result>(
 async function connectionFor(params: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
   const { path } = params;
   for (const value of Object.values(params)) if (typeof value === 'string') await bringIn(value);
-  if (typeof path === 'string' && !/[*?[]/.test(path) && !existsSync(path))
-    throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+  if (typeof path === 'string' && !/[*?[]/.test(path)) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+    // A pipe would be waited for.
+    if (!found.isFile())
+      throw new LazyscopeError('corrupt', `'${path}' is not a Parquet file: make it again.`);
+  }
   shared ??= openShared();
   return (await shared).connect();
 }

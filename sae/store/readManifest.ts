@@ -1,17 +1,16 @@
 /** Reads a JSON document of the store and believes it only when its schema does. */
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import { parseJson, type JsonBudget } from '../formats/parseJson.ts';
+import { readTextFile, readTextFileSync } from '../formats/readTextFile.ts';
 import type { ManifestKind, RawDocument } from '../spec/manifests/manifestKind.ts';
 import { manifestFaults } from './manifestFaults.ts';
 
-/** Throws 'not_found' when there is no such file, 'newer' and 'corrupt' as `parseManifest` does. */
+/** Throws 'not_found' when there is no such file, 'bad_input' for what is none, 'newer' and 'corrupt' as `parseManifest` does. */
 export async function readManifest<Document extends { version: number }>(
   path: string,
   kind: ManifestKind<Document>,
 ): Promise<Document> {
-  return parseManifest(await readFile(path, 'utf8').catch(unreadable(path)), path, kind);
+  return parseManifest(await readTextFile(path, mostManifestBytes), path, kind);
 }
 
 /** As `readManifest`, for what opens its files at once. */
@@ -19,25 +18,12 @@ export function readManifestSync<Document extends { version: number }>(
   path: string,
   kind: ManifestKind<Document>,
 ): Document {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    return unreadable(path)(error);
-  }
-  return parseManifest(text, path, kind);
+  return parseManifest(readTextFileSync(path, mostManifestBytes), path, kind);
 }
 
 /** Captures name each of their shards, and reports of large models have a line a layer and method. */
 const storedJson: JsonBudget = { bytes: 256 << 20, values: 5_000_000, depth: 64 };
-
-function unreadable(path: string): (error: unknown) => never {
-  return (cause) => {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: check the name and the data folder.`, {
-      cause,
-    });
-  };
-}
+export const mostManifestBytes = storedJson.bytes;
 
 /**
  * The document in the text of a file, brought up to the version of its kind. Keys that the schema doesn't know stay in it, so that

@@ -21,7 +21,9 @@ import { runKind, type RunManifest } from '../spec/manifests/run.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import { storeListingKind } from '../spec/manifests/storeListing.ts';
 import { trainingRecordKind } from '../spec/manifests/trainingRecord.ts';
-import { matchings, probes, publishedLabels, storeListing } from './fixtures/laterDocuments.ts';
+import { spacesKind } from '../spec/manifests/spaces.ts';
+import { stabilitySweepKind } from '../spec/manifests/stabilitySweep.ts';
+import { matchings, probes, publishedLabels, spaces, stabilitySweep, storeListing } from './fixtures/laterDocuments.ts'; // prettier-ignore
 import { readManifest } from './readManifest.ts';
 import { writeManifest } from './writeManifest.ts';
 
@@ -113,6 +115,8 @@ for (const [kind, document] of [
   [reproducibilityKind, reproducibility],
   [matchingsKind, matchings],
   [probesKind, probes],
+  [spacesKind, spaces],
+  [stabilitySweepKind, stabilitySweep],
   [publishedLabelsKind, publishedLabels],
   [storeListingKind, storeListing],
 ] as const)

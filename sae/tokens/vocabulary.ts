@@ -2,9 +2,10 @@
  * vocabularies/<checksum of a model>.json: the texts of a model's tokens, kept in the store so that what was captured can
  * be read after the model has been moved, and on another machine.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
+import { readJsonFile, vocabularyJson } from '../formats/parseJson.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -20,7 +21,7 @@ export async function writeVocabulary(path: string, tokenizer: Tokenizer): Promi
 /** Throws 'corrupt' when the file can't be read. */
 export function readVocabulary(path: string): (string | null)[] {
   try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return schema.parse(readJsonFile(path, vocabularyJson));
   } catch (cause) {
     throw new LazyscopeError(
       'corrupt',

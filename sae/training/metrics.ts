@@ -6,6 +6,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow'; // prettier-ignore
 import { LazyscopeError } from '../errors.ts';
+import { openFileHandle } from '../formats/openFileHandle.ts';
 import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
 import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
 import { bringIn } from '../store/remote/bringIn.ts';
@@ -164,12 +165,8 @@ const mostKept = 1 << 14;
 type Slice = ArrowSlice<(typeof metricsColumns)[number]>;
 
 async function* slices(path: string): AsyncGenerator<Slice> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
-    throw new LazyscopeError('not_found', `'${path}' can't be read: the run has no metrics yet.`, { cause });
-  });
+  const { file } = await openFileHandle(path, 'the run has no metrics yet');
   try {
-    if (!(await file.stat()).isFile())
-      throw new LazyscopeError('bad_input', `'${path}' is not a file: check the name and the data folder.`);
     // A stream cut short in its schema has no rows, but then it must begin as ours do.
     const begins = Buffer.alloc(head.length);
     const { bytesRead } = await file.read(begins, 0, begins.length, 0);

@@ -112,13 +112,19 @@ function parseYaml(text: string): unknown {
   }
 }
 
+/** What a sweep is called, and the names of its runs begin with. Throws as parseSweep does. */
+export const nameOfSweep = (text: string): string => checkedSweep(text).name;
+
+function checkedSweep(text: string) {
+  refuseUnbounded(text);
+  const parsed = sweepSchema.safeParse(parseYaml(text));
+  if (!parsed.success) throw wrongAt(parsed.error);
+  return parsed.data;
+}
+
 /** Throws `bad_input` that says what is wrong and where. */
 export function parseSweep(text: string): SweepRun[] {
-  refuseUnbounded(text);
-  const value = parseYaml(text);
-  const parsed = sweepSchema.safeParse(value);
-  if (!parsed.success) throw wrongAt(parsed.error);
-  const sweep = parsed.data;
+  const sweep = checkedSweep(text);
   const lists = valuesOfLists(sweep);
   checkName('sweep', sweep.name);
 

@@ -29,6 +29,10 @@ export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */
   progress: process.env['LAZYSCOPE_PROGRESS'],
   token: process.env['LAZYSCOPE_TOKEN'],
+  /** The password of the Redis of `--queue`, where its address has none. */
+  queuePassword: process.env['LAZYSCOPE_QUEUE_PASSWORD'] || undefined,
+  /** Which job of a queue this process works on, and which attempt it is; set by `lazyscope worker`. */
+  lease: process.env['LAZYSCOPE_LEASE'] || undefined,
   /** The endpoint that `lazyscope label --method endpoint` asks. Its key is read from here alone and stored nowhere. */
   labelEndpoint: {
     baseUrl: process.env['LAZYSCOPE_LABEL_BASE_URL'] || undefined,

@@ -55,7 +55,7 @@ settings: { batchSize: 64 }
       .slice(0, 20_000)
       .match(/.{40,60}\s/g)!
       .slice(0, 60)
-      .map((text, i) => JSON.stringify({ text, label: i % 2, other: i % 3 }))
+      .map((text, i) => JSON.stringify({ text, label: i % 2, other: i % 3, second: Math.floor(i / 2) % 2 }))
       .join('\n'),
   );
   await outcomeOf(['export', 'fixture-relu/0', '--to=STORE/exported', '--format=saelens']);

@@ -47,6 +47,7 @@ const lm = [
   'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
   '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
 ]; // prettier-ignore
+const kubernetes = ['plan', 'STORE/starts.yaml', '--format=k8s'];
 const judging = ['matchings', 'fixture-topk', '--max-tokens=256', '--sample=3', '--contexts=1'];
 /** Port 9 takes no connection, and without `--yes` none is tried. */
 const askingNobody = [
@@ -107,6 +108,14 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       prefixes: withArchitecture('matryoshka', '--prefixes=8,32', '--k=4'),
       'batch-size': '--batch-size=128',
       'learning-rate': '--learning-rate=0.1',
+      'warmup-steps': '--warmup-steps=20',
+      'decay-fraction': '--decay-fraction=0.9',
+      'dead-after': '--dead-after=64',
+      launcher: '--launcher=nowhere',
+      sbatch: '--sbatch=--time=1',
+      queue: '--queue=http://somewhere',
+      resources: '--resources=gpu=1',
+      priority: '--priority=3',
       'decoder-start': '--decoder-start=pca',
       'encoder-start': '--encoder-start=random',
       'bias-start': '--bias-start=zero',
@@ -146,6 +155,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       text: '--text=dataset:sotu',
       'text-field': '--text-field=nowhere',
       'label-field': '--label-field=other',
+      'spurious-field': '--spurious-field=second',
       documents: '--documents=10',
       'context-length': '--context-length=3',
       k: '--k=1',
@@ -459,6 +469,24 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       token: '--token= ',
       'read-token': { add: '--read-token=reader', call: ['serve', '--no-explorer', '--port=0'] },
       log: '--log=nowhere',
+      launcher: '--launcher=nowhere',
+      sbatch: '--sbatch=--time=1',
+      queue: { add: '--queue=http://somewhere', call: ['serve', '--no-explorer', '--port=0'] },
+    },
+  },
+  worker: {
+    call: ['worker', '--queue=redis://127.0.0.1:1'],
+    flags: { queue: '--queue=http://somewhere', resources: '--resources=tpu=1' },
+  },
+  plan: {
+    call: ['plan', 'STORE/starts.yaml'],
+    flags: {
+      format: '--format=slurm',
+      analyse: '--analyse',
+      resources: { add: '--resources=gpu=1', call: ['plan', 'STORE/starts.yaml', '--format=slurm'] },
+      sbatch: { add: '--sbatch=--time=9', call: ['plan', 'STORE/starts.yaml', '--format=slurm'] },
+      image: { add: '--image=other', call: [...kubernetes, '--image=one', '--claim=data'] },
+      claim: { add: '--claim=other', call: [...kubernetes, '--image=one', '--claim=data'] },
       cache: '--cache=STORE/cache',
       'cache-size': '--cache-size=1GB',
     },
@@ -490,6 +518,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
       ...common,
     ],
     why: 'takes minutes; npm run test:package runs it',
+  },
+  worker: {
+    flags: ['concurrency', 'lease', ...common],
+    why: 'stays until Ctrl-C; scripts/workers starts workers with them',
   },
   serve: {
     flags: ['no-explorer', ...common],

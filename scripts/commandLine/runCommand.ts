@@ -12,6 +12,7 @@ import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import type { EncoderPath } from '../../sae/backends/backend.ts';
 import type { StartedBackend } from '../../sae/backends/startBackend.ts';
 import { pause } from '../../sae/pause.ts';
+import { workUnderLease } from '../../sae/store/lock.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { systemError } from '../../sae/store/systemError.ts';
 import { isAddress } from '../../sae/store/remote/address.ts';
@@ -102,6 +103,7 @@ export async function runCommand(
     },
   };
   try {
+    if (environment.lease !== undefined) workUnderLease(environment.lease);
     refuseAddress(command, options);
     const { document, text, stay, failure } = await work(session);
     view.end();
@@ -115,6 +117,9 @@ export async function runCommand(
   } catch (error) {
     view.end();
     const { status, message } = explain(error, stopping.signal.aborted);
+    // For whoever reads the progress: what kind of failure the line for people is.
+    if (environment.progress === 'json' && isLazyscopeError(error))
+      await write(process.stderr, `${JSON.stringify({ failure: error.code })}\n`);
     await write(process.stderr, message);
     process.exit(status);
   }

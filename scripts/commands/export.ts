@@ -42,7 +42,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
     return exportNeuronpedia(session, { run: runName, seed, to: folder, ...given });
   }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
-  const { architecture, hook, outputHook, k, prefixes, pursuit, layers } = metadata;
+  const { architecture, hook, outputHook, k, prefixes, pursuit, normalisation, layers } = metadata;
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
     if (to === undefined) await mkdir(dirname(folder), { recursive: true });
@@ -56,6 +56,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
       k,
       prefixes,
       pursuit,
+      normalisation,
       text,
     });
   } catch (error) {

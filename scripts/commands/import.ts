@@ -139,7 +139,8 @@ export const run: JobWork<'import'> = async (session, given) => {
     };
     await withLock(store.run(name), `import run ${name}`, async () => {
       for (const [seed, dictionary] of weights.entries()) {
-        const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, pursuit, architecture } = dictionary;
+        const { wEnc, bEnc, wDec, bDec, threshold, k, prefixes, pursuit, normalisation, architecture } =
+          dictionary;
         await writeDictionary(
           store.dictionary(name, seed),
           { wEnc, bEnc, wDec, bDec, threshold, wSkip: dictionary.transcoder?.wSkip },
@@ -155,6 +156,7 @@ export const run: JobWork<'import'> = async (session, given) => {
             prefixes,
             pursuit,
             layers,
+            normalisation,
           },
         );
       }

@@ -20,6 +20,7 @@ export const run: JobWork<'probe'> = async ({ store, report, signal, startBacken
   for (const [flag, value] of Object.entries({
     '--text-field': given.textField,
     '--label-field': given.labelField,
+    '--spurious-field': given.spuriousField,
     '--k': given.k,
     '--ablate': given.ablate,
   }))
@@ -33,6 +34,7 @@ export const run: JobWork<'probe'> = async ({ store, report, signal, startBacken
   const { probeDictionary } = await import('../../sae/probing/probeDictionary.ts');
   const documents =
     given.text === undefined ? undefined : await drawn(store.datasets(), given.text, given, signal);
+  const properties = await drawnProperties(store.datasets(), given, signal);
   await startBackend();
   const probes: Probes[] = [];
   for (const { run, seeds } of work) {
@@ -45,6 +47,7 @@ export const run: JobWork<'probe'> = async ({ store, report, signal, startBacken
           seed,
           model,
           documents,
+          properties,
           contextLength: given.contextLength,
           ks: given.k,
           ablate: given.ablate,
@@ -69,6 +72,27 @@ async function drawn(
   const labelField = given.labelField ?? 'label';
   const all = labelledDocuments(text, { textField: given.textField ?? 'text', labelField, datasets });
   return { classes: await drawDocuments(all, given.documents, signal), text, labelField };
+}
+
+async function drawnProperties(
+  datasets: string,
+  given: {
+    text?: string | undefined;
+    textField?: string | undefined;
+    labelField?: string | undefined;
+    spuriousField?: string | undefined;
+    documents: number;
+  },
+  signal: AbortSignal | undefined,
+) {
+  const { text, spuriousField } = given;
+  if (text === undefined || spuriousField === undefined) return undefined;
+  const { labelledDocuments } = await import('../../sae/tokens/text/labelledDocuments.ts');
+  const { drawProperties } = await import('../../sae/probing/drawProperties.ts');
+  const labelField = given.labelField ?? 'label';
+  const fields = { textField: given.textField ?? 'text', labelField, secondField: spuriousField };
+  const all = labelledDocuments(text, { ...fields, datasets });
+  return { ...(await drawProperties(all, given.documents, signal)), text, labelField, spuriousField };
 }
 
 function probesText(probes: readonly Probes[]): string {
@@ -118,6 +142,48 @@ function probesText(probes: readonly Probes[]): string {
             figure(one.unintended),
             figure(one.random),
           ]),
+        ),
+      ),
+    );
+  }
+  const freed = probes.flatMap(({ run, seed, spurious }) => (spurious ? [{ run, seed, spurious }] : []));
+  if (freed.length > 0) {
+    const [{ spurious }] = freed;
+    const { text, labelField, spuriousField, trainDocuments, testDocuments } = spurious;
+    parts.push(
+      `Spurious correlation removal: SCR = (accuracy with the n latents of the removed property at 0 − accuracy of the biased probe) / (accuracy of a probe without the bias − that), with the n latents of largest |(difference of means) · w·W_dec| (SAEBench)\n` +
+        `${text}: ${labelField} (${spurious.firstValues.join(', ')}) and ${spuriousField} (${spurious.secondValues.join(', ')}), ${trainDocuments} + ${testDocuments} documents of each combination; * marks the property that counts`,
+      table(
+        [
+          'run',
+          'seed',
+          'removed',
+          'measured on',
+          'n',
+          'SCR',
+          'interval',
+          'biased',
+          'unbiased',
+          'random latents',
+        ],
+        freed.flatMap(({ run, seed, spurious: each }) =>
+          (['first', 'second'] as const).flatMap((measured) => {
+            const { oracle, biased, byN } = each[measured];
+            const [on, removed] =
+              measured === 'first' ? [labelField, spuriousField] : [spuriousField, labelField];
+            return byN.map(({ n, scr, interval, random }) => [
+              run,
+              seed,
+              removed,
+              `${on}${each.counts === measured ? ' *' : ''}`,
+              n,
+              figure(scr),
+              `${figure(interval[0])} to ${figure(interval[1])}`,
+              percent(biased),
+              percent(oracle),
+              figure(random),
+            ]);
+          }),
         ),
       ),
     );

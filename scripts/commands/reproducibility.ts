@@ -28,6 +28,7 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
   const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
   const { measureReproducibility } =
     await import('../../sae/comparison/reproducibility/measureReproducibility.ts');
+  const { relatedReports } = await import('../../sae/comparison/reproducibility/relatedReports.ts');
   await startBackend();
   const missing = seedPairs(name, config.seeds).filter(
     (pair) => !existsSync(store.comparisonManifest(pair.name)),
@@ -45,7 +46,10 @@ export const run: JobWork<'reproducibility'> = async ({ store, report, signal, s
       report,
       signal,
     });
-    return { document, text: reproducibilityText(document) };
+    return {
+      document: { ...document, ...(await relatedReports(store, document)) },
+      text: reproducibilityText(document),
+    };
   } finally {
     model?.dispose();
   }
@@ -139,7 +143,7 @@ function worthText({ groups, whole, draws, coverage, attribution, lossTokens }: 
 }
 
 /** Small shares keep two figures. */
-const atMost = (share: number) =>
+export const atMost = (share: number) =>
   share > 0 && share < 1e-5 ? smallPercent(share) : `at most ${smallPercent(share)}`;
 const smallPercent = (share: number) => {
   if (share > 0 && share < 1e-5) return 'less than 0.001 %';

@@ -1,5 +1,6 @@
 /** `lazyscope serve`: the explorer and the API, on one port. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { LazyscopeError } from '../../sae/errors.ts';
 import {
   bundledModels,
   environment,
@@ -17,6 +18,9 @@ export interface ServeFlags {
   host: string;
   token?: string;
   readToken?: string;
+  queue?: string;
+  launcher?: 'slurm';
+  sbatch?: string;
   log?: 'text' | 'json';
   explorer: boolean;
 }
@@ -29,6 +33,19 @@ export function serveCommand(): Command {
   );
   return withCommonOptions(withServeOptions(command))
     .option('--no-explorer', 'the API only')
+    .option(
+      '--queue <address>',
+      "a Redis, redis://host:6379, from which 'lazyscope worker' takes the jobs, instead of running them on this machine (a password may stand in LAZYSCOPE_QUEUE_PASSWORD)",
+    )
+    .addOption(
+      new Option('--launcher <name>', 'hand jobs to Slurm instead of running them on this machine').choices([
+        'slurm',
+      ]),
+    )
+    .option(
+      '--sbatch <options>',
+      "with --launcher: options of sbatch, such as '--partition=gpu --time=4:00:00'",
+    )
     .option(
       '--cache <folder>',
       "where files of published stores are kept; by default in the user's cache folder",
@@ -75,9 +92,21 @@ export function withServeOptions(command: Command): Command {
 /** Starts the server and says where it is; `stay` waits for Ctrl-C and closes it. */
 export async function startServing(
   session: Session,
-  { port, host, token = environment.token, readToken, log, explorer }: ServeFlags,
+  { port, host, token = environment.token, readToken, queue, launcher, sbatch, log, explorer }: ServeFlags,
   published?: { root: string; url: string },
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
+  if (queue !== undefined && launcher !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      '--queue and --launcher are two ways to run the same jobs: give one of them.',
+    );
+  if (sbatch !== undefined && launcher === undefined)
+    throw new LazyscopeError('bad_input', '--sbatch goes with --launcher slurm: add that, or leave it out.');
+  if (published && (queue !== undefined || launcher !== undefined))
+    throw new LazyscopeError(
+      'bad_input',
+      `A published store can't be changed, so it has no jobs: leave --${queue === undefined ? 'launcher' : 'queue'} out.`,
+    );
   const { serve } = await import('../../server/serve.ts');
   const { backend, threads } = session.options;
   const server = await serve({
@@ -93,6 +122,9 @@ export async function startServing(
     ...(token === undefined ? {} : { token }),
     ...(readToken === undefined ? {} : { readToken }),
     ...(explorer ? { explorer: explorerPlace } : {}),
+    ...(launcher === undefined ? {} : { launcher }),
+    ...(sbatch === undefined ? {} : { sbatch }),
+    ...(queue === undefined ? {} : { queue: { address: queue, password: environment.queuePassword } }),
     log: (line, details) => {
       const said =
         details === undefined

@@ -1,7 +1,7 @@
 /** `lazyscope spaces`: two dictionaries whose activations have different spaces, such as of two models or two steps of training. */
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { SpacesReport } from '../../sae/comparison/spaces/compareSpaces.ts';
+import type { SpacesReport } from '../../sae/spec/manifests/spaces.ts';
 import { dictionaryReference, finishedRun, seedsOf } from '../commandLine/dictionaries.ts';
 import { loadModelOfCapture } from '../commandLine/models.ts';
 import { fraction, positiveInteger, withCommonOptions } from '../commandLine/options.ts';
@@ -69,14 +69,17 @@ async function compared(
 
 function spacesText(found: SpacesReport, [a, b]: readonly [string, string]): string {
   const { pairs, live, tokens, aligned, correlation, svcca, rsa } = found;
+  const interval = (of: SpacesReport['svcca'] | SpacesReport['rsa']) =>
+    of.interval ? `${figure(of.interval[0], 2)} to ${figure(of.interval[1], 2)}` : '–';
   return [
     `${pairs} pairs of latents, each the other's most correlated one, of ${live[0]} of '${a}' and ${live[1]} of '${b}' that fire on ${tokens} held-out places of the text, matched by ${aligned === 'tokens' ? 'token' : 'where tokens end'}; their correlation is ${figure(correlation.median, 2)} in the middle and ${figure(correlation.mean, 2)} on average.`,
     table(
-      ['measure', 'value', 'random pairings', 'the most of them', 'p', 'of'],
+      ['measure', 'value', '95 % interval', 'random pairings', 'the most of them', 'p', 'of'],
       [
         [
           'SVCCA',
           figure(svcca.value),
+          interval(svcca),
           figure(svcca.chance),
           figure(svcca.most),
           figure(svcca.p, 2),
@@ -85,6 +88,7 @@ function spacesText(found: SpacesReport, [a, b]: readonly [string, string]): str
         [
           'RSA',
           figure(rsa.value),
+          interval(rsa),
           figure(rsa.chance),
           figure(rsa.most),
           figure(rsa.p, 2),

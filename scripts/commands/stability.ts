@@ -1,9 +1,11 @@
 /** `lazyscope stability`: a sweep of configurations with a column for how many of their features come back beyond chance. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
+import type { StabilitySweep } from '../../sae/spec/manifests/stabilitySweep.ts';
 import { modelOfRun } from '../commandLine/dictionaries.ts';
 import { fraction, positiveInteger, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand, type Outcome, type Session } from '../commandLine/runCommand.ts';
@@ -31,27 +33,7 @@ export function stability(): Command {
   );
 }
 
-interface Row {
-  run: string;
-  /** What the run is compared with: its own seeds, or those of a run that differs in the order of the rows alone. */
-  with: string;
-  architecture: string;
-  width: number;
-  tokens: number;
-  start: Record<string, string | number>;
-  /** Means over seeds; null where the model isn't known, as for the loss. */
-  l0: number | null;
-  fvu: number | null;
-  ceRecovered: number | null;
-  deadFraction: number | null;
-  /** Means over pairs of seeds: the share of latents whose counterpart reaches the threshold, what of it chance explains, and the difference. */
-  comesBack: number;
-  byChance: number;
-  beyondChance: number;
-  /** Share of the latents nearer to their counterpart than chance explains, by Benjamini & Hochberg. */
-  significant: number;
-  pairs: number;
-}
+type Row = StabilitySweep['rows'][number];
 
 async function swept(session: Session, path: string, { threshold, ...tokens }: Options): Promise<Outcome> {
   const runs = await sweepRuns(session, path, {});
@@ -65,7 +47,7 @@ async function swept(session: Session, path: string, { threshold, ...tokens }: O
   const rows: Row[] = [];
   for (const manifest of manifests) {
     const own = await compared(session, seedPairs(manifest.name, manifest.config.seeds), threshold);
-    rows.push(await rowOf(session, manifest, { beside: 'its own seeds', pairs: own, tokens }));
+    rows.push(await rowOf(session, manifest, { beside: ownSeeds, pairs: own, tokens }));
   }
   for (const [one, other] of differingInOrder(manifests)) {
     // As many pairs as among the seeds of one run, and never a seed with itself.
@@ -81,8 +63,21 @@ async function swept(session: Session, path: string, { threshold, ...tokens }: O
       }),
     );
   }
-  return { document: { threshold, rows }, text: sweptText(rows, threshold) };
+  const { nameOfSweep } = await import('../../sae/training/sweep.ts');
+  const { stabilitySweepKind } = await import('../../sae/spec/manifests/stabilitySweep.ts');
+  const { writeManifest } = await import('../../sae/store/writeManifest.ts');
+  const document: StabilitySweep = {
+    version: 1,
+    name: nameOfSweep(await readFile(path, 'utf8')),
+    createdAt: new Date().toISOString(),
+    threshold,
+    rows,
+  };
+  await writeManifest(session.store.sweepStability(document.name), stabilitySweepKind, document);
+  return { document, text: sweptText(rows, threshold) };
 }
+
+const ownSeeds = 'its own seeds';
 
 /** Pairs of runs whose configurations are the same but for the order of the rows. */
 function differingInOrder(manifests: readonly RunManifest[]): [RunManifest, RunManifest][] {
@@ -146,6 +141,14 @@ async function rowOf(
   const evaluations = await Promise.all(
     config.seeds.map((seed) => readManifest(store.evaluation(name, seed), evaluationKind)),
   );
+  const { bootstrapSeeds } = await import('../../sae/comparison/matchings/bootstrapSeeds.ts');
+  const interval =
+    beside === ownSeeds
+      ? bootstrapSeeds(
+          config.seeds,
+          pairs.map(({ a, b, shared }) => ({ a: a.seed, b: b.seed, value: shared })),
+        )
+      : null;
   const chance = meanOf(pairs.map((pair) => (pair.chance!.covariance ?? pair.chance!.isotropic).shared))!;
   const comesBack = meanOf(pairs.map(({ shared }) => shared))!;
   return {
@@ -162,6 +165,7 @@ async function rowOf(
     ceRecovered: meanOf(evaluations.map(({ ceRecovered }) => ceRecovered)),
     deadFraction: meanOf(evaluations.map(({ deadFraction }) => deadFraction)),
     comesBack,
+    interval: interval && [interval[0], interval[1]],
     byChance: chance,
     beyondChance: comesBack - chance,
     significant: meanOf(pairs.map((pair) => pair.chance!.beyond.share))!,
@@ -193,6 +197,7 @@ function sweptText(rows: readonly Row[], threshold: number): string {
         'CE recovered',
         'dead',
         'come back',
+        '95 % interval',
         'by chance',
         'beyond',
         'p < q',
@@ -206,6 +211,7 @@ function sweptText(rows: readonly Row[], threshold: number): string {
         percent(row.ceRecovered),
         percent(row.deadFraction),
         percent(row.comesBack),
+        row.interval ? `${percent(row.interval[0])} to ${percent(row.interval[1])}` : '–',
         percent(row.byChance),
         percent(row.beyondChance),
         percent(row.significant),

@@ -1,6 +1,5 @@
 /** `lazyscope train`: sparse autoencoders, all seeds of a configuration in one pass over a capture, or over a text that a model reads. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import { architectureOptions } from '../../sae/spec/jobs/architectureOptions.ts';
@@ -14,7 +13,7 @@ import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFi
 import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
-import type { Session } from '../commandLine/runCommand.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { figure, table } from '../commandLine/table.ts';
 import { slug } from './capture.ts';
 
@@ -35,6 +34,8 @@ declare global {
 }
 
 export const run: JobWork<'train'> = async (session, given) => {
+  refuseLoneFlags(given);
+  if (given.queue !== undefined || given.launcher !== undefined) return elsewhere(session, given);
   const { sweep } = given;
   const processes = given.mpi ? await join(session) : undefined;
   if (processes === 'followed') return { document: undefined, text: '' };
@@ -52,6 +53,50 @@ export const run: JobWork<'train'> = async (session, given) => {
     failure,
   };
 };
+
+/** Flags that say where runs are made need one another. */
+function refuseLoneFlags({ queue, launcher, sbatch, resources, priority }: Options): void {
+  const refuse = (why: string) => new LazyscopeError('bad_input', why);
+  if (queue !== undefined && launcher !== undefined)
+    throw refuse('--queue and --launcher are two ways to make the same runs: give one of them.');
+  if (sbatch !== undefined && launcher === undefined)
+    throw refuse('--sbatch goes with --launcher slurm: add that, or leave it out.');
+  if (priority !== undefined && queue === undefined)
+    throw refuse('--priority goes with --queue: add that, or leave it out.');
+  if (resources !== undefined && queue === undefined && launcher === undefined)
+    throw refuse('--resources goes with --queue or --launcher: add one of them, or leave it out.');
+}
+
+/** What `run` gives, made by workers or a cluster. */
+async function elsewhere(session: Session, given: Options): Promise<Outcome> {
+  const { plannedRuns } = await import('../commandLine/plannedRuns.ts');
+  const { runOnQueue } = await import('../commandLine/runOnQueue.ts');
+  const { runKind } = await import('../../sae/spec/manifests/run.ts');
+  const { readManifest } = await import('../../sae/store/readManifest.ts');
+  const { store } = session;
+  const runs = await plannedRuns(session, given);
+  const jobs = await runOnQueue(session, runs, given);
+  const made = runs.filter(
+    ({ name }, at) => jobs[at].status === 'done' && existsSync(store.runManifest(name)),
+  );
+  const manifests = await Promise.all(made.map(({ name }) => readManifest(store.runManifest(name), runKind)));
+  for (const missed of manifests.map(missedTarget)) if (missed !== null) session.say(missed);
+  const failed = runs.filter((_, at) => jobs[at].status !== 'done');
+  const [first] = failed;
+  return {
+    document: {
+      runs: manifests.map(summary),
+      jobs: jobs.map(({ id, status, worker, attempt, error }, at) => ({ id, run: runs[at].name, status, worker, attempt, error })), // prettier-ignore
+    },
+    text: trainedTable(manifests),
+    ...(first && {
+      failure: new LazyscopeError(
+        'bad_input',
+        `${failed.length} of ${runs.length} runs are not done, '${first.name}' because: ${jobs[runs.indexOf(first)].error ?? 'it was cancelled'}`,
+      ),
+    }),
+  };
+}
 
 /** The processes to spread latents over; 'followed' once a process other than the first has done its part. */
 async function join(session: Session): Promise<JoinedProcesses | 'followed'> {
@@ -275,15 +320,8 @@ export async function sweepRuns(
       `'${path}' says what to train: put ${flag} there instead of on the command line.`,
     );
   const { configureSweep } = await import('../../sae/training/sweep.ts');
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new LazyscopeError('not_found', `The sweep file '${path}' can't be read: check the path.`, {
-      cause,
-    });
-  }
-  return configureSweep(session.store, text);
+  const { readSweep } = await import('../commandLine/plannedRuns.ts');
+  return configureSweep(session.store, await readSweep(path));
 }
 
 function summary(manifest: RunManifest) {

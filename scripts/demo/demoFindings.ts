@@ -1,4 +1,4 @@
-/** The demo's evaluations, indexes and comparisons. Each is made again when its dictionary is newer than it. */
+/** The demo's evaluations, indexes, comparisons and reports of what comes back. Each is made again when what it is about is newer than it. */
 import { existsSync, statSync } from 'node:fs';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -6,6 +6,8 @@ import { evaluationKind } from '../../sae/spec/manifests/evaluation.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import { comparisonKind } from '../../sae/spec/manifests/comparison.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
+import { reproducibilityKind } from '../../sae/spec/manifests/reproducibility.ts';
+import type { Reproducibility } from '../../sae/spec/manifests/reproducibility.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { seedPairs } from '../commands/compare.ts';
@@ -63,4 +65,25 @@ export async function compareDemo(
       );
     }
   return manifests;
+}
+
+/** What of each run comes back in every seed; compares nothing itself. */
+export async function measureDemoReturns(
+  { store, report, signal }: Session,
+  runs: readonly RunManifest[],
+): Promise<Reproducibility[]> {
+  const { measureReproducibility } =
+    await import('../../sae/comparison/reproducibility/measureReproducibility.ts');
+  const found: Reproducibility[] = [];
+  for (const { name, config } of runs) {
+    signal.throwIfAborted();
+    const path = store.reproducibility(name);
+    const sources = seedPairs(name, config.seeds).map((pair) => store.comparisonManifest(pair.name));
+    found.push(
+      isNewer(path, sources)
+        ? await readManifest(path, reproducibilityKind)
+        : await measureReproducibility({ store, run: name, report, signal }),
+    );
+  }
+  return found;
 }

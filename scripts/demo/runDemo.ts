@@ -5,10 +5,11 @@ import { duration } from '../commandLine/progressView.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { percent } from '../commandLine/table.ts';
 import { comparisonTable } from '../commands/compare.ts';
+import { atMost } from '../commands/reproducibility.ts';
 import { evaluationTable } from '../commands/evaluate.ts';
 import { startServing, type ServeFlags } from '../commands/serve.ts';
 import { sparsityTable } from '../commands/sparsity.ts';
-import { compareDemo, evaluateAndIndexDemo } from './demoFindings.ts';
+import { compareDemo, evaluateAndIndexDemo, measureDemoReturns } from './demoFindings.ts';
 import { bundledTraining, captureDemo, measureDemo, ownTraining, trainDemo } from './demoSteps.ts';
 import type { DemoPlan } from './demoSteps.ts';
 import { forgetDemo } from './forgetDemo.ts';
@@ -44,6 +45,7 @@ export async function runDemo(
   const { evaluations, features } = await evaluateAndIndexDemo(session, runs, model);
   model.dispose();
   const comparisons = await compareDemo(session, runs);
+  const returns = await measureDemoReturns(session, runs);
   const reports = await measureDemo(session, plan);
   const seconds = (performance.now() - started) / 1000;
   const { quotedRatio } = await import('../../sae/sparsity/masking/cett.ts');
@@ -86,6 +88,14 @@ export async function runDemo(
           : null,
       };
     }),
+    reproducibility: returns.map(({ run, threshold, every, any, beyond }) => ({
+      name: run,
+      architecture: runs.find(({ name }) => name === run)?.config.architecture,
+      threshold,
+      every,
+      any,
+      beyondChance: beyond.share,
+    })),
     sparsity: {
       /** Activation ratio at which `cett` is taken: 98 % of the neurons are masked. */
       cettAtActivationRatio: quotedRatio,
@@ -144,24 +154,19 @@ function planOf(
 }
 
 function headline({
-  comparisons,
+  reproducibility,
   features,
   seconds,
 }: {
-  comparisons: { architecture: string; shared: number; chance: { shared: number } | null }[];
+  reproducibility: { architecture?: string; every: { share: number; chance: number } }[];
   features: number;
   seconds: number;
 }): string {
-  const shares = [...new Set(comparisons.map((c) => c.architecture))].map((architecture) => {
-    const own = comparisons.filter((c) => c.architecture === architecture);
-    const mean = (of: (one: (typeof own)[number]) => number) =>
-      own.reduce((sum, one) => sum + of(one), 0) / own.length;
-    const random = own.every(({ chance }) => chance)
-      ? ` (${percent(mean(({ chance }) => chance?.shared ?? 0))} by chance)`
-      : '';
-    return `${architecture} ${percent(mean(({ shared }) => shared))}${random}`;
-  });
-  return `${features} features in ${duration(seconds)}; shared between two seeds: ${shares.join(', ')}.`;
+  const shares = reproducibility.map(
+    ({ architecture, every }) =>
+      `${architecture} ${percent(every.share)} (by chance ${atMost(every.chance)})`,
+  );
+  return `${features} features in ${duration(seconds)}; came back in every seed: ${shares.join(', ')}.`;
 }
 
 const round = (value: number, digits: number) => Number(value.toFixed(digits));

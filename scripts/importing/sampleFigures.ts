@@ -32,13 +32,13 @@ export function sampleFigures(
   hook: string,
   output = hook,
 ): SampleFigures {
-  const { architecture, latents, d, k, pursuit, transcoder, crosscoder } = weights;
+  const { architecture, latents, d, k, pursuit, normalisation, transcoder, crosscoder } = weights;
   const heldOut = capture.heldOutRows > 0;
   const rows = Math.min(mostRows, heldOut ? capture.heldOutRows : capture.trainRows);
   const first = heldOut ? capture.trainRows : 0;
   const x = capture.readRows(hook, first, rows);
   const y = output === hook ? x : capture.readRows(output, first, rows);
-  const metadata = { architecture, hook, model: '', run: '', seed: 0, scale: 1, k, pursuit };
+  const metadata = { architecture, hook, model: '', run: '', seed: 0, scale: 1, k, pursuit, normalisation };
   const outputHook = transcoder ? { outputHook: output } : {};
   const autoencoder = autoencoderFrom({
     ...weights,

@@ -328,6 +328,19 @@ def other_choices_of_latents():
 
     expect(folder, "topk", "2024", sae, signed)
 
+    # Each activation by itself, at run time.
+    classes = {
+        "layer-norm": (StandardSAE, StandardSAEConfig(**sizes, normalize_activations="layer_norm")),
+        "constant-norm": (TopKSAE, TopKSAEConfig(**sizes, k=K, normalize_activations="constant_norm_rescale")),
+    }
+    for name, (sae_class, config) in classes.items():
+        for key, value in place.items():
+            config.metadata[key] = value
+        sae = randomise(sae_class(config))
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(folder))
+
 
 LOADERS = {
     "saelens": lambda folder: SAE.load_from_disk(folder),

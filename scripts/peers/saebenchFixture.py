@@ -1,4 +1,5 @@
-"""What SAEBench itself computes from planted activations: k-sparse probing, targeted probe perturbation and first-letter absorption.
+"""What SAEBench itself computes from planted activations: k-sparse probing, targeted probe perturbation, spurious correlation removal and
+first-letter absorption.
 
     python scripts/peers/saebenchFixture.py > sae/probing/fixtures/saebench.json
 
@@ -149,6 +150,71 @@ def documents():
     }
 
 
+def properties():
+    """Two properties, each with a direction of its own, the second stronger; and noise. The sets are made as `get_spurious_corr_data` makes them."""
+    d, latents, tokens, sizes = 10, 16, 3, {"train": 20, "test": 12}
+    directions = unit_rows(latents, d)
+    sae = make_sae(rounded(directions), rounded(-0.3 - 0.2 * torch.rand(latents)), rounded(directions * 0.9))
+    strengths = {"both": (0.7, 1.2), "firstAlone": (0.7, 0.0), "secondAlone": (0.0, 1.2), "neither": (0.0, 0.0)}
+    acts = {
+        part: {
+            name: rounded(
+                a * directions[0] + b * directions[1] + 0.25 * torch.randn(count, 1, d) + 0.2 * torch.randn(count, tokens, d)
+            )
+            for name, (a, b) in strengths.items()
+        }
+        for part, count in sizes.items()
+    }
+
+    def sets(own):
+        half = len(own["both"]) // 2
+        some = {name: values[:half] for name, values in own.items()}
+        return {
+            "professor / nurse": torch.cat([some["both"], some["firstAlone"]]),
+            "nurse_data_only": torch.cat([some["secondAlone"], some["neither"]]),
+            "male / female": torch.cat([some["both"], some["secondAlone"]]),
+            "female_data_only": torch.cat([some["firstAlone"], some["neither"]]),
+            "male_professor / female_nurse": own["both"],
+            "female_nurse_data_only": own["neither"],
+        }
+
+    of_sets = {part: sets(own) for part, own in acts.items()}
+    pooled = {part: create_meaned_model_activations(own) for part, own in of_sets.items()}
+    names = {"first": "professor / nurse", "second": "male / female", "biased": "male_professor / female_nurse"}
+    torch.set_grad_enabled(True)
+    probes, _ = probing.train_probe_on_activations(
+        pooled["train"], pooled["test"], use_sklearn=False, epochs=80, lr=3e-2, early_stopping_patience=80,
+        l1_penalty=1e-3, perform_scr=True,
+    )
+    torch.set_grad_enabled(False)
+    chosen = list(names.values())
+    effects = tpp.get_all_node_effects_for_one_sae(sae, probes, chosen, True, of_sets["train"], 5)
+    clean = tpp.get_probe_test_accuracy(probes, chosen, pooled["test"], 50, True)
+    ablated = tpp.perform_feature_ablations(probes, sae, 5, of_sets["test"], effects, NS, chosen, 50, True)
+    scores = tpp.get_scr_plotting_dict(ablated, clean)
+    return {
+        "sae": described(sae),
+        "tokens": tokens,
+        "classes": [{"name": name, "train": listed(acts["train"][name]), "test": listed(acts["test"][name])} for name in strengths],
+        "probes": {
+            key: {"weights": listed(probes[name].net.weight), "bias": listed(probes[name].net.bias)[0]}
+            for key, name in names.items()
+        },
+        "effects": {key: listed(effects[names[key]]) for key in ("first", "second")},
+        "oracle": {key: clean[names[key]] for key in ("first", "second")},
+        "biased": {key: clean[f"{names['biased']} probe on {names[key]} data"] for key in ("first", "second")},
+        "byN": [
+            {
+                "n": n,
+                "first": scores[f"scr_dir1_threshold_{n}"],
+                "second": scores[f"scr_dir2_threshold_{n}"],
+                "counts": scores.get(f"scr_metric_threshold_{n}"),
+            }
+            for n in NS
+        ],
+    }
+
+
 class ModelOfWords:
     """Stands for a language model: at the token of a word stand that word's activations."""
 
@@ -240,10 +306,14 @@ def main():
         torch.randperm = lambda count, **_: torch.arange(count)
         made = documents()
         torch.randperm = identity
+        of_words = words()
+        # Both sides of its sets are of one size, so that random orders change no set.
+        of_properties = properties()
         fixture = {
             "packages": {name: importlib.metadata.version(name) for name in ("sae-bench", "sae-lens", "scikit-learn")},
             "documents": made,
-            "words": words(),
+            "words": of_words,
+            "properties": of_properties,
         }
     json.dump(fixture, sys.stdout)
 

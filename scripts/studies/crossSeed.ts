@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { SharedNulls } from '../../sae/comparison/chance/comparisonChance.ts';
 import { positiveNumber, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand, type Session } from '../commandLine/runCommand.ts';
 import { trainRuns, type RunToTrain } from '../commands/train.ts';
@@ -56,15 +57,15 @@ const command = withCommonOptions(
     const model = modelOnDemand(session.store, study.capture.model);
     if (!given.report) await captureOnce(session, { ...study.capture, hooks: [study.capture.hook] }, model);
     const runs = await runsOf(session, study);
+    const looking = { model, mayBegin, tokens, nulls: new SharedNulls() };
     // Runs that are trained are evaluated first, so that a call that ends early still has results.
     for (const run of runs)
-      if (await isTrained(session.store, run.name))
-        await evaluateAndCompare(session, run, { model, mayBegin, tokens });
+      if (await isTrained(session.store, run.name)) await evaluateAndCompare(session, run, looking);
     for (const run of runs) {
       if (!mayBegin()) break;
       if (await isTrained(session.store, run.name)) continue;
       await trainRuns(session, [run], { resume: true });
-      await evaluateAndCompare(session, run, { model, mayBegin, tokens });
+      await evaluateAndCompare(session, run, looking);
     }
     await model.dispose();
     const results = await resultsOf(session, runs);

@@ -4,6 +4,7 @@ import {
   settingOf,
   type TrainingConfig,
 } from '../../sae/spec/architectures/architectures.ts';
+import type { ComparisonChance } from '../../sae/spec/manifests/comparison.ts';
 import { architectures, studyPlot, type PlotLine } from './studyPlot.ts';
 import type { StudyRun } from './studyRuns.ts';
 
@@ -27,11 +28,15 @@ interface Figures {
   encoder: number;
   mmcs: number;
   pwMcc: number;
+  /** What random directions with the covariance of the activations reach; `beyond` is the share of pairs nearer than chance explains. */
+  chance: { shared: number; mmcs: number; pwMcc: number; beyond: number };
 }
 
 function figures({ evaluations, comparisons }: StudyRun): Figures {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const shares = comparisons.map(({ shared }) => shared);
+  const byChance = (of: (chance: ComparisonChance) => number | undefined) =>
+    mean(comparisons.map(({ chance }) => (chance && of(chance)) ?? Number.NaN));
   return {
     l0: mean(evaluations.map(({ l0 }) => l0)),
     fvu: mean(evaluations.map(({ fvu }) => fvu ?? Number.NaN)),
@@ -43,6 +48,12 @@ function figures({ evaluations, comparisons }: StudyRun): Figures {
     encoder: mean(comparisons.map(({ sharedEncoder }) => sharedEncoder)),
     mmcs: mean(comparisons.map(({ mmcs }) => mmcs)),
     pwMcc: mean(comparisons.map(({ pwMcc }) => pwMcc)),
+    chance: {
+      shared: byChance(({ covariance }) => covariance?.shared),
+      mmcs: byChance(({ covariance }) => covariance?.mmcs),
+      pwMcc: byChance(({ covariance }) => covariance?.pwMcc),
+      beyond: byChance(({ beyond }) => beyond.share),
+    },
   };
 }
 
@@ -81,7 +92,10 @@ function membersOf(runs: readonly StudyRun[], cut: (typeof cuts)[number]) {
   }));
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+/** A dash stands for what a comparison of an earlier version did not measure. */
+const percent = (share: number, digits = 1) =>
+  Number.isNaN(share) ? '–' : `${(100 * share).toFixed(digits)} %`;
+const figure = (value: number) => (Number.isNaN(value) ? '–' : value.toFixed(3));
 const count = (value: number) => value.toLocaleString('en-US');
 
 export function studyTables(runs: readonly StudyRun[]): string {
@@ -100,8 +114,12 @@ export function studyTables(runs: readonly StudyRun[]): string {
           `${percent(f.shared)} (${(100 * f.low).toFixed(1)}–${(100 * f.high).toFixed(1)})`,
           percent(f.decoder),
           percent(f.encoder),
+          percent(f.chance.shared, 2),
           f.mmcs.toFixed(3),
+          figure(f.chance.mmcs),
           f.pwMcc.toFixed(3),
+          figure(f.chance.pwMcc),
+          percent(f.chance.beyond),
         ];
         return `| ${cells.join(' | ')} |`;
       }),
@@ -109,8 +127,8 @@ export function studyTables(runs: readonly StudyRun[]): string {
     return [
       `## ${cut.title}`,
       '',
-      `| architecture | setting | latents | tokens | L0 | FVU | dead | shared (range over pairs) | decoder alone | encoder alone | MMCS | PW-MCC |`,
-      `| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |`,
+      `| architecture | setting | latents | tokens | L0 | FVU | dead | shared (range over pairs) | decoder alone | encoder alone | by chance at most | MMCS | by chance | PW-MCC | by chance | nearer than chance |`,
+      `| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |`,
       ...rows,
     ].join('\n');
   });
@@ -119,7 +137,7 @@ export function studyTables(runs: readonly StudyRun[]): string {
     '',
     '# Results of the cross-seed study',
     '',
-    'Means over three seeds, or over their three pairs. Shared: same counterpart in both matchings, both cosines ≥ 0.7.',
+    'Means over three seeds, or over their three pairs. Shared: same counterpart in both matchings, both cosines ≥ 0.7. By chance: random directions with the covariance of the activations, as many as there are latents; the share is that of either matching alone. Nearer than chance: pairs of decoder rows, at a false discovery rate of 5 %.',
     '',
     tables.join('\n\n'),
     '',

@@ -85,6 +85,9 @@ test("a run's row has the means and ranges of its evaluations and comparisons, c
     12,
   );
   expect(row.shared.high).toBe(Math.max(...pairs.map(({ shared }) => shared)));
+  expect(row.curve).toHaveLength(21);
+  expect(row.curve[14].threshold).toBeCloseTo(0.7, 12);
+  expect(row.curve[14].shared).toBeCloseTo(row.shared.mean, 12);
   const found = await readManifest(store.reproducibility(run), reproducibilityKind);
   expect(row.reproducibility?.every).toEqual(found.every);
   expect(row.reproducibility?.worth?.draws).toBe(3);

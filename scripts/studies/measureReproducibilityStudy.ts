@@ -4,10 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { SharedNulls } from '../../sae/comparison/chance/comparisonChance.ts';
 import { measureReproducibility } from '../../sae/comparison/reproducibility/measureReproducibility.ts';
 import { reproducibilityKind } from '../../sae/spec/manifests/reproducibility.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { queryParquet } from '../../sae/store/parquet.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 import { trainRuns } from '../commands/train.ts';
-import { reproducibilityRow, type ReproducibilityRow } from './reproducibilityRow.ts';
+import { reproducibilityRow, type ReproducibilityRow, type SharedAt } from './reproducibilityRow.ts';
 import type { ReproducibilityStudy } from './reproducibilityStudy.ts';
 import {
   captureOnce,
@@ -17,6 +19,7 @@ import {
   modelOnDemand,
   storedRun,
   type StudyConfiguration,
+  type StudyRun,
 } from './studyRuns.ts';
 
 interface Work {
@@ -90,9 +93,30 @@ async function keep(
   if (!stored) return;
   const path = store.reproducibility(run.name);
   const found = existsSync(path) ? await readManifest(path, reproducibilityKind) : null;
-  const row = reproducibilityRow(stored, { text, found });
+  const row = reproducibilityRow(stored, { text, found, curve: await meanCurve(store, stored) });
   const before = await readRows(results);
   const at = before.findIndex((other) => other.run === row.run);
   const rows = at < 0 ? [...before, row] : before.with(at, row);
   await writeFile(results, `${JSON.stringify(rows, null, 1)}\n`);
+}
+
+/** Every twentieth of a cosine: what the pairs of seeds share on average. */
+async function meanCurve(store: StoreLayout, { comparisons }: StudyRun): Promise<SharedAt[]> {
+  const curves = await Promise.all(
+    comparisons.map(({ name }) =>
+      queryParquet('SELECT threshold, shared FROM read_parquet($path) ORDER BY threshold', {
+        path: store.comparisonCurve(name),
+      }),
+    ),
+  );
+  return curves[0].flatMap(({ threshold }, at) =>
+    at % 5 === 0
+      ? [
+          {
+            threshold: Number(threshold),
+            shared: curves.reduce((sum, curve) => sum + Number(curve[at].shared) / curves.length, 0),
+          },
+        ]
+      : [],
+  );
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { reproducibilityPlots, reproducibilityTables } from './reproducibilityReport.ts';
+import { reproducibilityPlots } from './reproducibilityPlots.ts';
+import { reproducibilityTables } from './reproducibilityReport.ts';
 import type { ReproducibilityRow } from './reproducibilityRow.ts';
 
 const spread = (mean: number) => ({ mean, low: mean / 2, high: 2 * mean });
@@ -20,6 +21,7 @@ function row(own: Partial<ReproducibilityRow>): ReproducibilityRow {
     ceRecovered: spread(0.97),
     dead: spread(0.001),
     shared: { ...spread(0.125), chance: 0.000_001 },
+    curve: [0, 0.5, 0.7, 1].map((threshold) => ({ threshold, shared: 0.5 * (1 - threshold) })),
     decoderAlone: spread(0.3),
     encoderAlone: spread(0.2),
     mmcs: { ...spread(0.5), chance: 0.45, rotated: 0.4 },
@@ -68,7 +70,9 @@ test('a plot varies one thing alone, and is left out where nothing varies', () =
       row({ run: 'other text', text: 'dataset:sotu', hook: 'blocks.3.hook_resid_post' }),
     ]),
   );
-  expect([...plots.keys()]).toEqual(['depth', 'seeds']);
+  expect([...plots.keys()]).toEqual(['thresholds', 'depth', 'seeds']);
+  // One run of the place where the others are not: four thresholds, one of them below the foot of the axis.
+  expect(plots.get('thresholds')?.match(/<circle/g)).toHaveLength(4);
   expect(plots.get('depth')?.match(/<circle/g)).toHaveLength(2);
   // Two and three seeds were seen; four are a guess of the law.
   expect(plots.get('seeds')?.match(/<circle/g)).toHaveLength(2);

@@ -1,7 +1,14 @@
-/** Tables and plots of the reproducibility study. */
+/** Tables of the reproducibility study. */
 import type { Worth } from '../../sae/spec/reproducibility/worth.ts';
-import type { KeptReproducibility, ReproducibilityRow, Spread } from './reproducibilityRow.ts';
-import { architectures, studyPlot, type PlotLine } from './studyPlot.ts';
+import {
+  blockOf,
+  isMeasured,
+  type KeptReproducibility,
+  type MeasuredRow,
+  type ReproducibilityRow,
+  type Spread,
+} from './reproducibilityRow.ts';
+import { architectures } from './studyPlot.ts';
 
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const count = (value: number) => value.toLocaleString('en-US');
@@ -11,7 +18,6 @@ const range = ({ mean, low, high }: Spread) =>
 const chance = (share: number) => (share < 1e-5 ? '< 0.001 %' : `${Number((100 * share).toPrecision(2))} %`);
 const small = (value: number) => (value === 0 ? '0' : value.toPrecision(2));
 
-const blockOf = ({ hook }: ReproducibilityRow) => Number(/^blocks\.(\d+)\./.exec(hook)?.[1]);
 const architectureOf = ({ architecture }: ReproducibilityRow) =>
   architectures.find(({ key }) => key === architecture)?.name ?? architecture;
 
@@ -26,12 +32,6 @@ const headOf = (row: ReproducibilityRow) => [
   count(row.tokens),
   String(row.sparsity),
 ];
-
-/** A run of which it was measured what comes back. */
-interface MeasuredRow extends ReproducibilityRow {
-  reproducibility: KeptReproducibility;
-}
-const isMeasured = (row: ReproducibilityRow): row is MeasuredRow => row.reproducibility !== null;
 
 function table<Row extends ReproducibilityRow>(
   rows: readonly Row[],
@@ -208,108 +208,3 @@ export function reproducibilityTables(rows: readonly ReproducibilityRow[]): stri
 }
 
 const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** What the runs have in common that the others are compared with: those of the run with the most seeds. */
-interface Middle {
-  text: string;
-  block: number;
-  width: number;
-  tokens: number;
-  sparsity: number;
-}
-
-/** A line an architecture that has at least two points. */
-function linesOf(pointsOf: (architecture: string) => PlotLine['points']): PlotLine[] {
-  return architectures
-    .map(({ key, name, colour }) => ({ name, colour, points: pointsOf(key) }))
-    .filter(({ points }) => points.length > 1);
-}
-
-/** The name and the SVG of each plot that has something to show. */
-export function reproducibilityPlots(rows: readonly ReproducibilityRow[]): [string, string][] {
-  if (rows.length === 0) return [];
-  const [first] = [...rows].sort((a, b) => b.seeds - a.seeds);
-  const middle: Middle = {
-    text: first.text,
-    block: blockOf(first),
-    width: first.width,
-    tokens: first.tokens,
-    sparsity: first.sparsity,
-  };
-  const isMiddle = (row: ReproducibilityRow, but: keyof Middle | null) =>
-    (but === 'text' || row.text === middle.text) &&
-    (but === 'block' || blockOf(row) === middle.block) &&
-    (but === 'width' || row.width === middle.width) &&
-    (but === 'tokens' || row.tokens === middle.tokens) &&
-    (but === 'sparsity' || row.sparsity === middle.sparsity);
-  const across = (but: keyof Middle, x: (row: ReproducibilityRow) => number) =>
-    linesOf((architecture) =>
-      rows
-        .filter((row) => row.architecture === architecture && isMiddle(row, but))
-        .map((row) => ({ x: x(row), y: row.shared.mean, low: row.shared.low, high: row.shared.high }))
-        .sort((a, b) => a.x - b.x),
-    );
-  const middles = rows.filter(isMeasured).filter((row) => isMiddle(row, null));
-  const plots: [string, PlotLine[], Parameters<typeof studyPlot>[1]][] = [
-    [
-      'depth',
-      across('block', blockOf),
-      {
-        title: 'Shared between two seeds, by depth',
-        x: { label: 'after block', format: String, scale: 'linear' },
-      },
-    ],
-    [
-      'width',
-      across('width', ({ width }) => width),
-      { title: 'Shared between two seeds, by width', x: { label: 'latents', format: count } },
-    ],
-    [
-      'length',
-      across('tokens', ({ tokens }) => tokens),
-      {
-        title: 'Shared between two seeds, by length of training',
-        x: { label: 'training tokens', format: (value) => `${value / 1e6} M` },
-      },
-    ],
-    [
-      'seeds',
-      linesOf((architecture) =>
-        middles
-          .filter((row) => row.architecture === architecture)
-          .flatMap((row) =>
-            row.reproducibility.learning.points.flatMap(({ seeds, observed }) =>
-              observed === null ? [] : [{ x: seeds, y: observed, low: observed, high: observed }],
-            ),
-          ),
-      ),
-      { title: 'Latents found in all of n seeds', x: { label: 'seeds', format: String, scale: 'linear' } },
-    ],
-    [
-      'worth',
-      linesOf((architecture) =>
-        middles
-          .filter((row) => row.architecture === architecture)
-          .flatMap(({ reproducibility: { worth } }) => (worth ? worthPoints(worth) : [])),
-      ),
-      {
-        title: 'Share of the explained variance lost with each tenth of the latents',
-        x: { label: 'tenth of the latents by stability', format: String, scale: 'linear' },
-      },
-    ],
-  ];
-  return plots.flatMap(([name, lines, axes]): [string, string][] =>
-    lines.length > 0 ? [[name, studyPlot(lines, axes)]] : [],
-  );
-}
-
-/** Of FVU without any latent less FVU of the whole; bars are the ranges of random groups. */
-function worthPoints({ groups, whole }: Worth): PlotLine['points'] {
-  const explained = whole.fvuWithout - whole.fvu;
-  return groups.map(({ ablated: { fvu } }, at) => ({
-    x: at + 1,
-    y: fvu.change / explained,
-    low: fvu.least / explained,
-    high: fvu.most / explained,
-  }));
-}

@@ -17,6 +17,11 @@ export interface BesideChance extends Spread {
   chance: number;
 }
 
+export interface SharedAt {
+  threshold: number;
+  shared: number;
+}
+
 export interface ReproducibilityRow {
   run: string;
   text: string;
@@ -37,6 +42,8 @@ export interface ReproducibilityRow {
   dead: Spread;
   /** Over pairs of seeds; `beyond` is the share of latents nearer to their counterpart than chance explains. */
   shared: BesideChance;
+  /** The shared latents at other thresholds: means over pairs. */
+  curve: readonly SharedAt[];
   decoderAlone: Spread;
   encoderAlone: Spread;
   mmcs: BesideChance & { rotated: number | null };
@@ -45,6 +52,16 @@ export interface ReproducibilityRow {
   /** What is kept of reproducibility.json; null until it is measured. */
   reproducibility: KeptReproducibility | null;
 }
+
+/** A run of which it was measured what comes back. */
+export interface MeasuredRow extends ReproducibilityRow {
+  reproducibility: KeptReproducibility;
+}
+
+export const isMeasured = (row: ReproducibilityRow): row is MeasuredRow => row.reproducibility !== null;
+
+/** The block after or in which a row's activations were read. */
+export const blockOf = ({ hook }: ReproducibilityRow) => Number(/^blocks\.(\d+)\./.exec(hook)?.[1]);
 
 /** reproducibility.json of a run without what a table can't show. */
 export type KeptReproducibility = Pick<
@@ -61,7 +78,7 @@ export type KeptReproducibility = Pick<
 /** Throws where a comparison has no chance beside it or a figure is undefined: a study shows no number without them. */
 export function reproducibilityRow(
   { name, config, evaluations, comparisons }: StudyRun,
-  { text, found }: { text: string; found: Reproducibility | null },
+  { text, found, curve }: { text: string; found: Reproducibility | null; curve: readonly SharedAt[] },
 ): ReproducibilityRow {
   const chanceOf = (of: (chance: NonNullable<ComparisonChance['covariance']>) => number) =>
     meanOf(
@@ -90,6 +107,7 @@ export function reproducibilityRow(
     ),
     dead: spreadOf(evaluations.map(({ deadFraction }) => deadFraction)),
     shared: { ...spreadOf(comparisons.map(({ shared }) => shared)), chance: chanceOf((c) => c.shared) },
+    curve,
     decoderAlone: spreadOf(comparisons.map(({ sharedDecoder }) => sharedDecoder)),
     encoderAlone: spreadOf(comparisons.map(({ sharedEncoder }) => sharedEncoder)),
     mmcs: {

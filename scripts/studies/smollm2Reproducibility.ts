@@ -11,7 +11,8 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { positiveNumber, withCommonOptions } from '../commandLine/options.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { measureReproducibilityStudy, readRows } from './measureReproducibilityStudy.ts';
-import { reproducibilityPlots, reproducibilityTables } from './reproducibilityReport.ts';
+import { reproducibilityPlots } from './reproducibilityPlots.ts';
+import { reproducibilityTables } from './reproducibilityReport.ts';
 import { parseReproducibilityStudy } from './reproducibilityStudy.ts';
 
 const base = join(dirname(fileURLToPath(import.meta.url)), 'smollm2-reproducibility');

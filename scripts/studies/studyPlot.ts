@@ -45,7 +45,7 @@ export function studyPlot(
   const labels = apart(lines.map(({ points: own }) => y(own[own.length - 1].y)));
   const places = ticksOf(
     points.map((point) => point.x),
-    (value, before) => (isLog ? value / before > 1.35 : along(value) - along(before) > 0.05 * span),
+    (value, before) => (isLog ? value / before > 1.35 : along(value) - along(before) > 0.08 * span),
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" width="${size.width}" height="${size.height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${title}">`,

@@ -81,3 +81,15 @@ test('npm run sbom lists every package of an installation, with version, licence
     expect([name, component?.licenses?.length, component?.hashes?.length]).toEqual([name, 1, 1]);
   }
 });
+
+test('where the registry can’t be asked for known vulnerabilities, npm run test:audit says aloud that it was not done', () => {
+  const { status, stdout } = spawnSync(process.execPath, [join(import.meta.dirname, 'audit.mjs')], {
+    encoding: 'utf8',
+    // Nobody listens there.
+    env: { ...process.env, npm_config_registry: 'http://127.0.0.1:9', npm_config_offline: 'false' },
+  });
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringMatching(/^audit: NOT DONE, the registry can't be asked \(.+\)\.$/m),
+  ]);
+});

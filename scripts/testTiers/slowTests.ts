@@ -23,6 +23,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains a small sweep twice over, in processes of its own',
   },
   {
+    path: 'sae/comparison/reproducibility/subspaces/wideSubspaces.test.ts',
+    reason: 'draws thousands of directions in 2,304 dimensions',
+  },
+  {
     path: 'scripts/studies/measureReproducibilityStudy.test.ts',
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
@@ -54,6 +58,8 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  { path: 'scripts/workers', reason: 'trains on workers that take jobs from a Redis', long: true },
+  { path: 'scripts/slurm', reason: 'trains in a Slurm of its own', long: true },
   { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
   {
     path: 'server/labels.test.ts',

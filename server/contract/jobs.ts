@@ -52,6 +52,12 @@ export interface Job {
   progress: Progress | null;
   /** The one line a failed command gave. */
   error: string | null;
+  /** Who runs it, where that isn't the server's machine. */
+  where?: 'workers' | 'slurm';
+  /** Of such a job, the host and process, or the node, that runs it or ran it. */
+  worker?: string;
+  /** How often such a job was begun. */
+  attempt?: number;
 }
 
 /** A job with its output. */

@@ -25,6 +25,8 @@ export interface CommandsOptions {
 export interface CommandListener {
   progress?(progress: Progress): void;
   line?(line: string): void;
+  /** The code of the error with which the command failed, where that was foreseen. */
+  failure?(code: string): void;
 }
 
 export interface Running {
@@ -67,11 +69,16 @@ export class Commands {
     this.#options = options;
   }
 
-  run(args: readonly string[], listener: CommandListener = {}): Running {
+  /** `variables` are added to the environment. */
+  run(
+    args: readonly string[],
+    listener: CommandListener = {},
+    variables: Readonly<Record<string, string>> = {},
+  ): Running {
     const [file, ...before] = this.#options.program;
     const child = spawn(file, [...before, ...args, ...this.#commonArguments(args)], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, LAZYSCOPE_PROGRESS: 'json' },
+      env: { ...process.env, ...variables, LAZYSCOPE_PROGRESS: 'json' },
     });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -169,7 +176,8 @@ export class Commands {
   }
 }
 
-function readLine(line: string, listener: CommandListener): void {
+/** Tells the listener what one line of a command's standard error says. */
+export function readLine(line: string, listener: CommandListener): void {
   if (line.startsWith('{"progress":')) {
     try {
       const { values, secondsLeft, ...progress } = progressSchema.parse(JSON.parse(line)).progress;
@@ -186,7 +194,9 @@ function readLine(line: string, listener: CommandListener): void {
       // The line is not progress, so it is shown as output.
     }
   }
-  if (line.trim() !== '') listener.line?.(line);
+  const code = /^\{"failure":"([a-z_]+)"\}$/.exec(line)?.[1];
+  if (code !== undefined) listener.failure?.(code);
+  else if (line.trim() !== '') listener.line?.(line);
 }
 
 function stopChild(child: ChildProcess, patience: number): void {

@@ -1,22 +1,23 @@
 /**
  * Jobs wait in one queue, each a child process of the command line. They run one at a time, since training fills every core, unless
- * two of them fit beside each other (machineShare.ts). Subscribers receive their changes as numbered events, so that a client that lost
- * its connection can continue after the last event it received.
+ * two of them fit beside each other (machineShare.ts).
  */
-import { EventEmitter, once } from 'node:events';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { Progress } from '../../sae/progress.ts';
 import { describedJob } from '../../sae/spec/jobs/jobs.ts';
 import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
 import type { Database } from '../database.ts';
 import type { Log } from '../log.ts';
-import { commandArguments, commandLine } from './commandArguments.ts';
+import { commandArguments } from './commandArguments.ts';
 import { checkpointPatience } from './commands.ts';
 import type { Commands, Running } from './commands.ts';
+import { JobEvents, withoutDetail } from './jobEvents.ts';
 import { JobLog } from './jobLog.ts';
 import { jobSubject } from './jobSubject.ts';
 import { fitsBeside, type Machine } from './machineShare.ts';
 import { endProcess, isRunning } from './orphans.ts';
+import type { Queue } from './queue.ts';
+import { waitingJob } from './waitingJob.ts';
 import { whyEnded } from './whyEnded.ts';
 
 export interface JobQueueOptions {
@@ -28,19 +29,10 @@ export interface JobQueueOptions {
   patience?: number | undefined;
 }
 
-interface NumberedEvent {
-  number: number;
-  event: JobEvent;
-}
-
-/** Number of events kept for clients that reconnect. */
-const keptEvents = 2_000;
-/** Milliseconds between two events of a job's progress, for each watcher. */
-const millisecondsAWatcher = 2;
 /** Number of lines of a command's output kept. */
-const keptLines = 500;
+export const keptLines = 500;
 
-export class JobQueue {
+export class JobQueue implements Queue {
   readonly #commands: Commands;
   readonly #records: JobLog;
   readonly #log: Log;
@@ -53,14 +45,7 @@ export class JobQueue {
   #orphans = 0;
   /** Jobs that somebody asked to stop. */
   readonly #stopped = new Set<string>();
-  /** When each running job's progress was last sent. */
-  readonly #lastProgress = new Map<string, number>();
-  readonly #emitter = new EventEmitter().setMaxListeners(0);
-  readonly #events: NumberedEvent[] = [];
-  /** Prefix of event ids, which distinguishes them from those of an earlier server. */
-  readonly #epoch = Date.now().toString(36);
-  #number = 0;
-  #watchers = 0;
+  readonly #events = new JobEvents();
   #closing = false;
 
   private constructor({ commands, machine, log, patience }: JobQueueOptions, records: JobLog) {
@@ -126,21 +111,8 @@ export class JobQueue {
       throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
     const createdAt = new Date().toISOString();
     const args = commandArguments(input);
-    const job: JobDetail = {
-      id: `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${(this.#jobs.size + 1).toString(36)}`,
-      ...input,
-      subject: jobSubject(input, null),
-      command: commandLine(args),
-      status: 'queued',
-      createdAt,
-      startedAt: null,
-      finishedAt: null,
-      exitCode: null,
-      progress: null,
-      error: null,
-      log: [],
-      result: null,
-    };
+    const id = `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${(this.#jobs.size + 1).toString(36)}`;
+    const job = waitingJob(id, input, createdAt);
     this.#jobs.set(job.id, job);
     this.#waiting.push({ job, args });
     await this.#changed(job);
@@ -166,63 +138,17 @@ export class JobQueue {
     return withoutDetail(job);
   }
 
-  /**
-   * Yields [event id, event]: first the events since `lastEventId`, or without it a snapshot of the jobs, then new events. With
-   * `id`, ends when that job has. Nothing is kept for a watcher but its place among the latest events; one that takes none for so long
-   * that its place is gone gets a snapshot again.
-   */
-  async *watch({ id, lastEventId }: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
-    if (id !== undefined) this.#job(id);
-    const concerns = ({ event }: NumberedEvent) => id === undefined || event.job.id === id;
-    const named = ({ number, event }: NumberedEvent): [string, JobEvent] => [
-      `${this.#epoch}.${number}`,
-      event,
-    ];
-    const hasEnded = () => id !== undefined && this.#job(id).finishedAt !== null;
-    let seen = this.#number;
-    const snapshot = () =>
-      this.list()
-        .map((job) => ({ number: seen, event: { type: 'snapshot' as const, job } }))
-        .filter(concerns)
-        .reverse()
-        .map(named);
-    const missed = this.#missedSince(lastEventId);
-    // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
-    const over = hasEnded();
-    this.#watchers++;
-    try {
-      yield* missed ? missed.filter(concerns).map(named) : snapshot();
-      if (over) return;
-      for (;;) {
-        if (signal?.aborted) return;
-        if (seen === this.#number) {
-          await once(this.#emitter, 'event', { signal });
-          continue;
-        }
-        const numbered = this.#events.at(seen - this.#number);
-        if (numbered?.number !== seen + 1) {
-          seen = this.#number;
-          const ended = hasEnded();
-          yield* snapshot();
-          if (ended) return;
-          continue;
-        }
-        seen = numbered.number;
-        if (!concerns(numbered)) continue;
-        yield named(numbered);
-        if (id !== undefined && numbered.event.job.finishedAt !== null) return;
-      }
-    } catch (error) {
-      if (!signal?.aborted) throw error;
-    } finally {
-      // Also where the reader left before the first new event.
-      this.#watchers--;
-    }
+  watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
+    return this.#events.watch(
+      input,
+      () => this.list(),
+      (id) => this.#job(id),
+      signal,
+    );
   }
 
-  /** Subscriptions that are open. */
   get watchers(): number {
-    return this.#watchers;
+    return this.#events.watchers;
   }
 
   /** Waiting jobs are cancelled, running ones stopped and waited for. */
@@ -243,14 +169,6 @@ export class JobQueue {
     const job = this.#jobs.get(id);
     if (!job) throw new LazyscopeError('not_found', `There is no job '${id}': see the list of jobs.`);
     return job;
-  }
-
-  #missedSince(lastEventId: string | null | undefined): NumberedEvent[] | undefined {
-    const [epoch, number] = lastEventId?.split('.') ?? [];
-    const last = Number(number);
-    const oldest = this.#events[0]?.number ?? 1;
-    if (epoch !== this.#epoch || !Number.isInteger(last) || last + 1 < oldest) return undefined;
-    return this.#events.filter((event) => event.number > last);
   }
 
   #startNext(): void {
@@ -307,49 +225,37 @@ export class JobQueue {
     } finally {
       job.finishedAt = new Date().toISOString();
       this.#stopped.delete(job.id);
-      this.#lastProgress.delete(job.id);
       await this.#ended(job).finally(() => this.#running.delete(job.id));
       this.#startNext();
     }
   }
 
   #progressed(job: JobDetail, progress: Progress): void {
-    const { stage } = job.progress ?? {};
+    const stage = job.progress?.stage;
     job.progress = progress;
-    // Each event is sent to every watcher: hundreds of them hear of progress less often, which leaves the machine to the job.
-    const now = performance.now();
-    const since = now - (this.#lastProgress.get(job.id) ?? -Infinity);
-    if (stage === progress.stage && since < this.watchers * millisecondsAWatcher) return;
-    this.#lastProgress.set(job.id, now);
-    this.#emit({ type: 'progress', job: withoutDetail(job) });
+    this.#events.progress(job, stage);
   }
 
   #said(job: JobDetail, line: string): void {
     job.log.push(line);
     if (job.log.length > keptLines) job.log.shift();
-    this.#emit({ type: 'log', job: withoutDetail(job), line });
+    this.#events.line(job, line);
   }
 
   /** Writes the job's record before emitting the event, so that a client that receives a status finds it in the log. */
   async #changed(job: JobDetail): Promise<void> {
     await this.#records.write(job);
-    this.#emit({ type: 'status', job: withoutDetail(job) });
+    this.#events.status(job);
   }
 
   async #ended(job: JobDetail): Promise<void> {
     await this.#changed(job);
     await this.#records.forgetProcess(job.id);
   }
-
-  #emit(event: JobEvent): void {
-    const numbered = { number: ++this.#number, event };
-    this.#events.push(numbered);
-    if (this.#events.length > keptEvents) this.#events.shift();
-    this.#emitter.emit('event', numbered);
-  }
 }
 
-function whyNotRun(error: unknown): string {
+/** Why a command could not be run. */
+export function whyNotRun(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'E2BIG':
@@ -367,8 +273,4 @@ function whyNotRun(error: unknown): string {
 /** What makes the same job lose less when it is started again. */
 function startingAgain({ kind }: JobDetail): string {
   return kind === 'train' ? ', going on from the last checkpoint (--resume)' : '';
-}
-
-function withoutDetail({ log: _log, result: _result, ...job }: JobDetail): Job {
-  return job;
 }

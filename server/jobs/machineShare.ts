@@ -70,7 +70,7 @@ export function fitsBeside(next: Job, running: readonly Job[], machine: Machine)
 }
 
 /** Whether one of two jobs makes something that the other makes or reads. */
-function interferes(a: Job, b: Job): boolean {
+export function interferes(a: Job, b: Job): boolean {
   // The names of what they make are not known before they have said them.
   if (makesUnnamed(a) || makesUnnamed(b)) return true;
   return namesIn(a).has(b.subject?.name ?? '') || namesIn(b).has(a.subject?.name ?? '');

@@ -2,9 +2,10 @@
  * Opens a table of the store that is handed over as it lies. Whoever may read the store gets its tables, and nothing else of the
  * machine: a store that somebody else packed may hold links to other files, or other files under the name of a table.
  */
-import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
+import { lstat, realpath, type FileHandle } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { openFileHandle } from '../../sae/formats/openFileHandle.ts';
 import { bringIn } from '../../sae/store/remote/bringIn.ts';
 
 export type FileFormat = 'parquet' | 'arrow';
@@ -27,11 +28,9 @@ export async function openTableFile(
   await bringIn(path);
   const missing = (cause: unknown) =>
     new LazyscopeError('not_found', `'${path}' can't be read: make it first.`, { cause });
-  const isLink = (
-    await lstat(path).catch((cause: unknown) => Promise.reject(missing(cause)))
-  ).isSymbolicLink();
+  const found = await lstat(path).catch((cause: unknown) => Promise.reject(missing(cause)));
   // A folder may be a link, to a larger disk for example; a table of its own has no reason to.
-  if (isLink) {
+  if (found.isSymbolicLink()) {
     const target = await realpath(path).catch((cause: unknown) => Promise.reject(missing(cause)));
     if (!target.startsWith(`${await realpath(root)}${sep}`))
       throw new LazyscopeError(
@@ -39,17 +38,14 @@ export async function openTableFile(
         `'${path}' is a link that leads out of the data folder: put the file itself there.`,
       );
   }
-  const file = await open(path).catch((cause: unknown) => Promise.reject(missing(cause)));
+  const { file, size } = await openFileHandle(path, 'make it first');
   try {
-    const stat = await file.stat();
     const { begins, ends } = marks[format];
     const isWhole =
-      stat.isFile() &&
-      (stat.size === 0 ||
-        ((await isThere(file, begins, 0)) && (await isThere(file, ends, stat.size - ends.length))));
+      size === 0 || ((await isThere(file, begins, 0)) && (await isThere(file, ends, size - ends.length)));
     if (!isWhole)
       throw new LazyscopeError('corrupt', `'${path}' is not a whole ${names[format]}: make it again.`);
-    return { file, bytes: stat.size };
+    return { file, bytes: size };
   } catch (error) {
     await file.close();
     throw error;

@@ -1,5 +1,6 @@
 import { metricsInput } from '../contract/runs.ts';
 import { nameInput } from '../contract/tokens.ts';
+import { spacesOf, sweepsOf } from '../queries/elsewhere.ts';
 import { matchings } from '../queries/matchings.ts';
 import { reproducibility } from '../queries/reproducibility.ts';
 import { runMetrics } from '../queries/runMetrics.ts';
@@ -11,5 +12,7 @@ export const runsRouter = router({
   get: procedure.input(nameInput).query(({ ctx, input }) => getRun(ctx, input.name)),
   reproducibility: procedure.input(nameInput).query(({ ctx, input }) => reproducibility(ctx, input.name)),
   matchings: procedure.input(nameInput).query(({ ctx, input }) => matchings(ctx, input.name)),
+  spaces: procedure.input(nameInput).query(({ ctx, input }) => spacesOf(ctx, input.name)),
+  sweeps: procedure.input(nameInput).query(({ ctx, input }) => sweepsOf(ctx, input.name)),
   metrics: procedure.input(metricsInput).query(({ ctx, input }) => runMetrics(ctx, input)),
 });

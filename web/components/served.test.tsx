@@ -83,6 +83,19 @@ describe('ProbesPanel', () => {
           { n: 10, tpp: 0.31, interval: [0.2, 0.4], intended: 0.33, unintended: 0.02, random: 0.01 },
         ],
       },
+      spurious: {
+        text: 'bios.jsonl',
+        labelField: 'profession',
+        spuriousField: 'gender',
+        firstValues: ['nurse', 'professor'],
+        secondValues: ['female', 'male'],
+        trainDocuments: 40,
+        testDocuments: 10,
+        contextLength: 128,
+        first: { oracle: 0.9, biased: 0.6, byN: [{ n: 10, scr: 0.42, interval: [0.1, 0.7], random: 0.03 }] },
+        second: { oracle: 0.95, biased: 0.9, byN: [{ n: 10, scr: 0, interval: [0, 0], random: 0 }] },
+        counts: 'first',
+      },
       absorption: {
         trainWords: 800,
         testWords: 200,
@@ -100,7 +113,7 @@ describe('ProbesPanel', () => {
     await writeManifest(on.store.probes('fixture-topk', seed), probesKind, probes);
     const place = await served(<ProbesPanel detail={await run()} />);
     expect(place.textContent).toContain('reviews.jsonl by stars: 2 classes with 80 documents');
-    const [sparse, perturbation, absorption] = [...place.querySelectorAll('table')].map((table) =>
+    const [sparse, perturbation, removal, absorption] = [...place.querySelectorAll('table')].map((table) =>
       [...table.querySelectorAll('tbody td')].map((cell) => cell.textContent),
     );
     expect(sparse).toEqual(
@@ -111,6 +124,10 @@ describe('ProbesPanel', () => {
     expect(sparse[6]).toBe(percent(0.97));
     expect(perturbation.slice(0, 2)).toEqual(['1', '10']);
     expect(perturbation[2]).toContain('0.31');
+    expect(place.textContent).toContain('bios.jsonl: a probe that learnt profession and gender together');
+    expect(removal.slice(0, 3)).toEqual(['1', 'gender (counts)', '10']);
+    expect(removal[3]).toContain('0.42');
+    expect(removal.slice(7, 10)).toEqual(['1', 'profession', '10']);
     expect(absorption[1]).toBe('17');
     expect(absorption[3]).toContain(percent(0.28));
     expect(absorption[4]).toBe(percent(0.02));

@@ -36,17 +36,37 @@ export function activationSpectrum(
   return finish(activationSpectrumSteps(...given));
 }
 
-/**
- * Of the training rows that `rows` keeps: all of them, or chunks spread evenly over them where there are many. Null where there is
- * no covariance to speak of: activations that do not vary, or that are wider than maximumSpectrumWidth.
- */
+/** The centred covariance [d, d] of activations, and of how many rows. */
+export interface Covariance {
+  readonly d: number;
+  readonly matrix: Float64Array;
+  readonly rows: number;
+}
+
+/** As covarianceSteps, in its eigenbasis. Null for activations that do not vary too, or that are wider than maximumSpectrumWidth. */
 export function* activationSpectrumSteps(
+  ...given: Parameters<typeof covarianceSteps>
+): Steps<ActivationSpectrum | null> {
+  const [rows, hook] = given;
+  if (rows.width(hook) > maximumSpectrumWidth) return null;
+  const covariance = yield* covarianceSteps(...given);
+  return covariance && spectrumOfCovariance(covariance);
+}
+
+/** Null where nothing varies. */
+export function spectrumOfCovariance({ d, matrix, rows }: Covariance): ActivationSpectrum | null {
+  const spectrum = spectrumOf(matrix, d);
+  return spectrum && { ...spectrum, rows };
+}
+
+/** Of the training rows that `rows` keeps: all of them, or chunks spread evenly over them where there are many. Null for fewer than two. */
+export function* covarianceSteps(
   rows: Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>,
   hook: string,
   progress: (done: number, total: number) => void = () => {},
-): Steps<ActivationSpectrum | null> {
+): Steps<Covariance | null> {
   const d = rows.width(hook);
-  if (d > maximumSpectrumWidth || rows.trainRows < 2) return null;
+  if (rows.trainRows < 2) return null;
   const chunks = Math.ceil(Math.min(mostRows, rows.trainRows) / chunkRows);
   const sum = new Float64Array(d);
   const products = new Float64Array(d * d);
@@ -72,8 +92,7 @@ export function* activationSpectrumSteps(
   for (let i = 0; i < d; i++)
     for (let j = 0; j < d; j++)
       products[i * d + j] = (products[i * d + j] - (sum[i] * sum[j]) / count) / count;
-  const spectrum = spectrumOf(products, d);
-  return spectrum && { ...spectrum, rows: count };
+  return { d, matrix: products, rows: count };
 }
 
 /** The same of a dictionary's unit rows, by their second moment: random directions of that shape prefer what it prefers. */

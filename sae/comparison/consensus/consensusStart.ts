@@ -7,7 +7,7 @@ import type { RunManifest } from '../../spec/manifests/run.ts';
 import type { StoreLayout } from '../../store/layout.ts';
 import type { Component } from './agreedLatents.ts';
 import { chooseComponents, consensusParameters } from './consensusParameters.ts';
-import { poolSeeds } from './poolSeeds.ts';
+import { poolSeeds, refuseNormalising } from './poolSeeds.ts';
 
 export interface ConsensusOptions {
   readonly store: StoreLayout;
@@ -106,6 +106,7 @@ interface Made {
 }
 
 function beginWith(made: readonly Made[]): ConsensusStart['begin'] {
+  for (const { parents } of made) parents.forEach(refuseNormalising);
   return (drawn, scale) =>
     made.map(({ parents, chosen }, at) => consensusParameters(parents, chosen, { scale, like: drawn[at] }));
 }

@@ -52,6 +52,7 @@ export async function poolSeeds(
   for (const comparison of comparisons) links.push(...(await linksOf(store, comparison, seeds, threshold)));
   const parents: StoredDictionary[] = [];
   for (const seed of seeds) parents.push(await readDictionary(store.dictionary(run.name, seed)));
+  parents.forEach(refuseNormalising);
   const components = agreedLatents(seeds.length, run.config.width, links);
 
   const capture = await openCapture(store, run.config.capture);
@@ -102,4 +103,13 @@ async function linksOf(
         ]
       : [],
   );
+}
+
+/** Training has no such normalisation, so that it can't go on from the dictionary. Throws `bad_input`. */
+export function refuseNormalising({ metadata: { run, normalisation } }: StoredDictionary): void {
+  if (normalisation)
+    throw new LazyscopeError(
+      'bad_input',
+      `The dictionaries of run '${run}' normalise each activation (${normalisation}), which training does not: give another run.`,
+    );
 }

@@ -6,15 +6,21 @@ import { writeDictionary } from '../../autoencoders/dictionaryFile.ts';
 import { exampleConfig } from '../../fixtures/exampleConfig.ts';
 import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { Random } from '../../numerics/random.ts';
+import { matchingsKind } from '../../spec/manifests/matchings.ts';
 import { reproducibilityKind } from '../../spec/manifests/reproducibility.ts';
 import { runKind, type RunManifest } from '../../spec/manifests/run.ts';
+import { spacesKind } from '../../spec/manifests/spaces.ts';
+import { stabilitySweepKind } from '../../spec/manifests/stabilitySweep.ts';
 import { writeJsonAtomic } from '../../store/atomicWrite.ts';
+import { matchings, spaces, stabilitySweep } from '../../store/fixtures/laterDocuments.ts';
 import { StoreLayout } from '../../store/layout.ts';
 import { queryParquet } from '../../store/parquet.ts';
 import { readManifest } from '../../store/readManifest.ts';
+import { writeManifest } from '../../store/writeManifest.ts';
 import { tf } from '../../tensor/tf.ts';
 import { compare } from '../compare.ts';
 import { measureReproducibility } from './measureReproducibility.ts';
+import { relatedReports } from './relatedReports.ts';
 
 const d = 32;
 const seeds = [3, 5, 8];
@@ -134,6 +140,30 @@ test('planted latents come back, and are told from the others', async () => {
     path: store.reproducibilityCurve('planted'),
   });
   expect(curve[34]).toMatchObject({ threshold: 0.85, every: report.every.share, any: report.any.share });
+});
+
+test('beside the report stands what other commands found of the run', async () => {
+  const report = await measureReproducibility({ store, run: 'planted' });
+  const before = await relatedReports(store, report);
+  expect(before).toMatchObject({ matchings: null, spaces: [], sweeps: [] });
+  expect(before.pairs).toHaveLength(3);
+  for (const { a, b, mmcs, pwMcc, shared } of before.pairs) {
+    expect(new Set([a.seed, b.seed]).size).toBe(2);
+    for (const figure of [mmcs, pwMcc, shared]) expect(figure).toBeGreaterThan(0);
+  }
+  const own = { ...stabilitySweep, rows: [{ ...stabilitySweep.rows[0], run: 'planted' }] };
+  const mine = { ...spaces, b: { run: 'planted', seed: 3 } };
+  await writeManifest(store.sweepStability('own'), stabilitySweepKind, own);
+  await writeManifest(store.sweepStability('other'), stabilitySweepKind, stabilitySweep);
+  await writeManifest(store.spacesReport('mine'), spacesKind, mine);
+  await writeManifest(store.spacesReport('others'), spacesKind, spaces);
+  await writeManifest(store.matchings('planted'), matchingsKind, { ...matchings, run: 'planted' });
+  expect(await relatedReports(store, report)).toEqual({
+    ...before,
+    matchings: { ...matchings, run: 'planted' },
+    spaces: [mine],
+    sweeps: [own],
+  });
 });
 
 test('of noise hardly anything comes back, as chance says, and nothing is beyond it', async () => {

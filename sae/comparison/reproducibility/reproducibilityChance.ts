@@ -11,7 +11,8 @@ import type { Reproducibility } from '../../spec/manifests/reproducibility.ts';
 import type { RunManifest } from '../../spec/manifests/run.ts';
 import { finishWithPauses, type Steps } from '../../steps.ts';
 import type { StoreLayout } from '../../store/layout.ts';
-import { activationSpectrumSteps, rowSpectrum, type Spectrum } from '../chance/activationSpectrum.ts';
+import { covarianceSteps, maximumSpectrumWidth, rowSpectrum, spectrumOfCovariance, type Covariance, type Spectrum } from '../chance/activationSpectrum.ts'; // prettier-ignore
+import { shapeOfCovarianceSteps, shapeOfSpectrum, type DirectionShape } from '../chance/directionShape.ts';
 import { gather, unitRows, type Directions } from '../directions.ts';
 import {
   curveSteps,
@@ -25,8 +26,8 @@ export interface RunChance {
   readonly latents: ReadonlyMap<number, Float64Array>;
   readonly curve: ReturnChanceCurve;
   readonly null: Reproducibility['null'];
-  /** Of the activations; null where it is not known. */
-  readonly activations: Spectrum | null;
+  /** Of the activations, however wide; null where it is not known. */
+  readonly activations: DirectionShape | null;
 }
 
 interface Work {
@@ -41,7 +42,9 @@ const curveLatents = 256;
 export async function runChance(run: RunManifest, threshold: number, work: Work): Promise<RunChance> {
   const { seeds, width: count } = run.config;
   const { report, signal } = work;
-  const activations = await spectrumOfActivations(run, work);
+  const covariance = await covarianceOfActivations(run, work);
+  const activations =
+    covariance && covariance.d <= maximumSpectrumWidth ? spectrumOfCovariance(covariance) : null;
   const blank = () => new Float64Array(curveSteps + 1);
   const curve = { every: blank(), any: blank(), mean: blank() };
   const latents = new Map<number, Float64Array>();
@@ -63,14 +66,17 @@ export async function runChance(run: RunManifest, threshold: number, work: Work)
     await pause(signal, 'measuring chance');
   }
   const shape = activations ? 'covariance' : preferred ? 'rows' : 'isotropic';
-  return { latents, curve, null: shape, activations };
+  const shaped = activations
+    ? shapeOfSpectrum(activations)
+    : covariance && (await finishWithPauses(shapeOfCovarianceSteps(covariance), signal, 'measuring chance'));
+  return { latents, curve, null: shape, activations: shaped };
 }
 
-/** Of the rows that the run was trained on; null where its capture is gone or of another hook point, does not vary or is too wide. */
-async function spectrumOfActivations(
+/** Of the rows that the run was trained on; null where its capture is gone or of another hook point. */
+async function covarianceOfActivations(
   run: RunManifest,
   { store, report, signal }: Work,
-): Promise<Spectrum | null> {
+): Promise<Covariance | null> {
   // Decoder rows are directions of what is predicted.
   const hook = run.config.outputHook ?? run.config.hook;
   let capture;
@@ -84,10 +90,8 @@ async function spectrumOfActivations(
     const known = capture.manifest.hooks.find((one) => one.hook === hook);
     if (known?.width !== run.d) return null;
     const rule = parseExclusionRule(run.exclusion?.rule ?? 'none');
-    const steps = activationSpectrumSteps(
-      selectRows(capture, hooksOf(run.config), rule),
-      hook,
-      (done, total) => report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
+    const steps = covarianceSteps(selectRows(capture, hooksOf(run.config), rule), hook, (done, total) =>
+      report({ stage: `covariance of ${hook}`, done, total, unit: 'tokens' }),
     );
     return await finishWithPauses(steps, signal, 'measuring chance');
   } finally {

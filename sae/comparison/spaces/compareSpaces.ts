@@ -11,9 +11,11 @@ import { silent, type Report } from '../../progress.ts';
 import { hooksOf } from '../../spec/hooksOf.ts';
 import type { DictionaryReference } from '../../spec/manifests/comparison.ts';
 import { runKind } from '../../spec/manifests/run.ts';
+import { spacesKind, type SpacesReport } from '../../spec/manifests/spaces.ts';
 import { finishWithPauses } from '../../steps.ts';
 import type { StoreLayout } from '../../store/layout.ts';
 import { readManifest } from '../../store/readManifest.ts';
+import { writeManifest } from '../../store/writeManifest.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Tokenizer } from '../../tokens/tokenizer.ts';
 import { gather, unitRows, type Directions } from '../directions.ts';
@@ -40,33 +42,19 @@ export interface CompareSpacesOptions {
   signal?: AbortSignal | undefined;
 }
 
-type Figures = Record<'value' | 'chance' | 'most' | 'p', number | null>;
-
-export interface SpacesReport {
-  a: DictionaryReference;
-  b: DictionaryReference;
-  /** Whether places were matched by token or by where tokens end in the text, and how many were used. */
-  aligned: 'tokens' | 'text';
-  tokens: number;
-  /** Latents of either side that fire on them. */
-  live: [a: number, b: number];
-  /** Latents each of which is the other's most correlated one. */
-  pairs: number;
-  correlation: { mean: number | null; median: number | null };
-  svcca: Figures & { components: [a: number, b: number] };
-  rsa: Figures & { vectors: number };
-}
-
 /** Fewest pairs of which something can be said. */
 const fewestPairs = 20;
 const rowsAtOnce = 2048;
 
 /**
- * Pairs latents by the correlation of their activations on the same places of one text, and compares the decoder rows of the pairs. Throws
+ * Pairs latents by the correlation of their activations on the same places of one text, compares the decoder rows of the pairs, and
+ * keeps the result under the names of both in the store, in place of an earlier one. Throws
  * 'bad_input' where places can't be matched, for fewer than 20 pairs and for fewer than 19 draws; and what the readers throw.
  */
 export async function compareSpaces(options: CompareSpacesOptions): Promise<SpacesReport> {
   const { store, a, b, tokenizerOf, draws, report = silent, signal } = options;
+  const started = performance.now();
+  const name = `${a.run}-${a.seed}-${b.run}-${b.seed}`;
   if (!(Number.isInteger(draws) && draws >= 19))
     throw new LazyscopeError('bad_input', `Pairings are drawn at least 19 times, but got ${draws}.`);
   const sides = await Promise.all(
@@ -141,20 +129,28 @@ export async function compareSpaces(options: CompareSpacesOptions): Promise<Spac
     const correlations = paired.map((i) => confidence[i]).sort((x, y) => x - y);
     const live = ({ latents, start }: typeof firesA) =>
       Array.from({ length: latents }, (_, i) => Number(start[i + 1] > start[i])).reduce((s, v) => s + v, 0);
-    return {
-      a,
-      b,
+    const document: SpacesReport = {
+      version: 1,
+      name,
+      createdAt: new Date().toISOString(),
+      a: { ...a },
+      b: { ...b },
       aligned: aligned.by,
       tokens,
       live: [live(firesA), live(firesB)],
       pairs: paired.length,
+      leastCorrelation: options.leastCorrelation,
+      draws,
       correlation: {
         mean: finiteOrNull(correlations.reduce((sum, r) => sum + r, 0) / paired.length),
         median: finiteOrNull(correlations[paired.length >> 1]),
       },
       svcca: { ...figuresOf(svcca), components: [...svcca.components] },
       rsa: { ...figuresOf(rsa), vectors: rsa.vectors },
+      seconds: (performance.now() - started) / 1000,
     };
+    await writeManifest(store.spacesReport(name), spacesKind, document);
+    return document;
   } finally {
     for (const { autoencoder, capture } of sides) {
       autoencoder.dispose();
@@ -163,9 +159,10 @@ export async function compareSpaces(options: CompareSpacesOptions): Promise<Spac
   }
 }
 
-function figuresOf({ value, chance, most, p }: Similarity): Figures {
+function figuresOf({ value, interval, chance, most, p }: Similarity) {
   return {
     value: finiteOrNull(value),
+    interval: interval && ([...interval] as [number, number]),
     chance: finiteOrNull(chance),
     most: finiteOrNull(most),
     p: finiteOrNull(p),

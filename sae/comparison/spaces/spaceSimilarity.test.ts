@@ -58,6 +58,31 @@ test('of spaces that have six of twelve dimensions in common, half is found', ()
   expect(value).toBeCloseTo(0.5 + chance / 2, 1);
 });
 
+test('the intervals are as wide as values vary from one set of vectors to the next', () => {
+  const values: Record<'svcca' | 'rsa', { value: number; half: number }[]> = { svcca: [], rsa: [] };
+  for (let draw = 0; draw < 30; draw++) {
+    const a = vectors(`interval a ${draw}`, 6, 150);
+    const b = vectors(`interval b ${draw}`, 6, 150);
+    // Half of the variance is common.
+    for (let at = 0; at < a.data.length; at++) b.data[at] = (a.data[at] + b.data[at]) / Math.SQRT2;
+    const found = { svcca: finish(svccaSteps(a, b, options(1))), rsa: finish(rsaSteps(a, b, options(1))) };
+    for (const measure of ['svcca', 'rsa'] as const) {
+      const { value, interval } = found[measure];
+      const [low, high] = interval!;
+      expect(low).toBeLessThan(value);
+      expect(high).toBeGreaterThan(value);
+      values[measure].push({ value, half: (high - low) / 2 });
+    }
+  }
+  for (const all of Object.values(values)) {
+    const mean = all.reduce((sum, { value }) => sum + value / all.length, 0);
+    const spread = Math.sqrt(all.reduce((sum, { value }) => sum + (value - mean) ** 2, 0) / (all.length - 1));
+    const half = all.reduce((sum, one) => sum + one.half / all.length, 0);
+    expect(half / (2.262 * spread)).toBeGreaterThan(0.7);
+    expect(half / (2.262 * spread)).toBeLessThan(1.6);
+  }
+});
+
 test('unrelated vectors reach what random pairings reach, and p is uniform over repetitions', () => {
   const ps = Array.from({ length: 40 }, (_, n) => {
     const [a, b] = [vectors(`a ${n}`, 4, 60), vectors(`b ${n}`, 6, 60)];

@@ -3,7 +3,7 @@
  * Neither measure changes when a space is rotated or scaled, and both are set beside pairings drawn at random (2410.06981).
  */
 import { leadingEigenvectors } from '../../numerics/leadingEigenvectors.ts';
-import type { Random } from '../../numerics/random.ts';
+import { Random } from '../../numerics/random.ts';
 import { symmetricEigen } from '../../numerics/symmetricEigen.ts';
 import type { Steps } from '../../steps.ts';
 import { tf, type Tensor2D } from '../../tensor/tf.ts';
@@ -11,6 +11,8 @@ import type { Directions } from '../directions.ts';
 
 export interface Similarity {
   readonly value: number;
+  /** 95 % by a jackknife over ten groups of pairs; null where one of them has no value. */
+  readonly interval: readonly [number, number] | null;
   /** The mean and the largest of random pairings of the same vectors, and the share of them (and the measured one) that reach the value. */
   readonly chance: number;
   readonly most: number;
@@ -39,11 +41,16 @@ export function* svccaSteps(
 ): Steps<Similarity & { readonly components: readonly [number, number] }> {
   const [x, y] = [yield* componentsOf(a), yield* componentsOf(b)];
   const components = [x.count, y.count] as const;
-  if (x.count === 0 || y.count === 0) return { value: NaN, chance: NaN, most: NaN, p: NaN, components };
+  if (x.count === 0 || y.count === 0) return { ...undefinedSimilarity, components };
   const left = tf.tensor2d(x.rows, [a.rows, x.count]);
   const right = tf.tensor2d(y.rows, [b.rows, y.count]);
   try {
     const value = meanCorrelation(left, right);
+    const without: number[] = [];
+    for (const kept of leavingOut(a.rows)) {
+      without.push(correlationAmong(left, right, kept));
+      yield;
+    }
     const drawn: number[] = [];
     for (let draw = 0; draw < draws; draw++) {
       const shuffled = tf.tidy(() =>
@@ -54,7 +61,7 @@ export function* svccaSteps(
       progress?.(draw + 1);
       yield;
     }
-    return { ...besideChance(value, drawn), components };
+    return { ...besideChance(value, drawn), interval: jackknife(value, without), components };
   } finally {
     tf.dispose([left, right]);
   }
@@ -121,20 +128,25 @@ export function* rsaSteps(
 ): Steps<Similarity & { readonly vectors: number }> {
   const chosen = random.permutation(a.rows).subarray(0, mostVectors);
   const n = chosen.length;
-  if (n < 3) return { value: NaN, chance: NaN, most: NaN, p: NaN, vectors: n };
+  if (n < 3) return { ...undefinedSimilarity, vectors: n };
   const x = rankMatrix(cosinesAmong(a, chosen), n);
   yield;
   const y = rankMatrix(cosinesAmong(b, chosen), n);
   yield;
   const identity = Uint32Array.from({ length: n }, (_, i) => i);
   const value = correlationUnder(x, y, identity);
+  const without: number[] = [];
+  for (const kept of leavingOut(n)) {
+    without.push(correlationOfRanks(x, y, kept));
+    yield;
+  }
   const drawn: number[] = [];
   for (let draw = 0; draw < draws; draw++) {
     drawn.push(correlationUnder(x, y, random.permutation(n)));
     progress?.(draw + 1);
     yield;
   }
-  return { ...besideChance(value, drawn), vectors: n };
+  return { ...besideChance(value, drawn), interval: jackknife(value, without), vectors: n };
 }
 
 function cosinesAmong({ rows, d, data }: Directions, chosen: Uint32Array): Float32Array {
@@ -175,11 +187,81 @@ function correlationUnder(x: Float64Array, y: Float64Array, order: Uint32Array):
   return sum;
 }
 
-function besideChance(value: number, drawn: readonly number[]): Similarity {
+function besideChance(value: number, drawn: readonly number[]): Omit<Similarity, 'interval'> {
   return {
     value,
     chance: drawn.reduce((sum, one) => sum + one, 0) / drawn.length,
     most: Math.max(...drawn),
     p: (1 + drawn.filter((one) => one >= value).length) / (1 + drawn.length),
   };
+}
+
+const undefinedSimilarity: Similarity = { value: NaN, interval: null, chance: NaN, most: NaN, p: NaN };
+
+const groups = 10;
+/** Student's t with nine degrees of freedom: 95 % lie within. */
+const studentsT = 2.262;
+
+/** Which vectors are left when one group of ten, drawn at random, is left out. */
+function leavingOut(n: number): number[][] {
+  const order = [...Random.fromSeed(0, 'groups that are left out').permutation(n)];
+  return Array.from({ length: groups }, (_, group) =>
+    order.filter((__, place) => place % groups !== group).sort((i, j) => i - j),
+  );
+}
+
+/** value ± t·√((g − 1)/g Σ(θ − θ̄)²), θ the values without one group each (Efron & Stein, Ann. Statist. 9, 1981), within −1 … 1. */
+function jackknife(value: number, without: readonly number[]): readonly [number, number] | null {
+  if (![value, ...without].every(Number.isFinite)) return null;
+  const mean = without.reduce((sum, one) => sum + one, 0) / groups;
+  const squares = without.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+  const half = studentsT * Math.sqrt(((groups - 1) / groups) * squares);
+  return [Math.max(-1, value - half), Math.min(1, value + half)];
+}
+
+/** The mean canonical correlation of the same components over some of the vectors, NaN for fewer of them than components. */
+function correlationAmong(x: Tensor2D, y: Tensor2D, kept: readonly number[]): number {
+  const [p, q] = [x, y].map((all) => orthonormalAmong(all, kept));
+  const value = p && q ? meanCorrelation(p, q) : NaN;
+  tf.dispose([p, q].filter((one) => one !== null));
+  return value;
+}
+
+/** Some rows, centred, with columns that are orthonormal again; null where they are not independent any more. */
+function orthonormalAmong(all: Tensor2D, kept: readonly number[]): Tensor2D | null {
+  const n = all.shape[1];
+  const some = tf.tidy(() => {
+    const rows = tf.gather(all, tf.tensor1d(Int32Array.from(kept), 'int32'));
+    return rows.sub<Tensor2D>(rows.mean(0));
+  });
+  try {
+    const moment = tf.tidy(() => tf.matMul(some, some, true).dataSync<'float32'>().slice());
+    const { values, vectors } = symmetricEigen(moment, n);
+    if (!(values[n - 1] > 1e-6 * values[0])) return null;
+    const turn = Float32Array.from(
+      { length: n * n },
+      (_, at) => vectors[(at % n) * n + Math.floor(at / n)] / Math.sqrt(values[at % n]),
+    );
+    return tf.tidy(() => tf.matMul(some, tf.tensor2d(turn, [n, n])));
+  } finally {
+    some.dispose();
+  }
+}
+
+/** Correlation over the pairs of some vectors, of the ranks that they have among all. */
+function correlationOfRanks(x: Float64Array, y: Float64Array, kept: readonly number[]): number {
+  const n = Math.sqrt(x.length);
+  let [sumX, sumY, xx, yy, xy] = [0, 0, 0, 0, 0];
+  kept.forEach((i, at) => {
+    for (let other = 0; other < at; other++) {
+      const [p, q] = [x[i * n + kept[other]], y[i * n + kept[other]]];
+      sumX += p;
+      sumY += q;
+      xx += p * p;
+      yy += q * q;
+      xy += p * q;
+    }
+  });
+  const pairs = (kept.length * (kept.length - 1)) / 2;
+  return (xy - (sumX * sumY) / pairs) / Math.sqrt((xx - sumX ** 2 / pairs) * (yy - sumY ** 2 / pairs));
 }

@@ -226,16 +226,16 @@ export const mapCost: JobCost = {
 
 /** Rows that a covariance is over, and latents of all seeds that are clustered, at most. */
 const mostCovarianceRows = 131_072;
-const mostClustered = 16_384;
+const mostClustered = 131_072;
 
 export const reproducibilityCost: JobCost = {
   work: {
     words:
-      'rows of the capture (at most 131,072) × d² + 2 × seeds × latents × d² + (seeds × latents, at most 16,384)² × d for products, (2 × seeds + 6) × 200 × d³ for spectra and 40,000 × d × (seeds × latents + 10,000) for laws of chance, and for --worth seeds × (2 × tokens × d × latents + runs of the model × tokens of the losses × parameters)',
+      'rows of the capture (at most 131,072) × d² + 2 × seeds × latents × d² + 4 × (seeds × latents, at most 131,072)² × d for products, (2 × seeds + 6) × 200 × d³ for spectra and 40,000 × d × (seeds × latents + 10,000) for laws of chance, and for --worth seeds × (2 × tokens × d × latents + runs of the model × tokens of the losses × parameters)',
     of: ({ seeds, rows, d, latents, tokens, modelRuns, lossTokens, parameters }) =>
       Math.min(rows, mostCovarianceRows) * d ** 2 +
       2 * seeds * latents * d ** 2 +
-      Math.min(seeds * latents, mostClustered) ** 2 * d +
+      4 * Math.min(seeds * latents, mostClustered) ** 2 * d +
       // These are loops of JavaScript, in which a multiply-add takes as long as some twenty of a product of matrices.
       200 * (2 * seeds + 6) * d ** 3 +
       40_000 * d * (seeds * latents + 10_000) +

@@ -2,13 +2,13 @@ import { probeCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { run, seeds, text, textField } from './sharedOptions.ts';
 
-/** `lazyscope probe`: k-sparse probing, targeted perturbation and first-letter absorption, in SAEBench's definitions. */
+/** `lazyscope probe`: k-sparse probing, targeted perturbation, spurious correlation removal and first-letter absorption, in SAEBench's definitions. */
 export const probe = {
-  summary: "measure dictionaries by probes in SAEBench's definitions: k-sparse probing, TPP, absorption",
+  summary: "measure dictionaries by probes in SAEBench's definitions: k-sparse probing, TPP, SCR, absorption",
   title: 'Probe a run',
   shortTitle: 'Probe',
   introduction:
-    "SAEBench's measures: first-letter absorption, and with documents of known classes k-sparse probing and targeted probe perturbation.",
+    "SAEBench's measures: first-letter absorption, and with documents of known classes k-sparse probing, targeted probe perturbation and removal of a spurious correlation.",
   options: {
     run,
     seeds,
@@ -37,6 +37,16 @@ export const probe = {
       otherwise: "'label'",
       form: { label: 'Field of the class', hint: 'for dataset:sotu, party or name' },
     },
+    spuriousField: {
+      field: {
+        type: 'text',
+        maxLength: 200,
+        placeholder: 'name',
+        doc: 'a second field or column: how well a probe of the class is freed of it (SCR); both must have two values',
+      },
+      otherwise: 'none, and then SCR is not measured',
+      form: { label: 'Field of a spurious property', advanced: true },
+    },
     documents: {
       field: {
         type: 'integer',
@@ -57,7 +67,12 @@ export const probe = {
       form: { label: 'Latents of a probe', advanced: true },
     },
     ablate: {
-      field: { type: 'integers', min: 1, maxItems: 20, doc: 'numbers of latents that are set to 0 for TPP' },
+      field: {
+        type: 'integers',
+        min: 1,
+        maxItems: 20,
+        doc: 'numbers of latents that are set to 0 for TPP and SCR',
+      },
       otherwise: '2,5,10,20,50,100,500',
       form: { label: 'Latents set to 0', advanced: true },
     },

@@ -173,6 +173,21 @@ export const train = {
         advanced: true,
       },
     },
+    warmupSteps: {
+      field: { ...trainingFields.warmupSteps, placeholder: 'steps' },
+      otherwise: 'a fiftieth of all steps, 1,000 at most',
+      form: { label: trainingFields.warmupSteps.label, advanced: true },
+    },
+    decayFraction: {
+      field: { ...trainingFields.decayFraction, placeholder: 'share' },
+      otherwise: '0.2',
+      form: { label: trainingFields.decayFraction.label, advanced: true },
+    },
+    deadAfter: {
+      field: { ...trainingFields.deadAfter, placeholder: 'tokens' },
+      otherwise: "a tenth of the run's tokens, 10 M at most",
+      form: { label: trainingFields.deadAfter.label, advanced: true },
+    },
     decoderStart: {
       field: { ...startFields.decoderStart, placeholder: 'start' },
       otherwise: 'random',
@@ -193,8 +208,16 @@ export const train = {
       otherwise: '0',
       form: { label: startFields.rowOrder.label, advanced: true },
     },
-    checkpointEvery: { field: trainingFields.checkpointEvery, otherwise: '500' },
-    logEvery: { field: trainingFields.logEvery, otherwise: 'a hundredth of all steps, 50 at most' },
+    checkpointEvery: {
+      field: trainingFields.checkpointEvery,
+      otherwise: '500',
+      form: { label: trainingFields.checkpointEvery.label, advanced: true },
+    },
+    logEvery: {
+      field: trainingFields.logEvery,
+      otherwise: 'a hundredth of all steps, 50 at most',
+      form: { label: trainingFields.logEvery.label, advanced: true },
+    },
     tensorboard: {
       field: {
         type: 'flag',
@@ -221,6 +244,47 @@ export const train = {
         doc: 'go on with what was interrupted (of one run, --name is enough); finished runs stay as they are',
       },
       form: { label: 'Go on from the last checkpoint', advanced: true },
+    },
+    queue: {
+      field: {
+        type: 'text',
+        placeholder: 'address',
+        doc: 'let workers (lazyscope worker) do it, a job a run of a sweep: the address of the Redis from which they take jobs, redis://host:6379. What is stopped then is the waiting: the jobs go on, and the same command with --resume waits for them again',
+      },
+    },
+    launcher: {
+      field: {
+        type: 'choice',
+        choices: ['slurm'],
+        placeholder: 'name',
+        doc: 'hand it to Slurm as a job array with a task a run, and wait for it as with --queue',
+      },
+      otherwise: 'this machine',
+    },
+    sbatch: {
+      field: {
+        type: 'text',
+        placeholder: 'options',
+        doc: "with --launcher: options of sbatch for the array, such as '--partition=gpu --time=4:00:00 --cpus-per-task=8'",
+      },
+    },
+    resources: {
+      field: {
+        type: 'text',
+        placeholder: 'list',
+        doc: 'with --queue or --launcher: what each job needs, gpu=1,memory=16GB',
+      },
+      otherwise: 'nothing in particular',
+    },
+    priority: {
+      field: {
+        type: 'integer',
+        min: 1,
+        max: 1000,
+        placeholder: 'n',
+        doc: 'with --queue: 1 is first, 1000 last, among jobs that need the same',
+      },
+      otherwise: '100, as jobs of the explorer have',
     },
     mpi: {
       field: {

@@ -48,6 +48,31 @@ const classificationSchema = z.strictObject({
   ),
 });
 
+const removalSchema = z.strictObject({
+  oracle: z.number(),
+  biased: z.number(),
+  byN: z.array(z.strictObject({ n: z.int().positive(), scr: z.number(), interval, random: z.number() })),
+});
+
+/** Removal of a spurious correlation between two properties of documents, each with two values. */
+const spuriousSchema = z.strictObject({
+  text: z.string(),
+  labelField: z.string(),
+  spuriousField: z.string(),
+  /** The values of both fields. */
+  firstValues: z.tuple([z.string(), z.string()]),
+  secondValues: z.tuple([z.string(), z.string()]),
+  /** Documents of each combination of values. */
+  trainDocuments: z.int().positive(),
+  testDocuments: z.int().positive(),
+  contextLength: z.int().positive(),
+  /** The second property is removed and the first measured, and the other way round. */
+  first: removalSchema,
+  second: removalSchema,
+  /** Which of them counts. */
+  counts: z.enum(['first', 'second']).nullable(),
+});
+
 const absorptionSchema = z.strictObject({
   trainWords: z.int().nonnegative(),
   testWords: z.int().nonnegative(),
@@ -79,6 +104,8 @@ const probesSchema = z.strictObject({
   seed: z.int(),
   classification: classificationSchema.nullable(),
   absorption: absorptionSchema.nullable(),
+  /** Absent in documents of versions that did not measure it. */
+  spurious: spuriousSchema.nullable().optional(),
 });
 /** What probes.json holds. */
 export type Probes = z.infer<typeof probesSchema>;

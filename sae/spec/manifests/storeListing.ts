@@ -11,7 +11,9 @@ const publishedFolders = [
   'imports',
   'models',
   'runs',
+  'spaces',
   'sparsity',
+  'sweeps',
   'texts',
   'vocabularies',
 ] as const;

@@ -17,11 +17,15 @@ import { textFiles } from './textFiles.ts';
 export interface LabelledDocument {
   text: string;
   label: string;
+  /** What the second field holds, where one was asked for. */
+  second?: string;
 }
 
 export interface LabelledOptions {
   textField: string;
   labelField: string;
+  /** A second field with a class; rows without one are left out. */
+  secondField?: string | undefined;
   /** Folder of the data sets that were fetched from the hub. */
   datasets?: string | undefined;
 }
@@ -99,7 +103,11 @@ function rowOf(line: string): unknown {
   }
 }
 
-function* documentOf(row: unknown, { textField, labelField }: LabelledOptions, place: string) {
+function* documentOf(
+  row: unknown,
+  { textField, labelField, secondField }: LabelledOptions,
+  place: string,
+): Generator<LabelledDocument> {
   const fields = new Map(typeof row === 'object' && row !== null ? Object.entries(row) : []);
   if (fields.size === 0)
     throw new LazyscopeError(
@@ -109,6 +117,7 @@ function* documentOf(row: unknown, { textField, labelField }: LabelledOptions, p
   for (const [flag, name] of [
     ['--text-field', textField],
     ['--label-field', labelField],
+    ...(secondField === undefined ? [] : [['--spurious-field', secondField]]),
   ])
     if (!fields.has(name))
       throw new LazyscopeError(
@@ -123,29 +132,46 @@ function* documentOf(row: unknown, { textField, labelField }: LabelledOptions, p
       'bad_input',
       `${place} has no text in "${textField}" with one class in "${labelField}": give a string, and a string or number.`,
     );
-  if (tidy(text) !== '') yield { text: tidy(text), label: String(label) };
+  if (tidy(text) === '') return;
+  const second: unknown = secondField === undefined ? undefined : fields.get(secondField);
+  if (secondField === undefined) yield { text: tidy(text), label: String(label) };
+  else if (second !== null && second !== '' && typeof second !== 'object')
+    yield { text: tidy(text), label: String(label), second: String(second) };
 }
 
-async function* parquetRows(path: string, { textField, labelField }: LabelledOptions) {
+async function* parquetRows(
+  path: string,
+  { textField, labelField, secondField }: LabelledOptions,
+): AsyncGenerator<LabelledDocument> {
   const file = await ParquetText.open(path);
   try {
     for (const [flag, name] of [
       ['--text-field', textField],
       ['--label-field', labelField],
+      ...(secondField === undefined ? [] : [['--spurious-field', secondField]]),
     ])
       if (!file.columns.some((column) => column.name === name))
         throw new LazyscopeError(
           'bad_input',
           `'${path}' has no column '${name}': choose one with ${flag} (${file.columns.map((column) => column.name).join(', ')}).`,
         );
-    const labels: (string | null)[] = [];
-    for await (const { values } of file.column(labelField)) labels.push(...values);
+    const columnOf = async (name: string) => {
+      const all: (string | null)[] = [];
+      for await (const { values } of file.column(name)) all.push(...values);
+      return all;
+    };
+    const labels = await columnOf(labelField);
+    const seconds = secondField === undefined ? null : await columnOf(secondField);
     let row = 0;
     for await (const { values } of file.column(textField))
       for (const value of values) {
-        const label = labels[row++];
+        const label = labels[row];
+        const second = seconds?.[row];
+        row++;
         const text = tidy(value ?? '');
-        if (text !== '' && label !== null && label !== '') yield { text, label };
+        if (text === '' || label === null || label === '') continue;
+        if (!seconds) yield { text, label };
+        else if (second) yield { text, label, second };
       }
   } finally {
     file.close();

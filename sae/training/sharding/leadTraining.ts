@@ -5,6 +5,7 @@ import { configuredArchitecture } from '../../autoencoders/implementations.ts';
 import { LazyscopeError } from '../../errors.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import { architectures, type TrainingConfig } from '../../spec/architectures/architectures.ts';
+import { isJoint } from '../../spec/jointHook.ts';
 import type { BatchSource, SourceState } from '../batchSource.ts';
 import { type DictionaryState, type StepMetrics, Trainer, type TrainerState } from '../trainer.ts';
 import type { Communicator } from './communicator.ts';
@@ -22,7 +23,7 @@ const spreadable = [
 
 /** Throws `bad_input` where a configuration, source or backend can't be spread over processes. */
 export function checkSpreadable(config: TrainingConfig, source: BatchSource, size: number): void {
-  const { architecture, width, skip, outputHook } = config;
+  const { architecture, width, hook, skip, outputHook } = config;
   const refuse = (why: string) => {
     throw new LazyscopeError('bad_input', `${why}: leave --mpi out.`);
   };
@@ -32,6 +33,7 @@ export function checkSpreadable(config: TrainingConfig, source: BatchSource, siz
     );
   if (skip || outputHook !== undefined) refuse('Transcoders are not spread over processes');
   if (source.blocks) refuse('Crosscoders are not spread over processes');
+  if (isJoint(hook)) refuse('Crosscoders are not spread over processes');
   if (source.ready) refuse('Training straight from a model is not spread over processes');
   if (width < size) refuse(`${width} latents can't be spread over ${size} processes`);
   if (fusedKernels().readBack)

@@ -10,9 +10,11 @@ import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
 import { readSafetensors } from '../../formats/safetensors.ts';
 import { type ArchitectureName, settingOfK } from '../../spec/architectures/architectures.ts';
 import { StoreLayout } from '../../store/layout.ts';
+import type { BatchSource } from '../batchSource.ts';
 import { defaultTrainingConfig } from '../defaults.ts';
 import { readMetrics } from '../metrics.ts';
 import { train } from '../train.ts';
+import { checkSpreadable } from './leadTraining.ts';
 
 const absent = spawnSync('mpirun', ['--version']).status !== 0;
 const title = absent
@@ -48,6 +50,17 @@ function configured(architecture: ArchitectureName, changes: object = {}) {
     ...changes,
   });
 }
+
+test('crosscoders and transcoders are refused by name', async () => {
+  await startBackend('native', { threads: 1 });
+  const source = { d: 8 } as BatchSource;
+  const config = configured('relu');
+  const joint = { ...config, hook: 'blocks.0.mlp.hook_post,blocks.1.mlp.hook_post' };
+  expect(() => checkSpreadable(joint, source, 2)).toThrow('Crosscoders are not spread over processes');
+  const transcoder = { ...config, outputHook: 'blocks.0.hook_mlp_out' };
+  expect(() => checkSpreadable(transcoder, source, 2)).toThrow('Transcoders are not spread over processes');
+  expect(() => checkSpreadable(config, source, 2)).not.toThrow();
+});
 
 describe.skipIf(absent)(title, () => {
   let store: StoreLayout;

@@ -20,6 +20,7 @@ import { StabilityPanel } from '../runs/StabilityPanel.tsx';
 import { Stats } from '../ui/Stat.tsx';
 import { ArchitectureTag } from '../ui/Tag.tsx';
 import { Term } from '../ui/Term.tsx';
+import { chanceInWords } from './sharedSummary.ts';
 import { useThreshold } from './useThreshold.ts';
 
 /** What random dictionaries of the same shape reach, and in plain words when that is more. */
@@ -78,6 +79,7 @@ function Comparison({ detail }: { detail: ComparisonDetail }) {
   const { threshold, dragged, change } = useThreshold(detail.manifest.threshold);
   const moved = threshold !== detail.manifest.threshold;
   const here = moved ? curveAt(detail.curve, threshold) : undefined;
+  const chance = detail.manifest.chance?.covariance ?? detail.manifest.chance?.isotropic;
   return (
     <>
       <Stats
@@ -85,7 +87,7 @@ function Comparison({ detail }: { detail: ComparisonDetail }) {
           {
             label: <Term of="shared" />,
             value: percent(here?.shared ?? detail.manifest.shared),
-            note: `cosines ≥ ${threshold}`,
+            note: `cosines ≥ ${threshold}${chance && !moved ? `; chance ${chanceInWords(chance.shared)}` : ''}`,
           },
           { label: 'decoder alone', value: percent(here?.decoder ?? detail.manifest.sharedDecoder) },
           { label: 'encoder alone', value: percent(here?.encoder ?? detail.manifest.sharedEncoder) },

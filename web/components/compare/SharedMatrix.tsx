@@ -1,6 +1,6 @@
 import Link from 'next/link';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import { mmcsBesideChance, type SharedHeadline } from './sharedSummary.ts';
+import { chanceInWords, mmcsBesideChance, type SharedHeadline } from './sharedSummary.ts';
 import { count, percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { Panel } from '../ui/Panel.tsx';
@@ -23,7 +23,8 @@ export function SharedMatrix({ headline }: { headline: SharedHeadline }) {
       }
       note={
         <>
-          <Link href={paths.run(headline.run)}>{headline.run}</Link> · {count(headline.latents)} latents ·
+          <Link href={paths.run(headline.run)}>{headline.run}</Link> · {count(headline.latents)} latents
+          {headline.byChance === null ? '' : ` · by chance ${chanceInWords(headline.byChance)} shared`} ·{' '}
           {mmcsBesideChance(headline)}
         </>
       }

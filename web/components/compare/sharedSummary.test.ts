@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mmcsBesideChance, sharedHeadlines } from './sharedSummary.ts';
+import { chanceInWords, mmcsBesideChance, sharedAnswer, sharedHeadlines } from './sharedSummary.ts';
 
 describe('headlines', () => {
   const comparison = (run: string, other: string, a: number, b: number, shared: number) => ({
@@ -35,6 +35,31 @@ describe('headlines', () => {
     expect(lineOf([measured(0.7)])).toEqual(['MMCS 0.60, below chance (0.70)']);
     expect(lineOf([measured(0.2)])).toEqual(['MMCS 0.60, chance 0.20']);
     expect(lineOf([measured(0.2), comparison('topk', 'topk', 0, 2, 0.4)])).toEqual(['MMCS 0.60']);
+  });
+
+  test('are one sentence that sets what comes back beside chance', () => {
+    const of = (run: string, shared: number, chance?: number) => ({
+      ...comparison(run, run, 0, 1, shared),
+      ...(chance !== undefined && {
+        chance: {
+          isotropic: { ...random, shared: 0.9 },
+          covariance: { ...random, shared: chance, rows: 10 },
+          beyond: { null: 'covariance' as const, q: 0.05, p: 0, share: 0 },
+        },
+      }),
+    });
+    const random = { mmcs: 0.1, pwMcc: 0.1, pwMccError: 0, draws: 5, extrapolated: false };
+    const answer = (...list: Parameters<typeof sharedHeadlines>[0]) => sharedAnswer(sharedHeadlines(list));
+    expect(answer(of('topk', 0.156, 0.001))).toBe(
+      '15.6 % of the features come back in another seed; by chance at most 0.1 % would.',
+    );
+    expect(answer(of('topk', 0.156, 0.001), of('relu', 0.5, 0.002), of('gated', 0.2, 1e-9))).toBe(
+      '15.6 % to 50.0 % of the features come back in another seed; by chance at most 0.2 % would.',
+    );
+    expect(answer(of('topk', 0.156, 0.001), of('relu', 0.5))).toBe(
+      '15.6 % to 50.0 % of the features come back in another seed.',
+    );
+    expect(chanceInWords(1e-9)).toBe('< 0.001 %');
   });
 
   test('average the pairs of a run with itself and leave other comparisons out', () => {

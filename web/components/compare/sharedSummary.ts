@@ -1,5 +1,5 @@
 /** Summaries of the stored comparisons: shared fractions between the seeds of each run. */
-import { fixed } from '../../format/number.ts';
+import { fixed, percent } from '../../format/number.ts';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 
 export interface SharedHeadline {
@@ -10,8 +10,10 @@ export interface SharedHeadline {
   mean: number;
   low: number;
   high: number;
+  /** The most that random dictionaries of this shape would share; null where a comparison was made without chance. */
+  byChance: number | null;
   mmcs: number;
-  /** MMCS of random dictionaries of this shape; null where a comparison was made without chance. */
+  /** MMCS of such dictionaries; null in the same case. */
   mmcsByChance: number | null;
   threshold: number;
   latents: number;
@@ -39,8 +41,9 @@ export function sharedHeadlines(comparisons: readonly ComparisonManifest[]): Sha
         mean: mean(shares),
         low: Math.min(...shares),
         high: Math.max(...shares),
+        byChance: byChance(group, 'shared'),
         mmcs: mean(group.map((comparison) => comparison.mmcs)),
-        mmcsByChance: byChance(group),
+        mmcsByChance: byChance(group, 'mmcs'),
         threshold: group[0]?.threshold ?? 0.7,
         latents: group[0]?.latents ?? 0,
       };
@@ -48,9 +51,25 @@ export function sharedHeadlines(comparisons: readonly ComparisonManifest[]): Sha
     .sort((a, b) => b.mean - a.mean);
 }
 
-function byChance(group: readonly ComparisonManifest[]): number | null {
-  const known = group.flatMap(({ chance }) => (chance?.covariance ?? chance?.isotropic)?.mmcs ?? []);
+function byChance(group: readonly ComparisonManifest[], figure: 'shared' | 'mmcs'): number | null {
+  const known = group.flatMap(({ chance }) => (chance?.covariance ?? chance?.isotropic)?.[figure] ?? []);
   return known.length === group.length ? mean(known) : null;
+}
+
+/** What all of these runs say in one sentence: how many features come back, and how many would by chance. */
+export function sharedAnswer(headlines: readonly SharedHeadline[]): string {
+  const means = headlines.map(({ mean }) => mean);
+  const [least, most] = [Math.min(...means), Math.max(...means)].map((share) => percent(share));
+  const found = `${least === most ? most : `${least} to ${most}`} of the features come back in another seed`;
+  const chances = headlines.map(({ byChance }) => byChance);
+  if (!chances.every((chance) => chance !== null)) return `${found}.`;
+  return `${found}; by chance ${chanceInWords(Math.max(...chances))} would.`;
+}
+
+/** The share that chance explains at most; where it is next to nothing the number says so by itself. */
+export function chanceInWords(share: number): string {
+  const said = percent(share);
+  return said.startsWith('<') ? said : `at most ${said}`;
 }
 
 /** MMCS beside what random dictionaries of the shape reach, and in plain words where that is more. */

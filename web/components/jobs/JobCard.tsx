@@ -64,7 +64,13 @@ export function JobCard({
         )}
       </div>
       {active && job.progress && <JobProgress progress={job.progress} />}
-      {job.status === 'queued' && <p className="xs muted">Waits for the one before it.</p>}
+      {job.status === 'queued' && <p className="xs muted">{waits[job.where ?? 'here']}</p>}
+      {job.status !== 'queued' && job.worker !== undefined && (
+        <p className="xs muted">
+          On {job.worker}
+          {(job.attempt ?? 1) > 1 ? `, attempt ${job.attempt}` : ''}
+        </p>
+      )}
       {job.error && (
         <p className={styles.error} role="alert">
           {job.error}
@@ -82,6 +88,12 @@ export function JobCard({
     </li>
   );
 }
+
+const waits = {
+  here: 'Waits for the one before it.',
+  workers: 'Waits for a worker that has room for it, and for jobs that make what it reads.',
+  slurm: 'Waits in the queue of Slurm.',
+};
 
 /** What the job is about, and the way to it: once it is done, while a run's page has progress to show, and where a part of it failed after the run was trained. */
 function Subject({ what, name, job }: NonNullable<Job['subject']> & { job: Job }) {

@@ -3,7 +3,7 @@ import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
-import { mmcsBesideChance, sharedHeadlines } from '../compare/sharedSummary.ts';
+import { chanceInWords, mmcsBesideChance, sharedAnswer, sharedHeadlines } from '../compare/sharedSummary.ts';
 import { percent } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -36,10 +36,12 @@ export function SharedHeadline() {
                 Train a configuration for several seeds, then compare them.
               </EmptyState>
             );
+          const shown = headlines.slice(0, 6);
           return (
             <>
+              <p className={styles.answer}>{sharedAnswer(shown)}</p>
               <ul className={styles.rows}>
-                {headlines.slice(0, 6).map((headline) => (
+                {shown.map((headline) => (
                   <li key={headline.run} className={styles.row}>
                     <div className={styles.name}>
                       <ArchitectureMark architecture={headline.architecture} />
@@ -67,11 +69,14 @@ export function SharedHeadline() {
                         colour={architectureColour(headline.architecture)}
                       />
                       <p className="xs muted num">
+                        {headline.byChance !== null && `by chance ${chanceInWords(headline.byChance)} · `}
                         {headline.pairs.length === 1
                           ? '1 pair of seeds'
                           : `${headline.pairs.length} pairs, ${range(headline.low, headline.high)}`}
                         {' · '}
                         {mmcsBesideChance(headline)}
+                        {' · '}
+                        <Link href={paths.reproducibility(headline.run)}>feature by feature</Link>
                       </p>
                     </div>
                   </li>

@@ -5,6 +5,7 @@ import type { ReproducibilityDetail } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour } from '../../charts/architectureStyle.ts';
 import { count, percent } from '../../format/number.ts';
+import { chanceInWords } from '../compare/sharedSummary.ts';
 import { paths } from '../../client/paths.ts';
 import { Command } from '../ui/Command.tsx';
 import { EmptyState } from '../ui/EmptyState.tsx';
@@ -20,7 +21,9 @@ import { ControlsPanel } from './ControlsPanel.tsx';
 import { MatchingsPanel } from './MatchingsPanel.tsx';
 import { ReturnCharts } from './ReturnCharts.tsx';
 import { SeedReturns } from './SeedReturns.tsx';
+import { SpacesPanel } from './SpacesPanel.tsx';
 import { SubspacesPanel } from './SubspacesPanel.tsx';
+import { SweepsPanel } from './SweepsPanel.tsx';
 import { WorthPanel } from './WorthPanel.tsx';
 import styles from './ReproducibilityView.module.css';
 
@@ -64,6 +67,8 @@ export function ReproducibilityView({ name }: { name: string }) {
           )
         }
       </Loaded>
+      <SweepsPanel run={name} />
+      <SpacesPanel run={name} />
     </>
   );
 }
@@ -84,7 +89,7 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
           {percent(every.share)}
         </strong>{' '}
         of the features came back in {othersInWords(others)}; by chance it would be{' '}
-        <span className="num">{atMost(every.chance)}</span>.
+        <span className="num">{chanceInWords(every.chance)}</span>.
       </p>
       {outdated && (
         <div className={styles.outdated}>
@@ -102,12 +107,12 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
           {
             label: 'in at least one',
             value: percent(any.share),
-            note: `chance ${atMost(any.chance)}`,
+            note: `chance ${chanceInWords(any.chance)}`,
           },
           {
             label: <Term of="comesBack">on average</Term>,
             value: percent(mean.share),
-            note: `of the other seeds; chance ${atMost(mean.chance)}`,
+            note: `of the other seeds; chance ${chanceInWords(mean.chance)}`,
           },
           {
             label: <Term of="beyondChance" />,
@@ -157,9 +162,3 @@ const nullWords = {
   rows: 'Dictionaries of random directions with the second moment of another seed’s rows; the activations that the run was trained on are no longer there.',
   isotropic: 'Dictionaries of random directions without a preference; the activations are too wide for more.',
 } as const;
-
-/** A bound from above; where it is next to nothing the number says so by itself. */
-function atMost(share: number): string {
-  const said = percent(share);
-  return said.startsWith('<') ? said : `at most ${said}`;
-}

@@ -9,6 +9,7 @@ type Seed = RunDetail['seeds'][number];
 type Probes = NonNullable<Seed['probes']>;
 type Classification = NonNullable<Probes['classification']>;
 type Absorption = NonNullable<Probes['absorption']>;
+type Spurious = NonNullable<Probes['spurious']>;
 
 /** A figure above its interval. */
 function Measured({ value, interval }: { value: string; interval: string }) {
@@ -88,6 +89,42 @@ const perturbationColumns: Column<PerturbationRow>[] = [
   },
 ];
 
+type RemovalRow = Spurious['first']['byN'][number] & {
+  seed: number;
+  removed: string;
+  measured: string;
+  biased: number;
+  oracle: number;
+};
+const removalColumns: Column<RemovalRow>[] = [
+  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'removed', header: 'Removed', render: ({ removed }) => removed },
+  { key: 'n', header: 'Set to 0', numeric: true, render: ({ n }) => count(n) },
+  {
+    key: 'scr',
+    header: <Term of="scr" />,
+    numeric: true,
+    render: ({ scr, interval }) => (
+      <Measured value={fixed(scr)} interval={within(interval, (one) => fixed(one))} />
+    ),
+  },
+  { key: 'random', header: 'Random latents', numeric: true, render: ({ random }) => fixed(random) },
+  {
+    key: 'biased',
+    header: 'Biased probe',
+    numeric: true,
+    from: 640,
+    render: ({ biased }) => percent(biased),
+  },
+  {
+    key: 'oracle',
+    header: 'Unbiased probe',
+    numeric: true,
+    from: 640,
+    render: ({ oracle }) => percent(oracle),
+  },
+];
+
 type AbsorptionRow = Absorption & { seed: number };
 const absorptionColumns: Column<AbsorptionRow>[] = [
   { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
@@ -157,6 +194,7 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
   const classified = probed.flatMap(({ seed, classification }) =>
     classification ? [{ seed, ...classification }] : [],
   );
+  const freed = probed.flatMap(({ seed, spurious }) => (spurious ? [{ seed, ...spurious }] : []));
   const absorbed = probed.flatMap(({ seed, absorption }) => (absorption ? [{ seed, ...absorption }] : []));
   return (
     <>
@@ -188,6 +226,16 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
           </Panel>
         </>
       )}
+      {freed.length > 0 && (
+        <Panel title="Spurious correlation removal" note={propertiesOf(freed[0])} flush>
+          <DataTable
+            caption="How far a biased probe is freed with latents set to 0"
+            columns={removalColumns}
+            rows={freed.flatMap(removalRows)}
+            rowKey={({ seed, removed, n }) => `${seed} ${removed} ${n}`}
+          />
+        </Panel>
+      )}
       {absorbed.length > 0 && (
         <Panel
           title="First-letter absorption"
@@ -204,6 +252,20 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
       )}
     </>
   );
+}
+
+function removalRows(spurious: Spurious & { seed: number }): RemovalRow[] {
+  const { seed, labelField, spuriousField, counts } = spurious;
+  return (['first', 'second'] as const).flatMap((measured) => {
+    const { oracle, biased, byN } = spurious[measured];
+    const [on, from] = measured === 'first' ? [labelField, spuriousField] : [spuriousField, labelField];
+    const removed = counts === measured ? `${from} (counts)` : from;
+    return byN.map((one) => ({ ...one, seed, removed, measured: on, biased, oracle }));
+  });
+}
+
+function propertiesOf({ text, labelField, spuriousField, trainDocuments, testDocuments }: Spurious): string {
+  return `${text}: a probe that learnt ${labelField} and ${spuriousField} together, with the latents of one set to 0, measured on the other; ${count(trainDocuments)} documents of each combination to learn from and ${count(testDocuments)} to test.`;
 }
 
 function documentsOf({ text, labelField, classes, trainDocuments, testDocuments }: Classification): string {

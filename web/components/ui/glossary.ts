@@ -36,6 +36,12 @@ const words = {
       'Targeted probe perturbation: with the n latents set to 0 that matter most for a class, the fall of the accuracy of its own probe less the mean fall of the other classes’ probes. The mean over classes.',
     source: 'Karvonen et al., arXiv 2411.18895; SAEBench, 2503.09532',
   },
+  scr: {
+    term: 'SCR',
+    meaning:
+      'Spurious correlation removal: a probe learnt from documents in which two properties go together; with the n latents of one set to 0, how much of the way its accuracy on the other rises to that of a probe which learnt that alone. 1 is all of it.',
+    source: 'Karvonen et al., arXiv 2411.18895; SAEBench, 2503.09532',
+  },
   absorptionFraction: {
     term: 'Absorbed',
     meaning:

@@ -1,5 +1,6 @@
 /** Spans of directions: how many dimensions they fill, their leading ones, and how two such spaces stand to one another. */
-import { symmetricEigen } from '../../../numerics/symmetricEigen.ts';
+import { reduceSteps } from '../../../numerics/leadingEigenvectors.ts';
+import { finish, type Steps } from '../../../steps.ts';
 import { tf } from '../../../tensor/tf.ts';
 import type { Directions } from '../../directions.ts';
 
@@ -14,32 +15,59 @@ export interface Space {
 export interface Span {
   readonly d: number;
   readonly eigenvalues: Float64Array;
-  /** Unit right singular vectors [min(rows, d), d]; those of an eigenvalue of 0 are zeros. */
-  readonly vectors: Float32Array;
+  /** Unit right singular vectors [count, d] of the largest; those of an eigenvalue of 0 are zeros. */
+  vectorSteps(count: number): Steps<Float32Array>;
 }
 
-/** By the smaller of U Uᵀ and Uᵀ U, whose eigenvalues are the same but for zeros. */
-export function spanOf({ rows, d, data }: Directions): Span {
+export const spanOf = (rows: Directions): Span => finish(spanSteps(rows));
+
+/** By the smaller of U Uᵀ and Uᵀ U, whose eigenvalues are the same but for zeros. No more singular vectors are computed than are asked for. */
+export function* spanSteps(directions: Directions): Steps<Span> {
+  const { rows, d, data } = directions;
   const wide = rows < d;
-  const n = wide ? rows : d;
-  const moment = tf.tidy(() => {
+  const n = Math.min(rows, d);
+  const reduced = yield* reduceSteps(momentOf(directions), n);
+  const values = reduced.largest(n);
+  const eigenvalues = values.map((value) => (value > 1e-6 * values[0] ? value : 0));
+  return {
+    d,
+    eigenvalues,
+    *vectorSteps(count) {
+      const vectors = Float32Array.from(yield* reduced.vectorSteps(values.subarray(0, count)));
+      if (!wide) return vectors;
+      // Right singular vectors are Uᵀ u / √λ.
+      const right = tf.tidy(() =>
+        tf
+          .matMul(tf.tensor2d(vectors, [count, n]), tf.tensor2d(data, [rows, d]))
+          .dataSync<'float32'>()
+          .slice(),
+      );
+      for (let i = 0; i < count; i++) {
+        const scale = eigenvalues[i] > 0 ? 1 / Math.sqrt(eigenvalues[i]) : 0;
+        for (let j = 0; j < d; j++) right[i * d + j] *= scale;
+      }
+      return right;
+    },
+  };
+}
+
+/** The smaller of U Uᵀ and Uᵀ U. */
+function momentOf({ rows, d, data }: Directions): Float32Array {
+  const wide = rows < d;
+  return tf.tidy(() => {
     const matrix = tf.tensor2d(data, [rows, d]);
     return tf.matMul(matrix, matrix, !wide, wide).dataSync<'float32'>();
   });
-  const { values, vectors } = symmetricEigen(moment, n);
-  const eigenvalues = values.map((value) => (value > 1e-6 * values[0] ? value : 0));
-  if (!wide) return { d, eigenvalues, vectors: Float32Array.from(vectors) };
-  // Right singular vectors are Uᵀ u / √λ.
-  const right = tf.tidy(() =>
-    tf
-      .matMul(tf.tensor2d(Float32Array.from(vectors), [n, n]), tf.tensor2d(data, [rows, d]))
-      .dataSync<'float32'>(),
-  );
-  for (let i = 0; i < n; i++) {
-    const scale = eigenvalues[i] > 0 ? 1 / Math.sqrt(eigenvalues[i]) : 0;
-    for (let j = 0; j < d; j++) right[i * d + j] *= scale;
-  }
-  return { d, eigenvalues, vectors: right };
+}
+
+/** The participation ratio of the squared singular values of some rows, by Σλ and Σλ² alone: the trace of the moment, and the sum of its squares. */
+export function participationRatioOf(rows: Directions): number {
+  const moment = momentOf(rows);
+  const n = Math.min(rows.rows, rows.d);
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < n; i++) sum += moment[i * n + i];
+  for (const value of moment) squares += value * value;
+  return squares > 0 ? (sum * sum) / squares : 0;
 }
 
 /** (Σλ)² / Σλ²: the number of equal eigenvalues that would be as concentrated. 0 for rows of zeros. */
@@ -58,15 +86,19 @@ export function entropyRank(eigenvalues: Float64Array): number {
   );
 }
 
+export const leadingSpace = (span: Span, rank: number): Space => finish(leadingSpaceSteps(span, rank));
+
 /** The first `rank` dimensions of a span, fewer where it has not as many. */
-export function leadingSpace({ d, eigenvalues, vectors }: Span, rank: number): Space {
-  const filled = eigenvalues.filter((value) => value > 0).length;
-  const kept = Math.min(rank, filled);
-  return { d, rank: kept, vectors: vectors.slice(0, kept * d) };
+export function* leadingSpaceSteps(span: Span, rank: number): Steps<Space> {
+  const { d, eigenvalues } = span;
+  const kept = Math.min(rank, eigenvalues.filter((value) => value > 0).length);
+  return { d, rank: kept, vectors: yield* span.vectorSteps(kept) };
 }
 
+export const principalCosines = (a: Space, b: Space): Float64Array => finish(principalCosinesSteps(a, b));
+
 /** cos θ_i of the principal angles between two spaces, largest first, [min(ranks)]: the singular values of A Bᵀ (Björck & Golub, 1973). */
-export function principalCosines(a: Space, b: Space): Float64Array {
+export function* principalCosinesSteps(a: Space, b: Space): Steps<Float64Array> {
   const [small, large] = a.rank <= b.rank ? [a, b] : [b, a];
   if (small.rank === 0) return new Float64Array(0);
   const products = tf.tidy(() => {
@@ -78,9 +110,8 @@ export function principalCosines(a: Space, b: Space): Float64Array {
     );
     return tf.matMul(between, between, false, true).dataSync<'float32'>();
   });
-  return symmetricEigen(products, small.rank).values.map((value) =>
-    Math.sqrt(Math.min(1, Math.max(0, value))),
-  );
+  const reduced = yield* reduceSteps(products, small.rank);
+  return reduced.largest(small.rank).map((value) => Math.sqrt(Math.min(1, Math.max(0, value))));
 }
 
 /** The mean squared cosine of the principal angles: 1 where one space holds the other, rank/d on average for random ones. */

@@ -7,18 +7,20 @@ import { Random } from '../../../numerics/random.ts';
 import { pause } from '../../../pause.ts';
 import type { Report } from '../../../progress.ts';
 import type { Subspaces } from '../../../spec/reproducibility/subspaces.ts';
-import { finishWithPauses } from '../../../steps.ts';
-import { maximumSpectrumWidth, type Spectrum } from '../../chance/activationSpectrum.ts';
-import { covarianceSource, isotropicSource, type DirectionSource } from '../../chance/randomDirections.ts';
+import { finishWithPauses, type Steps } from '../../../steps.ts';
+import type { DirectionShape } from '../../chance/directionShape.ts';
+import { isotropicSource, type DirectionSource } from '../../chance/randomDirections.ts';
 import { gather, type Directions } from '../../directions.ts';
-import { affinity, entropyRank, leadingSpace, participationRatio, principalCosines, shareInside, spanOf, type Space, type Span } from './leadingSpace.ts'; // prettier-ignore
-import { clusterSteps, type UnstableCluster } from './unstableClusters.ts';
+import { affinity, entropyRank, leadingSpaceSteps, participationRatio, principalCosinesSteps, shareInside, spanSteps, type Space, type Span } from './leadingSpace.ts'; // prettier-ignore
+import { clusterSteps, joinedSteps, type UnstableCluster } from './unstableClusters.ts';
 
 export interface SubspaceOptions {
   /** By seed: unit decoder rows, and which of them are unstable. */
   readonly unstable: ReadonlyMap<number, { readonly rows: Directions; readonly latents: readonly number[] }>;
   /** Of the activations, null where it is not known. */
-  readonly activations: Spectrum | null;
+  readonly activations: DirectionShape | null;
+  /** Latents of all seeds together that are clustered at most; the others join them. */
+  readonly mostClustered?: number;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }
@@ -42,23 +44,27 @@ export interface FoundSubspaces {
 const falseDiscoveries = 0.05;
 /** Random directions that give each latent its p-value. */
 const randomDirections = 9999;
-/** Random sets of rows, all pairs of which give the affinity by chance, and rows of each for every dimension, at most. */
+/** Random sets of rows, all pairs of which give the affinity by chance; rows of each for every dimension, and numbers of each, at most. */
 const randomSets = 4;
 const rowsPerDimension = 32;
-/** Latents of all seeds together that are clustered at most, at equal distances in their order. */
-const mostClustered = 16_384;
+const mostNumbers = 2 ** 27;
+/** Latents of all seeds together that are clustered at most, at equal distances in their order; products are of all pairs of them. */
+const mostClustered = 131_072;
+/** Latents that join clusters at once. */
+const joinedAtOnce = 16_384;
 /** Clusters of which the report says something one by one. */
 const mostListed = 50;
 
-/** Null for activations too wide, and where fewer than two seeds have two unstable latents. */
+/** Null where fewer than two seeds have two unstable latents. */
 export async function measureSubspaces(options: SubspaceOptions): Promise<FoundSubspaces | null> {
   const { unstable, activations, report, signal } = options;
   const seeds = [...unstable].flatMap(([seed, { rows, latents }]) =>
     latents.length > 1 ? [{ seed, latents, rows: gather(rows, latents) }] : [],
   );
-  if (seeds.length < 2 || seeds[0].rows.d > maximumSpectrumWidth) return null;
+  if (seeds.length < 2) return null;
   const { d } = seeds[0].rows;
-  const source = activations ? covarianceSource(activations, standardBasis(d)) : isotropicSource(d);
+  const source = activations?.source ?? isotropicSource(d);
+  const work = <Result>(steps: Steps<Result>) => finishWithPauses(steps, signal, 'comparing subspaces');
   const stages = seeds.length + randomSets + 2;
   let done = 0;
   const step = async () => {
@@ -68,20 +74,25 @@ export async function measureSubspaces(options: SubspaceOptions): Promise<FoundS
 
   const spans: Span[] = [];
   for (const { rows } of seeds) {
-    spans.push(spanOf(rows));
+    spans.push(await work(spanSteps(rows)));
     await step();
   }
   const ranks = spans.map(({ eigenvalues }) => participationRatio(eigenvalues));
   // Spaces of more than half the dimensions meet whatever they are.
   const rank = Math.max(1, Math.min(Math.floor(d / 2), Math.round(mean(ranks))));
-  const spaces = spans.map((span) => leadingSpace(span, rank));
-  const found = averaged(spaces);
-  const chance = averaged(await randomSpaces(source, seeds, rank, step));
-  const components = activations && {
-    d,
-    rank,
-    vectors: activations.vectors.slice(0, rank * d),
-  };
+  const spaces: Space[] = [];
+  for (const span of spans) spaces.push(await work(leadingSpaceSteps(span, rank)));
+  const found = await work(averagedSteps(spaces));
+  const random: Space[] = [];
+  const rows = randomRows(seeds, d);
+  for (let set = 0; set < randomSets; set++) {
+    random.push(
+      await work(randomSpaceSteps(source.draw(rows, Random.fromSeed(set, 'random unstable rows')), rank)),
+    );
+    await step();
+  }
+  const chance = await work(averagedSteps(random));
+  const components = activations && (await work(withComponents(spaces, activations)));
 
   const shares = sharesOf(seeds, spaces, source);
   const limit = discoveryLimit(
@@ -89,7 +100,10 @@ export async function measureSubspaces(options: SubspaceOptions): Promise<FoundS
     falseDiscoveries,
   );
   await step();
-  const { listed, clusters, clusterOf, excess } = await clustersOf(seeds, source, signal);
+  const { listed, clusters, clusterOf, excess } = await clustersOf(seeds, source, {
+    most: options.mostClustered ?? mostClustered,
+    signal,
+  });
   await step();
 
   const all = shares.flatMap(({ own }) => [...own]);
@@ -107,7 +121,7 @@ export async function measureSubspaces(options: SubspaceOptions): Promise<FoundS
         seeds: affinity(found),
         chance: affinity(chance),
         random: rank / d,
-        components: components && mean(spaces.map((space) => affinity(principalCosines(space, components)))),
+        components,
       },
       cosines: [...found],
       cosinesByChance: [...chance],
@@ -148,37 +162,32 @@ interface SeedRows {
   readonly rows: Directions;
 }
 
-/** In which random directions come out as they are, rather than in the eigenbasis of their covariance. */
-function standardBasis(d: number): Spectrum {
-  const vectors = new Float32Array(d * d);
-  for (let i = 0; i < d; i++) vectors[i * d + i] = 1;
-  return { d, eigenvalues: new Float64Array(d).fill(1), vectors };
-}
-
 /** The cosines of the principal angles of all pairs, averaged place by place. */
-function averaged(spaces: readonly Space[]): Float64Array {
-  const pairs = spaces.flatMap((a, i) => spaces.slice(i + 1).map((b) => principalCosines(a, b)));
+function* averagedSteps(spaces: readonly Space[]): Steps<Float64Array> {
+  const pairs: Float64Array[] = [];
+  for (const [i, a] of spaces.entries())
+    for (const b of spaces.slice(i + 1)) pairs.push(yield* principalCosinesSteps(a, b));
   const length = Math.min(...pairs.map((cosines) => cosines.length));
   return Float64Array.from({ length }, (_, at) => mean(pairs.map((cosines) => cosines[at])));
 }
 
-async function randomSpaces(
-  source: DirectionSource,
-  seeds: readonly SeedRows[],
-  rank: number,
-  step: () => Promise<void>,
-): Promise<Space[]> {
+/** As many as a seed has on average, where that is not too many. */
+function randomRows(seeds: readonly SeedRows[], d: number): number {
   const rows = Math.round(mean(seeds.map(({ latents }) => latents.length)));
-  const spaces: Space[] = [];
-  for (let set = 0; set < randomSets; set++) {
-    const drawn = source.draw(
-      Math.min(rows, rowsPerDimension * source.d),
-      Random.fromSeed(set, 'random unstable rows'),
-    );
-    spaces.push(leadingSpace(spanOf(drawn), rank));
-    await step();
-  }
-  return spaces;
+  return Math.min(rows, rowsPerDimension * d, Math.floor(mostNumbers / d));
+}
+
+function* randomSpaceSteps(rows: Directions, rank: number): Steps<Space> {
+  return yield* leadingSpaceSteps(yield* spanSteps(rows), rank);
+}
+
+/** The mean affinity of the spaces with the activations' leading principal components. */
+function* withComponents(spaces: readonly Space[], activations: DirectionShape): Steps<number> {
+  const { d, rank } = spaces[0];
+  const components = { d, rank, vectors: yield* activations.componentSteps(rank) };
+  const affinities: number[] = [];
+  for (const space of spaces) affinities.push(affinity(yield* principalCosinesSteps(space, components)));
+  return mean(affinities);
 }
 
 /** Of each seed's rows and of random directions, the mean share inside the spaces of the other seeds, and how rarely chance reaches it. */
@@ -213,30 +222,40 @@ type ListedCluster = Subspaces['clusters']['largest'][number];
 async function clustersOf(
   seeds: readonly SeedRows[],
   source: DirectionSource,
-  signal: AbortSignal | undefined,
+  { most, signal }: { most: number; signal: AbortSignal | undefined },
 ) {
   const all = seeds.flatMap(({ latents }, at) => latents.map((_, i) => ({ at, i })));
-  const step = Math.max(1, all.length / mostClustered);
-  const some = Array.from(
-    { length: Math.min(all.length, mostClustered) },
-    (_, n) => all[Math.floor(n * step)],
-  );
+  const step = Math.max(1, all.length / most);
+  const some = Array.from({ length: Math.min(all.length, most) }, (_, n) => all[Math.floor(n * step)]);
   const { d } = source;
-  const data = new Float32Array(some.length * d);
-  some.forEach(({ at, i }, n) => data.set(seeds[at].rows.data.subarray(i * d, (i + 1) * d), n * d));
+  const rowsOf = (chosen: typeof all): Directions => {
+    const data = new Float32Array(chosen.length * d);
+    chosen.forEach(({ at, i }, n) => data.set(seeds[at].rows.data.subarray(i * d, (i + 1) * d), n * d));
+    return { rows: chosen.length, d, data };
+  };
   const seedOf = Int32Array.from(some, ({ at }) => at);
   const random = source.draw(512, Random.fromSeed(1, 'random directions'));
   const options = { seedOf, seeds: seeds.length, random };
-  const work = (directions: Directions) =>
-    finishWithPauses(clusterSteps(directions, options), signal, 'clustering unstable features');
-  const clusters = await work({ rows: some.length, d, data });
+  const work = <Result>(steps: Steps<Result>) =>
+    finishWithPauses(steps, signal, 'clustering unstable features');
+  const clustered = rowsOf(some);
+  const found = await work(clusterSteps(clustered, options));
+  const { clusters } = found;
   // Clusters are made of what lies near: random directions, clustered the same way, say how much comes of that alone.
-  const byChance = await work(source.draw(some.length, Random.fromSeed(2, 'random directions')));
-  const excess = weightedQuantile(byChance, 0.95);
+  const byChance = await work(
+    clusterSteps(source.draw(some.length, Random.fromSeed(2, 'random directions')), options),
+  );
+  const excess = weightedQuantile(byChance.clusters, 0.95);
   const clusterOf = seeds.map(({ latents }) => new Int32Array(latents.length).fill(-1));
-  clusters.forEach(({ members }, number) => {
-    for (const row of members) clusterOf[some[row].at][some[row].i] = number;
-  });
+  some.forEach(({ at, i }, row) => (clusterOf[at][i] = found.of[row]));
+  if (some.length < all.length) {
+    const rest = all.filter(({ at, i }) => clusterOf[at][i] < 0);
+    for (let first = 0; first < rest.length; first += joinedAtOnce) {
+      const chosen = rest.slice(first, first + joinedAtOnce);
+      const joined = await work(joinedSteps(rowsOf(chosen), clustered, found));
+      chosen.forEach(({ at, i }, n) => (clusterOf[at][i] = joined[n]));
+    }
+  }
   const listed = clusters.map((cluster): ListedCluster => {
     const over = excessOf(cluster);
     return {

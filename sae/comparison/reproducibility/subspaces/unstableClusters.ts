@@ -8,7 +8,7 @@ import { Random } from '../../../numerics/random.ts';
 import { topPairsSteps } from '../../../ops/topPairs.ts';
 import type { Steps } from '../../../steps.ts';
 import { gather, type Directions } from '../../directions.ts';
-import { leadingSpace, participationRatio, shareInside, spanOf } from './leadingSpace.ts';
+import { leadingSpaceSteps, participationRatioOf, shareInside, spanSteps } from './leadingSpace.ts';
 
 export interface UnstableCluster {
   /** Rows of `directions`. */
@@ -37,69 +37,123 @@ export interface ClusterOptions {
   readonly random: Directions;
 }
 
-/** Largest clusters first. */
-export function* clusterSteps(directions: Directions, options: ClusterOptions): Steps<UnstableCluster[]> {
+export interface FoundClusters {
+  /** The largest first. */
+  readonly clusters: readonly UnstableCluster[];
+  /** [rows]: the number of each row's cluster. */
+  readonly of: Int32Array;
+  /** [rows]: the least |cos| among a row's nearest others: another direction is among them where it is nearer. */
+  readonly reach: Float32Array;
+}
+
+export function* clusterSteps(directions: Directions, options: ClusterOptions): Steps<FoundClusters> {
   const { rows } = directions;
   const count = Math.min(neighbours, rows - 1);
-  if (count < 1) return [];
-  const nearest = yield* nearestLines(directions, count);
+  if (count < 1) return { clusters: [], of: new Int32Array(rows), reach: new Float32Array(rows) };
+  const nearest = yield* nearestLines(directions, directions, { count, itself: true });
   const [from, to, weight]: number[][] = [[], [], []];
   for (let i = 0; i < rows; i++)
-    for (const [j, cosine] of nearest[i]) {
+    for (let place = i * count; place < (i + 1) * count; place++) {
+      const j = nearest.index[place];
       // Directions that lie near nothing have nearest ones all the same, which do not have them.
-      if (j < i || !nearest[j].has(i)) continue;
+      if (j <= i || !nearest.index.subarray(j * count, (j + 1) * count).includes(i)) continue;
       from.push(i);
       to.push(j);
-      weight.push(Math.exp(-2 * Math.acos(Math.min(1, cosine))));
+      weight.push(linkWeight(nearest.cosine[place]));
     }
-  const of = communities({ points: rows, from, to, weight }, Random.fromSeed(0, 'communities'));
+  const communityOf = communities({ points: rows, from, to, weight }, Random.fromSeed(0, 'communities'));
   const members = new Map<number, number[]>();
-  of.forEach((community, row) => {
+  communityOf.forEach((community, row) => {
     const own = members.get(community);
     if (own) own.push(row);
     else members.set(community, [row]);
   });
   const clusters: UnstableCluster[] = [];
   for (const own of members.values()) {
-    clusters.push(clusterOf(directions, own, options));
+    clusters.push(yield* describedSteps(directions, own, options));
     yield;
   }
-  return clusters.sort((p, q) => q.members.length - p.members.length || p.members[0] - q.members[0]);
+  clusters.sort((p, q) => q.members.length - p.members.length || p.members[0] - q.members[0]);
+  const of = new Int32Array(rows);
+  clusters.forEach(({ members: own }, number) => own.forEach((row) => (of[row] = number)));
+  const reach = Float32Array.from({ length: rows }, (_, i) => nearest.cosine[(i + 1) * count - 1]);
+  return { clusters, of, reach };
 }
 
-/** Of each row its `count` nearest others and the absolute values of their cosines. */
-function* nearestLines({ rows, d, data }: Directions, count: number): Steps<Map<number, number>[]> {
-  const both = new Float32Array(2 * data.length);
-  both.set(data);
-  data.forEach((value, at) => (both[data.length + at] = -value));
-  const { byRow } = yield* topPairsSteps({
-    a: { rows, d, data },
-    b: { rows: 2 * rows, d, data: both },
-    perRow: count + 1,
+/**
+ * The clusters that further directions belong to: the links that they would have are those to directions of which they would be among the
+ * nearest, and each joins the cluster that most of the weight of its links leads to. −1 without a link.
+ */
+export function* joinedSteps(
+  further: Directions,
+  clustered: Directions,
+  { of, reach, clusters }: FoundClusters,
+): Steps<Int32Array> {
+  const out = new Int32Array(further.rows).fill(-1);
+  const count = Math.min(neighbours, clustered.rows);
+  const nearest = yield* nearestLines(further, clustered, { count, itself: false });
+  const votes = new Float64Array(clusters.length);
+  for (let i = 0; i < further.rows; i++) {
+    votes.fill(0);
+    for (let place = i * count; place < (i + 1) * count; place++) {
+      const [j, cosine] = [nearest.index[place], nearest.cosine[place]];
+      if (j < 0 || cosine <= reach[j]) continue;
+      votes[of[j]] += linkWeight(cosine);
+      if (out[i] < 0 || votes[of[j]] > votes[out[i]]) out[i] = of[j];
+    }
+  }
+  return out;
+}
+
+const linkWeight = (cosine: number) => Math.exp(-2 * Math.acos(Math.min(1, cosine)));
+
+/** Of each row of a the `count` rows of b with the largest |cos|, largest first, itself left out where both are the same. */
+function* nearestLines(
+  a: Directions,
+  b: Directions,
+  { count, itself }: { count: number; itself: boolean },
+): Steps<{ index: Int32Array; cosine: Float32Array }> {
+  const kept = Math.min(b.rows, count + (itself ? 1 : 0));
+  const along = yield* topPairsSteps({ a, b, perRow: kept, perColumn: 1 });
+  const against = yield* topPairsSteps({
+    a: { ...a, data: a.data.map((value) => -value) },
+    b,
+    perRow: kept,
     perColumn: 1,
   });
-  return Array.from({ length: rows }, (_, i) => {
-    const found = new Map<number, number>();
-    for (let place = i * (count + 1); place < (i + 1) * (count + 1) && found.size < count; place++) {
-      const other = byRow.index[place] % rows;
-      if (other !== i) found.set(other, byRow.score[place]);
+  const [p, q] = [along.byRow, against.byRow];
+  const index = new Int32Array(a.rows * count).fill(-1);
+  const cosine = new Float32Array(a.rows * count);
+  for (let i = 0; i < a.rows; i++) {
+    let [one, other, out] = [i * kept, i * kept, i * count];
+    const end = (i + 1) * kept;
+    while (out < (i + 1) * count && (one < end || other < end)) {
+      const first = other >= end || (one < end && p.score[one] >= q.score[other]);
+      const [j, score] = first ? [p.index[one], p.score[one]] : [q.index[other], q.score[other]];
+      if (first) one++;
+      else other++;
+      // Where there are few, the lists of both signs hold the same rows.
+      if ((itself && j === i) || j < 0 || index.subarray(i * count, out).includes(j)) continue;
+      index[out] = j;
+      cosine[out++] = score;
     }
-    return found;
-  });
+  }
+  return { index, cosine };
 }
 
-function clusterOf(
+function* describedSteps(
   directions: Directions,
   members: readonly number[],
   { seedOf, seeds, random }: ClusterOptions,
-): UnstableCluster {
+): Steps<UnstableCluster> {
   const bySeed = Array.from({ length: seeds }, (_, seed) => members.filter((row) => seedOf[row] === seed));
-  const rank = participationRatio(spanOf(gather(directions, members)).eigenvalues);
+  const rank = participationRatioOf(gather(directions, members));
   let [sum, byChance, count] = [0, 0, 0];
   for (const [seed, own] of bySeed.entries()) {
     const others = members.filter((row) => seedOf[row] !== seed);
     if (own.length === 0 || others.length === 0) continue;
-    const space = leadingSpace(spanOf(gather(directions, others)), Math.max(1, Math.round(rank)));
+    const span = yield* spanSteps(gather(directions, others));
+    const space = yield* leadingSpaceSteps(span, Math.max(1, Math.round(rank)));
     sum += total(shareInside(gather(directions, own), space));
     byChance += (own.length * total(shareInside(random, space))) / random.rows;
     count += own.length;

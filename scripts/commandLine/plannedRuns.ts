@@ -1,0 +1,77 @@
+/**
+ * What `train` is to do as jobs that can run anywhere: one a run, each with every option that its configuration needs, so that
+ * `lazyscope train` with the options of a job makes what the sweep makes on one machine.
+ */
+import { readFile } from 'node:fs/promises';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { flagOf } from '../../sae/spec/jobs/job.ts';
+import { describedJob, type CommandOptionsOf, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import type { Session } from './runCommand.ts';
+
+type Options = CommandOptionsOf<'train'>;
+type TrainJob = Extract<JobStartInput, { kind: 'train' }>;
+
+export interface PlannedRun {
+  name: string;
+  job: TrainJob;
+}
+
+/** Options that say where and how jobs run, and not what they do. */
+const ofLaunching: readonly string[] = ['sweep', 'queue', 'launcher', 'sbatch', 'resources', 'priority'];
+
+/** Throws 'bad_input' for an option that jobs can't have, or a sweep that is wrong. */
+export async function plannedRuns(session: Session, given: Partial<Options>): Promise<PlannedRun[]> {
+  refuseUnshared(session, given);
+  const { sweep, ...own } = Object.fromEntries(
+    Object.entries(given).filter(([name]) => name === 'sweep' || isOffered(name)),
+  ) as Partial<Options>;
+  const { jobStartInput } = await import('../../server/contract/jobs.ts');
+  const planned = (name: string, options: object): PlannedRun => ({
+    name,
+    job: jobStartInput.parse({ kind: 'train', options: { ...options, name, resume: true } }) as TrainJob,
+  });
+  if (sweep === undefined) {
+    const { architecture, capture, name = `${capture}-${architecture}` } = own;
+    if (architecture === undefined || capture === undefined)
+      throw new LazyscopeError(
+        'bad_input',
+        `Nothing to train: give --${architecture === undefined ? 'architecture' : 'capture'}, or the path of a sweep file.`,
+      );
+    return [planned(name, own)];
+  }
+  const { parseSweep } = await import('../../sae/training/sweep.ts');
+  return parseSweep(await readSweep(sweep)).map(({ name, architecture, options }) =>
+    planned(name, { ...own, ...options, architecture }),
+  );
+}
+
+/** Throws 'not_found'. */
+export async function readSweep(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new LazyscopeError('not_found', `The sweep file '${path}' can't be read: check the path.`, {
+      cause,
+    });
+  }
+}
+
+/** Throws 'bad_input' for what would be given and have no effect. */
+function refuseUnshared({ options: { backend, threads } }: Session, given: Partial<Options>): void {
+  const table = describedJob('train').options;
+  const unshared = Object.entries(given).find(
+    ([name, value]) => !ofLaunching.includes(name) && !isOffered(name) && value !== table[name]?.default,
+  );
+  if (unshared)
+    throw new LazyscopeError(
+      'bad_input',
+      `--${flagOf(unshared[0], table[unshared[0]])} is for this machine alone: leave it out, or train here.`,
+    );
+  if ((backend !== undefined && backend !== 'auto') || threads !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--${threads === undefined ? 'backend' : 'threads'} is said where the jobs run (lazyscope worker, --sbatch=--cpus-per-task=N): leave it out here.`,
+    );
+}
+
+const isOffered = (name: string) => describedJob('train').options[name]?.form !== undefined;

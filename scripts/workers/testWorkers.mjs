@@ -1,0 +1,16 @@
+/**
+ * `npm run test:workers`: a sweep of eight runs on workers that take jobs from a real Redis, workers and Redis killed at random moments,
+ * and every byte that is left compared with what one machine makes that is left alone.
+ *
+ *   --kills N      altogether (default 6)            --seed S      of the moments (default 1)
+ *   --workers N    at a time (default 2)             --minutes M   end after this long, with fewer kills
+ *   --busy         instead: four workers that are left alone, and the share of the cores that they keep busy
+ *   --json         one JSON document instead of lines
+ */
+import { register } from 'tsx/esm/api';
+import { ensureInstalled } from '../setup.mjs';
+
+ensureInstalled();
+register();
+const { workersSuite } = await import('./workersSuite.ts');
+process.exitCode = (await workersSuite(process.argv.slice(2))) ? 0 : 1;

@@ -1,0 +1,19 @@
+/** What a server asks of the queue of its jobs, whether jobs run here (jobQueue.ts) or on workers (server/workers/redisQueue.ts). */
+import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
+
+/** A queue of jobs, as its clients see it. */
+export interface Queue {
+  /** Newest first. */
+  list(): Job[];
+  /** Throws 'not_found'. */
+  get(id: string): JobDetail;
+  /** Puts a job into the queue. Throws 'unavailable' where the queue is closing or does not answer. */
+  start(input: JobStartInput): Promise<Job>;
+  /** A running job is asked to stop and keeps what it has. Throws 'not_found', 'conflict' for a job that has ended. */
+  cancel(id: string): Promise<Job>;
+  /** Yields [event id, event]: first what the client missed, or a snapshot, then new events. With `id`, ends when that job has. */
+  watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]>;
+  /** Subscriptions that are open. */
+  readonly watchers: number;
+  close(): Promise<void>;
+}

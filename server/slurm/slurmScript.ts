@@ -1,0 +1,92 @@
+/** The script of a job array: each task is one command of the command line. */
+import { LazyscopeError } from '../../sae/errors.ts';
+import { commandArguments } from '../jobs/commandArguments.ts';
+import type { JobStartInput } from '../contract/jobs.ts';
+import type { Resources } from '../workers/resources.ts';
+import type { TaskId } from './slurm.ts';
+
+export interface ScriptOptions {
+  id: string;
+  /** Where logs and exit codes go. */
+  folder: string;
+  dataFolder: string;
+  program: readonly string[];
+  jobs: readonly JobStartInput[];
+  resources: Resources;
+  /** Options of sbatch, as one would type them: `--partition=gpu --time=4:00:00`. */
+  options?: string | undefined;
+  backend?: string | undefined;
+  /** Tasks that must have ended before. */
+  after?: readonly TaskId[];
+}
+
+/** Seconds before its time limit at which a task is asked to stop, so that it writes a checkpoint. */
+const warning = 90;
+
+/** Throws 'bad_input' for options that sbatch could not read from a script. */
+export function slurmScript(given: ScriptOptions): string {
+  const { id, folder, dataFolder, program, jobs, resources, backend, after = [] } = given;
+  const directives = [
+    `--job-name=lazyscope-${id}`,
+    `--array=0-${jobs.length - 1}`,
+    `--output=${folder.replaceAll('%', '%%')}/%a.log`,
+    '--open-mode=append',
+    // A task whose node fails is begun again, and goes on from its last checkpoint.
+    '--requeue',
+    `--signal=B:TERM@${warning}`,
+    ...(resources.gpu > 0 ? [`--gres=gpu:${resources.gpu}`] : []),
+    ...(resources.memory > 0 ? [`--mem=${Math.ceil(resources.memory / 2 ** 20)}M`] : []),
+    ...(after.length > 0 ? [`--dependency=afterany:${after.join(':')}`] : []),
+    ...sbatchOptions(given.options),
+  ];
+  const common = [
+    '--json',
+    `--data=${dataFolder}`,
+    ...(backend === undefined ? [] : [`--backend=${backend}`]),
+  ];
+  return `#!/bin/sh
+${directives.map((directive) => `#SBATCH ${directive}`).join('\n')}
+folder=${quoted(folder)}
+index=$SLURM_ARRAY_TASK_ID
+${taskCase('$index', jobs)}
+rm -f "$folder/$index.exit"
+export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${id}.$index:$((\${SLURM_RESTART_COUNT:-0} + 1))"
+${program.map(quoted).join(' ')} "$@" ${common.map(quoted).join(' ')} --threads="\${SLURM_CPUS_ON_NODE:-1}" > "$folder/$index.out" &
+child=$!
+# The shell is told to stop before the time limit, and waits until the command has written its checkpoint.
+trap 'kill -TERM $child' TERM
+wait $child
+code=$?
+while kill -0 $child 2>/dev/null; do
+  wait $child
+  code=$?
+done
+echo $code > "$folder/$index.exit.part" && mv "$folder/$index.exit.part" "$folder/$index.exit"
+exit $code
+`;
+}
+
+/** Sets the arguments of the shell to those of the task with this number. */
+export function taskCase(number: string, jobs: readonly JobStartInput[]): string {
+  const cases = jobs.map((job, at) => `${at}) set -- ${commandArguments(job).map(quoted).join(' ')} ;;`);
+  return `case ${number} in\n${cases.join('\n')}\n*) echo "lazyscope: there is no task ${number}." >&2; exit 2 ;;\nesac`;
+}
+
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function sbatchOptions(text: string | undefined): string[] {
+  const options = (text ?? '').split(/\s+/).filter((option) => option !== '');
+  const wrong = options.find((option) => !/^--[a-z][a-z-]*(=[^\s'"\\`$]+)?$/.test(option));
+  if (wrong !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${wrong}' is no option for sbatch: give them as --partition=gpu --time=4:00:00, without quotes.`,
+    );
+  const own = options.find((option) =>
+    /^--(array|output|error|job-name|open-mode|dependency)(=|$)/.test(option),
+  );
+  if (own !== undefined) throw new LazyscopeError('bad_input', `'${own}' is set by Lazyscope: leave it out.`);
+  return options;
+}

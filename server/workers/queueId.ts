@@ -1,0 +1,43 @@
+/**
+ * The name under which a data folder's jobs are kept in Redis. It is a file of the data folder, so that workers on other machines,
+ * which see the folder under another path, find the jobs of this folder and never those of another one.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { explainWriteError } from '../../sae/store/atomicWrite.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+
+/** Makes the file where there is none. Throws 'corrupt' for one that holds no name. */
+export async function makeQueueId(store: StoreLayout): Promise<string> {
+  const path = store.queueId();
+  try {
+    await mkdir(store.root, { recursive: true });
+    await writeFile(path, `${randomBytes(8).toString('hex')}\n`, { flag: 'wx' });
+  } catch (error) {
+    if (!existsSync(path)) throw explainWriteError(error, path);
+  }
+  return read(path);
+}
+
+/** Throws 'not_found' where nobody has put jobs of this folder into a queue yet. */
+export async function readQueueId(store: StoreLayout): Promise<string> {
+  const path = store.queueId();
+  if (!existsSync(path))
+    throw new LazyscopeError(
+      'not_found',
+      `'${store.root}' is not the data folder of a queue: start 'lazyscope serve --queue …' or 'lazyscope train … --queue …' on it first, or give with --data the folder that they have.`,
+    );
+  return read(path);
+}
+
+async function read(path: string): Promise<string> {
+  const id = (await readFile(path, 'utf8')).trim();
+  if (!/^[0-9a-f]{16}$/.test(id))
+    throw new LazyscopeError(
+      'corrupt',
+      `'${path}' holds no name of a queue: delete it, and start server and workers again.`,
+    );
+  return id;
+}
