@@ -114,8 +114,8 @@ describeInBrowser(
       await visit.go(`/runs/${run}/reproducibility`);
       const spaces = page.getByRole('table', { name: 'Likeness to dictionaries of other spaces' });
       const { value, interval, chance } = found.svcca;
-      expect(await spaces.innerText()).toContain(
-        `${fixed(value, 2)} (${fixed(interval![0], 2)} to ${fixed(interval![1], 2)})`,
+      expect(await spaces.innerText()).toMatch(
+        new RegExp(`${fixed(value, 2)}\\s+\\(${fixed(interval![0], 2)} to ${fixed(interval![1], 2)}\\)`),
       );
       expect(await spaces.innerText()).toContain(fixed(chance, 2));
       expect(await spaces.getByRole('link', { name: 'fixture-relu/1' }).first().getAttribute('href')).toBe(
@@ -124,7 +124,7 @@ describeInBrowser(
       const sweep = page.getByRole('table', { name: 'Stability of the sweep starts' });
       expect(await sweep.locator('tbody tr').allInnerTexts()).toEqual([
         expect.stringContaining('fixture-relu'),
-        expect.stringMatching(/40.*\(35.* to 45/),
+        expect.stringMatching(/40.*\s+\(35.* to 45/),
       ]);
       await looksRight('reproducibility-elsewhere');
     });

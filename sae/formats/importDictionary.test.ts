@@ -237,7 +237,7 @@ test.each([
 
 test.each([
   [{ architecture: 'temporal' }, /architecture 'temporal'/],
-  [{ normalize_activations: 'layer_norm' }, /normalises activations/],
+  [{ normalize_activations: 'batch_norm' }, /normalises activations/],
   [{ rescale_acts_by_decoder_norm: true }, /rescales activations/],
 ])('a SAELens configuration with %o is refused, not ignored', async (change, message) => {
   const folder = await copyOf('saelens-jumprelu');

@@ -204,6 +204,21 @@ test('jobs list: --url and --token choose the server and open it', async () => {
       document: expect.stringMatching(/No jobs yet/),
     });
     expect(await outcomeOf(['jobs', 'list', '--url=http://127.0.0.1:1'])).toMatchObject({ status: 2 });
+    // What a job would take, or why it can't be said: nothing is started.
+    const job = JSON.stringify({ kind: 'matchings', options: { run: 'absent' } });
+    const estimated = await outcomeOf(['jobs', 'estimate', job, `--url=${server.url}`, '--token=secret']);
+    expect(estimated.status).toBe(0);
+    expect(JSON.parse(estimated.document)).toMatchObject({
+      disk: null,
+      memory: null,
+      free: { disk: expect.any(Number) },
+    });
+    expect(
+      await outcomeOf(['jobs', 'estimate', job, `--url=${server.url}`, '--token=secret'], false),
+    ).toMatchObject({ document: expect.stringMatching(/not known before it is started/) });
+    expect(
+      await outcomeOf(['jobs', 'estimate', '{"kind":"nothing"}', `--url=${server.url}`, '--token=secret']),
+    ).toMatchObject({ status: 2 });
     // Without --url, the data folder says where its server is.
     expect(await outcomeOf(['jobs', 'list', '--token=secret', `--data=${dataFolder}`])).toMatchObject({
       status: 0,

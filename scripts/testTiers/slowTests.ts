@@ -35,6 +35,18 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'starts the command line six times, a server among them',
   },
   {
+    path: 'sae/comparison/consensus/consensusStart.test.ts',
+    reason: 'trains consensus dictionaries, one of them twice',
+  },
+  {
+    path: 'sae/comparison/reproducibility/measureReproducibility.test.ts',
+    reason: 'compares planted dictionaries and measures them three times',
+  },
+  {
+    path: 'sae/store/writeManifest.test.ts',
+    reason: 'writes each number of each kind of document many times',
+  },
+  {
     path: 'scripts/bench/benchChance.test.ts',
     reason: 'matches random dictionaries, to compare the cost of chance at two widths',
   },

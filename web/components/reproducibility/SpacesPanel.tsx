@@ -10,6 +10,7 @@ import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { WithInterval } from './WithInterval.tsx';
 
 /** How alike the dictionaries of the run are to those of other spaces, such as of another step of the model's training. */
 export function SpacesPanel({ run }: { run: string }) {
@@ -56,10 +57,6 @@ const dictionary = ({ run, seed }: SpacesReport['a']) => (
   </Link>
 );
 
-function withInterval({ value, interval }: SpacesReport['svcca'] | SpacesReport['rsa']): string {
-  return `${fixed(value, 2)}${interval ? ` (${fixed(interval[0], 2)} to ${fixed(interval[1], 2)})` : ''}`;
-}
-
 const columns: Column<Row>[] = [
   {
     key: 'dictionaries',
@@ -71,7 +68,18 @@ const columns: Column<Row>[] = [
     ),
   },
   { key: 'measure', header: 'Measure', render: ({ measure }) => measureNames[measure] },
-  { key: 'value', header: 'Value', numeric: true, render: (row) => withInterval(row[row.measure]) },
+  {
+    key: 'value',
+    header: 'Value',
+    numeric: true,
+    render: (row) => (
+      <WithInterval
+        value={row[row.measure].value}
+        interval={row[row.measure].interval}
+        format={(value) => fixed(value, 2)}
+      />
+    ),
+  },
   {
     key: 'chance',
     header: 'By chance',

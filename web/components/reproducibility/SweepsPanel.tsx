@@ -10,6 +10,7 @@ import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { WithInterval } from './WithInterval.tsx';
 
 /** What else could have been set, and how many features come back then: the sweeps that the run is part of. */
 export function SweepsPanel({ run }: { run: string }) {
@@ -79,8 +80,9 @@ const columns: Column<Row>[] = [
     key: 'comesBack',
     header: 'Come back',
     numeric: true,
-    render: ({ comesBack, interval }) =>
-      `${percent(comesBack)}${interval ? ` (${percent(interval[0])} to ${percent(interval[1])})` : ''}`,
+    render: ({ comesBack, interval }) => (
+      <WithInterval value={comesBack} interval={interval} format={(value) => percent(value)} />
+    ),
   },
   { key: 'byChance', header: 'By chance', numeric: true, render: ({ byChance }) => percent(byChance) },
   {
