@@ -6,7 +6,7 @@ const options: LoadOptions = { explorers: 2, watchers: 0, pause: 1, minutes: 30,
 const pairAt = (at: number, rss: number, stepsWith: number): Pair => ({
   minutes: at,
   rss: [rss - 1, rss, rss + 1],
-  heap: [60, 90],
+  settled: { rss, heap: 60 },
   spells: [
     { explorers: at % 2 === 0, steps: at % 2 === 0 ? stepsWith : 110, seconds: 20 },
     { explorers: at % 2 === 1, steps: at % 2 === 1 ? stepsWith : 110, seconds: 20 },
@@ -42,12 +42,12 @@ describe('a report', () => {
         null,
       );
     const settles = risen((at) => 300 - 100 * Math.exp(-at / 3) + Math.sin(5 * at));
-    expect(settles.rise.rss).toMatchObject({ verdict: 'flat' });
+    expect(settles.rise.settled).toMatchObject({ verdict: 'flat' });
     const leaks = risen((at) => 200 + 3 * at + Math.sin(5 * at));
-    expect(leaks.rise.rss).toMatchObject({ verdict: 'grows' });
-    expect(leaks.rise.rss!.perMinute.median).toBeCloseTo(3, 1);
+    expect(leaks.rise.settled).toMatchObject({ verdict: 'grows' });
+    expect(leaks.rise.settled!.perMinute.median).toBeCloseTo(3, 1);
     expect(leaks.faults).toContain('the memory of the server grew');
-    expect(risen((at) => 300 + 60 * Math.sin(5 * at * at), 20).rise.rss).toMatchObject({
+    expect(risen((at) => 300 + 60 * Math.sin(5 * at * at), 20).rise.settled).toMatchObject({
       verdict: 'undecided',
     });
   });
@@ -58,7 +58,7 @@ describe('a report', () => {
       cut: 'stopped by SIGINT',
       p50: null,
       trainingSlowdown: null,
-      rise: { rss: null },
+      rise: { settled: null },
     });
     expect(report.faults).toContain('stopped by SIGINT: these are the figures until then');
   });

@@ -35,7 +35,7 @@ export function loadCommand(): Command {
     .option('--spell <seconds>', 'of a spell with explorers, and of one without', amount, 15)
     .option(
       '--strict',
-      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, memory that rises by at most ${mostRise} % in the second half`,
+      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, what the server keeps after a collection of garbage rising by at most ${mostRise} % in the second half`,
     )
     .option('--json', 'one JSON document instead of lines');
 }
@@ -101,7 +101,7 @@ async function underLoad(
   measured.people = people;
   // A pair at least, and each pair the other way round, so that a drift counts for neither.
   for (let at = 0; at === 0 || seconds() + 2 * options.spell < 60 * options.minutes; at++) {
-    const pair: Pair = { spells: [], minutes: seconds() / 60, rss: [], heap: [] };
+    const pair: Pair = { spells: [], minutes: seconds() / 60, rss: [], settled: undefined };
     measured.pairs.push(pair);
     for (const explorers of at % 2 === 0 ? [false, true] : [true, false]) {
       if (explorers) people.resume();
@@ -118,6 +118,10 @@ async function underLoad(
       pair.spells.push({ explorers, steps, seconds: (performance.now() - from.at) / 1000 });
     }
     pair.minutes = (pair.minutes + seconds() / 60) / 2;
+    await server.collect();
+    const { process_resident_memory_bytes: resident, nodejs_heap_size_used_bytes: heap } =
+      await server.figures('process_resident_memory_bytes', 'nodejs_heap_size_used_bytes');
+    pair.settled = { rss: resident / 2 ** 20, heap: heap / 2 ** 20 };
     say(options, measured, pair, seconds());
   }
   people.resume();
@@ -132,13 +136,8 @@ async function underLoad(
 }
 
 async function readFigures(server: LoadedServer, pair: Pair, measured: Measured): Promise<void> {
-  const found = await server.figures(
-    'process_resident_memory_bytes',
-    'nodejs_heap_size_used_bytes',
-    'lazyscope_subscriptions',
-  );
+  const found = await server.figures('process_resident_memory_bytes', 'lazyscope_subscriptions');
   pair.rss.push(found.process_resident_memory_bytes / 2 ** 20);
-  pair.heap.push(found.nodejs_heap_size_used_bytes / 2 ** 20);
   const { subscriptions } = measured;
   subscriptions.most = Math.max(subscriptions.most, found.lazyscope_subscriptions);
 }
@@ -148,7 +147,7 @@ function say(options: LoadOptions, { pairs, people }: Measured, pair: Pair, seco
   const resident = pair.rss.toSorted((a, b) => a - b)[Math.floor(pair.rss.length / 2)];
   process.stderr.write(
     `load: pair ${pairs.length}, ${(seconds / 60).toFixed(1)} of ${options.minutes} min: ${people?.answers.length} answers, ${people?.errors.length} errors, ` +
-      `memory ${resident.toFixed(0)} MB (heap from ${Math.min(...pair.heap).toFixed(0)}), training ${slowdown(pair).toFixed(1)} % slower with explorers\n`,
+      `memory ${resident.toFixed(0)} MB (${pair.settled?.rss.toFixed(0)} after a collection), training ${slowdown(pair).toFixed(1)} % slower with explorers\n`,
   );
 }
 

@@ -13,9 +13,13 @@ export interface Pair {
   spells: Spell[];
   /** Of its middle, since the suite began. */
   minutes: number;
-  /** Resident, and the JavaScript heap in use, at each reading. */
+  /** Resident, at each reading. */
   rss: number[];
-  heap: number[];
+  /**
+   * Resident, and the JavaScript heap in use, after a collection of garbage at the end. What is resident otherwise says as much about when
+   * V8 collects, which it does late on a machine with much memory, as about what the server keeps.
+   */
+  settled: { rss: number; heap: number } | undefined;
 }
 
 export interface SlowReaders {
