@@ -469,6 +469,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       token: '--token= ',
       'read-token': { add: '--read-token=reader', call: ['serve', '--no-explorer', '--port=0'] },
       log: '--log=nowhere',
+      cache: '--cache=STORE/cache',
+      'cache-size': '--cache-size=1GB',
       launcher: '--launcher=nowhere',
       sbatch: '--sbatch=--time=1',
       queue: { add: '--queue=http://somewhere', call: ['serve', '--no-explorer', '--port=0'] },
