@@ -474,24 +474,17 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       queue: { add: '--queue=http://somewhere', call: ['serve', '--no-explorer', '--port=0'] },
     },
   },
-  worker: {
-    call: ['worker', '--queue=redis://127.0.0.1:1'],
-    flags: { queue: '--queue=http://somewhere', resources: '--resources=tpu=1' },
-  },
   plan: {
-    call: ['plan', 'STORE/starts.yaml'],
+    call: ['plan', 'STORE/starts.yaml', '--format=slurm'],
     flags: {
-      format: '--format=slurm',
+      format: '--format=commands',
       analyse: '--analyse',
-      resources: { add: '--resources=gpu=1', call: ['plan', 'STORE/starts.yaml', '--format=slurm'] },
-      sbatch: { add: '--sbatch=--time=9', call: ['plan', 'STORE/starts.yaml', '--format=slurm'] },
+      resources: '--resources=gpu=1',
+      sbatch: '--sbatch=--time=9',
       image: { add: '--image=other', call: [...kubernetes, '--image=one', '--claim=data'] },
       claim: { add: '--claim=other', call: [...kubernetes, '--image=one', '--claim=data'] },
-      cache: '--cache=STORE/cache',
-      'cache-size': '--cache-size=1GB',
     },
   },
-  'store index': { call: ['store', 'index'], flags: {} },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
   'models check': { call: ['models', 'check', 'fixture-relu'], flags: {} },
@@ -520,7 +513,7 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     why: 'takes minutes; npm run test:package runs it',
   },
   worker: {
-    flags: ['concurrency', 'lease', ...common],
+    flags: ['queue', 'concurrency', 'resources', 'lease', ...common],
     why: 'stays until Ctrl-C; scripts/workers starts workers with them',
   },
   serve: {
