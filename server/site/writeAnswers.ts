@@ -28,6 +28,7 @@ import { overview } from '../queries/overview.ts';
 import { latentReproducibility, reproducibility } from '../queries/reproducibility.ts';
 import { runMetrics } from '../queries/runMetrics.ts';
 import { getRun, listRuns } from '../queries/runs.ts';
+import { spacesOf, sweepsOf } from '../queries/elsewhere.ts';
 import { stability } from '../queries/stability.ts';
 import { unknownTokens, type TokenReader } from '../queries/tokenReader.ts';
 import type { AnswerFiles } from './answerFiles.ts';
@@ -92,6 +93,8 @@ async function runAnswers({ server, files }: AnswerOptions, run: RunManifest): P
   await of('runs.metrics', { name, maxPoints }, () => runMetrics(server, { name, maxPoints }));
   await of('runs.reproducibility', { name }, () => reproducibility(server, name));
   await of('runs.matchings', { name }, () => matchings(server, name));
+  await of('runs.spaces', { name }, () => spacesOf(server, name));
+  await of('runs.sweeps', { name }, () => sweepsOf(server, name));
   await of('comparisons.stability', { runName: name }, () => stability(server, { runName: name }));
   for (const seed of run.config.seeds)
     await of('labels.names', { run: name, seed }, async () =>

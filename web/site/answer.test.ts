@@ -100,7 +100,13 @@ test('the answers about runs, captures and comparisons', async () => {
     'jobs.list',
   ])
     await same(procedure);
-  for (const procedure of ['runs.get', 'runs.reproducibility', 'runs.matchings'])
+  for (const procedure of [
+    'runs.get',
+    'runs.reproducibility',
+    'runs.matchings',
+    'runs.spaces',
+    'runs.sweeps',
+  ])
     await same(procedure, { name: run });
   await same('runs.metrics', { name: run, maxPoints: 400 });
   await same('comparisons.stability', { runName: run });
