@@ -488,6 +488,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
     },
   },
   'store index': { call: ['store', 'index'], flags: {} },
+  publish: {
+    call: ['publish', 'fixture-topk', '--out=STORE/site'],
+    flags: { out: '--out=STORE/elsewhere', tables: '--tables' },
+  },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
   'models check': { call: ['models', 'check', 'fixture-relu'], flags: {} },

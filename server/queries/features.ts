@@ -3,9 +3,9 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { placeOf } from '../../sae/spec/hooksOf.ts';
 import { layerShareTable } from '../../sae/spec/tables/layerShares.ts';
 import { someOf } from '../../sae/spec/tables/table.ts';
+import { listAt } from '../../sae/store/columnRows.ts';
 import { queryRows } from '../../sae/store/queryRows.ts';
 import { columnList, storedTable } from '../../sae/store/tableSql.ts';
-import { listAt } from '../../sae/store/readColumns.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
 import { counterparts } from './counterparts.ts';
@@ -13,7 +13,8 @@ import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { byBand } from './examples.ts';
 import { featureColumns } from './featureColumns.ts';
 import { storedPage } from './featureDetail.ts';
-import { featureGlances, featurePage, featureRow } from './featureTable.ts';
+import { featureRow } from './featureRows.ts';
+import { featureGlances, featurePage } from './featureTable.ts';
 
 export async function listFeatures(server: ServerContext, input: FeatureListInput): Promise<FeaturePage> {
   return featurePage(server, await indexedDictionary(server, input), input);
