@@ -92,10 +92,16 @@ module.exports = {
       to: { path: '^(web|scripts)/' },
     },
     {
-      name: 'the explorer takes only types from the server, and values from sae/spec alone',
+      name: 'the explorer takes only types from the server, and values from sae/spec alone, but for published sites, which have no server',
       severity: 'error',
-      from: { path: '^web/', pathNot: ['\\.test\\.tsx?$', '^web/browserExplorer\\.ts$'] },
+      from: { path: '^web/', pathNot: ['\\.test\\.tsx?$', '^web/browserExplorer\\.ts$', '^web/site/'] },
       to: { path: '^(server|sae|scripts)/', pathNot: '^sae/spec/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only published sites take what web/site has',
+      severity: 'error',
+      from: { path: '^(sae|server|web|scripts)/', pathNot: ['^web/site/', '\\.test\\.tsx?$'] },
+      to: { path: '^web/site/' },
     },
   ],
   options: {

@@ -3,6 +3,7 @@
  *
  *     dist/sae, dist/server, dist/scripts   JavaScript and declarations of what the exports and the command reach
  *     dist/web                              the explorer, built, without paths of the machine that built it
+ *     dist/site                             the pages of published sites, built
  *
  * What is current is not built again; `--library` leaves the explorer out, for checks that don't need it.
  */
@@ -22,7 +23,10 @@ const compiledThere = ['native', 'cuda', 'cuda/softwareDevice'].map((part) =>
 );
 
 await buildLibrary();
-if (!process.argv.includes('--library')) await buildExplorer();
+if (!process.argv.includes('--library')) {
+  await buildExplorer();
+  await buildSitePages();
+}
 
 /** JavaScript, declarations and the C++ sources. */
 async function buildLibrary() {
@@ -58,6 +62,21 @@ async function buildExplorer() {
     rmSync(to, { recursive: true, force: true });
     cpSync(from, to, { recursive: true, filter: (path) => isServed(relative(from, path)) });
     makeRelocatable(web, to);
+  }); // prettier-ignore
+}
+
+/** The pages of published sites, by the sources themselves: the bundler is no part of the package. */
+async function buildSitePages() {
+  const inputs = ['charts', 'client', 'components', 'format', 'site', 'styles'].map((name) =>
+    join('web', name),
+  );
+  inputs.push('sae', 'server', join('scripts', 'site'), 'package-lock.json');
+  const out = join(dist, 'site');
+  await ifStale('site', hashOf(inputs), () => existsSync(join(out, 'index.html')), async () => {
+    rmSync(out, { recursive: true, force: true });
+    (await import('tsx/esm/api')).register();
+    const { buildPages } = await import('./site/buildPages.ts');
+    await buildPages({ root, out });
   }); // prettier-ignore
 }
 

@@ -19,6 +19,7 @@ import { modelProcessCommand } from './commands/modelProcess.ts';
 import { metrics } from './commands/metrics.ts';
 import { models } from './commands/models.ts';
 import { plan } from './commands/plan.ts';
+import { publish } from './commands/publish.ts';
 import { search } from './commands/search.ts';
 import { serveCommand } from './commands/serve.ts';
 import { spaces } from './commands/spaces.ts';
@@ -57,6 +58,7 @@ export function lazyscopeCommand(): Command {
     workerCommand,
     plan,
     storeCommand,
+    publish,
     jobs,
     bench,
     tensorflow,

@@ -5,7 +5,8 @@
 import { statSync } from 'node:fs';
 import type { Table, TableColumn } from '../sae/spec/tables/table.ts';
 import { bringIn } from '../sae/store/remote/bringIn.ts';
-import { readColumns, type ColumnsOf } from '../sae/store/readColumns.ts';
+import type { ColumnsOf } from '../sae/store/columnRows.ts';
+import { readColumns } from '../sae/store/readColumns.ts';
 
 /** Bytes of all tables in memory; the least recently used go first. */
 const mostBytes = 384 << 20;

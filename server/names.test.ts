@@ -35,8 +35,12 @@ const words: Readonly<Record<string, string>> = {
   outputHook: 'the same',
   hooks: 'several of them',
 };
-/** Words of job options, which a command gets as `--flag=value` and checks as it does what is typed. */
-const optionsOfCommands = ['activation', 'exclude', 'class', 'textField', 'labelField', 'memory', 'methods'];
+/**
+ * Words of job options reach a command as `--flag=value`, which checks them as it does what is typed; none may hold a NUL. What names something
+ * of the store, a text of it included, is a checked name here too.
+ */
+const isWordOfOptions = (at: readonly string[], { pattern }: Schema) =>
+  at.includes('options') && (pattern === '^[^\\0]*$' || at.at(-1) === 'memory');
 
 /** Strings of an input by their path. */
 function* strings(schema: Schema, path: string[] = []): Generator<[string[], Schema]> {
@@ -63,7 +67,7 @@ test('every string that a client sends is a checked name, one of a few, or a wor
           else if (found.enum || found.const !== undefined) continue;
           else if (Object.hasOwn(words, key) && (found.maxLength !== undefined || at.includes('options')))
             seen.words.add(key);
-          else if (at.includes('options') && optionsOfCommands.includes(key)) continue;
+          else if (isWordOfOptions(at, found)) continue;
           else unknown.push(`${path}: ${at.join('.')}`);
         }
     }

@@ -45,7 +45,7 @@ import { functionalSwap } from './functionalSwap.ts';
 import { matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
 import { planMemory } from './memoryPlan.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
-import { dictionaryKey } from './sharedLinks.ts';
+import { dictionaryKey } from './dictionaryKey.ts';
 import { storeStability } from './storedStability.ts';
 
 /** Which two dictionaries to compare, and how. */

@@ -18,7 +18,7 @@ import { mapTable } from '../spec/tables/dictionaryMap.ts';
 import { unitRows, type Directions } from './directions.ts';
 import { nearestSteps, neighbourGraph } from './neighbourGraph.ts';
 import { planarLayout, principalStart } from './planarLayout.ts';
-import { dictionaryKey } from './sharedLinks.ts';
+import { dictionaryKey } from './dictionaryKey.ts';
 
 export interface DictionaryMapOptions {
   store: StoreLayout;

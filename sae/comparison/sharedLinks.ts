@@ -1,15 +1,11 @@
 /** Reads stored comparisons as the links that stability.ts counts. */
-import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
+import type { ComparisonManifest } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import type { Table } from '../spec/tables/table.ts';
 import { queryColumns } from '../store/readColumns.ts';
+import { dictionaryKey } from './dictionaryKey.ts';
 import { rounding } from './sharedFraction.ts';
 import type { SharedLink } from './stability.ts';
-
-/** The key of a dictionary within a group of dictionaries. */
-export function dictionaryKey({ run, seed }: DictionaryReference): string {
-  return `${run}/${seed}`;
-}
 
 /** SQL on matches.parquet: whether a latent is shared at `$threshold`, as sharedFraction.ts has it. */
 export const sharedAtThreshold = `("decoderMatch" >= 0 AND "decoderMatch" = "encoderMatch"

@@ -23,6 +23,17 @@ export function sharesOf(norms: readonly number[]): number[] {
   return norms.map((norm) => (size > 0 ? norm / size : 1 / norms.length));
 }
 
+const bins = 20;
+
+/** For each layer the latents by their share there, counted in 20 equal bins on [0, 1]; the last has its upper end. */
+export function shareHistograms(norms: readonly (readonly number[])[]): number[][] {
+  const counts = (norms[0] ?? []).map(() => Array.from<number>({ length: bins }).fill(0));
+  for (const own of norms)
+    for (const [layer, share] of sharesOf(own).entries())
+      counts[layer][Math.min(bins - 1, Math.floor(share * bins))]++;
+  return counts;
+}
+
 /** [layers]: the mean over latents of their shares. */
 export function meanShares(norms: readonly (readonly number[])[]): number[] {
   const shares = norms.map(sharesOf);

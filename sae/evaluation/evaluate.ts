@@ -14,7 +14,7 @@ import { evaluationKind, type Evaluation } from '../spec/manifests/evaluation.ts
 import { writeManifest } from '../store/writeManifest.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import type { JointLayer } from './contextLosses.ts';
-import { decoderNorms, meanShares } from './decoderShares.ts';
+import { decoderNorms, meanShares, shareHistograms } from './decoderShares.ts';
 import { densityHistogram } from './densityHistogram.ts';
 import { openDictionary } from './openDictionary.ts';
 import { ReconstructionSums } from './reconstructionSums.ts';
@@ -108,13 +108,15 @@ export async function score(options: ScoreOptions): Promise<Omit<Evaluation, 've
     scale: layer.scale,
     fvu: layerSums[at].metrics().fvu,
   }));
-  const shares = layers && autoencoder.wDec ? meanShares(decoderNorms(autoencoder.wDec, layers)) : [];
+  const norms = layers && autoencoder.wDec ? decoderNorms(autoencoder.wDec, layers) : [];
+  const [shares, histograms] = [meanShares(norms), shareHistograms(norms)];
   const byLayer = (recovered: readonly (number | null)[]) =>
     layers && {
       layers: layers.map(({ hook: own, fvu }, at) => ({
         hook: own,
         fvu,
         decoderShare: shares[at],
+        latentsByShare: histograms[at],
         ceRecovered: recovered[at] ?? null,
       })),
     };

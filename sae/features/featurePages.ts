@@ -27,7 +27,8 @@ import { featureDetailTable, listedFeatureTable } from '../spec/tables/features.
 import type { RowOf } from '../spec/tables/table.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { PackedRows, packRows } from '../store/packedRows.ts';
-import { bytesOf, queryColumns, readColumns, type ColumnsOf } from '../store/readColumns.ts';
+import type { ColumnsOf } from '../store/columnRows.ts';
+import { bytesOf, queryColumns, readColumns } from '../store/readColumns.ts';
 import { columnList, storedTable } from '../store/tableSql.ts';
 import type { Column } from '../store/vectorColumns.ts';
 

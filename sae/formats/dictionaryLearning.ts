@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
+import { crosscoderClasses, crosscoderTensors, readCrosscoder } from './crosscoderWeights.ts';
 import {
   encoderBias,
   fromForeign,
@@ -43,6 +44,7 @@ export const dictionaryLearningClasses = [
   'MatryoshkaBatchTopKSAE',
   'JumpReluAutoEncoder',
   'GatedAutoEncoder',
+  ...crosscoderClasses,
 ] as const;
 export type DictionaryLearningClass = (typeof dictionaryLearningClasses)[number];
 
@@ -96,6 +98,7 @@ function classOf(tensors: NamedTensors, named: string | null | undefined): Dicti
       `'${tensors.source}' is of class '${named}'; ${dictionaryLearningClasses.join(', ')} can be read: if it computes what one of these does, say so with --class.`,
     );
   }
+  if (tensors.has('code_normalization_id')) return tensors.has('k') ? 'BatchTopKCrossCoder' : 'CrossCoder';
   if (tensors.has('r_mag')) return 'GatedAutoEncoder';
   if (tensors.has('group_sizes')) return 'MatryoshkaBatchTopKSAE';
   if (tensors.has('k'))
@@ -203,6 +206,8 @@ const readers: Record<
         gateBias: tensors.tensor('gate_bias').data,
       },
     ),
+  CrossCoder: (tensors, common) => readCrosscoder('CrossCoder', tensors, common),
+  BatchTopKCrossCoder: (tensors, common) => readCrosscoder('BatchTopKCrossCoder', tensors, common),
 };
 
 /** Where each group ends. */
@@ -241,7 +246,8 @@ export async function writeDictionaryLearning(folder: string, weights: Dictionar
       'bad_input',
       'dictionary_learning has no transcoders: export to saelens or sparsify.',
     );
-  const { latents, d, k } = weights;
+  const { latents, d, k, crosscoder } = weights;
+  if (crosscoder) return writeCrosscoder(folder, weights, crosscoder.widths);
   const name = classFor(weights);
   await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, name));
   await writeJsonAtomic(join(folder, 'config.json'), {
@@ -253,6 +259,27 @@ export async function writeDictionaryLearning(folder: string, weights: Dictionar
       submodule_name: weights.hook,
       ...(k !== null && { k }),
       ...(name === 'MatryoshkaBatchTopKSAE' && { group_sizes: groupSizes(weights) }),
+    },
+  });
+}
+
+async function writeCrosscoder(
+  folder: string,
+  weights: DictionaryWeights,
+  widths: readonly number[],
+): Promise<void> {
+  const { name, normalisation, tensors } = crosscoderTensors(weights, widths);
+  await writePytorchFile(join(folder, 'ae.pt'), tensors);
+  await writeJsonAtomic(join(folder, 'config.json'), {
+    trainer: {
+      dict_class: name,
+      activation_dim: widths[0],
+      dict_size: weights.latents,
+      num_encoder_layers: widths.length,
+      code_normalization: normalisation,
+      lm_name: weights.model,
+      submodule_name: weights.hook,
+      ...(weights.k !== null && { k: weights.k }),
     },
   });
 }

@@ -44,6 +44,8 @@ export interface DictionaryWeights {
   bDec: Float32Array; // [d], of a transcoder [outputs]
   /** Absent for autoencoders. */
   transcoder?: TranscoderWeights | undefined;
+  /** Of a crosscoder: how many columns belong to each of its hook points, whose activations stand side by side. Its encoder reads x, without b_dec. */
+  crosscoder?: { readonly widths: readonly number[] } | undefined;
   /** θ [latents]; null where latents do not fire above a threshold. */
   threshold: Float32Array | null;
   /** How many latents fire a token, or did so on average in training; null where the architecture fixes no such number. */

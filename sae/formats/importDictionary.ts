@@ -88,12 +88,14 @@ function sparsifyFolder(folder: string): string {
   );
 }
 
-/** Writes the format's usual files into `folder`. Throws `bad_input` where the format has no such architecture. */
+/** Writes the format's usual files into `folder`. Throws `bad_input` where the format has no such architecture, and for a crosscoder where it has none. */
 export async function exportDictionary(
   folder: string,
   format: DictionaryFormat,
   weights: DictionaryWeights,
 ): Promise<void> {
+  if (weights.crosscoder && format !== 'dictionary-learning')
+    throw new LazyscopeError('bad_input', `${format} has no crosscoders: export to dictionary-learning.`);
   if (weights.normalisation && format !== 'saelens')
     throw new LazyscopeError(
       'bad_input',

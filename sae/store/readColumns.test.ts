@@ -5,7 +5,8 @@ import { afterAll, expect, test } from 'vitest';
 import type { Table } from '../spec/tables/table.ts';
 import { writeParquet } from './parquet.ts';
 import { queryRows } from './queryRows.ts';
-import { listAt, readColumns, rowAt } from './readColumns.ts';
+import { listAt, rowAt } from './columnRows.ts';
+import { readColumns } from './readColumns.ts';
 import { columnList, storedTable } from './tableSql.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-columns-'));

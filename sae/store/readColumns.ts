@@ -4,24 +4,11 @@
  */
 import type { DuckDBValue } from '@duckdb/node-api';
 import { LazyscopeError } from '../errors.ts';
-import type { RowOf, Table, TableColumn } from '../spec/tables/table.ts';
+import type { Table, TableColumn } from '../spec/tables/table.ts';
+import type { ColumnsOf } from './columnRows.ts';
 import { queryChunks } from './parquet.ts';
 import { columnList, storedTable } from './tableSql.ts';
-import { columnsOfChunks, type Column, type ListColumn } from './vectorColumns.ts';
-
-interface ColumnOfType {
-  INTEGER: Float64Array;
-  BIGINT: Float64Array;
-  DOUBLE: Float64Array;
-  FLOAT: Float64Array;
-  BOOLEAN: Uint8Array;
-  VARCHAR: string[];
-  'INTEGER[]': ListColumn;
-  'FLOAT[]': ListColumn;
-}
-
-/** Columns by name. Numbers are doubles with NaN for null, truth values 0 or 1. */
-export type ColumnsOf<T extends Table> = { readonly [Name in keyof T]: ColumnOfType[T[Name]['type']] };
+import { columnsOfChunks, type Column } from './vectorColumns.ts';
 
 /**
  * The result of a SELECT whose columns are those of `table`, in its order. Throws as `queryRows` does.
@@ -53,23 +40,6 @@ export async function readColumns<T extends Table & { latent: TableColumn }>(
       `'${path}' doesn't have one row for each latent: make the file again.`,
     );
   return { columns, rows: latent.length, bytes: bytesOf(columns) };
-}
-
-/** Row `row` of a column of lists. */
-export function listAt({ values, offsets }: ListColumn, row: number): number[] {
-  return Array.from(values.subarray(offsets[row], offsets[row + 1]));
-}
-
-/** Row `row` as `queryRows` would give it. */
-export function rowAt<T extends Table>(table: T, columns: ColumnsOf<T>, row: number): RowOf<T> {
-  const cells = Object.entries(table).map(([name, { type }]) => {
-    const column: Column = columns[name];
-    if ('offsets' in column) return [name, listAt(column, row)];
-    if (Array.isArray(column)) return [name, column[row]];
-    if (type === 'BOOLEAN') return [name, column[row] === 1];
-    return [name, Number.isNaN(column[row]) ? null : column[row]];
-  });
-  return Object.fromEntries(cells) as RowOf<T>;
 }
 
 /** What columns take in memory. */

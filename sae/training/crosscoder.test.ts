@@ -264,6 +264,12 @@ describe('on a capture', () => {
     expect(scores.layers![1].fvu).toBeCloseTo(error / variance, 4);
     for (const [at, share] of [0.8, 0.2].entries())
       expect(scores.layers![at].decoderShare).toBeCloseTo(share, 6);
+    // All eight latents have the same shares, up to rounding at the edge of a bin.
+    for (const { latentsByShare } of scores.layers!) {
+      expect(latentsByShare).toHaveLength(20);
+      expect(latentsByShare.reduce((sum, latents) => sum + latents, 0)).toBe(8);
+    }
+    expect(scores.layers![0].latentsByShare.slice(15, 17).reduce((sum, n) => sum + n, 0)).toBe(8);
     const { crossEntropy } = scores;
     expect(crossEntropy!.clean).toBeCloseTo(clean / predictions, 4);
     expect(crossEntropy!.sae).toBeCloseTo(spliced / predictions, 4);
@@ -347,7 +353,7 @@ describe('on a capture', () => {
     expect(comparison.mmcs).toBeGreaterThan(0);
     expect(comparison.chance).toBeDefined();
     // The same dictionary twice shares every latent that has a direction, by decoder, encoder and activations.
-    const same = await compare({ store, name: 'same', a, b: { run: 'parts', seed: 3 } });
+    const same = await compare({ store, name: 'same', a, b: { run: 'parts', seed: 3 }, nulls: null });
     expect(same.shared).toBe(1);
     await expect(compare({ store, name: 'swapped', a, b, model })).rejects.toThrow(/is of crosscoders/);
   });
@@ -364,6 +370,7 @@ describe('on a capture', () => {
       name: 'orders',
       a: { run: 'whole', seed: 3 },
       b: { run: 'other', seed: 3 },
+      nulls: null,
     });
     expect(comparison.mmcs).toBeGreaterThan(0);
     const [x, y] = await Promise.all([openCaptureOf(store, own), openCaptureOf(store, other)]);

@@ -1,4 +1,5 @@
 /** The one file that reads the environment and the package's own place on the disk. */
+import { cp } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,13 @@ export const explorerPlace = {
   web: join(codeFolder, 'web'),
   ...(isSource ? { root: packageFolder } : {}),
 };
+/** Puts the pages of published sites into a folder: a checkout builds them, the installed package has them built. */
+export async function putSitePages(folder: string): Promise<void> {
+  if (!isSource) return cp(join(codeFolder, 'site'), folder, { recursive: true });
+  const { buildPages } = await import('../site/buildPages.ts');
+  await buildPages({ root: packageFolder, out: folder });
+}
+
 /** The program and arguments that start the command line in a child process. */
 export const program = [process.execPath, join(packageFolder, 'scripts', 'lazyscope.mjs')] as const;
 

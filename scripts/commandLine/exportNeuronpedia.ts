@@ -33,6 +33,11 @@ export async function exportNeuronpedia(
   const manifest = await finishedRun(store, run);
   seedsOf(manifest, [seed]);
   if (existsSync(to)) throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
+  if (manifest.layers)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' is of crosscoders, and Neuronpedia has a layer for each latent: export a run of autoencoders.`,
+    );
   if (!existsSync(store.features(run, seed)) || !existsSync(store.examples(run, seed)))
     throw new LazyscopeError(
       'not_found',

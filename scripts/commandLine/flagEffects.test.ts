@@ -24,7 +24,7 @@ vi.mock('../../sae/backends/startBackend.ts', async (load) => {
 
 type StartBackend = typeof startBackendModule;
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 const root = mkdtempSync(join(tmpdir(), 'lazyscope-flags-'));
 /** Every call has the same data folder, so that no path tells them apart. */
 const store = join(root, 'data');

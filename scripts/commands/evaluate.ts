@@ -40,7 +40,7 @@ export const run: JobWork<'evaluate'> = async ({ store, report, signal, startBac
   }
   return {
     document: { evaluations },
-    text: `${evaluationTable(evaluations)}${leftOut(without, 'losses (CE recovered, KL divergence)')}`,
+    text: `${evaluationTable(evaluations)}${layerTable(evaluations)}${leftOut(without, 'losses (CE recovered, KL divergence)')}`,
   };
 };
 
@@ -49,6 +49,22 @@ export function leftOut(runs: readonly RunManifest[], what: string): string {
   if (runs.length === 0) return '';
   const names = runs.map(({ name }) => `'${name}'`).join(', ');
   return `\nLeft out for ${names}: ${what}, which need the language model; the capture was made of activations without one (capture --from … --model gives it).`;
+}
+
+/** What follows the table of evaluations where there are crosscoders: a row for each of their hook points. */
+function layerTable(evaluations: readonly Evaluation[]): string {
+  const rows = evaluations.flatMap(({ run, seed, layers = [] }) =>
+    layers.map((layer) => [
+      run,
+      seed,
+      layer.hook,
+      figure(layer.fvu),
+      percent(layer.ceRecovered),
+      percent(layer.decoderShare),
+    ]),
+  );
+  if (rows.length === 0) return '';
+  return `\n\n${table(['run', 'seed', 'hook point', 'FVU', 'CE recovered', 'decoder share'], rows)}`;
 }
 
 export function evaluationTable(evaluations: readonly Evaluation[]): string {

@@ -22,6 +22,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
   const { run: runName, seed } = dictionaryReference(dictionary);
   const { readDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
   const { dictionaryFormats, exportDictionary } = await import('../../sae/formats/importDictionary.ts');
+  const { withoutScales } = await import('../../sae/formats/crosscoderWeights.ts');
   const format = oneOf('--format', asked, [...dictionaryFormats, 'neuronpedia'] as const);
   const manifest = await finishedRun(store, runName);
   seedsOf(manifest, [seed]);
@@ -41,12 +42,13 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
     return exportNeuronpedia(session, { run: runName, seed, to: folder, ...given });
   }
   const { metadata, ...weights } = await readDictionary(store.dictionary(runName, seed));
-  const { architecture, hook, outputHook, k, prefixes, pursuit, normalisation } = metadata;
+  const { architecture, hook, outputHook, k, prefixes, pursuit, normalisation, layers } = metadata;
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
     if (to === undefined) await mkdir(dirname(folder), { recursive: true });
     await exportDictionary(to ?? folder, format, {
-      ...weights,
+      ...(layers ? withoutScales(weights, layers) : weights),
+      ...(layers && { crosscoder: { widths: layers.map(({ width }) => width) } }),
       ...(outputHook !== undefined && { transcoder: { outputHook, wSkip: weights.wSkip ?? null } }),
       architecture,
       hook,

@@ -7,6 +7,7 @@ import type {
   ImportedDictionary,
   Transposed,
 } from '../../sae/formats/dictionaryWeights.ts';
+import { isJoint } from '../../sae/spec/jointHook.ts';
 import { namePattern } from '../../sae/spec/names.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { settingOfK, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
@@ -35,6 +36,8 @@ export const run: JobWork<'import'> = async (session, given) => {
   const { writeManifest } = await import('../../sae/store/writeManifest.ts');
   const { withLock } = await import('../../sae/store/lock.ts');
   const { outputInCapture, placeInCapture } = await import('../importing/placeInCapture.ts');
+  const { jointCapture } = await import('../../sae/activations/jointRows.ts');
+  const { unscaledLayers } = await import('../importing/sampleFigures.ts');
   const { checkOrientation } = await import('../importing/checkOrientation.ts');
   const { explain } = await import('../importing/explain.ts');
   const format =
@@ -74,13 +77,15 @@ export const run: JobWork<'import'> = async (session, given) => {
         'bad_input',
         `'${paths[otherOutput]}' predicts '${outputs[otherOutput]}' and '${paths[0]}' '${outputHook}': import them as two runs.`,
       );
+    const layers = first.crosscoder && unscaledLayers(hook, first.crosscoder);
+    const read = layers && isJoint(hook) ? jointCapture(capture, hook, layers) : capture;
     const backend = await session.startBackend();
     const figures: SampleFigures[] = [];
     for (const [seed, dictionary] of weights.entries()) {
       const path = paths[seed];
       const readAs = (which: Transposed) => importDictionary(path, { ...options, transposed: which });
       figures.push(
-        await checkOrientation({ dictionary, path, asked: transposed, readAs }, capture, hook, outputHook),
+        await checkOrientation({ dictionary, path, asked: transposed, readAs }, read, hook, outputHook),
       );
     }
     const { architecture, latents, d } = first;
@@ -123,6 +128,7 @@ export const run: JobWork<'import'> = async (session, given) => {
       status: 'complete',
       config,
       d,
+      ...(layers && { layers }),
       scale: 1,
       environment: describeEnvironment(backend),
       step: 1,
@@ -149,6 +155,7 @@ export const run: JobWork<'import'> = async (session, given) => {
             k,
             prefixes,
             pursuit,
+            layers,
             normalisation,
           },
         );
@@ -185,8 +192,17 @@ function asTranscoder(dictionary: ImportedDictionary, format: string): ImportedD
 }
 
 function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly string[]): void {
-  const shape = ({ architecture, latents, d, k, prefixes, transcoder, bDec }: DictionaryWeights) =>
-    `${transcoder ? `transcoder${transcoder.wSkip ? ' with a skip connection' : ''} to ${bDec.length} of ` : ''}${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}${prefixes ? `, prefixes ${prefixes.join(' ')}` : ''}`;
+  const shape = ({
+    architecture,
+    latents,
+    d,
+    k,
+    prefixes,
+    transcoder,
+    crosscoder,
+    bDec,
+  }: DictionaryWeights) =>
+    `${crosscoder ? `crosscoder over ${crosscoder.widths.join(' + ')} of ` : ''}${transcoder ? `transcoder${transcoder.wSkip ? ' with a skip connection' : ''} to ${bDec.length} of ` : ''}${architecture}, ${latents} × ${d}${k === null ? '' : `, k ${k}`}${prefixes ? `, prefixes ${prefixes.join(' ')}` : ''}`;
   const odd = weights.findIndex((each) => shape(each) !== shape(weights[0]));
   if (odd > 0)
     throw new LazyscopeError(

@@ -2,6 +2,7 @@
 import type { Capture } from '../../sae/activations/openCapture.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { ImportedDictionary } from '../../sae/formats/dictionaryWeights.ts';
+import { hooksIn } from '../../sae/spec/jointHook.ts';
 import { hookPointFrom, isSameModel } from '../../sae/formats/hookNames.ts';
 
 export interface Asked {
@@ -16,7 +17,7 @@ export interface Asked {
 /** Throws `bad_input` or `not_found`, naming what doesn't fit and the option that says otherwise. */
 export function placeInCapture(
   path: string,
-  { hook, model, d }: Pick<ImportedDictionary, 'hook' | 'model' | 'd'>,
+  { hook, model, d, crosscoder }: Pick<ImportedDictionary, 'hook' | 'model' | 'd' | 'crosscoder'>,
   capture: Capture,
   asked: Asked,
 ): string {
@@ -27,6 +28,7 @@ export function placeInCapture(
       'bad_input',
       `'${path}' was trained on '${model}', but capture '${name}' is of '${captured.name}': give a capture of its model, or --any-model if that is the same under another name.`,
     );
+  if (crosscoder) return placesInCapture(path, { hook, crosscoder }, capture, asked);
   const place = asked.hook ?? hookOf(path, hook, known);
   if (!known.includes(place))
     throw new LazyscopeError(
@@ -41,6 +43,33 @@ export function placeInCapture(
       'bad_input',
       `'${path}' reads activations of width ${d}, but '${place}' of capture '${name}' has ${width}: give the capture of its model.`,
     );
+  return place;
+}
+
+/** The joint name of the hook points of a crosscoder. */
+function placesInCapture(
+  path: string,
+  {
+    hook,
+    crosscoder: { widths },
+  }: { hook: string | null; crosscoder: NonNullable<ImportedDictionary['crosscoder']> },
+  capture: Capture,
+  asked: Asked,
+): string {
+  const place = asked.hook ?? hook ?? '';
+  const hooks = hooksIn(place);
+  const known = capture.manifest.hooks.map((each) => each.hook);
+  if (hooks.length !== widths.length || hooks.some((own) => !known.includes(own)))
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' is a crosscoder of ${widths.length} layers: give their hook points in its order with --hook, commas between them, of ${known.join(', ')}.`,
+    );
+  for (const [at, own] of hooks.entries())
+    if (capture.width(own) !== widths[at])
+      throw new LazyscopeError(
+        'bad_input',
+        `'${path}' reads activations of width ${widths[at]}, but '${own}' of capture '${capture.manifest.name}' has ${capture.width(own)}: give the capture of its model.`,
+      );
   return place;
 }
 

@@ -3,7 +3,18 @@ import type { Capture } from '../../sae/activations/openCapture.ts';
 import { autoencoderFrom } from '../../sae/autoencoders/autoencoder.ts';
 import { ReconstructionSums } from '../../sae/evaluation/reconstructionSums.ts';
 import type { DictionaryWeights } from '../../sae/formats/dictionaryWeights.ts';
+import { hooksIn } from '../../sae/spec/jointHook.ts';
+import type { Layer } from '../../sae/spec/layers.ts';
 import { tf } from '../../sae/tensor/tf.ts';
+
+/** The layers of a crosscoder that acts on activations as they are. */
+export function unscaledLayers(
+  hook: string,
+  { widths }: NonNullable<DictionaryWeights['crosscoder']>,
+): Layer[] {
+  const hooks = hooksIn(hook);
+  return widths.map((width, at) => ({ hook: hooks[at], width, scale: 1 }));
+}
 
 const mostRows = 1024;
 
@@ -21,7 +32,7 @@ export function sampleFigures(
   hook: string,
   output = hook,
 ): SampleFigures {
-  const { architecture, latents, d, k, pursuit, normalisation, transcoder } = weights;
+  const { architecture, latents, d, k, pursuit, normalisation, transcoder, crosscoder } = weights;
   const heldOut = capture.heldOutRows > 0;
   const rows = Math.min(mostRows, heldOut ? capture.heldOutRows : capture.trainRows);
   const first = heldOut ? capture.trainRows : 0;
@@ -32,7 +43,7 @@ export function sampleFigures(
   const autoencoder = autoencoderFrom({
     ...weights,
     wSkip: transcoder?.wSkip,
-    metadata: { ...metadata, ...outputHook },
+    metadata: { ...metadata, ...outputHook, ...(crosscoder && { layers: unscaledLayers(hook, crosscoder) }) },
   });
   const sums = new ReconstructionSums(autoencoder.outputWidth, latents);
   tf.tidy(() => {

@@ -29,6 +29,8 @@ export async function readersThatTakeNothing(server: LoadedServer): Promise<Omit
   for (let reader = 0; reader < slowlyRead.readers; reader++) {
     const socket = connect(server.port, '127.0.0.1');
     sockets.push(socket);
+    // A server that is stopped meanwhile resets it.
+    socket.on('error', () => {});
     await once(socket, 'connect');
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`);

@@ -63,6 +63,11 @@ export const slowTests: readonly SlowTests[] = [
     path: 'web/reproducibility.browser.test.ts',
     reason: 'builds the explorer and visits a page in a browser',
   },
+  {
+    path: 'web/site',
+    reason: 'publishes a site, compares all its answers, and visits it in a browser',
+    long: true,
+  },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
     path: 'web/exports.browser.test.ts',

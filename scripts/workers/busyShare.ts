@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { startRedis } from '../../server/fixtures/redisServer.ts';
+import { openRedisQueue } from '../../server/workers/openRedisQueue.ts';
 import { makeQueueId } from '../../server/workers/queueId.ts';
 import { startWorker } from './workerProcess.ts';
 
@@ -22,6 +23,8 @@ export interface BusyShare {
   ownShare: number;
   /** The same of every process of the machine; null where the system doesn't tell. */
   machineShare: number | null;
+  /** Share of the time in which a worker had a job, over all workers. On a machine that others use too it is this that says whether workers wait. */
+  workingShare: number;
 }
 
 export async function busyShare(options: {
@@ -59,7 +62,13 @@ export async function busyShare(options: {
     const cores = availableParallelism();
     const processorSeconds = total(workers) - before.own;
     const machine = machineTicks();
+    const queue = await openRedisQueue({ store, address: redis.address, log: () => {} });
+    const spans = queue.list().map(({ startedAt, finishedAt }) => [startedAt, finishedAt].map((at) => Date.parse(at ?? ''))); // prettier-ignore
+    await queue.close();
+    const working = spans.reduce((sum, [from, to]) => sum + to - from, 0);
+    const whole = Math.max(...spans.map(([, to]) => to)) - Math.min(...spans.map(([from]) => from));
     return {
+      workingShare: working / (count * whole),
       workers: count,
       cores,
       seconds,

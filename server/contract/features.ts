@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { featureView } from '../../sae/spec/tables/features.ts';
 import type { featureDetailColumns } from '../../sae/spec/tables/features.ts';
+import type { layerShareTable } from '../../sae/spec/tables/layerShares.ts';
 import type { stretchColumns } from '../../sae/spec/tables/stretch.ts';
 import { sortsOf } from '../../sae/spec/tables/table.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
@@ -111,6 +112,8 @@ export interface FeatureDetail extends Omit<FeatureRow, 'promoted' | 'match'>, D
   counterparts: Counterpart[];
   /** Seeds of other dictionaries with the same configuration that were compared with this one. */
   comparedSeeds: number;
+  /** Of a crosscoder's latent: how much of it is at each hook point, in the order of the run; null for others, and where the index is older. */
+  layers: Omit<RowOf<typeof layerShareTable>, 'latent' | 'layer'>[] | null;
   note: string | null;
   /** The label that is shown, with its source and scores; null without one. */
   labelled: Label | null;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { sameConfiguration } from '../../sae/comparison/storedStability.ts';
 import { matchTable } from '../../sae/spec/tables/matches.ts';
 import { someOf } from '../../sae/spec/tables/table.ts';
-import { rowAt } from '../../sae/store/readColumns.ts';
+import { rowAt } from '../../sae/store/columnRows.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { ServerContext } from '../context.ts';

@@ -3,7 +3,7 @@ import type { exampleTable } from '../../sae/spec/tables/examples.ts';
 import type { stretchColumns } from '../../sae/spec/tables/stretch.ts';
 import type { RowOf } from '../../sae/spec/tables/table.ts';
 import type { Example, FeatureDetail } from '../contract/features.ts';
-import type { TokenReader } from './tokenTexts.ts';
+import type { TokenReader } from './tokenReader.ts';
 
 /** The examples of a latent by band, in the order given. */
 export function byBand(

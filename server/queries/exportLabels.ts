@@ -77,6 +77,11 @@ async function neuronpedia(
       "Neuronpedia's format holds the explanations of one dictionary: choose a run and a seed.",
     );
   const manifest = await runWithSeed(server, { run, seed });
+  if (manifest.layers)
+    throw new LazyscopeError(
+      'bad_input',
+      `Run '${run}' is of crosscoders, and Neuronpedia has a layer for each latent: choose csv or json.`,
+    );
   const model = await modelOfRun(server, manifest);
   const { layer } = parseHookPoint(manifest.config.hook);
   const source = [layer, run, `seed${seed}`].filter((part) => part !== undefined).join('-');

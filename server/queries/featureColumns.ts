@@ -1,6 +1,7 @@
 /** The columns of features.parquet that lists show and sort by, in memory. */
 import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
-import { readColumns, type ColumnsOf } from '../../sae/store/readColumns.ts';
+import type { ColumnsOf } from '../../sae/store/columnRows.ts';
+import { readColumns } from '../../sae/store/readColumns.ts';
 import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 

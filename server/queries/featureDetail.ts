@@ -8,7 +8,7 @@ import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { Example, FeatureInput } from '../contract/features.ts';
 import { exampleOf } from './examples.ts';
-import type { TokenReader } from './tokenTexts.ts';
+import type { TokenReader } from './tokenReader.ts';
 
 const rowsOf = (table: typeof exampleTable | typeof featureDetailTable) =>
   `SELECT ${columnList(table)} FROM ${storedTable(table)} WHERE latent = $latent`;

@@ -1,6 +1,11 @@
+import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { placeOf } from '../../sae/spec/hooksOf.ts';
-import { listAt } from '../../sae/store/readColumns.ts';
+import { layerShareTable } from '../../sae/spec/tables/layerShares.ts';
+import { someOf } from '../../sae/spec/tables/table.ts';
+import { listAt } from '../../sae/store/columnRows.ts';
+import { queryRows } from '../../sae/store/queryRows.ts';
+import { columnList, storedTable } from '../../sae/store/tableSql.ts';
 import type { ServerContext } from '../context.ts';
 import type { FeatureDetail, FeatureInput, FeatureListInput, FeaturePage } from '../contract/features.ts';
 import { counterparts } from './counterparts.ts';
@@ -8,10 +13,27 @@ import { indexedDictionary, modelOfRun } from './dictionaries.ts';
 import { byBand } from './examples.ts';
 import { featureColumns } from './featureColumns.ts';
 import { storedPage } from './featureDetail.ts';
-import { featureGlances, featurePage, featureRow } from './featureTable.ts';
+import { featureRow } from './featureRows.ts';
+import { featureGlances, featurePage } from './featureTable.ts';
 
 export async function listFeatures(server: ServerContext, input: FeatureListInput): Promise<FeaturePage> {
   return featurePage(server, await indexedDictionary(server, input), input);
+}
+
+const layerColumns = someOf(layerShareTable, 'hook', 'norm', 'share');
+
+/** Where a crosscoder's latent lives; null for a latent of something else. */
+async function layersOf(
+  server: ServerContext,
+  { run, seed, latent }: FeatureInput,
+): Promise<FeatureDetail['layers']> {
+  const path = server.store.layerShares(run, seed);
+  if (!existsSync(path)) return null;
+  return queryRows(
+    layerColumns,
+    `SELECT ${columnList(layerColumns)} FROM ${storedTable(layerShareTable)} WHERE latent = $latent ORDER BY layer`,
+    { path, latent },
+  );
 }
 
 export async function getFeature(server: ServerContext, feature: FeatureInput): Promise<FeatureDetail> {
@@ -28,7 +50,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
   const tokens = server.tokens.of(model);
   const effects = (ids: number[], logits: number[]) =>
     tokens.texts(ids).map((token, i) => ({ ...token, logit: logits[i] }));
-  const [glances, others, stability, labels, written, automaticLabels, lists] = await Promise.all([
+  const [glances, others, stability, labels, written, automaticLabels, lists, layers] = await Promise.all([
     featureGlances(server, manifest, feature, detail.neighbours),
     counterparts(server, manifest, feature),
     server.seedStability.stability(feature, manifest.config.width),
@@ -36,6 +58,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     server.labels.written(feature),
     server.labels.automatic(feature),
     server.lists.of(feature),
+    layersOf(server, feature),
   ]);
   const { architecture, width, capture } = manifest.config;
   const counts = listAt(columns.topTokenCounts, latent);
@@ -65,6 +88,7 @@ export async function getFeature(server: ServerContext, feature: FeatureInput): 
     examples: byBand(examples, tokens),
     counterparts: others,
     comparedSeeds: stability.compared,
+    layers,
     note: written?.note || null,
     labelled: labels.get(latent) ?? null,
     automaticLabels,

@@ -15,7 +15,7 @@ import type { NeuronDetail, NeuronFeature, NeuronInput } from '../contract/spars
 import { modelOfRun, runManifests } from './dictionaries.ts';
 import { exampleOf } from './examples.ts';
 import { reportOf } from './sparsity.ts';
-import type { TokenReader } from './tokenTexts.ts';
+import type { TokenReader } from './tokenReader.ts';
 
 /** Latents listed for a neuron. */
 const mostFeatures = 12;

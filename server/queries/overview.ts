@@ -35,6 +35,7 @@ export async function overview(server: ServerContext): Promise<Overview> {
     },
     dataFolder: server.publishedAt ?? store.root,
     version: server.version,
-    backend: server.commands.backend(),
+    // Nothing is computed for a published store.
+    backend: server.publishedAt === undefined ? server.commands.backend() : null,
   };
 }

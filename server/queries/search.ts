@@ -9,7 +9,7 @@ import type { SearchInput, SearchPage, SearchRow, TextMatch } from '../contract/
 import type { DictionaryReference } from '../contract/tokens.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
 import type { DictionaryLabels } from './dictionaryLabels.ts';
-import type { TokenReader } from './tokenTexts.ts';
+import type { TokenReader } from './tokenReader.ts';
 
 /** What search needs of a server; the command line has it without one. */
 export type SearchContext = Pick<ServerContext, 'store' | 'manifests' | 'tokens' | 'search'> & {

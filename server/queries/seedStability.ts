@@ -1,11 +1,8 @@
 /** In how many other seeds each latent is shared, computed from the comparisons in the store. */
-import { dictionaryKey, sharedLink } from '../../sae/comparison/sharedLinks.ts';
-import {
-  dictionaryStability,
-  seedComparisons,
-  type DictionaryStability,
-  type SeedComparison,
-} from '../../sae/comparison/storedStability.ts';
+import { dictionaryKey } from '../../sae/comparison/dictionaryKey.ts';
+import { sharedLink } from '../../sae/comparison/sharedLinks.ts';
+import { dictionaryStability, type DictionaryStability } from '../../sae/comparison/dictionaryStability.ts';
+import { seedComparisons, type SeedComparison } from '../../sae/comparison/storedStability.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';

@@ -1,6 +1,6 @@
 /** Stability of the features of a run over its seeds. */
 import { existsSync, statSync } from 'node:fs';
-import { dictionaryKey } from '../../sae/comparison/sharedLinks.ts';
+import { dictionaryKey } from '../../sae/comparison/dictionaryKey.ts';
 import { latentStability, uniqueLatents } from '../../sae/comparison/stability.ts';
 import { stabilityTrend } from '../../sae/comparison/stabilityTrend.ts';
 import type { SharedLink } from '../../sae/comparison/stability.ts';

@@ -4,7 +4,7 @@ import type { ServerContext } from '../context.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
 import type { DictionaryLabels } from './dictionaryLabels.ts';
 import { latentsWithToken } from './search.ts';
-import type { TokenReader } from './tokenTexts.ts';
+import type { TokenReader } from './tokenReader.ts';
 
 export interface TextFilter {
   latents: ReadonlySet<number>;

@@ -4,18 +4,9 @@ import { isModel } from '../../sae/models/isModel.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { readVocabulary, vocabularyOf } from '../../sae/tokens/vocabulary.ts';
-import type { TokenText } from '../contract/tokens.ts';
 import type { Log } from '../log.ts';
 import { namedModelFolder } from './modelFolders.ts';
-
-export interface TokenReader {
-  text(id: number): string;
-  texts(ids: readonly number[]): TokenText[];
-  /** Ids whose text contains `search`, ignoring case. */
-  find(search: string): number[];
-  /** Ids whose text is `name`, ignoring case and the space around it. */
-  named(name: string): readonly number[];
-}
+import { tokenReader, unknownTokens, type TokenReader } from './tokenReader.ts';
 
 /** What manifests say of a model; reports of sparsity have no checksum. */
 interface ModelReference {
@@ -47,7 +38,7 @@ export class TokenTexts {
     let reader = this.#readers.get(place.path);
     if (!reader) {
       try {
-        reader = readerOf(place.read());
+        reader = tokenReader(place.read());
       } catch (error) {
         this.#log(`Tokens are shown as numbers: '${place.path}' can't be read.`, error);
         reader = unknownTokens;
@@ -67,38 +58,3 @@ export class TokenTexts {
       : { path, read: () => vocabularyOf(openModelFiles(path).tokenizer()) };
   }
 }
-
-function readerOf(vocabulary: readonly (string | null)[]): TokenReader {
-  // An embedding may have more rows than the tokenizer has tokens.
-  const text = (id: number) => vocabulary[id] ?? unknownText(id);
-  const lowerCase = vocabulary.map((each) => each?.toLowerCase() ?? null);
-  let byName: Map<string, number[]> | undefined;
-  return {
-    text,
-    texts: (ids) => ids.map((id) => ({ id, text: text(id) })),
-    named(name) {
-      if (!byName) {
-        byName = new Map();
-        for (const [id, each] of lowerCase.entries()) {
-          const key = each?.trim();
-          if (key) byName.set(key, [...(byName.get(key) ?? []), id]);
-        }
-      }
-      return byName.get(name.trim().toLowerCase()) ?? [];
-    },
-    find(search) {
-      const wanted = search.toLowerCase();
-      return lowerCase.flatMap((each, id) => (each?.includes(wanted) ? [id] : []));
-    },
-  };
-}
-
-/** Of activations without tokens, ids are −1. */
-const unknownText = (id: number) => (id < 0 ? '·' : `#${id}`);
-
-const unknownTokens: TokenReader = {
-  text: unknownText,
-  texts: (ids) => ids.map((id) => ({ id, text: unknownText(id) })),
-  find: () => [],
-  named: () => [],
-};

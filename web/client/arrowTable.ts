@@ -1,14 +1,10 @@
 /** Whole tables from the server as typed columns, because JSON would be slow for plots of a hundred thousand latents. */
 import { tableFromIPC, type Table } from 'apache-arrow';
+import { arrowBytes } from './arrowBytes.ts';
 
 /** Fetches a table. Throws with the server's message when there is no such table. */
 export async function arrowTable(path: string): Promise<Table> {
-  const response = await fetch(`/api/arrow/${path}`);
-  if (!response.ok) {
-    const said: { error?: { message?: string } } = await response.json().catch(() => ({}));
-    throw new Error(said.error?.message ?? `The server answered ${response.status}.`);
-  }
-  return tableFromIPC(new Uint8Array(await response.arrayBuffer()));
+  return tableFromIPC(await arrowBytes(path));
 }
 
 /** A column of numbers with NaN for nulls. Throws for a missing column. */

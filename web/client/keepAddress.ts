@@ -1,3 +1,5 @@
+import { browserAddress } from './browserAddress.ts';
+
 /** Changes of one thing that follow each other within this many milliseconds are one act, such as typing a word. */
 const oneAct = 1_000;
 
@@ -13,11 +15,11 @@ export function keepAddress(
   changed: readonly string[],
   { now = performance.now(), within = oneAct }: { now?: number; within?: number | undefined } = {},
 ): void {
-  const here = window.location.pathname + window.location.search;
+  const here = browserAddress.path() + browserAddress.search();
   if (address === here) return;
   const what = changed.toSorted().join(' ');
   const goesOn = what === last.what && here === last.address && now - last.at < within;
-  if (goesOn) window.history.replaceState(null, '', address);
-  else window.history.pushState(null, '', address);
-  last = { what, address: window.location.pathname + window.location.search, at: now };
+  if (goesOn) browserAddress.replace(address);
+  else browserAddress.push(address);
+  last = { what, address: browserAddress.path() + browserAddress.search(), at: now };
 }

@@ -1,6 +1,7 @@
 'use client';
 import { useCallback, useMemo } from 'react';
 import { usePathname, useSearchParams } from 'next/navigation';
+import { browserAddress } from './browserAddress.ts';
 import { keepAddress } from './keepAddress.ts';
 
 /**
@@ -21,7 +22,7 @@ export function useUrlState<State extends Record<string, string>>(
 
   const change = useCallback(
     (changes: Partial<State>, within?: number) => {
-      const next = new URLSearchParams(window.location.search);
+      const next = new URLSearchParams(browserAddress.search());
       for (const [key, value] of Object.entries(changes)) {
         if (value === undefined || value === defaults[key]) next.delete(key);
         else next.set(key, value);

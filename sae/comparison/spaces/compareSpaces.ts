@@ -22,7 +22,7 @@ import { gather, unitRows, type Directions } from '../directions.ts';
 import { activationCandidateSteps } from '../matchings/activationCandidates.ts';
 import { firingLists } from '../matchings/firingLists.ts';
 import { mutualNearest } from '../matchings/matchingMethods.ts';
-import { dictionaryKey } from '../sharedLinks.ts';
+import { dictionaryKey } from '../dictionaryKey.ts';
 import { alignRows } from './alignRows.ts';
 import { rsaSteps, svccaSteps, type Similarity } from './spaceSimilarity.ts';
 

@@ -31,7 +31,12 @@ export const importDictionaries = {
       form: { label: 'Capture', source: 'captures', hint: 'of the same model' },
     },
     hook: {
-      field: { type: 'text', maxLength: 100, placeholder: 'hook', doc: 'the hook point' },
+      field: {
+        type: 'text',
+        maxLength: 4000,
+        placeholder: 'hook',
+        doc: 'the hook point; of a crosscoder its hook points in its order, commas between them',
+      },
       otherwise: 'what the file says',
       form: { label: 'Hook point', source: 'captureHooks' },
     },

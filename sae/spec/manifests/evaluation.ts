@@ -66,6 +66,8 @@ const evaluationSchema = z.strictObject({
         fvu: z.number().nullable(),
         /** Share of the latents' decoder norms that is here: the mean over latents of ‖W_dec,i^l‖ / Σ_m ‖W_dec,i^m‖. */
         decoderShare: z.number(),
+        /** Latents by that share of theirs, counted in 20 equal bins on [0, 1]. */
+        latentsByShare: z.array(z.int()),
         /** The whole's when this hook point alone is replaced; null where there is none. */
         ceRecovered: z.number().nullable(),
       }),

@@ -7,6 +7,7 @@ import { paths } from '../../client/paths.ts';
 import { ActivationPanel } from './ActivationPanel.tsx';
 import { CounterpartsPanel } from './CounterpartsPanel.tsx';
 import { ExamplesPanel } from './ExamplesPanel.tsx';
+import { LayersPanel } from './LayersPanel.tsx';
 import { FeatureFigures } from './FeatureFigures.tsx';
 import styles from './FeatureView.module.css';
 import { FlowsPanel } from './FlowsPanel.tsx';
@@ -77,7 +78,8 @@ export function FeatureView({ run, seed, latent }: { run: string; seed: number; 
         {(detail) => (
           <div className={styles.stage} data-stale={feature.isPlaceholderData || undefined}>
             <FeatureFigures feature={detail} />
-            <TryText run={detail.run} seed={detail.seed} latent={detail.latent} />
+            {detail.layers && <LayersPanel layers={detail.layers} />}
+            {!detail.layers && <TryText run={detail.run} seed={detail.seed} latent={detail.latent} />}
             <div className={styles.grid}>
               <div className="stack">
                 <ExamplesPanel feature={detail} />

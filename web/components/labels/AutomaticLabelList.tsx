@@ -9,8 +9,8 @@ export function AutomaticLabelList({
   use,
 }: {
   labels: readonly Label[];
-  /** Makes one the person's own label. */
-  use: (label: string) => void;
+  /** Makes one the person's own label; absent where nothing can be changed. */
+  use?: (label: string) => void;
 }) {
   if (labels.length === 0) return null;
   return (
@@ -22,9 +22,11 @@ export function AutomaticLabelList({
             <span className="xs muted">
               <SourceText source={source} />
             </span>
-            <button type="button" className="button quiet" onClick={() => use(label)}>
-              Use it
-            </button>
+            {use && (
+              <button type="button" className="button quiet" onClick={() => use(label)}>
+                Use it
+              </button>
+            )}
           </div>
           {[['Detection', detection] as const, ['Fuzzing', fuzzing] as const].map(
             ([name, score]) =>

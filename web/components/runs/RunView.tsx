@@ -14,6 +14,7 @@ import { DensityPanel } from './DensityPanel.tsx';
 import { evaluatedOn } from './evaluatedOn.ts';
 import { ActiveJobs } from '../jobs/ActiveJobs.tsx';
 import { TrainingNow } from './TrainingNow.tsx';
+import { LayersPanel } from './LayersPanel.tsx';
 import { NormsPanel } from './NormsPanel.tsx';
 import { NextSteps } from './NextSteps.tsx';
 import { Loaded } from '../ui/Loaded.tsx';
@@ -97,6 +98,7 @@ export function RunView({ name }: { name: string }) {
               <Panel title="Seeds" note={evaluatedOn(detail)} flush>
                 <SeedsTable detail={detail} />
               </Panel>
+              <LayersPanel detail={detail} />
               {detail.manifest.consensus && (
                 <ConsensusPanel manifest={{ ...detail.manifest, consensus: detail.manifest.consensus }} />
               )}

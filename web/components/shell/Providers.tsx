@@ -1,12 +1,11 @@
 'use client';
 import { useState, type ReactNode } from 'react';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { createTRPCClient, httpBatchLink, httpLink, httpSubscriptionLink, splitLink } from '@trpc/client';
+import { createTRPCClient } from '@trpc/client';
 import type { AppRouter } from '../../../server/client.ts';
 import { looksAgainAfter, worthRetrying } from '../../client/describeError.ts';
+import { serverLinks } from '../../client/serverLinks.ts';
 import { TRPCProvider } from '../../client/trpc.ts';
-
-const endpoint = '/trpc';
 
 /** Provides one client of the server, with its cache of queries, to the whole explorer. */
 export function Providers({ children }: { children: ReactNode }) {
@@ -25,18 +24,7 @@ export function Providers({ children }: { children: ReactNode }) {
   );
   const [trpcClient] = useState(() =>
     createTRPCClient<AppRouter>({
-      links: [
-        splitLink({
-          condition: (operation) => operation.type === 'subscription',
-          true: httpSubscriptionLink({ url: endpoint }),
-          false: splitLink({
-            // A text may be longer than an address, and a file of labels than what a batch may have.
-            condition: ({ path }) => path === 'playground.features' || path === 'labels.import',
-            true: httpLink({ url: endpoint, methodOverride: 'POST' }),
-            false: httpBatchLink({ url: endpoint, maxURLLength: 8_000 }),
-          }),
-        }),
-      ],
+      links: serverLinks(),
     }),
   );
   return (

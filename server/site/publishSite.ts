@@ -1,0 +1,168 @@
+/** The explorer of some runs as a folder of files, for any host of static pages. */
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { writeFeaturePages } from '../../sae/features/featurePages.ts';
+import { silent, type Report } from '../../sae/progress.ts';
+import { explainWriteError, writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
+import { StoreLayout } from '../../sae/store/layout.ts';
+import { indexStore } from '../../sae/store/remote/storeFiles.ts';
+import type { Log } from '../log.ts';
+import { openContext } from '../openContext.ts';
+import { AnswerFiles } from './answerFiles.ts';
+import { stageRuns, type StagedRuns } from './stageRuns.ts';
+import { writeAnswers } from './writeAnswers.ts';
+
+export interface PublishOptions {
+  store: StoreLayout;
+  /** Names of the runs. */
+  runs: readonly string[];
+  /** The folder of the site; one that holds an earlier site is replaced. */
+  out: string;
+  /** Puts the pages into a folder, which are the same for every site. */
+  putPages: (folder: string) => Promise<void>;
+  bundledModels: readonly string[];
+  version: string;
+  /** Whether the tables of the runs are put beside the pages, as a store. */
+  withStore: boolean;
+  log: Log;
+  report?: Report;
+  signal?: AbortSignal | undefined;
+}
+
+export interface PublishedSite {
+  out: string;
+  runs: string[];
+  comparisons: string[];
+  latents: number;
+  files: number;
+  bytes: number;
+  /** Bytes of the pages, of the answers, and of the store beside them. */
+  pageBytes: number;
+  answerBytes: number;
+  storeBytes: number;
+}
+
+/** Names a folder as a site, which a later one may replace. */
+const marker = 'lazyscope-site.json';
+
+/** Not of use to who reads a store by its address, or large. */
+const leftOut = /\/(pages|search)\.safetensors$/;
+
+/**
+ * Writes the site beside `out` and puts it there when it is whole. Throws `not_found` for a run that isn't there, `conflict` when `out` holds
+ * something else or a server has the labels open, and as writing does.
+ */
+export async function publishSite(options: PublishOptions): Promise<PublishedSite> {
+  const { store, report = silent, signal } = options;
+  const out = resolve(options.out);
+  await refuseOther(out);
+  try {
+    await mkdir(dirname(out), { recursive: true });
+    const work = await mkdtemp(join(dirname(out), `.${basename(out)}.`));
+    try {
+      const site = join(work, 'site');
+      const staged = new StoreLayout(join(work, 'store'));
+      await mkdir(staged.root, { recursive: true });
+      const found = await stageRuns(store, options.runs, staged);
+      for (const { name, config } of found.runs)
+        for (const seed of config.seeds)
+          if (existsSync(staged.features(name, seed)) && !existsSync(staged.featurePages(name, seed)))
+            await writeFeaturePages({ store: staged, run: name, seed, report, signal });
+      await options.putPages(site);
+      const pageBytes = (await sizeOf(site)).bytes;
+      const answers = new AnswerFiles(site);
+      await answer(options, { staged, found, answers, report });
+      const storeBytes = options.withStore ? await putStore(staged, join(site, 'data'), options) : 0;
+      await writeJsonAtomic(join(site, marker), {
+        version: 1,
+        lazyscope: options.version,
+        createdAt: new Date().toISOString(),
+        runs: found.runs.map(({ name }) => name),
+      });
+      const { files, bytes } = await sizeOf(site);
+      await rm(out, { recursive: true, force: true });
+      await rename(site, out);
+      return {
+        out,
+        runs: found.runs.map(({ name }) => name),
+        comparisons: found.comparisons.map(({ name }) => name),
+        latents: found.runs.reduce((sum, { config }) => sum + config.width * config.seeds.length, 0),
+        files,
+        bytes,
+        pageBytes,
+        answerBytes: answers.bytes,
+        storeBytes,
+      };
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw explainWriteError(error, out);
+  }
+}
+
+async function answer(
+  { bundledModels, store, version, log, signal }: PublishOptions,
+  {
+    staged,
+    found,
+    answers,
+    report,
+  }: { staged: StoreLayout; found: StagedRuns; answers: AnswerFiles; report: Report },
+): Promise<void> {
+  const { context, close } = await openContext({
+    dataFolder: staged.root,
+    publishedAt: 'Published study',
+    bundledModels: [store.models(), ...bundledModels],
+    version,
+    program: [process.execPath],
+    log,
+  });
+  try {
+    await writeAnswers({ server: context, ...found, files: answers, report, signal });
+  } finally {
+    await close();
+  }
+}
+
+/** Copies rather than links: the site goes elsewhere. Returns its bytes. */
+async function putStore(staged: StoreLayout, folder: string, options: PublishOptions): Promise<number> {
+  const { report = silent, signal } = options;
+  for (const path of await filesIn(staged.root)) {
+    const name = relative(staged.root, path).replaceAll(sep, '/');
+    if ((!name.includes('/') && name !== 'labels.json') || leftOut.test(name)) continue;
+    const place = join(folder, name);
+    await mkdir(dirname(place), { recursive: true });
+    await copyFile(path, place);
+  }
+  await indexStore({ store: new StoreLayout(folder), report, signal });
+  return (await sizeOf(folder)).bytes;
+}
+
+/** Nobody's folder is replaced by a site, except an earlier site. */
+async function refuseOther(out: string): Promise<void> {
+  const names = await readdir(out).catch((error: unknown): string[] => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new LazyscopeError('conflict', `'${out}' is not a folder: give another with --out.`, {
+      cause: error,
+    });
+  });
+  if (names.length > 0 && !names.includes(marker))
+    throw new LazyscopeError(
+      'conflict',
+      `'${out}' holds something else than a published site: give another folder with --out, or empty it.`,
+    );
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function sizeOf(folder: string): Promise<{ files: number; bytes: number }> {
+  const paths = await filesIn(folder);
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  return { files: paths.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}

@@ -1,0 +1,103 @@
+/** A store of some runs alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
+import { existsSync } from 'node:fs';
+import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
+import { publishedLabelsKind } from '../../sae/spec/manifests/publishedLabels.ts';
+import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';
+import { namePattern } from '../../sae/spec/names.ts';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { readManifest } from '../../sae/store/readManifest.ts';
+import { writeManifest } from '../../sae/store/writeManifest.ts';
+import { Database } from '../database.ts';
+import { labelsOfDatabase } from '../publishedLabels.ts';
+
+export interface StagedRuns {
+  runs: RunManifest[];
+  comparisons: ComparisonManifest[];
+}
+
+/**
+ * Fills `to`, which must be empty, with the runs, the manifests of their captures, the comparisons between them, and what people wrote about them.
+ * Throws `not_found` for a run that isn't there, and `conflict` while a server has the labels open.
+ */
+export async function stageRuns(
+  from: StoreLayout,
+  names: readonly string[],
+  to: StoreLayout,
+): Promise<StagedRuns> {
+  const runs: RunManifest[] = [];
+  for (const name of new Set(names)) {
+    if (!existsSync(from.runManifest(name)))
+      throw new LazyscopeError(
+        'not_found',
+        `There is no run '${name}': 'lazyscope metrics' lists none of it.`,
+      );
+    runs.push(await readManifest(from.runManifest(name), runKind));
+    await linkFolder(
+      from,
+      to,
+      from.run(name),
+      (path) => !/^checkpoints\/|^tensorboard\/|^wandb\/|\/sae\.safetensors$/.test(path),
+    );
+  }
+  for (const capture of new Set(runs.map(({ config }) => config.capture)))
+    if (existsSync(from.captureManifest(capture))) await linkFile(from, to, from.captureManifest(capture));
+  await linkFolder(from, to, join(from.root, 'vocabularies'));
+  const comparisons = (await comparisonsIn(from)).filter(({ a, b }) =>
+    [a, b].every(({ run }) => names.includes(run)),
+  );
+  for (const { name } of comparisons) await linkFolder(from, to, from.comparison(name));
+  await stageLabels(from, names, to);
+  return { runs, comparisons };
+}
+
+async function comparisonsIn(store: StoreLayout): Promise<ComparisonManifest[]> {
+  const entries = await readdir(store.comparisons()).catch(() => []);
+  const names = entries.filter(
+    (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
+  );
+  return Promise.all(
+    names.sort().map((name) => readManifest(store.comparisonManifest(name), comparisonKind)),
+  );
+}
+
+async function stageLabels(from: StoreLayout, runs: readonly string[], to: StoreLayout): Promise<void> {
+  if (!existsSync(from.database())) return;
+  const database = await Database.open(from.database());
+  try {
+    const { labels, lists, listed, version } = await labelsOfDatabase(database);
+    const ofRuns = listed.filter(({ run }) => runs.includes(run));
+    const withMembers = new Set(ofRuns.map(({ list }) => list));
+    await writeManifest(to.publishedLabels(), publishedLabelsKind, {
+      version,
+      labels: labels.filter(({ run }) => runs.includes(run)),
+      lists: lists.filter(({ name }) => withMembers.has(name)),
+      listed: ofRuns,
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+async function linkFolder(
+  from: StoreLayout,
+  to: StoreLayout,
+  folder: string,
+  wanted: (path: string) => boolean = () => true,
+): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name);
+    const inside = relative(folder, path).replaceAll(sep, '/');
+    if (entry.isFile() && !/(^|\/)\./.test(inside) && wanted(inside)) await linkFile(from, to, path);
+  }
+}
+
+/** A copy where the two are on different disks. Nothing is ever written into either. */
+async function linkFile(from: StoreLayout, to: StoreLayout, path: string): Promise<void> {
+  const place = join(to.root, relative(from.root, path));
+  await mkdir(dirname(place), { recursive: true });
+  await link(path, place).catch(() => copyFile(path, place));
+}

@@ -1,0 +1,57 @@
+'use client';
+import type { RunDetail } from '../../../server/client.ts';
+import { fixed, percent } from '../../format/number.ts';
+import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { MiniHistogram } from '../ui/MiniHistogram.tsx';
+import { Panel } from '../ui/Panel.tsx';
+import { Term } from '../ui/Term.tsx';
+
+type Evaluation = NonNullable<RunDetail['seeds'][number]['evaluation']>;
+type Row = NonNullable<Evaluation['layers']>[number] & { seed: number };
+
+const columns: Column<Row>[] = [
+  { key: 'seed', header: 'Seed', numeric: true, render: (row) => row.seed },
+  { key: 'hook', header: 'Hook point', render: (row) => <code>{row.hook}</code> },
+  { key: 'fvu', header: <Term of="fvu" />, numeric: true, render: (row) => fixed(row.fvu) },
+  {
+    key: 'ce',
+    header: <Term of="ceRecovered">CE rec.</Term>,
+    numeric: true,
+    from: 640,
+    render: (row) => percent(row.ceRecovered),
+  },
+  {
+    key: 'share',
+    header: 'Decoder share',
+    numeric: true,
+    render: (row) => percent(row.decoderShare),
+  },
+  {
+    key: 'latents',
+    header: 'Latents by share, 0 to 100 %',
+    from: 480,
+    render: (row) => <MiniHistogram counts={row.latentsByShare} />,
+  },
+];
+
+/** Of crosscoders: how well each hook point is reconstructed, and how much of the latents is there. */
+export function LayersPanel({ detail }: { detail: RunDetail }) {
+  const rows = detail.seeds.flatMap(({ seed, evaluation }) =>
+    (evaluation?.layers ?? []).map((layer) => ({ ...layer, seed })),
+  );
+  if (rows.length === 0) return null;
+  return (
+    <Panel
+      title="Hook points"
+      note="A crosscoder's latents read and reconstruct all of them. A latent's share is the norm of its decoder there over the sum of its norms: near 100 % it lives there alone."
+      flush
+    >
+      <DataTable
+        caption="Hook points of the crosscoder"
+        columns={columns}
+        rows={rows}
+        rowKey={(row) => `${row.seed} ${row.hook}`}
+      />
+    </Panel>
+  );
+}

@@ -1,0 +1,101 @@
+/** The published site: the explorer's pages under one address each after the `#`. */
+import { useEffect, type MouseEvent, type ReactNode } from 'react';
+import { ComparisonView } from '../components/compare/ComparisonView.tsx';
+import { ComparisonsView } from '../components/compare/ComparisonsView.tsx';
+import { FeatureView } from '../components/features/FeatureView.tsx';
+import { FeaturesView } from '../components/features/FeaturesView.tsx';
+import { OverviewView } from '../components/overview/OverviewView.tsx';
+import { ReproducibilityView } from '../components/reproducibility/ReproducibilityView.tsx';
+import { RunView } from '../components/runs/RunView.tsx';
+import { RunsView } from '../components/runs/RunsView.tsx';
+import { AppHeader } from '../components/shell/AppHeader.tsx';
+import { FocusAfterNavigation } from '../components/shell/FocusAfterNavigation.tsx';
+import { Providers } from '../components/shell/Providers.tsx';
+import { EmptyState } from '../components/ui/EmptyState.tsx';
+import { PageHeader } from '../components/ui/PageHeader.tsx';
+import { wholeNumber } from '../format/wholeNumber.ts';
+import Link from './Link.tsx';
+import { usePathname } from './navigation.ts';
+
+interface SitePage {
+  title: string;
+  view: ReactNode;
+}
+
+export function SiteApp() {
+  const { title, view } = pageAt(usePathname());
+  useEffect(() => {
+    document.title = title === '' ? 'Lazyscope' : `${title} · Lazyscope`;
+  }, [title]);
+  return (
+    <Providers>
+      <a href="#content" className="skip-link" onClick={skip}>
+        Skip to the content
+      </a>
+      <AppHeader />
+      <FocusAfterNavigation />
+      <main id="content" className="page" tabIndex={-1}>
+        {view}
+      </main>
+    </Providers>
+  );
+}
+
+/** The link's own address would be taken for a page's. */
+function skip(event: MouseEvent) {
+  event.preventDefault();
+  document.getElementById('content')?.focus();
+}
+
+function pageAt(path: string): SitePage {
+  const [section = '', ...parts] = path.split('/').slice(1).map(decoded);
+  const [name, second, third] = parts;
+  if (section === '') return { title: '', view: <OverviewView /> };
+  if (section === 'compare' && parts.length < 2)
+    return name === undefined
+      ? { title: 'Compare', view: <ComparisonsView /> }
+      : { title: `Compare ${name}`, view: <ComparisonView key={name} name={name} /> };
+  if (section === 'runs') {
+    if (name === undefined) return { title: 'Runs', view: <RunsView /> };
+    if (second === undefined) return { title: name, view: <RunView key={name} name={name} /> };
+    if (second === 'reproducibility' && third === undefined)
+      return { title: `Reproducibility of ${name}`, view: <ReproducibilityView name={name} /> };
+    const [seed, latent] = [wholeNumber(second), third === undefined ? undefined : wholeNumber(third)];
+    if (seed !== undefined && third === undefined)
+      return { title: `Features of ${name}, seed ${seed}`, view: <FeaturesView run={name} seed={seed} /> };
+    if (seed !== undefined && latent !== undefined && parts.length === 3)
+      return {
+        title: `Latent ${latent} of ${name}, seed ${seed}`,
+        view: <FeatureView run={name} seed={seed} latent={latent} />,
+      };
+  }
+  return { title: 'Not in this study', view: <NotHere /> };
+}
+
+/** An address that somebody has typed may end within an escape. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function NotHere() {
+  return (
+    <>
+      <PageHeader title="Not in this study" />
+      <EmptyState
+        title="This page is not part of a published study"
+        action={
+          <Link href="/" className="button">
+            Overview
+          </Link>
+        }
+      >
+        Jobs, the playground, search, labels and lazy neurons need a server: whoever published the study can
+        open it in theirs.
+      </EmptyState>
+    </>
+  );
+}

@@ -1,0 +1,97 @@
+/** Lists of the latents of a dictionary, at any order and filter. */
+import { dictionaryKey } from '../../sae/comparison/dictionaryKey.ts';
+import { dictionaryStability, type DictionaryStability } from '../../sae/comparison/dictionaryStability.ts';
+import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
+import type { DictionaryFile, PlainColumn } from '../../sae/spec/site/siteContent.ts';
+import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
+import type { OrphanInput } from '../../server/contract/comparisons.ts';
+import type { FeatureListInput, FeaturePage } from '../../server/contract/features.ts';
+import type { Label } from '../../server/contract/label.ts';
+import { DictionaryLabels } from '../../server/queries/dictionaryLabels.ts';
+import type { FeatureColumns } from '../../server/queries/featureColumns.ts';
+import { pageOfFeatures, type FeatureTableParts } from '../../server/queries/featureRows.ts';
+import { isShared, matchesOf } from './matchLists.ts';
+import { readerOf, siteFile } from './siteFile.ts';
+
+interface Dictionary {
+  file: DictionaryFile;
+  columns: FeatureColumns;
+  labels: DictionaryLabels;
+}
+
+/** By the file's content, which is the same object as long as it is in memory. */
+const dictionaries = new WeakMap<DictionaryFile, Dictionary>();
+
+async function dictionaryOf({ run, seed }: { run: string; seed: number }): Promise<Dictionary> {
+  const file = await siteFile<DictionaryFile>(siteFiles.dictionary(run, seed));
+  const known = dictionaries.get(file);
+  if (known) return known;
+  // Whoever wrote the site wrote labels and the columns of this very table.
+  const labels = file.labels as unknown as readonly Label[];
+  const columns = Object.fromEntries(
+    Object.entries(listedFeatureTable).map(([name, { type }]) => [name, columnOf(file.columns[name], type)]),
+  ) as unknown as FeatureColumns;
+  const made = {
+    file,
+    columns,
+    labels: new DictionaryLabels(new Map(labels.map((one) => [one.latent, one])), []),
+  };
+  dictionaries.set(file, made);
+  return made;
+}
+
+export async function listFeatures(
+  input: FeatureListInput & { threshold?: number | undefined },
+): Promise<FeaturePage> {
+  const { filter, threshold } = input;
+  const { file, columns, labels } = await dictionaryOf(input);
+  const tokens = await readerOf(file.vocabulary);
+  return pageOfFeatures(input, {
+    columns,
+    labels,
+    tokens,
+    stability: await stabilityOf(input, file, threshold),
+    onList: filter.list === undefined ? undefined : new Set(file.lists[filter.list] ?? []),
+    found:
+      filter.text === undefined
+        ? undefined
+        : {
+            latents: new Set(labels.withWords(filter.text)),
+            tokens: tokens.find(filter.text),
+            match: undefined,
+          },
+  } satisfies FeatureTableParts);
+}
+
+/** As listOrphans of the server. */
+export function listOrphans(input: OrphanInput): Promise<FeaturePage> {
+  return listFeatures({ ...input, filter: { maxStability: 0, dead: false } });
+}
+
+/** In how many other seeds each latent is shared, at the threshold or else at each comparison's own. */
+async function stabilityOf(
+  dictionary: { run: string; seed: number },
+  { width, comparisons }: DictionaryFile,
+  threshold: number | undefined,
+): Promise<DictionaryStability> {
+  const links = await Promise.all(
+    comparisons.map(async (name) => {
+      const { file, rows } = await matchesOf(name);
+      return {
+        a: dictionaryKey(file.a),
+        b: dictionaryKey(file.b),
+        counterpart: Int32Array.from(rows, (row) =>
+          isShared(row, file, threshold) ? (row.decoderMatch ?? -1) : -1,
+        ),
+      };
+    }),
+  );
+  return dictionaryStability(dictionary, width, links);
+}
+
+function columnOf(column: PlainColumn, type: string) {
+  if ('offsets' in column)
+    return { values: Int32Array.from(column.values), offsets: Int32Array.from(column.offsets) };
+  if (type === 'BOOLEAN') return Uint8Array.from(column, (value) => value ?? 0);
+  return Float64Array.from(column, (value) => value ?? Number.NaN);
+}

@@ -1,0 +1,33 @@
+/** What stands in a published site where the explorer has something that needs a server. */
+
+export function Nothing() {
+  return null;
+}
+
+export const TryText = Nothing;
+export const StarButton = Nothing;
+export const FeatureLists = Nothing;
+export const StartJob = Nothing;
+export const NextSteps = Nothing;
+export const ActiveJobs = Nothing;
+export const LazyHeadline = Nothing;
+export const StoredTableLinks = Nothing;
+export const Command = Nothing;
+export const JumpBox = Nothing;
+
+export function JobLines() {
+  return (
+    <p className="small muted">
+      A published study computes nothing: capturing, training, labelling, steering and the search through
+      examples need a server of your own.
+    </p>
+  );
+}
+
+export function NotSearched() {
+  return (
+    <p className="small muted" style={{ padding: '0.5rem 1rem 0' }}>
+      Tokens and labels were searched. Searching the examples needs a server.
+    </p>
+  );
+}
