@@ -197,7 +197,7 @@ function probesText(probes: readonly Probes[]): string {
           run,
           seed,
           absorption!.counted,
-          figure(absorption!.latentsPerLetter ?? NaN, 1),
+          figure(absorption!.latentsPerLetter, 1),
           percent(absorption!.fraction, absorption!.fractionInterval),
           percent(absorption!.chanceFraction),
           percent(absorption!.full, absorption!.fullInterval),

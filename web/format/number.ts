@@ -29,6 +29,11 @@ export function percent(fraction: number | null | undefined, digits = 1): string
   return minus(`${value.toFixed(digits)} %`);
 }
 
+/** The text with no line break between a number and its `%`. */
+export function unbroken(text: string): string {
+  return text.replace(/ %/g, '\u00a0%');
+}
+
 /** A fixed number of decimals: `0.184`. */
 export function fixed(value: number | null | undefined, digits = 3): string {
   return isNumber(value) ? minus(value.toFixed(digits)) : '–';

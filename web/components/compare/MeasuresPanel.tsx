@@ -1,7 +1,11 @@
+'use client';
 import Link from 'next/link';
+import { useQuery } from '@tanstack/react-query';
+import { isJoint } from '../../../sae/spec/jointHook.ts';
 import type { ComparisonManifest } from '../../../sae/spec/manifests/comparison.ts';
 import { count, fixed, percent, significant } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
+import { useTRPC } from '../../client/trpc.ts';
 import { Command } from '../ui/Command.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Panel } from '../ui/Panel.tsx';
@@ -10,6 +14,10 @@ import { Term } from '../ui/Term.tsx';
 /** All measures of the comparison for both dictionaries, and the functional swap: the model's loss with latents exchanged. */
 export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
   const { measures } = manifest;
+  const trpc = useTRPC();
+  const { data: run } = useQuery(trpc.runs.get.queryOptions({ name: manifest.a.run }));
+  // Latents of crosscoders stand at several hook points, and nothing is put in their place.
+  const crosscoder = run && isJoint(run.manifest.config.hook);
   return (
     <Panel
       title="By every measure"
@@ -39,7 +47,7 @@ export function MeasuresPanel({ manifest }: { manifest: ComparisonManifest }) {
           rows={swapRows(manifest.swap)}
           rowKey={(row) => row.name}
         />
-      ) : (
+      ) : crosscoder ? null : (
         <div style={{ padding: 'var(--s-3) var(--s-4) var(--s-4)' }}>
           <p className="small muted" style={{ marginBottom: 'var(--s-2)' }}>
             What the model makes of it when b’s latents stand in for a’s is not measured yet:

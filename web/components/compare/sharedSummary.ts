@@ -60,7 +60,10 @@ function byChance(group: readonly ComparisonManifest[], figure: 'shared' | 'mmcs
 export function sharedAnswer(headlines: readonly SharedHeadline[]): string {
   const means = headlines.map(({ mean }) => mean);
   const [least, most] = [Math.min(...means), Math.max(...means)].map((share) => percent(share));
-  const found = `${least === most ? most : `${least} to ${most}`} of the features come back in another seed`;
+  const found =
+    least === most
+      ? `${most} of the features come back in another seed`
+      : `${least} to ${most} of the features, depending on the run, come back in another seed`;
   const chances = headlines.map(({ byChance }) => byChance);
   if (!chances.every((chance) => chance !== null)) return `${found}.`;
   return `${found}; by chance ${chanceInWords(Math.max(...chances))} would.`;

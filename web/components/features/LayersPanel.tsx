@@ -8,7 +8,11 @@ import { Panel } from '../ui/Panel.tsx';
 type Layer = NonNullable<FeatureDetail['layers']>[number];
 
 const columns: Column<Layer>[] = [
-  { key: 'hook', header: 'Hook point', render: (row) => <code>{row.hook}</code> },
+  {
+    key: 'hook',
+    header: 'Hook point',
+    render: (row) => <code style={{ overflowWrap: 'anywhere' }}>{row.hook}</code>,
+  },
   {
     key: 'share',
     header: 'Share',
@@ -23,7 +27,7 @@ export function LayersPanel({ layers }: { layers: readonly Layer[] }) {
   return (
     <Panel
       title="Where it lives"
-      note="The norm of its decoder at each hook point, with activations brought to one size, over the sum of all."
+      note="Its share of a hook point is the norm of its decoder row there over the sum of its norms everywhere; activations of all hook points are brought to one size first."
       flush
     >
       <DataTable

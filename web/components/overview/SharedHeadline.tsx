@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour, architectureName } from '../../charts/architectureStyle.ts';
 import { chanceInWords, mmcsBesideChance, sharedAnswer, sharedHeadlines } from '../compare/sharedSummary.ts';
-import { percent } from '../../format/number.ts';
+import { percent, unbroken } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
 import { EmptyState } from '../ui/EmptyState.tsx';
 import styles from './Headline.module.css';
@@ -39,7 +39,7 @@ export function SharedHeadline() {
           const shown = headlines.slice(0, 6);
           return (
             <>
-              <p className={styles.answer}>{sharedAnswer(shown)}</p>
+              <p className={styles.answer}>{unbroken(sharedAnswer(shown))}</p>
               <ul className={styles.rows}>
                 {shown.map((headline) => (
                   <li key={headline.run} className={styles.row}>
@@ -69,10 +69,11 @@ export function SharedHeadline() {
                         colour={architectureColour(headline.architecture)}
                       />
                       <p className="xs muted num">
-                        {headline.byChance !== null && `by chance ${chanceInWords(headline.byChance)} · `}
+                        {headline.byChance !== null &&
+                          unbroken(`by chance ${chanceInWords(headline.byChance)} · `)}
                         {headline.pairs.length === 1
                           ? '1 pair of seeds'
-                          : `${headline.pairs.length} pairs, ${range(headline.low, headline.high)}`}
+                          : unbroken(`${headline.pairs.length} pairs, ${range(headline.low, headline.high)}`)}
                         {' · '}
                         {mmcsBesideChance(headline)}
                         {' · '}

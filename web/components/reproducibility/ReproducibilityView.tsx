@@ -1,6 +1,7 @@
 'use client';
 import Link from 'next/link';
 import { useQuery } from '@tanstack/react-query';
+import { isJoint } from '../../../sae/spec/jointHook.ts';
 import type { ReproducibilityDetail } from '../../../server/client.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { architectureColour } from '../../charts/architectureStyle.ts';
@@ -50,7 +51,11 @@ export function ReproducibilityView({ name }: { name: string }) {
       <Loaded query={detail} skeleton={<Skeleton height={480} />}>
         {(found) =>
           found ? (
-            <Report detail={found} colour={architectureColour(architecture ?? '')} />
+            <Report
+              detail={found}
+              colour={architectureColour(architecture ?? '')}
+              crosscoder={isJoint(run.data?.manifest.config.hook ?? '')}
+            />
           ) : (
             <EmptyState
               title="Not measured yet"
@@ -78,7 +83,16 @@ function othersInWords(others: number): string {
   return others === 2 ? 'both other seeds' : `every one of ${others} other seeds`;
 }
 
-function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: string }) {
+/** What a crosscoder's features are worth, and which matching finds the same ones, is measured at one hook point: not of crosscoders. */
+function Report({
+  detail,
+  colour,
+  crosscoder,
+}: {
+  detail: ReproducibilityDetail;
+  colour: string;
+  crosscoder: boolean;
+}) {
   const { report, outdated } = detail;
   const { every, any, mean, beyond, learning } = report;
   const others = report.seeds.length - 1;
@@ -142,8 +156,12 @@ function Report({ detail, colour }: { detail: ReproducibilityDetail; colour: str
         <ControlsPanel report={report} />
       </div>
       {report.subspaces && <SubspacesPanel run={report.run} subspaces={report.subspaces} colour={colour} />}
-      <WorthPanel run={report.run} worth={report.worth} colour={colour} />
-      <MatchingsPanel run={report.run} />
+      {!crosscoder && (
+        <>
+          <WorthPanel run={report.run} worth={report.worth} colour={colour} />
+          <MatchingsPanel run={report.run} />
+        </>
+      )}
       <Panel title="What chance means here">
         <p className="small muted" style={{ maxWidth: '46rem' }}>
           {nullWords[report.null]} For each feature the probability that such a dictionary holds a row within

@@ -19,12 +19,17 @@ export function SpacesPanel({ run }: { run: string }) {
   return (
     <Panel
       title="In other spaces"
-      note="Dictionaries of other models, layers or steps of training, whose features are paired by what they fire on. Both measures ignore how a space is turned."
+      note="Is a dictionary of another model, layer or step of training like this one? Features are paired by what they fire on, and the two spaces compared by measures that don’t depend on how a space is rotated. 1 is alike."
     >
       <Loaded query={found} skeleton={<Skeleton height={120} />}>
         {(reports) =>
           reports.length === 0 ? (
-            <Command text={`npx lazyscope spaces ${run}/0 OTHER-RUN/0`} />
+            <>
+              <p className="small muted" style={{ marginBottom: 'var(--s-2)' }}>
+                Not compared yet. Both runs need captures of the same text:
+              </p>
+              <Command text={`npx lazyscope spaces ${run}/0 OTHER-RUN/0`} />
+            </>
           ) : (
             <>
               <DataTable
@@ -37,8 +42,10 @@ export function SpacesPanel({ run }: { run: string }) {
                 rowKey={({ name, measure }) => `${name} ${measure}`}
               />
               <p className="xs muted" style={{ marginTop: 'var(--s-2)' }}>
-                In brackets the 95 % interval by a jackknife over groups of pairs; chance is the mean of
-                random pairings of the same features, and p the share of them that reach the value.
+                SVCCA is the mean canonical correlation of the leading directions of both sides’ decoder rows,
+                RSA Spearman’s correlation between the cosines of all pairs of rows on either side. In
+                brackets the 95 % interval by a jackknife over groups of pairs; chance is the mean of random
+                pairings of the same features, and p the share of them that reach the value.
               </p>
             </>
           )
@@ -62,9 +69,9 @@ const columns: Column<Row>[] = [
     key: 'dictionaries',
     header: 'Dictionaries',
     render: ({ a, b }) => (
-      <>
+      <span style={{ overflowWrap: 'anywhere' }}>
         {dictionary(a)} beside {dictionary(b)}
-      </>
+      </span>
     ),
   },
   { key: 'measure', header: 'Measure', render: ({ measure }) => measureNames[measure] },
@@ -90,14 +97,14 @@ const columns: Column<Row>[] = [
   { key: 'pairs', header: 'Pairs', numeric: true, from: 640, render: ({ pairs }) => count(pairs) },
   {
     key: 'correlation',
-    header: 'Correlation',
+    header: 'Median correlation',
     numeric: true,
     from: 900,
     render: ({ correlation }) => fixed(correlation.median, 2),
   },
   {
     key: 'tokens',
-    header: 'Places of the text',
+    header: 'Tokens',
     numeric: true,
     from: 900,
     render: ({ tokens }) => count(tokens),

@@ -19,12 +19,18 @@ export function SweepsPanel({ run }: { run: string }) {
   return (
     <Panel
       title="With other settings"
-      note="The configurations of the sweeps that the run is part of, those first in which most features come back beyond chance."
+      note="Sweeps that the run is part of train several seeds with each of some settings. First stand those with which most features come back beyond chance."
     >
       <Loaded query={found} skeleton={<Skeleton height={120} />}>
         {(sweeps) =>
           sweeps.length === 0 ? (
-            <Command text="npx lazyscope stability SWEEP.yaml" />
+            <>
+              <p className="small muted" style={{ marginBottom: 'var(--s-2)' }}>
+                The run is part of none yet. A file says which settings to try, each with several seeds;
+                docs/COMPARING.md has one.
+              </p>
+              <Command text="npx lazyscope stability SWEEP.yaml" />
+            </>
           ) : (
             <>
               {sweeps.map((sweep) => (
@@ -65,7 +71,7 @@ const columns: Column<Row>[] = [
     key: 'run',
     header: 'Run',
     render: ({ run, with: beside }) => (
-      <>
+      <span style={{ overflowWrap: 'anywhere' }}>
         <Link href={paths.run(run)}>{run}</Link>
         {beside !== 'its own seeds' && (
           <>
@@ -73,7 +79,7 @@ const columns: Column<Row>[] = [
             beside <Link href={paths.run(beside)}>{beside}</Link>
           </>
         )}
-      </>
+      </span>
     ),
   },
   {
@@ -87,7 +93,7 @@ const columns: Column<Row>[] = [
   { key: 'byChance', header: 'By chance', numeric: true, render: ({ byChance }) => percent(byChance) },
   {
     key: 'beyondChance',
-    header: 'Beyond',
+    header: 'Beyond chance',
     numeric: true,
     from: 480,
     render: ({ beyondChance }) => percent(beyondChance),

@@ -11,7 +11,11 @@ type Row = NonNullable<Evaluation['layers']>[number] & { seed: number };
 
 const columns: Column<Row>[] = [
   { key: 'seed', header: 'Seed', numeric: true, render: (row) => row.seed },
-  { key: 'hook', header: 'Hook point', render: (row) => <code>{row.hook}</code> },
+  {
+    key: 'hook',
+    header: 'Hook point',
+    render: (row) => <code style={{ overflowWrap: 'anywhere' }}>{row.hook}</code>,
+  },
   { key: 'fvu', header: <Term of="fvu" />, numeric: true, render: (row) => fixed(row.fvu) },
   {
     key: 'ce',
@@ -28,9 +32,14 @@ const columns: Column<Row>[] = [
   },
   {
     key: 'latents',
-    header: 'Latents by share, 0 to 100 %',
-    from: 480,
-    render: (row) => <MiniHistogram counts={row.latentsByShare} />,
+    header: 'Latents by share, from 0 to 100 %',
+    from: 640,
+    render: (row) => (
+      // The line says where 0 and 100 % are when all latents stand in the middle.
+      <span style={{ display: 'inline-block', borderBottom: '1px solid var(--line-strong)' }}>
+        <MiniHistogram counts={row.latentsByShare} width={128} />
+      </span>
+    ),
   },
 ];
 
@@ -43,7 +52,7 @@ export function LayersPanel({ detail }: { detail: RunDetail }) {
   return (
     <Panel
       title="Hook points"
-      note="A crosscoder's latents read and reconstruct all of them. A latent's share is the norm of its decoder there over the sum of its norms: near 100 % it lives there alone."
+      note="A crosscoder’s latents read and reconstruct all of these at once. A latent’s share of a hook point is the norm of its decoder row there over the sum of its norms everywhere: near 100 % it lives there alone. The column has the mean over latents."
       flush
     >
       <DataTable

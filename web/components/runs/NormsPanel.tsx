@@ -1,5 +1,6 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
+import { hooksIn } from '../../../sae/spec/jointHook.ts';
 import type { CaptureNorms, RunDetail } from '../../../server/client.ts';
 import { lineChart, type LineSeries } from '../../charts/lineChart.ts';
 import { useTRPC } from '../../client/trpc.ts';
@@ -15,15 +16,27 @@ import { TokenRow } from '../ui/TokenRow.tsx';
 
 type Report = NonNullable<CaptureNorms['report']>;
 
-/** How long the activations are that a run was trained on, and what was left out for being too long. */
+/** How long the activations are that a run was trained on, and what was left out for being too long: of crosscoders at each hook point. */
 export function NormsPanel({ detail }: { detail: RunDetail }) {
+  const hooks = hooksIn(detail.manifest.config.hook);
+  return hooks.map((hook) => (
+    <NormsAt
+      key={hook}
+      detail={detail}
+      hook={hook}
+      title={`How long the activations are${hooks.length > 1 ? ` at ${hook}` : ''}`}
+    />
+  ));
+}
+
+function NormsAt({ detail, hook, title }: { detail: RunDetail; hook: string; title: string }) {
   const trpc = useTRPC();
-  const { capture, hook } = detail.manifest.config;
+  const { capture } = detail.manifest.config;
   const norms = useQuery(trpc.captures.norms.queryOptions({ name: capture, hook }, { retry: false }));
   const { exclusion } = detail.manifest;
   return (
     <Panel
-      title="How long the activations are"
+      title={title}
       note={
         <>
           Norms of the rows of capture <code>{capture}</code> at <code>{hook}</code>.{' '}
@@ -36,7 +49,7 @@ export function NormsPanel({ detail }: { detail: RunDetail }) {
       <Loaded query={norms} skeleton={<Skeleton height={160} />}>
         {(data) =>
           data.report ? (
-            <Norms norms={data} report={data.report} name={capture} />
+            <Norms norms={data} report={data.report} name={`${capture}-${hook}`} />
           ) : (
             <p className="small muted">
               This capture did not measure them: run <code>npx lazyscope capture</code> again with the same

@@ -1,6 +1,8 @@
+import { isJoint } from '../../../sae/spec/jointHook.ts';
 import type { RunDetail } from '../../../server/client.ts';
 import { count, fixed, percent } from '../../format/number.ts';
 import { StartJob } from '../jobs/StartJob.tsx';
+import { Command } from '../ui/Command.tsx';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Term } from '../ui/Term.tsx';
@@ -10,6 +12,17 @@ type Probes = NonNullable<Seed['probes']>;
 type Classification = NonNullable<Probes['classification']>;
 type Absorption = NonNullable<Probes['absorption']>;
 type Spurious = NonNullable<Probes['spurious']>;
+
+/** The column beside a measured one: as many latents drawn at random. In two lines, so that both fit a phone. */
+function OfRandom() {
+  return (
+    <>
+      Random
+      <br />
+      latents
+    </>
+  );
+}
 
 /** A figure above its interval. */
 function Measured({ value, interval }: { value: string; interval: string }) {
@@ -27,7 +40,7 @@ const within = ([low, high]: readonly [number, number], print: (value: number) =
 
 type SparseRow = Classification['sparseProbing']['byK'][number] & { seed: number; all: number };
 const sparseColumns: Column<SparseRow>[] = [
-  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'seed', header: 'Seed', numeric: true, render: ({ seed }) => String(seed) },
   { key: 'k', header: 'Latents', numeric: true, render: ({ k }) => count(k) },
   {
     key: 'accuracy',
@@ -39,13 +52,13 @@ const sparseColumns: Column<SparseRow>[] = [
   },
   {
     key: 'random',
-    header: 'Random latents',
+    header: <OfRandom />,
     numeric: true,
     render: ({ randomLatents }) => percent(randomLatents),
   },
   {
     key: 'shuffled',
-    header: 'Classes exchanged',
+    header: 'Shuffled classes',
     numeric: true,
     from: 640,
     render: ({ shuffledLabels }) => percent(shuffledLabels),
@@ -62,17 +75,17 @@ const sparseColumns: Column<SparseRow>[] = [
 
 type PerturbationRow = Classification['perturbation'][number] & { seed: number };
 const perturbationColumns: Column<PerturbationRow>[] = [
-  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'seed', header: 'Seed', numeric: true, render: ({ seed }) => String(seed) },
   { key: 'n', header: 'Set to 0', numeric: true, render: ({ n }) => count(n) },
   {
     key: 'tpp',
     header: <Term of="tpp" />,
     numeric: true,
     render: ({ tpp, interval }) => (
-      <Measured value={fixed(tpp)} interval={within(interval, (one) => fixed(one))} />
+      <Measured value={fixed(tpp)} interval={within(interval, (one) => fixed(one, 2))} />
     ),
   },
-  { key: 'random', header: 'Random latents', numeric: true, render: ({ random }) => fixed(random) },
+  { key: 'random', header: <OfRandom />, numeric: true, render: ({ random }) => fixed(random) },
   {
     key: 'intended',
     header: 'Own probe falls',
@@ -97,7 +110,7 @@ type RemovalRow = Spurious['first']['byN'][number] & {
   oracle: number;
 };
 const removalColumns: Column<RemovalRow>[] = [
-  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'seed', header: 'Seed', numeric: true, render: ({ seed }) => String(seed) },
   { key: 'removed', header: 'Removed', render: ({ removed }) => removed },
   { key: 'n', header: 'Set to 0', numeric: true, render: ({ n }) => count(n) },
   {
@@ -105,10 +118,10 @@ const removalColumns: Column<RemovalRow>[] = [
     header: <Term of="scr" />,
     numeric: true,
     render: ({ scr, interval }) => (
-      <Measured value={fixed(scr)} interval={within(interval, (one) => fixed(one))} />
+      <Measured value={fixed(scr)} interval={within(interval, (one) => fixed(one, 2))} />
     ),
   },
-  { key: 'random', header: 'Random latents', numeric: true, render: ({ random }) => fixed(random) },
+  { key: 'random', header: <OfRandom />, numeric: true, render: ({ random }) => fixed(random) },
   {
     key: 'biased',
     header: 'Biased probe',
@@ -127,7 +140,7 @@ const removalColumns: Column<RemovalRow>[] = [
 
 type AbsorptionRow = Absorption & { seed: number };
 const absorptionColumns: Column<AbsorptionRow>[] = [
-  { key: 'seed', header: 'Seed', render: ({ seed }) => String(seed) },
+  { key: 'seed', header: 'Seed', numeric: true, render: ({ seed }) => String(seed) },
   { key: 'letters', header: 'Letters', numeric: true, render: ({ counted }) => count(counted) },
   {
     key: 'latents',
@@ -176,18 +189,19 @@ const absorptionColumns: Column<AbsorptionRow>[] = [
 /** What probes say of the run's dictionaries: k-sparse probing, targeted perturbation and absorption, each beside what chance gives. */
 export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail }) {
   const { name, status, config } = manifest;
-  if (status !== 'complete' || config.outputHook !== undefined) return null;
+  if (status !== 'complete' || config.outputHook !== undefined || isJoint(config.hook)) return null;
   const probed = seeds.flatMap(({ seed, probes }) => (probes ? [{ ...probes, seed }] : []));
   if (probed.length === 0)
     return (
       <Panel
         title="Probes"
-        note="k-sparse probing, targeted perturbation and absorption, as SAEBench defines them."
+        note="k-sparse probing, targeted perturbation, removal of spurious correlations and absorption, as SAEBench defines them."
       >
-        <p className="small muted">
-          Not probed yet: <code>npx lazyscope probe {name}</code>, with <code>--text</code> for documents of
-          known classes.
+        <p className="small muted" style={{ marginBottom: 'var(--s-2)' }}>
+          Not probed yet. Documents of known classes are needed for all but absorption: lines of JSON with a
+          text and a label.
         </p>
+        <Command text={`npx lazyscope probe ${name} --text DOCUMENTS.jsonl`} />
         <StartJob job={{ kind: 'probe', options: { run: name } }}>Measure absorption</StartJob>
       </Panel>
     );
@@ -202,6 +216,7 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
         <>
           <Panel title="k-sparse probing" note={documentsOf(classified[0])} flush>
             <DataTable
+              spread
               caption="Accuracy of probes on a few latents"
               columns={sparseColumns}
               rows={classified.flatMap(({ seed, sparseProbing }) =>
@@ -216,6 +231,7 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
             flush
           >
             <DataTable
+              spread
               caption="Fall of accuracy with latents set to 0"
               columns={perturbationColumns}
               rows={classified.flatMap(({ seed, perturbation }) =>
@@ -243,11 +259,18 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
           flush
         >
           <DataTable
+            spread
             caption="How much of a first letter other latents carry"
             columns={absorptionColumns}
             rows={absorbed}
             rowKey={({ seed }) => String(seed)}
           />
+          {absorbed.every(({ counted }) => counted === 0) && (
+            <p className="small muted" style={{ padding: 'var(--s-2) var(--s-4)' }}>
+              No letter counts here: probes of the model’s own activations don’t tell first letters well
+              enough (F1 above 0.6). More words may help, with <code>--words</code>, or a larger model.
+            </p>
+          )}
         </Panel>
       )}
     </>

@@ -1,3 +1,4 @@
+import { hooksIn } from '../../../sae/spec/jointHook.ts';
 import type { RunDetail } from '../../../server/client.ts';
 import { count, significant } from '../../format/number.ts';
 import { Panel } from '../ui/Panel.tsx';
@@ -6,8 +7,9 @@ import styles from './RunConfiguration.module.css';
 /** The full training configuration of a run. */
 export function RunConfiguration({ detail }: { detail: RunDetail }) {
   const { config, environment, d, scale, createdAt } = detail.manifest;
+  const settings = { ...config, hook: hooksIn(config.hook).join(' + ') };
   const rows: [string, string][] = [
-    ...Object.entries(config).map(([key, value]): [string, string] => [spoken(key), show(value)]),
+    ...Object.entries(settings).map(([key, value]): [string, string] => [spoken(key), show(value)]),
     ['activation width d', count(d)],
     ['input scale s', significant(scale, 5)],
     ['started', createdAt.replace('T', ' ').slice(0, 19)],

@@ -71,7 +71,7 @@ const columns: Column<RunRow>[] = [
     numeric: true,
     sort: 'tokensPerSecond',
     from: 900,
-    render: (run) => compact(run.tokensPerSecond),
+    render: (run) => (run.tokensPerSecond > 0 ? compact(run.tokensPerSecond) : '–'),
   },
   {
     key: 'status',
