@@ -6,12 +6,15 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { publishedLabelsKind } from '../../sae/spec/manifests/publishedLabels.ts';
 import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';
+import { spacesKind } from '../../sae/spec/manifests/spaces.ts';
+import { stabilitySweepKind } from '../../sae/spec/manifests/stabilitySweep.ts';
 import { namePattern } from '../../sae/spec/names.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import { writeManifest } from '../../sae/store/writeManifest.ts';
 import { Database } from '../database.ts';
 import { labelsOfDatabase } from '../publishedLabels.ts';
+import type { Place } from '../queries/manifestsIn.ts';
 
 export interface StagedRuns {
   runs: RunManifest[];
@@ -19,7 +22,8 @@ export interface StagedRuns {
 }
 
 /**
- * Fills `to`, which must be empty, with the runs, the manifests of their captures, the comparisons between them, and what people wrote about them.
+ * Fills `to`, which must be empty, with the runs, the manifests of their captures, the comparisons between them, what is known of their spaces and
+ * sweeps where all the runs that it is about are among them, and what people wrote about them.
  * Throws `not_found` for a run that isn't there, and `conflict` while a server has the labels open.
  */
 export async function stageRuns(
@@ -45,22 +49,38 @@ export async function stageRuns(
   for (const capture of new Set(runs.map(({ config }) => config.capture)))
     if (existsSync(from.captureManifest(capture))) await linkFile(from, to, from.captureManifest(capture));
   await linkFolder(from, to, join(from.root, 'vocabularies'));
-  const comparisons = (await comparisonsIn(from)).filter(({ a, b }) =>
+  const compared = { folder: from.comparisons(), pathOf: (name: string) => from.comparisonManifest(name), kind: comparisonKind }; // prettier-ignore
+  const comparisons = (await reportsIn(compared)).filter(({ a, b }) =>
     [a, b].every(({ run }) => names.includes(run)),
   );
   for (const { name } of comparisons) await linkFolder(from, to, from.comparison(name));
+  await linkReports(from, to, names);
   await stageLabels(from, names, to);
   return { runs, comparisons };
 }
 
-async function comparisonsIn(store: StoreLayout): Promise<ComparisonManifest[]> {
-  const entries = await readdir(store.comparisons()).catch(() => []);
-  const names = entries.filter(
-    (name) => namePattern.test(name) && existsSync(store.comparisonManifest(name)),
-  );
-  return Promise.all(
-    names.sort().map((name) => readManifest(store.comparisonManifest(name), comparisonKind)),
-  );
+/** Every document of a kind, in the order of the names. */
+async function reportsIn<Document extends { version: number }>({
+  folder,
+  pathOf,
+  kind,
+}: Place<Document>): Promise<Document[]> {
+  const entries = await readdir(folder).catch(() => []);
+  const names = entries.filter((name) => namePattern.test(name) && existsSync(pathOf(name)));
+  return Promise.all(names.sort().map((name) => readManifest(pathOf(name), kind)));
+}
+
+async function linkReports(from: StoreLayout, to: StoreLayout, names: readonly string[]): Promise<void> {
+  const spaces = {
+    folder: from.spaces(),
+    pathOf: (name: string) => from.spacesReport(name),
+    kind: spacesKind,
+  };
+  for (const { name, a, b } of await reportsIn(spaces))
+    if (names.includes(a.run) && names.includes(b.run)) await linkFile(from, to, from.spacesReport(name));
+  const sweeps = { folder: from.sweeps(), pathOf: (name: string) => from.sweepStability(name), kind: stabilitySweepKind }; // prettier-ignore
+  for (const { name, rows } of await reportsIn(sweeps))
+    if (rows.every(({ run }) => names.includes(run))) await linkFile(from, to, from.sweepStability(name));
 }
 
 async function stageLabels(from: StoreLayout, runs: readonly string[], to: StoreLayout): Promise<void> {

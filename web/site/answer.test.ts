@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { serveFolder, type StaticServer } from '../../sae/fixtures/staticServer.ts';
+import { spaces, stabilitySweep } from '../../sae/store/fixtures/laterDocuments.ts';
+import { writeManifest } from '../../sae/store/writeManifest.ts';
+import { spacesKind } from '../../sae/spec/manifests/spaces.ts';
+import { stabilitySweepKind } from '../../sae/spec/manifests/stabilitySweep.ts';
 import { featureView, orphanSorts } from '../../sae/spec/tables/features.ts';
 import { matchView } from '../../sae/spec/tables/matches.ts';
 import { sortsOf } from '../../sae/spec/tables/table.ts';
@@ -48,6 +52,23 @@ beforeAll(async () => {
   await own.client.labels.set.mutate({ run: 'fixture-relu', seed: 0, latent: 1, label: 'private', note: '' });
   await own.client.lists.add.mutate({ name: 'nautical', features: [{ run, seed: 0, latent: 3 }] });
   await own.server.close();
+  // What is known of spaces and sweeps goes along where all its runs do.
+  const both = { a: { run, seed: 0 }, b: { run, seed: 1 } };
+  for (const [name, sides] of [
+    ['inside', both],
+    ['half', { ...both, b: { run: 'fixture-relu', seed: 0 } }],
+  ] as const)
+    await writeManifest(own.store.spacesReport(name), spacesKind, { ...spaces, name, ...sides });
+  const [row] = stabilitySweep.rows;
+  for (const [name, runs] of [
+    ['inside', [run]],
+    ['half', [run, 'fixture-relu']],
+  ] as const)
+    await writeManifest(own.store.sweepStability(name), stabilitySweepKind, {
+      ...stabilitySweep,
+      name,
+      rows: runs.map((each) => ({ ...row, run: each })),
+    });
   site = await publishSite(publishing());
   host = await serveFolder(site.out, { under: '/a/study', ranges: false });
   const { fetch } = globalThis;
@@ -113,6 +134,11 @@ test('the answers about runs, captures and comparisons', async () => {
   await same('captures.norms', { name: 'fixture', hook: 'blocks.0.hook_resid_post' });
   for (const seed of [0, 1, 2]) await same('labels.names', { run, seed });
   for (const { name } of comparisons) await same('comparisons.get', { name });
+});
+
+test('comparisons of spaces and sweeps, where all that they are about is published', async () => {
+  for (const procedure of ['runs.spaces', 'runs.sweeps'])
+    expect(await same(procedure, { name: run })).toEqual([expect.objectContaining({ name: 'inside' })]);
 });
 
 test('every page of every latent', async () => {
