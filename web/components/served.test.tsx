@@ -133,6 +133,18 @@ describe('ProbesPanel', () => {
     expect(absorption[4]).toBe(percent(0.02));
     await rm(on.store.probes('fixture-topk', seed));
   });
+
+  test('is not there for crosscoders, which the command refuses', async () => {
+    const detail = await run();
+    const config = {
+      ...detail.manifest.config,
+      hook: 'blocks.0.hook_resid_post,blocks.1.hook_resid_post' as const,
+    };
+    const place = await served(
+      <ProbesPanel detail={{ ...detail, manifest: { ...detail.manifest, config } }} />,
+    );
+    expect(place.textContent).toBe('');
+  });
 });
 
 describe('JobForm', () => {
@@ -277,6 +289,22 @@ describe('NormsPanel', () => {
       ]),
     );
     expect(textsOf(place, 'tbody tr')).toHaveLength(9);
+  });
+
+  test('has a panel for each hook point of a crosscoder', async () => {
+    const detail = await run();
+    const { hook } = detail.manifest.config;
+    const config = { ...detail.manifest.config, hook: `${hook},blocks.7.hook_mlp_out` as const };
+    const place = await served(
+      <NormsPanel detail={{ ...detail, manifest: { ...detail.manifest, config } }} />,
+    );
+    expect(textsOf(place, 'h2')).toEqual([
+      `How long the activations are at ${hook}`,
+      'How long the activations are at blocks.7.hook_mlp_out',
+    ]);
+    // The fixture's capture has the first alone.
+    await until(() => place.querySelector('dl') !== null);
+    await until(() => place.textContent?.includes("has no hook point 'blocks.7.hook_mlp_out'") === true);
   });
 
   test('says so where the capture is gone', async () => {

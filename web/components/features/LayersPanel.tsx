@@ -2,6 +2,7 @@
 import type { FeatureDetail } from '../../../server/client.ts';
 import { percent, significant } from '../../format/number.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { HookName } from '../ui/HookName.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { Panel } from '../ui/Panel.tsx';
 
@@ -11,7 +12,7 @@ const columns: Column<Layer>[] = [
   {
     key: 'hook',
     header: 'Hook point',
-    render: (row) => <code style={{ overflowWrap: 'anywhere' }}>{row.hook}</code>,
+    render: (row) => <HookName hook={row.hook} />,
   },
   {
     key: 'share',

@@ -2,6 +2,7 @@
 import type { RunDetail } from '../../../server/client.ts';
 import { fixed, percent } from '../../format/number.ts';
 import { DataTable, type Column } from '../ui/DataTable.tsx';
+import { HookName } from '../ui/HookName.tsx';
 import { MiniHistogram } from '../ui/MiniHistogram.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Term } from '../ui/Term.tsx';
@@ -14,7 +15,7 @@ const columns: Column<Row>[] = [
   {
     key: 'hook',
     header: 'Hook point',
-    render: (row) => <code style={{ overflowWrap: 'anywhere' }}>{row.hook}</code>,
+    render: (row) => <HookName hook={row.hook} />,
   },
   { key: 'fvu', header: <Term of="fvu" />, numeric: true, render: (row) => fixed(row.fvu) },
   {

@@ -202,7 +202,9 @@ export function ProbesPanel({ detail: { manifest, seeds } }: { detail: RunDetail
           text and a label.
         </p>
         <Command text={`npx lazyscope probe ${name} --text DOCUMENTS.jsonl`} />
-        <StartJob job={{ kind: 'probe', options: { run: name } }}>Measure absorption</StartJob>
+        <div style={{ marginTop: 'var(--s-3)' }}>
+          <StartJob job={{ kind: 'probe', options: { run: name } }}>Measure absorption</StartJob>
+        </div>
       </Panel>
     );
   const classified = probed.flatMap(({ seed, classification }) =>
