@@ -153,7 +153,8 @@ describeInBrowser(
       await link.click();
       await page.waitForURL('**/runs/fixture-topk/0?*latents=*');
       await page.getByText(`Only ${inside} latents that were encircled`).waitFor();
-      expect(await page.locator('main tbody tr').count()).toBe(Math.min(50, inside));
+      // The heading stands before the rows have arrived.
+      await expect.poll(() => page.locator('main tbody tr').count()).toBe(Math.min(50, inside));
     });
 
     test('what is not there is said in the heading, and offers no neighbours', async () => {

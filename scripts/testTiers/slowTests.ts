@@ -17,6 +17,8 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'server/publishedStore.test.ts', reason: 'two servers, one over a published store' },
+  { path: 'server/openApi.test.ts', reason: 'a server over a store, and every address it describes' },
   { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
@@ -185,9 +187,17 @@ export const apartTests: readonly string[] = [
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
+  'sae/comparison/consensus/consensusStart.test.ts',
+  'sae/training/crosscoder.test.ts',
   'sae/training/sharding/sharding.test.ts',
+  'sae/training/transcoder.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
+  'scripts/load/loadSuite.test.ts',
+  'scripts/readme.test.ts',
+  'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/workers/workers.test.ts',
+  'web/site/answer.test.ts',
 ];
 
 /** Patterns of the test files under the slow paths. */
