@@ -16,7 +16,7 @@ import { JobLog } from './jobLog.ts';
 import { jobSubject } from './jobSubject.ts';
 import { fitsBeside, type Machine } from './machineShare.ts';
 import { endProcess, isRunning } from './orphans.ts';
-import type { Queue } from './queue.ts';
+import { notCancellable, type Queue } from './queue.ts';
 import { waitingJob } from './waitingJob.ts';
 import { whyEnded } from './whyEnded.ts';
 
@@ -130,11 +130,7 @@ export class JobQueue implements Queue {
       job.status = 'cancelled';
       job.finishedAt = new Date().toISOString();
       await this.#changed(job);
-    } else
-      throw new LazyscopeError(
-        'conflict',
-        `Job '${id}' is ${job.status}: only a waiting or running one can be cancelled.`,
-      );
+    } else throw notCancellable(job);
     return withoutDetail(job);
   }
 

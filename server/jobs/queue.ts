@@ -1,4 +1,5 @@
 /** What a server asks of the queue of its jobs, whether jobs run here (jobQueue.ts) or on workers (server/workers/redisQueue.ts). */
+import { LazyscopeError } from '../../sae/errors.ts';
 import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
 
 /** A queue of jobs, as its clients see it. */
@@ -16,4 +17,12 @@ export interface Queue {
   /** Subscriptions that are open. */
   readonly watchers: number;
   close(): Promise<void>;
+}
+
+/** What every queue answers when it is to cancel a job that has ended. */
+export function notCancellable({ id, status }: Pick<Job, 'id' | 'status'>): LazyscopeError {
+  return new LazyscopeError(
+    'conflict',
+    `Job '${id}' is ${status}: only a waiting or running one can be cancelled.`,
+  );
 }

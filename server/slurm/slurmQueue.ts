@@ -13,7 +13,7 @@ import { JobEvents, withoutDetail } from '../jobs/jobEvents.ts';
 import { keptLines } from '../jobs/jobQueue.ts';
 import { jobSubject } from '../jobs/jobSubject.ts';
 import { interferes } from '../jobs/machineShare.ts';
-import type { Queue } from '../jobs/queue.ts';
+import { notCancellable, type Queue } from '../jobs/queue.ts';
 import { waitingJob } from '../jobs/waitingJob.ts';
 import { whyEnded } from '../jobs/whyEnded.ts';
 import type { Log } from '../log.ts';
@@ -117,11 +117,7 @@ export class SlurmQueue implements Queue {
   async cancel(id: string): Promise<Job> {
     const { status } = this.get(id);
     const task = this.#tasks.get(id);
-    if (!task || (status !== 'queued' && status !== 'running'))
-      throw new LazyscopeError(
-        'conflict',
-        `Job '${id}' is ${status}: only a waiting or running one can be cancelled.`,
-      );
+    if (!task || (status !== 'queued' && status !== 'running')) throw notCancellable({ id, status });
     await writeFile(launchPaths(this.#options.store, task.launch.id).cancelled(task.index), '');
     await this.#options.cluster.cancel(task.task);
     this.#askedAt = -Infinity;

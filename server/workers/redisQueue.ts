@@ -10,7 +10,7 @@ import { JobEvents, withoutDetail } from '../jobs/jobEvents.ts';
 import { keptLines } from '../jobs/jobQueue.ts';
 import { jobSubject } from '../jobs/jobSubject.ts';
 import { interferes } from '../jobs/machineShare.ts';
-import type { Queue } from '../jobs/queue.ts';
+import { notCancellable, type Queue } from '../jobs/queue.ts';
 import { waitingJob } from '../jobs/waitingJob.ts';
 import type { Log } from '../log.ts';
 import type { Broker, WorkerRecord } from './broker.ts';
@@ -110,11 +110,7 @@ export class RedisQueue implements Queue {
   async cancel(id: string): Promise<Job> {
     const { status } = this.get(id);
     const known = this.#known.get(id);
-    if (!known || (status !== 'queued' && status !== 'running'))
-      throw new LazyscopeError(
-        'conflict',
-        `Job '${id}' is ${status}: only a waiting or running one can be cancelled.`,
-      );
+    if (!known || (status !== 'queued' && status !== 'running')) throw notCancellable({ id, status });
     await this.#broker.answered(this.#broker.askToCancel(id));
     if (status === 'queued') this.#cancelledWaiting(known);
     return withoutDetail(known.job);
