@@ -490,7 +490,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   'store index': { call: ['store', 'index'], flags: {} },
   publish: {
     call: ['publish', 'fixture-topk', '--out=STORE/site'],
-    flags: { out: '--out=STORE/elsewhere', tables: '--tables' },
+    flags: {
+      out: '--out=STORE/elsewhere',
+      report: '--report=fixture-gelu',
+      'no-reports': '--no-reports',
+      tables: '--tables',
+    },
   },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },

@@ -1,11 +1,13 @@
-/** A store of some runs alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
+/** A store of some runs and sparsity reports alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
 import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { publishedLabelsKind } from '../../sae/spec/manifests/publishedLabels.ts';
 import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';
+import { sparsityReportKind, type SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { spacesKind } from '../../sae/spec/manifests/spaces.ts';
 import { stabilitySweepKind } from '../../sae/spec/manifests/stabilitySweep.ts';
 import { namePattern } from '../../sae/spec/names.ts';
@@ -19,18 +21,26 @@ import type { Place } from '../queries/manifestsIn.ts';
 export interface StagedRuns {
   runs: RunManifest[];
   comparisons: ComparisonManifest[];
+  reports: SparsityReport[];
+}
+
+/** What is chosen of a store. */
+export interface Chosen {
+  /** Names of runs. */
+  runs: readonly string[];
+  /** Names of sparsity reports. */
+  reports: readonly string[];
+  /** Whether all reports of models that the runs look into go along. */
+  reportsOfRuns: boolean;
 }
 
 /**
  * Fills `to`, which must be empty, with the runs, the manifests of their captures, the comparisons between them, what is known of their spaces and
- * sweeps where all the runs that it is about are among them, and what people wrote about them.
- * Throws `not_found` for a run that isn't there, and `conflict` while a server has the labels open.
+ * sweeps where all the runs that it is about are among them, the sparsity reports, and what people wrote about the runs.
+ * Throws `not_found` for a run or a report that isn't there, and `conflict` while a server has the labels open.
  */
-export async function stageRuns(
-  from: StoreLayout,
-  names: readonly string[],
-  to: StoreLayout,
-): Promise<StagedRuns> {
+export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayout): Promise<StagedRuns> {
+  const names = chosen.runs;
   const runs: RunManifest[] = [];
   for (const name of new Set(names)) {
     if (!existsSync(from.runManifest(name)))
@@ -46,8 +56,13 @@ export async function stageRuns(
       (path) => !/^checkpoints\/|^tensorboard\/|^wandb\/|\/sae\.safetensors$/.test(path),
     );
   }
-  for (const capture of new Set(runs.map(({ config }) => config.capture)))
-    if (existsSync(from.captureManifest(capture))) await linkFile(from, to, from.captureManifest(capture));
+  const models = new Set<string>();
+  for (const capture of new Set(runs.map(({ config }) => config.capture))) {
+    const path = from.captureManifest(capture);
+    if (!existsSync(path)) continue;
+    models.add((await readManifest(path, captureKind)).model.name);
+    await linkFile(from, to, path);
+  }
   await linkFolder(from, to, join(from.root, 'vocabularies'));
   const compared = { folder: from.comparisons(), pathOf: (name: string) => from.comparisonManifest(name), kind: comparisonKind }; // prettier-ignore
   const comparisons = (await reportsIn(compared)).filter(({ a, b }) =>
@@ -56,7 +71,29 @@ export async function stageRuns(
   for (const { name } of comparisons) await linkFolder(from, to, from.comparison(name));
   await linkReports(from, to, names);
   await stageLabels(from, names, to);
-  return { runs, comparisons };
+  const reports = await sparsityReports(from, chosen, models);
+  for (const { name } of reports) await linkFolder(from, to, from.sparsity(name));
+  return { runs, comparisons, reports };
+}
+
+async function sparsityReports(
+  from: StoreLayout,
+  { reports, reportsOfRuns }: Chosen,
+  models: ReadonlySet<string>,
+): Promise<SparsityReport[]> {
+  const all = await reportsIn({
+    folder: from.sparsities(),
+    pathOf: (name: string) => from.sparsityReport(name),
+    kind: sparsityReportKind,
+  });
+  const known = all.map(({ name }) => name);
+  const missing = reports.find((name) => !known.includes(name));
+  if (missing !== undefined)
+    throw new LazyscopeError(
+      'not_found',
+      `There is no sparsity report '${missing}': ${known.length > 0 ? `there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}` : "make one with 'lazyscope sparsity'"}.`,
+    );
+  return all.filter(({ name, model }) => reports.includes(name) || (reportsOfRuns && models.has(model.name)));
 }
 
 /** Every document of a kind, in the order of the names. */

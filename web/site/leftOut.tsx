@@ -10,10 +10,10 @@ export const FeatureLists = Nothing;
 export const StartJob = Nothing;
 export const NextSteps = Nothing;
 export const ActiveJobs = Nothing;
-export const LazyHeadline = Nothing;
-export const StoredTableLinks = Nothing;
 export const Command = Nothing;
-export const JumpBox = Nothing;
+export const CarryLabels = Nothing;
+export const ImportLabels = Nothing;
+export const NoLabels = Nothing;
 
 export function JobLines() {
   return (
