@@ -56,8 +56,8 @@ const marker = 'lazyscope-site.json';
 /** The folder of the tables, seen from the pages. */
 const tablesAt = 'data';
 
-/** Not of use to who reads a store by its address, or large. */
-const leftOut = /\/(pages|search)\.safetensors$/;
+/** Copies of what is in the tables, in the form in which a server reads them from its own disk. */
+const leftOut = /\/pages\.safetensors$/;
 
 /**
  * Writes the site beside `out` and puts it there when it is whole. Throws `bad_input` when nothing is named, `not_found` for a run or a report that isn't there, `conflict` when `out` holds

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { LazyscopeError } from '../../sae/errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import { readSafetensors } from '../../sae/formats/safetensors.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { publishedLabelsKind } from '../../sae/spec/manifests/publishedLabels.ts';
@@ -42,13 +43,16 @@ export interface Chosen {
 export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayout): Promise<StagedRuns> {
   const names = chosen.runs;
   const runs: RunManifest[] = [];
+  const texts = new Set<string>();
   for (const name of new Set(names)) {
     if (!existsSync(from.runManifest(name)))
       throw new LazyscopeError(
         'not_found',
         `There is no run '${name}': 'lazyscope metrics' lists none of it.`,
       );
-    runs.push(await readManifest(from.runManifest(name), runKind));
+    const run = await readManifest(from.runManifest(name), runKind);
+    runs.push(run);
+    for (const seed of run.config.seeds) texts.add(await searchedText(from.searchIndex(name, seed)));
     await linkFolder(
       from,
       to,
@@ -64,6 +68,8 @@ export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayo
     await linkFile(from, to, path);
   }
   await linkFolder(from, to, join(from.root, 'vocabularies'));
+  for (const text of texts)
+    if (text !== '' && existsSync(from.searchText(text))) await linkFile(from, to, from.searchText(text));
   const compared = { folder: from.comparisons(), pathOf: (name: string) => from.comparisonManifest(name), kind: comparisonKind }; // prettier-ignore
   const comparisons = (await reportsIn(compared)).filter(({ a, b }) =>
     [a, b].every(({ run }) => names.includes(run)),
@@ -74,6 +80,17 @@ export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayo
   const reports = await sparsityReports(from, chosen, models);
   for (const { name } of reports) await linkFolder(from, to, from.sparsity(name));
   return { runs, comparisons, reports };
+}
+
+/** The name of the text that a search index is of; empty without one that can be read, where the server does without too. */
+async function searchedText(path: string): Promise<string> {
+  if (!existsSync(path)) return '';
+  try {
+    return (await readSafetensors(path)).metadata['text'] ?? '';
+  } catch (error) {
+    if (isLazyscopeError(error)) return '';
+    throw error;
+  }
 }
 
 async function sparsityReports(

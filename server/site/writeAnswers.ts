@@ -43,6 +43,7 @@ import { unknownTokens, type TokenReader } from '../queries/tokenReader.ts';
 import type { AnswerFiles } from './answerFiles.ts';
 import { plainColumn } from './plainColumn.ts';
 import { reportAnswers } from './reportAnswers.ts';
+import { searchAnswers } from './searchAnswers.ts';
 
 /** As web/components/runs/TrainingPanel.tsx asks. */
 const maxPoints = 400;
@@ -78,6 +79,7 @@ export async function writeAnswers(options: AnswerOptions): Promise<void> {
       if (existsSync(server.store.features(run.name, seed))) await dictionaryAnswers(options, { run, seed, done, total });
       done += run.config.width;
     } // prettier-ignore
+  const searched = await searchAnswers(options);
   for (const report of reports) await reportAnswers(options, report);
   if (options.tablesAt !== undefined) await tableAnswers(options, options.tablesAt);
   await files.writeVocabularies();
@@ -87,6 +89,7 @@ export async function writeAnswers(options: AnswerOptions): Promise<void> {
     trainings,
     labelled: dictionaries.length,
     lists: Object.keys(lists).length,
+    searched,
     tables: options.tablesAt !== undefined,
   };
   await files.write(siteFiles.parts(), parts);

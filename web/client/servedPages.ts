@@ -2,3 +2,6 @@
 export function isServedPage(address: string): boolean {
   return address.startsWith('/');
 }
+
+/** Whether features are searched for what is typed into the jump box, before anybody asks for a search. */
+export const searchesWhileTyping: boolean = true;

@@ -13,6 +13,7 @@ import { OverviewView } from '../components/overview/OverviewView.tsx';
 import { ReproducibilityView } from '../components/reproducibility/ReproducibilityView.tsx';
 import { RunView } from '../components/runs/RunView.tsx';
 import { RunsView } from '../components/runs/RunsView.tsx';
+import { SearchView } from '../components/search/SearchView.tsx';
 import { AppHeader } from '../components/shell/AppHeader.tsx';
 import { FocusAfterNavigation } from '../components/shell/FocusAfterNavigation.tsx';
 import { Providers } from '../components/shell/Providers.tsx';
@@ -59,6 +60,7 @@ function pageAt(path: string): SitePage {
   if (!isServedPage(path)) return notHere;
   if (section === '') return { title: '', view: <OverviewView /> };
   if (section === 'labels' && parts.length === 0) return { title: 'Labels', view: <LabelsView /> };
+  if (section === 'search' && parts.length === 0) return { title: 'Search', view: <SearchView /> };
   if (section === 'lazy') return lazyPageAt(parts);
   if (section === 'compare' && parts.length < 2)
     return name === undefined
@@ -123,8 +125,8 @@ function NotHere() {
           </Link>
         }
       >
-        Jobs, the playground and the search through examples need a server, and other pages are here where
-        there is something to show on them.
+        Jobs and the playground need a server, and other pages are here where there is something to show on
+        them.
       </EmptyState>
     </>
   );

@@ -16,7 +16,12 @@ import { sparsityNeuronTable } from '../../sae/spec/tables/sparsityNeurons.ts';
 import { sortsOf } from '../../sae/spec/tables/table.ts';
 import { publishSite, type PublishedSite, type PublishOptions } from '../../server/site/publishSite.ts';
 import { serve } from '../../server/serve.ts';
-import { createLazyscopeClient, type EmergenceCurve, type NeuronDetail } from '../../server/client.ts';
+import {
+  createLazyscopeClient,
+  type EmergenceCurve,
+  type NeuronDetail,
+  type SearchPage,
+} from '../../server/client.ts';
 import { labelSorts } from '../../server/contract/labels.ts';
 import { startTestServer, type TestServer } from '../../server/testServer.ts';
 import { answer } from './answer.ts';
@@ -81,6 +86,8 @@ beforeAll(async () => {
     features: [{ run: 'fixture-relu', seed: 0, latent: 1 }],
   });
   await own.server.close();
+  // One seed was indexed before there was search.
+  await rm(own.store.searchIndex(run, 2));
   // What is known of spaces and sweeps goes along where all its runs do.
   const both = { a: { run, seed: 0 }, b: { run, seed: 1 } };
   for (const [name, sides] of [
@@ -247,6 +254,20 @@ describe('labels', () => {
   });
 });
 
+test('search through examples, tokens and labels', async () => {
+  let matched = 0;
+  for (const text of ['the', 'call me', 'the whale', 'open sea', 'wh', '…', 'nothing like it'])
+    for (const where of [{}, { run }, { run, seed: 1 }, { run, seed: 2 }, { offset: 2, limit: 3 }]) {
+      const { rows, missing } = (await same('search.find', { text, ...where })) as SearchPage;
+      matched += rows.filter(({ match }) => match !== null).length;
+      if (!('seed' in where)) expect(missing).toEqual([{ run, seed: 2 }]);
+    }
+  expect(matched).toBeGreaterThan(20);
+  await expect(
+    answer({ procedure: 'search.find', input: { text: 'sea', run: 'fixture-relu' } }),
+  ).rejects.toThrow("of a run 'fixture-relu'");
+});
+
 test('tables of which the site has every column are the CSV that the server gives', async () => {
   const [{ name: comparison }] = (await ask('comparisons.list')) as { name: string }[];
   const ofReport = (table: string, of: TableOf, path: string) => ({
@@ -312,15 +333,15 @@ describe('lists', () => {
     await same('features.list', { run, seed: 0, filter, limit: 500 });
   }); // prettier-ignore
 
-  test('of latents by a word in tokens and labels; examples are not searched', async () => {
-    for (const text of ['open', 'the', 'sea', 'nothing like it'])
-      await same('features.list', { run, seed: 0, sort: 'density', filter: { text }, limit: 500 });
-    expect(
-      await answer({ procedure: 'features.list', input: { run, seed: 0, filter: { text: 'open sea' } } }),
-    ).toMatchObject({
-      total: 1,
-      searched: 'tokens and labels',
-    });
+  test('of latents by words in examples, tokens and labels; without an index examples are not searched', async () => {
+    for (const [seed, searched] of [
+      [0, 'examples, tokens and labels'],
+      [2, 'tokens and labels'],
+    ] as const)
+      for (const text of ['open', 'the', 'sea', 'call me', 'nothing like it'])
+        expect(
+          await same('features.list', { run, seed, sort: 'density', filter: { text }, limit: 500 }),
+        ).toMatchObject({ searched });
   });
 
   test('of matches, in every order, by every bound and at another threshold', async () => {

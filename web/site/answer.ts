@@ -5,12 +5,14 @@ import { matchListInput, orphanInput } from '../../server/contract/comparisons.t
 import { featureListInput } from '../../server/contract/features.ts';
 import { labelExportInput, labelPageInput } from '../../server/contract/labels.ts';
 import type { RunDetail } from '../../server/contract/runs.ts';
+import { searchInput } from '../../server/contract/search.ts';
 import { neuronInput, neuronListInput, sparsityCompareInput } from '../../server/contract/sparsity.ts';
 import { dictionaryInput } from '../../server/contract/tokens.ts';
 import { listFeatures, listOrphans } from './featureLists.ts';
 import { exportLabels, labelPage, labelsOf } from './labels.ts';
 import { listMatches } from './matchLists.ts';
 import { getNeuron, listNeurons } from './neurons.ts';
+import { searchFeatures } from './search.ts';
 import { NotPublished, siteFile, unpacked } from './siteFile.ts';
 
 /** What is computed in the page, by procedure. */
@@ -18,6 +20,7 @@ const computed: Readonly<Record<string, (input: unknown) => Promise<unknown>>> =
   'features.list': (input) => listFeatures(featureListInput.parse(input)),
   'comparisons.orphans': (input) => listOrphans(orphanInput.parse(input)),
   'comparisons.matches': (input) => listMatches(matchListInput.parse(input)),
+  'search.find': (input) => searchFeatures(searchInput.parse(input)),
   'sparsity.neurons': (input) => listNeurons(neuronListInput.parse(input)),
   'sparsity.neuron': (input) => getNeuron(neuronInput.parse(input)),
   'sparsity.compare': (input) =>

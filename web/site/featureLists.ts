@@ -7,10 +7,17 @@ import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
 import type { OrphanInput } from '../../server/contract/comparisons.ts';
 import type { FeatureListInput, FeaturePage } from '../../server/contract/features.ts';
 import type { FeatureColumns } from '../../server/queries/featureColumns.ts';
-import { pageOfFeatures, type FeatureTableParts } from '../../server/queries/featureRows.ts';
+import {
+  pageOfFeatures,
+  type FeatureTableParts,
+  type FoundByText,
+} from '../../server/queries/featureRows.ts';
+import { textMatch } from '../../server/queries/searchRows.ts';
+import { textFilter } from '../../server/queries/textFilter.ts';
 import { labelsOf, latentsOnList } from './labels.ts';
 import { isShared, matchesOf } from './matchLists.ts';
 import { columnsOfFile } from './plainColumns.ts';
+import { matchesIn } from './search.ts';
 import { readerOf, siteFile } from './siteFile.ts';
 
 interface Dictionary {
@@ -43,15 +50,20 @@ export async function listFeatures(
     tokens,
     stability: await stabilityOf(input, file, threshold),
     onList: filter.list === undefined ? undefined : await latentsOnList(filter.list, input),
-    found:
-      filter.text === undefined
-        ? undefined
-        : {
-            latents: new Set(labels.withWords(filter.text)),
-            tokens: tokens.find(filter.text),
-            match: undefined,
-          },
+    found: filter.text === undefined ? undefined : await foundByText(input, filter.text, { tokens, labels }),
   } satisfies FeatureTableParts);
+}
+
+async function foundByText(
+  dictionary: { run: string; seed: number },
+  text: string,
+  { tokens, labels }: Pick<FeatureTableParts, 'tokens' | 'labels'>,
+): Promise<FoundByText> {
+  const matches = await matchesIn(dictionary, text);
+  return {
+    ...textFilter(matches, { text, tokens, labels }),
+    match: matches && ((latent) => textMatch(matches, latent, tokens)),
+  };
 }
 
 /** As listOrphans of the server. */

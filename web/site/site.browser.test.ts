@@ -23,7 +23,7 @@ const name = hasChromium
   ? 'a published site'
   : `a published site: SKIPPED, no Chromium at ${executablePath} (set CHROMIUM_PATH)`;
 
-const sections = ['Overview', 'Runs', 'Compare', 'Labels', 'Lazy neurons'];
+const sections = ['Overview', 'Runs', 'Compare', 'Search', 'Labels', 'Lazy neurons'];
 
 /** A label and a list. */
 async function writeWords(store: StoreLayout): Promise<void> {
@@ -86,6 +86,7 @@ describe.skipIf(!hasChromium)(name, () => {
     ['site-comparisons', '/#/compare', 'Compare'],
     ['site-labels', '/#/labels', 'Labels'],
     ['site-list', '/#/labels?list=nautical', 'Labels'],
+    ['site-search', '/#/search?text=the+whale', 'Search'],
     ['site-lazy', '/#/lazy', 'Lazy neurons'],
     ['site-emergence', '/#/lazy/emergence', 'Emergence of lazy neurons'],
     ['site-layer', '/#/lazy/fixture-relu/1', 'Layer 1 of fixture-relu'],
@@ -170,15 +171,18 @@ describe.skipIf(!hasChromium)(name, () => {
     };
     const options = () => page.getByRole('option').allInnerTexts();
     await jump('');
-    expect((await options()).join('\n')).not.toMatch(/Search|Jobs/);
+    expect((await options()).join('\n')).not.toMatch(/Jobs/);
     await jump('open sea');
     await eventually(async () => (await options())[0]).toContain('the open sea');
-    expect(await visit.page.getByText('Examples are not searched here').count()).toBe(1);
     await page.keyboard.press('Enter');
     await eventually(address).toBe('#/runs/fixture-topk/0/3');
     await jump('topk 1 4');
     await page.keyboard.press('Enter');
     await eventually(address).toBe('#/runs/fixture-topk/1/4');
+    await jump('call me');
+    await page.getByRole('option', { name: 'Search for “call me”' }).click();
+    await eventually(address).toBe('#/search?text=call+me');
+    await eventually(() => page.locator('main mark').count()).toBeGreaterThan(0);
     await jump('gelu');
     await page.keyboard.press('Enter');
     await eventually(address).toMatch(/^#\/lazy/);

@@ -38,6 +38,11 @@ export const siteFiles = {
   /** Which dictionaries have labels, and what is on each list. */
   labelled: () => `answers/labels${ending}`,
   labels: (run: string, seed: number) => `answers/labels/${run}/${seed}${ending}`,
+  /** Which dictionaries can be searched. */
+  searched: () => `answers/search${ending}`,
+  /** What search reads of a dictionary, and the text that this is of: files of the store as they are. */
+  searchIndex: (run: string, seed: number) => `answers/search/${run}/${seed}${ending}`,
+  searchText: (key: string) => `answers/texts/${key}${ending}`,
   /** Where the tables lie that are put beside the pages. */
   tables: () => `answers/tables${ending}`,
   /** The texts of a model's tokens. */

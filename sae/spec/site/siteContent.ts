@@ -12,6 +12,8 @@ export interface SiteParts {
   /** Dictionaries with labels, and lists of features. */
   labelled: number;
   lists: number;
+  /** Dictionaries whose examples can be searched. */
+  searched: number;
   /** Whether the tables lie beside the pages. */
   tables: boolean;
 }
@@ -46,6 +48,14 @@ export interface LabelledFile {
 
 /** Of every latent of a dictionary with a label, as it is shown. */
 export type LabelsFile = readonly Json[];
+
+/** The indexed dictionaries in the order in which search goes through them. */
+export type SearchedFile = readonly (DictionaryReference & {
+  vocabulary: number | null;
+  width: number;
+  /** Whether its examples can be searched, or its labels alone. */
+  searched: boolean;
+})[];
 
 /** The neurons of one layer of a sparsity report, at any order and filter. */
 export interface NeuronsFile {

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore }
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
 import { paths } from '../../client/paths.ts';
-import { isServedPage } from '../../client/servedPages.ts';
+import { isServedPage, searchesWhileTyping } from '../../client/servedPages.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { usePaused } from '../../client/usePaused.ts';
 import { matchWords } from '../search/MatchLine.tsx';
@@ -37,7 +37,7 @@ export function JumpBox() {
   const found = useQuery(
     trpc.search.find.queryOptions(
       { text, limit: 5 },
-      { enabled: open && searches && text.length > 1, retry: false },
+      { enabled: open && searchesWhileTyping && text.length > 1, retry: false },
     ),
   );
   const targets = jumpTargets(query, {
