@@ -70,6 +70,7 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'publishes a site, compares all its answers, and visits it in a browser',
     long: true,
   },
+  { path: 'server/site', reason: 'publishes sites of a store, one after the other' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
     path: 'web/exports.browser.test.ts',
@@ -197,6 +198,7 @@ export const apartTests: readonly string[] = [
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
   'scripts/workers/workers.test.ts',
+  'server/site/publishSite.test.ts',
   'web/site/answer.test.ts',
 ];
 

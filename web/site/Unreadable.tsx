@@ -1,11 +1,11 @@
-/** What is shown where the site's files can't be read at all, such as when its page is opened from a disk, where browsers read no other file. */
+/** What is shown where the first of the site's files can't be read: the host is gone, or was given some of the files only. */
 export function Unreadable({ error }: { error: unknown }) {
   return (
     <main id="content" className="page">
       <h1>This study can’t be read</h1>
       <p>
-        {error instanceof Error ? error.message : String(error)} Its files must lie on a web server, such as
-        that of ‘python3 -m http.server’.
+        {error instanceof Error ? error.message : String(error)} Load the page again; if that doesn’t help,
+        its host lacks some of its files.
       </p>
     </main>
   );
