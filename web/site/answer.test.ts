@@ -204,24 +204,25 @@ describe('sparsity reports', () => {
     await same('sparsity.neurons', { name: report, layer: 0 });
   });
 
-  test('every neuron, with its examples and the latents that it is aligned with', async () => {
-    let [examples, features, neurons] = [0, 0, 0];
-    for (const layer of [0, 1]) {
+  test.each([0, 1])(
+    'every neuron of layer %i, with its examples and the latents that it is aligned with',
+    async (layer) => {
       const { total } = (await ask('sparsity.neurons', { name: report, layer })) as { total: number };
+      expect(site.neurons).toBe(2 * total);
+      let [examples, features] = [0, 0];
       for (let neuron = 0; neuron < total; neuron++) {
         const found = (await same('sparsity.neuron', { name: report, layer, neuron })) as NeuronDetail;
         examples += found.examples.length;
         features += found.features.length;
       }
-      neurons += total;
+      expect(examples).toBeGreaterThan(total);
+      // The latents of the fixture are aligned with neurons of the first layer.
+      if (layer === 0) expect(features).toBeGreaterThan(20);
       await expect(
         answer({ procedure: 'sparsity.neuron', input: { name: report, layer, neuron: total } }),
       ).rejects.toThrow(`has no neuron ${total}`);
-    }
-    expect(site.neurons).toBe(neurons);
-    expect(examples).toBeGreaterThan(neurons);
-    expect(features).toBeGreaterThan(20);
-  });
+    },
+  );
 });
 
 describe('labels', () => {
@@ -293,7 +294,9 @@ test('tables of which the site has every column are the CSV that the server give
     const response = await fetch(`${own.server.url}/api/${path}`);
     const expected = await response.text();
     expect(expected.split('\r\n').length, path).toBeGreaterThan(2);
-    expect(await tableCsv(table, of)?.(), path).toBe(expected);
+    // The fixture's examples are not in the order in which they are written of real dictionaries.
+    const lines = (text: string | undefined) => (table === 'examples' ? text?.split('\r\n').sort() : text);
+    expect(lines(await tableCsv(table, of)?.()), path).toEqual(lines(expected));
   }
   for (const table of ['features', 'loadings', 'sparsity-tokens', 'sparsity-examples'])
     expect(tableCsv(table, { run, seed: 0, report, layer: 0 }), table).toBeUndefined();

@@ -27,13 +27,13 @@ const sections = ['Overview', 'Runs', 'Compare', 'Search', 'Labels', 'Lazy neuro
 
 /** A label and a list. */
 async function writeWords(store: StoreLayout): Promise<void> {
-  const feature = { run: 'fixture-topk', seed: 0, latent: 3 };
+  const feature = { run: 'fixture-topk', seed: 0, latent: 9 };
   const database = await Database.open(store.database());
   try {
     await new LabelBook(database, new AutomaticLabels(store, () => {})).write([
       { ...feature, label: 'the open sea', note: 'and ships', source: { kind: 'hand' } },
     ]);
-    await new ListBook(database).add({ name: 'nautical', features: [feature, { ...feature, latent: 9 }] });
+    await new ListBook(database).add({ name: 'nautical', features: [feature, { ...feature, latent: 3 }] });
   } finally {
     await database.close();
   }
@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium)(name, () => {
     ['site-comparisons', '/#/compare', 'Compare'],
     ['site-labels', '/#/labels', 'Labels'],
     ['site-list', '/#/labels?list=nautical', 'Labels'],
-    ['site-search', '/#/search?text=the+whale', 'Search'],
+    ['site-search', '/#/search?text=the', 'Search'],
     ['site-lazy', '/#/lazy', 'Lazy neurons'],
     ['site-emergence', '/#/lazy/emergence', 'Emergence of lazy neurons'],
     ['site-layer', '/#/lazy/fixture-relu/1', 'Layer 1 of fixture-relu'],
@@ -167,21 +167,21 @@ describe.skipIf(!hasChromium)(name, () => {
     await open('/');
     const jump = async (typed: string) => {
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox').fill(typed);
+      await page.getByRole('combobox', { name: 'Run, seed and latent' }).fill(typed);
     };
-    const options = () => page.getByRole('option').allInnerTexts();
+    const options = () => page.getByRole('listbox', { name: 'Places' }).getByRole('option').allInnerTexts();
     await jump('');
     expect((await options()).join('\n')).not.toMatch(/Jobs/);
     await jump('open sea');
     await eventually(async () => (await options())[0]).toContain('the open sea');
     await page.keyboard.press('Enter');
-    await eventually(address).toBe('#/runs/fixture-topk/0/3');
+    await eventually(address).toBe('#/runs/fixture-topk/0/9');
     await jump('topk 1 4');
     await page.keyboard.press('Enter');
     await eventually(address).toBe('#/runs/fixture-topk/1/4');
-    await jump('call me');
-    await page.getByRole('option', { name: 'Search for “call me”' }).click();
-    await eventually(address).toBe('#/search?text=call+me');
+    await jump('Niagara');
+    await page.getByRole('option', { name: 'Search for “Niagara”' }).click();
+    await eventually(address).toBe('#/search?text=Niagara');
     await eventually(() => page.locator('main mark').count()).toBeGreaterThan(0);
     await jump('gelu');
     await page.keyboard.press('Enter');
@@ -213,7 +213,7 @@ describe.skipIf(!hasChromium)(name, () => {
     const nav = page.getByRole('navigation', { name: 'Sections' });
     expect(await nav.getByRole('link').allInnerTexts()).toEqual(sections);
     expect(await page.getByRole('textbox').count()).toBe(0);
-    for (const path of ['', '/#/runs/fixture-topk/0/3', '/#/labels?list=nautical', '/#/lazy', '/#/lazy/fixture-relu/0/5']) {
+    for (const path of ['/', '/#/runs/fixture-topk/0/3', '/#/labels?list=nautical', '/#/lazy', '/#/lazy/fixture-relu/0/5']) {
       await open(path);
       expect(await page.locator('a[href^="/"], a[href*="/jobs"], a[href*="/playground"]').count(), path).toBe(0);
       expect(await page.getByRole('button', { name: /star|remove|import|carry/i }).count(), path).toBe(0);
