@@ -14,7 +14,7 @@ import type { NeuronColumns } from '../queries/neuronRows.ts';
 import { neuronFindings, nothingFound } from '../queries/neurons.ts';
 import { getSparsity } from '../queries/sparsity.ts';
 import { plainColumn } from './plainColumn.ts';
-import type { AnswerOptions } from './writeAnswers.ts';
+import type { AnswerOptions } from './answerOptions.ts';
 
 export async function reportAnswers(options: AnswerOptions, measured: SparsityReport): Promise<void> {
   const { server, files, report, signal } = options;

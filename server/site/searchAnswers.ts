@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
 import type { SearchedFile } from '../../sae/spec/site/siteContent.ts';
 import { modelOfRun, runManifests } from '../queries/dictionaries.ts';
-import type { AnswerOptions } from './writeAnswers.ts';
+import type { AnswerOptions } from './answerOptions.ts';
 
 /** Returns how many dictionaries can be searched. */
 export async function searchAnswers({ server, files }: AnswerOptions): Promise<number> {

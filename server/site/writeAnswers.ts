@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { rounding } from '../../sae/comparison/sharedFraction.ts';
 import { pause } from '../../sae/pause.ts';
-import type { Report } from '../../sae/progress.ts';
 import { hooksOf } from '../../sae/spec/hooksOf.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -40,7 +39,7 @@ import { listSparsity } from '../queries/sparsity.ts';
 import { stability } from '../queries/stability.ts';
 import { madeTables } from '../queries/storedTables.ts';
 import { unknownTokens, type TokenReader } from '../queries/tokenReader.ts';
-import type { AnswerFiles } from './answerFiles.ts';
+import type { AnswerOptions } from './answerOptions.ts';
 import { plainColumn } from './plainColumn.ts';
 import { reportAnswers } from './reportAnswers.ts';
 import { searchAnswers } from './searchAnswers.ts';
@@ -49,19 +48,6 @@ import { searchAnswers } from './searchAnswers.ts';
 const maxPoints = 400;
 /** Matches in one question, as many as there may be. */
 const matchesAtOnce = 500;
-
-export interface AnswerOptions {
-  /** A store of the published runs alone. */
-  server: ServerContext;
-  runs: readonly RunManifest[];
-  comparisons: readonly ComparisonManifest[];
-  reports: readonly SparsityReport[];
-  files: AnswerFiles;
-  /** The folder of the tables, seen from the pages; undefined when they are not put beside them. */
-  tablesAt: string | undefined;
-  report: Report;
-  signal?: AbortSignal | undefined;
-}
 
 export async function writeAnswers(options: AnswerOptions): Promise<void> {
   const { server, runs, comparisons, reports, files } = options;
