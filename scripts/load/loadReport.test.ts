@@ -65,6 +65,16 @@ describe('a report', () => {
     expect(leaks.rise.settled).toMatchObject({ verdict: 'grows' });
     expect(leaks.rise.settled!.perMinute.median).toBeCloseTo(3, 1);
     expect(leaks.faults).toContain('the memory of the server grew');
+    const strictly = (of: (at: number) => number) =>
+      loadReport(
+        measuredWith(Array.from({ length: 40 }, (_, i) => pairAt(i, of(i), 100))),
+        { ...options, strict: true },
+        1800,
+        null,
+      ).faults;
+    const unproven = 'what the server keeps has not been shown to rise by less than 5 %';
+    expect(strictly(() => 300)).not.toContain(unproven);
+    expect(strictly((at) => 300 + 60 * Math.sin(5 * at * at))).toContain(unproven);
     expect(risen((at) => 300 + 60 * Math.sin(5 * at * at), 20).rise.settled).toMatchObject({
       verdict: 'undecided',
     });

@@ -186,7 +186,7 @@ function faultsOf(report: LoadReport, options: LoadOptions, events: number): str
     [cut === null && subscriptions.most < options.watchers, 'subscriptions are missing'],
     [(subscriptions.after ?? 0) > 0, 'subscriptions outlive those who had them'],
     [
-      strict && heap?.verdict !== 'flat',
+      strict && settled?.verdict !== 'flat',
       `what the server keeps has not been shown to rise by less than ${mostRise} %`,
     ],
     [strict && slower > mostSlowdown, `training has not been shown to be at most ${mostSlowdown} % slower`],

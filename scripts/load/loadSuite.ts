@@ -35,7 +35,7 @@ export function loadCommand(): Command {
     .option('--spell <seconds>', 'of a spell with explorers, and of one without', amount, 15)
     .option(
       '--strict',
-      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, what the server keeps after a collection of garbage rising by at most ${mostRise} % in the second half`,
+      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, the server's memory after collections of garbage rising by at most ${mostRise} % in the second half`,
     )
     .option('--json', 'one JSON document instead of lines');
 }
