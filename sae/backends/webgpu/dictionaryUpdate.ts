@@ -112,7 +112,8 @@ export class DictionaryUpdate {
       }
       const program = vectorUpdate({ length: gradient.size, offset: 0 }, adam);
       const rest = operands(request.parameters, moments, 'wSkip', clip);
-      this.#programs.run(program, [gradient, ...rest], this.#groups(request)(Math.ceil(gradient.size / 64)));
+      const groups = this.#groups(request, [gradient.size]);
+      this.#programs.run(program, [gradient, ...rest], groups(Math.ceil(gradient.size / 64)));
     });
   }
 
@@ -208,13 +209,13 @@ export class DictionaryUpdate {
 
   /**
    * Gives the workgroups of a kernel that changes parameters or moments, from their number; the device makes it none if it finds that
-   * the entries have the wrong form.
+   * the entries have the wrong form. `more` are lengths of what is changed besides the parameters that every dictionary has.
    */
-  #groups(request: GradientRequest): (wanted: number) => Groups {
+  #groups(request: GradientRequest, more: readonly number[] = []): (wanted: number) => Groups {
     const { listed } = request.main.entries;
     if (!listed || typeof listed.count === 'number') return (wanted) => wanted;
     const { latents, d, outputs } = sizes(request);
-    const lengths = [latents, outputs, latents * d, outputs * d];
+    const lengths = [latents, outputs, latents * d, ...more];
     const all = [latents, ...lengths.map((length) => Math.ceil(length / 64))];
     const counts = this.#backend.groupCounts(all.length);
     const program = gate(
