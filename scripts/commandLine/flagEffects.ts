@@ -561,6 +561,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     ],
     why: 'prints times, which differ by themselves',
   },
+  'bench architectures': {
+    flags: ['d', 'width', 'k', 'l0', 'batch', 'rounds', ...common],
+    why: 'prints times, which differ by themselves',
+  },
   'bench forward': {
     flags: ['model', 'batch', 'context-length', 'repeats', ...common],
     why: 'prints times, which differ by themselves',

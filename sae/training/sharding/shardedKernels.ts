@@ -17,7 +17,7 @@ import type {
   GradientRequest,
   LossTerm,
 } from '../../ops/fusedKernels.ts';
-import { parameterNames } from '../../ops/referenceUpdate.ts';
+import { kernelParameters } from '../../ops/kernelParameters.ts';
 import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
@@ -79,7 +79,7 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   function clipScale(request: GradientRequest, bias: Float32Array, clipNorm: number): number {
     const gradients = inner.gradients(request);
     let squares = 0;
-    for (const name of parameterNames) {
+    for (const name of kernelParameters) {
       if (name !== 'bDec') squares += sumOfSquares(gradients[name]?.dataSync<'float32'>() ?? []);
       gradients[name]?.dispose();
     }
