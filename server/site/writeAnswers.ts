@@ -6,7 +6,6 @@ import { pause } from '../../sae/pause.ts';
 import { hooksOf } from '../../sae/spec/hooksOf.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
 import {
   matchesKey,
