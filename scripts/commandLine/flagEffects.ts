@@ -216,6 +216,11 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       top: '--top=2',
       latents: '--latents=3',
       method: { add: '--method=endpoint', call: ['label', 'fixture-topk', '--seed=0'], refused: /base-url/ },
+      from: {
+        add: '--from=STORE/other.txt',
+        call: ['label', 'fixture-topk', '--seed=0', '--method=neuronpedia'],
+      },
+      'any-source': { add: '--any-source', call: ['label', 'fixture-topk', '--seed=0'] },
       yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
       'base-url': { add: '--base-url=http://127.0.0.1:9/v1', call: ['label', 'fixture-topk', '--seed=0'] },
       model: { add: '--model=m', call: ['label', 'fixture-topk', '--seed=0'] },

@@ -19,6 +19,10 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'server/publishedStore.test.ts', reason: 'two servers, one over a published store' },
   { path: 'server/openApi.test.ts', reason: 'a server over a store, and every address it describes' },
+  {
+    path: 'scripts/labelNeuronpedia.test.ts',
+    reason: 'a server, and a dozen commands in processes of their own',
+  },
   { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
