@@ -123,7 +123,7 @@ describe('training', () => {
       for (let step = 0; step < 3; step++) await trainer.advance();
       expect(wait).not.toHaveBeenCalled();
       expect(backend.hostReads).toBe(before);
-      expect(read).toHaveBeenCalledTimes(3);
+      expect(read).toHaveBeenCalledTimes(3 * config.seeds.length);
       trainer.dispose();
     },
   );
