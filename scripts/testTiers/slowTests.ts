@@ -70,6 +70,7 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'publishes a site, compares all its answers, and visits it in a browser',
     long: true,
   },
+  { path: 'web/workers.browser.test.ts', reason: 'builds the explorer and follows workers in a browser' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
     path: 'web/exports.browser.test.ts',
@@ -196,6 +197,7 @@ export const apartTests: readonly string[] = [
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
   'web/site/answer.test.ts',
 ];
