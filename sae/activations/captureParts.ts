@@ -2,7 +2,6 @@
  * Captures in parts. A block is a shard: `parts/<key>/<hook>/<shard>.arrow` for each hook point and, once all of them are there,
  * `shard-<shard>.json` with their checksums. Whoever finishes the capture moves the files to their places and counts them in.
  */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -6,7 +6,7 @@ import { openDictionary, type OpenedDictionary } from '../evaluation/openDiction
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
-import { BlockFolder, blockPath, blocksLeft, removeBlocks } from '../store/blocks.ts';
+import { BlockFolder, blockPath, blocksLeft, removeBlocks, type Block } from '../store/blocks.ts';
 import { fileChecksum } from '../store/fileChecksum.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { writeParquet, type TableData } from '../store/parquet.ts';
@@ -130,14 +130,14 @@ export async function indexPart(
 ): Promise<{ blocks: number; made: number }> {
   const { store, report, signal } = options;
   const work = await openWork({ ...options, report: silent });
-  const latents = [
+  const latents: { blocks: Block[]; dispose(): void }[] = [
     tokenEffectBlocks(work.effects),
     neuronLoadingBlocks(work.loadings),
     neighbourBlocks(work.near),
   ];
   try {
     const folder = await BlockFolder.open(blockPath(store, 'index', await factsOf(options, work)));
-    const blocks = [...firingBlocks(work.firings), ...latents.flatMap((one) => one.blocks)];
+    const blocks: Block[] = [...firingBlocks(work.firings), ...latents.flatMap((one) => one.blocks)];
     return await folder.make(blocks, part, { report, signal });
   } finally {
     for (const one of latents) one.dispose();

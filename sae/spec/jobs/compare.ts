@@ -1,7 +1,7 @@
 import { optimalityGap, sharedThreshold } from '../comparisonDefaults.ts';
 import { compareCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
-import { exclude, nameOf } from './sharedOptions.ts';
+import { exclude, nameOf, splitting } from './sharedOptions.ts';
 
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
 export const compare = {
