@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { differences, finalBytes } from '../../scripts/chaos/finalBytes.ts';
+import { madeFiles } from '../fixtures/madeFiles.ts';
 import { capture } from '../activations/capture.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { startBackend } from '../backends/startBackend.ts';
@@ -82,8 +82,8 @@ test.each([1, 2, 3, 5])('in %d parts', async (of) => {
   expect(done).toEqual({ blocks: 2 * 2 + 4 + 2, made: 10 });
   await compare(options(store));
   expect(existsSync(store.parts())).toBe(false);
-  const [made, expected] = await Promise.all([store, whole].map((one) => finalBytes(one.root)));
-  expect(differences(made, expected)).toEqual([]);
+  const [made, expected] = await Promise.all([store, whole].map((one) => madeFiles(one.root)));
+  expect(made).toEqual(expected);
   await rm(store.comparison('both'), { recursive: true });
 });
 

@@ -31,7 +31,7 @@ export function kubernetesJob(options: KubernetesOptions): string {
       const before = stages[at - 1];
       return manifest(options, names[at], tasks, {
         ...(before && { waits: `until [ "$(ls ${markers} 2>/dev/null | wc -l)" -ge ${before.length} ]; do sleep 5; done` }), // prettier-ignore
-        then: before
+        afterwards: before
           ? `rm -rf ${markers}`
           : `mkdir -p ${markers} && touch "${markers}/$JOB_COMPLETION_INDEX"`,
       });
@@ -39,12 +39,12 @@ export function kubernetesJob(options: KubernetesOptions): string {
     .join('---\n');
 }
 
-/** `waits`: what the pods do before; `then`: what they do when the command has ended well. */
+/** `waits`: what the pods do before; `afterwards`: what they do when the command has ended well. */
 function manifest(
   { resources, image, claim }: KubernetesOptions,
   name: string,
   tasks: readonly Task[],
-  { waits, then }: { waits?: string; then?: string } = {},
+  { waits, afterwards }: { waits?: string; afterwards?: string } = {},
 ): string {
   const limits = {
     ...(resources.memory > 0 && { memory: String(resources.memory) }),
@@ -54,7 +54,7 @@ function manifest(
   const script = `${taskCase('$JOB_COMPLETION_INDEX', tasks)}
 # The lease lets a pod that takes the place of a failed one take over the lock which that left.
 export LAZYSCOPE_LEASE="${name}.$JOB_COMPLETION_INDEX:$(date +%s)"
-${then === undefined ? `exec ${command}\n` : followed(command, then)}`;
+${afterwards === undefined ? `exec ${command}\n` : followed(command, afterwards)}`;
   const volumeMounts = [{ name: 'data', mountPath: dataFolder }];
   return stringify(
     {
@@ -94,7 +94,7 @@ ${then === undefined ? `exec ${command}\n` : followed(command, then)}`;
 }
 
 /** The shell hands on that it is to stop, and waits until the command has written what it can keep. */
-function followed(command: string, then: string): string {
+function followed(command: string, afterwards: string): string {
   return `${command} &
 child=$!
 trap 'kill -TERM $child' TERM
@@ -104,7 +104,7 @@ while kill -0 $child 2>/dev/null; do
   wait $child
   code=$?
 done
-if [ $code -eq 0 ]; then ${then}; fi
+if [ $code -eq 0 ]; then ${afterwards}; fi
 exit $code
 `;
 }

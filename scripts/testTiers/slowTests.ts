@@ -78,6 +78,10 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  {
+    path: 'sae/features/indexParts.test.ts',
+    reason: 'indexes three dictionaries of 4,100 latents, several times over',
+  },
   { path: 'scripts/workers', reason: 'trains on workers that take jobs from a Redis', long: true },
   { path: 'scripts/slurm', reason: 'trains in a Slurm of its own', long: true },
   { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
