@@ -27,7 +27,7 @@ beforeAll(async () => {
   on = await startTestServer({ queue: { address: redis.address } });
   alone = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-alone-')));
   // Without what is the server's own.
-  for (const name of ['models', 'captures', 'runs', 'vocabularies'])
+  for (const name of ['models', 'captures', 'runs'])
     await cp(join(on.store.root, name), join(alone.root, name), { recursive: true, force: true });
 });
 afterEach(async () => {
