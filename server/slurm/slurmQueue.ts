@@ -289,7 +289,9 @@ export class SlurmQueue implements Queue {
     const paths = launchPaths(this.#options.store, launch.id);
     job.exitCode = exitCode;
     job.startedAt ??= launch.createdAt;
-    job.status = exitCode === 0 ? 'done' : exitCode === 130 ? 'cancelled' : 'failed';
+    // A process that hasn't come to listen for signals yet is ended by the one that asks it to stop.
+    const stopped = exitCode === 130 || (exitCode > 128 && existsSync(paths.cancelled(index)));
+    job.status = exitCode === 0 ? 'done' : stopped ? 'cancelled' : 'failed';
     if (exitCode === 0) {
       job.result = JSON.parse(await readFile(paths.output(index), 'utf8'));
       job.subject ??= jobSubject(job, job.result);
