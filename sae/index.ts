@@ -68,9 +68,14 @@ export type { IndexOptions } from './features/indexFeatures.ts';
 export type { MeasureOptions } from './sparsity/measureSparsity.ts';
 
 // Files of other tools.
-export { dictionaryFormats, exportDictionary, importDictionary } from './formats/importDictionary.ts';
+export {
+  dictionaryFormats,
+  exportDictionary,
+  importDictionary,
+  importedFormats,
+} from './formats/importDictionary.ts';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.ts';
-export type { DictionaryFormat, ImportOptions } from './formats/importDictionary.ts';
+export type { DictionaryFormat, ImportedFormat, ImportOptions } from './formats/importDictionary.ts';
 export type { DictionaryWeights, ImportedDictionary, Transposed } from './formats/dictionaryWeights.ts';
 
 export { isLazyscopeError, LazyscopeError } from './errors.ts';

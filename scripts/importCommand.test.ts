@@ -1,11 +1,13 @@
 /** `lazyscope import` as a person meets it: what it explains, what it compares with the capture, and what comes after. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openCapture } from '../sae/activations/openCapture.ts';
 import type { DictionaryWeights } from '../sae/formats/dictionaryWeights.ts';
 import { exportDictionary, importDictionary } from '../sae/formats/importDictionary.ts';
+import { writeSafetensors } from '../sae/formats/safetensors.ts';
 import { randomRows } from '../sae/autoencoders/randomRows.ts';
 import { Random } from '../sae/numerics/random.ts';
 import { startTestServer, type TestServer } from '../server/testServer.ts';
@@ -210,3 +212,54 @@ test('what is only used here is evaluated, indexed, compared and exported, and r
   expect(trained.status).toBe(2);
   expect(trained.stderr).toMatch(/--architecture.*matryoshkatopk/);
 });
+
+test('an autoencoder with a skip connection is imported at the hook that it reads, evaluated, indexed and exported', async () => {
+  const folder = join(on.store.root, 'skips', 'layers.0');
+  const wSkip = Float32Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 1 : 0));
+  const drawn = random(5, { k: 3, transcoder: { outputHook: hook, wSkip } });
+  const small = (values: Float32Array) => values.map((value) => 1e-3 * value);
+  const weights = { ...drawn, wDec: small(drawn.wDec), bDec: small(drawn.bDec) };
+  await exportDictionary(folder, 'sparsify', weights);
+  refused(/predicts what it reads: leave --output-hook out/, folder, '--output-hook=blocks.0.hook_mlp_out');
+  const { document, stderr } = imported(folder, '--name=skips');
+  expect(document).toMatchObject({ hook, outputHook: hook, architecture: 'topk' });
+  expect(stderr).toContain(`Read as topk at '${hook}', an autoencoder with a skip connection.`);
+  const [evaluation] = JSON.parse(lazyscope('evaluate', 'skips', '--json').stdout).evaluations;
+  expect(evaluation.l0).toBe(3);
+  // The connection alone hands the activations on, and the rest adds a thousandth.
+  expect(evaluation.fvu).toBeLessThan(1e-3);
+  expect(evaluation.ceRecovered).toBeCloseTo(1, 1);
+  expect(lazyscope('index', 'skips', '--json').status).toBe(0);
+  const back = join(on.store.root, 'skips-back');
+  expect(lazyscope('export', 'skips/0', '--format=sparsify', `--to=${back}`).status).toBe(0);
+  const read = await importDictionary(back);
+  expect(read.transcoder?.wSkip).toEqual(wSkip);
+  expect(read.wEnc).toEqual(weights.wEnc);
+  read.bEnc.forEach((bias, i) => expect(bias).toBeCloseTo(weights.bEnc[i], 5));
+});
+
+test('Llamascopium’s files are imported by their own names, and its weights are those of inference mode', async () => {
+  const folder = join(on.store.root, 'llamascopium');
+  const [latents, norm] = [2 * d, 3.5];
+  const numbers = Random.fromSeed(6);
+  const values = { W_E: numbers.normals(d * latents, 0.3), W_D: numbers.normals(latents * d, 0.3) };
+  await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
+    W_E: { shape: [d, latents], data: values.W_E },
+    b_E: { shape: [latents], data: new Float32Array(latents).fill(0.7) },
+    W_D: { shape: [latents, d], data: values.W_D },
+    b_D: { shape: [d], data: new Float32Array(d).fill(0.2) },
+    [`dataset_average_activation_norm.${hook}`]: { shape: [], data: Float32Array.of(norm) },
+  });
+  const config = { sae_type: 'sae', d_model: d, expansion_factor: 2, act_fn: 'relu', norm_activation: 'dataset-wise' };
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, hook_point_in: hook, hook_point_out: hook }));
+  const { document, stderr } = imported(folder, '--format=llamascopium', '--name=theirs');
+  expect(document).toMatchObject({ format: 'llamascopium', architecture: 'relu', hook, latents });
+  expect(stderr).toMatch(/trained on activations times .* was multiplied into the weights/);
+  const { bDec } = await importDictionary(folder);
+  expect(bDec[0]).toBeCloseTo((0.2 * norm) / Math.sqrt(d), 5);
+  const to = join(on.store.root, 'llamascopium-converted');
+  expect(lazyscope('convert', folder, to, '--format=saelens').status).toBe(0);
+  // It is read, and not written.
+  const none = join(on.store.root, 'llamascopium-none');
+  expect(lazyscope('convert', folder, none, '--format=llamascopium').stderr).toMatch(/saelens, sparsify/);
+}); // prettier-ignore

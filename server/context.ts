@@ -1,6 +1,7 @@
 /** The services that all queries and jobs of one server share. */
 import type { SearchStore } from '../sae/features/searchStore.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
+import type { FollowedMetrics } from '../sae/training/thinnedMetrics.ts';
 import type { AuditLog } from './audit.ts';
 import type { Role } from './guard.ts';
 import type { Commands } from './jobs/commands.ts';
@@ -30,6 +31,10 @@ export interface ServerContext {
   columns: ColumnCache;
   /** Reads the files from which pages of features are shown. */
   pages: PageCache;
+  /** Reads metrics for charts. */
+  curves: FollowedMetrics;
+  /** Reads the last rows of metrics. */
+  progress: FollowedMetrics;
   tokens: TokenTexts;
   seedStability: SeedStability;
   search: SearchStore;

@@ -1,9 +1,11 @@
 /** Opens the store, the database and the queue of a server, and closes them again. */
 import { SearchStore } from '../sae/features/searchStore.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
+import { FollowedMetrics } from '../sae/training/thinnedMetrics.ts';
 import { AuditLog } from './audit.ts';
 import { ColumnCache } from './columnCache.ts';
 import type { ServerContext } from './context.ts';
+import { mostPoints } from './contract/runs.ts';
 import { Database } from './database.ts';
 import { publishedDatabase } from './publishedLabels.ts';
 import { Commands } from './jobs/commands.ts';
@@ -67,6 +69,8 @@ export async function openContext(
     manifests,
     columns: new ColumnCache(),
     pages: new PageCache(store, log),
+    curves: new FollowedMetrics(mostPoints),
+    progress: new FollowedMetrics(2),
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),

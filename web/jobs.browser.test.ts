@@ -94,6 +94,43 @@ describeInBrowser('jobs', (on) => {
     expect(await visit.lookAt('jobs-lm')).toEqual([]);
   });
 
+  test('several hook points of a capture are chosen for a crosscoder, and it is trained', async () => {
+    const { page, visit, client } = on;
+    const hooks = ['blocks.0.hook_resid_post', 'blocks.0.hook_mlp_out'];
+    const text = 'dataset:moby-dick';
+    const captured = await client.jobs.start.mutate({
+      kind: 'capture',
+      options: { model: 'fixture-relu', text, hooks, name: 'two-hooks', maxTokens: 2048, contextLength: 32 },
+    });
+    const status = async (id: string) =>
+      (await client.jobs.list.query()).find((job) => job.id === id)?.status ?? '';
+    await expect.poll(() => status(captured.id), { timeout: 100_000 }).toBe('done');
+    await visit.go('/jobs?start=train&capture=two-hooks&architecture=topk');
+    const form = page.getByRole('form', { name: 'Train dictionaries' });
+    const boxes = form.getByRole('group', { name: 'Hook point' });
+    // The order of the capture, whichever is ticked first.
+    await boxes.getByRole('checkbox', { name: /mlp_out/ }).check();
+    await boxes.getByRole('checkbox', { name: /resid_post/ }).check();
+    await form.getByLabel('Name').fill('crossed');
+    await form.locator('[name=width]').fill('64');
+    await form.locator('[name=seeds]').fill('0');
+    await form.locator('[name=tokens]').fill('4,096');
+    await form.locator('[name=k]').fill('4');
+    await eventually(() => form.getByRole('group', { name: 'Estimate' }).innerText()).toMatch(/Memory/);
+    expect(await visit.lookAt('jobs-crosscoder')).toEqual([]);
+    await form.getByRole('button', { name: 'Train dictionaries' }).click();
+    await expect
+      .poll(async () => (await client.runs.list.query()).find(({ name }) => name === 'crossed')?.status, {
+        timeout: 100_000,
+      })
+      .toBe('complete');
+    const known = (await client.captures.list.query()).find((one) => one.name === 'two-hooks')?.hooks ?? [];
+    expect(known).toHaveLength(2);
+    const card = page.locator('main li').filter({ hasText: 'Train dictionaries' }).first();
+    expect(await card.innerText()).toContain(`--hook=${known.map(({ hook }) => hook).join(',')}`);
+    expect(visit.takeTroubles()).toEqual([]);
+  });
+
   test('a page that is opened before its run exists finds it, follows it, and offers to resume it', async () => {
     const { page, visit, client, server } = on;
     await page.goto(`${server.url}/runs/awaited`);

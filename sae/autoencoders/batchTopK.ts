@@ -22,7 +22,8 @@ export function batchTopKLoss(
   target?: Tensor2D,
 ): TopKLoss {
   const rectified = rectifiedPreActivations(p, x, target !== undefined);
-  return lossOfChoice(p, target ?? x, rectified, keepLargestOfBatch(rectified, k), { alpha, dead });
+  const activations = keepLargestOfBatch(rectified, k);
+  return lossOfChoice(p, { x, target }, { rectified, activations }, { alpha, dead });
 }
 
 /** The k·rows largest of values [rows, latents], 0 elsewhere; the choice carries no gradient. */

@@ -3,12 +3,14 @@
  * b_enc [latents], b_dec [d]; for JumpReLU log θ [latents]; for Gated r_mag and b_mag [latents].
  */
 import type { DictionaryOf, DictionaryVariables } from '../ops/fusedKernels.ts';
+import { kernelParameters } from '../ops/kernelParameters.ts';
 import { tf } from '../tensor/tf.ts';
 
 /** The same on the host, for initialisation and files. */
 export type DictionaryArrays = DictionaryOf<Float32Array, Float32Array>;
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag', 'wSkip'] as const; // prettier-ignore
+/** Every parameter that a dictionary may have. */
+export const parameterNames = [...kernelParameters, 'wSkip'] as const;
 
 /** Variables take over the arrays: on a backend that keeps tensors in host memory, training changes them in place. */
 export function dictionaryVariables(arrays: DictionaryArrays): DictionaryVariables {

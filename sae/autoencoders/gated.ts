@@ -12,6 +12,7 @@ import type { Architecture } from './architecture.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import { withoutGradient } from './keepLargest.ts';
 import { measure } from './measure.ts';
+import { predicted } from './predicted.ts';
 import { topK, unitRows } from './topK.ts';
 import { total } from './total.ts';
 
@@ -38,11 +39,12 @@ export function gatedLoss(
   const magnitudes = tf.relu(products.mul<Tensor2D>(rMag.exp()).add<Tensor2D>(bMag));
   const open = withoutGradient(gate, (g) => tf.greater(g, 0).cast('float32'));
   const activations = magnitudes.mul<Tensor2D>(open);
-  const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
+  const reconstruction = predicted(p, activations, x);
   const mse = y.sub(reconstruction).square().sum(1).mean<Scalar>();
   const byGate = tf.relu(gate);
   const frozen = <T extends Tensor>(tensor: T) => withoutGradient(tensor, (t) => t.clone());
-  const explained = tf.matMul(byGate, frozen(p.wDec)).add<Tensor2D>(frozen(p.bDec));
+  const decoder = { wDec: frozen(p.wDec), bDec: frozen(p.bDec), wSkip: p.wSkip && frozen(p.wSkip) };
+  const explained = predicted(decoder, byGate, x);
   const sparsity = byGate.sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);
   const auxiliary = y.sub(explained).square().sum(1).mean<Scalar>();
   return { loss: mse.add(sparsity).add(auxiliary), mse, sparsity, auxiliary, activations, reconstruction };

@@ -9,6 +9,7 @@ import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { measure } from './measure.ts';
+import { predicted } from './predicted.ts';
 import { total } from './total.ts';
 
 /** K((z − θ)/ε): 1 within half a bandwidth of the threshold. */
@@ -84,7 +85,7 @@ export function jumpReluLoss(
   const z = tf.matMul(x, p.wEnc, false, true).add<Tensor2D>(p.bEnc);
   const activations = jump(z, threshold, bandwidth);
   const l0 = step(z, threshold, bandwidth).sum(1).mean<Scalar>();
-  const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
+  const reconstruction = predicted(p, activations, x);
   const mse = target.sub(reconstruction).square().sum(1).mean<Scalar>();
   const penalty = targetL0 === null ? l0 : l0.div(targetL0).sub(1).square();
   return { loss: mse.add(penalty.mul(sparsityCoefficient)), mse, l0, activations, reconstruction };

@@ -18,7 +18,7 @@ export function matryoshkaTopKLoss(
 ): NestedLoss {
   const rectified = rectifiedPreActivations(p, x, target !== undefined);
   const activations = keepLargest(rectified, rectified, k);
-  return nestedLoss(p, target ?? x, { rectified, activations }, settings);
+  return nestedLoss(p, { x, target }, { rectified, activations }, settings);
 }
 
 export const matryoshkaTopK: Architecture<'matryoshkatopk'> = {

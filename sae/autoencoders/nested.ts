@@ -17,6 +17,7 @@ import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { ForwardPass } from './architecture.ts';
 import { auxiliaryPass, auxKLoss, over, sumAboutMean } from './auxK.ts';
 import { measure } from './measure.ts';
+import { predicted } from './predicted.ts';
 
 export interface NestedLoss {
   loss: Scalar;
@@ -34,24 +35,23 @@ export interface NestedSettings {
 
 /**
  * The definition once latents are chosen, for autodiff: `activations` are `rectified` [batch, latents] at those that are, 0
- * elsewhere. `x` [batch, d] is what is reconstructed, of a transcoder its target.
+ * elsewhere.
  */
 export function nestedLoss(
   p: DictionaryTensors,
-  x: Tensor2D,
+  { x, target = x }: { x: Tensor2D; target?: Tensor2D | undefined },
   { rectified, activations }: { rectified: Tensor2D; activations: Tensor2D },
   { alpha, dead, prefixes }: NestedSettings,
 ): NestedLoss {
-  const [rows, d] = x.shape;
-  const reconstructions = prefixes.map((size) =>
-    tf
-      .matMul<Tensor2D>(activations.slice([0, 0], [rows, size]), p.wDec.slice([0, 0], [size, d]))
-      .add<Tensor2D>(p.bDec),
-  );
-  const errors = reconstructions.map((each) => x.sub(each).square().sum<Scalar>());
-  const nested = tf.addN(errors).div<Scalar>(sumAboutMean(x));
+  const [rows, outputs] = target.shape;
+  const reconstructions = prefixes.map((size) => {
+    const prefix = { ...p, wDec: p.wDec.slice<Tensor2D>([0, 0], [size, outputs]) };
+    return predicted(prefix, activations.slice([0, 0], [rows, size]), x);
+  });
+  const errors = reconstructions.map((each) => target.sub(each).square().sum<Scalar>());
+  const nested = tf.addN(errors).div<Scalar>(sumAboutMean(target));
   const reconstruction = reconstructions[prefixes.length - 1];
-  const auxK = auxKLoss(rectified, p.wDec, x.sub<Tensor2D>(reconstruction), dead);
+  const auxK = auxKLoss(rectified, p.wDec, target.sub<Tensor2D>(reconstruction), dead);
   return { loss: nested.add(auxK.mul(alpha)), nested, auxK, activations, reconstruction };
 }
 

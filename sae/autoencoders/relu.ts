@@ -11,6 +11,7 @@ import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import type { Architecture } from './architecture.ts';
 import { afterStep, steeredCoefficient } from './l0Controller.ts';
 import { measure, type Measured } from './measure.ts';
+import { predicted } from './predicted.ts';
 import { total } from './total.ts';
 
 export interface ReluLoss {
@@ -34,7 +35,7 @@ export function reluLoss(
 ): ReluLoss {
   const read = target ? x : x.sub<Tensor2D>(p.bDec);
   const activations = tf.relu(tf.matMul(read, p.wEnc, false, true).add<Tensor2D>(p.bEnc));
-  const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
+  const reconstruction = predicted(p, activations, x);
   const mse = (target ?? x).sub(reconstruction).square().sum(1).mean<Scalar>();
   const norms = rowSizes(p.wDec, blocks);
   const sparsity = activations.mul(norms).sum(1).mean<Scalar>().mul<Scalar>(sparsityCoefficient);

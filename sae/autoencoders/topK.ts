@@ -12,6 +12,7 @@ import { auxiliaryPass, auxKLoss, over, sumAboutMean } from './auxK.ts';
 import type { DictionaryArrays } from './dictionary.ts';
 import { keepLargest } from './keepLargest.ts';
 import { measure } from './measure.ts';
+import { predicted } from './predicted.ts';
 
 export interface TopKLoss {
   loss: Scalar;
@@ -35,20 +36,20 @@ export function topKLoss(
   target?: Tensor2D,
 ): TopKLoss {
   const rectified = rectifiedPreActivations(p, x, target !== undefined);
-  return lossOfChoice(p, target ?? x, rectified, keepLargest(rectified, rectified, k), { alpha, dead });
+  const activations = keepLargest(rectified, rectified, k);
+  return lossOfChoice(p, { x, target }, { rectified, activations }, { alpha, dead });
 }
 
 /** The loss once latents are chosen: `activations` are `rectified` [batch, latents] at those that are, 0 elsewhere. */
 export function lossOfChoice(
   p: DictionaryTensors,
-  x: Tensor2D,
-  rectified: Tensor2D,
-  activations: Tensor2D,
+  { x, target = x }: { x: Tensor2D; target?: Tensor2D | undefined },
+  { rectified, activations }: { rectified: Tensor2D; activations: Tensor2D },
   { alpha, dead }: { alpha: number; dead: readonly number[] },
 ): TopKLoss {
-  const reconstruction = tf.matMul(activations, p.wDec).add<Tensor2D>(p.bDec);
-  const fvu = x.sub(reconstruction).square().sum().div<Scalar>(sumAboutMean(x));
-  const auxK = auxKLoss(rectified, p.wDec, x.sub<Tensor2D>(reconstruction), dead);
+  const reconstruction = predicted(p, activations, x);
+  const fvu = target.sub(reconstruction).square().sum().div<Scalar>(sumAboutMean(target));
+  const auxK = auxKLoss(rectified, p.wDec, target.sub<Tensor2D>(reconstruction), dead);
   return { loss: fvu.add(auxK.mul(alpha)), fvu, auxK, activations, reconstruction };
 }
 

@@ -11,6 +11,8 @@ import { longestHeader, readArrowMessage, type ArrowBatch, type ArrowField } fro
 /** Consecutive rows: the values of each column that was asked for. */
 export type ArrowSlice<Column extends string> = Readonly<Record<Column, Int32Array | Float64Array>> & {
   readonly rows: number;
+  /** Where the message that they are of ends, in bytes from the beginning of the file. */
+  readonly end: number;
 };
 
 /** 'int32' or 'float64'; a column without nulls. */
@@ -21,16 +23,17 @@ const blockBytes = 1 << 20;
 const sliceRows = 1 << 14;
 
 /**
- * The rows of the file, as far as its last whole message; no rows where not even the schema is whole. Throws `not_found`, and
- * `corrupt` for a file that is no such stream, lacks a column, or has a length in it that contradicts another one.
+ * The rows of the file from the message at byte `from` on (0: all), as far as its last whole message; no rows where not even the schema
+ * is whole. Throws `not_found`, and `corrupt` for a file that is no such stream, lacks a column, or has a length in it that contradicts another one.
  */
 export async function* readArrowStream<Column extends string>(
   path: string,
   types: ColumnTypes<Column>,
+  from = 0,
 ): AsyncGenerator<ArrowSlice<Column>> {
   const { file, size } = await openFileHandle(path);
   try {
-    yield* readMessages(new BlockReader(file, path, size), types);
+    yield* readMessages(new BlockReader(file, path, size), types, from);
   } finally {
     await file.close();
   }
@@ -39,6 +42,7 @@ export async function* readArrowStream<Column extends string>(
 async function* readMessages<Column extends string>(
   reader: BlockReader,
   types: ColumnTypes<Column>,
+  from: number,
 ): AsyncGenerator<ArrowSlice<Column>> {
   let places: Map<Column, number> | undefined;
   let columns = 0;
@@ -61,9 +65,16 @@ async function* readMessages<Column extends string>(
       if (!places) throw reader.damaged('its rows come before their schema');
       checkBatch(message.batch, columns, types, places, reader.damaged);
       if (bodyStart + message.bodyBytes > reader.size) return;
-      yield* readRows(reader, message.batch, bodyStart, types, places);
+      yield* readRows(
+        reader,
+        message.batch,
+        { start: bodyStart, end: bodyStart + message.bodyBytes },
+        types,
+        places,
+      );
     }
-    at = bodyStart + message.bodyBytes;
+    const end = bodyStart + message.bodyBytes;
+    at = message.kind === 'schema' ? Math.max(end, from) : end;
   }
 }
 
@@ -108,7 +119,7 @@ function checkBatch<Column extends string>(
 async function* readRows<Column extends string>(
   reader: BlockReader,
   { rows, buffers }: ArrowBatch,
-  bodyStart: number,
+  { start: bodyStart, end }: { start: number; end: number },
   types: ColumnTypes<Column>,
   places: ReadonlyMap<Column, number>,
 ): AsyncGenerator<ArrowSlice<Column>> {
@@ -122,7 +133,7 @@ async function* readRows<Column extends string>(
       const copy = Uint8Array.from(await reader.read(start, count * bytes)).buffer;
       columns[column] = types[column] === 'int32' ? new Int32Array(copy) : new Float64Array(copy);
     }
-    yield { rows: count, ...columns } as ArrowSlice<Column>;
+    yield { rows: count, end, ...columns } as ArrowSlice<Column>;
   }
 }
 

@@ -25,9 +25,12 @@ export interface TrainingText {
   firstPosition: number;
 }
 
-/** What a transcoder has besides: it predicts the activations of another hook point than it reads. */
+/**
+ * What a transcoder has besides: it predicts the activations of another hook point than it reads. An autoencoder with a skip connection is one
+ * that predicts what it reads.
+ */
 export interface TranscoderWeights {
-  /** Where the file says it, in the tool's own spelling. */
+  /** Where the file says it, in the tool's own spelling; `hook` of an autoencoder with a skip connection. */
   outputHook: string | null;
   /** W_skip [outputs, d], which adds W_skip·x; null where there is none. */
   wSkip: Float32Array | null;
@@ -87,7 +90,7 @@ export interface ForeignDictionary {
   k?: number;
   prefixes?: readonly number[];
   pursuit?: Pursuit;
-  /** Of a transcoder, whose encoder never reads b_dec; W_skip as [outputs, d]. */
+  /** Of a transcoder; W_skip as [outputs, d]. */
   transcoder?: { outputHook: string | null; wSkip: ForeignMatrix | null } | undefined;
   hook?: string | null;
   model?: string | null;
@@ -160,8 +163,9 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     model: foreign.model ?? null,
   };
   const folded = [...(foreign.folded ?? [])];
-  if (foreign.transcoder) return { ...weights, kind: foreign.kind, folded };
-  if (foreign.subtractsDecoderBias !== subtractsDecoderBias)
+  // The encoder of a transcoder here never reads b_dec.
+  const subtracts = subtractsDecoderBias && !foreign.transcoder;
+  if (foreign.subtractsDecoderBias !== subtracts)
     folded.push(
       foreign.subtractsDecoderBias
         ? 'Its encoder reads x − b_dec: −W_enc·b_dec was added to b_enc.'
@@ -169,7 +173,7 @@ export function fromForeign(foreign: ForeignDictionary): ImportedDictionary {
     );
   return {
     ...weights,
-    bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtractsDecoderBias),
+    bEnc: encoderBias(weights, foreign.subtractsDecoderBias, subtracts),
     kind: foreign.kind,
     folded,
   };

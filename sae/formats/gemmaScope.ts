@@ -16,7 +16,7 @@ import {
   type Transposed,
 } from './dictionaryWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
-import { readNpz, writeNpz } from './npz.ts';
+import { openNpz, writeNpz } from './npz.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors } from './safetensors.ts';
 
@@ -26,7 +26,7 @@ import { readSafetensors } from './safetensors.ts';
  */
 export async function readGemmaScope(path: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const second = path.endsWith('.safetensors');
-  const tensors = second ? await safetensorsOf(path) : await npzOf(path);
+  const tensors = second ? await safetensorsOf(path) : npzOf(path);
   const { model, hook, outputHook } = second ? await configOf(path) : unnamed;
   const isTranscoder = outputHook !== null || tensors.has('affine_skip_connection');
   const kind = `${second ? 'Gemma Scope 2' : 'Gemma Scope'}${isTranscoder ? ' transcoder' : ''}`;
@@ -62,13 +62,9 @@ function skipOf(tensors: NamedTensors): ForeignMatrix | null {
   return { shape: [columns, rows], data: transpose(data, rows, columns) };
 }
 
-async function npzOf(path: string): Promise<NamedTensors> {
-  const arrays = await readNpz(path);
-  return new NamedTensors(path, [...arrays.keys()], (name) => {
-    const array = arrays.get(name);
-    if (!array) throw new TypeError(`No array '${name}'.`);
-    return array;
-  });
+function npzOf(path: string): NamedTensors {
+  const file = openNpz(path);
+  return new NamedTensors(path, file.names, (name) => file.array(name));
 }
 
 async function safetensorsOf(path: string): Promise<NamedTensors> {

@@ -2,24 +2,28 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
-import { dictionaryFormats } from '../spec/dictionaryFormats.ts';
+import { dictionaryFormats, importedFormats } from '../spec/dictionaryFormats.ts';
 import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
 import type { DictionaryWeights, ImportedDictionary, Transposed } from './dictionaryWeights.ts';
 import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
+import { isLlamascopium, readLlamascopium } from './llamascopium.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
 
-/** The tools whose dictionaries can be read and written. */
-export { dictionaryFormats };
+/** The tools whose dictionaries can be read and written, and those whose dictionaries can be read. */
+export { dictionaryFormats, importedFormats };
 /** One of `dictionaryFormats`. */
 export type DictionaryFormat = (typeof dictionaryFormats)[number];
+/** One of `importedFormats`. */
+export type ImportedFormat = (typeof importedFormats)[number];
 
 /** Which tool wrote the folder or file. Throws `not_found` or `bad_input`. */
-export function dictionaryFormatOf(path: string): DictionaryFormat {
+export function dictionaryFormatOf(path: string): ImportedFormat {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: check the path.`);
   const has = (name: string) =>
     found.isDirectory() ? existsSync(join(path, name)) : basename(path) === name;
+  if (isLlamascopium(path)) return 'llamascopium';
   if (has('sae_weights.safetensors')) return 'saelens';
   if (has('sae.safetensors') && found.isDirectory() && has('cfg.json')) return 'sparsify';
   if (has('params.npz') || path.endsWith('.npz') || has('params.safetensors')) return 'gemma-scope';
@@ -27,14 +31,14 @@ export function dictionaryFormatOf(path: string): DictionaryFormat {
   if (found.isDirectory() && sparsifyModules(path).length > 0) return 'sparsify';
   throw new LazyscopeError(
     'bad_input',
-    `'${path}' holds no dictionary that can be read: give a folder of SAELens (sae_weights.safetensors), sparsify (sae.safetensors), Gemma Scope (params.npz) or dictionary_learning (ae.pt).`,
+    `'${path}' holds no dictionary that can be read: give a folder of SAELens (sae_weights.safetensors), sparsify (sae.safetensors), Gemma Scope (params.npz), dictionary_learning (ae.pt) or Llamascopium (config.json with sae_weights.safetensors).`,
   );
 }
 
 /** What the person says of the files. */
 export interface ImportOptions {
   /** By default told by the files. */
-  format?: DictionaryFormat | undefined;
+  format?: ImportedFormat | undefined;
   /** dictionary_learning's class, where the files don't name it or name one of which nothing is known. */
   class?: string | undefined;
   /** Which square matrices the file has the other way round than its format documents. */
@@ -48,7 +52,7 @@ export interface ImportOptions {
  */
 export async function importDictionary(
   path: string,
-  asked: DictionaryFormat | ImportOptions = {},
+  asked: ImportedFormat | ImportOptions = {},
 ): Promise<ImportedDictionary> {
   const options: ImportOptions = typeof asked === 'string' ? { format: asked } : asked;
   const { format = dictionaryFormatOf(path), transposed, class: given } = options;
@@ -67,6 +71,8 @@ export async function importDictionary(
       return readGemmaScope(folder ? gemmaScopeFile(path) : path, transposed);
     case 'dictionary-learning':
       return readDictionaryLearning(path, given, transposed);
+    case 'llamascopium':
+      return readLlamascopium(path, transposed);
   }
 }
 

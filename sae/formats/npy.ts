@@ -24,7 +24,8 @@ export const longestNpyHeader = 1 << 16;
 /** `name` stands for the file in the `corrupt` error. The bytes may be the beginning of the file alone. */
 export function readNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
   const damaged = (why: string) => damagedArray(name, why);
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  // A buffer has at most 4 GiB.
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, longestNpyHeader));
   if (view.length < 12 || view.toString('latin1', 0, 6) !== magic) throw damaged('it does not begin as one');
   const long = view[6] >= 2;
   const start = long ? 12 : 10;
@@ -59,7 +60,7 @@ export function decodeNpy(bytes: Uint8Array, name: string): NumpyArray {
   if (bytes.length - end !== count * read.bytes)
     throw damagedArray(name, `its shape is (${shape.join(', ')}) but it has ${bytes.length - end} bytes`);
   // Copied, because a view must begin at a multiple of its item's size.
-  const data = read.decode(Uint8Array.from(bytes.subarray(end)).buffer);
+  const data = read.decode(new Uint8Array(bytes.subarray(end)).buffer);
   return { shape, data: fortran ? toRowMajor(data, shape) : data };
 }
 
@@ -85,7 +86,12 @@ function toRowMajor(data: Float32Array, shape: number[]): Float32Array {
 }
 
 /** float32, row-major, version 1. */
-export function encodeNpy({ shape, data }: NumpyArray): Uint8Array {
+export function encodeNpy(array: NumpyArray): Uint8Array {
+  return Buffer.concat(npyPieces(array));
+}
+
+/** The same as the header and the numbers, which are not copied. */
+export function npyPieces({ shape, data }: NumpyArray): [header: Uint8Array, numbers: Uint8Array] {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
   // Numbers begin at a multiple of 64.
@@ -94,6 +100,6 @@ export function encodeNpy({ shape, data }: NumpyArray): Uint8Array {
   head.write(magic, 0, 'latin1');
   head[6] = 1;
   head.writeUInt16LE(padded.length, 8);
-  const numbers = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.concat([head, Buffer.from(padded, 'latin1'), numbers]);
+  const numbers = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return [Buffer.concat([head, Buffer.from(padded, 'latin1')]), numbers];
 }

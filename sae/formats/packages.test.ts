@@ -111,6 +111,20 @@ test('transcoders say what they read and what they predict', async () => {
   });
 });
 
+test('an autoencoder of sparsify’s with a skip connection predicts what it reads, here and when it is written', async () => {
+  const weights = await importDictionary(join(root, 'sparsify-skip-autoencoder'));
+  expect(weights).toMatchObject({
+    kind: 'sparsify skip autoencoder of topk',
+    hook: 'layers.1',
+    transcoder: { outputHook: 'layers.1' },
+  });
+  expect(weights.folded.join()).toMatch(/−W_enc·b_dec was added to b_enc/);
+  const folder = await mkdtemp(join(tmpdir(), 'lazyscope-skip-'));
+  await exportDictionary(folder, 'sparsify', weights);
+  const written = JSON.parse(await readFile(join(folder, 'cfg.json'), 'utf8'));
+  expect(written).toMatchObject({ transcode: false, skip_connection: true });
+});
+
 async function copyOf(name: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'lazyscope-package-'));
   await cp(join(root, name), folder, { recursive: true });
@@ -224,7 +238,7 @@ test('what sparsify computes in ways that are unknown here is refused by name', 
   await refused(await change({ activation: 'groupmax', signed: true }), /signed and uses groupmax/);
   await refused(await change({ activation: 'groupmax' }), /10 latents can't be 3 groups/, 'corrupt');
   await refused(await change({ activation: 'gumbel' }), /'gumbel'; topk and groupmax/);
-  await refused(await change({ skip_connection: true }), /autoencoder with a skip connection/);
+  await refused(await change({ skip_connection: true }), /no tensor 'W_skip'/, 'corrupt');
 });
 
 test('a folder of sparsify’s with one module stands for it; of several, one has to be named', async () => {

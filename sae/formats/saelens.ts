@@ -48,7 +48,7 @@ export async function readSaelens(folder: string, transposed?: Transposed): Prom
     wDec: tensors.tensor('W_dec'),
     bDec: tensors.tensor('b_dec'),
     layout: { wEnc: config.pursuit ? 'latents × d' : 'd × latents', wDec: 'latents × d' },
-    subtractsDecoderBias: config.subtractsDecoderBias,
+    subtractsDecoderBias: config.subtractsDecoderBias && !config.transcoder,
     ...(config.transcoder && {
       transcoder: {
         outputHook: config.transcoder.outputHook,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -49,6 +49,22 @@ test('each stored type comes back, with shapes and metadata', async () => {
   expect(file.shape('step')).toEqual([]);
   expect(file.float32('none')).toHaveLength(0);
   expect((await readFile(path)).readBigUInt64LE(0) % 8n).toBe(0n);
+});
+
+test('of a file of more than 4 GiB a tensor is read by itself, wherever it is', async () => {
+  const hole = 5 * 2 ** 30;
+  const last = Float32Array.of(1.5, -2);
+  const header = { large: tensor(0, hole), small: tensor(hole, hole + 8) };
+  const path = await forge('large.safetensors', header, 0);
+  const { size } = await stat(path);
+  // A hole on the disk.
+  const handle = await open(path, 'r+');
+  await handle.write(new Uint8Array(last.buffer), 0, 8, size + hole);
+  await handle.close();
+  const file = await readSafetensors(path);
+  expect(file.shape('large')).toEqual([hole / 4]);
+  expect(file.float32('small')).toEqual(last);
+  expect(new Float32Array(file.bytes('large', hole - 8, 8))).toEqual(Float32Array.of(0, 0));
 });
 
 test('a truncated file is corrupt and is named', async () => {

@@ -42,8 +42,6 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
     throw refuse(`uses the activation '${activation}'; topk and groupmax can be read`);
   if (signed && activation !== 'topk')
     throw refuse('is signed and uses groupmax, which no version of sparsify had together');
-  if (config.skip_connection && !config.transcode)
-    throw refuse('is an autoencoder with a skip connection, which no dictionary here has');
   const file = await readSafetensors(join(folder, 'sae.safetensors'));
   const tensors = new NamedTensors(file.path, file.names, (name) => ({
     shape: file.shape(name),
@@ -51,6 +49,8 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
   }));
   // Trainings keep theirs in the folder above.
   const runPath = join(folder, '..', 'config.json');
+  // The folder is named after the module.
+  const moduleName = basename(resolve(folder));
   const dictionary = fromForeign({
     source: file.path,
     kind: kindOf(config),
@@ -60,17 +60,17 @@ export async function readSparsify(folder: string, transposed?: Transposed): Pro
     bEnc: tensors.tensor('encoder.bias'),
     bDec: tensors.tensor('b_dec'),
     layout: { wEnc: 'latents × d', wDec: 'latents × d' },
-    subtractsDecoderBias: true,
-    // A module's transcoder reads its inputs and predicts its outputs; the folder is named after the module.
-    ...(config.transcode && {
+    subtractsDecoderBias: !config.transcode,
+    // A module's transcoder reads its inputs and predicts its outputs. An autoencoder with a skip connection predicts what it reads.
+    ...((config.transcode || config.skip_connection) && {
       transcoder: {
-        outputHook: basename(resolve(folder)),
+        outputHook: moduleName,
         wSkip: config.skip_connection ? tensors.tensor('W_skip') : null,
       },
     }),
     k: config.k,
     transposed,
-    hook: config.transcode ? null : basename(resolve(folder)),
+    hook: config.transcode ? null : moduleName,
     model: existsSync(runPath) ? (await readJson(runPath, runSchema)).model : null,
   });
   tensors.refuseUnread(dictionary.kind);
@@ -84,7 +84,7 @@ function kindOf({
   skip_connection: skips,
 }: z.infer<typeof configSchema>): string {
   const name = `${signed ? 'signed ' : ''}${activation}`;
-  if (!transcode) return `sparsify ${name}`;
+  if (!transcode) return `sparsify ${skips ? 'skip autoencoder of ' : ''}${name}`;
   return `sparsify ${skips ? 'skip ' : ''}transcoder${name === 'topk' ? '' : ` of ${name}`}`;
 }
 
@@ -113,6 +113,7 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
       `sparsify holds only topk and groupmax dictionaries, not ${architecture}: export to saelens.`,
     );
   const { transcoder } = weights;
+  const predictsInput = transcoder?.outputHook !== null && transcoder?.outputHook === weights.hook;
   if (transcoder && weights.bDec.length !== d)
     throw new LazyscopeError(
       'bad_input',
@@ -122,7 +123,10 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
     'encoder.weight': { shape: [latents, d], data: weights.wEnc },
     'encoder.bias': {
       shape: [latents],
-      data: transcoder ? weights.bEnc : encoderBias(weights, subtractsDecoderBias, true),
+      data:
+        transcoder && !predictsInput
+          ? weights.bEnc
+          : encoderBias(weights, subtractsDecoderBias && !transcoder, true),
     },
     W_dec: { shape: [latents, d], data: weights.wDec },
     b_dec: { shape: [d], data: weights.bDec },
@@ -137,7 +141,7 @@ export async function writeSparsify(folder: string, weights: DictionaryWeights):
     k,
     multi_topk: false,
     skip_connection: Boolean(transcoder?.wSkip),
-    transcode: transcoder !== undefined,
+    transcode: transcoder !== undefined && !predictsInput,
     d_in: d,
   });
 }

@@ -1,6 +1,5 @@
 /** State dicts as `torch.save` writes them. */
-import { zipSync, type Zippable } from 'fflate';
-import { writeFileAtomic } from '../store/atomicWrite.ts';
+import { writeStoredZip, type StoredFile } from './writeStoredZip.ts';
 
 export interface TensorToSave {
   shape: readonly number[];
@@ -13,17 +12,14 @@ export async function writePytorchFile(
   tensors: Readonly<Record<string, TensorToSave>>,
 ): Promise<void> {
   const names = Object.keys(tensors);
-  const files: Zippable = { 'archive/data.pkl': [pickleOf(tensors), { level: 0 }] };
-  files['archive/byteorder'] = [Buffer.from('little'), { level: 0 }];
+  const files: Record<string, StoredFile> = { 'archive/data.pkl': [pickleOf(tensors)] };
+  files['archive/byteorder'] = [Buffer.from('little')];
   names.forEach((name, key) => {
     const { data } = tensors[name];
-    files[`archive/data/${key}`] = [
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      { level: 0 },
-    ];
+    files[`archive/data/${key}`] = [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
   });
-  files['archive/version'] = [Buffer.from('3\n'), { level: 0 }];
-  await writeFileAtomic(path, zipSync(files));
+  files['archive/version'] = [Buffer.from('3\n')];
+  await writeStoredZip(path, files);
 }
 
 /** Protocol 2, as torch.save uses it. */
@@ -38,6 +34,15 @@ function pickleOf(tensors: Readonly<Record<string, TensorToSave>>): Uint8Array {
     parts.push(length, bytes);
   };
   const integer = (value: number) => {
+    if (value > 0x7fffffff) {
+      // LONG1, of eight bytes.
+      const long = Buffer.alloc(10);
+      long[0] = 0x8a;
+      long[1] = 8;
+      long.writeBigInt64LE(BigInt(value), 2);
+      parts.push(long);
+      return;
+    }
     const bytes = Buffer.alloc(5);
     bytes.write('J');
     bytes.writeInt32LE(value, 1);

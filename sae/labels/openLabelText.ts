@@ -9,14 +9,10 @@ import { collectFirings } from '../features/collectFirings.ts';
 import { silent, type Report } from '../progress.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
 import { runKind } from '../spec/manifests/run.ts';
-import { featureTable } from '../spec/tables/features.ts';
-import { someOf } from '../spec/tables/table.ts';
-import { existsSync } from 'node:fs';
 import type { StoreLayout } from '../store/layout.ts';
-import { queryRows } from '../store/queryRows.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { columnList, storedTable } from '../store/tableSql.ts';
 import { hasEnoughContexts, labelContexts, type LabelText } from './labelContexts.ts';
+import { promotedTokens } from './promotedTokens.ts';
 
 export interface LabelSubject extends LabelText {
   capture: Capture;
@@ -86,16 +82,6 @@ const countOf = (excluded: Uint8Array) => excluded.reduce((sum, out) => sum + ou
 /** The rows of whole contexts up to that of the last firing. */
 function lastContext({ rowsPerContext }: Capture, row: number): number {
   return (Math.floor(row / rowsPerContext) + 1) * rowsPerContext;
-}
-
-const columns = someOf(featureTable, 'latent', 'promotedTokens');
-
-async function promotedTokens(path: string): Promise<Map<number, number[]>> {
-  if (!existsSync(path)) return new Map();
-  const rows = await queryRows(columns, `SELECT ${columnList(columns)} FROM ${storedTable(featureTable)}`, {
-    path,
-  });
-  return new Map(rows.map(({ latent, promotedTokens: tokens }) => [latent, tokens]));
 }
 
 /** Latents to label, ascending, with those that were passed over. */

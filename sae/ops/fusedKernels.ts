@@ -23,7 +23,7 @@ export interface DictionaryOf<T2, T1> {
   readonly rMag?: T1 | null;
   /** [latents]: the magnitudes' bias; Gated only, where `bEnc` is the gate's. */
   readonly bMag?: T1 | null;
-  /** W_skip [outputs, d] of a skip transcoder. The kernels leave it alone: the trainer takes its part from the target, and updates it. */
+  /** W_skip [outputs, d] of a skip transcoder. `update` leaves it alone: the trainer takes its part from the target, and updates it. */
   readonly wSkip?: T2 | null;
 }
 export type DictionaryVariables = DictionaryOf<Variable, Variable>;
@@ -144,7 +144,7 @@ export interface GradientRequest {
   readonly gate?: GateTerm;
   /**
    * Ends of the blocks of a decoder row, ascending; one block when absent. Its size, which `l1` weighs and `unitNormDecoder` keeps at 1, is
-   * Σ_l ‖W_dec,i^l‖. Only the kernels that say `blocks` take them.
+   * Σ_l ‖W_dec,i^l‖.
    */
   readonly blocks?: Int32Array | undefined;
 }
@@ -197,8 +197,6 @@ export interface KernelTime {
 export interface FusedKernels extends ReadsBack {
   /** The TF.js backend the kernels belong to; `reference` for the ones that run on any. */
   readonly backend: string;
-  /** Whether `gradients` and `update` know the blocks of a request. */
-  readonly blocks?: true;
 
   /**
    * A batch of activations: `values` [batch × d] times `scale` as a tensor, which may take over the memory of `values`, and
@@ -261,6 +259,17 @@ export interface FusedKernels extends ReadsBack {
    */
   update(
     request: GradientRequest,
+    moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
+    adam: AdamSettings,
+  ): void;
+
+  /**
+   * Adam's step of W_skip from its gradient [outputs, d], which is clipped by its own norm. It changes nothing where `update` of the same request
+   * changes nothing. Backends whose results are at hand when a kernel returns leave it out.
+   */
+  updateSkip?(
+    request: GradientRequest,
+    gradient: Tensor2D,
     moments: { readonly first: DictionaryVariables; readonly second: DictionaryVariables },
     adam: AdamSettings,
   ): void;

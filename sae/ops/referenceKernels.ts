@@ -132,7 +132,6 @@ export function reconstructNested(
 
 export const referenceKernels = {
   backend: 'reference',
-  blocks: true,
 
   scaledBatch(values, d, scale) {
     for (let i = 0; i < values.length; i++) values[i] *= scale;

@@ -14,7 +14,8 @@ import type {
   LossTerm,
 } from './fusedKernels.ts';
 import { latentActivations, densePreActivations, firing } from './denseActivations.ts';
-import { blocksOf, rowSizes } from './rowSizes.ts';
+import { kernelParameters } from './kernelParameters.ts';
+import { rowSizes, sizeNormals, unitSizeRows, withoutParallel } from './rowSizes.ts';
 import { denseFromEntries } from './sparseEntries.ts';
 import { sumOfSquares } from './sumOfSquares.ts';
 
@@ -129,45 +130,26 @@ export function referenceUpdate(
 ): void {
   const gradients = referenceGradients(request);
   const scale = adam.clipNorm === null ? 1 : clipScale(gradients, adam.clipNorm);
-  for (const name of parameterNames) {
+  for (const name of kernelParameters) {
     const [parameter, gradient] = [request.parameters[name], gradients[name]];
     const [first, second] = [moments.first[name], moments.second[name]];
     if (!parameter || !gradient || !first || !second) continue;
     const unitNorm = name === 'wDec' && adam.unitNormDecoder;
     tf.tidy(() => {
       let g: Tensor1D | Tensor2D = gradient.mul(scale);
-      if (unitNorm) g = removeAlong(g as Tensor2D, sizeNormals(parameter as Tensor2D, request.blocks));
+      if (unitNorm) g = withoutParallel(g as Tensor2D, sizeNormals(parameter as Tensor2D, request.blocks));
       adamStep(parameter, first, second, g, adam);
-      if (unitNorm) parameter.assign(unitRows(parameter as Tensor2D, request.blocks));
+      if (unitNorm) parameter.assign(unitSizeRows(parameter as Tensor2D, request.blocks));
     });
     gradient.dispose();
   }
 }
 
-export const parameterNames = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold', 'rMag', 'bMag'] as const;
-
 /** min(1, clipNorm / ‖gradient‖), the norm taken over all parameters together. */
 export function clipScale(gradients: DictionaryOf<Tensor2D, Tensor1D>, clipNorm: number): number {
   let squares = 0;
-  for (const name of parameterNames) squares += sumOfSquares(gradients[name]?.dataSync() ?? []);
+  for (const name of kernelParameters) squares += sumOfSquares(gradients[name]?.dataSync() ?? []);
   return Math.min(1, clipNorm / Math.sqrt(squares));
-}
-
-/** The gradient of the size of each row, row by row: each block of it over its norm. */
-function sizeNormals(rows: Tensor2D, blocks: Int32Array | undefined): Tensor2D {
-  const parts = blocksOf(rows, blocks).map((block) =>
-    block.div<Tensor2D>(block.norm('euclidean', 1, true).maximum(1e-30)),
-  );
-  return tf.concat2d(parts, 1);
-}
-
-function removeAlong(gradient: Tensor2D, normals: Tensor2D): Tensor2D {
-  const along = gradient.mul(normals).sum(1, true).div(normals.square().sum(1, true).maximum(1e-30));
-  return gradient.sub(normals.mul(along));
-}
-
-function unitRows(rows: Tensor2D, blocks: Int32Array | undefined): Tensor2D {
-  return rows.div(rowSizes(rows, blocks).expandDims(1).maximum(1e-30));
 }
 
 function adamStep(

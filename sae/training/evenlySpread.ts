@@ -14,6 +14,11 @@ export class EvenlySpread<Item> {
     this.#most = most;
   }
 
+  /** Items in memory. */
+  get kept(): number {
+    return this.#items.length;
+  }
+
   /** The item is made only where it is kept; until the next call for the last one. */
   add(make: () => Item): void {
     this.#last = undefined;

@@ -2,22 +2,10 @@ import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type MetricsRow, MetricsWriter, readMetrics, readThinnedMetrics } from './metrics.ts';
+import { fixtureMetricsRow as row } from '../fixtures/metricsRow.ts';
+import { MetricsWriter, readMetrics } from './metrics.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'lazyscope-metrics-'));
-const row = (step: number, seed: number): MetricsRow => ({
-  step,
-  tokens: step * 2048,
-  seed,
-  loss: 1 / step,
-  mse: 2 / step,
-  fvu: 0.5,
-  l0: 32,
-  deadFraction: 0,
-  learningRate: 1e-3,
-  sparsityCoefficient: 5,
-  tokensPerSecond: 1e5,
-});
 
 test('cut anywhere, the file gives its whole batches and no other', async () => {
   const path = join(folder, 'whole.arrow');
@@ -99,45 +87,4 @@ test('a wrong length in the file is an error at once, and reading neither hangs 
   await writeFile(damaged, changed);
   await expect(readMetrics(damaged)).rejects.toThrow(/not a whole table of numbers/);
   expect(end).toBeGreaterThan(bodyStart);
-});
-
-test('a million rows are thinned while other work goes on, in memory that does not follow the file', async () => {
-  const path = join(folder, 'long.arrow');
-  const writer = await MetricsWriter.open(path, 0);
-  const many = Array.from({ length: 100_000 }, (_, i) => row(i + 1, i % 2));
-  for (let i = 0; i < 10; i++) await writer.append(many);
-  for (let i = 0; i < 3000; i++) await writer.append([row(5, 0)]);
-  await writer.append([row(77, 0), row(78, 1)]);
-  await writer.close();
-  const before = process.memoryUsage.rss();
-  // Turns of other work, which a busy machine makes longer and not fewer.
-  let turns = 0;
-  let reading = true;
-  const other = () => {
-    turns++;
-    if (reading) setImmediate(other);
-  };
-  setImmediate(other);
-  const thinned = await readThinnedMetrics(path, [0, 1, 4], 500);
-  reading = false;
-  expect([...thinned.values()].map((rows) => rows.length)).toEqual([500, 500, 0]);
-  for (const [seed, first, last] of [
-    [0, 1, 77],
-    [1, 2, 78],
-  ]) {
-    expect(thinned.get(seed)?.at(0)).toEqual(row(first, seed));
-    expect(thinned.get(seed)?.at(-1)).toEqual(row(last, seed));
-  }
-  expect(turns).toBeGreaterThan(60);
-  expect(process.memoryUsage.rss() - before).toBeLessThan(128 << 20);
-});
-
-test('fewer rows than asked for are all there, in their order', async () => {
-  const path = join(folder, 'few.arrow');
-  const writer = await MetricsWriter.open(path, 0);
-  for (let step = 1; step <= 9; step++) await writer.append([row(step, 3), row(step, 5)]);
-  await writer.close();
-  const thinned = await readThinnedMetrics(path, [3, 5], 9);
-  expect(thinned.get(5)).toEqual(Array.from({ length: 9 }, (_, i) => row(i + 1, 5)));
-  expect((await readThinnedMetrics(path, [3], 4)).get(3)?.map(({ step }) => step)).toEqual([1, 4, 6, 9]);
 });

@@ -9,8 +9,6 @@ import { LazyscopeError } from '../errors.ts';
 import { openFileHandle } from '../formats/openFileHandle.ts';
 import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
 import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
-import { bringIn } from '../store/remote/bringIn.ts';
-import { EvenlySpread } from './evenlySpread.ts';
 
 export interface MetricsRow {
   step: number;
@@ -139,32 +137,15 @@ export class MetricsWriter {
 /** The rows of a run, finished or not; a batch cut short by a crash is left out. Throws `not_found` or `corrupt`. */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   const rows: MetricsRow[] = [];
-  for await (const slice of slices(path)) for (let i = 0; i < slice.rows; i++) rows.push(rowOf(slice, i));
+  for await (const slice of metricsSlices(path))
+    for (let i = 0; i < slice.rows; i++) rows.push(metricsRow(slice, i));
   return rows;
 }
 
-/**
- * Of each seed at most `most` rows, evenly spread with the first and the last among them: what a chart needs. However long
- * the file is, memory holds some ten thousand rows a seed, and other work goes on while it is read. Throws as `readMetrics`.
- */
-export async function readThinnedMetrics(
-  path: string,
-  seeds: readonly number[],
-  most: number,
-): Promise<Map<number, MetricsRow[]>> {
-  await bringIn(path);
-  const kept = new Map(seeds.map((seed) => [seed, new EvenlySpread<MetricsRow>(Math.max(most, mostKept))]));
-  for await (const slice of slices(path))
-    for (let i = 0; i < slice.rows; i++) kept.get(slice.seed[i])?.add(() => rowOf(slice, i));
-  return new Map([...kept].map(([seed, rows]) => [seed, rows.take(most)]));
-}
+export type MetricsSlice = ArrowSlice<(typeof metricsColumns)[number]>;
 
-/** Rows of a seed that are all kept before every other one is left out. */
-const mostKept = 1 << 14;
-
-type Slice = ArrowSlice<(typeof metricsColumns)[number]>;
-
-async function* slices(path: string): AsyncGenerator<Slice> {
+/** Slices of the rows from byte `from` on, which is 0 or the end of another slice. */
+export async function* metricsSlices(path: string, from = 0): AsyncGenerator<MetricsSlice> {
   const { file } = await openFileHandle(path, 'the run has no metrics yet');
   try {
     // A stream cut short in its schema has no rows, but then it must begin as ours do.
@@ -178,10 +159,10 @@ async function* slices(path: string): AsyncGenerator<Slice> {
   } finally {
     await file.close();
   }
-  yield* readArrowStream(path, columnTypes);
+  yield* readArrowStream(path, columnTypes, from);
 }
 
-function rowOf(slice: Slice, i: number): MetricsRow {
+export function metricsRow(slice: MetricsSlice, i: number): MetricsRow {
   return {
     step: slice.step[i],
     tokens: slice.tokens[i],

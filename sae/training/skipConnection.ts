@@ -3,7 +3,7 @@
  * the rest on `y − W_skip·x`, whose error is the same, and W_skip takes its step here.
  */
 import { adamWStep } from '../ops/adamW.ts';
-import type { AdamSettings, Batch, DictionaryVariables, GradientRequest } from '../ops/fusedKernels.ts';
+import type { AdamSettings, Batch, DictionaryVariables, FusedKernels, GradientRequest } from '../ops/fusedKernels.ts'; // prettier-ignore
 import { sumOfSquares } from '../ops/sumOfSquares.ts';
 import { tf, type Tensor2D, type Variable } from '../tensor/tf.ts';
 
@@ -16,8 +16,6 @@ export function withoutSkip({ x, target, variance }: Batch, wSkip: Variable): Ba
 /** `∂L/∂W_skip = scale · errorᵀ·x` [outputs, d], of nested reconstructions the sum over all, which is their first block. */
 export function skipGradient({ x, main }: GradientRequest): Tensor2D {
   const { error, scale } = main;
-  if (typeof scale !== 'number')
-    throw new TypeError('A skip connection needs the scale of its loss on the host.');
   const [rows] = x.shape;
   return tf.tidy(() => {
     const all = error.slice<Tensor2D>([0, 0], [rows, error.shape[1]]);
@@ -27,13 +25,25 @@ export function skipGradient({ x, main }: GradientRequest): Tensor2D {
 
 /** Adam's step of W_skip. *Choice*: where gradients are clipped, its norm is clipped apart from that of the other parameters. */
 export function updateSkip(
+  kernels: FusedKernels,
   request: GradientRequest,
+  moments: { first: DictionaryVariables; second: DictionaryVariables },
+  adam: AdamSettings,
+): void {
+  const gradient = skipGradient(request);
+  if (kernels.updateSkip) kernels.updateSkip(request, gradient, moments, adam);
+  else stepOnHost(request, gradient, moments, adam);
+  gradient.dispose();
+}
+
+/** The step where results are at hand. */
+export function stepOnHost(
+  { parameters: { wSkip } }: GradientRequest,
+  gradient: Tensor2D,
   { first, second }: { first: DictionaryVariables; second: DictionaryVariables },
   { clipNorm, step, learningRate, beta1, beta2, epsilon }: AdamSettings,
 ): void {
-  const { wSkip } = request.parameters;
   if (!wSkip || !first.wSkip || !second.wSkip) throw new TypeError('There is no skip connection to update.');
-  const gradient = skipGradient(request);
   const norm = clipNorm === null ? 0 : Math.sqrt(sumOfSquares(gradient.dataSync<'float32'>()));
   adamWStep(
     [wSkip],
@@ -49,5 +59,4 @@ export function updateSkip(
       gradientScale: clipNorm === null || norm <= clipNorm ? 1 : clipNorm / norm,
     },
   );
-  gradient.dispose();
 }

@@ -171,17 +171,6 @@ export class Trainer {
 
   /** Takes over the arrays of `state`. `kernels` are those of the active backend unless a benchmark wraps them. */
   constructor(config: TrainingConfig, source: BatchSource, state: TrainerState, kernels = fusedKernels()) {
-    const twoWidths = (source.outputWidth ?? source.d) !== source.d;
-    if (kernels.readBack && (config.skip || twoWidths))
-      throw new LazyscopeError(
-        'bad_input',
-        `Transcoders ${config.skip ? 'with a skip connection' : 'between two widths'} are trained on the backends native and cpu: give --backend native.`,
-      );
-    if (source.blocks && !kernels.blocks)
-      throw new LazyscopeError(
-        'bad_input',
-        'Crosscoders are trained on the backends native, wasm and cpu: give --backend native.',
-      );
     this.#kernels = kernels;
     this.config = config;
     this.scale = state.scale;
@@ -316,7 +305,7 @@ export class Trainer {
           unitNormDecoder: this.#architecture.unitNormDecoder,
         };
         kernels.update(pass.request, { first, second }, adam);
-        if (parameters.wSkip) updateSkip(pass.request, { first, second }, adam);
+        if (parameters.wSkip) updateSkip(kernels, pass.request, { first, second }, adam);
       }
       return measured;
     } finally {

@@ -13,15 +13,10 @@ import { dictionaryVariables, disposeDictionary, parameterNames } from '../../sa
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
 import { referenceKernels } from '../../sae/ops/referenceKernels.ts';
 import { type Report, silent } from '../../sae/progress.ts';
-import {
-  type ArchitectureName,
-  describedArchitecture,
-  settingOfK,
-} from '../../sae/spec/architectures/architectures.ts';
+import { type ArchitectureName, describedArchitecture } from '../../sae/spec/architectures/architectures.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../sae/tensor/tf.ts';
-import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
 import { Trainer } from '../../sae/training/trainer.ts';
-import { plantedTraining } from './plantedTraining.ts';
+import { plantedConfig, plantedTraining } from './plantedTraining.ts';
 
 export interface TrainBenchmarkOptions {
   architecture: ArchitectureName;
@@ -189,22 +184,8 @@ interface Spent {
 
 /** A trainer on planted data whose kernels say how long they took. */
 function prepare(options: TrainBenchmarkOptions, seen: (request: GradientRequest) => void = () => {}) {
-  const { architecture, d, width, k, batchSize, seeds } = options;
-  const common = {
-    capture: 'bench',
-    hook: 'blocks.0.hook_resid_post',
-    d,
-    width,
-    batchSize,
-    // Long enough not to end, so that a batch is on its way during every step.
-    tokens: batchSize * 100_000,
-    seeds: Array.from({ length: seeds }, (_, seed) => seed),
-    learningRate: 1e-8,
-    // If latents counted as dead in so short a run, the auxiliary loss would be timed too.
-    deadAfter: 1e9,
-  };
-  const settingK = settingOfK(architecture);
-  const config = defaultTrainingConfig(architecture, { ...common, ...(settingK && { [settingK]: k }) });
+  const { architecture, d } = options;
+  const config = plantedConfig(architecture, options);
   const spent: Spent = { encode: 0, decode: 0, update: 0 };
   let last: GradientRequest | undefined;
   const timed = timedKernels(fusedKernels(), spent, (request) => {

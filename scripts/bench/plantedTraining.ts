@@ -8,9 +8,16 @@ import { configuredArchitecture } from '../../sae/autoencoders/implementations.t
 import { Random } from '../../sae/numerics/random.ts';
 import { fusedKernels } from '../../sae/ops/kernelTable.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
-import { describedArchitecture, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
+import {
+  type ArchitectureName,
+  describedArchitecture,
+  settingOfK,
+  type TrainingConfig,
+} from '../../sae/spec/architectures/architectures.ts';
+import { hooksIn } from '../../sae/spec/jointHook.ts';
 import { tf, type Tensor2D } from '../../sae/tensor/tf.ts';
 import type { BatchSource } from '../../sae/training/batchSource.ts';
+import { defaultTrainingConfig } from '../../sae/training/defaults.ts';
 import type { TrainerState } from '../../sae/training/trainer.ts';
 
 /** Number of batches that are made beforehand and repeated, so that making them is not timed. */
@@ -31,6 +38,46 @@ export interface PlantedTraining {
   readonly bandwidth: number;
 }
 
+/** What is trained: transcoders predict what they read, of the same width, and crosscoders read three hook points. */
+export const plantedKinds = ['autoencoder', 'transcoder', 'skip transcoder', 'crosscoder'] as const;
+export type PlantedKind = (typeof plantedKinds)[number];
+const layersOfCrosscoders = 3;
+
+export interface PlantedSizes {
+  readonly d: number;
+  readonly width: number;
+  readonly k: number;
+  readonly batchSize: number;
+  readonly seeds: number;
+}
+
+/** A configuration whose learning rate is tiny, so that the dictionary stays as it is planted. */
+export function plantedConfig(
+  architecture: ArchitectureName,
+  { d, width, k, batchSize, seeds }: PlantedSizes,
+  kind: PlantedKind = 'autoencoder',
+): TrainingConfig {
+  const hook = (block: number) => `blocks.${block}.hook_resid_post`;
+  const isCrosscoder = kind === 'crosscoder';
+  const settingK = settingOfK(architecture);
+  return defaultTrainingConfig(architecture, {
+    capture: 'bench',
+    hook: isCrosscoder ? Array.from({ length: layersOfCrosscoders }, (_, l) => hook(l)).join() : hook(0),
+    ...(kind.endsWith('transcoder') && { outputHook: hook(1) }),
+    ...(kind === 'skip transcoder' && { skip: true }),
+    d,
+    width,
+    batchSize,
+    // Long enough not to end, so that a batch is on its way during every step.
+    tokens: batchSize * 100_000,
+    seeds: Array.from({ length: seeds }, (_, seed) => seed),
+    learningRate: 1e-8,
+    // If latents counted as dead in so short a run, the auxiliary loss would be timed too.
+    deadAfter: 1e9,
+    ...(settingK && { [settingK]: k }),
+  });
+}
+
 /** Draws everything on the started backend. `l0` is the number of latents that fire a token where thresholds decide. */
 export function plantedTraining(config: TrainingConfig, d: number, l0: number): PlantedTraining {
   const { width, batchSize } = config;
@@ -42,7 +89,8 @@ export function plantedTraining(config: TrainingConfig, d: number, l0: number): 
     const scale = architecture.inputScale(d, norms(batches[0], d));
     const thresholds = describedArchitecture(config.architecture).inference.fires !== 'largest';
     const cuts = thresholds ? cutsOf(batches[0], rows, scale, l0) : { fires: 0, listed: 0 };
-    const parameters = trainedParameters(config, directions, cuts.fires);
+    const blocks = blocksOf(config, d);
+    const parameters = trainedParameters(config, directions, cuts.fires, blocks);
     const dictionaries = config.seeds.map((_, seed) => {
       const own = seed === 0 ? parameters : copied(parameters);
       return {
@@ -54,7 +102,10 @@ export function plantedTraining(config: TrainingConfig, d: number, l0: number): 
       };
     });
     return {
-      source: repeated(batches, d, batchSize),
+      source: {
+        ...repeated(batches, d, batchSize, config.outputHook !== undefined),
+        ...(blocks && { blocks }),
+      },
       state: { step: 0, scale, dictionaries },
       bandwidth: Math.max(2 * (cuts.fires - cuts.listed), 1e-6),
     };
@@ -142,8 +193,21 @@ function cutsOf(batch: Float32Array, directions: Tensor2D, scale: number, l0: nu
   return { fires: Math.max(exceededBy(l0), 1e-6), listed: exceededBy(listedByL0 * l0) };
 }
 
+/** Ends of the blocks of columns of a crosscoder's hook points. */
+function blocksOf({ hook }: TrainingConfig, d: number): Int32Array | null {
+  const layers = hooksIn(hook).length;
+  return layers > 1
+    ? Int32Array.from({ length: layers }, (_, l) => Math.round((d * (l + 1)) / layers))
+    : null;
+}
+
 /** The directions as rows of both matrices, with biases and thresholds at `cut`. */
-function trainedParameters(config: TrainingConfig, directions: Float32Array, cut: number): DictionaryArrays {
+function trainedParameters(
+  config: TrainingConfig,
+  directions: Float32Array,
+  cut: number,
+  blocks: Int32Array | null,
+): DictionaryArrays {
   const { width } = config;
   const d = directions.length / width;
   // Which vectors an architecture has, a narrow dictionary says, which takes no time to draw.
@@ -156,8 +220,10 @@ function trainedParameters(config: TrainingConfig, directions: Float32Array, cut
   const filled = (value: number) => new Float32Array(width).fill(value);
   return {
     wEnc: directions,
-    wDec: directions.slice(),
+    // About what size 1 makes of a crosscoder's rows; the first step sets it right.
+    wDec: blocks ? directions.map((value) => value / Math.sqrt(blocks.length)) : directions.slice(),
     bDec: new Float32Array(d),
+    ...(config.skip && { wSkip: new Float32Array(d * d) }),
     bEnc: filled(fires === 'positive' || narrow.bMag ? -cut : 0),
     logThreshold: narrow.logThreshold && filled(Math.log(cut)),
     rMag: narrow.rMag && filled(narrow.rMag[0]),
@@ -173,9 +239,16 @@ const copied = (arrays: DictionaryArrays): DictionaryArrays => ({
   logThreshold: arrays.logThreshold?.slice() ?? null,
   rMag: arrays.rMag?.slice() ?? null,
   bMag: arrays.bMag?.slice() ?? null,
+  wSkip: arrays.wSkip?.slice() ?? null,
 });
 
-function repeated(batches: readonly Float32Array[], d: number, batchSize: number): BatchSource {
+/** With `predicts`, what is read is what is to be predicted too. */
+function repeated(
+  batches: readonly Float32Array[],
+  d: number,
+  batchSize: number,
+  predicts: boolean,
+): BatchSource {
   let position = 0;
   // Kernels that give memory for batches leave it as it is.
   const isKept = fusedKernels().batchMemory !== undefined;
@@ -186,6 +259,12 @@ function repeated(batches: readonly Float32Array[], d: number, batchSize: number
       const batch = batches[position++ % batches.length];
       return isKept ? batch : batch.slice();
     },
+    ...(predicts && {
+      outputs() {
+        const batch = batches[(position - 1) % batches.length];
+        return isKept ? batch : batch.slice();
+      },
+    }),
     state: () => ({ seed: 0, epoch: 0, position }),
     restore: (state) => void ({ position } = state),
   };

@@ -234,6 +234,11 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       top: '--top=2',
       latents: '--latents=3',
       method: { add: '--method=endpoint', call: ['label', 'fixture-topk', '--seed=0'], refused: /base-url/ },
+      from: {
+        add: '--from=STORE/other.txt',
+        call: ['label', 'fixture-topk', '--seed=0', '--method=neuronpedia'],
+      },
+      'any-source': { add: '--any-source', call: ['label', 'fixture-topk', '--seed=0'] },
       yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
       'base-url': { add: '--base-url=http://127.0.0.1:9/v1', call: ['label', 'fixture-topk', '--seed=0'] },
       model: { add: '--model=m', call: ['label', 'fixture-topk', '--seed=0'] },
@@ -508,7 +513,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   'store index': { call: ['store', 'index'], flags: {} },
   publish: {
     call: ['publish', 'fixture-topk', '--out=STORE/site'],
-    flags: { out: '--out=STORE/elsewhere', tables: '--tables' },
+    flags: {
+      out: '--out=STORE/elsewhere',
+      report: '--report=fixture-gelu',
+      'no-reports': '--no-reports',
+      tables: '--tables',
+    },
   },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
@@ -581,6 +591,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
       'storage',
       ...common,
     ],
+    why: 'prints times, which differ by themselves',
+  },
+  'bench architectures': {
+    flags: ['d', 'width', 'k', 'l0', 'batch', 'rounds', ...common],
     why: 'prints times, which differ by themselves',
   },
   'bench forward': {

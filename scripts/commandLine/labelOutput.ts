@@ -13,7 +13,7 @@ const mostShown = 20;
 /** The texts of the tokens: those that the capture left in the store, or the tokenizer's. */
 export async function vocabularyOfSubject(
   { store }: Session,
-  { capture }: LabelSubject,
+  { capture }: Pick<LabelSubject, 'capture'>,
 ): Promise<(string | null)[]> {
   const { readVocabulary, vocabularyOf } = await import('../../sae/tokens/vocabulary.ts');
   const { folder, name, sha256 } = capture.manifest.model;

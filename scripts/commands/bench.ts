@@ -22,6 +22,7 @@ import {
 import { short } from '../commandLine/progressView.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import { stagesText } from '../bench/stageTimes.ts';
+import { benchAllArchitectures } from './benchArchitectures.ts';
 
 export function bench(): Command {
   return new Command('bench')
@@ -30,6 +31,7 @@ export function bench(): Command {
     )
     .addCommand(benchProducts())
     .addCommand(benchTraining())
+    .addCommand(benchAllArchitectures())
     .addCommand(benchForwardPass())
     .addCommand(benchModelTraining())
     .addCommand(benchSparsityMeasures())

@@ -31,12 +31,12 @@ export function convert(): Command {
     );
   return withOutputOption(command).action((from: string, to: string, given: Options) =>
     runCommand(command, async () => {
-      const { dictionaryFormatOf, dictionaryFormats, exportDictionary, importDictionary } =
+      const { dictionaryFormatOf, dictionaryFormats, exportDictionary, importDictionary, importedFormats } =
         await import('../../sae/formats/importDictionary.ts');
       const { hookPointFrom } = await import('../../sae/formats/hookNames.ts');
       const format = oneOf('--format', given.format, dictionaryFormats);
       const found =
-        given.from === 'auto' ? dictionaryFormatOf(from) : oneOf('--from', given.from, dictionaryFormats);
+        given.from === 'auto' ? dictionaryFormatOf(from) : oneOf('--from', given.from, importedFormats);
       if (existsSync(to))
         throw new LazyscopeError('conflict', `'${to}' exists: choose a folder that does not.`);
       const { kind, folded, ...weights } = await importDictionary(from, {

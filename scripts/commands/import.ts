@@ -8,13 +8,12 @@ import type {
   Transposed,
 } from '../../sae/formats/dictionaryWeights.ts';
 import { isJoint } from '../../sae/spec/jointHook.ts';
-import { namePattern } from '../../sae/spec/names.ts';
-import type { StoreLayout } from '../../sae/store/layout.ts';
 import { settingOfK, type TrainingConfig } from '../../sae/spec/architectures/architectures.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
+import { pathToImport } from '../importing/pathToImport.ts';
 import type { SampleFigures } from '../importing/sampleFigures.ts';
 import { transpositions } from '../importing/transpositions.ts';
 import { slug } from './capture.ts';
@@ -27,10 +26,10 @@ declare global {
 
 export const run: JobWork<'import'> = async (session, given) => {
   const { store } = session;
-  const paths = given.path.map((path) => placeOf(store, path));
+  const paths = given.path.map((path) => pathToImport(store, path));
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
-  const { dictionaryFormatOf, dictionaryFormats, importDictionary } =
+  const { dictionaryFormatOf, importedFormats, importDictionary } =
     await import('../../sae/formats/importDictionary.ts');
   const { runKind } = await import('../../sae/spec/manifests/run.ts');
   const { writeManifest } = await import('../../sae/store/writeManifest.ts');
@@ -41,9 +40,7 @@ export const run: JobWork<'import'> = async (session, given) => {
   const { checkOrientation } = await import('../importing/checkOrientation.ts');
   const { explain } = await import('../importing/explain.ts');
   const format =
-    given.format === 'auto'
-      ? dictionaryFormatOf(paths[0])
-      : oneOf('--format', given.format, dictionaryFormats);
+    given.format === 'auto' ? dictionaryFormatOf(paths[0]) : oneOf('--format', given.format, importedFormats);
   const transposed =
     given.transposed === undefined ? undefined : oneOf('--transposed', given.transposed, transpositions);
   const options = { format, class: given.class, transposed };
@@ -68,7 +65,7 @@ export const run: JobWork<'import'> = async (session, given) => {
         `'${paths[odd]}' is of '${hooks[odd]}' and '${paths[0]}' of '${hook}': import them as two runs.`,
       );
     const outputs = weights.map((dictionary, seed) =>
-      outputInCapture(paths[seed], dictionary, capture, given),
+      outputInCapture(paths[seed], dictionary, capture, { outputHook: given.outputHook, read: hook }),
     );
     const [outputHook] = outputs;
     const otherOutput = outputs.findIndex((each) => each !== outputHook);
@@ -172,12 +169,6 @@ export const run: JobWork<'import'> = async (session, given) => {
   }
 };
 
-/** A path as it was given or, where there is none, the one of that name in the folder imports of the data folder. */
-function placeOf(store: StoreLayout, path: string): string {
-  const inStore = namePattern.test(path) && !existsSync(path) ? store.imported(path) : path;
-  return existsSync(inStore) ? inStore : path;
-}
-
 /**
  * A file of Gemma Scope's doesn't say that it is of a transcoder, and is of the same form. Elsewhere the file says it, and what an autoencoder's
  * file holds would not compute the same.
@@ -214,15 +205,17 @@ function refuseMixture(weights: readonly DictionaryWeights[], paths: readonly st
 /** A configuration for the manifest. How the dictionary was trained is not known, and the manifest's `origin` says so. */
 async function unknownTraining(
   { architecture, d, latents, k, prefixes, pursuit }: DictionaryWeights,
-  place: { capture: string; hook: string; outputHook?: string; seeds: number[] },
+  { outputHook, ...place }: { capture: string; hook: string; outputHook?: string; seeds: number[] },
 ): Promise<TrainingConfig> {
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
   const common = { ...place, d, width: latents, tokens: 1, batchSize: 1 };
   const settingK = settingOfK(architecture);
-  return defaultTrainingConfig(architecture, {
+  const config = defaultTrainingConfig(architecture, {
     ...common,
     ...(settingK && { [settingK]: k ?? 1 }),
     ...(prefixes && { prefixes: [...prefixes] }),
     ...pursuit,
   });
+  // Training refuses to predict what is read, as autoencoders with a skip connection do.
+  return outputHook === undefined ? config : { ...config, outputHook };
 }

@@ -30,9 +30,12 @@ interface Labelled {
 export const run: JobWork<'label'> = async (session, given) => {
   const runs = await Promise.all(given.run.map((name) => finishedRun(session.store, name)));
   const work = runs.flatMap((one) => seedsOf(one, given.seed).map((seed) => ({ run: one.name, seed })));
+  refuseWithoutNeuronpedia(given);
   if (given.method === 'endpoint')
     return (await import('../commandLine/labelByEndpoint.ts')).labelByEndpoint(session, given, work);
   refuseWithoutEndpoint(given);
+  if (given.method === 'neuronpedia')
+    return (await import('../commandLine/labelByNeuronpedia.ts')).labelByNeuronpedia(session, given, work);
   await session.startBackend();
   const done: Labelled[] = [];
   for (const dictionary of work) done.push(await labelOne(session, given, dictionary));
@@ -40,11 +43,11 @@ export const run: JobWork<'label'> = async (session, given) => {
 };
 
 /** Options that only an endpoint heeds. */
-function refuseWithoutEndpoint({ yes, baseUrl, model, promptPrice, answerPrice }: Given): void {
+function refuseWithoutEndpoint({ method, yes, baseUrl, model, promptPrice, answerPrice }: Given): void {
   const unheeded = Object.entries({
     yes,
     'base-url': baseUrl,
-    model,
+    model: method === 'neuronpedia' ? undefined : model,
     'prompt-price': promptPrice,
     'answer-price': answerPrice,
   }) // prettier-ignore
@@ -54,6 +57,22 @@ function refuseWithoutEndpoint({ yes, baseUrl, model, promptPrice, answerPrice }
     throw new LazyscopeError(
       'bad_input',
       `${unheeded.join(', ')} only mean something to an endpoint: add --method endpoint, or leave them out.`,
+    );
+}
+
+/** Options that only files of Neuronpedia heed, and the one that they don't. */
+function refuseWithoutNeuronpedia({ method, from, anySource, top }: Given): void {
+  const isNeuronpedia = method === 'neuronpedia';
+  if (isNeuronpedia && top !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      '--top chooses latents by their activations: leave it out with --method neuronpedia, or give --latents.',
+    );
+  const unheeded = from === undefined ? (anySource ? '--any-source' : undefined) : '--from';
+  if (!isNeuronpedia && unheeded !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `${unheeded} only means something to files of Neuronpedia: add --method neuronpedia, or leave it out.`,
     );
 }
 

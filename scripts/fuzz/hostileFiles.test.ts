@@ -10,7 +10,7 @@ import { loadTokenizer } from '../../sae/tokens/tokenizer.ts';
 import { parseSweep } from '../../sae/training/sweep.ts';
 import { writeSparseZip } from '../../sae/formats/fixtures/writeSparseZip.ts';
 import { encodeNpy } from '../../sae/formats/npy.ts';
-import { readNpz } from '../../sae/formats/npz.ts';
+import { openNpz, readNpz } from '../../sae/formats/npz.ts';
 import { parseJson, readJsonFile } from '../../sae/formats/parseJson.ts';
 import { openPytorchFile, readPytorchFile } from '../../sae/formats/pytorchFile.ts';
 import { readSafetensors } from '../../sae/formats/safetensors.ts';
@@ -217,6 +217,19 @@ test('an .npz of more than 2 GiB is read, and is not “not found”', async () 
     'W_enc.npy': { start: array, size: array.length },
   });
   expect((await readNpz(path)).get('W_enc')).toEqual({ shape: [2, 2], data: numbers });
+});
+
+test('of an .npz an array is read when it is asked for, and not the 5 GiB of another', () => {
+  const path = join(scratch, 'lazy.npz');
+  const numbers = Float32Array.of(1, 2, 3, 4);
+  const array = encodeNpy({ shape: [2, 2], data: numbers });
+  writeSparseZip(path, {
+    'W_dec.npy': { start: new Uint8Array(1), size: 5 * 2 ** 30 },
+    'W_enc.npy': { start: array, size: array.length },
+  });
+  const file = openNpz(path);
+  expect(file.names).toEqual(['W_dec', 'W_enc']);
+  expect(file.array('W_enc')).toEqual({ shape: [2, 2], data: numbers });
 });
 
 describe('a tokenizer.json', () => {

@@ -87,17 +87,17 @@ function hookOf(path: string, hook: string | null, known: readonly string[]): st
 }
 
 /**
- * Which hook of the capture a transcoder predicts; undefined for an autoencoder. Throws `bad_input` or `not_found`, naming what
+ * Which hook of the capture a transcoder predicts, where it reads `read`; undefined for an autoencoder, and `read` for one with a skip connection. Throws `bad_input` or `not_found`, naming what
  * doesn't fit and the option that says otherwise.
  */
 export function outputInCapture(
   path: string,
-  { transcoder, bDec, kind }: Pick<ImportedDictionary, 'transcoder' | 'bDec' | 'kind'>,
+  { transcoder, bDec, kind, hook }: Pick<ImportedDictionary, 'transcoder' | 'bDec' | 'kind' | 'hook'>,
   capture: Capture,
-  asked: Asked,
+  { outputHook: asked, read }: Pick<Asked, 'outputHook'> & { read: string },
 ): string | undefined {
   if (!transcoder) {
-    if (asked.outputHook === undefined) return undefined;
+    if (asked === undefined) return undefined;
     throw new LazyscopeError(
       'bad_input',
       `'${path}' is ${kind}, which is no transcoder: leave --output-hook out.`,
@@ -106,7 +106,14 @@ export function outputInCapture(
   const { name, hooks } = capture.manifest;
   const known = hooks.map((each) => each.hook);
   const { outputHook } = transcoder;
-  const place = asked.outputHook ?? (outputHook === null ? null : (hookPointFrom(outputHook) ?? outputHook));
+  const predictsInput = outputHook !== null && outputHook === hook;
+  if (predictsInput && asked !== undefined && asked !== read)
+    throw new LazyscopeError(
+      'bad_input',
+      `'${path}' is ${kind}, which predicts what it reads: leave --output-hook out.`,
+    );
+  const named = outputHook === null ? null : (hookPointFrom(outputHook) ?? outputHook);
+  const place = predictsInput ? read : (asked ?? named);
   if (place === null || !known.includes(place))
     throw new LazyscopeError(
       place === null ? 'bad_input' : 'not_found',

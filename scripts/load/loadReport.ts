@@ -51,6 +51,11 @@ export interface LoadReport {
   /** 95 %, of that median; null for five pairs or fewer. */
   trainingSlowdownInterval: [number, number] | null;
   spells: number;
+  /**
+   * Of a processor, while explorers ask above what is taken while none does: milliseconds of the server for an answer, and how many
+   * processors the explorers themselves take on this machine, which slows the training as well.
+   */
+  processor: { serverMsAnAnswer: number | null; explorers: number | null };
   /** Of the server, in MB: the median of each half of the time, and the most. */
   rss: { first: number | null; second: number | null; most: number | null };
   /** Of what is resident, and of what is resident, and used of the JavaScript heap, after collections of garbage. The second tells of a leak. */
@@ -85,6 +90,7 @@ export function loadReport(
     trainingSlowdown: slower && tenths(slower.median),
     trainingSlowdownInterval: slower?.interval ? both(slower.interval, tenths) : null,
     spells: pairs.reduce((sum, { spells }) => sum + spells.length, 0),
+    processor: processorOf(whole, answers.length),
     rss: {
       first: middle(memory.slice(0, memory.length / 2)),
       second: middle(memory.slice(memory.length / 2)),
@@ -140,6 +146,22 @@ export function slowdown({ spells }: Pair): number {
   return 100 * (rate(false) / rate(true) - 1);
 }
 
+function processorOf(pairs: readonly Pair[], answers: number): LoadReport['processor'] {
+  const sum = (of: (spell: Spell) => number, explorers: boolean) =>
+    pairs
+      .flatMap(({ spells }) => spells.filter((one) => one.explorers === explorers))
+      .reduce((total, one) => total + of(one), 0);
+  const [asking, quiet] = [true, false].map((explorers) => sum(({ seconds }) => seconds, explorers));
+  if (asking === 0 || quiet === 0 || answers === 0) return { serverMsAnAnswer: null, explorers: null };
+  const more = (of: keyof Spell['processor']) =>
+    sum(({ processor }) => processor[of], true) -
+    (sum(({ processor }) => processor[of], false) * asking) / quiet;
+  return {
+    serverMsAnAnswer: tenths((1000 * more('server')) / answers),
+    explorers: thousandths(more('explorers') / asking),
+  };
+}
+
 function faultsOf(report: LoadReport, options: LoadOptions, events: number): string[] {
   const { errors, answers, rise: { settled, heap }, slowReaders, subscriptions, cut, p50 } = report; // prettier-ignore
   const slower = report.trainingSlowdownInterval?.[1] ?? report.trainingSlowdown ?? Infinity;
@@ -164,7 +186,7 @@ function faultsOf(report: LoadReport, options: LoadOptions, events: number): str
     [cut === null && subscriptions.most < options.watchers, 'subscriptions are missing'],
     [(subscriptions.after ?? 0) > 0, 'subscriptions outlive those who had them'],
     [
-      strict && heap?.verdict !== 'flat',
+      strict && settled?.verdict !== 'flat',
       `what the server keeps has not been shown to rise by less than ${mostRise} %`,
     ],
     [strict && slower > mostSlowdown, `training has not been shown to be at most ${mostSlowdown} % slower`],
@@ -206,8 +228,19 @@ function counted(messages: readonly string[]): Record<string, number> {
 }
 
 export function reportLines(report: LoadReport): string {
-  const { explorers, watchers, pause, answers, errors, rss, rise, slowReaders, subscriptions, faults } =
-    report;
+  const {
+    explorers,
+    watchers,
+    pause,
+    answers,
+    errors,
+    processor,
+    rss,
+    rise,
+    slowReaders,
+    subscriptions,
+    faults,
+  } = report;
   const failed = Object.values(errors).reduce((sum, count) => sum + count, 0);
   const range = (interval: [number, number] | null) =>
     interval ? `95 % interval ${interval[0]} to ${interval[1]}` : 'too few spells for an interval';
@@ -215,6 +248,7 @@ export function reportLines(report: LoadReport): string {
     `load: ${explorers} explorers (${watchers} watch jobs), each asking every ${pause} s, and a training job, ${report.seconds} s`,
     `answers: ${answers}, ${failed} errors, p50 ${report.p50} ms, p99 ${report.p99} ms`,
     `training: ${report.trainingSlowdown} % slower with explorers (${range(report.trainingSlowdownInterval)}; median of ${Math.floor(report.spells / 2)} pairs of spells)`,
+    `of a processor: ${processor.serverMsAnAnswer} ms of the server an answer, ${processor.explorers} processors for asking, which slows training too`,
     `server's memory: ${rss.first} MB in the first half, ${rss.second} MB in the second, ${rss.most} MB at most`,
     ...(['rss', 'settled', 'heap'] as const).flatMap((kind) => {
       const one = rise[kind];

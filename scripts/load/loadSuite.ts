@@ -12,7 +12,7 @@ import { eventually } from './eventually.ts';
 import { again, Explorers } from './explorers.ts';
 import { loadedServer, type LoadedServer } from './loadedServer.ts';
 import { loadReport, mostRise, mostSlowdown, reportLines, slowdown, type LoadOptions } from './loadReport.ts';
-import type { Measured, Pair } from './measured.ts';
+import type { Measured, Pair, Spell } from './measured.ts';
 import { readersThatTakeNothing, writeLargeCurves } from './slowReaders.ts';
 
 /** Seconds beside those of `--minutes` for the store, the server and the end; then the figures so far are printed. */
@@ -35,7 +35,7 @@ export function loadCommand(): Command {
     .option('--spell <seconds>', 'of a spell with explorers, and of one without', amount, 15)
     .option(
       '--strict',
-      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, what the server keeps after a collection of garbage rising by at most ${mostRise} % in the second half`,
+      `for a quiet machine and half an hour: training at most ${mostSlowdown} % slower, half of the answers within 150 ms, the server's memory after collections of garbage rising by at most ${mostRise} % in the second half`,
     )
     .option('--json', 'one JSON document instead of lines');
 }
@@ -108,6 +108,7 @@ async function underLoad(
       else people.pause();
       // What was asked before is answered first.
       await sleep(500);
+      const took = await processorOf(server);
       const from = { steps: await training.steps(), at: performance.now() };
       const until = performance.now() + 1000 * options.spell;
       while (performance.now() < until) {
@@ -115,7 +116,10 @@ async function underLoad(
         await readFigures(server, pair, measured);
       }
       const steps = (await training.steps()) - from.steps;
-      pair.spells.push({ explorers, steps, seconds: (performance.now() - from.at) / 1000 });
+      const seconds = (performance.now() - from.at) / 1000;
+      const now = await processorOf(server);
+      const processor = { server: now.server - took.server, explorers: now.explorers - took.explorers };
+      pair.spells.push({ explorers, steps, seconds, processor });
     }
     pair.minutes = (pair.minutes + seconds() / 60) / 2;
     await server.collect();
@@ -149,6 +153,12 @@ function say(options: LoadOptions, { pairs, people }: Measured, pair: Pair, seco
     `load: pair ${pairs.length}, ${(seconds / 60).toFixed(1)} of ${options.minutes} min: ${people?.answers.length} answers, ${people?.errors.length} errors, ` +
       `memory ${resident.toFixed(0)} MB (${pair.settled?.rss.toFixed(0)} after a collection), training ${slowdown(pair).toFixed(1)} % slower with explorers\n`,
   );
+}
+
+/** Seconds of a processor that each has taken so far. */
+async function processorOf(server: LoadedServer): Promise<Spell['processor']> {
+  const { user, system } = process.cpuUsage();
+  return { server: await server.figure('process_cpu_seconds_total'), explorers: (user + system) / 1e6 };
 }
 
 /** A training that goes on until it is stopped. */

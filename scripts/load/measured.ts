@@ -6,6 +6,8 @@ export interface Spell {
   explorers: boolean;
   steps: number;
   seconds: number;
+  /** Seconds of a processor that the server took, and those who ask. */
+  processor: { server: number; explorers: number };
 }
 
 /** Two spells after one another, one of each kind, with the server's memory in them, in MB. */

@@ -3,9 +3,10 @@
     python scripts/peers/makeArchitectureGoldens.py
 
 writes sae/autoencoders/fixtures/architectures.json. Each loss is written from its paper and shares nothing with the
-product: BatchTopK (2412.06410), Gated (2404.16014), Matryoshka (2503.17547), and transcoders (2406.11944) with the activation
+product: ReLU (Towards Monosemanticity, 2023, April 2024 update), TopK (2406.04093), JumpReLU (2407.14435), BatchTopK (2412.06410), Gated
+(2404.16014), Matryoshka (2503.17547), and transcoders (2406.11944) and skip transcoders (2501.18823, between two widths) with the activation
 functions of ReLU, TopK, JumpReLU, BatchTopK and Gated, and with nested prefixes over BatchTopK and TopK. Arrays are row-major; W_enc and W_dec
-are [latents, d].
+are [latents, d], W_skip is [outputs, d].
 """
 
 import json
@@ -15,7 +16,7 @@ import torch
 
 torch.manual_seed(20261127)
 torch.set_default_dtype(torch.float64)
-ROWS, D, LATENTS, K, ALPHA = 18, 10, 32, 4, 0.3
+ROWS, D, OUTPUTS, LATENTS, K, ALPHA = 18, 10, 13, 32, 4, 0.3
 DEAD = [2, 5, 11, 17, 23, 30]
 TARGET = pathlib.Path(__file__).resolve().parents[2] / "sae" / "autoencoders" / "fixtures" / "architectures.json"
 
@@ -45,7 +46,7 @@ def about_mean(rows):
 
 def aux_k(p, rectified, reconstruction, target=None):
     left = ((x if target is None else target) - reconstruction).detach()
-    half = D // 2
+    half = left.shape[1] // 2
     among = torch.full_like(rectified, -1.0)
     among[:, DEAD] = rectified[:, DEAD]
     values, places = among.topk(min(half, len(DEAD)), dim=1)
@@ -131,11 +132,19 @@ class Jump(torch.autograd.Function):
         return by_value * (z > threshold).double(), by_threshold, None
 
 
-def transcoder(name, coefficient=0.0, bandwidth=0.0):
-    """A transcoder (2406.11944, §3.1): the encoder reads x, without b_dec; the decoder predicts y."""
+def linear(p):
+    """What the skip connection adds to every prediction (2501.18823, section 3)."""
+    return x @ p["W_skip"].T if "W_skip" in p else 0
+
+
+def plain(name, given, target, coefficient=0.0, bandwidth=0.0, centred=False):
+    """
+    A transcoder (2406.11944, section 3.1): the encoder reads x, without b_dec; the decoder predicts the target. An autoencoder's encoder is
+    `centred`, that of JumpReLU excepted, and its target is x.
+    """
     log_threshold = {"log_threshold": torch.randn(LATENTS) * 0.3 - 0.7} if name == "jumprelu" else {}
-    p = leaves(PARAMETERS | log_threshold)
-    z = x @ p["W_enc"].T + p["b_enc"]
+    p = leaves(given | log_threshold)
+    z = (x - p["b_dec"] if centred else x) @ p["W_enc"].T + p["b_enc"]
     rectified = torch.relu(z)
     own = {"lambda": coefficient, "bandwidth": bandwidth}
     if name == "jumprelu":
@@ -143,53 +152,76 @@ def transcoder(name, coefficient=0.0, bandwidth=0.0):
         own["parameters"] = {key: array(value) for key, value in log_threshold.items()}
     else:
         f = {"relu": lambda: rectified, "topk": lambda: of_row(rectified), "batchtopk": lambda: of_batch(rectified)}[name]()
-    prediction = f @ p["W_dec"] + p["b_dec"]
-    squares = ((y - prediction) ** 2).sum()
+    prediction = f @ p["W_dec"] + p["b_dec"] + linear(p)
+    squares = ((target - prediction) ** 2).sum()
     if name == "relu":
         loss = squares / ROWS + coefficient * (f * p["W_dec"].norm(dim=1)).sum(1).mean()
     elif name == "jumprelu":
         loss = squares / ROWS + coefficient * on.sum(1).mean()
     else:
-        loss = squares / about_mean(y) + ALPHA * aux_k(p, rectified, prediction, y)
+        loss = squares / about_mean(target) + ALPHA * aux_k(p, rectified, prediction, target)
     return own | finish(p, loss, f=f, x_hat=prediction)
 
 
-def nested_transcoder(choose, prefixes):
-    p = leaves(PARAMETERS)
+def nested_transcoder(choose, given, target, prefixes):
+    p = leaves(given)
     rectified = torch.relu(x @ p["W_enc"].T + p["b_enc"])
     f = choose(rectified)
-    predictions = [f[:, :size] @ p["W_dec"][:size] + p["b_dec"] for size in prefixes]
-    nested = sum(((y - each) ** 2).sum() for each in predictions) / about_mean(y)
-    loss = nested + ALPHA * aux_k(p, rectified, predictions[-1], y)
+    predictions = [f[:, :size] @ p["W_dec"][:size] + p["b_dec"] + linear(p) for size in prefixes]
+    nested = sum(((target - each) ** 2).sum() for each in predictions) / about_mean(target)
+    loss = nested + ALPHA * aux_k(p, rectified, predictions[-1], target)
     return {"prefixes": prefixes, "lambda": 0, "bandwidth": 0} | finish(p, loss, f=f, x_hat=predictions[-1])
 
 
-def gated_transcoder(coefficient):
-    """As `gated`, with the encoder on x and both reconstructions of y."""
+def gated_transcoder(given, target, coefficient):
+    """As `gated`, with the encoder on x and both reconstructions of the target. The gate's teaches the gate alone."""
     extra = {"r_mag": torch.randn(LATENTS) * 0.3, "b_mag": torch.randn(LATENTS) * 0.3}
-    p = leaves(PARAMETERS | extra)
+    p = leaves(given | extra)
     gate = x @ p["W_enc"].T + p["b_enc"]
     magnitude = torch.relu(x @ (p["r_mag"].exp()[:, None] * p["W_enc"]).T + p["b_mag"])
     f = (gate > 0).double() * magnitude
-    prediction = f @ p["W_dec"] + p["b_dec"]
+    prediction = f @ p["W_dec"] + p["b_dec"] + linear(p)
     by_gate = torch.relu(gate)
-    auxiliary = by_gate @ p["W_dec"].detach() + p["b_dec"].detach()
-    loss = ((y - prediction) ** 2).sum(1).mean() + ((y - auxiliary) ** 2).sum(1).mean()
+    constant = {name: value.detach() for name, value in p.items()}
+    auxiliary = by_gate @ constant["W_dec"] + constant["b_dec"] + linear(constant)
+    loss = ((target - prediction) ** 2).sum(1).mean() + ((target - auxiliary) ** 2).sum(1).mean()
     loss = loss + coefficient * by_gate.sum(1).mean()
     own = {"lambda": coefficient, "bandwidth": 0, "parameters": {name: array(v) for name, v in extra.items()}}
     return own | finish(p, loss, f=f, x_hat=prediction)
 
 
 # Drawn after everything else, so that what was written before stays as it was.
-def transcoders():
+def transcoders(given, target):
     return {
-        "relu": transcoder("relu", coefficient=0.4),
-        "topk": transcoder("topk"),
-        "jumprelu": transcoder("jumprelu", coefficient=0.2, bandwidth=0.5),
-        "batchtopk": transcoder("batchtopk"),
-        "gated": gated_transcoder(0.7),
-        "matryoshka": nested_transcoder(of_batch, [3, 9, 20, LATENTS]),
-        "matryoshkatopk": nested_transcoder(of_row, [5, 16, LATENTS]),
+        "relu": plain("relu", given, target, coefficient=0.4),
+        "topk": plain("topk", given, target),
+        "jumprelu": plain("jumprelu", given, target, coefficient=0.2, bandwidth=0.5),
+        "batchtopk": plain("batchtopk", given, target),
+        "gated": gated_transcoder(given, target, 0.7),
+        "matryoshka": nested_transcoder(of_batch, given, target, [3, 9, 20, LATENTS]),
+        "matryoshkatopk": nested_transcoder(of_row, given, target, [5, 16, LATENTS]),
+    }
+
+
+def skip_transcoders():
+    """From width 10 to width 13, with parameters and a target of their own."""
+    target = torch.randn(ROWS, OUTPUTS) @ torch.randn(OUTPUTS, OUTPUTS) * 0.4 + x @ torch.randn(D, OUTPUTS) * 0.3
+    given = {
+        "W_enc": PARAMETERS["W_enc"],
+        "b_enc": PARAMETERS["b_enc"],
+        "W_dec": torch.randn(LATENTS, OUTPUTS) / OUTPUTS**0.5,
+        "b_dec": torch.randn(OUTPUTS) * 0.2,
+        "W_skip": torch.randn(OUTPUTS, D) * 0.3,
+    }
+    drawn = {name: array(given[name]) for name in ["W_dec", "b_dec", "W_skip"]}
+    return {"y": array(target), "parameters": drawn, "cases": transcoders(given, target)}
+
+
+def autoencoders():
+    return {
+        "relu": plain("relu", PARAMETERS, x, coefficient=0.4, centred=True),
+        "topk": plain("topk", PARAMETERS, x, centred=True),
+        "jumprelu": plain("jumprelu", PARAMETERS, x, coefficient=0.2, bandwidth=0.5),
     }
 
 
@@ -208,7 +240,9 @@ document = {
     "parameters": {name: array(value) for name, value in PARAMETERS.items()},
     "cases": cases,
     "y": array(y),
-    "transcoders": transcoders(),
+    "transcoders": transcoders(PARAMETERS, y),
+    "skipTranscoders": skip_transcoders(),
+    "autoencoders": autoencoders(),
 }
 TARGET.parent.mkdir(exist_ok=True)
 TARGET.write_text(json.dumps(document) + "\n")

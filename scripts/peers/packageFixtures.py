@@ -1,6 +1,6 @@
 """Dictionaries that other tools' own packages wrote, and what those packages compute with them.
 
-    python scripts/peers/packageFixtures.py make       writes sae/formats/fixtures/packages/
+    python scripts/peers/packageFixtures.py make [NAME] writes sae/formats/fixtures/packages/, or what one function makes
     python scripts/peers/packageFixtures.py check DIR  loads what `exportDictionary` wrote under DIR, and prints JSON
 
 `make` gives every dictionary random weights with nothing at its default, saves it as its package saves it, and writes
@@ -31,20 +31,30 @@ from sae_lens import SAE
 from sae_lens.saes import (
     AbsTopKSAE,
     AbsTopKSAEConfig,
+    AbsTopKTrainingSAE,
+    AbsTopKTrainingSAEConfig,
     BatchTopKTrainingSAE,
     BatchTopKTrainingSAEConfig,
     GatedSAE,
     GatedSAEConfig,
+    GatedTrainingSAE,
+    GatedTrainingSAEConfig,
     JumpReLUSAE,
     JumpReLUSAEConfig,
+    JumpReLUTrainingSAE,
+    JumpReLUTrainingSAEConfig,
     MatchingPursuitSAE,
     MatchingPursuitSAEConfig,
     MatryoshkaBatchTopKTrainingSAE,
     MatryoshkaBatchTopKTrainingSAEConfig,
     StandardSAE,
     StandardSAEConfig,
+    StandardTrainingSAE,
+    StandardTrainingSAEConfig,
     TopKSAE,
     TopKSAEConfig,
+    TopKTrainingSAE,
+    TopKTrainingSAEConfig,
 )
 from sae_lens.saes.abstopk_sae import AbsTopK
 from sae_lens.saes.transcoder import (
@@ -106,6 +116,7 @@ def expect(folder, kind, version, sae, computed=compute):
 
 def folder_of(name):
     folder = ROOT / name
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
@@ -342,6 +353,39 @@ def other_choices_of_latents():
         expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(folder))
 
 
+def skip_autoencoders():
+    """Of sparsify: what it reads is what it predicts, and the encoder reads x − b_dec, but the connection x."""
+    for name, activation, latents in (("autoencoder", "topk", LATENTS), ("autoencoder-groupmax", "groupmax", 12)):
+        sae = randomise(SparseCoder(D, SparseCoderConfig(k=K, num_latents=latents, activation=activation, skip_connection=True)))
+        folder = folder_of(f"sparsify-skip-{name}/layers.1")
+        sae.save_to_disk(folder)
+        expect(folder, activation, VERSIONS["sparsify"], sae)
+
+
+def training_checkpoints():
+    """Of SAELens: what a checkpoint computes is what the package makes of it for inference."""
+    sizes = dict(d_in=D, d_sae=LATENTS)
+    classes = {
+        "gated-training": (GatedTrainingSAE, GatedTrainingSAEConfig(**sizes), {}),
+        "jumprelu-training": (JumpReLUTrainingSAE, JumpReLUTrainingSAEConfig(**sizes), dict(log_threshold=THRESHOLDS)),
+        "topk-training": (TopKTrainingSAE, TopKTrainingSAEConfig(**sizes, k=K), {}),
+        "abstopk-training": (AbsTopKTrainingSAE, AbsTopKTrainingSAEConfig(**sizes, k=K), {}),
+        "standard-training": (StandardTrainingSAE, StandardTrainingSAEConfig(**sizes, normalize_activations="expected_average_only_in"), {}),
+    }
+    for name, (sae_class, config, fixed) in classes.items():
+        config.metadata["model_name"], config.metadata["hook_name"] = "gpt2-small", "blocks.1.hook_resid_post"
+        sae = randomise(sae_class(config), **fixed)
+        folder = folder_of(f"saelens-{name}")
+        sae.save_model(folder)
+        if config.normalize_activations != "none":
+            (folder / "activation_scaler.json").write_text(json.dumps(dict(scaling_factor=0.6)) + "\n")
+            sae.fold_activation_norm_scaling_factor(0.6)
+        final = folder / "final"
+        sae.save_inference_model(final)
+        expect(folder, config.architecture(), VERSIONS["SAELens"], SAE.load_from_disk(final))
+        shutil.rmtree(final)
+
+
 LOADERS = {
     "saelens": lambda folder: SAE.load_from_disk(folder),
     "sparsify": lambda folder: SparseCoder.load_from_disk(folder),
@@ -391,8 +435,19 @@ if __name__ == "__main__":
     torch.set_grad_enabled(False)
     torch.manual_seed(0)
     if sys.argv[1] == "make":
-        shutil.rmtree(ROOT, ignore_errors=True)
-        for make in (dictionary_learning, saelens, sparsify, gemma_scope_2, legacy, transcoders, other_choices_of_latents):
-            make()
+        makers = (
+            dictionary_learning,
+            saelens,
+            sparsify,
+            gemma_scope_2,
+            legacy,
+            transcoders,
+            other_choices_of_latents,
+            skip_autoencoders,
+            training_checkpoints,
+        )
+        for make in makers:
+            if sys.argv[2:] in ([], [make.__name__]):
+                make()
     else:
         check(sys.argv[2])

@@ -19,6 +19,10 @@ export const fastFileSeconds = 5;
 export const slowTests: readonly SlowTests[] = [
   { path: 'server/publishedStore.test.ts', reason: 'two servers, one over a published store' },
   { path: 'server/openApi.test.ts', reason: 'a server over a store, and every address it describes' },
+  {
+    path: 'scripts/labelNeuronpedia.test.ts',
+    reason: 'a server, and a dozen commands in processes of their own',
+  },
   { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
@@ -71,6 +75,7 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/workers.browser.test.ts', reason: 'builds the explorer and follows workers in a browser' },
+  { path: 'server/site', reason: 'publishes sites of a store, one after the other' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
     path: 'web/exports.browser.test.ts',
@@ -203,6 +208,7 @@ export const apartTests: readonly string[] = [
   'scripts/stopping.test.ts',
   'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
+  'server/site/publishSite.test.ts',
   'web/site/answer.test.ts',
 ];
 

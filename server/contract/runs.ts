@@ -5,6 +5,9 @@ import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { Evaluation } from '../../sae/spec/manifests/evaluation.ts';
 import type { Probes } from '../../sae/spec/manifests/probes.ts';
 
+/** Points of a training curve that can be asked for. */
+export const mostPoints = 20_000;
+
 /** Why there is an evaluation and no figures: its file can't be read, or a later Lazyscope wrote it. */
 export type EvaluationFault = 'damaged' | 'newer';
 
@@ -79,7 +82,7 @@ export interface RunDetail {
 export const metricsInput = z.object({
   name: storeName,
   /** Rows are thinned evenly to at most this many for each seed; the last one is always kept. */
-  maxPoints: z.int().min(2).max(20_000).default(1_000),
+  maxPoints: z.int().min(2).max(mostPoints).default(1_000),
 });
 
 /** How losses and sparsity went during training, thinned out for charts. */

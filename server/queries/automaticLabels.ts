@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { isLazyscopeError } from '../../sae/errors.ts';
 import { readLabels } from '../../sae/labels/labelsTable.ts';
+import type { LabelSource } from '../../sae/spec/labelSources.ts';
 import { labelMethods, type LabelMethod } from '../../sae/spec/tables/labels.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { Label } from '../contract/label.ts';
@@ -10,7 +11,6 @@ import type { Log } from '../log.ts';
 
 type Labels = ReadonlyMap<number, Label>;
 
-/** The endpoint's labels go before those found in the data. */
 const byPreference = labelMethods.toReversed();
 /** Files kept. */
 const mostKept = 200;
@@ -38,14 +38,14 @@ export class AutomaticLabels {
     const stamp = `${found.ino} ${found.mtimeMs} ${found.size}`;
     let kept = this.#kept.get(path);
     this.#kept.delete(path);
-    if (kept?.stamp !== stamp) kept = { stamp, labels: this.#load(path, { run, seed }) };
+    if (kept?.stamp !== stamp) kept = { stamp, labels: this.#load(path, { run, seed }, method) };
     this.#kept.set(path, kept);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > mostKept && oldest !== undefined) this.#kept.delete(oldest);
     return kept.labels;
   }
 
-  async #load(path: string, dictionary: DictionaryReference): Promise<Labels> {
+  async #load(path: string, dictionary: DictionaryReference, method: LabelMethod): Promise<Labels> {
     try {
       const rows = await readLabels(path);
       return new Map(
@@ -57,7 +57,7 @@ export class AutomaticLabels {
             label,
             note: '',
             updatedAt: createdAt,
-            source: model === null ? { kind: 'data' } : { kind: 'endpoint', model },
+            source: sourceOf(method, model),
             detection,
             fuzzing,
           },
@@ -69,4 +69,9 @@ export class AutomaticLabels {
       return new Map();
     }
   }
+}
+
+function sourceOf(method: LabelMethod, model: string | null): LabelSource {
+  if (method === 'neuronpedia') return { kind: 'imported', was: model };
+  return model === null ? { kind: 'data' } : { kind: 'endpoint', model };
 }

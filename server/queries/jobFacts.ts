@@ -139,7 +139,9 @@ async function labelFacts(server: ServerContext, options: InputOf<'label'>): Pro
   const chosen = latents?.length ?? Math.min(top ?? width, width);
   const asked = method === 'endpoint' && yes === true ? requestsALatent(options.scoredContexts ?? 20) : 0;
   const labelled = chosen * (facts.seeds ?? 1);
-  return { ...facts, labelled, requests: asked * labelled, requestsPerMinute };
+  // Nothing is encoded for what is read from files.
+  const tokens = method === 'neuronpedia' ? 0 : facts.tokens;
+  return { ...facts, tokens, labelled, requests: asked * labelled, requestsPerMinute };
 }
 
 /** One for the label, and two scores of which half the contexts are active, some contexts a request. */

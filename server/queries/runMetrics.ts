@@ -1,6 +1,6 @@
 /** Training curves in columns. A trainer may append to the file while it is read. */
 import { existsSync } from 'node:fs';
-import { metricsColumns, readThinnedMetrics } from '../../sae/training/metrics.ts';
+import { metricsColumns } from '../../sae/training/metrics.ts';
 import type { ServerContext } from '../context.ts';
 import type { RunMetrics } from '../contract/runs.ts';
 import { runManifest } from './dictionaries.ts';
@@ -16,7 +16,7 @@ export async function runMetrics(
 ): Promise<RunMetrics> {
   const { config } = await runManifest(server, name);
   const path = server.store.runMetrics(name);
-  const rows = existsSync(path) ? await readThinnedMetrics(path, config.seeds, maxPoints) : undefined;
+  const rows = existsSync(path) ? await server.curves.read(path, config.seeds, maxPoints) : undefined;
   return {
     name,
     columns: [...columns],

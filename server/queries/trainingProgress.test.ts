@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { writeFixtureMetrics } from '../fixtures/fixtureMetrics.ts';
+import { FollowedMetrics } from '../../sae/training/thinnedMetrics.ts';
 import { trainingProgress } from './trainingProgress.ts';
 
 let store: StoreLayout;
+const progress = new FollowedMetrics(2);
 const log = (line: string) => {
   throw new Error(line);
 };
@@ -24,7 +26,7 @@ const run = {
 };
 
 test('a training is where its last logged step is, whatever the last checkpoint says', async () => {
-  const found = await trainingProgress({ store, log }, run);
+  const found = await trainingProgress({ store, progress, log }, run);
   expect(found).toMatchObject({ step: 120, tokensPerSecond: 30_000 });
   expect(found?.secondsLeft).toBeCloseTo((280 * 256 * 2) / 30_000, 9);
   expect(found?.fvu).toBeCloseTo(0.15 + 0.85 * Math.exp(-3), 9);
@@ -34,10 +36,10 @@ test('a step that is being written is not there yet', async () => {
   const path = store.runMetrics('run');
   const { size } = await stat(path);
   await truncate(path, size - 40);
-  expect((await trainingProgress({ store, log }, run))?.step).toBe(115);
+  expect((await trainingProgress({ store, progress, log }, run))?.step).toBe(115);
 });
 
 test('there is none of a finished run, or before the first logged step', async () => {
-  expect(await trainingProgress({ store, log }, { ...run, status: 'complete' })).toBe(null);
-  expect(await trainingProgress({ store, log }, { ...run, name: 'other' })).toBe(null);
+  expect(await trainingProgress({ store, progress, log }, { ...run, status: 'complete' })).toBe(null);
+  expect(await trainingProgress({ store, progress, log }, { ...run, name: 'other' })).toBe(null);
 });

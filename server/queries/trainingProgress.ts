@@ -1,13 +1,12 @@
 /** How far a training is between its checkpoints, when run.json says it anew: from the last rows of its metrics. */
 import { existsSync } from 'node:fs';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
-import { readThinnedMetrics } from '../../sae/training/metrics.ts';
 import type { ServerContext } from '../context.ts';
 import type { TrainingProgress } from '../contract/runs.ts';
 
 /** Null for a run that isn't being trained, and until it has logged something. */
 export async function trainingProgress(
-  { store, log }: Pick<ServerContext, 'store' | 'log'>,
+  { store, progress, log }: Pick<ServerContext, 'store' | 'progress' | 'log'>,
   {
     name,
     status,
@@ -19,7 +18,7 @@ export async function trainingProgress(
 ): Promise<TrainingProgress | null> {
   const path = store.runMetrics(name);
   if (status !== 'training' || !existsSync(path)) return null;
-  const rows = await readThinnedMetrics(path, config.seeds, 2).catch((error: unknown) => {
+  const rows = await progress.read(path, config.seeds, 2).catch((error: unknown) => {
     log(`The metrics of run '${name}' can't be read.`, error);
     return null;
   });

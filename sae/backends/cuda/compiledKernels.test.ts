@@ -16,11 +16,13 @@ import { Nvrtc } from './nvrtc.ts';
 
 /** Rows of GPT-2 small, of a 7B model, of few numbers, and of a number of them that four does not divide. */
 const rows: readonly Definitions[] = [768, 4096, 32, 30].map((d) => ({ ...rowLayout(d).define }));
-const updates = rows.flatMap((row, which) =>
-  [0, 1].flatMap((GIVEN) =>
-    [0, 1, 2]
-      .filter((PURPOSE) => which < 2 || PURPOSE === 2)
-      .map((PURPOSE) => ({ ...row, GIVEN, PURPOSE, NARROW: PURPOSE === 2 ? 1 - GIVEN : 0 })),
+const updates = [0, 1].flatMap((BLOCKED) =>
+  rows.flatMap((row, which) =>
+    [0, 1].flatMap((GIVEN) =>
+      [0, 1, 2]
+        .filter((PURPOSE) => (which < 2 && !BLOCKED) || PURPOSE === 2)
+        .map((PURPOSE) => ({ ...row, BLOCKED, GIVEN, PURPOSE, NARROW: PURPOSE === 2 ? 1 - GIVEN : 0 })),
+    ),
   ),
 );
 const reconstructions = rows.flatMap((row) => [0, 1].map((NARROW) => ({ ...row, NARROW })));

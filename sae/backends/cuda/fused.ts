@@ -95,6 +95,8 @@ export function cudaFusedKernels(
 
     gradients: (request) => during('gradients', () => update.gradients(request)),
     update: (request, moments, adam) => during('optimiser', () => update.apply(request, moments, adam)),
+    updateSkip: (request, gradient, moments, adam) =>
+      during('optimiser', () => update.applySkip(request, gradient, moments, adam)),
     readBack: (tensors) => backend.readTogether(tensors),
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),

@@ -5,12 +5,19 @@ import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { cudaFusedKernels } from './fused.ts';
+import { architectureNames } from '../../spec/architectures/architectures.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
 import { initialState, Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels, registerFusedKernels } from '../../ops/kernelTable.ts';
 
 process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+
+/** Crosscoders and, between two widths, skip transcoders. */
+const ofTwoHooks = [
+  ...(['relu', 'topk', 'jumprelu', 'batchtopk'] as const).map((name) => `${name} crosscoder` as const),
+  ...architectureNames.map((name) => `${name} transcoder` as const),
+];
 
 async function run(backend: BackendName, ...rest: Parameters<typeof trainUntil>) {
   await startBackend(backend);
@@ -39,6 +46,7 @@ describe('training', () => {
     ['gated', 60],
     ['matryoshka', 60],
     ['matryoshkatopk', 60],
+    ...ofTwoHooks.map((run) => [run, 30] as const),
   ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
     const want = await run('cpu', architecture, count);
     const got = await run('cuda', architecture, count);
@@ -100,13 +108,13 @@ describe('training', () => {
     expect(events).toEqual(['batch', 'batch', 'results', 'batch', 'results', 'batch', 'results']);
   });
 
-  test.each(['topk', 'relu', 'jumprelu', 'batchtopk', 'gated', 'matryoshka', 'matryoshkatopk'] as const)(
+  test.each([...architectureNames, ...ofTwoHooks])(
     '%s: a step neither waits for the device in its middle nor computes on the host',
-    async (architecture) => {
+    async (run) => {
       // So small a dictionary fires too densely for the form of the entries to be beyond doubt.
       await startBackend('cuda', { path: 'sparse' });
       const backend = tf.backend() as CudaBackend;
-      const [config, source] = [smallConfig(architecture), smallSource()];
+      const [config, source] = [smallConfig(run), smallSource(run)];
       const trainer = new Trainer(config, source, initialState(config, source));
       for (let step = 0; step < 12; step++) await trainer.advance();
       const before = backend.hostReads;
@@ -115,7 +123,7 @@ describe('training', () => {
       for (let step = 0; step < 3; step++) await trainer.advance();
       expect(wait).not.toHaveBeenCalled();
       expect(backend.hostReads).toBe(before);
-      expect(read).toHaveBeenCalledTimes(3);
+      expect(read).toHaveBeenCalledTimes(3 * config.seeds.length);
       trainer.dispose();
     },
   );

@@ -1,16 +1,13 @@
 /**
- * Every fused native kernel against the reference kernel, on random and adversarial inputs. Where inputs are small
- * integers all arithmetic is exact in any order, so choices (with ties everywhere) and values must be equal to the bit.
+ * Every fused native kernel against the reference kernel: the cases of all backends, with screening everywhere and nowhere, and what is
+ * particular to this one. Where inputs are small integers all arithmetic is exact in any order, so choices (with ties everywhere) and values must
+ * be equal to the bit.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type ComputedVector, hostNumber } from '../../ops/computed.ts';
-import type {
-  BatchChoice,
-  DictionaryTensors,
-  Encoder,
-  FusedKernels,
-  GradientRequest,
-} from '../../ops/fusedKernels.ts';
+import { describeFusedKernels } from '../../fixtures/fusedCases.ts';
+import { gradientRequest, Inputs } from '../../fixtures/fusedInputs.ts';
+import type { BatchChoice, DictionaryTensors, Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import { preActivations } from '../../ops/denseActivations.ts';
 import { referenceKernels } from '../../ops/referenceKernels.ts';
@@ -18,12 +15,21 @@ import { type Entries, firingEntries, type SparseEntries, sparseEntries } from '
 import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
+import { fusedDefaults, nativeFusedKernels } from './fused.ts';
+import { nativeLibrary } from './library.ts';
+import type { NativeBackend } from './nativeBackend.ts';
 
 let native: FusedKernels;
+let screened: FusedKernels[] = [];
 beforeAll(async () => {
   await startBackend('native', { threads: 2 });
   native = fusedKernels();
   expect(native.backend).toBe('native');
+  const library = await nativeLibrary();
+  const backend = tf.backend() as unknown as NativeBackend;
+  screened = (['never', 'always'] as const).map((screening) =>
+    nativeFusedKernels(backend, library, { ...fusedDefaults, screening }),
+  );
 });
 
 const random = Random.fromSeed(1);
@@ -111,20 +117,6 @@ describe('batchTopKEncode', () => {
     expect(a.least).toBeCloseTo(b.least, 3);
     expect(a.least).toBe(Math.min(...a.values));
   });
-
-  test.each([
-    ['nothing positive', [-1, 0, -3]],
-    ['NaN', [NaN, 2, -1]],
-    ['∞', [Infinity, 2, 2]],
-    ['−∞', [-Infinity, 1, NaN]],
-  ])('%s', (_, z) => {
-    const e = { wEnc: tf.zeros([3, 1]) as Tensor2D, bEnc: tf.tensor1d(z), centre: null };
-    const x = tf.ones([4, 1]) as Tensor2D;
-    for (const count of [2, 6, 12])
-      expect(chosen(native.batchTopKEncode(x, e, { count }))).toEqual(
-        chosen(referenceKernels.batchTopKEncode(x, e, { count })),
-      );
-  });
 });
 
 describe('topKEncode', () => {
@@ -168,20 +160,6 @@ describe('topKEncode', () => {
     return { indices: a.indices.slice(0, k), values: a.values.slice(0, k) };
   }
 
-  test('all-negative rows give zeros at the lowest latents', () => {
-    expect(
-      encodeRow(
-        Array.from({ length: 40 }, (_, i) => -1 - i),
-        3,
-      ),
-    ).toEqual({ indices: [0, 1, 2], values: [0, 0, 0] });
-  });
-  test('padding goes around the latents that fire', () => {
-    expect(encodeRow([-1, 2, -1, -1, 5, -1], 4)).toEqual({ indices: [0, 1, 2, 4], values: [0, 2, 0, 5] });
-  });
-  test('zeros of either sign never fire', () => {
-    expect(encodeRow([-0, 0, 1, -0, 0], 2)).toEqual({ indices: [0, 2], values: [0, 1] });
-  });
   test('subnormal numbers are positive numbers', () => {
     const tiny = 2 ** -149;
     expect(encodeRow([0, tiny, 2 * tiny, -tiny, tiny], 3)).toEqual({
@@ -189,34 +167,9 @@ describe('topKEncode', () => {
       values: [tiny, 2 * tiny, tiny],
     });
   });
-  test('equal values everywhere: the lowest latents', () => {
-    expect(
-      encodeRow(
-        Array.from({ length: 500 }, () => 1),
-        4,
-      ).indices,
-    ).toEqual([0, 1, 2, 3]);
-  });
-  test('ties with the k-th that come after larger values lose to those before', () => {
-    const z = Array.from({ length: 600 }, (_, i) => (i % 100 === 99 ? 9 : 5));
-    expect(encodeRow(z, 8).indices).toEqual([0, 1, 99, 199, 299, 399, 499, 599]);
-  });
   test('ascending rows replace everything they had chosen', () => {
     const z = Array.from({ length: 700 }, (_, i) => i + 1);
     expect(encodeRow(z, 5).indices).toEqual([695, 696, 697, 698, 699]);
-  });
-  test('what is not finite ranks above every number and comes back as NaN', () => {
-    const z = Array.from({ length: 300 }, (_, i) => i + 1);
-    z[290] = NaN;
-    z[10] = Infinity;
-    z[5] = -Infinity;
-    expect(encodeRow(z, 3)).toEqual({ indices: [10, 290, 299], values: [NaN, NaN, 300] });
-    expect(
-      encodeRow(
-        Array.from({ length: 300 }, () => NaN),
-        2,
-      ),
-    ).toEqual({ indices: [0, 1], values: [NaN, NaN] });
   });
 });
 
@@ -283,26 +236,6 @@ describe('thresholdEncode', () => {
     expect(found.kind).toBe('sparse');
     expect(firing(found, null)).toEqual(firing(referenceKernels.thresholdEncode(x, e), null));
   });
-
-  test.each([0, -30])(
-    'nothing fires above a θ that is NaN; a θ below 0 admits negative z (shift %i)',
-    (shift) => {
-      const x = tf.concat([matrix(integers, 90, 8), tf.mul(tf.ones([1, 8]), NaN)]) as Tensor2D;
-      const wide = encoder(integers, 70, 8, false);
-      const e = { ...wide, bEnc: wide.bEnc.add<Tensor1D>(shift) };
-      const threshold = tf.tensor1d(Array.from({ length: 70 }, (_, i) => [NaN, -3, 0, 2][i % 4] + shift / 2));
-      const found = native.thresholdEncode(x, e, { threshold, bandwidth: 0 });
-      expect(found.kind).toBe(shift === 0 ? 'dense' : 'sparse');
-      const counts = native.firings(found, threshold);
-      const expected = referenceKernels.thresholdEncode(x, e);
-      expect(counts).toEqual(referenceKernels.firings(expected, threshold));
-      const fired = firing(found, threshold);
-      expect(fired).toEqual(firing(expected, threshold));
-      // Only the row of NaN fires a latent whose θ is NaN.
-      expect(fired.indices.filter((latent) => latent % 4 === 0)).toHaveLength(18);
-      expect(Math.min(...fired.values.filter((z) => !Number.isNaN(z)))).toBeLessThan(0);
-    },
-  );
 });
 
 /** Random entries, a share of which is below the threshold. */
@@ -316,7 +249,7 @@ function randomEntries(rows: number, latents: number, density: number): SparseEn
   return sparseEntries(latents, rowStart, Int32Array.from(indices), random.normals(indices.length));
 }
 
-describe.each([...shapes.map(([rows, d, latents]) => [rows, d, latents] as const), [700, 70, 300] as const])(
+describe.each([[200, 16, 257] as const, [1000, 8, 64] as const, [700, 70, 300] as const])(
   'products with a sparse matrix: %i rows, d = %i, %i latents',
   (rows, d, latents) => {
     const entries = () => randomEntries(rows, latents, 0.2);
@@ -360,119 +293,19 @@ describe.each([...shapes.map(([rows, d, latents]) => [rows, d, latents] as const
 
 const names = ['wEnc', 'bEnc', 'wDec', 'bDec', 'logThreshold'] as const;
 
-/** A request with every term there is, or without some. */
-function request(
-  [rows, d, latents]: readonly [number, number, number],
-  options: { form: 'list' | 'matrix'; jump?: boolean; auxiliary?: boolean; l1?: number; subtract?: boolean },
-) {
-  const { form, jump = false, auxiliary = false, l1 = 0, subtract = true } = options;
-  const variable = (make: Tensor) => tf.variable(make, false);
-  const parameters = () => ({
-    wEnc: variable(normals([latents, d])),
-    bEnc: variable(normals([latents])),
-    wDec: variable(normals([latents, d])),
-    bDec: variable(normals([d])),
-    logThreshold: jump ? variable(normals([latents], 0.3)) : null,
-  });
-  const own = parameters();
-  const entries: Entries =
-    form === 'list'
-      ? randomEntries(rows, latents, 0.2)
-      : { kind: 'dense', rows, latents, values: matrix(normals, rows, latents) };
-  const auxEntries = randomEntries(rows, latents, 0.1);
-  const threshold = own.logThreshold ? (tf.exp(own.logThreshold) as Tensor1D) : null;
-  const made: GradientRequest = {
-    parameters: own,
-    x: matrix(normals, rows, d),
-    subtractsDecoderBias: subtract,
-    main: {
-      entries,
-      error: matrix(normals, rows, d),
-      dots: normals(entries.values.shape) as Tensor1D,
-      scale: 0.3,
-    },
-    auxiliary: auxiliary
-      ? {
-          entries: auxEntries,
-          error: matrix(normals, rows, d),
-          dots: normals(auxEntries.values.shape) as Tensor1D,
-          scale: 0.7,
-        }
-      : null,
-    l1,
-    jump: threshold && { threshold, bandwidth: 0.8, l0Gradient: 0.05 },
-  };
-  return { made, parameters };
-}
-
-const variants = [
-  ['ReLU, list', { form: 'list', l1: 0.2 }],
+test.each([
   ['ReLU, matrix', { form: 'matrix', l1: 0.2 }],
   ['TopK with AuxK', { form: 'list', auxiliary: true }],
   ['JumpReLU, list', { form: 'list', jump: true, subtract: false }],
-  ['JumpReLU, matrix', { form: 'matrix', jump: true, subtract: false }],
-] as const;
-
-describe.each(variants)('gradients and update: %s', (_, options) => {
-  test.each([...shapes, [900, 40, 130, 0] as const])('%i rows, d = %i, %i latents', (rows, d, latents) => {
-    const { made } = request([rows, d, latents], options);
-    const got = native.gradients(made);
-    const want = referenceKernels.gradients(made);
-    for (const name of names) expect(difference(got[name], want[name])).toBeLessThan(2e-5);
-    // Asking for the gradient changes nothing.
-    for (const name of names) expect(difference(native.gradients(made)[name], got[name])).toBe(0);
-  });
-
-  test.each([
-    ['plain', { clipNorm: null, unitNormDecoder: false }],
-    ['clipped', { clipNorm: 0.5, unitNormDecoder: false }],
-    ['unit norm', { clipNorm: null, unitNormDecoder: true }],
-    ['clipped, unit norm', { clipNorm: 0.5, unitNormDecoder: true }],
-  ] as const)('two Adam steps, %s', (_, adam) => {
-    const { made, parameters } = request([60, 24, 50], options);
-    const zeros = () => {
-      const like = parameters();
-      for (const name of names) like[name]?.assign(tf.zerosLike(like[name] as Tensor));
-      return like;
-    };
-    const copy = (request: GradientRequest): GradientRequest => ({
-      ...request,
-      parameters: Object.fromEntries(
-        names.map((name) => [
-          name,
-          request.parameters[name] && tf.variable(request.parameters[name].clone().add(0), false),
-        ]),
-      ) as unknown as GradientRequest['parameters'],
-      main: {
-        ...request.main,
-        entries: { ...request.main.entries, values: request.main.entries.values.add(0) } as Entries,
-        dots: request.main.dots.add(0),
-      },
-    });
-    const results = [native, referenceKernels].map((kernels) => {
-      const own = copy(made);
-      const moments = { first: zeros(), second: zeros() };
-      for (const step of [1, 2]) {
-        const settings = { learningRate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, step, ...adam };
-        kernels.update(
-          copy(own).main === own.main ? own : { ...own, main: copy(own).main },
-          moments,
-          settings,
-        );
-      }
-      return { parameters: own.parameters, ...moments };
-    });
-    for (const part of ['parameters', 'first', 'second'] as const)
-      for (const name of names)
-        expect(difference(results[0][part][name], results[1][part][name])).toBeLessThan(1e-5);
-    if (adam.unitNormDecoder)
-      for (const norm of (results[0].parameters.wDec as Tensor2D).norm('euclidean', 1).dataSync())
-        expect(norm).toBeCloseTo(1, 5);
-  });
+] as const)('%s: gradients of many rows; to ask for them changes nothing', (_, options) => {
+  const { made } = gradientRequest(new Inputs(), [900, 40, 130], options);
+  const [got, want] = [native.gradients(made), referenceKernels.gradients(made)];
+  for (const name of names) expect(difference(got[name], want[name])).toBeLessThan(2e-5);
+  for (const name of names) expect(difference(native.gradients(made)[name], got[name])).toBe(0);
 });
 
 test('one thread and two give the same bits', async () => {
-  const { made } = request([900, 40, 130], { form: 'list', l1: 0.1 });
+  const { made } = gradientRequest(new Inputs(), [900, 40, 130], { form: 'list', l1: 0.1 });
   const x = matrix(normals, 900, 40);
   const e = encoder(normals, 130, 40);
   const both: { gradients: DictionaryTensors; code: SparseEntries }[] = [];
@@ -483,3 +316,6 @@ test('one thread and two give the same bits', async () => {
   for (const name of names) expect(difference(both[0].gradients[name], both[1].gradients[name])).toBe(0);
   expect(arrays(both[0].code)).toEqual(arrays(both[1].code));
 });
+
+// They change backends, and so come last.
+describeFusedKernels({ backend: 'native', others: () => screened });

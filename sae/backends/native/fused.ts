@@ -158,7 +158,6 @@ export function nativeFusedKernels(
 
   return {
     backend: 'native',
-    blocks: true,
 
     scaledBatch(values, d, scale) {
       const rows = values.length / d;

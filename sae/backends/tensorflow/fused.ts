@@ -6,7 +6,8 @@
  */
 import { firing, latentActivations, preActivations } from '../../ops/denseActivations.ts';
 import type { BatchSelection, Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import { parameterNames } from '../../ops/referenceUpdate.ts';
+import { kernelParameters } from '../../ops/kernelParameters.ts';
+import { withoutParallel } from '../../ops/rowSizes.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import {
   tf,
@@ -16,6 +17,7 @@ import {
   type Tensor2D,
   type Tensor3D,
 } from '../../tensor/tf.ts';
+import { normalsOf, sizesOf } from './decoderRows.ts';
 import { clipping, prefixTable, tensorflowGradients } from './gradients.ts';
 import {
   activationsOf, ascending, asMatrix, dotsAt, eachBlock, firingOf, joined, leastValue, listed, reconstructUniform, rowsOf, rowStarts,
@@ -255,19 +257,19 @@ export function tensorflowFusedKernels(
         beta2,
         epsilon: epsilon * correction,
       };
-      for (const name of parameterNames) {
+      for (const name of kernelParameters) {
         const [parameter, gradient] = [request.parameters[name], gradients[name]];
         const [m, v] = [first[name], second[name]];
         if (!parameter || !gradient || !m || !v) continue;
         tf.tidy(() => {
           const unitNorm = name === 'wDec' && unitNormDecoder;
           const clipped = scale === 1 ? gradient : gradient.mul<Tensor2D>(scale);
-          const g = unitNorm ? withoutParallel(clipped as Tensor2D, parameter as Tensor2D) : clipped;
+          const w = parameter as Tensor2D;
+          // The length of a normal is of no account, and a row without blocks is its own.
+          const normals = () => (request.blocks ? normalsOf(operations, w, request.blocks) : w);
+          const g = unitNorm ? withoutParallel(clipped as Tensor2D, normals()) : clipped;
           operations.adam(parameter, m, v, g, adamStep);
-          if (unitNorm) {
-            const w = parameter as Tensor2D;
-            parameter.assign(w.div(operations.rowNorms(w).maximum(1e-30)));
-          }
+          if (unitNorm) parameter.assign(w.div(sizesOf(operations, w, request.blocks).maximum(1e-30)));
         });
         gradient.dispose();
       }
@@ -277,10 +279,4 @@ export function tensorflowFusedKernels(
   function varianceAboutMean(x: Tensor2D): Scalar {
     return tf.tidy(() => operations.sumOfSquares(x.sub(x.mean(0))));
   }
-}
-
-/** The gradient without its part along each row of `rows`. */
-function withoutParallel(gradient: Tensor2D, rows: Tensor2D): Tensor2D {
-  const along = gradient.mul(rows).sum(1, true).div(rows.square().sum(1, true).maximum(1e-30));
-  return gradient.sub(rows.mul(along));
 }

@@ -7,6 +7,7 @@ import type { DictionaryTensors, GateTerm, GradientRequest, LossTerm } from '../
 import { referenceGradients } from '../../ops/referenceUpdate.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { normalsOf, sizesOf } from './decoderRows.ts';
 import { activationsOf, firingOf, rowsOf } from './lists.ts';
 import type { Operations } from './operations.ts';
 
@@ -47,9 +48,10 @@ function listGradients(operations: Operations, request: GradientRequest, entries
   ];
   let byNorm: Tensor2D | null = null;
   if (l1 > 0) {
-    const norm = operations.rowNorms(wDec);
-    gradF = gradF.add<Tensor1D>(tf.gather(norm.squeeze<Tensor1D>([1]), indices).mul(l1));
-    byNorm = wDec.mul<Tensor2D>(bySum(f).mul(l1).expandDims(1).div(norm.maximum(1e-30)));
+    const size = sizesOf(operations, wDec, request.blocks).squeeze<Tensor1D>([1]);
+    gradF = gradF.add<Tensor1D>(tf.gather(size, indices).mul(l1));
+    const pull = bySum(f).mul(l1).expandDims(1);
+    byNorm = normalsOf(operations, wDec, request.blocks).mul<Tensor2D>(pull);
   }
   let logThreshold: Tensor1D | null = null;
   if (jump) {

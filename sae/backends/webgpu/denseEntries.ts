@@ -6,6 +6,7 @@ import type { DeviceBackend } from './deviceBackend.ts';
 import {
   denseActivations, denseActivationsGroups, denseFirings, denseGradients, denseGroups, densePenalty, densePenaltyGroups,
 } from './kernels/dense.ts'; // prettier-ignore
+import { densePenaltyOfBlocks } from './kernels/rowSize.ts';
 import { joinColumns, joinGroups } from './kernels/sums.ts';
 import type { Programs } from './programs.ts';
 
@@ -48,12 +49,13 @@ export function firingsOfMatrix(device: Device, entries: DenseEntries, threshold
  */
 export function matrixGradients(
   device: Device,
-  { x, parameters, subtractsDecoderBias, main, l1, jump }: GradientRequest,
+  { x, parameters, subtractsDecoderBias, main, l1, jump, blocks: ofRow }: GradientRequest,
   table: Tensor,
   bDec: (sums: Tensor) => Tensor1D,
 ): DictionaryTensors {
   const { backend, programs } = device;
-  const [rows, d] = x.shape;
+  const [rows] = x.shape;
+  const [, outputs] = main.error.shape;
   const { latents } = main.entries;
   if (main.entries.kind !== 'dense')
     throw new TypeError('Only a matrix of pre-activations has these gradients.');
@@ -68,8 +70,11 @@ export function matrixGradients(
     const sums = joined(device, parts);
     const wDec = tf.matMul<Tensor2D>(f, main.error, true, false);
     f.dispose();
-    const penalty = densePenalty({ latents, d, l1 });
-    programs.run(penalty, [parameters.wDec, table, sums, wDec], densePenaltyGroups(latents, d));
+    const [penalty, groups] =
+      ofRow && l1 !== 0
+        ? [densePenaltyOfBlocks({ latents, blocks: ofRow, l1 }), latents]
+        : [densePenalty({ latents, d: outputs, l1 }), densePenaltyGroups(latents, outputs)];
+    programs.run(penalty, [parameters.wDec, table, sums, wDec], groups);
     const centred = subtractsDecoderBias ? x.sub<Tensor2D>(parameters.bDec) : x;
     return {
       wEnc: tf.matMul<Tensor2D>(gradZ, centred, true, false),

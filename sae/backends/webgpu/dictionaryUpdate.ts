@@ -10,7 +10,8 @@ import type {
   DictionaryVariables,
   GradientRequest,
 } from '../../ops/fusedKernels.ts';
-import { parameterNames, referenceGradients } from '../../ops/referenceUpdate.ts';
+import { kernelParameters } from '../../ops/kernelParameters.ts';
+import { referenceGradients } from '../../ops/referenceUpdate.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf, type Variable } from '../../tensor/tf.ts';
 import { isOneDenseTerm, matrixGradients } from './denseEntries.ts';
@@ -18,11 +19,12 @@ import type { DeviceBackend } from './deviceBackend.ts';
 import type { DeviceSums } from './deviceSums.ts';
 import { type HalfCopies, inFull, type StoredErrors } from './halfCopies.ts';
 import { vectorUpdate } from './kernels/adam.ts';
-import { countBits, fillList, latentSums, markBits } from './kernels/byLatent.ts';
+import { fillList, latentSums } from './kernels/byLatent.ts';
 import { gate } from './kernels/gate.ts';
 import { type Purpose, rowUpdate, type Source } from './kernels/rowUpdate.ts';
-import { prefixSums } from './kernels/select.ts';
 import { clipScale, joinColumns, joinGroups, rowSquares } from './kernels/sums.ts';
+import { bitsOf, startsOf } from './latentBits.ts';
+import { latentTable } from './latentTable.ts';
 import type { Groups, Programs } from './programs.ts';
 
 interface Moments {
@@ -43,7 +45,7 @@ interface Regrouped {
   errors: StoredErrors;
   /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
   sums: Tensor;
-  /** [d]: ∂b_dec. */
+  /** [outputs]: ∂b_dec. */
   bDec: Tensor;
 }
 
@@ -56,22 +58,24 @@ export class DictionaryUpdate {
   readonly #programs: Programs;
   readonly #sums: DeviceSums;
   readonly #copies: HalfCopies;
+  readonly #device: { backend: DeviceBackend; programs: Programs };
 
   constructor(backend: DeviceBackend, programs: Programs, sums: DeviceSums, copies: HalfCopies) {
     this.#backend = backend;
     this.#programs = programs;
     this.#sums = sums;
     this.#copies = copies;
+    this.#device = { backend, programs };
   }
 
   gradients(request: GradientRequest): DictionaryTensors {
     if (isGiven(request)) return this.#given(request);
-    const { latents, d } = sizes(request);
+    const { latents, d, outputs } = sizes(request);
     const { jump } = request;
     const made = tf.tidy(() => {
       const regrouped = this.#regroup(request);
       const wEnc = this.#backend.scratch([latents, d], 'float32') as Tensor2D;
-      const wDec = this.#backend.scratch([latents, d], 'float32') as Tensor2D;
+      const wDec = this.#backend.scratch([latents, outputs], 'float32') as Tensor2D;
       this.#encoderRows(request, regrouped, { kind: 'gradient' }, [wEnc]);
       this.#decoderRows(request, regrouped, { kind: 'gradient' }, [wDec]);
       const part = (at: number) =>
@@ -95,9 +99,27 @@ export class DictionaryUpdate {
     });
   }
 
+  /** Adam's step of W_skip from its gradient [outputs, d], clipped by its own norm. */
+  applySkip(request: GradientRequest, gradient: Tensor2D, moments: Moments, adam: AdamSettings): void {
+    tf.tidy(() => {
+      const [outputs] = gradient.shape;
+      const { clipNorm } = adam;
+      let clip: Tensor | null = null;
+      if (clipNorm !== null) {
+        const squares = this.#backend.scratch([outputs], 'float32');
+        this.#squares(gradient, squares, 0);
+        clip = this.#clipScale({ squares: outputs, vectors: 0, d: 0, clipNorm }, [squares, squares, squares]);
+      }
+      const program = vectorUpdate({ length: gradient.size, offset: 0 }, adam);
+      const rest = operands(request.parameters, moments, 'wSkip', clip);
+      const groups = this.#groups(request, [gradient.size]);
+      this.#programs.run(program, [gradient, ...rest], groups(Math.ceil(gradient.size / 64)));
+    });
+  }
+
   #applyEntries(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { parameters, jump } = request;
-    const { latents, d } = sizes(request);
+    const { latents, outputs } = sizes(request);
     const regrouped = this.#regroup(request);
     const { sums, bDec } = regrouped;
     const clip = this.#clip(adam, request, { ...regrouped, vectors: jump ? 2 : 1 }, (squares) => {
@@ -124,43 +146,39 @@ export class DictionaryUpdate {
         groups(Math.ceil(length / 64)),
       );
     vector('bEnc', sums, 0, latents);
-    vector('bDec', bDec, 0, d);
+    vector('bDec', bDec, 0, outputs);
     if (jump) vector('logThreshold', sums, latents, latents);
   }
 
   /** Gradients in memory. */
   #given(request: GradientRequest): DictionaryTensors {
     if (!isOneDenseTerm(request)) return referenceGradients(request);
-    const { latents, d } = sizes(request);
-    const device = { backend: this.#backend, programs: this.#programs };
-    const table = tf.tidy(() => this.#table(request, latents, d));
+    const table = tf.tidy(() => latentTable(this.#device, request));
     const bDec = (sums: Tensor) => this.#decoderBias(request, sums);
-    const gradients = matrixGradients(device, request, table, bDec);
+    const gradients = matrixGradients(this.#device, request, table, bDec);
     table.dispose();
     return gradients;
   }
 
   /** The update from gradients that are in memory. */
   #applyGiven(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
-    const { parameters } = request;
-    const { latents, d } = sizes(request);
+    const { parameters, blocks } = request;
+    const { latents, outputs } = sizes(request);
     const gradients = this.#given(request);
     const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
     const others = [logThreshold, rMag, bMag].filter((vector) => vector !== null && vector !== undefined);
     const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
     const clip = this.#clip(adam, request, { sums: vectors, bDec, vectors: 1 + others.length }, (squares) => {
-      [wEnc, wDec].forEach((gradient, i) => {
-        const program = rowSquares({ rows: latents, d, centred: false, root: false, offset: i * latents });
-        this.#programs.run(program, [gradient, squares], latents);
-      });
+      [wEnc, wDec].forEach((gradient, i) => this.#squares(gradient, squares, i * latents));
     });
     const groups = this.#groups(request);
-    for (const name of parameterNames) {
+    for (const name of kernelParameters) {
       const gradient = gradients[name];
       if (!gradient) continue;
       if (name === 'wDec') {
         this.#matrix(name, request, moments, { adam, clip }, (purpose, rest) => {
-          const program = rowUpdate({ latents, d, secondRows: 0 }, { kind: 'given' }, purpose);
+          const size = { latents, d: outputs, secondRows: 0, blocks };
+          const program = rowUpdate(size, { kind: 'given' }, purpose);
           this.#programs.run(program, [gradient, ...rest], groups(latents));
         });
       } else {
@@ -191,13 +209,14 @@ export class DictionaryUpdate {
 
   /**
    * Gives the workgroups of a kernel that changes parameters or moments, from their number; the device makes it none if it finds that
-   * the entries have the wrong form.
+   * the entries have the wrong form. `more` are lengths of what is changed besides the parameters that every dictionary has.
    */
-  #groups(request: GradientRequest): (wanted: number) => Groups {
+  #groups(request: GradientRequest, more: readonly number[] = []): (wanted: number) => Groups {
     const { listed } = request.main.entries;
     if (!listed || typeof listed.count === 'number') return (wanted) => wanted;
-    const { latents, d } = sizes(request);
-    const all = [latents, ...[latents, d, latents * d].map((length) => Math.ceil(length / 64))];
+    const { latents, d, outputs } = sizes(request);
+    const lengths = [latents, outputs, latents * d, ...more];
+    const all = [latents, ...lengths.map((length) => Math.ceil(length / 64))];
     const counts = this.#backend.groupCounts(all.length);
     const program = gate(
       listed,
@@ -215,13 +234,24 @@ export class DictionaryUpdate {
     fill: (squares: Tensor) => void,
   ): Tensor | null {
     if (clipNorm === null) return null;
-    const { latents, d } = sizes(request);
+    const { latents, outputs } = sizes(request);
     const squares = this.#backend.scratch([2 * latents], 'float32');
     fill(squares);
+    const size = { squares: 2 * latents, vectors: vectors * latents, d: outputs, clipNorm };
+    return this.#clipScale(size, [squares, sums, bDec]);
+  }
+
+  #clipScale(size: Parameters<typeof clipScale>[0], operands: readonly Tensor[]): Tensor {
     const clip = this.#backend.scratch([1], 'float32');
-    const program = clipScale({ squares: 2 * latents, vectors: vectors * latents, d, clipNorm });
-    this.#programs.run(program, [squares, sums, bDec, clip], 1);
+    this.#programs.run(clipScale(size), [...operands, clip], 1);
     return clip;
+  }
+
+  /** Writes the squared norms of the rows of a matrix to `squares`, from `offset` on. */
+  #squares(matrix: Tensor, squares: Tensor, offset: number): void {
+    const [rows, d] = matrix.shape;
+    const program = rowSquares({ rows, d, centred: false, root: false, offset });
+    this.#programs.run(program, [matrix, squares], rows);
   }
 
   #encoderRows(
@@ -245,8 +275,8 @@ export class DictionaryUpdate {
     purpose: Purpose,
     rest: readonly Tf.TensorInfo[],
   ): void {
-    const { latents, d } = sizes(request);
-    const { main, l1, parameters } = request;
+    const { latents, outputs } = sizes(request);
+    const { main, l1, parameters, blocks } = request;
     const { errors } = by;
     // The coefficients in the list include the scale of their loss term.
     const source: Source = {
@@ -254,7 +284,7 @@ export class DictionaryUpdate {
       errors: errors.kind,
       l1: l1 === 0 ? 0 : l1 / plain(main.scale),
     };
-    const size = { latents, d, secondRows: by.secondRows, errorRows: errors.rows };
+    const size = { latents, d: outputs, secondRows: by.secondRows, errorRows: errors.rows, blocks };
     const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
     this.#programs.run(
       rowUpdate(size, source, purpose),
@@ -265,16 +295,16 @@ export class DictionaryUpdate {
 
   #regroup(request: GradientRequest): Regrouped {
     const { main, auxiliary, l1, jump } = request;
-    const { latents, d, rows } = sizes(request);
+    const { latents, rows } = sizes(request);
     const terms = [main, ...(auxiliary ? [auxiliary] : [])];
     const each = Math.ceil(rows / 32);
     const words = each * terms.length;
     const entries = terms.map((term) => sparse(term.entries));
-    const bits = this.bits(latents, each, entries);
-    const start = this.starts(bits, latents, words);
+    const bits = bitsOf(this.#device, latents, each, entries);
+    const start = startsOf(this.#device, bits, latents, words);
     const count = entries.reduce((sum, { indices }) => sum + indices.shape[0], 0);
     const list = this.#backend.scratch([Math.max(1, count), 4], 'int32');
-    const table = this.#table(request, latents, d);
+    const table = latentTable(this.#device, request);
     terms.forEach((term, i) => {
       const { rowStart, indices, values } = entries[i];
       if (indices.shape[0] === 0) return;
@@ -304,9 +334,9 @@ export class DictionaryUpdate {
     return { groups: latents, start, list, secondRows, errors, sums, bDec };
   }
 
-  /** [d]: ∂b_dec, from ∂b_enc, which `sums` begins with. */
-  #decoderBias({ parameters, main, subtractsDecoderBias, x }: GradientRequest, sums: Tensor): Tensor1D {
-    const [, d] = x.shape;
+  /** [outputs]: ∂b_dec, from ∂b_enc, which `sums` begins with. */
+  #decoderBias({ parameters, main, subtractsDecoderBias }: GradientRequest, sums: Tensor): Tensor1D {
+    const [, d] = main.error.shape;
     const error = this.#sums.columns(inFull(main.error), null);
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), sums)
@@ -332,50 +362,11 @@ export class DictionaryUpdate {
     );
     return bDec;
   }
-
-  /** [latents, words · terms]: a bit for each (latent, row), set where the latent has an entry in the row. */
-  bits(latents: number, wordsEach: number, terms: readonly SparseEntries[]): Tensor {
-    const words = wordsEach * terms.length;
-    const bits = this.#backend.scratch([latents, words], 'int32');
-    this.#backend.clear(bits);
-    terms.forEach(({ rows, rowStart, indices }, i) => {
-      if (indices.shape[0] > 0)
-        this.#programs.run(
-          markBits({ rows, words, firstWord: i * wordsEach }),
-          [rowStart, indices, bits],
-          rows,
-        );
-    });
-    return bits;
-  }
-
-  /** [latents + 1]: where each latent's entries begin in the list. */
-  starts(bits: Tensor, latents: number, words: number): Tensor {
-    const counts = this.#backend.scratch([latents], 'int32');
-    this.#programs.run(countBits({ latents, words }), [bits, counts], latents);
-    const start = this.#backend.scratch([latents + 1], 'int32');
-    this.#programs.run(prefixSums(latents), [counts, start], 1);
-    return start;
-  }
-
-  /** θ [latents], ‖W_dec,i‖ [latents] and the scalars in one tensor, in the order of `tableParts`. */
-  #table({ parameters, main, auxiliary, l1, jump }: GradientRequest, latents: number, d: number): Tensor {
-    const table = this.#backend.scratch([2 * latents + 4], 'float32');
-    if (jump) this.#backend.copyInto(jump.threshold, table, 0, latents);
-    if (l1 !== 0) {
-      const norms = rowSquares({ rows: latents, d, centred: false, root: true, offset: latents });
-      this.#programs.run(norms, [parameters.wDec, table], latents);
-    }
-    [main.scale, auxiliary?.scale ?? 0, jump?.l0Gradient ?? 0].forEach((value, i) => {
-      const scalar = typeof value === 'number' ? tf.scalar(value) : value;
-      this.#backend.copyInto(scalar, table, 2 * latents + i, 1);
-    });
-    return table;
-  }
 }
 
 function sizes({ main, x }: GradientRequest) {
-  return { latents: main.entries.latents, rows: x.shape[0], d: x.shape[1] };
+  const [rows, d] = x.shape;
+  return { latents: main.entries.latents, rows, d, outputs: main.error.shape[1] };
 }
 
 function operands(
@@ -384,7 +375,9 @@ function operands(
   name: keyof DictionaryVariables,
   clip: Tensor | null,
 ): Tensor[] {
-  const all = [parameters[name], first[name], second[name]].filter((v): v is Variable => v !== null);
+  const all = [parameters[name], first[name], second[name]].filter(
+    (v): v is Variable => v !== null && v !== undefined,
+  );
   return [...all, ...(clip ? [clip] : [])];
 }
 

@@ -17,6 +17,7 @@ import { fillList, firingsOf } from './kernels/byLatent.ts';
 import { rowUpdate } from './kernels/rowUpdate.ts';
 import { topKSelect } from './kernels/select.ts';
 import { decode, dots } from './kernels/sparse.ts';
+import { bitsOf, startsOf } from './latentBits.ts';
 import type { Products } from './matMul.ts';
 import type { Programs } from './programs.ts';
 import { type RowBlock, rowBlocks } from './rowBlocks.ts';
@@ -51,6 +52,7 @@ export function webgpuFusedKernels(
   const floats = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'float32') as T;
   const integers = <T extends Tensor>(...shape: number[]) => backend.scratch(shape, 'int32') as T;
 
+  const device = { backend, programs };
   const mostBytes = () => Math.min(blockBytes, backend.bufferManager.largest);
 
   /** Calls `visit` with the pre-activations z of each block of rows that fits a binding, in order. The visitor disposes z. */
@@ -136,8 +138,8 @@ export function webgpuFusedKernels(
       if (noneListed(entries)) return tf.zeros([latents, d]);
       return tf.tidy(() => {
         const words = Math.ceil(rows / 32);
-        const bits = update.bits(latents, words, [entries]);
-        const start = update.starts(bits, latents, words);
+        const bits = bitsOf(device, latents, words, [entries]);
+        const start = startsOf(device, bits, latents, words);
         const list = integers(indices.shape[0], 4);
         const term = { latents, words, firstWord: 0, endWord: words, l1: 0, bandwidth: null };
         programs.run(
@@ -161,7 +163,7 @@ export function webgpuFusedKernels(
         return { counts: tf.zeros([latents], 'int32') as Tensor1D, sums: tf.zeros([latents]) as Tensor1D };
       return tf.tidy(() => {
         const words = Math.ceil(rows / 32);
-        const bits = update.bits(latents, words, [entries]);
+        const bits = bitsOf(device, latents, words, [entries]);
         const counts = integers<Tensor1D>(latents);
         const sums = floats<Tensor1D>(latents);
         const program = firingsOf({ latents, words, threshold: threshold !== null });
@@ -205,6 +207,10 @@ export function webgpuFusedKernels(
     update(request, moments, adam) {
       update.apply(request, moments, adam);
       // The device is at it while the host reads the next batch.
+      backend.flush();
+    },
+    updateSkip(request, gradient, moments, adam) {
+      update.applySkip(request, gradient, moments, adam);
       backend.flush();
     },
     readBack: (tensors) => backend.readTogether(tensors),

@@ -4,6 +4,7 @@ import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
+import { architectureNames } from '../../spec/architectures/architectures.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
 import { initialState, Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
@@ -37,6 +38,10 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
     ['gated', 50],
     ['matryoshka', 30],
     ['matryoshkatopk', 30],
+    ...(['relu', 'topk', 'jumprelu', 'batchtopk'] as const).map(
+      (name) => [`${name} crosscoder`, 40] as const,
+    ),
+    ...architectureNames.map((name) => [`${name} transcoder`, 20] as const),
   ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
     const want = await run('cpu', architecture, count);
     const got = await run('webgpu', architecture, count);

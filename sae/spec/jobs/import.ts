@@ -1,11 +1,11 @@
-import { dictionaryFormats } from '../dictionaryFormats.ts';
+import { importedFormats } from '../dictionaryFormats.ts';
 import { importCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
 import { nameOf } from './sharedOptions.ts';
 
 /** `lazyscope import`: dictionaries of other tools as a run of the store, each file a seed. */
 export const importDictionaries = {
-  summary: 'bring in dictionaries of SAELens, sparsify, Gemma Scope or dictionary_learning',
+  summary: 'bring in dictionaries of SAELens, sparsify, Gemma Scope, dictionary_learning or Llamascopium',
   title: 'Import a dictionary',
   shortTitle: 'Import',
   introduction: 'Reads a dictionary of another tool, which becomes a run beside those trained here.',
@@ -38,7 +38,12 @@ export const importDictionaries = {
         doc: 'the hook point; of a crosscoder its hook points in its order, commas between them',
       },
       otherwise: 'what the file says',
-      form: { label: 'Hook point', source: 'captureHooks' },
+      form: {
+        label: 'Hook point',
+        source: 'captureHooks',
+        several: 'as taken',
+        hint: 'where it was trained; of a crosscoder its hook points, in its order',
+      },
     },
     outputHook: {
       field: {
@@ -54,9 +59,9 @@ export const importDictionaries = {
     format: {
       field: {
         type: 'choice',
-        choices: ['auto', ...dictionaryFormats],
+        choices: ['auto', ...importedFormats],
         placeholder: 'format',
-        doc: `${dictionaryFormats.join(', ')}, or auto, which is told by the files`,
+        doc: `${importedFormats.join(', ')}, or auto, which is told by the files`,
       },
       open: true,
       default: 'auto',

@@ -27,6 +27,8 @@ export interface FormField {
   /** Said below the field; by default the option's `doc`. */
   readonly hint?: string;
   readonly source?: ChoiceSource;
+  /** Several of the choices may be taken, with commas between them: in the order of the choices, or in that in which they were taken. */
+  readonly several?: 'in order' | 'as taken';
   /** Shown, and sent, only while another option has one of these values. */
   readonly when?: { readonly option: string; readonly values: readonly string[] };
   /** Most people leave it alone: it is folded away. */

@@ -5,7 +5,7 @@ import { run } from './sharedOptions.ts';
 
 /** `lazyscope label`: labels found in the data or written by an endpoint, each with a score on contexts that it was not made from. */
 export const label = {
-  summary: 'label latents automatically, and score each label on contexts that it was not made from',
+  summary: 'label latents automatically, with scores on other contexts, or from Neuronpedia',
   title: 'Label features',
   shortTitle: 'Label',
   introduction:
@@ -21,12 +21,41 @@ export const label = {
       field: {
         type: 'choice',
         choices: labelMethods,
-        titles: { data: 'rules found in the data', endpoint: 'a language model behind an endpoint' },
+        titles: {
+          data: 'rules found in the data',
+          neuronpedia: 'explanations fetched from Neuronpedia',
+          endpoint: 'a language model behind an endpoint',
+        },
         placeholder: 'way',
-        doc: 'data: rules found in the examples; endpoint: a language model behind a chat-completions endpoint',
+        doc: 'data: rules found in the examples; neuronpedia: explanations fetched from there; endpoint: a language model behind a chat-completions endpoint',
       },
       default: 'data',
       form: { label: 'Method', hint: 'an endpoint must be set in the environment of the server' },
+    },
+    from: {
+      field: {
+        type: 'name',
+        placeholder: 'path',
+        doc: 'neuronpedia: the folder of a source as its public bucket has it, or a file of explanations, also by its name in the folder imports of the data folder',
+      },
+      open: true,
+      form: {
+        label: 'Folder or file of Neuronpedia',
+        source: 'imports',
+        hint: 'put it into the folder imports of the data folder',
+        when: { option: 'method', values: ['neuronpedia'] },
+      },
+    },
+    anySource: {
+      field: {
+        type: 'flag',
+        doc: 'neuronpedia: also where its features are not like those of the dictionary',
+      },
+      form: {
+        label: 'Also if its features are not like those here',
+        when: { option: 'method', values: ['neuronpedia'] },
+        advanced: true,
+      },
     },
     top: {
       field: {
@@ -67,8 +96,13 @@ export const label = {
       otherwise: 'LAZYSCOPE_LABEL_BASE_URL; without either no endpoint is asked',
     },
     model: {
-      field: { type: 'text', maxLength: 200, placeholder: 'name', doc: 'endpoint: the model' },
-      otherwise: 'LAZYSCOPE_LABEL_MODEL',
+      field: {
+        type: 'text',
+        maxLength: 200,
+        placeholder: 'name',
+        doc: 'endpoint: the model; neuronpedia: take explanations by this model alone',
+      },
+      otherwise: 'LAZYSCOPE_LABEL_MODEL; of Neuronpedia all',
     },
     promptPrice: {
       field: {

@@ -71,7 +71,12 @@ export const train = {
         doc: `${trainingFields.hook.doc}; several with commas between them train a crosscoder, whose latents read and reconstruct them all`,
       },
       otherwise: "the capture's only one",
-      form: { label: trainingFields.hook.label, source: 'captureHooks' },
+      form: {
+        label: trainingFields.hook.label,
+        source: 'captureHooks',
+        several: 'in order',
+        hint: 'where in the model; two or more train a crosscoder, whose latents read and reconstruct them all',
+      },
     },
     outputHook: {
       field: {

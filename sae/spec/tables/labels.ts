@@ -20,16 +20,19 @@ function countsOf<const Judge extends string>(judge: Judge) {
   };
 }
 
-/** runs/<run>/seed-<n>/labels-data.parquet and labels-endpoint.parquet: one row a labelled latent. */
+/** runs/<run>/seed-<n>/labels-data.parquet, labels-neuronpedia.parquet and labels-endpoint.parquet: one row a labelled latent. */
 export const labelTable = {
   latent: { type: 'INTEGER', doc: 'number of the latent, from 0' },
   label: { type: 'VARCHAR', doc: 'the label' },
-  model: { type: 'VARCHAR', doc: 'model of the endpoint that wrote it; empty for a rule found in the data' },
+  model: {
+    type: 'VARCHAR',
+    doc: 'model that wrote it, of the endpoint or as Neuronpedia names it; empty for a rule found in the data',
+  },
   createdAt: { type: 'VARCHAR', doc: 'when it was made, ISO 8601' },
   ...countsOf('detection'),
   ...countsOf('fuzzing'),
 } as const satisfies Table;
 
-/** The ways of making labels automatically, each with its own file. */
-export const labelMethods = ['data', 'endpoint'] as const;
+/** The ways of making labels automatically, each with its own file; of several labels of a latent the last one's is shown. */
+export const labelMethods = ['data', 'neuronpedia', 'endpoint'] as const;
 export type LabelMethod = (typeof labelMethods)[number];

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
-import { barOfBatch, type EntryList, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+import {
+  barOfBatch,
+  type EntryList,
+  likelyReach,
+  ownAboveBar,
+  ownOfLargest,
+  tiesOfRows,
+} from './ownOfLargest.ts';
 
 /** Positive values on a coarse grid, so that many are equal; some rows have none at all. */
 function matrixOf(random: Random, rows: number, latents: number): number[][] {
@@ -45,26 +52,53 @@ describe('the largest of what several processes have', () => {
   const bounds = [0, 9, 11, 23];
   const matrix = matrixOf(random, rows, latents);
 
-  test('of each row: k of them, of equal ones those of lower latents', () => {
-    const wanted = matrix.map((row, b) =>
+  test.each([1, 2, 3, 4])(
+    'of each row, %i candidates a process: k of them, of equal ones those of lower latents, or none where more might be',
+    (each) => {
+      const wanted = matrix.map((row, b) =>
       new Set(row.map((value, i) => ({ b, i, value })).filter(({ value }) => value > 0).sort(byRank).slice(0, k).map(({ i }) => i)),
     ); // prettier-ignore
-    const candidates = [0, 1, 2].map((rank) => {
-      const [begin, end] = [bounds[rank], bounds[rank + 1]];
-      return matrix.map((row, b) => new Set(row.map((value, i) => ({ b, i, value })).slice(begin, end).sort(byRank).slice(0, k).map(({ i }) => i))); // prettier-ignore
+      const candidates = [0, 1, 2].map((rank) => {
+        const [begin, end] = [bounds[rank], bounds[rank + 1]];
+        return matrix.map((row, b) => new Set(row.map((value, i) => ({ b, i, value })).slice(begin, end).sort(byRank).slice(0, each).map(({ i }) => i))); // prettier-ignore
+      });
+      const lists = candidates.map((of, rank) =>
+        listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => of[b].has(i)),
+      );
+      const all = new Float32Array(3 * rows * each);
+      lists.forEach(({ rowStart, values }, rank) => {
+        for (let b = 0; b < rows; b++)
+          all.set(values.subarray(rowStart[b], rowStart[b + 1]), (rank * rows + b) * each);
+      });
+      lists.forEach((own, rank) => {
+        const expected = listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => wanted[b].has(i));
+        expect(ownOfLargest(own, all, rank, { k, each })).toEqual(each < k ? undefined : expected);
+      });
+    },
+  );
+
+  test('of rows whose largest are spread evenly, fewer candidates than k do', () => {
+    const [wide, many, each] = [600, 96, likelyReach(96, 3)];
+    expect(each).toBe(60);
+    const random = Random.fromSeed(8, 'even');
+    const even = Array.from({ length: 30 }, () => Array.from({ length: wide }, () => random.uniform()));
+    const largest = (row: number[], count: number) => new Set(row.map((value, i) => ({ b: 0, i, value })).sort(byRank).slice(0, count).map(({ i }) => i)); // prettier-ignore
+    const lists = [0, 200, 400].map((begin) => {
+      const of = even.map((row) =>
+        largest(
+          row.map((value, i) => (i >= begin && i < begin + 200 ? value : -1)),
+          each,
+        ),
+      );
+      return listOf(even, begin, begin + 200, (b, i) => of[b].has(i));
     });
-    const lists = candidates.map((of, rank) =>
-      listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => of[b].has(i)),
+    const all = Float32Array.from(lists.flatMap(({ values }) => [...values]));
+    const wanted = even.map((row) => largest(row, many));
+    lists.forEach((own, rank) =>
+      expect(ownOfLargest(own, all, rank, { k: many, each })).toEqual(
+        listOf(even, 200 * rank, 200 * rank + 200, (b, i) => wanted[b].has(i)),
+      ),
     );
-    const all = new Float32Array(3 * rows * k);
-    lists.forEach(({ rowStart, values }, rank) => {
-      for (let b = 0; b < rows; b++)
-        all.set(values.subarray(rowStart[b], rowStart[b + 1]), (rank * rows + b) * k);
-    });
-    lists.forEach((own, rank) => {
-      const expected = listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => wanted[b].has(i));
-      expect(ownOfLargest(own, all, rank, k)).toEqual(expected);
-    });
   });
 
   test.each([1, 17, 60, 100_000])('of a batch: %i of them, of equal ones those of lower rows', (count) => {
@@ -88,8 +122,8 @@ describe('the largest of what several processes have', () => {
       indices: Int32Array.of(3, 5),
       values: Float32Array.of(2, NaN),
     };
-    const kept = ownOfLargest(own, Float32Array.of(9, 8, 2, NaN), 1, 2);
-    expect([...kept.indices]).toEqual([5]);
-    expect([...kept.values]).toEqual([NaN]);
+    const kept = ownOfLargest(own, Float32Array.of(9, 8, 2, NaN), 1, { k: 2, each: 2 });
+    expect([...kept!.indices]).toEqual([5]);
+    expect([...kept!.values]).toEqual([NaN]);
   });
 });

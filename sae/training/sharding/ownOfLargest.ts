@@ -11,33 +11,97 @@ export interface EntryList {
 }
 
 /**
- * Of the `k` candidates a row that this process has (`own`, padded with 0), those among the k largest of all processes that are
- * positive. `all` [ranks × rows × k] holds the candidates of every process by rank.
+ * Of the candidates that this process has (`own`, at most `each` a row, which are its largest), those among the k largest of all processes
+ * that are positive. `all` [ranks × rows × each] holds the candidates of every process by rank, padded with 0. Undefined where some process may
+ * have more of the k largest in a row than it has given: `each` is too small then. It never is from k on.
  */
-export function ownOfLargest(own: EntryList, all: Float32Array, rank: number, k: number): EntryList {
+export function ownOfLargest(
+  own: EntryList,
+  all: Float32Array,
+  rank: number,
+  { k, each }: { k: number; each: number },
+): EntryList | undefined {
   const rows = own.rowStart.length - 1;
-  const ranks = all.length / (rows * k);
-  const row = new Float32Array(ranks * k);
+  const ranks = all.length / (rows * each);
+  const keys = new Int32Array(ranks * each);
+  const order = new Int32Array(ranks * each);
   const rowStart = new Int32Array(rows + 1);
-  const indices: number[] = [];
-  const values: number[] = [];
+  const indices = new Int32Array(own.indices.length);
+  const values = new Float32Array(own.values.length);
+  const bits = new Int32Array(all.buffer, all.byteOffset, all.length);
+  let count = 0;
   for (let b = 0; b < rows; b++) {
-    for (let r = 0; r < ranks; r++) row.set(all.subarray((r * rows + b) * k, (r * rows + b + 1) * k), r * k);
-    const bar = kthLargest(row.slice(), k);
-    // Places that are left for values equal to the bar, once lower ranks have taken theirs.
+    for (let r = 0, at = 0; r < ranks; r++)
+      for (let from = (r * rows + b) * each, to = from + each; from < to; from++)
+        keys[at++] = keyOf(bits[from]);
+    order.set(keys);
+    const bar = keys.length <= k ? 0 : kthLargestKey(order, k);
     let places = k;
-    for (const value of row) if (exceeds(value, bar)) places--;
-    for (let i = 0; i < rank * k; i++) if (equals(row[i], bar)) places--;
-    for (let e = own.rowStart[b]; e < own.rowStart[b + 1]; e++) {
-      const value = own.values[e];
-      const kept = exceeds(value, bar) || (equals(value, bar) && places-- > 0);
-      if (!kept || value === 0) continue;
-      indices.push(own.indices[e]);
-      values.push(value);
+    for (let r = 0, at = 0; r < ranks; r++) {
+      let least = nanKey;
+      for (let i = 0; i < each; i++, at++) {
+        const key = keys[at];
+        if (key < least) least = key;
+        // Places that are left for values equal to the bar, once lower ranks have taken theirs.
+        if (key > bar || (key === bar && r < rank)) places--;
+      }
+      if (each < k && least > 0 && least >= bar) return undefined;
     }
-    rowStart[b + 1] = indices.length;
+    const mine = rank * each;
+    for (let e = own.rowStart[b], at = mine; e < own.rowStart[b + 1]; e++, at++) {
+      const key = keys[at];
+      if (key === 0 || key < bar || (key === bar && places-- <= 0)) continue;
+      indices[count] = own.indices[e];
+      values[count++] = own.values[e];
+    }
+    rowStart[b + 1] = count;
   }
-  return { rowStart, indices: Int32Array.from(indices), values: Float32Array.from(values) };
+  return { rowStart, indices: indices.slice(0, count), values: values.slice(0, count) };
+}
+
+/** Whole numbers in the order of the values, from 0 for what is not positive to `nanKey`. */
+const nanKey = 0x7fffffff;
+function keyOf(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return nanKey;
+  return bits > 0 ? bits : 0;
+}
+
+/** Reorders the keys (Hoare's selection). */
+function kthLargestKey(keys: Int32Array, k: number): number {
+  const wanted = keys.length - k;
+  let low = 0;
+  let high = keys.length - 1;
+  while (low < high) {
+    const pivot = middle(keys[low], keys[(low + high) >> 1], keys[high]);
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (keys[i] < pivot) i++;
+      while (keys[j] > pivot) j--;
+      if (i > j) break;
+      const key = keys[i];
+      keys[i++] = keys[j];
+      keys[j--] = key;
+    }
+    if (wanted <= j) high = j;
+    else if (wanted >= i) low = i;
+    else break;
+  }
+  return keys[wanted];
+}
+
+function middle(a: number, b: number, c: number): number {
+  if (a > b) return b > c ? b : a > c ? c : a;
+  return a > c ? a : b > c ? c : b;
+}
+
+/**
+ * How many candidates of each process are worth sending: its part of the k largest if latents were spread at random, and six standard
+ * deviations (of a binomial distribution) more, at most k.
+ */
+export function likelyReach(k: number, ranks: number): number {
+  const part = k / ranks;
+  return Math.min(k, Math.ceil(part + 6 * Math.sqrt(part * (1 - 1 / ranks))));
 }
 
 /** Typed arrays sort NaN behind all numbers. */

@@ -4,7 +4,7 @@
  * latents (`firings`) or of rows (`reconstruct`) is of the whole dictionary; lists and matrices are of the share. So an
  * architecture's forward pass, written for whole dictionaries, runs as it is.
  *
- * A step of TopK sends, to each process, the candidates of all others (batch · k · (size − 1) floats), two partial sums of the
+ * A step of TopK sends, to each process, the candidates of all others (at most batch · k · (size − 1) floats), two partial sums of the
  * reconstruction (2 · batch · d · (size − 1)/size), the firing counts, and b_dec.
  */
 import { LazyscopeError } from '../../errors.ts';
@@ -17,13 +17,20 @@ import type {
   GradientRequest,
   LossTerm,
 } from '../../ops/fusedKernels.ts';
-import { parameterNames } from '../../ops/referenceUpdate.ts';
+import { kernelParameters } from '../../ops/kernelParameters.ts';
 import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
 import { type Communicator, sumInPlace, sumOfNumbers } from './communicator.ts';
 import { type LatentShare, latentShares } from './latentShare.ts';
-import { barOfBatch, type EntryList, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+import {
+  barOfBatch,
+  type EntryList,
+  likelyReach,
+  ownAboveBar,
+  ownOfLargest,
+  tiesOfRows,
+} from './ownOfLargest.ts';
 
 /** `inner` are kernels that compute in host memory; `width` is the number of latents of all processes. */
 export function shardedKernels(inner: FusedKernels, communicator: Communicator, width: number): FusedKernels {
@@ -31,6 +38,8 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   const shares = latentShares(width, size);
   const share = shares[rank];
   const latents = share.end - share.begin;
+  /** How many candidates each process sends, where the likely number was too small. */
+  const reaches = new Map<string, number>();
   const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
 
   /** A vector of all latents from each process's part of it. */
@@ -70,7 +79,7 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   function clipScale(request: GradientRequest, bias: Float32Array, clipNorm: number): number {
     const gradients = inner.gradients(request);
     let squares = 0;
-    for (const name of parameterNames) {
+    for (const name of kernelParameters) {
       if (name !== 'bDec') squares += sumOfSquares(gradients[name]?.dataSync<'float32'>() ?? []);
       gradients[name]?.dispose();
     }
@@ -86,14 +95,22 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
 
     topKEncode(x, encoder, k, among) {
       const [rows] = x.shape;
-      const own = ownCandidates(inner, x, encoder, k, among && placesIn(share, among));
-      const candidates = new Float32Array(rows * k);
-      for (let b = 0; b < rows; b++)
-        candidates.set(own.values.subarray(own.rowStart[b], own.rowStart[b + 1]), b * k);
-      const all = new Float32Array(size * candidates.length);
-      communicator.allGather(candidates, all);
-      const kept = ownOfLargest(own, all, rank, k);
-      return sparseEntries(latents, kept.rowStart, kept.indices, kept.values);
+      const ownAmong = among && placesIn(share, among);
+      // Chosen among all latents and among dead ones, the largest may be spread differently.
+      const choice = `${k} ${among ? 'of some' : 'of all'}`;
+      for (;;) {
+        const each = reaches.get(choice) ?? likelyReach(k, size);
+        const own = ownCandidates(inner, x, encoder, each, ownAmong);
+        const candidates = new Float32Array(rows * each);
+        for (let b = 0; b < rows; b++)
+          candidates.set(own.values.subarray(own.rowStart[b], own.rowStart[b + 1]), b * each);
+        const all = new Float32Array(size * candidates.length);
+        communicator.allGather(candidates, all);
+        const kept = ownOfLargest(own, all, rank, { k, each });
+        if (kept) return sparseEntries(latents, kept.rowStart, kept.indices, kept.values);
+        // All processes see the same candidates, and so come here together.
+        reaches.set(choice, Math.min(k, 2 * each));
+      }
     },
 
     batchTopKEncode(x, encoder, selection) {

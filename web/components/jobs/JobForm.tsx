@@ -15,12 +15,14 @@ import {
   isSelection,
   isShown,
   partsOption,
+  takesSeveral,
   whenEmpty,
   withOnlyChoices,
   type Choice,
   type FormOption,
 } from './jobForms.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
+import { SeveralChoices } from './SeveralChoices.tsx';
 import styles from './JobForm.module.css';
 
 export function JobForm({
@@ -164,6 +166,50 @@ function Field({
       </label>
     );
   }
+  const notes = (
+    <>
+      {error && (
+        <p id={`${id}-error`} className={styles.error}>
+          {error}
+        </p>
+      )}
+      {faults.map(({ hook, fault, nearest }) => (
+        <p key={hook} className={styles.error} role="alert">
+          {fault}{' '}
+          {nearest !== null && (
+            <button
+              type="button"
+              className="button quiet"
+              onClick={() => change(value.split(hook).join(nearest))}
+            >
+              Use {nearest}
+            </button>
+          )}
+        </p>
+      ))}
+      <p id={`${id}-hint`} className="xs faint">
+        {form.hint ?? doc}
+      </p>
+    </>
+  );
+  if (form.several && choices && takesSeveral(one, choices))
+    return (
+      <div className={styles.field}>
+        <SeveralChoices
+          name={name}
+          label={form.label}
+          optional={!required}
+          value={value}
+          choices={choices}
+          order={form.several}
+          empty={empty}
+          describedBy={common['aria-describedby']}
+          invalid={wrong}
+          change={change}
+        />
+        {notes}
+      </div>
+    );
   return (
     <div
       className={styles.field}
@@ -206,28 +252,7 @@ function Field({
           )}
         </>
       )}
-      {error && (
-        <p id={`${id}-error`} className={styles.error}>
-          {error}
-        </p>
-      )}
-      {faults.map(({ hook, fault, nearest }) => (
-        <p key={hook} className={styles.error} role="alert">
-          {fault}{' '}
-          {nearest !== null && (
-            <button
-              type="button"
-              className="button quiet"
-              onClick={() => change(value.split(hook).join(nearest))}
-            >
-              Use {nearest}
-            </button>
-          )}
-        </p>
-      ))}
-      <p id={`${id}-hint`} className="xs faint">
-        {form.hint ?? doc}
-      </p>
+      {notes}
     </div>
   );
 }

@@ -7,8 +7,10 @@ import {
   formOptions,
   isShown,
   partsOption,
+  takesSeveral,
   whenEmpty,
   withOnlyChoices,
+  withTaken,
 } from './jobForms.ts';
 
 describe('a job’s form', () => {
@@ -135,6 +137,20 @@ describe('a job’s form', () => {
     expect(withOnlyChoices(formOptions('evaluate'), { run: '' }, offered)).toEqual({ run: '' });
     expect(choicesOf(optionOf('sparsity', 'text'), offered)).toEqual(offered.datasets);
     expect(choicesOf(optionOf('evaluate', 'maxTokens'), offered)).toBe(undefined);
+  });
+
+  test('several hook points are taken in the order of the capture, or in that in which they are chosen', () => {
+    const choices = ['a', 'b', 'c'].map((value) => ({ value, name: value }));
+    expect(takesSeveral(optionOf('train', 'hook'), choices)).toBe(true);
+    expect(takesSeveral(optionOf('train', 'hook'), choices.slice(0, 1))).toBe(false);
+    expect(takesSeveral(optionOf('train', 'capture'), choices)).toBe(false);
+    const inOrder = { order: 'in order', choices } as const;
+    expect(withTaken('c', 'a', inOrder)).toBe('a,c');
+    expect(withTaken('a,c', 'a', inOrder)).toBe('c');
+    expect(withTaken('typed', 'b', inOrder)).toBe('b,typed');
+    expect(withTaken('c', 'a', { order: 'as taken', choices })).toBe('c,a');
+    const draft = draftJob('train', { architecture: 'topk', capture: 'x', hook: 'a,c' });
+    expect(draft).toMatchObject({ input: { options: { hook: 'a,c' } } });
   });
 });
 

@@ -56,6 +56,33 @@ export function isSelection({ option: { field }, form: { source } }: FormOption)
   return field.type === 'choice' || (source !== undefined && field.type !== 'texts');
 }
 
+/** Whether several of the choices may be taken, of which there are several. */
+export function takesSeveral({ form }: FormOption, choices: readonly Choice[] | undefined): boolean {
+  return form.several !== undefined && (choices?.length ?? 0) > 1;
+}
+
+/** What was taken, of choices with commas between them. */
+export function takenOf(value: string): string[] {
+  return value.split(',').filter((name) => name !== '');
+}
+
+/** The value after a choice was taken or put back. */
+export function withTaken(
+  value: string,
+  choice: string,
+  { order, choices }: { order: 'in order' | 'as taken'; choices: readonly Choice[] },
+): string {
+  const before = takenOf(value);
+  const taken = before.includes(choice) ? before.filter((name) => name !== choice) : [...before, choice];
+  if (order === 'as taken') return taken.join(',');
+  const names = choices.map((each) => each.value);
+  // A name that isn't among the choices was typed into an address: it stays, so that it is refused where it can be seen.
+  return [
+    ...names.filter((name) => taken.includes(name)),
+    ...taken.filter((name) => !names.includes(name)),
+  ].join(',');
+}
+
 /** What happens when the field stays empty: the real default, or words. */
 export function whenEmpty({ option }: FormOption, values: Typed): string | undefined {
   const { default: fixed, otherwise, field } = option;

@@ -8,6 +8,7 @@ import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { DictionaryFields } from './DictionaryFields.tsx';
 import { OverwriteBox } from './OverwriteBox.tsx';
+import { readLabelFile } from './readLabelFile.ts';
 import { useLabelsChanged } from './useLabelsChanged.ts';
 import styles from './LabelsView.module.css';
 
@@ -20,6 +21,7 @@ export function ImportLabels() {
   const [format, setFormat] = useState<LabelFormat>('csv');
   const [into, setInto] = useState({ run: '', seed: '' });
   const [overwrite, setOverwrite] = useState(false);
+  const [unreadable, setUnreadable] = useState(false);
   const run = useMutation(trpc.labels.import.mutationOptions({ onSuccess: changed }));
   const start = (dryRun: boolean) => {
     if (!file) return;
@@ -37,8 +39,15 @@ export function ImportLabels() {
   };
   const take = async (chosen: File | undefined) => {
     run.reset();
-    setFile(chosen ? { name: chosen.name, text: await chosen.text() } : null);
-    if (chosen) setFormat(chosen.name.endsWith('.csv') ? 'csv' : formatOf(chosen.name));
+    setUnreadable(false);
+    setFile(null);
+    if (!chosen) return;
+    try {
+      setFile({ name: chosen.name, text: await readLabelFile(chosen) });
+    } catch {
+      setUnreadable(true);
+    }
+    setFormat(chosen.name.endsWith('.csv') ? 'csv' : formatOf(chosen.name));
   };
   return (
     <Panel
@@ -53,7 +62,7 @@ export function ImportLabels() {
               id={`${field}-file`}
               type="file"
               className="field"
-              accept=".csv,.json,.jsonl"
+              accept=".csv,.json,.jsonl,.gz"
               onChange={(event) => void take(event.target.files?.[0])}
             />
           </label>
@@ -89,6 +98,7 @@ export function ImportLabels() {
         <div role="status" className="small">
           {run.data && <Report result={run.data} tried={run.variables?.dryRun === true} />}
         </div>
+        {unreadable && <p role="alert">The file can’t be unpacked: fetch it again.</p>}
         {run.isError && <ErrorNotice error={run.error} />}
       </form>
     </Panel>

@@ -76,22 +76,26 @@ export class Contributions {
   ): DeviceBuffer {
     const { backend } = this.#programs;
     const { parameters, x } = request;
-    const [rows, d] = x.shape;
+    const [rows] = x.shape;
+    const [, d] = term.error.shape;
     const entries = asList(term.entries);
     const { latents } = entries;
     const { start, order } = this.#byLatent.of(entries);
     const jump = isAuxiliary ? null : request.jump;
     const gate = isAuxiliary ? undefined : request.gate;
     const ends = term.prefixes ? tf.tensor1d(term.prefixes, 'int32') : null;
+    const blocks = isAuxiliary || !request.blocks ? null : tf.tensor1d(request.blocks, 'int32');
     this.#programs.run(file, 'contributions', [Math.ceil(latents / latentsAtOnce), threads], [
       start, order, backend.buffer(entries.values), backend.buffer(term.dots), ...this.#programs.number(term.scale),
       isAuxiliary ? 0 : request.l1, backend.buffer(parameters.wDec),
       this.#programs.maybe(jump?.threshold), jump?.bandwidth ?? 0, ...this.#programs.number(jump?.l0Gradient ?? 0),
       this.#programs.maybe(gate && asList(gate.entries).values), this.#programs.maybe(gate?.dots),
       this.#programs.maybe(gate?.gain), this.#programs.maybe(gate && parameters.bMag), gate?.scale ?? 0, gate?.l1 ?? 0,
-      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0, to.list, to.ends, to.sums, latents, rows, d,
+      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0,
+      this.#programs.maybe(blocks), blocks?.size ?? 0, to.list, to.ends, to.sums, latents, rows, d,
     ]); // prettier-ignore
     ends?.dispose();
+    blocks?.dispose();
     return start;
   }
 }

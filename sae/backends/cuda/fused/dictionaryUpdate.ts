@@ -4,7 +4,8 @@
  * matrix; clipping by norm computes them twice instead.
  */
 import type { AdamSettings, DictionaryTensors, DictionaryVariables, GradientRequest } from '../../../ops/fusedKernels.ts'; // prettier-ignore
-import { parameterNames, referenceGradients } from '../../../ops/referenceUpdate.ts';
+import { kernelParameters } from '../../../ops/kernelParameters.ts';
+import { referenceGradients } from '../../../ops/referenceUpdate.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Variable } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
@@ -54,16 +55,18 @@ export class DictionaryUpdate {
 
   gradients(request: GradientRequest): DictionaryTensors {
     if (request.main.entries.kind === 'dense') return referenceGradients(request);
-    const { latents, d } = sizes(request);
-    const [wEnc, wDec] = [0, 1].map(() => this.#programs.output<Tensor2D>([latents, d], 'float32'));
-    const bDec = this.#programs.output<Tensor1D>([d], 'float32');
+    const { latents, d, outputs } = sizes(request);
+    const [wEnc, wDec] = [d, outputs].map((width) =>
+      this.#programs.output<Tensor2D>([latents, width], 'float32'),
+    );
+    const bDec = this.#programs.output<Tensor1D>([outputs], 'float32');
     return this.#contributions.use(request, (contributed) => {
       this.#decoderBias(request, contributed, bDec.buffer);
-      this.#rows('gradient', latents, d, [
+      this.#rows('wEnc', 'gradient', request, [
         ...this.#encoderSource(request, contributed), this.#of(request.parameters.wEnc), null, null, wEnc.buffer,
         ...idle,
       ]); // prettier-ignore
-      this.#rows('gradient', latents, d, [
+      this.#rows('wDec', 'gradient', request, [
         ...this.#decoderSource(request, contributed), this.#of(request.parameters.wDec), null, null, wDec.buffer,
         ...idle,
       ]); // prettier-ignore
@@ -88,7 +91,7 @@ export class DictionaryUpdate {
     const copy = { wEnc: this.#copies.current(wEnc, bEnc), wDec: this.#copies.current(wDec, null) };
     if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
     else this.#applyEntries(request, moments, adam, copy);
-    for (const name of parameterNames)
+    for (const name of kernelParameters)
       for (const group of [request.parameters, moments.first, moments.second]) {
         const variable = group[name];
         if (variable) this.#programs.backend.changed(variable);
@@ -97,18 +100,35 @@ export class DictionaryUpdate {
     if (copy.wDec) this.#copies.keep(copy.wDec, wDec, null);
   }
 
+  /** Adam's step of W_skip from its gradient [outputs, d], clipped by its own norm. */
+  applySkip(request: GradientRequest, gradient: Tensor2D, moments: Moments, adam: AdamSettings): void {
+    const [rows] = gradient.shape;
+    const own = this.#of(gradient);
+    this.#programs.scratch(4, (clip) => {
+      if (adam.clipNorm !== null)
+        this.#programs.scratch(4 * rows, (squares) => {
+          this.#sums.rowSquares(own, gradient.shape, null, squares);
+          this.#sums.clipScale(squares, rows, [squares, 0], [squares, 0], adam.clipNorm ?? 0, clip);
+        });
+      const step = { adam, clip: adam.clipNorm === null ? null : clip, gate: this.#gate(request) };
+      this.#vector('wSkip', own, gradient.size, request, moments, step);
+    });
+    for (const { wSkip } of [request.parameters, moments.first, moments.second])
+      if (wSkip) this.#programs.backend.changed(wSkip);
+  }
+
   #applyEntries(
     request: GradientRequest,
     moments: Moments,
     adam: AdamSettings,
     copy: Readonly<Record<Matrix, NarrowRows | null>>,
   ): void {
-    const { latents, d } = sizes(request);
+    const { latents, outputs } = sizes(request);
     const vectors = (['bEnc', 'logThreshold', 'rMag', 'bMag'] as const).filter((name) =>
       isTrained(request, name),
     );
     this.#contributions.use(request, (contributed) =>
-      this.#programs.scratch(4 * d, (bDec) => {
+      this.#programs.scratch(4 * outputs, (bDec) => {
         this.#decoderBias(request, contributed, bDec);
         const [encoder, decoder] = [
           this.#encoderSource(request, contributed),
@@ -116,13 +136,17 @@ export class DictionaryUpdate {
         ];
         const norms = (squares: DeviceBuffer) => {
           const rest = (at: bigint) => [null, null, at, ...idle];
-          this.#rows('norm', latents, d, [
+          const [upper, lower] = [partOf(squares, 0), partOf(squares, 4 * latents)];
+          this.#rows('wEnc', 'norm', request, [
             ...encoder,
             this.#of(request.parameters.wEnc),
-            ...rest(partOf(squares, 0)),
+            ...rest(upper),
           ]);
-          const half = partOf(squares, 4 * latents);
-          this.#rows('norm', latents, d, [...decoder, this.#of(request.parameters.wDec), ...rest(half)]);
+          this.#rows('wDec', 'norm', request, [
+            ...decoder,
+            this.#of(request.parameters.wDec),
+            ...rest(lower),
+          ]);
         };
         // The sums that belong to trained vectors are neighbours of those that are 0.
         const all = [contributed.part('bEnc'), 4 * latents] as const;
@@ -133,7 +157,7 @@ export class DictionaryUpdate {
             this.#vector(name, contributed.part(name), latents, request, moments, step);
           this.#matrix('wEnc', encoder, request, moments, step);
           this.#matrix('wDec', decoder, request, moments, step);
-          this.#vector('bDec', bDec, d, request, moments, step);
+          this.#vector('bDec', bDec, outputs, request, moments, step);
         });
       }),
     );
@@ -146,7 +170,7 @@ export class DictionaryUpdate {
     adam: AdamSettings,
     copy: Readonly<Record<Matrix, NarrowRows | null>>,
   ): void {
-    const { latents, d } = sizes(request);
+    const { latents } = sizes(request);
     tf.tidy(() => {
       const gradients = referenceGradients(request);
       const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
@@ -154,12 +178,12 @@ export class DictionaryUpdate {
       const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
       const norms = (squares: DeviceBuffer) =>
         [wEnc, wDec].forEach((gradient, i) =>
-          this.#sums.rowSquares(this.#of(gradient), [latents, d], null, partOf(squares, 4 * latents * i)),
+          this.#sums.rowSquares(this.#of(gradient), gradient.shape, null, partOf(squares, 4 * latents * i)),
         );
       this.#clipped(adam, request, norms, [this.#of(vectors), vectors.size], this.#of(bDec), (clip) => {
         const step = { adam, clip, gate: this.#gate(request), copy };
         // The copy of W_enc has the new biases too.
-        for (const name of ['bEnc', ...parameterNames.filter((name) => name !== 'bEnc')] as const) {
+        for (const name of ['bEnc', ...kernelParameters.filter((name) => name !== 'bEnc')] as const) {
           const gradient = gradients[name];
           if (!gradient) continue;
           if (name === 'wEnc' || name === 'wDec')
@@ -190,11 +214,11 @@ export class DictionaryUpdate {
       use(null);
       return;
     }
-    const { latents, d } = sizes(request);
+    const { latents, outputs } = sizes(request);
     this.#programs.scratch(4, (clip) => {
       this.#programs.scratch(8 * latents, (squares) => {
         norms(squares);
-        this.#sums.clipScale(squares, 2 * latents, vectors, [bDec, d], clipNorm, clip);
+        this.#sums.clipScale(squares, 2 * latents, vectors, [bDec, outputs], clipNorm, clip);
       });
       use(clip);
     });
@@ -214,7 +238,6 @@ export class DictionaryUpdate {
     { adam, clip, gate, copy }: Step,
     given = false,
   ): void {
-    const { latents, d } = sizes(request);
     const [w, first, second] = this.#operands(name, request, moments);
     const unitNorm = name === 'wDec' && adam.unitNormDecoder ? 1 : 0;
     const narrow = copy[name];
@@ -223,16 +246,16 @@ export class DictionaryUpdate {
       : [null, null, null];
     const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
     const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };
-    this.#rows('adam', latents, d, [...source, w, first, second, ...rest], define);
+    this.#rows(name, 'adam', request, [...source, w, first, second, ...rest], define);
   }
 
   #vector(
-    name: Exclude<(typeof parameterNames)[number], Matrix>,
+    name: Exclude<keyof DictionaryVariables, Matrix>,
     gradient: DeviceBuffer | bigint,
     length: number,
     request: GradientRequest,
     moments: Moments,
-    { adam, clip, gate }: Step,
+    { adam, clip, gate }: Omit<Step, 'copy'>,
   ): void {
     this.#programs.run('fusedVector.cu', 'updateVector', [Math.ceil(length / vectorThreads), vectorThreads], [
       gradient, ...this.#operands(name, request, moments), clip, ...settings(adam), ...gate, length,
@@ -240,7 +263,7 @@ export class DictionaryUpdate {
   }
 
   #operands(
-    name: (typeof parameterNames)[number],
+    name: keyof DictionaryVariables,
     { parameters }: GradientRequest,
     { first, second }: Moments,
   ): DeviceBuffer[] {
@@ -253,14 +276,22 @@ export class DictionaryUpdate {
   }
 
   #rows(
+    name: Matrix,
     purpose: keyof typeof purposes,
-    latents: number,
-    d: number,
+    request: GradientRequest,
     args: readonly Argument[],
     { GIVEN = 0, NARROW = 0 } = {},
   ): void {
-    const define = { GIVEN, NARROW, PURPOSE: purposes[purpose] };
-    this.#programs.runRows({ file, name: 'updateRows', define }, d, { blocks: latents }, [...args, d]);
+    const { latents, d, outputs } = sizes(request);
+    const width = name === 'wEnc' ? d : outputs;
+    const ends = name === 'wDec' && request.blocks ? tf.tensor1d(request.blocks, 'int32') : null;
+    const define = { BLOCKED: ends ? 1 : 0, GIVEN, NARROW, PURPOSE: purposes[purpose] };
+    const rest = [this.#programs.maybe(ends), ends?.size ?? 0, width];
+    this.#programs.runRows({ file, name: 'updateRows', define }, width, { blocks: latents }, [
+      ...args,
+      ...rest,
+    ]);
+    ends?.dispose();
   }
 
   #encoderSource(request: GradientRequest, { lists: [main, auxiliary] }: Contributed): Source {
@@ -279,17 +310,17 @@ export class DictionaryUpdate {
     return [first.start, first.ends, first.list, this.#of(main.error), ...more, null, pulls, 0];
   }
 
-  /** ∂b_dec [d]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
+  /** ∂b_dec [outputs]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
   #decoderBias(request: GradientRequest, contributed: Contributed, out: DeviceBuffer): void {
     const { main, parameters, subtractsDecoderBias } = request;
-    const { latents, rows, d } = sizes(request);
+    const { latents, rows, d, outputs } = sizes(request);
     // Of nested reconstructions the first block is the sum of all.
-    const error = this.#sums.columns(this.#of(main.error), [rows, d], null);
+    const error = this.#sums.columns(this.#of(main.error), [rows, outputs], null);
     const slopes = contributed.sums;
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#of(parameters.wEnc), [latents, d], slopes)
       : null;
-    this.#sums.join(error, main.scale, through, out, d);
+    this.#sums.join(error, main.scale, through, out, outputs);
   }
 
   #of(tensor: Tensor | Variable): DeviceBuffer {
@@ -299,7 +330,7 @@ export class DictionaryUpdate {
 
 /** A loss term that there isn't. */
 const noList: readonly Argument[] = [null, null, null, null];
-/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. */
+/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. After these come blocks and d. */
 const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
 
 function settings({ learningRate, beta1, beta2, epsilon, step }: AdamSettings): number[] {
@@ -316,5 +347,6 @@ function isTrained(
 }
 
 function sizes({ main, x }: GradientRequest) {
-  return { latents: main.entries.latents, rows: x.shape[0], d: x.shape[1] };
+  const [rows, d] = x.shape;
+  return { latents: main.entries.latents, rows, d, outputs: main.error.shape[1] };
 }

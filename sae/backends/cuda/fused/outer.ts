@@ -25,11 +25,11 @@ export function outer(
     const kernel = {
       file: 'fusedUpdate.cu',
       name: 'updateRows',
-      define: { GIVEN: 0, NARROW: 0, PURPOSE: 0 },
+      define: { BLOCKED: 0, GIVEN: 0, NARROW: 0, PURPOSE: 0 },
     };
     programs.runRows(kernel, d, { blocks: latents }, [
       start, partOf(start, 4), list, backend.buffer(g), null, null, null, null, null, null, 0, null, null, null, out.buffer,
-      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, d,
+      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, null, 0, d,
     ]); // prettier-ignore
   });
   return out.tensor;

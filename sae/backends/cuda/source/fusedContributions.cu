@@ -16,14 +16,16 @@ __device__ inline float valueOf(const float *pointer, float value) { return poin
  * pre-activations it has at the places of the entries. With `add` the sums are added to those of an earlier term.
  *
  * list [entries], of each latent from latentStart to ends [latents] only those that contribute to its rows: row of x, row of the errors, factor of the error's row in ∂W_dec, and that of the row of x − centre in ∂W_enc, by its bits.
- * sums [6, latents]: Σ of the latter, ∂b_enc, ∂ log θ, ∂r, ∂b_mag, and the factor of the decoder's row in its gradient that comes from the penalty l1 · Σ f ‖W_dec‖.
+ * sums [6, latents]: Σ of the latter, ∂b_enc, ∂ log θ, ∂r, ∂b_mag, and the factor of the decoder's row, or where it has blocks of the gradient of its size, that comes from the penalty
+ * l1 · Σ f ‖W_dec‖. A row's blocks of columns end at `blockEnds`, where there are any.
  */
 extern "C" __global__ void __launch_bounds__(threads)
     contributions(const int *latentStart, const int2 *order, const float *values, const float *dots,
                   const float *scalePointer, float scaleValue, float l1, const float *wDec, const float *threshold,
                   float bandwidth, const float *l0GradientPointer, float l0GradientValue, const float *gateValues,
                   const float *gateDots, const float *gain, const float *bMag, float gateScale, float gateL1,
-                  const int *prefixEnds, int prefixes, int add, int4 *list, int *ends, float *sums, int latents, int rows, int d) {
+                  const int *prefixEnds, int prefixes, int add, const int *blockEnds, int blocks, int4 *list,
+                  int *ends, float *sums, int latents, int rows, int d) {
   const int latent = blockIdx.x * latentsAtOnce + threadIdx.x / warpThreads;
   const int lane = threadIdx.x % warpThreads;
   if (latent >= latents) return;
@@ -31,15 +33,19 @@ extern "C" __global__ void __launch_bounds__(threads)
   const float scale = valueOf(scalePointer, scaleValue);
   const float l0Gradient = valueOf(l0GradientPointer, l0GradientValue);
   const float theta = threshold ? threshold[latent] : 0.0f;
+  // Of the row: its norm, or the sum of those of its blocks.
   float norm = 0.0f;
-  if (l1 != 0.0f && begin < end) {
-    float square = 0.0f;
-    for (int column = lane; column < d; column += warpThreads) {
-      const float w = wDec[(long long)latent * d + column];
-      square = fmaf(w, w, square);
+  if (l1 != 0.0f && begin < end)
+    for (int part = 0, from = 0; part < max(blocks, 1); part++) {
+      const int to = blockEnds ? blockEnds[part] : d;
+      float square = 0.0f;
+      for (int column = from + lane; column < to; column += warpThreads) {
+        const float w = wDec[(long long)latent * d + column];
+        square = fmaf(w, w, square);
+      }
+      norm += sqrtf(warpTotal(square));
+      from = to;
     }
-    norm = sqrtf(warpTotal(square));
-  }
   int block = 0;
   while (block + 1 < prefixes && prefixEnds[block] <= latent) block++;
   float slopeSum = 0.0f, biasSum = 0.0f, thetaSum = 0.0f, gainSum = 0.0f, magnitudeSum = 0.0f, activationSum = 0.0f;
@@ -75,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(threads)
   }
   const float totals[6] = {warpTotal(slopeSum),           warpTotal(biasSum),
                            warpTotal(thetaSum) * theta,   warpTotal(gainSum),
-                           warpTotal(magnitudeSum),       warpTotal(activationSum) * l1 / fmaxf(norm, 1e-30f)};
+                           warpTotal(magnitudeSum),       warpTotal(activationSum) * l1 / (blockEnds ? 1.0f : fmaxf(norm, 1e-30f))};
   if (lane != 0) return;
   ends[latent] = kept;
 #pragma unroll

@@ -62,8 +62,40 @@ __device__ inline float dotOf(const Numbers *a, const Numbers *b) {
 }
 
 /**
+ * The size of a row that has blocks of columns, which end at `ends`: Σ ‖w_l‖. With `normal` also its gradient, w_l / ‖w_l‖ in block l.
+ */
+__device__ inline float sizeOfRow(const Numbers *row, Numbers *normal, const int *ends, int blocks) {
+  float size = 0.0f;
+  int from = 0;
+  for (int block = 0; block < blocks; block++) {
+    const int end = ends[block];
+    float square = 0.0f;
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+      for (int i = 0; i < VECTOR; i++) {
+        const int column = ((int)threadIdx.x + j * THREADS) * VECTOR + i;
+        if (column >= from && column < end) square = fmaf(row[j].at[i], row[j].at[i], square);
+      }
+    const float norm = sqrtf(sumOfBlock(square));
+    if (normal) {
+#pragma unroll
+      for (int j = 0; j < COLUMNS; j++)
+        for (int i = 0; i < VECTOR; i++) {
+          const int column = ((int)threadIdx.x + j * THREADS) * VECTOR + i;
+          if (column >= from && column < end) normal[j].at[i] = row[j].at[i] / fmaxf(norm, 1e-30f);
+        }
+    }
+    size += norm;
+    from = end;
+  }
+  return size;
+}
+
+/**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
- * one loss term or two, whose sources [rows, d] are x or errors, and of the row times `pulls` [latents], where there are any.
+ * one loss term or two, whose sources [rows, d] are x or errors, and of the row, or with BLOCKED of the gradient of its size, times `pulls` [latents],
+ * where there are any.
+ * With BLOCKED the row has blocks of columns, `blocks` of them, which end at `blockEnds`; its size is the sum of their norms.
  * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents] where it is W_enc; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
@@ -72,7 +104,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                const int *secondEnds, const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
                float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
-               int least, int most, const float *bias, unsigned short *copies, float *norms, int d) {
+               int least, int most, const float *bias, unsigned short *copies, float *norms,
+               const int *blockEnds, int blocks, int d) {
   const int latent = blockIdx.x;
   const long long at = (long long)latent * d;
   Numbers gradient[COLUMNS] = {};
@@ -88,6 +121,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   }
 #endif
   if (PURPOSE == 2 || pulls) loadRow(w + at, row, d);
+#if BLOCKED
+  Numbers normal[COLUMNS] = {};
+  if (unitNorm || pulls) sizeOfRow(row, normal, blockEnds, blocks);
+#else
+  // The length of what a gradient's part is removed along is of no account.
+  [[maybe_unused]] const Numbers(&normal)[COLUMNS] = row;
+#endif
 #if GIVEN
   loadRow(source + at, gradient, d);
 #else
@@ -99,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     const float pull = pulls[latent];
 #pragma unroll
     for (int j = 0; j < COLUMNS; j++)
-      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] = fmaf(pull, row[j].at[i], gradient[j].at[i]);
+      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] = fmaf(pull, normal[j].at[i], gradient[j].at[i]);
   }
 #endif
 #if PURPOSE == 0
@@ -114,12 +154,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   for (int j = 0; j < COLUMNS; j++)
     for (int i = 0; i < VECTOR; i++) gradient[j].at[i] *= clipped;
   if (unitNorm) {
-    const float along = sumOfBlock(dotOf(gradient, row));
-    const float square = sumOfBlock(dotOf(row, row));
+    const float along = sumOfBlock(dotOf(gradient, normal));
+    const float square = sumOfBlock(dotOf(normal, normal));
     const float parallel = along / fmaxf(square, 1e-30f);
 #pragma unroll
     for (int j = 0; j < COLUMNS; j++)
-      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] -= parallel * row[j].at[i];
+      for (int i = 0; i < VECTOR; i++) gradient[j].at[i] -= parallel * normal[j].at[i];
   }
 #pragma unroll
   for (int j = 0; j < COLUMNS; j++) {
@@ -136,7 +176,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     store(second + at + column, v[j]);
   }
   if (unitNorm) {
-    const float norm = fmaxf(sqrtf(sumOfBlock(dotOf(row, row))), 1e-30f);
+#if BLOCKED
+    const float size = sizeOfRow(row, nullptr, blockEnds, blocks);
+#else
+    const float size = sqrtf(sumOfBlock(dotOf(row, row)));
+#endif
+    const float norm = fmaxf(size, 1e-30f);
 #pragma unroll
     for (int j = 0; j < COLUMNS; j++)
       for (int i = 0; i < VECTOR; i++) row[j].at[i] /= norm;

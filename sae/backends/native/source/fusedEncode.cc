@@ -100,7 +100,8 @@ Window window_of(const float* threshold, float bandwidth, int64_t latents) {
   for (int64_t i = 0; i < latents + NR; i++) {
     const float theta = threshold && i < latents ? threshold[i] : 0.0f;
     own[i] = std::isnan(theta) ? std::numeric_limits<float>::infinity() : theta;
-    lower[i] = own[i] - bandwidth / 2;
+    // Nothing fires above a θ that is NaN but NaN; below ∞, so that a row whose bounds are infinite stays a candidate.
+    lower[i] = std::isnan(theta) ? std::numeric_limits<float>::max() : own[i] - bandwidth / 2;
   }
   return {own, lower};
 }

@@ -7,6 +7,7 @@ import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import type { Binding, Program, Storage } from '../programs.ts';
 import { adamBindings, adamStep, adamUniforms } from './adam.ts';
 import { errorUnits, narrow } from './half.ts';
+import { type Blocks, sizeOfRow } from './rowSize.ts';
 import { threadsFor } from './sparse.ts';
 
 /** How the gradient row of a latent is computed. */
@@ -36,11 +37,13 @@ interface Size {
   secondRows: number;
   /** Number of rows of the tensor of errors in 16 bits, if there is one. */
   errorRows?: number;
+  /** Of the rows of a crosscoder's W_dec, whose size is Σ_l ‖w_l‖ over them. */
+  blocks?: Blocks | undefined;
 }
 
 /** Operands in this order: latentStart and list, x or the errors that they multiply, w, and the operands of the purpose. */
 export function rowUpdate(
-  { latents, d, secondRows, errorRows = 0 }: Size,
+  { latents, d, secondRows, errorRows = 0, blocks }: Size,
   source: Source,
   purpose: Purpose,
 ): Program {
@@ -55,6 +58,13 @@ export function rowUpdate(
     let column = thread + j * ${threads}u;
     if (column < u.d) { ${body} }
   }`;
+  const keepsSize = adam !== null && adam.unitNormDecoder && source.kind !== 'encoder';
+  const bySize = blocks && (keepsSize || l1 !== 0) ? { blocks, threads } : null;
+  const kept = !keepsSize
+    ? null
+    : bySize
+      ? ({ normal: 'normal', size: `${sizeOfRow(bySize, 'norm')}\n  norm = max(norm, 1e-30);` } as const)
+      : ({ normal: 'row', size: normOfRow(each) } as const);
   return {
     label: { encoder: 'updateEncoder', decoder: 'updateDecoder', given: 'updateRows' }[source.kind],
     bindings: [
@@ -79,8 +89,9 @@ export function rowUpdate(
   let base = latent * u.d;
   var g: array<f32, ${columns}>;
   ${reads ? `var row: array<f32, ${columns}>;\n  ${each('row[j] = w[base + column];')}` : ''}
-  ${gradientRow(source, columns, each)}
-  ${purpose.kind === 'adam' ? adamRow(purpose, source, each) : ''}
+  ${bySize ? `var normal: array<f32, ${columns}>;\n  ${sizeOfRow(bySize, 'size', 'normal')}` : ''}
+  ${gradientRow(source, columns, each, bySize !== null)}
+  ${purpose.kind === 'adam' ? adamRow(purpose, each, kept) : ''}
   ${purpose.kind === 'gradient' ? each('out[base + column] = g[j];') : ''}
   ${
     purpose.kind === 'norm'
@@ -118,7 +129,7 @@ function purposeBindings(purpose: Purpose): Binding[] {
 
 type Each = (body: string) => string;
 
-function gradientRow(source: Source, columns: number, each: Each): string {
+function gradientRow(source: Source, columns: number, each: Each, hasNormal: boolean): string {
   if (source.kind === 'given') return each('g[j] = gradient[base + column];');
   const entries = (body: string) => `for (var e = latentStart[latent]; e < latentStart[latent + 1u]; e++) {
     let entry = list[e];
@@ -147,37 +158,41 @@ function gradientRow(source: Source, columns: number, each: Each): string {
       ${add}
       if (!isSecond) { fired += coefficient; }
     }`)}
-  ${
-    l1 === 0
-      ? ''
-      : `var length = 0.0;
-  ${each('length += row[j] * row[j];')}
-  let pull = u.l1 * fired / max(sqrt(sumOf(length, thread, lanes)), 1e-30);
-  ${each('g[j] += pull * row[j];')}`
-  }`;
+  ${l1 === 0 ? '' : hasNormal ? each('g[j] += u.l1 * fired * normal[j];') : pullAlongRow(each)}`;
 }
 
-function adamRow({ adam, copied }: Extract<Purpose, { kind: 'adam' }>, source: Source, each: Each): string {
-  const { clipNorm, unitNormDecoder } = adam;
-  const unitNorm = unitNormDecoder && source.kind !== 'encoder';
-  return `${clipNorm === null ? '' : each('g[j] *= clip[0];')}
+const pullAlongRow = (each: Each) => `var length = 0.0;
+  ${each('length += row[j] * row[j];')}
+  let pull = u.l1 * fired / max(sqrt(sumOf(length, thread, lanes)), 1e-30);
+  ${each('g[j] += pull * row[j];')}`;
+
+const normOfRow = (each: Each) => `var norm = 0.0;
+  ${each('norm += row[j] * row[j];')}
+  norm = max(sqrt(sumOf(norm, thread, lanes)), 1e-30);`;
+
+/** WGSL that keeps the size of a row: `normal` is an array along its gradient, and `size` declares `norm`, the size after the step. */
+interface KeptSize {
+  readonly normal: 'row' | 'normal';
+  readonly size: string;
+}
+
+function adamRow(
+  { adam, copied }: Extract<Purpose, { kind: 'adam' }>,
+  each: Each,
+  kept: KeptSize | null,
+): string {
+  const normal = kept?.normal;
+  return `${adam.clipNorm === null ? '' : each('g[j] *= clip[0];')}
   ${
-    unitNorm
+    kept
       ? `var along = 0.0;
   var square = 0.0;
-  ${each('along += g[j] * row[j]; square += row[j] * row[j];')}
+  ${each(`along += g[j] * ${normal}[j]; square += ${normal}[j] * ${normal}[j];`)}
   let parallel = sumOf(along, thread, lanes) / max(sumOf(square, thread, lanes), 1e-30);
-  ${each('g[j] -= parallel * row[j];')}`
+  ${each(`g[j] -= parallel * ${normal}[j];`)}`
       : ''
   }
   ${each('row[j] = adamStep(base + column, row[j], g[j]);')}
-  ${
-    unitNorm
-      ? `var norm = 0.0;
-  ${each('norm += row[j] * row[j];')}
-  norm = max(sqrt(sumOf(norm, thread, lanes)), 1e-30);
-  ${each('row[j] /= norm;')}`
-      : ''
-  }
+  ${kept ? `${kept.size}\n  ${each('row[j] /= norm;')}` : ''}
   ${each(`w[base + column] = row[j]; ${copied ? 'copy[base + column] = narrow(row[j]);' : ''}`)}`;
 }
