@@ -1,5 +1,5 @@
 /** A map that only skip transcoders can learn, of every architecture. Their gradients are held to PyTorch's in sae/autoencoders/transcoderGoldens.test.ts. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { randomRows } from '../autoencoders/randomRows.ts';
 import { startBackend } from '../backends/startBackend.ts';
 import { Random } from '../numerics/random.ts';
@@ -7,6 +7,8 @@ import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 import { initialState, Trainer } from './trainer.ts';
+
+vi.setConfig({ testTimeout: 240_000 });
 
 const [d, outputs] = [6, 9];
 
