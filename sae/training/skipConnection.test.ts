@@ -5,7 +5,8 @@ import { startBackend } from '../backends/startBackend.ts';
 import { Random } from '../numerics/random.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';
-import { initialState, Trainer } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { Trainer } from './trainer.ts';
 
 const [d, outputs] = [6, 9];
 

@@ -13,7 +13,9 @@ import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
 import {
   contextLength,
+  devices,
   exclude,
+  graphs,
   nameOf,
   products,
   screening,
@@ -298,6 +300,8 @@ export const train = {
       },
     },
     screening,
+    graphs,
+    devices,
     storage,
     products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
   },

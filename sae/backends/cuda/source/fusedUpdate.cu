@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     updateRows(const int *starts, const int *ends, const int4 *list, const float *source, const int *secondStarts,
                const int *secondEnds, const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
-               float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
+               float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const float *ofStep, const int *count,
                int least, int most, const float *bias, unsigned short *copies, float *norms,
                const int *blockEnds, int blocks, int d) {
   const int latent = blockIdx.x;
@@ -148,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   const float square = sumOfBlock(dotOf(gradient, gradient));
   if (threadIdx.x == 0) out[latent] = square;
 #else
-  const Adam adam = {rate, beta1, rest1, beta2, rest2, root, epsilon};
+  const Adam adam = adamOf({rate, beta1, rest1, beta2, rest2, root, epsilon}, ofStep);
   const float clipped = clip ? *clip : 1.0f;
 #pragma unroll
   for (int j = 0; j < COLUMNS; j++)
