@@ -14,6 +14,8 @@ import { startFields } from '../../sae/spec/startFields.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
+import { isElsewhere } from '../commandLine/jobsElsewhere.ts';
+import { refuseLoneFlags } from '../commandLine/runOnQueue.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { figure, table } from '../commandLine/table.ts';
@@ -37,7 +39,7 @@ declare global {
 
 export const run: JobWork<'train'> = async (session, given) => {
   refuseLoneFlags(given);
-  if (given.queue !== undefined || given.launcher !== undefined) return elsewhere(session, given);
+  if (isElsewhere(given)) return elsewhere(session, given);
   const { sweep } = given;
   const processes = given.mpi ? await join(session) : undefined;
   if (processes === 'followed') return { document: undefined, text: '' };
@@ -55,19 +57,6 @@ export const run: JobWork<'train'> = async (session, given) => {
     failure,
   };
 };
-
-/** Flags that say where runs are made need one another. */
-function refuseLoneFlags({ queue, launcher, sbatch, resources, priority }: Options): void {
-  const refuse = (why: string) => new LazyscopeError('bad_input', why);
-  if (queue !== undefined && launcher !== undefined)
-    throw refuse('--queue and --launcher are two ways to make the same runs: give one of them.');
-  if (sbatch !== undefined && launcher === undefined)
-    throw refuse('--sbatch goes with --launcher slurm: add that, or leave it out.');
-  if (priority !== undefined && queue === undefined)
-    throw refuse('--priority goes with --queue: add that, or leave it out.');
-  if (resources !== undefined && queue === undefined && launcher === undefined)
-    throw refuse('--resources goes with --queue or --launcher: add one of them, or leave it out.');
-}
 
 /** What `run` gives, made by workers or a cluster. */
 async function elsewhere(session: Session, given: Options): Promise<Outcome> {
