@@ -23,7 +23,7 @@ import { withLock } from '../store/lock.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { checkComputedBy } from './checkComputedBy.ts';
-import { defaultExclusion } from './capture.ts';
+import { defaultExclusion } from './planCapture.ts';
 import { printExclusionRule, type ExclusionRule } from './exclusionRule.ts';
 import { modelChecksum } from './modelChecksum.ts';
 import { normReport } from './normReport.ts';

@@ -5,8 +5,8 @@ import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import type { Tokenizer } from '../tokens/tokenizer.ts';
 import { readVocabulary, vocabularyOf } from '../tokens/vocabulary.ts';
-import { writeSearchIndex } from './searchIndex.ts';
-import { writeSearchText } from './searchText.ts';
+import { writeSearchIndex } from './writeSearchIndex.ts';
+import { writeSearchText } from './writeSearchText.ts';
 
 export interface IndexSearchOptions {
   store: StoreLayout;

@@ -11,39 +11,22 @@ import { LazyscopeError } from '../errors.ts';
 import { pause } from '../pause.ts';
 import type { DictionaryReference } from '../spec/manifests/comparison.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { matchedExample, matchExamples, type ExampleMatches, type MatchedExample } from './matchExamples.ts';
-import { readSearchIndex, type SearchIndex } from './searchIndex.ts';
-import { SearchText, type PhrasePlaces } from './searchText.ts';
+import { readSafetensors } from '../formats/safetensors.ts';
+import {
+  findPhrase,
+  type DictionaryMatches,
+  type FoundPlaces,
+  type SearchedDictionary,
+} from './findPhrase.ts';
+import { searchIndexOf, type SearchIndex } from './searchIndex.ts';
+import { SearchText } from './searchText.ts';
 
 const mostBytes = 640 << 20;
-/**
- * Places of a phrase that are looked at, times dictionaries: of a phrase with more, places spread evenly over the text. A search
- * of one dictionary looks at them all.
- */
-const mostLookedAt = 40_000;
-/** Milliseconds of looking through dictionaries after which other questions have their turn. */
-const longestTurn = 5;
 
 interface Kept {
   stamp: string;
   value: Promise<{ bytes: number }>;
   bytes: number;
-}
-
-/** What a dictionary's search index knows of a question. */
-export interface DictionaryMatches {
-  dictionary: DictionaryReference;
-  index: SearchIndex;
-  text: SearchText;
-  phrase: PhrasePlaces;
-  matches: ExampleMatches;
-}
-
-export interface FoundPlaces {
-  /** Where the phrase stands in the texts searched. */
-  places: number;
-  /** How many of these places were looked at. */
-  lookedAt: number;
 }
 
 export class SearchStore {
@@ -61,9 +44,14 @@ export class SearchStore {
     run,
     seed,
   }: DictionaryReference): Promise<{ index: SearchIndex; text: SearchText } | undefined> {
-    const index = await this.#read(this.#store.searchIndex(run, seed), readSearchIndex);
+    const index = await this.#read(this.#store.searchIndex(run, seed), async (path) =>
+      searchIndexOf(await readSafetensors(path)),
+    );
     const text =
-      index && (await this.#read(this.#store.searchText(index.text), (path) => SearchText.read(path)));
+      index &&
+      (await this.#read(this.#store.searchText(index.text), async (path) =>
+        SearchText.of(await readSafetensors(path)),
+      ));
     return index && text && { index, text };
   }
 
@@ -73,36 +61,14 @@ export class SearchStore {
     dictionaries: readonly DictionaryReference[],
   ): Promise<{ found: DictionaryMatches[]; missing: DictionaryReference[] } & FoundPlaces> {
     const missing: DictionaryReference[] = [];
-    const opened: { dictionary: DictionaryReference; index: SearchIndex; text: SearchText }[] = [];
+    const opened: SearchedDictionary[] = [];
     for (const dictionary of dictionaries) {
       const one = await this.index(dictionary);
       if (one) opened.push({ dictionary, ...one });
       else missing.push(dictionary);
     }
-    const most = dictionaries.length === 1 ? Infinity : Math.ceil(mostLookedAt / Math.max(1, opened.length));
-    const phrases = new Map<SearchText, { all: number; phrase: PhrasePlaces }>();
-    for (const { text } of opened)
-      if (!phrases.has(text)) {
-        const all = text.find(phrase);
-        phrases.set(text, { all: all.places.length, phrase: spread(all, most) });
-      }
-    const found: DictionaryMatches[] = [];
-    let since = performance.now();
-    for (const { dictionary, index, text } of opened) {
-      const phrase = phrases.get(text)?.phrase ?? { places: new Int32Array(0), words: 0 };
-      found.push({ dictionary, index, text, phrase, matches: matchExamples(index, text, phrase) });
-      if (performance.now() - since < longestTurn) continue;
-      await pause(undefined, 'searching');
-      since = performance.now();
-    }
-    const sum = (of: (one: { all: number; phrase: PhrasePlaces }) => number) =>
-      [...phrases.values()].reduce((total, one) => total + of(one), 0);
-    return {
-      found,
-      missing,
-      places: sum(({ all }) => all),
-      lookedAt: sum((one) => one.phrase.places.length),
-    };
+    const turn = () => pause(undefined, 'searching');
+    return { missing, ...(await findPhrase(phrase, { opened, all: dictionaries.length === 1, turn })) };
   }
 
   async #read<Value extends { bytes: number }>(
@@ -135,20 +101,4 @@ export class SearchStore {
       return undefined;
     }
   }
-}
-
-/** The example that shows best that a latent's examples have the phrase; null where none has. */
-export function bestExample(
-  { index, text, phrase, matches }: DictionaryMatches,
-  latent: number,
-): MatchedExample | null {
-  const at = matches.latents.indexOf(latent);
-  return at < 0 ? null : matchedExample(index, text, { row: matches.best[at], phrase });
-}
-
-/** At most `most` places, evenly over all. */
-function spread({ places, words }: PhrasePlaces, most: number): PhrasePlaces {
-  if (places.length <= most) return { places, words };
-  const step = places.length / most;
-  return { places: Int32Array.from({ length: most }, (_, i) => places[Math.floor(i * step)]), words };
 }

@@ -6,96 +6,16 @@
  * the metadata, or −1 for a token that no phrase goes across; `first` and `last` [places], the tokens that hold the place's first and
  * last character, counted over `tokens`. Words of different contexts are kept apart by a place of −1 too.
  */
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import type { Capture } from '../activations/openCapture.ts';
 import { LazyscopeError } from '../errors.ts';
-import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
-import { pause } from '../pause.ts';
-import { silent, type Report } from '../progress.ts';
-import type { StoreLayout } from '../store/layout.ts';
-import { wordsOf, wordsOfTokens } from '../tokens/words.ts';
+import { wordsOf } from '../tokens/words.ts';
+import type { SearchTensors } from './searchTensors.ts';
 
 /** Raised when words are found or folded in another way, so that no index is read by other rules than it was written by. */
-const version = '1';
-const contextsAtOnce = 64;
-
+export const searchTextVersion = '1';
 /** Places of a phrase: it begins at a place of the text's words and has `words` of them. */
 export interface PhrasePlaces {
   places: Int32Array;
   words: number;
-}
-
-/** The name of the file for a capture: its tokens, its model's and the rules for words decide what is in it. */
-export function searchTextKey({ manifest }: Pick<Capture, 'manifest'>): string {
-  const { tokens, model, contexts, heldOutContexts, contextLength } = manifest;
-  const content = [version, tokens?.sha256, model.sha256, contexts, heldOutContexts, contextLength];
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
-}
-
-/**
- * Writes the file of a capture unless it is there; returns its key. `vocabulary` holds the text of each token, null where an id
- * has none.
- */
-export async function writeSearchText(
-  store: StoreLayout,
-  capture: Capture,
-  vocabulary: readonly (string | null)[],
-  report: Report = silent,
-  signal?: AbortSignal,
-): Promise<string> {
-  const key = searchTextKey(capture);
-  const path = store.searchText(key);
-  if (existsSync(path)) return key;
-  const { contextLength, contexts, heldOutContexts } = capture.manifest;
-  const firstContext = contexts - heldOutContexts;
-  const tokens = capture.tokens.slice(firstContext * contextLength);
-  const numbers = new Map<string, number>();
-  const words: number[] = [];
-  const first: number[] = [];
-  const last: number[] = [];
-  const add = (word: number, from: number, to: number) => {
-    words.push(word);
-    first.push(from);
-    last.push(to);
-  };
-  for (let context = 0; context < heldOutContexts; context++) {
-    const start = context * contextLength;
-    const texts = Array.from(tokens.subarray(start, start + contextLength), (id) => vocabulary[id] ?? '');
-    for (const { word, first: from, last: to } of wordsOfTokens(texts)) {
-      let number = -1;
-      if (word !== null) {
-        number = numbers.get(word) ?? numbers.size;
-        numbers.set(word, number);
-      }
-      add(number, start + from, start + to);
-    }
-    add(-1, start + contextLength - 1, start + contextLength - 1);
-    if (context % contextsAtOnce === 0 || context === heldOutContexts - 1) {
-      report({ stage: 'index: words', done: context + 1, total: heldOutContexts, unit: 'contexts' });
-      await pause(signal, 'indexing');
-    }
-  }
-  const sorted = [...numbers.keys()].sort();
-  const place = new Int32Array(sorted.length);
-  sorted.forEach((word, at) => (place[numbers.get(word) ?? 0] = at));
-  const tensor = (data: Int32Array) => ({ shape: [data.length], data });
-  await writeSafetensors(
-    path,
-    {
-      tokens: tensor(tokens),
-      words: tensor(Int32Array.from(words, (number) => (number < 0 ? -1 : place[number]))),
-      first: tensor(Int32Array.from(first)),
-      last: tensor(Int32Array.from(last)),
-    },
-    {
-      version,
-      firstContext: String(firstContext),
-      contextLength: String(contextLength),
-      words: sorted.join('\n'),
-    },
-  );
-  return key;
 }
 
 /** A text's words in memory. */
@@ -136,16 +56,15 @@ export class SearchText {
     this.bytes = 4 * (tokens.length + 4 * words.length) + 100 * list.length;
   }
 
-  /** Throws 'not_found' and 'corrupt' as `readSafetensors` does, and 'corrupt' for a file of another kind. */
-  static async read(path: string): Promise<SearchText> {
-    const file = await readSafetensors(path);
-    const { metadata } = file;
+  /** The text that a file holds. Throws 'corrupt' for a file of another kind. */
+  static of(file: SearchTensors): SearchText {
+    const { metadata, path } = file;
     const list = metadata['words'] ? metadata['words'].split('\n') : [];
     const firstContext = Number(metadata['firstContext']);
     const contextLength = Number(metadata['contextLength']);
     const [tokens, words, first, last] = ['tokens', 'words', 'first', 'last'].map((name) => file.int32(name));
     const whole =
-      metadata['version'] === version &&
+      metadata['version'] === searchTextVersion &&
       Number.isInteger(firstContext) &&
       contextLength >= 1 &&
       tokens.length % contextLength === 0 &&

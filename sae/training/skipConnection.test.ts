@@ -6,7 +6,8 @@ import { Random } from '../numerics/random.ts';
 import type { ArchitectureName } from '../spec/architectures/architectures.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';
-import { initialState, Trainer } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { Trainer } from './trainer.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 

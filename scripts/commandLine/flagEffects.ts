@@ -43,6 +43,16 @@ const neuronpedia = (add: string) => ({
   add,
   call: ['export', 'fixture-topk/0', '--to=STORE/np', '--format=neuronpedia'],
 });
+/** Each is refused by its name, or by what it needs. */
+const launching = {
+  queue: '--queue=http://somewhere',
+  launcher: '--launcher=nowhere',
+  sbatch: '--sbatch=--time=1',
+  resources: '--resources=gpu=1',
+  priority: '--priority=3',
+  parts: '--parts=3',
+  part: '--part=1/2',
+};
 const lm = [
   'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
   '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
@@ -81,6 +91,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       bos: '--bos=nothing',
       exclude: '--exclude=position:4',
       dtype: '--dtype=float32',
+      'shard-bytes': '--shard-bytes=4096',
+      ...launching,
     },
   },
   train: {
@@ -130,6 +142,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'output-hook': '--output-hook=nowhere',
       skip: '--skip',
       'no-screening': '--no-screening',
+      'no-graphs': '--no-graphs',
+      devices: '--devices=0,1',
       storage: '--storage=f16',
       mpi: '--mpi',
       products: modelFlag('--products=tf32'),
@@ -174,7 +188,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   },
   index: {
     call: ['index', 'fixture-topk', '--seeds=0'],
-    flags: { seeds: '--seeds=1', exclude: '--exclude=position:9', 'search-only': '--search-only' },
+    flags: {
+      seeds: '--seeds=1',
+      exclude: '--exclude=position:9',
+      'search-only': '--search-only',
+      ...launching,
+    },
   },
   compare: {
     call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=256', '--no-chance'],
@@ -187,6 +206,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'max-tokens': '--max-tokens=128',
       exclude: '--exclude=position:9',
       'no-activations': '--no-activations',
+      ...launching,
       'no-chance': {
         add: '--no-chance',
         call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],
@@ -495,7 +515,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   'store index': { call: ['store', 'index'], flags: {} },
   publish: {
     call: ['publish', 'fixture-topk', '--out=STORE/site'],
-    flags: { out: '--out=STORE/elsewhere', tables: '--tables' },
+    flags: {
+      out: '--out=STORE/elsewhere',
+      report: '--report=fixture-gelu',
+      'no-reports': '--no-reports',
+      tables: '--tables',
+    },
   },
   doctor: { call: ['doctor'], flags: {} },
   'models list': { call: ['models', 'list'], flags: {} },
@@ -527,6 +552,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
   worker: {
     flags: ['queue', 'concurrency', 'resources', 'lease', ...common],
     why: 'stays until Ctrl-C; scripts/workers starts workers with them',
+  },
+  workers: {
+    flags: ['queue', 'json', 'data'],
+    why: 'asks a Redis; scripts/workers starts one',
   },
   serve: {
     flags: ['no-explorer', ...common],
@@ -561,6 +590,7 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
       'seeds',
       'steps',
       'no-screening',
+      'no-graphs',
       'storage',
       ...common,
     ],

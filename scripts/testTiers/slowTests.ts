@@ -74,6 +74,8 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'publishes a site, compares all its answers, and visits it in a browser',
     long: true,
   },
+  { path: 'web/workers.browser.test.ts', reason: 'builds the explorer and follows workers in a browser' },
+  { path: 'server/site', reason: 'publishes sites of a store, one after the other' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
     path: 'web/exports.browser.test.ts',
@@ -81,6 +83,10 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  {
+    path: 'sae/features/indexParts.test.ts',
+    reason: 'indexes three dictionaries of 4,100 latents, several times over',
+  },
   { path: 'scripts/workers', reason: 'trains on workers that take jobs from a Redis', long: true },
   { path: 'scripts/slurm', reason: 'trains in a Slurm of its own', long: true },
   { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
@@ -205,7 +211,9 @@ export const apartTests: readonly string[] = [
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
+  'server/site/publishSite.test.ts',
   'web/site/answer.test.ts',
 ];
 

@@ -8,7 +8,7 @@ import type { DictionaryReference, TokenText } from '../contract/tokens.ts';
 import { modelOfRun } from './dictionaries.ts';
 import { featureColumns } from './featureColumns.ts';
 import { countedInARow, pageOfFeatures, promotedInARow } from './featureRows.ts';
-import { textMatch } from './search.ts';
+import { textMatch } from './searchRows.ts';
 import { textFilter } from './textFilter.ts';
 
 export async function featurePage(
@@ -19,8 +19,9 @@ export async function featurePage(
   const { text } = input.filter;
   const tokens = server.tokens.of(await modelOfRun(server, run));
   const labels = await server.labels.of(input);
-  const filter = text === undefined ? undefined : await textFilter(server, input, { text, tokens, labels });
-  const matches = filter?.matches;
+  const { run: name, seed } = input;
+  const matches = text === undefined ? undefined : (await server.search.find(text, [{ run: name, seed }])).found.at(0); // prettier-ignore
+  const filter = text === undefined ? undefined : textFilter(matches, { text, tokens, labels });
   return pageOfFeatures(input, {
     columns: await featureColumns(server, input),
     stability: await server.seedStability.stability(input, run.config.width, input.threshold),

@@ -1,15 +1,9 @@
 /** Search for words and phrases over examples, tokens and labels of the dictionaries of a store. */
 import { existsSync } from 'node:fs';
-import { Largest } from '../../sae/features/largest.ts';
-import { shownTokens } from '../../sae/features/searchIndex.ts';
-import { bestExample, type DictionaryMatches } from '../../sae/features/searchStore.ts';
-import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import type { ServerContext } from '../context.ts';
-import type { SearchInput, SearchPage, SearchRow, TextMatch } from '../contract/search.ts';
-import type { DictionaryReference } from '../contract/tokens.ts';
+import type { SearchInput, SearchPage } from '../contract/search.ts';
 import { modelOfRun, runManifest, runManifests } from './dictionaries.ts';
-import type { DictionaryLabels } from './dictionaryLabels.ts';
-import type { TokenReader } from './tokenReader.ts';
+import { pageOfSearch } from './searchRows.ts';
 
 /** What search needs of a server; the command line has it without one. */
 export type SearchContext = Pick<ServerContext, 'store' | 'manifests' | 'tokens' | 'search'> & {
@@ -17,136 +11,23 @@ export type SearchContext = Pick<ServerContext, 'store' | 'manifests' | 'tokens'
 };
 
 export async function searchFeatures(server: SearchContext, input: SearchInput): Promise<SearchPage> {
-  const { text, run, seed, offset, limit } = input;
+  const { text, run, seed } = input;
   const runs = run === undefined ? (await runManifests(server)).manifests : [await runManifest(server, run)];
   const dictionaries = runs.flatMap(({ name, config }) =>
     config.seeds
       .filter((one) => (seed ?? one) === one && existsSync(server.store.features(name, one)))
       .map((one) => ({ run: name, seed: one })),
   );
-  const { found, missing, places, lookedAt } = await server.search.find(text, dictionaries);
   const byName = new Map(runs.map((one) => [one.name, one]));
-  const best = new Largest(offset + limit);
-  const scored: Scored[] = [];
-  const partsOfTokens = new Map<TokenReader, readonly number[]>();
-  let total = 0;
-  let base = 0;
-  const all = [
-    ...found.map((matches) => ({ dictionary: matches.dictionary, matches })),
-    ...missing.map((dictionary) => ({ dictionary, matches: undefined })),
-  ];
-  for (const { dictionary, matches } of all) {
-    const manifest = byName.get(dictionary.run);
-    const reader = await tokensOf(server, manifest);
-    const own = await server.labels.of(dictionary);
-    const byLabel = own.size > 0 ? new Set(own.withWords(text)) : noLatents;
-    let tokens = reader.named(text);
-    // What is no word of the text may still be a part of tokens.
-    if (tokens.length === 0 && places === 0) {
-      tokens = partsOfTokens.get(reader) ?? reader.find(text);
-      partsOfTokens.set(reader, tokens);
-    }
-    const byToken = matches ? latentsWithToken(matches, tokens) : undefined;
-    const latents = matches?.index.latents ?? manifest?.config.width ?? 0;
-    const scores = scoresOf({ matches, byToken, byLabel, latents });
-    scored.push({ dictionary, matches, reader, labels: own, byToken, byLabel, base });
-    for (let latent = 0; latent < latents; latent++) {
-      if (scores[latent] === 0) continue;
-      total++;
-      best.offer(scores[latent], base + latent);
-    }
-    base += latents;
-  }
-  const rows = [...best.places].slice(offset).map((place) => {
-    const of = scored.findLast((each) => each.base <= place) ?? scored[0];
-    return rowOf(of, place - of.base);
+  return pageOfSearch(input, {
+    ...(await server.search.find(text, dictionaries)),
+    describe: async (dictionary) => {
+      const manifest = byName.get(dictionary.run);
+      return {
+        reader: server.tokens.of(manifest ? await modelOfRun(server, manifest) : null),
+        labels: await server.labels.of(dictionary),
+        width: manifest?.config.width ?? 0,
+      };
+    },
   });
-  return { total, rows, places, lookedAt, searched: found.length, missing };
-}
-
-interface Scored {
-  dictionary: DictionaryReference;
-  /** Absent for a dictionary without a search index, of which only labels are searched. */
-  matches: DictionaryMatches | undefined;
-  reader: TokenReader;
-  labels: DictionaryLabels;
-  byToken: ReadonlyMap<number, number> | undefined;
-  /** Latents whose label has the words. */
-  byLabel: ReadonlySet<number>;
-  /** The place of latent 0 among the latents of all dictionaries. */
-  base: number;
-}
-
-const noLatents: ReadonlySet<number> = new Set();
-
-const fires = 1;
-const promotes = 2;
-
-/** Latents that have one of the tokens: `fires` for those that fire on one, plus `promotes` for those that promote one. */
-export function latentsWithToken(
-  { index }: DictionaryMatches,
-  tokens: readonly number[],
-): ReadonlyMap<number, number> {
-  const byToken = new Map<number, number>();
-  for (const token of tokens) {
-    const to = index.tokenStart[token + 1] ?? 0;
-    for (let at = index.tokenStart[token] ?? 0; at < to; at++) {
-      const who = index.tokenLatents[at];
-      const latent = who >> 1;
-      byToken.set(latent, (byToken.get(latent) ?? 0) | (who & 1 ? fires : promotes));
-    }
-  }
-  return byToken;
-}
-
-/** Of one dictionary after the other, overwritten by the next. */
-let scores = new Int32Array(0);
-
-/** [latents]: higher for what comes first (see SearchPage), and 0 where the text has nothing to do with a latent. */
-function scoresOf({
-  matches,
-  byToken,
-  byLabel,
-  latents,
-}: Pick<Scored, 'matches' | 'byToken' | 'byLabel'> & { latents: number }): Int32Array {
-  if (scores.length < latents) scores = new Int32Array(latents);
-  else scores.fill(0, 0, latents);
-  if (matches) {
-    const { latents: who, examples, peaks } = matches.matches;
-    for (let at = 0; at < who.length; at++) scores[who[at]] = 10_000 * peaks[at] + 10 * examples[at];
-  }
-  if (byToken) for (const [latent, how] of byToken) scores[latent] += how & fires ? 2 : 1;
-  for (const latent of byLabel) if (latent < latents) scores[latent] += 1_000_000_000;
-  return scores;
-}
-
-function rowOf({ dictionary, matches, reader, labels, byToken, byLabel }: Scored, latent: number): SearchRow {
-  const shown = matches?.index.firesOn.subarray(latent * shownTokens, (latent + 1) * shownTokens) ?? [];
-  return {
-    ...dictionary,
-    latent,
-    label: labels.name(latent),
-    byLabel: byLabel.has(latent),
-    match: matches ? textMatch(matches, latent, reader) : null,
-    firesOn: ((byToken?.get(latent) ?? 0) & fires) !== 0,
-    promotes: ((byToken?.get(latent) ?? 0) & promotes) !== 0,
-    topTokens: reader.texts([...shown].filter((id) => id >= 0)),
-  };
-}
-
-/** Null where no example of the latent has the phrase. */
-export function textMatch(matches: DictionaryMatches, latent: number, reader: TokenReader): TextMatch | null {
-  const example = bestExample(matches, latent);
-  const at = matches.matches.latents.indexOf(latent);
-  return (
-    example && {
-      examples: matches.matches.examples[at],
-      peaks: matches.matches.peaks[at],
-      example: { ...example, tokens: reader.texts(example.tokens) },
-    }
-  );
-}
-
-async function tokensOf(server: SearchContext, run: RunManifest | undefined): Promise<TokenReader> {
-  return server.tokens.of(run ? await modelOfRun(server, run) : null);
 }

@@ -15,6 +15,7 @@ import type { NeuronListInput, NeuronRow, SparsityDetail, SparsityRow } from '..
 import type { Page } from '../contract/tokens.ts';
 import { openTableFile } from './openTableFile.ts';
 import { manifestsIn, type Manifests } from './manifestsIn.ts';
+import { neuronRow } from './neuronRows.ts';
 
 export async function sparsityReports({
   store,
@@ -143,10 +144,6 @@ export async function listNeurons(server: ServerContext, input: NeuronListInput)
   const tokens = server.tokens.of(report.model);
   return {
     total: Number(total),
-    rows: rows.map(({ topTokens, promotedTokens, ...row }) => ({
-      ...row,
-      topTokens: tokens.texts(topTokens),
-      promoted: tokens.texts(promotedTokens),
-    })),
+    rows: rows.map((row) => neuronRow(row, tokens)),
   };
 }

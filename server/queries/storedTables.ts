@@ -254,6 +254,43 @@ async function placeOf(
   }
 }
 
+export interface MadeTable {
+  /** Its name among `storedTables`. */
+  table: string;
+  /** The parameters that name it. */
+  of: Readonly<Record<string, string | number>>;
+  path: string;
+}
+
+/** Every table of these runs, comparisons and sparsity reports that is made. */
+export function madeTables(
+  store: StoreLayout,
+  named: {
+    runs: readonly { name: string; seeds: readonly number[] }[];
+    comparisons: readonly string[];
+    reports: readonly string[];
+  },
+): MadeTable[] {
+  const dictionaries = named.runs.flatMap(({ name, seeds }) => seeds.map((seed) => ({ run: name, seed })));
+  const ofEach = (found: (typeof tables)[keyof typeof tables]): Omit<MadeTable, 'table'>[] => {
+    switch (found.of) {
+      case 'dictionary':
+        return dictionaries.map((of) => ({ of, path: found.path(store, of) }));
+      case 'run':
+        return named.runs.map(({ name: run }) => ({ of: { run }, path: found.path(store, { run }) }));
+      case 'comparison':
+        return named.comparisons.map((comparison) => ({ of: { comparison }, path: found.path(store, { comparison }) })); // prettier-ignore
+      case 'report':
+        return named.reports.map((report) => ({ of: { report }, path: found.path(store, { report }) }));
+    }
+  };
+  return Object.entries(tables).flatMap(([table, found]) =>
+    ofEach(found)
+      .filter(({ path }) => existsSync(path))
+      .map((made) => ({ table, ...made })),
+  );
+}
+
 /** The parameters of a table's address as OpenAPI names them, the required ones first. */
 export function parametersOf({ of }: StoredTable): {
   required: readonly string[];

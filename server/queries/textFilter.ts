@@ -1,9 +1,7 @@
-/** The filter of a feature table by a word or a phrase. */
-import type { DictionaryMatches } from '../../sae/features/searchStore.ts';
-import type { ServerContext } from '../context.ts';
-import type { DictionaryReference } from '../contract/tokens.ts';
+/** The filter of a feature table by a word or a phrase. Nothing here needs a disk or a database, so that a published site has it too. */
+import type { DictionaryMatches } from '../../sae/features/findPhrase.ts';
 import type { DictionaryLabels } from './dictionaryLabels.ts';
-import { latentsWithToken } from './search.ts';
+import { latentsWithToken } from './searchRows.ts';
 import type { TokenReader } from './tokenReader.ts';
 
 export interface TextFilter {
@@ -16,17 +14,14 @@ export interface TextFilter {
 
 /**
  * Latents with an example that has the phrase, with a token that contains the text, or with a label that has its words. Without a search
- * index the examples can't be searched.
+ * index, of which `matches` come, the examples can't be searched.
  */
-export async function textFilter(
-  { search }: ServerContext,
-  { run, seed }: DictionaryReference,
+export function textFilter(
+  matches: DictionaryMatches | undefined,
   { text, tokens, labels }: { text: string; tokens: TokenReader; labels: DictionaryLabels },
-): Promise<TextFilter> {
-  const { found } = await search.find(text, [{ run, seed }]);
+): TextFilter {
   const ids = tokens.find(text);
   const latents = new Set(labels.withWords(text));
-  const matches = found.at(0);
   if (!matches) return { latents, tokens: ids, matches };
   for (const latent of latentsWithToken(matches, ids).keys()) latents.add(latent);
   for (const latent of matches.matches.latents) latents.add(latent);

@@ -17,7 +17,8 @@ export class AnswerFiles {
   files = 0;
   readonly #folder: string;
   readonly #open = new Map<string, { vocabulary: number | null; answers: Record<string, Json> }>();
-  readonly #vocabularies = new Map<TokenReader, number>();
+  readonly #vocabularies: VocabularyFile[] = [];
+  readonly #numbers = new Map<TokenReader, number>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -63,17 +64,23 @@ export class AnswerFiles {
   /** The number of the file with the texts that the reader has; null where it has none. */
   vocabulary(reader: TokenReader): number | null {
     if (reader.vocabulary.length === 0) return null;
-    const known = this.#vocabularies.get(reader);
+    const known = this.#numbers.get(reader);
     if (known !== undefined) return known;
-    const number = this.#vocabularies.size;
-    this.#vocabularies.set(reader, number);
+    // A capture and a sparsity report of one model have a reader each.
+    const equal = this.#vocabularies.findIndex((texts) => sameTexts(texts, reader.vocabulary));
+    const number = equal < 0 ? this.#vocabularies.push(reader.vocabulary) - 1 : equal;
+    this.#numbers.set(reader, number);
     return number;
   }
 
   async writeVocabularies(): Promise<void> {
-    for (const [reader, number] of this.#vocabularies)
-      await this.write(siteFiles.vocabulary(number), reader.vocabulary satisfies VocabularyFile);
+    for (const [number, texts] of this.#vocabularies.entries())
+      await this.write(siteFiles.vocabulary(number), texts);
   }
+}
+
+function sameTexts(a: VocabularyFile, b: VocabularyFile): boolean {
+  return a.length === b.length && a.every((text, id) => text === b[id]);
 }
 
 /** Packed, after a look that unpacking gives the answer back. */

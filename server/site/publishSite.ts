@@ -1,4 +1,4 @@
-/** The explorer of some runs as a folder of files, for any host of static pages. */
+/** The explorer of some runs and sparsity reports as a folder of files, for any host of static pages. */
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -18,6 +18,9 @@ export interface PublishOptions {
   store: StoreLayout;
   /** Names of the runs. */
   runs: readonly string[];
+  /** Names of sparsity reports, and whether those of models that the runs look into go along. */
+  reports?: readonly string[];
+  reportsOfRuns?: boolean;
   /** The folder of the site; one that holds an earlier site is replaced. */
   out: string;
   /** Puts the pages into a folder, which are the same for every site. */
@@ -35,7 +38,10 @@ export interface PublishedSite {
   out: string;
   runs: string[];
   comparisons: string[];
+  /** Sparsity reports. */
+  reports: string[];
   latents: number;
+  neurons: number;
   files: number;
   bytes: number;
   /** Bytes of the pages, of the answers, and of the store beside them. */
@@ -47,15 +53,23 @@ export interface PublishedSite {
 /** Names a folder as a site, which a later one may replace. */
 const marker = 'lazyscope-site.json';
 
-/** Not of use to who reads a store by its address, or large. */
-const leftOut = /\/(pages|search)\.safetensors$/;
+/** The folder of the tables, seen from the pages. */
+const tablesAt = 'data';
+
+/** Copies of what is in the tables, in the form in which a server reads them from its own disk. */
+const leftOut = /\/pages\.safetensors$/;
 
 /**
- * Writes the site beside `out` and puts it there when it is whole. Throws `not_found` for a run that isn't there, `conflict` when `out` holds
+ * Writes the site beside `out` and puts it there when it is whole. Throws `bad_input` when nothing is named, `not_found` for a run or a report that isn't there, `conflict` when `out` holds
  * something else or a server has the labels open, and as writing does.
  */
 export async function publishSite(options: PublishOptions): Promise<PublishedSite> {
-  const { store, report = silent, signal } = options;
+  const { store, runs, reports = [], reportsOfRuns = true, report = silent, signal } = options;
+  if (runs.length === 0 && reports.length === 0)
+    throw new LazyscopeError(
+      'bad_input',
+      "Nothing to publish: name runs, as in 'lazyscope publish RUN', or sparsity reports, with --report NAME.",
+    );
   const out = resolve(options.out);
   await refuseOther(out);
   try {
@@ -65,7 +79,7 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
       const site = join(work, 'site');
       const staged = new StoreLayout(join(work, 'store'));
       await mkdir(staged.root, { recursive: true });
-      const found = await stageRuns(store, options.runs, staged);
+      const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged);
       for (const { name, config } of found.runs)
         for (const seed of config.seeds)
           if (existsSync(staged.features(name, seed)) && !existsSync(staged.featurePages(name, seed)))
@@ -74,12 +88,13 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
       const pageBytes = (await sizeOf(site)).bytes;
       const answers = new AnswerFiles(site);
       await answer(options, { staged, found, answers, report });
-      const storeBytes = options.withStore ? await putStore(staged, join(site, 'data'), options) : 0;
+      const storeBytes = options.withStore ? await putStore(staged, join(site, tablesAt), options) : 0;
       await writeJsonAtomic(join(site, marker), {
         version: 1,
         lazyscope: options.version,
         createdAt: new Date().toISOString(),
         runs: found.runs.map(({ name }) => name),
+        reports: found.reports.map(({ name }) => name),
       });
       const { files, bytes } = await sizeOf(site);
       await rm(out, { recursive: true, force: true });
@@ -88,7 +103,9 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
         out,
         runs: found.runs.map(({ name }) => name),
         comparisons: found.comparisons.map(({ name }) => name),
+        reports: found.reports.map(({ name }) => name),
         latents: found.runs.reduce((sum, { config }) => sum + config.width * config.seeds.length, 0),
+        neurons: found.reports.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.neurons, 0),
         files,
         bytes,
         pageBytes,
@@ -104,7 +121,7 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
 }
 
 async function answer(
-  { bundledModels, store, version, log, signal }: PublishOptions,
+  { bundledModels, store, version, log, signal, withStore }: PublishOptions,
   {
     staged,
     found,
@@ -121,7 +138,14 @@ async function answer(
     log,
   });
   try {
-    await writeAnswers({ server: context, ...found, files: answers, report, signal });
+    await writeAnswers({
+      server: context,
+      ...found,
+      files: answers,
+      tablesAt: withStore ? tablesAt : undefined,
+      report,
+      signal,
+    });
   } finally {
     await close();
   }

@@ -1,11 +1,14 @@
-/** A store of some runs alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
+/** A store of some runs and sparsity reports alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
 import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { LazyscopeError } from '../../sae/errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import { readSafetensors } from '../../sae/formats/safetensors.ts';
+import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import { publishedLabelsKind } from '../../sae/spec/manifests/publishedLabels.ts';
 import { runKind, type RunManifest } from '../../sae/spec/manifests/run.ts';
+import { sparsityReportKind, type SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { spacesKind } from '../../sae/spec/manifests/spaces.ts';
 import { stabilitySweepKind } from '../../sae/spec/manifests/stabilitySweep.ts';
 import { namePattern } from '../../sae/spec/names.ts';
@@ -19,26 +22,37 @@ import type { Place } from '../queries/manifestsIn.ts';
 export interface StagedRuns {
   runs: RunManifest[];
   comparisons: ComparisonManifest[];
+  reports: SparsityReport[];
+}
+
+/** What is chosen of a store. */
+export interface Chosen {
+  /** Names of runs. */
+  runs: readonly string[];
+  /** Names of sparsity reports. */
+  reports: readonly string[];
+  /** Whether all reports of models that the runs look into go along. */
+  reportsOfRuns: boolean;
 }
 
 /**
  * Fills `to`, which must be empty, with the runs, the manifests of their captures, the comparisons between them, what is known of their spaces and
- * sweeps where all the runs that it is about are among them, and what people wrote about them.
- * Throws `not_found` for a run that isn't there, and `conflict` while a server has the labels open.
+ * sweeps where all the runs that it is about are among them, the sparsity reports, and what people wrote about the runs.
+ * Throws `not_found` for a run or a report that isn't there, and `conflict` while a server has the labels open.
  */
-export async function stageRuns(
-  from: StoreLayout,
-  names: readonly string[],
-  to: StoreLayout,
-): Promise<StagedRuns> {
+export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayout): Promise<StagedRuns> {
+  const names = chosen.runs;
   const runs: RunManifest[] = [];
+  const texts = new Set<string>();
   for (const name of new Set(names)) {
     if (!existsSync(from.runManifest(name)))
       throw new LazyscopeError(
         'not_found',
         `There is no run '${name}': 'lazyscope metrics' lists none of it.`,
       );
-    runs.push(await readManifest(from.runManifest(name), runKind));
+    const run = await readManifest(from.runManifest(name), runKind);
+    runs.push(run);
+    for (const seed of run.config.seeds) texts.add(await searchedText(from.searchIndex(name, seed)));
     await linkFolder(
       from,
       to,
@@ -46,9 +60,16 @@ export async function stageRuns(
       (path) => !/^checkpoints\/|^tensorboard\/|^wandb\/|\/sae\.safetensors$/.test(path),
     );
   }
-  for (const capture of new Set(runs.map(({ config }) => config.capture)))
-    if (existsSync(from.captureManifest(capture))) await linkFile(from, to, from.captureManifest(capture));
+  const models = new Set<string>();
+  for (const capture of new Set(runs.map(({ config }) => config.capture))) {
+    const path = from.captureManifest(capture);
+    if (!existsSync(path)) continue;
+    models.add((await readManifest(path, captureKind)).model.name);
+    await linkFile(from, to, path);
+  }
   await linkFolder(from, to, join(from.root, 'vocabularies'));
+  for (const text of texts)
+    if (text !== '' && existsSync(from.searchText(text))) await linkFile(from, to, from.searchText(text));
   const compared = { folder: from.comparisons(), pathOf: (name: string) => from.comparisonManifest(name), kind: comparisonKind }; // prettier-ignore
   const comparisons = (await reportsIn(compared)).filter(({ a, b }) =>
     [a, b].every(({ run }) => names.includes(run)),
@@ -56,7 +77,40 @@ export async function stageRuns(
   for (const { name } of comparisons) await linkFolder(from, to, from.comparison(name));
   await linkReports(from, to, names);
   await stageLabels(from, names, to);
-  return { runs, comparisons };
+  const reports = await sparsityReports(from, chosen, models);
+  for (const { name } of reports) await linkFolder(from, to, from.sparsity(name));
+  return { runs, comparisons, reports };
+}
+
+/** The name of the text that a search index is of; empty without one that can be read, where the server does without too. */
+async function searchedText(path: string): Promise<string> {
+  if (!existsSync(path)) return '';
+  try {
+    return (await readSafetensors(path)).metadata['text'] ?? '';
+  } catch (error) {
+    if (isLazyscopeError(error)) return '';
+    throw error;
+  }
+}
+
+async function sparsityReports(
+  from: StoreLayout,
+  { reports, reportsOfRuns }: Chosen,
+  models: ReadonlySet<string>,
+): Promise<SparsityReport[]> {
+  const all = await reportsIn({
+    folder: from.sparsities(),
+    pathOf: (name: string) => from.sparsityReport(name),
+    kind: sparsityReportKind,
+  });
+  const known = all.map(({ name }) => name);
+  const missing = reports.find((name) => !known.includes(name));
+  if (missing !== undefined)
+    throw new LazyscopeError(
+      'not_found',
+      `There is no sparsity report '${missing}': ${known.length > 0 ? `there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}` : "make one with 'lazyscope sparsity'"}.`,
+    );
+  return all.filter(({ name, model }) => reports.includes(name) || (reportsOfRuns && models.has(model.name)));
 }
 
 /** Every document of a kind, in the order of the names. */

@@ -1,19 +1,22 @@
 /** Every answer that the pages of a published site ask for. */
 import { existsSync } from 'node:fs';
+import { relative, sep } from 'node:path';
 import { rounding } from '../../sae/comparison/sharedFraction.ts';
 import { pause } from '../../sae/pause.ts';
-import type { Report } from '../../sae/progress.ts';
 import { hooksOf } from '../../sae/spec/hooksOf.ts';
 import type { ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
 import {
   matchesKey,
+  tableKey,
   type DictionaryFile,
+  type LabelledFile,
+  type LabelsFile,
   type MatchesFile,
-  type PlainColumn,
+  type SiteParts,
+  type TablesFile,
 } from '../../sae/spec/site/siteContent.ts';
-import type { Column } from '../../sae/store/vectorColumns.ts';
 import type { ServerContext } from '../context.ts';
 import type { MatchRow } from '../contract/comparisons.ts';
 import { mapArrow, matchesArrow, stabilityArrow } from '../queries/arrowTables.ts';
@@ -22,35 +25,33 @@ import { getComparison, listComparisons } from '../queries/comparisons.ts';
 import { modelOfRun } from '../queries/dictionaries.ts';
 import { featureColumns } from '../queries/featureColumns.ts';
 import { getFeature } from '../queries/features.ts';
+import { labelledDictionaries } from '../queries/labelPage.ts';
 import { latentFlows, matchings } from '../queries/matchings.ts';
+import { listEmergence } from '../queries/emergence.ts';
 import { listMatches } from '../queries/matches.ts';
 import { overview } from '../queries/overview.ts';
 import { latentReproducibility, reproducibility } from '../queries/reproducibility.ts';
 import { runMetrics } from '../queries/runMetrics.ts';
 import { getRun, listRuns } from '../queries/runs.ts';
 import { spacesOf, sweepsOf } from '../queries/elsewhere.ts';
+import { listSparsity } from '../queries/sparsity.ts';
 import { stability } from '../queries/stability.ts';
+import { madeTables } from '../queries/storedTables.ts';
 import { unknownTokens, type TokenReader } from '../queries/tokenReader.ts';
-import type { AnswerFiles } from './answerFiles.ts';
+import type { AnswerOptions } from './answerOptions.ts';
+import { plainColumn } from './plainColumn.ts';
+import { reportAnswers } from './reportAnswers.ts';
+import { searchAnswers } from './searchAnswers.ts';
 
 /** As web/components/runs/TrainingPanel.tsx asks. */
 const maxPoints = 400;
 /** Matches in one question, as many as there may be. */
 const matchesAtOnce = 500;
 
-export interface AnswerOptions {
-  /** A store of the published runs alone. */
-  server: ServerContext;
-  runs: readonly RunManifest[];
-  comparisons: readonly ComparisonManifest[];
-  files: AnswerFiles;
-  report: Report;
-  signal?: AbortSignal | undefined;
-}
-
 export async function writeAnswers(options: AnswerOptions): Promise<void> {
-  const { server, runs, comparisons, files } = options;
-  await general(options);
+  const { server, runs, comparisons, reports, files } = options;
+  const trainings = await general(options);
+  const { dictionaries, lists } = await labelAnswers(options);
   for (const run of runs) await runAnswers(options, run);
   for (const capture of new Set(runs.map(({ config }) => config.capture)))
     await normAnswers(options, capture);
@@ -63,21 +64,73 @@ export async function writeAnswers(options: AnswerOptions): Promise<void> {
       if (existsSync(server.store.features(run.name, seed))) await dictionaryAnswers(options, { run, seed, done, total });
       done += run.config.width;
     } // prettier-ignore
+  const searched = await searchAnswers(options);
+  for (const report of reports) await reportAnswers(options, report);
+  if (options.tablesAt !== undefined) await tableAnswers(options, options.tablesAt);
   await files.writeVocabularies();
+  const parts: SiteParts = {
+    runs: runs.length,
+    reports: reports.length,
+    trainings,
+    labelled: dictionaries.length,
+    lists: Object.keys(lists).length,
+    searched,
+    tables: options.tablesAt !== undefined,
+  };
+  await files.write(siteFiles.parts(), parts);
 }
 
-async function general({ server, files }: AnswerOptions): Promise<void> {
+/** Returns how many trainings were measured on the way. */
+async function general({ server, runs, reports, files }: AnswerOptions): Promise<number> {
+  // The folders of models are the whole store's.
+  const ofRuns = await Promise.all(runs.map((run) => modelOfRun(server, run)));
+  const models = new Set([...ofRuns.flatMap((model) => model?.name ?? []), ...reports.map(({ model }) => model.name)]); // prettier-ignore
+  const emergence =
+    reports.length === 0 ? [] : (await listEmergence(server)).filter(({ model }) => models.has(model));
   const answers: Record<string, () => Promise<unknown> | unknown> = {
     'overview.get': () => overview(server),
     'runs.list': () => listRuns(server),
     'captures.list': () => listCaptures(server),
     'comparisons.list': () => listComparisons(server),
     'lists.list': () => server.lists.all(),
-    'sparsity.list': () => [],
+    'sparsity.list': () => listSparsity(server),
+    'sparsity.emergence': () => emergence,
     'jobs.list': () => [],
   };
   for (const [procedure, ask] of Object.entries(answers))
     await files.add({ procedure, input: undefined }, unknownTokens, async () => ask());
+  return emergence.length;
+}
+
+async function labelAnswers({ server, files }: AnswerOptions): Promise<LabelledFile> {
+  const dictionaries = await labelledDictionaries(server);
+  for (const { run, seed } of dictionaries) {
+    const labels = [...(await server.labels.of({ run, seed })).all()].map((label) => ({ ...label }));
+    await files.write(siteFiles.labels(run, seed), labels as unknown as LabelsFile);
+  }
+  const lists: Record<string, LabelledFile['lists'][string]> = {};
+  for (const { name } of await server.lists.all()) lists[name] = await server.lists.members(name);
+  const labelled = { dictionaries, lists };
+  await files.write(siteFiles.labelled(), labelled satisfies LabelledFile);
+  return labelled;
+}
+
+async function tableAnswers(
+  { server, runs, comparisons, reports, files }: AnswerOptions,
+  folder: string,
+): Promise<void> {
+  const tables = madeTables(server.store, {
+    runs: runs.map(({ name, config: { seeds } }) => ({ name, seeds })),
+    comparisons: comparisons.map(({ name }) => name),
+    reports: reports.map(({ name }) => name),
+  });
+  const places: TablesFile = Object.fromEntries(
+    tables.map(({ table, of, path }) => [
+      tableKey(table, of),
+      `${folder}/${relative(server.store.root, path).replaceAll(sep, '/')}`,
+    ]),
+  );
+  await files.write(siteFiles.tables(), places);
 }
 
 async function tokensOf(server: ServerContext, run: RunManifest): Promise<TokenReader> {
@@ -96,10 +149,6 @@ async function runAnswers({ server, files }: AnswerOptions, run: RunManifest): P
   await of('runs.spaces', { name }, () => spacesOf(server, name));
   await of('runs.sweeps', { name }, () => sweepsOf(server, name));
   await of('comparisons.stability', { runName: name }, () => stability(server, { runName: name }));
-  for (const seed of run.config.seeds)
-    await of('labels.names', { run: name, seed }, async () =>
-      (await server.labels.of({ run: name, seed })).names(),
-    );
   await files.writeBytes(siteFiles.arrow(`stability/${name}`), await stabilityArrow(server, name));
 }
 
@@ -147,21 +196,13 @@ async function dictionaryAnswers(
 ): Promise<void> {
   const dictionary = { run: run.name, seed };
   const reader = await tokensOf(server, run);
-  const labels = await server.labels.of(dictionary);
-  const lists: Record<string, number[]> = {};
-  for (const { name } of await server.lists.all()) {
-    const members = await server.lists.members(name);
-    lists[name] = members.filter((one) => one.run === run.name && one.seed === seed).map(({ latent }) => latent);
-  } // prettier-ignore
   const columns = await featureColumns(server, dictionary);
   const pairs = await server.seedStability.sameConfiguration(dictionary);
   const content: DictionaryFile = {
     vocabulary: files.vocabulary(reader),
     width: run.config.width,
-    columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, plain(column)])),
+    columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, plainColumn(column)])),
     comparisons: pairs.map(({ manifest }) => manifest.name),
-    labels: [...labels.all()].map((label) => ({ ...label })) as unknown as DictionaryFile['labels'],
-    lists,
   };
   await files.write(siteFiles.dictionary(run.name, seed), content);
   for (let latent = 0; latent < columns.latent.length; latent++) {
@@ -178,10 +219,4 @@ async function dictionaryAnswers(
       await pause(signal, 'publishing');
     }
   }
-}
-
-/** NaN, which JSON hasn't, becomes null. */
-function plain(column: Column): PlainColumn {
-  if ('offsets' in column) return { values: [...column.values], offsets: [...column.offsets] };
-  return Array.from(column as ArrayLike<number>, (value) => (Number.isNaN(value) ? null : value));
 }

@@ -1,6 +1,6 @@
 /** What the explorer's components use of next/link. A link to a page that needs a server is its text alone, and a button for one is left out. */
 import type { AnchorHTMLAttributes, MouseEvent } from 'react';
-import { isPublishedPage } from './pages.ts';
+import { isServedPage } from './pages.ts';
 import { useRouter } from './navigation.ts';
 
 type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & {
@@ -10,7 +10,7 @@ type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & {
 
 export default function Link({ href, scroll, onClick, ...rest }: LinkProps) {
   const router = useRouter();
-  if (!isPublishedPage(href)) return isInText(rest.className) ? <span>{rest.children}</span> : null;
+  if (!isServedPage(href)) return isInText(rest.className) ? <span>{rest.children}</span> : null;
   const follow = (event: MouseEvent<HTMLAnchorElement>) => {
     onClick?.(event);
     // The browser opens other tabs and windows itself.

@@ -4,10 +4,16 @@ import { ComparisonView } from '../components/compare/ComparisonView.tsx';
 import { ComparisonsView } from '../components/compare/ComparisonsView.tsx';
 import { FeatureView } from '../components/features/FeatureView.tsx';
 import { FeaturesView } from '../components/features/FeaturesView.tsx';
+import { LabelsView } from '../components/labels/LabelsView.tsx';
+import { EmergenceView } from '../components/lazy/EmergenceView.tsx';
+import { LayerView } from '../components/lazy/LayerView.tsx';
+import { LazyView } from '../components/lazy/LazyView.tsx';
+import { NeuronView } from '../components/lazy/NeuronView.tsx';
 import { OverviewView } from '../components/overview/OverviewView.tsx';
 import { ReproducibilityView } from '../components/reproducibility/ReproducibilityView.tsx';
 import { RunView } from '../components/runs/RunView.tsx';
 import { RunsView } from '../components/runs/RunsView.tsx';
+import { SearchView } from '../components/search/SearchView.tsx';
 import { AppHeader } from '../components/shell/AppHeader.tsx';
 import { FocusAfterNavigation } from '../components/shell/FocusAfterNavigation.tsx';
 import { Providers } from '../components/shell/Providers.tsx';
@@ -16,6 +22,7 @@ import { PageHeader } from '../components/ui/PageHeader.tsx';
 import { wholeNumber } from '../format/wholeNumber.ts';
 import Link from './Link.tsx';
 import { usePathname } from './navigation.ts';
+import { isServedPage } from './pages.ts';
 
 interface SitePage {
   title: string;
@@ -50,7 +57,11 @@ function skip(event: MouseEvent) {
 function pageAt(path: string): SitePage {
   const [section = '', ...parts] = path.split('/').slice(1).map(decoded);
   const [name, second, third] = parts;
+  if (!isServedPage(path)) return notHere;
   if (section === '') return { title: '', view: <OverviewView /> };
+  if (section === 'labels' && parts.length === 0) return { title: 'Labels', view: <LabelsView /> };
+  if (section === 'search' && parts.length === 0) return { title: 'Search', view: <SearchView /> };
+  if (section === 'lazy') return lazyPageAt(parts);
   if (section === 'compare' && parts.length < 2)
     return name === undefined
       ? { title: 'Compare', view: <ComparisonsView /> }
@@ -69,7 +80,26 @@ function pageAt(path: string): SitePage {
         view: <FeatureView run={name} seed={seed} latent={latent} />,
       };
   }
-  return { title: 'Not in this study', view: <NotHere /> };
+  return notHere;
+}
+
+function lazyPageAt([report, second, third, ...rest]: string[]): SitePage {
+  if (report === undefined) return { title: 'Lazy neurons', view: <LazyView /> };
+  if (second === undefined)
+    return report === 'emergence' ? { title: 'Emergence of lazy neurons', view: <EmergenceView /> } : notHere;
+  const layer = wholeNumber(second);
+  const neuron = third === undefined ? undefined : wholeNumber(third);
+  if (layer === undefined || rest.length > 0) return notHere;
+  if (third === undefined)
+    return {
+      title: `Layer ${layer} of ${report}`,
+      view: <LayerView key={report} report={report} layer={layer} />,
+    };
+  if (neuron === undefined) return notHere;
+  return {
+    title: `Neuron ${neuron} of layer ${layer}, ${report}`,
+    view: <NeuronView report={report} layer={layer} neuron={neuron} />,
+  };
 }
 
 /** An address that somebody has typed may end within an escape. */
@@ -80,6 +110,8 @@ function decoded(part: string): string {
     return part;
   }
 }
+
+const notHere: SitePage = { title: 'Not in this study', view: <NotHere /> };
 
 function NotHere() {
   return (
@@ -93,8 +125,8 @@ function NotHere() {
           </Link>
         }
       >
-        Jobs, the playground, search, labels and lazy neurons need a server: whoever published the study can
-        open it in theirs.
+        Jobs and the playground need a server, and other pages are here where there is something to show on
+        them.
       </EmptyState>
     </>
   );

@@ -2,21 +2,27 @@
 import { dictionaryKey } from '../../sae/comparison/dictionaryKey.ts';
 import { dictionaryStability, type DictionaryStability } from '../../sae/comparison/dictionaryStability.ts';
 import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
-import type { DictionaryFile, PlainColumn } from '../../sae/spec/site/siteContent.ts';
+import type { DictionaryFile } from '../../sae/spec/site/siteContent.ts';
 import { listedFeatureTable } from '../../sae/spec/tables/features.ts';
 import type { OrphanInput } from '../../server/contract/comparisons.ts';
 import type { FeatureListInput, FeaturePage } from '../../server/contract/features.ts';
-import type { Label } from '../../server/contract/label.ts';
-import { DictionaryLabels } from '../../server/queries/dictionaryLabels.ts';
 import type { FeatureColumns } from '../../server/queries/featureColumns.ts';
-import { pageOfFeatures, type FeatureTableParts } from '../../server/queries/featureRows.ts';
+import {
+  pageOfFeatures,
+  type FeatureTableParts,
+  type FoundByText,
+} from '../../server/queries/featureRows.ts';
+import { textMatch } from '../../server/queries/searchRows.ts';
+import { textFilter } from '../../server/queries/textFilter.ts';
+import { labelsOf, latentsOnList } from './labels.ts';
 import { isShared, matchesOf } from './matchLists.ts';
+import { columnsOfFile } from './plainColumns.ts';
+import { matchesIn } from './search.ts';
 import { readerOf, siteFile } from './siteFile.ts';
 
 interface Dictionary {
   file: DictionaryFile;
   columns: FeatureColumns;
-  labels: DictionaryLabels;
 }
 
 /** By the file's content, which is the same object as long as it is in memory. */
@@ -26,16 +32,7 @@ async function dictionaryOf({ run, seed }: { run: string; seed: number }): Promi
   const file = await siteFile<DictionaryFile>(siteFiles.dictionary(run, seed));
   const known = dictionaries.get(file);
   if (known) return known;
-  // Whoever wrote the site wrote labels and the columns of this very table.
-  const labels = file.labels as unknown as readonly Label[];
-  const columns = Object.fromEntries(
-    Object.entries(listedFeatureTable).map(([name, { type }]) => [name, columnOf(file.columns[name], type)]),
-  ) as unknown as FeatureColumns;
-  const made = {
-    file,
-    columns,
-    labels: new DictionaryLabels(new Map(labels.map((one) => [one.latent, one])), []),
-  };
+  const made = { file, columns: columnsOfFile(listedFeatureTable, file.columns) };
   dictionaries.set(file, made);
   return made;
 }
@@ -44,23 +41,29 @@ export async function listFeatures(
   input: FeatureListInput & { threshold?: number | undefined },
 ): Promise<FeaturePage> {
   const { filter, threshold } = input;
-  const { file, columns, labels } = await dictionaryOf(input);
+  const { file, columns } = await dictionaryOf(input);
+  const labels = await labelsOf(input);
   const tokens = await readerOf(file.vocabulary);
   return pageOfFeatures(input, {
     columns,
     labels,
     tokens,
     stability: await stabilityOf(input, file, threshold),
-    onList: filter.list === undefined ? undefined : new Set(file.lists[filter.list] ?? []),
-    found:
-      filter.text === undefined
-        ? undefined
-        : {
-            latents: new Set(labels.withWords(filter.text)),
-            tokens: tokens.find(filter.text),
-            match: undefined,
-          },
+    onList: filter.list === undefined ? undefined : await latentsOnList(filter.list, input),
+    found: filter.text === undefined ? undefined : await foundByText(input, filter.text, { tokens, labels }),
   } satisfies FeatureTableParts);
+}
+
+async function foundByText(
+  dictionary: { run: string; seed: number },
+  text: string,
+  { tokens, labels }: Pick<FeatureTableParts, 'tokens' | 'labels'>,
+): Promise<FoundByText> {
+  const matches = await matchesIn(dictionary, text);
+  return {
+    ...textFilter(matches, { text, tokens, labels }),
+    match: matches && ((latent) => textMatch(matches, latent, tokens)),
+  };
 }
 
 /** As listOrphans of the server. */
@@ -87,11 +90,4 @@ async function stabilityOf(
     }),
   );
   return dictionaryStability(dictionary, width, links);
-}
-
-function columnOf(column: PlainColumn, type: string) {
-  if ('offsets' in column)
-    return { values: Int32Array.from(column.values), offsets: Int32Array.from(column.offsets) };
-  if (type === 'BOOLEAN') return Uint8Array.from(column, (value) => value ?? 0);
-  return Float64Array.from(column, (value) => value ?? Number.NaN);
 }

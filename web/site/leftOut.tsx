@@ -10,24 +10,27 @@ export const FeatureLists = Nothing;
 export const StartJob = Nothing;
 export const NextSteps = Nothing;
 export const ActiveJobs = Nothing;
-export const LazyHeadline = Nothing;
-export const StoredTableLinks = Nothing;
 export const Command = Nothing;
-export const JumpBox = Nothing;
+export const CarryLabels = Nothing;
+export const ImportLabels = Nothing;
+export const NoLabels = Nothing;
 
 export function JobLines() {
   return (
     <p className="small muted">
-      A published study computes nothing: capturing, training, labelling, steering and the search through
-      examples need a server of your own.
+      A published study computes nothing: capturing, training, labelling and steering need a server of your
+      own.
     </p>
   );
 }
 
-export function NotSearched() {
+export function NotSearched({ missing }: { missing: readonly { run: string; seed: number }[] }) {
+  if (missing.length === 0) return null;
+  const [{ run, seed }] = missing;
   return (
     <p className="small muted" style={{ padding: '0.5rem 1rem 0' }}>
-      Tokens and labels were searched. Searching the examples needs a server.
+      The examples of {missing.length === 1 ? `seed ${seed} of ${run}` : `${missing.length} dictionaries`}{' '}
+      were published without an index for search, and only their labels and tokens are searched.
     </p>
   );
 }

@@ -6,7 +6,8 @@ import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
 import { architectureNames } from '../../spec/architectures/architectures.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
-import { initialState, Trainer } from '../../training/trainer.ts';
+import { initialState } from '../../training/initialState.ts';
+import { Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 

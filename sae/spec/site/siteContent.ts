@@ -1,5 +1,22 @@
 /** What the files of a published site hold, as JSON within gzip. */
+import type { DictionaryReference } from '../manifests/comparison.ts';
 import type { Json } from './packedAnswer.ts';
+
+/** What there is to show: pages without any of it are not offered. */
+export interface SiteParts {
+  /** How many there are of each. */
+  runs: number;
+  reports: number;
+  /** Trainings that were measured on the way. */
+  trainings: number;
+  /** Dictionaries with labels, and lists of features. */
+  labelled: number;
+  lists: number;
+  /** Dictionaries whose examples can be searched. */
+  searched: number;
+  /** Whether the tables lie beside the pages. */
+  tables: boolean;
+}
 
 /** Answers by key, packed. `vocabulary` says whose texts are left out; null where there are none. */
 export interface AnswersFile {
@@ -19,10 +36,43 @@ export interface DictionaryFile {
   columns: Readonly<Record<string, PlainColumn>>;
   /** Comparisons with dictionaries that differ in the seed only, whose matches say which latents are shared. */
   comparisons: readonly string[];
-  /** Of every latent with a label, as it is shown. */
-  labels: readonly Json[];
-  /** The latents on each list. */
-  lists: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Who has labels, and what is on each list. */
+export interface LabelledFile {
+  /** By run and seed; each has a file of its labels. */
+  dictionaries: readonly DictionaryReference[];
+  /** The features of each list, in the order in which they joined it. */
+  lists: Readonly<Record<string, readonly (DictionaryReference & { latent: number })[]>>;
+}
+
+/** Of every latent of a dictionary with a label, as it is shown. */
+export type LabelsFile = readonly Json[];
+
+/** The indexed dictionaries in the order in which search goes through them. */
+export type SearchedFile = readonly (DictionaryReference & {
+  vocabulary: number | null;
+  width: number;
+  /** Whether its examples can be searched, or its labels alone. */
+  searched: boolean;
+})[];
+
+/** The neurons of one layer of a sparsity report, at any order and filter. */
+export interface NeuronsFile {
+  vocabulary: number | null;
+  model: string;
+  activation: string;
+  /** Columns of sparsityNeuronTable, by neuron. */
+  columns: Readonly<Record<string, PlainColumn>>;
+}
+
+/** Where the tables lie, seen from the page, by `tableKey`. */
+export type TablesFile = Readonly<Record<string, string>>;
+
+/** The name of a table and what it is a table of, such as `features?run=topk&seed=0`. */
+export function tableKey(table: string, of: Readonly<Record<string, string | number>>): string {
+  const named = Object.entries(of).map(([name, value]) => [name, String(value)]);
+  return `${table}?${new URLSearchParams(named.sort())}`;
 }
 
 /** The matches of a comparison, as the server lists them by latent, and what decides whether a pair is shared at a threshold. */

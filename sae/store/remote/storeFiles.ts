@@ -55,4 +55,4 @@ async function publishable(root: string): Promise<{ paths: string[]; leftOut: st
 }
 
 const isUnfinished = (path: string) =>
-  /(^|\/)\.|^runs\/[^/]+\/checkpoints\/|\/labels-endpoint\.jsonl$/.test(path);
+  /(^|\/)\.|^(parts|launches)\/|^runs\/[^/]+\/checkpoints\/|\/labels-endpoint\.jsonl$/.test(path);

@@ -18,6 +18,7 @@ import { ImportLabels } from './ImportLabels.tsx';
 import { labelDefaults, labelFilter, labelQuery } from './labelQuery.ts';
 import { LabelsTable } from './LabelsTable.tsx';
 import { ListsPanel } from './ListsPanel.tsx';
+import { NoLabels } from './NoLabels.tsx';
 import styles from './LabelsView.module.css';
 
 /** All labels of all runs and seeds, or the features of a list. What is shown lives in the address. */
@@ -71,9 +72,7 @@ export function LabelsView() {
                       )
                     }
                   >
-                    {filtered
-                      ? null
-                      : 'Write one on a feature’s page, import a file below, or have rules found in the data.'}
+                    {filtered ? null : <NoLabels />}
                   </EmptyState>
                 </div>
               ) : (

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTRPC } from '../../client/trpc.ts';
 import { count } from '../../format/number.ts';
 import { paths } from '../../client/paths.ts';
+import { isServedPage } from '../../client/servedPages.ts';
 import { JobLines } from '../jobs/JobLines.tsx';
 import { LatestRuns } from './LatestRuns.tsx';
 import { LazyHeadline } from './LazyHeadline.tsx';
@@ -23,21 +24,23 @@ export function OverviewView() {
     <>
       <PageHeader title="Overview">Two questions, answered with what is in this store.</PageHeader>
       <div className={styles.questions}>
-        <SharedHeadline />
-        <LazyHeadline />
+        {isServedPage(paths.runs()) && <SharedHeadline />}
+        {isServedPage(paths.lazy()) && <LazyHeadline />}
       </div>
       <div className={styles.lists}>
-        <Panel
-          title="Latest runs"
-          flush
-          actions={
-            <Link href={paths.runs()} className="small">
-              All runs
-            </Link>
-          }
-        >
-          <LatestRuns />
-        </Panel>
+        {isServedPage(paths.runs()) && (
+          <Panel
+            title="Latest runs"
+            flush
+            actions={
+              <Link href={paths.runs()} className="small">
+                All runs
+              </Link>
+            }
+          >
+            <LatestRuns />
+          </Panel>
+        )}
         <Panel
           title="Jobs"
           actions={

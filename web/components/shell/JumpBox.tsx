@@ -2,6 +2,8 @@
 import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore } from 'react';
 import { useRouter } from 'next/navigation';
 import { useQuery } from '@tanstack/react-query';
+import { paths } from '../../client/paths.ts';
+import { isServedPage, searchesWhileTyping } from '../../client/servedPages.ts';
 import { useTRPC } from '../../client/trpc.ts';
 import { usePaused } from '../../client/usePaused.ts';
 import { matchWords } from '../search/MatchLine.tsx';
@@ -24,11 +26,19 @@ export function JumpBox() {
   const comparisons = useQuery(trpc.comparisons.list.queryOptions(undefined, { enabled: open }));
   const reports = useQuery(trpc.sparsity.list.queryOptions(undefined, { enabled: open }));
   const text = usePaused(query.trim());
+  const labelled = isServedPage(paths.labels());
+  const searches = isServedPage(paths.search());
   const labels = useQuery(
-    trpc.labels.page.queryOptions({ text, limit: 12 }, { enabled: open && text !== '', retry: false }),
+    trpc.labels.page.queryOptions(
+      { text, limit: 12 },
+      { enabled: open && labelled && text !== '', retry: false },
+    ),
   );
   const found = useQuery(
-    trpc.search.find.queryOptions({ text, limit: 5 }, { enabled: open && text.length > 1, retry: false }),
+    trpc.search.find.queryOptions(
+      { text, limit: 5 },
+      { enabled: open && searchesWhileTyping && text.length > 1, retry: false },
+    ),
   );
   const targets = jumpTargets(query, {
     runs: runs.data ?? [],
@@ -41,7 +51,7 @@ export function JumpBox() {
       text === query.trim()
         ? (found.data?.rows ?? []).map((row) => ({ ...row, why: matchWords(row).join(', ') }))
         : [],
-  });
+  }).filter(({ href }) => isServedPage(href));
 
   const show = useCallback(() => {
     setQuery('');
@@ -103,7 +113,9 @@ export function JumpBox() {
             aria-controls={list}
             aria-activedescendant={targets[active] ? `${list}-${active}` : undefined}
             aria-label="Run, seed and latent, word, label or page"
-            placeholder="topk 0 17, a word or phrase, a label, a page…"
+            placeholder={
+              searches ? 'topk 0 17, a word or phrase, a label, a page…' : 'topk 0 17, a label, a page…'
+            }
             autoComplete="off"
             spellCheck={false}
             value={query}
@@ -136,6 +148,7 @@ export function JumpBox() {
             ))}
             {targets.length === 0 && <li className={styles.none}>Nothing in the store is called that.</li>}
           </ul>
+          {!searches && <p className={`xs muted ${styles.said}`}>Examples are not searched here.</p>}
         </div>
       </dialog>
     </>

@@ -1,0 +1,76 @@
+/** Where a site is put, and what is chosen for it; web/site tests what it answers. */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { StoreLayout } from '../../sae/store/layout.ts';
+import { writeFixtureStore } from '../fixtures/writeFixtureStore.ts';
+import { publishSite, type PublishedSite, type PublishOptions } from './publishSite.ts';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const run = 'fixture-topk';
+/** Of the model that the run looks into. */
+const report = 'fixture-relu';
+let folder: string;
+let store: StoreLayout;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lazyscope-publish-'));
+  store = await writeFixtureStore(join(folder, 'data'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const publish = (more: Partial<PublishOptions> = {}): Promise<PublishedSite> =>
+  publishSite({
+    store,
+    runs: [run],
+    out: join(folder, 'site'),
+    putPages: async (place) => {
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, 'index.html'), 'the pages');
+    },
+    bundledModels: [],
+    version: '0.0.0-test',
+    withStore: false,
+    log: () => {},
+    ...more,
+  });
+
+test('a later site takes the place of an earlier one, and of nothing else', async () => {
+  const site = join(folder, 'site');
+  await expect(publish({ out: store.root })).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('something else than a published site'),
+  });
+  await publish({ runs: ['fixture-relu'] });
+  expect(await publish()).toMatchObject({ runs: [run], reports: [report], storeBytes: 0 });
+  expect((await readdir(site)).sort()).toEqual(['answers', 'index.html', 'lazyscope-site.json']);
+  expect(JSON.parse(await readFile(join(site, 'lazyscope-site.json'), 'utf8'))).toMatchObject({
+    runs: [run],
+    reports: [report],
+  });
+  for (const [named, code, message] of [
+    [{ runs: ['none'] }, 'not_found', "no run 'none'"],
+    [{ reports: ['none'] }, 'not_found', 'there are fixture-gelu, fixture-relu'],
+    [{ runs: [] }, 'bad_input', '--report'],
+  ] as const)
+    await expect(publish(named)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  // Whatever goes wrong, nothing is left beside it.
+  expect((await readdir(folder)).sort()).toEqual(['data', 'site']);
+});
+
+test('sparsity reports go along with runs of their models, more of them, none, or without a run', async () => {
+  const named = async (more: Partial<PublishOptions>) => (await publish(more)).reports;
+  expect(await named({ reports: ['fixture-gelu'] })).toEqual(['fixture-gelu', report]);
+  expect(await named({ reports: ['fixture-gelu'], reportsOfRuns: false })).toEqual(['fixture-gelu']);
+  expect(await named({ reportsOfRuns: false })).toEqual([]);
+  const alone = await publish({ runs: [], reports: ['fixture-gelu'], withStore: true });
+  expect(alone).toMatchObject({ runs: [], comparisons: [], reports: ['fixture-gelu'], latents: 0 });
+  const files = await readdir(join(alone.out, 'answers'), { recursive: true });
+  expect(files).toContain(join('neurons', 'fixture-gelu', '1', '0.bin'));
+  expect(files.filter((name) => name.startsWith('runs') || name.includes(report))).toEqual([]);
+  const tables = await readdir(join(alone.out, 'data'), { recursive: true });
+  expect(tables).toContain(join('sparsity', 'fixture-gelu', 'neurons.parquet'));
+  expect(tables.filter((name) => name.includes('fixture-topk') || name.includes(report))).toEqual([]);
+});
