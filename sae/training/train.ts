@@ -11,6 +11,8 @@ import { type Capture, openCapture } from '../activations/openCapture.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
+import type { FusedKernels } from '../ops/fusedKernels.ts';
+import type { StepCounts } from '../ops/stepRecorder.ts';
 import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
@@ -35,7 +37,8 @@ import type { Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import type { JoinedProcesses } from './sharding/joinProcesses.ts';
 import { LeadingTrainer } from './sharding/leadTraining.ts';
-import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
 
 /** A configuration to train, and where. */
 export interface TrainOptions {
@@ -62,6 +65,10 @@ export interface TrainOptions {
   processes?: JoinedProcesses | undefined;
   report?: Report;
   signal?: AbortSignal;
+  /** Where to train; the kernels of the active backend when left out. */
+  kernels?: FusedKernels | undefined;
+  /** Told, when the run has ended, how its steps were made, where the backend can launch a step as a whole. */
+  made?: (counts: StepCounts) => void;
   environment: Environment;
 }
 
@@ -203,7 +210,7 @@ async function trainLocked(
   const { processes } = options;
   const trainer = processes
     ? new LeadingTrainer(config, source, state, { ...processes, exclusion: exclusion.rule })
-    : new Trainer(config, source, state);
+    : new Trainer(config, source, state, options.kernels);
   let manifest: RunManifest = before ?? {
     version: 1,
     name,
@@ -299,6 +306,7 @@ async function trainLocked(
       }
     }
     await writer.sync();
+    if (trainer.stepCounts) options.made?.(trainer.stepCounts);
     for (const [index, seed] of config.seeds.entries())
       await writeDictionary(store.dictionary(name, seed), trainer.dictionary(index), {
         architecture: config.architecture,

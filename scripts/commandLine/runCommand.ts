@@ -32,6 +32,10 @@ export interface CommonOptions {
   /** Only commands that train offer it. */
   screening?: boolean;
   /** Only commands that train offer it. */
+  graphs?: boolean;
+  /** Only commands that train offer it: numbers with commas between them, or `all`. */
+  devices?: string;
+  /** Only commands that train offer it. */
   storage?: 'f32' | 'f16';
   /** Only commands that run a language model offer it. */
   products?: 'f32' | 'tf32';
@@ -152,8 +156,18 @@ async function openWhatLiesElsewhere(command: Command, session: Session): Promis
   return opened;
 }
 
+function devicesOf(text: string): 'all' | number[] {
+  if (text === 'all') return text;
+  if (!/^\d{1,4}(,\d{1,4})*$/.test(text))
+    throw new LazyscopeError(
+      'bad_input',
+      `--devices takes numbers of GPUs with commas between them, or all, not '${text}': nvidia-smi lists them.`,
+    );
+  return text.split(',').map(Number);
+}
+
 async function startChosen(
-  { backend = 'auto', threads, screening, storage, products, path }: CommonOptions,
+  { backend = 'auto', threads, screening, graphs, devices, storage, products, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -166,6 +180,8 @@ async function startChosen(
   const started = await startBackend(choice, {
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
+    ...(graphs !== undefined && { graphs }),
+    ...(devices !== undefined && { devices: devicesOf(devices) }),
     ...(storage !== undefined && { storage }),
     ...(products !== undefined && { products }),
     ...(path !== undefined && { path }),
