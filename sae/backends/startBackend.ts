@@ -76,12 +76,16 @@ export async function startBackend(
       'bad_input',
       `Products in tf32 are the cuda backend's, not ${choice}'s: choose cuda, or f32.`,
     );
+  if (options.devices !== undefined && choice !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Several devices are the cuda backend's, not ${choice}'s: choose cuda, or leave the devices out.`,
+    );
   if (choice !== 'auto') return start(choice, options, 'asked for by name');
 
   const failures: string[] = [];
   for (const name of automatic) {
-    // Screening can be left out on `native` alone.
-    if (name === 'cuda' && options.screening === false) continue;
+    if (name !== 'cuda' && options.graphs === false) continue;
     try {
       return await start(
         name,
@@ -100,16 +104,21 @@ export async function startBackend(
 const withPaths: readonly BackendName[] = ['native', 'webgpu', 'cuda'];
 
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
-  const { path = 'auto', screening = true } = options;
+  const { path = 'auto', screening = true, graphs = true } = options;
   if (path !== 'auto' && !withPaths.includes(name))
     throw new LazyscopeError(
       'bad_input',
       `Backend ${name} has one path only, so it can't take the ${path} one: choose native, webgpu or cuda, or path auto.`,
     );
-  if (!screening && name !== 'native')
+  if (!screening && name !== 'native' && name !== 'cuda')
     throw new LazyscopeError(
       'bad_input',
-      `Screening is the native backend's, so there is none to leave out on ${name}: choose native.`,
+      `Backend ${name} doesn't screen, so there is nothing to leave out: choose native or cuda.`,
+    );
+  if (!graphs && name !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Graphs are the cuda backend's, so there are none to leave out on ${name}: choose cuda.`,
     );
   const backend = Object.hasOwn(backends, name) ? backends[name] : undefined;
   if (!backend)

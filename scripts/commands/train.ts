@@ -7,6 +7,8 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { JoinedProcesses } from '../../sae/training/sharding/joinProcesses.ts';
+import type { FusedKernels } from '../../sae/ops/fusedKernels.ts';
+import type { StepCounts } from '../../sae/ops/stepRecorder.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { startFields } from '../../sae/spec/startFields.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
@@ -125,26 +127,51 @@ export async function trainRuns(
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const backend = await session.startBackend();
   const { store, report, signal } = session;
+  const { fusedKernels } = await import('../../sae/ops/kernelTable.ts');
+  // The seeds of one run are spread over devices by its trainer; of several runs each has a device to itself.
+  const devices = runs.length > 1 ? fusedKernels().devices : undefined;
   const manifests: RunManifest[] = [];
-  for (const { name, config, fromModel } of runs) {
-    const manifest = await train({
-      store,
-      name,
-      config,
-      fromModel,
-      resume: resume && existsSync(store.runManifest(name)),
-      logs,
-      processes,
-      ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
-      report,
-      signal,
-      environment: describeEnvironment(backend),
-    });
-    manifests.push(manifest);
-    const missed = missedTarget(manifest);
-    if (missed !== null) session.say(missed);
-  }
+  const waiting = runs.entries();
+  let failed = false;
+  const makeRuns = async (kernels?: FusedKernels) => {
+    for (const [at, { name, config, fromModel }] of waiting) {
+      if (failed) return;
+      manifests[at] = await train({
+        store,
+        name,
+        config,
+        fromModel,
+        resume: resume && existsSync(store.runManifest(name)),
+        logs,
+        processes,
+        ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
+        kernels,
+        report: kernels ? (progress) => report({ ...progress, stage: `${progress.stage} ${name}` }) : report,
+        signal,
+        made: (counts) => sayHow(session, name, counts),
+        environment: describeEnvironment(backend),
+      });
+      const missed = missedTarget(manifests[at]);
+      if (missed !== null) session.say(missed);
+    }
+  };
+  const making = (devices ?? [undefined]).map((kernels) =>
+    makeRuns(kernels).catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  await Promise.allSettled(making);
+  await Promise.all(making);
   return manifests;
+}
+
+/** A device may take most of its time to be told what to do; why is said where it is so. */
+function sayHow(session: Session, name: string, { replayed, launched, why }: StepCounts): void {
+  if (why !== null && launched > replayed)
+    session.say(
+      `Of the steps of run '${name}', ${launched} were launched kernel by kernel, and ${replayed} as a whole. ${why}`,
+    );
 }
 
 /** What to say of a run whose L0 ended further than 15 % from its target; null where it did not. */
@@ -174,7 +201,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { widthOf } = await import('../../sae/activations/jointRows.ts');
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
-  const capture = await openCapture(session.store, captureName);
+  const capture = await openCapture(session.store, captureName, { hooks: [] });
   try {
     const hooks = capture.manifest.hooks.map(({ hook }) => hook);
     const hook = given.hook ?? (hooks.length === 1 ? hooks[0] : undefined);

@@ -90,9 +90,29 @@ export function exclude<const Otherwise extends string>(what: string, otherwise:
 export const screening = {
   field: {
     type: 'flag',
-    doc: 'native: compute every pre-activation in floats, rather than only those that a product of integers leaves possible; the result is the same to the bit',
+    doc: 'native and cuda: compute every pre-activation in floats, rather than only those that a product of integers (cuda: of bfloat16) leaves possible; the result is the same to the bit (cuda: but for the order of sums)',
   },
   default: true,
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const graphs = {
+  field: {
+    type: 'flag',
+    doc: 'cuda: launch every kernel of a training step by itself, rather than the step as a graph that was captured once; the result is the same to the bit',
+  },
+  default: true,
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const devices = {
+  field: {
+    type: 'text',
+    maxLength: 100,
+    placeholder: 'numbers',
+    doc: 'cuda: GPUs to spread the seeds of a run over, or the runs of a sweep, by the numbers that nvidia-smi gives them (0,1), or all; each result is that of one GPU, to the bit',
+  },
+  otherwise: 'one GPU',
 } as const satisfies JobOption;
 
 /** For commands that run a language model. */

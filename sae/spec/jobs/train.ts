@@ -13,7 +13,9 @@ import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
 import {
   contextLength,
+  devices,
   exclude,
+  graphs,
   launching,
   nameOf,
   products,
@@ -274,6 +276,8 @@ export const train = {
       },
     },
     screening,
+    graphs,
+    devices,
     storage,
     products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
   },
