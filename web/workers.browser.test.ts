@@ -29,7 +29,7 @@ else
       test('a job in parts is started from its form, and worker and parts say how far it is', async () => {
         const { page, visit, client } = on;
         const first = start();
-        await eventually(() => panel().innerText()).toContain('1 of them take jobs');
+        await eventually(() => panel().innerText()).toContain('1 takes jobs.');
         expect(await panel().innerText()).toContain(`/${first.child.pid}`);
         await visit.go(
           '/jobs?start=capture&model=fixture-relu&text=dataset:moby-dick&hooks=blocks.0.hook_resid_post&name=in-parts&maxTokens=400000&contextLength=32&shardBytes=200000',
@@ -41,14 +41,19 @@ else
         await form.getByText(/^Parts .*2/).waitFor();
         await form.getByLabel('Parts').fill('3');
         await form.getByRole('button', { name: 'Capture activations' }).click();
-        const card = page.locator('main li').filter({ hasText: 'in-parts' }).first();
+        const card = page
+          .getByRole('region', { name: 'Jobs', exact: true })
+          .locator('li')
+          .filter({ hasText: 'in-parts' })
+          .first();
         await expect.poll(() => card.innerText(), { timeout: 60_000 }).toMatch(/of 4 parts/);
         await card.getByText('Parts', { exact: true }).click();
-        await eventually(() => card.innerText()).toMatch(/1\/3\s+running/);
-        expect(await card.innerText()).toMatch(/together\s+queued/);
+        await eventually(() => card.innerText()).toMatch(/\d\/3\s+running/);
         await eventually(() => panel().innerText()).toMatch(/works[\s\S]*Capture in-parts part \d\/3/);
-        expect(await visit.lookAt('workers')).toEqual([]);
+        // While something is left to be done.
         await first.end('SIGKILL');
+        expect(await card.innerText()).toMatch(/together\s+queued/);
+        expect(await visit.lookAt('workers')).toEqual([]);
         await expect.poll(() => panel().innerText(), { timeout: 60_000 }).toMatch(/gone/);
         await card.getByRole('button', { name: /^Cancel/ }).click();
         await expect.poll(() => card.innerText(), { timeout: 60_000 }).toMatch(/cancelled/);

@@ -26,7 +26,10 @@ export function WorkersPanel() {
   if (!data) return null;
   const there = data.filter(({ gone }) => !gone).length;
   return (
-    <Panel title="Workers" note={there === 0 ? 'None is there.' : `${there} of them take jobs.`}>
+    <Panel
+      title="Workers"
+      note={there === 0 ? 'None is there.' : `${there} ${there === 1 ? 'takes' : 'take'} jobs.`}
+    >
       {data.length === 0 ? (
         <div className="stack">
           <p className="small muted">
