@@ -93,6 +93,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       dtype: '--dtype=float32',
       'shard-bytes': '--shard-bytes=4096',
       ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['capture', '--model=fixture-relu', '--text=dataset:moby-dick', `--hook=${hook}`, '--max-tokens=512', '--context-length=16', '--name=c'],
+      }, // prettier-ignore
     },
   },
   train: {
@@ -142,8 +146,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'output-hook': '--output-hook=nowhere',
       skip: '--skip',
       'no-screening': '--no-screening',
-      'no-graphs': '--no-graphs',
-      devices: '--devices=0,1',
+      'no-graphs': { add: '--no-graphs', call: trainCall, refused: /Graphs are the cuda backend's/ },
+      devices: { add: '--devices=0,1', call: trainCall, refused: /Several devices are the cuda backend's/ },
       storage: '--storage=f16',
       mpi: '--mpi',
       products: modelFlag('--products=tf32'),
@@ -207,6 +211,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       exclude: '--exclude=position:9',
       'no-activations': '--no-activations',
       ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=128'],
+      },
       'no-chance': {
         add: '--no-chance',
         call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],

@@ -29,7 +29,7 @@ export function outer(
     };
     programs.runRows(kernel, d, { blocks: latents }, [
       start, partOf(start, 4), list, backend.buffer(g), null, null, null, null, null, null, 0, null, null, null, out.buffer,
-      null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null, null, 0, d,
+      null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null, null, 0, d,
     ]); // prettier-ignore
   });
   return out.tensor;
