@@ -247,6 +247,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       from: {
         add: '--from=STORE/other.txt',
         call: ['label', 'fixture-topk', '--seed=0', '--method=neuronpedia'],
+        refused: /other\.txt' is not JSON/,
       },
       'any-source': { add: '--any-source', call: ['label', 'fixture-topk', '--seed=0'] },
       yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
