@@ -37,6 +37,12 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
   {
+    path: 'scripts/bucketCommands.test.ts',
+    reason: 'starts the command line twenty times on a store in a bucket',
+    long: true,
+  },
+  { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
