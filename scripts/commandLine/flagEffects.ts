@@ -93,6 +93,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       dtype: '--dtype=float32',
       'shard-bytes': '--shard-bytes=4096',
       ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['capture', '--model=fixture-relu', '--text=dataset:moby-dick', `--hook=${hook}`, '--max-tokens=512', '--context-length=16', '--name=c'],
+      }, // prettier-ignore
     },
   },
   train: {
@@ -207,6 +211,10 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       exclude: '--exclude=position:9',
       'no-activations': '--no-activations',
       ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=128'],
+      },
       'no-chance': {
         add: '--no-chance',
         call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],

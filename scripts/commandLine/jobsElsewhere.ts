@@ -28,10 +28,11 @@ export function refuseUnshared(
       !isOffered(kind, name) &&
       value !== table[name]?.default,
   );
+  const off = unshared && table[unshared[0]]?.default === true ? 'no-' : '';
   if (unshared)
     throw new LazyscopeError(
       'bad_input',
-      `--${flagOf(unshared[0], table[unshared[0]])} is for this machine alone: leave it out, or work here.`,
+      `--${off}${flagOf(unshared[0], table[unshared[0]])} is for this machine alone: leave it out, or work here.`,
     );
   if ((backend !== undefined && backend !== 'auto') || threads !== undefined)
     throw new LazyscopeError(
