@@ -15,7 +15,6 @@ import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { holdIn } from '../store/remote/bringIn.ts';
 import { HookRows } from './hookRows.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
@@ -50,17 +49,10 @@ class ShardedCapture implements Capture {
   #folder: string;
   #memoryBudget: number;
   #hooks = new Map<string, HookRows>();
-  #release: () => void;
 
-  constructor(
-    folder: string,
-    manifest: CaptureManifest,
-    tokens: Int32Array,
-    { memoryBudget, release }: { memoryBudget: number; release: () => void },
-  ) {
+  constructor(folder: string, manifest: CaptureManifest, tokens: Int32Array, memoryBudget: number) {
     this.#folder = folder;
     this.#memoryBudget = memoryBudget;
-    this.#release = release;
     this.manifest = manifest;
     this.tokens = tokens;
     this.rowsPerContext = manifest.contextLength - manifest.firstPosition;
@@ -90,7 +82,6 @@ class ShardedCapture implements Capture {
   close(): void {
     for (const rows of this.#hooks.values()) rows.close();
     this.#hooks.clear();
-    this.#release();
   }
 
   #entry(hook: string) {
@@ -123,13 +114,12 @@ class ShardedCapture implements Capture {
 
 /**
  * Opens captures/<name>/ for reading. Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
- * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong. Of a store that lies elsewhere the shards are
- * fetched here, since rows are read in any order: those of `hooks`, or of all hook points, and `no_space` is thrown where its cache has no room for them.
+ * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong.
  */
 export async function openCapture(
   store: StoreLayout,
   name: string,
-  options: { memoryBudget?: number; hooks?: readonly string[] } = {},
+  options: { memoryBudget?: number } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
   const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
@@ -158,19 +148,14 @@ export async function openCapture(
   const itemBytes = manifest.dtype === 'float16' ? 2 : 4;
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
-  const read = manifest.hooks.filter(({ hook }) => options.hooks?.includes(hook) ?? true);
-  const shards = [...(manifest.tokens ? [manifest.tokens] : []), ...read.flatMap((hook) => hook.shards)];
-  const release = await holdIn(shards.map(({ file }) => join(folder, file)));
-  try {
-    const tokens = manifest.tokens
+  return new ShardedCapture(
+    folder,
+    manifest,
+    manifest.tokens
       ? readTokens(folder, manifest.tokens, manifest)
-      : new Int32Array(contexts * contextLength).fill(-1);
-    const { memoryBudget = defaultMemoryBudget } = options;
-    return new ShardedCapture(folder, manifest, tokens, { memoryBudget, release });
-  } catch (error) {
-    release();
-    throw error;
-  }
+      : new Int32Array(contexts * contextLength).fill(-1),
+    options.memoryBudget ?? defaultMemoryBudget,
+  );
 }
 
 /** Their sizes on the disk bound what is asked of memory later. */
