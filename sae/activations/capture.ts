@@ -15,6 +15,7 @@ import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
 import { withLock } from '../store/lock.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { hasContent, shardsLeft, type ShardsLeft } from './captureParts.ts';
@@ -114,7 +115,7 @@ async function cutShort(
 /** Removes a capture that ended before its first shard: there is nothing to resume, and its name becomes free. */
 async function forget({ store, name, hooks }: CaptureOptions): Promise<void> {
   const written = [store.captureTokens(name), ...hooks.map((hook) => store.captureHook(name, hook))];
-  for (const path of written) await rm(path, { recursive: true, force: true });
+  for (const path of written) await removeStored(path);
 }
 
 async function run(

@@ -15,6 +15,7 @@ import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { blockPath, removeBlocks } from '../store/blocks.ts';
 import { fileChecksum } from '../store/fileChecksum.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { bringIn } from '../store/remote/bringIn.ts';
 import { tf } from '../tensor/tf.ts';
 import { fillShard } from './fillShard.ts';
 import { type CaptureOptions, type PlannedCapture, planCapture, refuseChange } from './planCapture.ts';
@@ -159,5 +160,7 @@ export function shardsLeft(options: CaptureOptions, planned: PlannedCapture): Sh
 /** Whether a file has the size and the checksum that a manifest gives it. */
 export async function hasContent(path: string, { bytes, sha256 }: Shard): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size === bytes && (await fileChecksum(path)) === sha256;
+  if (found?.isFile() !== true || found.size !== bytes) return false;
+  await bringIn(path);
+  return (await fileChecksum(path)) === sha256;
 }

@@ -2,7 +2,6 @@
  * Compares two trained dictionaries and stores what was found: comparisons/<name>/ with matches.parquet,
  * curve.parquet and, last, comparison.json, which says that the others are whole.
  */
-import { rm } from 'node:fs/promises';
 import { printExclusionRule } from '../activations/exclusionRule.ts';
 import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
@@ -17,6 +16,7 @@ import { finishWithPauses } from '../steps.ts';
 import { BlockFolder, blockPath, blocksLeft, removeBlocks } from '../store/blocks.ts';
 import { withLock } from '../store/lock.ts';
 import { writeParquet } from '../store/parquet.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { comparisonChance, comparisonChanceBlocks, SharedNulls } from './chance/comparisonChance.ts';
 import { codeBlocks, compareActivations } from './compareActivations.ts';
@@ -122,7 +122,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
 
         throwIfStopped(signal, 'comparing');
         // A manifest of an earlier comparison must not vouch for the tables of this one.
-        await rm(path, { force: true });
+        await removeStored(path);
         await writeParquet(store.comparisonMatches(name), matchTable, {
           latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
           decoderMatch: match.decoder.match,

@@ -16,6 +16,7 @@ import { checkTrainedOn } from '../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { Report } from '../progress.ts';
 import { sharedThreshold } from '../spec/comparisonDefaults.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
 import { hooksIn, isJoint } from '../spec/jointHook.ts';
 import type { Layer } from '../spec/layers.ts';
 import { comparisonKind } from '../spec/manifests/comparison.ts';
@@ -93,7 +94,9 @@ export async function openComparison(options: CompareOptions): Promise<OpenedCom
   const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
   const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
   const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
-  const capture = await openCapture(store, runA.config.capture);
+  const capture = await openCapture(store, runA.config.capture, {
+    hooks: [runA, runB].flatMap(({ config }) => hooksOf(config)),
+  });
   if (maxTokens > 0) checkHook(capture, runB, b);
   const rule = options.exclude ?? strictest(ruleOf(runA), ruleOf(runB));
   if (options.model) await checkSwap(capture, { model: options.model, runA, runB });

@@ -4,7 +4,6 @@
  * seed-<n>/sae.safetensors appear at the end, when the checkpoints are no longer needed.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
@@ -23,6 +22,7 @@ import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import type { BatchSource } from './batchSource.ts';
 import { captureBatches, rowOrderOf } from './captureBatches.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -79,7 +79,7 @@ export interface TrainOptions {
 export async function train(options: TrainOptions): Promise<RunManifest> {
   const { store, name, resume = false } = options;
   const config = checkConfig(options.config);
-  const capture = await openCapture(store, config.capture);
+  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
   let source: BatchSource | undefined;
   try {
     const path = store.runManifest(name);
@@ -321,7 +321,7 @@ async function trainLocked(
         ...(layers && { layers }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
-    await rm(store.runCheckpoints(name), { recursive: true, force: true });
+    await removeStored(store.runCheckpoints(name));
     return manifest;
   } catch (error) {
     if (!kept && isLazyscopeError(error) && error.code === 'no_space')
@@ -358,7 +358,7 @@ async function forget(store: StoreLayout, name: string, seeds: readonly number[]
     ...logKinds.map((kind) => store.runLog(name, kind)),
     ...seeds.map((seed) => store.runSeed(name, seed)),
   ];
-  for (const path of written) await rm(path, { recursive: true, force: true });
+  for (const path of written) await removeStored(path);
 }
 
 /** Steps whose mean L0 says whether a target was reached. */

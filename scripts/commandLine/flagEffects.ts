@@ -581,6 +581,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     flags: ['json', 'data'],
     why: 'asks a host; scripts/storeCommand.test.ts asks one of its own',
   },
+  'store upload': {
+    flags: ['json', 'data'],
+    why: 'sends to a bucket; scripts/bucketCommands.test.ts has one of its own',
+  },
   'datasets get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],
     why: 'asks the hub; tests in sae/models/hub ask one of their own',

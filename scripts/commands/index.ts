@@ -108,7 +108,7 @@ async function indexForSearch(
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
   const indexed: { run: string; seed: number }[] = [];
   for (const { run, seeds } of work) {
-    const capture = await openCapture(store, run.config.capture);
+    const capture = await openCapture(store, run.config.capture, { hooks: [] });
     const { folder, name } = capture.manifest.model;
     const tokenizer = hasModel(capture.manifest)
       ? () => openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer()

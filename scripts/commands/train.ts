@@ -201,7 +201,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { widthOf } = await import('../../sae/activations/jointRows.ts');
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
-  const capture = await openCapture(session.store, captureName);
+  const capture = await openCapture(session.store, captureName, { hooks: [] });
   try {
     const hooks = capture.manifest.hooks.map(({ hook }) => hook);
     const hook = given.hook ?? (hooks.length === 1 ? hooks[0] : undefined);

@@ -37,6 +37,12 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
   {
+    path: 'scripts/bucketCommands.test.ts',
+    reason: 'starts the command line twenty times on a store in a bucket',
+    long: true,
+  },
+  { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
@@ -131,9 +137,14 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
   { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/skipConnection.test.ts', reason: 'trains until planted maps are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',
+  },
+  {
+    path: 'sae/autoencoders/crosscoderGoldens.test.ts',
+    reason: 'runs crosscoders on a software GPU',
   },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
