@@ -76,6 +76,11 @@ export async function startBackend(
       'bad_input',
       `Products in tf32 are the cuda backend's, not ${choice}'s: choose cuda, or f32.`,
     );
+  if (options.graphs === false && choice !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Graphs are the cuda backend's, so there are none to leave out on ${choice}: choose cuda.`,
+    );
   if (options.devices !== undefined && choice !== 'cuda')
     throw new LazyscopeError(
       'bad_input',
@@ -85,7 +90,6 @@ export async function startBackend(
 
   const failures: string[] = [];
   for (const name of automatic) {
-    if (name !== 'cuda' && options.graphs === false) continue;
     try {
       return await start(
         name,
@@ -104,7 +108,7 @@ export async function startBackend(
 const withPaths: readonly BackendName[] = ['native', 'webgpu', 'cuda'];
 
 async function start(name: BackendName, options: BackendOptions, reason: string): Promise<StartedBackend> {
-  const { path = 'auto', screening = true, graphs = true } = options;
+  const { path = 'auto', screening = true } = options;
   if (path !== 'auto' && !withPaths.includes(name))
     throw new LazyscopeError(
       'bad_input',
@@ -114,11 +118,6 @@ async function start(name: BackendName, options: BackendOptions, reason: string)
     throw new LazyscopeError(
       'bad_input',
       `Backend ${name} doesn't screen, so there is nothing to leave out: choose native or cuda.`,
-    );
-  if (!graphs && name !== 'cuda')
-    throw new LazyscopeError(
-      'bad_input',
-      `Graphs are the cuda backend's, so there are none to leave out on ${name}: choose cuda.`,
     );
   const backend = Object.hasOwn(backends, name) ? backends[name] : undefined;
   if (!backend)

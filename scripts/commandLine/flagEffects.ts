@@ -146,8 +146,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'output-hook': '--output-hook=nowhere',
       skip: '--skip',
       'no-screening': '--no-screening',
-      'no-graphs': '--no-graphs',
-      devices: '--devices=0,1',
+      'no-graphs': { add: '--no-graphs', call: trainCall, refused: /Graphs are the cuda backend's/ },
+      devices: { add: '--devices=0,1', call: trainCall, refused: /Several devices are the cuda backend's/ },
       storage: '--storage=f16',
       mpi: '--mpi',
       products: modelFlag('--products=tf32'),
@@ -247,6 +247,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       from: {
         add: '--from=STORE/other.txt',
         call: ['label', 'fixture-topk', '--seed=0', '--method=neuronpedia'],
+        refused: /other\.txt' is not JSON/,
       },
       'any-source': { add: '--any-source', call: ['label', 'fixture-topk', '--seed=0'] },
       yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
@@ -580,6 +581,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
   'store fetch': {
     flags: ['json', 'data'],
     why: 'asks a host; scripts/storeCommand.test.ts asks one of its own',
+  },
+  'store upload': {
+    flags: ['json', 'data'],
+    why: 'sends to a bucket; scripts/bucketCommands.test.ts has one of its own',
   },
   'datasets get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],

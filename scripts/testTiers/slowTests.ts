@@ -116,6 +116,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'compiles a device in software and kernels for it, and trains on it',
     long: true,
   },
+  {
+    path: 'sae/activations/deviceRows.test.ts',
+    reason: 'runs a model on the cuda backend’s device in software, and compiles kernels for it',
+  },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   {
     path: 'sae/backends/tensorflow/fused.test.ts',
@@ -205,6 +209,8 @@ export const slowTests: readonly SlowTests[] = [
 export const apartTests: readonly string[] = [
   'sae/backends/cuda/fused.test.ts',
   'sae/backends/cuda/fusedTraining.test.ts',
+  'sae/backends/cuda/severalDevices.test.ts',
+  'sae/backends/cuda/stepRecorder.test.ts',
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',

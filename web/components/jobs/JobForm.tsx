@@ -194,7 +194,7 @@ function Field({
   );
   if (form.several && choices && takesSeveral(one, choices))
     return (
-      <div className={styles.field}>
+      <div className={styles.choiceField}>
         <SeveralChoices
           name={name}
           label={form.label}

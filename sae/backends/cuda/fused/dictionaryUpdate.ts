@@ -346,9 +346,9 @@ export class DictionaryUpdate {
 }
 
 /** A loss term that there isn't. */
-const noList: readonly Argument[] = [null, null, null, null];
+export const noList: readonly Argument[] = [null, null, null, null];
 /** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. After these come blocks and d. */
-const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null];
+export const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null];
 
 function settings(adam: AdamSettings): number[] {
   const { beta1, beta2, epsilon } = adam;
