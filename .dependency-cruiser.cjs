@@ -64,11 +64,11 @@ module.exports = {
       to: { path: '^(server|web|scripts)/' },
     },
     {
-      name: 'fixtures are for tests, and for the check that a GPU computes as the tests want',
+      name: 'fixtures are for tests, for the check that a GPU computes as the tests want, and for the server that a benchmark starts',
       severity: 'error',
       from: {
         path: '^(sae|server|web|scripts)/',
-        pathNot: ['\\.test\\.tsx?$', '^sae/fixtures/', '^scripts/gpu/'],
+        pathNot: ['\\.test\\.tsx?$', '^sae/fixtures/', '^scripts/gpu/', '^scripts/bench/benchBucket\\.ts$'],
       },
       to: { path: '^sae/fixtures/' },
     },
@@ -81,6 +81,19 @@ module.exports = {
       },
       to: {
         path: '^(server/workers/|node_modules/(bullmq|ioredis)/)',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'what speaks to S3 is loaded only where a store lies there: sae/store/remote/s3 is imported late',
+      severity: 'error',
+      from: {
+        path: '^(sae|server|scripts)/',
+        pathNot: ['^sae/store/remote/s3/', '\\.test\\.ts$', '^sae/fixtures/', '^scripts/bench/'],
+      },
+      to: {
+        path: '^(sae/store/remote/s3/|node_modules/@aws-sdk/)',
         dynamic: false,
         dependencyTypesNot: ['type-only'],
       },

@@ -28,6 +28,7 @@ import { steer } from './commands/steer.ts';
 import { storeCommand } from './commands/store.ts';
 import { tensorflow } from './commands/tensorflow.ts';
 import { workerCommand } from './commands/worker.ts';
+import { workersCommand } from './commands/workers.ts';
 
 // One line: the help is wrapped to the terminal's width.
 const description =
@@ -56,6 +57,7 @@ export function lazyscopeCommand(): Command {
     metrics,
     serveCommand,
     workerCommand,
+    workersCommand,
     plan,
     storeCommand,
     publish,

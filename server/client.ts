@@ -70,7 +70,17 @@ export type {
   FeatureRow,
   Neighbour,
 } from './contract/features.ts';
-export type { Job, JobDetail, JobEvent, JobKind, JobStartInput, JobStatus } from './contract/jobs.ts';
+export type {
+  Job,
+  JobDetail,
+  JobEvent,
+  JobKind,
+  JobPart,
+  JobStartInput,
+  JobStatus,
+  JobWorker,
+  WorkerJob,
+} from './contract/jobs.ts';
 export type { Label } from './contract/label.ts';
 export type {
   LabelCarry,

@@ -8,6 +8,7 @@ import { StoreLayout } from '../sae/store/layout.ts';
 import { mountRemote } from '../sae/store/remote/bringIn.ts';
 import { CachedStore } from '../sae/store/remote/cachedStore.ts';
 import { fetchStore } from '../sae/store/remote/fetchStore.ts';
+import { HttpSource } from '../sae/store/remote/httpSource.ts';
 import { indexStore } from '../sae/store/remote/storeFiles.ts';
 import { createLazyscopeClient, type LazyscopeClient } from './client.ts';
 import { exportPublishedLabels, importPublishedLabels } from './publishedLabels.ts';
@@ -140,7 +141,7 @@ test('it says where it lies, and that nothing can be changed there', async () =>
 
 test('a copy of it has the labels and lists, which can be changed there', async () => {
   const store = new StoreLayout(join(caches, 'copy'));
-  await fetchStore({ url: files.url, store });
+  await fetchStore({ source: new HttpSource(files.url), store });
   await importPublishedLabels(store);
   const copy = await serve(await options(store.root));
   const of = createLazyscopeClient({ url: copy.url });

@@ -66,7 +66,9 @@ const mutations = t.middleware(async ({ ctx, type, path, getRawInput, next }) =>
   if (ctx.publishedAt !== undefined)
     throw new LazyscopeError(
       'conflict',
-      `Nothing can be changed in a published store: copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`,
+      ctx.publishedAt.startsWith('s3:')
+        ? `The explorer only reads the store in '${ctx.publishedAt}': run commands with --data ${ctx.publishedAt}, or copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`
+        : `Nothing can be changed in a published store: copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`,
     );
   const { role, address } = ctx.caller;
   const record = async (ok: boolean) =>

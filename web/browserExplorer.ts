@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import { createLazyscopeClient, type LazyscopeClient } from '../server/client.ts';
 import { writeFixtureStore } from '../server/fixtures/writeFixtureStore.ts';
-import { serve, type RunningServer } from '../server/serve.ts';
+import { serve, type RunningServer, type ServeOptions } from '../server/serve.ts';
 import { BrowserVisit } from './browserVisit.ts';
 
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
@@ -31,6 +31,8 @@ export interface ExplorerInBrowser {
 export interface BrowserSetUp {
   /** What is added to the fixture store before a server opens it. */
   prepare?: (store: StoreLayout) => Promise<void>;
+  /** How the server is started besides; for a Redis that the tests have started by then. */
+  serving?: () => Partial<ServeOptions>;
   /** Milliseconds for a test, and for building and starting the explorer. */
   timeout?: number;
   startTimeout?: number;
@@ -40,7 +42,7 @@ export interface BrowserSetUp {
 export function describeInBrowser(
   subject: string,
   tests: (on: ExplorerInBrowser) => void,
-  { prepare, timeout = 120_000, startTimeout = 240_000 }: BrowserSetUp = {},
+  { prepare, serving, timeout = 120_000, startTimeout = 240_000 }: BrowserSetUp = {},
 ): void {
   const name = hasChromium
     ? subject
@@ -61,6 +63,7 @@ export function describeInBrowser(
         log: () => {},
         port: 0,
         explorer: { web: import.meta.dirname, root },
+        ...serving?.(),
       });
       on.client = createLazyscopeClient({ url: on.server.url });
       on.visit = await BrowserVisit.open({ executablePath, url: on.server.url, screenshots });

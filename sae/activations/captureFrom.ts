@@ -7,7 +7,6 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../errors.ts';
 import { chooseColumns } from '../formats/activations/activationSource.ts';
 import { joinedContexts } from '../formats/activations/joinedContexts.ts';
@@ -21,9 +20,10 @@ import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { writeManifest } from '../store/writeManifest.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { checkComputedBy } from './checkComputedBy.ts';
-import { defaultExclusion } from './capture.ts';
+import { defaultExclusion } from './planCapture.ts';
 import { printExclusionRule, type ExclusionRule } from './exclusionRule.ts';
 import { modelChecksum } from './modelChecksum.ts';
 import { normReport } from './normReport.ts';
@@ -77,7 +77,7 @@ export async function captureFrom(
         store.captureTokens(name),
         ...options.hooks.map((hook) => store.captureHook(name, hook)),
       ])
-        await rm(written, { recursive: true, force: true });
+        await removeStored(written);
     };
     await remove();
     try {
@@ -94,7 +94,7 @@ export async function captureFrom(
       await writeManifest(path, captureKind, manifest);
       return { manifest, leftOver };
     } catch (error) {
-      await rm(path, { force: true });
+      await removeStored(path);
       await remove();
       throw error;
     }

@@ -3,6 +3,7 @@
  * crosscoder reads and reconstructs (METHODS.md §1). What reads a capture reads them by their joint name.
  */
 import { LazyscopeError } from '../errors.ts';
+import { hooksOf } from '../spec/hooksOf.ts';
 import { hooksIn, isJoint, type JointHook } from '../spec/jointHook.ts';
 import type { Layer } from '../spec/layers.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
@@ -113,7 +114,7 @@ export async function openCaptureOf(
   store: StoreLayout,
   { name, config, layers }: Pick<RunManifest, 'name' | 'config' | 'layers'>,
 ): Promise<Capture> {
-  const capture = await openCapture(store, config.capture);
+  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
   if (!isJoint(config.hook)) return capture;
   if (layers) return jointCapture(capture, config.hook, layers);
   capture.close();

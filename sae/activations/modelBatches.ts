@@ -6,13 +6,16 @@
 import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import type { Batch, FusedKernels } from '../ops/fusedKernels.ts';
+import type { RowStores, StoredRows } from '../ops/rowStore.ts';
 import { silent, type Report } from '../progress.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import type { SeparatorPlace } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
-import { activationRows, passTokens } from './activationRows.ts';
+import { activationRows, activationTensor, passTokens, type ContextPass } from './activationRows.ts';
+import { DeviceRows, HostRows, type RowMemory } from './rowMemory.ts';
 import { refuseUnstorable } from './shardWriter.ts';
-import { rowValues, ShuffleBuffer, storedNorm, storeRow, type RowValues } from './shuffleBuffer.ts';
+import { ShuffleBuffer } from './shuffleBuffer.ts';
 import { TrainingContexts } from './trainingContexts.ts';
 
 /** Rows that are read and left out. */
@@ -34,6 +37,8 @@ export interface ModelBatchesOptions {
   before: SeparatorPlace;
   /** As a capture of this type rounds them. */
   dtype: ShardType;
+  /** Where rows stay on the device that computes them; they are kept in memory of the host when it is left out. */
+  stores?: RowStores | undefined;
   /** Most rows in the buffer; at least those of one context. */
   bufferTokens: number;
   batchSize: number;
@@ -70,7 +75,7 @@ export class ModelBatches {
   /** Fillings in memory, the current one first. */
   #fills: ShuffleBuffer[] = [];
   /** Memory of fillings that are done with. */
-  #free: RowValues[] = [];
+  #free: RowMemory[] = [];
   #contexts: { epoch: number; next: number; source: TrainingContexts } | undefined;
 
   constructor(options: ModelBatchesOptions) {
@@ -124,7 +129,30 @@ export class ModelBatches {
   /** The next batchSize rows [batchSize × d]. They must be `ready`. */
   next(): Float32Array {
     const out = new Float32Array(this.batchSize * this.d);
-    for (let i = 0; i < this.batchSize; i++) {
+    let at = 0;
+    for (const { memory, places } of this.#take()) {
+      memory.read(places, out, at);
+      at += places.length * this.d;
+    }
+    return out;
+  }
+
+  /** The next rows without a way by the host; null where they are there, or on another device than these kernels. They must be `ready`. */
+  batch(scale: number, { rowStores }: Pick<FusedKernels, 'rowStores'>): Batch | null {
+    const { stores } = this.#options;
+    if (!stores || stores !== rowStores) return null;
+    const parts = this.#take().map(({ memory, places }): StoredRows => {
+      if (!(memory instanceof DeviceRows))
+        throw new TypeError('Rows of the device are in memory of the host.');
+      return { store: memory.store, places };
+    });
+    return stores.batch(parts, this.d, scale);
+  }
+
+  /** Where the next batchSize rows are; goes on behind them. */
+  #take(): { memory: RowMemory; places: Int32Array }[] {
+    const parts: { memory: RowMemory; places: Int32Array }[] = [];
+    for (let taken = 0; taken < this.batchSize;) {
       let current = this.#current;
       while (current && this.#state.position === current.rows) {
         const excluded = this.#state.excluded + current.excluded;
@@ -133,9 +161,13 @@ export class ModelBatches {
         current = this.#current;
       }
       if (!current) throw new Error('rows were asked for that are not ready');
-      current.copy(this.#state.position++, out, i * this.d);
+      const { position } = this.#state;
+      const count = Math.min(this.batchSize - taken, current.rows - position);
+      parts.push({ memory: current.memory, places: current.places(position, count) });
+      this.#state = { ...this.#state, position: position + count };
+      taken += count;
     }
-    return out;
+    return parts;
   }
 
   state(): ModelBatchesState {
@@ -145,15 +177,15 @@ export class ModelBatches {
   restore(state: Pick<ModelBatchesState, 'seed' | 'epoch' | 'position'> & Partial<ModelBatchesState>): void {
     const { fill = 0, excluded = 0, given = 0 } = state;
     this.#state = { ...state, fill, excluded, given };
-    if (!this.#current?.has(state.position)) this.#fills = [];
+    if (!this.#current?.has(state.position)) this.#forget();
   }
 
   /** Stops reading the text, and frees the buffer. */
   async close(): Promise<void> {
     await this.#contexts?.source.close();
     this.#contexts = undefined;
-    this.#fills = [];
-    this.#free = [];
+    this.#forget();
+    for (const memory of this.#free.splice(0)) memory.dispose();
   }
 
   #available(): number {
@@ -167,28 +199,48 @@ export class ModelBatches {
     if (!current) return;
     // Where an epoch has one filling, the next one shares its memory.
     for (const done of this.#fills.splice(0, this.#fills.indexOf(current)))
-      if (!done.isWholeEpoch) this.#release(done.keepRest(done.rows));
+      if (!done.isWholeEpoch) {
+        this.#release(done.keepRest(done.rows));
+        done.memory.dispose();
+      }
   }
 
-  #release(values: RowValues): void {
-    if (values.length === this.#capacity) this.#free = [values];
+  #forget(): void {
+    // Epochs of one filling share its memory.
+    for (const memory of new Set(this.#fills.map((fill) => fill.memory))) memory.dispose();
+    this.#fills = [];
   }
 
+  #release(memory: RowMemory | null): void {
+    if (!memory) return;
+    if (memory.rows === this.#capacity && this.#free.length === 0) this.#free.push(memory);
+    else memory.dispose();
+  }
+
+  /** Rows of a filling, at most. */
   get #capacity(): number {
     const { contextLength, firstPosition } = this.#options;
-    return this.#contextsPerFill * (contextLength - firstPosition) * this.d;
+    return this.#contextsPerFill * (contextLength - firstPosition);
+  }
+
+  #newMemory(): RowMemory {
+    const { stores, dtype } = this.#options;
+    const rows = this.#capacity;
+    return stores
+      ? new DeviceRows(rows, stores.open(rows, this.d, dtype))
+      : new HostRows(rows, this.d, dtype);
   }
 
   /** Undefined when the signal fires. */
   async #load(epoch: number, fill: number): Promise<ShuffleBuffer | undefined> {
-    const { model, hook, contextLength, firstPosition, dtype, seed, leftOut, signal } = this.#options;
+    const { model, hook, contextLength, firstPosition, seed, signal } = this.#options;
     const { report = silent } = this.#options;
     const contexts = await this.#contextsOf(epoch, fill);
     if (!contexts) return undefined;
     const { tokens, isLast } = contexts;
     const { rowsWanted = Infinity } = this.#options;
     const wanted = this.#fills.reduce((sum, one) => sum - one.rows, rowsWanted - this.#state.given);
-    const values = this.#free.pop() ?? rowValues(dtype, this.#capacity);
+    const memory = this.#free.pop() ?? this.#newMemory();
     const atOnce = Math.max(1, Math.floor(passTokens / contextLength)) * contextLength;
     /** Tokens to run, if none of their rows is left out. */
     const expected = Math.ceil(wanted / (contextLength - firstPosition)) * contextLength;
@@ -197,22 +249,15 @@ export class ModelBatches {
     let rows = 0;
     let excluded = 0;
     for (let from = 0; from < tokens.length; from += atOnce) {
-      if (signal?.aborted) return undefined;
+      if (signal?.aborted) {
+        this.#release(memory);
+        return undefined;
+      }
       const some = tokens.subarray(from, from + atOnce);
-      await activationRows(
-        { model, hooks: [hook], tokens: some, contextLength, firstPosition },
-        (_, activations, context) => {
-          refuseUnstorable(activations, dtype, hook);
-          for (let at = 0; at < contextLength - firstPosition; at++) {
-            const position = firstPosition + at;
-            const token = some[context * contextLength + position];
-            const stored = values.subarray(rows * this.d, (rows + 1) * this.d);
-            storeRow(activations.subarray(at * this.d, (at + 1) * this.d), stored);
-            if (isLeftOut({ stored, position, token }, leftOut)) excluded++;
-            else rows++;
-          }
-        },
-      );
+      const pass = { model, hooks: [hook], tokens: some, contextLength, firstPosition };
+      const stored = await this.#store(pass, memory, rows);
+      rows += stored.rows;
+      excluded += stored.excluded;
       report({
         stage: 'compute activations',
         done: from + some.length,
@@ -225,7 +270,46 @@ export class ModelBatches {
       if (rows >= wanted) break;
     }
     const filling = { epoch, fill, rows, excluded, isLast, isWhole: run === tokens.length };
-    return new ShuffleBuffer(filling, values, { d: this.d, seed });
+    return new ShuffleBuffer(filling, memory, seed);
+  }
+
+  /** Stores the rows of a pass that are not left out, from `place` on. */
+  async #store(
+    pass: ContextPass,
+    memory: RowMemory,
+    place: number,
+  ): Promise<{ rows: number; excluded: number }> {
+    const { hook, contextLength, firstPosition, dtype, leftOut } = this.#options;
+    const { tokens } = pass;
+    const isOut = (context: number, position: number, norm: number) =>
+      isLeftOut({ norm, position, token: tokens[context * contextLength + position] }, leftOut);
+    if (memory instanceof DeviceRows) {
+      let kept = new Int32Array(0);
+      await activationTensor(pass, async (activations) => {
+        const norms = await memory.store.norms(activations);
+        // What the type doesn't hold has no finite norm; it is named on the host.
+        if (!norms.every(Number.isFinite)) refuseUnstorable(activations.dataSync<'float32'>(), dtype, hook);
+        kept = Int32Array.from(norms.keys()).filter((row) => {
+          const position = row % contextLength;
+          return position >= firstPosition && !isOut(Math.floor(row / contextLength), position, norms[row]);
+        });
+        memory.store.put(activations, kept, place);
+      });
+      const all = (tokens.length / contextLength) * (contextLength - firstPosition);
+      return { rows: kept.length, excluded: all - kept.length };
+    }
+    if (!(memory instanceof HostRows))
+      throw new TypeError('Rows are in memory of the host or of the device.');
+    let [rows, excluded] = [0, 0];
+    await activationRows(pass, (_, activations, context) => {
+      refuseUnstorable(activations, dtype, hook);
+      for (let at = 0; at < contextLength - firstPosition; at++) {
+        const norm = memory.put(activations.subarray(at * this.d, (at + 1) * this.d), place + rows);
+        if (isOut(context, firstPosition + at, norm)) excluded++;
+        else rows++;
+      }
+    });
+    return { rows, excluded };
   }
 
   /** The contexts of a filling. Reading goes on where it stands, or begins anew. */
@@ -262,9 +346,9 @@ function after({ epoch, fill, isLast }: ShuffleBuffer): { epoch: number; fill: n
 
 /** Whether a row is left out, by the norm that it has as it is stored. */
 function isLeftOut(
-  { stored, position, token }: { stored: RowValues; position: number; token: number },
+  { norm, position, token }: { norm: number; position: number; token: number },
   filter: RowFilter,
 ): boolean {
   if (position < filter.position || filter.tokens.has(token)) return true;
-  return filter.norm !== null && storedNorm(stored) > filter.norm;
+  return filter.norm !== null && norm > filter.norm;
 }

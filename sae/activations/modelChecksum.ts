@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { bringInFolder } from '../store/remote/bringIn.ts';
 
 const matters = /^(config\.json|tokenizer\.json|.*\.safetensors|pytorch_model.*\.bin)$/;
 
@@ -12,6 +13,7 @@ const matters = /^(config\.json|tokenizer\.json|.*\.safetensors|pytorch_model.*\
  * GGUF file, of its content, whatever it is called.
  */
 export async function modelChecksum(path: string): Promise<string> {
+  await bringInFolder(path);
   const hash = createHash('sha256');
   const add = async (file: string) => {
     for await (const bytes of createReadStream(file)) hash.update(bytes);

@@ -15,6 +15,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { holdIn } from '../store/remote/bringIn.ts';
 import { HookRows } from './hookRows.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
@@ -49,10 +50,17 @@ class ShardedCapture implements Capture {
   #folder: string;
   #memoryBudget: number;
   #hooks = new Map<string, HookRows>();
+  #release: () => void;
 
-  constructor(folder: string, manifest: CaptureManifest, tokens: Int32Array, memoryBudget: number) {
+  constructor(
+    folder: string,
+    manifest: CaptureManifest,
+    tokens: Int32Array,
+    { memoryBudget, release }: { memoryBudget: number; release: () => void },
+  ) {
     this.#folder = folder;
     this.#memoryBudget = memoryBudget;
+    this.#release = release;
     this.manifest = manifest;
     this.tokens = tokens;
     this.rowsPerContext = manifest.contextLength - manifest.firstPosition;
@@ -82,6 +90,7 @@ class ShardedCapture implements Capture {
   close(): void {
     for (const rows of this.#hooks.values()) rows.close();
     this.#hooks.clear();
+    this.#release();
   }
 
   #entry(hook: string) {
@@ -114,12 +123,13 @@ class ShardedCapture implements Capture {
 
 /**
  * Opens captures/<name>/ for reading. Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
- * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong.
+ * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong. Of a store that lies elsewhere the shards are
+ * fetched here, since rows are read in any order: those of `hooks`, or of all hook points, and `no_space` is thrown where its cache has no room for them.
  */
 export async function openCapture(
   store: StoreLayout,
   name: string,
-  options: { memoryBudget?: number } = {},
+  options: { memoryBudget?: number; hooks?: readonly string[] } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
   const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
@@ -148,14 +158,19 @@ export async function openCapture(
   const itemBytes = manifest.dtype === 'float16' ? 2 : 4;
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
-  return new ShardedCapture(
-    folder,
-    manifest,
-    manifest.tokens
+  const read = manifest.hooks.filter(({ hook }) => options.hooks?.includes(hook) ?? true);
+  const shards = [...(manifest.tokens ? [manifest.tokens] : []), ...read.flatMap((hook) => hook.shards)];
+  const release = await holdIn(shards.map(({ file }) => join(folder, file)));
+  try {
+    const tokens = manifest.tokens
       ? readTokens(folder, manifest.tokens, manifest)
-      : new Int32Array(contexts * contextLength).fill(-1),
-    options.memoryBudget ?? defaultMemoryBudget,
-  );
+      : new Int32Array(contexts * contextLength).fill(-1);
+    const { memoryBudget = defaultMemoryBudget } = options;
+    return new ShardedCapture(folder, manifest, tokens, { memoryBudget, release });
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** Their sizes on the disk bound what is asked of memory later. */

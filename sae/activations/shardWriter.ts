@@ -8,7 +8,7 @@ import { LazyscopeError } from '../errors.ts';
 import { encodeVectors, type VectorValues } from '../formats/arrowVectors.ts';
 import { float32ToFloat16 } from '../formats/float16.ts';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
-import type { Shard } from '../spec/manifests/capture.ts';
+import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 
 const largestFloat16 = 65_504;
@@ -49,6 +49,15 @@ export class ShardWriter {
     await writeFileAtomic(join(folder, file), bytes);
     return shard;
   }
+}
+
+/** One writer a hook point of a capture, with room for a shard of so many contexts. */
+export function shardWriters(
+  { hooks, contexts, contextLength, firstPosition, dtype }: CaptureManifest,
+  shardContexts: number,
+): ShardWriter[] {
+  const rows = Math.min(shardContexts, contexts) * (contextLength - firstPosition);
+  return hooks.map(({ hook, width }) => new ShardWriter(hook, width, dtype, rows));
 }
 
 /** Throws `bad_input` for a value that is not finite or doesn't fit the type. */

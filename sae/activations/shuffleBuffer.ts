@@ -1,30 +1,6 @@
 /** Rows of activations that wait for their turn, in a random order. */
-import { float16Table, float32ToFloat16 } from '../formats/float16.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
 import { Permutation } from './permutation.ts';
-
-export type RowValues = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
-
-export function rowValues(dtype: ShardType, length: number): RowValues {
-  return dtype === 'float16' ? new Uint16Array(length) : new Float32Array(length);
-}
-
-/** Stores a row as a capture of the same number type would. */
-export function storeRow(row: Float32Array, stored: RowValues): void {
-  if (stored instanceof Uint16Array) float32ToFloat16(row, stored);
-  else stored.set(row);
-}
-
-/** ‖x‖ of a stored row, to the bits that `rowNorms` of ./rowNorms.ts gives. */
-export function storedNorm(stored: RowValues): number {
-  const table = stored instanceof Uint16Array ? float16Table() : null;
-  let square = 0;
-  for (const number of stored) {
-    const value = table ? table[number] : number;
-    square += value * value;
-  }
-  return Math.fround(Math.sqrt(square));
-}
+import type { RowMemory } from './rowMemory.ts';
 
 /** One filling of the buffer: rows that are given in an order that depends on the seed and on which filling it is alone. */
 export class ShuffleBuffer {
@@ -38,16 +14,15 @@ export class ShuffleBuffer {
   readonly isLast: boolean;
   /** Whether all of its contexts were run. */
   readonly isWhole: boolean;
-  #d: number;
-  #values: RowValues;
+  #memory: RowMemory;
   #order: Permutation | null;
   /** Rows given before those that are kept, where only what is left was kept. */
   #from = 0;
 
   constructor(
     filling: Pick<ShuffleBuffer, 'epoch' | 'fill' | 'rows' | 'excluded' | 'isLast' | 'isWhole'>,
-    values: RowValues,
-    { d, seed }: { d: number; seed: number },
+    memory: RowMemory,
+    seed: number,
   ) {
     this.epoch = filling.epoch;
     this.fill = filling.fill;
@@ -55,8 +30,7 @@ export class ShuffleBuffer {
     this.excluded = filling.excluded;
     this.isLast = filling.isLast;
     this.isWhole = filling.isWhole;
-    this.#d = d;
-    this.#values = values;
+    this.#memory = memory;
     this.#order =
       filling.rows > 0 ? new Permutation(filling.rows, seed, `epoch ${this.epoch} fill ${this.fill}`) : null;
   }
@@ -69,10 +43,7 @@ export class ShuffleBuffer {
   /** The same rows in the order of another epoch, where an epoch has no other filling. */
   again(epoch: number, seed: number): ShuffleBuffer {
     const { fill, rows, excluded, isLast, isWhole } = this;
-    return new ShuffleBuffer({ epoch, fill, rows, excluded, isLast, isWhole }, this.#values, {
-      d: this.#d,
-      seed,
-    });
+    return new ShuffleBuffer({ epoch, fill, rows, excluded, isLast, isWhole }, this.#memory, seed);
   }
 
   /** Whether the row at `position` of the order is still there. */
@@ -80,28 +51,25 @@ export class ShuffleBuffer {
     return position >= this.#from;
   }
 
-  /** Copies the row at `position` of the order into `out` at `at`, as float32. */
-  copy(position: number, out: Float32Array, at: number): void {
-    const row = this.#from > 0 ? position - this.#from : (this.#order?.at(position) ?? 0);
-    const from = row * this.#d;
-    if (this.#values instanceof Float32Array) out.set(this.#values.subarray(from, from + this.#d), at);
-    else {
-      const table = float16Table();
-      for (let j = 0; j < this.#d; j++) out[at + j] = table[this.#values[from + j]];
-    }
+  get memory(): RowMemory {
+    return this.#memory;
   }
 
-  /** Keeps the rows from `position` on alone, and returns the memory of all. */
-  keepRest(position: number): RowValues {
-    const all = this.#values;
-    if (this.#from > 0 || position === 0) return all.slice(0, 0);
-    const left = all.slice(0, (this.rows - position) * this.#d);
-    for (let at = position; at < this.rows; at++) {
-      const from = (this.#order?.at(at) ?? 0) * this.#d;
-      left.set(all.subarray(from, from + this.#d), (at - position) * this.#d);
-    }
-    this.#values = left;
+  /** Where in the memory the rows at `count` positions of the order from `position` on are. */
+  places(position: number, count: number): Int32Array {
+    return Int32Array.from({ length: count }, (_, i) => this.#place(position + i));
+  }
+
+  /** Keeps the rows from `position` on alone, and returns the memory of all; null where they are all kept, or their memory has been returned. */
+  keepRest(position: number): RowMemory | null {
+    if (this.#from > 0 || position === 0) return null;
+    const all = this.#memory;
+    this.#memory = all.copy(this.places(position, this.rows - position));
     this.#from = position;
     return all;
+  }
+
+  #place(position: number): number {
+    return this.#from > 0 ? position - this.#from : (this.#order?.at(position) ?? 0);
   }
 }

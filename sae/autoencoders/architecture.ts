@@ -34,9 +34,12 @@ export interface ForwardPass {
   readonly squaredError: Computed;
   /**
    * The figures of this step. Call it before the update, which changes the parameters, and await its result after the
-   * update: a device goes on computing meanwhile. `withLoss` computes the loss too, which the update doesn't need.
+   * update: a device goes on computing meanwhile. `withLoss` computes the loss too, which the update doesn't need. `step` has the settings of
+   * a step that has computed the same from another batch; those of this pass when it is left out.
    */
-  measure(withLoss: boolean): Promise<Measured>;
+  measure(withLoss: boolean, step?: StepSettings): Promise<Measured>;
+  /** The coefficient of the sparsity penalty that the request of a step with these settings has; left out where it has none that is a number. */
+  penalty?(step: StepSettings): number;
   /** May be called before what was measured has arrived. */
   dispose(): void;
 }

@@ -87,7 +87,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
         blocks,
       },
       squaredError,
-      measure: (withLoss) =>
+      measure: (withLoss, step = settings) =>
         measure(
           kernels,
           batch,
@@ -96,7 +96,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
             parts: [least, ...(withLoss ? auxiliary.parts : [])],
             loss: ({ mse, fvu }, [, auxError, left]) =>
               withLoss ? fvu + auxiliary.loss(auxError[0], left[0]) : mse,
-            state: ([found]) => afterBatch(state, found[0], thresholdMomentum),
+            state: ([found]) => afterBatch(step.state, found[0], thresholdMomentum),
           },
         ),
       dispose() {

@@ -85,7 +85,8 @@ export const gated: Architecture<'gated'> = {
     bMag: new Float32Array(width),
   }),
 
-  forward(kernels, parameters, batch, _config, { sparsityCoefficient, expected }) {
+  forward(kernels, parameters, batch, _config, settings) {
+    const { sparsityCoefficient, expected } = settings;
     const { x, target } = batch;
     const [rows] = x.shape;
     const wDec = parameters.wDec as Tensor2D;
@@ -119,7 +120,8 @@ export const gated: Architecture<'gated'> = {
         },
       },
       squaredError,
-      async measure(withLoss) {
+      penalty: (step) => step.sparsityCoefficient / rows,
+      async measure(withLoss, step = settings) {
         const made = { entries, firings, squaredError };
         if (!withLoss) return measure(kernels, batch, made, null);
         const opened = kernels.firings(open, null);
@@ -127,7 +129,7 @@ export const gated: Architecture<'gated'> = {
           return await measure(kernels, batch, made, {
             parts: [byGate.squaredError, opened.sums],
             loss: ({ mse }, [auxiliary, sums]) =>
-              mse + (auxiliary[0] + sparsityCoefficient * total(sums)) / rows,
+              mse + (auxiliary[0] + step.sparsityCoefficient * total(sums)) / rows,
           });
         } finally {
           disposeComputed(opened.counts, opened.sums);

@@ -142,7 +142,8 @@ export const jumpRelu: Architecture<'jumprelu'> = {
     return logThreshold.map(Math.exp);
   },
 
-  forward(kernels, parameters, batch, { bandwidth, targetL0 }, { sparsityCoefficient, expected }) {
+  forward(kernels, parameters, batch, { bandwidth, targetL0 }, settings) {
+    const { sparsityCoefficient, expected } = settings;
     const { x, target = x, blocks } = batch;
     const { wEnc, bEnc, wDec, bDec, logThreshold } = parameters;
     if (!logThreshold) throw new TypeError('A JumpReLU dictionary needs logThreshold.');
@@ -167,7 +168,8 @@ export const jumpRelu: Architecture<'jumprelu'> = {
         blocks,
       },
       squaredError,
-      measure: (withLoss) =>
+      ...(targetL0 === null && { penalty: (step) => step.sparsityCoefficient / rows }),
+      measure: (withLoss, step = settings) =>
         measure(
           kernels,
           batch,
@@ -175,7 +177,8 @@ export const jumpRelu: Architecture<'jumprelu'> = {
           withLoss
             ? {
                 parts: [],
-                loss: ({ mse, firings: counts }) => mse + sparsityCoefficient * penalty(total(counts) / rows),
+                loss: ({ mse, firings: counts }) =>
+                  mse + step.sparsityCoefficient * penalty(total(counts) / rows),
               }
             : null,
         ),

@@ -32,7 +32,7 @@ export const matryoshka: Architecture<'matryoshka'> = {
     const encoder = encoderOf(parameters, batch);
     const selection = { count: k * batch.x.shape[0], near: state.least };
     const { entries, least } = kernels.batchTopKEncode(batch.x, encoder, selection);
-    const after = (found: number) => afterBatch(state, found, config.thresholdMomentum);
+    const after = (found: number, before = state) => afterBatch(before, found, config.thresholdMomentum);
     const chosen = { encoder, entries, kept: { least, state: after } };
     return nestedPass(kernels, parameters, batch, chosen, { coefficient, dead, prefixes });
   },

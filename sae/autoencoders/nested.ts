@@ -60,7 +60,10 @@ export interface ChosenLatents {
   readonly encoder: Encoder;
   readonly entries: SparseEntries;
   /** What of the choice is left for the next step, where that is anything; both parts are disposed of with the pass. */
-  readonly kept?: { readonly least: Computed; readonly state: (least: number) => TrainingState };
+  readonly kept?: {
+    readonly least: Computed;
+    readonly state: (least: number, before?: TrainingState) => TrainingState;
+  };
 }
 
 /** The encoder of a dictionary that reads x − b_dec, or of a transcoder, which reads x. */
@@ -107,7 +110,7 @@ export function nestedPass(
       jump: null,
     },
     squaredError,
-    measure: (withLoss) =>
+    measure: (withLoss, step) =>
       measure(
         kernels,
         batch,
@@ -116,7 +119,7 @@ export function nestedPass(
           parts: [nestedError, variance, kept?.least ?? 0, ...(withLoss ? auxiliary.parts : [])],
           loss: ({ mse }, [total, about, , auxError, left]) =>
             withLoss ? total[0] / about[0] + auxiliary.loss(auxError[0], left[0]) : mse,
-          ...(kept && { state: ([, , least]) => kept.state(least[0]) }),
+          ...(kept && { state: ([, , least]) => kept.state(least[0], step?.state) }),
         },
       ),
     dispose() {

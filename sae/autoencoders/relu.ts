@@ -8,7 +8,7 @@ import { disposeComputed } from '../ops/computed.ts';
 import { rowSizes } from '../ops/rowSizes.ts';
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, StepSettings } from './architecture.ts';
 import { afterStep, steeredCoefficient } from './l0Controller.ts';
 import { measure, type Measured } from './measure.ts';
 import { predicted } from './predicted.ts';
@@ -65,22 +65,22 @@ export const relu: Architecture<'relu'> = {
   },
 
   forward(kernels, parameters, batch, { targetL0, sparsityCoefficient: settled }, settings) {
-    const { expected, state } = settings;
-    const sparsityCoefficient =
+    const { expected } = settings;
+    const coefficientOf = (step: StepSettings) =>
       targetL0 === null
-        ? settings.sparsityCoefficient
-        : steeredCoefficient(settings.sparsityCoefficient, targetL0, state);
-    const steered = (measured: Measured): Measured =>
+        ? step.sparsityCoefficient
+        : steeredCoefficient(step.sparsityCoefficient, targetL0, step.state);
+    const steered = (measured: Measured, step: StepSettings): Measured =>
       targetL0 === null
         ? measured
         : {
             ...measured,
-            sparsityCoefficient,
+            sparsityCoefficient: coefficientOf(step),
             state: afterStep(
-              state,
+              step.state,
               total(measured.firings) / rows,
               targetL0,
-              settings.sparsityCoefficient === settled,
+              step.sparsityCoefficient === settled,
             ),
           };
     const { x, target, blocks } = batch;
@@ -107,14 +107,15 @@ export const relu: Architecture<'relu'> = {
         subtractsDecoderBias: !target,
         main: { entries, error, dots, scale: 2 / rows },
         auxiliary: null,
-        l1: sparsityCoefficient / rows,
+        l1: coefficientOf(settings) / rows,
         jump: null,
         blocks,
       },
       squaredError,
-      async measure(withLoss) {
+      penalty: (step) => coefficientOf(step) / rows,
+      async measure(withLoss, step = settings) {
         if (!withLoss)
-          return steered(await measure(kernels, batch, { entries, firings, squaredError }, null));
+          return steered(await measure(kernels, batch, { entries, firings, squaredError }, null), step);
         const norms = tf.tidy(() => {
           const own = rowSizes(wDec, blocks);
           return kernels.ofAllLatents?.(own) ?? own;
@@ -126,10 +127,10 @@ export const relu: Architecture<'relu'> = {
             { entries, firings, squaredError },
             {
               parts: [firings.sums, norms],
-              loss: ({ mse }, [sums, sizes]) => mse + (sparsityCoefficient / rows) * total(sums, sizes),
+              loss: ({ mse }, [sums, sizes]) => mse + (coefficientOf(step) / rows) * total(sums, sizes),
             },
           );
-          return steered(measured);
+          return steered(measured, step);
         } finally {
           norms.dispose();
         }

@@ -19,7 +19,7 @@ export type ProductFormat = 'f32' | 'tf32';
 export interface BackendOptions {
   /** Threads for backends that have them; the machine's available cores by default. */
   threads?: number;
-  /** `native`: encoders may look for candidates in integers first, which changes no bit of the result. On by default. */
+  /** Encoders may look for candidates first, on `native` in integers, which changes no bit of the result, and on `cuda` in bfloat16, which changes the order of sums. On by default. */
   screening?: boolean;
   /** `native`, `webgpu`, `cuda`: `auto` (the default) estimates which is faster for each batch. */
   path?: EncoderPath;
@@ -33,6 +33,10 @@ export interface BackendOptions {
    * tensor cores; sums are made in 32 bits. `f32` by default. The kernels of autoencoders do not look at it.
    */
   products?: ProductFormat;
+  /** `cuda`: training steps may be captured as graphs and launched as a whole, which changes no bit of the result. On by default. */
+  graphs?: boolean;
+  /** `cuda`: the GPUs that seeds or runs are spread over, by the numbers that nvidia-smi gives them. The one that LAZYSCOPE_CUDA_DEVICE names, otherwise the first, when left out. */
+  devices?: readonly number[] | 'all';
   /** `cuda`, `webgpu`: refuse a device that is only software. Off by default. */
   hardwareOnly?: boolean;
 }

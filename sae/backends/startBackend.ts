@@ -76,12 +76,20 @@ export async function startBackend(
       'bad_input',
       `Products in tf32 are the cuda backend's, not ${choice}'s: choose cuda, or f32.`,
     );
+  if (options.graphs === false && choice !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Graphs are the cuda backend's, so there are none to leave out on ${choice}: choose cuda.`,
+    );
+  if (options.devices !== undefined && choice !== 'cuda')
+    throw new LazyscopeError(
+      'bad_input',
+      `Several devices are the cuda backend's, not ${choice}'s: choose cuda, or leave the devices out.`,
+    );
   if (choice !== 'auto') return start(choice, options, 'asked for by name');
 
   const failures: string[] = [];
   for (const name of automatic) {
-    // Screening can be left out on `native` alone.
-    if (name === 'cuda' && options.screening === false) continue;
     try {
       return await start(
         name,
@@ -106,10 +114,10 @@ async function start(name: BackendName, options: BackendOptions, reason: string)
       'bad_input',
       `Backend ${name} has one path only, so it can't take the ${path} one: choose native, webgpu or cuda, or path auto.`,
     );
-  if (!screening && name !== 'native')
+  if (!screening && name !== 'native' && name !== 'cuda')
     throw new LazyscopeError(
       'bad_input',
-      `Screening is the native backend's, so there is none to leave out on ${name}: choose native.`,
+      `Backend ${name} doesn't screen, so there is nothing to leave out: choose native or cuda.`,
     );
   const backend = Object.hasOwn(backends, name) ? backends[name] : undefined;
   if (!backend)

@@ -4,11 +4,11 @@
  * alone, and dualCheck.ts says what that may have cost.
  */
 import type { BlockSize } from '../ops/productBlocks.ts';
-import { topPairsSteps } from '../ops/topPairs.ts';
 import { tie, type TopScores } from '../ops/topScores.ts';
 import { finish, type Steps } from '../steps.ts';
 import type { Counterparts } from './counterparts.ts';
 import type { Directions } from './directions.ts';
+import { blockedPairs, type LeftBlocks } from './matrixBlocks.ts';
 
 /** A sparse weight matrix by rows: row i has columns[start[i] … start[i + 1]), ascending, with their weights. */
 export interface Candidates {
@@ -38,6 +38,8 @@ interface CandidateOptions {
   perColumn: number;
   block?: BlockSize;
   progress?: (rows: number) => void;
+  /** What parts of the work have left. */
+  left?: LeftBlocks | undefined;
 }
 
 /**
@@ -54,14 +56,7 @@ export function* candidateSteps(
   b: Directions,
   options: CandidateOptions,
 ): Steps<FoundCandidates> {
-  const { byRow, byColumn } = yield* topPairsSteps({
-    a,
-    b,
-    perRow: Math.min(options.perRow, b.rows),
-    perColumn: Math.min(options.perColumn, a.rows),
-    block: options.block,
-    progress: options.progress,
-  });
+  const { byRow, byColumn } = yield* blockedPairs(a, b, options, options.left);
   return {
     candidates: merge({ rows: a.rows, columns: b.rows }, [pairsOf(byRow), transposed(pairsOf(byColumn))]),
     rowLimit: byRow.bar.map(limitAbove),

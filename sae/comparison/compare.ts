@@ -2,81 +2,32 @@
  * Compares two trained dictionaries and stores what was found: comparisons/<name>/ with matches.parquet,
  * curve.parquet and, last, comparison.json, which says that the others are whole.
  */
-import { rm } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
-import {
-  type ExclusionRule,
-  parseExclusionRule,
-  printExclusionRule,
-  strictest,
-} from '../activations/exclusionRule.ts';
-import { rowsOfRun } from '../activations/jointRows.ts';
-import { openCapture, type Capture } from '../activations/openCapture.ts';
-import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
-import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
-import { LazyscopeError } from '../errors.ts';
-import { checkTrainedOn } from '../evaluation/openDictionary.ts';
+import { printExclusionRule } from '../activations/exclusionRule.ts';
+import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { parseHookPoint } from '../models/hookPoints.ts';
-import type { LanguageModel } from '../models/languageModel.ts';
-import { pause, throwIfStopped } from '../pause.ts';
-import { silent, type Report } from '../progress.ts';
-import { finishWithPauses } from '../steps.ts';
-import type { StoreLayout } from '../store/layout.ts';
-import { withLock } from '../store/lock.ts';
-import { hooksIn, isJoint } from '../spec/jointHook.ts';
-import type { Layer } from '../spec/layers.ts';
-import { sharedThreshold } from '../spec/comparisonDefaults.ts';
-import { runKind } from '../spec/manifests/run.ts';
-import type { RunManifest } from '../spec/manifests/run.ts';
+import { throwIfStopped } from '../pause.ts';
+import { silent } from '../progress.ts';
 import { comparisonKind } from '../spec/manifests/comparison.ts';
 import type { ComparisonManifest, DictionaryReference } from '../spec/manifests/comparison.ts';
-import { writeParquet } from '../store/parquet.ts';
-import { readManifest } from '../store/readManifest.ts';
-import { checkManifest, writeManifest } from '../store/writeManifest.ts';
-import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
+import type { Part } from '../spec/part.ts';
 import { matchTable } from '../spec/tables/matches.ts';
-import { tf } from '../tensor/tf.ts';
-import { ActivationAgreement } from './activationAgreement.ts';
-import { comparisonChance, SharedNulls } from './chance/comparisonChance.ts';
+import { sharedCurveTable } from '../spec/tables/sharedCurve.ts';
+import { finishWithPauses } from '../steps.ts';
+import { BlockFolder, blockPath, blocksLeft, removeBlocks } from '../store/blocks.ts';
+import { withLock } from '../store/lock.ts';
+import { writeParquet } from '../store/parquet.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
+import { checkManifest, writeManifest } from '../store/writeManifest.ts';
+import { comparisonChance, comparisonChanceBlocks, SharedNulls } from './chance/comparisonChance.ts';
+import { codeBlocks, compareActivations } from './compareActivations.ts';
 import type { Counterparts } from './counterparts.ts';
+import { dictionaryKey } from './dictionaryKey.ts';
 import { unitRows } from './directions.ts';
 import { functionalSwap } from './functionalSwap.ts';
-import { matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
-import { planMemory } from './memoryPlan.ts';
+import { matchBlocks, matchSteps, type DictionaryMatch } from './matchDictionaries.ts';
+import { comparisonFacts, openComparison, type CompareOptions } from './openComparison.ts';
 import { meanCosine, sharedCurve, sharedLatents, matchedFraction } from './sharedFraction.ts';
-import { dictionaryKey } from './dictionaryKey.ts';
 import { storeStability } from './storedStability.ts';
-
-/** Which two dictionaries to compare, and how. */
-export interface CompareOptions {
-  store: StoreLayout;
-  name: string;
-  a: DictionaryReference;
-  b: DictionaryReference;
-  /** Both cosines must reach it for a latent to count as shared. */
-  threshold?: number;
-  /** Held-out tokens on which activations are compared, from the first one; 0 leaves activations out. */
-  maxTokens?: number;
-  /** Bytes the process may take, without a limit by default. Checked before anything is read. */
-  memory?: number;
-  /** Relative optimality gap at which the sparse solver stops, for dictionaries too wide for the exact one. */
-  targetGap?: number;
-  /** The model of a's capture. When given, the functional swap of functionalSwap.ts is measured as well. */
-  model?: LanguageModel;
-  /** Rows on which activations are not compared; by default those that the training of either left out. */
-  exclude?: ExclusionRule;
-  /** What chance comparisons of one shape have in common, made once for a series of them; null leaves chance out. */
-  nulls?: SharedNulls | null;
-  report?: Report;
-  /** Stops the comparison: an earlier one of this name stays as it is. */
-  signal?: AbortSignal;
-}
-
-/** The widest dictionary that comparison is built and measured for. */
-export const maximumLatents = 131_072;
-
-const batchRows = 1024;
 
 /**
  * Compares dictionaries `a` and `b` by the definitions of METHODS.md §3. Activations are compared on the held-out tokens of a's capture, each dictionary at its own hook
@@ -86,35 +37,17 @@ const batchRows = 1024;
  * pair, 'bad_input' for dictionaries that can't be compared, and what the readers throw for runs that don't exist.
  */
 export async function compare(options: CompareOptions): Promise<ComparisonManifest> {
-  const { store, name, a, b, threshold = sharedThreshold, report = silent, signal } = options;
+  const { store, name, a, b, report = silent, signal } = options;
   const started = performance.now();
-  const folder = store.comparison(name);
-  checkThreshold(threshold);
-  await checkName(store, name, a, b);
-  const [runA, runB] = await Promise.all(
-    [a, b].map(({ run }) => readManifest(store.runManifest(run), runKind)),
-  );
-  const sizes = { a: runA.config.width, b: runB.config.width, d: runA.d };
-  const memory = planMemory(sizes, options.memory === undefined ? {} : { budget: options.memory });
-  const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
-  const capture = await openCapture(store, runA.config.capture);
-  if (maxTokens > 0) checkHook(capture, runB, b);
-  const rule = options.exclude ?? strictest(ruleOf(runA), ruleOf(runB));
-  if (options.model) await checkSwap(capture, { model: options.model, runA, runB });
-  const dictionaryA = await loadAutoencoder(store, a.run, a.seed);
-  const dictionaryB = await loadAutoencoder(store, b.run, b.seed);
+  const opened = await openComparison(options);
+  const { threshold, memory, capture, rule, rows } = opened;
+  const [dictionaryA, dictionaryB] = [opened.a.dictionary, opened.b.dictionary];
   // The matching passes over a cosine matrix by rows of the narrower dictionary, which is what progress counts.
   const smaller = Math.min(dictionaryA.latents, dictionaryB.latents);
   try {
-    checkSizes(dictionaryA, a);
-    checkSizes(dictionaryB, b);
-    if (dictionaryA.d !== dictionaryB.d)
-      throw new LazyscopeError(
-        'bad_input',
-        `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
-      );
+    const folder = await blocksLeft(store, 'compare', () => comparisonFacts(options, opened));
     const manifest = await withLock(
-      folder,
+      store.comparison(name),
       `compare ${dictionaryKey(a)} with ${dictionaryKey(b)}`,
       async () => {
         const matching = matchSteps(dictionaryA, dictionaryB, {
@@ -122,22 +55,22 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
           memory,
           targetGap: options.targetGap,
           progress: (stage, done) => report({ stage, done, total: smaller, unit: 'latents' }),
+          folder,
         });
         const match = await finishWithPauses(matching, signal, 'matching latents');
-        const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
-        const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
-        const agreement = await compareActivations(
-          { dictionary: dictionaryA, hook: runA.config.hook, rows: rowsOfRun(rows, runA) },
-          { dictionary: dictionaryB, hook: runB.config.hook, rows: rowsOfRun(rows, runB) },
-          { match: match.decoder.match, maxTokens, report, signal },
-        );
+        const agreement = await compareActivations(opened, {
+          match: match.decoder.match,
+          folder,
+          report,
+          signal,
+        });
         const shared = sharedLatents(match, threshold);
         const swap =
           options.model &&
           (await functionalSwap({
             a: dictionaryA,
             b: dictionaryB,
-            hook: parseHookPoint(runA.config.hook).name,
+            hook: parseHookPoint(opened.a.hook).name,
             capture,
             rows,
             model: options.model,
@@ -154,8 +87,9 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
                 b: unitDecoder(dictionaryB, b),
                 matched: match.decoder,
                 threshold,
-                activations: readActivations(capture, [runA, runB], rule),
+                activations: opened.activations,
                 nulls: options.nulls ?? new SharedNulls(),
+                folder,
                 progress: (stage, done, total, unit) => report({ stage, done, total, unit }),
               });
         const path = store.comparisonManifest(name);
@@ -188,7 +122,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
 
         throwIfStopped(signal, 'comparing');
         // A manifest of an earlier comparison must not vouch for the tables of this one.
-        await rm(path, { force: true });
+        await removeStored(path);
         await writeParquet(store.comparisonMatches(name), matchTable, {
           latent: Int32Array.from({ length: dictionaryA.latents }, (_, i) => i),
           decoderMatch: match.decoder.match,
@@ -216,40 +150,51 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
       },
     );
     for (const dictionary of [a, b]) await storeStability(store, dictionary);
+    if (folder) await removeBlocks(folder.path);
     return manifest;
   } finally {
-    dictionaryA.dispose();
-    dictionaryB.dispose();
-    capture.close();
+    opened.dispose();
   }
 }
 
-/** Default for maxTokens, smaller for wide dictionaries, so that encoding takes at most a quarter of the time of one product of the two. */
-function comparedTokens(latents: number): number {
-  return latents <= 8192 ? 32_768 : Math.max(8192, latents / 8);
+/**
+ * Does one part of what `compare` does of the same options, which takes it from where this leaves it: rows of the products of both sides,
+ * codes of some of the held-out rows, and the laws of chance. Gives the number of its blocks, and of those that were not there yet.
+ */
+export async function comparePart(
+  options: CompareOptions,
+  part: Part,
+): Promise<{ blocks: number; made: number }> {
+  const { store, a, b, report, signal } = options;
+  const opened = await openComparison(options);
+  const [left, right] = [opened.a.dictionary, opened.b.dictionary];
+  try {
+    const folder = await BlockFolder.open(
+      blockPath(store, 'compare', await comparisonFacts(options, opened)),
+    );
+    const names = [dictionaryKey(a), dictionaryKey(b)] as const;
+    const blocks = [
+      ...matchBlocks(left, right, { names, memory: opened.memory, signal }),
+      ...codeBlocks(opened),
+      ...(options.nulls === null
+        ? []
+        : comparisonChanceBlocks({
+            d: left.outputWidth,
+            shape: [left.latents, right.latents],
+            activations: opened.activations,
+            nulls: options.nulls ?? new SharedNulls(),
+          })),
+    ];
+    return await folder.make(blocks, part, { report, signal });
+  } finally {
+    opened.dispose();
+  }
 }
 
 const unknown = (length: number) => new Float64Array(length).fill(NaN);
 
 function unitDecoder({ latents, d, wDec }: Autoencoder, reference: DictionaryReference) {
   return unitRows({ rows: latents, d, data: wDec }, `the decoder of ${dictionaryKey(reference)}`);
-}
-
-/** The rows that both dictionaries were trained on, of one capture; null where b reads a hook point that this capture lacks. */
-function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunManifest], rule: ExclusionRule) {
-  // Chance is of decoder rows, which a transcoder has among its outputs.
-  const hooks = [a.config.outputHook ?? a.config.hook, b.config.outputHook ?? b.config.hook] as const;
-  const { manifest } = capture;
-  const has = (hook: string, width?: number) =>
-    manifest.hooks.some((known) => known.hook === hook && known.width === (width ?? known.width));
-  if (!hooks.every((hook) => (isJoint(hook) ? hooksIn(hook).every((own) => has(own)) : has(hook, a.d))))
-    return null;
-  // Two crosscoders of one name whose activations are scaled otherwise would need two of them.
-  if (hooks[0] === hooks[1] && !isDeepStrictEqual(a.layers, b.layers)) return null;
-  const scales = JSON.stringify([a.layers, b.layers]);
-  const key = `${manifest.name} ${manifest.createdAt} ${printExclusionRule(rule)} ${scales}`;
-  const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
-  return { rows: rowsOfRun(rowsOfRun(rows, a), b), key, hooks };
 }
 
 function measuresOf(
@@ -271,120 +216,4 @@ function measuresOf(
     agreement: agreeing.length / match.decoder.match.length,
     otherLatents,
   };
-}
-
-interface Side {
-  dictionary: Autoencoder;
-  hook: string;
-  /** The same rows of the capture on both sides. */
-  rows: SelectedRows;
-}
-
-async function compareActivations(
-  a: Side,
-  b: Side,
-  {
-    match,
-    maxTokens,
-    report,
-    signal,
-  }: {
-    match: Int32Array;
-    maxTokens: number;
-    report: Report;
-    signal: AbortSignal | undefined;
-  },
-): Promise<ActivationAgreement> {
-  const agreement = new ActivationAgreement(match, b.dictionary.latents);
-  const total = Math.min(a.rows.heldOutRows, maxTokens);
-  for (let done = 0; done < total;) {
-    const rows = Math.min(batchRows, total - done);
-    const encode = ({ dictionary, hook, rows: own }: Side) => {
-      const x = tf.tensor2d(own.readRows(hook, own.trainRows + done, rows), [rows, dictionary.d]);
-      const code = dictionary.encode(x);
-      x.dispose();
-      return code;
-    };
-    agreement.add(encode(a), encode(b));
-    done += rows;
-    report({ stage: 'compare activations', done, total, unit: 'tokens' });
-    await pause(signal, 'comparing activations');
-  }
-  return agreement;
-}
-
-function checkThreshold(threshold: number): void {
-  if (threshold >= 0 && threshold <= 1) return;
-  throw new LazyscopeError('bad_input', `The threshold is a cosine between 0 and 1, but got ${threshold}.`);
-}
-
-async function checkName(
-  store: StoreLayout,
-  name: string,
-  a: DictionaryReference,
-  b: DictionaryReference,
-): Promise<void> {
-  if (!existsSync(store.comparisonManifest(name))) return;
-  const old = await readManifest(store.comparisonManifest(name), comparisonKind);
-  if (dictionaryKey(old.a) === dictionaryKey(a) && dictionaryKey(old.b) === dictionaryKey(b)) return;
-  throw new LazyscopeError(
-    'conflict',
-    `The comparison '${name}' is of '${dictionaryKey(old.a)}' with '${dictionaryKey(old.b)}': choose another name.`,
-  );
-}
-
-const ruleOf = (run: RunManifest) => parseExclusionRule(run.exclusion?.rule ?? 'none');
-
-function checkHook(capture: Capture, run: RunManifest, reference: DictionaryReference): void {
-  const { hooks } = capture.manifest;
-  const layers = run.layers ?? [{ hook: run.config.hook, width: run.d }];
-  const has = ({ hook, width }: Pick<Layer, 'hook' | 'width'>) =>
-    hooks.some((known) => known.hook === hook && known.width === width);
-  if (layers.every(has)) return;
-  throw new LazyscopeError(
-    'bad_input',
-    `The capture '${capture.manifest.name}' has no '${run.config.hook}' of width ${run.d}, which '${dictionaryKey(reference)}' reads: compare runs whose hook points are in one capture.`,
-  );
-}
-
-async function checkSwap(
-  capture: Capture,
-  { model, runA, runB }: { model: LanguageModel; runA: RunManifest; runB: RunManifest },
-): Promise<void> {
-  const transcoder = [runA, runB].find(({ config }) => config.outputHook !== undefined);
-  if (transcoder)
-    throw new LazyscopeError(
-      'bad_input',
-      `Run '${transcoder.name}' is of transcoders, whose latents can't stand in for those of another: compare it without --swap.`,
-    );
-  const crosscoder = [runA, runB].find(({ layers }) => layers);
-  if (crosscoder)
-    throw new LazyscopeError(
-      'bad_input',
-      `Run '${crosscoder.name}' is of crosscoders, whose latents stand at several hook points at once: compare it without --swap.`,
-    );
-  if (runA.config.hook !== runB.config.hook)
-    throw new LazyscopeError(
-      'bad_input',
-      `Latents that read '${runB.config.hook}' can't stand in at '${runA.config.hook}': swap between runs of one hook point.`,
-    );
-  await checkTrainedOn(model, runA.name, capture);
-  if (capture.heldOutRows === 0)
-    throw new LazyscopeError(
-      'bad_input',
-      `Capture '${capture.manifest.name}' holds nothing out to swap latents on: capture with a held-out fraction.`,
-    );
-}
-
-function checkSizes(dictionary: Autoencoder, reference: DictionaryReference): void {
-  if (dictionary.outputWidth !== dictionary.d)
-    throw new LazyscopeError(
-      'bad_input',
-      `'${dictionaryKey(reference)}' reads activations of width ${dictionary.d} and predicts width ${dictionary.outputWidth}: only dictionaries of one width are compared.`,
-    );
-  if (dictionary.latents <= maximumLatents) return;
-  throw new LazyscopeError(
-    'bad_input',
-    `'${dictionaryKey(reference)}' has ${dictionary.latents} latents, but comparison stops at ${maximumLatents}: compare narrower dictionaries.`,
-  );
 }

@@ -4,11 +4,13 @@
  * two agree.
  */
 import { finish, type Steps } from '../steps.ts';
+import type { Block } from '../store/blocks.ts';
 import { assignmentSteps } from './assignment.ts';
 import { nearestAmong } from './candidates.ts';
 import type { Counterparts } from './counterparts.ts';
-import { cosineSteps, unitRows, type Directions } from './directions.ts';
+import { unitRows, type Directions } from './directions.ts';
 import { greedyAmong, greedyMatching } from './greedyMatching.ts';
+import { blockedCosines, matrixBlocks, type LeftBlocks } from './matrixBlocks.ts';
 import { planMemory, type MemoryPlan } from './memoryPlan.ts';
 import { directionSteps } from './sparseAssignment.ts';
 
@@ -46,6 +48,47 @@ export interface MatchOptions {
   targetGap?: number;
   /** Called during each pass over a matrix with the name of the stage and the number of rows done. */
   progress?: (stage: string, rows: number) => void;
+  /** Where parts of the work may be done already. */
+  folder?: LeftBlocks['folder'] | undefined;
+}
+
+const sides = ['encoder', 'decoder'] as const;
+type SideName = (typeof sides)[number];
+
+/** Unit rows of one side of both dictionaries. */
+function unitSides(
+  a: ComparedDictionary,
+  b: ComparedDictionary,
+  side: SideName,
+  [nameA, nameB]: readonly [string, string],
+): [Directions, Directions] {
+  return [
+    unitRows(directions(a, side), `the ${side} of ${nameA}`),
+    unitRows(directions(b, side), `the ${side} of ${nameB}`),
+  ];
+}
+
+/** What parts can do of a matching: the products that it begins with. */
+export function* matchBlocks(
+  a: ComparedDictionary,
+  b: ComparedDictionary,
+  options: Pick<MatchOptions, 'names' | 'memory'> & { signal: AbortSignal | undefined },
+): Generator<Block> {
+  const { names = ['a', 'b'], signal } = options;
+  const { dense, perRow, perColumn } = options.memory ?? planMemory({ a: a.latents, b: b.latents, d: a.d });
+  // The sparse solver matches the narrower dictionary with the wider one.
+  const turned = !dense && a.latents > b.latents;
+  // Unit rows of one side at a time are in memory.
+  let made: { side: SideName; both: [Directions, Directions] } | undefined;
+  for (const side of sides) {
+    const both = () => {
+      if (made?.side !== side) made = { side, both: unitSides(a, b, side, names) };
+      const [left, right] = made.both;
+      return turned ? ([right, left] as const) : ([left, right] as const);
+    };
+    const rows = turned ? b.latents : a.latents;
+    yield* matrixBlocks({ side, rows, both, dense, asked: { perRow, perColumn }, signal });
+  }
 }
 
 /**
@@ -66,21 +109,21 @@ export function* matchSteps(
   b: ComparedDictionary,
   options: MatchOptions = {},
 ): Steps<DictionaryMatch> {
-  const { names = ['a', 'b'], progress, targetGap } = options;
+  const { names = ['a', 'b'], progress, targetGap, folder } = options;
   const memory = options.memory ?? planMemory({ a: a.latents, b: b.latents, d: a.d });
-  const solve = function* (side: 'wDec' | 'wEnc'): Steps<Solved> {
-    const part = side === 'wDec' ? 'decoder' : 'encoder';
-    const left = unitRows(directions(a, side), `the ${part} of ${names[0]}`);
-    const right = unitRows(directions(b, side), `the ${part} of ${names[1]}`);
-    const reportRows = (stage: string, rows: number) => progress?.(`${part}: ${stage}`, rows);
-    if (!memory.dense) return yield* solveSparse(left, right, { memory, targetGap, progress: reportRows });
-    const solved = yield* solveDense(left, right);
+  const solve = function* (side: SideName): Steps<Solved> {
+    const [left, right] = unitSides(a, b, side, names);
+    const reportRows = (stage: string, rows: number) => progress?.(`${side}: ${stage}`, rows);
+    const there = folder && { side, folder };
+    if (!memory.dense)
+      return yield* solveSparse(left, right, { memory, targetGap, progress: reportRows, there });
+    const solved = yield* solveDense(left, right, there);
     reportRows('matching', Math.min(left.rows, right.rows));
     return solved;
   };
   // The two sides are solved one after the other, so that only one matrix or list of candidates is in memory.
-  const encoder = yield* solve('wEnc');
-  const decoder = yield* solve('wDec');
+  const encoder = yield* solve('encoder');
+  const decoder = yield* solve('decoder');
   return {
     encoder: encoder.counterparts,
     greedyEncoder: encoder.greedy,
@@ -103,8 +146,8 @@ interface Solved {
   nearest: Counterparts;
 }
 
-function* solveDense(left: Directions, right: Directions): Steps<Solved> {
-  const matrix = { rows: left.rows, columns: right.rows, data: yield* cosineSteps(left, right) };
+function* solveDense(left: Directions, right: Directions, there: LeftBlocks | undefined): Steps<Solved> {
+  const matrix = { rows: left.rows, columns: right.rows, data: yield* blockedCosines(left, right, there) };
   const { rowToColumn, weight, bound } = yield* assignmentSteps(matrix);
   return {
     counterparts: withCosines(matrix, rowToColumn),
@@ -117,7 +160,12 @@ function* solveDense(left: Directions, right: Directions): Steps<Solved> {
 function* solveSparse(
   left: Directions,
   right: Directions,
-  { memory, targetGap, progress }: MatchOptions & { memory: MemoryPlan },
+  {
+    memory,
+    targetGap,
+    progress,
+    there,
+  }: MatchOptions & { memory: MemoryPlan; there: LeftBlocks | undefined },
 ): Steps<Solved> {
   const { perRow, perColumn } = memory;
   const { match, cosine, gap, candidates } = yield* directionSteps(left, right, {
@@ -125,6 +173,7 @@ function* solveSparse(
     perColumn,
     gap: targetGap,
     progress,
+    left: there,
   });
   return {
     counterparts: { match, cosine },
@@ -134,8 +183,8 @@ function* solveSparse(
   };
 }
 
-function directions(weights: ComparedDictionary, side: 'wDec' | 'wEnc'): Directions {
-  return { rows: weights.latents, d: weights.d, data: weights[side] };
+function directions({ latents, d, wDec, wEnc }: ComparedDictionary, side: SideName): Directions {
+  return { rows: latents, d, data: side === 'decoder' ? wDec : wEnc };
 }
 
 interface Cosines {

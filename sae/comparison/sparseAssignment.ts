@@ -12,6 +12,7 @@ import { auctionSteps, type AuctionState } from './auction.ts';
 import { candidateSteps, merge, pairsOfCandidates, transposed, type Candidates } from './candidates.ts';
 import { cosineSteps, gather, type Directions } from './directions.ts';
 import { dualCheckSteps } from './dualCheck.ts';
+import type { LeftBlocks } from './matrixBlocks.ts';
 
 export interface SparseAssignmentOptions {
   /** How many best columns of each row, and best rows of each column, are candidates at first. */
@@ -27,6 +28,8 @@ export interface SparseAssignmentOptions {
   denseEntries?: number;
   block?: BlockSize;
   progress?: (stage: string, rows: number) => void;
+  /** What parts of the work have left of the search for candidates. */
+  left?: LeftBlocks | undefined;
 }
 
 export interface SparseAssignment {
@@ -86,7 +89,7 @@ function* solve(a: Directions, b: Directions, options: SparseAssignmentOptions):
   } = options;
   if (!(target > 0)) throw new LazyscopeError('bad_input', `The gap must be positive, but got ${target}.`);
   const progress = (stage: string) => (rows: number) => options.progress?.(stage, rows);
-  const found = yield* candidateSteps(a, b, { perRow, perColumn, block, progress: progress('candidates') });
+  const found = yield* candidateSteps(a, b, { perRow, perColumn, block, progress: progress('candidates'), left: options.left }); // prettier-ignore
   let { candidates } = found;
   const epsilon = epsilonShare * target * typicalWeight(candidates);
   let best: Pick<SparseAssignment, 'match' | 'cosine' | 'weight'> | undefined;

@@ -10,6 +10,7 @@ import type { Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
+import { takeBlock, type Block, type BlockFolder } from '../store/blocks.ts';
 import { tf } from '../tensor/tf.ts';
 
 export interface FiringsByLatent {
@@ -32,37 +33,56 @@ export interface CollectOptions {
   excluded?: Uint8Array;
   maxTokens?: number;
   /** Most firings kept; the default, 64 Mi, takes 512 MiB. */
-  maxFirings?: number;
+  maxFirings?: number | undefined;
+  /** Where parts of the work may be done already. */
+  folder?: BlockFolder | undefined;
   report?: Report;
   signal?: AbortSignal | undefined;
 }
 
 const rowsAtOnce = 4096;
 
-interface Piece {
+/** The firings on some rows; entries are numbered from 0. */
+type Firings = { rowStart: Int32Array; indices: Int32Array; values: Float32Array };
+interface Piece extends Firings {
   firstRow: number;
-  rowStart: Int32Array;
-  indices: Int32Array;
-  values: Float32Array;
+}
+interface FiringBlock extends Block<Firings> {
+  firstRow: number;
+  rows: number;
+}
+
+/** Rows that are indexed: whole contexts. */
+function rowsWanted({ capture, maxTokens = Infinity }: CollectOptions): number {
+  const { rowsPerContext, heldOutRows } = capture;
+  return Math.min(heldOutRows, Math.ceil(maxTokens / rowsPerContext) * rowsPerContext);
+}
+
+/** The firings in blocks of rows, whole contexts each. */
+export function* firingBlocks(options: CollectOptions): Generator<FiringBlock> {
+  const { rowsPerContext } = options.capture;
+  const wanted = rowsWanted(options);
+  const step = Math.max(1, Math.floor(rowsAtOnce / rowsPerContext)) * rowsPerContext;
+  for (let firstRow = 0; firstRow < wanted; firstRow += step) {
+    const rows = Math.min(step, wanted - firstRow);
+    const make = () => withoutRows(encode(options, firstRow, rows), firstRow, options.excluded);
+    yield { name: `firings-${firstRow}`, firstRow, rows, make };
+  }
 }
 
 export async function collectFirings(options: CollectOptions): Promise<FiringsByLatent> {
-  const { capture, autoencoder, report = silent, signal } = options;
-  const { rowsPerContext, heldOutRows } = capture;
+  const { capture, autoencoder, folder, report = silent, signal } = options;
+  const { rowsPerContext } = capture;
   const limit = options.maxFirings ?? 1 << 26;
-  const wanted = Math.min(
-    heldOutRows,
-    Math.ceil((options.maxTokens ?? Infinity) / rowsPerContext) * rowsPerContext,
-  );
-  const step = Math.max(1, Math.floor(rowsAtOnce / rowsPerContext)) * rowsPerContext;
+  const wanted = rowsWanted(options);
   const counts = new Uint32Array(autoencoder.latents);
   const pieces: Piece[] = [];
   let covered = 0;
   let firings = 0;
-  while (covered < wanted) {
+  for (const block of firingBlocks(options)) {
     await pause(signal, 'indexing');
-    const rows = Math.min(step, wanted - covered);
-    const piece = withoutRows(encode(options, covered, rows), options.excluded);
+    const { firstRow, rows } = block;
+    const piece = { firstRow, ...(await takeBlock(folder, block)) };
     const fits = fittingRows(piece.rowStart, limit - firings, rowsPerContext);
     if (fits === 0) break;
     const entries = piece.rowStart[fits];
@@ -84,23 +104,23 @@ export async function collectFirings(options: CollectOptions): Promise<FiringsBy
 }
 
 /** Nothing fires on a row that is left out. */
-function withoutRows(piece: Piece, excluded: Uint8Array | undefined): Piece {
+function withoutRows(piece: Firings, firstRow: number, excluded: Uint8Array | undefined): Firings {
   const rows = piece.rowStart.length - 1;
-  if (!excluded?.subarray(piece.firstRow, piece.firstRow + rows).includes(1)) return piece;
+  if (!excluded?.subarray(firstRow, firstRow + rows).includes(1)) return piece;
   const rowStart = new Int32Array(rows + 1);
   let at = 0;
   for (let row = 0; row < rows; row++) {
-    if (excluded[piece.firstRow + row] === 0)
+    if (excluded[firstRow + row] === 0)
       for (let e = piece.rowStart[row]; e < piece.rowStart[row + 1]; e++) {
         piece.indices[at] = piece.indices[e];
         piece.values[at++] = piece.values[e];
       }
     rowStart[row + 1] = at;
   }
-  return { ...piece, rowStart };
+  return { rowStart, indices: piece.indices.slice(0, at), values: piece.values.slice(0, at) };
 }
 
-function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number, rows: number): Piece {
+function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number, rows: number): Firings {
   const x = tf.tensor2d(capture.readRows(hook, capture.trainRows + firstRow, rows), [
     rows,
     capture.width(hook),
@@ -108,7 +128,7 @@ function encode({ capture, hook, autoencoder }: CollectOptions, firstRow: number
   try {
     const { rowStart, indices, values } = autoencoder.encode(x);
     // These are copied because a backend may return views of memory that it reuses.
-    return { firstRow, rowStart: rowStart.slice(), indices: indices.slice(), values: values.slice() };
+    return { rowStart: rowStart.slice(), indices: indices.slice(), values: values.slice() };
   } finally {
     x.dispose();
   }

@@ -11,7 +11,6 @@
  * The metadata hold the sizes of the Parquet files, by which a file that was left behind by an earlier index is told.
  */
 import { existsSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../errors.ts';
 import {
   readSafetensors,
@@ -29,6 +28,7 @@ import type { StoreLayout } from '../store/layout.ts';
 import { PackedRows, packRows } from '../store/packedRows.ts';
 import type { ColumnsOf } from '../store/columnRows.ts';
 import { bytesOf, queryColumns, readColumns } from '../store/readColumns.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { columnList, storedTable } from '../store/tableSql.ts';
 import type { Column } from '../store/vectorColumns.ts';
 
@@ -48,7 +48,7 @@ export interface FeaturePagesOptions {
 
 /** Removes the file, before the tables that it is made of are written anew. */
 export async function removeFeaturePages(store: StoreLayout, run: string, seed: number): Promise<void> {
-  await rm(store.featurePages(run, seed), { force: true });
+  await removeStored(store.featurePages(run, seed));
 }
 
 /** Writes the file of an indexed dictionary. Throws as `readColumns` does. */

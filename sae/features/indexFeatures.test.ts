@@ -203,7 +203,7 @@ test('when memory does not hold all firings, whole contexts are covered and thei
 test('neighbours in blocks equal all pairs by hand', async () => {
   const [latents, d] = [50, 6];
   const wDec = Float32Array.from({ length: latents * d }, (_, i) => Math.sin(i * i + 1));
-  const found = await neighbours(wDec, latents, 8);
+  const found = await neighbours({ wDec, latents, count: 8 });
   const row = (i: number) => wDec.subarray(i * d, (i + 1) * d);
   const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, j) => sum + value * b[j], 0);
   for (let i = 0; i < latents; i++) {
@@ -218,5 +218,7 @@ test('neighbours in blocks equal all pairs by hand', async () => {
     const { values, offsets } = found.neighbours;
     expect(Array.from(values).slice(offsets[i], offsets[i + 1])).toEqual(order.slice(0, 8));
   }
-  expect(Array.from((await neighbours(wDec.subarray(0, d), 1, 8)).neighbours.offsets)).toEqual([0, 0]);
+  expect(
+    Array.from((await neighbours({ wDec: wDec.subarray(0, d), latents: 1, count: 8 })).neighbours.offsets),
+  ).toEqual([0, 0]);
 });

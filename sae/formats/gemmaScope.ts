@@ -3,7 +3,7 @@
  * a pre-encoder bias (Lieberum et al., 2408.05147, and the tutorial that comes with the weights).
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
@@ -15,6 +15,7 @@ import {
   type ImportedDictionary,
   type Transposed,
 } from './dictionaryWeights.ts';
+import { foldInputScale } from './foldWeights.ts';
 import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
 import { openNpz, writeNpz } from './npz.ts';
 import { readJson } from './readJson.ts';
@@ -27,15 +28,19 @@ import { readSafetensors } from './safetensors.ts';
 export async function readGemmaScope(path: string, transposed?: Transposed): Promise<ImportedDictionary> {
   const second = path.endsWith('.safetensors');
   const tensors = second ? await safetensorsOf(path) : npzOf(path);
-  const { model, hook, outputHook } = second ? await configOf(path) : unnamed;
+  // As the released folders are called, which say the rest too.
+  const ofEmbedding = !second && dirname(resolve(path)).split(sep).includes('embedding');
+  const place = ofEmbedding ? { ...unnamed, hook: 'hook_embed' } : unnamed;
+  const { model, hook, outputHook } = second ? await configOf(path) : place;
+  const lower = tensors.has('w_enc');
   const isTranscoder = outputHook !== null || tensors.has('affine_skip_connection');
   const kind = `${second ? 'Gemma Scope 2' : 'Gemma Scope'}${isTranscoder ? ' transcoder' : ''}`;
   const dictionary = fromForeign({
     source: path,
     kind,
     architecture: 'jumprelu',
-    wEnc: tensors.tensor(second ? 'w_enc' : 'W_enc'),
-    wDec: tensors.tensor(second ? 'w_dec' : 'W_dec'),
+    wEnc: tensors.tensor(lower ? 'w_enc' : 'W_enc'),
+    wDec: tensors.tensor(lower ? 'w_dec' : 'W_dec'),
     bEnc: tensors.tensor('b_enc'),
     bDec: tensors.tensor('b_dec'),
     threshold: tensors.tensor('threshold'),
@@ -47,6 +52,8 @@ export async function readGemmaScope(path: string, transposed?: Transposed): Pro
     transposed,
   });
   tensors.refuseUnread(`a sparse autoencoder of ${kind}`);
+  // They were trained on embeddings before Gemma multiplies them by √d, which hook_embed comes after.
+  if (ofEmbedding) foldInputScale(dictionary, 1 / Math.sqrt(dictionary.d));
   return dictionary;
 }
 

@@ -361,6 +361,32 @@ test('SAELens’s first configurations: hook_point, and normalize_activations as
   });
 });
 
+test('Gemma Scope’s autoencoders of embeddings act on what Gemma multiplies by √d', async () => {
+  const plain = await importDictionary(join(root, 'saelens-jumprelu'));
+  const at = (place: string) =>
+    join(tmpdir(), `lazyscope-gemma-${process.pid}`, place, 'width_4k', 'average_l0_6');
+  const [usual, embedding] = [at('layer_3'), at('embedding')];
+  for (const folder of [usual, embedding]) await exportDictionary(folder, 'gemma-scope', plain);
+  const [a, b] = [await importDictionary(usual), await importDictionary(embedding)];
+  expect([a.hook, b.hook]).toEqual([null, 'hook_embed']);
+  expect(b.folded.join()).toMatch(/activations times/);
+  // Of √d·x: the same activations, and √d times the reconstruction.
+  const { x } = await readExpected(join(root, 'saelens-jumprelu'));
+  const root6 = Math.sqrt(6);
+  const [ofX, ofScaled] = [
+    computeHere(a, x),
+    computeHere(
+      b,
+      x.map((row) => row.map((value) => root6 * value)),
+    ),
+  ];
+  ofScaled.activations.flat().forEach((value, i) => expect(value).toBeCloseTo(ofX.activations.flat()[i], 5));
+  ofScaled.reconstruction
+    .flat()
+    .forEach((value, i) => expect(value).toBeCloseTo(root6 * ofX.reconstruction.flat()[i], 4));
+  await rm(join(tmpdir(), `lazyscope-gemma-${process.pid}`), { recursive: true });
+});
+
 test('Gemma Scope 2 says its model and place', async () => {
   expect(await importDictionary(join(root, 'gemma-scope-2'))).toMatchObject({
     kind: 'Gemma Scope 2',

@@ -42,6 +42,8 @@ export class ZipFile {
   #inflated: { name: string; bytes: Uint8Array<ArrayBuffer> } | undefined;
   readonly #entries: ReadonlyMap<string, ZipEntry>;
   readonly #damaged: (why: string, cause?: unknown) => LazyscopeError;
+  /** PyTorch can be told to write none (torch.serialization.set_crc32_options); 0 stands in all places then. */
+  readonly #hasChecksums: boolean;
 
   constructor(
     path: string,
@@ -51,6 +53,7 @@ export class ZipFile {
     this.path = path;
     this.#entries = entries;
     this.#damaged = damaged;
+    this.#hasChecksums = [...entries.values()].some(({ checksum }) => checksum !== 0);
   }
 
   get names(): string[] {
@@ -71,13 +74,13 @@ export class ZipFile {
     const entry = this.#entry(name);
     const content = this.#raw(name, entry, 0, entry.compressedBytes);
     const bytes = entry.method === deflated ? this.#inflate(name, entry, content) : content;
-    if (checksum(bytes) !== entry.checksum) throw this.#damaged(`the checksum of '${name}' is wrong`);
+    this.#check(name, entry, () => checksum(bytes));
     return bytes;
   }
 
   /**
    * Bytes [start, start + length) of the content, which is checked against its checksum the first time, unless a small part of
-   * a large file is asked for. PyTorch can be told to write no checksum; 0 stands there then. Throws `corrupt`.
+   * a large file is asked for. Throws `corrupt`.
    */
   readRange(name: string, start: number, length: number): Uint8Array<ArrayBuffer> {
     const entry = this.#entry(name);
@@ -90,9 +93,8 @@ export class ZipFile {
     const isWhole = start === 0 && length === entry.bytes;
     const bytes = this.#raw(name, entry, start, length);
     const isCheap = entry.bytes <= mostChecked + 4 * length;
-    if (isCheap && entry.checksum !== 0 && !this.#checked.has(name)) {
-      const found = isWhole ? checksum(bytes) : this.#checksumOf(name, entry);
-      if (found !== entry.checksum) throw this.#damaged(`the checksum of '${name}' is wrong`);
+    if (isCheap && !this.#checked.has(name)) {
+      this.#check(name, entry, () => (isWhole ? checksum(bytes) : this.#checksumOf(name, entry)));
       this.#checked.add(name);
     }
     return bytes;
@@ -128,7 +130,12 @@ export class ZipFile {
       throw cause;
     }
     if (bytes !== entry.bytes) throw otherLength;
-    if (found !== entry.checksum) throw this.#damaged(`the checksum of '${name}' is wrong`);
+    this.#check(name, entry, () => found);
+  }
+
+  #check(name: string, entry: ZipEntry, found: () => number): void {
+    if (this.#hasChecksums && found() !== entry.checksum)
+      throw this.#damaged(`the checksum of '${name}' is wrong`);
   }
 
   #checksumOf(name: string, entry: ZipEntry): number {

@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises';
 import { readLabels, writeLabels, type AutomaticLabel } from './labelsTable.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 
 /**
  * Writes labels into the file of a dictionary in place of those of the latents that were looked at, whether or not each got a new one; labels of
@@ -13,6 +13,6 @@ export async function replaceLabels(
   const gone = lookedAt === 'all' ? undefined : new Set(lookedAt);
   const kept = gone ? (await readLabels(path)).filter(({ latent }) => !gone.has(latent)) : [];
   const all = [...kept, ...labels];
-  if (all.length === 0) await rm(path, { force: true });
+  if (all.length === 0) await removeStored(path);
   else await writeLabels(path, all);
 }

@@ -1,6 +1,7 @@
 /** Opens a language model: a Hugging Face folder (config.json, weights, tokenizer.json), or a GGUF file. */
 import { resolve } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { bringInFolder } from '../store/remote/bringIn.ts';
 import { tf, type Tensor } from '../tensor/tf.ts';
 import { initialActivationParameter } from './activationFunctions/activationParameters.ts';
 import type { ActivationFunctionName } from './activationFunctions/activationFunctions.ts';
@@ -18,6 +19,7 @@ export interface LoadOptions {
 
 /** Throws `not_found`, `corrupt` or `bad_input`, naming the file. The caller disposes the model. */
 export async function loadLanguageModel(path: string, options: LoadOptions = {}): Promise<DecoderModel> {
+  await bringInFolder(path);
   const files = openModelFiles(path);
   const config = parseModelConfig(files.config, files.configSource);
   const tokenizer = files.tokenizer();

@@ -10,6 +10,11 @@
 import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
+import type { RowStores } from './rowStore.ts';
+import type { StepRecorder } from './stepRecorder.ts';
+import type { AdamSettings, Batch } from './trainingStep.ts';
+
+export type { AdamSettings, Batch } from './trainingStep.ts';
 
 /** The parameters of one dictionary, or tensors of the same shapes: gradients, Adam's moments. Row i belongs to latent i. */
 export interface DictionaryOf<T2, T1> {
@@ -60,19 +65,6 @@ export interface BatchChoice {
   readonly entries: SparseEntries;
   /** The least activation that was kept; 0 where none is positive. */
   readonly least: Computed;
-}
-
-export interface Batch {
-  readonly x: Tensor2D; // [batch, d]
-  /** y [batch, d], what a transcoder predicts; absent for autoencoders, which predict x. */
-  readonly target?: Tensor2D;
-  /**
-   * Of crosscoders: ends of the blocks of x's columns, one a hook point, ascending. The size of a decoder row is then the sum of its blocks' norms
-   * (`GradientRequest`). `target` is x itself.
-   */
-  readonly blocks?: Int32Array | undefined;
-  /** Σ_b ‖x − x̄‖², x̄ the mean of the batch; of y where there is one. */
-  readonly variance: Computed;
 }
 
 export interface Firings {
@@ -147,22 +139,6 @@ export interface GradientRequest {
    * Σ_l ‖W_dec,i^l‖.
    */
   readonly blocks?: Int32Array | undefined;
-}
-
-export interface AdamSettings {
-  readonly learningRate: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  /** Number of the update, from 1, for Adam's bias correction. */
-  readonly step: number;
-  /** The gradient of all parameters together is scaled down to this norm before the update; null for no clipping. */
-  readonly clipNorm: number | null;
-  /**
-   * Whether to scale decoder rows to size 1 after the update (see `blocks`), and to remove from their gradient, before it, the part along the
-   * gradient of the size, which without blocks is the row's own direction.
-   */
-  readonly unitNormDecoder: boolean;
 }
 
 /** What a device can do at best, by its own clock. */
@@ -279,6 +255,17 @@ export interface FusedKernels extends ReadsBack {
    * leave it out: they hold whole dictionaries.
    */
   ofAllLatents?(vector: Tensor1D): Tensor1D;
+
+  /** Of a backend that was started on several devices: the kernels of each, these first. What is on one device is of no use on another. */
+  readonly devices?: readonly FusedKernels[];
+  /** Makes the device of these kernels that of TF.js's operations while `run` runs. Backends of one device leave it out. */
+  on?<T>(run: () => T): T;
+
+  /** Memory of the device for rows of activations. Backends that compute in host memory leave it out. */
+  readonly rowStores?: RowStores;
+
+  /** A recorder for the steps of one trainer, whose kernels are these. Backends that have nothing to gain leave it out. */
+  stepRecorder?<Pass extends { dispose(): void }, Result>(): StepRecorder<Pass, Result>;
 
   /**
    * The times of the kernels that `run` starts, by the device's clock, the longest first; null where the device has no clock. Backends

@@ -4,7 +4,6 @@
  * TF.js, so that the trained model and the loaded model are the same code.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { LazyscopeError } from '../errors.ts';
@@ -35,6 +34,7 @@ import {
 } from './languageModelTraining.ts';
 import { trainingRecordKind } from '../spec/manifests/trainingRecord.ts';
 import { readManifest } from '../store/readManifest.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { finiteOrNull } from '../numerics/finiteOrNull.ts';
 import type { LossPoint } from '../spec/manifests/trainingRecord.ts';
 import type { LanguageModelTraining } from './languageModelTraining.ts';
@@ -119,7 +119,7 @@ async function finishedBefore(
     !isDeepStrictEqual(record.config, JSON.parse(JSON.stringify(config)))
   )
     throw new LazyscopeError('conflict', `'${folder}' already holds a model: choose another name.`);
-  await rm(join(folder, checkpointName), { force: true });
+  await removeStored(join(folder, checkpointName));
   const { parameters, steps, loss, validationLoss, seconds, tokensPerSecond } = record;
   return { folder, parameters, steps, loss, validationLoss, seconds, tokensPerSecond };
 }
@@ -368,7 +368,7 @@ class Training {
         ...(observations.length > 0 ? { observations } : {}),
       },
     });
-    await rm(this.#checkpoint, { force: true });
+    await removeStored(this.#checkpoint);
     return { folder, ...figures };
   }
 

@@ -1,8 +1,8 @@
 /** Writes a sparsity report: its tables first and report.json last, whose existence means that the tables are complete. */
-import { rm } from 'node:fs/promises';
 import type { StoreLayout } from '../store/layout.ts';
 import { sparsityReportKind, type SparsityReport } from '../spec/manifests/sparsityReport.ts';
 import { writeParquet } from '../store/parquet.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { checkManifest, writeManifest } from '../store/writeManifest.ts';
 import { sparsityCurveTable } from '../spec/tables/sparsityCurves.ts';
 import { sparsityExampleTable } from '../spec/tables/sparsityExamples.ts';
@@ -34,7 +34,7 @@ export async function writeReport(
   const path = store.sparsityReport(name);
   checkManifest(path, sparsityReportKind, report);
   // An old report.json must not remain beside new tables, because its existence means that the tables belong to it.
-  await rm(path, { force: true });
+  await removeStored(path);
   await writeParquet(store.sparsityTable(name, 'layers'), sparsityPositionTable, layers.map(byPosition));
   await writeParquet(store.sparsityTable(name, 'neurons'), sparsityNeuronTable, layers.map(byNeuron));
   await writeParquet(store.sparsityTable(name, 'curves'), sparsityCurveTable, layers.map(byThreshold));
@@ -51,7 +51,7 @@ export async function writeReport(
       sparsityTradeoffTable,
       tradeoffTable(report.interventions.tradeoff),
     );
-  else await rm(store.sparsityTable(name, 'tradeoff'), { force: true });
+  else await removeStored(store.sparsityTable(name, 'tradeoff'));
   await writeManifest(path, sparsityReportKind, report);
 }
 

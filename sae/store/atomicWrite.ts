@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { putOut } from './remote/bringIn.ts';
 
 /** Where a file is written before it takes its name: hidden, in the same folder, so that the rename is atomic. */
 export function pathBeside(path: string): string {
@@ -30,6 +31,7 @@ export async function atomically<T>(path: string, write: (beside: string) => Pro
     }
     await rename(beside, path);
     await syncFolder(dirname(path));
+    await putOut(path);
     return result;
   } catch (error) {
     await rm(beside, { force: true }).catch(() => {});

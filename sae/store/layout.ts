@@ -30,6 +30,15 @@ export class StoreLayout {
     return join(this.launches(), checkName('launch', id));
   }
 
+  /** Folder of what parts of unfinished work have left. */
+  parts() {
+    return join(this.root, 'parts');
+  }
+  /** Folder of the parts of one piece of work. */
+  partsOf(key: string) {
+    return join(this.parts(), checkName('part', key));
+  }
+
   /** Folder of the language models of this store. */
   models() {
     return join(this.root, 'models');

@@ -11,6 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { explainWriteError } from './atomicWrite.ts';
+import { lockOut } from './remote/bringIn.ts';
 
 const holderSchema = z.object({
   pid: z.int(),
@@ -40,7 +41,7 @@ const file = '.lock';
 const abandonedAfter = 10_000;
 
 /**
- * Runs `fn` while holding the folder. Throws `conflict` when a live process holds it. A process on another
+ * Runs `fn` while holding the folder, also in the bucket where the store lies in one. Throws `conflict` when a live process holds it. A process on another
  * machine (a shared disk) can't be checked and counts as live, unless it worked on an earlier attempt at the same job: the queue gives
  * a job to another machine only when the first one has lost it.
  */
@@ -49,7 +50,16 @@ export async function withLock<T>(folder: string, what: string, fn: () => Promis
   const mine = await acquire(folder, what);
   let done = false;
   try {
-    const result = await fn();
+    const giveBack = await lockOut(folder, what);
+    let result: T;
+    try {
+      result = await fn();
+    } catch (error) {
+      // The first error is the one to tell.
+      await giveBack().catch(() => {});
+      throw error;
+    }
+    await giveBack();
     done = true;
     return result;
   } finally {

@@ -13,6 +13,7 @@ import type { Report } from '../progress.ts';
 import { corpusKind, type CorpusManifest } from '../spec/manifests/corpus.ts';
 import { atomically, writeAll, writeJsonAtomic } from '../store/atomicWrite.ts';
 import { readManifestSync } from '../store/readManifest.ts';
+import { bringInFolder } from '../store/remote/bringIn.ts';
 import { writeManifest } from '../store/writeManifest.ts';
 import { BytePairEncoder, countWords, learnBytePairs } from './bytePairEncoding.ts';
 import { openText, type TextSource } from './text/openText.ts';
@@ -49,6 +50,7 @@ export async function tokenizeCorpus(options: TokenizeOptions): Promise<Corpus> 
   const text = typeof options.text === 'string' ? await openText(options.text, { field }) : options.text;
   const sha256 = await checksum(text, field);
   const done = manifestIn(folder);
+  if (done) await bringInFolder(folder);
   if (done?.sha256 === sha256 && done.vocabularySize === vocabularySize)
     return { folder, manifest: done, tokens: readTokens(folder, done.tokens) };
 

@@ -1,5 +1,6 @@
 /** Where the trainer gets activations from: a shuffled capture, or anything else that can say where it stands. */
 import { z } from 'zod';
+import type { Batch, FusedKernels } from '../ops/fusedKernels.ts';
 
 export const sourceStateSchema = z.strictObject({
   seed: z.int(),
@@ -22,6 +23,8 @@ export interface BatchSource {
   readonly excluded?: number;
   /** The next batchSize rows, [batchSize × d]; the caller may change them. */
   next(): Float32Array;
+  /** The next rows, times `scale`, where they are on the device of these kernels already; null where they come from the host. */
+  batch?(scale: number, kernels: Pick<FusedKernels, 'rowStores'>): Batch | null;
   /** Of a transcoder's training: the outputs [batchSize × outputWidth] of the rows that `next` gave last; the caller may change them. */
   outputs?(): Float32Array;
   /** Width of the outputs; `d` when absent. */

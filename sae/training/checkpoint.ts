@@ -3,7 +3,7 @@
  * moments, firing counters, where the data source stands, how long metrics.arrow was). It appears whole or not at
  * all; the last two are kept, in case the newest can't be read.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type DictionaryArrays, parameterNames } from '../autoencoders/dictionary.ts';
@@ -12,6 +12,7 @@ import { readSafetensors, type TensorToWrite, writeSafetensors } from '../format
 import { type ArchitectureName, describedArchitecture } from '../spec/architectures/architectures.ts';
 import { type SourceState, sourceStateSchema } from './batchSource.ts';
 import type { DictionaryState, TrainerState } from './trainer.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 
 export interface Checkpoint {
   trainer: TrainerState;
@@ -59,7 +60,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
     source: JSON.stringify(source),
   });
   for (const step of (await checkpointSteps(folder)).slice(kept))
-    await rm(join(folder, nameOf(step)), { force: true });
+    await removeStored(join(folder, nameOf(step)));
 }
 
 /** Steps at which there are checkpoints, newest first. */

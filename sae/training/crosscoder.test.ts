@@ -31,7 +31,8 @@ import { tf, type Tensor2D } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';
 import { train } from './train.ts';
-import { initialState, Trainer } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { Trainer } from './trainer.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 beforeAll(() => startBackend('native', { threads: 1 }));

@@ -12,6 +12,7 @@ import { median, rowNorms } from '../activations/rowNorms.ts';
 import { LazyscopeError } from '../errors.ts';
 import { type HookPoint, parseHookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import type { Report } from '../progress.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
@@ -152,6 +153,7 @@ export async function batchesFromModel(options: BatchesFromModel): Promise<Model
     before,
     dtype,
     bufferTokens: facts.bufferTokens,
+    stores: fusedKernels().rowStores,
     batchSize: options.batchSize,
     seed: options.seed,
     rowsWanted: options.rowsWanted,

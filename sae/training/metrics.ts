@@ -9,6 +9,7 @@ import { LazyscopeError } from '../errors.ts';
 import { openFileHandle } from '../formats/openFileHandle.ts';
 import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
 import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
+import { bringIn } from '../store/remote/bringIn.ts';
 
 export interface MetricsRow {
   step: number;
@@ -81,6 +82,8 @@ export class MetricsWriter {
   /** Goes on after the first `bytes` bytes (a checkpoint's) and forgets what came later; 0 begins the file. */
   static async open(path: string, bytes: number): Promise<MetricsWriter> {
     let file: FileHandle | undefined;
+    // What comes before is read by whoever resumes on another machine.
+    if (bytes > 0) await bringIn(path);
     try {
       file = await open(path, bytes === 0 ? 'w' : 'r+');
       const writer = new MetricsWriter(path, file, bytes);

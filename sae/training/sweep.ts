@@ -263,7 +263,8 @@ export async function configureSweep(
   try {
     const configured = [];
     for (const { name, architecture, options } of runs) {
-      const capture = captures.get(options.capture) ?? (await openCapture(store, options.capture));
+      const capture =
+        captures.get(options.capture) ?? (await openCapture(store, options.capture, { hooks: [] }));
       captures.set(options.capture, capture);
       const config = defaultTrainingConfig(architecture, { ...options, d: widthOf(capture, options.hook) });
       configured.push({ name, config });

@@ -17,7 +17,8 @@ import { Random } from '../numerics/random.ts';
 import { tf } from '../tensor/tf.ts';
 import type { BatchSource } from './batchSource.ts';
 import { defaultTrainingConfig } from './defaults.ts';
-import { initialState, Trainer } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { Trainer } from './trainer.ts';
 
 // One thread: the arrays are so small that two would only wait for each other.
 beforeAll(() => startBackend('native', { threads: 1 }));

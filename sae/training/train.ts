@@ -4,7 +4,6 @@
  * seed-<n>/sae.safetensors appear at the end, when the checkpoints are no longer needed.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ExclusionRule, parseExclusionRule, printExclusionRule } from '../activations/exclusionRule.ts';
@@ -12,6 +11,8 @@ import { type Capture, openCapture } from '../activations/openCapture.ts';
 import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
+import type { FusedKernels } from '../ops/fusedKernels.ts';
+import type { StepCounts } from '../ops/stepRecorder.ts';
 import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
@@ -21,6 +22,7 @@ import { runKind } from '../spec/manifests/run.ts';
 import type { Environment, RunManifest } from '../spec/manifests/run.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { writeManifest } from '../store/writeManifest.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import type { BatchSource } from './batchSource.ts';
 import { captureBatches, rowOrderOf } from './captureBatches.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -35,7 +37,8 @@ import type { Layer } from '../spec/layers.ts';
 import { learningRateAt, sparsityCoefficientAt, totalSteps } from './schedules.ts';
 import type { JoinedProcesses } from './sharding/joinProcesses.ts';
 import { LeadingTrainer } from './sharding/leadTraining.ts';
-import { initialState, type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
+import { initialState } from './initialState.ts';
+import { type StepMetrics, Trainer, type TrainerState } from './trainer.ts';
 
 /** A configuration to train, and where. */
 export interface TrainOptions {
@@ -62,6 +65,10 @@ export interface TrainOptions {
   processes?: JoinedProcesses | undefined;
   report?: Report;
   signal?: AbortSignal;
+  /** Where to train; the kernels of the active backend when left out. */
+  kernels?: FusedKernels | undefined;
+  /** Told, when the run has ended, how its steps were made, where the backend can launch a step as a whole. */
+  made?: (counts: StepCounts) => void;
   environment: Environment;
 }
 
@@ -72,7 +79,7 @@ export interface TrainOptions {
 export async function train(options: TrainOptions): Promise<RunManifest> {
   const { store, name, resume = false } = options;
   const config = checkConfig(options.config);
-  const capture = await openCapture(store, config.capture);
+  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
   let source: BatchSource | undefined;
   try {
     const path = store.runManifest(name);
@@ -203,7 +210,7 @@ async function trainLocked(
   const { processes } = options;
   const trainer = processes
     ? new LeadingTrainer(config, source, state, { ...processes, exclusion: exclusion.rule })
-    : new Trainer(config, source, state);
+    : new Trainer(config, source, state, options.kernels);
   let manifest: RunManifest = before ?? {
     version: 1,
     name,
@@ -299,6 +306,7 @@ async function trainLocked(
       }
     }
     await writer.sync();
+    if (trainer.stepCounts) options.made?.(trainer.stepCounts);
     for (const [index, seed] of config.seeds.entries())
       await writeDictionary(store.dictionary(name, seed), trainer.dictionary(index), {
         architecture: config.architecture,
@@ -313,7 +321,7 @@ async function trainLocked(
         ...(layers && { layers }),
       });
     await save({ status: 'complete', finishedAt: new Date().toISOString(), ...reached(config, lastL0) });
-    await rm(store.runCheckpoints(name), { recursive: true, force: true });
+    await removeStored(store.runCheckpoints(name));
     return manifest;
   } catch (error) {
     if (!kept && isLazyscopeError(error) && error.code === 'no_space')
@@ -350,7 +358,7 @@ async function forget(store: StoreLayout, name: string, seeds: readonly number[]
     ...logKinds.map((kind) => store.runLog(name, kind)),
     ...seeds.map((seed) => store.runSeed(name, seed)),
   ];
-  for (const path of written) await rm(path, { recursive: true, force: true });
+  for (const path of written) await removeStored(path);
 }
 
 /** Steps whose mean L0 says whether a target was reached. */

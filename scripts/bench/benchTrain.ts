@@ -9,6 +9,7 @@ import { copyRate, operationMs } from '../../sae/backends/operationRates.ts';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { FusedKernels, GradientRequest, HostTimes, KernelTime } from '../../sae/ops/fusedKernels.ts';
 import { fusedKernels } from '../../sae/ops/kernelTable.ts';
+import type { StepCounts } from '../../sae/ops/stepRecorder.ts';
 import { dictionaryVariables, disposeDictionary, parameterNames } from '../../sae/autoencoders/dictionary.ts';
 import { sparseEntries } from '../../sae/ops/sparseEntries.ts';
 import { referenceKernels } from '../../sae/ops/referenceKernels.ts';
@@ -46,6 +47,8 @@ export interface TrainBenchmark {
   hostMs: number | null;
   /** What the host did in that time, as means: `record` includes what it submits and uploads, and `other` is none of these. */
   hostParts: (Omit<HostTimes, 'waiting'> & { other: number }) | null;
+  /** How the steps were made, where the backend can launch a step as a whole; otherwise null. Those whose kernels are timed one by one are not. */
+  steps: StepCounts | null;
   /** The sum of `kernels`. */
   deviceMs: number | null;
   /** Of the product of the batch with one dictionary: in bf16 where the backend multiplies that. */
@@ -112,6 +115,7 @@ export async function benchTrain(
   }
   const hostParts = partsOf(hostBefore, host(), samples.step, steps);
   const stepMs = median(samples.step);
+  const made = trainer.stepCounts;
   const [encode, decode, update, other] = [samples.encode, samples.decode, samples.update, samples.other].map(
     median,
   );
@@ -129,6 +133,7 @@ export async function benchTrain(
       ? devicePhases(kernels, stepMs)
       : { encode, decode, gradients: update - optimiser, optimiser, other },
     kernels,
+    steps: made,
     hostMs: fusedKernels().hostTimes ? median(samples.host) : null,
     hostParts: fusedKernels().hostTimes ? hostParts : null,
     deviceMs: kernels && kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0),

@@ -13,6 +13,8 @@ const volatile = new Set([
   'tokensPerSecond',
   'environment',
   'peakRssMb',
+  // Of a capture's model, which lies in the store where that is.
+  'folder',
 ]);
 /** Not what a command makes: the server's own files, its cache, and the input. */
 const ignored = /^(\.manifest-index|lazyscope\.duckdb|server\.json|audit\.jsonl|words\.txt)/;

@@ -33,6 +33,9 @@ export const program = [process.execPath, join(packageFolder, 'scripts', 'lazysc
 /** Where what can be fetched or made again is kept. */
 export const userCache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'lazyscope');
 
+// The client of stores in S3 is pinned to a version for this Node, and would say with every command that later ones are not.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 export const environment = {
   /** `json`: progress as JSON Lines on standard error, for the server. */
   progress: process.env['LAZYSCOPE_PROGRESS'],
@@ -46,6 +49,16 @@ export const environment = {
     baseUrl: process.env['LAZYSCOPE_LABEL_BASE_URL'] || undefined,
     model: process.env['LAZYSCOPE_LABEL_MODEL'] || undefined,
     key: process.env['LAZYSCOPE_LABEL_API_KEY'] || undefined,
+  },
+  /** The server of stores in S3, for another than Amazon's, and the region; keys are read by its client, from where its other tools read them. */
+  s3: {
+    endpoint: process.env['AWS_ENDPOINT_URL_S3'] || process.env['AWS_ENDPOINT_URL'] || undefined,
+    region: process.env['AWS_REGION'] || process.env['AWS_DEFAULT_REGION'] || undefined,
+  },
+  /** Where files of stores that lie elsewhere are kept, and how many bytes of each store. */
+  cache: {
+    folder: process.env['LAZYSCOPE_CACHE'] || undefined,
+    size: process.env['LAZYSCOPE_CACHE_SIZE'] || undefined,
   },
   /** Folders in which a model is looked for by name. */
   hub: {

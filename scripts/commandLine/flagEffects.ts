@@ -43,6 +43,16 @@ const neuronpedia = (add: string) => ({
   add,
   call: ['export', 'fixture-topk/0', '--to=STORE/np', '--format=neuronpedia'],
 });
+/** Each is refused by its name, or by what it needs. */
+const launching = {
+  queue: '--queue=http://somewhere',
+  launcher: '--launcher=nowhere',
+  sbatch: '--sbatch=--time=1',
+  resources: '--resources=gpu=1',
+  priority: '--priority=3',
+  parts: '--parts=3',
+  part: '--part=1/2',
+};
 const lm = [
   'lm', 'train', `--text=${text}`, '--name=m', '--vocabulary=280', '--d=16', '--layers=1', '--heads=1', '--neurons=32',
   '--context-length=16', '--batch-size=4', '--steps=8', '--warmup-steps=2', '--validation-sequences=4', '--validate-every=4',
@@ -81,6 +91,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       bos: '--bos=nothing',
       exclude: '--exclude=position:4',
       dtype: '--dtype=float32',
+      'shard-bytes': '--shard-bytes=4096',
+      ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['capture', '--model=fixture-relu', '--text=dataset:moby-dick', `--hook=${hook}`, '--max-tokens=512', '--context-length=16', '--name=c'],
+      }, // prettier-ignore
     },
   },
   train: {
@@ -130,6 +146,8 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'output-hook': '--output-hook=nowhere',
       skip: '--skip',
       'no-screening': '--no-screening',
+      'no-graphs': { add: '--no-graphs', call: trainCall, refused: /Graphs are the cuda backend's/ },
+      devices: { add: '--devices=0,1', call: trainCall, refused: /Several devices are the cuda backend's/ },
       storage: '--storage=f16',
       mpi: '--mpi',
       products: modelFlag('--products=tf32'),
@@ -174,7 +192,12 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
   },
   index: {
     call: ['index', 'fixture-topk', '--seeds=0'],
-    flags: { seeds: '--seeds=1', exclude: '--exclude=position:9', 'search-only': '--search-only' },
+    flags: {
+      seeds: '--seeds=1',
+      exclude: '--exclude=position:9',
+      'search-only': '--search-only',
+      ...launching,
+    },
   },
   compare: {
     call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=256', '--no-chance'],
@@ -187,6 +210,11 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       'max-tokens': '--max-tokens=128',
       exclude: '--exclude=position:9',
       'no-activations': '--no-activations',
+      ...launching,
+      queue: {
+        add: launching.queue,
+        call: ['compare', 'fixture-topk/0', 'fixture-relu/1', '--name=c', '--max-tokens=128'],
+      },
       'no-chance': {
         add: '--no-chance',
         call: ['compare', 'fixture-topk/0', 'fixture-topk/1', '--name=c', '--max-tokens=128'],
@@ -219,6 +247,7 @@ export const witnesses: Readonly<Record<string, Witnesses>> = {
       from: {
         add: '--from=STORE/other.txt',
         call: ['label', 'fixture-topk', '--seed=0', '--method=neuronpedia'],
+        refused: /other\.txt' is not JSON/,
       },
       'any-source': { add: '--any-source', call: ['label', 'fixture-topk', '--seed=0'] },
       yes: { add: '--yes --retries=0', call: askingNobody, refused: /127\.0\.0\.1:9/ },
@@ -533,6 +562,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
     flags: ['queue', 'concurrency', 'resources', 'lease', ...common],
     why: 'stays until Ctrl-C; scripts/workers starts workers with them',
   },
+  workers: {
+    flags: ['queue', 'json', 'data'],
+    why: 'asks a Redis; scripts/workers starts one',
+  },
   serve: {
     flags: ['no-explorer', ...common],
     why: 'stays until Ctrl-C; tests of the server start it with them',
@@ -548,6 +581,10 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
   'store fetch': {
     flags: ['json', 'data'],
     why: 'asks a host; scripts/storeCommand.test.ts asks one of its own',
+  },
+  'store upload': {
+    flags: ['json', 'data'],
+    why: 'sends to a bucket; scripts/bucketCommands.test.ts has one of its own',
   },
   'datasets get': {
     flags: ['file', 'name', 'revision', 'json', 'data'],
@@ -566,6 +603,7 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
       'seeds',
       'steps',
       'no-screening',
+      'no-graphs',
       'storage',
       ...common,
     ],

@@ -59,7 +59,8 @@ describe.each(commands)('$path', ({ path, command, file }) => {
       // A command that starts no backend doesn't take the flags of one: commander refuses them by name.
       if (name === 'backend' || name === 'threads')
         return expect(uses).toMatch(/startBackend|session\.options/);
-      if (['screening', 'storage', 'products'].includes(name)) return expect(uses).toMatch(/startBackend/);
+      if (['screening', 'graphs', 'devices', 'storage', 'products'].includes(name))
+        return expect(uses).toMatch(/startBackend/);
       // The settings of a run are passed on together, by the names that their description has.
       if (isJob(path[0]) && file === 'train' && uses.includes('isSetting(name)')) return;
       const { shape } = languageModelTrainingSchema;

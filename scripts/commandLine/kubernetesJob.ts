@@ -1,13 +1,14 @@
-/** A plan as a Kubernetes Job: indexed, a pod a run, on a volume that all of them see. */
+/** A plan as Kubernetes Jobs: an indexed one a stage, a pod a task, on a volume that all of them see. */
 import { stringify } from 'yaml';
-import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import type { Task } from '../../server/jobs/tasks.ts';
 import { taskCase } from '../../server/slurm/slurmScript.ts';
 import type { Resources } from '../../server/workers/resources.ts';
 
 export interface KubernetesOptions {
-  /** Of the Job: lower-case letters, digits and dashes, 63 at most. */
+  /** Of the Job: lower-case letters, digits and dashes, 55 at most. */
   name: string;
-  jobs: readonly JobStartInput[];
+  /** The tasks of one stage wait for those of the stage before. */
+  stages: readonly (readonly Task[])[];
   resources: Resources;
   /** An image in which `lazyscope` is a command. */
   image: string;
@@ -18,17 +19,43 @@ export interface KubernetesOptions {
 /** Where the claim is mounted in each pod. */
 const dataFolder = '/data';
 
-/** The manifest as YAML, for `kubectl apply -f -`. */
-export function kubernetesJob({ name, jobs, resources, image, claim }: KubernetesOptions): string {
+/** The manifests as YAML, for `kubectl apply -f -`. */
+export function kubernetesJob(options: KubernetesOptions): string {
+  const { stages } = options;
+  if (stages.length === 1) return manifest(options, options.name, stages[0]);
+  // Jobs of Kubernetes don't wait for each other: each task of a stage leaves a file, and the next stage waits for these.
+  const names = stages.map((_, at) => (at < stages.length - 1 ? `${options.name}-parts` : options.name));
+  const markers = `${dataFolder}/launches/${options.name}`;
+  return stages
+    .map((tasks, at) => {
+      const before = stages[at - 1];
+      return manifest(options, names[at], tasks, {
+        ...(before && { waits: `until [ "$(ls ${markers} 2>/dev/null | wc -l)" -ge ${before.length} ]; do sleep 5; done` }), // prettier-ignore
+        afterwards: before
+          ? `rm -rf ${markers}`
+          : `mkdir -p ${markers} && touch "${markers}/$JOB_COMPLETION_INDEX"`,
+      });
+    })
+    .join('---\n');
+}
+
+/** `waits`: what the pods do before; `afterwards`: what they do when the command has ended well. */
+function manifest(
+  { resources, image, claim }: KubernetesOptions,
+  name: string,
+  tasks: readonly Task[],
+  { waits, afterwards }: { waits?: string; afterwards?: string } = {},
+): string {
   const limits = {
     ...(resources.memory > 0 && { memory: String(resources.memory) }),
     ...(resources.gpu > 0 && { 'nvidia.com/gpu': String(resources.gpu) }),
   };
-  const script = `${taskCase('$JOB_COMPLETION_INDEX', jobs)}
+  const command = `lazyscope "$@" --json --data=${dataFolder}`;
+  const script = `${taskCase('$JOB_COMPLETION_INDEX', tasks)}
 # The lease lets a pod that takes the place of a failed one take over the lock which that left.
 export LAZYSCOPE_LEASE="${name}.$JOB_COMPLETION_INDEX:$(date +%s)"
-exec lazyscope "$@" --json --data=${dataFolder}
-`;
+${afterwards === undefined ? `exec ${command}\n` : followed(command, afterwards)}`;
+  const volumeMounts = [{ name: 'data', mountPath: dataFolder }];
   return stringify(
     {
       apiVersion: 'batch/v1',
@@ -36,8 +63,8 @@ exec lazyscope "$@" --json --data=${dataFolder}
       metadata: { name, labels: { 'app.kubernetes.io/name': 'lazyscope' } },
       spec: {
         completionMode: 'Indexed',
-        completions: jobs.length,
-        parallelism: jobs.length,
+        completions: tasks.length,
+        parallelism: tasks.length,
         backoffLimitPerIndex: 3,
         template: {
           metadata: { labels: { 'app.kubernetes.io/name': 'lazyscope' } },
@@ -45,13 +72,16 @@ exec lazyscope "$@" --json --data=${dataFolder}
             restartPolicy: 'Never',
             // A pod that is asked to stop writes a checkpoint first.
             terminationGracePeriodSeconds: 90,
+            ...(waits !== undefined && {
+              initContainers: [{ name: 'wait', image, command: ['/bin/sh', '-c', waits], volumeMounts }],
+            }),
             containers: [
               {
                 name: 'lazyscope',
                 image,
                 command: ['/bin/sh', '-c', script],
                 ...(Object.keys(limits).length > 0 && { resources: { limits } }),
-                volumeMounts: [{ name: 'data', mountPath: dataFolder }],
+                volumeMounts,
               },
             ],
             volumes: [{ name: 'data', persistentVolumeClaim: { claimName: claim } }],
@@ -61,4 +91,20 @@ exec lazyscope "$@" --json --data=${dataFolder}
     },
     { lineWidth: 0 },
   );
+}
+
+/** The shell hands on that it is to stop, and waits until the command has written what it can keep. */
+function followed(command: string, afterwards: string): string {
+  return `${command} &
+child=$!
+trap 'kill -TERM $child' TERM
+wait $child
+code=$?
+while kill -0 $child 2>/dev/null; do
+  wait $child
+  code=$?
+done
+if [ $code -eq 0 ]; then ${afterwards}; fi
+exit $code
+`;
 }

@@ -1,7 +1,7 @@
 /** Options as commands take them: parsed where they are given, refused with the option's name. */
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { screening, storage } from '../../sae/spec/jobs/sharedOptions.ts';
+import { graphs, screening, storage } from '../../sae/spec/jobs/sharedOptions.ts';
 import { bytesOf, sizeRule } from '../../sae/spec/sizes.ts';
 import { commanderOption, reading } from './commanderOption.ts';
 
@@ -25,6 +25,11 @@ export function withOutputOption(command: Command): Command {
 /** For commands that train. */
 export function withScreeningOption(command: Command): Command {
   return command.addOption(commanderOption('screening', screening));
+}
+
+/** For commands that train. */
+export function withGraphsOption(command: Command): Command {
+  return command.addOption(commanderOption('graphs', graphs));
 }
 
 /** For commands that train. */

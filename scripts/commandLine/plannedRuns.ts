@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { flagOf } from '../../sae/spec/jobs/job.ts';
-import { describedJob, type CommandOptionsOf, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import type { CommandOptionsOf, JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { isOffered, refuseUnshared } from './jobsElsewhere.ts';
 import type { Session } from './runCommand.ts';
 
 type Options = CommandOptionsOf<'train'>;
@@ -16,14 +16,11 @@ export interface PlannedRun {
   job: TrainJob;
 }
 
-/** Options that say where and how jobs run, and not what they do. */
-const ofLaunching: readonly string[] = ['sweep', 'queue', 'launcher', 'sbatch', 'resources', 'priority'];
-
 /** Throws 'bad_input' for an option that jobs can't have, or a sweep that is wrong. */
 export async function plannedRuns(session: Session, given: Partial<Options>): Promise<PlannedRun[]> {
-  refuseUnshared(session, given);
+  refuseUnshared(session, 'train', given, ['sweep']);
   const { sweep, ...own } = Object.fromEntries(
-    Object.entries(given).filter(([name]) => name === 'sweep' || isOffered(name)),
+    Object.entries(given).filter(([name]) => name === 'sweep' || isOffered('train', name)),
   ) as Partial<Options>;
   const { jobStartInput } = await import('../../server/contract/jobs.ts');
   const planned = (name: string, options: object): PlannedRun => ({
@@ -55,23 +52,3 @@ export async function readSweep(path: string): Promise<string> {
     });
   }
 }
-
-/** Throws 'bad_input' for what would be given and have no effect. */
-function refuseUnshared({ options: { backend, threads } }: Session, given: Partial<Options>): void {
-  const table = describedJob('train').options;
-  const unshared = Object.entries(given).find(
-    ([name, value]) => !ofLaunching.includes(name) && !isOffered(name) && value !== table[name]?.default,
-  );
-  if (unshared)
-    throw new LazyscopeError(
-      'bad_input',
-      `--${flagOf(unshared[0], table[unshared[0]])} is for this machine alone: leave it out, or train here.`,
-    );
-  if ((backend !== undefined && backend !== 'auto') || threads !== undefined)
-    throw new LazyscopeError(
-      'bad_input',
-      `--${threads === undefined ? 'backend' : 'threads'} is said where the jobs run (lazyscope worker, --sbatch=--cpus-per-task=N): leave it out here.`,
-    );
-}
-
-const isOffered = (name: string) => describedJob('train').options[name]?.form !== undefined;

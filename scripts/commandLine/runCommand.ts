@@ -15,11 +15,13 @@ import { pause } from '../../sae/pause.ts';
 import { workUnderLease } from '../../sae/store/lock.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { systemError } from '../../sae/store/systemError.ts';
-import { isAddress } from '../../sae/store/remote/address.ts';
+import { isBucketAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import { environment } from './environment.ts';
+import { refuseAddress } from './foldersOnly.ts';
 import { oneLine } from './oneLine.ts';
 import { progressView } from './progressView.ts';
+import type { OpenedStore } from './publishedStore.ts';
 
 export interface CommonOptions {
   json?: boolean;
@@ -29,6 +31,10 @@ export interface CommonOptions {
   threads?: number;
   /** Only commands that train offer it. */
   screening?: boolean;
+  /** Only commands that train offer it. */
+  graphs?: boolean;
+  /** Only commands that train offer it: numbers with commas between them, or `all`. */
+  devices?: string;
   /** Only commands that train offer it. */
   storage?: 'f32' | 'f16';
   /** Only commands that run a language model offer it. */
@@ -88,13 +94,15 @@ export async function runCommand(
   console.log = console.error;
   console.info = console.error;
 
+  /** Names files as people know them, not by their place in a cache. */
+  let shown = (text: string, _asJson?: boolean) => text;
   let started: Promise<StartedBackend> | undefined;
   const session: Session = {
     store: new StoreLayout(options.data ?? 'data'),
     options,
     report: view.report,
     signal: stopping.signal,
-    say: (line) => view.say(line),
+    say: (line) => view.say(shown(line)),
     startBackend: async () => {
       const backend = await (started ??= startChosen(options, session));
       // Much has been read by now, and a signal that came meanwhile has not had its turn.
@@ -102,40 +110,64 @@ export async function runCommand(
       return backend;
     },
   };
+  let opened: OpenedStore | undefined;
   try {
     if (environment.lease !== undefined) workUnderLease(environment.lease);
-    refuseAddress(command, options);
+    refuseAddress(command, options.data);
+    opened = await openWhatLiesElsewhere(command, session);
+    if (opened) {
+      const { root, url } = opened;
+      // The address may have what is escaped in JSON.
+      shown = (text, asJson) => text.replaceAll(root, asJson ? JSON.stringify(url).slice(1, -1) : url);
+    }
     const { document, text, stay, failure } = await work(session);
+    // What a command says it has done is done when what it wrote is where the store lies.
+    const closing = opened;
+    opened = undefined;
+    await closing?.close();
     view.end();
     const printed =
       options.json && document !== undefined ? `${JSON.stringify(document, null, 2)}\n` : withLineEnd(text);
-    await write(process.stdout, printed);
+    await write(process.stdout, shown(printed, options.json));
     if (failure) throw failure;
     await stay?.();
     view.end();
     process.exit(0);
   } catch (error) {
+    // What can be kept is kept there too; the first error is the one to tell.
+    await opened?.close().catch((also: unknown) => session.say(explain(also, false).message.trim()));
     view.end();
     const { status, message } = explain(error, stopping.signal.aborted);
     // For whoever reads the progress: what kind of failure the line for people is.
     if (environment.progress === 'json' && isLazyscopeError(error))
       await write(process.stderr, `${JSON.stringify({ failure: error.code })}\n`);
-    await write(process.stderr, message);
+    await write(process.stderr, shown(message));
     process.exit(status);
   }
 }
 
-/** Only the server reads a published store where it lies. */
-function refuseAddress(command: Command, { data }: CommonOptions): void {
-  if (data === undefined || !isAddress(data) || command.name() === 'serve') return;
-  throw new LazyscopeError(
-    'bad_input',
-    `'lazyscope ${command.name()}' takes a folder as --data: copy the published store with 'lazyscope store fetch ${data} --data FOLDER', and give that folder.`,
-  );
+/** A store in a bucket, whose folder on this disk is the session's from then on. The server opens its own, which it only reads. */
+async function openWhatLiesElsewhere(command: Command, session: Session): Promise<OpenedStore | undefined> {
+  const { data } = session.options;
+  if (data === undefined || !isBucketAddress(data) || command.name() === 'serve') return undefined;
+  const { openBucket } = await import('./publishedStore.ts');
+  const opened = await openBucket(session);
+  if (opened) session.store = new StoreLayout(opened.root);
+  return opened;
+}
+
+function devicesOf(text: string): 'all' | number[] {
+  if (text === 'all') return text;
+  if (!/^\d{1,4}(,\d{1,4})*$/.test(text))
+    throw new LazyscopeError(
+      'bad_input',
+      `--devices takes numbers of GPUs with commas between them, or all, not '${text}': nvidia-smi lists them.`,
+    );
+  return text.split(',').map(Number);
 }
 
 async function startChosen(
-  { backend = 'auto', threads, screening, storage, products, path }: CommonOptions,
+  { backend = 'auto', threads, screening, graphs, devices, storage, products, path }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -148,6 +180,8 @@ async function startChosen(
   const started = await startBackend(choice, {
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
+    ...(graphs !== undefined && { graphs }),
+    ...(devices !== undefined && { devices: devicesOf(devices) }),
     ...(storage !== undefined && { storage }),
     ...(products !== undefined && { products }),
     ...(path !== undefined && { path }),

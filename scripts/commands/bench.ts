@@ -16,6 +16,7 @@ import {
   positiveInteger,
   positiveNumber,
   withCommonOptions,
+  withGraphsOption,
   withScreeningOption,
   withStorageOption,
 } from '../commandLine/options.ts';
@@ -74,6 +75,7 @@ interface TrainOptions {
   steps: number;
   l0: number;
   screening: boolean;
+  graphs: boolean;
   storage: StorageFormat;
   path: EncoderPath;
 }
@@ -97,47 +99,49 @@ function benchTraining(): Command {
     .option('--batch <tokens>', 'a step', positiveInteger, 2_048)
     .option('--seeds <n>', 'dictionaries trained at once', positiveInteger, 1)
     .option('--steps <n>', 'to time, after two that warm up', positiveInteger, 5);
-  return withCommonOptions(withStorageOption(withScreeningOption(command))).action((given: TrainOptions) =>
-    runCommand(command, async (session) => {
-      const { arch, d, width, batch, k, l0, seeds, steps } = given;
-      const keepsLargest = settingOfK(arch) !== null;
-      if (keepsLargest && k > width)
-        throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
-      if (l0 > width)
-        throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
-      const begun = performance.now();
-      const { name, threads, detail } = await session.startBackend();
-      const startSeconds = (performance.now() - begun) / 1000;
-      const { benchTrain } = await import('../bench/benchTrain.ts');
-      const result = await benchTrain(
-        { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
-        session.report,
-      );
-      const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);
-      const shares = [
-        ...(result.hostMs === null ? [] : [`the host busy for ${result.hostMs.toFixed(1)}`]),
-        ...(result.deviceMs === null ? [] : [`the device for ${result.deviceMs.toFixed(1)}`]),
-      ].join(', ');
-      const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}),${shares && ` ${shares},`} ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
-      return {
-        document: {
-          arch,
-          d,
-          width,
-          batch,
-          k: keepsLargest ? k : null,
-          seeds,
-          backend: name,
-          threads,
-          device: detail,
-          screening: given.screening,
-          storage: given.storage,
-          startSeconds,
-          ...result,
-        },
-        text,
-      };
-    }),
+  return withCommonOptions(withStorageOption(withGraphsOption(withScreeningOption(command)))).action(
+    (given: TrainOptions) =>
+      runCommand(command, async (session) => {
+        const { arch, d, width, batch, k, l0, seeds, steps } = given;
+        const keepsLargest = settingOfK(arch) !== null;
+        if (keepsLargest && k > width)
+          throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
+        if (l0 > width)
+          throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
+        const begun = performance.now();
+        const { name, threads, detail } = await session.startBackend();
+        const startSeconds = (performance.now() - begun) / 1000;
+        const { benchTrain } = await import('../bench/benchTrain.ts');
+        const result = await benchTrain(
+          { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
+          session.report,
+        );
+        const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);
+        const shares = [
+          ...(result.hostMs === null ? [] : [`the host busy for ${result.hostMs.toFixed(1)}`]),
+          ...(result.deviceMs === null ? [] : [`the device for ${result.deviceMs.toFixed(1)}`]),
+        ].join(', ');
+        const text = `${name}, ${threads} threads, ${arch} ${d} × ${width}, batch ${batch}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: ${result.stepMs.toFixed(1)} ms a step (${phases.join(', ')}),${shares && ` ${shares},`} ${short(Math.round(result.tokensPerSecond))} tokens/s, ${(result.stepMs / result.floorMs).toFixed(2)} × the floor of ${result.floorMs.toFixed(1)} ms.`;
+        return {
+          document: {
+            arch,
+            d,
+            width,
+            batch,
+            k: keepsLargest ? k : null,
+            seeds,
+            backend: name,
+            threads,
+            device: detail,
+            screening: given.screening,
+            graphs: given.graphs,
+            storage: given.storage,
+            startSeconds,
+            ...result,
+          },
+          text,
+        };
+      }),
   );
 }
 

@@ -4,7 +4,11 @@ import { capture as description } from '../../sae/spec/jobs/capture.ts';
 import { flagOf } from '../../sae/spec/jobs/job.ts';
 import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
+import type { CaptureOptions } from '../../sae/activations/planCapture.ts';
+import { isElsewhere, jobsElsewhere } from '../commandLine/jobsElsewhere.ts';
 import { loadModel } from '../commandLine/models.ts';
+import { partGiven, partOutcome } from '../commandLine/partOutcome.ts';
+import { refuseLoneFlags } from '../commandLine/runOnQueue.ts';
 import { openGivenText } from '../commandLine/texts.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
@@ -19,6 +23,9 @@ declare global {
 type Given = CommandOptionsOf<'capture'>;
 
 export const run: JobWork<'capture'> = async (session, given) => {
+  refuseLoneFlags(given);
+  if (isElsewhere(given)) return captureElsewhere(session, given);
+  const part = partGiven(given.part);
   if (given.from !== undefined) return captureActivations(session, { ...given, from: given.from });
   const { model: modelName, text: textName } = given;
   if (given.column !== undefined)
@@ -35,7 +42,7 @@ export const run: JobWork<'capture'> = async (session, given) => {
   const backend = await session.startBackend();
   const model = await loadModel(session.store, modelName);
   const started = performance.now();
-  const manifest = await capture({
+  const options: CaptureOptions = {
     store: session.store,
     name: given.name ?? slug(`${model.name}-${text.source}`),
     model,
@@ -49,9 +56,15 @@ export const run: JobWork<'capture'> = async (session, given) => {
     separatorBefore: given.bos,
     ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
     dtype: given.dtype,
+    shardBytes: given.shardBytes,
     report: session.report,
     signal: session.signal,
-  });
+  };
+  if (part) {
+    const { capturePart } = await import('../../sae/activations/captureParts.ts');
+    return partOutcome(part, [() => capturePart(options, part)]);
+  }
+  const manifest = await capture(options);
   const tokens = manifest.contexts * manifest.contextLength;
   const seconds = (performance.now() - started) / 1000;
   const document = {
@@ -67,14 +80,36 @@ export const run: JobWork<'capture'> = async (session, given) => {
     backend: backend.name,
     seconds,
   };
-  return {
-    document,
-    text: `Captured ${tokens} tokens of ${text.source} at ${manifest.hooks.map((h) => h.hook).join(', ')} as '${manifest.name}' (${percent(manifest.heldOutContexts / Math.max(1, manifest.contexts))} held out) in ${seconds.toFixed(1)} s.${manifest.hooks.map((hook) => outliersOf(hook, manifest.exclude)).join('')}`,
-  };
+  return { document, text: captured(document) };
 };
 
+/** What is printed of a capture of a text, in the order of its fields. */
+type CaptureDocument = Pick<CaptureManifest, 'name'> & {
+  text: string;
+  tokens: number;
+  heldOutTokens: number;
+  hooks: Pick<CaptureManifest['hooks'][number], 'hook' | 'width' | 'norms'>[];
+  exclude: string;
+  seconds: number;
+};
+
+function captured({ name, text, tokens, heldOutTokens, hooks, exclude, seconds }: CaptureDocument): string {
+  return `Captured ${tokens} tokens of ${text} at ${hooks.map(({ hook }) => hook).join(', ')} as '${name}' (${percent(heldOutTokens / Math.max(1, tokens))} held out) in ${seconds.toFixed(1)} s.${hooks.map((hook) => outliersOf(hook, exclude)).join('')}`;
+}
+
+/** What `run` gives, made by workers or a cluster. */
+async function captureElsewhere(session: Session, given: Given): Promise<Outcome> {
+  const { model, text } = given;
+  if (model === undefined || text === undefined)
+    throw new LazyscopeError('bad_input', 'Nothing to capture: give --model and --text.');
+  const name = given.name ?? slug(`${model}-${text}`);
+  const { results, failure } = await jobsElsewhere(session, 'capture', given, [{ name, options: { name } }]);
+  const [document] = results as CaptureDocument[];
+  return { document, text: results.length === 0 ? '' : captured(document), failure };
+}
+
 /** Flags of a capture of a text, which have no effect on activations that are there already. */
-const ofTexts = ['text', 'textField', 'maxTokens', 'finish', 'bos'] as const;
+const ofTexts = ['text', 'textField', 'maxTokens', 'finish', 'bos', 'part'] as const;
 
 async function captureActivations(session: Session, given: Given & { from: string[] }): Promise<Outcome> {
   const { captureFrom } = await import('../../sae/activations/captureFrom.ts');
@@ -103,6 +138,7 @@ async function captureActivations(session: Session, given: Given & { from: strin
     heldOutFraction: given.heldOut,
     firstPosition: given.firstPosition,
     dtype: given.dtype,
+    shardBytes: given.shardBytes,
     ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
     report: session.report,
     signal: session.signal,
@@ -137,7 +173,10 @@ async function captureActivations(session: Session, given: Given & { from: strin
 }
 
 /** A warning about rows that are far longer than the others, if there are any. */
-function outliersOf({ hook, norms }: CaptureManifest['hooks'][number], exclude = 'none'): string {
+function outliersOf(
+  { hook, norms }: Pick<CaptureManifest['hooks'][number], 'hook' | 'norms'>,
+  exclude = 'none',
+): string {
   if (!norms || norms.rows === 0) return '';
   const share = norms.varianceShare === null ? '' : `, with ${percent(norms.varianceShare)} of the variance`;
   const where = norms.positions.map(({ position }) => position).join(', ');

@@ -1,5 +1,7 @@
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
 import { LazyscopeError } from '../../sae/errors.ts';
+import type { CompareOptions } from '../../sae/comparison/openComparison.ts';
+import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import { bytesOf } from '../../sae/spec/sizes.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type {
@@ -9,7 +11,10 @@ import type {
 } from '../../sae/spec/manifests/comparison.ts';
 import { dictionaryReference, finishedRun, knownModelOfRun, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
-import type { Session } from '../commandLine/runCommand.ts';
+import { isElsewhere, jobsElsewhere } from '../commandLine/jobsElsewhere.ts';
+import { partGiven, partOutcome } from '../commandLine/partOutcome.ts';
+import type { Outcome, Session } from '../commandLine/runCommand.ts';
+import { refuseLoneFlags } from '../commandLine/runOnQueue.ts';
 import { figure, percent, table } from '../commandLine/table.ts';
 
 export interface Pair {
@@ -25,36 +30,59 @@ declare global {
 }
 
 export const run: JobWork<'compare'> = async (session, given) => {
+  refuseLoneFlags(given);
+  const part = partGiven(given.part);
   const pairs = await pairsOf(session, given.a, given.b, given.name);
+  if (isElsewhere(given)) return compareElsewhere(session, given, pairs);
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
-  const { compare } = await import('../../sae/comparison/compare.ts');
+  const { compare, comparePart } = await import('../../sae/comparison/compare.ts');
   const { SharedNulls } = await import('../../sae/comparison/chance/comparisonChance.ts');
   await session.startBackend();
   const manifests: ComparisonManifest[] = [];
   const nulls = given.chance ? new SharedNulls() : null;
+  const optionsOf = (pair: Pair): CompareOptions => ({
+    store: session.store,
+    ...pair,
+    threshold: given.threshold,
+    memory: given.memory === undefined ? undefined : bytesOf(given.memory),
+    targetGap: given.gap,
+    maxTokens: given.activations ? given.maxTokens : 0,
+    ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
+    nulls,
+    report: session.report,
+    signal: session.signal,
+  });
+  if (part)
+    return partOutcome(
+      part,
+      pairs.map((pair) => () => comparePart(optionsOf(pair), part)),
+    );
   for (const pair of pairs) {
     const model = given.swap
       ? await knownModelOfRun(session.store, await finishedRun(session.store, pair.a.run), '--swap')
       : undefined;
-    manifests.push(
-      await compare({
-        store: session.store,
-        ...pair,
-        threshold: given.threshold,
-        memory: given.memory === undefined ? undefined : bytesOf(given.memory),
-        targetGap: given.gap,
-        maxTokens: given.activations ? given.maxTokens : 0,
-        ...(given.exclude !== undefined && { exclude: parseExclusionRule(given.exclude) }),
-        model,
-        nulls,
-        report: session.report,
-        signal: session.signal,
-      }),
-    );
+    manifests.push(await compare({ ...optionsOf(pair), model }));
     model?.dispose();
   }
   return { document: await comparisonDocument(session, manifests), text: comparisonTable(manifests) };
 };
+
+/** What `run` gives, made by workers or a cluster: a job a pair. */
+async function compareElsewhere(
+  session: Session,
+  given: CommandOptionsOf<'compare'>,
+  pairs: readonly Pair[],
+): Promise<Outcome> {
+  const own = pairs.map(({ name, a, b }) => ({ name, options: { name, a, b } }));
+  const { results, failure } = await jobsElsewhere(session, 'compare', given, own);
+  const manifests = (results as { comparisons: ComparisonManifest[] }[]).flatMap((one) => one.comparisons);
+  if (manifests.length === 0) return { document: { comparisons: [] }, text: '', failure };
+  return {
+    document: await comparisonDocument(session, manifests),
+    text: comparisonTable(manifests),
+    failure,
+  };
+}
 
 /** The figures of one comparison, or of several their means, the largest gap and memory, and the total time. */
 async function comparisonDocument({ store }: Session, manifests: readonly ComparisonManifest[]) {

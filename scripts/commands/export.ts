@@ -1,6 +1,6 @@
 /** `lazyscope export`: a dictionary in the layout of another tool, or its feature index for Neuronpedia. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { exportDictionary as description } from '../../sae/spec/jobs/export.ts';
@@ -8,6 +8,7 @@ import { flagOf } from '../../sae/spec/jobs/job.ts';
 import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandLine/dictionaries.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
+import { removeStored } from '../../sae/store/remote/bringIn.ts';
 
 declare global {
   interface JobCommands {
@@ -61,7 +62,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
     });
   } catch (error) {
     // The folder was made by this export: a part of one is useless, and would make the next attempt refuse to write there.
-    await rm(folder, { recursive: true, force: true });
+    await removeStored(folder);
     throw error;
   }
   return {

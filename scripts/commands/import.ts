@@ -27,6 +27,8 @@ declare global {
 export const run: JobWork<'import'> = async (session, given) => {
   const { store } = session;
   const paths = given.path.map((path) => pathToImport(store, path));
+  const { bringInFolder } = await import('../../sae/store/remote/bringIn.ts');
+  for (const path of paths) await bringInFolder(resolve(path));
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { writeDictionary } = await import('../../sae/autoencoders/dictionaryFile.ts');
   const { dictionaryFormatOf, importedFormats, importDictionary } =

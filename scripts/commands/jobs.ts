@@ -2,10 +2,10 @@
 import { Command } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import type { Job, LazyscopeClient } from '../../server/client.ts';
 import { environment } from '../commandLine/environment.ts';
 import { withStoreOptions } from '../commandLine/options.ts';
+import { parseJob } from '../commandLine/parseJob.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { duration } from '../commandLine/progressView.ts';
@@ -132,12 +132,12 @@ function percentOf(progress: Job['progress']): string {
 }
 
 async function startJob(session: Session, given: Options, json: string): Promise<Outcome> {
-  const job = await ask((await connect(session, given)).jobs.start.mutate(await jobOf(json)));
+  const job = await ask((await connect(session, given)).jobs.start.mutate(await parseJob(json)));
   return { document: job, text: `Started ${job.id}: ${job.command}` };
 }
 
 async function estimateJob(session: Session, given: Options, json: string): Promise<Outcome> {
-  const asked = await jobOf(json);
+  const asked = await parseJob(json);
   const found = await ask((await connect(session, given)).jobs.estimate.query(asked));
   const { seconds, disk, memory } = found;
   const gigabytes = (bytes: number) => `${figure(bytes / 1e9, 2)} GB`;
@@ -156,26 +156,6 @@ async function estimateJob(session: Session, given: Options, json: string): Prom
     document: found,
     text: `${table(head, rows)}${seconds && !seconds.measured ? `\n\n${seconds.basis}.` : ''}`,
   };
-}
-
-/** Throws 'bad_input' for text that is no job. */
-async function jobOf(json: string): Promise<JobStartInput> {
-  const { z } = await import('zod');
-  const { jobStartInput } = await import('../../server/contract/jobs.ts');
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new LazyscopeError(
-      'bad_input',
-      `The job is not JSON: give for example '{"kind":"evaluate","options":{"run":"demo-topk"}}'.`,
-      { cause },
-    );
-  }
-  const parsed = jobStartInput.safeParse(value);
-  if (!parsed.success)
-    throw new LazyscopeError('bad_input', `The job is not one: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
 }
 
 async function cancelJob(session: Session, given: Options, id: string): Promise<Outcome> {

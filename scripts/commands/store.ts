@@ -1,15 +1,19 @@
-/** `lazyscope store`: getting a store ready for others to read over HTTP, and copying one that others made ready. */
+/** `lazyscope store`: getting a store ready for others to read over HTTP, and copying stores from there, from a bucket and into one. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Command } from 'commander';
 import { withStoreOptions } from '../commandLine/options.ts';
+import { bucketOf, sourceOf } from '../commandLine/publishedStore.ts';
 import { runCommand, type Session } from '../commandLine/runCommand.ts';
 
 export function storeCommand(): Command {
   return new Command('store')
-    .description('get a data folder ready to be read from a web server, or copy one from there')
+    .description(
+      'get a data folder ready to be read from a web server, copy one from there, or from and into a bucket',
+    )
     .addCommand(indexStoreCommand())
-    .addCommand(fetchStoreCommand());
+    .addCommand(fetchStoreCommand())
+    .addCommand(uploadStoreCommand());
 }
 
 function indexStoreCommand(): Command {
@@ -22,10 +26,7 @@ function indexStoreCommand(): Command {
       const { store, report, signal, say } = session;
       const labels = await exportLabels(session);
       const { files, leftOut } = await indexStore({ store, report, signal });
-      if (leftOut.length > 0)
-        say(
-          `Left out, because of its name: '${leftOut[0]}'${leftOut.length > 1 ? ` and ${leftOut.length - 1} more` : ''}.`,
-        );
+      sayLeftOut(leftOut, say);
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
       return {
         document: { path: store.listing(), files: files.length, bytes, labels, leftOut },
@@ -38,13 +39,15 @@ function indexStoreCommand(): Command {
 function fetchStoreCommand(): Command {
   const command = new Command('fetch')
     .description(
-      'copy a published store into the data folder; stopped, it goes on where it ended, and checksums are compared',
+      'copy a published store, or one in a bucket, into the data folder; stopped, it goes on where it ended, and checksums are compared',
     )
-    .argument('<url>', 'the address of its folder');
+    .argument('<url>', 'the address of its folder, or s3://bucket/prefix');
   return withStoreOptions(command).action((url: string) =>
     runCommand(command, async ({ store, report, signal }) => {
       const { fetchStore } = await import('../../sae/store/remote/fetchStore.ts');
-      const fetched = await fetchStore({ url, store, report, signal });
+      const { source, close } = await sourceOf(url, signal);
+      const fetched = await fetchStore({ source, store, report });
+      close();
       if (existsSync(store.publishedLabels()) && !existsSync(store.database())) {
         const { importPublishedLabels } = await import('../../server/publishedLabels.ts');
         await importPublishedLabels(store);
@@ -56,6 +59,37 @@ function fetchStoreCommand(): Command {
       };
     }),
   );
+}
+
+function uploadStoreCommand(): Command {
+  const command = new Command('upload')
+    .description(
+      'copy the data folder into a bucket, with labels.json; stopped, it goes on where it ended, and what is there with another content is refused',
+    )
+    .argument('<url>', 's3://bucket/prefix');
+  return withStoreOptions(command).action((url: string) =>
+    runCommand(command, async (session) => {
+      const { uploadStore } = await import('../../sae/store/remote/s3/uploadStore.ts');
+      const { store, report, signal, say } = session;
+      const labels = await exportLabels(session);
+      const bucket = await bucketOf(url, signal);
+      const { leftOut, ...sent } = await uploadStore({ bucket, store, report, signal });
+      bucket.close();
+      sayLeftOut(leftOut, say);
+      const kept = sent.kept === 0 ? '' : `, ${sent.kept} of them there already`;
+      return {
+        document: { ...sent, labels, leftOut },
+        text: `Uploaded ${sent.files} files (${(sent.bytes / 1e6).toFixed(1)} MB${kept}) and ${labels} labels to ${sent.url}.`,
+      };
+    }),
+  );
+}
+
+function sayLeftOut(leftOut: readonly string[], say: Session['say']): void {
+  if (leftOut.length > 0)
+    say(
+      `Left out, because of its name: '${leftOut[0]}'${leftOut.length > 1 ? ` and ${leftOut.length - 1} more` : ''}.`,
+    );
 }
 
 /** Brings labels.json up to date. Returns how many labels it has. */

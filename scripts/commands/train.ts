@@ -7,11 +7,15 @@ import type { CommandOptionsOf } from '../../sae/spec/jobs/jobs.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { logKinds, type LogKind } from '../../sae/spec/logKinds.ts';
 import type { JoinedProcesses } from '../../sae/training/sharding/joinProcesses.ts';
+import type { FusedKernels } from '../../sae/ops/fusedKernels.ts';
+import type { StepCounts } from '../../sae/ops/stepRecorder.ts';
 import type { OpenModelSource } from '../../sae/training/fromModel.ts';
 import { startFields } from '../../sae/spec/startFields.ts';
 import { trainingFields, type TrainingSettings } from '../../sae/spec/trainingFields.ts';
 import { analyse, partOf, partsOf } from '../commandLine/analyse.ts';
 import { describeEnvironment } from '../commandLine/environment.ts';
+import { isElsewhere } from '../commandLine/jobsElsewhere.ts';
+import { refuseLoneFlags } from '../commandLine/runOnQueue.ts';
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import type { Outcome, Session } from '../commandLine/runCommand.ts';
 import { figure, table } from '../commandLine/table.ts';
@@ -35,7 +39,7 @@ declare global {
 
 export const run: JobWork<'train'> = async (session, given) => {
   refuseLoneFlags(given);
-  if (given.queue !== undefined || given.launcher !== undefined) return elsewhere(session, given);
+  if (isElsewhere(given)) return elsewhere(session, given);
   const { sweep } = given;
   const processes = given.mpi ? await join(session) : undefined;
   if (processes === 'followed') return { document: undefined, text: '' };
@@ -53,19 +57,6 @@ export const run: JobWork<'train'> = async (session, given) => {
     failure,
   };
 };
-
-/** Flags that say where runs are made need one another. */
-function refuseLoneFlags({ queue, launcher, sbatch, resources, priority }: Options): void {
-  const refuse = (why: string) => new LazyscopeError('bad_input', why);
-  if (queue !== undefined && launcher !== undefined)
-    throw refuse('--queue and --launcher are two ways to make the same runs: give one of them.');
-  if (sbatch !== undefined && launcher === undefined)
-    throw refuse('--sbatch goes with --launcher slurm: add that, or leave it out.');
-  if (priority !== undefined && queue === undefined)
-    throw refuse('--priority goes with --queue: add that, or leave it out.');
-  if (resources !== undefined && queue === undefined && launcher === undefined)
-    throw refuse('--resources goes with --queue or --launcher: add one of them, or leave it out.');
-}
 
 /** What `run` gives, made by workers or a cluster. */
 async function elsewhere(session: Session, given: Options): Promise<Outcome> {
@@ -136,26 +127,51 @@ export async function trainRuns(
   const { parseExclusionRule } = await import('../../sae/activations/exclusionRule.ts');
   const backend = await session.startBackend();
   const { store, report, signal } = session;
+  const { fusedKernels } = await import('../../sae/ops/kernelTable.ts');
+  // The seeds of one run are spread over devices by its trainer; of several runs each has a device to itself.
+  const devices = runs.length > 1 ? fusedKernels().devices : undefined;
   const manifests: RunManifest[] = [];
-  for (const { name, config, fromModel } of runs) {
-    const manifest = await train({
-      store,
-      name,
-      config,
-      fromModel,
-      resume: resume && existsSync(store.runManifest(name)),
-      logs,
-      processes,
-      ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
-      report,
-      signal,
-      environment: describeEnvironment(backend),
-    });
-    manifests.push(manifest);
-    const missed = missedTarget(manifest);
-    if (missed !== null) session.say(missed);
-  }
+  const waiting = runs.entries();
+  let failed = false;
+  const makeRuns = async (kernels?: FusedKernels) => {
+    for (const [at, { name, config, fromModel }] of waiting) {
+      if (failed) return;
+      manifests[at] = await train({
+        store,
+        name,
+        config,
+        fromModel,
+        resume: resume && existsSync(store.runManifest(name)),
+        logs,
+        processes,
+        ...(exclude !== undefined && { exclude: parseExclusionRule(exclude) }),
+        kernels,
+        report: kernels ? (progress) => report({ ...progress, stage: `${progress.stage} ${name}` }) : report,
+        signal,
+        made: (counts) => sayHow(session, name, counts),
+        environment: describeEnvironment(backend),
+      });
+      const missed = missedTarget(manifests[at]);
+      if (missed !== null) session.say(missed);
+    }
+  };
+  const making = (devices ?? [undefined]).map((kernels) =>
+    makeRuns(kernels).catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  await Promise.allSettled(making);
+  await Promise.all(making);
   return manifests;
+}
+
+/** A device may take most of its time to be told what to do; why is said where it is so. */
+function sayHow(session: Session, name: string, { replayed, launched, why }: StepCounts): void {
+  if (why !== null && launched > replayed)
+    session.say(
+      `Of the steps of run '${name}', ${launched} were launched kernel by kernel, and ${replayed} as a whole. ${why}`,
+    );
 }
 
 /** What to say of a run whose L0 ended further than 15 % from its target; null where it did not. */
@@ -185,7 +201,7 @@ async function oneRun(session: Session, given: Options): Promise<RunToTrain> {
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { widthOf } = await import('../../sae/activations/jointRows.ts');
   const { defaultTrainingConfig } = await import('../../sae/training/defaults.ts');
-  const capture = await openCapture(session.store, captureName);
+  const capture = await openCapture(session.store, captureName, { hooks: [] });
   try {
     const hooks = capture.manifest.hooks.map(({ hook }) => hook);
     const hook = given.hook ?? (hooks.length === 1 ? hooks[0] : undefined);

@@ -73,7 +73,7 @@ async function startWorker(session: Session, given: WorkerFlags) {
     threads,
     log,
   });
-  const record = { name, since: new Date().toISOString(), concurrency, ...resources };
+  const record = { name, since: new Date().toISOString(), concurrency, threads, ...resources };
   const leases = new Leases(broker, { seconds: given.lease, record, log });
   say(`Worker ${name} takes jobs of '${store.root}' from ${address.shown}  (Ctrl-C gives back what it has)`);
   const work = async () => {

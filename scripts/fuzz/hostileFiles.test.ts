@@ -205,6 +205,26 @@ describe('a wrong byte among the weights is found by the checksum', () => {
     const file = openPytorchFile(place(bytes, 'pt'));
     expect(() => file.float32('w')).toThrow(corrupt(/checksum of 'archive\/data\/0' is wrong/));
   });
+
+  test('of a .pt, whose one checksum was made 0, which says that there is none only where all are 0', () => {
+    const numbers = Float32Array.of(1, 2, 3, 4);
+    const without = (names: readonly string[]) => {
+      const bytes = Buffer.from(
+        zipSync({
+          'archive/data.pkl': [Buffer.from(stateDict({ w: tensorCode({}) }), 'latin1'), { level: 0 }],
+          'archive/data/0': [new Uint8Array(numbers.buffer), { level: 0 }],
+        }),
+      );
+      for (const name of names) {
+        const directory = bytes.lastIndexOf(name) - 46;
+        expect(bytes.readUInt32LE(directory)).toBe(0x02014b50);
+        bytes.writeUInt32LE(0, directory + 16);
+      }
+      return openPytorchFile(place(bytes, 'pt'));
+    };
+    expect(() => without(['archive/data/0']).float32('w')).toThrow(corrupt(/checksum of 'archive\/data\/0'/));
+    expect([...without(['archive/data.pkl', 'archive/data/0']).float32('w')]).toEqual([...numbers]);
+  });
 });
 
 test('an .npz of more than 2 GiB is read, and is not “not found”', async () => {

@@ -51,27 +51,59 @@ const lazyscope = (name: string, args: readonly string[], limit: number) =>
 
 export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   const small = size === 'small';
-  const [first, ...others] = sizes[size];
+  const [first, ...wider] = sizes[size];
   const rest = architectureNames.filter((name) => name !== 'topk');
   const each = (steps: (backend: BackendName) => readonly Step[]) => backends.flatMap(steps);
-  // webgpu has no attention kernel and stores every pattern, so it comes last.
-  const [fast, slow] = [true, false].map((early) => backends.filter((name) => (name !== 'webgpu') === early));
+  const on = (chosen: readonly BackendName[], steps: (backend: BackendName) => readonly Step[]) =>
+    backends.filter((name) => chosen.includes(name)).flatMap(steps);
+  const conformance = (backend: BackendName) => [
+    script(`${backend} conformance`, 'conformance.ts', [backend], 180),
+  ];
+  const onGpu: readonly BackendName[] = ['cuda', 'webgpu', 'tensorflow'];
+  const onProcessor: readonly BackendName[] = backends.filter((name) => !onGpu.includes(name));
   return [
-    ...each((backend) => [script(`${backend} conformance`, 'conformance.ts', [backend], 180)]),
+    ...on(onGpu, conformance),
     ...each((backend) => timings(backend, first, ['topk'], small)),
+    ...on(['cuda'], () => withAndWithout(first, small)),
     ...(python ? [peers(python, first, small)] : []),
-    ...fast.map((backend) => languageModel(backend, small)),
+    ...on(['cuda'], (backend) => timings(backend, first, rest, small, false)),
+    ...wider.flatMap((size) => [
+      ...on(['cuda'], (backend) => timings(backend, size, ['topk'], small)),
+      ...(python ? [peers(python, size, small)] : []),
+    ]),
+    ...on(['webgpu', 'tensorflow'], (backend) => timings(backend, first, rest, small, false)),
     ...each((backend) => architectureNames.flatMap((name) => trainings(backend, name, small))),
-    ...each((backend) => timings(backend, first, rest, small)),
+    ...on(['cuda', 'tensorflow', ...onProcessor], (backend) => [languageModel(backend, small)]),
     ...each((backend) => [
       lazyscope(`${backend} products`, ['bench', 'gemm', '--backend', backend], 60),
       ...(backend === 'webgpu' || backend === 'native' ? paths(backend, first) : []),
     ]),
-    ...others.flatMap((other) => [
-      ...each((backend) => timings(backend, other, ['topk', 'relu'], small)),
-      ...(python ? [peers(python, other, small)] : []),
+    ...on(onProcessor, conformance),
+    ...on(onProcessor, (backend) => timings(backend, first, rest, small, false)),
+    ...wider.flatMap((size) => [
+      ...each((backend) => timings(backend, size, backend === 'cuda' ? ['relu'] : ['topk', 'relu'], small)),
     ]),
-    ...slow.map((backend) => languageModel(backend, small)),
+    // It has no attention kernel and stores every pattern.
+    ...on(['webgpu'], (backend) => [languageModel(backend, small)]),
+  ];
+}
+
+/** The same steps without what is meant to make them faster, on the same machine and in the same minute: graphs, screening. */
+function withAndWithout(size: TrainingSize, small: boolean): Step[] {
+  const without = (architecture: ArchitectureName, flag: string) =>
+    lazyscope(
+      `cuda ${architecture} ${size.d} × ${size.width}, ${flag.slice(2)}`,
+      words(
+        `bench train --arch ${architecture} --backend cuda ${flags(size)} --steps ${small ? 2 : 10} ${flag}`,
+      ),
+      60,
+    );
+  return [
+    without('topk', '--no-graphs'),
+    without('batchtopk', '--no-graphs'),
+    without('relu', '--no-graphs'),
+    without('topk', '--no-screening'),
+    without('jumprelu', '--no-screening'),
   ];
 }
 
@@ -94,22 +126,24 @@ function trainings(backend: BackendName, architecture: ArchitectureName, small: 
   }));
 }
 
-/** Training steps, and on a device with 16-bit copies too. */
+/** Training steps, and on a device with 16-bit copies too unless they are left out. */
 function timings(
   backend: BackendName,
   size: TrainingSize,
   architectures: readonly ArchitectureName[],
   small: boolean,
+  copies = !small,
 ): Step[] {
-  const half = small ? undefined : halves[backend];
+  const half = copies ? halves[backend] : undefined;
   const storages = half ? ['f32', half] : ['f32'];
   return architectures.flatMap((architecture) =>
     storages.map((storage) => {
       const name = `${backend} ${architecture} ${size.d} × ${size.width}`;
       const command = `bench train --arch ${architecture} --backend ${backend} ${flags(size)} --steps ${small ? 2 : 10}`;
+      const limit = backend === 'cuda' ? 90 : 45;
       return storage === 'f32'
-        ? lazyscope(name, words(command), 120)
-        : lazyscope(`${name}, ${storage}`, words(`${command} --storage ${storage}`), 120);
+        ? lazyscope(name, words(command), limit)
+        : lazyscope(`${name}, ${storage}`, words(`${command} --storage ${storage}`), limit);
     }),
   );
 }
@@ -135,11 +169,16 @@ function paths(backend: BackendName, { d, width, batch }: TrainingSize): Step[] 
 
 function peers(python: string, size: TrainingSize, small: boolean): Step {
   const script = join(here, '..', 'peers', 'gpuTraining.py');
-  const rest = words(`${flags(size)} --steps ${small ? 2 : 20}`);
+  const wide = size.width >= 2 ** 16;
+  // Of a wide dictionary the fastest package and the fastest steps without one: each takes seconds, and drawing it on the processor a minute.
+  const fewer = wide
+    ? ['--draw', 'device', '--only', 'autograd, bf16;by hand, sparse;dictionary_learning, bf16']
+    : [];
+  const steps = small ? 2 : wide ? 6 : 20;
   return {
     name: `PyTorch topk ${size.d} × ${size.width}`,
     program: python,
-    args: [script, ...rest],
-    limit: 120,
+    args: [script, ...words(`${flags(size)} --steps ${steps} --warmup ${small ? 1 : 3}`), ...fewer],
+    limit: wide ? 90 : 60,
   };
 }

@@ -36,7 +36,7 @@ function summary({ outcome, document, said }: StepResult): string {
     return `${failed === 0 ? '' : '**wrong**: '}${passed} passed, ${failed} failed, ${skipped} known to differ`;
   }
   if ('early' in document)
-    return `${isRight(document) ? '' : '**wrong**: '}losses off by at most ${small(number(document, 'early'))} in 200 steps, ${small(number(document, 'late'))} at the end, ${number(document, 'seconds').toFixed(1)} s${document['repeats'] === false ? ', **not the same when repeated**' : ''}`;
+    return `${isRight(document) ? '' : '**wrong**: '}losses off by at most ${small(number(document, 'early'))} in 200 steps, ${small(number(document, 'late'))} at the end, ${number(document, 'seconds').toFixed(1)} s${document['repeats'] === false ? ', **not the same when repeated**' : ''}${document['withoutGraphs'] === false ? ', **not the same without graphs**' : ''}`;
   if ('stepMs' in document) return timing(document);
   if (isDocument(document['reading'])) return languageModel(document, document['reading']);
   if ('gemmGflops' in document) return products(document);
@@ -76,15 +76,23 @@ function longestOf({ kernels }: Document): string {
   return longest.map((k) => `, ${String(k['kernel'])} ${number(k, 'milliseconds').toFixed(2)}`).join('');
 }
 
-function timing(document: Document): string {
-  return `${number(document, 'stepMs').toFixed(2)} ms a step, ${(number(document, 'stepMs') / number(document, 'floorMs')).toFixed(2)} × the floor${longestOf(document)}`;
+/** How many steps were launched as a whole, behind a comma. */
+function replayedOf({ steps }: Document): string {
+  if (!isDocument(steps)) return '';
+  const { replayed, launched } = steps;
+  return `, ${String(replayed)} of ${Number(replayed) + Number(launched)} steps as graphs`;
 }
 
-/** What a training has to meet: 1e-4 in the first 200 steps where numbers are stored in f32, one per cent at the end, and the same bits again. */
+function timing(document: Document): string {
+  return `${number(document, 'stepMs').toFixed(2)} ms a step, ${(number(document, 'stepMs') / number(document, 'floorMs')).toFixed(2)} × the floor${replayedOf(document)}${longestOf(document)}`;
+}
+
+/** What a training has to meet: 1e-4 in the first 200 steps where numbers are stored in f32, one per cent at the end, and the same bits again, and without graphs. */
 export function isRight(training: Readonly<Record<string, unknown>>): boolean {
   const inFull = (training['storage'] ?? 'f32') === 'f32';
   const early = number(training, 'early');
-  if (training['repeats'] === false || !Number.isFinite(early)) return false;
+  if (training['repeats'] === false || training['withoutGraphs'] === false) return false;
+  if (!Number.isFinite(early)) return false;
   return (!inFull || early <= 1e-4) && number(training, 'late') <= 0.01;
 }
 

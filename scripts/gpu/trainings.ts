@@ -4,7 +4,8 @@
  *
  * `early` is the largest relative difference of a loss in the first 200 steps. Rounding makes two runs part sooner or
  * later, so that over a whole run means are compared: `late` is the relative difference of the mean loss over the last tenth of the steps.
- * `repeats`: whether a second training has the same losses to the bit, in the first 200 steps.
+ * `repeats`: whether a second training has the same losses to the bit, in the first 200 steps; `withoutGraphs`, of cuda alone: whether one has that launches
+ * every kernel by itself.
  */
 import { backendNames, type StorageFormat } from '../../sae/backends/backend.ts';
 import { startBackend } from '../../sae/backends/startBackend.ts';
@@ -29,7 +30,13 @@ const seconds = (performance.now() - started) / 1000;
 
 const first = got.slice(0, 200);
 const again = (await trainUntil(architecture, first.length, undefined, steps)).losses;
-const repeats = first.every((loss, i) => Object.is(loss, again[i]));
+const same = (other: readonly number[]) => first.every((loss, i) => Object.is(loss, other[i]));
+const repeats = same(again);
+let withoutGraphs: boolean | undefined;
+if (backend === 'cuda') {
+  await startBackend(backend, { storage, graphs: false });
+  withoutGraphs = same((await trainUntil(architecture, first.length, undefined, steps)).losses);
+}
 
 const off = (a: number, b: number) => Math.abs(a / b - 1);
 const mean = (losses: readonly number[]) => {
@@ -39,6 +46,6 @@ const mean = (losses: readonly number[]) => {
 // Math.max drops no NaN: one makes the result NaN, which JSON writes as null and which no limit admits.
 const early = Math.max(...first.map((loss, i) => off(loss, want[i])));
 process.stdout.write(
-  `${JSON.stringify({ device: detail, architecture, storage, steps, seconds, repeats, early, late: off(mean(got), mean(want)) })}\n`,
+  `${JSON.stringify({ device: detail, architecture, storage, steps, seconds, repeats, withoutGraphs, early, late: off(mean(got), mean(want)) })}\n`,
 );
 process.exit(0);

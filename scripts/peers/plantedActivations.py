@@ -24,14 +24,15 @@ class Problem:
     bandwidth: float  # of JumpReLU's estimators
 
 
-def planted_problem(architecture: str, d: int, width: int, k: int, batch: int) -> Problem:
-    generator = torch.Generator().manual_seed(0)
-    directions = torch.randn(width, d, generator=generator)
+def planted_problem(architecture: str, d: int, width: int, k: int, batch: int, device: str = "cpu") -> Problem:
+    """Each device draws numbers of its own."""
+    generator = torch.Generator(device).manual_seed(0)
+    directions = torch.randn(width, d, generator=generator, device=device)
     directions /= directions.norm(dim=1, keepdim=True)
     batches = []
     for _ in range(KEPT_BATCHES):
-        features = torch.randint(width, (batch, FEATURES_A_TOKEN), generator=generator)
-        strengths = 0.5 + torch.rand(batch, FEATURES_A_TOKEN, generator=generator)
+        features = torch.randint(width, (batch, FEATURES_A_TOKEN), generator=generator, device=device)
+        strengths = 0.5 + torch.rand(batch, FEATURES_A_TOKEN, generator=generator, device=device)
         batches.append(
             torch.nn.functional.embedding_bag(features, directions, per_sample_weights=strengths, mode="sum")
         )

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
@@ -116,6 +116,51 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
     expect(await job(second.id)).toMatchObject({ status: 'done' });
   });
 
+  test('a job in parts is an array and a task that waits for it: one job in the explorer, with the bytes of one machine', async () => {
+    const alone = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-alone-')));
+    await cp(on.store.models(), alone.models(), { recursive: true });
+    const args = ['capture', '--model=fixture-relu', '--text=dataset:moby-dick', '--hook=blocks.0.hook_resid_post', '--name=split', '--context-length=32', '--max-tokens=40000', '--shard-bytes=200000']; // prettier-ignore
+    expect(lazyscope(...args, `--data=${alone.root}`).status).toBe(0);
+    const before = new Set((await on.client.jobs.list.query()).map(({ id }) => id));
+    const child = spawn(process.execPath, [script, ...args, `--data=${on.store.root}`, '--launcher=slurm', '--parts=3', '--json']); // prettier-ignore
+    let document = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (document += text));
+    const status = await new Promise((resolve) => child.once('close', resolve));
+    expect(status).toBe(0);
+    expect(JSON.parse(document)).toMatchObject({ name: 'split', tokens: 40_000 });
+    expect(differences(await finalBytes(on.store.capture('split')), await finalBytes(alone.capture('split')))).toEqual([]); // prettier-ignore
+    expect(existsSync(on.store.parts())).toBe(false);
+    const own = (await on.client.jobs.list.query()).filter(({ id }) => !before.has(id));
+    expect(own).toHaveLength(1);
+    const followed = await vi.waitUntil(
+      async () => {
+        const job = await on.client.jobs.get.query({ id: own[0].id });
+        return job.finishedAt === null ? undefined : job;
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    expect(followed).toMatchObject({ status: 'done', kind: 'capture', subject: { name: 'split' } });
+    expect(followed.parts?.map((part) => part.status)).toEqual(['done', 'done', 'done', 'done']);
+    for (const [at, { worker }] of followed.parts?.slice(0, 3).entries() ?? [])
+      expect(worker).toMatch(new RegExp(`\\(Slurm \\d+_${at}\\)$`));
+    // Cancelled as a whole: its parts end, and what waits for them never begins.
+    const long = await on.client.jobs.start.mutate({
+      kind: 'capture',
+      options: { model: 'fixture-relu', text: 'dataset:moby-dick', hooks: ['blocks.0.hook_resid_post'], name: 'never', contextLength: 32, shardBytes: 200_000 },
+      parts: 2,
+    }); // prettier-ignore
+    const get = () => on.client.jobs.get.query({ id: long.id });
+    await vi.waitUntil(async () => (await get()).status === 'running', { timeout: 60_000, interval: 200 });
+    await on.client.jobs.cancel.mutate({ id: long.id });
+    await vi.waitUntil(async () => (await get()).parts?.every((part) => part.status === 'cancelled'), {
+      timeout: 120_000,
+      interval: 200,
+    });
+    expect(await get()).toMatchObject({ status: 'cancelled' });
+    expect(existsSync(on.store.captureManifest('never'))).toBe(false);
+    await rm(alone.root, { recursive: true });
+  });
+
   test('refuses options that a script can’t hold, and says what sbatch refuses', () => {
     const call = ['train', file, `--data=${on.store.root}`, '--launcher=slurm', '--resume'];
     const refusals: [string, RegExp][] = [
@@ -181,5 +226,68 @@ describe('lazyscope plan', () => {
     expect(lease).toMatch(/^lazyscope-sweep\.2:\d+$/);
     expect(`lazyscope ${ran}`).toBe(`${commands[2]} --json --data=/data`);
     await rm(folder, { recursive: true });
+  });
+
+  test('prints a job in parts: stages of commands, two scripts, and two Jobs of which one waits for the other', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lazyscope-plan-'));
+    const job = { kind: 'index', options: { run: 'demo-topk', seeds: [0, 1] }, parts: 3 };
+    const plan = (...args: string[]) => {
+      const { status, stdout, stderr } = lazyscope('plan', JSON.stringify(job), `--data=${folder}`, ...args);
+      expect(status, stderr).toBe(0);
+      return stdout;
+    };
+    const whole = 'lazyscope index demo-topk --seeds=0,1';
+    expect(plan()).toBe(`${[1, 2, 3].map((n) => `${whole} --part=${n}/3`).join('\n')}\n\n${whole}\n`);
+    const { stages } = JSON.parse(plan('--json'));
+    expect(stages.map((tasks: unknown[]) => tasks.length)).toEqual([3, 1]);
+    expect(stages[0][2]).toEqual({ ...job, parts: undefined, part: '3/3', command: `${whole} --part=3/3` });
+    const scripts = plan('--format=slurm').split(/^(?=#!\/bin\/sh)/m);
+    expect(scripts).toHaveLength(2);
+    for (const script of scripts) expect(spawnSync('sh', ['-n'], { input: script }).status).toBe(0);
+    expect(scripts[0]).toContain('#SBATCH --array=0-2\n');
+    expect(scripts[1]).toContain('#SBATCH --array=0-0\n');
+    expect(scripts[1]).toContain('sbatch --dependency=afterany:N');
+
+    const manifests = parseAllDocuments(plan('--format=k8s', '--image=i', '--claim=c')).map((one) =>
+      one.toJS(),
+    );
+    expect(manifests.map(({ spec }) => spec.completions)).toEqual([3, 1]);
+    const [parts, together] = manifests;
+    expect(parts.metadata.name).toBe(`${together.metadata.name}-parts`);
+    expect(parts.spec.template.spec.initContainers).toBeUndefined();
+    // Their shells are run with the volume's place in this folder, and a stub for the command.
+    await writeFile(join(folder, 'lazyscope'), '#!/bin/sh\necho "$*"\n', { mode: 0o755 });
+    const shell = (container: { command: string[] }, index: number) => {
+      const [file, flag, text] = container.command;
+      const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}`, JOB_COMPLETION_INDEX: String(index) }; // prettier-ignore
+      return spawnSync(file, [flag, text.replaceAll('/data', folder)], {
+        env,
+        encoding: 'utf8',
+        timeout: 3_000,
+      });
+    };
+    const { initContainers: [wait], containers: [finish] } = together.spec.template.spec; // prettier-ignore
+    for (const index of [0, 1]) {
+      expect(shell(parts.spec.template.spec.containers[0], index).stdout).toBe(`index demo-topk --seeds=0,1 --part=${index + 1}/3 --json --data=${folder}\n`); // prettier-ignore
+      expect(shell(wait, 0).signal).toBe('SIGTERM');
+    }
+    shell(parts.spec.template.spec.containers[0], 2);
+    expect(shell(wait, 0)).toMatchObject({ status: 0 });
+    expect(shell(finish, 0).stdout).toBe(`index demo-topk --seeds=0,1 --json --data=${folder}\n`);
+    // Used up: the same manifests can be applied again.
+    expect(shell(wait, 0).signal).toBe('SIGTERM');
+    await rm(folder, { recursive: true });
+  }, 60_000);
+
+  test('refuses what is neither a sweep nor a job', () => {
+    const refused = (...args: string[]) => {
+      const { status, stderr } = lazyscope('plan', ...args);
+      expect(status).toBe(2);
+      return stderr;
+    };
+    expect(refused('{"kind":"evaluate","options":{"run":"x"},"parts":2}')).toMatch(/The job is not one/);
+    expect(refused('{"kind":')).toMatch(/The job is not JSON/);
+    expect(refused('{"kind":"index","options":{"run":"x"}}', '--analyse')).toMatch(/--analyse goes with/);
+    expect(refused('nowhere.yaml')).toMatch(/can't be read/);
   });
 });

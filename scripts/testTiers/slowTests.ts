@@ -37,6 +37,12 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'trains three seeds, compares them and takes groups of their latents out of a model',
   },
   {
+    path: 'scripts/bucketCommands.test.ts',
+    reason: 'starts the command line twenty times on a store in a bucket',
+    long: true,
+  },
+  { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
   },
@@ -74,6 +80,7 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'publishes a site, compares all its answers, and visits it in a browser',
     long: true,
   },
+  { path: 'web/workers.browser.test.ts', reason: 'builds the explorer and follows workers in a browser' },
   { path: 'server/site', reason: 'publishes sites of a store, one after the other' },
   { path: 'web/search.browser.test.ts', reason: 'builds the explorer and searches in a browser' },
   {
@@ -82,6 +89,10 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'web/labels.browser.test.ts', reason: 'builds the explorer and labels features in a browser' },
+  {
+    path: 'sae/features/indexParts.test.ts',
+    reason: 'indexes three dictionaries of 4,100 latents, several times over',
+  },
   { path: 'scripts/workers', reason: 'trains on workers that take jobs from a Redis', long: true },
   { path: 'scripts/slurm', reason: 'trains in a Slurm of its own', long: true },
   { path: 'scripts/labelCommand.test.ts', reason: 'starts the command line beside an endpoint' },
@@ -105,6 +116,10 @@ export const slowTests: readonly SlowTests[] = [
     reason: 'compiles a device in software and kernels for it, and trains on it',
     long: true,
   },
+  {
+    path: 'sae/activations/deviceRows.test.ts',
+    reason: 'runs a model on the cuda backend’s device in software, and compiles kernels for it',
+  },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   {
     path: 'sae/backends/tensorflow/fused.test.ts',
@@ -122,9 +137,14 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'sae/autoencoders/golden.test.ts', reason: 'trains every architecture on every backend' },
   { path: 'sae/training/transcoder.test.ts', reason: 'trains until planted dictionaries are found' },
   { path: 'sae/training/crosscoder.test.ts', reason: 'trains until planted dictionaries are found' },
+  { path: 'sae/training/skipConnection.test.ts', reason: 'trains until planted maps are found' },
   {
     path: 'sae/autoencoders/transcoderGoldens.test.ts',
     reason: 'runs every architecture on a software GPU',
+  },
+  {
+    path: 'sae/autoencoders/crosscoderGoldens.test.ts',
+    reason: 'runs crosscoders on a software GPU',
   },
   { path: 'sae/training/syntheticDictionary.test.ts', reason: 'trains until a planted dictionary is found' },
   { path: 'sae/models/families/familyUse.test.ts', reason: 'every family through the whole product' },
@@ -189,6 +209,8 @@ export const slowTests: readonly SlowTests[] = [
 export const apartTests: readonly string[] = [
   'sae/backends/cuda/fused.test.ts',
   'sae/backends/cuda/fusedTraining.test.ts',
+  'sae/backends/cuda/severalDevices.test.ts',
+  'sae/backends/cuda/stepRecorder.test.ts',
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
@@ -201,6 +223,7 @@ export const apartTests: readonly string[] = [
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
   'server/site/publishSite.test.ts',
   'web/site/answer.test.ts',

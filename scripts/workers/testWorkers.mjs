@@ -4,7 +4,9 @@
  *
  *   --kills N      altogether (default 6)            --seed S      of the moments (default 1)
  *   --workers N    at a time (default 2)             --minutes M   end after this long, with fewer kills
+ *   --split        instead of the sweep: a capture, indexes and comparisons in parts
  *   --busy         instead: four workers that are left alone, and the share of the cores that they keep busy
+ *   --tokens N     of each run of the sweep
  *   --json         one JSON document instead of lines
  */
 import { register } from 'tsx/esm/api';

@@ -33,7 +33,7 @@ export function startWorker(args: readonly string[]): WorkerProcess {
 }
 
 /** Fields 14 to 17 of /proc/PID/stat, in hundredths of a second: of the process, and of its children that were waited for. */
-function processorSeconds(pid: number | undefined): number {
+export function processorSeconds(pid: number | undefined): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

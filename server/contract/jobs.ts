@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Progress } from '../../sae/progress.ts';
 import type { JobDescription, JobSubject } from '../../sae/spec/jobs/job.ts';
 import { describedJob, jobKinds, type JobKind, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { mostParts } from '../../sae/spec/part.ts';
 import { fieldSchema } from '../../sae/spec/schema.ts';
 import { jobId } from './limits.ts';
 
@@ -23,8 +24,15 @@ function optionsSchema({ options }: JobDescription): z.ZodType {
   );
 }
 
+/** Into how many jobs of workers or of Slurm its work is split, besides the one that puts together what they make. */
+const parts = z.int().min(2).max(mostParts).optional();
+
 const [first, ...others] = jobKinds.map((kind) =>
-  z.strictObject({ kind: z.literal(kind), options: optionsSchema(describedJob(kind)) }),
+  z.strictObject({
+    kind: z.literal(kind),
+    options: optionsSchema(describedJob(kind)),
+    ...(describedJob(kind).splits && { parts }),
+  }),
 );
 export const jobStartInput = z.discriminatedUnion('kind', [first, ...others]) as unknown as z.ZodType<
   JobStartInput,
@@ -58,6 +66,17 @@ export interface Job {
   worker?: string;
   /** How often such a job was begun. */
   attempt?: number;
+  /** Of a job that is split: its parts in order, and the job itself as the last, which puts together what they make. */
+  parts?: JobPart[];
+}
+
+/** One part of a job that is split. */
+export interface JobPart {
+  status: JobStatus;
+  worker: string | null;
+  attempt: number | null;
+  /** From 0 to 1. */
+  done: number;
 }
 
 /** A job with its output. */
@@ -84,4 +103,33 @@ export interface JobEvent {
   job: Job;
   /** Of a `log` event. */
   line?: string;
+}
+
+/** A process that takes jobs, on this machine or on another one. */
+export interface JobWorker {
+  /** Host and process. */
+  name: string;
+  host: string;
+  /** When it began, and when it was heard last; it says something every second. */
+  since: string;
+  heardAt: string;
+  /** Whether it has said nothing for so long that it counts as gone: what it had is given to others when its leases run out. */
+  gone: boolean;
+  /** Jobs that it takes at a time. */
+  concurrency: number;
+  /** Threads of each; null where the worker is of an earlier version. */
+  threads: number | null;
+  /** What it has for them together: GPUs, and bytes of memory. */
+  gpu: number;
+  memory: number;
+  jobs: WorkerJob[];
+}
+
+/** What a worker does. */
+export interface WorkerJob {
+  /** Of the job, or of what it is a part of; null where this server doesn't know it. */
+  job: Job | null;
+  id: string;
+  /** As 2/5, of a job that is split. */
+  part: string | null;
 }

@@ -81,7 +81,8 @@ export class JobLog {
       if (!input.success) return [];
       const result: unknown = row.result === null ? null : JSON.parse(row.result);
       const subject = jobSubject(input.data, result);
-      const job: Job = { ...row, ...input.data, subject, progress: null };
+      const { kind, options } = input.data;
+      const job: Job = { ...row, kind, options, subject, progress: null };
       return [{ ...job, log: row.log === '' ? [] : row.log.split('\n'), result }];
     });
   }

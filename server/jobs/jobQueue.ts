@@ -16,7 +16,7 @@ import { JobLog } from './jobLog.ts';
 import { jobSubject } from './jobSubject.ts';
 import { fitsBeside, type Machine } from './machineShare.ts';
 import { endProcess, isRunning } from './orphans.ts';
-import { notCancellable, type Queue } from './queue.ts';
+import { notCancellable, notSplit, type Queue } from './queue.ts';
 import { waitingJob } from './waitingJob.ts';
 import { whyEnded } from './whyEnded.ts';
 
@@ -33,6 +33,7 @@ export interface JobQueueOptions {
 export const keptLines = 500;
 
 export class JobQueue implements Queue {
+  readonly where = 'here';
   readonly #commands: Commands;
   readonly #records: JobLog;
   readonly #log: Log;
@@ -109,6 +110,7 @@ export class JobQueue implements Queue {
   async start(input: JobStartInput): Promise<Job> {
     if (this.#closing)
       throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
+    if (input.parts !== undefined) throw notSplit();
     const createdAt = new Date().toISOString();
     const args = commandArguments(input);
     const id = `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${(this.#jobs.size + 1).toString(36)}`;
@@ -141,6 +143,11 @@ export class JobQueue implements Queue {
       (id) => this.#job(id),
       signal,
     );
+  }
+
+  /** Jobs run on this machine. */
+  workers(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   get watchers(): number {

@@ -1,6 +1,6 @@
 /** What a server asks of the queue of its jobs, whether jobs run here (jobQueue.ts) or on workers (server/workers/redisQueue.ts). */
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
+import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput, JobWorker } from '../contract/jobs.ts';
 
 /** A queue of jobs, as its clients see it. */
 export interface Queue {
@@ -14,6 +14,10 @@ export interface Queue {
   cancel(id: string): Promise<Job>;
   /** Yields [event id, event]: first what the client missed, or a snapshot, then new events. With `id`, ends when that job has. */
   watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]>;
+  /** Who runs the jobs: this machine, workers or Slurm. */
+  readonly where: 'here' | NonNullable<Job['where']>;
+  /** The workers, by name, with those that have not been heard for some time; null where jobs don't run on workers. */
+  workers(): Promise<JobWorker[] | null>;
   /** Subscriptions that are open. */
   readonly watchers: number;
   close(): Promise<void>;
@@ -24,5 +28,13 @@ export function notCancellable({ id, status }: Pick<Job, 'id' | 'status'>): Lazy
   return new LazyscopeError(
     'conflict',
     `Job '${id}' is ${status}: only a waiting or running one can be cancelled.`,
+  );
+}
+
+/** What a queue of one machine answers to a job in parts. */
+export function notSplit(): LazyscopeError {
+  return new LazyscopeError(
+    'bad_input',
+    "Parts are for workers and Slurm, and this server has neither: leave 'parts' out, or start the server with --queue or --launcher slurm.",
   );
 }

@@ -4,9 +4,11 @@ import { jobSubject } from './jobSubject.ts';
 
 /** A job that nobody has begun. */
 export function waitingJob(id: string, input: JobStartInput, createdAt: string): JobDetail {
+  const { kind, options } = input;
   return {
     id,
-    ...input,
+    kind,
+    options,
     subject: jobSubject(input, null),
     command: commandLine(commandArguments(input)),
     status: 'queued',

@@ -7,6 +7,8 @@ import { procedure, router } from '../trpc.ts';
 export const jobsRouter = router({
   list: procedure.query(({ ctx }) => ctx.jobs.list()),
   get: procedure.input(jobInput).query(({ ctx, input }) => ctx.jobs.get(input.id)),
+  where: procedure.query(({ ctx }) => ctx.jobs.where),
+  workers: procedure.query(({ ctx }) => ctx.jobs.workers()),
   estimate: procedure.input(jobStartInput).query(({ ctx, input }) => estimateJob(ctx, input)),
   imports: procedure.query(({ ctx }) => namesToImport(ctx)),
   start: procedure.input(jobStartInput).mutation(({ ctx, input }) => ctx.jobs.start(input)),

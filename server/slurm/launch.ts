@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { mostParts } from '../../sae/spec/part.ts';
 import { writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { jobStartInput } from '../contract/jobs.ts';
@@ -18,6 +19,8 @@ const launchSchema = z.object({
   /** The number that Slurm gave the array. */
   array: z.number(),
   jobs: z.array(jobStartInput).min(1),
+  /** Its tasks are so many parts of its one job, which a task of another launch puts together. */
+  parts: z.object({ of: z.int().min(2).max(mostParts), whole: z.string() }).exactOptional(),
 });
 export interface Launch {
   version: 1;
@@ -25,6 +28,7 @@ export interface Launch {
   createdAt: string;
   array: number;
   jobs: JobStartInput[];
+  parts?: { of: number; whole: string };
 }
 
 /** Paths of one launch. */

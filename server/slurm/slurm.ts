@@ -5,6 +5,8 @@ import { LazyscopeError } from '../../sae/errors.ts';
 
 /** One task of a job array, `JOB_INDEX`. */
 export type TaskId = `${number}_${number}`;
+/** All tasks of one. */
+export type ArrayId = `${number}`;
 
 export interface TaskState {
   /** Slurm's word, such as PENDING, RUNNING, COMPLETING or TIMEOUT. */
@@ -22,7 +24,7 @@ export interface Cluster {
   tasks(): Promise<Map<TaskId, TaskState>>;
   /** Slurm's word for how a task ended; undefined where it has forgotten. */
   ending(task: TaskId): Promise<string | undefined>;
-  cancel(task: TaskId): Promise<void>;
+  cancel(task: TaskId | ArrayId): Promise<void>;
 }
 
 export class Slurm implements Cluster {
@@ -52,7 +54,7 @@ export class Slurm implements Cluster {
     return /\bJobState=(\w+)/.exec(said)?.[1];
   }
 
-  async cancel(task: TaskId): Promise<void> {
+  async cancel(task: TaskId | ArrayId): Promise<void> {
     await run('scancel', [task]);
   }
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { printPart } from '../../sae/spec/part.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
 import { readLine } from '../jobs/commands.ts';
@@ -14,12 +15,14 @@ import { keptLines } from '../jobs/jobQueue.ts';
 import { jobSubject } from '../jobs/jobSubject.ts';
 import { interferes } from '../jobs/machineShare.ts';
 import { notCancellable, type Queue } from '../jobs/queue.ts';
+import { SplitJobs } from '../jobs/splitJob.ts';
+import { stagesOf, type Task as PlannedTask } from '../jobs/tasks.ts';
 import { waitingJob } from '../jobs/waitingJob.ts';
 import { whyEnded } from '../jobs/whyEnded.ts';
 import type { Log } from '../log.ts';
 import type { Resources } from '../workers/resources.ts';
 import { launchPaths, readLaunches, writeLaunch, writeScript, type Launch } from './launch.ts';
-import type { Cluster, TaskId, TaskState } from './slurm.ts';
+import type { ArrayId, Cluster, TaskId, TaskState } from './slurm.ts';
 import { slurmScript } from './slurmScript.ts';
 
 export interface SlurmQueueOptions {
@@ -55,10 +58,12 @@ const askEvery = 3_000;
 const grace = 10_000;
 
 export class SlurmQueue implements Queue {
+  readonly where = 'slurm';
   readonly #options: SlurmQueueOptions;
   readonly #tasks = new Map<string, Task>();
   readonly #launches = new Set<string>();
   readonly #events = new JobEvents();
+  readonly #splits = new SplitJobs();
   #running = new Map<TaskId, TaskState>();
   #askedAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -77,13 +82,16 @@ export class SlurmQueue implements Queue {
   }
 
   list(): Job[] {
-    const own = [...this.#tasks.values()].map(({ job }) => withoutDetail(job)).reverse();
+    const own = [...this.#tasks.values()]
+      .filter(({ job }) => !this.#splits.place(job.id))
+      .map(({ job }) => withoutDetail(this.#splits.shown(job)))
+      .reverse();
     return [...own, ...(this.#options.past?.list() ?? [])];
   }
 
   get(id: string): JobDetail {
     const task = this.#tasks.get(id);
-    if (task) return { ...task.job };
+    if (task) return { ...this.#splits.shown(task.job) };
     if (this.#options.past) return this.#options.past.get(id);
     throw new LazyscopeError('not_found', `There is no job '${id}': see the list of jobs.`);
   }
@@ -93,35 +101,81 @@ export class SlurmQueue implements Queue {
     return job;
   }
 
-  /** One array with a task a job. It waits for unfinished jobs that make what one of its own reads, or read what it makes. */
+  /**
+   * One array with a task a job, but for jobs in parts: each of those is an array of its parts, and a task that waits for it. All wait for
+   * unfinished jobs that make what one of their own reads, or read what it makes.
+   */
   async startAll(jobs: JobStartInput[], resources: Resources): Promise<Job[]> {
     if (this.#closing)
       throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
-    const { store, cluster, program, backend, sbatch } = this.#options;
-    const createdAt = new Date().toISOString();
-    const id = `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${randomBytes(3).toString('hex')}`;
-    const own = jobs.map((input) => waitingJob('', input, createdAt));
+    const own = jobs.map((input) => waitingJob('', input, new Date().toISOString()));
     const after = [...this.#tasks.values()]
       .filter(({ job }) => job.finishedAt === null && own.some((one) => interferes(one, job)))
       .map(({ task }) => task);
-    const { folder } = launchPaths(store, id);
-    const script = slurmScript({ id, folder, dataFolder: store.root, program, jobs, resources, options: sbatch, backend, after }); // prettier-ignore
-    const array = await cluster.submit(await writeScript(store, id, script));
-    const launch: Launch = { version: 1, id, createdAt, array, jobs };
-    await writeLaunch(store, launch);
-    this.#add(launch);
+    const ids = new Map<JobStartInput, string>();
+    const single = jobs.filter(({ parts }) => parts === undefined);
+    if (single.length > 0) {
+      const id = newLaunch();
+      await this.#launch({ id, jobs: single, tasks: single.map((job) => ({ job })), resources, after });
+      for (const [index, job] of single.entries()) ids.set(job, `${id}.${index}`);
+    }
+    for (const job of jobs.filter(({ parts }) => parts !== undefined))
+      ids.set(job, await this.#launchSplit(job, resources, after));
     this.#askedAt = -Infinity;
-    return jobs.map((_, index) => withoutDetail(this.get(`${id}.${index}`)));
+    return jobs.map((job) => withoutDetail(this.get(ids.get(job) ?? '')));
   }
 
+  /** Gives the id of the job. */
+  async #launchSplit(job: JobStartInput, resources: Resources, after: readonly TaskId[]): Promise<string> {
+    const [parts, whole] = stagesOf(job);
+    const id = newLaunch();
+    const { kind, options } = job;
+    const jobs = [{ kind, options } as JobStartInput];
+    const common = { jobs, resources };
+    const split = { of: parts.length, whole: `${id}.0` };
+    const array = await this.#launch({ ...common, id: `${id}-parts`, tasks: parts, after, parts: split });
+    try {
+      await this.#launch({ ...common, id, tasks: whole, after: [array, ...after] });
+    } catch (error) {
+      await this.#options.cluster.cancel(array).catch(() => {});
+      throw error;
+    }
+    return split.whole;
+  }
+
+  async #launch(given: {
+    id: string;
+    jobs: JobStartInput[];
+    tasks: readonly PlannedTask[];
+    resources: Resources;
+    after: readonly (TaskId | ArrayId)[];
+    parts?: { of: number; whole: string };
+  }): Promise<ArrayId> {
+    const { store, cluster, program, backend, sbatch } = this.#options;
+    const { id, jobs, tasks, resources, after, parts } = given;
+    const { folder } = launchPaths(store, id);
+    const script = slurmScript({ id, folder, dataFolder: store.root, program, tasks, resources, options: sbatch, backend, after }); // prettier-ignore
+    const array = await cluster.submit(await writeScript(store, id, script));
+    const createdAt = new Date().toISOString();
+    const launch: Launch = { version: 1, id, createdAt, array, jobs, ...(parts && { parts }) };
+    await writeLaunch(store, launch);
+    this.#add(launch);
+    return `${array}`;
+  }
+
+  /** With a job its parts are cancelled. */
   async cancel(id: string): Promise<Job> {
     const { status } = this.get(id);
     const task = this.#tasks.get(id);
     if (!task || (status !== 'queued' && status !== 'running')) throw notCancellable({ id, status });
-    await writeFile(launchPaths(this.#options.store, task.launch.id).cancelled(task.index), '');
-    await this.#options.cluster.cancel(task.task);
+    const parts = this.#splits.partsOf(id).flatMap((part) => this.#tasks.get(part.id) ?? []);
+    // The whole is first, so that it doesn't begin when its parts have ended.
+    for (const one of [task, ...parts].filter(({ job }) => job.finishedAt === null)) {
+      await writeFile(launchPaths(this.#options.store, one.launch.id).cancelled(one.index), '');
+      await this.#options.cluster.cancel(one.task);
+    }
     this.#askedAt = -Infinity;
-    return withoutDetail(task.job);
+    return withoutDetail(this.#splits.shown(task.job));
   }
 
   watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
@@ -131,6 +185,11 @@ export class SlurmQueue implements Queue {
       (id) => this.get(id),
       signal,
     );
+  }
+
+  /** Nodes of Slurm are not asked for. */
+  workers(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   get watchers(): number {
@@ -169,15 +228,30 @@ export class SlurmQueue implements Queue {
   #add(launch: Launch): void {
     if (this.#launches.has(launch.id)) return;
     this.#launches.add(launch.id);
-    for (const [index, input] of launch.jobs.entries()) {
+    const [first] = launch.jobs;
+    const inputs = launch.parts ? Array.from({ length: launch.parts.of }, () => first) : launch.jobs;
+    for (const [index, input] of inputs.entries()) {
       const job: JobDetail = {
         ...waitingJob(`${launch.id}.${index}`, input, launch.createdAt),
         where: 'slurm',
       };
       const task: TaskId = `${launch.array}_${index}`;
       this.#tasks.set(job.id, { job, launch, index, task, read: 0, rest: '', missingSince: undefined });
-      this.#events.status(job);
+      if (launch.parts) this.#splits.add(job, { number: index + 1, of: launch.parts.of }, launch.parts.whole);
+      this.#changed(job);
     }
+  }
+
+  /** The job that clients see of one: itself, or what it is a part of. Undefined for a part whose job isn't known yet. */
+  #shown(job: JobDetail): JobDetail | undefined {
+    const place = this.#splits.place(job.id);
+    const whole = place ? this.#tasks.get(place.whole)?.job : job;
+    return whole && this.#splits.shown(whole);
+  }
+
+  #changed(job: JobDetail): void {
+    const shown = this.#shown(job);
+    if (shown) this.#events.status(shown);
   }
 
   async #lookAt(task: Task): Promise<void> {
@@ -197,7 +271,7 @@ export class SlurmQueue implements Queue {
         job.worker = `${state.node} (Slurm ${task.task})`;
         job.attempt = (job.attempt ?? 0) + 1;
       }
-      return this.#events.status(job);
+      return this.#changed(job);
     }
     task.missingSince ??= performance.now();
     const cancelled = existsSync(paths.cancelled(index));
@@ -215,7 +289,9 @@ export class SlurmQueue implements Queue {
     const paths = launchPaths(this.#options.store, launch.id);
     job.exitCode = exitCode;
     job.startedAt ??= launch.createdAt;
-    job.status = exitCode === 0 ? 'done' : exitCode === 130 ? 'cancelled' : 'failed';
+    // A process that hasn't come to listen for signals yet is ended by the one that asks it to stop.
+    const stopped = exitCode === 130 || (exitCode > 128 && existsSync(paths.cancelled(index)));
+    job.status = exitCode === 0 ? 'done' : stopped ? 'cancelled' : 'failed';
     if (exitCode === 0) {
       job.result = JSON.parse(await readFile(paths.output(index), 'utf8'));
       job.subject ??= jobSubject(job, job.result);
@@ -226,7 +302,7 @@ export class SlurmQueue implements Queue {
 
   #finish(job: JobDetail): void {
     job.finishedAt = new Date().toISOString();
-    this.#events.status(job);
+    this.#changed(job);
   }
 
   /** Reads what the task has said since the last look. */
@@ -250,15 +326,29 @@ export class SlurmQueue implements Queue {
   #said(job: JobDetail, text: string): void {
     readLine(text, {
       progress: (progress) => {
-        const stage = job.progress?.stage;
+        const stage = this.#shown(job)?.progress?.stage;
         job.progress = progress;
-        this.#events.progress(job, stage);
+        const shown = this.#shown(job);
+        if (shown) this.#events.progress(shown, stage);
       },
       line: (line) => {
-        job.log.push(line);
-        if (job.log.length > keptLines) job.log.shift();
-        this.#events.line(job, line);
+        keep(job, line);
+        const place = this.#splits.place(job.id);
+        const whole = place && this.#tasks.get(place.whole)?.job;
+        const text = place ? `${printPart(place.part)}: ${line}` : line;
+        if (whole) keep(whole, text);
+        const shown = this.#shown(job);
+        if (shown) this.#events.line(shown, text);
       },
     });
   }
+}
+
+function keep({ log }: JobDetail, line: string): void {
+  log.push(line);
+  if (log.length > keptLines) log.shift();
+}
+
+function newLaunch(): string {
+  return `${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 17)}-${randomBytes(3).toString('hex')}`;
 }

@@ -1,9 +1,8 @@
 /** The script of a job array: each task is one command of the command line. */
 import { LazyscopeError } from '../../sae/errors.ts';
-import { commandArguments } from '../jobs/commandArguments.ts';
-import type { JobStartInput } from '../contract/jobs.ts';
+import { taskArguments, type Task } from '../jobs/tasks.ts';
 import type { Resources } from '../workers/resources.ts';
-import type { TaskId } from './slurm.ts';
+import type { ArrayId, TaskId } from './slurm.ts';
 
 export interface ScriptOptions {
   id: string;
@@ -11,13 +10,13 @@ export interface ScriptOptions {
   folder: string;
   dataFolder: string;
   program: readonly string[];
-  jobs: readonly JobStartInput[];
+  tasks: readonly Task[];
   resources: Resources;
   /** Options of sbatch, as one would type them: `--partition=gpu --time=4:00:00`. */
   options?: string | undefined;
   backend?: string | undefined;
-  /** Tasks that must have ended before. */
-  after?: readonly TaskId[];
+  /** What must have ended before. */
+  after?: readonly (TaskId | ArrayId)[];
 }
 
 /** Seconds before its time limit at which a task is asked to stop, so that it writes a checkpoint. */
@@ -25,10 +24,10 @@ const warning = 90;
 
 /** Throws 'bad_input' for options that sbatch could not read from a script. */
 export function slurmScript(given: ScriptOptions): string {
-  const { id, folder, dataFolder, program, jobs, resources, backend, after = [] } = given;
+  const { id, folder, dataFolder, program, tasks, resources, backend, after = [] } = given;
   const directives = [
     `--job-name=lazyscope-${id}`,
-    `--array=0-${jobs.length - 1}`,
+    `--array=0-${tasks.length - 1}`,
     `--output=${folder.replaceAll('%', '%%')}/%a.log`,
     '--open-mode=append',
     // A task whose node fails is begun again, and goes on from its last checkpoint.
@@ -48,7 +47,7 @@ export function slurmScript(given: ScriptOptions): string {
 ${directives.map((directive) => `#SBATCH ${directive}`).join('\n')}
 folder=${quoted(folder)}
 index=$SLURM_ARRAY_TASK_ID
-${taskCase('$index', jobs)}
+${taskCase('$index', tasks)}
 rm -f "$folder/$index.exit"
 export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${id}.$index:$((\${SLURM_RESTART_COUNT:-0} + 1))"
 ${program.map(quoted).join(' ')} "$@" ${common.map(quoted).join(' ')} --threads="\${SLURM_CPUS_ON_NODE:-1}" > "$folder/$index.out" &
@@ -67,8 +66,8 @@ exit $code
 }
 
 /** Sets the arguments of the shell to those of the task with this number. */
-export function taskCase(number: string, jobs: readonly JobStartInput[]): string {
-  const cases = jobs.map((job, at) => `${at}) set -- ${commandArguments(job).map(quoted).join(' ')} ;;`);
+export function taskCase(number: string, tasks: readonly Task[]): string {
+  const cases = tasks.map((task, at) => `${at}) set -- ${taskArguments(task).map(quoted).join(' ')} ;;`);
   return `case ${number} in\n${cases.join('\n')}\n*) echo "lazyscope: there is no task ${number}." >&2; exit 2 ;;\nesac`;
 }
 

@@ -13,8 +13,9 @@ import type { QueueAddress } from './queueAddress.ts';
 const patience = 5_000;
 /** Milliseconds between two attempts to reach a Redis that is gone. */
 const betweenAttempts = 500;
-/** Milliseconds after which a worker that says nothing counts as gone. */
+/** Milliseconds after which a worker that says nothing counts as gone, and after which it is forgotten. */
 const silent = 10_000;
+const forgotten = 10 * 60_000;
 
 const workerSchema = z.object({
   /** Host and process. */
@@ -23,12 +24,17 @@ const workerSchema = z.object({
   /** When it was heard last, in milliseconds since 1970. */
   heardAt: z.number(),
   concurrency: z.number(),
+  /** Of each of its jobs. */
+  threads: z.number().exactOptional(),
   gpu: z.number(),
   memory: z.number(),
   /** Ids of the jobs it runs. */
   jobs: z.array(z.string()),
 });
 export type WorkerRecord = z.infer<typeof workerSchema>;
+
+/** Whether a worker has said nothing for too long. */
+export const isGone = ({ heardAt }: Pick<WorkerRecord, 'heardAt'>) => Date.now() - heardAt >= silent;
 
 export class Broker {
   readonly shown: string;
@@ -142,11 +148,16 @@ export class Broker {
     await this.#client.hdel(this.#key('workers'), name);
   }
 
-  /** Workers that were heard in the last ten seconds. */
+  /** Workers that were heard in the last ten minutes, and may be gone. Those before are forgotten. */
   async workers(): Promise<WorkerRecord[]> {
     const records = await this.#client.hgetall(this.#key('workers'));
-    const all = Object.values(records).flatMap((text) => workerSchema.safeParse(parsed(text)).data ?? []);
-    return all.filter(({ heardAt }) => Date.now() - heardAt < silent);
+    const found: WorkerRecord[] = [];
+    for (const [name, text] of Object.entries(records)) {
+      const record = workerSchema.safeParse(parsed(text)).data;
+      if (record && Date.now() - record.heardAt < forgotten) found.push(record);
+      else await this.leave(name);
+    }
+    return found;
   }
 
   /** The place of the newest event of a class. */

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { Worker, type Job as BullJob } from 'bullmq';
 import type { Progress } from '../../sae/progress.ts';
+import type { Part } from '../../sae/spec/part.ts';
 import type { JobStartInput } from '../contract/jobs.ts';
 import type { Log } from '../log.ts';
 import type { Broker, WorkerRecord } from './broker.ts';
@@ -22,6 +23,8 @@ import { fits, resourcesOfClass, type Resources } from './resources.ts';
 export interface Lease {
   readonly id: string;
   readonly input: JobStartInput;
+  /** Which part of the job, where it is one. */
+  readonly part: Part | undefined;
   readonly needs: Resources;
   /** From 1 on: how often the job was begun, this time included. */
   readonly attempt: number;
@@ -198,6 +201,7 @@ export class Leases {
     return {
       id: String(bull.id),
       input: queued.input,
+      part: queued.part,
       needs,
       attempt: state.attempt,
       crashes: state.crashes,

@@ -3,6 +3,7 @@
  * `jobs.start`, in which a job names things of the store and never a path.
  */
 import { z } from 'zod';
+import { mostParts } from '../../sae/spec/part.ts';
 import { jobStartInput } from '../contract/jobs.ts';
 import { jobId } from '../contract/limits.ts';
 
@@ -21,6 +22,11 @@ const queuedSchema = z.strictObject({
   /** Jobs that must have ended before this one starts: they make what it reads, or read what it makes. */
   after: z.array(z.strictObject({ id: jobId, className: z.string().max(100) })).max(10_000),
   ending: endingSchema.optional(),
+  /** Of a part: which one, and of which job. */
+  part: z
+    .strictObject({ number: z.int().min(1), of: z.int().min(1).max(mostParts), whole: jobId })
+    .refine(({ number, of }) => number <= of)
+    .optional(),
 });
 export type QueuedJob = z.infer<typeof queuedSchema>;
 

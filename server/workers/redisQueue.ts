@@ -5,16 +5,27 @@
 import { randomBytes } from 'node:crypto';
 import { QueueEvents, type Job as BullJob } from 'bullmq';
 import { LazyscopeError } from '../../sae/errors.ts';
-import type { Job, JobDetail, JobEvent, JobStartInput, JobWatchInput } from '../contract/jobs.ts';
+import { printPart } from '../../sae/spec/part.ts';
+import type {
+  Job,
+  JobDetail,
+  JobEvent,
+  JobStartInput,
+  JobWatchInput,
+  JobWorker,
+  WorkerJob,
+} from '../contract/jobs.ts';
 import { JobEvents, withoutDetail } from '../jobs/jobEvents.ts';
 import { keptLines } from '../jobs/jobQueue.ts';
 import { jobSubject } from '../jobs/jobSubject.ts';
 import { interferes } from '../jobs/machineShare.ts';
 import { notCancellable, type Queue } from '../jobs/queue.ts';
+import { SplitJobs } from '../jobs/splitJob.ts';
+import { stagesOf } from '../jobs/tasks.ts';
 import { waitingJob } from '../jobs/waitingJob.ts';
 import type { Log } from '../log.ts';
-import type { Broker, WorkerRecord } from './broker.ts';
-import { readQueuedJob, readQueuedState, type QueuedState } from './queuedJob.ts';
+import { isGone, type Broker } from './broker.ts';
+import { readQueuedJob, readQueuedState, type QueuedJob, type QueuedState } from './queuedJob.ts';
 import { classOf, resourcesOf, resourcesOfClass, type Resources } from './resources.ts';
 
 /** How a job is put into the queue. */
@@ -38,12 +49,14 @@ const lookEvery = 3_000;
 export const usualPriority = 100;
 
 export class RedisQueue implements Queue {
+  readonly where = 'workers';
   readonly #broker: Broker;
   readonly #past: Queue | undefined;
   readonly #log: Log;
   readonly #known = new Map<string, Known>();
   readonly #listening = new Map<string, QueueEvents>();
   readonly #events = new JobEvents();
+  readonly #splits = new SplitJobs();
   /** The look at a job before, for which the next one waits. */
   readonly #looks = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -64,14 +77,16 @@ export class RedisQueue implements Queue {
   }
 
   list(): Job[] {
-    const own = [...this.#known.values()].map(({ job }) => withoutDetail(job));
+    const own = [...this.#known.values()]
+      .filter(({ job }) => !this.#splits.place(job.id))
+      .map(({ job }) => withoutDetail(this.#splits.shown(job)));
     own.sort((a, b) => (b.createdAt === a.createdAt ? (b.id < a.id ? -1 : 1) : b.createdAt < a.createdAt ? -1 : 1)); // prettier-ignore
     return [...own, ...(this.#past?.list() ?? [])];
   }
 
   get(id: string): JobDetail {
     const known = this.#known.get(id);
-    if (known) return { ...known.job };
+    if (known) return { ...this.#splits.shown(known.job) };
     if (this.#past) return this.#past.get(id);
     throw new LazyscopeError('not_found', `There is no job '${id}': see the list of jobs.`);
   }
@@ -81,39 +96,65 @@ export class RedisQueue implements Queue {
       throw new LazyscopeError('unavailable', 'The server is shutting down: start the job when it is back.');
     const createdAt = new Date().toISOString();
     const id = `${createdAt.replaceAll(/\D/g, '').slice(0, 17)}-${randomBytes(4).toString('hex')}`;
-    const job: JobDetail = { ...waitingJob(id, input, createdAt), where: 'workers' };
+    const stages = stagesOf(input);
+    const { kind, options } = input;
+    const own = { kind, options } as JobStartInput;
+    const job = waitingJob(id, own, createdAt);
     const className = classOf(resources ?? resourcesOf(job));
     const after = [...this.#known.values()]
       .filter((other) => other.job.finishedAt === null && interferes(job, other.job))
       .map((other) => ({ id: other.job.id, className: other.className }));
-    await this.#broker.answered(this.#broker.announce(className));
-    await this.#broker.answered(
-      this.#broker.queue(className).add(
-        input.kind,
-        { version: 1, input, createdAt, after },
-        {
-          jobId: id,
-          priority: priority ?? usualPriority,
-          attempts: 1,
-          keepLogs: keptLines,
-          removeOnComplete: keptJobs,
-          removeOnFail: keptJobs,
+    const parts = stages.slice(0, -1).flatMap(
+      (tasks) =>
+      tasks.flatMap(({ part }) => (part ? [{ id: `${id}-p${part.number}`, part: { ...part, whole: id } }] : [])), // prettier-ignore
+    );
+    const queued: { id: string; data: QueuedJob }[] = [
+      ...parts.map(({ id: partId, part }) => ({ id: partId, data: { version: 1 as const, input: own, createdAt, after, part } })), // prettier-ignore
+      {
+        id,
+        data: {
+          version: 1,
+          input: own,
+          createdAt,
+          after: [...parts.map((part) => ({ id: part.id, className })), ...after],
         },
+      },
+    ];
+    await this.#broker.answered(this.#broker.announce(className));
+    // All of them at once: a job must not be there without its parts, nor these without it.
+    await this.#broker.answered(
+      this.#broker.queue(className).addBulk(
+        queued.map((one) => ({
+          name: kind,
+          data: one.data,
+          opts: {
+            jobId: one.id,
+            priority: priority ?? usualPriority,
+            attempts: 1,
+            keepLogs: keptLines,
+            removeOnComplete: keptJobs,
+            removeOnFail: keptJobs,
+          },
+        })),
       ),
     );
-    if (!this.#known.has(id)) this.#add({ job, className, logged: 0 });
+    for (const { id: newId, data } of queued)
+      if (!this.#known.has(newId))
+        this.#add({ job: { ...waitingJob(newId, own, createdAt), where: 'workers' }, className, logged: 0 }, data.part); // prettier-ignore
     await this.#listen(className);
     return withoutDetail(this.get(id));
   }
 
-  /** A worker hears of it within about a second. */
+  /** A worker hears of it within about a second. With a job its parts are cancelled. */
   async cancel(id: string): Promise<Job> {
     const { status } = this.get(id);
     const known = this.#known.get(id);
     if (!known || (status !== 'queued' && status !== 'running')) throw notCancellable({ id, status });
-    await this.#broker.answered(this.#broker.askToCancel(id));
-    if (status === 'queued') this.#cancelledWaiting(known);
-    return withoutDetail(known.job);
+    const parts = this.#splits.partsOf(id).flatMap((part) => this.#known.get(part.id) ?? []);
+    const unfinished = [known, ...parts].filter(({ job }) => job.finishedAt === null);
+    for (const one of unfinished) await this.#broker.answered(this.#broker.askToCancel(one.job.id));
+    for (const one of unfinished) if (one.job.status === 'queued') this.#cancelledWaiting(one);
+    return withoutDetail(this.#splits.shown(known.job));
   }
 
   watch(input: JobWatchInput, signal?: AbortSignal): AsyncGenerator<[string, JobEvent]> {
@@ -129,9 +170,29 @@ export class RedisQueue implements Queue {
     return this.#events.watchers;
   }
 
-  /** Workers that are there. */
-  workers(): Promise<WorkerRecord[]> {
-    return this.#broker.answered(this.#broker.workers());
+  async workers(): Promise<JobWorker[]> {
+    const records = await this.#broker.answered(this.#broker.workers());
+    return records
+      .map((record) => ({
+        name: record.name,
+        host: record.name.split('/')[0],
+        since: record.since,
+        heardAt: new Date(record.heardAt).toISOString(),
+        gone: isGone(record),
+        concurrency: record.concurrency,
+        threads: record.threads ?? null,
+        gpu: record.gpu,
+        memory: record.memory,
+        jobs: record.jobs.map((id) => this.#doneBy(id)),
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #doneBy(id: string): WorkerJob {
+    const known = this.#known.get(id);
+    const place = this.#splits.place(id);
+    const shown = known && this.#shown(known.job);
+    return { id, job: shown ? withoutDetail(shown) : null, part: place ? printPart(place.part) : null };
   }
 
   /** Jobs go on without this process. */
@@ -219,16 +280,33 @@ export class RedisQueue implements Queue {
     const log = known ? known.job.log : (await queue.getJobLogs(id)).logs;
     const job = detailOf(bull, state, log);
     if (!job) return;
-    if (!known) return this.#add({ job, className, logged: readQueuedState(bull.progress)?.logged ?? 0 });
+    if (!known)
+      return this.#add(
+        { job, className, logged: readQueuedState(bull.progress)?.logged ?? 0 },
+        readQueuedJob(bull.data)?.part,
+      );
     if (known.job.status === 'cancelled') return;
     const changed = known.job.status !== job.status || known.job.attempt !== job.attempt;
     Object.assign(known.job, job);
-    if (changed) this.#events.status(known.job);
+    if (changed) this.#changed(known.job);
   }
 
-  #add(known: Known): void {
+  #add(known: Known, part: QueuedJob['part']): void {
     this.#known.set(known.job.id, known);
-    this.#events.status(known.job);
+    if (part) this.#splits.add(known.job, part, part.whole);
+    this.#changed(known.job);
+  }
+
+  /** The job that clients see of one: itself, or what it is a part of. Undefined for a part whose job isn't known yet. */
+  #shown(job: JobDetail): JobDetail | undefined {
+    const place = this.#splits.place(job.id);
+    const whole = place ? this.#known.get(place.whole)?.job : job;
+    return whole && this.#splits.shown(whole);
+  }
+
+  #changed(job: JobDetail): void {
+    const shown = this.#shown(job);
+    if (shown) this.#events.status(shown);
   }
 
   #told(known: Known, state: QueuedState): void {
@@ -236,21 +314,33 @@ export class RedisQueue implements Queue {
     if (job.finishedAt !== null) return;
     const unheard = Math.max(0, state.logged - known.logged);
     known.logged = Math.max(known.logged, state.logged);
-    for (const line of unheard > 0 ? state.lines.slice(-unheard) : []) {
-      job.log.push(line);
-      if (job.log.length > keptLines) job.log.shift();
-      this.#events.line(job, line);
-    }
-    const stage = job.progress?.stage;
+    for (const line of unheard > 0 ? state.lines.slice(-unheard) : []) this.#said(job, line);
+    const stage = this.#shown(job)?.progress?.stage;
     if (!state.progress) return;
     job.progress = state.progress;
-    this.#events.progress(job, stage);
+    const shown = this.#shown(job);
+    if (shown) this.#events.progress(shown, stage);
+  }
+
+  /** A line of a part is among those of its job. */
+  #said(job: JobDetail, line: string): void {
+    const keep = ({ log }: JobDetail, text: string) => {
+      log.push(text);
+      if (log.length > keptLines) log.shift();
+    };
+    keep(job, line);
+    const place = this.#splits.place(job.id);
+    const whole = place && this.#known.get(place.whole)?.job;
+    const text = place ? `${printPart(place.part)}: ${line}` : line;
+    if (whole) keep(whole, text);
+    const shown = this.#shown(job);
+    if (shown) this.#events.line(shown, text);
   }
 
   #cancelledWaiting({ job }: Known): void {
     job.status = 'cancelled';
     job.finishedAt = new Date().toISOString();
-    this.#events.status(job);
+    this.#changed(job);
   }
 
   /** Redis has forgotten the job, which it does where it keeps nothing on the disk. */
@@ -258,7 +348,7 @@ export class RedisQueue implements Queue {
     job.status = 'lost';
     job.finishedAt = new Date().toISOString();
     job.error = `Redis at ${this.#broker.shown} has forgotten this job: run it with 'appendonly yes', and start the job again.`;
-    this.#events.status(job);
+    this.#changed(job);
   }
 }
 

@@ -1,9 +1,10 @@
 /** What a worker does: takes jobs while it has room for them, and runs each as a command of the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describedJob } from '../../sae/spec/jobs/jobs.ts';
-import { commandArguments, commandLine } from '../jobs/commandArguments.ts';
+import { describedJob, type JobStartInput } from '../../sae/spec/jobs/jobs.ts';
+import { commandLine } from '../jobs/commandArguments.ts';
 import { checkpointPatience, type Commands } from '../jobs/commands.ts';
 import { keptLines, whyNotRun } from '../jobs/jobQueue.ts';
+import { taskArguments } from '../jobs/tasks.ts';
 import { whyEnded } from '../jobs/whyEnded.ts';
 import type { Log } from '../log.ts';
 import type { Lease, Leases } from './leases.ts';
@@ -52,7 +53,8 @@ export async function runJobs({
       );
       running.add(job);
       void job.finally(() => running.delete(job));
-    } else await Promise.race([sleep(lookEvery), stopped]);
+      // Where a job ends there is room for the next one at once.
+    } else await Promise.race([sleep(lookEvery), stopped, ...running]);
   }
   await Promise.all(running);
 }
@@ -100,10 +102,11 @@ async function runLease(lease: Lease, commands: Commands, log: Log, stopping: Ab
 }
 
 /** A job that was begun before goes on from its last checkpoint, where its kind has any. */
-function argumentsOf({ input, attempt }: Lease): string[] {
-  if (attempt === 1 || !('resume' in describedJob(input.kind).options)) return commandArguments(input);
+function argumentsOf({ input, part, attempt }: Lease): string[] {
+  if (attempt === 1 || !('resume' in describedJob(input.kind).options))
+    return taskArguments({ job: input, part });
   const { kind, options } = input;
-  return commandArguments({ kind, options: { ...options, resume: true } });
+  return taskArguments({ job: { kind, options: { ...options, resume: true } } as JobStartInput, part });
 }
 
 function whenAborted(signal: AbortSignal, work: () => void): void {

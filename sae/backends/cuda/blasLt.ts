@@ -6,6 +6,7 @@ import koffi from 'koffi';
 import { LazyscopeError } from '../../errors.ts';
 import { binder, out } from './binding.ts';
 import type { Device } from './device.ts';
+import { NotCapturable } from './notCapturable.ts';
 import type { Library } from './libraries.ts';
 
 /** cudaDataType. */
@@ -109,10 +110,16 @@ export class BlasLt {
   constructor(device: Device, library: Library) {
     this.#device = device;
     this.#functions = bind(library);
+    device.driver.enter();
     const place = [0];
     this.#check('cublasLtCreate', this.#functions.create(place));
     this.#handle = place[0];
     this.#workspace = device.driver.read('cuMemAlloc', workspaceBytes);
+  }
+
+  /** How many products of different shapes there have been. */
+  get plans(): number {
+    return this.#plans.size;
   }
 
   /** Addresses on the device; on the compute stream. */
@@ -120,10 +127,13 @@ export class BlasLt {
     const key = keyOf(m);
     let plan = this.#plans.get(key);
     if (!plan) {
+      if (this.#device.capturing) throw new NotCapturable('an algorithm for a product had to be found');
+      this.#device.driver.enter();
       plan = this.#plan(m);
       this.#plans.set(key, plan);
     }
     const [a, b, d] = plan.layouts;
+    this.#device.driver.enter();
     this.#scales[0] = alpha;
     this.#scales[1] = beta;
     const code = this.#functions.multiply(

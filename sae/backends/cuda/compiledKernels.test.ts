@@ -30,6 +30,9 @@ const reconstructions = rows.flatMap((row) => [0, 1].map((NARROW) => ({ ...row, 
 const screens = [768, 30].flatMap((d) =>
   [128, 512].map((threads) => ({ ...screenDefine(d, threads), KEEPS: threads === 128 ? 1 : 0 })),
 );
+const lists = [1024, 2048, 4096].flatMap((CAPACITY) =>
+  screens.slice(0, 2).map((screen) => ({ ...screen, CAPACITY })),
+);
 /** Heads of width 64, 128 and 256; the tiles of kernels/attention.ts. */
 const heads: readonly Definitions[] = [
   { WIDTHS: 4, ROWS: 4, COLUMNS: 2 },
@@ -45,7 +48,8 @@ const variants: Readonly<Record<string, readonly Definitions[]>> = {
   'fusedUpdate.cu': updates,
   'fusedReconstruct.cu': reconstructions,
   'fusedScreen.cu': screens,
-  'fusedListed.cu': screens,
+  'fusedListed.cu': lists,
+  'rowStore.cu': [{ HALF: 0 }, { HALF: 1 }],
 };
 
 /** What a file is compiled with. A definition that is missing here is an error of the compiler. */

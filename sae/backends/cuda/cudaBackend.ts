@@ -9,9 +9,11 @@ import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import type { KernelTime } from '../../ops/fusedKernels.ts';
 import type { ProductFormat } from '../backend.ts';
 import type { Device } from './device.ts';
+import type { Screening } from './screening.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
 import type { Products } from './products.ts';
 import type { Programs } from './programs.ts';
+import type { Recording } from './recording.ts';
 import type { StoredNumbers } from './storedNumbers.ts';
 import { Transfers } from './transfers.ts';
 
@@ -105,6 +107,10 @@ export class CudaBackend extends cpu.MathBackendCPU {
   storage: 'f32' | 'bf16' = 'f32';
   /** How TF.js's products are computed. */
   productType: ProductFormat = 'f32';
+  /** Whether encoders find candidates by a product in bfloat16 first; a table of fused kernels may have been given an answer of its own. */
+  screening: Screening = 'whereItPays';
+  /** Whether training steps are captured as graphs; see stepRecorder.ts. */
+  graphs = true;
   readonly device: Device;
   readonly programs: Programs;
   readonly products: Products;
@@ -112,6 +118,8 @@ export class CudaBackend extends cpu.MathBackendCPU {
   readonly transfers: Transfers;
   /** How often a kernel that computes on the host has fetched a tensor from the device. */
   hostReads = 0;
+  /** The step that is being recorded. */
+  recording: Recording | null = null;
 
   constructor(device: Device, programs: Programs, products: Products) {
     super();
@@ -127,6 +135,7 @@ export class CudaBackend extends cpu.MathBackendCPU {
   override write(values: TfjsValues, shape: number[], dtype: DType): DataId {
     const dataId = super.write(values, shape, dtype);
     this.data.set(dataId, this.#record(values, shape, dtype, 1));
+    this.recording?.made(dataId);
     return dataId;
   }
 
@@ -146,7 +155,11 @@ export class CudaBackend extends cpu.MathBackendCPU {
   /** The tensor's memory on the device; uploads what is only on the host. Throws `unavailable` when there is no room. */
   buffer(tensor: Tf.TensorInfo): DeviceBuffer {
     const data = this.#data(tensor.dataId);
-    if (data.device) return data.device;
+    if (data.device) {
+      this.recording?.used(tensor.dataId, data.device);
+      return data.device;
+    }
+    this.recording?.checkUpload(tensor.dataId);
     const type = storedType(data.dtype);
     const values = typedValues(type, data.host ?? []);
     if (values.length !== data.size)
@@ -179,6 +192,12 @@ export class CudaBackend extends cpu.MathBackendCPU {
     return info;
   }
 
+  /** Where a tensor is on the device; null where it isn't, or is no more. */
+  addressOf(dataId: DataId): number | null {
+    const memory = this.data.has(dataId) ? this.#data(dataId).memory : null;
+    return memory && Number(memory.address);
+  }
+
   /** Undefined for a tensor of plain numbers. */
   stored({ dataId }: Tf.TensorInfo): StoredNumbers | undefined {
     return this.#data(dataId).stored ?? undefined;
@@ -199,6 +218,14 @@ export class CudaBackend extends cpu.MathBackendCPU {
     const data = this.#data(tensor.dataId);
     data.forgetHost();
     data.version++;
+  }
+
+  /** What the host knows of a tensor's contents is no longer so. Answers whether there is such a tensor. */
+  forgetHost(dataId: DataId): boolean {
+    if (!this.data.has(dataId)) return false;
+    const data = this.#data(dataId);
+    if (data.memory) data.forgetHost();
+    return true;
   }
 
   /** How often a tensor's contents were changed in place; null where there is no such tensor any more. */

@@ -1,6 +1,7 @@
 /** One GPU: its context, its properties and the stream on which everything runs in order. */
 import { LazyscopeError } from '../../errors.ts';
 import type { Driver } from './driver.ts';
+import { NotCapturable } from './notCapturable.ts';
 
 /** What kernels may ask about the device. */
 export interface Architecture {
@@ -48,7 +49,7 @@ export function describeDevice(driver: Driver, index: number, software: boolean)
       'unavailable',
       count === 0
         ? 'Backend cuda finds a driver but no GPU: look at nvidia-smi, or choose --backend native.'
-        : `There is no GPU ${index}, only ${count === 1 ? 'GPU 0' : `GPUs 0 to ${count - 1}`}: set LAZYSCOPE_CUDA_DEVICE to one of them.`,
+        : `There is no GPU ${index}, only ${count === 1 ? 'GPU 0' : `GPUs 0 to ${count - 1}`}: name one of them with LAZYSCOPE_CUDA_DEVICE or --devices.`,
     );
   const device = driver.read('cuDeviceGet', index);
   const text = Buffer.alloc(256);
@@ -76,10 +77,14 @@ export class Device {
   readonly name: string;
   readonly totalBytes: number;
   readonly architecture: Architecture;
+  /** Its number, as nvidia-smi counts. */
+  readonly index: number;
   /** The compute stream. */
   readonly stream: number;
   /** Milliseconds that the host has spent waiting for results, filling pinned memory, and launching. */
   readonly host = { waiting: 0, upload: 0, record: 0 };
+  /** Whether the compute stream captures a graph. */
+  capturing = false;
   /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
   readonly exactMemory: boolean;
 
@@ -91,13 +96,14 @@ export class Device {
     { exactMemory = false } = {},
   ) {
     this.exactMemory = exactMemory;
+    this.index = index;
     this.driver = driver;
     driver.gpu = name;
     this.name = name;
     this.totalBytes = totalBytes;
     this.architecture = architecture;
     const device = driver.read('cuDeviceGet', index);
-    driver.call('cuCtxSetCurrent', driver.read('cuDevicePrimaryCtxRetain', device));
+    driver.adopt(driver.read('cuDevicePrimaryCtxRetain', device));
     this.stream = this.newStream();
   }
 
@@ -111,6 +117,7 @@ export class Device {
 
   /** Waits until the device has done everything that was asked of it. */
   synchronize(): void {
+    if (this.capturing) throw new NotCapturable('it waited for the device in its middle');
     const before = performance.now();
     this.driver.call('cuStreamSynchronize', this.stream);
     this.host.waiting += performance.now() - before;

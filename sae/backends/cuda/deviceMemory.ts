@@ -7,6 +7,8 @@
  */
 import type { Device } from './device.ts';
 import { outOfDeviceMemory, outOfMemory } from './driverErrors.ts';
+import { NotCapturable } from './notCapturable.ts';
+import type { GraphMemory } from './graphMemory.ts';
 
 export interface DeviceBuffer {
   readonly address: bigint;
@@ -36,6 +38,13 @@ export class DeviceMemory {
   readonly #copied = new Set<number>();
   /** Recorded when memory of those capacities was given back, by address. */
   readonly #lastUses = new Map<number, number>();
+  /** What graphs have for themselves. */
+  readonly #ofGraphs = new Set<GraphMemory>();
+  #capture: GraphMemory | null = null;
+  /** Given back while a graph was captured that has no use for it. */
+  readonly #later: DeviceBuffer[] = [];
+  /** Asked to let go of memory before an allocation fails. */
+  readonly shortage = new Set<() => void>();
   #usedBytes = 0;
   #keptBytes = 0;
   #peakBytes = 0;
@@ -47,13 +56,34 @@ export class DeviceMemory {
   /** A buffer with undefined contents. Throws `unavailable`, with what would fit, when the device has no memory for it. */
   take(bytes: number): DeviceBuffer {
     const capacity = this.#capacityFor(bytes);
+    const ofGraph = this.#capture?.take(capacity);
+    if (ofGraph !== undefined) return { address: BigInt(ofGraph), bytes };
     const kept = this.#free.get(capacity)?.pop();
     if (kept !== undefined) this.#keptBytes -= capacity;
     const address = kept ?? this.#allocate(capacity);
     this.#used.set(address, capacity);
     this.#usedBytes += capacity;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
+    this.#capture?.add(address, capacity);
     return { address: BigInt(address), bytes };
+  }
+
+  /** While `run` captures a graph, memory is taken from `memory`, which grows as it has to. */
+  capture<T>(memory: GraphMemory, run: () => T): T {
+    this.#ofGraphs.add(memory);
+    this.#capture = memory;
+    try {
+      return run();
+    } finally {
+      this.#capture = null;
+      for (const buffer of this.#later.splice(0)) this.give(buffer);
+    }
+  }
+
+  /** The graphs that used it are gone. */
+  giveAll(memory: GraphMemory): void {
+    this.#ofGraphs.delete(memory);
+    for (const address of memory.clear()) this.give({ address: BigInt(address), bytes: 0 });
   }
 
   /**
@@ -61,6 +91,7 @@ export class DeviceMemory {
    * kernel that may use the memory; null where none does.
    */
   takeForCopy(bytes: number): { buffer: DeviceBuffer; lastUse: number | null } {
+    if (this.#capture) throw new NotCapturable('it sent a large tensor to the device');
     const capacity = this.#capacityFor(bytes);
     this.#copied.add(capacity);
     const reused = (this.#free.get(capacity)?.length ?? 0) > 0;
@@ -73,6 +104,18 @@ export class DeviceMemory {
   /** Gives a buffer of `take` back. */
   give(buffer: DeviceBuffer): void {
     const address = Number(buffer.address);
+    for (const memory of this.#ofGraphs)
+      if (memory.has(address)) {
+        // Part of what is captured, so that every launch does it.
+        if (this.#capture && this.#device.architecture.software)
+          this.#overwrite(address, memory.capacityOf(address));
+        memory.give(address);
+        return;
+      }
+    if (this.#capture) {
+      this.#later.push(buffer);
+      return;
+    }
     const capacity = this.#used.get(address);
     if (capacity === undefined)
       throw new Error(`Device memory at 0x${address.toString(16)} is not in use: it was given back twice.`);
@@ -126,12 +169,16 @@ export class DeviceMemory {
 
   #allocate(capacity: number): number {
     const { driver, name } = this.#device;
+    driver.enter();
     for (const last of [false, true]) {
       const place = [0];
       const code = driver.functions.cuMemAlloc(place, capacity);
       if (code === 0) return Number(place[0]);
       if (code !== outOfMemory) throw driver.failed(`cuMemAlloc of ${capacity} bytes`, code);
-      if (!last) this.release();
+      if (this.#capture) throw new NotCapturable('the device has no memory for a recording of it');
+      if (last) break;
+      for (const letGo of this.shortage) letGo();
+      this.release();
     }
     const [free, total] = [[0], [0]];
     driver.call('cuMemGetInfo', free, total);

@@ -6,7 +6,7 @@
  * check (`check`), because a launch should cost a few microseconds.
  */
 import { LazyscopeError } from '../../errors.ts';
-import { binder, out } from './binding.ts';
+import { binder, inout, out } from './binding.ts';
 import { driverError, isLost } from './driverErrors.ts';
 import type { Library } from './libraries.ts';
 
@@ -50,11 +50,21 @@ function bind(library: Library) {
     cuModuleLoadData: f('cuModuleLoadData', out(number), 'void*'),
     cuModuleGetFunction: f('cuModuleGetFunction', out(number), number, 'str'),
     cuFuncSetAttribute: f('cuFuncSetAttribute', number, 'int', 'int'),
+    cuStreamBeginCapture: f('cuStreamBeginCapture_v2', number, 'int'),
+    cuStreamEndCapture: f('cuStreamEndCapture', number, out(number)),
+    cuGraphGetNodes: f('cuGraphGetNodes', number, number, inout(number)),
+    cuGraphInstantiate: f('cuGraphInstantiateWithFlags', out(number), number, number),
+    cuGraphLaunch: f('cuGraphLaunch', number, number),
+    cuGraphExecDestroy: f('cuGraphExecDestroy', number),
+    cuGraphDestroy: f('cuGraphDestroy', number),
     cuLaunchKernel: f('cuLaunchKernel', number, ...Array<'uint'>(7).fill('uint'), number, number, number),
   };
 }
 
 export type DriverFunctions = ReturnType<typeof bind>;
+
+/** The context that is current, which is one for all drivers of the process. */
+let current = 0;
 
 export class Driver {
   readonly functions: DriverFunctions;
@@ -63,6 +73,7 @@ export class Driver {
   /** The device's name, for messages. */
   gpu = 'not opened yet';
   #fault: LazyscopeError | null = null;
+  #context = 0;
 
   /** Throws `unavailable` where the driver does not answer, or is too old. */
   constructor(library: Library) {
@@ -81,8 +92,24 @@ export class Driver {
       );
   }
 
+  /** Calls from now on are about this context's device. */
+  adopt(context: number): void {
+    this.#context = context;
+    current = 0;
+    this.enter();
+  }
+
+  /** Makes the context current, which another device's may be. `call` does it; whoever calls a function as it is has to. */
+  enter(): void {
+    if (this.#context === current) return;
+    const code = this.functions.cuCtxSetCurrent(this.#context);
+    if (code !== 0) throw this.failed('cuCtxSetCurrent', code);
+    current = this.#context;
+  }
+
   /** Calls a function and throws where it does not answer success.  */
   call(name: keyof DriverFunctions, ...args: readonly unknown[]): void {
+    if (this.#context !== 0) this.enter();
     const code = this.functions[name](...args);
     if (code !== 0) throw this.failed(name, code);
   }

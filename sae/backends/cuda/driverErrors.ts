@@ -1,5 +1,6 @@
 /** What the driver's error codes mean for the person who gets them. */
 import { LazyscopeError } from '../../errors.ts';
+import { MemoryShortage } from '../../ops/memoryShortage.ts';
 
 export const outOfMemory = 2;
 
@@ -50,6 +51,7 @@ export function outOfDeviceMemory(
     'unavailable',
     `The GPU (${gpu}) has no memory for ${megabytes(wanted)} MB more: of its ${megabytes(total)} MB this process uses ${megabytes(inUse)} and ${megabytes(free)} are free. ` +
       'Use a smaller batch, a narrower dictionary or fewer seeds at once, and resume from the last checkpoint.',
+    { cause: new MemoryShortage(sizes) },
   );
 }
 

@@ -18,9 +18,11 @@ import { EntriesByLatent } from './fused/entriesByLatent.ts';
 import { FusedPrograms } from './fused/fusedPrograms.ts';
 import { Reconstructions } from './fused/reconstruct.ts';
 import { outer } from './fused/outer.ts';
-import type { Screening } from './fused/screen.ts';
+import type { Screening } from './screening.ts';
+import { rowStores } from './fused/rowStores.ts';
 import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
 import { topK } from './fused/topK.ts';
+import { CudaStepRecorder } from './stepRecorder.ts';
 import type { PathChoice } from '../entriesForm.ts';
 import { ThresholdSelect } from './fused/thresholdSelect.ts';
 
@@ -32,27 +34,48 @@ export interface FusedOptions {
   readonly blockBytes?: number;
   /** How encoders with thresholds keep what fires; may be changed between steps. */
   readonly choice?: PathChoice;
-  /** Whether encoders may find candidates by a product in bfloat16 first. */
+  /** What the backend says when it is left out. */
   readonly screening?: Screening;
+  /** What TF.js calls the backend. */
+  readonly name?: string;
 }
 
 export function cudaFusedKernels(
   backend: CudaBackend,
-  { blockBytes = selectionBytes, choice = { path: 'auto' }, screening = 'whereItPays' }: FusedOptions = {},
+  {
+    blockBytes = selectionBytes,
+    choice = { path: 'auto' },
+    screening: given,
+    name = 'cuda',
+  }: FusedOptions = {},
 ): FusedKernels {
   const programs = new FusedPrograms(backend);
   const sums = new DeviceSums(programs);
   const byLatent = new EntriesByLatent(programs);
   const copies = new EncoderCopies(programs);
   const reconstructions = new Reconstructions(programs, sums, copies);
+  const screening = () => given ?? backend.screening;
   const options = { choice, screening, blockBytes };
   const thresholds = new ThresholdSelect(programs, byLatent, copies, options);
   const update = new DictionaryUpdate(programs, sums, byLatent, copies);
-  registerQuotient(backend, sums);
+  registerQuotient(backend, sums, name);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
   return {
-    backend: 'cuda',
+    backend: name,
+
+    on(run) {
+      const engine = tf.engine();
+      if (engine.backendName === name) return run();
+      // What TF.js's setBackend does, without its looking through all kernels of all backends, which would take longer than a step's launches.
+      const before = { backendName: engine.backendName, backendInstance: tf.backend() };
+      Object.assign(engine, { backendName: name, backendInstance: backend });
+      try {
+        return run();
+      } finally {
+        Object.assign(engine, before);
+      }
+    },
 
     scaledBatch(values, d, scale) {
       const raw = backend.transfers.uploaded(values);
@@ -67,7 +90,7 @@ export function cudaFusedKernels(
 
     topKEncode: (x, encoder, k, among) =>
       during('encode', () =>
-        !among && isScreened(screening, encoder.wEnc.shape[0], k)
+        !among && isScreened(screening(), encoder.wEnc.shape[0], k)
           ? screenedTopK(programs, copies, x, encoder, k, blockBytes)
           : topK(programs, x, encoder, k, among, blockBytes),
       ),
@@ -98,14 +121,16 @@ export function cudaFusedKernels(
     updateSkip: (request, gradient, moments, adam) =>
       during('optimiser', () => update.applySkip(request, gradient, moments, adam)),
     readBack: (tensors) => backend.readTogether(tensors),
+    rowStores: rowStores(programs, sums),
+    stepRecorder: () => new CudaStepRecorder(backend, () => byLatent.forget()),
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
   } satisfies FusedKernels;
 }
 
 /** The kernel behind `over` of sae/autoencoders/auxK.ts, which otherwise takes four. */
-function registerQuotient(backend: CudaBackend, sums: DeviceSums): void {
-  const [kernelName, backendName] = ['QuotientOrZero', 'cuda'] satisfies [KernelName, string];
+function registerQuotient(backend: CudaBackend, sums: DeviceSums, backendName: string): void {
+  const kernelName = 'QuotientOrZero' satisfies KernelName;
   if (tf.getKernel(kernelName, backendName)) tf.unregisterKernel(kernelName, backendName);
   tf.registerKernel({
     kernelName,

@@ -7,7 +7,8 @@ import type { CudaBackend } from './cudaBackend.ts';
 import { cudaFusedKernels } from './fused.ts';
 import { architectureNames } from '../../spec/architectures/architectures.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
-import { initialState, Trainer } from '../../training/trainer.ts';
+import { initialState } from '../../training/initialState.ts';
+import { Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels, registerFusedKernels } from '../../ops/kernelTable.ts';
 

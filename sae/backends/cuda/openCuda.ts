@@ -7,7 +7,7 @@ import koffi from 'koffi';
 import { LazyscopeError } from '../../errors.ts';
 import { BlasLt, blasLtVersion } from './blasLt.ts';
 import { CudaBackend } from './cudaBackend.ts';
-import { describeDevice, Device, type DeviceDescription } from './device.ts';
+import { describeDevice, Device, deviceCount, type DeviceDescription } from './device.ts';
 import { Driver, versionName } from './driver.ts';
 import type { KernelCompiler } from './kernelCompiler.ts';
 import { KernelImages } from './kernelImages.ts';
@@ -40,24 +40,39 @@ export interface OpenedCuda {
   readonly detail: string;
 }
 
-/** Where the .cu files are, and where what is compiled of them is kept. */
-export interface KernelFolders {
-  readonly sources?: string;
-  readonly images?: string;
+export interface OpenOptions {
+  /** Where the .cu files are. */
+  readonly sources?: string | undefined;
+  /** Where what is compiled of them is kept. */
+  readonly images?: string | undefined;
+  /** The number of the device, in the place of the one that LAZYSCOPE_CUDA_DEVICE names. */
+  readonly index?: number | undefined;
 }
 
-/** Opens the device. Throws `unavailable` with what is missing. */
-export async function openCuda({ sources = sourceFolder, images }: KernelFolders = {}): Promise<OpenedCuda> {
-  const { driver, index, device: described, compiler, blasLt, detail, exactMemory } = await find();
+/** Opens a device. Throws `unavailable` with what is missing, or where there is no device of that number. */
+export async function openCuda({
+  sources = sourceFolder,
+  images,
+  index: asked,
+}: OpenOptions = {}): Promise<OpenedCuda> {
+  const { driver, index, device: described, compiler, blasLt, detail, exactMemory } = await find(asked);
   const device = new Device(driver, index, described, { exactMemory });
   const programs = new Programs(device, new KernelImages(compiler, images), sources);
   const products = new Products(device, programs, new BlasLt(device, blasLt));
   return { backend: new CudaBackend(device, programs, products), detail };
 }
 
-async function find(): Promise<Found> {
+/** How many devices there are: GPUs, or those in software. Throws `unavailable` where there is no driver. */
+export async function countCudaDevices(): Promise<number> {
+  if (process.env.LAZYSCOPE_CUDA_DEVICE !== 'software')
+    return deviceCount(new Driver(loadLibrary('libcuda').library));
+  return deviceCount(new Driver(koffi.load((await softwareDevice()).library)));
+}
+
+async function find(index?: number): Promise<Found> {
   const wanted = process.env.LAZYSCOPE_CUDA_DEVICE || '0';
-  if (wanted === 'software') return findSoftware();
+  if (wanted === 'software') return findSoftware(index ?? 0);
+  if (index !== undefined) return findGpu(index);
   if (!/^\d+$/.test(wanted))
     throw new LazyscopeError(
       'bad_input',
@@ -84,11 +99,11 @@ function findGpu(index: number): Found {
   return { driver, index, device, compiler, blasLt: blasLt.library, detail, exactMemory: false };
 }
 
-async function findSoftware(): Promise<Found> {
+async function findSoftware(index: number): Promise<Found> {
   const { library: path, compiler, checksAccesses } = await softwareDevice();
   const library = koffi.load(path);
   const driver = new Driver(library);
-  const device = describeDevice(driver, 0, true);
+  const device = describeDevice(driver, index, true);
   const detail = `${device.name}, a CUDA device in software, for tests`;
-  return { driver, index: 0, device, compiler, blasLt: library, detail, exactMemory: checksAccesses };
+  return { driver, index, device, compiler, blasLt: library, detail, exactMemory: checksAccesses };
 }

@@ -11,6 +11,7 @@ export interface PinnedMemory {
 /** Throws `unavailable` when the host has no memory for it. */
 export function pinnedMemory({ driver }: Device, bytes: number): PinnedMemory {
   const place = [0];
+  driver.enter();
   const code = driver.functions.cuMemHostAlloc(place, bytes, 0);
   if (code === 2)
     throw new LazyscopeError(

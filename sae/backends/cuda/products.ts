@@ -58,6 +58,11 @@ export class Products {
     this.#blas = blas;
   }
 
+  /** How many products of different shapes there have been. */
+  get plans(): number {
+    return this.#blas.plans;
+  }
+
   /** On the compute stream. Throws `unavailable` when cuBLASLt has no algorithm for it. */
   multiply(p: Product): void {
     const { m, n, k, transposeA = false, transposeB = false, batch = 1, type, outType = 'f32' } = p;

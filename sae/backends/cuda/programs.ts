@@ -5,6 +5,7 @@ import type { Definitions } from './kernelCompiler.ts';
 import { type KernelImages, sorted } from './kernelImages.ts';
 import { readKernelSource, sourceFolder, type KernelSource } from './kernelSource.ts';
 import { KernelTimer, type Phase } from './kernelTimes.ts';
+import { NotCapturable } from './notCapturable.ts';
 import { type Argument, LaunchArguments } from './launchArguments.ts';
 
 export type { Argument } from './launchArguments.ts';
@@ -54,6 +55,8 @@ export class Programs {
   #phase: Phase = 'other';
   /** How many kernels have been launched. */
   launches = 0;
+  /** How many modules have been loaded. */
+  loads = 0;
 
   constructor(device: Device, images: KernelImages, folder = sourceFolder) {
     this.#device = device;
@@ -76,6 +79,7 @@ export class Programs {
     if (sharedBytes > kernel.sharedBytes) this.#allowShared(request, kernel, sharedBytes);
     const { driver, stream } = this.#device;
     const start = () => {
+      driver.enter();
       const code = driver.functions.cuLaunchKernel(
         kernel.handle, gx, gy, gz, bx, by, bz, sharedBytes, stream, kernel.args.address, 0,
       ); // prettier-ignore
@@ -106,6 +110,11 @@ export class Programs {
     if (this.#timer) this.#timer.around(label, this.#phase, start);
     else start();
     this.#device.host.record += performance.now() - before;
+  }
+
+  /** Whether every launch is timed by itself. */
+  get isTiming(): boolean {
+    return this.#timer !== null;
   }
 
   /** The times of everything that `run` starts, the longest first. */
@@ -155,8 +164,11 @@ export class Programs {
   }
 
   #load(source: KernelSource, define: Definitions): number {
+    if (this.#device.capturing) throw new NotCapturable('a kernel had to be compiled');
+    this.loads++;
     const { driver } = this.#device;
     const place = [0];
+    driver.enter();
     const code = driver.functions.cuModuleLoadData(place, this.#images.image(source, define));
     if (code === 0) return Number(place[0]);
     if (!invalidImage.has(code)) throw driver.failed(`cuModuleLoadData of ${source.file}`, code);

@@ -4,6 +4,7 @@
  */
 import type { Device } from './device.ts';
 import type { DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
+import { NotCapturable } from './notCapturable.ts';
 import { type PinnedMemory, pinnedMemory } from './pinnedMemory.ts';
 import { PinnedUploads } from './pinnedUploads.ts';
 
@@ -12,6 +13,8 @@ const large = 2 ** 20;
 const smallPiece = 8 * 2 ** 20;
 const largePiece = 32 * 2 ** 20;
 const alignment = 64;
+/** Words that a graph may hold for itself. */
+const mostConstants = 16;
 /** CUDA_ERROR_NOT_READY */
 const notReady = 600;
 
@@ -74,11 +77,26 @@ export class Transfers {
 
   /** Copies the array's bytes to the start of `to`, after the kernels launched so far. */
   upload(values: HostArray, to: DeviceBuffer): void {
+    if (this.#device.capturing) {
+      this.#constant(values, to);
+      return;
+    }
     this.#inTurn.upload(bytesOf(values), Number(to.address));
+  }
+
+  /** A graph would read the host's memory when it is launched, so that it gets the few numbers by value. */
+  #constant(values: HostArray, to: DeviceBuffer): void {
+    const { driver, stream } = this.#device;
+    if (values.byteLength % 4 !== 0 || values.byteLength > 4 * mostConstants)
+      throw new NotCapturable(`it sent ${values.byteLength} bytes to the device`);
+    new Uint32Array(bytesOf(values).slice().buffer).forEach((word, i) =>
+      driver.call('cuMemsetD32Async', Number(to.address) + 4 * i, word, 1, stream),
+    );
   }
 
   /** Waits for the device, and copies into `target` what `from` then holds. */
   download(from: DeviceBuffer, target: HostArray): void {
+    if (this.#device.capturing) throw new NotCapturable('it read from the device in its middle');
     const { driver, stream } = this.#device;
     const bytes = bytesOf(target);
     const { memory, event } = this.#takeLanding(Math.min(bytes.length, largePiece));
@@ -93,6 +111,7 @@ export class Transfers {
 
   /** Copies several buffers at once. The copies have been queued when this returns. */
   async downloadTogether(sources: readonly { from: DeviceBuffer; target: HostArray }[]): Promise<void> {
+    if (this.#device.capturing) throw new NotCapturable('it read from the device in its middle');
     const { driver, stream } = this.#device;
     const total = sources.reduce((sum, { target }) => sum + aligned(target.byteLength), 0);
     if (total === 0) return;
@@ -126,6 +145,7 @@ export class Transfers {
   async #passed(event: number): Promise<void> {
     const { driver } = this.#device;
     for (;;) {
+      driver.enter();
       const code = driver.functions.cuEventQuery(event);
       if (code === 0) return;
       if (code !== notReady) throw driver.failed('cuEventQuery', code);

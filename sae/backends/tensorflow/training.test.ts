@@ -4,7 +4,8 @@ import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smal
 import { loadLanguageModel } from '../../models/loadLanguageModel.ts';
 import { tf } from '../../tensor/tf.ts';
 import { architectureNames } from '../../spec/architectures/architectures.ts';
-import { initialState, Trainer } from '../../training/trainer.ts';
+import { initialState } from '../../training/initialState.ts';
+import { Trainer } from '../../training/trainer.ts';
 import type { BackendName } from '../backend.ts';
 import { findCompiler } from '../native/compiler.ts';
 import { startBackend } from '../startBackend.ts';

@@ -6,7 +6,8 @@ import { startBackend } from '../startBackend.ts';
 import { adapterForTests } from './adapterForTests.ts';
 import { architectureNames } from '../../spec/architectures/architectures.ts';
 import { smallConfig, smallSource, steps, trainUntil } from '../../fixtures/smallRuns.ts';
-import { initialState, Trainer } from '../../training/trainer.ts';
+import { initialState } from '../../training/initialState.ts';
+import { Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 
@@ -39,9 +40,9 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
     ['matryoshka', 30],
     ['matryoshkatopk', 30],
     ...(['relu', 'topk', 'jumprelu', 'batchtopk'] as const).map(
-      (name) => [`${name} crosscoder`, 40] as const,
+      (name) => [`${name} crosscoder`, 20] as const,
     ),
-    ...architectureNames.map((name) => [`${name} transcoder`, 20] as const),
+    ...architectureNames.map((name) => [`${name} transcoder`, 10] as const),
   ] as const)('%s: the losses of %i steps are the reference’s to 1e-4', async (architecture, count) => {
     const want = await run('cpu', architecture, count);
     const got = await run('webgpu', architecture, count);

@@ -4,6 +4,7 @@ import { discoveryLimit } from '../../numerics/benjaminiHochberg.ts';
 import { Random } from '../../numerics/random.ts';
 import { topPairs } from '../../ops/topPairs.ts';
 import type { ComparisonChance } from '../../spec/manifests/comparison.ts';
+import type { Block, BlockFolder } from '../../store/blocks.ts';
 import type { Counterparts } from '../counterparts.ts';
 import { gather, type Directions } from '../directions.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type ActivationSpectrum,
   type Spectrum,
 } from './activationSpectrum.ts';
+import { chanceBlocks, leftLaws, type ChanceLaws } from './chanceBlocks.ts';
 import { covarianceNull, isotropicNull, type NullLaw, type Shape } from './nullLaw.ts';
 import { isotropicChance, spectrumChance } from './pairChance.ts';
 import { rotatedInBlocks } from './rotatedDictionary.ts';
@@ -46,17 +48,26 @@ export class SharedNulls {
 
 type ReadRows = Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>;
 
-export interface ComparedForChance {
+/** What the laws of chance of a comparison depend on. */
+export interface ChanceShape {
+  d: number;
+  /** Latents of both dictionaries. */
+  shape: Shape;
+  /** The activations that each reads, and what names them; null where they can't be read. */
+  activations: { rows: ReadRows; key: string; hooks: readonly [string, string] } | null;
+  nulls: SharedNulls;
+  progress?: ((stage: string, done: number, total: number, unit: string) => void) | undefined;
+}
+
+export interface ComparedForChance extends Omit<ChanceShape, 'd' | 'shape'> {
   /** Unit decoder rows of both dictionaries. */
   a: Directions;
   b: Directions;
   /** The optimal matching of decoder rows. */
   matched: Counterparts;
   threshold: number;
-  /** The activations that each reads, and what names them; null where they can't be read. */
-  activations: { rows: ReadRows; key: string; hooks: readonly [string, string] } | null;
-  nulls: SharedNulls;
-  progress?: (stage: string, done: number, total: number, unit: string) => void;
+  /** Where parts of the work may be done already. */
+  folder?: Pick<BlockFolder, 'read'> | undefined;
 }
 
 export interface FoundChance {
@@ -68,25 +79,42 @@ export interface FoundChance {
   law: NullLaw;
 }
 
+/** The laws, made when they are asked for. */
+function lawsOf({ d, shape, activations, nulls, progress = () => {} }: ChanceShape): ChanceLaws {
+  return {
+    isotropic: () =>
+      nulls.law(`isotropic ${d} ${shape}`, () =>
+        isotropicNull(d, shape, (stage, done, total) =>
+          progress(`isotropic chance: ${stage}`, done, total, 'draws'),
+        ),
+      ),
+    covariance: () => {
+      const spectra = activations && spectraOf(activations, nulls, progress);
+      if (!activations || !spectra) return null;
+      const law = nulls.law(`covariance ${activations.key} ${activations.hooks} ${shape}`, () =>
+        covarianceNull(spectra, shape, (stage, done, total) =>
+          progress(`chance: ${stage}`, done, total, 'draws'),
+        ),
+      );
+      return { spectra, law };
+    },
+  };
+}
+
+/** What parts can do of the chance of a comparison: its laws. */
+export function comparisonChanceBlocks(shape: ChanceShape): Block[] {
+  return chanceBlocks(lawsOf(shape));
+}
+
 export function comparisonChance(compared: ComparedForChance): FoundChance {
-  const { a, b, matched, threshold, activations, nulls, progress = () => {} } = compared;
+  const { a, b, matched, threshold, folder } = compared;
   const { d } = a;
-  const shape: Shape = [a.rows, b.rows];
-  const isotropic = nulls.law(`isotropic ${d} ${shape}`, () =>
-    isotropicNull(d, shape, (stage, done, total) =>
-      progress(`isotropic chance: ${stage}`, done, total, 'draws'),
-    ),
-  );
+  const laws = leftLaws(lawsOf({ ...compared, d, shape: [a.rows, b.rows] }), folder);
+  const isotropic = laws.isotropic();
   const isotropicP = isotropicChance(matched, d, b.rows);
-  const spectra = activations && spectraOf(activations, nulls, progress);
-  const law =
-    activations && spectra
-      ? nulls.law(`covariance ${activations.key} ${activations.hooks} ${shape}`, () =>
-          covarianceNull(spectra, shape, (stage, done, total) =>
-            progress(`chance: ${stage}`, done, total, 'draws'),
-          ),
-        )
-      : isotropic;
+  const covariance = laws.covariance();
+  const spectra = covariance?.spectra;
+  const law = covariance?.law ?? isotropic;
   const chanceP = pairP(compared, spectra?.b ?? null, isotropicP);
   return {
     manifest: {
@@ -104,9 +132,9 @@ export function comparisonChance(compared: ComparedForChance): FoundChance {
 }
 
 function spectraOf(
-  { rows, key, hooks }: NonNullable<ComparedForChance['activations']>,
+  { rows, key, hooks }: NonNullable<ChanceShape['activations']>,
   nulls: SharedNulls,
-  progress: NonNullable<ComparedForChance['progress']>,
+  progress: NonNullable<ChanceShape['progress']>,
 ): { a: ActivationSpectrum; b: ActivationSpectrum } | null {
   const [a, b] = hooks.map((hook) =>
     nulls.spectrum(`${key} ${hook}`, () =>

@@ -1,5 +1,4 @@
 /** The matchings of a run's seeds, judged by what the counterparts do in each other's place, and where features go (METHODS.md §11). */
-import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
 import { oneHook, openDictionary, type OpenedDictionary } from '../../evaluation/openDictionary.ts';
 import type { LanguageModel } from '../../models/languageModel.ts';
@@ -14,6 +13,7 @@ import type { StoreLayout } from '../../store/layout.ts';
 import { withLock } from '../../store/lock.ts';
 import { queryParquet, writeParquet } from '../../store/parquet.ts';
 import { readManifest } from '../../store/readManifest.ts';
+import { removeStored } from '../../store/remote/bringIn.ts';
 import { writeManifest } from '../../store/writeManifest.ts';
 import type { Counterparts } from '../counterparts.ts';
 import { comparisonsOfSeeds } from '../reproducibility/seedCosines.ts';
@@ -124,7 +124,7 @@ export async function measureMatchings(options: MatchingsOptions): Promise<Match
         const { forward } = await judge(a, b, { comparison, predicts: false });
         flows.get(seed)!.push({ run: against!.name, seed: other, flows: forward });
       }
-    await rm(store.matchings(name), { force: true });
+    await removeStored(store.matchings(name));
     for (const [seed, own] of flows) await writeFlows(store.flows(name, seed), own);
     const document: Matchings = {
       version: 1,

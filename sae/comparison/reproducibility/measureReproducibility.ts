@@ -1,6 +1,5 @@
 /** The reproducibility report of a run: every latent of every seed beside all other seeds, and beside chance (METHODS.md §9). */
 import { existsSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
 import { discoveryLimit } from '../../numerics/benjaminiHochberg.ts';
 import { jeffreysInterval } from '../../numerics/jeffreysInterval.ts';
@@ -17,6 +16,7 @@ import type { StoreLayout } from '../../store/layout.ts';
 import { withLock } from '../../store/lock.ts';
 import { writeParquet } from '../../store/parquet.ts';
 import { readManifest } from '../../store/readManifest.ts';
+import { removeStored } from '../../store/remote/bringIn.ts';
 import { writeManifest } from '../../store/writeManifest.ts';
 import type { Directions } from '../directions.ts';
 import { indexedLatents, type IndexedLatents } from './indexedLatents.ts';
@@ -79,7 +79,7 @@ export async function measureReproducibility(options: ReproducibilityOptions): P
     });
     // A report of an earlier measurement must not vouch for the tables of this one.
     const before = await earlier(store, name);
-    await rm(store.reproducibility(name), { force: true });
+    await removeStored(store.reproducibility(name));
     const worth = options.worth
       ? await measureWorth({
           store,

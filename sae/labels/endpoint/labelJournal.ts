@@ -3,9 +3,10 @@
  * labelling ends or is stopped, its labels go into labels-endpoint.parquet and the journal is removed; after a crash that is done by the next one.
  */
 import { existsSync } from 'node:fs';
-import { appendFile, readFile, rm } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { explainWriteError } from '../../store/atomicWrite.ts';
+import { bringIn, removeStored } from '../../store/remote/bringIn.ts';
 import type { AutomaticLabel } from '../labelsTable.ts';
 import { replaceLabels } from '../replaceLabels.ts';
 
@@ -36,13 +37,14 @@ export async function appendToJournal(path: string, label: AutomaticLabel): Prom
 /** Moves the labels of a journal into the table, the last of each latent. A line that a crash cut off is left out. */
 export async function mergeJournal(journal: string, path: string): Promise<void> {
   if (!existsSync(journal)) return;
+  await bringIn(journal);
   const labels = new Map<number, AutomaticLabel>();
   for (const line of (await readFile(journal, 'utf8')).split('\n')) {
     const label = read(line);
     if (label) labels.set(label.latent, label);
   }
   await replaceLabels(path, [...labels.values()], [...labels.keys()]);
-  await rm(journal, { force: true });
+  await removeStored(journal);
 }
 
 function read(line: string): AutomaticLabel | undefined {

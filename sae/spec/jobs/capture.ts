@@ -1,7 +1,7 @@
 import { shardTypes } from '../shardTypes.ts';
 import { captureCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
-import { contextLength, exclude, model, nameOf, text, textField } from './sharedOptions.ts';
+import { contextLength, exclude, model, nameOf, splitting, text, textField } from './sharedOptions.ts';
 
 /** `lazyscope capture`: a model's activations on a text, or activations that another program computed, to shards on the disk. */
 export const capture = {
@@ -93,8 +93,20 @@ export const capture = {
       default: 'float16',
       form: { label: 'Stored as', hint: 'float16 takes half the space', advanced: true },
     },
+    shardBytes: {
+      field: {
+        type: 'integer',
+        min: 4096,
+        placeholder: 'bytes',
+        doc: 'bytes of the largest file of activations, a shard; parts and checkpoints are whole shards, and a capture goes on with the same size only',
+      },
+      otherwise: '33,554,432',
+      form: { label: 'Largest shard', hint: 'bytes of a file of activations', advanced: true },
+    },
+    ...splitting('shards of contexts'),
   },
   subject: { what: 'capture', option: 'name', inDocument: ['name'] },
   cost: captureCost,
   checkpoints: true,
+  splits: true,
 } as const satisfies JobDescription;

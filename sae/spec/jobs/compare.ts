@@ -1,7 +1,7 @@
 import { optimalityGap, sharedThreshold } from '../comparisonDefaults.ts';
 import { compareCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
-import { exclude, nameOf } from './sharedOptions.ts';
+import { exclude, nameOf, splitting } from './sharedOptions.ts';
 
 /** `lazyscope compare`: which latents of one dictionary are shared with another. */
 export const compare = {
@@ -75,8 +75,10 @@ export const compare = {
       field: { type: 'flag', doc: 'leave out what random dictionaries of the same shape would show' },
       default: true,
     },
+    ...splitting('blocks of latents and of rows'),
   },
   subject: { what: 'comparison', option: 'name', inDocument: ['comparisons', 0, 'name'] },
   cost: compareCost,
+  splits: true,
   needs: { cores: 'all', memory: 0.5, gpu: true },
 } as const satisfies JobDescription;

@@ -1,6 +1,6 @@
 import { indexCost } from './cost.ts';
 import type { JobDescription } from './job.ts';
-import { exclude, run, seeds } from './sharedOptions.ts';
+import { exclude, run, seeds, splitting } from './sharedOptions.ts';
 
 /** `lazyscope index`: for every latent its density, histogram, examples, tokens and neighbours. */
 export const index = {
@@ -19,8 +19,10 @@ export const index = {
       },
       form: { label: 'Only for search and pages', advanced: true },
     },
+    ...splitting('blocks of rows and of latents'),
   },
   subject: { what: 'run', option: 'run' },
   cost: indexCost,
+  splits: true,
   needs: { cores: 'all', memory: 0.25, gpu: true },
 } as const satisfies JobDescription;

@@ -112,6 +112,8 @@ export interface JobDescription {
   readonly cost?: JobCost;
   /** Whether it writes checkpoints, for which it is given time when it is stopped. */
   readonly checkpoints?: true;
+  /** Whether its command has `--part`: such a job can be made by several processes. */
+  readonly splits?: true;
   /** By default the whole machine, so that the job runs alone. */
   readonly needs?: JobNeeds;
 }

@@ -40,9 +40,13 @@ export type JobKind = keyof typeof jobs;
 /** Every kind of job, in the order in which they are listed. */
 export const jobKinds = Object.keys(jobs) as readonly JobKind[];
 
-/** What a job is started with: its kind, and its options under the names of the table. */
+/** What a job is started with: its kind, its options under the names of the table and, of kinds that can be split, into how many parts. */
 export type JobStartInput = {
-  [Kind in JobKind]: { kind: Kind; options: JobValues<(typeof jobs)[Kind]['options']> };
+  [Kind in JobKind]: {
+    kind: Kind;
+    options: JobValues<(typeof jobs)[Kind]['options']>;
+    parts?: number | undefined;
+  };
 }[JobKind];
 
 /** What the command of a kind is given. */

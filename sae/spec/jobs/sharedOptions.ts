@@ -1,5 +1,6 @@
 /** Options that several kinds of jobs have. */
 import { datasetNames } from '../datasets.ts';
+import { mostParts } from '../part.ts';
 import type { JobOption } from './job.ts';
 
 /** A server opens models of its store alone, while the command line takes any folder. */
@@ -89,9 +90,29 @@ export function exclude<const Otherwise extends string>(what: string, otherwise:
 export const screening = {
   field: {
     type: 'flag',
-    doc: 'native: compute every pre-activation in floats, rather than only those that a product of integers leaves possible; the result is the same to the bit',
+    doc: 'native and cuda: compute every pre-activation in floats, rather than only those that a product of integers (cuda: of bfloat16) leaves possible; the result is the same to the bit (cuda: but for the order of sums)',
   },
   default: true,
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const graphs = {
+  field: {
+    type: 'flag',
+    doc: 'cuda: launch every kernel of a training step by itself, rather than the step as a graph that was captured once; the result is the same to the bit',
+  },
+  default: true,
+} as const satisfies JobOption;
+
+/** For commands that train. */
+export const devices = {
+  field: {
+    type: 'text',
+    maxLength: 100,
+    placeholder: 'numbers',
+    doc: 'cuda: GPUs to spread the seeds of a run over, or the runs of a sweep, by the numbers that nvidia-smi gives them (0,1), or all; each result is that of one GPU, to the bit',
+  },
+  otherwise: 'one GPU',
 } as const satisfies JobOption;
 
 /** For commands that run a language model. */
@@ -115,3 +136,73 @@ export const storage = {
   },
   default: 'f32',
 } as const satisfies JobOption;
+
+/** For commands whose work can be handed to workers or to Slurm. */
+export const launching = {
+  queue: {
+    field: {
+      type: 'text',
+      placeholder: 'address',
+      doc: 'let workers (lazyscope worker) do it: the address of the Redis from which they take jobs, redis://host:6379. What is stopped then is the waiting: the jobs go on, and the same command waits for them again',
+    },
+  },
+  launcher: {
+    field: {
+      type: 'choice',
+      choices: ['slurm'],
+      placeholder: 'name',
+      doc: 'hand it to Slurm, and wait for it as with --queue',
+    },
+    otherwise: 'this machine',
+  },
+  sbatch: {
+    field: {
+      type: 'text',
+      placeholder: 'options',
+      doc: "with --launcher: options of sbatch for each array, such as '--partition=gpu --time=4:00:00 --cpus-per-task=8'",
+    },
+  },
+  resources: {
+    field: {
+      type: 'text',
+      placeholder: 'list',
+      doc: 'with --queue or --launcher: what each job needs, gpu=1,memory=16GB',
+    },
+    otherwise: 'nothing in particular',
+  },
+  priority: {
+    field: {
+      type: 'integer',
+      min: 1,
+      max: 1000,
+      placeholder: 'n',
+      doc: 'with --queue: 1 is first, 1000 last, among jobs that need the same',
+    },
+    otherwise: '100, as jobs of the explorer have',
+  },
+} as const satisfies Record<string, JobOption>;
+
+/** For commands whose work can be split, too: `what` completes "split by …". */
+export function splitting(what: string) {
+  return {
+    ...launching,
+    parts: {
+      field: {
+        type: 'integer',
+        min: 2,
+        max: mostParts,
+        placeholder: 'n',
+        doc: `with --queue or --launcher: split by ${what} into so many jobs, and one that puts together what they make; the bytes are the same`,
+      },
+      otherwise: 'one job',
+    },
+    part: {
+      field: {
+        type: 'text',
+        placeholder: 'n/N',
+        doc: `do part n of N and leave it in the data folder, where the same command without --part takes it from (${what}); parts may run on several machines, in any order, and be repeated`,
+      },
+      otherwise: 'all of it',
+    },
+  } as const satisfies Record<string, JobOption>;
+}

@@ -13,7 +13,10 @@ import { shardTypes } from '../shardTypes.ts';
 import { capture } from './capture.ts';
 import {
   contextLength,
+  devices,
   exclude,
+  graphs,
+  launching,
   nameOf,
   products,
   screening,
@@ -252,45 +255,20 @@ export const train = {
     },
     queue: {
       field: {
-        type: 'text',
-        placeholder: 'address',
+        ...launching.queue.field,
         doc: 'let workers (lazyscope worker) do it, a job a run of a sweep: the address of the Redis from which they take jobs, redis://host:6379. What is stopped then is the waiting: the jobs go on, and the same command with --resume waits for them again',
       },
     },
     launcher: {
+      ...launching.launcher,
       field: {
-        type: 'choice',
-        choices: ['slurm'],
-        placeholder: 'name',
+        ...launching.launcher.field,
         doc: 'hand it to Slurm as a job array with a task a run, and wait for it as with --queue',
       },
-      otherwise: 'this machine',
     },
-    sbatch: {
-      field: {
-        type: 'text',
-        placeholder: 'options',
-        doc: "with --launcher: options of sbatch for the array, such as '--partition=gpu --time=4:00:00 --cpus-per-task=8'",
-      },
-    },
-    resources: {
-      field: {
-        type: 'text',
-        placeholder: 'list',
-        doc: 'with --queue or --launcher: what each job needs, gpu=1,memory=16GB',
-      },
-      otherwise: 'nothing in particular',
-    },
-    priority: {
-      field: {
-        type: 'integer',
-        min: 1,
-        max: 1000,
-        placeholder: 'n',
-        doc: 'with --queue: 1 is first, 1000 last, among jobs that need the same',
-      },
-      otherwise: '100, as jobs of the explorer have',
-    },
+    sbatch: launching.sbatch,
+    resources: launching.resources,
+    priority: launching.priority,
     mpi: {
       field: {
         type: 'flag',
@@ -298,6 +276,8 @@ export const train = {
       },
     },
     screening,
+    graphs,
+    devices,
     storage,
     products: { ...products, field: { ...products.field, doc: `with --from-model: ${products.field.doc}` } },
   },

@@ -23,6 +23,10 @@ const pathPattern = new RegExp(
   `^(?:labels\\.json|(?:${publishedFolders.join('|')})(?:/[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}){1,12})$`,
 );
 
+/** Whether a file lies in one of these folders: what else is in a store is the server's own. `path` is relative to the store, with slashes. */
+export const isOfPublishedFolder = (path: string): boolean =>
+  publishedFolders.some((folder) => path.startsWith(`${folder}/`));
+
 /** Whether a file may be listed: `path` is relative to the store, with slashes. */
 export const canBeListed = (path: string): boolean => pathPattern.test(path);
 

@@ -1,7 +1,9 @@
 /**
  * Stores that lie elsewhere, of which files are fetched when they are first read. Their folder on this disk has every file at its place and of
- * its size from the beginning; the content comes with `bringIn`, which whatever opens a file of a store calls before.
+ * its size from the beginning; the content comes with `bringIn`, which whatever opens a file of a store calls before. Where such a store can be
+ * written, a file that has taken its name on this disk goes there with `putOut`, and one that was removed is removed there with `takeOut`.
  */
+import { rm } from 'node:fs/promises';
 import { sep } from 'node:path';
 
 /** A folder whose files are somewhere else until they are asked for. */
@@ -12,6 +14,20 @@ export interface RemoteFiles {
   bringIn(path: string): Promise<void>;
   /** The same of every file below a folder. */
   bringInFolder(folder: string): Promise<void>;
+  /** The same of several files, which stay until the function that it returns is called. */
+  hold(paths: readonly string[]): Promise<() => void>;
+  /** What can be changed besides; absent where nothing can. */
+  readonly changes?: RemoteChanges;
+}
+
+/** How a store that lies elsewhere is changed. */
+export interface RemoteChanges {
+  /** A file has its name and is whole. Throws 'conflict' where another writer has changed it meanwhile, and what sending it throws. */
+  putOut(path: string): Promise<void>;
+  /** A file, or all below a folder, was removed. */
+  takeOut(path: string): Promise<void>;
+  /** Takes the folder for this process, as `withLock` does on this disk. Returns what gives it back. Throws 'conflict' while somebody has it. */
+  lock(folder: string, what: string): Promise<() => Promise<void>>;
 }
 
 const mounted = new Map<string, RemoteFiles>();
@@ -22,14 +38,40 @@ export function mountRemote(files: RemoteFiles): () => void {
   return () => mounted.delete(files.root);
 }
 
+function* storesOf(path: string): Generator<RemoteFiles> {
+  for (const files of mounted.values()) if (path.startsWith(files.root + sep)) yield files;
+}
+
 /** Waits until a file, absolute, can be read on this disk. At once for files that were always here. Throws what fetching it throws. */
 export async function bringIn(path: string): Promise<void> {
-  for (const files of mounted.values()) if (path.startsWith(files.root + sep)) await files.bringIn(path);
+  for (const files of storesOf(path)) await files.bringIn(path);
 }
 
 /** The same of every file below a folder, or of one file: for what another process is going to read. */
 export async function bringInFolder(path: string): Promise<void> {
   await bringIn(path);
-  for (const files of mounted.values())
-    if (path.startsWith(files.root + sep)) await files.bringInFolder(path);
+  for (const files of storesOf(path)) await files.bringInFolder(path);
+}
+
+/** Waits until several files of one folder can be read, which then stay on this disk until the function that it returns is called. */
+export async function holdIn(paths: readonly string[]): Promise<() => void> {
+  for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hold(paths);
+  return () => {};
+}
+
+/** Tells the store to which a file belongs that it is there, or is another than before. Throws what sending it throws. */
+export async function putOut(path: string): Promise<void> {
+  for (const { changes } of storesOf(path)) await changes?.putOut(path);
+}
+
+/** Removes a file of a store, or a folder with all that is in it; nothing where there is none. */
+export async function removeStored(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  for (const { changes } of storesOf(path)) await changes?.takeOut(path);
+}
+
+/** Takes a folder for this process where other machines may want it too. Returns what gives it back. Throws 'conflict' while somebody has it. */
+export async function lockOut(folder: string, what: string): Promise<() => Promise<void>> {
+  for (const { changes } of storesOf(folder)) if (changes) return changes.lock(folder, what);
+  return async () => {};
 }

@@ -8,8 +8,10 @@ import { serveFolder, type StaticServer, type StaticServerOptions } from '../../
 import { StoreLayout } from '../layout.ts';
 import { queryParquet, writeParquet } from '../parquet.ts';
 import { bringIn, mountRemote } from './bringIn.ts';
-import { CachedStore, type CachedStoreOptions } from './cachedStore.ts';
+import { CachedStore } from './cachedStore.ts';
+import type { CachedStoreOptions } from './cacheOptions.ts';
 import { fetchStore } from './fetchStore.ts';
+import { HttpSource } from './httpSource.ts';
 import { indexStore } from './storeFiles.ts';
 
 /** Bytes of the large files, beyond what a socket takes at once. */
@@ -438,15 +440,20 @@ describe('a copy', () => {
   test('has the same bytes, goes on where it was stopped, and does not overwrite', async () => {
     const server = await host();
     const store = new StoreLayout(join(folder, 'copy'));
-    const fetched = await fetchStore({ url: server.url, store });
+    const fetched = await fetchStore({ source: new HttpSource(server.url), store });
     const bytes = 3 * large + original(table).length + original('runs/a/run.json').length;
     expect(fetched).toEqual({ url: `${server.url}/`, files: 5, bytes, kept: 0 });
     for (const path of ['runs/a/run.json', table, big(0), big(1), big(2)])
       expect(isHere(join(store.root, path), path)).toBe(true);
     await rm(join(store.root, big(1)));
-    expect(await fetchStore({ url: server.url, store })).toMatchObject({ files: 5, kept: 4 });
+    expect(await fetchStore({ source: new HttpSource(server.url), store })).toMatchObject({
+      files: 5,
+      kept: 4,
+    });
     await writeFile(join(store.root, 'runs/a/run.json'), '{"mine":true}');
-    await expect(fetchStore({ url: server.url, store })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(fetchStore({ source: new HttpSource(server.url), store })).rejects.toMatchObject({
+      code: 'conflict',
+    });
     expect(readFileSync(join(store.root, 'runs/a/run.json'), 'utf8')).toBe('{"mine":true}');
   });
 });

@@ -1,55 +1,35 @@
 /**
- * A published store as a folder on this disk that fills as it is read, up to a size. Files are at their places from the beginning, as placeholders
- * of their size: sparse, and beginning with bytes that no file of a store begins with, so that what would read one without `bringIn` finds
- * it damaged rather than empty. Manifests, which everything begins with, are fetched at once and stay.
+ * A store that lies elsewhere as a folder on this disk that fills as it is read, up to a size. Files are at their places from the beginning, as
+ * placeholders. Manifests, which everything begins with, are fetched at once and stay.
  *
- * The folder of the cache has `files` (the store), `partial` (what is being fetched, by path and checksum, so that a later process goes on with it),
+ * The folder of the cache has `files` (the store), `partial` (what is being fetched, by path and version, so that a later process goes on with it),
  * `fetched.json` (what is there) and the lock.
  */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
-import type { ListedFile } from '../../spec/manifests/storeListing.ts';
-import { explainWriteError, pathBeside, writeFileAtomic } from '../atomicWrite.ts';
-import { withLock } from '../lock.ts';
+import { canBeListed } from '../../spec/manifests/storeListing.ts';
+import { explainWriteError } from '../atomicWrite.ts';
 import type { RemoteFiles } from './bringIn.ts';
-import { HttpSource, type HttpSourceOptions } from './httpSource.ts';
+import type { CachedStoreOptions, SourceOptions } from './cacheOptions.ts';
+import { removeFiles, takeCacheFolder, type CacheFolder } from './cacheFolder.ts';
+import { readCacheRecord, writeCacheRecord, type FetchedFile } from './cacheRecord.ts';
+import { HttpSource } from './httpSource.ts';
+import { isManifest } from './isManifest.ts';
+import { isWhole, replaceByPlaceholder, wasChanged, writePlaceholder } from './placeholder.ts';
+import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import { Turns } from './turns.ts';
 
-const mark = Buffer.from('lazyscope: this file has not been fetched yet\n');
 /** Files that are fetched at a time. */
 const atOnce = 8;
 /** Milliseconds after which the record of what was used is written. */
 const recordDelay = 2000;
 
-const recordSchema = z.strictObject({
-  version: z.literal(1),
-  fetched: z.record(z.string(), z.strictObject({ sha256: z.string(), used: z.number() })),
-});
-
-export interface CachedStoreOptions extends HttpSourceOptions {
-  /** The address of the store. */
-  url: string;
-  /** The folder of all caches. */
-  caches: string;
-  /** Bytes of fetched files, beside the manifests. */
-  mostBytes: number;
-  /** Milliseconds in which a file that was read stays: whoever asked for it may not have opened it yet. A minute when absent. */
-  staysFor?: number;
-  report?: Report;
-}
+/** A file of the folder: as it is in the store, not fetched, or changed on this disk (also new). */
+type State = 'same' | 'placeholder' | 'changed' | 'missing';
 
 export class CachedStore implements RemoteFiles {
   /** The folder to open as a store. */
@@ -58,50 +38,54 @@ export class CachedStore implements RemoteFiles {
   readonly url: string;
   /** Files that were fetched since it was opened. */
   fetches = 0;
-  readonly #folder: string;
-  readonly #source: HttpSource;
+  readonly #folder: CacheFolder;
+  readonly #source: RemoteSource;
   readonly #mostBytes: number;
   readonly #staysFor: number;
-  readonly #files: ReadonlyMap<string, ListedFile>;
-  /** When each file that is here was last used, by its path in the store. */
-  readonly #here = new Map<string, { sha256: string; used: number }>();
+  readonly #report: Report;
+  readonly #files = new Map<string, RemoteFile>();
+  /** What is here, by its path in the store. */
+  readonly #here = new Map<string, FetchedFile>();
+  /** Times of change of the placeholders. */
+  readonly #placeholders = new Map<string, number>();
   readonly #coming = new Map<string, Promise<void>>();
-  readonly #waiting: (() => void)[] = [];
-  #fetching = 0;
+  /** How many ask that a file stay. */
+  readonly #held = new Map<string, number>();
+  /** Files that this process has written, which it may have open. */
+  readonly #written = new Set<string>();
+  readonly #turns = new Turns(atOnce);
   /** Of what is here or coming, without manifests. */
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  #unlock: () => Promise<void> = async () => {};
 
-  private constructor(
-    source: HttpSource,
-    folder: string,
-    files: readonly ListedFile[],
-    { mostBytes, staysFor = 60_000 }: CachedStoreOptions,
-  ) {
+  private constructor(folder: CacheFolder, { source, mostBytes, staysFor = 60_000, report }: SourceOptions) {
     this.url = source.url;
-    this.root = join(folder, 'files');
+    this.root = join(folder.path, 'files');
     this.#folder = folder;
     this.#source = source;
     this.#mostBytes = mostBytes;
     this.#staysFor = staysFor;
-    this.#files = new Map(files.map((file) => [file.path, file]));
+    this.#report = report ?? silent;
   }
 
-  /** Throws as HttpSource does, and `conflict` when another process has this store open. */
-  static async open(options: CachedStoreOptions): Promise<CachedStore> {
-    const source = new HttpSource(options.url, options);
-    const folder = join(options.caches, folderName(source.url));
-    const unlock = await holdLock(folder, source.url);
+  /** A published store. Throws as HttpSource does, and `conflict` when another process has this store open. */
+  static open(options: CachedStoreOptions): Promise<CachedStore> {
+    return CachedStore.of({ ...options, source: new HttpSource(options.url, options) });
+  }
+
+  /** Throws what asking for the files throws, and `conflict` when other processes have all folders. */
+  static async of(options: SourceOptions): Promise<CachedStore> {
+    const { source, caches, purpose, keepsChanges = false } = options;
+    const folder = await takeCacheFolder(caches, source, purpose);
     try {
-      const { files } = await source.listing();
-      const store = new CachedStore(source, folder, files, options);
-      store.#unlock = unlock;
-      await store.#prepare();
-      await store.#bringManifests(options.report ?? silent);
+      const files = await source.files();
+      const store = new CachedStore(folder, options);
+      await store.#prepare(files, keepsChanges);
+      await store.#bringManifests();
+      await store.record();
       return store;
     } catch (error) {
-      await unlock();
+      await folder.unlock();
       throw error;
     }
   }
@@ -111,8 +95,18 @@ export class CachedStore implements RemoteFiles {
     return this.#bytes;
   }
 
+  /** The files of the store as far as they are known. */
+  get files(): ReadonlyMap<string, RemoteFile> {
+    return this.#files;
+  }
+
+  /** The path in the store of a file of the folder. */
+  nameOf(path: string): string {
+    return relative(this.root, path).replaceAll(sep, '/');
+  }
+
   async bringIn(path: string): Promise<void> {
-    const file = this.#files.get(relative(this.root, path).replaceAll(sep, '/'));
+    const file = this.#files.get(this.nameOf(path));
     if (!file) return;
     const here = this.#here.get(file.path);
     if (here) {
@@ -120,6 +114,8 @@ export class CachedStore implements RemoteFiles {
       this.#recordLater();
       return;
     }
+    // A file that was changed here is read as it is.
+    if (this.stateOf(file.path) === 'changed') return;
     let coming = this.#coming.get(file.path);
     if (!coming) {
       coming = this.#fetch(file).finally(() => this.#coming.delete(file.path));
@@ -130,65 +126,146 @@ export class CachedStore implements RemoteFiles {
 
   /** Everything below a folder of the store. */
   async bringInFolder(folder: string): Promise<void> {
-    const below = `${relative(this.root, folder).replaceAll(sep, '/')}/`;
-    await Promise.all(
-      [...this.#files.keys()]
-        .filter((path) => path.startsWith(below))
-        .map((path) => this.bringIn(join(this.root, path))),
-    );
+    const below = `${this.nameOf(folder)}/`;
+    const names = [...this.#files.keys()].filter((path) => path.startsWith(below));
+    await Promise.all(names.map((path) => this.bringIn(join(this.root, path))));
+  }
+
+  async hold(paths: readonly string[]): Promise<() => void> {
+    const names = paths.map((path) => this.nameOf(path));
+    const change = (by: number) => {
+      for (const name of names) this.#held.set(name, (this.#held.get(name) ?? 0) + by);
+    };
+    change(1);
+    const total = names.reduce((sum, name) => sum + (this.#files.get(name)?.bytes ?? 0), 0);
+    let done = 0;
+    try {
+      const ended = await Promise.allSettled(
+        names.map(async (name) => {
+          if (this.#here.has(name)) return void (done += this.#files.get(name)?.bytes ?? 0);
+          await this.bringIn(join(this.root, name));
+          done += this.#files.get(name)?.bytes ?? 0;
+          this.#report({ stage: 'fetch', done, total, unit: 'bytes' });
+        }),
+      );
+      const failed = ended.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
+    } catch (error) {
+      change(-1);
+      throw error;
+    }
+    let given = false;
+    return () => {
+      if (!given) change(-1);
+      given = true;
+    };
+  }
+
+  /** Whether a file, by its path in the store, is as it is there. */
+  stateOf(name: string): State {
+    const found = statSync(join(this.root, name), { throwIfNoEntry: false });
+    if (!found?.isFile()) return 'missing';
+    const here = this.#here.get(name);
+    if (here)
+      return found.mtimeMs === here.changed && found.size === this.#files.get(name)?.bytes
+        ? 'same'
+        : 'changed';
+    return this.#placeholders.get(name) === found.mtimeMs ? 'placeholder' : 'changed';
+  }
+
+  /** A file of this disk, which had the given time of change then, is now in the store. */
+  settle(file: RemoteFile, changed: number): void {
+    this.#forget(file.path);
+    this.#files.set(file.path, file);
+    this.#here.set(file.path, { version: file.version, used: Date.now(), changed });
+    if (!isManifest(file.path)) this.#bytes += file.bytes;
+    this.#written.add(file.path);
+    this.#recordLater();
+  }
+
+  /** A file is no longer in the store, or, with `file`, is another one there: what this disk has of it goes. */
+  async restore(name: string, file?: RemoteFile): Promise<void> {
+    this.#forget(name);
+    this.#files.delete(name);
+    this.#written.delete(name);
+    const place = join(this.root, name);
+    if (!file) return rm(place, { force: true });
+    this.#files.set(name, file);
+    await this.#hollow(file);
+    if (isManifest(name)) await this.bringIn(place);
+  }
+
+  /** Asks again which files there are, or those whose paths begin with `below`. What has changed there comes in place of what is here. Returns whether anything has. */
+  async refresh(below = ''): Promise<boolean> {
+    const files = await this.#source.files(below);
+    const names = new Set(files.map(({ path }) => path));
+    const gone = [...this.#files.keys()].filter((name) => name.startsWith(below) && !names.has(name));
+    const changed = files.filter(({ path, version }) => this.#files.get(path)?.version !== version);
+    for (const name of gone) await this.restore(name);
+    // Manifests last: they vouch for the others.
+    for (const file of changed.filter(({ path }) => !isManifest(path))) await this.restore(file.path, file);
+    for (const file of changed.filter(({ path }) => isManifest(path))) {
+      this.#forget(file.path);
+      this.#files.set(file.path, file);
+      mkdirSync(dirname(join(this.root, file.path)), { recursive: true });
+      await this.#unlessGone(file.path, () => this.#fetch(file));
+    }
+    return gone.length + changed.length > 0;
   }
 
   /** Waits for what is being fetched, and lets other processes have the folder. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#coming.values());
     clearTimeout(this.#timer);
-    await this.#record();
-    await this.#unlock();
+    await this.record();
+    await this.#folder.unlock();
   }
 
-  async #fetch(file: ListedFile): Promise<void> {
+  async #fetch(file: RemoteFile): Promise<void> {
     const pinned = isManifest(file.path);
     if (!pinned) {
       await this.#makeRoom(file);
       this.#bytes += file.bytes;
     }
-    await this.#turn();
     try {
-      const partial = join(this.#folder, 'partial', partialName(file));
-      await this.#source.download(file, partial);
-      await rename(partial, join(this.root, file.path));
+      const place = join(this.root, file.path);
+      const partial = join(this.#folder.path, 'partial', partialName(file));
+      const came = await this.#turns.take(() => this.#source.download(file, partial));
+      if (!came) {
+        await this.restore(file.path);
+        throw new LazyscopeError(
+          'not_found',
+          `'${file.path}' was removed from '${this.url}' meanwhile: run it again.`,
+        );
+      }
+      await rename(partial, place);
       this.fetches++;
-      this.#here.set(file.path, { sha256: file.sha256, used: Date.now() });
+      if (!pinned) this.#bytes += came.bytes - file.bytes;
+      this.#files.set(file.path, came);
+      this.#placeholders.delete(file.path);
+      this.#here.set(file.path, {
+        version: came.version,
+        used: Date.now(),
+        changed: statSync(place).mtimeMs,
+      });
       this.#recordLater();
     } catch (error) {
       if (!pinned) this.#bytes -= file.bytes;
       throw explainWriteError(error, join(this.root, file.path));
-    } finally {
-      this.#fetching--;
-      this.#waiting.shift()?.();
     }
   }
 
-  /** A place among those who fetch. */
-  async #turn(): Promise<void> {
-    while (this.#fetching >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#fetching++;
-  }
-
   /** Puts placeholders where the files are that were not used for longest, until one more fits in. */
-  async #makeRoom({ path, bytes }: ListedFile): Promise<void> {
+  async #makeRoom({ path, bytes }: RemoteFile): Promise<void> {
     const old = [...this.#here]
-      .filter(([name, { used }]) => !isManifest(name) && used < Date.now() - this.#staysFor)
+      .filter(([name, { used }]) => used < Date.now() - this.#staysFor && this.#mayGo(name))
       .sort(([, a], [, b]) => a.used - b.used);
     for (const [name] of old) {
       if (this.#bytes + bytes <= this.#mostBytes) break;
       const file = this.#files.get(name);
-      if (!file || !this.#here.delete(name)) continue;
-      this.#bytes -= file.bytes;
-      const place = join(this.root, name);
-      const beside = pathBeside(place);
-      writePlaceholder(beside, file.bytes);
-      await rename(beside, place);
+      if (!file || !this.#here.has(name) || this.stateOf(name) !== 'same') continue;
+      this.#forget(name);
+      await this.#hollow(file);
     }
     if (this.#bytes + bytes > this.#mostBytes)
       throw new LazyscopeError(
@@ -197,15 +274,48 @@ export class CachedStore implements RemoteFiles {
       );
   }
 
-  /** Puts every file of the listing in its place, and removes what an earlier listing had. */
-  async #prepare(): Promise<void> {
-    await mkdir(join(this.#folder, 'partial'), { recursive: true });
-    const record = this.#readRecord();
+  #mayGo(name: string): boolean {
+    return !isManifest(name) && !this.#written.has(name) && !(this.#held.get(name) ?? 0);
+  }
+
+  /** What is known of the content of a file is known no more. */
+  #forget(name: string): void {
+    if (this.#here.delete(name) && !isManifest(name)) this.#bytes -= this.#files.get(name)?.bytes ?? 0;
+    this.#placeholders.delete(name);
+  }
+
+  async #hollow(file: RemoteFile): Promise<void> {
+    const place = join(this.root, file.path);
+    try {
+      mkdirSync(dirname(place), { recursive: true });
+      await replaceByPlaceholder(place, file.bytes);
+      this.#placeholders.set(file.path, statSync(place).mtimeMs);
+    } catch (error) {
+      throw explainWriteError(error, place);
+    }
+  }
+
+  /** Puts every file of the store in its place, and removes what is no longer in it. */
+  async #prepare(files: readonly RemoteFile[], keepsChanges: boolean): Promise<void> {
+    await mkdir(join(this.#folder.path, 'partial'), { recursive: true });
+    await mkdir(this.root, { recursive: true });
+    const read = readCacheRecord(this.#recordPath);
+    const record = read ?? new Map<string, FetchedFile>();
     const folders = new Set<string>();
-    for (const file of this.#files.values()) {
+    for (const file of files) {
+      this.#files.set(file.path, file);
       const place = join(this.root, file.path);
-      const known = record[file.path];
-      if (known?.sha256 === file.sha256 && isWhole(place, file.bytes)) {
+      const known = record.get(file.path);
+      if (known?.version === file.version && isWhole(place, file.bytes)) {
+        const changed = statSync(place).mtimeMs;
+        if (known.changed === undefined || known.changed === changed) {
+          this.#here.set(file.path, { ...known, changed });
+          if (!isManifest(file.path)) this.#bytes += file.bytes;
+          continue;
+        }
+      }
+      // Changed here, and not there since: this process sends it.
+      if (keepsChanges && known?.version === file.version && wasChanged(place, known.changed)) {
         this.#here.set(file.path, known);
         if (!isManifest(file.path)) this.#bytes += file.bytes;
         continue;
@@ -216,105 +326,65 @@ export class CachedStore implements RemoteFiles {
       try {
         await rm(place, { force: true });
         writePlaceholder(place, file.bytes);
+        this.#placeholders.set(file.path, statSync(place).mtimeMs);
       } catch (error) {
         throw explainWriteError(error, place);
       }
     }
-    for (const entry of await readdir(this.root, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      const name = relative(this.root, path).replaceAll(sep, '/');
-      // Beside the folders are the server's own files.
-      if (!entry.isDirectory() && name.includes('/') && !this.#files.has(name)) await rm(path);
-    }
+    await removeFiles(
+      this.root,
+      (name) =>
+        // Beside the folders are the server's own files.
+        name.includes('/') &&
+        !this.#files.has(name) &&
+        // What was never in the store, as far as is known, was not sent yet.
+        !(keepsChanges && read && !record.has(name) && canBeListed(name)),
+    );
     if (!this.#files.has('labels.json')) await rm(join(this.root, 'labels.json'), { force: true });
     const wanted = new Set([...this.#files.values()].map(partialName));
-    for (const name of await readdir(join(this.#folder, 'partial')))
-      if (!wanted.has(name)) await rm(join(this.#folder, 'partial', name), { force: true });
+    for (const name of await readdir(join(this.#folder.path, 'partial')))
+      if (!wanted.has(name)) await rm(join(this.#folder.path, 'partial', name), { force: true });
   }
 
-  async #bringManifests(report: Report): Promise<void> {
+  async #bringManifests(): Promise<void> {
     const manifests = [...this.#files.keys()].filter(isManifest);
     let done = 0;
     await Promise.all(
       manifests.map(async (path) => {
-        await this.bringIn(join(this.root, path));
-        report({ stage: 'manifests', done: ++done, total: manifests.length, unit: 'files' });
+        await this.#unlessGone(path, () => this.bringIn(join(this.root, path)));
+        this.#report({ stage: 'manifests', done: ++done, total: manifests.length, unit: 'files' });
       }),
     );
   }
 
-  #readRecord(): z.infer<typeof recordSchema>['fetched'] {
+  /** Other processes may remove files between the listing and the fetching. */
+  async #unlessGone(name: string, fetching: () => Promise<void>): Promise<void> {
     try {
-      return recordSchema.parse(JSON.parse(readFileSync(join(this.#folder, 'fetched.json'), 'utf8'))).fetched;
-    } catch {
-      // Without it everything is fetched anew.
-      return {};
+      await fetching();
+    } catch (error) {
+      if (this.#files.has(name)) throw error;
     }
   }
 
-  #recordLater(): void {
-    this.#timer ??= setTimeout(() => void this.#record().catch(() => {}), recordDelay).unref();
+  get #recordPath(): string {
+    return join(this.#folder.path, 'fetched.json');
   }
 
-  async #record(): Promise<void> {
+  #recordLater(): void {
+    this.#timer ??= setTimeout(() => void this.record().catch(() => {}), recordDelay).unref();
+  }
+
+  /** Writes down what is here. */
+  async record(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
-    const record = { version: 1, fetched: Object.fromEntries(this.#here) } satisfies z.infer<
-      typeof recordSchema
-    >;
-    await writeFileAtomic(join(this.#folder, 'fetched.json'), JSON.stringify(record));
+    await writeCacheRecord(this.#recordPath, this.#here);
   }
 }
-
-/** Small, and read by whatever lists the store. */
-const isManifest = (path: string) => path.endsWith('.json');
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
-/** Readable, and different for every address. */
-function folderName(url: string): string {
-  const { hostname } = new URL(url);
-  const hash = createHash('sha256').update(url).digest('hex').slice(0, 16);
-  return `${hostname.replaceAll(/[^A-Za-z0-9.-]/g, '_')}-${hash}`;
-}
-
 /** Of the path too: two files of one content may come at the same time. */
-function partialName({ path, sha256 }: ListedFile): string {
-  return createHash('sha256').update(`${sha256} ${path}`).digest('hex');
-}
-
-function writePlaceholder(path: string, bytes: number): void {
-  writeFileSync(path, mark.subarray(0, bytes));
-  truncateSync(path, bytes);
-}
-
-/** Whether a file has this size and is no placeholder. */
-function isWhole(path: string, bytes: number): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found?.isFile() || found.size !== bytes) return false;
-  const begin = Buffer.alloc(Math.min(bytes, mark.length));
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, begin, 0, begin.length, 0);
-  } finally {
-    closeSync(fd);
-  }
-  return bytes === 0 || !begin.equals(mark.subarray(0, begin.length));
-}
-
-/** Holds the lock of a folder until the function that it returns is called. */
-function holdLock(folder: string, what: string): Promise<() => Promise<void>> {
-  return new Promise((resolve, reject) => {
-    const held = withLock(
-      folder,
-      what,
-      () =>
-        new Promise<void>((release) =>
-          resolve(async () => {
-            release();
-            await held;
-          }),
-        ),
-    );
-    held.catch(reject);
-  });
+function partialName({ path, version }: RemoteFile): string {
+  return createHash('sha256').update(`${version} ${path}`).digest('hex');
 }

@@ -1,15 +1,15 @@
-/** Copies a published store into a data folder. */
+/** Copies a store that lies elsewhere into a data folder. */
+import { createHash } from 'node:crypto';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
-import type { ListedFile } from '../../spec/manifests/storeListing.ts';
 import { explainWriteError } from '../atomicWrite.ts';
 import type { StoreLayout } from '../layout.ts';
-import { HttpSource, sha256Of, type HttpSourceOptions } from './httpSource.ts';
+import type { RemoteFile, RemoteSource } from './remoteSource.ts';
 
-export interface FetchOptions extends HttpSourceOptions {
-  url: string;
+export interface FetchOptions {
+  source: RemoteSource;
   /** Where to copy it. */
   store: StoreLayout;
   report?: Report;
@@ -28,13 +28,12 @@ export interface FetchedStore {
 const atOnce = 4;
 
 /**
- * Fetches what isn't there yet; stopped, it goes on where it ended. Throws as HttpSource does, and `conflict` where a file of another
+ * Fetches what isn't there yet; stopped, it goes on where it ended. Throws as the source does, and `conflict` where a file of another
  * content is in the way.
  */
 export async function fetchStore(options: FetchOptions): Promise<FetchedStore> {
-  const { store, report = silent } = options;
-  const source = new HttpSource(options.url, options);
-  const { files } = await source.listing();
+  const { source, store, report = silent } = options;
+  const files = await source.files();
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const waiting = [...files];
   let done = 0;
@@ -59,10 +58,10 @@ export async function fetchStore(options: FetchOptions): Promise<FetchedStore> {
 }
 
 /** True where the file was there. */
-async function fetchFile(source: HttpSource, file: ListedFile, place: string): Promise<boolean> {
+async function fetchFile(source: RemoteSource, file: RemoteFile, place: string): Promise<boolean> {
   const found = await stat(place).catch(() => undefined);
   if (found) {
-    if (found.isFile() && found.size === file.bytes && (await sha256Of(place)) === file.sha256) return true;
+    if (found.isFile() && (await source.isSame(file, place))) return true;
     throw new LazyscopeError(
       'conflict',
       `'${place}' is there with another content than '${source.url}' has: choose another --data folder.`,
@@ -70,8 +69,13 @@ async function fetchFile(source: HttpSource, file: ListedFile, place: string): P
   }
   try {
     await mkdir(dirname(place), { recursive: true });
-    const partial = join(dirname(place), `.${basename(place)}.${file.sha256.slice(0, 16)}.partial`);
-    await source.download(file, partial);
+    const version = createHash('sha256').update(file.version).digest('hex').slice(0, 16);
+    const partial = join(dirname(place), `.${basename(place)}.${version}.partial`);
+    if (!(await source.download(file, partial)))
+      throw new LazyscopeError(
+        'not_found',
+        `'${file.path}' was removed from '${source.url}' meanwhile: fetch it again.`,
+      );
     await rename(partial, place);
   } catch (error) {
     throw explainWriteError(error, place);

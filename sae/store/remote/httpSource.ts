@@ -2,15 +2,15 @@
  * A published store behind an address: its listing, and its files in ranges. No other host than the given one is asked, and nothing is
  * believed that the listing doesn't say.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
-import { storeListingKind, type ListedFile, type StoreListing } from '../../spec/manifests/storeListing.ts';
+import { storeListingKind, type StoreListing } from '../../spec/manifests/storeListing.ts';
 import { explainWriteError, writeAll } from '../atomicWrite.ts';
 import { parseManifest } from '../readManifest.ts';
+import { checkPaths } from './checkPaths.ts';
+import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import { fileChecksum } from '../fileChecksum.ts';
 
 /** A listing of some three hundred thousand files. */
 const mostListingBytes = 64 << 20;
@@ -38,7 +38,7 @@ class Interrupted extends Error {
   }
 }
 
-export class HttpSource {
+export class HttpSource implements RemoteSource {
   /** The address of the store, which ends with a slash. */
   readonly url: string;
   readonly #base: URL;
@@ -90,20 +90,37 @@ export class HttpSource {
     });
     const text = Buffer.concat(chunks).toString('utf8');
     const listing = parseManifest(text, address.href, storeListingKind);
-    checkPaths(listing.files, address.href);
+    checkPaths(listing.files, `'${address.href}'`, "write it again with 'lazyscope store index'");
     return listing;
+  }
+
+  get host(): string {
+    return this.#base.hostname;
+  }
+
+  get identity(): string {
+    return this.url;
+  }
+
+  /** Those of the listing, whose checksums are their versions. Throws as `listing` does. */
+  async files(): Promise<RemoteFile[]> {
+    return (await this.listing()).files.map(({ path, bytes, sha256 }) => ({ path, bytes, version: sha256 }));
+  }
+
+  async isSame({ bytes, version }: RemoteFile, place: string): Promise<boolean> {
+    return (await stat(place)).size === bytes && (await fileChecksum(place)) === version;
   }
 
   /**
    * Writes a file to `into`, going on after the bytes that are there. When it returns, `into` has the size and checksum of the listing; the
    * caller renames it. Throws `corrupt` when the host has another content (and removes it), `unavailable`, `not_found`, `no_space`, `cancelled`.
    */
-  async download(file: ListedFile, into: string): Promise<void> {
+  async download(file: RemoteFile, into: string): Promise<RemoteFile> {
     for (;;) {
       const before = (await stat(into).catch(() => undefined))?.size ?? 0;
       if (before > file.bytes) await rm(into);
       await this.#persistently(() => this.#append(file, into));
-      if ((await sha256Of(into)) === file.sha256) return;
+      if ((await fileChecksum(into)) === file.version) return file;
       await rm(into);
       // What an interrupted download left may be of another content than what came now.
       if (before > 0 && before <= file.bytes) continue;
@@ -111,7 +128,7 @@ export class HttpSource {
     }
   }
 
-  async #append(file: ListedFile, into: string): Promise<void> {
+  async #append(file: RemoteFile, into: string): Promise<void> {
     const handle = await open(into, 'a').catch((error: unknown) => {
       throw explainWriteError(error, into);
     });
@@ -149,7 +166,7 @@ export class HttpSource {
     }
   }
 
-  #changed({ path }: ListedFile): LazyscopeError {
+  #changed({ path }: RemoteFile): LazyscopeError {
     return new LazyscopeError(
       'corrupt',
       `'${this.#addressOf(path).href}' is not the file that store.json lists: whoever publishes it writes the listing again with 'lazyscope store index'.`,
@@ -266,34 +283,9 @@ export class HttpSource {
   }
 }
 
-/** Throws 'corrupt' for a path that is listed twice, also in other capitals, or as a file and as a folder. */
-function checkPaths(files: readonly ListedFile[], address: string): void {
-  const seen = new Set<string>();
-  const folders = new Set<string>();
-  const twice = (path: string) =>
-    new LazyscopeError(
-      'corrupt',
-      `'${address}' lists '${path}' twice: write it again with 'lazyscope store index'.`,
-    );
-  for (const { path } of files) {
-    const key = path.toLowerCase();
-    if (seen.has(key)) throw twice(path);
-    seen.add(key);
-    for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1)) folders.add(key.slice(0, at));
-  }
-  for (const { path } of files) if (folders.has(path.toLowerCase())) throw twice(path);
-}
-
 function rangeStart(response: Response): number | undefined {
   const [, start] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
   return start === undefined ? undefined : Number(start);
-}
-
-/** The checksum of a file, in hexadecimal. */
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest('hex');
 }
 
 /** Of the disk, not of the network. */

@@ -6,7 +6,7 @@ import { silent, type Report } from '../../progress.ts';
 import { canBeListed, storeListingKind, type ListedFile } from '../../spec/manifests/storeListing.ts';
 import type { StoreLayout } from '../layout.ts';
 import { writeManifest } from '../writeManifest.ts';
-import { sha256Of } from './httpSource.ts';
+import { fileChecksum } from '../fileChecksum.ts';
 
 export interface IndexOptions {
   store: StoreLayout;
@@ -29,7 +29,7 @@ export async function indexStore({
   for (const path of paths) {
     const place = join(store.root, path);
     const { size } = await stat(place);
-    files.push({ path, bytes: size, sha256: await sha256Of(place) });
+    files.push({ path, bytes: size, sha256: await fileChecksum(place) });
     report({ stage: 'checksums', done: files.length, total: paths.length, unit: 'files' });
     await pause(signal, 'indexing the store');
   }
@@ -41,8 +41,8 @@ export async function indexStore({
   return { files, leftOut };
 }
 
-/** Paths in the store, in alphabetical order. */
-async function publishable(root: string): Promise<{ paths: string[]; leftOut: string[] }> {
+/** What of a data folder others can use: paths in the store, in alphabetical order. */
+export async function publishable(root: string): Promise<{ paths: string[]; leftOut: string[] }> {
   const paths: string[] = [];
   const leftOut: string[] = [];
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
@@ -55,4 +55,4 @@ async function publishable(root: string): Promise<{ paths: string[]; leftOut: st
 }
 
 const isUnfinished = (path: string) =>
-  /(^|\/)\.|^runs\/[^/]+\/checkpoints\/|\/labels-endpoint\.jsonl$/.test(path);
+  /(^|\/)\.|^(parts|launches)\/|^runs\/[^/]+\/checkpoints\/|\/labels-endpoint\.jsonl$/.test(path);

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
 import { datasetNames, type DatasetName } from '../../spec/datasets.ts';
 import { namePattern } from '../../spec/names.ts';
+import { bringInFolder } from '../../store/remote/bringIn.ts';
 import { fetchedDatasets } from './fetchedDatasets.ts';
 import { fileDocuments } from './fileDocuments.ts';
 import { type Piece, tidy } from './plainText.ts';
@@ -61,8 +62,10 @@ export async function openText(source: string, options: TextOptions = {}): Promi
   if (own !== undefined) return bundledText(own, options);
   const name = source.slice('dataset:'.length);
   const { datasets } = options;
-  if (datasets !== undefined && namePattern.test(name) && existsSync(join(datasets, name)))
+  if (datasets !== undefined && namePattern.test(name) && existsSync(join(datasets, name))) {
+    await bringInFolder(join(datasets, name));
     return filesAsText(join(datasets, name), source, options);
+  }
   const fetched = await fetchedDatasets(datasets);
   throw new LazyscopeError(
     'not_found',

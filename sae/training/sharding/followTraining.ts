@@ -7,6 +7,7 @@ import { captureBatches } from '../captureBatches.ts';
 import { checkConfig } from '../checkConfig.ts';
 import { type DictionaryState, Trainer } from '../trainer.ts';
 import type { TrainingConfig } from '../../spec/architectures/architectures.ts';
+import { hooksOf } from '../../spec/hooksOf.ts';
 import type { Communicator } from './communicator.ts';
 import { gatherDictionary, scatterDictionary } from './latentShare.ts';
 import { failsEverywhere } from './leadTraining.ts';
@@ -31,7 +32,7 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
     const part = () => scatterDictionary(communicator, null, shape);
     return { parameters: part(), first: part(), second: part(), sinceFired, state };
   });
-  const capture = await openCapture(store, config.capture);
+  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
   const { source } = captureBatches(capture, config, parseExclusionRule(begin.exclusion));
   source.restore(begin.source);
   const kernels = shardedKernels(fusedKernels(), communicator, config.width);

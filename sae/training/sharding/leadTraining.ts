@@ -50,6 +50,9 @@ export class LeadingTrainer {
   readonly #trainer: Trainer;
   readonly #health: Health;
 
+  /** The backends that it runs on don't record steps. */
+  readonly stepCounts = null;
+
   /** Hands out the dictionaries of `state`. The other processes must be waiting for orders. Throws as `checkSpreadable` does. */
   constructor(
     config: TrainingConfig,

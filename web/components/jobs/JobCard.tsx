@@ -13,6 +13,7 @@ import { Command } from '../ui/Command.tsx';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import styles from './JobCard.module.css';
 import { JobProgress } from './JobProgress.tsx';
+import { JobParts } from './JobParts.tsx';
 import { StatusTag } from '../ui/Tag.tsx';
 
 export function JobCard({
@@ -71,6 +72,7 @@ export function JobCard({
           {(job.attempt ?? 1) > 1 ? `, attempt ${job.attempt}` : ''}
         </p>
       )}
+      {active && job.parts && <JobParts parts={job.parts} />}
       {job.error && (
         <p className={styles.error} role="alert">
           {job.error}

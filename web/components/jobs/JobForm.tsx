@@ -14,6 +14,7 @@ import {
   formOptions,
   isSelection,
   isShown,
+  partsOption,
   takesSeveral,
   whenEmpty,
   withOnlyChoices,
@@ -38,7 +39,9 @@ export function JobForm({
   const [typed, setTyped] = useState<Record<string, string>>(initial);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const offered = useJobChoices(typed);
-  const options = formOptions(kind);
+  const where = useQuery(trpc.jobs.where.queryOptions());
+  const split = where.data !== undefined && where.data !== 'here' ? partsOption(kind) : undefined;
+  const options = [...formOptions(kind), ...(split ? [split] : [])];
   const values = withOnlyChoices(options, typed, offered);
   const start = useMutation(
     trpc.jobs.start.mutationOptions({
@@ -191,7 +194,7 @@ function Field({
   );
   if (form.several && choices && takesSeveral(one, choices))
     return (
-      <div className={styles.field}>
+      <div className={styles.choiceField}>
         <SeveralChoices
           name={name}
           label={form.label}

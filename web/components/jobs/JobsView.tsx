@@ -11,6 +11,7 @@ import { PageHeader } from '../ui/PageHeader.tsx';
 import { Panel } from '../ui/Panel.tsx';
 import { Segmented } from '../ui/Segmented.tsx';
 import { Skeleton } from '../ui/Skeleton.tsx';
+import { WorkersPanel } from './WorkersPanel.tsx';
 
 /** Fields that an address may fill in. */
 const fields = [...new Set(jobKinds.flatMap((kind) => Object.keys(describedJob(kind).options)))];
@@ -31,24 +32,27 @@ export function JobsView() {
         started it.
       </PageHeader>
       <div className={styles.grid}>
-        <Panel title="Start a job" note={describedJob(kind).introduction}>
-          <div className="stack">
-            <Segmented
-              label="Kind of job"
-              value={kind}
-              options={jobKinds.map((value) => ({ value, name: describedJob(value).shortTitle }))}
-              change={(start) => change({ start })}
-            />
-            <JobForm
-              key={kind}
-              kind={kind}
-              initial={Object.fromEntries(
-                fields.flatMap((name) => (state[name] ? [[name, state[name]]] : [])),
-              )}
-              started={(id) => change({ job: id })}
-            />
-          </div>
-        </Panel>
+        <div className="stack">
+          <Panel title="Start a job" note={describedJob(kind).introduction}>
+            <div className="stack">
+              <Segmented
+                label="Kind of job"
+                value={kind}
+                options={jobKinds.map((value) => ({ value, name: describedJob(value).shortTitle }))}
+                change={(start) => change({ start })}
+              />
+              <JobForm
+                key={kind}
+                kind={kind}
+                initial={Object.fromEntries(
+                  fields.flatMap((name) => (state[name] ? [[name, state[name]]] : [])),
+                )}
+                started={(id) => change({ job: id })}
+              />
+            </div>
+          </Panel>
+          <WorkersPanel />
+        </div>
         <section aria-label="Jobs" className="stack">
           <p className="xs muted" role="status">
             {error ? '' : connected ? 'Following live.' : 'Connecting…'}

@@ -6,6 +6,7 @@ import {
   draftJob,
   formOptions,
   isShown,
+  partsOption,
   takesSeveral,
   whenEmpty,
   withOnlyChoices,
@@ -76,6 +77,21 @@ describe('a job’s form', () => {
     expect(draftJob('compare', { a: 'topk/0', b: 'topk/1' })).toEqual({
       input: { kind: 'compare', options: { a: { run: 'topk', seed: 0 }, b: { run: 'topk', seed: 1 } } },
     });
+  });
+
+  test('says into how many parts the work of a kind is split that can be', () => {
+    const pair = { a: 'topk/0', b: 'topk/1' };
+    expect(draftJob('compare', { ...pair, parts: '4' })).toMatchObject({
+      input: { parts: 4, options: { a: { run: 'topk' } } },
+    });
+    expect(draftJob('compare', { ...pair, parts: '1' })).toMatchObject({
+      errors: { parts: expect.stringContaining('2') },
+    });
+    expect(draftJob('evaluate', { run: 'topk', parts: '4' })).toEqual({
+      input: { kind: 'evaluate', options: { run: 'topk' } },
+    });
+    expect(partsOption('train')).toBe(undefined);
+    expect(partsOption('index')?.form.label).toBe('Parts');
   });
 
   test('says in empty fields what happens by default', () => {

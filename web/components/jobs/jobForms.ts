@@ -1,6 +1,7 @@
 /** The forms that start jobs, as they follow from the descriptions, and how what was typed becomes what the server is asked. */
 import type { ChoiceSource, FormField, JobOption } from '../../../sae/spec/jobs/job.ts';
 import { describedJob, type JobKind, type JobStartInput } from '../../../sae/spec/jobs/jobs.ts';
+import { splitting } from '../../../sae/spec/jobs/sharedOptions.ts';
 import { readField } from '../../../sae/spec/readField.ts';
 
 export interface Choice {
@@ -21,6 +22,19 @@ export function formOptions(kind: JobKind): FormOption[] {
   return Object.entries(describedJob(kind).options).flatMap(([name, option]) =>
     option.form ? [{ name, option, form: option.form }] : [],
   );
+}
+
+const { field } = splitting('').parts;
+const form = {
+  label: 'Parts',
+  hint: 'jobs that share its work, and one that puts together what they make; the bytes are the same',
+  advanced: true,
+} as const;
+const parts: FormOption = { name: 'parts', option: { field, form, otherwise: 'one job' }, form };
+
+/** The field for the number of parts, of kinds that can be split; only workers and Slurm take parts. */
+export function partsOption(kind: JobKind): FormOption | undefined {
+  return describedJob(kind).splits ? parts : undefined;
 }
 
 export function isShown({ form: { when } }: FormOption, values: Typed): boolean {
@@ -98,7 +112,8 @@ export type JobDraft = { input: JobStartInput } | { errors: Record<string, strin
 export function draftJob(kind: JobKind, values: Typed): JobDraft {
   const errors: Record<string, string> = {};
   const options: Record<string, unknown> = {};
-  for (const one of formOptions(kind)) {
+  const split = partsOption(kind);
+  for (const one of [...formOptions(kind), ...(split ? [split] : [])]) {
     if (!isShown(one, values)) continue;
     const { name, option, form } = one;
     const typed = (values[name] ?? '').trim();
@@ -114,7 +129,10 @@ export function draftJob(kind: JobKind, values: Typed): JobDraft {
   }
   if (Object.keys(errors).length > 0) return { errors };
   // The server parses it again with the schema this type comes from, and says so if they disagree.
-  return { input: { kind, options } as JobStartInput };
+  const { parts: into, ...own } = options;
+  return {
+    input: { kind, options: own, ...(into !== undefined && { parts: into }) } as JobStartInput,
+  };
 }
 
 function sentence(label: string, error: string): string {

@@ -3,13 +3,14 @@
  * and `rowStart` says how many there are.
  */
 import type { BatchChoice, BatchSelection, Encoder } from '../../../ops/fusedKernels.ts';
-import { type Scalar, type Tensor1D, tf, type Tensor2D } from '../../../tensor/tf.ts';
+import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type Listing, listRows } from './listedRows.ts';
 import { centred, checkEntries, multiply } from './preActivations.ts';
-import { pays, screenCapacity, type Screening } from './screen.ts';
+import type { Screening } from '../screening.ts';
+import { pays, screenCapacity } from './screen.ts';
 
 const file = 'fusedBatch.cu';
 const threads = 256;
@@ -20,10 +21,15 @@ const countingBlocks = 528;
 /** Screening lists up to `screenCapacity` latents of a row; where this many times the mean is more, it would often fail. */
 const rowsDiffer = 4;
 
-export interface BatchTopKParts extends Listing {
+export interface BatchTopKParts extends Omit<Listing, 'capacity'> {
   readonly byLatent: EntriesByLatent;
-  readonly screening: Screening;
+  screening(): Screening;
 }
+
+const wordOf = ({ address }: DeviceBuffer, word: number): DeviceBuffer => ({
+  address: address + BigInt(4 * word),
+  bytes: 4,
+});
 
 export function batchTopK(
   parts: BatchTopKParts,
@@ -36,9 +42,11 @@ export function batchTopK(
   const [rows, d] = x.shape;
   const [latents] = encoder.wEnc.shape;
   checkEntries(count);
-  if (pays(screening, latents) && rowsDiffer * count <= rows * screenCapacity) {
+  if (pays(screening(), latents) && rowsDiffer * count <= rows * screenCapacity) {
     const bars = { kind: 'largest', count } as const;
-    return listRows(parts, x, encoder, bars, (listed) => chosen(listed.rows));
+    return listRows({ ...parts, capacity: screenCapacity }, x, encoder, bars, (listed) =>
+      chosen(listed.rows),
+    );
   }
   return programs.scratch(4 * rows * latents, (z) => {
     centred(programs, x, encoder, (from) =>
@@ -54,8 +62,9 @@ export function batchTopK(
     const rowStart = programs.output<Tensor1D>([rows + 1], 'int32');
     const indices = programs.output<Tensor1D>([count], 'int32');
     const values = programs.output<Tensor1D>([count], 'float32');
-    const start = tf.tensor1d([0, count], 'int32');
-    const state = backend.buffer(start);
+    const state = backend.scratch(8);
+    backend.fill(state, 0, 1);
+    backend.fill(wordOf(state, 1), count, 1);
     const from = [...listed, screenCapacity, state];
     const byRow = (name: string, args: readonly Argument[]) =>
       programs.run(file, name, [rows, threads], [...from, ...args]);
@@ -76,7 +85,7 @@ export function batchTopK(
     byLatent.prefixSums(kept, rowStart.buffer, null, rows, count);
     byRow('listKept', [before, rowStart.buffer, latents, indices.buffer, values.buffer]);
     for (const buffer of [above, equal, before, kept] satisfies DeviceBuffer[]) backend.give(buffer);
-    start.dispose();
+    backend.give(state);
     const list = { rowStart: rowStart.tensor, indices: indices.tensor, values: values.tensor };
     return { entries: { kind: 'sparse', rows, latents, ...list }, least: least.tensor };
   }

@@ -1,7 +1,6 @@
 /** What the entries of each latent contribute to the gradients; see source/fusedContributions.cu. */
 import type { GradientRequest, LossTerm } from '../../../ops/fusedKernels.ts';
 import type { Entries, SparseEntries } from '../../../ops/sparseEntries.ts';
-import { tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
@@ -83,19 +82,22 @@ export class Contributions {
     const { start, order } = this.#byLatent.of(entries);
     const jump = isAuxiliary ? null : request.jump;
     const gate = isAuxiliary ? undefined : request.gate;
-    const ends = term.prefixes ? tf.tensor1d(term.prefixes, 'int32') : null;
-    const blocks = isAuxiliary || !request.blocks ? null : tf.tensor1d(request.blocks, 'int32');
+    const ends = term.prefixes ? this.#programs.constant(term.prefixes) : null;
+    // Of the three coefficients at most one is another at every step.
+    const varying = isAuxiliary ? null : (backend.recording?.numbers.penalty ?? null);
+    const l1 = gate || jump ? null : varying;
+    const l0Gradient = jump?.l0Gradient ?? 0;
+    const ofJump =
+      jump && typeof l0Gradient === 'number' ? [varying, l0Gradient] : this.#programs.number(l0Gradient);
+    const blocks = isAuxiliary || !request.blocks ? null : this.#programs.constant(request.blocks);
     this.#programs.run(file, 'contributions', [Math.ceil(latents / latentsAtOnce), threads], [
       start, order, backend.buffer(entries.values), backend.buffer(term.dots), ...this.#programs.number(term.scale),
-      isAuxiliary ? 0 : request.l1, backend.buffer(parameters.wDec),
-      this.#programs.maybe(jump?.threshold), jump?.bandwidth ?? 0, ...this.#programs.number(jump?.l0Gradient ?? 0),
+      l1, isAuxiliary ? 0 : request.l1, backend.buffer(parameters.wDec),
+      this.#programs.maybe(jump?.threshold), jump?.bandwidth ?? 0, ...ofJump,
       this.#programs.maybe(gate && asList(gate.entries).values), this.#programs.maybe(gate?.dots),
-      this.#programs.maybe(gate?.gain), this.#programs.maybe(gate && parameters.bMag), gate?.scale ?? 0, gate?.l1 ?? 0,
-      this.#programs.maybe(ends), term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0,
-      this.#programs.maybe(blocks), blocks?.size ?? 0, to.list, to.ends, to.sums, latents, rows, d,
+      this.#programs.maybe(gate?.gain), this.#programs.maybe(gate && parameters.bMag), gate?.scale ?? 0, gate ? varying : null, gate?.l1 ?? 0,
+      ends, term.prefixes?.length ?? 0, isAuxiliary ? 1 : 0, blocks, blocks ? (request.blocks?.length ?? 0) : 0, to.list, to.ends, to.sums, latents, rows, d,
     ]); // prettier-ignore
-    ends?.dispose();
-    blocks?.dispose();
     return start;
   }
 }

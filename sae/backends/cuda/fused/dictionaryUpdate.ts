@@ -88,16 +88,26 @@ export class DictionaryUpdate {
 
   apply(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
     const { wEnc, bEnc, wDec } = request.parameters;
-    const copy = { wEnc: this.#copies.current(wEnc, bEnc), wDec: this.#copies.current(wDec, null) };
+    const copies = () => ({ wEnc: this.#copies.current(wEnc, bEnc), wDec: this.#copies.current(wDec, null) });
+    const copy = copies();
+    this.#programs.backend.recording?.onlyWhere(() => {
+      const now = copies();
+      return now.wEnc === copy.wEnc && now.wDec === copy.wDec;
+    });
     if (request.main.entries.kind === 'dense') this.#applyGiven(request, moments, adam, copy);
     else this.#applyEntries(request, moments, adam, copy);
-    for (const name of kernelParameters)
-      for (const group of [request.parameters, moments.first, moments.second]) {
-        const variable = group[name];
-        if (variable) this.#programs.backend.changed(variable);
-      }
-    if (copy.wEnc) this.#copies.keep(copy.wEnc, wEnc, bEnc);
-    if (copy.wDec) this.#copies.keep(copy.wDec, wDec, null);
+    const { backend } = this.#programs;
+    const changed = () => {
+      for (const name of kernelParameters)
+        for (const group of [request.parameters, moments.first, moments.second]) {
+          const variable = group[name];
+          if (variable) backend.changed(variable);
+        }
+      if (copy.wEnc) this.#copies.keep(copy.wEnc, wEnc, bEnc);
+      if (copy.wDec) this.#copies.keep(copy.wDec, wDec, null);
+    };
+    changed();
+    backend.recording?.afterReplay(changed);
   }
 
   /** Adam's step of W_skip from its gradient [outputs, d], clipped by its own norm. */
@@ -171,6 +181,9 @@ export class DictionaryUpdate {
     copy: Readonly<Record<Matrix, NarrowRows | null>>,
   ): void {
     const { latents } = sizes(request);
+    const { recording } = this.#programs.backend;
+    // TF.js's operations take it as a number.
+    if (recording) recording.holdsPenalty = true;
     tf.tidy(() => {
       const gradients = referenceGradients(request);
       const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
@@ -244,7 +257,7 @@ export class DictionaryUpdate {
     const copied = narrow
       ? [name === 'wEnc' ? this.#of(request.parameters.bEnc) : null, narrow.rows, narrow.norms]
       : [null, null, null];
-    const rest = [null, clip, unitNorm, ...settings(adam), ...gate, ...copied] as const;
+    const rest = [null, clip, unitNorm, ...settings(adam), this.#ofStep(), ...gate, ...copied] as const;
     const define = { GIVEN: given ? 1 : 0, NARROW: narrow ? 1 : 0 };
     this.#rows(name, 'adam', request, [...source, w, first, second, ...rest], define);
   }
@@ -258,8 +271,13 @@ export class DictionaryUpdate {
     { adam, clip, gate }: Omit<Step, 'copy'>,
   ): void {
     this.#programs.run('fusedVector.cu', 'updateVector', [Math.ceil(length / vectorThreads), vectorThreads], [
-      gradient, ...this.#operands(name, request, moments), clip, ...settings(adam), ...gate, length,
+      gradient, ...this.#operands(name, request, moments), clip, ...settings(adam), this.#ofStep(), ...gate, length,
     ]); // prettier-ignore
+  }
+
+  /** Where a recorded step finds what its settings don't say; see `adamOf` in source/adam.cuh. */
+  #ofStep(): bigint | null {
+    return this.#programs.backend.recording?.numbers.adam ?? null;
   }
 
   #operands(
@@ -284,14 +302,13 @@ export class DictionaryUpdate {
   ): void {
     const { latents, d, outputs } = sizes(request);
     const width = name === 'wEnc' ? d : outputs;
-    const ends = name === 'wDec' && request.blocks ? tf.tensor1d(request.blocks, 'int32') : null;
-    const define = { BLOCKED: ends ? 1 : 0, GIVEN, NARROW, PURPOSE: purposes[purpose] };
-    const rest = [this.#programs.maybe(ends), ends?.size ?? 0, width];
+    const blocks = name === 'wDec' ? (request.blocks ?? null) : null;
+    const define = { BLOCKED: blocks ? 1 : 0, GIVEN, NARROW, PURPOSE: purposes[purpose] };
+    const rest = [blocks && this.#programs.constant(blocks), blocks?.length ?? 0, width];
     this.#programs.runRows({ file, name: 'updateRows', define }, width, { blocks: latents }, [
       ...args,
       ...rest,
     ]);
-    ends?.dispose();
   }
 
   #encoderSource(request: GradientRequest, { lists: [main, auxiliary] }: Contributed): Source {
@@ -329,13 +346,24 @@ export class DictionaryUpdate {
 }
 
 /** A loss term that there isn't. */
-const noList: readonly Argument[] = [null, null, null, null];
+export const noList: readonly Argument[] = [null, null, null, null];
 /** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. After these come blocks and d. */
-const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, 0, 0, null, null, null];
+export const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null];
 
-function settings({ learningRate, beta1, beta2, epsilon, step }: AdamSettings): number[] {
-  const rate = learningRate / (1 - beta1 ** step);
-  return [rate, beta1, 1 - beta1, beta2, 1 - beta2, 1 / Math.sqrt(1 - beta2 ** step), epsilon];
+function settings(adam: AdamSettings): number[] {
+  const { beta1, beta2, epsilon } = adam;
+  const [rate, root] = ofStep(adam);
+  return [rate, beta1, 1 - beta1, beta2, 1 - beta2, root, epsilon];
+}
+
+/** What of the settings changes from step to step: the bias corrections, and the learning rate. */
+export function ofStep({
+  learningRate,
+  beta1,
+  beta2,
+  step,
+}: AdamSettings): readonly [rate: number, root: number] {
+  return [learningRate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)];
 }
 
 function isTrained(

@@ -5,6 +5,7 @@
  */
 import type { Tensor1D, Tensor2D, Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
+import { NotCapturable } from '../notCapturable.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 
 /** Rows in bfloat16, [rows, width] with the width of `narrowWidth`, and norms [rows, 2] that bound the errors of products with them. */
@@ -52,6 +53,9 @@ export class EncoderCopies {
   /** The copy of an encoder, or without biases that of another matrix. It stays valid for as long as the contents are the same. */
   of(wEnc: Tensor2D, bEnc: Tensor1D | null): NarrowRows {
     const known = this.current(wEnc, bEnc);
+    const { recording } = this.#programs.backend;
+    if (recording && !known) throw new NotCapturable('a copy in bfloat16 had to be made');
+    recording?.onlyWhere(() => this.current(wEnc, bEnc) === known);
     if (known) return known;
     this.#giveUpStale();
     const { backend } = this.#programs;

@@ -50,6 +50,15 @@ export class EntriesByLatent {
     return made;
   }
 
+  /** The orders that are known are of contents that are no more: a replayed step writes the same tensors anew. */
+  forget(): void {
+    for (const { start, order } of this.#known) {
+      this.#programs.backend.give(start);
+      this.#programs.backend.give(order);
+    }
+    this.#known = [];
+  }
+
   /** starts [n + 1], none above `most`; `total`, where there is one, is the sum of all counts, and −1 where 32 bits don't hold it. */
   prefixSums(
     counts: DeviceBuffer,

@@ -3,6 +3,7 @@ import type { Computed } from '../../../ops/computed.ts';
 import { tf, type Tensor, type Tf } from '../../../tensor/tf.ts';
 import type { CudaBackend, StoredType } from '../cudaBackend.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
+import { NotCapturable } from '../notCapturable.ts';
 import type { Argument, KernelRequest } from '../programs.ts';
 import { type RowLayout, rowLayout } from './rowLayout.ts';
 
@@ -16,6 +17,7 @@ export const partOf = ({ address }: DeviceBuffer, bytes: number): bigint => addr
 
 export class FusedPrograms {
   readonly backend: CudaBackend;
+  readonly #constants = new Map<string, DeviceBuffer>();
   /** Requests by name and variant: the backend finds a kernel faster by an object that it knows. */
   readonly #requests = new Map<string, KernelRequest>();
 
@@ -68,6 +70,18 @@ export class FusedPrograms {
   /** A number as two arguments: where it is on the device, and its value where it is at hand. */
   number(value: Computed): [DeviceBuffer | null, number] {
     return typeof value === 'number' ? [null, value] : [this.backend.buffer(value), 0];
+  }
+
+  /** A short list that is asked for again and again. */
+  constant(values: Int32Array): DeviceBuffer {
+    const key = values.join();
+    let buffer = this.#constants.get(key);
+    if (!buffer) {
+      if (this.backend.recording) throw new NotCapturable('it sent a list to the device');
+      buffer = this.backend.transfers.uploaded(values);
+      this.#constants.set(key, buffer);
+    }
+    return buffer;
   }
 
   /** Memory for as long as `use` runs. */

@@ -92,6 +92,45 @@ describe.each(shapes)('%i rows, d = %i, %i latents', (rows, d, latents, shift) =
   });
 });
 
+describe('room for candidates', () => {
+  const spied = (kernels: ReturnType<typeof cudaFusedKernels>, shift: number) => {
+    const { x, encoder } = integers(5, 24, 6000, shift);
+    const want = arrays(firingEntries(referenceKernels.thresholdEncode(x, encoder), null));
+    const run = vi.spyOn(backend.programs, 'run');
+    const expected = want.indices.length;
+    const found = kernels.thresholdEncode(x, encoder, { threshold: null, bandwidth: 0, expected });
+    const capacities = run.mock.calls
+      .filter(([{ name }]) => name === 'screenedAbove')
+      .map(([{ define }]) => define?.CAPACITY);
+    vi.restoreAllMocks();
+    if (found.kind !== 'sparse') throw new Error('expected a list');
+    const got = arrays(found);
+    expect(got.rowStart).toEqual(want.rowStart);
+    expect(got.indices.slice(0, expected)).toEqual(want.indices);
+    expect(got.values.slice(0, expected)).toEqual(want.values);
+    return { each: expected / 5, capacities };
+  };
+
+  test.each([
+    [-60, 1024],
+    [-37, 2048],
+    [-30, 4096],
+  ])('grows with what is listed of a row (biases about %i: room for %i)', (shift, capacity) => {
+    const choice = { path: 'sparse' } as const;
+    const { each, capacities } = spied(cudaFusedKernels(backend, { screening: 'always', choice }), shift);
+    expect(capacities).toEqual([capacity]);
+    expect(4 * each).toBeLessThanOrEqual(capacity);
+    if (capacity > 1024) expect(4 * each).toBeGreaterThan(capacity / 2);
+  });
+
+  test('is not made where computing the candidates would take longer than computing everything', () => {
+    const choice = { path: 'sparse' } as const;
+    const kernels = cudaFusedKernels(backend, { screening: 'whereItPays', choice });
+    expect(spied(kernels, -30).capacities).toEqual([]);
+    expect(spied(kernels, -60).capacities).toEqual([1024]);
+  });
+});
+
 describe('rows that screening leaves undecided', () => {
   /** A row of NaN, a row that exceeds everything, and usual rows. */
   function unusual() {

@@ -5,7 +5,7 @@ import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
 import type { EncoderCopies } from './encoderCopies.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
-import { groupGrid, groupsOf, screen, screenCapacity, screenDefine, type Screened } from './screen.ts';
+import { groupGrid, groupsOf, screen, screenDefine, type Screened } from './screen.ts';
 
 const file = 'fusedListed.cu';
 const threads = 256;
@@ -33,10 +33,12 @@ export interface Listing {
   readonly copies: EncoderCopies;
   /** Most bytes of screening pre-activations in memory at once. */
   readonly blockBytes: number;
+  /** Most candidates of a row; one of `screenCapacities`. */
+  readonly capacity: number;
 }
 
 export function listRows<T>(
-  { programs, copies, blockBytes }: Listing,
+  { programs, copies, blockBytes, capacity }: Listing,
   x: Tensor2D,
   encoder: Encoder,
   bars: Bars,
@@ -45,7 +47,11 @@ export function listRows<T>(
   const { backend } = programs;
   const [rows, d] = x.shape;
   const [latents] = encoder.wEnc.shape;
-  const kernel = (name: string) => ({ file, name, define: screenDefine(d, threads) });
+  const kernel = (name: string) => ({
+    file,
+    name,
+    define: { ...screenDefine(d, threads), CAPACITY: capacity },
+  });
   const run = (name: string, blocks: number, args: readonly Argument[], sharedRows = 0) =>
     programs.runRows(kernel(name), d, { blocks, sharedRows, threads }, args);
   const taken: DeviceBuffer[] = [];
@@ -55,7 +61,7 @@ export function listRows<T>(
     return buffer;
   };
   try {
-    const [slotLatents, slotValues] = [take(4 * rows * screenCapacity), take(4 * rows * screenCapacity)];
+    const [slotLatents, slotValues] = [take(4 * rows * capacity), take(4 * rows * capacity)];
     const [listed, fullOf, flagged] = [take(4 * rows), take(4 * rows), take(4 * (rows + 1))];
     // Of this memory only rows that screening doesn't decide are used.
     const full = take(4 * rows * latents);

@@ -78,20 +78,18 @@ export class Reconstructions {
     const [rows, d] = target.shape;
     const errors = this.#programs.output<Tensor2D>([prefixes.length * rows, d], 'float32');
     const dots = this.#programs.output<Tensor1D>(entries.values.shape, 'float32');
-    const ends = tf.tensor1d(prefixes, 'int32');
+    const ends = this.#programs.constant(prefixes);
     const { kernel, w } = this.#decoder(wDec);
-    const result = this.#programs.scratch(4 * rows, (nested) =>
+    return this.#programs.scratch(4 * rows, (nested) =>
       this.#programs.scratch(4 * rows, (squares) => {
         this.#programs.runRows({ ...kernel, name: 'reconstructNested' }, d, { blocks: rows, sharedRows: 1 }, [
-          ...this.#list(entries), backend.buffer(ends), prefixes.length, w, backend.buffer(bias),
+          ...this.#list(entries), ends, prefixes.length, w, backend.buffer(bias),
           backend.buffer(target), errors.buffer, dots.buffer, nested, squares, rows, d,
         ]); // prettier-ignore
         const [nestedError, squaredError] = [this.#sums.total(nested, rows), this.#sums.total(squares, rows)];
         return { errors: errors.tensor, dots: dots.tensor, nestedError, squaredError };
       }),
     );
-    ends.dispose();
-    return result;
   }
 
   /** W_dec as kernels read it: with storage bf16 its copy. */

@@ -3,12 +3,10 @@ import type { Encoder } from '../../../ops/fusedKernels.ts';
 import type { Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
+import type { Screening } from '../screening.ts';
 import { type EncoderCopies, narrowRows, narrowWidth } from './encoderCopies.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 import { rowLayout } from './rowLayout.ts';
-
-/** Whether to screen; `whereItPays` decides by sizes. The results are the same but for the order of sums. */
-export type Screening = 'never' | 'whereItPays' | 'always';
 
 /** Fewer latents than this are not worth the kernels more. */
 const fewestLatents = 4096;
@@ -17,8 +15,9 @@ const residentThreads = 1024;
 /** Latents that share a bound, see source/narrow.cuh, and how many such groups a block goes through, a warp each. */
 const groupSize = 64;
 const groupsAtOnce = 8;
-/** Most candidates of a row; see source/screen.cuh. */
+/** Most candidates of a row; see source/screen.cuh. Where thresholds let more through, there may be room for so many. */
 export const screenCapacity = 1024;
+export const screenCapacities = [screenCapacity, 2048, 4096] as const;
 
 export const pays = (screening: Screening, latents: number): boolean =>
   screening === 'always' || (screening === 'whereItPays' && latents >= fewestLatents);

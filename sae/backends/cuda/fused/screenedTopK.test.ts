@@ -7,7 +7,7 @@ import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
 import { startBackend } from '../../startBackend.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import { cudaFusedKernels } from '../fused.ts';
-import type { Screening } from './screen.ts';
+import type { Screening } from '../screening.ts';
 
 process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
 vi.setConfig({ testTimeout: 120_000 });

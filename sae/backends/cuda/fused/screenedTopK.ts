@@ -5,7 +5,8 @@ import type { Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
 import type { EncoderCopies } from './encoderCopies.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 import { checkEntries } from './preActivations.ts';
-import { pays, screen, screenDefine, type Screening } from './screen.ts';
+import type { Screening } from '../screening.ts';
+import { pays, screen, screenDefine } from './screen.ts';
 
 const file = 'fusedScreen.cu';
 /** The k-th largest of the threads' largest should not be much below the k-th largest of all, so there are this many threads for each of k. */

@@ -3,6 +3,7 @@
  * device has counted. A caller that knows about how many entries to expect gets the form that is right for that number at once, with
  * the true count on the device, which tells whether the form was right (see `Listed`). Without an expected count this waits.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Encoder, ThresholdSelection } from '../../../ops/fusedKernels.ts';
 import type { Entries } from '../../../ops/sparseEntries.ts';
 import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
@@ -12,7 +13,8 @@ import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms } from './fusedPrograms.ts';
 import { listRows } from './listedRows.ts';
 import { centred, mostEntries, multiply } from './preActivations.ts';
-import { pays, screenCapacity, type Screening } from './screen.ts';
+import type { Screening } from '../screening.ts';
+import { pays, screenCapacities, screenCapacity } from './screen.ts';
 
 const file = 'fusedSelect.cu';
 const threads = 512;
@@ -25,13 +27,20 @@ const denseAbove = 1 / 8;
 
 export interface ThresholdOptions {
   readonly choice: PathChoice;
-  readonly screening: Screening;
+  screening(): Screening;
   /** Most bytes of screening pre-activations in memory at once. */
   readonly blockBytes: number;
 }
 
-/** Screening lists up to `screenCapacity` latents of a row; where this many times the mean is more, it would often fail. */
+/** Screening has room for so many candidates of a row; where this many times the mean of what is listed is more, it would often fail. */
 const rowsDiffer = 4;
+/**
+ * *Estimate*: a candidate costs 4·d bytes from memory, at 4 TB/s on an H100 or H200, and a pre-activation by a product in full 2·d operations at 50 TFLOP/s, so
+ * that screening pays up to one candidate in 24 latents. There are about twice as many candidates as entries.
+ */
+const screenedBelow = 1 / 48;
+/** Bytes of shared memory that a row of x and its candidates may take. */
+const mostShared = 90 * 2 ** 10;
 
 export class ThresholdSelect {
   readonly #programs: FusedPrograms;
@@ -55,9 +64,18 @@ export class ThresholdSelect {
     const { backend } = this.#programs;
     const [rows, d] = x.shape;
     const [latents] = encoder.wEnc.shape;
-    const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
-    if (guess?.kind === 'sparse' && this.#isScreened(rows, latents, expected ?? 0))
-      return this.#screened(x, encoder, { threshold, bandwidth }, guess);
+    const formFor = (count: number | undefined) => {
+      const form = count === undefined ? null : this.#guess(rows, latents, count);
+      return {
+        form,
+        capacity: form?.kind === 'sparse' ? this.#capacity(count ?? 0, [rows, d, latents]) : null,
+      };
+    };
+    const { form: guess, capacity } = formFor(expected);
+    backend.recording?.onlyWhere((step) =>
+      isDeepStrictEqual(formFor(step.expected), { form: guess, capacity }),
+    );
+    if (guess && capacity) return this.#screened(x, encoder, { threshold, bandwidth, capacity }, guess);
     const bias = backend.buffer(encoder.bEnc);
     const bars = [this.#programs.maybe(threshold), bandwidth, latents] as const;
     const z = this.#programs.output<Tensor2D>([rows, latents], 'float32');
@@ -90,16 +108,21 @@ export class ThresholdSelect {
     return { kind: 'sparse', rows, latents, ...list, listed };
   }
 
-  /** Whether rows have so few entries that screening lists nearly all of them. */
-  #isScreened(rows: number, latents: number, expected: number): boolean {
-    return pays(this.#options.screening, latents) && rowsDiffer * expected <= rows * screenCapacity;
+  /** Room for the candidates of a row where they are found by a product in bfloat16, null where they are not. */
+  #capacity(expected: number, [rows, d, latents]: readonly [number, number, number]): number | null {
+    const screening = this.#options.screening();
+    if (!pays(screening, latents)) return null;
+    const enough = screenCapacities.find((capacity) => rowsDiffer * expected <= rows * capacity);
+    if (enough === undefined || enough === screenCapacity) return enough ?? null;
+    const fits = 4 * d + 8 * enough <= mostShared && expected <= screenedBelow * rows * latents;
+    return fits || screening === 'always' ? enough : null;
   }
 
   /** The list, found by a product in bfloat16. */
   #screened(
     x: Tensor2D,
     encoder: Encoder,
-    bars: { threshold: Tensor1D | null; bandwidth: number },
+    { capacity, ...bars }: { threshold: Tensor1D | null; bandwidth: number; capacity: number },
     { least, most }: EntriesForm,
   ): Entries {
     const programs = this.#programs;
@@ -112,7 +135,7 @@ export class ThresholdSelect {
     // Places that turn out to be too many are read by TF.js's ops on whole lists.
     for (const { buffer } of [indices, values]) programs.backend.fill(buffer, 0, most);
     const { blockBytes } = this.#options;
-    const listing = { programs, copies: this.#copies, blockBytes };
+    const listing = { programs, copies: this.#copies, blockBytes, capacity };
     listRows(listing, x, encoder, { kind: 'thresholds', ...bars }, (listed) => {
       this.#byLatent.prefixSums(listed.listed, rowStart.buffer, total.buffer, rows, most);
       listed.move(rowStart.buffer, indices.buffer, values.buffer);

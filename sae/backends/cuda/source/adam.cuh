@@ -7,6 +7,15 @@ struct Adam {
   float rate, beta1, rest1, beta2, rest2, root, epsilon;
 };
 
+/** The settings of a step. One that is replayed finds its rate and its root in memory, because they were others when it was recorded. */
+__device__ inline Adam adamOf(Adam given, const float *ofStep) {
+  if (ofStep) {
+    given.rate = ofStep[0];
+    given.root = ofStep[1];
+  }
+  return given;
+}
+
 __device__ inline float adamStep(const Adam &adam, float value, float gradient, float &first, float &second) {
   first = adam.beta1 * first + adam.rest1 * gradient;
   second = adam.beta2 * second + adam.rest2 * gradient * gradient;

@@ -21,16 +21,17 @@ __device__ inline float valueOf(const float *pointer, float value) { return poin
  */
 extern "C" __global__ void __launch_bounds__(threads)
     contributions(const int *latentStart, const int2 *order, const float *values, const float *dots,
-                  const float *scalePointer, float scaleValue, float l1, const float *wDec, const float *threshold,
+                  const float *scalePointer, float scaleValue, const float *l1Pointer, float l1Value, const float *wDec, const float *threshold,
                   float bandwidth, const float *l0GradientPointer, float l0GradientValue, const float *gateValues,
-                  const float *gateDots, const float *gain, const float *bMag, float gateScale, float gateL1,
-                  const int *prefixEnds, int prefixes, int add, const int *blockEnds, int blocks, int4 *list,
-                  int *ends, float *sums, int latents, int rows, int d) {
+                  const float *gateDots, const float *gain, const float *bMag, float gateScale,
+                  const float *gateL1Pointer, float gateL1Value, const int *prefixEnds, int prefixes, int add,
+                  const int *blockEnds, int blocks, int4 *list, int *ends, float *sums, int latents, int rows, int d) {
   const int latent = blockIdx.x * latentsAtOnce + threadIdx.x / warpThreads;
   const int lane = threadIdx.x % warpThreads;
   if (latent >= latents) return;
   const int begin = latentStart[latent], end = latentStart[latent + 1];
   const float scale = valueOf(scalePointer, scaleValue);
+  const float l1 = valueOf(l1Pointer, l1Value), gateL1 = valueOf(gateL1Pointer, gateL1Value);
   const float l0Gradient = valueOf(l0GradientPointer, l0GradientValue);
   const float theta = threshold ? threshold[latent] : 0.0f;
   // Of the row: its norm, or the sum of those of its blocks.

@@ -91,6 +91,13 @@ __device__ inline float sizeOfRow(const Numbers *row, Numbers *normal, const int
   return size;
 }
 
+// Sizes of blocks of a long row take registers that two resident blocks don't leave.
+#if BLOCKED && COLUMNS > 1
+#define RESIDENT 1
+#else
+#define RESIDENT BLOCKS
+#endif
+
 /**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
  * one loss term or two, whose sources [rows, d] are x or errors, and of the row, or with BLOCKED of the gradient of its size, times `pulls` [latents],
@@ -99,11 +106,11 @@ __device__ inline float sizeOfRow(const Numbers *row, Numbers *normal, const int
  * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents] where it is W_enc; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     updateRows(const int *starts, const int *ends, const int4 *list, const float *source, const int *secondStarts,
                const int *secondEnds, const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
-               float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const int *count,
+               float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const float *ofStep, const int *count,
                int least, int most, const float *bias, unsigned short *copies, float *norms,
                const int *blockEnds, int blocks, int d) {
   const int latent = blockIdx.x;
@@ -148,7 +155,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   const float square = sumOfBlock(dotOf(gradient, gradient));
   if (threadIdx.x == 0) out[latent] = square;
 #else
-  const Adam adam = {rate, beta1, rest1, beta2, rest2, root, epsilon};
   const float clipped = clip ? *clip : 1.0f;
 #pragma unroll
   for (int j = 0; j < COLUMNS; j++)
@@ -161,6 +167,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     for (int j = 0; j < COLUMNS; j++)
       for (int i = 0; i < VECTOR; i++) gradient[j].at[i] -= parallel * normal[j].at[i];
   }
+  // Not before it is needed: registers are short.
+  const Adam adam = adamOf({rate, beta1, rest1, beta2, rest2, root, epsilon}, ofStep);
 #pragma unroll
   for (int j = 0; j < COLUMNS; j++) {
     const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;

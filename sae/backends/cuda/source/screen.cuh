@@ -6,7 +6,10 @@
 #include "narrow.cuh"
 
 /** Most candidates of a row. */
-constexpr int capacity = 1024;
+#ifndef CAPACITY
+#define CAPACITY 1024
+#endif
+constexpr int capacity = CAPACITY;
 /** z̃ is rounded to bfloat16. */
 constexpr float roundedOff = 1.0f / 256;
 /** Where a bound isn't below this, numbers may be infinite. */

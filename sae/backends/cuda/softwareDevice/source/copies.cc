@@ -55,6 +55,7 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CU
   if (bytes == 0) return CUDA_SUCCESS;
   if (isPinned(from, bytes))
     return enqueue(stream, [=] { return move("cuMemcpyHtoDAsync", host(to), from, bytes, to); });
+  if (const CUresult refused = refusePageable(stream, "cuMemcpyHtoDAsync")) return refused;
   const auto p = static_cast<const unsigned char*>(from);
   const auto staged = std::make_shared<std::vector<unsigned char>>(p, p + bytes);
   return enqueue(stream, [=] { return move("cuMemcpyHtoDAsync", host(to), staged->data(), bytes, to); });
@@ -63,6 +64,8 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CU
 CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t bytes, CUstream stream) {
   if (const CUresult r = checked("cuMemcpyDtoHAsync", from, bytes)) return r;
   if (bytes == 0) return CUDA_SUCCESS;
+  if (!isPinned(to, bytes))
+    if (const CUresult refused = refusePageable(stream, "cuMemcpyDtoHAsync")) return refused;
   const CUresult r = enqueue(stream, [=] { return move("cuMemcpyDtoHAsync", to, host(from), bytes, from); });
   return r != CUDA_SUCCESS || isPinned(to, bytes) ? r : runStream(stream);
 }

@@ -1,24 +1,43 @@
-/** The one device and its one context. */
+/** The devices, and the one context of each. */
 #include <dlfcn.h>
 
 #include <cstdio>
 #include <cstring>
 
+#include <algorithm>
+#include <array>
+
+#include "devices.h"
 #include "errors.h"
 #include "limits.h"
 #include "memory.h"
 #include "settings.h"
 #include "streams.h"
 
-struct CUctx_st {};
+struct CUctx_st {
+  int device;
+};
 
 using namespace lazyscope;
 
 namespace {
 bool initialised = false;
-CUctx_st primary;
-CUcontext current = nullptr;
+CUctx_st primary[mostDevices] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
+thread_local CUcontext current = nullptr;
+/** Set with the streams' lock held, by one thread at a time. */
+int running = -1;
+
+int count() { return int(std::clamp<uint64_t>(settings().devices, 1, mostDevices)); }
 }  // namespace
+
+namespace lazyscope {
+
+int currentDevice() { return current ? current->device : -1; }
+int activeDevice() { return running >= 0 ? running : std::max(0, currentDevice()); }
+Running::Running(int device) : before_(running) { running = device; }
+Running::~Running() { running = before_; }
+
+}  // namespace lazyscope
 
 CUresult cuInit(unsigned) {
   // Modules call functions of this library by name; whoever loaded it may have kept its names to itself.
@@ -34,21 +53,23 @@ CUresult cuDriverGetVersion(int* version) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetCount(int* count) {
+CUresult cuDeviceGetCount(int* number) {
   if (!initialised) return fail(CUDA_ERROR_NOT_INITIALIZED, "cuInit comes first");
-  *count = 1;
+  *number = count();
   return CUDA_SUCCESS;
 }
 
 CUresult cuDeviceGet(CUdevice* device, int ordinal) {
   if (!initialised) return fail(CUDA_ERROR_NOT_INITIALIZED, "cuInit comes first");
-  if (ordinal != 0) return fail(CUDA_ERROR_INVALID_DEVICE, "there is one device, number 0");
-  *device = 0;
+  if (ordinal < 0 || ordinal >= count())
+    return fail(CUDA_ERROR_INVALID_DEVICE, "there are " + std::to_string(count()) + " devices, the first is number 0");
+  *device = ordinal;
   return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetName(char* name, int bytes, CUdevice) {
-  std::snprintf(name, size_t(bytes), "Lazyscope software device");
+CUresult cuDeviceGetName(char* name, int bytes, CUdevice device) {
+  if (count() == 1) std::snprintf(name, size_t(bytes), "Lazyscope software device");
+  else std::snprintf(name, size_t(bytes), "Lazyscope software device %d", device);
   return CUDA_SUCCESS;
 }
 
@@ -91,23 +112,24 @@ CUresult cuDeviceTotalMem_v2(size_t* bytes, CUdevice) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
+CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
   if (!initialised) return fail(CUDA_ERROR_NOT_INITIALIZED, "cuInit comes first");
-  *context = &primary;
+  if (device < 0 || device >= count()) return fail(CUDA_ERROR_INVALID_DEVICE, "no such device");
+  *context = &primary[device];
   return CUDA_SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return CUDA_SUCCESS; }
 
-CUresult cuDevicePrimaryCtxReset_v2(CUdevice) {
-  forgetWork();
-  forgetFailure();
-  freeAllMemory();
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice device) {
+  forgetWork(device);
+  forgetFailure(device);
+  freeAllMemory(device);
   return CUDA_SUCCESS;
 }
 
 CUresult cuCtxSetCurrent(CUcontext context) {
-  if (context && context != &primary) return fail(CUDA_ERROR_INVALID_CONTEXT, "no such context");
+  if (context && (context < primary || context >= primary + count())) return fail(CUDA_ERROR_INVALID_CONTEXT, "no such context");
   current = context;
   return CUDA_SUCCESS;
 }

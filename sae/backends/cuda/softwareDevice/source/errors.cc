@@ -4,6 +4,8 @@
 #include <map>
 #include <mutex>
 
+#include "devices.h"
+
 namespace lazyscope {
 namespace {
 
@@ -30,6 +32,16 @@ constexpr Text texts[] = {
      "operation not permitted when stream is capturing"},
     {CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
      "operation failed due to a previous error during capture"},
+    {CUDA_ERROR_STREAM_CAPTURE_MERGE, "CUDA_ERROR_STREAM_CAPTURE_MERGE",
+     "operation would result in a merge of separate capture sequences"},
+    {CUDA_ERROR_STREAM_CAPTURE_UNJOINED, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED",
+     "capturing stream has unjoined work"},
+    {CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION",
+     "dependency created on uncaptured work in another stream"},
+    {CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
+     "operation would make the legacy stream depend on a capturing blocking stream"},
+    {CUDA_ERROR_CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT",
+     "operation not permitted on an event last recorded in a capturing stream"},
     {CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED",
      "the capture was not begun on this stream"},
 };
@@ -41,7 +53,7 @@ const Text* find(CUresult code) {
 }
 
 std::mutex mutex;
-CUresult stays = CUDA_SUCCESS;
+CUresult stays[mostDevices] = {};
 
 /** The text that cuGetErrorString last gave for each code: the caller keeps the pointer. */
 std::map<CUresult, std::string>& details() {
@@ -53,19 +65,21 @@ std::map<CUresult, std::string>& details() {
 
 CUresult fail(CUresult code, const std::string& detail) {
   std::lock_guard lock(mutex);
-  if (stays == CUDA_SUCCESS || code != stays) details()[code] = std::string(find(code)->description) + " (" + detail + ")";
+  const CUresult lasts = stays[activeDevice()];
+  if (lasts == CUDA_SUCCESS || code != lasts) details()[code] = std::string(find(code)->description) + " (" + detail + ")";
   return code;
 }
 
 CUresult failForGood(CUresult code, const std::string& detail) {
-  if (stays != CUDA_SUCCESS) return stays;
+  CUresult& lasts = stays[activeDevice()];
+  if (lasts != CUDA_SUCCESS) return lasts;
   fail(code, detail);
-  return stays = code;
+  return lasts = code;
 }
 
-CUresult lasting() { return stays; }
+CUresult lasting() { return stays[activeDevice()]; }
 
-void forgetFailure() { stays = CUDA_SUCCESS; }
+void forgetFailure(int device) { stays[device] = CUDA_SUCCESS; }
 
 }  // namespace lazyscope
 

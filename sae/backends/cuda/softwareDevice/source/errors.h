@@ -8,10 +8,10 @@ namespace lazyscope {
 
 /** Notes the detail of a failure for cuGetErrorString, and returns the code. */
 CUresult fail(CUresult code, const std::string& detail);
-/** A failure of a running kernel: every later call answers it too, until the primary context is reset. */
+/** A failure of a running kernel: every later call to its device answers it too, until the primary context is reset. */
 CUresult failForGood(CUresult code, const std::string& detail);
 /** The failure that stays, or success. */
 CUresult lasting();
-void forgetFailure();
+void forgetFailure(int device);
 
 }  // namespace lazyscope

@@ -8,11 +8,12 @@
 #include "errors.h"
 #include "launch.h"
 #include "limits.h"
-#include "streams.h"
+#include "streamState.h"
 
 using namespace lazyscope;
 
 struct CUfunc_st {
+  int device;
   const LazyscopeKernel* kernel;
   size_t dynamicLimit;
   /** Whether the attribute was set that allows a block more than every device offers. */
@@ -26,6 +27,7 @@ struct CUmod_st {
 
 CUresult cuModuleLoadData(CUmodule* module, const void* image) {
   if (lasting() != CUDA_SUCCESS) return lasting();
+  if (const CUresult refused = refuseUnsafe("cuModuleLoadData")) return refused;
   void* library = dlopen(static_cast<const char*>(image), RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail(CUDA_ERROR_INVALID_IMAGE, dlerror());
   const auto kernels = static_cast<const LazyscopeKernel*>(dlsym(library, "lazyscopeKernels"));
@@ -33,11 +35,12 @@ CUresult cuModuleLoadData(CUmodule* module, const void* image) {
   if (!kernels || !count) return fail(CUDA_ERROR_INVALID_IMAGE, "the library exports no kernels");
   *module = new CUmod_st{library, {}};
   for (unsigned i = 0; i < *count; i++)
-    (*module)->functions[kernels[i].name].reset(new CUfunc_st{kernels + i, limits::sharedBytes});
+    (*module)->functions[kernels[i].name].reset(new CUfunc_st{currentDevice(), kernels + i, limits::sharedBytes});
   return CUDA_SUCCESS;
 }
 
 CUresult cuModuleUnload(CUmodule module) {
+  if (const CUresult refused = refuseUnsafe("cuModuleUnload")) return refused;
   const CUresult result = runEverything();
   dlclose(module->library);
   delete module;
@@ -115,6 +118,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
                         unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream stream, void** parameters,
                         void** extra) {
   if (lasting() != CUDA_SUCCESS) return lasting();
+  if (const CUresult wrong = elsewhere(function->device, function->kernel->name)) return wrong;
   const auto size = [](unsigned x, unsigned y, unsigned z) {
     return std::to_string(x) + " × " + std::to_string(y) + " × " + std::to_string(z);
   };

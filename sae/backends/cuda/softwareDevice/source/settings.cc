@@ -20,6 +20,7 @@ const Settings& settings() {
     s.order = number("LAZYSCOPE_CUDA_ORDER", 0);
     s.races = number("LAZYSCOPE_CUDA_RACES", 0) != 0;
     s.memory = number("LAZYSCOPE_CUDA_MEMORY", uint64_t(4) << 30);
+    s.devices = number("LAZYSCOPE_CUDA_DEVICES", 1);
     const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
     // Whoever draws the order of everything, or looks for races, wants one and the same order on every run.
     s.workers = s.order || s.races ? 1 : unsigned(number("LAZYSCOPE_THREADS", cores));

@@ -10,8 +10,10 @@ struct Settings {
   uint64_t order;
   /** LAZYSCOPE_CUDA_RACES=1: modules are instrumented, and every access to memory is checked. */
   bool races;
-  /** LAZYSCOPE_CUDA_MEMORY: bytes of device memory. */
+  /** LAZYSCOPE_CUDA_MEMORY: bytes of memory of each device. */
   size_t memory;
+  /** LAZYSCOPE_CUDA_DEVICES: how many devices there are. */
+  uint64_t devices;
   /** LAZYSCOPE_THREADS: OS threads that run blocks. */
   unsigned workers;
 };

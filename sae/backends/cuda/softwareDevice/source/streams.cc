@@ -1,59 +1,31 @@
-#include "streams.h"
+#include "streamState.h"
 
-#include <algorithm>
-#include <chrono>
-#include <mutex>
-#include <unordered_set>
-
-#include "errors.h"
 #include "settings.h"
 
-using lazyscope::Work;
-
-struct CUgraph_st {
-  std::vector<Work> work;
-};
-struct CUgraphExec_st {
-  std::vector<Work> work;
-};
-
-struct CUstream_st {
-  /** Whether the default stream waits for it and it for the default stream. */
-  bool blocking = true;
-  std::deque<Work> queue;
-  /** How many pieces of work were ever queued and have been run. */
-  uint64_t queued = 0, done = 0;
-  bool running = false;
-  /** What it captures into; shared by all streams that joined the capture. */
-  std::shared_ptr<CUgraph_st> capture;
-  bool captureOrigin = false;
-};
-
-struct CUevent_st {
-  bool timing = true;
-  /** Where it was last recorded; null stream: never. */
-  CUstream stream = nullptr;
-  uint64_t position = 0;
-  bool complete = true;
-  std::chrono::steady_clock::time_point time;
-  /** The capture that it was recorded in, if any. */
-  std::weak_ptr<CUgraph_st> capture;
-  bool asked = false;
-};
-
 namespace lazyscope {
-namespace {
 
-std::recursive_mutex mutex;
-using Lock = std::lock_guard<std::recursive_mutex>;
-
-CUstream defaultStream() {
-  static auto* stream = new CUstream_st();
-  return stream;
+std::recursive_mutex& streamMutex() {
+  static auto* mutex = new std::recursive_mutex();
+  return *mutex;
 }
 
+static CUstream defaultStreamOf(int device) {
+  static auto* all = [] {
+    auto* made = new CUstream_st[mostDevices]();
+    for (int i = 0; i < mostDevices; i++) made[i].device = i;
+    return made;
+  }();
+  return all + device;
+}
+
+CUstream defaultStream() { return defaultStreamOf(activeDevice()); }
+
 std::vector<CUstream>& streams() {
-  static auto* all = new std::vector<CUstream>{defaultStream()};
+  static auto* all = [] {
+    auto* made = new std::vector<CUstream>();
+    for (int i = 0; i < mostDevices; i++) made->push_back(defaultStreamOf(i));
+    return made;
+  }();
   return *all;
 }
 
@@ -66,8 +38,17 @@ bool isStream(CUstream stream) { return std::find(streams().begin(), streams().e
 
 CUstream named(CUstream stream) { return stream ? stream : defaultStream(); }
 
-/** Runs the stream until `position` pieces of its work are done. */
+CUresult unknown(const char* what) { return fail(CUDA_ERROR_INVALID_HANDLE, what); }
+
+CUresult elsewhere(int device, const char* what) {
+  if (currentDevice() == device) return CUDA_SUCCESS;
+  if (currentDevice() < 0) return fail(CUDA_ERROR_INVALID_CONTEXT, "no context is current");
+  return fail(CUDA_ERROR_INVALID_HANDLE, std::string(what) + " belongs to device " + std::to_string(device) +
+                                             ", and the context of device " + std::to_string(currentDevice()) + " is current");
+}
+
 CUresult runUntil(CUstream stream, uint64_t position) {
+  const Running running(stream->device);
   while (stream->done < position && !stream->queue.empty()) {
     if (lasting() != CUDA_SUCCESS) return lasting();
     if (stream->running) return CUDA_SUCCESS;  // asked for by its own work, further down the call stack
@@ -81,6 +62,8 @@ CUresult runUntil(CUstream stream, uint64_t position) {
   }
   return lasting();
 }
+
+namespace {
 
 void push(CUstream stream, Work work) {
   stream->queue.push_back(std::move(work));
@@ -102,31 +85,22 @@ CUresult runSome() {
   return queued ? runUntil(stream, stream->done + 1 + random.below(queued)) : CUDA_SUCCESS;
 }
 
-CUresult unknown(const char* what) { return fail(CUDA_ERROR_INVALID_HANDLE, what); }
-
-/** Whether waiting on the host is refused because a stream captures. */
-bool capturing() {
-  return std::any_of(streams().begin(), streams().end(), [](CUstream s) { return s->capture != nullptr; });
-}
-
-CUresult refuseCapture() {
-  return fail(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "a stream captures a graph, so that nothing can be waited for");
-}
-
 }  // namespace
 
 CUresult enqueue(CUstream given, Work work) {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
   CUstream stream = named(given);
   if (!isStream(stream)) return unknown("no such stream");
+  if (const CUresult wrong = elsewhere(stream->device, "the stream")) return wrong;
   if (lasting() != CUDA_SUCCESS) return lasting();
-  if (stream->capture) {
-    stream->capture->work.push_back(std::move(work));
-    return CUDA_SUCCESS;
-  }
+  if (stream->capture) return captureWork(stream, std::move(work));
   if (stream == defaultStream()) {
     for (CUstream other : streams())
-      if (other->blocking) order(stream, other);
+      if (other->device == stream->device && other->blocking && other->capture)
+        return invalidate(*other->capture, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT,
+                          "work of the default stream would wait for a stream that captures");
+    for (CUstream other : streams())
+      if (other->device == stream->device && other->blocking) order(stream, other);
   } else if (stream->blocking) {
     order(stream, defaultStream());
   }
@@ -135,18 +109,24 @@ CUresult enqueue(CUstream given, Work work) {
 }
 
 CUresult runStream(CUstream given) {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
   CUstream stream = named(given);
   if (!isStream(stream)) return unknown("no such stream");
-  if (stream->capture) return refuseCapture();
+  if (stream->capture)
+    return invalidate(*stream->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                      "a stream that captures a graph can't be waited for");
   if (stream == defaultStream()) return runDefaultStream();
   return runUntil(stream, stream->queued);
 }
 
 CUresult runDefaultStream() {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
+  for (CUstream stream : streams())
+    if (stream->device == activeDevice() && stream->blocking && stream->capture)
+      return invalidate(*stream->capture, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT,
+                        "a synchronous call would wait for a stream that captures");
   for (CUstream stream : streams()) {
-    if (!stream->blocking) continue;
+    if (!stream->blocking || stream->device != activeDevice()) continue;
     const CUresult result = runUntil(stream, stream->queued);
     if (result != CUDA_SUCCESS) return result;
   }
@@ -154,35 +134,49 @@ CUresult runDefaultStream() {
 }
 
 CUresult runEverything() {
-  Lock lock(mutex);
-  if (capturing()) return refuseCapture();
+  Lock lock(streamMutex());
   for (CUstream stream : streams()) {
+    if (stream->device != activeDevice()) continue;
     const CUresult result = runUntil(stream, stream->queued);
     if (result != CUDA_SUCCESS) return result;
   }
   return lasting();
 }
 
-void forgetWork() {
-  Lock lock(mutex);
+void forgetWork(int device) {
+  Lock lock(streamMutex());
+  std::vector<CUstream> kept;
   for (CUstream stream : streams())
-    if (stream != defaultStream()) delete stream;
-  *defaultStream() = CUstream_st();
-  streams().assign(1, defaultStream());
-  for (CUevent event : events()) delete event;
-  events().clear();
+    if (stream->device != device || stream == defaultStreamOf(device)) kept.push_back(stream);
+    else delete stream;
+  streams() = kept;
+  *defaultStreamOf(device) = CUstream_st();
+  defaultStreamOf(device)->device = device;
+  for (auto at = events().begin(); at != events().end();)
+    if ((*at)->device == device) {
+      delete *at;
+      at = events().erase(at);
+    } else {
+      at++;
+    }
 }
 
 }  // namespace lazyscope
 
 using namespace lazyscope;
 
-CUresult cuCtxSynchronize() { return runEverything(); }
+CUresult cuCtxSynchronize() {
+  Lock lock(streamMutex());
+  if (const CUresult refused = refuseWaiting()) return refused;
+  return runEverything();
+}
 
 CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
   if (lasting() != CUDA_SUCCESS) return lasting();
+  if (currentDevice() < 0) return fail(CUDA_ERROR_INVALID_CONTEXT, "no context is current");
   *stream = new CUstream_st();
+  (*stream)->device = currentDevice();
   (*stream)->blocking = (flags & 1) == 0;  // CU_STREAM_NON_BLOCKING
   streams().push_back(*stream);
   return CUDA_SUCCESS;
@@ -191,7 +185,7 @@ CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
 CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned flags, int) { return cuStreamCreate(stream, flags); }
 
 CUresult cuStreamDestroy_v2(CUstream stream) {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
   if (!stream || !isStream(stream)) return unknown("no such stream");
   const CUresult result = runUntil(stream, stream->queued);
   streams().erase(std::find(streams().begin(), streams().end(), stream));
@@ -202,171 +196,10 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
 CUresult cuStreamSynchronize(CUstream stream) { return runStream(stream); }
 
 CUresult cuStreamQuery(CUstream given) {
-  Lock lock(mutex);
+  Lock lock(streamMutex());
   CUstream stream = named(given);
   if (!isStream(stream)) return unknown("no such stream");
   const bool ready = stream->queued == stream->done;
   const CUresult result = runStream(given);
   return result != CUDA_SUCCESS ? result : ready ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
-}
-
-CUresult cuStreamWaitEvent(CUstream given, CUevent event, unsigned) {
-  Lock lock(mutex);
-  CUstream stream = named(given);
-  if (!isStream(stream)) return unknown("no such stream");
-  if (!events().count(event)) return unknown("no such event");
-  if (const auto capture = event->capture.lock()) {
-    // The work of a graph keeps the order in which it was captured, so that joining is all there is to do.
-    stream->capture = capture;
-    return CUDA_SUCCESS;
-  }
-  if (!event->stream) return lasting();
-  return enqueue(given, [from = event->stream, position = event->position] {
-    return isStream(from) ? runUntil(from, position) : CUresult(CUDA_SUCCESS);
-  });
-}
-
-CUresult cuEventCreate(CUevent* event, unsigned flags) {
-  Lock lock(mutex);
-  if (lasting() != CUDA_SUCCESS) return lasting();
-  *event = new CUevent_st();
-  (*event)->timing = (flags & 2) == 0;  // CU_EVENT_DISABLE_TIMING
-  events().insert(*event);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuEventRecord(CUevent event, CUstream given) {
-  Lock lock(mutex);
-  CUstream stream = named(given);
-  if (!isStream(stream)) return unknown("no such stream");
-  if (!events().count(event)) return unknown("no such event");
-  if (stream->capture) {
-    event->capture = stream->capture;
-    return CUDA_SUCCESS;
-  }
-  event->capture.reset();
-  // Ordering with the default stream may queue work first, so that the position is known only afterwards.
-  event->stream = stream;
-  event->complete = false;
-  event->asked = false;
-  const auto position = std::make_shared<uint64_t>(0);
-  const CUresult result = enqueue(given, [event, position] {
-    // A later record of the same event counts, not this one.
-    if (events().count(event) && event->position == *position) {
-      event->complete = true;
-      event->time = std::chrono::steady_clock::now();
-    }
-    return CUresult(CUDA_SUCCESS);
-  });
-  event->position = *position = stream->queued;
-  // A random order may have run it already.
-  if (stream->done >= event->position && !event->complete) {
-    event->complete = true;
-    event->time = std::chrono::steady_clock::now();
-  }
-  return result;
-}
-
-CUresult cuEventQuery(CUevent event) {
-  Lock lock(mutex);
-  if (!events().count(event)) return unknown("no such event");
-  if (lasting() != CUDA_SUCCESS) return lasting();
-  if (event->complete) return CUDA_SUCCESS;
-  // The first answer is that it is not ready yet, as on a GPU that has just been given work.
-  if (!event->asked) {
-    event->asked = true;
-    return CUDA_ERROR_NOT_READY;
-  }
-  return runUntil(event->stream, event->position);
-}
-
-CUresult cuEventSynchronize(CUevent event) {
-  Lock lock(mutex);
-  if (!events().count(event)) return unknown("no such event");
-  if (capturing() && event->capture.lock()) return refuseCapture();
-  if (event->complete) return lasting();
-  return isStream(event->stream) ? runUntil(event->stream, event->position) : lasting();
-}
-
-CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
-  Lock lock(mutex);
-  if (!events().count(start) || !events().count(end)) return unknown("no such event");
-  if (!start->timing || !end->timing) return unknown("an event without timing has no time");
-  if (!start->stream || !end->stream) return unknown("an event that was never recorded has no time");
-  if (!start->complete || !end->complete) return CUDA_ERROR_NOT_READY;
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
-  return CUDA_SUCCESS;
-}
-
-CUresult cuEventElapsedTime_v2(float* milliseconds, CUevent start, CUevent end) {
-  return cuEventElapsedTime(milliseconds, start, end);
-}
-
-CUresult cuEventDestroy_v2(CUevent event) {
-  Lock lock(mutex);
-  if (events().erase(event) == 0) return unknown("no such event");
-  delete event;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuStreamBeginCapture_v2(CUstream stream, int) {
-  Lock lock(mutex);
-  if (!stream) return fail(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the default stream can't be captured");
-  if (!isStream(stream)) return unknown("no such stream");
-  if (stream->capture) return fail(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the stream captures already");
-  stream->capture = std::make_shared<CUgraph_st>();
-  stream->captureOrigin = true;
-  return lasting();
-}
-
-CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
-  Lock lock(mutex);
-  if (!stream || !isStream(stream)) return unknown("no such stream");
-  if (!stream->capture || !stream->captureOrigin)
-    return fail(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the capture was not begun on this stream");
-  const auto capture = stream->capture;
-  for (CUstream other : streams())
-    if (other->capture == capture) other->capture.reset();
-  stream->captureOrigin = false;
-  *graph = new CUgraph_st(*capture);
-  return lasting();
-}
-
-CUresult cuStreamIsCapturing(CUstream stream, int* status) {
-  Lock lock(mutex);
-  if (!isStream(named(stream))) return unknown("no such stream");
-  *status = named(stream)->capture ? 1 : 0;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuGraphGetNodes(CUgraph graph, void**, size_t* count) {
-  *count = graph->work.size();
-  return CUDA_SUCCESS;
-}
-
-CUresult cuGraphInstantiateWithFlags(CUgraphExec* executable, CUgraph graph, unsigned long long) {
-  *executable = new CUgraphExec_st{graph->work};
-  return lasting();
-}
-
-CUresult cuGraphUpload(CUgraphExec, CUstream) { return lasting(); }
-
-CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
-  return enqueue(stream, [work = executable->work] {
-    for (const Work& piece : work) {
-      const CUresult result = piece();
-      if (result != CUDA_SUCCESS) return result;
-    }
-    return CUresult(CUDA_SUCCESS);
-  });
-}
-
-CUresult cuGraphExecDestroy(CUgraphExec executable) {
-  delete executable;
-  return CUDA_SUCCESS;
-}
-
-CUresult cuGraphDestroy(CUgraph graph) {
-  delete graph;
-  return CUDA_SUCCESS;
 }

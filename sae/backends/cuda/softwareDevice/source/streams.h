@@ -22,8 +22,13 @@ CUresult enqueue(CUstream stream, Work work);
 CUresult runStream(CUstream stream);
 /** Runs the default stream and all that wait for it, as a synchronous copy does. */
 CUresult runDefaultStream();
+/** Runs all that is queued on the active device, as freeing memory does. */
 CUresult runEverything();
-/** Drops all queued work, streams, events and captures. */
-void forgetWork();
+/** Success, or why a call that may have to wait for the device is not permitted: a graph is captured in a mode that forbids it. */
+CUresult refuseUnsafe(const char* call);
+/** Success, or why a copy of memory that isn't pinned is not permitted: the stream captures. */
+CUresult refusePageable(CUstream stream, const char* call);
+/** Drops all queued work, streams, events and captures of a device. */
+void forgetWork(int device);
 
 }  // namespace lazyscope

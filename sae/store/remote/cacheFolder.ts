@@ -1,0 +1,68 @@
+/** The folder of a store's cache, held by one process at a time. */
+import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { isLazyscopeError } from '../../errors.ts';
+import { withLock } from '../lock.ts';
+import type { RemoteSource } from './remoteSource.ts';
+
+/** Folders of one store for as many processes at a time. */
+const mostFolders = 64;
+
+export interface CacheFolder {
+  path: string;
+  unlock: () => Promise<void>;
+}
+
+/**
+ * Without `purpose` there is one folder; with it, a process takes the first of that purpose that no other process has. Throws 'conflict' when there
+ * is none.
+ */
+export async function takeCacheFolder(
+  caches: string,
+  source: Pick<RemoteSource, 'url' | 'host' | 'identity'>,
+  purpose?: string,
+): Promise<CacheFolder> {
+  const base = join(caches, folderName(source));
+  for (let number = 0; ; number++) {
+    const path = purpose === undefined ? base : join(base, `${purpose}-${number}`);
+    try {
+      return { path, unlock: await holdLock(path, source.url) };
+    } catch (error) {
+      const taken = isLazyscopeError(error) && error.code === 'conflict';
+      if (!taken || purpose === undefined || number + 1 === mostFolders) throw error;
+    }
+  }
+}
+
+/** Removes the files below a folder whose path in it, with slashes, is chosen. */
+export async function removeFiles(root: string, isChosen: (name: string) => boolean): Promise<void> {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isDirectory() && isChosen(relative(root, path).replaceAll(sep, '/'))) await rm(path);
+  }
+}
+
+/** Readable, and different for every store. */
+function folderName({ host, identity }: Pick<RemoteSource, 'host' | 'identity'>): string {
+  const hash = createHash('sha256').update(identity).digest('hex').slice(0, 16);
+  return `${host.replaceAll(/[^A-Za-z0-9.-]/g, '_')}-${hash}`;
+}
+
+/** Holds the lock of a folder until the function that it returns is called. */
+function holdLock(folder: string, what: string): Promise<() => Promise<void>> {
+  return new Promise((resolve, reject) => {
+    const held = withLock(
+      folder,
+      what,
+      () =>
+        new Promise<void>((release) =>
+          resolve(async () => {
+            release();
+            await held;
+          }),
+        ),
+    );
+    held.catch(reject);
+  });
+}

@@ -1,0 +1,46 @@
+/** Commands that work on a folder of this disk alone, and why; what can't be done on a store that lies elsewhere is refused by name. */
+import type { Command } from 'commander';
+import { LazyscopeError } from '../../sae/errors.ts';
+import { isAddress, isBucketAddress } from '../../sae/store/remote/address.ts';
+
+const foldersOnly: Readonly<Record<string, string>> = {
+  worker: 'workers share a folder',
+  plan: 'the jobs that it plans share a folder',
+  publish: 'it takes the files of a site from a folder',
+  jobs: 'it asks the server of a folder, and a server on a bucket has no jobs',
+  demo: 'it makes a store of its own',
+  'store index': 'a store in a bucket needs no listing',
+  'store fetch': 'it copies into a folder',
+  'store upload': 'it copies from a folder',
+};
+
+/** Throws 'bad_input' where `--data` is an address that this command can do nothing with. */
+export function refuseAddress(command: Command, data: string | undefined): void {
+  if (data === undefined || !isAddress(data)) return;
+  const name = wordsOf(command).join(' ');
+  if (name === 'serve') return;
+  const fetching = `copy the store with 'lazyscope store fetch ${data} --data FOLDER', and give that folder`;
+  if (!isBucketAddress(data))
+    throw new LazyscopeError(
+      'bad_input',
+      `'lazyscope ${name}' takes a folder as --data: ${fetching.replace('the store', 'the published store')}.`,
+    );
+  const why = foldersOnly[name];
+  if (why !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `'lazyscope ${name}' takes a folder as --data, because ${why}: ${fetching}.`,
+    );
+  const flags = command.opts<Record<string, unknown>>();
+  for (const flag of ['queue', 'launcher', 'part'])
+    if (flags[flag] !== undefined)
+      throw new LazyscopeError(
+        'bad_input',
+        `--${flag} takes a folder as --data, because workers share one: leave --${flag} out, or ${fetching}.`,
+      );
+}
+
+/** The words after `lazyscope` that call a command. */
+function wordsOf(command: Command): string[] {
+  return command.parent ? [...wordsOf(command.parent), command.name()] : [];
+}
