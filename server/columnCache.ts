@@ -2,11 +2,12 @@
  * Columns of the store's tables in memory, each table read once until its file changes. As in the cache of manifests, a file is unchanged
  * while its time of change, size and inode are: writers rename a new file into place, which changes the inode.
  */
-import { statSync } from 'node:fs';
+
 import type { Table, TableColumn } from '../sae/spec/tables/table.ts';
 import { bringIn } from '../sae/store/remote/bringIn.ts';
 import type { ColumnsOf } from '../sae/store/columnRows.ts';
 import { readColumns } from '../sae/store/readColumns.ts';
+import { fileStatus } from '../sae/store/fileStatus.ts';
 
 /** Bytes of all tables in memory; the least recently used go first. */
 const mostBytes = 384 << 20;
@@ -43,7 +44,7 @@ export class ColumnCache {
     read: () => Promise<{ columns: ColumnsOf<T>; bytes: number }> = () => readColumns(path, table),
   ): Promise<ColumnsOf<T>> {
     await bringIn(path);
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = fileStatus(path);
     const stamp = found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none';
     const key = `${path}\n${Object.keys(table).join('\n')}`;
     let kept = this.#kept.get(key);

@@ -5,7 +5,7 @@
  * Small manifests are kept in one file of the store as well, so that a server that has just started reads that file instead of
  * all of them. Nothing else depends on that file: what isn't in it, or has changed since, is read where it lies.
  */
-import { statSync } from 'node:fs';
+
 import { isAbsolute, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { isLazyscopeError, LazyscopeError } from '../sae/errors.ts';
@@ -15,6 +15,7 @@ import { writeFileAtomic } from '../sae/store/atomicWrite.ts';
 import type { StoreLayout } from '../sae/store/layout.ts';
 import { acceptManifest, mostManifestBytes, parseManifest } from '../sae/store/readManifest.ts';
 import type { Log } from './log.ts';
+import { fileStatus } from '../sae/store/fileStatus.ts';
 
 /** Manifests in memory, by the bytes of their files; the least recently used go first. */
 const mostBytes = 64 << 20;
@@ -155,7 +156,7 @@ export class ManifestCache {
 
   #readIndex(): Map<string, { stamp: Stamp; document: unknown }> {
     const path = this.#store.manifestIndex();
-    if (!statSync(path, { throwIfNoEntry: false })) return new Map();
+    if (!fileStatus(path)) return new Map();
     this.filesRead++;
     try {
       const { manifests } = indexSchema.parse(JSON.parse(readTextFileSync(path, 4 * mostIndexBytes)));
@@ -221,7 +222,7 @@ function stampOf(path: string): Stamp {
 }
 
 function currentStamp(path: string): Stamp | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   return found && { changed: found.mtimeMs, bytes: found.size, inode: found.ino };
 }
 

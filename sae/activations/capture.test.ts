@@ -319,6 +319,14 @@ test.each(['../outside.arrow', '/etc/passwd', 'hook/../../outside.arrow', 'a//b'
   },
 );
 
+test('a manifest that names a shard by more letters than a file can have is refused as any other that is missing', async () => {
+  const opened = changedCapture(({ hooks }) => void (hooks[0].shards[0].file = 'y'.repeat(5000)));
+  await expect(opened).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('is missing: capture again'),
+  });
+});
+
 test.each([
   ['more contexts in all', 64, 16],
   ['longer contexts', 63, 17],

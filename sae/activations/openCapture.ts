@@ -7,7 +7,7 @@
  * kept in memory; beyond it, rows are read from the files.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
@@ -17,6 +17,7 @@ import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { holdIn } from '../store/remote/bringIn.ts';
 import { HookRows } from './hookRows.ts';
+import { fileStatus } from '../store/fileStatus.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
 
@@ -187,7 +188,7 @@ function checkShards(
     );
   for (const shard of shards) {
     const path = join(folder, shard.file);
-    const status = statSync(path, { throwIfNoEntry: false });
+    const status = fileStatus(path);
     const size = status?.isFile() ? status.size : undefined;
     if (size === undefined) throw new LazyscopeError('corrupt', `'${path}' is missing: capture again.`);
     if (size !== shard.bytes)

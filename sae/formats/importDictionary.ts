@@ -1,5 +1,5 @@
 /** Dictionaries of other tools, told apart by the files they come in. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { dictionaryFormats, importedFormats } from '../spec/dictionaryFormats.ts';
@@ -9,6 +9,7 @@ import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { isLlamascopium, readLlamascopium } from './llamascopium.ts';
 import { readSaelens, writeSaelens } from './saelens.ts';
 import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
+import { fileStatus } from '../store/fileStatus.ts';
 
 /** The tools whose dictionaries can be read and written, and those whose dictionaries can be read. */
 export { dictionaryFormats, importedFormats };
@@ -19,7 +20,7 @@ export type ImportedFormat = (typeof importedFormats)[number];
 
 /** Which tool wrote the folder or file. Throws `not_found` or `bad_input`. */
 export function dictionaryFormatOf(path: string): ImportedFormat {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: check the path.`);
   const has = (name: string) =>
     found.isDirectory() ? existsSync(join(path, name)) : basename(path) === name;
@@ -61,7 +62,7 @@ export async function importDictionary(
       'bad_input',
       `--class is for dictionary_learning; '${path}' is of ${format}: leave it out.`,
     );
-  const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true;
+  const folder = fileStatus(path)?.isDirectory() ?? true;
   switch (format) {
     case 'saelens':
       return readSaelens(folder ? path : join(path, '..'), transposed);

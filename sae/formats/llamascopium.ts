@@ -4,7 +4,7 @@
  * checkpoints/final.safetensors (encoder.weight [latents, d], decoder.weight [d, latents]). The encoder reads x, and both activations and
  * predictions are brought to a mean norm of √d. Activations here are those of what the tool calls inference mode: of x as the model has it.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
@@ -19,6 +19,7 @@ import { NamedTensors, type ForeignMatrix } from './namedTensors.ts';
 import { openPytorchFile } from './pytorchFile.ts';
 import { readJson } from './readJson.ts';
 import { readSafetensors } from './safetensors.ts';
+import { fileStatus } from '../store/fileStatus.ts';
 
 /** In the order in which the tool looks for them. */
 const weightFiles = ['sae_weights', 'checkpoints/pruned', 'checkpoints/final'].flatMap((name) =>
@@ -57,7 +58,7 @@ export function isLlamascopium(path: string): boolean {
 }
 
 function folderOf(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  if (fileStatus(path)?.isDirectory()) return path;
   const parent = dirname(path);
   return basename(parent) === 'checkpoints' ? dirname(parent) : parent;
 }

@@ -11,7 +11,7 @@ import {
 } from '@duckdb/node-api';
 import { BIGINT, BOOLEAN, DOUBLE, FLOAT, INTEGER, VARCHAR } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { statSync } from 'node:fs';
+
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
@@ -19,6 +19,7 @@ import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
 import { bringIn } from './remote/bringIn.ts';
 import { quoted } from './tableSql.ts';
+import { fileStatus } from './fileStatus.ts';
 
 /** Row r of a list column is values[offsets[r]] … values[offsets[r + 1] − 1]; offsets has one entry more than there are rows. */
 export interface FlatLists {
@@ -286,7 +287,7 @@ async function connectionFor(params: Record<string, DuckDBValue>): Promise<DuckD
   const { path } = params;
   for (const value of Object.values(params)) if (typeof value === 'string') await bringIn(value);
   if (typeof path === 'string' && !/[*?[]/.test(path)) {
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = fileStatus(path);
     if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
     // A pipe would be waited for.
     if (!found.isFile())

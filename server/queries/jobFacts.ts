@@ -23,6 +23,7 @@ import { runManifest } from './dictionaries.ts';
 import { modelConfig } from './modelHooks.ts';
 import { namedModelFolder } from './modelFolders.ts';
 import { countParameters } from './models.ts';
+import { fileStatus } from '../../sae/store/fileStatus.ts';
 
 export type InputOf<Kind extends JobStartInput['kind']> = Extract<JobStartInput, { kind: Kind }>['options'];
 
@@ -259,7 +260,7 @@ function languageModelFacts(options: InputOf<'lmTrain'>): JobFacts {
 }
 
 function bytesBelow(path: string): number {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   if (!found) return NaN;
   if (!found.isDirectory()) return found.size;
   return readdirSync(path).reduce((sum, name) => sum + bytesBelow(join(path, name)), 0);

@@ -1,5 +1,5 @@
 /** Opens activations that another program computed: a file, a folder of files, or what it writes to standard input. */
-import { closeSync, existsSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, readSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import { arrowFileActivations, arrowStreamActivations } from './arrowActivations
 import { npyActivations, npzActivations } from './numpyActivations.ts';
 import { parquetActivations } from './parquetActivations.ts';
 import { safetensorsActivations } from './safetensorsActivations.ts';
+import { fileStatus } from '../../store/fileStatus.ts';
 
 /** Stands for standard input. */
 export const standardInput = '-';
@@ -52,7 +53,7 @@ export async function openActivations(
 }
 
 async function filesOf(path: string): Promise<string[]> {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = fileStatus(path);
   if (!status)
     throw new LazyscopeError('not_found', `The activations '${path}' can't be read: check the path.`);
   if (!status.isDirectory()) return [path];

@@ -3,7 +3,7 @@
  * features/ and activations/, each in files batch-<n>.jsonl.gz), one of these files, or answers of its API as JSON. There are no weights
  * in them, but for the vectors of some features. Activations are not read.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -14,6 +14,7 @@ import { decompress } from '../../tokens/text/decompress.ts';
 import { chunksOf, readHead } from '../../tokens/text/fileDocuments.ts';
 import { fileKind } from '../../tokens/text/fileKind.ts';
 import { linesOf } from '../../tokens/text/jsonLines.ts';
+import { fileStatus } from '../../store/fileStatus.ts';
 
 export interface NeuronpediaExplained {
   latent: number;
@@ -74,7 +75,7 @@ export async function readNeuronpediaSource(path: string): Promise<NeuronpediaSo
 
 /** The files of explanations and features of a source's folder; a folder of one source stands for it. */
 function filesOf(path: string): string[] {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: check the path.`);
   if (found.isFile()) return [path];
   const inside = readdirSync(path, { withFileTypes: true });

@@ -22,6 +22,7 @@ import { isManifest } from './isManifest.ts';
 import { isWhole, replaceByPlaceholder, wasChanged, writePlaceholder } from './placeholder.ts';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
 import { Turns } from './turns.ts';
+import { fileStatus } from '../fileStatus.ts';
 
 /** Files that are fetched at a time. */
 const atOnce = 8;
@@ -163,7 +164,7 @@ export class CachedStore implements RemoteFiles {
 
   /** Whether a file, by its path in the store, is as it is there. */
   stateOf(name: string): State {
-    const found = statSync(join(this.root, name), { throwIfNoEntry: false });
+    const found = fileStatus(join(this.root, name));
     if (!found?.isFile()) return 'missing';
     const here = this.#here.get(name);
     if (here)

@@ -2,9 +2,10 @@
  * What stands for a file that has not been fetched: sparse, of the file's size, and beginning with bytes that no file of a store begins with, so that
  * what would read it without `bringIn` finds it damaged rather than empty.
  */
-import { closeSync, openSync, readSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, truncateSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { pathBeside } from '../atomicWrite.ts';
+import { fileStatus } from '../fileStatus.ts';
 
 const mark = Buffer.from('lazyscope: this file has not been fetched yet\n');
 
@@ -22,7 +23,7 @@ export async function replaceByPlaceholder(path: string, bytes: number): Promise
 
 /** Whether a file has this size and is no placeholder. */
 export function isWhole(path: string, bytes: number): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   return found?.isFile() === true && found.size === bytes && !isPlaceholder(path, bytes);
 }
 
@@ -40,6 +41,6 @@ export function isPlaceholder(path: string, bytes: number): boolean {
 
 /** Whether a file is there that is no placeholder and was changed at another time than the given one. */
 export function wasChanged(path: string, since: number | undefined): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = fileStatus(path);
   return found?.isFile() === true && !isPlaceholder(path, found.size) && found.mtimeMs !== since;
 }
