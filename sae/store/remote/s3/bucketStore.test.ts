@@ -38,7 +38,7 @@ import { BucketStore, type BucketStoreOptions } from './bucketStore.ts';
 import { tryConditions } from './tryConditions.ts';
 import { uploadStore } from './uploadStore.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const large = 3_000_000;
 const shard = 'captures/sea/blocks.0/00000.arrow';
