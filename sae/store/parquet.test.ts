@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, truncate, utimes } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -84,11 +84,26 @@ test('a damaged length that asks for more memory than there is ends in a typed e
   // Found by `npm run test:fuzz`: pages of a sound file on top of each other.
   const path = join(import.meta.dirname, 'fixtures', 'damagedLength.parquet');
   await expect(queryParquet('SELECT * FROM read_parquet($path)', { path })).rejects.toMatchObject({
-    code: 'unavailable',
-    message: expect.stringMatching(
-      /takes more memory than there is: .* make the file again if it is damaged/,
-    ),
+    code: 'corrupt',
+    message: expect.stringMatching(/is not a whole Parquet file: .*; make it again/),
   });
+});
+
+test('a damaged file whose pages claim gigabytes is refused before memory is taken for them', async () => {
+  const path = join(folder, 'shifted.parquet');
+  await writeParquet(path, table, piece(0, 3000));
+  const bytes = await readFile(path);
+  const middle = Math.floor(bytes.length / 2);
+  // A piece of the middle is gone, so that headers of pages are looked for where none are.
+  for (let cut = 1; cut < 60; cut += 7) {
+    const before = process.cpuUsage();
+    await writeFile(path, Buffer.concat([bytes.subarray(0, middle - cut), bytes.subarray(middle)]));
+    await expect(queryParquet('SELECT * FROM read_parquet($path)', { path })).rejects.toMatchObject({
+      code: 'corrupt',
+    });
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(1_000_000);
+  }
 });
 
 test('a file that took the place of one that was read is read, at once and long after', async () => {

@@ -11,15 +11,15 @@ import {
 } from '@duckdb/node-api';
 import { BIGINT, BOOLEAN, DOUBLE, FLOAT, INTEGER, VARCHAR } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
+import { parquetFault } from '../formats/checkParquet.ts';
 import type { ColumnType, Table } from '../spec/tables/table.ts';
 import { atomically, explainWriteError } from './atomicWrite.ts';
+import { fileStatus } from './fileStatus.ts';
 import { bringIn } from './remote/bringIn.ts';
 import { quoted } from './tableSql.ts';
-import { fileStatus } from './fileStatus.ts';
 
 /** Row r of a list column is values[offsets[r]] … values[offsets[r + 1] − 1]; offsets has one entry more than there are rows. */
 export interface FlatLists {
@@ -284,17 +284,42 @@ async function runOnParquet<Result>(
 }
 
 async function connectionFor(params: Record<string, DuckDBValue>): Promise<DuckDBConnection> {
-  const { path } = params;
-  for (const value of Object.values(params)) if (typeof value === 'string') await bringIn(value);
-  if (typeof path === 'string' && !/[*?[]/.test(path)) {
-    const found = fileStatus(path);
-    if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
-    // A pipe would be waited for.
-    if (!found.isFile())
-      throw new LazyscopeError('corrupt', `'${path}' is not a Parquet file: make it again.`);
+  for (const value of Object.values(params)) {
+    if (typeof value !== 'string') continue;
+    await bringIn(value);
+    // Patterns stand for files of the product's own making; what else is a text in a query is no path.
+    if ((value === params.path || value.endsWith('.parquet')) && !/[*?[]/.test(value)) await checkFile(value);
   }
   shared ??= openShared();
   return (await shared).connect();
+}
+
+/** Files whose lengths agreed, by path, each with what it was then; the least recently used go first. */
+const checked = new Map<string, string>();
+const mostChecked = 10_000;
+
+async function checkFile(path: string): Promise<void> {
+  const found = fileStatus(path);
+  if (!found) throw new LazyscopeError('not_found', `'${path}' does not exist: make it first.`);
+  // A pipe would be waited for.
+  if (!found.isFile()) throw new LazyscopeError('corrupt', `'${path}' is not a Parquet file: make it again.`);
+  await checkLengths(path, `${found.ino} ${found.mtimeMs} ${found.size}`);
+}
+
+/** DuckDB takes memory by the lengths that it finds in a file: 7 GB for one of 10 KB that was damaged. Throws `corrupt`. */
+async function checkLengths(path: string, stamp: string): Promise<void> {
+  const known = checked.get(path) === stamp;
+  checked.delete(path);
+  if (!known) {
+    const fault = await parquetFault(path);
+    if (fault !== undefined)
+      throw new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: ${fault}; make it again.`);
+  }
+  checked.set(path, stamp);
+  for (const oldest of checked.keys()) {
+    if (checked.size <= mostChecked) break;
+    checked.delete(oldest);
+  }
 }
 
 /**
