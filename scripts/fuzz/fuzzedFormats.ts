@@ -2,7 +2,15 @@
 import { gguf, legacyPytorch, npy, npz, pytorch, safetensors } from './binaryFormats.ts';
 import type { FuzzedFormat } from './fuzzedFormat.ts';
 import { arrowShards, featurePages, metricsArrow, parquet } from './storeFormats.ts';
-import { dictionaryConfig, manifests, modelConfig, sweep, tokenizer, weightIndex } from './textFormats.ts';
+import {
+  dictionaryConfig,
+  manifests,
+  modelConfig,
+  neuronpediaSource,
+  sweep,
+  tokenizer,
+  weightIndex,
+} from './textFormats.ts';
 
 export const fuzzedFormats: readonly FuzzedFormat[] = [
   safetensors,
@@ -19,6 +27,7 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
   modelConfig,
   weightIndex,
   dictionaryConfig,
+  neuronpediaSource,
   sweep,
   manifests,
 ];

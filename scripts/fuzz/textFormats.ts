@@ -1,7 +1,9 @@
 /** JSON and YAML: tokenizers, configurations, indexes, sweeps and the store's own documents. */
 import { cpSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { importDictionary } from '../../sae/formats/importDictionary.ts';
+import { readNeuronpediaSource } from '../../sae/labels/neuronpedia/readNeuronpediaSource.ts';
 import { folderWeights } from '../../sae/models/folderWeights.ts';
 import { inspectModel } from '../../sae/models/inspectModel.ts';
 import { parseModelConfig } from '../../sae/models/readModelConfig.ts';
@@ -132,6 +134,10 @@ export const dictionaryConfig: FuzzedFormat = {
       { from: 'sparsify/layers.1', file: 'cfg.json' },
       { from: 'dictionary-learning-topk', file: 'config.json' },
       { from: 'gemma-scope-2', file: 'config.json' },
+      { from: 'llamascopium-topk', file: 'config.json' },
+      { from: 'llamascopium-jumprelu', file: 'config.json' },
+      { from: 'llama-scope', file: 'hyperparams.json' },
+      { from: 'sparsify-skip-autoencoder/layers.1', file: 'cfg.json' },
     ].map(({ from, file }) => {
       const to = join(folder, from.replace('/', '-'));
       cpSync(join(sae, 'formats/fixtures/packages', from), to, { recursive: true });
@@ -146,6 +152,49 @@ export const dictionaryConfig: FuzzedFormat = {
       async read() {
         const { wEnc } = await importDictionary(current.to);
         holds(wEnc.every(Number.isFinite), 'weights that are not finite');
+      },
+    };
+  },
+};
+
+export const neuronpediaSource: FuzzedFormat = {
+  name: 'neuronpedia-source',
+  prepare: async (folder) => {
+    const path = join(folder, 'batch-0.jsonl');
+    const of = { modelId: 'gpt2-small', layer: '5-res-jb' };
+    const sound = [
+      {
+        ...of,
+        id: 'e2',
+        index: '2',
+        description: 'years',
+        explanationModelName: 'gpt-4o-mini',
+        embedding: [0.25, -1],
+      },
+      { ...of, index: '7', pos_str: [' 1999', ' 2001'], pos_values: [2, 1], vector: [0.5, -0.25, 1] },
+      { ...of, index: 9, explanations: [{ description: 'dates', explanationModelName: null }] },
+    ];
+    return {
+      write(random) {
+        const lines = sound.map((line) =>
+          random.uniform() < 0.5 ? jsonCase(line, random) : JSON.stringify(line),
+        );
+        const text = Buffer.from(random.uniform() < 0.2 ? jsonCase(sound, random) : lines.join('\n'));
+        // As it comes from the bucket; what is packed may be damaged too, or claim much.
+        const packed = random.uniform() < 0.5 ? gzipSync(text, { level: 1 }) : text;
+        return (
+          placeCase(path, random.uniform() < 0.3 ? mutateBytes(packed, random) : packed, random) + text.length
+        );
+      },
+      async read() {
+        const { explanations, features } = await readNeuronpediaSource(path);
+        for (const { latent, description } of explanations)
+          holds(
+            Number.isSafeInteger(latent) && latent >= 0 && description !== '',
+            `latent ${latent} '${description}'`,
+          );
+        for (const [latent, { vector }] of features)
+          holds(Number.isSafeInteger(latent) && vector.every(Number.isFinite), `a vector of ${latent}`);
       },
     };
   },

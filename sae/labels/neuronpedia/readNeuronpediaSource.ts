@@ -154,8 +154,10 @@ function objectIn(line: string): object | undefined {
 }
 
 function take(read: NeuronpediaSource, value: unknown, file: string): void {
-  const parsed = entry.safeParse(value);
-  if (!parsed.success) {
+  // Saying what is wrong with an entry takes longer than reading one; most of what isn't Neuronpedia's has no index.
+  const parsed =
+    typeof value === 'object' && value !== null && 'index' in value ? entry.safeParse(value) : undefined;
+  if (!parsed?.success) {
     read.unread++;
     return;
   }
