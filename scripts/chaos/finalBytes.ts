@@ -13,8 +13,6 @@ const volatile = new Set([
   'tokensPerSecond',
   'environment',
   'peakRssMb',
-  // Of a capture's model, which lies in the store where that is.
-  'folder',
 ]);
 /** Not what a command makes: the server's own files, its cache, and the input. */
 const ignored = /^(\.manifest-index|lazyscope\.duckdb|server\.json|audit\.jsonl|words\.txt)/;
@@ -47,7 +45,12 @@ async function checksum(folder: string, path: string): Promise<string> {
 async function counted(path: string): Promise<Uint8Array | string> {
   if (basename(path) === 'metrics.arrow') return JSON.stringify(withoutVolatile(await readMetrics(path)));
   const bytes = await readFile(path);
-  return path.endsWith('.json') ? JSON.stringify(withoutVolatile(JSON.parse(bytes.toString()))) : bytes;
+  if (!path.endsWith('.json')) return bytes;
+  const document: unknown = withoutVolatile(JSON.parse(bytes.toString()));
+  return JSON.stringify(document, (name, value: unknown) =>
+    // A capture's model lies in the store, wherever that is.
+    name === 'folder' && basename(path) === 'capture.json' ? undefined : value,
+  );
 }
 
 /** A JSON value without what no two runs have in common. */
