@@ -128,3 +128,13 @@ test('a source is told from another by decoder rows where it has them, and by pr
   expect(Math.abs(byRows?.chance ?? 1)).toBeLessThan(0.6);
   expect(neuronpediaAgreement(new Map([...own].slice(0, 2)), dictionary)).toBeNull();
 }); // prettier-ignore
+
+test('hundreds of thousands of entries that are no explanations are passed over at once', async () => {
+  const before = process.cpuUsage();
+  await refused(
+    { 'batch-0.jsonl': `[${'{},'.repeat(400_000)}{}]` },
+    /holds neither explanations nor features/,
+  );
+  const { user, system } = process.cpuUsage(before);
+  expect(user + system).toBeLessThan(1_500_000);
+});
