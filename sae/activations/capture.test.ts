@@ -15,26 +15,16 @@ import type { CaptureOptions } from './planCapture.ts';
 import { openCapture } from './openCapture.ts';
 import { readText, type Text } from '../tokens/readText.ts';
 import { openText } from '../tokens/text/openText.ts';
-import { toy, toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
+import {
+  letterCapture as options,
+  letterModel as model,
+  letterText as text,
+} from '../fixtures/letterCapture.ts';
+import { toy } from '../fixtures/toyLanguageModel.ts';
 
-const model = toyLanguageModel();
 const newStore = async () => new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-capture-')));
 
-/** 40 documents of 23 letters, each letter different from its neighbours. */
-const documents = Array.from({ length: 40 }, (_, i) =>
-  Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
-);
-const text: Text = { source: 'letters', documents, text: documents.join('\n\n'), sha256: 'a'.repeat(64) };
-const options = (store: StoreLayout): CaptureOptions => ({
-  store,
-  name: 'toy',
-  model,
-  text,
-  hooks: ['blocks.0.hook_resid_post', 'blocks.0.mlp.hook_post'],
-  contextLength: 16,
-  batchSize: 3,
-  shardBytes: 16 * 15 * 10, // 10 contexts of 15 rows of 8 values
-});
+const { documents } = text;
 
 test('each kept row is the activation of its token at its position, in both hooks', async () => {
   const store = await newStore();

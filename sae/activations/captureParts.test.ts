@@ -4,36 +4,18 @@ import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { letterCapture as options } from '../fixtures/letterCapture.ts';
 import { madeFiles } from '../fixtures/madeFiles.ts';
-import { toyLanguageModel } from '../fixtures/toyLanguageModel.ts';
 import { StoreLayout } from '../store/layout.ts';
-import type { Text } from '../tokens/readText.ts';
 import { capture } from './capture.ts';
 import { capturePart } from './captureParts.ts';
-import type { CaptureOptions } from './planCapture.ts';
 
-const model = toyLanguageModel();
-const documents = Array.from({ length: 40 }, (_, i) =>
-  Array.from({ length: 23 }, (__, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
-);
-const text: Text = { source: 'letters', documents, text: documents.join('\n\n'), sha256: 'a'.repeat(64) };
 const folders: string[] = [];
 async function newStore(): Promise<StoreLayout> {
   const folder = await mkdtemp(join(tmpdir(), 'lazyscope-parts-'));
   folders.push(folder);
   return new StoreLayout(folder);
 }
-/** 63 contexts in 7 shards of 10, the last of 3; forward passes of 3 contexts. */
-const options = (store: StoreLayout): CaptureOptions => ({
-  store,
-  name: 'toy',
-  model,
-  text,
-  hooks: ['blocks.0.hook_resid_post', 'blocks.0.mlp.hook_post'],
-  contextLength: 16,
-  batchSize: 3,
-  shardBytes: 16 * 15 * 10,
-});
 let expected: Record<string, string>;
 beforeAll(async () => {
   const store = await newStore();

@@ -17,6 +17,7 @@ import type { RowStores } from '../ops/rowStore.ts';
 import { tf, type Tensor2D } from '../tensor/tf.ts';
 import { openText, type TextSource } from '../tokens/text/openText.ts';
 import { ModelBatches, type ModelBatchesOptions } from './modelBatches.ts';
+import { letterDocuments } from '../fixtures/letterCapture.ts';
 
 chooseCudaDeviceForTests();
 
@@ -30,9 +31,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
     stores = fusedKernels().rowStores ?? expect.fail('cuda has no memory for rows');
     model = await loadLanguageModel(join(import.meta.dirname, '..', 'models', 'fixtures', 'tinyLlama'));
     const path = join(await mkdtemp(join(tmpdir(), 'lazyscope-device-rows-')), 'letters.txt');
-    const documents = Array.from({ length: 30 }, (_, i) =>
-      Array.from({ length: 23 }, (__, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
-    );
+    const documents = letterDocuments(30);
     await writeFile(path, documents.join('\n<|endoftext|>\n'));
     text = await openText(path);
   });

@@ -15,17 +15,15 @@ import { heldOutContexts } from './heldOutContexts.ts';
 import { ModelBatches, type ModelBatchesOptions } from './modelBatches.ts';
 import { openCapture } from './openCapture.ts';
 import { selectRows } from './selectRows.ts';
+import { letterDocuments } from '../fixtures/letterCapture.ts';
 
 const tinyLlama = join(import.meta.dirname, '..', 'models', 'fixtures', 'tinyLlama');
 let folder: string;
-/** 40 documents of 23 letters, each letter different from its neighbours. */
 let text: TextSource;
 beforeAll(async () => {
   await startBackend('native', { threads: 1 });
   folder = await mkdtemp(join(tmpdir(), 'lazyscope-batches-'));
-  const documents = Array.from({ length: 40 }, (_, i) =>
-    Array.from({ length: 23 }, (_, j) => String.fromCharCode(97 + ((i * 7 + j * 5) % 26))).join(''),
-  );
+  const documents = letterDocuments(40);
   await writeFile(join(folder, 'letters.txt'), documents.join('\n<|endoftext|>\n'));
   text = await openText(join(folder, 'letters.txt'));
   await writeFile(join(folder, 'long.txt'), documents.join('').repeat(20));

@@ -2,9 +2,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { paths } from '../client/paths.ts';
 import { useTRPC } from '../client/trpc.ts';
-import styles from '../components/labels/LabelsView.module.css';
+import { ListLinks } from '../components/labels/ListLinks.tsx';
 import { Panel } from '../components/ui/Panel.tsx';
-import { count } from '../format/number.ts';
 import Link from './Link.tsx';
 
 export function ListsPanel({ chosen }: { chosen: string }) {
@@ -14,20 +13,7 @@ export function ListsPanel({ chosen }: { chosen: string }) {
   return (
     <Panel title="Lists" note="Features that whoever published this study put together, under a name.">
       <div className="stack">
-        <ul className={styles.lists}>
-          {lists.data.map(({ name, features, note }) => (
-            <li key={name}>
-              <Link
-                href={paths.labels({ list: name })}
-                className="button"
-                aria-current={name === chosen ? 'page' : undefined}
-                title={note || undefined}
-              >
-                {name} <span className="xs muted num">{count(features)}</span>
-              </Link>
-            </li>
-          ))}
-        </ul>
+        <ListLinks lists={lists.data} chosen={chosen} />
         {chosen !== '' && (
           <div className="cluster">
             <Link href={paths.labels()} className="button">

@@ -3,10 +3,9 @@ import Link from 'next/link';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { paths } from '../../client/paths.ts';
 import { useTRPC } from '../../client/trpc.ts';
-import { count } from '../../format/number.ts';
 import { ErrorNotice } from '../ui/ErrorNotice.tsx';
 import { Panel } from '../ui/Panel.tsx';
-import styles from './LabelsView.module.css';
+import { ListLinks } from './ListLinks.tsx';
 
 /** The store's lists of features, each a link. */
 export function ListsPanel({ chosen, choose }: { chosen: string; choose: (list: string) => void }) {
@@ -28,20 +27,7 @@ export function ListsPanel({ chosen, choose }: { chosen: string; choose: (list: 
     >
       <div className="stack">
         {(lists.data ?? []).length === 0 && <p className="small muted">No list yet.</p>}
-        <ul className={styles.lists}>
-          {(lists.data ?? []).map(({ name, features, note }) => (
-            <li key={name}>
-              <Link
-                href={paths.labels({ list: name })}
-                className="button"
-                aria-current={name === chosen ? 'page' : undefined}
-                title={note || undefined}
-              >
-                {name} <span className="xs muted num">{count(features)}</span>
-              </Link>
-            </li>
-          ))}
-        </ul>
+        <ListLinks lists={lists.data ?? []} chosen={chosen} />
         {chosen !== '' && (
           <div className="cluster">
             <Link href={paths.labels()} className="button">
