@@ -26,7 +26,7 @@ import { train, type TrainOptions } from './train.ts';
 
 const residual = 'blocks.0.hook_resid_post';
 const neurons = 'blocks.0.mlp.hook_post';
-const hooks = [residual, neurons];
+const hooks = [residual, neurons] as const;
 const environment = {
   lazyscope: '0', node: process.version, platform: 'test', cpu: 'test', backend: 'native', threads: 1,
 }; // prettier-ignore
