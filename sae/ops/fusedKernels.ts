@@ -9,6 +9,7 @@
  */
 import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
+import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
 import type { RowStores } from './rowStore.ts';
 import type { StepRecorder } from './stepRecorder.ts';
@@ -288,6 +289,8 @@ export interface FusedKernels extends ReadsBack {
    * leave it out: they hold whole dictionaries.
    */
   ofAllLatents?(vector: Tensor1D): Tensor1D;
+  /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
+  ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
 
   /** Of a backend that was started on several devices: the kernels of each, these first. What is on one device is of no use on another. */
   readonly devices?: readonly FusedKernels[];
