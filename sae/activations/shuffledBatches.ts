@@ -20,7 +20,7 @@ type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRo
 export class ShuffledBatches {
   readonly d: number;
   readonly batchSize: number;
-  readonly outputs?: () => Float32Array;
+  readonly outputs?: (into?: Float32Array) => Float32Array;
   readonly outputWidth?: number;
   readonly blocks?: Int32Array;
   /** Of a capture that is fetched as it is read: waits until the next `rows` rows are in memory, and begins to fetch those after them. */
@@ -65,11 +65,10 @@ export class ShuffledBatches {
     if (outputHook !== undefined) {
       const width = capture.width(outputHook);
       this.outputWidth = width;
-      this.outputs = () => {
+      this.outputs = (into = this.#newRows(this.#outputs ? 0 : width)) => {
         if (this.#outputs) return this.#outputs;
-        const out = new Float32Array(this.batchSize * width);
-        capture.gatherRows(outputHook, this.#rows, out);
-        return out;
+        capture.gatherRows(outputHook, this.#rows, into);
+        return into;
       };
     }
     this.#state = { seed: options.seed, epoch: 0, position: 0 };
@@ -91,12 +90,14 @@ export class ShuffledBatches {
     await this.#windows?.close();
   }
 
-  /** The next batchSize rows, [batchSize × d]; a batch that reaches the end of an epoch is filled from the next. */
-  next(): Float32Array {
-    if (this.#windows) return this.#nextOf(this.#windows);
-    const out = new Float32Array(this.batchSize * this.d);
-    this.#capture.gatherRows(this.#hook, this.nextRows(), out);
-    return out;
+  /**
+   * The next batchSize rows, [batchSize × d], in `into` where it is given; a batch that reaches the end of an epoch is filled from the next. New
+   * memory costs about as much as the copying, since the system clears it page by page.
+   */
+  next(into = this.#newRows(this.d)): Float32Array {
+    if (this.#windows) return this.#nextOf(this.#windows, into);
+    this.#capture.gatherRows(this.#hook, this.nextRows(), into);
+    return into;
   }
 
   /** [batchSize]: the row numbers of the next batch, for callers that gather the rows themselves; overwritten by the next call. */
@@ -125,8 +126,7 @@ export class ShuffledBatches {
     this.#permutation = this.#permute();
   }
 
-  #nextOf(windows: ShuffledWindows): Float32Array {
-    const out = new Float32Array(this.batchSize * this.d);
+  #nextOf(windows: ShuffledWindows, out: Float32Array): Float32Array {
     const { outputWidth = 0 } = this;
     const outputs = new Float32Array(this.batchSize * outputWidth);
     for (let i = 0; i < this.batchSize; i++) {
@@ -137,6 +137,10 @@ export class ShuffledBatches {
     }
     if (this.#outputHook !== undefined) this.#outputs = outputs;
     return out;
+  }
+
+  #newRows(width: number): Float32Array {
+    return new Float32Array(this.batchSize * width);
   }
 
   /** Where the next row is: an epoch that has ended goes on in the next one. */

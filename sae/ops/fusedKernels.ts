@@ -208,6 +208,8 @@ export interface FusedKernels extends ReadsBack {
    * filled anew once the results of a step on it have been read. Backends that compute in host memory leave it out.
    */
   batchMemory?(length: number): Float32Array;
+  /** Takes memory of `batchMemory` back, which is of no more use to the caller. Backends whose memory is freed by itself leave it out. */
+  giveBatchMemory?(values: Float32Array): void;
   /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 
