@@ -3,8 +3,12 @@
  * the epoch. A reader's state is three numbers, so that a checkpoint can store it and resume exactly there.
  */
 import { LazyscopeError } from '../errors.ts';
+import type { FusedKernels } from '../ops/fusedKernels.ts';
+import type { RowStores } from '../ops/rowStore.ts';
+import type { Batch } from '../ops/trainingStep.ts';
 import type { Capture } from './openCapture.ts';
 import { Permutation } from './permutation.ts';
+import { RowsOnDevice } from './rowsOnDevice.ts';
 import { ShuffledWindows } from './shuffledWindows.ts';
 
 export interface ShuffleState {
@@ -15,7 +19,10 @@ export interface ShuffleState {
 }
 
 /** Of a capture, or of the rows selected from one. */
-type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRows' | 'streaming'>;
+type TrainingRows = Pick<
+  Capture,
+  'manifest' | 'trainRows' | 'width' | 'gatherRows' | 'streaming' | 'storedRows'
+>;
 
 export class ShuffledBatches {
   readonly d: number;
@@ -26,6 +33,7 @@ export class ShuffledBatches {
   /** Of a capture that is fetched as it is read: waits until the next `rows` rows are in memory, and begins to fetch those after them. */
   readonly ready?: (rows: number) => Promise<void>;
   #windows: ShuffledWindows | undefined;
+  #onDevice: { readonly rows: RowsOnDevice; readonly stores: RowStores } | null = null;
   /** Outputs of the last batch, where rows come from windows, which may be gone when they are asked for. */
   #outputs: Float32Array | undefined;
   #capture: TrainingRows;
@@ -85,8 +93,33 @@ export class ShuffledBatches {
     this.#outputHook = outputHook;
   }
 
+  /**
+   * Takes the rows to the device of these kernels, which `batch` then gives, where it has memory for them and `rows` rows are still to be read: no fewer
+   * than there are, since reading all of them costs as much as gathering as many.
+   */
+  async toDevice(
+    { rowStores }: Pick<FusedKernels, 'rowStores'>,
+    rows: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { storedRows, trainRows } = this.#capture;
+    if (!rowStores || !storedRows || this.blocks || this.#onDevice || rows < trainRows) return;
+    const hooks = [this.#hook, ...(this.#outputHook === undefined ? [] : [this.#outputHook])];
+    const parts = hooks.map((hook) => ({ rows: storedRows(hook), width: this.#capture.width(hook) }));
+    const loaded = await RowsOnDevice.load(rowStores, parts, signal);
+    this.#onDevice = loaded && { rows: loaded, stores: rowStores };
+  }
+
+  /** The next rows, times `scale`, where they are on the device of these kernels; null where they come from the host. */
+  batch(scale: number, { rowStores }: Pick<FusedKernels, 'rowStores'>): Batch | null {
+    if (!this.#onDevice?.rows.isThere || this.#onDevice.stores !== rowStores) return null;
+    return this.#onDevice.rows.batch(this.nextRows(), scale);
+  }
+
   /** Frees what was made ready. */
   async close(): Promise<void> {
+    this.#onDevice?.rows.dispose();
+    this.#onDevice = null;
     await this.#windows?.close();
   }
 
