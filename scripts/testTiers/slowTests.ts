@@ -217,6 +217,7 @@ export const apartTests: readonly string[] = [
   'sae/comparison/consensus/consensusStart.test.ts',
   'sae/training/crosscoder.test.ts',
   'sae/training/sharding/sharding.test.ts',
+  'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/load/loadSuite.test.ts',
