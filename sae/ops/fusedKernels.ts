@@ -9,6 +9,7 @@
  */
 import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
+import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
 import type { ProcessGroup } from './processGroup.ts';
 import type { RowStores } from './rowStore.ts';
@@ -256,6 +257,8 @@ export interface FusedKernels extends ReadsBack {
    * leave it out: they hold whole dictionaries.
    */
   ofAllLatents?(vector: Tensor1D): Tensor1D;
+  /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
+  ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
 
   /**
    * Kernels for the share that this process holds of `width` latents (`latentShares`), on devices that send each other what they need. Every process sees the

@@ -272,22 +272,32 @@ export class Trainer {
       clipNorm: config.clipNorm,
       unitNormDecoder: this.#architecture.unitNormDecoder,
     };
-    const forward = (read: Batch) => this.#architecture.forward(kernels, parameters, read, settings);
-    const run = (): Promise<Measured> => {
+    const forward = (read: Batch): ForwardPass => {
+      if (!parameters.wSkip) return this.#architecture.forward(kernels, parameters, read, settings);
       // The latents predict what the skip connection leaves over.
-      const left = parameters.wSkip ? withoutSkip(batch, parameters.wSkip) : null;
-      const pass = forward(left ?? batch);
+      const left = withoutSkip(read, parameters.wSkip);
+      const pass = this.#architecture.forward(kernels, parameters, left, settings);
+      return {
+        ...pass,
+        dispose() {
+          pass.dispose();
+          left.target?.dispose();
+        },
+      };
+    };
+    const update = ({ request }: ForwardPass) => {
+      kernels.update(request, { first, second }, adam);
+      if (parameters.wSkip) updateSkip(kernels, request, { first, second }, adam);
+    };
+    const run = (): Promise<Measured> => {
+      const pass = forward(batch);
       try {
         const measured = pass.measure(withLoss);
         // Where the error is at hand, a step that diverged leaves the parameters as they were.
-        if (typeof pass.squaredError !== 'number' || Number.isFinite(pass.squaredError)) {
-          kernels.update(pass.request, { first, second }, adam);
-          if (parameters.wSkip) updateSkip(kernels, pass.request, { first, second }, adam);
-        }
+        if (typeof pass.squaredError !== 'number' || Number.isFinite(pass.squaredError)) update(pass);
         return measured;
       } finally {
         pass.dispose();
-        left?.target?.dispose();
       }
     };
     if (!recorder) return run();
@@ -302,13 +312,12 @@ export class Trainer {
       forward,
       penalty: (pass) => pass.penalty?.(settings) ?? null,
       measure: (pass) => pass.measure(withLoss, settings),
-      update: (pass) => kernels.update(pass.request, { first, second }, adam),
+      update,
     });
   }
 
   /** Why the next step of a dictionary is not like the others. */
-  #differs({ parameters, dead }: Dictionary): string | null {
-    if (parameters.wSkip) return 'A skip connection is trained beside the kernels of the step.';
+  #differs({ dead }: Dictionary): string | null {
     const auxiliary = settingOf(this.config, 'auxCoefficient') ?? 0;
     if (dead.length > 0 && auxiliary > 0)
       return `AuxK trains ${dead.length} dead latents, and which they are changes from step to step.`;

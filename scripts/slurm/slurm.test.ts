@@ -102,8 +102,8 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
     const until = (id: string, satisfied: (now: Awaited<ReturnType<typeof job>>) => boolean) =>
       vi.waitUntil(async () => satisfied(await job(id)), { timeout: 200_000, interval: 200 });
     await until(second.id, ({ finishedAt }) => finishedAt !== null);
-    expect(await job(first.id)).toMatchObject({ status: 'done' });
-    expect(await job(second.id)).toMatchObject({ status: 'done', error: null });
+    expect(await job(first.id)).toMatchObject({ status: 'done', attempt: 1 });
+    expect(await job(second.id)).toMatchObject({ status: 'done', attempt: 1, error: null });
     await until(bad.id, ({ finishedAt }) => finishedAt !== null);
     expect(await job(bad.id)).toMatchObject({ status: 'failed', exitCode: 2, error: expect.stringMatching(/no run 'nothing'/) }); // prettier-ignore
     await until(long.id, ({ progress }) => (progress?.done ?? 0) > 0);
@@ -113,7 +113,10 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
     expect(existsSync(on.store.runCheckpoints('long'))).toBe(true);
     // Another server finds all of it, and what was cancelled while nobody looked.
     await on.restart();
-    expect(await job(second.id)).toMatchObject({ status: 'done' });
+    expect(await job(second.id)).toMatchObject({
+      status: 'done',
+      worker: expect.stringMatching(/\(Slurm \d+_0\)$/),
+    });
   });
 
   test('a job in parts is an array and a task that waits for it: one job in the explorer, with the bytes of one machine', async () => {

@@ -23,6 +23,10 @@ export const slowTests: readonly SlowTests[] = [
     path: 'scripts/labelNeuronpedia.test.ts',
     reason: 'a server, and a dozen commands in processes of their own',
   },
+  {
+    path: 'sae/comparison/compareParts.test.ts',
+    reason: 'makes comparisons in one, two, three and five parts',
+  },
   { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
   {
     path: 'scripts/stabilityCommand.test.ts',
@@ -200,7 +204,11 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'scripts/readme.test.ts', reason: 'runs what the README and the documents say' },
   { path: 'scripts/sparsityCommand.test.ts', reason: 'starts the command line, with a whole measurement' },
   { path: 'scripts/outOfMemory.test.ts', reason: 'fills the memory of processes of their own' },
-  { path: 'scripts/importCommand.test.ts', reason: 'starts the command line for every import' },
+  {
+    path: 'scripts/importCommand.test.ts',
+    reason: 'starts the command line for every import',
+    long: true,
+  },
   { path: 'scripts/featuresCommand.test.ts', reason: 'starts the command line for every question' },
   { path: 'scripts/cli.test.ts', reason: 'starts the command line for every command', long: true },
 ];
@@ -209,6 +217,7 @@ export const slowTests: readonly SlowTests[] = [
 export const apartTests: readonly string[] = [
   'sae/backends/cuda/fused.test.ts',
   'sae/backends/cuda/fusedTraining.test.ts',
+  'sae/backends/cuda/memoryShortage.test.ts',
   'sae/backends/cuda/severalDevices.test.ts',
   'sae/backends/cuda/stepRecorder.test.ts',
   'sae/backends/webgpu/fused.test.ts',
@@ -219,6 +228,8 @@ export const apartTests: readonly string[] = [
   'sae/training/sharding/sharding.test.ts',
   'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
+  'scripts/bucketCommands.test.ts',
+  'scripts/captureFrom.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/load/loadSuite.test.ts',
   'scripts/readme.test.ts',
@@ -227,7 +238,11 @@ export const apartTests: readonly string[] = [
   'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
   'server/site/publishSite.test.ts',
+  'web/exports.browser.test.ts',
+  'web/reproducibility.browser.test.ts',
   'web/site/answer.test.ts',
+  'web/site/site.browser.test.ts',
+  'web/workers.browser.test.ts',
 ];
 
 /** Patterns of the test files under the slow paths. */

@@ -1,6 +1,7 @@
 /**
  * A job array as it lies in the data folder, `launches/ID/`: `launch.json` says what it was made of, `script.sh` what was handed in,
- * and each task leaves INDEX.log (what it said), INDEX.out (the document that it printed) and INDEX.exit (its exit code).
+ * and each task leaves INDEX.began (which attempt it is, on which node, since when), INDEX.log (what it said), INDEX.out (the document that it printed)
+ * and INDEX.exit (its exit code).
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -40,10 +41,28 @@ export function launchPaths(store: StoreLayout, id: string) {
     script: join(folder, 'script.sh'),
     log: (index: number) => join(folder, `${index}.log`),
     output: (index: number) => join(folder, `${index}.out`),
+    began: (index: number) => join(folder, `${index}.began`),
     exit: (index: number) => join(folder, `${index}.exit`),
     /** There from when somebody wants the task to stop. */
     cancelled: (index: number) => join(folder, `${index}.cancelled`),
   };
+}
+
+/** When and where the last attempt at a task began. */
+export interface Began {
+  /** From 1. */
+  attempt: number;
+  /** ISO 8601, in UTC. */
+  at: string;
+  node: string;
+}
+
+/** Undefined for a task that has not begun, or was handed in by a version that did not write it down. */
+export async function readBegan(store: StoreLayout, id: string, index: number): Promise<Began | undefined> {
+  const path = launchPaths(store, id).began(index);
+  if (!existsSync(path)) return undefined;
+  const [, attempt, at, node] = /^(\d+) (\S+) (\S+)\n$/.exec(await readFile(path, 'utf8')) ?? [];
+  return node === undefined ? undefined : { attempt: Number(attempt), at, node };
 }
 
 export async function writeScript(store: StoreLayout, id: string, script: string): Promise<string> {

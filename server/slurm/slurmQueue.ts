@@ -21,7 +21,7 @@ import { waitingJob } from '../jobs/waitingJob.ts';
 import { whyEnded } from '../jobs/whyEnded.ts';
 import type { Log } from '../log.ts';
 import type { Resources } from '../workers/resources.ts';
-import { launchPaths, readLaunches, writeLaunch, writeScript, type Launch } from './launch.ts';
+import { launchPaths, readBegan, readLaunches, writeLaunch, writeScript, type Launch } from './launch.ts';
 import type { ArrayId, Cluster, TaskId, TaskState } from './slurm.ts';
 import { slurmScript } from './slurmScript.ts';
 
@@ -259,6 +259,7 @@ export class SlurmQueue implements Queue {
     const paths = launchPaths(this.#options.store, launch.id);
     const exited = existsSync(paths.exit(index));
     await this.#readLog(task, paths.log(index));
+    await this.#readBegan(task);
     const state = this.#running.get(task.task);
     if (exited && state?.state !== 'PENDING') return this.#exited(task, Number(await readFile(paths.exit(index), 'utf8'))); // prettier-ignore
     if (state) {
@@ -266,10 +267,11 @@ export class SlurmQueue implements Queue {
       const status = state.state === 'PENDING' || state.state === 'CONFIGURING' ? 'queued' : 'running';
       if (status === job.status) return;
       job.status = status;
+      // What an earlier version handed in doesn't say when and where it began.
       if (status === 'running') {
         job.startedAt ??= new Date().toISOString();
-        job.worker = `${state.node} (Slurm ${task.task})`;
-        job.attempt = (job.attempt ?? 0) + 1;
+        job.worker ??= `${state.node} (Slurm ${task.task})`;
+        job.attempt ??= 1;
       }
       return this.#changed(job);
     }
@@ -298,6 +300,16 @@ export class SlurmQueue implements Queue {
     }
     if (job.status === 'failed') job.error = whyEnded({ exitCode, signal: null }, job.log);
     this.#finish(job);
+  }
+
+  /** From the task itself: one that ends within seconds may be running at none of the moments at which squeue is asked. */
+  async #readBegan({ job, launch, index, task }: Task): Promise<void> {
+    const began = await readBegan(this.#options.store, launch.id, index);
+    if (!began || began.attempt === job.attempt) return;
+    job.attempt = began.attempt;
+    job.startedAt ??= began.at;
+    job.worker = `${began.node} (Slurm ${task})`;
+    this.#changed(job);
   }
 
   #finish(job: JobDetail): void {

@@ -49,7 +49,9 @@ folder=${quoted(folder)}
 index=$SLURM_ARRAY_TASK_ID
 ${taskCase('$index', tasks)}
 rm -f "$folder/$index.exit"
-export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${id}.$index:$((\${SLURM_RESTART_COUNT:-0} + 1))"
+attempt=$((\${SLURM_RESTART_COUNT:-0} + 1))
+echo "$attempt $(date -u +%Y-%m-%dT%H:%M:%SZ) $SLURMD_NODENAME" > "$folder/$index.began.part" && mv "$folder/$index.began.part" "$folder/$index.began"
+export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${id}.$index:$attempt"
 ${program.map(quoted).join(' ')} "$@" ${common.map(quoted).join(' ')} --threads="\${SLURM_CPUS_ON_NODE:-1}" > "$folder/$index.out" &
 child=$!
 # The shell is told to stop before the time limit, and waits until the command has written its checkpoint.

@@ -1,10 +1,10 @@
 /** Training steps that are launched as graphs, on the device in software unless LAZYSCOPE_CUDA_DEVICE names another: the same bits as kernel by kernel. */
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { smallConfig, smallSource } from '../../fixtures/smallRuns.ts';
+import { smallConfig, type SmallRun, smallSource } from '../../fixtures/smallRuns.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import type { StepCounts } from '../../ops/stepRecorder.ts';
-import type { ArchitectureName, TrainingConfig } from '../../spec/architectures/architectures.ts';
+import type { TrainingConfig } from '../../spec/architectures/architectures.ts';
 import { tf } from '../../tensor/tf.ts';
 import { initialState } from '../../training/initialState.ts';
 import { type StepMetrics, Trainer } from '../../training/trainer.ts';
@@ -15,7 +15,7 @@ import { cudaFusedKernels } from './fused.ts';
 process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
 
 interface Run {
-  architecture: ArchitectureName;
+  architecture: SmallRun;
   steps?: number;
   settings?: object;
   kernels?: FusedKernels;
@@ -29,7 +29,7 @@ const backend = () => tf.backend() as CudaBackend;
 async function trained({ architecture, steps = 14, settings, kernels, between }: Run) {
   const usual = { ...smallConfig(architecture, 60), seeds: [1, 5], deadAfter: 1e9 };
   const config = { ...usual, ...settings } as TrainingConfig;
-  const source = smallSource();
+  const source = smallSource(architecture);
   const state = initialState(config, source);
   source.restore({ seed: 0, epoch: 0, position: 0 });
   const trainer = new Trainer(config, source, state, kernels);
@@ -75,6 +75,16 @@ describe('training steps as graphs', () => {
     expect(counts.replayed).toBeGreaterThanOrEqual(12);
     // The kernels of the batch alone, which is scaled once for both seeds.
     expect(Math.min(...launches)).toBe(4);
+  });
+
+  test.each(architectures)('a transcoder of %s with a skip connection', async (architecture) => {
+    const { counts, launches } = await both({
+      architecture: `${architecture} transcoder`,
+      settings: { clipNorm: 0.3 },
+    });
+    expect(counts.replayed).toBeGreaterThanOrEqual(12);
+    // The kernels of the inputs and of the outputs.
+    expect(Math.min(...launches)).toBe(8);
   });
 
   test('what is kept as a matrix too', async () => {

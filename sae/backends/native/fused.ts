@@ -10,6 +10,7 @@ import { measuredDenseAbove } from './measuredDenseAbove.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
 import type { Dictionary, Encoder as EncoderArguments, Term, Update } from './nativeFunctions.ts';
+import { ownOfLargestBy } from './ownOfLargest.ts';
 import { writable } from './pointers.ts';
 
 /** The share of firing latents is estimated from this many rows of a batch, whose pre-activations that costs. */
@@ -238,17 +239,10 @@ export function nativeFusedKernels(
       return out.tensor;
     },
 
-    sparseDots({ rows, rowStart, indices }, g, w) {
-      const out = output<Tensor1D>([indices.shape[0]], true);
-      call.sparseDots(
-        integers(rowStart),
-        integers(indices),
-        floats(g),
-        floats(w),
-        rows,
-        w.shape[1],
-        out.values,
-      );
+    sparseDots({ rows, rowStart, indices, latents }, g, w) {
+      const [d, out] = [w.shape[1], output<Tensor1D>([indices.shape[0]], true)];
+      const [starts, places] = [integers(rowStart), integers(indices)];
+      call.sparseDots(starts, places, floats(g), floats(w), rows, d, latents, out.values);
       return out.tensor;
     },
 
@@ -374,6 +368,8 @@ export function nativeFusedKernels(
         bMag: gradient.bMag?.tensor ?? null,
       };
     },
+
+    ownOfLargest: ownOfLargestBy(library),
 
     update(
       request,

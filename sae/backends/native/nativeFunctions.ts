@@ -169,6 +169,17 @@ export interface Term {
   error: Float32Array;
 }
 
+export interface Candidates {
+  rowStart: Int32Array;
+  indices: Int32Array;
+  all: Float32Array;
+  rows: number;
+  each: number;
+  ranks: number;
+  rank: number;
+  k: number;
+}
+
 export interface PairList {
   length: number;
   index: Writable<Int32Array>;
@@ -431,6 +442,7 @@ export interface NativeFunctions {
     w: Float32Array,
     rows: number,
     d: number,
+    latents: number,
     out: Writable<Float32Array>,
   ): void;
   sparseOuter(
@@ -477,5 +489,11 @@ export interface NativeFunctions {
     dots: Writable<Float32Array>,
     error: Float32Array,
   ): void;
+  ownOfLargest(
+    candidates: Candidates,
+    rowStart: Writable<Int32Array>,
+    indices: Writable<Int32Array>,
+    values: Writable<Float32Array>,
+  ): number;
   topPairs(pairs: TopPairs): number;
 }

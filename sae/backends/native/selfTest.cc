@@ -202,9 +202,16 @@ static void autoencoders() {
     Array<int32_t> among((latents + 1) / 2, false);
     for (int64_t i = 0; i < (latents + 1) / 2; i++) among[i] = static_cast<int32_t>(2 * i);
     lazyscope_topk_encode(&plain, among, (latents + 1) / 2, 1, 2, screened, same);
+    // Another process has sent the same values: half of the places are this one's, of odd ones the last is not.
+    Array<> sent(2 * rows * k);
+    for (int64_t i = 0; i < 2 * rows * k; i++) sent[i] = values[i % (rows * k)];
+    const LazyscopeCandidates candidates{start, chosen, sent, rows, k, 2, 1, k};
+    Array<int32_t> kept_start(rows + 1, false);
+    lazyscope_own_of_largest(&candidates, kept_start, screened, same);
+    for (int64_t row = 0; row < rows; row++) check(kept_start[row + 1] - kept_start[row] <= k / 2, "candidates of two processes");
 
     lazyscope_sparse_decode(start, chosen, values, p.w_dec, rows, d, out);
-    lazyscope_sparse_dots(start, chosen, out, p.w_dec, rows, d, dots);
+    lazyscope_sparse_dots(start, chosen, out, p.w_dec, rows, d, latents, dots);
     lazyscope_sparse_outer(start, chosen, values, x, rows, d, latents, outer);
     lazyscope_sparse_firings(chosen, values, nullptr, rows * k, latents, counts, sums);
     const LazyscopeReconstruction of_list{values, nullptr, p.w_dec, p.b_dec, x, rows, d, latents, error, dots};

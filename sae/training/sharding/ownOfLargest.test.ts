@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../numerics/random.ts';
-import {
-  barOfBatch,
-  type EntryList,
-  likelyReach,
-  ownAboveBar,
-  ownOfLargest,
-  tiesOfRows,
-} from './ownOfLargest.ts';
+import type { EntryList } from '../../ops/candidates.ts';
+import { nativeLibrary } from '../../backends/native/library.ts';
+import { ownOfLargestBy } from '../../backends/native/ownOfLargest.ts';
+import { barOfBatch, likelyReach, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
 
 /** Positive values on a coarse grid, so that many are equal; some rows have none at all. */
 function matrixOf(random: Random, rows: number, latents: number): number[][] {
@@ -72,7 +68,7 @@ describe('the largest of what several processes have', () => {
       });
       lists.forEach((own, rank) => {
         const expected = listOf(matrix, bounds[rank], bounds[rank + 1], (b, i) => wanted[b].has(i));
-        expect(ownOfLargest(own, all, rank, { k, each })).toEqual(each < k ? undefined : expected);
+        expect(ownOfLargest(own, { all, rank, k, each })).toEqual(each < k ? undefined : expected);
       });
     },
   );
@@ -95,7 +91,7 @@ describe('the largest of what several processes have', () => {
     const all = Float32Array.from(lists.flatMap(({ values }) => [...values]));
     const wanted = even.map((row) => largest(row, many));
     lists.forEach((own, rank) =>
-      expect(ownOfLargest(own, all, rank, { k: many, each })).toEqual(
+      expect(ownOfLargest(own, { all, rank, k: many, each })).toEqual(
         listOf(even, 200 * rank, 200 * rank + 200, (b, i) => wanted[b].has(i)),
       ),
     );
@@ -122,8 +118,56 @@ describe('the largest of what several processes have', () => {
       indices: Int32Array.of(3, 5),
       values: Float32Array.of(2, NaN),
     };
-    const kept = ownOfLargest(own, Float32Array.of(9, 8, 2, NaN), 1, { k: 2, each: 2 });
+    const kept = ownOfLargest(own, { all: Float32Array.of(9, 8, 2, NaN), rank: 1, k: 2, each: 2 });
     expect([...kept!.indices]).toEqual([5]);
     expect([...kept!.values]).toEqual([NaN]);
   });
+
+  test.each([
+    [3, 288, 195],
+    [2, 32, 32],
+    [4, 17, 11],
+    [1, 5, 5],
+    [5, 40, 9],
+  ])(
+    'the kernel of native chooses the same: %i processes, k = %i, %i candidates of each',
+    async (ranks, k, each) => {
+      const { functions } = await nativeLibrary();
+      const fast = ownOfLargestBy({ functions });
+      const random = Random.fromSeed(9, `${ranks} ${k} ${each}`);
+      const special = [NaN, Infinity, 1e-45, 0, 3, 3];
+      for (const kind of ['all different', 'many equal', 'few positive', 'some special'] as const)
+        for (const threads of [1, 2]) {
+          functions.setThreads(threads);
+          const rows = 130;
+          const all = Float32Array.from({ length: ranks * rows * each }, () => {
+            if (kind === 'many equal') return random.below(5) / 4;
+            if (kind === 'few positive') return random.below(40) === 0 ? random.uniform() : 0;
+            if (kind === 'some special' && random.below(4) === 0)
+              return special[random.below(special.length)];
+            return random.uniform();
+          });
+          for (let rank = 0; rank < ranks; rank++) {
+            // Lists of other lengths than `each` are filled up with 0.
+            const [rowStart, indices, values]: [number[], number[], number[]] = [[0], [], []];
+            for (let b = 0; b < rows; b++) {
+              const from = (rank * rows + b) * each;
+              const count = b % 7 === 3 ? random.below(each + 1) : each;
+              all.fill(0, from + count, from + each);
+              for (let i = 0; i < count; i++) indices.push(2 * i);
+              values.push(...all.subarray(from, from + count));
+              rowStart.push(indices.length);
+            }
+            const own = {
+              rowStart: Int32Array.from(rowStart),
+              indices: Int32Array.from(indices),
+              values: Float32Array.from(values),
+            };
+            const candidates = { all, rank, k, each };
+            expect(fast(own, candidates), `${kind}, process ${rank}`).toEqual(ownOfLargest(own, candidates));
+          }
+        }
+      functions.setThreads(1);
+    },
+  );
 });

@@ -3,24 +3,14 @@
  * they do in the encoders. Of equal values those of lower latents are kept, which are those of lower ranks and, within one, those listed first.
  */
 
-/** A list of entries by rows, on the host. */
-export interface EntryList {
-  readonly rowStart: Int32Array; // [rows + 1]
-  readonly indices: Int32Array; // ascending within a row
-  readonly values: Float32Array;
-}
+import type { Candidates, EntryList } from '../../ops/candidates.ts';
 
 /**
  * Of the candidates that this process has (`own`, at most `each` a row, which are its largest), those among the k largest of all processes
- * that are positive. `all` [ranks × rows × each] holds the candidates of every process by rank, padded with 0. Undefined where some process may
- * have more of the k largest in a row than it has given: `each` is too small then. It never is from k on.
+ * that are positive. Undefined where some process may have more of the k largest in a row than it has given: `each` is too small then. It
+ * never is from k on.
  */
-export function ownOfLargest(
-  own: EntryList,
-  all: Float32Array,
-  rank: number,
-  { k, each }: { k: number; each: number },
-): EntryList | undefined {
+export function ownOfLargest(own: EntryList, { all, rank, k, each }: Candidates): EntryList | undefined {
   const rows = own.rowStart.length - 1;
   const ranks = all.length / (rows * each);
   const keys = new Int32Array(ranks * each);

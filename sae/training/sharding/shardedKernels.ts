@@ -23,14 +23,9 @@ import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from 
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
 import { type Communicator, sumInPlace, sumOfNumbers } from './communicator.ts';
-import {
-  barOfBatch,
-  type EntryList,
-  likelyReach,
-  ownAboveBar,
-  ownOfLargest,
-  tiesOfRows,
-} from './ownOfLargest.ts';
+import type { EntryList } from '../../ops/candidates.ts';
+import { SummedErrors } from './summedErrors.ts';
+import { barOfBatch, likelyReach, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
 
 /** `inner` are kernels that compute in host memory; `width` is the number of latents of all processes. */
 export function shardedKernels(inner: FusedKernels, communicator: Communicator, width: number): FusedKernels {
@@ -40,6 +35,8 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   const latents = share.end - share.begin;
   /** How many candidates each process sends, where the likely number was too small. */
   const reaches = new Map<string, number>();
+  const errors = new SummedErrors(communicator);
+  const choose = inner.ownOfLargest?.bind(inner) ?? ownOfLargest;
   const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
 
   /** A vector of all latents from each process's part of it. */
@@ -58,31 +55,27 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
     return whole;
   }
 
-  /** The gradient of b_dec, which has a part from every latent where the encoder sees x − b_dec. */
-  function decoderBiasGradient(request: GradientRequest): Float32Array {
-    const { main, x, parameters } = request;
-    const [rows] = x.shape;
+  /**
+   * The gradient of b_dec from what the kernels of each share make of it: scale · Σ_b error_b, which all have, and where the encoder sees
+   * x − b_dec a part from each latent.
+   */
+  function decoderBiasGradient({ main, subtractsDecoderBias }: GradientRequest, own: Float32Array) {
+    if (!subtractsDecoderBias) return own;
     const scale = hostNumber(main.scale);
-    const gradient = Float64Array.from(tf.tidy(() => main.error.slice([0, 0], [rows, -1]).sum(0).dataSync()));
-    for (let i = 0; i < gradient.length; i++) gradient[i] *= scale;
-    if (!request.subtractsDecoderBias) return Float32Array.from(gradient);
-    const toEncoder = tf.tidy(() => {
-      const sums = encoderBiasGradient(request, latents);
-      return tf.matMul(sums.expandDims<Tensor2D>(0), parameters.wEnc as Tensor2D).dataSync<'float32'>();
-    });
-    const sum = Float32Array.from(toEncoder);
-    sumInPlace(communicator, sum);
-    return Float32Array.from(gradient, (value, i) => value - sum[i]);
+    const common = tf.tidy(() => main.error.sum(0).mul(scale).dataSync<'float32'>());
+    const ofLatents = own.map((value, i) => value - common[i]);
+    sumInPlace(communicator, ofLatents);
+    return ofLatents.map((value, i) => value + common[i]);
   }
 
-  /** The gradient's norm over all parameters of all processes. */
-  function clipScale(request: GradientRequest, bias: Float32Array, clipNorm: number): number {
+  /** By how much a gradient is scaled that may not be longer than `clipNorm` over all parameters of all processes. */
+  function clipScale(request: GradientRequest, clipNorm: number): number {
     const gradients = inner.gradients(request);
     let squares = 0;
-    for (const name of kernelParameters) {
+    for (const name of kernelParameters)
       if (name !== 'bDec') squares += sumOfSquares(gradients[name]?.dataSync<'float32'>() ?? []);
-      gradients[name]?.dispose();
-    }
+    const bias = decoderBiasGradient(request, gradients.bDec.dataSync<'float32'>());
+    for (const name of kernelParameters) gradients[name]?.dispose();
     return Math.min(1, clipNorm / Math.sqrt(sumOfNumbers(communicator, squares) + sumOfSquares(bias)));
   }
 
@@ -94,19 +87,16 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
       tf.tensor1d(ofAll(Float32Array.from(vector.dataSync()), (length) => new Float32Array(length))),
 
     topKEncode(x, encoder, k, among) {
-      const [rows] = x.shape;
       const ownAmong = among && placesIn(share, among);
       // Chosen among all latents and among dead ones, the largest may be spread differently.
       const choice = `${k} ${among ? 'of some' : 'of all'}`;
       for (;;) {
         const each = reaches.get(choice) ?? likelyReach(k, size);
         const own = ownCandidates(inner, x, encoder, each, ownAmong);
-        const candidates = new Float32Array(rows * each);
-        for (let b = 0; b < rows; b++)
-          candidates.set(own.values.subarray(own.rowStart[b], own.rowStart[b + 1]), b * each);
+        const candidates = valuesOfRows(own, each);
         const all = new Float32Array(size * candidates.length);
         communicator.allGather(candidates, all);
-        const kept = ownOfLargest(own, all, rank, { k, each });
+        const kept = choose(own, { all, rank, k, each });
         if (kept) return sparseEntries(latents, kept.rowStart, kept.indices, kept.values);
         // All processes see the same candidates, and so come here together.
         reaches.set(choice, Math.min(k, 2 * each));
@@ -162,16 +152,9 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
     reconstruct(entries, threshold, { wDec, bias }, target) {
       const [rows, d] = target.shape;
       const part = decoded(inner, entries, threshold, wDec, target);
-      sumInPlace(communicator, part);
-      const [goal, offset] = [target.dataSync<'float32'>(), bias?.dataSync<'float32'>()];
-      let squaredError = 0;
-      for (let b = 0, at = 0; b < rows; b++)
-        for (let i = 0; i < d; i++, at++) {
-          const error = part[at] + (offset ? offset[i] : 0) - goal[at];
-          part[at] = error;
-          squaredError += part[at] ** 2;
-        }
-      const error = tf.tensor2d(part, [rows, d]);
+      const [goal, offset] = [target.dataSync<'float32'>(), bias?.dataSync<'float32'>() ?? null];
+      const { error: values, squaredError } = errors.of(part, goal, offset, rows);
+      const error = tf.tensor2d(values, [rows, d]);
       const dots =
         entries.kind === 'dense'
           ? tf.matMul(error, wDec, false, true)
@@ -188,26 +171,29 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
 
     gradients(request) {
       const gradients = inner.gradients(request);
+      const own = gradients.bDec.dataSync<'float32'>();
       gradients.bDec.dispose();
-      return { ...gradients, bDec: tf.tensor1d(decoderBiasGradient(request)) };
+      return { ...gradients, bDec: tf.tensor1d(decoderBiasGradient(request, own)) };
     },
 
     update(request, moments, adam) {
-      const bias = decoderBiasGradient(request);
-      const clip = adam.clipNorm === null ? 1 : clipScale(request, bias, adam.clipNorm);
-      for (let i = 0; i < bias.length; i++) bias[i] *= clip;
-      // The share's kernel updates a copy of b_dec by what its own latents say, which is thrown away.
-      const copies = [request.parameters.bDec, moments.first.bDec, moments.second.bDec].map(copyOf);
-      const [bDec, first, second] = copies;
+      const { bDec } = request.parameters;
+      const clip = adam.clipNorm === null ? 1 : clipScale(request, adam.clipNorm);
+      const clipped = scaled(request, clip);
+      // The share's kernel takes its step on a copy of b_dec, which is thrown away. Adam's first moment of one that began
+      // at 0 is then 1 − β1 times the gradient.
+      const copy = tf.variable(tf.tensor1d(bDec.dataSync<'float32'>().slice()), false);
+      const zeros = [0, 1].map(() => tf.variable(tf.zeros(bDec.shape), false));
       inner.update(
-        scaled({ ...request, parameters: { ...request.parameters, bDec } }, clip),
-        { first: { ...moments.first, bDec: first }, second: { ...moments.second, bDec: second } },
+        { ...clipped, parameters: { ...request.parameters, bDec: copy } },
+        { first: { ...moments.first, bDec: zeros[0] }, second: { ...moments.second, bDec: zeros[1] } },
         { ...adam, clipNorm: null },
       );
-      for (const copy of copies) copy.dispose();
-      adamStep(request.parameters, moments, bias, adam);
+      const own = zeros[0].dataSync<'float32'>().map((moment) => moment / (1 - adam.beta1));
+      for (const variable of [copy, ...zeros]) variable.dispose();
+      adamStep(request.parameters, moments, decoderBiasGradient(clipped, own), adam);
       // Processors of different kinds may round sums differently; b_dec must stay the same everywhere.
-      broadcastValues(communicator, [request.parameters.bDec, moments.first.bDec, moments.second.bDec]);
+      broadcastValues(communicator, [bDec, moments.first.bDec, moments.second.bDec]);
     },
   };
 }
@@ -233,14 +219,24 @@ function ownCandidates(
   return own;
 }
 
+/** Their memory is the caller's. */
 function onHost({ rowStart, indices, values }: SparseEntries): EntryList {
-  const starts = Int32Array.from(rowStart.dataSync());
+  const starts = rowStart.dataSync<'int32'>();
   const count = starts[starts.length - 1];
   return {
     rowStart: starts,
-    indices: Int32Array.from(indices.dataSync().subarray(0, count)),
-    values: Float32Array.from(values.dataSync().subarray(0, count)),
+    indices: indices.dataSync<'int32'>().subarray(0, count),
+    values: values.dataSync<'float32'>().subarray(0, count),
   };
+}
+
+/** [rows × each], rows that list fewer entries filled up with 0. */
+function valuesOfRows({ rowStart, values }: EntryList, each: number): Float32Array {
+  const rows = rowStart.length - 1;
+  if (values.length === rows * each) return values;
+  const padded = new Float32Array(rows * each);
+  for (let b = 0; b < rows; b++) padded.set(values.subarray(rowStart[b], rowStart[b + 1]), b * each);
+  return padded;
 }
 
 /** What the share's latents add to the reconstruction [rows, d]. */
@@ -259,36 +255,9 @@ function decoded(
     dots.dispose();
     return error;
   });
-  const values = Float32Array.from(part.dataSync());
+  const values = part.dataSync<'float32'>();
   part.dispose();
   return values;
-}
-
-/** ∂L/∂b_enc of the share's latents: sums over the batch of ∂L/∂z. For architectures without thresholds. */
-function encoderBiasGradient(
-  { main, auxiliary, l1, parameters }: GradientRequest,
-  latents: number,
-): Tensor1D {
-  const sums = new Float64Array(latents);
-  const norms = l1 > 0 ? (parameters.wDec as Tensor2D).norm('euclidean', 1).dataSync<'float32'>() : null;
-  addGradients(sums, main, (latent) => (norms ? l1 * norms[latent] : 0));
-  if (auxiliary) addGradients(sums, auxiliary, () => 0);
-  return tf.tensor1d(Float32Array.from(sums));
-}
-
-function addGradients(
-  sums: Float64Array,
-  { entries, dots, scale }: LossTerm,
-  penalty: (latent: number) => number,
-): void {
-  const [values, slopes] = [entries.values.dataSync<'float32'>(), dots.dataSync<'float32'>()];
-  const factor = hostNumber(scale);
-  const places = entries.kind === 'sparse' ? entries.indices.dataSync<'int32'>() : null;
-  const count = entries.kind === 'sparse' ? entries.rowStart.dataSync().at(-1) : values.length;
-  for (let e = 0; e < (count ?? 0); e++) {
-    const latent = places ? places[e] : e % entries.latents;
-    if (values[e] > 0 || Number.isNaN(values[e])) sums[latent] += factor * slopes[e] + penalty(latent);
-  }
 }
 
 /** The request whose gradient is `factor` times that of the given one. */
@@ -303,13 +272,6 @@ function scaled(request: GradientRequest, factor: number): GradientRequest {
     l1: l1 * factor,
     jump: jump && { ...jump, l0Gradient: hostNumber(jump.l0Gradient) * factor },
   };
-}
-
-function copyOf(of: Variable): Variable {
-  const values = of.clone();
-  const copy = tf.variable(tf.tensor(Float32Array.from(values.dataSync()), of.shape, 'float32'), false);
-  values.dispose();
-  return copy;
 }
 
 /** One step of Adam (1412.6980, ε outside the root, as in `referenceUpdate`) of b_dec. */
@@ -341,9 +303,12 @@ function assign(variable: Variable, values: Float32Array): void {
 }
 
 function broadcastValues(communicator: Communicator, variables: readonly Variable[]): void {
-  const all = variables.map((variable) => Float32Array.from(variable.dataSync()));
-  for (const [at, values] of all.entries()) {
-    communicator.broadcast(values);
-    assign(variables[at], values);
+  const each = variables.map((variable) => variable.dataSync<'float32'>());
+  const all = Float32Array.from(each.flatMap((values) => [...values]));
+  communicator.broadcast(all);
+  let from = 0;
+  for (const [at, { length }] of each.entries()) {
+    assign(variables[at], all.slice(from, from + length));
+    from += length;
   }
 }

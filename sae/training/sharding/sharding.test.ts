@@ -118,7 +118,11 @@ describe.skipIf(absent)(title, () => {
     for (const name of spread) await trainAlone(`${name}-alone`, configured(name));
   });
 
-  test.each([2, 3])('is what one process trains, for each architecture, in %i processes', async (count) => {
+  test.each([
+    [2, spread],
+    [3, spread],
+    [4, ['topk', 'relu']],
+  ] as const)('is what one process trains, in %i processes: %j', async (count, spread) => {
     const runs = spread.map((name) => ({ name: `${name}-${count}`, config: configured(name) }));
     const ended = await trainIn(count, runs);
     expect(ended.map(({ status }) => status)).toEqual(spread.map(() => 'complete'));

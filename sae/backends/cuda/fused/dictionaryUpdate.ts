@@ -133,8 +133,13 @@ export class DictionaryUpdate {
       const step = { adam, clip: adam.clipNorm === null ? null : clip, gate: this.#gate(request) };
       this.#vector('wSkip', own, gradient.size, request, moments, step);
     });
-    for (const { wSkip } of [request.parameters, moments.first, moments.second])
-      if (wSkip) this.#programs.backend.changed(wSkip);
+    const { backend } = this.#programs;
+    const changed = () => {
+      for (const { wSkip } of [request.parameters, moments.first, moments.second])
+        if (wSkip) backend.changed(wSkip);
+    };
+    changed();
+    backend.recording?.afterReplay(changed);
   }
 
   #applyEntries(

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int group = 64;  // entries whose rows are looked up together
 constexpr int64_t grain = 16;
-// Entries a row above which their dots are taken latent by latent.
-constexpr int64_t many_entries = 128;
+// Entries a row above which their dots are taken latent by latent: where rows of W have just been decoded, and where they have not.
+constexpr int64_t many_entries = 128, many_alone = 40;
 
 // out += Σ f·W[i] over the entries of a row, f = z where it fires.
 void decode_row(const int32_t* indices, const float* values, int64_t count, const float* threshold, bool fire_only,
@@ -92,7 +92,11 @@ void lazyscope_sparse_decode(const int32_t* row_start, const int32_t* indices, c
 }
 
 void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, const float* g, const float* w,
-                           int64_t rows, int64_t d, float* out) {
+                           int64_t rows, int64_t d, int64_t latents, float* out) {
+  if (row_start[rows] > many_alone * rows) {
+    dots_by_latent(row_start, indices, g, w, rows, d, latents, out);
+    return;
+  }
   parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++) {
       const int32_t from = row_start[row];

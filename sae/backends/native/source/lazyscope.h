@@ -240,7 +240,7 @@ void lazyscope_dense_encode(const LazyscopeEncoder* encoder, float* z);
 // out [rows, d] = S·W
 void lazyscope_sparse_decode(const int32_t* row_start, const int32_t* indices, const float* values, const float* w, int64_t rows, int64_t d, float* out);
 // out [entries] = (g·Wᵀ) at the entries
-void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, const float* g, const float* w, int64_t rows, int64_t d, float* out);
+void lazyscope_sparse_dots(const int32_t* row_start, const int32_t* indices, const float* g, const float* w, int64_t rows, int64_t d, int64_t latents, float* out);
 // out [latents, d] = Sᵀ·g
 void lazyscope_sparse_outer(const int32_t* row_start, const int32_t* indices, const float* values, const float* g, int64_t rows, int64_t d, int64_t latents, float* out);
 // Rows on which each latent fires, and the sum of its activations [latents].
@@ -330,6 +330,23 @@ struct LazyscopeTerm {
 void lazyscope_sparse_update(const LazyscopeUpdate* update, const LazyscopeTerm* main, const LazyscopeTerm* NULLABLE auxiliary);
 // The same from matrices z and dots [rows, latents], which are overwritten with f and ∂z.
 void lazyscope_dense_update(const LazyscopeUpdate* update, float* z, float* dots, const float* error);
+
+// ---- Dictionaries spread over processes: ownOfLargest.cc ----
+
+struct LazyscopeCandidates {
+  const int32_t* row_start;      // [rows + 1], of this process's list
+  const int32_t* indices;        // of its entries, at most `each` a row
+  const float* all;              // [ranks, rows, each]: the values of every process's, by rank, filled up with 0
+  int64_t rows;
+  int64_t each;
+  int64_t ranks;
+  int64_t rank;
+  int64_t k;
+};
+// Of this process's candidates those among the k largest of all processes that are positive, as a list of at most as many entries;
+// of equal ones those of lower ranks, within one those listed first. What is not finite counts as the largest. Returns how many they are, or −1
+// where some process may have more of the k largest than it has sent.
+int64_t lazyscope_own_of_largest(const LazyscopeCandidates* candidates, int32_t* row_start, int32_t* indices, float* values);
 
 // ---- Comparing dictionaries: topPairs.cc ----
 
