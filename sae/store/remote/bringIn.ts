@@ -15,7 +15,11 @@ export interface RemoteFiles {
   /** The same of every file below a folder. */
   bringInFolder(folder: string): Promise<void>;
   /** The same of several files, which stay until the function that it returns is called. */
-  hold(paths: readonly string[]): Promise<() => void>;
+  hold(paths: readonly string[], options?: HoldOptions): Promise<Release>;
+  /** Begins to fetch files that will be asked for soon, as far as there is room for them beside what is in use. */
+  fetchAhead(paths: readonly string[]): void;
+  /** Whether all of these files could be held at once. */
+  hasRoomFor(paths: readonly string[]): boolean;
   /** What can be changed besides; absent where nothing can. */
   readonly changes?: RemoteChanges;
 }
@@ -29,6 +33,15 @@ export interface RemoteChanges {
   /** Takes the folder for this process, as `withLock` does on this disk. Returns what gives it back. Throws 'conflict' while somebody has it. */
   lock(folder: string, what: string): Promise<() => Promise<void>>;
 }
+
+/** What is said of files that are held. */
+export interface HoldOptions {
+  /** Whether fetching them is no step of its own, of which progress is told. */
+  quietly?: boolean;
+}
+
+/** Lets files go. With `spent`, they make room before others that nobody has asked for as long. */
+export type Release = (spent?: boolean) => void;
 
 const mounted = new Map<string, RemoteFiles>();
 
@@ -54,9 +67,25 @@ export async function bringInFolder(path: string): Promise<void> {
 }
 
 /** Waits until several files of one folder can be read, which then stay on this disk until the function that it returns is called. */
-export async function holdIn(paths: readonly string[]): Promise<() => void> {
-  for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hold(paths);
+export async function holdIn(paths: readonly string[], options?: HoldOptions): Promise<Release> {
+  for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hold(paths, options);
   return () => {};
+}
+
+/** Whether files of this folder are fetched when they are first read. */
+export function isFetched(folder: string): boolean {
+  return !storesOf(folder).next().done;
+}
+
+/** Begins to fetch files of one folder that will be asked for soon, as far as there is room for them beside what is in use. */
+export function fetchAhead(paths: readonly string[]): void {
+  for (const files of paths.length > 0 ? storesOf(paths[0]) : []) files.fetchAhead(paths);
+}
+
+/** Whether all of these files of one folder could be on this disk at once. */
+export function hasRoomFor(paths: readonly string[]): boolean {
+  for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hasRoomFor(paths);
+  return true;
 }
 
 /** Tells the store to which a file belongs that it is there, or is another than before. Throws what sending it throws. */

@@ -33,7 +33,7 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
     return { parameters: part(), first: part(), second: part(), sinceFired, state };
   });
   const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
-  const { source } = captureBatches(capture, config, parseExclusionRule(begin.exclusion));
+  const { source } = await captureBatches(capture, config, parseExclusionRule(begin.exclusion));
   source.restore(begin.source);
   const kernels = spreadOver(fusedKernels(), communicator, config.width);
   const trainer = new Trainer(config, source, { step, scale, dictionaries }, kernels);

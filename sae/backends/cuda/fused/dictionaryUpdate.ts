@@ -217,7 +217,7 @@ export class DictionaryUpdate {
           if (name === 'wEnc' || name === 'wDec')
             this.#matrix(
               name,
-              [null, null, null, this.#of(gradient), ...noList, null, null, 0],
+              [null, null, null, this.#of(gradient), ...noList, ...noPlaces, null, null, 0],
               request,
               moments,
               step,
@@ -331,7 +331,8 @@ export class DictionaryUpdate {
     const x = this.#of(request.x);
     const centre = request.subtractsDecoderBias ? this.#of(request.parameters.bDec) : null;
     const second = auxiliary ? [auxiliary.start, auxiliary.ends, auxiliary.list, x] : noList;
-    return [main.start, main.ends, main.list, x, ...second, centre, null, 1];
+    const places = this.#placeRows(request, 'wEnc');
+    return [main.start, main.ends, main.list, x, ...second, ...places, centre, null, 1];
   }
 
   #decoderSource(request: GradientRequest, contributed: Contributed): Source {
@@ -340,7 +341,15 @@ export class DictionaryUpdate {
     const more =
       auxiliary && second ? [second.start, second.ends, second.list, this.#of(auxiliary.error)] : noList;
     const pulls = l1 === 0 ? null : contributed.part('pull');
-    return [first.start, first.ends, first.list, this.#of(main.error), ...more, null, pulls, 0];
+    const places = this.#placeRows(request, 'wDec');
+    return [first.start, first.ends, first.list, this.#of(main.error), ...more, ...places, null, pulls, 0];
+  }
+
+  /** Where updateRows finds what AuxK's gradients of rows add. */
+  #placeRows({ auxiliaryRows: rows }: GradientRequest, name: Matrix): readonly Argument[] {
+    if (!rows) return noPlaces;
+    // Made by auxiliary.ts, which leaves the scale on the device.
+    return [this.#of(rows.places), this.#of(rows[name]), this.#programs.number(rows.scale)[0]];
   }
 
   /** The gradients of an update whose entries are a matrix. */
@@ -378,6 +387,8 @@ export class DictionaryUpdate {
 
 /** A loss term that there isn't. */
 export const noList: readonly Argument[] = [null, null, null, null];
+/** Gradients of rows that there aren't. */
+export const noPlaces: readonly Argument[] = [null, null, null];
 /** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. After these come blocks and d. */
 export const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null];
 

@@ -82,3 +82,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
   square = sumOfBlock(square);
   if (threadIdx.x == 0) squares[blockIdx.x] = square;
 }
+
+/** A block a place. out [places, d]: the rows of w of the latents of `choice` (fusedAuxiliary.cu), and 0 behind the last of them. */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) gatherRows(const int *choice, const float *w, float *out, int d) {
+  const int place = blockIdx.x;
+  const bool there = place < choice[0];
+  const float *from = w + (there ? (long long)choice[2 + place] * d : 0);
+  for (int column = threadIdx.x * VECTOR; column < d; column += THREADS * VECTOR)
+    store(out + (long long)place * d + column, there ? load(from + column) : Numbers{});
+}

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { LazyscopeError } from '../../../errors.ts';
 import type { Report } from '../../../progress.ts';
 import { canBeListed, isOfPublishedFolder } from '../../../spec/manifests/storeListing.ts';
-import type { RemoteChanges, RemoteFiles } from '../bringIn.ts';
+import type { HoldOptions, Release, RemoteChanges, RemoteFiles } from '../bringIn.ts';
 import { CachedStore } from '../cachedStore.ts';
 import { isManifest } from '../isManifest.ts';
 import { Turns } from '../turns.ts';
@@ -86,8 +86,16 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
     return this.#cache.bringInFolder(folder);
   }
 
-  hold(paths: readonly string[]): Promise<() => void> {
-    return this.#cache.hold(paths);
+  hold(paths: readonly string[], options?: HoldOptions): Promise<Release> {
+    return this.#cache.hold(paths, options);
+  }
+
+  fetchAhead(paths: readonly string[]): void {
+    this.#cache.fetchAhead(paths);
+  }
+
+  hasRoomFor(paths: readonly string[]): boolean {
+    return this.#cache.hasRoomFor(paths);
   }
 
   async putOut(path: string): Promise<void> {
