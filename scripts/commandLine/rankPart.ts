@@ -12,7 +12,7 @@ const names = [
  * The part that falls to a process by its rank, for `mpirun -n 4 lazyscope capture … --part rank`.
  * Throws 'bad_input' where the environment names no rank, or there are more processes than work has parts.
  */
-export function rankPart(environment: NodeJS.ProcessEnv): Part {
+export function rankPart(environment: Readonly<Record<string, string | undefined>>): Part {
   for (const [rankName, sizeName] of names) {
     const [rank, size] = [environment[rankName], environment[sizeName]];
     if (rank === undefined || size === undefined) continue;
