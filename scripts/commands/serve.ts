@@ -9,7 +9,7 @@ import {
   program,
 } from '../commandLine/environment.ts';
 import { byteSize, withCommonOptions, wholeNumber } from '../commandLine/options.ts';
-import { openPublished, type CacheFlags } from '../commandLine/publishedStore.ts';
+import { openPublished, type CacheFlags, type OpenedStore } from '../commandLine/publishedStore.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 
@@ -93,7 +93,7 @@ export function withServeOptions(command: Command): Command {
 export async function startServing(
   session: Session,
   { port, host, token = environment.token, readToken, queue, launcher, sbatch, log, explorer }: ServeFlags,
-  published?: { root: string; url: string },
+  published?: Pick<OpenedStore, 'root' | 'url' | 'labels'>,
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
   if (queue !== undefined && launcher !== undefined)
     throw new LazyscopeError(
@@ -112,6 +112,7 @@ export async function startServing(
   const server = await serve({
     dataFolder: published?.root ?? session.store.root,
     ...(published && { publishedAt: published.url }),
+    ...(published?.labels && { labels: published.labels }),
     bundledModels: [bundledModels],
     version: packageVersion(),
     program,
