@@ -73,7 +73,7 @@ export async function openContext(
   const context: ServerContext = {
     store,
     publishedAt,
-    mayLabel: publishedAt === undefined || shared !== undefined,
+    changeable: shared ? ['labels', 'lists', ...(options.queue ? ['jobs'] : [])] : [],
     modelFolders,
     version,
     manifests,

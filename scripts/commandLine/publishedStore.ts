@@ -101,14 +101,18 @@ export async function openPublished(
     close();
     throw error;
   });
+  let labels: SharedObject | undefined;
+  if (bucket) {
+    const { sharedObject } = await import('../../sae/store/remote/s3/sharedObject.ts');
+    store.shared = (name) => sharedObject(bucket, name);
+    labels = store.shared('labels.json');
+  }
   const unmount = mountRemote(store);
   const stopAsking = isBucket ? keepAsking(() => store.refresh(), say) : async () => {};
   return {
     root: store.root,
     url: store.url,
-    ...(bucket && {
-      labels: (await import('../../sae/store/remote/s3/sharedObject.ts')).sharedObject(bucket, 'labels.json'),
-    }),
+    ...(labels && { labels }),
     close: async () => {
       await stopAsking();
       unmount();
@@ -159,6 +163,7 @@ export async function openBucket({
     url: data,
     report,
     signal,
+    isJob: environment.lease !== undefined,
   });
   if (store.unsent > 0)
     say(

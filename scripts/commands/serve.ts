@@ -102,7 +102,12 @@ export async function startServing(
     );
   if (sbatch !== undefined && launcher === undefined)
     throw new LazyscopeError('bad_input', '--sbatch goes with --launcher slurm: add that, or leave it out.');
-  if (published && (queue !== undefined || launcher !== undefined))
+  if (published?.labels && launcher !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--launcher takes a folder as --data, because the tasks of Slurm leave their logs and results in one that they share: give --queue in its place, or leave it out.`,
+    );
+  if (published && !published.labels && (queue !== undefined || launcher !== undefined))
     throw new LazyscopeError(
       'bad_input',
       `A published store can't be changed, so it has no jobs: leave --${queue === undefined ? 'launcher' : 'queue'} out.`,

@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { sep } from 'node:path';
+import type { SharedObject } from './s3/sharedObject.ts';
 
 /** A folder whose files are somewhere else until they are asked for. */
 export interface RemoteFiles {
@@ -20,6 +21,10 @@ export interface RemoteFiles {
   fetchAhead(paths: readonly string[]): void;
   /** Whether all of these files could be held at once. */
   hasRoomFor(paths: readonly string[]): boolean;
+  /** An object of the store's own that is no file of it, by its name; absent where nothing can be written. */
+  shared?(name: string): SharedObject;
+  /** Asks again which files there are; absent where that isn't for whoever reads to say. */
+  refresh?(): Promise<unknown>;
   /** What can be changed besides; absent where nothing can. */
   readonly changes?: RemoteChanges;
 }
@@ -86,6 +91,17 @@ export function fetchAhead(paths: readonly string[]): void {
 export function hasRoomFor(paths: readonly string[]): boolean {
   for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hasRoomFor(paths);
   return true;
+}
+
+/** What stands for a file, absolute, that several processes of other machines write; undefined where it is one of this disk. */
+export function sharedOf(path: string, name: string): SharedObject | undefined {
+  for (const files of storesOf(path)) return files.shared?.(name);
+  return undefined;
+}
+
+/** Sees what others have written into the store of this folder. */
+export async function refreshStored(folder: string): Promise<void> {
+  await mounted.get(folder)?.refresh?.();
 }
 
 /** Tells the store to which a file belongs that it is there, or is another than before. Throws what sending it throws. */

@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { canBeListed } from '../../spec/manifests/storeListing.ts';
+import { canBeShared } from '../../spec/manifests/storeListing.ts';
 import { explainWriteError } from '../atomicWrite.ts';
 import { removeFiles } from './cacheFolder.ts';
 import type { FetchedFile } from './cacheRecord.ts';
@@ -54,7 +54,7 @@ export async function placeFiles(
       name.includes('/') &&
       !files.has(name) &&
       // What was never in the store, as far as is known, was not sent yet.
-      !(keepsChanges && record && !record.has(name) && canBeListed(name)),
+      !(keepsChanges && record && !record.has(name) && canBeShared(name)),
   );
   if (!files.has('labels.json')) await rm(join(root, 'labels.json'), { force: true });
   return { here, placeholders };
