@@ -145,8 +145,8 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
 
   test.each([
     [
-      ['worker', '--queue=redis://127.0.0.1:1'],
-      "'lazyscope worker' takes a folder as --data, because workers share a folder",
+      ['plan', 'sweep.yaml'],
+      "'lazyscope plan' takes a folder as --data, because the scripts that it prints are for machines that share a folder",
     ],
     [
       ['publish', 'new', '--out=site'],
@@ -157,8 +157,8 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
       "'lazyscope store index' takes a folder as --data, because a store in a bucket needs no listing",
     ],
     [
-      ['train', 'sweep.yaml', '--queue=redis://127.0.0.1:1'],
-      '--queue takes a folder as --data, because workers share one: leave --queue out',
+      ['train', 'sweep.yaml', '--launcher=slurm'],
+      '--launcher takes a folder as --data, because the tasks of Slurm leave their logs and results in one that they share: give --queue in its place',
     ],
   ])('%j is refused by name', async (args, why) => {
     const { status, out, err } = await lazyscope('one', ...args, `--data=${data}`);

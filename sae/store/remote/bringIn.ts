@@ -4,13 +4,15 @@
  * written, a file that has taken its name on this disk goes there with `putOut`, and one that was removed is removed there with `takeOut`.
  */
 import { rm } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { relative, sep } from 'node:path';
 import type { SharedObject } from './s3/sharedObject.ts';
 
 /** A folder whose files are somewhere else until they are asked for. */
 export interface RemoteFiles {
   /** Absolute. */
   readonly root: string;
+  /** The address of the store, as it is shown. */
+  readonly url: string;
   /** Gives the file its content; nothing where it isn't one of theirs. */
   bringIn(path: string): Promise<void>;
   /** The same of every file below a folder. */
@@ -58,6 +60,15 @@ export function mountRemote(files: RemoteFiles): () => void {
 
 function* storesOf(path: string): Generator<RemoteFiles> {
   for (const files of mounted.values()) if (path.startsWith(files.root + sep)) yield files;
+}
+
+/**
+ * How a file or folder, absolute, is written down for other processes: of a store that lies elsewhere by its address, since each process has that store in
+ * a folder of its own.
+ */
+export function recordedPlace(path: string): string {
+  for (const { root, url } of storesOf(path)) return `${url}/${relative(root, path).replaceAll(sep, '/')}`;
+  return path;
 }
 
 /** Waits until a file, absolute, can be read on this disk. At once for files that were always here. Throws what fetching it throws. */
