@@ -49,7 +49,7 @@ const training = (name: string, at: string) => [
   'train', '--capture=text', '--architecture=topk', '--k=16', '--width=2048', '--seeds=0,1', '--tokens=400000',
   '--checkpoint-every=100', `--name=${name}`, `--data=${at}`,
 ]; // prettier-ignore
-const evaluation = (at: string) => ['evaluate', 'folder-0', '--seed=0', `--data=${at}`];
+const evaluation = (at: string) => ['evaluate', 'folder-0', '--seeds=0', `--data=${at}`];
 
 try {
   const model = join(root, 'data', 'models', 'lazyscope-demo-relu');

@@ -211,7 +211,7 @@ describe.skipIf(!hasBoth)('workers on a store in a bucket', () => {
       const { url } = JSON.parse(out) as { url: string };
       const ask = async (path: string, init?: RequestInit) =>
         JSON.stringify(await (await fetch(`${url}/trpc/${path}`, init)).json());
-      const job = { kind: 'evaluate', options: { run: 'killed', seed: 0 } };
+      const job = { kind: 'evaluate', options: { run: 'killed', seeds: [0] } };
       const headers = { 'content-type': 'application/json' };
       expect(await ask('jobs.start', { method: 'POST', headers, body: JSON.stringify(job) })).toContain(
         '"queued"',
