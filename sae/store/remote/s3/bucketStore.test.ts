@@ -376,6 +376,20 @@ describe.skipIf(!hasS3Server)(
           await expect(taken(folder)).rejects.toMatchObject({ code: 'conflict' });
       });
 
+      test('what stood for a file that another machine removed is not taken for one that was not sent', async () => {
+        const one = await open('one');
+        await write(one, shard, randomBytes(large));
+        await write(one, manifest, '{}');
+        // It has never read the shard.
+        await close(await open('two'));
+        await removeStored(place(one, shard));
+        const again = await open('two');
+        expect(again.unsent).toBe(0);
+        expect(existsSync(place(again, shard))).toBe(false);
+        await close(again);
+        expect(await keys()).toEqual([manifest]);
+      });
+
       test('what a killed job of a queue had not sent is not sent later, since the job is begun again', async () => {
         const store = await open('one', { isJob: true });
         await write(store, manifest, '{"a":1}');
