@@ -93,7 +93,8 @@ export async function runOnQueue(
     const started = idle.length > 0 ? await start(idle) : [];
     for (const [at, { id }] of started.entries()) busy.set(own(idle[at]), id);
     const ids = planned.map((one) => busy.get(own(one)) ?? '');
-    say(`${started.length} jobs put into the queue, ${planned.length - started.length} there already. ${who}`); // prettier-ignore
+    const there = planned.length - started.length;
+    say(`${started.length} ${started.length === 1 ? 'job' : 'jobs'} put into the queue${there > 0 ? `, ${there} there already` : ''}. ${who}`); // prettier-ignore
     const status = new Map<string, string>();
     const names = new Map(ids.map((id, at) => [id, planned[at].name]));
     const unit = planned.every(({ job }) => job.kind === 'train') ? 'runs' : 'jobs';
@@ -106,7 +107,7 @@ export async function runOnQueue(
         status.set(job.id, job.status);
       }
       const jobs = ids.map((id) => queue.get(id));
-      report({ stage: unit, done: jobs.reduce((sum, one) => sum + shareDone(one), 0), total: ids.length, unit }); // prettier-ignore
+      report({ stage: unit, done: jobs.reduce((sum, one) => sum + shareOf(one), 0), total: ids.length, unit }); // prettier-ignore
       if (jobs.every(({ finishedAt }) => finishedAt !== null)) break;
     }
     if (signal.aborted)
@@ -121,6 +122,9 @@ export async function runOnQueue(
     await queue.close();
   }
 }
+
+/** A job goes through several stages, each with a progress of its own, so that the end of one is not yet the end of the job. */
+const shareOf = (job: JobDetail) => (job.finishedAt === null ? Math.min(shareDone(job), 0.99) : 1);
 
 async function redis({ store, say }: Session, flags: LaunchFlags): Promise<Elsewhere> {
   const { openRedisQueue } = await import('../../server/workers/openRedisQueue.ts');

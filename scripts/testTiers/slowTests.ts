@@ -231,6 +231,7 @@ export const apartTests: readonly string[] = [
   'sae/comparison/consensus/consensusStart.test.ts',
   'sae/training/crosscoder.test.ts',
   'sae/training/sharding/sharding.test.ts',
+  'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
   'scripts/bucketCommands.test.ts',
   'scripts/captureFrom.test.ts',
