@@ -11,6 +11,7 @@ import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
+import type { ProcessGroup } from './processGroup.ts';
 import type { RowStores } from './rowStore.ts';
 import type { StepRecorder } from './stepRecorder.ts';
 import type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
@@ -293,6 +294,14 @@ export interface FusedKernels extends ReadsBack {
   ofAllLatents?(vector: Tensor1D): Tensor1D;
   /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
   ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
+
+  /**
+   * Kernels for the share that this process holds of `width` latents (`latentShares`), on devices that send each other what they need. Every process sees the
+   * whole batch, and b_dec is the same in all. What a kernel says of latents (`firings`) or of rows (`reconstruct`) is of the whole dictionary; lists and
+   * matrices are of the share. Made by all processes of the group at once. Backends that compute in host memory leave it out. Throws `unavailable` where the
+   * devices find no way to each other, `bad_input` where two processes have the same one.
+   */
+  spread?(processes: ProcessGroup, width: number): FusedKernels;
 
   /** Of a backend that was started on several devices: the kernels of each, these first. What is on one device is of no use on another. */
   readonly devices?: readonly FusedKernels[];
