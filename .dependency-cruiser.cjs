@@ -64,11 +64,17 @@ module.exports = {
       to: { path: '^(server|web|scripts)/' },
     },
     {
-      name: 'fixtures are for tests, for the check that a GPU computes as the tests want, and for the server that a benchmark starts',
+      name: 'fixtures are for tests, for the check that a GPU computes as the tests want, and for servers that tests and a benchmark start',
       severity: 'error',
       from: {
         path: '^(sae|server|web|scripts)/',
-        pathNot: ['\\.test\\.tsx?$', '^sae/fixtures/', '^scripts/gpu/', '^scripts/bench/benchBucket\\.ts$'],
+        pathNot: [
+          '\\.test\\.tsx?$',
+          '^(sae|server)/fixtures/',
+          '^scripts/slurm/slurmCluster\\.ts$',
+          '^scripts/gpu/',
+          '^scripts/bench/benchBucket\\.ts$',
+        ],
       },
       to: { path: '^sae/fixtures/' },
     },

@@ -35,6 +35,17 @@ async function lazyscope(...args: string[]) {
   return { status: await status, ...said };
 }
 
+test('a data folder that is not there is neither listed nor sent anywhere', async () => {
+  const none = join(folder, 'none');
+  for (const command of [['index'], ['upload', 's3://bucket']]) {
+    const { status, err } = await lazyscope('store', ...command, '--data', none);
+    expect([status, err]).toEqual([
+      2,
+      `lazyscope: There is no data folder '${none}': give with --data the one that is to be published.\n`,
+    ]);
+  }
+});
+
 test('a store is listed, served from its address, copied, and refused to commands that write', async () => {
   const data = join(folder, 'data');
   const before = await lazyscope('store', 'fetch', files.url, '--data', join(folder, 'copy'));

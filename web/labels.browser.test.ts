@@ -90,6 +90,8 @@ describeInBrowser(
       await page.waitForURL('**/labels?list=for-the-talk');
       await page.getByRole('heading', { level: 1, name: 'List for-the-talk' }).waitFor();
       await eventually(firstCells).toEqual(['Latent 9']);
+      // How many labels the whole store has of each source is for the page of all of them.
+      expect(await page.getByText('Detection and fuzzing are').textContent()).toMatch(/^Detection/);
       await looksRight('labels-list');
       await visit.go('/labels?list=starred');
       await eventually(firstCells).toEqual(['Latent 9']);

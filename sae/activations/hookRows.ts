@@ -88,6 +88,42 @@ export class HookRows {
     }
   }
 
+  /** The given places of `out` get the rows at the same places of `rows`. */
+  gatherAt(rows: Uint32Array, places: readonly number[], out: Float32Array): void {
+    for (const place of places) this.#copy(this.#shardOf(rows[place]), rows[place], 1, out, place);
+  }
+
+  /** Whether what has been read stays in memory. */
+  get keepsValues(): boolean {
+    return this.#keep !== 'nothing';
+  }
+
+  /** The shards that have `count` rows from `start` on, at least one. */
+  shardsOf(start: number, count: number): number[] {
+    if (start < 0 || count < 1 || start + count > this.#rows)
+      throw new RangeError(`rows ${start} to ${start + count} of ${this.#rows}`);
+    const first = this.#shardOf(start);
+    return Array.from({ length: this.#shardOf(start + count - 1) - first + 1 }, (_, at) => first + at);
+  }
+
+  /** Whether a shard is in memory. */
+  isLoaded(index: number): boolean {
+    return this.#open[index]?.values !== undefined;
+  }
+
+  /** Takes a shard into memory, where it is to be kept there. */
+  load(index: number): void {
+    this.#open[index] ??= this.#openShard(index);
+  }
+
+  /** Closes the file of a shard that isn't in memory. */
+  letGo(index: number): void {
+    const fd = this.#open[index]?.fd;
+    if (fd === undefined) return;
+    closeSync(fd);
+    this.#open[index] = undefined;
+  }
+
   close(): void {
     for (const shard of this.#open) if (shard?.fd !== undefined) closeSync(shard.fd);
     this.#open = this.#shards.map(() => undefined);

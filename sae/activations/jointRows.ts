@@ -12,7 +12,7 @@ import { type Capture, openCapture } from './openCapture.ts';
 import type { SelectedRows } from './selectRows.ts';
 import { ShuffledBatches } from './shuffledBatches.ts';
 
-type Reader = Pick<Capture, 'manifest' | 'width' | 'readRows' | 'gatherRows'>;
+type Reader = Pick<Capture, 'manifest' | 'width' | 'readRows' | 'gatherRows' | 'streaming'>;
 
 /** A capture that also has the joint hook point. It is closed with the capture. */
 export function jointCapture(capture: Capture, hook: JointHook, layers: readonly Layer[]): Capture {
@@ -43,6 +43,7 @@ export function rowsOfRun(
 
 function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): Reader {
   const width = layers.reduce((sum, layer) => sum + layer.width, 0);
+  const stream = reader.streaming;
   function fill(out: Float32Array, count: number, block: (hook: string) => Float32Array): void {
     let column = 0;
     for (const layer of layers) {
@@ -73,6 +74,26 @@ function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): R
         return block;
       });
     },
+    ...(stream && {
+      streaming: {
+        // Each hook point's rows are collected apart before they are put side by side.
+        memory: stream.memory / 2,
+        async ready(name, ...rows) {
+          for (const own of name === hook ? layers.map((layer) => layer.hook) : [name])
+            await stream.ready(own, ...rows);
+        },
+        async collect(name, rows, out, stop) {
+          if (name !== hook) return stream.collect(name, rows, out, stop);
+          const blocks = new Map<string, Float32Array>();
+          for (const { hook: own } of layers) {
+            const block = new Float32Array(rows.length * reader.width(own));
+            await stream.collect(own, rows, block, stop);
+            blocks.set(own, block);
+          }
+          fill(out, rows.length, (own) => blocks.get(own) ?? new Float32Array(0));
+        },
+      },
+    }),
   };
 }
 
@@ -83,11 +104,15 @@ const normRows = 16_384;
  * The layers of a crosscoder, each with the scale that brings its activations to norm √width on average, estimated on training rows in the order of
  * `seed`. Throws `not_found` for a hook point that was not captured, and `bad_input` where one's activations are all zero or not finite.
  */
-export function layersOf(rows: SelectedRows, hook: JointHook, seed: number): Layer[] {
-  return hooksIn(hook).map((own) => {
+export async function layersOf(rows: SelectedRows, hook: JointHook, seed: number): Promise<Layer[]> {
+  const layers: Layer[] = [];
+  for (const own of hooksIn(hook)) {
     const width = rows.width(own);
     const batchSize = Math.min(normRows, rows.trainRows);
-    const x = new ShuffledBatches(rows, own, { seed, batchSize }).next();
+    const batches = new ShuffledBatches(rows, own, { seed, batchSize });
+    await batches.ready?.(batchSize);
+    const x = batches.next();
+    await batches.close();
     let norms = 0;
     for (let at = 0; at < x.length;) {
       let square = 0;
@@ -100,8 +125,9 @@ export function layersOf(rows: SelectedRows, hook: JointHook, seed: number): Lay
         'bad_input',
         `The activations at '${own}' can't be trained on: their mean norm is ${norms / batchSize}; leave the hook point out, or capture it again.`,
       );
-    return { hook: own, width, scale };
-  });
+    layers.push({ hook: own, width, scale });
+  }
+  return layers;
 }
 
 /** The width of a hook point of a capture, or of several together. Throws `not_found` for one that was not captured. */
@@ -113,8 +139,9 @@ export function widthOf(capture: Pick<Capture, 'width'>, hook: string): number {
 export async function openCaptureOf(
   store: StoreLayout,
   { name, config, layers }: Pick<RunManifest, 'name' | 'config' | 'layers'>,
+  options: Omit<NonNullable<Parameters<typeof openCapture>[2]>, 'hooks'> = {},
 ): Promise<Capture> {
-  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
+  const capture = await openCapture(store, config.capture, { ...options, hooks: hooksOf(config) });
   if (!isJoint(config.hook)) return capture;
   if (layers) return jointCapture(capture, config.hook, layers);
   capture.close();

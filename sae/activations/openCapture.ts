@@ -15,7 +15,8 @@ import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
-import { holdIn } from '../store/remote/bringIn.ts';
+import { hasRoomFor, holdIn, isFetched } from '../store/remote/bringIn.ts';
+import { type CaptureStream, ShardStream } from './captureStream.ts';
 import { HookRows } from './hookRows.ts';
 import { fileStatus } from '../store/fileStatus.ts';
 
@@ -36,6 +37,8 @@ export interface Capture {
   readRows(hook: string, start: number, count: number): Float32Array;
   /** Copies the given rows, in any order, into `out` [rows × width]. */
   gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void;
+  /** Of a capture that is fetched as it is read: rows are made ready before they are read. Absent where all are there. */
+  readonly streaming?: CaptureStream;
   /** The context of a row, and its position in the context. */
   rowToken(row: number): { context: number; position: number };
   /** Closes files and releases the memory; a later read opens the files again. */
@@ -51,7 +54,9 @@ class ShardedCapture implements Capture {
   #folder: string;
   #memoryBudget: number;
   #hooks = new Map<string, HookRows>();
+  #streams = new Map<string, ShardStream>();
   #release: () => void;
+  streaming?: CaptureStream;
 
   constructor(
     folder: string,
@@ -88,7 +93,29 @@ class ShardedCapture implements Capture {
     return { context, position: row - context * this.rowsPerContext + this.manifest.firstPosition };
   }
 
+  /** From now on rows are fetched as they are read. */
+  stream(): void {
+    this.streaming = {
+      memory: this.#memoryBudget,
+      ready: (hook, ...rows) => this.#stream(hook).ready(...rows),
+      collect: (hook, ...rows) => this.#stream(hook).collect(...rows),
+    };
+  }
+
+  /** Takes the rows of a hook point into memory, shard by shard as they come; false where they don't fit, and then nothing is read. */
+  async load(hook: string): Promise<boolean> {
+    if (!this.#rows(hook).keepsValues) return false;
+    const rows = this.trainRows + this.heldOutRows;
+    const { shards } = this.#entry(hook);
+    for (let at = 0, row = 0; at < shards.length; row += shards[at++].rows)
+      if (shards[at].rows > 0)
+        await this.#stream(hook).ready(row, shards[at].rows, [row + shards[at].rows, rows]);
+    return true;
+  }
+
   close(): void {
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
     for (const rows of this.#hooks.values()) rows.close();
     this.#hooks.clear();
     this.#release();
@@ -102,6 +129,16 @@ class ShardedCapture implements Capture {
       'not_found',
       `Capture '${this.manifest.name}' has no hook '${hook}'; it has ${known}.`,
     );
+  }
+
+  #stream(hook: string): ShardStream {
+    let stream = this.#streams.get(hook);
+    if (!stream) {
+      const paths = this.#entry(hook).shards.map(({ file }) => join(this.#folder, file));
+      stream = new ShardStream(this.#rows(hook), paths);
+      this.#streams.set(hook, stream);
+    }
+    return stream;
   }
 
   #rows(hook: string): HookRows {
@@ -124,13 +161,16 @@ class ShardedCapture implements Capture {
 
 /**
  * Opens captures/<name>/ for reading. Throws `not_found` when there is no such capture, `bad_input` when it is not finished, and `corrupt`, naming
- * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong. Of a store that lies elsewhere the shards are
- * fetched here, since rows are read in any order: those of `hooks`, or of all hook points, and `no_space` is thrown where its cache has no room for them.
+ * the file, when a file is missing or its size (here) or checksum (on first reading) is wrong.
+ *
+ * Of a store that lies elsewhere, `fetch` says when the shards of `hooks`, or of all hook points, are fetched. 'all': here, and `no_space` is thrown where
+ * its cache has no room for them. 'as read': by `streaming`, which the caller uses before it reads. 'shuffled', for rows that are read in random
+ * order, again and again: into memory where they fit the budget, else all of them into the cache where it has room, else as 'as read'.
  */
 export async function openCapture(
   store: StoreLayout,
   name: string,
-  options: { memoryBudget?: number; hooks?: readonly string[] } = {},
+  options: { memoryBudget?: number; hooks?: readonly string[]; fetch?: 'all' | 'as read' | 'shuffled' } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
   const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
@@ -160,16 +200,34 @@ export async function openCapture(
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
   const read = manifest.hooks.filter(({ hook }) => options.hooks?.includes(hook) ?? true);
-  const shards = [...(manifest.tokens ? [manifest.tokens] : []), ...read.flatMap((hook) => hook.shards)];
-  const release = await holdIn(shards.map(({ file }) => join(folder, file)));
+  const { fetch = 'all', memoryBudget = defaultMemoryBudget } = options;
+  const pathsOf = (shards: readonly Shard[]) => shards.map(({ file }) => join(folder, file));
+  const ofTokens = pathsOf(manifest.tokens ? [manifest.tokens] : []);
+  const ofHooks = pathsOf(read.flatMap((hook) => hook.shards));
+  const isStreamed = fetch !== 'all' && isFetched(folder);
+  const releases = [await holdIn(isStreamed ? ofTokens : [...ofTokens, ...ofHooks])];
+  const release = () => releases.forEach((one) => one());
+  let capture: ShardedCapture | undefined;
   try {
     const tokens = manifest.tokens
       ? readTokens(folder, manifest.tokens, manifest)
       : new Int32Array(contexts * contextLength).fill(-1);
-    const { memoryBudget = defaultMemoryBudget } = options;
-    return new ShardedCapture(folder, manifest, tokens, { memoryBudget, release });
+    capture = new ShardedCapture(folder, manifest, tokens, { memoryBudget, release });
+    if (!isStreamed) return capture;
+    if (fetch === 'shuffled') {
+      let isLoaded = true;
+      for (const { hook } of read) isLoaded &&= await capture.load(hook);
+      if (isLoaded) return capture;
+      if (hasRoomFor([...ofTokens, ...ofHooks])) {
+        releases.push(await holdIn(ofHooks));
+        return capture;
+      }
+    }
+    capture.stream();
+    return capture;
   } catch (error) {
-    release();
+    if (capture) capture.close();
+    else release();
     throw error;
   }
 }

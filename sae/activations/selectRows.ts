@@ -2,8 +2,9 @@
 import { LazyscopeError } from '../errors.ts';
 import { expertOf } from '../models/hookPoints.ts';
 import { printExclusionRule, type ExclusionRule } from './exclusionRule.ts';
+import type { CaptureStream } from './captureStream.ts';
 import type { Capture } from './openCapture.ts';
-import { median, rowNorms } from './rowNorms.ts';
+import { fetchedRowNorms, median, rowNorms } from './rowNorms.ts';
 
 /** Rows numbered anew: those that are kept, training rows first. `rowsPerContext` is not defined of them. */
 export interface SelectedRows extends Omit<Capture, 'rowsPerContext'> {
@@ -21,13 +22,18 @@ export interface SelectedRows extends Omit<Capture, 'rowsPerContext'> {
  * Throws `bad_input` when the rule asks for special tokens and the capture does not say which they are, or when it leaves
  * no row to train on. A rule that leaves nothing out costs nothing: rows are then the capture's own.
  */
-export function selectRows(capture: Capture, hooks: readonly string[], rule: ExclusionRule): SelectedRows {
+export function selectRows(
+  capture: Capture,
+  hooks: readonly string[],
+  rule: ExclusionRule,
+  normsOf = (hook: string) => rowNorms(capture, hook),
+): SelectedRows {
   const { manifest, trainRows, heldOutRows } = capture;
   const all = trainRows + heldOutRows;
   const lengths = [...new Set(hooks)].flatMap((hook) => {
-    const least = expertOf(hook) ? Number.MIN_VALUE : 0;
-    if (rule.norm === null && least === 0) return [];
-    const norms = rowNorms(capture, hook);
+    if (!readsNorms(capture, hook, rule)) return [];
+    const least = leastNorm(hook);
+    const norms = normsOf(hook);
     const present = least === 0 ? norms : norms.filter((norm) => norm >= least);
     return [{ norms, least, limit: rule.norm === null ? Infinity : rule.norm * median(present) }];
   });
@@ -65,7 +71,32 @@ export function selectRows(capture: Capture, hooks: readonly string[], rule: Exc
   };
 }
 
-type Rows = Pick<Capture, 'trainRows' | 'heldOutRows' | 'readRows' | 'gatherRows' | 'rowToken'>;
+/** The same of a capture that may be fetched as it is read. */
+export async function selectFetchedRows(
+  capture: Capture,
+  hooks: readonly string[],
+  rule: ExclusionRule,
+): Promise<SelectedRows> {
+  if (!capture.streaming) return selectRows(capture, hooks, rule);
+  const norms = new Map<string, Float32Array>();
+  for (const hook of hooks)
+    if (!norms.has(hook) && readsNorms(capture, hook, rule))
+      norms.set(hook, await fetchedRowNorms(capture, hook));
+  return selectRows(capture, hooks, rule, (hook) => norms.get(hook) ?? rowNorms(capture, hook));
+}
+
+/** Not where no norm matters, or where the capture says that none is too large. */
+function readsNorms({ manifest }: Capture, hook: string, rule: ExclusionRule): boolean {
+  if (leastNorm(hook) > 0) return true;
+  if (rule.norm === null) return false;
+  const known = manifest.hooks.find((one) => one.hook === hook)?.norms;
+  return !known || !(known.largest <= rule.norm * known.median);
+}
+
+/** Below which a row is one of zeros, of a token that the router sent elsewhere. */
+const leastNorm = (hook: string) => (expertOf(hook) ? Number.MIN_VALUE : 0);
+
+type Rows = Pick<Capture, 'trainRows' | 'heldOutRows' | 'readRows' | 'gatherRows' | 'rowToken' | 'streaming'>;
 
 function rowsOf(capture: Capture): Rows {
   return {
@@ -74,6 +105,7 @@ function rowsOf(capture: Capture): Rows {
     readRows: (hook, start, count) => capture.readRows(hook, start, count),
     gatherRows: (hook, rows, out) => capture.gatherRows(hook, rows, out),
     rowToken: (row) => capture.rowToken(row),
+    ...(capture.streaming && { streaming: capture.streaming }),
   };
 }
 
@@ -93,6 +125,27 @@ function renumbered(capture: Capture, kept: Uint32Array, trainRows: number): Row
         out,
       ),
     rowToken: (row) => capture.rowToken(kept[row]),
+    ...(capture.streaming && { streaming: renumberedStream(capture.streaming, kept) }),
+  };
+}
+
+function renumberedStream(stream: CaptureStream, kept: Uint32Array): CaptureStream {
+  /** Rows of the capture from the first to the last of these. */
+  const span = (from: number, to: number) => [kept[from], kept[to - 1] + 1] as const;
+  return {
+    memory: stream.memory,
+    async ready(hook, start, count, next) {
+      if (count === 0) return;
+      const [from, to] = span(start, start + count);
+      await stream.ready(hook, from, to - from, next && next[1] > next[0] ? span(...next) : undefined);
+    },
+    collect: (hook, rows, out, stop) =>
+      stream.collect(
+        hook,
+        rows.map((row) => kept[row]),
+        out,
+        stop,
+      ),
   };
 }
 

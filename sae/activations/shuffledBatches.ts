@@ -5,6 +5,7 @@
 import { LazyscopeError } from '../errors.ts';
 import type { Capture } from './openCapture.ts';
 import { Permutation } from './permutation.ts';
+import { ShuffledWindows } from './shuffledWindows.ts';
 
 export interface ShuffleState {
   seed: number;
@@ -14,7 +15,7 @@ export interface ShuffleState {
 }
 
 /** Of a capture, or of the rows selected from one. */
-type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRows'>;
+type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRows' | 'streaming'>;
 
 export class ShuffledBatches {
   readonly d: number;
@@ -22,8 +23,14 @@ export class ShuffledBatches {
   readonly outputs?: () => Float32Array;
   readonly outputWidth?: number;
   readonly blocks?: Int32Array;
+  /** Of a capture that is fetched as it is read: waits until the next `rows` rows are in memory, and begins to fetch those after them. */
+  readonly ready?: (rows: number) => Promise<void>;
+  #windows: ShuffledWindows | undefined;
+  /** Outputs of the last batch, where rows come from windows, which may be gone when they are asked for. */
+  #outputs: Float32Array | undefined;
   #capture: TrainingRows;
   #hook: string;
+  #outputHook: string | undefined;
   #rows: Uint32Array;
   #state: ShuffleState;
   #permutation: Permutation;
@@ -59,6 +66,7 @@ export class ShuffledBatches {
       const width = capture.width(outputHook);
       this.outputWidth = width;
       this.outputs = () => {
+        if (this.#outputs) return this.#outputs;
         const out = new Float32Array(this.batchSize * width);
         capture.gatherRows(outputHook, this.#rows, out);
         return out;
@@ -67,10 +75,25 @@ export class ShuffledBatches {
     this.#state = { seed: options.seed, epoch: 0, position: 0 };
     this.#permutation = this.#permute();
     if (options.state) this.restore(options.state);
+    const { streaming } = capture;
+    if (streaming) {
+      const hooks = [hook, ...(outputHook !== undefined ? [outputHook] : [])];
+      const windows = new ShuffledWindows(capture, streaming, hooks);
+      this.#windows = windows;
+      this.ready = (rows) => windows.cover(this.#place(), rows);
+      if (outputHook !== undefined) this.#outputs = new Float32Array(0);
+    }
+    this.#outputHook = outputHook;
+  }
+
+  /** Frees what was made ready. */
+  async close(): Promise<void> {
+    await this.#windows?.close();
   }
 
   /** The next batchSize rows, [batchSize × d]; a batch that reaches the end of an epoch is filled from the next. */
   next(): Float32Array {
+    if (this.#windows) return this.#nextOf(this.#windows);
     const out = new Float32Array(this.batchSize * this.d);
     this.#capture.gatherRows(this.#hook, this.nextRows(), out);
     return out;
@@ -100,6 +123,27 @@ export class ShuffledBatches {
       );
     this.#state = { ...state };
     this.#permutation = this.#permute();
+  }
+
+  #nextOf(windows: ShuffledWindows): Float32Array {
+    const out = new Float32Array(this.batchSize * this.d);
+    const { outputWidth = 0 } = this;
+    const outputs = new Float32Array(this.batchSize * outputWidth);
+    for (let i = 0; i < this.batchSize; i++) {
+      const place = this.#place();
+      windows.copy(this.#hook, place, out, i * this.d);
+      if (this.#outputHook !== undefined) windows.copy(this.#outputHook, place, outputs, i * outputWidth);
+      this.#state = { ...place, position: place.position + 1 };
+    }
+    if (this.#outputHook !== undefined) this.#outputs = outputs;
+    return out;
+  }
+
+  /** Where the next row is: an epoch that has ended goes on in the next one. */
+  #place(): ShuffleState {
+    const { seed, epoch, position } = this.#state;
+    const hasEnded = position === this.#capture.trainRows;
+    return hasEnded ? { seed, epoch: epoch + 1, position: 0 } : { seed, epoch, position };
   }
 
   #permute(): Permutation {

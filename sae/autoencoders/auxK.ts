@@ -4,7 +4,7 @@
  */
 import { type Computed, derived, disposeComputed } from '../ops/computed.ts';
 import { hasKernel, runKernel } from '../ops/fusedKernel.ts';
-import type { Encoder, FusedKernels, LossTerm } from '../ops/fusedKernels.ts';
+import type { AuxiliaryChoice, Encoder, FusedKernels, LossTerm, RowGradients } from '../ops/fusedKernels.ts'; // prettier-ignore
 import { disposeEntries } from '../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../tensor/tf.ts';
 import { keepLargest, withoutGradient } from './keepLargest.ts';
@@ -54,13 +54,20 @@ export function over(numerator: number, variance: Computed): Computed {
 
 /** AuxK on the fused kernels. */
 export interface AuxiliaryPass {
-  /** Null where nothing is dead. */
-  readonly term: LossTerm | null;
+  /** What it adds to a request; nothing where nothing is dead. */
+  readonly request: { readonly auxiliary: LossTerm | null; readonly auxiliaryRows?: RowGradients };
   /** What `loss` needs. */
   readonly parts: readonly [squaredError: Computed, variance: Computed];
-  /** α·AuxK of the parts' values. */
-  loss(squaredError: number, variance: number): number;
+  /** α·AuxK of the parts' values, in a step with these dead latents. */
+  loss(squaredError: number, variance: number, dead: Int32Array): number;
   dispose(): void;
+}
+
+/** What AuxK chooses from, for outputs of d numbers and the weight α; null where it has nothing to do. */
+export function auxiliaryAmong(d: number, dead: Int32Array, coefficient: number): AuxiliaryChoice | null {
+  const { k, weight } = auxiliaryChoice(d, dead.length);
+  if (k === 0 || !(coefficient > 0)) return null;
+  return { dead, most: Math.floor(d / 2), numerator: 2 * coefficient * weight };
 }
 
 /** `error` [batch, d] is x̂ − x of the main reconstruction, `coefficient` α. */
@@ -70,18 +77,28 @@ export function auxiliaryPass(
   dictionary: { readonly encoder: Encoder; readonly wDec: Tensor2D },
   { error, dead, coefficient }: { error: Tensor2D; dead: Int32Array; coefficient: number },
 ): AuxiliaryPass {
-  const choice = auxiliaryChoice(error.shape[1], dead.length);
-  const variance = choice.k > 0 && coefficient > 0 ? kernels.varianceAboutMean(error) : 0;
-  if (variance === 0) return { term: null, parts: [0, 0], loss: () => 0, dispose: () => {} };
-  const entries = kernels.topKEncode(x, dictionary.encoder, choice.k, dead);
+  const outputs = error.shape[1];
+  const choice = auxiliaryAmong(outputs, dead, coefficient);
+  const loss = (squaredError: number, total: number, now: Int32Array) =>
+    total > 0 ? (coefficient * auxiliaryChoice(outputs, now.length).weight * squaredError) / total : 0;
+  if (choice && kernels.auxiliary) {
+    const { term, squaredError, variance, dispose } = kernels.auxiliary(x, dictionary, error, choice);
+    const request = 'places' in term ? { auxiliary: null, auxiliaryRows: term } : { auxiliary: term };
+    return { request, parts: [squaredError, variance], loss, dispose };
+  }
+  const variance = choice ? kernels.varianceAboutMean(error) : 0;
+  if (!choice || variance === 0)
+    return { request: { auxiliary: null }, parts: [0, 0], loss: () => 0, dispose: () => {} };
+  const k = Math.min(choice.most, dead.length);
+  const entries = kernels.topKEncode(x, dictionary.encoder, k, dead);
   const left = tf.neg(error);
   const explained = kernels.reconstruct(entries, null, { wDec: dictionary.wDec, bias: null }, left);
   left.dispose();
-  const scale = over(2 * coefficient * choice.weight, variance);
+  const scale = over(choice.numerator, variance);
   return {
-    term: { entries, error: explained.error, dots: explained.dots, scale },
+    request: { auxiliary: { entries, error: explained.error, dots: explained.dots, scale } },
     parts: [explained.squaredError, variance],
-    loss: (squaredError, total) => (total > 0 ? (coefficient * choice.weight * squaredError) / total : 0),
+    loss,
     dispose() {
       disposeEntries(entries);
       tf.dispose([explained.error, explained.dots]);

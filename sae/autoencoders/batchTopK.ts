@@ -81,7 +81,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
         x,
         subtractsDecoderBias: !target,
         main: { entries, error, dots, scale },
-        auxiliary: auxiliary.term,
+        ...auxiliary.request,
         l1: 0,
         jump: null,
         blocks,
@@ -95,7 +95,7 @@ export const batchTopK: Architecture<'batchtopk'> = {
           {
             parts: [least, ...(withLoss ? auxiliary.parts : [])],
             loss: ({ mse, fvu }, [, auxError, left]) =>
-              withLoss ? fvu + auxiliary.loss(auxError[0], left[0]) : mse,
+              withLoss ? fvu + auxiliary.loss(auxError[0], left[0], step.dead) : mse,
             state: ([found]) => afterBatch(step.state, found[0], thresholdMomentum),
           },
         ),

@@ -174,7 +174,11 @@ describe.skipIf(!present)(
         expectClose(pass.request.main.error.add(input()), want.x_hat);
         const gradients = fusedKernels().gradients(pass.request);
         expectGradients(gradients, want.gradients);
-        const withoutAux = fusedKernels().gradients({ ...pass.request, auxiliary: null });
+        const withoutAux = fusedKernels().gradients({
+          ...pass.request,
+          auxiliary: null,
+          auxiliaryRows: null,
+        });
         const difference = gradients.wEnc.sub(withoutAux.wEnc).abs().max(1).arraySync() as number[];
         expect(dead.filter((latent) => difference[latent] > 1e-4).length).toBeGreaterThan(4);
         disposeDictionary(p);

@@ -105,7 +105,7 @@ export function nestedPass(
       x,
       subtractsDecoderBias: batch.target === undefined,
       main: { entries, error: errors, dots, scale, prefixes },
-      auxiliary: auxiliary.term,
+      ...auxiliary.request,
       l1: 0,
       jump: null,
     },
@@ -118,7 +118,7 @@ export function nestedPass(
         {
           parts: [nestedError, variance, kept?.least ?? 0, ...(withLoss ? auxiliary.parts : [])],
           loss: ({ mse }, [total, about, , auxError, left]) =>
-            withLoss ? total[0] / about[0] + auxiliary.loss(auxError[0], left[0]) : mse,
+            withLoss ? total[0] / about[0] + auxiliary.loss(auxError[0], left[0], step?.dead ?? dead) : mse,
           ...(kept && { state: ([, , least]) => kept.state(least[0], step?.state) }),
         },
       ),

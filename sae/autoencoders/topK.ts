@@ -74,7 +74,7 @@ export const topK: Architecture<'topk'> = {
 
   initialise: (_config, _sample, median, rows) => unitRows(median, rows),
 
-  forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, { dead }) {
+  forward(kernels, parameters, batch, { k, auxCoefficient: coefficient }, settings) {
     const { x, target, blocks, variance } = batch;
     const wDec = parameters.wDec as Tensor2D;
     const bDec = parameters.bDec as Tensor1D;
@@ -91,7 +91,12 @@ export const topK: Architecture<'topk'> = {
       { wDec, bias: bDec },
       target ?? x,
     );
-    const auxiliary = auxiliaryPass(kernels, x, { encoder, wDec }, { error, dead, coefficient });
+    const auxiliary = auxiliaryPass(
+      kernels,
+      x,
+      { encoder, wDec },
+      { error, dead: settings.dead, coefficient },
+    );
     const scale = over(2, variance);
     return {
       request: {
@@ -99,13 +104,13 @@ export const topK: Architecture<'topk'> = {
         x,
         subtractsDecoderBias: !target,
         main: { entries, error, dots, scale },
-        auxiliary: auxiliary.term,
+        ...auxiliary.request,
         l1: 0,
         jump: null,
         blocks,
       },
       squaredError,
-      measure: (withLoss) =>
+      measure: (withLoss, { dead } = settings) =>
         measure(
           kernels,
           batch,
@@ -113,7 +118,7 @@ export const topK: Architecture<'topk'> = {
           withLoss
             ? {
                 parts: auxiliary.parts,
-                loss: ({ fvu }, [auxError, left]) => fvu + auxiliary.loss(auxError[0], left[0]),
+                loss: ({ fvu }, [auxError, left]) => fvu + auxiliary.loss(auxError[0], left[0], dead),
               }
             : null,
         ),

@@ -18,7 +18,7 @@ import { withLock } from '../store/lock.ts';
 import { writeParquet } from '../store/parquet.ts';
 import { removeStored } from '../store/remote/bringIn.ts';
 import { checkManifest, writeManifest } from '../store/writeManifest.ts';
-import { comparisonChance, comparisonChanceBlocks, SharedNulls } from './chance/comparisonChance.ts';
+import { comparisonChance, comparisonChanceBlocks, fetchSpectra, SharedNulls, type ChanceShape } from './chance/comparisonChance.ts'; // prettier-ignore
 import { codeBlocks, compareActivations } from './compareActivations.ts';
 import type { Counterparts } from './counterparts.ts';
 import { dictionaryKey } from './dictionaryKey.ts';
@@ -79,6 +79,10 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
             report,
             signal,
           }));
+        const nulls = options.nulls ?? new SharedNulls();
+        const progress: ChanceShape['progress'] = (stage, done, total, unit) =>
+          report({ stage, done, total, unit });
+        if (options.nulls !== null) await fetchSpectra({ ...opened, nulls, progress, folder, signal });
         const chance =
           options.nulls === null
             ? null
@@ -88,9 +92,9 @@ export async function compare(options: CompareOptions): Promise<ComparisonManife
                 matched: match.decoder,
                 threshold,
                 activations: opened.activations,
-                nulls: options.nulls ?? new SharedNulls(),
+                nulls,
                 folder,
-                progress: (stage, done, total, unit) => report({ stage, done, total, unit }),
+                progress,
               });
         const path = store.comparisonManifest(name);
         const manifest = (): ComparisonManifest => ({

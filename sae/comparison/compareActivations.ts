@@ -32,7 +32,11 @@ export function* codeBlocks({ a, b, maxTokens }: Compared): Generator<Block<Code
       // These are copied because a backend may return views of memory that it reuses.
       return { start: rowStart.slice(), indices: indices.slice(), values: values.slice() };
     };
-    const make = () => {
+    const make = async () => {
+      for (const { hook, rows } of [a, b]) {
+        const start = rows.trainRows + first;
+        await rows.streaming?.ready(hook, start, count, [start + count, rows.trainRows + total]);
+      }
       const [left, right] = [encode(a), encode(b)];
       return {
         startA: left.start,

@@ -76,7 +76,9 @@ export async function functionalSwap(options: SwapOptions): Promise<FunctionalSw
   const sums = names.map(() => new ReconstructionSums(a.d, a.latents));
   for (let done = 0; done < tokens; done += rowsAtOnce) {
     const rows = Math.min(rowsAtOnce, tokens - done);
-    const x = selected.readRows(hook, selected.trainRows + done, rows);
+    const start = selected.trainRows + done;
+    await selected.streaming?.ready(hook, start, rows, [start + rows, selected.trainRows + tokens]);
+    const x = selected.readRows(hook, start, rows);
     tf.tidy(() => {
       const codes = encodeBoth(a, b, tf.tensor2d(x, [rows, a.d]));
       names.forEach((name, v) =>

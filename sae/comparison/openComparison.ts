@@ -9,7 +9,7 @@ import {
 } from '../activations/exclusionRule.ts';
 import { rowsOfRun } from '../activations/jointRows.ts';
 import { openCapture, type Capture } from '../activations/openCapture.ts';
-import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
+import { selectFetchedRows, type SelectedRows } from '../activations/selectRows.ts';
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { checkTrainedOn } from '../evaluation/openDictionary.ts';
@@ -96,6 +96,7 @@ export async function openComparison(options: CompareOptions): Promise<OpenedCom
   const maxTokens = options.maxTokens ?? comparedTokens(Math.max(sizes.a, sizes.b));
   const capture = await openCapture(store, runA.config.capture, {
     hooks: [runA, runB].flatMap(({ config }) => hooksOf(config)),
+    fetch: 'as read',
   });
   if (maxTokens > 0) checkHook(capture, runB, b);
   const rule = options.exclude ?? strictest(ruleOf(runA), ruleOf(runB));
@@ -116,7 +117,7 @@ export async function openComparison(options: CompareOptions): Promise<OpenedCom
         `'${dictionaryKey(a)}' reads activations of width ${dictionaryA.d} and '${dictionaryKey(b)}' of width ${dictionaryB.d}: compare runs on activations of one width.`,
       );
     const hooks = maxTokens > 0 ? [runA.config.hook, runB.config.hook] : [];
-    const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
+    const rows = await selectFetchedRows(capture, hooks.flatMap(hooksIn), rule);
     const side = (dictionary: Autoencoder, run: RunManifest): Side => ({
       dictionary,
       hook: run.config.hook,
@@ -131,7 +132,7 @@ export async function openComparison(options: CompareOptions): Promise<OpenedCom
       rows,
       a: side(dictionaryA, runA),
       b: side(dictionaryB, runB),
-      activations: options.nulls === null ? null : readActivations(capture, [runA, runB], rule),
+      activations: options.nulls === null ? null : await readActivations(capture, [runA, runB], rule),
       dispose,
     };
   } catch (error) {
@@ -163,7 +164,11 @@ function comparedTokens(latents: number): number {
 }
 
 /** The rows that both dictionaries were trained on, of one capture; null where b reads a hook point that this capture lacks. */
-function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunManifest], rule: ExclusionRule) {
+async function readActivations(
+  capture: Capture,
+  [a, b]: readonly [RunManifest, RunManifest],
+  rule: ExclusionRule,
+) {
   // Chance is of decoder rows, which a transcoder has among its outputs.
   const hooks = [a.config.outputHook ?? a.config.hook, b.config.outputHook ?? b.config.hook] as const;
   const { manifest } = capture;
@@ -175,7 +180,7 @@ function readActivations(capture: Capture, [a, b]: readonly [RunManifest, RunMan
   if (hooks[0] === hooks[1] && !isDeepStrictEqual(a.layers, b.layers)) return null;
   const scales = JSON.stringify([a.layers, b.layers]);
   const key = `${manifest.name} ${manifest.createdAt} ${printExclusionRule(rule)} ${scales}`;
-  const rows = selectRows(capture, hooks.flatMap(hooksIn), rule);
+  const rows = await selectFetchedRows(capture, hooks.flatMap(hooksIn), rule);
   return { rows: rowsOfRun(rowsOfRun(rows, a), b), key, hooks };
 }
 

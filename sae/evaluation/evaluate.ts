@@ -44,7 +44,7 @@ const defaultLossTokens = 8192;
 /** Writes runs/<run>/seed-<seed>/evaluation.json. Throws as `openDictionary` does, 'bad_input' when what is reconstructed isn't finite, and 'cancelled' when the signal is aborted. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { store, run, seed, model } = options;
-  const opened = await openDictionary(store, run, seed, model, options.exclude);
+  const opened = await openDictionary(store, run, seed, model, options.exclude, 'as read');
   try {
     const scores = await score({ ...opened, ...options });
     const evaluation: Evaluation = { version: 1, run, seed, ...scores };
@@ -191,6 +191,7 @@ async function reconstructionOf(
   const errors = new Float64Array(total);
   for (let done = 0; done < total; done += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, total - done);
+    for (const read of new Set([hook, output])) await makeReady(rows, read, done, count, total);
     const x = rows.readRows(hook, rows.trainRows + done, count);
     const y = output === hook ? x : rows.readRows(output, rows.trainRows + done, count);
     tf.tidy(() => {
@@ -218,9 +219,9 @@ async function reconstructionOf(
     for (let done = 0; done < left.length; done += rowsAtOnce) {
       const some = left.subarray(done, done + rowsAtOnce);
       const x = new Float32Array(some.length * d);
-      capture.gatherRows(hook, some, x);
+      await gather(capture, hook, some, x);
       const y = output === hook ? x : new Float32Array(some.length * outputs);
-      if (y !== x) capture.gatherRows(output, some, y);
+      if (y !== x) await gather(capture, output, some, y);
       tf.tidy(() => {
         const input = tf.tensor2d(x, [some.length, d]);
         const code = autoencoder.encode(input);
@@ -229,7 +230,24 @@ async function reconstructionOf(
       await pause(signal, 'reconstructing');
     }
   }
-  return { sums, everything, layerSums, medianFvu: medianRatio(rows, output, errors, sums.mean()) };
+  return { sums, everything, layerSums, medianFvu: await medianRatio(rows, output, errors, sums.mean()) };
+}
+
+/** Held-out rows that are read now, of the `total` that are read one after another. */
+async function makeReady(
+  { streaming, trainRows }: SelectedRows,
+  hook: string,
+  from: number,
+  count: number,
+  total: number,
+): Promise<void> {
+  const start = trainRows + from;
+  await streaming?.ready(hook, start, count, [start + count, trainRows + total]);
+}
+
+async function gather(capture: Capture, hook: string, rows: Uint32Array, out: Float32Array): Promise<void> {
+  if (capture.streaming) await capture.streaming.collect(hook, rows, out);
+  else capture.gatherRows(hook, rows, out);
 }
 
 /** Columns `from` … `from + width − 1` of rows [rows, d]. */
@@ -242,11 +260,17 @@ function columns(values: Float32Array, d: number, from: number, width: number): 
 }
 
 /** The median over tokens of ‖x − x̂‖² / ‖x − x̄‖², the lower of the two middle ones. */
-function medianRatio(rows: SelectedRows, hook: string, errors: Float64Array, mean: Float32Array): number {
+async function medianRatio(
+  rows: SelectedRows,
+  hook: string,
+  errors: Float64Array,
+  mean: Float32Array,
+): Promise<number> {
   const d = mean.length;
   const ratios = new Float64Array(errors.length);
   for (let done = 0; done < errors.length; done += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, errors.length - done);
+    await makeReady(rows, hook, done, count, errors.length);
     const x = rows.readRows(hook, rows.trainRows + done, count);
     for (let row = 0; row < count; row++)
       ratios[done + row] = errors[done + row] / squaredDistance(x, mean, row * d, 0, d);

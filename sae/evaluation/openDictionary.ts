@@ -4,7 +4,7 @@ import { parseExclusionRule, type ExclusionRule } from '../activations/exclusion
 import { modelChecksum } from '../activations/modelChecksum.ts';
 import { openCaptureOf } from '../activations/jointRows.ts';
 import type { Capture } from '../activations/openCapture.ts';
-import { selectRows, type SelectedRows } from '../activations/selectRows.ts';
+import { selectFetchedRows, type SelectedRows } from '../activations/selectRows.ts';
 import { LazyscopeError } from '../errors.ts';
 import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
@@ -28,7 +28,8 @@ export interface OpenedDictionary {
 }
 
 /**
- * `exclude` says which rows are left out of figures; by default those that training left out.
+ * `exclude` says which rows are left out of figures; by default those that training left out. With `fetch` 'as read', the caller makes rows of a store
+ * that lies elsewhere ready before it reads them.
  *
  * Opens seed `seed` of run `run`. Throws `not_found` for a run, seed or capture that isn't there, and `bad_input` when the capture was made with
  * another model or holds nothing out. `model` is null for a capture of activations whose model isn't known.
@@ -39,10 +40,11 @@ export async function openDictionary(
   seed: number,
   model: LanguageModel | null,
   exclude?: ExclusionRule,
+  fetch?: 'all' | 'as read',
 ): Promise<OpenedDictionary> {
   const manifest = await readManifest(store.runManifest(run), runKind);
   const { config, exclusion } = manifest;
-  const capture = await openCaptureOf(store, manifest);
+  const capture = await openCaptureOf(store, manifest, fetch && { fetch });
   if (model) await checkTrainedOn(model, run, capture);
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
@@ -50,7 +52,7 @@ export async function openDictionary(
       `Capture '${config.capture}' holds nothing out to evaluate on: capture with a held-out fraction.`,
     );
   const rule = exclude ?? parseExclusionRule(exclusion?.rule ?? 'none');
-  const rows = selectRows(capture, hooksOf(config), rule);
+  const rows = await selectFetchedRows(capture, hooksOf(config), rule);
   const autoencoder = await loadAutoencoder(store, run, seed);
   const width = capture.width(config.hook);
   const outputWidth = capture.width(config.outputHook ?? config.hook);

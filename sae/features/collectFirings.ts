@@ -65,7 +65,12 @@ export function* firingBlocks(options: CollectOptions): Generator<FiringBlock> {
   const step = Math.max(1, Math.floor(rowsAtOnce / rowsPerContext)) * rowsPerContext;
   for (let firstRow = 0; firstRow < wanted; firstRow += step) {
     const rows = Math.min(step, wanted - firstRow);
-    const make = () => withoutRows(encode(options, firstRow, rows), firstRow, options.excluded);
+    const make = async () => {
+      const { capture, hook } = options;
+      const start = capture.trainRows + firstRow;
+      await capture.streaming?.ready(hook, start, rows, [start + rows, capture.trainRows + wanted]);
+      return withoutRows(encode(options, firstRow, rows), firstRow, options.excluded);
+    };
     yield { name: `firings-${firstRow}`, firstRow, rows, make };
   }
 }

@@ -90,7 +90,7 @@ interface Work {
 /** What each step of the index is given. */
 async function openWork(options: IndexOptions): Promise<Work> {
   const { store, run, seed, model, maxTokens, maxFirings, report = silent, signal } = options;
-  const opened = await openDictionary(store, run, seed, model, options.exclude);
+  const opened = await openDictionary(store, run, seed, model, options.exclude, 'as read');
   const { capture, rows, hook, output, autoencoder } = opened;
   const { latents, wDec } = autoencoder;
   const common = { latents, report, signal };

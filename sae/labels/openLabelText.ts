@@ -2,7 +2,7 @@
 import { parseExclusionRule } from '../activations/exclusionRule.ts';
 import { openCaptureOf } from '../activations/jointRows.ts';
 import type { Capture } from '../activations/openCapture.ts';
-import { selectRows } from '../activations/selectRows.ts';
+import { selectFetchedRows } from '../activations/selectRows.ts';
 import { loadAutoencoder } from '../autoencoders/autoencoder.ts';
 import { LazyscopeError } from '../errors.ts';
 import { collectFirings } from '../features/collectFirings.ts';
@@ -37,14 +37,14 @@ export async function openLabelText(options: {
   const { store, run, seed, report = silent, signal } = options;
   const manifest = await readManifest(store.runManifest(run), runKind);
   const { config, exclusion } = manifest;
-  const capture = await openCaptureOf(store, manifest);
+  const capture = await openCaptureOf(store, manifest, { fetch: 'as read' });
   if (capture.heldOutRows === 0)
     throw new LazyscopeError(
       'bad_input',
       `Capture '${config.capture}' holds nothing out to label on: capture with a held-out fraction.`,
     );
   const rule = parseExclusionRule(exclusion?.rule ?? 'none');
-  const excluded = selectRows(capture, hooksOf(config), rule).excludedHeldOut;
+  const excluded = (await selectFetchedRows(capture, hooksOf(config), rule)).excludedHeldOut;
   const autoencoder = await loadAutoencoder(store, run, seed);
   try {
     const firings = await collectFirings({

@@ -11,11 +11,12 @@ import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
+import type { ProcessGroup } from './processGroup.ts';
 import type { RowStores } from './rowStore.ts';
 import type { StepRecorder } from './stepRecorder.ts';
-import type { AdamSettings, Batch } from './trainingStep.ts';
+import type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
 
-export type { AdamSettings, Batch } from './trainingStep.ts';
+export type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
 
 /** The parameters of one dictionary, or tensors of the same shapes: gradients, Adam's moments. Row i belongs to latent i. */
 export interface DictionaryOf<T2, T1> {
@@ -129,6 +130,27 @@ export interface LossTerm extends Omit<Reconstruction, 'squaredError'> {
   readonly prefixes?: Int32Array;
 }
 
+/** The auxiliary reconstruction: that of what the main one leaves over, from the strongest of some latents. */
+export interface AuxiliaryTerm {
+  /** Its share of the loss as a list of entries, or the gradients that it has. */
+  readonly term: LossTerm | RowGradients;
+  /** Σ error² of the auxiliary reconstruction. */
+  readonly squaredError: Computed;
+  /** Σ_b ‖e − ē‖² */
+  readonly variance: Computed;
+  dispose(): void;
+}
+
+/** Gradients of the parameters of some latents, each of which has a place; all are yet to be multiplied by `scale`. */
+export interface RowGradients {
+  /** int32 [latents]: the place of each latent, −1 of those that have none. */
+  readonly places: Tensor1D;
+  readonly wEnc: Tensor2D; // [places, d]
+  readonly wDec: Tensor2D; // [places, outputs]
+  readonly bEnc: Tensor1D; // [places]
+  readonly scale: Computed;
+}
+
 export interface GradientRequest {
   readonly parameters: DictionaryVariables;
   readonly x: Tensor2D; // [batch, d], not centred
@@ -137,6 +159,8 @@ export interface GradientRequest {
   readonly main: LossTerm;
   /** The AuxK term, decoded without b_dec. Its gradient reaches the encoder as that of the main term does. */
   readonly auxiliary: LossTerm | null;
+  /** The gradients of the AuxK term, instead of the term, from backends that have `auxiliary`; others are never given them. */
+  readonly auxiliaryRows?: RowGradients | null;
   /** Coefficient of Σ f_i ‖W_dec,i‖ over the batch (λ / batch for ReLU; otherwise 0). With `blocks`, ‖·‖ is the sum of the blocks' norms. */
   readonly l1: number;
   /** JumpReLU: θ [latents], ε, and the derivative of the loss by Σ H(z − θ). */
@@ -239,6 +263,16 @@ export interface FusedKernels extends ReadsBack {
     decoder: { readonly wDec: Tensor2D; readonly bias: Tensor1D },
     target: Tensor2D,
   ): NestedReconstruction;
+  /**
+   * The whole of AuxK's term on the device, whatever the number of dead latents, so that a recorded step serves the next one too. `error`
+   * [batch, outputs] is x̂ − target of the main reconstruction. Backends that leave it out are asked for its parts.
+   */
+  auxiliary?(
+    x: Tensor2D,
+    dictionary: { readonly encoder: Encoder; readonly wDec: Tensor2D },
+    error: Tensor2D,
+    choice: AuxiliaryChoice,
+  ): AuxiliaryTerm;
   /** The gradient that `update` would use, before clipping. It is for tests and for optimisers other than Adam. */
   gradients(request: GradientRequest): DictionaryTensors;
   /**
@@ -279,6 +313,14 @@ export interface FusedKernels extends ReadsBack {
   ): SparseEntries;
   /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
   ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
+
+  /**
+   * Kernels for the share that this process holds of `width` latents (`latentShares`), on devices that send each other what they need. Every process sees the
+   * whole batch, and b_dec is the same in all. What a kernel says of latents (`firings`) or of rows (`reconstruct`) is of the whole dictionary; lists and
+   * matrices are of the share. Made by all processes of the group at once. Backends that compute in host memory leave it out. Throws `unavailable` where the
+   * devices find no way to each other, `bad_input` where two processes have the same one.
+   */
+  spread?(processes: ProcessGroup, width: number): FusedKernels;
 
   /** Of a backend that was started on several devices: the kernels of each, these first. What is on one device is of no use on another. */
   readonly devices?: readonly FusedKernels[];

@@ -21,7 +21,8 @@ import { sumOfSquares } from './sumOfSquares.ts';
 
 export function referenceGradients(request: GradientRequest): DictionaryTensors {
   if (request.gate) return gatedGradients(request, request.gate);
-  const { parameters, x, subtractsDecoderBias, main, auxiliary, l1, jump } = request;
+  const { parameters, x, subtractsDecoderBias, main, auxiliary, auxiliaryRows, l1, jump } = request;
+  if (auxiliaryRows) throw new TypeError('Gradients of rows are for the backend that has made them.');
   const wDec = parameters.wDec as Tensor2D;
   const gradients = tf.tidy(() => {
     const centred = subtractsDecoderBias ? x.sub<Tensor2D>(parameters.bDec) : x;

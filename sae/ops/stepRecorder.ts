@@ -2,7 +2,7 @@
  * Training steps that a backend records once and then launches as a whole: what a step does on the device is the same from step to step, but
  * for the batch and a few numbers.
  */
-import type { AdamSettings, Batch } from './trainingStep.ts';
+import type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
 
 /** One training step of one dictionary. `Pass` is what the forward pass leaves for the update, `Result` what the step has to say. */
 export interface RecordableStep<Pass, Result> {
@@ -14,8 +14,8 @@ export interface RecordableStep<Pass, Result> {
   readonly expected: number | undefined;
   /** λ. A recorded step with another one is not this step, unless `penalty` says what becomes of it. */
   readonly coefficient: number;
-  /** Why its work differs from that of other steps, for people; null where it doesn't. */
-  readonly different: string | null;
+  /** What AuxK chooses from; null where nothing is dead, or there is no AuxK. */
+  readonly auxiliary: AuxiliaryChoice | null;
   /** The step without a recording. */
   run(): Result;
   forward(batch: Batch): Pass;

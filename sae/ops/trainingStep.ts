@@ -30,3 +30,13 @@ export interface AdamSettings {
    */
   readonly unitNormDecoder: boolean;
 }
+
+/** The latents that AuxK chooses from, and how. */
+export interface AuxiliaryChoice {
+  /** Latents that may be chosen, at least one, ascending. */
+  readonly dead: Int32Array;
+  /** Most that are chosen of a row; all of the dead ones where they are fewer. */
+  readonly most: number;
+  /** The term's scale is this over Σ_b ‖e − ē‖², e the error of the main reconstruction. */
+  readonly numerator: number;
+}

@@ -2,7 +2,7 @@
 import type { ExclusionRule } from '../activations/exclusionRule.ts';
 import type { Capture } from '../activations/openCapture.ts';
 import { jointRows, layersOf } from '../activations/jointRows.ts';
-import { selectRows } from '../activations/selectRows.ts';
+import { selectFetchedRows } from '../activations/selectRows.ts';
 import { ShuffledBatches } from '../activations/shuffledBatches.ts';
 import type { TrainingConfig } from '../spec/architectures/architectures.ts';
 import { hooksOf } from '../spec/hooksOf.ts';
@@ -17,17 +17,17 @@ const dataSeed = 0;
 export const rowOrderOf = (config: TrainingConfig): number => config.rowOrder ?? dataSeed;
 
 /** The batches, and how many rows of the capture are left out. Of crosscoders also the layers, which are those that the run began with where it did. */
-export function captureBatches(
+export async function captureBatches(
   capture: Capture,
   config: TrainingConfig,
   rule: ExclusionRule,
   begun?: Layer[],
-): { source: BatchSource; excluded: number; layers?: Layer[] } {
+): Promise<{ source: BatchSource; excluded: number; layers?: Layer[] }> {
   const { hook, outputHook, batchSize } = config;
-  const rows = selectRows(capture, hooksOf(config), rule);
+  const rows = await selectFetchedRows(capture, hooksOf(config), rule);
   if (isJoint(hook)) {
     const seed = rowOrderOf(config);
-    const layers = begun ?? layersOf(rows, hook, seed);
+    const layers = begun ?? (await layersOf(rows, hook, seed));
     const joint = jointRows(rows, hook, layers);
     const source = new ShuffledBatches(joint, hook, { seed, batchSize, blocks: blockEnds(layers) });
     return { source, excluded: rows.excluded.length, layers };

@@ -47,6 +47,12 @@ rowOrders: [0, 4]
   );
 });
 
+test('a sweep without what every sweep has is told what to add', () => {
+  expect(() => parseSweep('architectures: [relu]\ntokens: 5\nhooks: [blocks.0.hook_resid_post]\n')).toThrow(
+    "The sweep has no 'capture', and needs one: add it (README.md has a sweep).",
+  );
+});
+
 test('JumpReLU takes a target, or λ where there is none', () => {
   const target = parseSweep(`${base}architectures: [jumprelu]\ntargetL0: [32]\nsparsityCoefficients: [1]\n`);
   expect(target[0].options).toMatchObject({ targetL0: 32 });

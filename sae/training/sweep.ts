@@ -233,10 +233,14 @@ function valuesOfLists(sweep: Sweep): Map<string, unknown[]> {
 }
 
 function wrongAt(error: z.ZodError): LazyscopeError {
-  const [issue] = error.issues;
+  const [{ path, code, message }] = error.issues;
+  const place = path.join('.');
+  const missing = code === 'invalid_type' && message.endsWith('received undefined');
   return new LazyscopeError(
     'bad_input',
-    `The sweep is wrong at '${issue.path.join('.') || 'top'}': ${issue.message}.`,
+    missing && place !== ''
+      ? `The sweep has no '${place}', and needs one: add it (README.md has a sweep).`
+      : `The sweep is wrong at '${place || 'top'}': ${message}.`,
   );
 }
 

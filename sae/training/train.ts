@@ -51,6 +51,8 @@ export interface TrainOptions {
   exclude?: ExclusionRule;
   /** Rows come from here; the configuration's capture then has the held-out rows alone. */
   fromModel?: OpenModelSource | undefined;
+  /** Bytes of memory that rows read from the capture may take; 2 GiB when absent. */
+  memoryBudget?: number;
   /** Parameters to begin with in place of random ones, by place of the seed, in units of the activations times the trainer's scale; and where they are from. */
   start?:
     | {
@@ -79,7 +81,12 @@ export interface TrainOptions {
 export async function train(options: TrainOptions): Promise<RunManifest> {
   const { store, name, resume = false } = options;
   const config = checkConfig(options.config);
-  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
+  const capture = await openCapture(store, config.capture, {
+    hooks: hooksOf(config),
+    // Processes that share a training wait for one another, not for their own fetching.
+    fetch: options.processes || options.fromModel ? 'all' : 'shuffled',
+    ...(options.memoryBudget !== undefined && { memoryBudget: options.memoryBudget }),
+  });
   let source: BatchSource | undefined;
   try {
     const path = store.runManifest(name);

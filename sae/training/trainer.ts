@@ -5,6 +5,7 @@
 import type { ForwardPass, StepSettings } from '../autoencoders/architecture.ts';
 import type { TrainingState } from '../spec/architectures/architecture.ts';
 import { type DictionaryArrays, dictionaryArrays, dictionaryVariables, disposeDictionary } from '../autoencoders/dictionary.ts'; // prettier-ignore
+import { auxiliaryAmong } from '../autoencoders/auxK.ts';
 import { type ConfiguredArchitecture, configuredArchitecture } from '../autoencoders/implementations.ts';
 import type { TrainedDictionary } from '../autoencoders/dictionaryFile.ts';
 import type { Measured } from '../autoencoders/measure.ts';
@@ -307,21 +308,13 @@ export class Trainer {
       adam,
       expected,
       coefficient: settings.sparsityCoefficient,
-      different: this.#differs(dictionary),
+      auxiliary: auxiliaryAmong(parameters.bDec.size, dead, settingOf(config, 'auxCoefficient') ?? 0),
       run,
       forward,
       penalty: (pass) => pass.penalty?.(settings) ?? null,
       measure: (pass) => pass.measure(withLoss, settings),
       update,
     });
-  }
-
-  /** Why the next step of a dictionary is not like the others. */
-  #differs({ dead }: Dictionary): string | null {
-    const auxiliary = settingOf(this.config, 'auxCoefficient') ?? 0;
-    if (dead.length > 0 && auxiliary > 0)
-      return `AuxK trains ${dead.length} dead latents, and which they are changes from step to step.`;
-    return null;
   }
 
   /** The dictionary of one seed as it is now, copied, in units of the scaled activations. */

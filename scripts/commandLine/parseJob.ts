@@ -19,10 +19,12 @@ export async function parseJob(json: string): Promise<JobStartInput> {
 
 /** Throws 'bad_input' for what is no job. */
 export async function checkedJob(value: unknown): Promise<JobStartInput> {
-  const { z } = await import('zod');
   const { jobStartInput } = await import('../../server/contract/jobs.ts');
   const parsed = jobStartInput.safeParse(value);
-  if (!parsed.success)
-    throw new LazyscopeError('bad_input', `The job is not one: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const [{ path, message }] = parsed.error.issues;
+  throw new LazyscopeError(
+    'bad_input',
+    `The job is not one${path.length > 0 ? `, at '${path.join('.')}'` : ''}: ${message}.`,
+  );
 }

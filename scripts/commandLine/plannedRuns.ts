@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import type { CommandOptionsOf, JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { isOffered, refuseUnshared } from './jobsElsewhere.ts';
+import { checkedJob } from './parseJob.ts';
 import type { Session } from './runCommand.ts';
 
 type Options = CommandOptionsOf<'train'>;
@@ -22,10 +23,9 @@ export async function plannedRuns(session: Session, given: Partial<Options>): Pr
   const { sweep, ...own } = Object.fromEntries(
     Object.entries(given).filter(([name]) => name === 'sweep' || isOffered('train', name)),
   ) as Partial<Options>;
-  const { jobStartInput } = await import('../../server/contract/jobs.ts');
-  const planned = (name: string, options: object): PlannedRun => ({
+  const planned = async (name: string, options: object): Promise<PlannedRun> => ({
     name,
-    job: jobStartInput.parse({ kind: 'train', options: { ...options, name, resume: true } }) as TrainJob,
+    job: (await checkedJob({ kind: 'train', options: { ...options, name, resume: true } })) as TrainJob,
   });
   if (sweep === undefined) {
     const { architecture, capture, name = `${capture}-${architecture}` } = own;
@@ -34,11 +34,12 @@ export async function plannedRuns(session: Session, given: Partial<Options>): Pr
         'bad_input',
         `Nothing to train: give --${architecture === undefined ? 'architecture' : 'capture'}, or the path of a sweep file.`,
       );
-    return [planned(name, own)];
+    return [await planned(name, own)];
   }
   const { parseSweep } = await import('../../sae/training/sweep.ts');
-  return parseSweep(await readSweep(sweep)).map(({ name, architecture, options }) =>
-    planned(name, { ...own, ...options, architecture }),
+  const runs = parseSweep(await readSweep(sweep));
+  return Promise.all(
+    runs.map(({ name, architecture, options }) => planned(name, { ...own, ...options, architecture })),
   );
 }
 

@@ -36,6 +36,19 @@ test('what a resumed training did before says nothing of how fast it goes', () =
   expect(JSON.parse(written.at(-1) ?? '').progress).toMatchObject({ done: 910, secondsLeft: 90 });
 });
 
+test('the end of a stage is one line in a log, however often it is reported', () => {
+  const { written, at } = view(undefined);
+  at(0, 'runs', 0);
+  at(5, 'runs', 1000);
+  for (const second of [6, 20, 40]) at(second, 'runs', 1000);
+  expect(written).toEqual(['runs: 100 %, 1000/1000 steps\n']);
+  // What goes back and ends again says so again.
+  at(50, 'runs', 500);
+  at(55, 'runs', 1000);
+  expect(written.at(-1)).toBe('runs: 100 %, 1000/1000 steps\n');
+  expect(written).toHaveLength(3);
+});
+
 test('a bar says the same in words', () => {
   const line = barLine({ stage: 'train', done: 25, total: 100, unit: 'steps' }, { seconds: 5, left: 15 });
   expect(line).toContain('15 s left');

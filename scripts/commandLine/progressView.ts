@@ -71,12 +71,17 @@ function bar(out: Output, now: () => number): ProgressView {
 function occasionalLines(out: Output, now: () => number): ProgressView {
   const clock = stageClock(now);
   let last = 0;
+  /** The stage whose last line was written, after which reports of its end say nothing new. */
+  let ended: string | undefined;
   return {
     report(progress) {
       const time = clock(progress);
+      const isEnd = progress.done >= progress.total;
+      if (progress.stage !== ended || !isEnd) ended = undefined;
       // Short stages print nothing; long ones print a line every ten seconds and one at the end.
-      if (time.seconds < 2 || (now() - last < 10_000 && progress.done < progress.total)) return;
+      if (time.seconds < 2 || ended !== undefined || (now() - last < 10_000 && !isEnd)) return;
       last = now();
+      if (isEnd) ended = progress.stage;
       out.write(`${plainLine(progress, time)}\n`);
     },
     say: (line) => out.write(`${line}\n`),

@@ -6,6 +6,7 @@ import type { Queue } from '../../server/jobs/queue.ts';
 import type { Resources } from '../../server/workers/resources.ts';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { shareDone } from '../../server/jobs/splitJob.ts';
+import { refreshStored } from '../../sae/store/remote/bringIn.ts';
 import { environment, program } from './environment.ts';
 import type { Session } from './runCommand.ts';
 
@@ -92,7 +93,8 @@ export async function runOnQueue(
     const started = idle.length > 0 ? await start(idle) : [];
     for (const [at, { id }] of started.entries()) busy.set(own(idle[at]), id);
     const ids = planned.map((one) => busy.get(own(one)) ?? '');
-    say(`${started.length} jobs put into the queue, ${planned.length - started.length} there already. ${who}`); // prettier-ignore
+    const there = planned.length - started.length;
+    say(`${started.length} ${started.length === 1 ? 'job' : 'jobs'} put into the queue${there > 0 ? `, ${there} there already` : ''}. ${who}`); // prettier-ignore
     const status = new Map<string, string>();
     const names = new Map(ids.map((id, at) => [id, planned[at].name]));
     const unit = planned.every(({ job }) => job.kind === 'train') ? 'runs' : 'jobs';
@@ -105,7 +107,7 @@ export async function runOnQueue(
         status.set(job.id, job.status);
       }
       const jobs = ids.map((id) => queue.get(id));
-      report({ stage: unit, done: jobs.reduce((sum, one) => sum + shareDone(one), 0), total: ids.length, unit }); // prettier-ignore
+      report({ stage: unit, done: jobs.reduce((sum, one) => sum + shareOf(one), 0), total: ids.length, unit }); // prettier-ignore
       if (jobs.every(({ finishedAt }) => finishedAt !== null)) break;
     }
     if (signal.aborted)
@@ -113,11 +115,16 @@ export async function runOnQueue(
         'cancelled',
         `Stopped waiting; the jobs go on: the same command${unit === 'runs' ? ' with --resume' : ''} waits for them again.`,
       );
+    // What the jobs have made is read next.
+    await refreshStored(store.root);
     return ids.map((id) => queue.get(id));
   } finally {
     await queue.close();
   }
 }
+
+/** A job goes through several stages, each with a progress of its own, so that the end of one is not yet the end of the job. */
+const shareOf = (job: JobDetail) => (job.finishedAt === null ? Math.min(shareDone(job), 0.99) : 1);
 
 async function redis({ store, say }: Session, flags: LaunchFlags): Promise<Elsewhere> {
   const { openRedisQueue } = await import('../../server/workers/openRedisQueue.ts');

@@ -7,7 +7,7 @@ import type { Task } from '../../server/jobs/tasks.ts';
 import { program } from '../commandLine/environment.ts';
 import { parseJob } from '../commandLine/parseJob.ts';
 import { withStoreOptions } from '../commandLine/options.ts';
-import { plannedRuns } from '../commandLine/plannedRuns.ts';
+import { plannedRuns, readSweep } from '../commandLine/plannedRuns.ts';
 import { runCommand, type Outcome, type Session } from '../commandLine/runCommand.ts';
 import { needs } from '../commandLine/runOnQueue.ts';
 
@@ -60,12 +60,16 @@ async function print(session: Session, what: string, given: PlanFlags): Promise<
   const { taskArguments } = await import('../../server/jobs/tasks.ts');
   const commandOf = (task: Task) => commandLine(taskArguments(task));
   const document = documentOf(commandOf);
+  // Pasted into a terminal, a command is to work on the folder that the plan is of.
+  const { data = 'data' } = session.options;
+  const here = data === 'data' ? [] : [`--data=${data}`];
+  const lineOf = (task: Task) => commandLine([...taskArguments(task), ...here]);
   const resources = await needs(given);
   switch (format) {
     case 'commands':
-      return { document, text: stages.map((tasks) => tasks.map(commandOf).join('\n')).join('\n\n') };
+      return { document, text: stages.map((tasks) => tasks.map(lineOf).join('\n')).join('\n\n') };
     case 'slurm': {
-      const scripts = await slurmScripts(session, stages, { resources, options: sbatch });
+      const scripts = await slurmScripts(session, name, stages, { resources, options: sbatch });
       const text = scripts.join('\n');
       return { document: { ...document, script: text }, text };
     }
@@ -85,8 +89,9 @@ async function print(session: Session, what: string, given: PlanFlags): Promise<
 async function planned(session: Session, what: string, { analyse }: PlanFlags): Promise<Planned> {
   if (!what.trimStart().startsWith('{')) {
     const runs = await plannedRuns(session, { sweep: what, ...(analyse && { analyse }) });
+    const { nameOfSweep } = await import('../../sae/training/sweep.ts');
     return {
-      name: runs[0].name.split('-')[0],
+      name: nameOfSweep(await readSweep(what)),
       stages: [runs.map(({ job }) => ({ job }))],
       document: (commandOf) => ({
         runs: runs.map(({ name, job }) => ({ name, ...job, command: commandOf({ job }) })),
@@ -118,15 +123,25 @@ async function planned(session: Session, what: string, { analyse }: PlanFlags): 
 /** One script a stage. What a later one waits for is known once the earlier one is handed in. */
 async function slurmScripts(
   { store }: Session,
+  name: string,
   stages: readonly Task[][],
   given: { resources: Awaited<ReturnType<typeof needs>>; options: string | undefined },
 ): Promise<string[]> {
   const { slurmScript } = await import('../../server/slurm/slurmScript.ts');
   const { launchPaths } = await import('../../server/slurm/launch.ts');
   return stages.map((tasks, at) => {
-    const id = stages.length === 1 ? 'plan' : at < stages.length - 1 ? 'plan-parts' : 'plan-whole';
+    const stage = stages.length === 1 ? '' : at < stages.length - 1 ? '-parts' : '-whole';
+    const id = `plan-${name.slice(0, 64)}${stage}`;
     const { folder } = launchPaths(store, id);
-    const script = slurmScript({ id, folder, dataFolder: store.root, program, tasks, ...given });
+    const script = slurmScript({
+      id,
+      folder,
+      byHand: true,
+      dataFolder: store.root,
+      program,
+      tasks,
+      ...given,
+    });
     const [shell, ...rest] = script.split('\n');
     const first = `# Hand this one in with 'sbatch --dependency=afterany:N', where N is the number of the array before.`;
     return at === 0 ? script : [shell, first, ...rest].join('\n');

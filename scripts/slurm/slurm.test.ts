@@ -164,7 +164,33 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
     await rm(alone.root, { recursive: true });
   });
 
+  test('a data folder may have any name, and a script of plan runs as it is printed', async () => {
+    const base = await mkdtemp(join(tmpdir(), 'lazyscope-odd-'));
+    const odd = new StoreLayout(join(base, `my "data" #1 %a 'x'`));
+    await cp(on.store.captures(), odd.captures(), { recursive: true });
+    const [path, second, planned] = ['sweep.yaml', 'second.yaml', 'plan.sh'].map((name) => join(base, name));
+    const one = sweep(640).replace('[4, 8, 12]', '[4]');
+    await writeFile(path, one);
+    await writeFile(second, `name: planned\n${one}`);
+    const launched = lazyscope('train', path, `--data=${odd.root}`, '--launcher=slurm');
+    expect(launched.status, launched.stderr).toBe(0);
+    await writeFile(planned, lazyscope('plan', second, `--data=${odd.root}`, '--format=slurm').stdout);
+    // Slurm's own log, slurm-N_0.out, lies where the script is handed in.
+    const { status, stderr } = spawnSync('sbatch', ['--wait', planned], { cwd: base, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    expect(readdirSync(odd.runs()).sort()).toEqual([
+      'planned-topk-blocks.0.hook_resid_post-64-k4',
+      'sweep-topk-blocks.0.hook_resid_post-64-k4',
+    ]);
+    const refused = lazyscope('train', path, `--data=${join(base, String.raw`a\b`)}`, '--launcher=slurm');
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/whose path has a backslash or a line break: rename the data folder/);
+    await rm(base, { recursive: true });
+  });
+
   test('refuses options that a script can’t hold, and says what sbatch refuses', () => {
+    const launches = () => (existsSync(on.store.launches()) ? readdirSync(on.store.launches()) : []);
+    const before = launches();
     const call = ['train', file, `--data=${on.store.root}`, '--launcher=slurm', '--resume'];
     const refusals: [string, RegExp][] = [
       ['--sbatch=--time=1\n#SBATCH', /is no option for sbatch/],
@@ -177,6 +203,8 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
       expect([added, status]).toEqual([added, 2]);
       expect(stderr).toMatch(message);
     }
+    // What was not handed in leaves nothing behind.
+    expect(launches()).toEqual(before);
   });
 });
 
@@ -190,8 +218,10 @@ describe('lazyscope plan', () => {
       expect(status, stderr).toBe(0);
       return stdout;
     };
-    const commands = plan().trim().split('\n');
-    expect(commands).toHaveLength(3);
+    const lines = plan().trim().split('\n');
+    expect(lines).toHaveLength(3);
+    const commands = lines.map((line) => line.replace(` --data=${folder}`, ''));
+    expect(commands).not.toContain(lines[0]);
     expect(commands[1]).toMatch(
       /^lazyscope train --architecture=topk .*--k=8 .*--dead-after=999 .*--resume$/,
     );
@@ -240,7 +270,10 @@ describe('lazyscope plan', () => {
       return stdout;
     };
     const whole = 'lazyscope index demo-topk --seeds=0,1';
-    expect(plan()).toBe(`${[1, 2, 3].map((n) => `${whole} --part=${n}/3`).join('\n')}\n\n${whole}\n`);
+    const here = `--data=${folder}`;
+    expect(plan()).toBe(
+      `${[1, 2, 3].map((n) => `${whole} --part=${n}/3 ${here}`).join('\n')}\n\n${whole} ${here}\n`,
+    );
     const { stages } = JSON.parse(plan('--json'));
     expect(stages.map((tasks: unknown[]) => tasks.length)).toEqual([3, 1]);
     expect(stages[0][2]).toEqual({ ...job, parts: undefined, part: '3/3', command: `${whole} --part=3/3` });
@@ -281,6 +314,36 @@ describe('lazyscope plan', () => {
     expect(shell(wait, 0).signal).toBe('SIGTERM');
     await rm(folder, { recursive: true });
   }, 60_000);
+
+  test('refuses a sweep whose jobs could not be, in one line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lazyscope-plan-'));
+    const path = join(folder, 'sweep.yaml');
+    for (const [from, to, why] of [
+      ['fixture', '../x', "The job is not one, at 'options.capture': use letters"],
+      ['[0, 1]', '[0, 0]', "at 'options.seeds': must not name a number twice."],
+    ]) {
+      await writeFile(path, sweep(6400).replace(from, to));
+      const { status, stderr } = lazyscope('plan', path);
+      expect(status).toBe(2);
+      expect(stderr).toContain(why);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    }
+    await rm(folder, { recursive: true });
+  });
+
+  test('names Jobs of two sweeps apart, whose names begin alike', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lazyscope-plan-'));
+    const path = join(folder, 'sweep.yaml');
+    const named = async (name: string) => {
+      await writeFile(path, `name: ${name}\n${sweep(6400)}`);
+      return parse(lazyscope('plan', path, '--format=k8s', '--image=i', '--claim=c').stdout).metadata.name;
+    };
+    expect([await named('sea-deep'), await named('sea-shallow')]).toEqual([
+      'lazyscope-sea-deep',
+      'lazyscope-sea-shallow',
+    ]);
+    await rm(folder, { recursive: true });
+  });
 
   test('refuses what is neither a sweep nor a job', () => {
     const refused = (...args: string[]) => {

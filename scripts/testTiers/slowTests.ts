@@ -46,6 +46,11 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  { path: 'server/sharedLabels.test.ts', reason: 'an S3 server that two writers race on' },
+  {
+    path: 'sae/training/streamedCapture.test.ts',
+    reason: 'trains ten times from a web server in passes over a capture',
+  },
   {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
@@ -226,6 +231,7 @@ export const apartTests: readonly string[] = [
   'sae/comparison/consensus/consensusStart.test.ts',
   'sae/training/crosscoder.test.ts',
   'sae/training/sharding/sharding.test.ts',
+  'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
   'scripts/bucketCommands.test.ts',
   'scripts/captureFrom.test.ts',

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { printPart } from '../../sae/spec/part.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
@@ -155,7 +155,11 @@ export class SlurmQueue implements Queue {
     const { id, jobs, tasks, resources, after, parts } = given;
     const { folder } = launchPaths(store, id);
     const script = slurmScript({ id, folder, dataFolder: store.root, program, tasks, resources, options: sbatch, backend, after }); // prettier-ignore
-    const array = await cluster.submit(await writeScript(store, id, script));
+    const path = await writeScript(store, id, script);
+    const array = await cluster.submit(path).catch(async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    });
     const createdAt = new Date().toISOString();
     const launch: Launch = { version: 1, id, createdAt, array, jobs, ...(parts && { parts }) };
     await writeLaunch(store, launch);

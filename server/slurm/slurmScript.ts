@@ -8,6 +8,11 @@ export interface ScriptOptions {
   id: string;
   /** Where logs and exit codes go. */
   folder: string;
+  /**
+   * Whether somebody else hands the script in, when there is no folder yet: each time it makes one for the array, named by `folder` and the
+   * array's number, and Slurm writes the log where it always does.
+   */
+  byHand?: boolean;
   dataFolder: string;
   program: readonly string[];
   tasks: readonly Task[];
@@ -22,13 +27,13 @@ export interface ScriptOptions {
 /** Seconds before its time limit at which a task is asked to stop, so that it writes a checkpoint. */
 const warning = 90;
 
-/** Throws 'bad_input' for options that sbatch could not read from a script. */
+/** Throws 'bad_input' for options that sbatch could not read from a script, and for a folder that it can't write logs into. */
 export function slurmScript(given: ScriptOptions): string {
-  const { id, folder, dataFolder, program, tasks, resources, backend, after = [] } = given;
+  const { id, folder, byHand = false, dataFolder, program, tasks, resources, backend, after = [] } = given;
   const directives = [
     `--job-name=lazyscope-${id}`,
     `--array=0-${tasks.length - 1}`,
-    `--output=${folder.replaceAll('%', '%%')}/%a.log`,
+    ...(byHand ? [] : [`--output=${logsIn(folder)}`]),
     '--open-mode=append',
     // A task whose node fails is begun again, and goes on from its last checkpoint.
     '--requeue',
@@ -45,13 +50,13 @@ export function slurmScript(given: ScriptOptions): string {
   ];
   return `#!/bin/sh
 ${directives.map((directive) => `#SBATCH ${directive}`).join('\n')}
-folder=${quoted(folder)}
+folder=${quoted(folder)}${byHand ? '-"$SLURM_ARRAY_JOB_ID"\nmkdir -p "$folder"' : ''}
 index=$SLURM_ARRAY_TASK_ID
 ${taskCase('$index', tasks)}
 rm -f "$folder/$index.exit"
 attempt=$((\${SLURM_RESTART_COUNT:-0} + 1))
 echo "$attempt $(date -u +%Y-%m-%dT%H:%M:%SZ) $SLURMD_NODENAME" > "$folder/$index.began.part" && mv "$folder/$index.began.part" "$folder/$index.began"
-export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${id}.$index:$attempt"
+export LAZYSCOPE_PROGRESS=json LAZYSCOPE_LEASE="${byHand ? `${id}-$SLURM_ARRAY_JOB_ID` : id}.$index:$attempt"
 ${program.map(quoted).join(' ')} "$@" ${common.map(quoted).join(' ')} --threads="\${SLURM_CPUS_ON_NODE:-1}" > "$folder/$index.out" &
 child=$!
 # The shell is told to stop before the time limit, and waits until the command has written its checkpoint.
@@ -75,6 +80,20 @@ export function taskCase(number: string, tasks: readonly Task[]): string {
 
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/**
+ * The path of the tasks' logs as sbatch reads it in a script, where spaces and '#' would end it. Throws 'bad_input' for a folder with a
+ * backslash or a line break in its path: a backslash turns %a off, which keeps the logs of tasks apart.
+ */
+function logsIn(folder: string): string {
+  if (/[\\\n\r]/.test(folder))
+    throw new LazyscopeError(
+      'bad_input',
+      `Slurm can't write logs into '${folder}', whose path has a backslash or a line break: rename the data folder.`,
+    );
+  const path = `${folder.replaceAll('%', '%%')}/%a.log`;
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `"${path.replaceAll('"', String.raw`\"`)}"`;
 }
 
 function sbatchOptions(text: string | undefined): string[] {

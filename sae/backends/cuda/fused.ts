@@ -10,6 +10,7 @@ import type { FusedKernels, KernelTime } from '../../ops/fusedKernels.ts';
 import { tf, type Tensor1D } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { deviceRates } from './deviceRates.ts';
+import { Auxiliary } from './fused/auxiliary.ts';
 import { batchTopK } from './fused/batchTopK.ts';
 import { DeviceSums } from './fused/deviceSums.ts';
 import { DictionaryUpdate } from './fused/dictionaryUpdate.ts';
@@ -17,10 +18,12 @@ import { EncoderCopies } from './fused/encoderCopies.ts';
 import { EntriesByLatent } from './fused/entriesByLatent.ts';
 import { FusedPrograms } from './fused/fusedPrograms.ts';
 import { Reconstructions } from './fused/reconstruct.ts';
+import { openCollectives } from './fused/openCollectives.ts';
 import { outer } from './fused/outer.ts';
 import type { Screening } from './screening.ts';
 import { rowStores } from './fused/rowStores.ts';
 import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
+import { spreadKernels } from './fused/spreadKernels.ts';
 import { topK } from './fused/topK.ts';
 import { CudaStepRecorder } from './stepRecorder.ts';
 import type { PathChoice } from '../entriesForm.ts';
@@ -36,6 +39,8 @@ export interface FusedOptions {
   readonly choice?: PathChoice;
   /** What the backend says when it is left out. */
   readonly screening?: Screening;
+  /** Dead latents for each that AuxK keeps of a row, beyond which it lists entries; see fused/auxiliary.ts. */
+  readonly placesAnEntry?: number;
   /** What TF.js calls the backend. */
   readonly name?: string;
 }
@@ -46,6 +51,7 @@ export function cudaFusedKernels(
     blockBytes = selectionBytes,
     choice = { path: 'auto' },
     screening: given,
+    placesAnEntry,
     name = 'cuda',
   }: FusedOptions = {},
 ): FusedKernels {
@@ -57,11 +63,12 @@ export function cudaFusedKernels(
   const screening = () => given ?? backend.screening;
   const options = { choice, screening, blockBytes };
   const thresholds = new ThresholdSelect(programs, byLatent, copies, options);
+  const auxiliary = new Auxiliary(programs, sums, reconstructions, { blockBytes, placesAnEntry });
   const update = new DictionaryUpdate(programs, sums, byLatent, copies);
   registerQuotient(backend, sums, name);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
-  return {
+  const table = {
     backend: name,
 
     on(run) {
@@ -116,6 +123,8 @@ export function cudaFusedKernels(
     reconstructNested: (entries, prefixes, decoder, target) =>
       during('decode', () => reconstructions.nested(entries, prefixes, decoder, target)),
 
+    auxiliary: (x, dictionary, error, among) =>
+      during('decode', () => auxiliary.term(x, dictionary, error, among)),
     gradients: (request) => during('gradients', () => update.gradients(request)),
     update: (request, moments, adam) => during('optimiser', () => update.apply(request, moments, adam)),
     updateSkip: (request, gradient, moments, adam) =>
@@ -126,6 +135,11 @@ export function cudaFusedKernels(
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
   } satisfies FusedKernels;
+  const parts = { programs, sums, byLatent, copies, reconstructions, screening, blockBytes };
+  return {
+    ...table,
+    spread: (processes, width) => spreadKernels(table, parts, openCollectives(programs, processes), width),
+  };
 }
 
 /** The kernel behind `over` of sae/autoencoders/auxK.ts, which otherwise takes four. */

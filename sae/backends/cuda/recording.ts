@@ -1,4 +1,5 @@
 /** What has to hold for a captured step to be made again, and what has to be done on the host beside it. */
+import type { AuxiliaryChoice } from '../../ops/trainingStep.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
 import { NotCapturable } from './notCapturable.ts';
 
@@ -6,6 +7,8 @@ import { NotCapturable } from './notCapturable.ts';
 export interface StepInputs {
   /** About how many entries to expect. */
   readonly expected: number | undefined;
+  /** What AuxK chooses from; null where it has nothing to do. */
+  readonly auxiliary: AuxiliaryChoice | null;
 }
 
 /** Where a captured step finds what changes from step to step, as addresses of float32. */
@@ -18,6 +21,8 @@ export interface StepNumbers {
 
 export class Recording {
   numbers: StepNumbers;
+  /** Where the step finds what AuxK chooses from (source/fusedAuxiliary.cu); null where it has nothing to do. It is sent there before every replay. */
+  readonly choice: DeviceBuffer | null;
   /** Whether the coefficient of the penalty is part of what was captured after all. */
   holdsPenalty = false;
   readonly #conditions: ((inputs: StepInputs) => boolean)[] = [];
@@ -28,8 +33,10 @@ export class Recording {
   /** The addresses of all others that it reads or changes. */
   readonly #used = new Map<object, number>();
 
-  constructor(numbers: StepNumbers) {
+  /** `choice`: see `choice`. */
+  constructor(numbers: StepNumbers, choice: DeviceBuffer | null = null) {
     this.numbers = numbers;
+    this.choice = choice;
   }
 
   /** The step may be replayed only where this holds. */

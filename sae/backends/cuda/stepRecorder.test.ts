@@ -115,11 +115,31 @@ describe('training steps as graphs', () => {
     expect(ofJump.replayed).toBeGreaterThanOrEqual(12);
   });
 
-  test('steps with dead latents are made kernel by kernel, and the reason is said', async () => {
-    const { counts } = await both({ architecture: 'topk', settings: { deadAfter: 16 } });
-    // In no batch do all latents fire.
-    expect(counts).toMatchObject({ replayed: 0, launched: 28 });
-    expect(counts.why).toMatch(/^AuxK trains \d+ dead latents/);
+  test.each(['topk', 'batchtopk', 'matryoshka', 'matryoshkatopk'] as const)(
+    '%s: steps with dead latents, however many, and without',
+    async (architecture) => {
+      const settings = { deadAfter: 16 * 3, auxCoefficient: 0.2 };
+      const { counts } = await both({ architecture, settings, steps: 24 });
+      // Two seeds: two steps that are launched, and one that is recorded, of what has no dead latents, and of up to 32 and up to 48.
+      expect(counts.replayed).toBeGreaterThanOrEqual(48 - 2 * 9);
+    },
+  );
+
+  test('dead latents come and go', async () => {
+    const dead: number[][] = [];
+    const settings = { deadAfter: 16 * 2, auxCoefficient: 0.2, learningRate: 0.02 };
+    const run = { architecture: 'topk', settings, steps: 30 } as const;
+    for (const placesAnEntry of [Infinity, 0]) {
+      const kernels = cudaFusedKernels(backend(), { placesAnEntry });
+      const { counts } = await both({ ...run, kernels });
+      expect(counts.replayed).toBeGreaterThanOrEqual(60 - 2 * 9);
+      const { result } = await trained({ ...run, kernels });
+      dead.push(result.metrics.map(([{ deadFraction }]) => Math.round(48 * deadFraction)));
+    }
+    for (const counts of dead) {
+      expect(counts[0]).toBe(0);
+      expect(new Set(counts).size).toBeGreaterThan(5);
+    }
   });
 
   test('memory that others use between the steps stays theirs', async () => {

@@ -6,11 +6,12 @@
  * corrections, coefficient of the penalty) are in memory of the device. Whatever else a step depends on is a condition of its recording
  * (`Recording`); where none holds, the step is made kernel by kernel, and `counts` says why.
  */
-import type { Batch } from '../../ops/fusedKernels.ts';
+import type { AuxiliaryChoice, Batch } from '../../ops/fusedKernels.ts';
 import type { RecordableStep, StepCounts, StepRecorder } from '../../ops/stepRecorder.ts';
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
+import { placesFor, wordsOf } from './fused/auxiliary.ts';
 import { ofStep } from './fused/dictionaryUpdate.ts';
 import { Graph } from './graph.ts';
 import { GraphMemory } from './graphMemory.ts';
@@ -63,6 +64,8 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
   /** The batch that it is a copy of. */
   #copied: Batch | null = null;
   #numbers: DeviceBuffer | null = null;
+  /** What AuxK chooses from, by how many latents there is room for. */
+  readonly #choices = new Map<number, DeviceBuffer>();
   #counts = { replayed: 0, launched: 0, why: null as string | null };
   /** Whether a graph is being made or launched, so that none may be destroyed. */
   #busy = false;
@@ -80,7 +83,7 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
   step(step: Step<Pass, Result>): Result {
     this.#forget();
     const own = this.#of(step.of);
-    const why = this.#refusal(step);
+    const why = this.#refusal();
     if (why !== null) return this.#launched(step, own, why);
     const found = own.recorded.find((recorded) => this.#holds(recorded, step));
     if (found) return this.#replayed(found, step, own);
@@ -101,6 +104,8 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
     this.#drop();
     if (this.#numbers) this.#backend.give(this.#numbers);
     this.#numbers = null;
+    for (const choice of this.#choices.values()) this.#backend.give(choice);
+    this.#choices.clear();
     this.#dictionaries.clear();
   }
 
@@ -113,10 +118,10 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
     return own;
   }
 
-  #refusal({ different }: Step<Pass, Result>): string | null {
+  #refusal(): string | null {
     if (!this.#backend.graphs) return 'Graphs are switched off.';
     if (this.#backend.programs.isTiming) return 'The time of each kernel is measured.';
-    return different;
+    return null;
   }
 
   /** Kernel by kernel. */
@@ -155,7 +160,7 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
     this.#busy = true;
     try {
       this.#copyBatch(step.batch);
-      this.#upload(step, pass);
+      this.#upload(step, pass, recording);
       forward.launch();
       recording.computed();
       const result = step.measure(pass);
@@ -180,7 +185,9 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
     try {
       this.#copyBatch(step.batch);
       const numbers = (this.#numbers ??= this.#backend.scratch(4 * numberCount));
-      const recording = new Recording({ adam: numbers.address, penalty: null });
+      const choice = step.auxiliary && this.#choiceOf(step.auxiliary);
+      const recording = new Recording({ adam: numbers.address, penalty: null }, choice);
+      recording.onlyWhere(({ auxiliary }) => (auxiliary === null) === (choice === null));
       this.#noteSettings(recording);
       const made: { pass: Pass | null } = { pass: null };
       const forward = this.#capture(recording, () => {
@@ -194,7 +201,7 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
         adam: numbers.address,
         penalty: varies ? numbers.address + BigInt(4 * penaltyAt) : null,
       };
-      this.#upload(step, pass);
+      this.#upload(step, pass, recording);
       forward.launch();
       const result = step.measure(pass);
       const update = this.#capture(recording, () => step.update(pass));
@@ -282,7 +289,16 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
     }
   }
 
-  #upload(step: Step<Pass, Result>, pass: Pass): void {
+  /** Memory for what AuxK chooses from, as long as no more latents are dead than there are places for. */
+  #choiceOf({ dead }: AuxiliaryChoice): DeviceBuffer {
+    const places = placesFor(dead.length);
+    const choice = this.#choices.get(places) ?? this.#backend.scratch(4 * (2 + places));
+    this.#choices.set(places, choice);
+    return choice;
+  }
+
+  #upload(step: Step<Pass, Result>, pass: Pass, { choice }: Recording): void {
+    if (choice && step.auxiliary) this.#backend.transfers.upload(wordsOf(step.auxiliary), choice);
     if (!this.#numbers) return;
     const values = Float32Array.of(...ofStep(step.adam), step.penalty(pass) ?? 0);
     this.#backend.transfers.upload(values, this.#numbers);

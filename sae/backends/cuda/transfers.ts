@@ -149,6 +149,7 @@ export class Transfers {
       const code = driver.functions.cuEventQuery(event);
       if (code === 0) return;
       if (code !== notReady) throw driver.failed('cuEventQuery', code);
+      this.#device.whileWaiting?.();
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -59,6 +59,17 @@ export function spectrumOfCovariance({ d, matrix, rows }: Covariance): Activatio
   return spectrum && { ...spectrum, rows };
 }
 
+/** The rows of each step of `covarianceSteps`, of so many training rows. */
+export function covarianceChunks(trainRows: number): { start: number; end: number }[] {
+  if (trainRows < 2) return [];
+  const count = Math.ceil(Math.min(mostRows, trainRows) / chunkRows);
+  const size = Math.min(chunkRows, trainRows);
+  return Array.from({ length: count }, (_, chunk) => {
+    const start = count === 1 ? 0 : Math.round((chunk * (trainRows - size)) / (count - 1));
+    return { start, end: start + size };
+  });
+}
+
 /** Of the training rows that `rows` keeps: all of them, or chunks spread evenly over them where there are many. Null for fewer than two. */
 export function* covarianceSteps(
   rows: Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>,
@@ -67,14 +78,13 @@ export function* covarianceSteps(
 ): Steps<Covariance | null> {
   const d = rows.width(hook);
   if (rows.trainRows < 2) return null;
-  const chunks = Math.ceil(Math.min(mostRows, rows.trainRows) / chunkRows);
+  const chunks = covarianceChunks(rows.trainRows);
   const sum = new Float64Array(d);
   const products = new Float64Array(d * d);
   let origin: Float32Array | undefined;
   let count = 0;
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const size = Math.min(chunkRows, rows.trainRows);
-    const start = chunks === 1 ? 0 : Math.round((chunk * (rows.trainRows - size)) / (chunks - 1));
+  for (const { start, end } of chunks) {
+    const size = end - start;
     const x = rows.readRows(hook, start, size);
     // About one point near the mean, so that a large common offset costs no digits.
     origin ??= meanRow(x, d);
@@ -86,7 +96,7 @@ export function* covarianceSteps(
     for (let at = 0; at < block.length; at++) products[at] += block[at];
     for (let at = 0; at < x.length; at++) sum[at % d] += x[at];
     count += size;
-    progress(count, chunks * size);
+    progress(count, chunks.length * size);
     yield;
   }
   for (let i = 0; i < d; i++)

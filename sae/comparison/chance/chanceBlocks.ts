@@ -73,11 +73,24 @@ export interface ChanceLaws {
   covariance(): CovarianceChance | null;
 }
 
-/** What parts can do of the chance of a comparison. */
-export function chanceBlocks({ isotropic, covariance }: ChanceLaws): Block[] {
+/** Whether a part has left the law of directions like the activations. */
+export const hasCovariance = (folder: Pick<BlockFolder, 'read'>): boolean =>
+  folder.read({ name: covarianceName }) !== undefined;
+
+/** What parts can do of the chance of a comparison. `fetch` is waited for before activations are read. */
+export function chanceBlocks(
+  { isotropic, covariance }: ChanceLaws,
+  fetch: () => Promise<void> = async () => {},
+): Block[] {
   return [
     { name: isotropicName, make: () => lawArrays(isotropic()) },
-    { name: covarianceName, make: () => covarianceArrays(covariance()) },
+    {
+      name: covarianceName,
+      make: async () => {
+        await fetch();
+        return covarianceArrays(covariance());
+      },
+    },
   ];
 }
 

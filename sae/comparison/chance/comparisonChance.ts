@@ -3,18 +3,21 @@ import type { SelectedRows } from '../../activations/selectRows.ts';
 import { discoveryLimit } from '../../numerics/benjaminiHochberg.ts';
 import { Random } from '../../numerics/random.ts';
 import { topPairs } from '../../ops/topPairs.ts';
+import { pause } from '../../pause.ts';
 import type { ComparisonChance } from '../../spec/manifests/comparison.ts';
 import type { Block, BlockFolder } from '../../store/blocks.ts';
 import type { Counterparts } from '../counterparts.ts';
 import { gather, type Directions } from '../directions.ts';
 import {
   activationSpectrum,
+  activationSpectrumSteps,
+  covarianceChunks,
   inEigenbasis,
   rowSpectrum,
   type ActivationSpectrum,
   type Spectrum,
 } from './activationSpectrum.ts';
-import { chanceBlocks, leftLaws, type ChanceLaws } from './chanceBlocks.ts';
+import { chanceBlocks, hasCovariance, leftLaws, type ChanceLaws } from './chanceBlocks.ts';
 import { covarianceNull, isotropicNull, type NullLaw, type Shape } from './nullLaw.ts';
 import { isotropicChance, spectrumChance } from './pairChance.ts';
 import { rotatedInBlocks } from './rotatedDictionary.ts';
@@ -37,6 +40,11 @@ export class SharedNulls {
     return made;
   }
 
+  /** Whether a spectrum of this key is known. */
+  has(key: string): boolean {
+    return this.#spectra.has(key);
+  }
+
   law(key: string, make: () => NullLaw): NullLaw {
     const known = this.#laws.get(key);
     if (known) return known;
@@ -46,7 +54,7 @@ export class SharedNulls {
   }
 }
 
-type ReadRows = Pick<SelectedRows, 'trainRows' | 'readRows' | 'width'>;
+type ReadRows = Pick<SelectedRows, 'trainRows' | 'readRows' | 'width' | 'streaming'>;
 
 /** What the laws of chance of a comparison depend on. */
 export interface ChanceShape {
@@ -103,7 +111,47 @@ function lawsOf({ d, shape, activations, nulls, progress = () => {} }: ChanceSha
 
 /** What parts can do of the chance of a comparison: its laws. */
 export function comparisonChanceBlocks(shape: ChanceShape): Block[] {
-  return chanceBlocks(lawsOf(shape));
+  return chanceBlocks(lawsOf(shape), () => fetchSpectra(shape));
+}
+
+/**
+ * Finds the spectra of activations that are fetched as they are read, for `comparisonChance`, which can't wait for them. Nothing where they are all on this
+ * disk, or where parts have left what is made of them. Throws what fetching throws.
+ */
+export async function fetchSpectra({
+  activations,
+  nulls,
+  progress = () => {},
+  folder,
+  signal,
+}: Pick<ChanceShape, 'activations' | 'nulls' | 'progress'> & {
+  folder?: Pick<BlockFolder, 'read'> | undefined;
+  signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const streaming = activations?.rows.streaming;
+  if (!activations || !streaming || (folder && hasCovariance(folder))) return;
+  const { rows, key, hooks } = activations;
+  for (const hook of hooks) {
+    if (nulls.has(`${key} ${hook}`)) continue;
+    const steps = activationSpectrumSteps(rows, hook, (done, total) =>
+      progress(`covariance of ${hook}`, done, total, 'tokens'),
+    );
+    const chunks = covarianceChunks(rows.trainRows);
+    for (let at = 0; ; at++) {
+      if (at < chunks.length) {
+        const next =
+          at + 1 < chunks.length ? ([chunks[at + 1].start, chunks[at + 1].end] as const) : undefined;
+        await streaming.ready(hook, chunks[at].start, chunks[at].end - chunks[at].start, next);
+      }
+      const { done, value } = steps.next();
+      if (!done) {
+        await pause(signal, 'measuring chance');
+        continue;
+      }
+      nulls.spectrum(`${key} ${hook}`, () => value);
+      break;
+    }
+  }
 }
 
 export function comparisonChance(compared: ComparedForChance): FoundChance {

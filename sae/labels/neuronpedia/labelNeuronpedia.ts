@@ -98,7 +98,9 @@ async function textsOf(
   run: string,
   vocabularyOf: ImportSourceOptions['vocabularyOf'],
 ): Promise<(string | null)[]> {
-  const capture = await openCaptureOf(store, await readManifest(store.runManifest(run), runKind));
+  const capture = await openCaptureOf(store, await readManifest(store.runManifest(run), runKind), {
+    fetch: 'as read',
+  });
   try {
     return await vocabularyOf(capture);
   } finally {

@@ -11,16 +11,17 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
-import { canBeListed } from '../../spec/manifests/storeListing.ts';
 import { explainWriteError } from '../atomicWrite.ts';
-import type { RemoteFiles } from './bringIn.ts';
+import type { HoldOptions, Release, RemoteFiles } from './bringIn.ts';
 import type { CachedStoreOptions, SourceOptions } from './cacheOptions.ts';
-import { removeFiles, takeCacheFolder, type CacheFolder } from './cacheFolder.ts';
+import { takeCacheFolder, type CacheFolder } from './cacheFolder.ts';
 import { readCacheRecord, writeCacheRecord, type FetchedFile } from './cacheRecord.ts';
 import { HttpSource } from './httpSource.ts';
 import { isManifest } from './isManifest.ts';
-import { isWhole, replaceByPlaceholder, wasChanged, writePlaceholder } from './placeholder.ts';
+import { placeFiles } from './placeFiles.ts';
+import { replaceByPlaceholder } from './placeholder.ts';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import type { SharedObject } from './s3/sharedObject.ts';
 import { Turns } from './turns.ts';
 import { fileStatus } from '../fileStatus.ts';
 
@@ -37,6 +38,7 @@ export class CachedStore implements RemoteFiles {
   readonly root: string;
   /** The address, as it is shown. */
   readonly url: string;
+  shared?: (name: string) => SharedObject;
   /** Files that were fetched since it was opened. */
   fetches = 0;
   readonly #folder: CacheFolder;
@@ -50,6 +52,12 @@ export class CachedStore implements RemoteFiles {
   /** Times of change of the placeholders. */
   readonly #placeholders = new Map<string, number>();
   readonly #coming = new Map<string, Promise<void>>();
+  /** Of these, what nobody waits for. */
+  readonly #ahead = new Map<string, Promise<void>>();
+  /** What came so, and nobody has asked for yet. */
+  readonly #early = new Set<string>();
+  /** What is being made a placeholder. */
+  readonly #going = new Map<string, Promise<void>>();
   /** How many ask that a file stay. */
   readonly #held = new Map<string, number>();
   /** Files that this process has written, which it may have open. */
@@ -57,6 +65,8 @@ export class CachedStore implements RemoteFiles {
   readonly #turns = new Turns(atOnce);
   /** Of what is here or coming, without manifests. */
   #bytes = 0;
+  /** Of what waits until others have made room. */
+  #waiting = 0;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(folder: CacheFolder, { source, mostBytes, staysFor = 60_000, report }: SourceOptions) {
@@ -107,7 +117,11 @@ export class CachedStore implements RemoteFiles {
   }
 
   async bringIn(path: string): Promise<void> {
-    const file = this.#files.get(this.nameOf(path));
+    const name = this.nameOf(path);
+    this.#early.delete(name);
+    const settling = this.#ahead.get(name) ?? this.#going.get(name);
+    if (settling) await settling;
+    const file = this.#files.get(name);
     if (!file) return;
     const here = this.#here.get(file.path);
     if (here) {
@@ -117,12 +131,41 @@ export class CachedStore implements RemoteFiles {
     }
     // A file that was changed here is read as it is.
     if (this.stateOf(file.path) === 'changed') return;
+    await this.#come(file);
+  }
+
+  #come(file: RemoteFile, isAhead = false): Promise<void> {
     let coming = this.#coming.get(file.path);
     if (!coming) {
-      coming = this.#fetch(file).finally(() => this.#coming.delete(file.path));
+      coming = this.#fetch(file, isAhead).finally(() => this.#coming.delete(file.path));
       this.#coming.set(file.path, coming);
     }
-    await coming;
+    return coming;
+  }
+
+  fetchAhead(paths: readonly string[]): void {
+    for (const path of paths) {
+      const name = this.nameOf(path);
+      const file = this.#files.get(name);
+      const isThere = !file || this.#here.has(name) || this.#coming.has(name) || this.#going.has(name);
+      if (isThere || this.stateOf(name) === 'changed') continue;
+      if (this.#bytes + this.#waiting - this.#bytesToGo() + file.bytes > this.#mostBytes) return;
+      // What it fails with is found by whoever asks for the file, which is then fetched again.
+      const coming = this.#come(file, true)
+        .catch(() => {})
+        .finally(() => this.#ahead.delete(name));
+      this.#ahead.set(name, coming);
+    }
+  }
+
+  hasRoomFor(paths: readonly string[]): boolean {
+    const names = new Set(paths.map((path) => this.nameOf(path)));
+    let bytes = 0;
+    for (const name of names) bytes += this.#files.get(name)?.bytes ?? 0;
+    for (const name of this.#here.keys())
+      if (!names.has(name) && !isManifest(name) && !this.#mayGo(name))
+        bytes += this.#files.get(name)?.bytes ?? 0;
+    return bytes <= this.#mostBytes;
   }
 
   /** Everything below a folder of the store. */
@@ -132,7 +175,7 @@ export class CachedStore implements RemoteFiles {
     await Promise.all(names.map((path) => this.bringIn(join(this.root, path))));
   }
 
-  async hold(paths: readonly string[]): Promise<() => void> {
+  async hold(paths: readonly string[], { quietly = false }: HoldOptions = {}): Promise<Release> {
     const names = paths.map((path) => this.nameOf(path));
     const change = (by: number) => {
       for (const name of names) this.#held.set(name, (this.#held.get(name) ?? 0) + by);
@@ -143,10 +186,11 @@ export class CachedStore implements RemoteFiles {
     try {
       const ended = await Promise.allSettled(
         names.map(async (name) => {
+          this.#early.delete(name);
           if (this.#here.has(name)) return void (done += this.#files.get(name)?.bytes ?? 0);
           await this.bringIn(join(this.root, name));
           done += this.#files.get(name)?.bytes ?? 0;
-          this.#report({ stage: 'fetch', done, total, unit: 'bytes' });
+          if (!quietly) this.#report({ stage: 'fetch', done, total, unit: 'bytes' });
         }),
       );
       const failed = ended.find((one) => one.status === 'rejected');
@@ -156,9 +200,12 @@ export class CachedStore implements RemoteFiles {
       throw error;
     }
     let given = false;
-    return () => {
-      if (!given) change(-1);
+    return (spent = false) => {
+      if (given) return;
+      change(-1);
       given = true;
+      for (const here of spent ? names.map((name) => this.#here.get(name)) : [])
+        if (here) here.used = Math.min(here.used, this.#long());
     };
   }
 
@@ -222,12 +269,9 @@ export class CachedStore implements RemoteFiles {
     await this.#folder.unlock();
   }
 
-  async #fetch(file: RemoteFile): Promise<void> {
+  async #fetch(file: RemoteFile, isAhead = false): Promise<void> {
     const pinned = isManifest(file.path);
-    if (!pinned) {
-      await this.#makeRoom(file);
-      this.#bytes += file.bytes;
-    }
+    if (!pinned) await this.#makeRoom(file, isAhead);
     try {
       const place = join(this.root, file.path);
       const partial = join(this.#folder.path, 'partial', partialName(file));
@@ -249,6 +293,7 @@ export class CachedStore implements RemoteFiles {
         used: Date.now(),
         changed: statSync(place).mtimeMs,
       });
+      if (isAhead && this.#ahead.has(file.path)) this.#early.add(file.path);
       this.#recordLater();
     } catch (error) {
       if (!pinned) this.#bytes -= file.bytes;
@@ -256,23 +301,54 @@ export class CachedStore implements RemoteFiles {
     }
   }
 
-  /** Puts placeholders where the files are that were not used for longest, until one more fits in. */
-  async #makeRoom({ path, bytes }: RemoteFile): Promise<void> {
-    const old = [...this.#here]
-      .filter(([name, { used }]) => used < Date.now() - this.#staysFor && this.#mayGo(name))
-      .sort(([, a], [, b]) => a.used - b.used);
-    for (const [name] of old) {
-      if (this.#bytes + bytes <= this.#mostBytes) break;
-      const file = this.#files.get(name);
-      if (!file || !this.#here.has(name) || this.stateOf(name) !== 'same') continue;
-      this.#forget(name);
-      await this.#hollow(file);
+  /** Puts placeholders where the files are that were not used for longest, until one more fits in, and counts that one. */
+  async #makeRoom({ path, bytes }: RemoteFile, isAhead: boolean): Promise<void> {
+    this.#waiting += bytes;
+    for (;;) {
+      const old = this.#toGo().sort(([, a], [, b]) => a.used - b.used);
+      // What nobody has asked for yet is the last to go, the latest of it first, which is what will be asked for last.
+      const early = isAhead ? [] : [...this.#early].reverse();
+      for (const name of [...old.map(([each]) => each), ...early]) {
+        if (this.#bytes + bytes <= this.#mostBytes) break;
+        const isOld = (this.#here.get(name)?.used ?? Infinity) <= this.#long();
+        if ((isOld || this.#early.has(name)) && this.#mayGo(name)) await this.#letGo(name);
+      }
+      if (this.#bytes + bytes <= this.#mostBytes) {
+        this.#waiting -= bytes;
+        this.#bytes += bytes;
+        return;
+      }
+      if (isAhead || this.#ahead.size === 0) break;
+      await Promise.race(this.#ahead.values());
     }
-    if (this.#bytes + bytes > this.#mostBytes)
-      throw new LazyscopeError(
-        'no_space',
-        `The cache of ${megabytes(this.#mostBytes)} MB has no room for '${path}' (${megabytes(bytes)} MB) beside ${megabytes(this.#bytes)} MB in use: give a larger --cache-size.`,
-      );
+    this.#waiting -= bytes;
+    throw new LazyscopeError(
+      'no_space',
+      `The cache of ${megabytes(this.#mostBytes)} MB has no room for '${path}' (${megabytes(bytes)} MB) beside ${megabytes(this.#bytes)} MB in use: give a larger --cache-size.`,
+    );
+  }
+
+  async #letGo(name: string): Promise<void> {
+    const file = this.#files.get(name);
+    if (!file || !this.#here.has(name) || this.stateOf(name) !== 'same') return;
+    this.#forget(name);
+    const going = this.#hollow(file).finally(() => this.#going.delete(name));
+    this.#going.set(name, going);
+    await going;
+  }
+
+  /** A time of use before which files may go. */
+  #long(): number {
+    return Date.now() - this.#staysFor - 1;
+  }
+
+  #toGo(): [string, FetchedFile][] {
+    const long = this.#long();
+    return [...this.#here].filter(([name, { used }]) => used <= long && this.#mayGo(name));
+  }
+
+  #bytesToGo(): number {
+    return this.#toGo().reduce((sum, [name]) => sum + (this.#files.get(name)?.bytes ?? 0), 0);
   }
 
   #mayGo(name: string): boolean {
@@ -283,6 +359,7 @@ export class CachedStore implements RemoteFiles {
   #forget(name: string): void {
     if (this.#here.delete(name) && !isManifest(name)) this.#bytes -= this.#files.get(name)?.bytes ?? 0;
     this.#placeholders.delete(name);
+    this.#early.delete(name);
   }
 
   async #hollow(file: RemoteFile): Promise<void> {
@@ -300,48 +377,16 @@ export class CachedStore implements RemoteFiles {
   async #prepare(files: readonly RemoteFile[], keepsChanges: boolean): Promise<void> {
     await mkdir(join(this.#folder.path, 'partial'), { recursive: true });
     await mkdir(this.root, { recursive: true });
-    const read = readCacheRecord(this.#recordPath);
-    const record = read ?? new Map<string, FetchedFile>();
-    const folders = new Set<string>();
-    for (const file of files) {
-      this.#files.set(file.path, file);
-      const place = join(this.root, file.path);
-      const known = record.get(file.path);
-      if (known?.version === file.version && isWhole(place, file.bytes)) {
-        const changed = statSync(place).mtimeMs;
-        if (known.changed === undefined || known.changed === changed) {
-          this.#here.set(file.path, { ...known, changed });
-          if (!isManifest(file.path)) this.#bytes += file.bytes;
-          continue;
-        }
-      }
-      // Changed here, and not there since: this process sends it.
-      if (keepsChanges && known?.version === file.version && wasChanged(place, known.changed)) {
-        this.#here.set(file.path, known);
-        if (!isManifest(file.path)) this.#bytes += file.bytes;
-        continue;
-      }
-      const folder = dirname(place);
-      if (!folders.has(folder)) mkdirSync(folder, { recursive: true });
-      folders.add(folder);
-      try {
-        await rm(place, { force: true });
-        writePlaceholder(place, file.bytes);
-        this.#placeholders.set(file.path, statSync(place).mtimeMs);
-      } catch (error) {
-        throw explainWriteError(error, place);
-      }
+    for (const file of files) this.#files.set(file.path, file);
+    const { here, placeholders } = await placeFiles(this.root, this.#files, {
+      record: readCacheRecord(this.#recordPath),
+      keepsChanges,
+    });
+    for (const [name, known] of here) {
+      this.#here.set(name, known);
+      if (!isManifest(name)) this.#bytes += this.#files.get(name)?.bytes ?? 0;
     }
-    await removeFiles(
-      this.root,
-      (name) =>
-        // Beside the folders are the server's own files.
-        name.includes('/') &&
-        !this.#files.has(name) &&
-        // What was never in the store, as far as is known, was not sent yet.
-        !(keepsChanges && read && !record.has(name) && canBeListed(name)),
-    );
-    if (!this.#files.has('labels.json')) await rm(join(this.root, 'labels.json'), { force: true });
+    for (const [name, changed] of placeholders) this.#placeholders.set(name, changed);
     const wanted = new Set([...this.#files.values()].map(partialName));
     for (const name of await readdir(join(this.#folder.path, 'partial')))
       if (!wanted.has(name)) await rm(join(this.#folder.path, 'partial', name), { force: true });

@@ -1,6 +1,8 @@
 /** The files of a store that are published, as store.json lists them. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { LazyscopeError } from '../../errors.ts';
 import { pause } from '../../pause.ts';
 import { silent, type Report } from '../../progress.ts';
 import { canBeListed, storeListingKind, type ListedFile } from '../../spec/manifests/storeListing.ts';
@@ -41,10 +43,15 @@ export async function indexStore({
   return { files, leftOut };
 }
 
-/** What of a data folder others can use: paths in the store, in alphabetical order. */
+/** What of a data folder others can use: paths in the store, in alphabetical order. Throws 'not_found' where there is no such folder. */
 export async function publishable(root: string): Promise<{ paths: string[]; leftOut: string[] }> {
   const paths: string[] = [];
   const leftOut: string[] = [];
+  if (!existsSync(root))
+    throw new LazyscopeError(
+      'not_found',
+      `There is no data folder '${root}': give with --data the one that is to be published.`,
+    );
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/');

@@ -19,11 +19,11 @@ import type {
   SharedChoice,
 } from '../../ops/fusedKernels.ts';
 import { kernelParameters } from '../../ops/kernelParameters.ts';
+import { latentShares, placesIn } from '../../ops/latentShares.ts';
 import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
 import { type Communicator, leastOfAll, sumInPlace, sumOfNumbers } from './communicator.ts';
-import { type LatentShare, latentShares } from './latentShare.ts';
 import type { EntryList } from '../../ops/candidates.ts';
 import { SummedErrors } from './summedErrors.ts';
 import { barOfBatch, likelyReach, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
@@ -208,11 +208,6 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
       broadcastValues(communicator, [bDec, moments.first.bDec, moments.second.bDec]);
     },
   };
-}
-
-/** Those of some latents that a share holds, as places in it. */
-function placesIn({ begin, end }: LatentShare, among: Int32Array): Int32Array {
-  return among.filter((latent) => latent >= begin && latent < end).map((latent) => latent - begin);
 }
 
 /** The k largest of the share, fewer where it has fewer latents. Those that can't be among the largest of all processes may be left out. */

@@ -38,7 +38,7 @@ export function LabelsView() {
       </PageHeader>
       <Panel
         title={state.list ? 'Features' : 'All labels'}
-        note={labels.data && <Counts page={labels.data} />}
+        note={labels.data && <Explanation counts={state.list ? undefined : labels.data.counts} />}
         actions={
           <ExportLabels
             filter={labelFilter(state)}
@@ -104,11 +104,14 @@ export function LabelsView() {
   );
 }
 
-function Counts({ page: { counts } }: { page: LabelPage }) {
-  const given = labelSourceKinds.filter((kind) => counts[kind] > 0);
+/** The counts are of the whole store, so a list goes without them. */
+function Explanation({ counts }: { counts: LabelPage['counts'] | undefined }) {
+  const given = counts ? labelSourceKinds.filter((kind) => counts[kind] > 0) : [];
   return (
     <>
-      {given.length > 0 && `${given.map((kind) => `${count(counts[kind])} ${kindNames[kind]}`).join(', ')}. `}
+      {counts &&
+        given.length > 0 &&
+        `${given.map((kind) => `${count(counts[kind])} ${kindNames[kind]}`).join(', ')}. `}
       Detection and fuzzing are balanced accuracies on contexts that the label was not made from: (TPR + TNR)
       / 2 with its 95 % interval; chance gives 0.50.
     </>

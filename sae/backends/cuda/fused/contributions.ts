@@ -54,6 +54,7 @@ export class Contributions {
       const starts = terms.map((term, i) =>
         this.#fill(request, term, i > 0, { list: lists[i], ends: ends[i], sums }),
       );
+      this.#addPlaces(request, sums, latents);
       const offset = (name: SumName) => 4 * latents * sumNames.indexOf(name);
       const second = terms.length > 1 ? { start: starts[1], ends: ends[1], list: lists[1] } : undefined;
       return use({
@@ -65,6 +66,18 @@ export class Contributions {
     } finally {
       for (const buffer of [sums, ...lists, ...ends]) this.#programs.backend.give(buffer);
     }
+  }
+
+  /** Adds what AuxK's gradients of rows say of b_enc, and by way of the encoder of b_dec. */
+  #addPlaces({ auxiliaryRows }: GradientRequest, sums: DeviceBuffer, latents: number): void {
+    if (!auxiliaryRows) return;
+    const { places, bEnc, scale } = auxiliaryRows;
+    const [slopes, biases] = (['slopes', 'bEnc'] as const).map((name) =>
+      partOf(sums, 4 * latents * sumNames.indexOf(name)),
+    );
+    this.#programs.run('fusedAuxiliary.cu', 'addPlaces', [Math.ceil(latents / threads), threads], [
+      ...[places, bEnc].map((tensor) => this.#programs.backend.buffer(tensor)), this.#programs.number(scale)[0], slopes, biases, latents,
+    ]); // prettier-ignore
   }
 
   #fill(

@@ -1,6 +1,6 @@
 import type { SparseEntries } from '../../../ops/sparseEntries.ts';
 import type { Tensor2D } from '../../../tensor/tf.ts';
-import { idle, noList } from './dictionaryUpdate.ts';
+import { idle, noList, noPlaces } from './dictionaryUpdate.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
 
@@ -29,7 +29,7 @@ export function outer(
       define: { BLOCKED: 0, GIVEN: 0, NARROW: 0, PURPOSE: 0 },
     };
     programs.runRows(kernel, d, { blocks: latents }, [
-      start, partOf(start, 4), list, backend.buffer(g), ...noList, null, null, 0, null, null, null, out.buffer, ...idle, null, 0, d,
+      start, partOf(start, 4), list, backend.buffer(g), ...noList, ...noPlaces, null, null, 0, null, null, null, out.buffer, ...idle, null, 0, d,
     ]); // prettier-ignore
   });
   return out.tensor;

@@ -5,21 +5,24 @@ constexpr int threads = 512;
 
 /**
  * A block a row of z [rows, candidates], which the biases are still to be added to. The k largest ReLU(z) of each row, ties by lower
- * latent; see topKEncode of fusedKernels.ts. `names` are the candidates' latents where they aren't all. Rows are counted from
+ * latent; see topKEncode of fusedKernels.ts. `names` are the candidates' latents where they aren't all. Where there is a `choice`
+ * (fusedAuxiliary.cu), only its latents are candidates, and where they are fewer than k all of them are kept. Rows are counted from
  * `firstRow` in the results; `allRows` is how many the results have.
  */
 extern "C" __global__ void __launch_bounds__(threads)
-    selectTopK(const float *z, const float *bias, const int *names, int candidates, int k, int firstRow, int allRows,
-               int *rowStart, int *indices, float *values) {
+    selectTopK(const float *z, const float *bias, const int *names, const int *choice, int candidates, int k, int firstRow,
+               int allRows, int *rowStart, int *indices, float *values) {
   __shared__ int counts[digitValues];
   __shared__ int answer[2];
   const long long row = firstRow + blockIdx.x;
+  const int n = choice ? choice[0] : candidates;
+  const int kept = min(k, n);
   if (threadIdx.x == 0) {
-    rowStart[row] = (int)row * k;
-    if (row == allRows - 1) rowStart[allRows] = allRows * k;
+    rowStart[row] = (int)row * kept;
+    if (row == allRows - 1) rowStart[allRows] = allRows * kept;
   }
-  topOfRow<threads>(z + (long long)blockIdx.x * candidates, bias, names, candidates, k,
-                    {indices + row * k, values + row * k, k}, counts, answer);
+  topOfRow<threads>(z + (long long)blockIdx.x * candidates, bias, choice ? choice + 2 : names, n, kept,
+                    {indices + row * kept, values + row * kept, kept}, counts, answer);
 }
 
 /** z [rows, latents] += bias; a block a row. */

@@ -36,6 +36,17 @@ __device__ inline void addContributions(const int4 *list, int begin, int end, co
   }
 }
 
+/** Adds a row [d] times a factor to the thread's columns of a gradient. */
+__device__ inline void addRow(const float *row, float factor, Numbers *gradient, int d) {
+#pragma unroll
+  for (int j = 0; j < COLUMNS; j++) {
+    const int column = ((int)threadIdx.x + j * THREADS) * VECTOR;
+    if (column >= d) break;
+    const Numbers own = load(row + column);
+    for (int i = 0; i < VECTOR; i++) gradient[j].at[i] = fmaf(factor, own.at[i], gradient[j].at[i]);
+  }
+}
+
 /** The columns of a row that belong to the thread. */
 __device__ inline void loadRow(const float *from, Numbers *row, int d) {
 #pragma unroll
@@ -101,14 +112,15 @@ __device__ inline float sizeOfRow(const Numbers *row, Numbers *normal, const int
 /**
  * A block a latent, for one matrix. GIVEN: its gradient is in memory, as `source` [latents, d]. Otherwise it is the sum of the contributions of
  * one loss term or two, whose sources [rows, d] are x or errors, and of the row, or with BLOCKED of the gradient of its size, times `pulls` [latents],
- * where there are any.
+ * where there are any. Latents that have one of the `places` [latents] get that row of `placeRows` too, times the scale.
  * With BLOCKED the row has blocks of columns, `blocks` of them, which end at `blockEnds`; its size is the sum of their norms.
  * With NARROW the new row is also written to the matrix's copy in bfloat16, with the new `bias` [latents] where it is W_enc; see narrow.cuh.
  * PURPOSE 0 writes the gradient to `out` [latents, d], 1 its squared norm to `out` [latents], and 2 takes an Adam step.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     updateRows(const int *starts, const int *ends, const int4 *list, const float *source, const int *secondStarts,
-               const int *secondEnds, const int4 *secondList, const float *secondSource, const float *centre, const float *pulls, int encoder,
+               const int *secondEnds, const int4 *secondList, const float *secondSource, const int *places, const float *placeRows, const float *placeScale,
+               const float *centre, const float *pulls, int encoder,
                float *w, float *first, float *second, float *out, const float *clip, int unitNorm, float rate,
                float beta1, float rest1, float beta2, float rest2, float root, float epsilon, const float *ofStep, const int *count,
                int least, int most, const float *bias, unsigned short *copies, float *norms,
@@ -142,6 +154,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
   if (secondStarts)
     addContributions(secondList, secondStarts[latent], secondEnds[latent], secondSource, centre, encoder != 0,
                      gradient, d);
+  if (places && places[latent] >= 0) addRow(placeRows + (long long)places[latent] * d, *placeScale, gradient, d);
   if (pulls) {
     const float pull = pulls[latent];
 #pragma unroll

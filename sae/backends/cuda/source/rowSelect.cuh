@@ -80,12 +80,15 @@ __device__ inline void keepRow(const float *z, const float *bias, const int *nam
   }
 }
 
-/** Lists the k largest of a row, ties by lower place. Called by a whole block; `counts` has digitValues places, `answer` two. */
+/**
+ * The k-th largest rank of a row of z + bias [candidates], and how many of those that have it are among the k largest, `ties`. Called by a whole
+ * block; `counts` has digitValues places, `answer` two.
+ */
 template <int threads>
-__device__ inline void topOfRow(const float *z, const float *bias, const int *names, int candidates, int k, Kept to,
-                                int *counts, int *answer) {
+__device__ inline unsigned barOfRow(const float *z, const float *bias, int candidates, int k, int *counts, int *answer,
+                                    int &ties) {
   unsigned found = 0;
-  int wanted = k;
+  ties = k;
   for (int digit = 0; digit < digits; digit++) {
     const int values = valuesOf(digit);
     for (int value = threadIdx.x; value < values; value += threads) counts[value] = 0;
@@ -96,9 +99,18 @@ __device__ inline void topOfRow(const float *z, const float *bias, const int *na
     }
     __syncthreads();
     int above;
-    const int value = digitOf<threads>(counts, values, wanted, answer, above);
+    const int value = digitOf<threads>(counts, values, ties, answer, above);
     found |= (unsigned)value << digitShift(digit);
-    wanted -= above;
+    ties -= above;
   }
-  keepRow<threads>(z, bias, names, candidates, found, wanted, to);
+  return found;
+}
+
+/** Lists the k largest of a row, ties by lower place. Called by a whole block; `counts` has digitValues places, `answer` two. */
+template <int threads>
+__device__ inline void topOfRow(const float *z, const float *bias, const int *names, int candidates, int k, Kept to,
+                                int *counts, int *answer) {
+  int ties;
+  const unsigned bar = barOfRow<threads>(z, bias, candidates, k, counts, answer, ties);
+  keepRow<threads>(z, bias, names, candidates, bar, ties, to);
 }
