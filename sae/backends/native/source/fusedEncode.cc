@@ -222,9 +222,9 @@ void lazyscope_topk_encode(const LazyscopeEncoder* encoder, const int32_t* among
 
 int32_t lazyscope_topk_screen(const LazyscopeEncoder* encoder, const int32_t* among, int64_t among_count, int64_t k,
                               int64_t part, int32_t screening, float* bars) {
-  const int64_t rows = encoder->rows;
+  const int64_t rows = encoder->rows, latents = among ? among_count : encoder->latents;
+  if (rows <= 0 || k <= 0 || !screens(screening, rows, encoder->d, latents, k)) return 0;
   const Dictionary of = dictionary_of(*encoder, among, among_count);
-  if (rows <= 0 || k <= 0 || !screens(screening, rows, of.d, of.latents, k)) return 0;
   const float* from = centred(encoder->x, encoder->centre, rows, of.d);
   screened = {candidates_of(from, rows, of, k), of, from, rows};
   parallel_for(0, rows, 32, [&, select = screened.select](int64_t first, int64_t last) {
