@@ -140,6 +140,10 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
       "'lazyscope publish' takes a folder as --data, because it takes the files of a site from a folder",
     ],
     [
+      ['jobs', 'list'],
+      "'lazyscope jobs list' takes a folder as --data, because it asks the server of a folder, and a server on a bucket has no jobs",
+    ],
+    [
       ['store', 'index'],
       "'lazyscope store index' takes a folder as --data, because a store in a bucket needs no listing",
     ],
@@ -161,5 +165,17 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     expect(await line('s3://no-such-bucket/x')).toMatch(
       /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x\/' on '127[^\n]*\n$/,
     );
+    // A mistyped prefix is not an empty store.
+    const fetched = await lazyscope(
+      'one',
+      'store',
+      'fetch',
+      `${data}-typo`,
+      `--data=${join(folder, 'typo')}`,
+    );
+    expect(fetched).toMatchObject({
+      status: 2,
+      err: `lazyscope: There is no store at '${data}-typo': check the address.\n`,
+    });
   });
 });
