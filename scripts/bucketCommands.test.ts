@@ -3,7 +3,7 @@
  * another machine goes on. Skipped, and said so, where there is no S3 server.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -157,6 +157,21 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     expect(err).toMatch(/^lazyscope: [^\n]*\n$/);
     expect(err).toContain(why);
     expect(err).toContain(`'lazyscope store fetch ${data} --data FOLDER'`);
+  });
+
+  test('a file that is there with another content is named in one line, and stays', async () => {
+    const other = join(folder, 'other');
+    await mkdir(join(other, 'captures'), { recursive: true });
+    const size = 100_000;
+    const upload = async (fill: number) => {
+      await writeFile(join(other, 'captures', 'x.arrow'), Buffer.alloc(size, fill));
+      return lazyscope('one', 'store', 'upload', `${data}/other`, `--data=${other}`);
+    };
+    expect(await upload(1)).toMatchObject({ status: 0 });
+    expect(await upload(2)).toMatchObject({
+      status: 2,
+      err: `lazyscope: '${data}/other/captures/x.arrow' is there with another content: choose another prefix.\n`,
+    });
   });
 
   test('an address with keys in it and a bucket that is not there are one line each', async () => {
