@@ -37,6 +37,11 @@ export interface BackendOptions {
   graphs?: boolean;
   /** `cuda`: the GPUs that seeds or runs are spread over, by the numbers that nvidia-smi gives them. The one that LAZYSCOPE_CUDA_DEVICE names, otherwise the first, when left out. */
   devices?: readonly number[] | 'all';
+  /**
+   * `cuda`: that this is one of several processes that spread a dictionary over their devices, which of those on this machine, from 0, and how many there
+   * are. Each takes one device.
+   */
+  process?: { readonly index: number; readonly count: number };
   /** `cuda`, `webgpu`: refuse a device that is only software. Off by default. */
   hardwareOnly?: boolean;
 }

@@ -11,6 +11,7 @@ import type { Tensor1D, Tensor2D, Variable } from '../tensor/tf.ts';
 import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
+import type { ProcessGroup } from './processGroup.ts';
 import type { RowStores } from './rowStore.ts';
 import type { StepRecorder } from './stepRecorder.ts';
 import type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
@@ -66,6 +67,17 @@ export interface BatchChoice {
   readonly entries: SparseEntries;
   /** The least activation that was kept; 0 where none is positive. */
   readonly least: Computed;
+}
+
+/** A choice that several processes make together, each among the latents that it has. */
+export interface SharedChoice {
+  /** Of how many latents of each row to say what they are sure to reach. */
+  readonly part: number;
+  /**
+   * Called once: `sure` [rows] is what at least `part` of the latents here reach, 0 where that isn't known. Returns what a latent must reach [rows] to be
+   * of interest.
+   */
+  agree(sure: Float32Array): Float32Array;
 }
 
 export interface Firings {
@@ -208,6 +220,8 @@ export interface FusedKernels extends ReadsBack {
    * filled anew once the results of a step on it have been read. Backends that compute in host memory leave it out.
    */
   batchMemory?(length: number): Float32Array;
+  /** Takes memory of `batchMemory` back, which is of no more use to the caller. Backends whose memory is freed by itself leave it out. */
+  giveBatchMemory?(values: Float32Array): void;
   /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 
@@ -289,8 +303,26 @@ export interface FusedKernels extends ReadsBack {
    * leave it out: they hold whole dictionaries.
    */
   ofAllLatents?(vector: Tensor1D): Tensor1D;
+  /**
+   * `topKEncode`, with zeros in place of those that don't reach what `shared.agree` returns, of some at least. Backends that would find nothing
+   * sooner leave it out.
+   */
+  topKEncodeOfMany?(
+    x: Tensor2D,
+    encoder: Encoder,
+    k: number,
+    options: { among?: Int32Array | undefined; shared: SharedChoice },
+  ): SparseEntries;
   /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
   ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
+
+  /**
+   * Kernels for the share that this process holds of `width` latents (`latentShares`), on devices that send each other what they need. Every process sees the
+   * whole batch, and b_dec is the same in all. What a kernel says of latents (`firings`) or of rows (`reconstruct`) is of the whole dictionary; lists and
+   * matrices are of the share. Made by all processes of the group at once. Backends that compute in host memory leave it out. Throws `unavailable` where the
+   * devices find no way to each other, `bad_input` where two processes have the same one.
+   */
+  spread?(processes: ProcessGroup, width: number): FusedKernels;
 
   /** Of a backend that was started on several devices: the kernels of each, these first. What is on one device is of no use on another. */
   readonly devices?: readonly FusedKernels[];

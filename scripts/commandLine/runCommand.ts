@@ -35,6 +35,7 @@ export interface CommonOptions {
   graphs?: boolean;
   /** Only commands that train offer it: numbers with commas between them, or `all`. */
   devices?: string;
+  mpi?: boolean;
   /** Only commands that train offer it. */
   storage?: 'f32' | 'f16';
   /** Only commands that run a language model offer it. */
@@ -167,7 +168,7 @@ function devicesOf(text: string): 'all' | number[] {
 }
 
 async function startChosen(
-  { backend = 'auto', threads, screening, graphs, devices, storage, products, path }: CommonOptions,
+  { backend = 'auto', threads, screening, graphs, devices, storage, products, path, mpi }: CommonOptions,
   session: Session,
 ): Promise<StartedBackend> {
   const { backendChoices, startBackend } = await import('../../sae/backends/startBackend.ts');
@@ -177,6 +178,7 @@ async function startChosen(
       'bad_input',
       `--backend ${backend}: choose one of ${backendChoices.join(', ')}.`,
     );
+  const place = mpi && (await import('../../sae/training/sharding/openMpi.ts')).placeOnMachine();
   const started = await startBackend(choice, {
     ...(threads !== undefined && { threads }),
     ...(screening !== undefined && { screening }),
@@ -185,6 +187,7 @@ async function startChosen(
     ...(storage !== undefined && { storage }),
     ...(products !== undefined && { products }),
     ...(path !== undefined && { path }),
+    ...(place && { process: place }),
   });
   // The fallback is never silent.
   if (choice === 'auto' && started.name !== 'native')

@@ -46,6 +46,11 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  { path: 'server/sharedLabels.test.ts', reason: 'an S3 server that two writers race on' },
+  {
+    path: 'sae/training/streamedCapture.test.ts',
+    reason: 'trains ten times from a web server in passes over a capture',
+  },
   {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',
@@ -119,6 +124,10 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/backends/cuda',
     reason: 'compiles a device in software and kernels for it, and trains on it',
     long: true,
+  },
+  {
+    path: 'sae/activations/rowsOnDevice.test.ts',
+    reason: 'trains on the device in software, three times over',
   },
   {
     path: 'sae/activations/deviceRows.test.ts',
@@ -226,6 +235,7 @@ export const apartTests: readonly string[] = [
   'sae/comparison/consensus/consensusStart.test.ts',
   'sae/training/crosscoder.test.ts',
   'sae/training/sharding/sharding.test.ts',
+  'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
   'scripts/bucketCommands.test.ts',
   'scripts/captureFrom.test.ts',

@@ -5,6 +5,7 @@ import { registerStoredTensors } from '../../ops/storedTensor.ts';
 import { registerTopPairs } from '../../ops/topPairs.ts';
 import { tf } from '../../tensor/tf.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
+import { deviceOfProcess, type PlaceOnMachine } from './deviceOfProcess.ts';
 import { deviceRates } from './deviceRates.ts';
 import { cudaFusedKernels } from './fused.ts';
 import type { PathChoice } from '../entriesForm.ts';
@@ -43,10 +44,15 @@ async function register(name: string, index: number | undefined): Promise<Regist
 }
 
 /** Each device of the list once; the first is TF.js's backend `cuda`. One that fails is tried again when it is next asked for. */
-async function registerAll(devices: BackendOptions['devices']): Promise<readonly Registered[]> {
+async function registerAll({ devices, process: place }: BackendOptions): Promise<readonly Registered[]> {
+  if (place && devices)
+    throw new LazyscopeError(
+      'bad_input',
+      'Of several processes each takes one GPU, so that there are no devices to choose: leave --devices out.',
+    );
   const indices =
     devices === 'all' ? Array.from({ length: await countCudaDevices() }, (_, index) => index) : devices;
-  first ??= register('cuda', indices?.[0]);
+  first ??= register('cuda', place ? await indexOf(place) : indices?.[0]);
   const main = await first.catch((error: unknown) => {
     first = undefined;
     throw error;
@@ -71,6 +77,12 @@ async function registerAll(devices: BackendOptions['devices']): Promise<readonly
   return all;
 }
 
+/** The device of one of several processes; undefined where LAZYSCOPE_CUDA_DEVICE names it. */
+async function indexOf(place: PlaceOnMachine): Promise<number | undefined> {
+  const { LAZYSCOPE_CUDA_DEVICE: named, CUDA_VISIBLE_DEVICES: visible } = process.env;
+  return named ? undefined : deviceOfProcess(place, await countCudaDevices(), visible);
+}
+
 /** NVIDIA GPUs through the driver's own API: kernels in CUDA C++ compiled by NVRTC, products by cuBLASLt. */
 export const cudaBackend: Backend = {
   name: 'cuda',
@@ -81,14 +93,16 @@ export const cudaBackend: Backend = {
     products = 'f32',
     graphs = true,
     screening = true,
-    devices,
+    ...places
   }) {
     if (hardwareOnly && process.env.LAZYSCOPE_CUDA_DEVICE === 'software')
       throw new LazyscopeError(
         'unavailable',
         'Backend cuda was given the device in software, which is for tests.',
       );
-    const all = await registerAll(devices);
+    const all = await registerAll(places);
+    // What is missing is to be said before anything is begun.
+    if (places.process) all[0].backend.nccl();
     for (const { backend } of all) {
       backend.storage = storage === 'bf16' ? 'bf16' : 'f32';
       backend.productType = products;

@@ -11,6 +11,7 @@ import type { ProductFormat } from '../backend.ts';
 import type { Device } from './device.ts';
 import type { Screening } from './screening.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
+import type { Nccl } from './nccl.ts';
 import type { Products } from './products.ts';
 import type { Programs } from './programs.ts';
 import type { Recording } from './recording.ts';
@@ -121,8 +122,12 @@ export class CudaBackend extends cpu.MathBackendCPU {
   /** The step that is being recorded. */
   recording: Recording | null = null;
 
-  constructor(device: Device, programs: Programs, products: Products) {
+  /** What devices of several processes send each other by. Throws `unavailable`, with what to install, where it is not found. */
+  readonly nccl: () => Nccl;
+
+  constructor(device: Device, programs: Programs, products: Products, nccl: () => Nccl) {
     super();
+    this.nccl = nccl;
     this.device = device;
     this.programs = programs;
     this.products = products;

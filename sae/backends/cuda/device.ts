@@ -85,6 +85,8 @@ export class Device {
   readonly host = { waiting: 0, upload: 0, record: 0 };
   /** Whether the compute stream captures a graph. */
   capturing = false;
+  /** Called again and again while the host waits for results; throws where they will never come. */
+  whileWaiting: (() => void) | null = null;
   /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
   readonly exactMemory: boolean;
 
@@ -105,6 +107,13 @@ export class Device {
     const device = driver.read('cuDeviceGet', index);
     driver.adopt(driver.read('cuDevicePrimaryCtxRetain', device));
     this.stream = this.newStream();
+  }
+
+  /** Its 16 bytes are those of no other device. */
+  uuid(): Uint8Array {
+    const uuid = new Uint8Array(16);
+    this.driver.call('cuDeviceGetUuid', uuid, this.driver.read('cuDeviceGet', this.index));
+    return uuid;
   }
 
   newStream(): number {

@@ -24,6 +24,7 @@ function bind(library: Library) {
     cuDeviceGetCount: f('cuDeviceGetCount', out('int')),
     cuDeviceGet: f('cuDeviceGet', out('int'), 'int'),
     cuDeviceGetName: f('cuDeviceGetName', 'void*', 'int', 'int'),
+    cuDeviceGetUuid: f('cuDeviceGetUuid_v2', 'void*', 'int'),
     cuDeviceGetAttribute: f('cuDeviceGetAttribute', out('int'), 'int', 'int'),
     cuDeviceTotalMem: f('cuDeviceTotalMem_v2', out(number), 'int'),
     cuDevicePrimaryCtxRetain: f('cuDevicePrimaryCtxRetain', out(number), 'int'),

@@ -18,10 +18,12 @@ import { EncoderCopies } from './fused/encoderCopies.ts';
 import { EntriesByLatent } from './fused/entriesByLatent.ts';
 import { FusedPrograms } from './fused/fusedPrograms.ts';
 import { Reconstructions } from './fused/reconstruct.ts';
+import { openCollectives } from './fused/openCollectives.ts';
 import { outer } from './fused/outer.ts';
 import type { Screening } from './screening.ts';
 import { rowStores } from './fused/rowStores.ts';
 import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
+import { spreadKernels } from './fused/spreadKernels.ts';
 import { topK } from './fused/topK.ts';
 import { CudaStepRecorder } from './stepRecorder.ts';
 import type { PathChoice } from '../entriesForm.ts';
@@ -66,7 +68,7 @@ export function cudaFusedKernels(
   registerQuotient(backend, sums, name);
   const during = <T>(phase: KernelTime['phase'], run: () => T): T => backend.programs.during(phase, run);
 
-  return {
+  const table = {
     backend: name,
 
     on(run) {
@@ -90,6 +92,7 @@ export function cudaFusedKernels(
     },
 
     batchMemory: (length) => backend.transfers.pinnedFloats(length),
+    giveBatchMemory: (values) => backend.transfers.givePinned(values),
 
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 
@@ -133,6 +136,11 @@ export function cudaFusedKernels(
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
   } satisfies FusedKernels;
+  const parts = { programs, sums, byLatent, copies, reconstructions, screening, blockBytes };
+  return {
+    ...table,
+    spread: (processes, width) => spreadKernels(table, parts, openCollectives(programs, processes), width),
+  };
 }
 
 /** The kernel behind `over` of sae/autoencoders/auxK.ts, which otherwise takes four. */

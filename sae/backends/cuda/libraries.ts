@@ -4,7 +4,8 @@
  * file says where they are looked for.
  *
  * libcuda comes with the NVIDIA driver. NVRTC and cuBLASLt come with a CUDA toolkit, with PyTorch, or as the wheels
- * `nvidia-cuda-nvrtc` and `nvidia-cublas`. Searched in this order: the folders of LAZYSCOPE_CUDA_LIBRARIES (separated by
+ * `nvidia-cuda-nvrtc` and `nvidia-cublas`. NCCL is needed only where one dictionary is spread over several GPUs; it comes with PyTorch, or as the wheel
+ * `nvidia-nccl-cu13`. Searched in this order: the folders of LAZYSCOPE_CUDA_LIBRARIES (separated by
  * colons), the loader's own path, CUDA_HOME and CUDA_PATH, /usr/local/cuda*, and the site-packages of the Python
  * installations that PATH, VIRTUAL_ENV, CONDA_PREFIX and the usual folders point at.
  */
@@ -15,7 +16,7 @@ import koffi from 'koffi';
 import { LazyscopeError } from '../../errors.ts';
 
 export type Library = ReturnType<typeof koffi.load>;
-export type LibraryName = 'libcuda' | 'libnvrtc' | 'libcublasLt';
+export type LibraryName = 'libcuda' | 'libnvrtc' | 'libcublasLt' | 'libnccl';
 
 export interface LoadedLibrary {
   readonly name: LibraryName;
@@ -29,6 +30,7 @@ const fileNames: Readonly<Record<LibraryName, readonly string[]>> = {
   libcuda: ['libcuda.so.1'],
   libnvrtc: ['libnvrtc.so.13', 'libnvrtc.so.12'],
   libcublasLt: ['libcublasLt.so.13', 'libcublasLt.so.12'],
+  libnccl: ['libnccl.so.2'],
 };
 
 const remedies: Readonly<Record<LibraryName, string>> = {
@@ -37,6 +39,8 @@ const remedies: Readonly<Record<LibraryName, string>> = {
     'Run pip install nvidia-cuda-nvrtc nvidia-cublas, install a CUDA toolkit, or name the folder in LAZYSCOPE_CUDA_LIBRARIES.',
   libcublasLt:
     'Run pip install nvidia-cublas, install a CUDA toolkit, or name the folder in LAZYSCOPE_CUDA_LIBRARIES.',
+  libnccl:
+    'GPUs of several processes send each other what they need by it: run pip install nvidia-nccl-cu13 (or -cu12), install libnccl2, or name the folder in LAZYSCOPE_CUDA_LIBRARIES.',
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -108,7 +112,7 @@ function wheels({ VIRTUAL_ENV, CONDA_PREFIX, PATH }: Environment): string[] {
     .flatMap((lib) => pythons(lib))
     .flatMap((python) => [join(python, 'site-packages'), join(python, 'dist-packages')]);
   return [...new Set(packages)].flatMap((folder) =>
-    ['cu13', 'cuda_nvrtc', 'cublas'].map((part) => join(folder, 'nvidia', part, 'lib')),
+    ['cu13', 'cuda_nvrtc', 'cublas', 'nccl'].map((part) => join(folder, 'nvidia', part, 'lib')),
   );
 }
 

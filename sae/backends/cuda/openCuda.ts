@@ -4,7 +4,7 @@
  */
 import { dirname, isAbsolute } from 'node:path';
 import koffi from 'koffi';
-import { LazyscopeError } from '../../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { BlasLt, blasLtVersion } from './blasLt.ts';
 import { CudaBackend } from './cudaBackend.ts';
 import { describeDevice, Device, deviceCount, type DeviceDescription } from './device.ts';
@@ -13,6 +13,7 @@ import type { KernelCompiler } from './kernelCompiler.ts';
 import { KernelImages } from './kernelImages.ts';
 import { sourceFolder } from './kernelSource.ts';
 import { type Library, loadLibrary } from './libraries.ts';
+import { Nccl } from './nccl.ts';
 import { architectureName, Nvrtc } from './nvrtc.ts';
 import { Products } from './products.ts';
 import { Programs } from './programs.ts';
@@ -25,6 +26,7 @@ interface Found {
   readonly device: DeviceDescription;
   readonly compiler: KernelCompiler;
   readonly blasLt: Library;
+  readonly nccl: () => Nccl;
   /** For people: device, versions, where the libraries are. */
   readonly detail: string;
   readonly exactMemory: boolean;
@@ -55,11 +57,12 @@ export async function openCuda({
   images,
   index: asked,
 }: OpenOptions = {}): Promise<OpenedCuda> {
-  const { driver, index, device: described, compiler, blasLt, detail, exactMemory } = await find(asked);
+  const found = await find(asked);
+  const { driver, index, device: described, compiler, blasLt, nccl, detail, exactMemory } = found;
   const device = new Device(driver, index, described, { exactMemory });
   const programs = new Programs(device, new KernelImages(compiler, images), sources);
   const products = new Products(device, programs, new BlasLt(device, blasLt));
-  return { backend: new CudaBackend(device, programs, products), detail };
+  return { backend: new CudaBackend(device, programs, products, nccl), detail };
 }
 
 /** How many devices there are: GPUs, or those in software. Throws `unavailable` where there is no driver. */
@@ -94,9 +97,22 @@ function findGpu(index: number): Found {
     `driver for ${versionName(driver.version)}`,
     `NVRTC ${nvrtc.version}${place(compilers.path)}`,
     `cuBLASLt ${blasLtVersion(blasLt.library)}${place(blasLt.path)}`,
+    describeNccl(place),
   ].join(', ');
   const compiler = nvrtc.compilerFor(architectureName(device.architecture));
-  return { driver, index, device, compiler, blasLt: blasLt.library, detail, exactMemory: false };
+  const nccl = () => new Nccl(loadLibrary('libnccl').library);
+  return { driver, index, device, compiler, blasLt: blasLt.library, nccl, detail, exactMemory: false };
+}
+
+/** NCCL is looked for last, and the backend works without it. */
+function describeNccl(place: (path: string) => string): string {
+  try {
+    const { library, path } = loadLibrary('libnccl');
+    return `NCCL ${new Nccl(library).version}${place(path)}`;
+  } catch (error) {
+    if (!isLazyscopeError(error)) throw error;
+    return 'no NCCL (needed for train --mpi alone)';
+  }
 }
 
 async function findSoftware(index: number): Promise<Found> {
@@ -105,5 +121,6 @@ async function findSoftware(index: number): Promise<Found> {
   const driver = new Driver(library);
   const device = describeDevice(driver, index, true);
   const detail = `${device.name}, a CUDA device in software, for tests`;
-  return { driver, index, device, compiler, blasLt: library, detail, exactMemory: checksAccesses };
+  const nccl = () => new Nccl(library);
+  return { driver, index, device, compiler, blasLt: library, nccl, detail, exactMemory: checksAccesses };
 }

@@ -2,24 +2,18 @@
  * Processes that train one dictionary together, each holding a share of its latents. All of them make the same calls in the
  * same order; a call returns when the others' part of it has arrived.
  */
+import type { ProcessGroup } from '../../ops/processGroup.ts';
 
-/** What a process needs of the others. Every call but `abort` and `finish` is made by all of them. */
-export interface Communicator {
-  /** Which of the processes this is, from 0. */
-  readonly rank: number;
-  readonly size: number;
+/** What a process needs of the others. Every call but `abort`, `atEnd` and `finish` is made by all of them. */
+export interface Communicator extends ProcessGroup {
   /** Bytes that other processes have sent to this one so far. */
   readonly received: number;
-  /** Fills `all` [size × bytes of `own`] with what each process gives, by rank. */
-  allGather(own: ArrayBufferView, all: ArrayBufferView): void;
   /** `send` is cut into `size` equal parts, one for each process; `into`, of the same length, gets this one's part of each process's, by rank. */
   allToAll(send: ArrayBufferView, into: ArrayBufferView): void;
   /** Process 0 fills `all` with the `own` of all processes, one after another; those of different ranks may differ in length. */
   gather(own: Float32Array, all: Float32Array | null, lengths: readonly number[]): void;
   /** The reverse: each process gets its part of process 0's `all` in `own`. */
   scatter(all: Float32Array | null, own: Float32Array, lengths: readonly number[]): void;
-  /** All get what process 0 has in `values`. */
-  broadcast(values: ArrayBufferView): void;
   /** Ends all processes at once, with this exit status. */
   abort(status: number): never;
   /** Says goodbye; no other call may follow. */
@@ -61,4 +55,16 @@ export function sumOfNumbers(communicator: Communicator, value: number): number 
   const all = new Float64Array(communicator.size);
   communicator.allGather(Float64Array.of(value), all);
   return all.reduce((sum, each) => sum + each, 0);
+}
+
+/** The least that any process has at each place. */
+export function leastOfAll(communicator: Communicator, own: Float32Array): Float32Array {
+  const { size } = communicator;
+  const all = new Float32Array(size * own.length);
+  communicator.allGather(own, all);
+  return own.map((_, i) => {
+    let least = all[i];
+    for (let rank = 1; rank < size; rank++) least = Math.min(least, all[rank * own.length + i]);
+    return least;
+  });
 }

@@ -12,7 +12,7 @@ import type { Communicator } from './communicator.ts';
 import { gatherDictionary, scatterDictionary } from './latentShare.ts';
 import { failsEverywhere } from './leadTraining.ts';
 import { type Begin, receive } from './orders.ts';
-import { shardedKernels } from './shardedKernels.ts';
+import { spreadOver } from './spreadOver.ts';
 
 /** Trains what process 0 trains, until it leaves. Throws `not_found` or `corrupt` where the capture isn't what process 0 has. */
 export async function followTraining(store: StoreLayout, communicator: Communicator): Promise<void> {
@@ -35,7 +35,7 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
   const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
   const { source } = await captureBatches(capture, config, parseExclusionRule(begin.exclusion));
   source.restore(begin.source);
-  const kernels = shardedKernels(fusedKernels(), communicator, config.width);
+  const kernels = spreadOver(fusedKernels(), communicator, config.width);
   const trainer = new Trainer(config, source, { step, scale, dictionaries }, kernels);
   try {
     for (;;) {

@@ -1,21 +1,7 @@
-/** The latents that each of several processes holds: as many in a row for each, give or take one. */
+/** A dictionary handed out to the processes that each hold some of its latents, and gathered again. */
 import { type DictionaryArrays, parameterNames } from '../../autoencoders/dictionary.ts';
+import { latentShares } from '../../ops/latentShares.ts';
 import type { Communicator } from './communicator.ts';
-
-export interface LatentShare {
-  /** The first latent. */
-  readonly begin: number;
-  /** One past the last. */
-  readonly end: number;
-}
-
-export function latentShare(width: number, rank: number, size: number): LatentShare {
-  return { begin: Math.floor((rank * width) / size), end: Math.floor(((rank + 1) * width) / size) };
-}
-
-export function latentShares(width: number, size: number): LatentShare[] {
-  return Array.from({ length: size }, (_, rank) => latentShare(width, rank, size));
-}
 
 /** Whether a parameter has a row for each latent; the others are whole in every process. */
 const byLatent = (name: (typeof parameterNames)[number]) => name !== 'bDec' && name !== 'wSkip';

@@ -11,7 +11,7 @@ import { type DictionaryState, type StepMetrics, Trainer, type TrainerState } fr
 import type { Communicator } from './communicator.ts';
 import { gatherDictionary, scatterDictionary, shapeOf } from './latentShare.ts';
 import { give } from './orders.ts';
-import { shardedKernels } from './shardedKernels.ts';
+import { spreadOver } from './spreadOver.ts';
 
 /** Architectures whose choice of latents can be made from what each process sends of its own. */
 const spreadable = [
@@ -36,9 +36,10 @@ export function checkSpreadable(config: TrainingConfig, source: BatchSource, siz
   if (isJoint(hook)) refuse('Crosscoders are not spread over processes');
   if (source.ready) refuse('Training straight from a model is not spread over processes');
   if (width < size) refuse(`${width} latents can't be spread over ${size} processes`);
-  if (fusedKernels().readBack)
+  const { readBack, spread, backend } = fusedKernels();
+  if (readBack && !spread)
     refuse(
-      `Dictionaries are spread over processes on the backends native and cpu, not on ${fusedKernels().backend} (give --backend native)`,
+      `Dictionaries are spread over processes on the backends native, cuda and cpu, not on ${backend} (give --backend native)`,
     );
 }
 
@@ -88,7 +89,7 @@ export class LeadingTrainer {
         second: part(dictionary.second),
       };
     });
-    const kernels = shardedKernels(fusedKernels(), communicator, config.width);
+    const kernels = health.built(() => spreadOver(fusedKernels(), communicator, config.width));
     this.#trainer = new Trainer(config, source, { step, scale, dictionaries: own }, kernels);
   }
 
@@ -144,6 +145,16 @@ export class Health {
   broken = false;
   /** Whether the others have begun a training that hasn't ended. */
   training = false;
+
+  /** As `together`, for what is made at once. */
+  built<Result>(calls: () => Result): Result {
+    try {
+      return calls();
+    } catch (error) {
+      this.broken = true;
+      throw error;
+    }
+  }
 
   /** Makes calls that all processes make. When one fails here, the others wait for the rest of it, unless they fail in the same way. */
   async together<Result>(calls: () => Promise<Result>): Promise<Result> {

@@ -14,6 +14,14 @@ const floatsAtOnce = 2 ** 28;
 
 const rankTag = 1;
 
+/** Which of the processes on this machine this is, and how many of them there are; undefined where mpirun doesn't say so. */
+export function placeOnMachine(): { index: number; count: number } | undefined {
+  const { OMPI_COMM_WORLD_LOCAL_RANK: index, OMPI_COMM_WORLD_LOCAL_SIZE: count } = process.env;
+  return index === undefined || count === undefined
+    ? undefined
+    : { index: Number(index), count: Number(count) };
+}
+
 /** Whether mpirun started this process. */
 export const startedByMpirun = (): boolean => process.env.OMPI_COMM_WORLD_SIZE !== undefined;
 
@@ -80,6 +88,7 @@ class OpenMpi implements Communicator {
   readonly size: number;
   received = 0;
   readonly #mpi: Library;
+  readonly #partings: (() => void)[] = [];
   #open = true;
 
   constructor(mpi: Library) {
@@ -156,8 +165,15 @@ class OpenMpi implements Communicator {
     process.exit(status);
   }
 
+  atEnd(run: () => void): void {
+    this.#partings.push(run);
+  }
+
   finish(): void {
-    if (this.#open) this.#mpi.finalize();
+    if (this.#open) {
+      for (const part of this.#partings) part();
+      this.#mpi.finalize();
+    }
     this.#open = false;
   }
 }

@@ -37,12 +37,12 @@ export function batchTopK(
   encoder: Encoder,
   { count }: BatchSelection,
 ): BatchChoice {
-  const { programs, byLatent, screening } = parts;
+  const { programs, byLatent, screening, across } = parts;
   const { backend } = programs;
   const [rows, d] = x.shape;
   const [latents] = encoder.wEnc.shape;
   checkEntries(count);
-  if (pays(screening(), latents) && rowsDiffer * count <= rows * screenCapacity) {
+  if (pays(screening(), across?.widest ?? latents) && rowsDiffer * count <= rows * screenCapacity) {
     const bars = { kind: 'largest', count } as const;
     return listRows({ ...parts, capacity: screenCapacity }, x, encoder, bars, (listed) =>
       chosen(listed.rows),
@@ -73,13 +73,15 @@ export function batchTopK(
       for (let digit = 0; digit < digits; digit++) {
         const grid = [Math.min(rows, countingBlocks), threads] as const;
         programs.run(file, 'countDigits', grid, [...from, digit, rows, latents, counts]);
+        across?.collectives.sumIntegers(counts, digitValues);
         programs.run(file, 'chooseDigit', [1, threads], [counts, state, digit, least.buffer]);
       }
     });
     const [above, equal, before, kept] = Array.from({ length: 4 }, () => backend.scratch(4 * (rows + 1)));
     byRow('countKept', [latents, above, equal]);
     // No more than `count` equal ones are kept, so that more of them need not be counted.
-    byLatent.prefixSums(equal, before, null, rows, count);
+    if (across) across.collectives.countsBefore(equal, before, rows, byLatent, count);
+    else byLatent.prefixSums(equal, before, null, rows, count);
     const grid = [Math.ceil(rows / threads), threads] as const;
     programs.run(file, 'keptByRow', grid, [state, above, equal, before, kept, rows]);
     byLatent.prefixSums(kept, rowStart.buffer, null, rows, count);

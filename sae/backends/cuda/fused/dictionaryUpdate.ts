@@ -14,6 +14,7 @@ import type { DeviceSums } from './deviceSums.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
 import type { EncoderCopies, NarrowRows } from './encoderCopies.ts';
+import type { UpdateAcross } from './updateAcross.ts';
 
 export interface Moments {
   readonly first: DictionaryVariables;
@@ -45,8 +46,17 @@ export class DictionaryUpdate {
   readonly #sums: DeviceSums;
   readonly #contributions: Contributions;
   readonly #copies: EncoderCopies;
+  readonly #across: UpdateAcross | null;
 
-  constructor(programs: FusedPrograms, sums: DeviceSums, byLatent: EntriesByLatent, copies: EncoderCopies) {
+  /** `across`, where other devices have further latents of the dictionary. */
+  constructor(
+    programs: FusedPrograms,
+    sums: DeviceSums,
+    byLatent: EntriesByLatent,
+    copies: EncoderCopies,
+    across: UpdateAcross | null = null,
+  ) {
+    this.#across = across;
     this.#programs = programs;
     this.#sums = sums;
     this.#copies = copies;
@@ -54,14 +64,14 @@ export class DictionaryUpdate {
   }
 
   gradients(request: GradientRequest): DictionaryTensors {
-    if (request.main.entries.kind === 'dense') return referenceGradients(request);
     const { latents, d, outputs } = sizes(request);
+    if (request.main.entries.kind === 'dense') return this.#givenGradients(request);
     const [wEnc, wDec] = [d, outputs].map((width) =>
       this.#programs.output<Tensor2D>([latents, width], 'float32'),
     );
     const bDec = this.#programs.output<Tensor1D>([outputs], 'float32');
     return this.#contributions.use(request, (contributed) => {
-      this.#decoderBias(request, contributed, bDec.buffer);
+      this.#decoderBias(request, contributed.sums, bDec.buffer);
       this.#rows('wEnc', 'gradient', request, [
         ...this.#encoderSource(request, contributed), this.#of(request.parameters.wEnc), null, null, wEnc.buffer,
         ...idle,
@@ -144,7 +154,7 @@ export class DictionaryUpdate {
     );
     this.#contributions.use(request, (contributed) =>
       this.#programs.scratch(4 * outputs, (bDec) => {
-        this.#decoderBias(request, contributed, bDec);
+        this.#decoderBias(request, contributed.sums, bDec);
         const [encoder, decoder] = [
           this.#encoderSource(request, contributed),
           this.#decoderSource(request, contributed),
@@ -190,7 +200,7 @@ export class DictionaryUpdate {
     // TF.js's operations take it as a number.
     if (recording) recording.holdsPenalty = true;
     tf.tidy(() => {
-      const gradients = referenceGradients(request);
+      const gradients = this.#givenGradients(request);
       const { wEnc, bEnc, wDec, bDec, logThreshold, rMag, bMag } = gradients;
       const others = [logThreshold, rMag, bMag].filter((vector) => vector !== null && vector !== undefined);
       const vectors = others.length > 0 ? tf.concat([bEnc, ...others]) : bEnc;
@@ -236,7 +246,8 @@ export class DictionaryUpdate {
     this.#programs.scratch(4, (clip) => {
       this.#programs.scratch(8 * latents, (squares) => {
         norms(squares);
-        this.#sums.clipScale(squares, 2 * latents, vectors, [bDec, outputs], clipNorm, clip);
+        const sums = this.#across ?? this.#sums;
+        sums.clipScale(squares, 2 * latents, vectors, [bDec, outputs], clipNorm, clip);
       });
       use(clip);
     });
@@ -341,17 +352,32 @@ export class DictionaryUpdate {
     return [this.#of(rows.places), this.#of(rows[name]), this.#programs.number(rows.scale)[0]];
   }
 
-  /** ∂b_dec [outputs]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that. */
-  #decoderBias(request: GradientRequest, contributed: Contributed, out: DeviceBuffer): void {
+  /** The gradients of an update whose entries are a matrix. */
+  #givenGradients(request: GradientRequest): DictionaryTensors {
+    const gradients = referenceGradients(request);
+    // What the encoder of the latents at hand says is not all.
+    if (this.#across) this.#decoderBias(request, this.#of(gradients.bEnc), this.#of(gradients.bDec));
+    return gradients;
+  }
+
+  /**
+   * ∂b_dec [outputs]: of what is added to the reconstruction and, where the encoder saw x − b_dec, of that; `slopes` [latents] are the sums of what reaches
+   * it through the encoder. Of several devices the first adds what doesn't depend on latents, so that b_dec stays the same on all.
+   */
+  #decoderBias(request: GradientRequest, slopes: DeviceBuffer, out: DeviceBuffer): void {
     const { main, parameters, subtractsDecoderBias } = request;
     const { latents, rows, d, outputs } = sizes(request);
     // Of nested reconstructions the first block is the sum of all.
     const error = this.#sums.columns(this.#of(main.error), [rows, outputs], null);
-    const slopes = contributed.sums;
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#of(parameters.wEnc), [latents, d], slopes)
       : null;
-    this.#sums.join(error, main.scale, through, out, outputs);
+    const across = this.#across;
+    if (!across) this.#sums.join(error, main.scale, through, out, outputs);
+    else
+      across.sum(out, outputs, (to) =>
+        this.#sums.join(error, across.addsShared ? main.scale : 0, through, to, outputs),
+      );
   }
 
   #of(tensor: Tensor | Variable): DeviceBuffer {

@@ -3,6 +3,7 @@ import type { Encoder } from '../../../ops/fusedKernels.ts';
 import type { Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Argument } from '../programs.ts';
+import type { Collectives } from './collectives.ts';
 import type { EncoderCopies } from './encoderCopies.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 import { groupGrid, groupsOf, screen, screenDefine, type Screened } from './screen.ts';
@@ -28,6 +29,13 @@ export interface ListedRows {
   move(rowStart: DeviceBuffer, indices: DeviceBuffer, values: DeviceBuffer): void;
 }
 
+/** Other devices that have further latents of the same rows. */
+export interface Across {
+  readonly collectives: Collectives;
+  /** The most latents that one of them has: what all must decide alike is decided by it. */
+  readonly widest: number;
+}
+
 export interface Listing {
   readonly programs: FusedPrograms;
   readonly copies: EncoderCopies;
@@ -35,10 +43,12 @@ export interface Listing {
   readonly blockBytes: number;
   /** Most candidates of a row; one of `screenCapacities`. */
   readonly capacity: number;
+  /** The largest are then those of all devices. */
+  readonly across?: Across;
 }
 
 export function listRows<T>(
-  { programs, copies, blockBytes, capacity }: Listing,
+  { programs, copies, blockBytes, capacity, across }: Listing,
   x: Tensor2D,
   encoder: Encoder,
   bars: Bars,
@@ -111,7 +121,10 @@ export function listRows<T>(
         run('countLowerBounds', Math.min(own, countingBlocks), [
           screened, by.width, first, own, by.inputNorms, by.groupNorms, by.slack, latents, counts,
         ]); // prettier-ignore
-      const choose = () => run('barOfCounts', 1, [counts, count, bar]);
+      const choose = () => {
+        across?.collectives.sumIntegers(counts, digitValues);
+        run('barOfCounts', 1, [counts, count, bar]);
+      };
       let blocks = 0;
       by.eachBlock((screened, first, own) => {
         countIn(screened, first, own);

@@ -32,12 +32,47 @@ export class Reconstructions {
     return out.tensor;
   }
 
-  dots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
-    const d = w.shape[1];
+  /** Writes what the entries decode to, [rows, d], to the beginning of `out`. */
+  decodeTo(out: DeviceBuffer, entries: Entries, threshold: Tensor1D | null, wDec: Tensor2D): void {
+    const { backend } = this.#programs;
+    const d = wDec.shape[1];
+    if (entries.kind === 'dense') {
+      const decoded = tf.tidy(() => tf.matMul(latentActivations(entries.values, threshold), wDec));
+      backend.copy(backend.buffer(decoded), out, 4 * entries.rows * d);
+      decoded.dispose();
+      return;
+    }
+    const { kernel, w } = this.#decoder(wDec);
+    this.#programs.runRows({ ...kernel, name: 'reconstruct' }, d, { blocks: entries.rows, sharedRows: 1 }, [
+      ...this.#list(entries), this.#programs.maybe(threshold), 0, w, null, null, out, null, null, d,
+    ]); // prettier-ignore
+  }
+
+  /** error_b · W_dec,i for each entry (b, i), in the shape of the entries' values. */
+  dotsWith(entries: Entries, error: Tensor2D, wDec: Tensor2D): Tensor1D | Tensor2D {
+    if (entries.kind === 'dense') return tf.matMul<Tensor2D>(error, wDec, false, true);
+    const { kernel, w } = this.#decoder(wDec);
+    return this.#dotsBy(kernel, entries, error, w);
+  }
+
+  dots(entries: SparseEntries, g: Tensor2D, w: Tensor2D): Tensor1D {
+    return this.#dotsBy(inFull, entries, g, this.#programs.backend.buffer(w));
+  }
+
+  #dotsBy(
+    kernel: typeof inFull,
+    { rows, rowStart, indices }: SparseEntries,
+    g: Tensor2D,
+    w: DeviceBuffer,
+  ): Tensor1D {
+    const d = g.shape[1];
     const out = this.#programs.output<Tensor1D>(indices.shape, 'float32');
-    const operands = [rowStart, indices, g, w].map((tensor) => this.#programs.backend.buffer(tensor));
+    const [starts, places, rowsOfG] = [rowStart, indices, g].map((tensor) =>
+      this.#programs.backend.buffer(tensor),
+    );
     const launch = { blocks: rows, sharedRows: 1 };
-    this.#programs.runRows({ ...inFull, name: 'sparseDots' }, d, launch, [...operands, out.buffer, d]);
+    const args = [starts, places, rowsOfG, w, out.buffer, d];
+    this.#programs.runRows({ ...kernel, name: 'sparseDots' }, d, launch, args);
     return out.tensor;
   }
 

@@ -65,6 +65,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) subtractCentre(con
   }
 }
 
+/** error = sum + bias − target [rows, d]; a block a row. squares [rows]: its squared norm. */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+    errorOfSum(const float *sum, const float *bias, const float *target, float *error, float *squares, int d) {
+  const long long at = (long long)blockIdx.x * d;
+  float square = 0.0f;
+  for (int column = threadIdx.x * VECTOR; column < d; column += THREADS * VECTOR) {
+    Numbers own = load(sum + at + column);
+    const Numbers shift = bias ? load(bias + column) : Numbers{}, wanted = load(target + at + column);
+    for (int i = 0; i < VECTOR; i++) {
+      own.at[i] = own.at[i] + shift.at[i] - wanted.at[i];
+      square = fmaf(own.at[i], own.at[i], square);
+    }
+    store(error + at + column, own);
+  }
+  square = sumOfBlock(square);
+  if (threadIdx.x == 0) squares[blockIdx.x] = square;
+}
+
 /** A block a place. out [places, d]: the rows of w of the latents of `choice` (fusedAuxiliary.cu), and 0 behind the last of them. */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) gatherRows(const int *choice, const float *w, float *out, int d) {
   const int place = blockIdx.x;

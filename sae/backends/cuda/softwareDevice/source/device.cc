@@ -1,5 +1,6 @@
 /** The devices, and the one context of each. */
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -73,8 +74,10 @@ CUresult cuDeviceGetName(char* name, int bytes, CUdevice device) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetUuid_v2(unsigned char* uuid, CUdevice) {
-  std::memset(uuid, 0, 16);
+CUresult cuDeviceGetUuid_v2(unsigned char* uuid, CUdevice device) {
+  // The devices of each process are its own.
+  const int numbers[4] = {0x4c617a79, 0x73636f70, int(getpid()), device};
+  std::memcpy(uuid, numbers, 16);
   return CUDA_SUCCESS;
 }
 

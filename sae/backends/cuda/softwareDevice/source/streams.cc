@@ -65,6 +65,9 @@ CUresult runUntil(CUstream stream, uint64_t position) {
 
 namespace {
 
+/** How much work is queued that waits for other processes. */
+int together = 0;
+
 void push(CUstream stream, Work work) {
   stream->queue.push_back(std::move(work));
   stream->queued++;
@@ -79,7 +82,7 @@ void order(CUstream stream, CUstream other) {
 /** With a random order, sometimes runs some of what is queued somewhere. */
 CUresult runSome() {
   static Random random(settings().order);
-  if (!settings().order || random.below(3) != 0) return CUDA_SUCCESS;
+  if (!settings().order || together > 0 || random.below(3) != 0) return CUDA_SUCCESS;
   CUstream stream = streams()[random.below(streams().size())];
   const uint64_t queued = stream->queued - stream->done;
   return queued ? runUntil(stream, stream->done + 1 + random.below(queued)) : CUDA_SUCCESS;
@@ -106,6 +109,17 @@ CUresult enqueue(CUstream given, Work work) {
   }
   push(stream, std::move(work));
   return runSome();
+}
+
+CUresult enqueueTogether(CUstream stream, Work work) {
+  Lock lock(streamMutex());
+  together++;
+  const CUresult queued = enqueue(stream, [work = std::move(work)] {
+    together--;
+    return work();
+  });
+  if (queued != CUDA_SUCCESS) together--;
+  return queued;
 }
 
 CUresult runStream(CUstream given) {
@@ -145,6 +159,7 @@ CUresult runEverything() {
 
 void forgetWork(int device) {
   Lock lock(streamMutex());
+  together = 0;
   std::vector<CUstream> kept;
   for (CUstream stream : streams())
     if (stream->device != device || stream == defaultStreamOf(device)) kept.push_back(stream);

@@ -18,6 +18,11 @@ using Work = std::function<CUresult()>;
 
 /** Queues the work on the stream (null: the default one), or adds it to the graph that the stream captures. */
 CUresult enqueue(CUstream stream, Work work);
+/**
+ * The same for work that waits for other processes. Where the order is random, nothing runs early while such work is queued: these processes may be
+ * waiting for this one elsewhere.
+ */
+CUresult enqueueTogether(CUstream stream, Work work);
 /** Runs what the stream has queued. */
 CUresult runStream(CUstream stream);
 /** Runs the default stream and all that wait for it, as a synchronous copy does. */

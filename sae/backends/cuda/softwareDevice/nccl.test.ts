@@ -1,0 +1,75 @@
+/** NCCL of the software device: what processes send each other, and what NCCL would hang at. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import koffi from 'koffi';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { noSoftwareDevice } from '../cudaForTests.ts';
+import { Nccl } from '../nccl.ts';
+import { softwareDevice } from './softwareDevice.ts';
+
+const program = join(import.meta.dirname, '../../../fixtures/ncclRank.ts');
+
+describe.skipIf(noSoftwareDevice)(`devices of several processes${noSoftwareDevice}`, () => {
+  vi.setConfig({ testTimeout: 120_000 });
+  let nccl: Nccl;
+  beforeAll(async () => {
+    nccl = new Nccl(koffi.load((await softwareDevice()).library));
+  });
+
+  /** What each rank finds that does what its place in the list says. */
+  function ranks(does: readonly string[], id = Buffer.from(nccl.newUniqueId()).toString('hex')) {
+    return Promise.all(
+      does.map(async (what, rank) => {
+        const given = [String(rank), String(does.length), id, what];
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          ['--import', 'tsx', program, ...given],
+          { env: { ...process.env, LAZYSCOPE_CUDA_DEVICE: 'software' } },
+        );
+        return JSON.parse(stdout || 'null') as Record<string, unknown>;
+      }),
+    );
+  }
+
+  test.each([1, 2, 3])(
+    '%i ranks get what all have, and the same sums, in the order of the ranks',
+    async (size) => {
+      const found = await ranks(Array<string>(size).fill('everything'));
+      const numbers = [0, 1, 2].slice(0, size);
+      const sum = [1e8, 1e8, 0][size - 1];
+      for (const each of found)
+        expect(each).toEqual({
+          gathered: numbers.flatMap((rank) => [rank + 0.5, -1 - rank]),
+          integers: [[0, 1, 3][size - 1], (size * 2 ** 30) | 0, -7 * size],
+          few: [sum, 2 * sum, 3 * sum, sum],
+          unequal: 0,
+        });
+    },
+  );
+
+  test('ranks that make different calls are told so, both of them', async () => {
+    for (const { refused } of await ranks(['everything', 'another call']))
+      expect(refused).toMatch(
+        /rank \d is in call 1 of kind 1 with \d bytes .* and rank \d in call 1 of kind 1 with \d bytes/,
+      );
+  });
+
+  test('a rank that is gone is noticed', async () => {
+    const [left, gone] = await ranks(['everything', 'go away']);
+    expect(left.refused).toMatch(/rank 1 is gone/);
+    expect(gone).toBeNull();
+  });
+
+  test('transfers that not every rank takes part in are refused', async () => {
+    for (const { refused } of await ranks(Array<string>(3).fill('share a group with nobody')))
+      expect(refused).toMatch(/invalid usage: rank \d doesn't send to rank \d, or receives nothing from it/);
+  });
+
+  test('an id of which a byte has been lost on the way is refused', async () => {
+    const id = Buffer.from(nccl.newUniqueId());
+    id[127] ^= 1;
+    const [{ refused }] = await ranks(['everything'], id.toString('hex'));
+    expect(refused).toMatch(/invalid argument: no id of ncclGetUniqueId/);
+  });
+});
