@@ -19,7 +19,7 @@ const compiler = ['c++', 'g++', 'clang++'].find((command) => answers(command, ['
 const folder = 'sae/backends/cuda';
 /** Tests of other things than kernels, to which the modes of the device add nothing. */
 const withoutKernels =
-  /^softwareDevice|^(compiledKernels|deviceMemory|kernelImages|launchArguments|libraries|lostDevice|memoryShortage|nvrtc|programs|severalDevices|signatures)\./;
+  /^softwareDevice|^(compiledKernels|deviceMemory|deviceOfProcess|kernelImages|launchArguments|libraries|lostDevice|memoryShortage|nccl|nvrtc|programs|severalDevices|signatures)\./;
 /** Tests of kernels by known answers, and of whole runs. */
 const kernels = readdirSync(join(root, folder), { recursive: true })
   .filter((file) => file.endsWith('.test.ts') && !withoutKernels.test(file))
