@@ -32,6 +32,9 @@ const conformance = [
   'cuda',
 ];
 
+/** One dictionary on the devices of two processes. */
+const processes = ['sae/training/sharding/shardingOnDevices.test.ts', '-t', 'on 2 devices'];
+
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const parts = { compile, sanitizers, order, races };
 
@@ -71,18 +74,21 @@ function sanitizers(part) {
   };
   run(part, [`${folder}/softwareDevice/sanitizers.test.ts`, ...kernels], environment);
   run(part, conformance, environment);
+  run(part, [`${folder}/softwareDevice/nccl.test.ts`], environment);
 }
 
 function order(part) {
   if (!compiler) return skip(part, 'there is no C++ compiler');
   run(part, kernels, { LAZYSCOPE_CUDA_ORDER: '1' });
   run(part, conformance, { LAZYSCOPE_CUDA_ORDER: '2' });
+  run(part, processes, { LAZYSCOPE_CUDA_ORDER: '3' });
 }
 
 function races(part) {
   if (!compiler) return skip(part, 'there is no C++ compiler');
   run(part, kernels, { LAZYSCOPE_CUDA_RACES: '1' });
   run(part, conformance, { LAZYSCOPE_CUDA_RACES: '1' });
+  run(part, processes, { LAZYSCOPE_CUDA_RACES: '1' });
 }
 
 function run(part, args, environment) {
