@@ -103,7 +103,7 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     expect(differences(made(await finalBytes(join(folder, 'copy'))), expected)).toEqual([]);
   });
 
-  test('a server shows what is in the bucket, and changes nothing', async () => {
+  test('a server shows what is in the bucket, and changes labels there alone', async () => {
     const served = start(
       'one',
       'serve',
@@ -118,22 +118,35 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     const input = encodeURIComponent(JSON.stringify({ run: 'new', seed: 0, latent: 2 }));
     const answer = await fetch(`${url}/trpc/features.get?input=${input}`);
     expect(await answer.json()).toMatchObject({ result: { data: { latent: 2, run: 'new' } } });
-    const refused = await fetch(`${url}/trpc/lists.add`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{}',
-    });
-    expect(JSON.stringify(await refused.json())).toContain(
-      `The explorer only reads the store in '${data}': run commands with --data ${data}`,
+    const change = async (procedure: string, body: object) => {
+      const headers = { 'content-type': 'application/json' };
+      const said = await fetch(`${url}/trpc/${procedure}`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      return JSON.stringify(await said.json());
+    };
+    expect(await change('jobs.cancel', { id: 'x' })).toContain(
+      `The explorer changes nothing but labels and lists in '${data}': run commands with --data ${data}`,
     );
+    const place = { run: 'new', seed: 0, latent: 2 };
+    expect(await change('labels.set', { ...place, label: 'icebergs', note: '' })).toContain('icebergs');
+    const bucket = new Bucket(parseBucketAddress(data), { endpoint: server.endpoint });
+    expect(JSON.parse((await bucket.text('labels.json'))?.text ?? '')).toMatchObject({
+      labels: expect.arrayContaining([expect.objectContaining({ ...place, label: 'icebergs' })]) as unknown,
+    });
+    bucket.close();
+    const found = JSON.parse(await done('two', 'search', 'icebergs', '--json', `--data=${data}`));
+    expect(JSON.stringify(found)).toContain('icebergs');
     served.child.kill('SIGINT');
     expect(await served.status, served.said.err).toBe(0);
   });
 
   test.each([
     [
-      ['worker', '--queue=redis://127.0.0.1:1'],
-      "'lazyscope worker' takes a folder as --data, because workers share a folder",
+      ['plan', 'sweep.yaml'],
+      "'lazyscope plan' takes a folder as --data, because the scripts that it prints are for machines that share a folder",
     ],
     [
       ['publish', 'new', '--out=site'],
@@ -144,8 +157,8 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
       "'lazyscope store index' takes a folder as --data, because a store in a bucket needs no listing",
     ],
     [
-      ['train', 'sweep.yaml', '--queue=redis://127.0.0.1:1'],
-      '--queue takes a folder as --data, because workers share one: leave --queue out',
+      ['train', 'sweep.yaml', '--launcher=slurm'],
+      '--launcher takes a folder as --data, because the tasks of Slurm leave their logs and results in one that they share: give --queue in its place',
     ],
   ])('%j is refused by name', async (args, why) => {
     const { status, out, err } = await lazyscope('one', ...args, `--data=${data}`);

@@ -20,8 +20,10 @@ import type { TokenTexts } from './queries/tokenTexts.ts';
 
 export interface ServerContext {
   store: StoreLayout;
-  /** Where the store lies that `store` is a cache of; undefined for a store on this disk. Nothing can be changed there. */
+  /** Where the store lies that `store` is a cache of; undefined for a store on this disk. Nothing but what `changeable` says can be changed there. */
   publishedAt: string | undefined;
+  /** Of a store that lies elsewhere, the parts of the API that may change something all the same. */
+  changeable: readonly string[];
   /** Folders whose subfolders are models: the store's own, then those that came with the package. */
   modelFolders: readonly string[];
   version: string;

@@ -41,7 +41,17 @@ export interface Statement {
   params: Record<string, DuckDBValue>;
 }
 
-export class Database {
+/** What labels and lists are kept in. */
+export interface LabelDatabase {
+  /** Another number whenever somebody else has changed what is there. */
+  readonly generation: number;
+  query: Database['query'];
+  transaction: Database['transaction'];
+}
+
+export class Database implements LabelDatabase {
+  /** This server is the only writer. */
+  readonly generation = 0;
   readonly #path: string;
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;

@@ -1,13 +1,15 @@
 /** Opens the store, the database and the queue of a server, and closes them again. */
 import { SearchStore } from '../sae/features/searchStore.ts';
 import { StoreLayout } from '../sae/store/layout.ts';
+import type { SharedObject } from '../sae/store/remote/s3/sharedObject.ts';
 import { FollowedMetrics } from '../sae/training/thinnedMetrics.ts';
 import { AuditLog } from './audit.ts';
 import { ColumnCache } from './columnCache.ts';
 import type { ServerContext } from './context.ts';
 import { mostPoints } from './contract/runs.ts';
-import { Database } from './database.ts';
+import { Database, inMemory } from './database.ts';
 import { publishedDatabase } from './publishedLabels.ts';
+import { SharedLabels } from './sharedLabels.ts';
 import { Commands } from './jobs/commands.ts';
 import { JobQueue, type JobQueueOptions } from './jobs/jobQueue.ts';
 import { thisMachine } from './jobs/machineShare.ts';
@@ -28,6 +30,8 @@ export interface ContextOptions {
   dataFolder: string;
   /** The address that the data folder is a cache of: nothing can be changed then, and labels are those published there. */
   publishedAt?: string;
+  /** With `publishedAt`, of a store whose labels and lists can be changed all the same: where they are. */
+  labels?: SharedObject;
   /** Folders of models that came with the package. */
   bundledModels: readonly string[];
   version: string;
@@ -54,7 +58,12 @@ export async function openContext(
   const { dataFolder, publishedAt, bundledModels, version, log } = options;
   const store = new StoreLayout(dataFolder);
   const database =
-    publishedAt === undefined ? await Database.open(store.database()) : await publishedDatabase(store);
+    publishedAt === undefined
+      ? await Database.open(store.database())
+      : options.labels
+        ? await Database.open(inMemory)
+        : await publishedDatabase(store);
+  const shared = options.labels && (await SharedLabels.open(database, options.labels));
   const commands = new Commands(options);
   const machine = thisMachine({ threads: options.threads, gpu: () => commands.mayUseGpu() });
   const jobs = await openQueue(store, options, { commands, database, machine });
@@ -64,6 +73,7 @@ export async function openContext(
   const context: ServerContext = {
     store,
     publishedAt,
+    changeable: shared ? ['labels', 'lists', ...(options.queue ? ['jobs'] : [])] : [],
     modelFolders,
     version,
     manifests,
@@ -74,8 +84,8 @@ export async function openContext(
     tokens: new TokenTexts(store, modelFolders, log),
     seedStability: new SeedStability(store, manifests),
     search: new SearchStore(store, log),
-    labels: new LabelBook(database, new AutomaticLabels(store, log)),
-    lists: new ListBook(database),
+    labels: new LabelBook(shared ?? database, new AutomaticLabels(store, log)),
+    lists: new ListBook(shared ?? database),
     jobs,
     model: new ModelWorker(options),
     commands,
@@ -94,6 +104,7 @@ export async function openContext(
     await commands.close();
     await manifests.close();
     context.metrics.close();
+    shared?.close();
     await database.close();
   };
   return { context, close };

@@ -24,9 +24,16 @@ export async function labelsOfDatabase(database: Database): Promise<PublishedLab
   return publishedLabelsKind.schema.parse({ version: 1, labels, lists, listed });
 }
 
-/** Puts them into a database that has none. */
+/** Puts them into a database, in place of those that it has. */
 export async function fillDatabase(database: Database, published: PublishedLabels): Promise<void> {
   const { labels, lists, listed } = published;
+  // A row can't come back in the transaction in which it was deleted.
+  await database.transaction(
+    ['labels', '"labelOrigins"', 'lists', '"listedFeatures"'].map((table) => ({
+      sql: `DELETE FROM ${table}`,
+      params: {},
+    })),
+  );
   await database.transaction([
     ...insertions('labels', labels, (one) => [
       one.run,

@@ -63,11 +63,11 @@ const errors = t.middleware(async ({ next }) => {
 /** Readers may not call mutations; who calls one is recorded. */
 const mutations = t.middleware(async ({ ctx, type, path, getRawInput, next }) => {
   if (type !== 'mutation') return next();
-  if (ctx.publishedAt !== undefined)
+  if (ctx.publishedAt !== undefined && !ctx.changeable.includes(path.split('.')[0]))
     throw new LazyscopeError(
       'conflict',
       ctx.publishedAt.startsWith('s3:')
-        ? `The explorer only reads the store in '${ctx.publishedAt}': run commands with --data ${ctx.publishedAt}, or copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`
+        ? `The explorer changes nothing but labels and lists in '${ctx.publishedAt}': run commands with --data ${ctx.publishedAt}, start the server with --queue, or copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`
         : `Nothing can be changed in a published store: copy it with 'lazyscope store fetch ${ctx.publishedAt} --data FOLDER', and serve the copy.`,
     );
   const { role, address } = ctx.caller;

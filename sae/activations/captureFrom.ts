@@ -20,7 +20,7 @@ import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import { removeStored } from '../store/remote/bringIn.ts';
+import { recordedPlace, removeStored } from '../store/remote/bringIn.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { checkComputedBy } from './checkComputedBy.ts';
 import { defaultExclusion } from './planCapture.ts';
@@ -252,7 +252,7 @@ async function describe(
     createdAt: new Date().toISOString(),
     status: 'complete',
     model: model
-      ? { name: model.name, folder: model.folder, sha256: await modelChecksum(model.folder) }
+      ? { name: model.name, folder: recordedPlace(model.folder), sha256: await modelChecksum(model.folder) }
       : { name: noModel, folder: '', sha256: 'none' },
     text: { source: files.source, sha256: content.digest('hex') },
     contextLength,

@@ -6,6 +6,7 @@ import type { Report } from '../progress.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import { recordedPlace } from '../store/remote/bringIn.ts';
 import { packAny, type AnyText } from '../tokens/packAny.ts';
 import { separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
@@ -146,7 +147,11 @@ async function plan(options: CaptureOptions, contexts: number, sha256: string): 
     name: options.name,
     createdAt: new Date().toISOString(),
     status: 'partial',
-    model: { name: model.name, folder: model.folder, sha256: await modelChecksum(model.folder) },
+    model: {
+      name: model.name,
+      folder: recordedPlace(model.folder),
+      sha256: await modelChecksum(model.folder),
+    },
     text: { source: text.source, sha256 },
     contextLength: options.contextLength,
     contexts,

@@ -15,6 +15,7 @@ import { packTokens, packText } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
 import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import { recordedPlace } from '../store/remote/bringIn.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
@@ -101,7 +102,7 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
       createdAt: new Date().toISOString(),
       model: {
         name: model.name,
-        folder: model.folder,
+        folder: recordedPlace(model.folder),
         activation: model.config.activation,
         gated: model.config.gated,
         ...(options.trainedActivation ? { trainedActivation: options.trainedActivation } : {}),

@@ -10,7 +10,7 @@ export interface Part {
 
 export const mostParts = 1000;
 /** Completes "--part …". */
-export const partRule = `takes n/N, part n of N: 1/4 to 4/4, and at most ${mostParts} of them`;
+export const partRule = `takes n/N, part n of N: 1/4 to 4/4, and at most ${mostParts} of them, or 'rank' under mpirun or srun`;
 
 /** Undefined for what is no part. */
 export function parsePart(text: string): Part | undefined {

@@ -5,13 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, rm, rmdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readSafetensors, writeSafetensors, type SafetensorsFile } from '../formats/safetensors.ts';
 import { pause } from '../pause.ts';
 import { silent, type Report } from '../progress.ts';
 import { isOfPart, printPart, type Part } from '../spec/part.ts';
 import type { StoreLayout } from './layout.ts';
+import { removeStored } from './remote/bringIn.ts';
 
 /** What a block holds: flat arrays by name. */
 export type BlockArrays = Record<string, Float32Array | Float64Array | Int32Array | Uint8Array>;
@@ -97,7 +98,7 @@ export function blockPath(store: StoreLayout, kind: string, facts: unknown): str
 
 /** Removes blocks, once what they are for is written. */
 export async function removeBlocks(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  await removeStored(path);
   // The folder of all parts goes with the last of them.
   await rmdir(dirname(path)).catch(() => {});
 }

@@ -36,6 +36,13 @@ export function workUnderLease(text: string): void {
   lease = { job, attempt: Number(attempt) };
 }
 
+/** For which job this process works, where it does for any. */
+export const leaseOfThisProcess = (): Holder['lease'] => lease;
+
+/** Whether a holder worked on an earlier attempt at the job that this process works on: the queue says that it has lost it. */
+export const hasLostJob = (other: Holder['lease']): boolean =>
+  lease !== undefined && other?.job === lease.job && other.attempt < lease.attempt;
+
 const file = '.lock';
 /** Milliseconds; removing a lock takes one or two. */
 const abandonedAfter = 10_000;
@@ -163,8 +170,7 @@ async function readLock(path: string): Promise<{ token: string; holder?: Holder 
 }
 
 function isAlive(holder: Holder): boolean {
-  if (holder.host !== hostname())
-    return !(lease && holder.lease?.job === lease.job && holder.lease.attempt < lease.attempt);
+  if (holder.host !== hostname()) return !hasLostJob(holder.lease);
   try {
     process.kill(holder.pid, 0);
   } catch (error) {

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { isModel } from '../../sae/models/isModel.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
+import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { finishedRun, originOf, seedsOf } from './dictionaries.ts';
 import { modelFolder } from './models.ts';
@@ -103,5 +104,6 @@ async function vocabularyOfCapture(store: StoreLayout, { model }: CaptureManifes
   if (existsSync(stored)) return readVocabulary(stored);
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
   const folder = modelFolder(store, isModel(model.folder) ? model.folder : model.name);
+  await bringIn(folder);
   return vocabularyOf(openModelFiles(folder).tokenizer());
 }

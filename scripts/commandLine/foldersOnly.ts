@@ -4,10 +4,9 @@ import { LazyscopeError } from '../../sae/errors.ts';
 import { isAddress, isBucketAddress } from '../../sae/store/remote/address.ts';
 
 const foldersOnly: Readonly<Record<string, string>> = {
-  worker: 'workers share a folder',
-  plan: 'the jobs that it plans share a folder',
+  plan: 'the scripts that it prints are for machines that share a folder',
   publish: 'it takes the files of a site from a folder',
-  jobs: 'it asks the server of a folder, and a server on a bucket has no jobs',
+  jobs: 'it asks the server of a folder',
   demo: 'it makes a store of its own',
   'store index': 'a store in a bucket needs no listing',
   'store fetch': 'it copies into a folder',
@@ -32,12 +31,11 @@ export function refuseAddress(command: Command, data: string | undefined): void 
       `'lazyscope ${name}' takes a folder as --data, because ${why}: ${fetching}.`,
     );
   const flags = command.opts<Record<string, unknown>>();
-  for (const flag of ['queue', 'launcher', 'part'])
-    if (flags[flag] !== undefined)
-      throw new LazyscopeError(
-        'bad_input',
-        `--${flag} takes a folder as --data, because workers share one: leave --${flag} out, or ${fetching}.`,
-      );
+  if (flags['launcher'] !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--launcher takes a folder as --data, because the tasks of Slurm leave their logs and results in one that they share: give --queue in its place, or ${fetching}.`,
+    );
 }
 
 /** The words after `lazyscope` that call a command. */

@@ -20,7 +20,11 @@ export async function vocabularyOfSubject(
   const kept = store.vocabulary(sha256);
   if (existsSync(kept)) return readVocabulary(kept);
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
-  return vocabularyOf(openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer());
+  const { bringIn } = await import('../../sae/store/remote/bringIn.ts');
+  const place = modelFolder(store, existsSync(folder) ? folder : name);
+  // The tokenizer of a folder is there already; that of a GGUF file comes with it.
+  await bringIn(place);
+  return vocabularyOf(openModelFiles(place).tokenizer());
 }
 
 export async function scored(labels: readonly AutomaticLabel[]): Promise<ScoredLabel[]> {

@@ -1,12 +1,13 @@
 /** What a command prints that did one part of its work. */
 import { LazyscopeError } from '../../sae/errors.ts';
 import { parsePart, partRule, printPart, type Part } from '../../sae/spec/part.ts';
+import { rankPart } from './rankPart.ts';
 import type { Outcome } from './runCommand.ts';
 
-/** Undefined where none is asked for. Throws 'bad_input' for what is no part. */
+/** Undefined where none is asked for. Throws 'bad_input' for what is no part, and for 'rank' where nothing has given this process one. */
 export function partGiven(text: string | undefined): Part | undefined {
   if (text === undefined) return undefined;
-  const part = parsePart(text);
+  const part = text === 'rank' ? rankPart(process.env) : parsePart(text);
   if (!part) throw new LazyscopeError('bad_input', `--part ${partRule}, but got '${text}'.`);
   return part;
 }

@@ -5,6 +5,7 @@ import { bytesOf, sizeRule } from '../../sae/spec/sizes.ts';
 import { isAddress, isBucketAddress } from '../../sae/store/remote/address.ts';
 import type { Report } from '../../sae/progress.ts';
 import type { Bucket } from '../../sae/store/remote/s3/bucket.ts';
+import type { SharedObject } from '../../sae/store/remote/s3/sharedObject.ts';
 import type { RemoteSource } from '../../sae/store/remote/remoteSource.ts';
 import { environment, userCache } from './environment.ts';
 
@@ -24,6 +25,8 @@ export interface Opening {
 export interface OpenedStore {
   root: string;
   url: string;
+  /** Where labels and lists can be changed that a server shows. */
+  labels?: SharedObject;
   close: () => Promise<void>;
 }
 
@@ -44,14 +47,14 @@ function cacheOptions({ cache, cacheSize }: CacheFlags = {}) {
 export async function sourceOf(
   url: string,
   signal: AbortSignal,
-): Promise<{ source: RemoteSource; close: () => void }> {
+): Promise<{ source: RemoteSource; bucket?: Bucket; close: () => void }> {
   if (!isBucketAddress(url)) {
     const { HttpSource } = await import('../../sae/store/remote/httpSource.ts');
     return { source: new HttpSource(url, { signal }), close: () => {} };
   }
   const { BucketSource } = await import('../../sae/store/remote/s3/bucketSource.ts');
   const bucket = await bucketOf(url, signal);
-  return { source: new BucketSource(bucket, { signal }), close: () => bucket.close() };
+  return { source: new BucketSource(bucket, { signal }), bucket, close: () => bucket.close() };
 }
 
 /** Throws `bad_input` for what is no address of a bucket. */
@@ -87,7 +90,7 @@ export async function openPublished(
   }
   const { CachedStore } = await import('../../sae/store/remote/cachedStore.ts');
   const { mountRemote } = await import('../../sae/store/remote/bringIn.ts');
-  const { source, close } = await sourceOf(data, signal);
+  const { source, bucket, close } = await sourceOf(data, signal);
   const isBucket = isBucketAddress(data);
   const store = await CachedStore.of({
     ...cacheOptions(flags),
@@ -98,11 +101,18 @@ export async function openPublished(
     close();
     throw error;
   });
+  let labels: SharedObject | undefined;
+  if (bucket) {
+    const { sharedObject } = await import('../../sae/store/remote/s3/sharedObject.ts');
+    store.shared = (name) => sharedObject(bucket, name);
+    labels = store.shared('labels.json');
+  }
   const unmount = mountRemote(store);
   const stopAsking = isBucket ? keepAsking(() => store.refresh(), say) : async () => {};
   return {
     root: store.root,
     url: store.url,
+    ...(labels && { labels }),
     close: async () => {
       await stopAsking();
       unmount();
@@ -153,6 +163,7 @@ export async function openBucket({
     url: data,
     report,
     signal,
+    isJob: environment.lease !== undefined,
   });
   if (store.unsent > 0)
     say(

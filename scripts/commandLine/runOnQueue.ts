@@ -6,6 +6,7 @@ import type { Queue } from '../../server/jobs/queue.ts';
 import type { Resources } from '../../server/workers/resources.ts';
 import type { JobStartInput } from '../../sae/spec/jobs/jobs.ts';
 import { shareDone } from '../../server/jobs/splitJob.ts';
+import { refreshStored } from '../../sae/store/remote/bringIn.ts';
 import { environment, program } from './environment.ts';
 import type { Session } from './runCommand.ts';
 
@@ -114,6 +115,8 @@ export async function runOnQueue(
         'cancelled',
         `Stopped waiting; the jobs go on: the same command${unit === 'runs' ? ' with --resume' : ''} waits for them again.`,
       );
+    // What the jobs have made is read next.
+    await refreshStored(store.root);
     return ids.map((id) => queue.get(id));
   } finally {
     await queue.close();

@@ -106,13 +106,15 @@ async function indexForSearch(
   const { writeFeaturePages } = await import('../../sae/features/featurePages.ts');
   const { indexSearch } = await import('../../sae/features/indexSearch.ts');
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
+  const { bringIn } = await import('../../sae/store/remote/bringIn.ts');
   const indexed: { run: string; seed: number }[] = [];
   for (const { run, seeds } of work) {
     const capture = await openCapture(store, run.config.capture, { hooks: [] });
-    const { folder, name } = capture.manifest.model;
-    const tokenizer = hasModel(capture.manifest)
-      ? () => openModelFiles(modelFolder(store, existsSync(folder) ? folder : name)).tokenizer()
-      : null;
+    const { folder, name, sha256 } = capture.manifest.model;
+    const place = () => modelFolder(store, existsSync(folder) ? folder : name);
+    // The tokenizer of a folder is there already; that of a GGUF file comes with it.
+    if (hasModel(capture.manifest) && !existsSync(store.vocabulary(sha256))) await bringIn(place());
+    const tokenizer = hasModel(capture.manifest) ? () => openModelFiles(place()).tokenizer() : null;
     for (const seed of seeds) {
       await writeFeaturePages({ store, run: run.name, seed, report, signal });
       await indexSearch({ store, run: run.name, seed, capture, tokenizer, report, signal });

@@ -54,6 +54,7 @@ async function openStore({
   const { AutomaticLabels } = await import('../../server/queries/automaticLabels.ts');
   const { LabelBook } = await import('../../server/queries/labelBook.ts');
   const { Database } = await import('../../server/database.ts');
+  const { publishedDatabase } = await import('../../server/publishedLabels.ts');
   const manifests = new ManifestCache(store, say);
   const database = existsSync(store.database())
     ? await Database.open(store.database()).catch((error: unknown) => {
@@ -63,7 +64,8 @@ async function openStore({
         );
         return undefined;
       })
-    : undefined;
+    : // A store in a bucket has labels in a file.
+      await publishedDatabase(store);
   const labels = new LabelBook(database, new AutomaticLabels(store, say));
   const context = {
     store,

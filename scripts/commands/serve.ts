@@ -9,7 +9,7 @@ import {
   program,
 } from '../commandLine/environment.ts';
 import { byteSize, withCommonOptions, wholeNumber } from '../commandLine/options.ts';
-import { openPublished, type CacheFlags } from '../commandLine/publishedStore.ts';
+import { openPublished, type CacheFlags, type OpenedStore } from '../commandLine/publishedStore.ts';
 import { runCommand } from '../commandLine/runCommand.ts';
 import type { Session } from '../commandLine/runCommand.ts';
 
@@ -93,7 +93,7 @@ export function withServeOptions(command: Command): Command {
 export async function startServing(
   session: Session,
   { port, host, token = environment.token, readToken, queue, launcher, sbatch, log, explorer }: ServeFlags,
-  published?: { root: string; url: string },
+  published?: Pick<OpenedStore, 'root' | 'url' | 'labels'>,
 ): Promise<{ url: string; port: number; stay: () => Promise<void> }> {
   if (queue !== undefined && launcher !== undefined)
     throw new LazyscopeError(
@@ -102,7 +102,12 @@ export async function startServing(
     );
   if (sbatch !== undefined && launcher === undefined)
     throw new LazyscopeError('bad_input', '--sbatch goes with --launcher slurm: add that, or leave it out.');
-  if (published && (queue !== undefined || launcher !== undefined))
+  if (published?.labels && launcher !== undefined)
+    throw new LazyscopeError(
+      'bad_input',
+      `--launcher takes a folder as --data, because the tasks of Slurm leave their logs and results in one that they share: give --queue in its place, or leave it out.`,
+    );
+  if (published && !published.labels && (queue !== undefined || launcher !== undefined))
     throw new LazyscopeError(
       'bad_input',
       `A published store can't be changed, so it has no jobs: leave --${queue === undefined ? 'launcher' : 'queue'} out.`,
@@ -112,6 +117,7 @@ export async function startServing(
   const server = await serve({
     dataFolder: published?.root ?? session.store.root,
     ...(published && { publishedAt: published.url }),
+    ...(published?.labels && { labels: published.labels }),
     bundledModels: [bundledModels],
     version: packageVersion(),
     program,

@@ -1,6 +1,7 @@
 /** `lazyscope worker`: runs jobs that a server or a command on the same data folder has put into a Redis. */
 import { hostname } from 'node:os';
 import { Command } from 'commander';
+import { isBucketAddress } from '../../sae/store/remote/address.ts';
 import { environment, program } from '../commandLine/environment.ts';
 import { reading } from '../commandLine/commanderOption.ts';
 import { positiveInteger, withCommonOptions } from '../commandLine/options.ts';
@@ -42,7 +43,7 @@ const leaseSeconds = reading({ type: 'number', min: 2, max: 3600, doc: '' });
 
 async function startWorker(session: Session, given: WorkerFlags) {
   const { store, say, signal } = session;
-  const { backend, threads: asked } = session.options;
+  const { backend, threads: asked, data } = session.options;
   const [{ Broker }, { Leases }, { queueAddress }, { readQueueId }, { parseResources }, { runJobs }] =
     await Promise.all([
       import('../../server/workers/broker.ts'),
@@ -68,7 +69,8 @@ async function startWorker(session: Session, given: WorkerFlags) {
   const name = `${hostname()}/${process.pid}`;
   const commands = new Commands({
     program,
-    dataFolder: store.root,
+    // Each command has a cache of its own for a store in a bucket.
+    dataFolder: data !== undefined && isBucketAddress(data) ? data : store.root,
     ...(backend === undefined || backend === 'auto' ? {} : { backend }),
     threads,
     log,

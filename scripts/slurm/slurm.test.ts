@@ -119,6 +119,23 @@ describe.skipIf(why !== undefined)('--launcher slurm', () => {
     });
   });
 
+  test('processes of one srun each do the part of their rank, to the bytes of one machine', async () => {
+    const alone = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-alone-')));
+    await cp(on.store.models(), alone.models(), { recursive: true });
+    const args = ['capture', '--model=fixture-relu', '--text=dataset:moby-dick', '--hook=blocks.0.hook_resid_post', '--name=ranks', '--context-length=32', '--max-tokens=20000', '--shard-bytes=200000', '--json']; // prettier-ignore
+    expect(lazyscope(...args, `--data=${alone.root}`).status).toBe(0);
+    const here = [...args, `--data=${on.store.root}`];
+    const ranks = spawnSync('srun', ['-n', '3', '--overcommit', process.execPath, script, ...here, '--part=rank'], { encoding: 'utf8' }); // prettier-ignore
+    expect(ranks.status, ranks.stderr).toBe(0);
+    // Their documents may come line by line in turn.
+    const said = (field: string) => [...ranks.stdout.matchAll(new RegExp(`"${field}": "?([\\d/]+)`, 'g'))].map(([, value]) => value); // prettier-ignore
+    expect(said('part').sort()).toEqual(['1/3', '2/3', '3/3']);
+    expect(said('made')).not.toContain('0');
+    expect(lazyscope(...here).status).toBe(0);
+    expect(differences(await finalBytes(on.store.capture('ranks')), await finalBytes(alone.capture('ranks')))).toEqual([]); // prettier-ignore
+    await rm(alone.root, { recursive: true });
+  });
+
   test('a job in parts is an array and a task that waits for it: one job in the explorer, with the bytes of one machine', async () => {
     const alone = new StoreLayout(await mkdtemp(join(tmpdir(), 'lazyscope-alone-')));
     await cp(on.store.models(), alone.models(), { recursive: true });

@@ -46,6 +46,11 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   { path: 'sae/store/remote/s3', reason: 'an S3 server, and faults on the way to it' },
+  { path: 'server/sharedLabels.test.ts', reason: 'an S3 server that two writers race on' },
+  {
+    path: 'sae/training/streamedCapture.test.ts',
+    reason: 'trains ten times from a web server in passes over a capture',
+  },
   {
     path: 'scripts/storeCommand.test.ts',
     reason: 'starts the command line six times, a server among them',

@@ -15,8 +15,14 @@ export interface WorkerProcess {
   processorSeconds(): number;
 }
 
-export function startWorker(args: readonly string[]): WorkerProcess {
-  const child = spawn(process.execPath, [script, 'worker', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function startWorker(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): WorkerProcess {
+  const child = spawn(process.execPath, [script, 'worker', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...variables },
+  });
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (said += text));

@@ -8,7 +8,7 @@ import type { LabelSource } from '../../sae/spec/labelSources.ts';
 import type { Label } from '../contract/label.ts';
 import type { LabelListInput } from '../contract/labels.ts';
 import type { DictionaryReference } from '../contract/tokens.ts';
-import type { Database, Statement } from '../database.ts';
+import type { LabelDatabase, Statement } from '../database.ts';
 import type { AutomaticLabels } from './automaticLabels.ts';
 import { DictionaryLabels } from './dictionaryLabels.ts';
 
@@ -44,19 +44,19 @@ const rowsAtOnce = 400;
 
 export class LabelBook {
   /** Undefined where another process has the database open: automatic labels alone are read then. */
-  readonly #database: Database | undefined;
+  readonly #database: LabelDatabase | undefined;
+  #generation = 0;
   readonly #automatic: AutomaticLabels;
   #written: Promise<Map<string, Map<number, Label>>> | undefined;
   readonly #merged = new Map<string, { from: readonly unknown[]; labels: DictionaryLabels }>();
 
-  constructor(database: Database | undefined, automatic: AutomaticLabels) {
+  constructor(database: LabelDatabase | undefined, automatic: AutomaticLabels) {
     this.#database = database;
     this.#automatic = automatic;
   }
 
   /** Stores entries, all or none. Returns what stands there now, in the same order, null for removed ones. */
   async write(entries: readonly LabelEntry[]): Promise<(Label | null)[]> {
-    const written = await this.#read();
     const updatedAt = new Date().toISOString();
     const kept = entries.filter(({ label, note }) => label !== '' || note !== '');
     const removed = entries.filter(({ label, note }) => label === '' && note === '');
@@ -70,6 +70,7 @@ export class LabelBook {
       ...insertions('labels', kept, (one) => [one.label, one.note, updatedAt]),
       ...insertions('"labelOrigins"', kept, (one) => [updatedAt, JSON.stringify(one.source)]),
     ]);
+    const written = await this.#read();
     const touched = new Set(entries.map(keyOf));
     // Maps are replaced rather than changed: whoever reads one goes on reading it.
     for (const key of touched) written.set(key, new Map(written.get(key)));
@@ -131,6 +132,9 @@ export class LabelBook {
   }
 
   #read(): Promise<Map<string, Map<number, Label>>> {
+    const generation = this.#database?.generation ?? 0;
+    if (this.#generation !== generation) this.#written = undefined;
+    this.#generation = generation;
     this.#written ??= this.#readAll().catch((error: unknown) => {
       this.#written = undefined;
       throw error;

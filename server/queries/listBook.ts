@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { mostListed, mostLists, type FeatureList, type ListMembersInput } from '../contract/lists.ts';
 import type { FeatureInput } from '../contract/features.ts';
-import type { Database } from '../database.ts';
+import type { LabelDatabase } from '../database.ts';
 
 const listSchema = z.object({ name: z.string(), note: z.string(), createdAt: z.string() });
 const memberSchema = z.object({ list: z.string(), run: z.string(), seed: z.number(), latent: z.number() });
@@ -17,10 +17,11 @@ interface List {
 }
 
 export class ListBook {
-  readonly #database: Database;
+  readonly #database: LabelDatabase;
   #lists: Promise<Map<string, List>> | undefined;
+  #generation = 0;
 
-  constructor(database: Database) {
+  constructor(database: LabelDatabase) {
     this.#database = database;
   }
 
@@ -86,16 +87,18 @@ export class ListBook {
       ...(isNew
         ? [
             {
-              sql: 'INSERT INTO lists VALUES ($name, $note, $createdAt)',
+              sql: 'INSERT OR IGNORE INTO lists VALUES ($name, $note, $createdAt)',
               params: { name, note: list.note, createdAt: list.createdAt },
             },
           ]
         : []),
       ...[...joining.values()].map(({ run, seed, latent }) => ({
-        sql: 'INSERT OR REPLACE INTO "listedFeatures" VALUES ($name, $run, $seed, $latent, $addedAt)',
+        sql: 'INSERT OR IGNORE INTO "listedFeatures" VALUES ($name, $run, $seed, $latent, $addedAt)',
         params: { name, run, seed, latent, addedAt },
       })),
     ]);
+    // Another server may have changed the list meanwhile.
+    if (this.#generation !== this.#database.generation) return described(await this.#list(name));
     for (const [key, feature] of joining) list.members.set(key, feature);
     lists.set(name, list);
     return described(list);
@@ -110,6 +113,7 @@ export class ListBook {
         params: { name, run, seed, latent },
       })),
     );
+    if (this.#generation !== this.#database.generation) return described(await this.#list(name));
     for (const feature of features) list.members.delete(keyOf(feature));
     return described(list);
   }
@@ -117,7 +121,10 @@ export class ListBook {
   /** Throws 'not_found'. */
   async note(name: string, note: string): Promise<FeatureList> {
     const list = await this.#list(name);
-    await this.#database.query('UPDATE lists SET note = $note WHERE name = $name', { name, note });
+    await this.#database.transaction([
+      { sql: 'UPDATE lists SET note = $note WHERE name = $name', params: { name, note } },
+    ]);
+    if (this.#generation !== this.#database.generation) return described(await this.#list(name));
     list.note = note;
     return described(list);
   }
@@ -140,6 +147,8 @@ export class ListBook {
   }
 
   #read(): Promise<Map<string, List>> {
+    if (this.#generation !== this.#database.generation) this.#lists = undefined;
+    this.#generation = this.#database.generation;
     this.#lists ??= this.#readAll().catch((error: unknown) => {
       this.#lists = undefined;
       throw error;

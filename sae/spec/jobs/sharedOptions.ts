@@ -200,7 +200,7 @@ export function splitting(what: string) {
       field: {
         type: 'text',
         placeholder: 'n/N',
-        doc: `do part n of N and leave it in the data folder, where the same command without --part takes it from (${what}); parts may run on several machines, in any order, and be repeated`,
+        doc: `do part n of N (or 'rank': by this process's number under mpirun or srun) and leave it in the data folder, where the same command without --part takes it from (${what}); parts may run on several machines, in any order, and be repeated`,
       },
       otherwise: 'all of it',
     },

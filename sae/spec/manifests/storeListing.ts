@@ -30,6 +30,10 @@ export const isOfPublishedFolder = (path: string): boolean =>
 /** Whether a file may be listed: `path` is relative to the store, with slashes. */
 export const canBeListed = (path: string): boolean => pathPattern.test(path);
 
+/** Whether a file may be kept in a bucket, where several machines work: also one of the blocks that parts of a work leave for one another. */
+export const canBeShared = (path: string): boolean =>
+  canBeListed(path) || (path.startsWith('parts/') && canBeListed(path.replace('parts', 'runs')));
+
 const fileSchema = z.strictObject({
   /** Relative to the store, with slashes. */
   path: z.string().regex(pathPattern, 'is not the path of a file of a store'),

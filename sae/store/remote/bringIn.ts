@@ -4,12 +4,15 @@
  * written, a file that has taken its name on this disk goes there with `putOut`, and one that was removed is removed there with `takeOut`.
  */
 import { rm } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { relative, sep } from 'node:path';
+import type { SharedObject } from './s3/sharedObject.ts';
 
 /** A folder whose files are somewhere else until they are asked for. */
 export interface RemoteFiles {
   /** Absolute. */
   readonly root: string;
+  /** The address of the store, as it is shown. */
+  readonly url: string;
   /** Gives the file its content; nothing where it isn't one of theirs. */
   bringIn(path: string): Promise<void>;
   /** The same of every file below a folder. */
@@ -20,6 +23,10 @@ export interface RemoteFiles {
   fetchAhead(paths: readonly string[]): void;
   /** Whether all of these files could be held at once. */
   hasRoomFor(paths: readonly string[]): boolean;
+  /** An object of the store's own that is no file of it, by its name; absent where nothing can be written. */
+  shared?(name: string): SharedObject;
+  /** Asks again which files there are; absent where that isn't for whoever reads to say. */
+  refresh?(): Promise<unknown>;
   /** What can be changed besides; absent where nothing can. */
   readonly changes?: RemoteChanges;
 }
@@ -55,6 +62,15 @@ function* storesOf(path: string): Generator<RemoteFiles> {
   for (const files of mounted.values()) if (path.startsWith(files.root + sep)) yield files;
 }
 
+/**
+ * How a file or folder, absolute, is written down for other processes: of a store that lies elsewhere by its address, since each process has that store in
+ * a folder of its own.
+ */
+export function recordedPlace(path: string): string {
+  for (const { root, url } of storesOf(path)) return `${url}/${relative(root, path).replaceAll(sep, '/')}`;
+  return path;
+}
+
 /** Waits until a file, absolute, can be read on this disk. At once for files that were always here. Throws what fetching it throws. */
 export async function bringIn(path: string): Promise<void> {
   for (const files of storesOf(path)) await files.bringIn(path);
@@ -86,6 +102,17 @@ export function fetchAhead(paths: readonly string[]): void {
 export function hasRoomFor(paths: readonly string[]): boolean {
   for (const files of paths.length > 0 ? storesOf(paths[0]) : []) return files.hasRoomFor(paths);
   return true;
+}
+
+/** What stands for a file, absolute, that several processes of other machines write; undefined where it is one of this disk. */
+export function sharedOf(path: string, name: string): SharedObject | undefined {
+  for (const files of storesOf(path)) return files.shared?.(name);
+  return undefined;
+}
+
+/** Sees what others have written into the store of this folder. */
+export async function refreshStored(folder: string): Promise<void> {
+  await mounted.get(folder)?.refresh?.();
 }
 
 /** Tells the store to which a file belongs that it is there, or is another than before. Throws what sending it throws. */

@@ -21,6 +21,7 @@ import { isManifest } from './isManifest.ts';
 import { placeFiles } from './placeFiles.ts';
 import { replaceByPlaceholder } from './placeholder.ts';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import type { SharedObject } from './s3/sharedObject.ts';
 import { Turns } from './turns.ts';
 import { fileStatus } from '../fileStatus.ts';
 
@@ -37,6 +38,7 @@ export class CachedStore implements RemoteFiles {
   readonly root: string;
   /** The address, as it is shown. */
   readonly url: string;
+  shared?: (name: string) => SharedObject;
   /** Files that were fetched since it was opened. */
   fetches = 0;
   readonly #folder: CacheFolder;

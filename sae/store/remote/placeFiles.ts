@@ -1,12 +1,14 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { canBeListed } from '../../spec/manifests/storeListing.ts';
+import { canBeShared } from '../../spec/manifests/storeListing.ts';
 import { explainWriteError } from '../atomicWrite.ts';
 import { removeFiles } from './cacheFolder.ts';
 import type { FetchedFile } from './cacheRecord.ts';
-import { isWhole, wasChanged, writePlaceholder } from './placeholder.ts';
+import { isPlaceholder, isWhole, wasChanged, writePlaceholder } from './placeholder.ts';
 import type { RemoteFile } from './remoteSource.ts';
+
+const hasContent = (path: string) => !isPlaceholder(path, statSync(path).size);
 
 /**
  * Puts every file of a store in its place below `root`, as a placeholder where its content isn't there, and removes what is no longer in the store.
@@ -53,8 +55,8 @@ export async function placeFiles(
       // Beside the folders are the server's own files.
       name.includes('/') &&
       !files.has(name) &&
-      // What was never in the store, as far as is known, was not sent yet.
-      !(keepsChanges && record && !record.has(name) && canBeListed(name)),
+      // What was never in the store, as far as is known, was not sent yet. What stands for a file that was removed there is no such thing.
+      !(keepsChanges && record && !record.has(name) && canBeShared(name) && hasContent(join(root, name))),
   );
   if (!files.has('labels.json')) await rm(join(root, 'labels.json'), { force: true });
   return { here, placeholders };

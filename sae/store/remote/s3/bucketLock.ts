@@ -1,12 +1,13 @@
 /**
  * One writer a folder, among all machines: an object `.lock` in it that names its holder, made under the condition that there is none. Its holder
- * writes it again every minute; one that nobody wrote for five is of a process that is gone, and taken over under the condition that it is still
- * the same.
+ * writes it again every minute; one that nobody wrote for five is of a process that is gone, as is one of an earlier attempt at the same job of a queue, and
+ * taken over under the condition that it is still the same.
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { LazyscopeError } from '../../../errors.ts';
+import { hasLostJob, leaseOfThisProcess } from '../../lock.ts';
 import type { Bucket, Condition } from './bucket.ts';
 import { ObjectChanged } from './bucketErrors.ts';
 
@@ -16,6 +17,7 @@ const holderSchema = z.object({
   what: z.string(),
   since: z.string(),
   token: z.string(),
+  lease: z.object({ job: z.string(), attempt: z.int() }).exactOptional(),
 });
 type Holder = z.infer<typeof holderSchema>;
 
@@ -51,12 +53,14 @@ export class BucketLock {
     times: LockTimes = usualTimes,
   ): Promise<BucketLock> {
     const key = `${folder}/.lock`;
+    const lease = leaseOfThisProcess();
     const holder: Holder = {
       pid: process.pid,
       host: hostname(),
       what,
       since: new Date().toISOString(),
       token: randomBytes(8).toString('hex'),
+      ...(lease && { lease }),
     };
     let condition: Condition = 'absent';
     for (;;) {
@@ -74,7 +78,7 @@ export class BucketLock {
       const other = read(found.text);
       condition = { etag: found.etag };
       // The answer to a request that was sent again may be the first one's doing.
-      if (other?.token === holder.token || isGone(other)) continue;
+      if (other?.token === holder.token || isGone(other) || hasLostJob(other?.lease)) continue;
       if (bucket.now - found.modified > times.staleAfter) continue;
       throw new LazyscopeError(
         'conflict',

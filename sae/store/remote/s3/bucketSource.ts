@@ -1,7 +1,7 @@
 /** The files of a store that lies in a bucket: an object each, under the file's path. */
 import { open, rm, stat } from 'node:fs/promises';
 import { isLazyscopeError, LazyscopeError } from '../../../errors.ts';
-import { canBeListed } from '../../../spec/manifests/storeListing.ts';
+import { canBeShared } from '../../../spec/manifests/storeListing.ts';
 import { explainWriteError, writeAll } from '../../atomicWrite.ts';
 import { checkPaths } from '../checkPaths.ts';
 import type { RemoteFile, RemoteSource } from '../remoteSource.ts';
@@ -31,11 +31,11 @@ export class BucketSource implements RemoteSource {
   async files(below = ''): Promise<RemoteFile[]> {
     const objects = await this.#bucket.list(below);
     const files = objects
-      .filter(({ key }) => canBeListed(key))
+      .filter(({ key }) => canBeShared(key))
       .map(({ key, bytes, etag }) => ({ path: key, bytes, version: etag }));
     // Beside the folders of a store may lie anything, such as its store.json.
     this.leftOut = objects.flatMap(({ key }) =>
-      canBeListed(key) || !key.includes('/') || key.endsWith('/') || isHidden(key) ? [] : [key],
+      canBeShared(key) || !key.includes('/') || key.endsWith('/') || isHidden(key) ? [] : [key],
     );
     checkPaths(files, `'${this.url}'`, 'remove one of them');
     return files;

@@ -26,7 +26,7 @@ import {
 } from '../../../fixtures/s3Server.ts';
 import { writeFileAtomic } from '../../atomicWrite.ts';
 import { StoreLayout } from '../../layout.ts';
-import { withLock } from '../../lock.ts';
+import { withLock, workUnderLease } from '../../lock.ts';
 import { bringIn, mountRemote, removeStored } from '../bringIn.ts';
 import { CachedStore } from '../cachedStore.ts';
 import { fetchStore } from '../fetchStore.ts';
@@ -353,6 +353,71 @@ describe.skipIf(!hasS3Server)(
         });
         expect(await keys()).toEqual(['runs/a/.lock']);
         await second?.release();
+        expect(await keys()).toEqual([]);
+      });
+
+      test('the lock of an earlier attempt at the same job of a queue is taken over, and no other', async () => {
+        const holder = { pid: 7, host: 'elsewhere', what: 'training run a', since: 'today', token: 'x' };
+        const left = (folder: string, lease: { job: string; attempt: number }) =>
+          bucket().put(`${folder}/.lock`, JSON.stringify({ ...holder, lease }), 'absent');
+        await left('runs/a', { job: 'train-1', attempt: 1 });
+        await left('runs/b', { job: 'train-1', attempt: 2 });
+        await left('runs/c', { job: 'train-2', attempt: 1 });
+        const taken = (folder: string) => BucketLock.take(bucket(), folder, 'training');
+        await expect(taken('runs/a')).rejects.toMatchObject({ code: 'conflict' });
+        workUnderLease('train-1:2');
+        const lock = await taken('runs/a');
+        expect(JSON.parse((await text('runs/a/.lock')) ?? '')).toMatchObject({
+          pid: process.pid,
+          lease: { job: 'train-1', attempt: 2 },
+        });
+        await lock.release();
+        for (const folder of ['runs/b', 'runs/c'])
+          await expect(taken(folder)).rejects.toMatchObject({ code: 'conflict' });
+      });
+
+      test('what stood for a file that another machine removed is not taken for one that was not sent', async () => {
+        const one = await open('one');
+        await write(one, shard, randomBytes(large));
+        await write(one, manifest, '{}');
+        // It has never read the shard.
+        await close(await open('two'));
+        await removeStored(place(one, shard));
+        const again = await open('two');
+        expect(again.unsent).toBe(0);
+        expect(existsSync(place(again, shard))).toBe(false);
+        await close(again);
+        expect(await keys()).toEqual([manifest]);
+      });
+
+      test('what a killed job of a queue had not sent is not sent later, since the job is begun again', async () => {
+        const store = await open('one', { isJob: true });
+        await write(store, manifest, '{"a":1}');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        writeFileSync(place(store, manifest), '{"a":"not sent"}');
+        writeFileSync(place(store, 'captures/sea/new.arrow'), 'not sent either');
+        killed(store);
+        const again = await open('one', { isJob: true });
+        expect(again.root).toBe(store.root);
+        expect(again.unsent).toBe(0);
+        expect(readFileSync(place(again, manifest), 'utf8')).toBe('{"a":1}');
+        await close(again);
+        expect(await keys()).toEqual([manifest]);
+        // Commands of people have another folder, in which such work is kept.
+        expect((await open('one')).root).not.toBe(store.root);
+      });
+
+      test('blocks of parts are sent, seen by another machine and removed with their folder', async () => {
+        const [one, two] = [await open('one'), await open('two')];
+        await write(one, 'parts/index-0a/firings-0.safetensors', 'block');
+        await write(two, 'parts/index-0a/firings-0.safetensors', 'block');
+        await write(two, 'parts/index-0a/firings-1.safetensors', 'other');
+        await close(one);
+        await close(two);
+        const last = await open('three');
+        await bringIn(place(last, 'parts/index-0a/firings-1.safetensors'));
+        expect(readFileSync(place(last, 'parts/index-0a/firings-1.safetensors'), 'utf8')).toBe('other');
+        await removeStored(place(last, 'parts/index-0a'));
         expect(await keys()).toEqual([]);
       });
 

@@ -9,7 +9,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../../errors.ts';
 import type { Report } from '../../../progress.ts';
-import { canBeListed, isOfPublishedFolder } from '../../../spec/manifests/storeListing.ts';
+import { canBeShared, isOfPublishedFolder } from '../../../spec/manifests/storeListing.ts';
 import type { HoldOptions, Release, RemoteChanges, RemoteFiles } from '../bringIn.ts';
 import { CachedStore } from '../cachedStore.ts';
 import { isManifest } from '../isManifest.ts';
@@ -20,6 +20,7 @@ import { ObjectChanged } from './bucketErrors.ts';
 import { BucketLock, type LockTimes } from './bucketLock.ts';
 import { BucketSource, isHidden } from './bucketSource.ts';
 import { hashOf } from './openFile.ts';
+import { sharedObject, type SharedObject } from './sharedObject.ts';
 import { tryConditions } from './tryConditions.ts';
 
 /** Files that are sent at a time. */
@@ -33,6 +34,8 @@ export interface BucketStoreOptions extends BucketOptions {
   /** Bytes of fetched files that are kept. */
   mostBytes: number;
   staysFor?: number;
+  /** Whether this process works for a queue, which gives its job to another one when this one ends. */
+  isJob?: boolean;
   lockTimes?: LockTimes;
   report?: Report;
 }
@@ -66,7 +69,13 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
     const bucket = new Bucket(parseBucketAddress(options.url), options);
     try {
       const source = new BucketSource(bucket, options);
-      const cache = await CachedStore.of({ ...options, source, purpose: 'work', keepsChanges: true });
+      // Of a job, the queue has what was not sent made again, perhaps elsewhere; whoever works for nobody's queue may have made it in vain.
+      const cache = await CachedStore.of({
+        ...options,
+        source,
+        purpose: options.isJob ? 'job' : 'work',
+        keepsChanges: !options.isJob,
+      });
       return new BucketStore(bucket, cache, options.lockTimes);
     } catch (error) {
       bucket.close();
@@ -76,6 +85,14 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
 
   get changes(): RemoteChanges {
     return this;
+  }
+
+  shared(name: string): SharedObject {
+    return sharedObject(this.#bucket, name);
+  }
+
+  async refresh(): Promise<void> {
+    await this.#cache.refresh();
   }
 
   bringIn(path: string): Promise<void> {
@@ -101,7 +118,7 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
   async putOut(path: string): Promise<void> {
     const name = this.#cache.nameOf(path);
     if (!isOfStore(name)) return;
-    if (!canBeListed(name)) {
+    if (!canBeShared(name)) {
       await rm(path, { force: true });
       throw this.#nameRefused(name);
     }
@@ -150,7 +167,7 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
       this.#throwFailure();
       await this.#finishFolder('');
       // What came by another way than `putOut`, such as the renaming of a folder.
-      const odd = filesBelow(this.root, '').find((name) => isOfStore(name) && !canBeListed(name));
+      const odd = filesBelow(this.root, '').find((name) => isOfStore(name) && !canBeShared(name));
       if (odd !== undefined) throw this.#nameRefused(odd);
     } finally {
       for (const [name, lock] of this.#locks) await this.#giveBack(name, lock).catch(() => {});
@@ -267,7 +284,7 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
 
   #changedFiles(scope: string): string[] {
     return filesBelow(this.root, scope).filter(
-      (name) => isOfStore(name) && canBeListed(name) && this.#cache.stateOf(name) === 'changed',
+      (name) => isOfStore(name) && canBeShared(name) && this.#cache.stateOf(name) === 'changed',
     );
   }
 
@@ -279,7 +296,8 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
 }
 
 /** Whether a file of the folder belongs into the store, and not to this machine's server or to a write that is going on. */
-const isOfStore = (name: string) => !isHidden(name) && (isOfPublishedFolder(name) || name === 'labels.json');
+const isOfStore = (name: string) =>
+  !isHidden(name) && (isOfPublishedFolder(name) || name.startsWith('parts/') || name === 'labels.json');
 
 const isIn = (name: string, scope: string) => scope === '' || name === scope || name.startsWith(`${scope}/`);
 
