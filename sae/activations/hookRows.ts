@@ -25,6 +25,17 @@ interface OpenShard {
 /** Files whose checksum this process has verified, keyed by path, size, time of change and checksum. */
 const verified = new Set<string>();
 
+/** Rows as a file holds them: float16 by their bits. */
+export interface StoredBlock {
+  /** The number of the first row. */
+  readonly first: number;
+  /** [rows × width] */
+  readonly values: Uint16Array | Float32Array;
+}
+
+/** Bytes that `storedBlocks` reads at once. */
+const blockBytes = 2 ** 24;
+
 type Keep = 'float32' | 'stored' | 'nothing';
 
 export class HookRows {
@@ -85,6 +96,31 @@ export class HookRows {
     for (let i = 0; i < rows.length; i++) {
       if (rows[i] >= this.#rows) throw new RangeError(`row ${rows[i]} of ${this.#rows}`);
       this.#copy(this.#shardOf(rows[i]), rows[i], 1, out, i);
+    }
+  }
+
+  /** The first `rows` rows as the files hold them, block by block and shard by shard; a block's array is used anew for the next. */
+  *storedBlocks(rows: number): Generator<StoredBlock> {
+    let buffer = new ArrayBuffer(0);
+    for (let index = 0; index < this.#shards.length && this.#firstRow[index] < rows; index++) {
+      const first = this.#firstRow[index];
+      const file = this.#openFile(index);
+      try {
+        const count = Math.min(rows, this.#firstRow[index + 1]) - first;
+        const atOnce = Math.max(1, Math.floor(blockBytes / (this.#width * this.#itemBytes)));
+        for (let row = 0; row < count; row += atOnce) {
+          const length = Math.min(atOnce, count - row) * this.#width;
+          if (buffer.byteLength < length * this.#itemBytes)
+            buffer = new ArrayBuffer(length * this.#itemBytes);
+          const bytes = new Uint8Array(buffer, 0, length * this.#itemBytes);
+          readFully(file, bytes, file.start + row * this.#width * this.#itemBytes);
+          const values =
+            this.#itemBytes === 2 ? new Uint16Array(buffer, 0, length) : new Float32Array(buffer, 0, length);
+          yield { first: first + row, values };
+        }
+      } finally {
+        closeSync(file.fd);
+      }
     }
   }
 
@@ -152,15 +188,25 @@ export class HookRows {
     return this.#itemBytes === 2 ? new Uint16Array(bytes.buffer) : new Float32Array(bytes.buffer);
   }
 
-  #openShard(index: number): OpenShard {
+  #openFile(index: number): OpenShard & { fd: number } {
     const { file, rows, sha256 } = this.#shards[index];
     const path = join(this.#folder, file);
     const fd = openSync(path, 'r');
     try {
       verify(fd, path, sha256);
       const item = this.#itemBytes === 2 ? 'float16' : 'float32';
-      const start = locateVectors(fd, path, { rows, width: this.#width, item });
-      const shard = { path, start, fd };
+      return { path, start: locateVectors(fd, path, { rows, width: this.#width, item }), fd };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  #openShard(index: number): OpenShard {
+    const { rows } = this.#shards[index];
+    const shard = this.#openFile(index);
+    const { path, start, fd } = shard;
+    try {
       if (this.#keep === 'nothing') return shard;
       const stored = this.#readValues(shard, 0, rows * this.#width);
       closeSync(fd);

@@ -11,16 +11,28 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { hasRoomFor, holdIn, isFetched } from '../store/remote/bringIn.ts';
 import { type CaptureStream, ShardStream } from './captureStream.ts';
-import { HookRows } from './hookRows.ts';
+import { HookRows, type StoredBlock } from './hookRows.ts';
 import { fileStatus } from '../store/fileStatus.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
+
+/** Rows that may be taken elsewhere as they are stored. */
+export interface StoredTrainingRows {
+  /** How many places they take. */
+  readonly places: number;
+  readonly dtype: ShardType;
+  /** By their places. */
+  blocks(): Iterable<StoredBlock>;
+  /** The place of each of some rows. */
+  placesOf(rows: Uint32Array): Int32Array;
+}
 
 /** A finished capture, open for reading. It holds files: close it. */
 export interface Capture {
@@ -39,6 +51,8 @@ export interface Capture {
   gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void;
   /** Of a capture that is fetched as it is read: rows are made ready before they are read. Absent where all are there. */
   readonly streaming?: CaptureStream;
+  /** The training rows of a hook point as they are stored. Absent where rows are not those of files that are all here. */
+  storedRows?(hook: string): StoredTrainingRows;
   /** The context of a row, and its position in the context. */
   rowToken(row: number): { context: number; position: number };
   /** Closes files and releases the memory; a later read opens the files again. */
@@ -86,6 +100,16 @@ class ShardedCapture implements Capture {
 
   gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void {
     this.#rows(hook).gather(rows, out);
+  }
+
+  get storedRows(): ((hook: string) => StoredTrainingRows) | undefined {
+    if (this.streaming) return undefined;
+    return (hook) => ({
+      places: this.trainRows,
+      dtype: this.manifest.dtype,
+      blocks: () => this.#rows(hook).storedBlocks(this.trainRows),
+      placesOf: (rows) => Int32Array.from(rows),
+    });
   }
 
   rowToken(row: number): { context: number; position: number } {

@@ -96,7 +96,10 @@ function readsNorms({ manifest }: Capture, hook: string, rule: ExclusionRule): b
 /** Below which a row is one of zeros, of a token that the router sent elsewhere. */
 const leastNorm = (hook: string) => (expertOf(hook) ? Number.MIN_VALUE : 0);
 
-type Rows = Pick<Capture, 'trainRows' | 'heldOutRows' | 'readRows' | 'gatherRows' | 'rowToken' | 'streaming'>;
+type Rows = Pick<
+  Capture,
+  'trainRows' | 'heldOutRows' | 'readRows' | 'gatherRows' | 'rowToken' | 'streaming' | 'storedRows'
+>;
 
 function rowsOf(capture: Capture): Rows {
   return {
@@ -106,6 +109,7 @@ function rowsOf(capture: Capture): Rows {
     gatherRows: (hook, rows, out) => capture.gatherRows(hook, rows, out),
     rowToken: (row) => capture.rowToken(row),
     ...(capture.streaming && { streaming: capture.streaming }),
+    ...(capture.storedRows && { storedRows: capture.storedRows }),
   };
 }
 
@@ -126,6 +130,18 @@ function renumbered(capture: Capture, kept: Uint32Array, trainRows: number): Row
       ),
     rowToken: (row) => capture.rowToken(kept[row]),
     ...(capture.streaming && { streaming: renumberedStream(capture.streaming, kept) }),
+    ...(capture.storedRows && { storedRows: renumberedStored(capture.storedRows, kept) }),
+  };
+}
+
+/** Rows that are left out keep their places. */
+function renumberedStored(
+  storedRows: NonNullable<Capture['storedRows']>,
+  kept: Uint32Array,
+): NonNullable<Capture['storedRows']> {
+  return (hook) => {
+    const rows = storedRows(hook);
+    return { ...rows, placesOf: (some) => rows.placesOf(some.map((row) => kept[row])) };
   };
 }
 

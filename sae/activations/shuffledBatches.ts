@@ -3,8 +3,12 @@
  * the epoch. A reader's state is three numbers, so that a checkpoint can store it and resume exactly there.
  */
 import { LazyscopeError } from '../errors.ts';
+import type { FusedKernels } from '../ops/fusedKernels.ts';
+import type { RowStores } from '../ops/rowStore.ts';
+import type { Batch } from '../ops/trainingStep.ts';
 import type { Capture } from './openCapture.ts';
 import { Permutation } from './permutation.ts';
+import { RowsOnDevice } from './rowsOnDevice.ts';
 import { ShuffledWindows } from './shuffledWindows.ts';
 
 export interface ShuffleState {
@@ -15,17 +19,21 @@ export interface ShuffleState {
 }
 
 /** Of a capture, or of the rows selected from one. */
-type TrainingRows = Pick<Capture, 'manifest' | 'trainRows' | 'width' | 'gatherRows' | 'streaming'>;
+type TrainingRows = Pick<
+  Capture,
+  'manifest' | 'trainRows' | 'width' | 'gatherRows' | 'streaming' | 'storedRows'
+>;
 
 export class ShuffledBatches {
   readonly d: number;
   readonly batchSize: number;
-  readonly outputs?: () => Float32Array;
+  readonly outputs?: (into?: Float32Array) => Float32Array;
   readonly outputWidth?: number;
   readonly blocks?: Int32Array;
   /** Of a capture that is fetched as it is read: waits until the next `rows` rows are in memory, and begins to fetch those after them. */
   readonly ready?: (rows: number) => Promise<void>;
   #windows: ShuffledWindows | undefined;
+  #onDevice: { readonly rows: RowsOnDevice; readonly stores: RowStores } | null = null;
   /** Outputs of the last batch, where rows come from windows, which may be gone when they are asked for. */
   #outputs: Float32Array | undefined;
   #capture: TrainingRows;
@@ -65,11 +73,10 @@ export class ShuffledBatches {
     if (outputHook !== undefined) {
       const width = capture.width(outputHook);
       this.outputWidth = width;
-      this.outputs = () => {
+      this.outputs = (into = this.#newRows(this.#outputs ? 0 : width)) => {
         if (this.#outputs) return this.#outputs;
-        const out = new Float32Array(this.batchSize * width);
-        capture.gatherRows(outputHook, this.#rows, out);
-        return out;
+        capture.gatherRows(outputHook, this.#rows, into);
+        return into;
       };
     }
     this.#state = { seed: options.seed, epoch: 0, position: 0 };
@@ -86,17 +93,44 @@ export class ShuffledBatches {
     this.#outputHook = outputHook;
   }
 
+  /**
+   * Takes the rows to the device of these kernels, which `batch` then gives, where it has memory for them and `rows` rows are still to be read: no fewer
+   * than there are, since reading all of them costs as much as gathering as many.
+   */
+  async toDevice(
+    { rowStores }: Pick<FusedKernels, 'rowStores'>,
+    rows: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { storedRows, trainRows } = this.#capture;
+    if (!rowStores || !storedRows || this.blocks || this.#onDevice || rows < trainRows) return;
+    const hooks = [this.#hook, ...(this.#outputHook === undefined ? [] : [this.#outputHook])];
+    const parts = hooks.map((hook) => ({ rows: storedRows(hook), width: this.#capture.width(hook) }));
+    const loaded = await RowsOnDevice.load(rowStores, parts, signal);
+    this.#onDevice = loaded && { rows: loaded, stores: rowStores };
+  }
+
+  /** The next rows, times `scale`, where they are on the device of these kernels; null where they come from the host. */
+  batch(scale: number, { rowStores }: Pick<FusedKernels, 'rowStores'>): Batch | null {
+    if (!this.#onDevice?.rows.isThere || this.#onDevice.stores !== rowStores) return null;
+    return this.#onDevice.rows.batch(this.nextRows(), scale);
+  }
+
   /** Frees what was made ready. */
   async close(): Promise<void> {
+    this.#onDevice?.rows.dispose();
+    this.#onDevice = null;
     await this.#windows?.close();
   }
 
-  /** The next batchSize rows, [batchSize × d]; a batch that reaches the end of an epoch is filled from the next. */
-  next(): Float32Array {
-    if (this.#windows) return this.#nextOf(this.#windows);
-    const out = new Float32Array(this.batchSize * this.d);
-    this.#capture.gatherRows(this.#hook, this.nextRows(), out);
-    return out;
+  /**
+   * The next batchSize rows, [batchSize × d], in `into` where it is given; a batch that reaches the end of an epoch is filled from the next. New
+   * memory costs about as much as the copying, since the system clears it page by page.
+   */
+  next(into = this.#newRows(this.d)): Float32Array {
+    if (this.#windows) return this.#nextOf(this.#windows, into);
+    this.#capture.gatherRows(this.#hook, this.nextRows(), into);
+    return into;
   }
 
   /** [batchSize]: the row numbers of the next batch, for callers that gather the rows themselves; overwritten by the next call. */
@@ -125,8 +159,7 @@ export class ShuffledBatches {
     this.#permutation = this.#permute();
   }
 
-  #nextOf(windows: ShuffledWindows): Float32Array {
-    const out = new Float32Array(this.batchSize * this.d);
+  #nextOf(windows: ShuffledWindows, out: Float32Array): Float32Array {
     const { outputWidth = 0 } = this;
     const outputs = new Float32Array(this.batchSize * outputWidth);
     for (let i = 0; i < this.batchSize; i++) {
@@ -137,6 +170,10 @@ export class ShuffledBatches {
     }
     if (this.#outputHook !== undefined) this.#outputs = outputs;
     return out;
+  }
+
+  #newRows(width: number): Float32Array {
+    return new Float32Array(this.batchSize * width);
   }
 
   /** Where the next row is: an epoch that has ended goes on in the next one. */

@@ -69,6 +69,17 @@ export interface BatchChoice {
   readonly least: Computed;
 }
 
+/** A choice that several processes make together, each among the latents that it has. */
+export interface SharedChoice {
+  /** Of how many latents of each row to say what they are sure to reach. */
+  readonly part: number;
+  /**
+   * Called once: `sure` [rows] is what at least `part` of the latents here reach, 0 where that isn't known. Returns what a latent must reach [rows] to be
+   * of interest.
+   */
+  agree(sure: Float32Array): Float32Array;
+}
+
 export interface Firings {
   /** [latents]: on how many rows of the batch each latent fires. */
   readonly counts: ComputedVector<Int32Array>;
@@ -209,6 +220,8 @@ export interface FusedKernels extends ReadsBack {
    * filled anew once the results of a step on it have been read. Backends that compute in host memory leave it out.
    */
   batchMemory?(length: number): Float32Array;
+  /** Takes memory of `batchMemory` back, which is of no more use to the caller. Backends whose memory is freed by itself leave it out. */
+  giveBatchMemory?(values: Float32Array): void;
   /** Σ_b ‖x − x̄‖², where x̄ is the mean of x [batch, d]. */
   varianceAboutMean(x: Tensor2D): Computed;
 
@@ -290,6 +303,16 @@ export interface FusedKernels extends ReadsBack {
    * leave it out: they hold whole dictionaries.
    */
   ofAllLatents?(vector: Tensor1D): Tensor1D;
+  /**
+   * `topKEncode`, with zeros in place of those that don't reach what `shared.agree` returns, of some at least. Backends that would find nothing
+   * sooner leave it out.
+   */
+  topKEncodeOfMany?(
+    x: Tensor2D,
+    encoder: Encoder,
+    k: number,
+    options: { among?: Int32Array | undefined; shared: SharedChoice },
+  ): SparseEntries;
   /** What `ownOfLargest` of training/sharding finds, sooner. Backends without a kernel for it leave it out. */
   ownOfLargest?(own: EntryList, candidates: Candidates): EntryList | undefined;
 

@@ -21,12 +21,14 @@ export interface BatchSource {
   ready?(rows: number): Promise<void>;
   /** Where rows are left out as they are computed: how many were so far. */
   readonly excluded?: number;
-  /** The next batchSize rows, [batchSize × d]; the caller may change them. */
-  next(): Float32Array;
+  /** The next batchSize rows, [batchSize × d]; the caller may change them. A source that makes an array for them may take `into` instead. */
+  next(into?: Float32Array): Float32Array;
+  /** Takes rows of a capture to the device of these kernels, where that pays when `rows` rows are still to be read. */
+  toDevice?(kernels: Pick<FusedKernels, 'rowStores'>, rows: number, signal?: AbortSignal): Promise<void>;
   /** The next rows, times `scale`, where they are on the device of these kernels already; null where they come from the host. */
   batch?(scale: number, kernels: Pick<FusedKernels, 'rowStores'>): Batch | null;
-  /** Of a transcoder's training: the outputs [batchSize × outputWidth] of the rows that `next` gave last; the caller may change them. */
-  outputs?(): Float32Array;
+  /** Of a transcoder's training: the outputs [batchSize × outputWidth] of the rows that `next` gave last, as `next` gives those. */
+  outputs?(into?: Float32Array): Float32Array;
   /** Width of the outputs; `d` when absent. */
   readonly outputWidth?: number;
   /** Of a crosscoder's training: ends of the blocks of columns that belong to its hook points. */

@@ -12,6 +12,7 @@ import type { DictionaryArrays } from '../autoencoders/dictionary.ts';
 import { writeDictionary } from '../autoencoders/dictionaryFile.ts';
 import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { FusedKernels } from '../ops/fusedKernels.ts';
+import { fusedKernels } from '../ops/kernelTable.ts';
 import type { StepCounts } from '../ops/stepRecorder.ts';
 import { type Report, silent } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
@@ -287,6 +288,10 @@ async function trainLocked(
       await writer.append(rows);
       for (const each of logs) await each.append(rows);
     });
+    const kernels = options.kernels ?? fusedKernels();
+    // What is on one device is of no use on another, and processes that share a dictionary are given their rows by the first.
+    if (!processes && !kernels.devices)
+      await source.toDevice?.(kernels, (steps - trainer.step) * config.batchSize, signal);
     let yielded = performance.now();
     const lastL0: number[][] = [];
     let checkpointed = trainer.step;

@@ -85,6 +85,10 @@ export class Trainer {
   /** The batch of the next step, on its way to each device, and where the source stood before it. */
   #ahead: { batches: readonly Batch[]; position: SourceState } | null = null;
 
+  /** Memory of the host for the batch in use and for the one sent ahead, in turn, where the kernels have it (`batchMemory`). */
+  readonly #memory: { readonly x: Float32Array; readonly outputs: Float32Array | undefined }[] = [];
+  #turn = 1;
+
   /** Takes over the arrays of `state`. `kernels` are those of the active backend unless a benchmark wraps them. */
   constructor(config: TrainingConfig, source: BatchSource, state: TrainerState, kernels = fusedKernels()) {
     this.#devices = (kernels.devices ?? [kernels])
@@ -204,11 +208,25 @@ export class Trainer {
     const onDevice =
       this.#devices.length === 1 ? this.#source.batch?.(this.scale, this.#devices[0].kernels) : null;
     if (onDevice) return [onDevice];
-    const values = this.#source.next();
-    const outputs = this.#source.outputs?.();
+    const memory = this.#hostMemory();
+    const values = this.#source.next(memory?.x);
+    const outputs = this.#source.outputs?.(memory?.outputs);
     return this.#devices.map(({ kernels }, device) =>
       this.#on(device, () => this.#batchOf(kernels, values, outputs)),
     );
+  }
+
+  /** What the batch before the last was in: its step is done when the next batch is asked for. */
+  #hostMemory() {
+    const { kernels } = this.#devices[0];
+    const { batchMemory } = kernels;
+    if (!batchMemory) return null;
+    this.#turn = 1 - this.#turn;
+    const { batchSize, d, outputWidth = d, outputs } = this.#source;
+    return (this.#memory[this.#turn] ??= this.#on(0, () => ({
+      x: batchMemory(batchSize * d),
+      outputs: outputs && batchMemory(batchSize * outputWidth),
+    })));
   }
 
   #batchOf(kernels: FusedKernels, values: Float32Array, outputs: Float32Array | undefined): Batch {
@@ -348,6 +366,9 @@ export class Trainer {
     this.#devices.forEach(({ recorder }, device) => this.#on(device, () => recorder?.dispose()));
     if (this.#ahead) this.#disposeBatches(this.#ahead.batches);
     this.#ahead = null;
+    const { giveBatchMemory } = this.#devices[0].kernels;
+    for (const { x, outputs } of this.#memory.splice(0))
+      for (const values of [x, ...(outputs ? [outputs] : [])]) this.#on(0, () => giveBatchMemory?.(values));
     for (const { device, parameters, first, second } of this.#dictionaries)
       this.#on(device, () => {
         for (const dictionary of [parameters, first, second]) disposeDictionary(dictionary);

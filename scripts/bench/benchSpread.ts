@@ -90,7 +90,8 @@ try {
       rates[count === 1 ? 0 : 1] = await trainIn(count, `round-${round}-${count}`);
     const [one, several] = rates;
     measured.push({ one, several, ratio: several.tokensPerSecond / one.tokensPerSecond });
-    if (!given.json) process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+    const [alone, together] = rates.map(({ tokensPerSecond }) => tokensPerSecond.toFixed(0));
+    process.stderr.write(`round ${round + 1} of ${rounds}: ${alone} and ${together} tokens a second\n`);
   }
   const ratios = measured.map(({ ratio }) => ratio);
   const summary = {

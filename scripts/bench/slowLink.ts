@@ -19,6 +19,12 @@ export async function startSlowLink(
     /** When the link has sent what was given to it. */
     let free = 0;
     return (from: Socket, to: Socket) => {
+      // Timers of one moment may fire in any order.
+      const waiting: (() => void)[] = [];
+      const later = (work: () => void, milliseconds: number) => {
+        waiting.push(work);
+        setTimeout(() => waiting.shift()?.(), milliseconds);
+      };
       from.on('data', (chunk: Buffer) => {
         count(chunk.length);
         free = Math.max(free, performance.now()) + (chunk.length / bytesPerSecond) * 1000;
@@ -28,11 +34,9 @@ export async function startSlowLink(
           from.pause();
           setTimeout(() => from.resume(), free - performance.now());
         }
-        setTimeout(() => to.writable && to.write(chunk), wait);
+        later(() => to.writable && to.write(chunk), wait);
       });
-      from.on('end', () =>
-        setTimeout(() => to.end(), Math.max(0, free - performance.now()) + latency / 2 + 1),
-      );
+      from.on('end', () => later(() => to.end(), Math.max(0, free - performance.now()) + latency / 2 + 1));
       from.on('error', () => to.destroy());
     };
   };

@@ -126,6 +126,10 @@ export const slowTests: readonly SlowTests[] = [
     long: true,
   },
   {
+    path: 'sae/activations/rowsOnDevice.test.ts',
+    reason: 'trains on the device in software, three times over',
+  },
+  {
     path: 'sae/activations/deviceRows.test.ts',
     reason: 'runs a model on the cuda backend’s device in software, and compiles kernels for it',
   },

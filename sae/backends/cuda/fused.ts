@@ -92,6 +92,7 @@ export function cudaFusedKernels(
     },
 
     batchMemory: (length) => backend.transfers.pinnedFloats(length),
+    giveBatchMemory: (values) => backend.transfers.givePinned(values),
 
     varianceAboutMean: (x) => sums.varianceAboutMean(x),
 

@@ -37,6 +37,8 @@ export class Transfers {
   readonly #idle: Landing[] = [];
   /** Addresses of memory from which the device fetches arrays by itself. */
   readonly #pinned = new WeakMap<ArrayBufferLike, number>();
+  /** Pinned arrays that nobody uses, by their length. */
+  readonly #keptFloats = new Map<number, Float32Array[]>();
 
   constructor(device: Device, memory: DeviceMemory) {
     this.#device = device;
@@ -68,11 +70,24 @@ export class Transfers {
     return buffer;
   }
 
-  /** An array that large uploads read while the device computes, so that it must stay as it is until they are done. It is never freed. */
+  /**
+   * An array that large uploads read while the device computes, so that it must stay as it is until they are done. Its memory is never freed: give
+   * it back for the next one.
+   */
   pinnedFloats(length: number): Float32Array {
+    const kept = this.#keptFloats.get(length)?.pop();
+    if (kept) return kept;
     const { address, bytes } = pinnedMemory(this.#device, Math.max(4 * length, 4));
     this.#pinned.set(bytes.buffer, address);
     return new Float32Array(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  /** Takes an array of `pinnedFloats` back. */
+  givePinned(values: Float32Array): void {
+    if (!this.#pinned.has(values.buffer)) throw new TypeError('Only pinned memory can be given back.');
+    const kept = this.#keptFloats.get(values.length);
+    if (kept) kept.push(values);
+    else this.#keptFloats.set(values.length, [values]);
   }
 
   /** Copies the array's bytes to the start of `to`, after the kernels launched so far. */

@@ -12,6 +12,7 @@ import type { NativeBackend } from './nativeBackend.ts';
 import type { Dictionary, Encoder as EncoderArguments, Term, Update } from './nativeFunctions.ts';
 import { ownOfLargestBy } from './ownOfLargest.ts';
 import { writable } from './pointers.ts';
+import { topKBy } from './topK.ts';
 
 /** The share of firing latents is estimated from this many rows of a batch, whose pre-activations that costs. */
 const sampledRows = 64;
@@ -68,6 +69,7 @@ export function nativeFusedKernels(
     d: x.shape[1],
     latents: wEnc.shape[0],
   });
+  const topK = topKBy({ call, encoderOf, list, screening });
   /** Bars to try one after another until enough pre-activations exceed one: near what is expected, then judged by the first rows, then 0. */
   function* bars(x: Tensor2D, encoder: Encoder, share: number, near: number): Generator<number> {
     if (near > 0) yield below * near;
@@ -169,15 +171,8 @@ export function nativeFusedKernels(
     // Multiplying by 1 leaves the tensor as it is.
     varianceAboutMean: (x) => call.scaledBatch(writable(floats(x)), x.shape[0], x.shape[1], 1),
 
-    topKEncode(x, encoder, k, among) {
-      const [rows] = x.shape;
-      const [latents] = encoder.wEnc.shape;
-      const { entries, rowStart, indices, values } = list(rows, latents, rows * k);
-      for (let row = 0; row <= rows; row++) rowStart[row] = row * k;
-      const chosen = among ?? null;
-      call.topkEncode(encoderOf(x, encoder), chosen, among?.length ?? 0, k, screening(), indices, values);
-      return entries;
-    },
+    topKEncode: (x, encoder, k, among) => topK(x, encoder, k, { among }),
+    topKEncodeOfMany: topK,
 
     batchTopKEncode(x, encoder, { count, near = 0 }) {
       const [rows] = x.shape;

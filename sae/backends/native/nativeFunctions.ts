@@ -403,6 +403,21 @@ export interface NativeFunctions {
     indices: Writable<Int32Array>,
     values: Writable<Float32Array>,
   ): void;
+  topkScreen(
+    encoder: Encoder,
+    among: Int32Array | null,
+    amongCount: number,
+    k: number,
+    part: number,
+    screening: number,
+    bars: Writable<Float32Array>,
+  ): number;
+  topkSettle(
+    among: Int32Array | null,
+    bars: Float32Array,
+    indices: Writable<Int32Array>,
+    values: Writable<Float32Array>,
+  ): void;
   thresholdEncode(
     encoder: Encoder,
     threshold: Float32Array | null,

@@ -3,8 +3,8 @@
  * result as it is: what the bound rules out could not have been chosen.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import type { Entries } from '../../ops/sparseEntries.ts';
+import type { Encoder, FusedKernels, SharedChoice } from '../../ops/fusedKernels.ts';
+import type { Entries, SparseEntries } from '../../ops/sparseEntries.ts';
 import { Random } from '../../numerics/random.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { startBackend } from '../startBackend.ts';
@@ -77,6 +77,63 @@ function expectSame({ rows, d, latents, k, x, wEnc, bEnc }: Case, lift = 0): voi
     bits(kernels.thresholdEncode(input, lifted, { threshold, bandwidth: 0.1 })),
   ];
   expect(all(screened)).toEqual(all(plain));
+  for (const shares of [2, 3])
+    for (const kernels of [screened, plain]) {
+      const found = largestOfShares(kernels, { rows, d, latents, k, x, wEnc, bEnc }, shares);
+      expect(found).toEqual(positive(plain.topKEncode(input, encoder, k)));
+    }
+}
+
+type Found = [latent: number, value: number][];
+
+/** What of each row is not 0. */
+function positive({ rows, rowStart, indices, values }: SparseEntries): Found[] {
+  const [starts, places, found] = [rowStart.dataSync(), indices.dataSync(), values.dataSync()];
+  return Array.from({ length: rows }, (_, b) =>
+    [...places.subarray(starts[b], starts[b + 1])]
+      .map((latent, i): Found[number] => [latent, found[starts[b] + i]])
+      .filter(([, value]) => value !== 0),
+  );
+}
+
+/** The k largest of each row, from what each of some shares of the latents finds once all know what k of them are sure to reach. */
+function largestOfShares(
+  kernels: FusedKernels,
+  { rows, d, latents, k, x, wEnc, bEnc }: Case,
+  shares: number,
+): Found[] {
+  const input = tf.tensor2d(x, [rows, d]);
+  const begins = Array.from({ length: shares + 1 }, (_, r) => Math.floor((r * latents) / shares));
+  const inShare = (r: number, agree: SharedChoice['agree']): Found[] => {
+    const [begin, end] = [begins[r], begins[r + 1]];
+    if (begin === end) {
+      agree(new Float32Array(rows));
+      return Array.from({ length: rows }, () => []);
+    }
+    const encoder = {
+      wEnc: tf.tensor2d(wEnc.slice(begin * d, end * d), [end - begin, d]),
+      bEnc: tf.tensor1d(bEnc.slice(begin, end)),
+      centre: null,
+    };
+    const shared = { part: Math.ceil(k / shares), agree };
+    const entries = kernels.topKEncodeOfMany!(input, encoder, Math.min(k, end - begin), { shared });
+    return positive(entries).map((row) => row.map(([latent, value]) => [begin + latent, value]));
+  };
+  const bars = new Float32Array(rows).fill(Infinity);
+  for (let r = 0; r < shares; r++)
+    inShare(r, (sure) => {
+      for (let b = 0; b < rows; b++) bars[b] = Math.min(bars[b], sure[b]);
+      return new Float32Array(rows);
+    });
+  const all = begins.slice(1).map((_, r) => inShare(r, () => bars));
+  const size = (value: number) => (Number.isNaN(value) ? Infinity : value);
+  return Array.from({ length: rows }, (_, b) =>
+    all
+      .flatMap((share) => share[b])
+      .sort(([i, u], [j, v]) => (size(u) === size(v) ? i - j : size(v) - size(u)))
+      .slice(0, k)
+      .sort(([i], [j]) => i - j),
+  );
 }
 
 describe.skipIf(!canScreen)('with a CPU that multiplies pairs of integers', () => {

@@ -202,6 +202,16 @@ static void autoencoders() {
     Array<int32_t> among((latents + 1) / 2, false);
     for (int64_t i = 0; i < (latents + 1) / 2; i++) among[i] = static_cast<int32_t>(2 * i);
     lazyscope_topk_encode(&plain, among, (latents + 1) / 2, 1, 2, screened, same);
+    // In halves: what all reach is what `part` of them are sure to reach, and the others may be zeros.
+    Array<> bars(rows);
+    if (lazyscope_topk_screen(&centred, nullptr, 0, k, (k + 1) / 2, 2, bars)) {
+      lazyscope_topk_settle(nullptr, bars, screened, same);
+      for (int64_t row = 0; row < rows; row++) {
+        int64_t reached = 0;
+        for (int64_t i = 0; i < k; i++) reached += same[row * k + i] >= bars[row];
+        check(reached >= (k + 1) / 2, "top-k in halves");
+      }
+    }
     // Another process has sent the same values: half of the places are this one's, of odd ones the last is not.
     Array<> sent(2 * rows * k);
     for (int64_t i = 0; i < 2 * rows * k; i++) sent[i] = values[i % (rows * k)];

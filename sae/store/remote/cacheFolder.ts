@@ -1,4 +1,7 @@
-/** The folder of a store's cache, held by one process at a time. */
+/**
+ * The folder of a store's cache, held by one process at a time: `files` (the store), `partial` (what is being fetched, by path and version, so that a later
+ * process goes on with it), `fetched.json` (what is there) and the lock.
+ */
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';

@@ -21,7 +21,7 @@ const recordSchema = z.discriminatedUnion('version', [
 ]);
 
 /** By path in the store. Undefined where there is no record that can be read: nothing is known of what lies there then. */
-export function readCacheRecord(path: string): Map<string, FetchedFile> | undefined {
+function readCacheRecord(path: string): Map<string, FetchedFile> | undefined {
   try {
     const record = recordSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
     const fetched =
@@ -36,14 +36,42 @@ export function readCacheRecord(path: string): Map<string, FetchedFile> | undefi
   }
 }
 
-export async function writeCacheRecord(
-  path: string,
-  fetched: ReadonlyMap<string, FetchedFile>,
-): Promise<void> {
+async function writeCacheRecord(path: string, fetched: ReadonlyMap<string, FetchedFile>): Promise<void> {
   await writeFileAtomic(
     path,
     JSON.stringify({ version: 2, fetched: Object.fromEntries(fetched) } satisfies z.infer<
       typeof recordSchema
     >),
   );
+}
+
+/** Milliseconds after which the record of what was used is written. */
+const recordDelay = 2000;
+
+/** The record as a process keeps it. */
+export class CacheRecord {
+  readonly #path: string;
+  readonly #here: ReadonlyMap<string, FetchedFile>;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `here` is what the process knows to be there, by path in the store. */
+  constructor(path: string, here: ReadonlyMap<string, FetchedFile>) {
+    this.#path = path;
+    this.#here = here;
+  }
+
+  /** What the process before has left. Undefined where that can't be read: nothing is known of what lies there then. */
+  read(): Map<string, FetchedFile> | undefined {
+    return readCacheRecord(this.#path);
+  }
+
+  later(): void {
+    this.#timer ??= setTimeout(() => void this.write().catch(() => {}), recordDelay).unref();
+  }
+
+  async write(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await writeCacheRecord(this.#path, this.#here);
+  }
 }

@@ -1,13 +1,9 @@
 /**
  * A store that lies elsewhere as a folder on this disk that fills as it is read, up to a size. Files are at their places from the beginning, as
  * placeholders. Manifests, which everything begins with, are fetched at once and stay.
- *
- * The folder of the cache has `files` (the store), `partial` (what is being fetched, by path and version, so that a later process goes on with it),
- * `fetched.json` (what is there) and the lock.
  */
-import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
@@ -15,9 +11,11 @@ import { explainWriteError } from '../atomicWrite.ts';
 import type { HoldOptions, Release, RemoteFiles } from './bringIn.ts';
 import type { CachedStoreOptions, SourceOptions } from './cacheOptions.ts';
 import { takeCacheFolder, type CacheFolder } from './cacheFolder.ts';
-import { readCacheRecord, writeCacheRecord, type FetchedFile } from './cacheRecord.ts';
+import { CacheRecord, type FetchedFile } from './cacheRecord.ts';
+import { HeldFiles } from './heldFiles.ts';
 import { HttpSource } from './httpSource.ts';
 import { isManifest } from './isManifest.ts';
+import { PartialFiles } from './partialFiles.ts';
 import { placeFiles } from './placeFiles.ts';
 import { replaceByPlaceholder } from './placeholder.ts';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
@@ -27,8 +25,6 @@ import { fileStatus } from '../fileStatus.ts';
 
 /** Files that are fetched at a time. */
 const atOnce = 8;
-/** Milliseconds after which the record of what was used is written. */
-const recordDelay = 2000;
 
 /** A file of the folder: as it is in the store, not fetched, or changed on this disk (also new). */
 type State = 'same' | 'placeholder' | 'changed' | 'missing';
@@ -58,8 +54,9 @@ export class CachedStore implements RemoteFiles {
   readonly #early = new Set<string>();
   /** What is being made a placeholder. */
   readonly #going = new Map<string, Promise<void>>();
-  /** How many ask that a file stay. */
-  readonly #held = new Map<string, number>();
+  readonly #held = new HeldFiles();
+  readonly #partial: PartialFiles;
+  readonly #record: CacheRecord;
   /** Files that this process has written, which it may have open. */
   readonly #written = new Set<string>();
   readonly #turns = new Turns(atOnce);
@@ -67,13 +64,14 @@ export class CachedStore implements RemoteFiles {
   #bytes = 0;
   /** Of what waits until others have made room. */
   #waiting = 0;
-  #timer: NodeJS.Timeout | undefined;
 
   private constructor(folder: CacheFolder, { source, mostBytes, staysFor = 60_000, report }: SourceOptions) {
     this.url = source.url;
     this.root = join(folder.path, 'files');
     this.#folder = folder;
     this.#source = source;
+    this.#partial = new PartialFiles(join(folder.path, 'partial'), source);
+    this.#record = new CacheRecord(join(folder.path, 'fetched.json'), this.#here);
     this.#mostBytes = mostBytes;
     this.#staysFor = staysFor;
     this.#report = report ?? silent;
@@ -93,7 +91,7 @@ export class CachedStore implements RemoteFiles {
       const store = new CachedStore(folder, options);
       await store.#prepare(files, keepsChanges);
       await store.#bringManifests();
-      await store.record();
+      await store.#record.write();
       return store;
     } catch (error) {
       await folder.unlock();
@@ -126,7 +124,7 @@ export class CachedStore implements RemoteFiles {
     const here = this.#here.get(file.path);
     if (here) {
       here.used = Date.now();
-      this.#recordLater();
+      this.#record.later();
       return;
     }
     // A file that was changed here is read as it is.
@@ -168,7 +166,6 @@ export class CachedStore implements RemoteFiles {
     return bytes <= this.#mostBytes;
   }
 
-  /** Everything below a folder of the store. */
   async bringInFolder(folder: string): Promise<void> {
     const below = `${this.nameOf(folder)}/`;
     const names = [...this.#files.keys()].filter((path) => path.startsWith(below));
@@ -177,10 +174,7 @@ export class CachedStore implements RemoteFiles {
 
   async hold(paths: readonly string[], { quietly = false }: HoldOptions = {}): Promise<Release> {
     const names = paths.map((path) => this.nameOf(path));
-    const change = (by: number) => {
-      for (const name of names) this.#held.set(name, (this.#held.get(name) ?? 0) + by);
-    };
-    change(1);
+    const letGo = this.#held.take(names);
     const total = names.reduce((sum, name) => sum + (this.#files.get(name)?.bytes ?? 0), 0);
     let done = 0;
     try {
@@ -196,15 +190,11 @@ export class CachedStore implements RemoteFiles {
       const failed = ended.find((one) => one.status === 'rejected');
       if (failed) throw failed.reason;
     } catch (error) {
-      change(-1);
+      letGo();
       throw error;
     }
-    let given = false;
     return (spent = false) => {
-      if (given) return;
-      change(-1);
-      given = true;
-      for (const here of spent ? names.map((name) => this.#here.get(name)) : [])
+      for (const here of letGo() && spent ? names.map((name) => this.#here.get(name)) : [])
         if (here) here.used = Math.min(here.used, this.#long());
     };
   }
@@ -228,7 +218,7 @@ export class CachedStore implements RemoteFiles {
     this.#here.set(file.path, { version: file.version, used: Date.now(), changed });
     if (!isManifest(file.path)) this.#bytes += file.bytes;
     this.#written.add(file.path);
-    this.#recordLater();
+    this.#record.later();
   }
 
   /** A file is no longer in the store, or, with `file`, is another one there: what this disk has of it goes. */
@@ -264,8 +254,7 @@ export class CachedStore implements RemoteFiles {
   /** Waits for what is being fetched, and lets other processes have the folder. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#coming.values());
-    clearTimeout(this.#timer);
-    await this.record();
+    await this.#record.write();
     await this.#folder.unlock();
   }
 
@@ -274,8 +263,7 @@ export class CachedStore implements RemoteFiles {
     if (!pinned) await this.#makeRoom(file, isAhead);
     try {
       const place = join(this.root, file.path);
-      const partial = join(this.#folder.path, 'partial', partialName(file));
-      const came = await this.#turns.take(() => this.#source.download(file, partial));
+      const came = await this.#turns.take(() => this.#partial.fetch(file, place));
       if (!came) {
         await this.restore(file.path);
         throw new LazyscopeError(
@@ -283,7 +271,6 @@ export class CachedStore implements RemoteFiles {
           `'${file.path}' was removed from '${this.url}' meanwhile: run it again.`,
         );
       }
-      await rename(partial, place);
       this.fetches++;
       if (!pinned) this.#bytes += came.bytes - file.bytes;
       this.#files.set(file.path, came);
@@ -294,7 +281,7 @@ export class CachedStore implements RemoteFiles {
         changed: statSync(place).mtimeMs,
       });
       if (isAhead && this.#ahead.has(file.path)) this.#early.add(file.path);
-      this.#recordLater();
+      this.#record.later();
     } catch (error) {
       if (!pinned) this.#bytes -= file.bytes;
       throw explainWriteError(error, join(this.root, file.path));
@@ -352,7 +339,7 @@ export class CachedStore implements RemoteFiles {
   }
 
   #mayGo(name: string): boolean {
-    return !isManifest(name) && !this.#written.has(name) && !(this.#held.get(name) ?? 0);
+    return !isManifest(name) && !this.#written.has(name) && !this.#held.has(name);
   }
 
   /** What is known of the content of a file is known no more. */
@@ -375,11 +362,10 @@ export class CachedStore implements RemoteFiles {
 
   /** Puts every file of the store in its place, and removes what is no longer in it. */
   async #prepare(files: readonly RemoteFile[], keepsChanges: boolean): Promise<void> {
-    await mkdir(join(this.#folder.path, 'partial'), { recursive: true });
     await mkdir(this.root, { recursive: true });
     for (const file of files) this.#files.set(file.path, file);
     const { here, placeholders } = await placeFiles(this.root, this.#files, {
-      record: readCacheRecord(this.#recordPath),
+      record: this.#record.read(),
       keepsChanges,
     });
     for (const [name, known] of here) {
@@ -387,9 +373,7 @@ export class CachedStore implements RemoteFiles {
       if (!isManifest(name)) this.#bytes += this.#files.get(name)?.bytes ?? 0;
     }
     for (const [name, changed] of placeholders) this.#placeholders.set(name, changed);
-    const wanted = new Set([...this.#files.values()].map(partialName));
-    for (const name of await readdir(join(this.#folder.path, 'partial')))
-      if (!wanted.has(name)) await rm(join(this.#folder.path, 'partial', name), { force: true });
+    await this.#partial.keepOnly(files);
   }
 
   async #bringManifests(): Promise<void> {
@@ -411,26 +395,6 @@ export class CachedStore implements RemoteFiles {
       if (this.#files.has(name)) throw error;
     }
   }
-
-  get #recordPath(): string {
-    return join(this.#folder.path, 'fetched.json');
-  }
-
-  #recordLater(): void {
-    this.#timer ??= setTimeout(() => void this.record().catch(() => {}), recordDelay).unref();
-  }
-
-  /** Writes down what is here. */
-  async record(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await writeCacheRecord(this.#recordPath, this.#here);
-  }
 }
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-
-/** Of the path too: two files of one content may come at the same time. */
-function partialName({ path, version }: RemoteFile): string {
-  return createHash('sha256').update(`${version} ${path}`).digest('hex');
-}

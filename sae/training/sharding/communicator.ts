@@ -56,3 +56,15 @@ export function sumOfNumbers(communicator: Communicator, value: number): number 
   communicator.allGather(Float64Array.of(value), all);
   return all.reduce((sum, each) => sum + each, 0);
 }
+
+/** The least that any process has at each place. */
+export function leastOfAll(communicator: Communicator, own: Float32Array): Float32Array {
+  const { size } = communicator;
+  const all = new Float32Array(size * own.length);
+  communicator.allGather(own, all);
+  return own.map((_, i) => {
+    let least = all[i];
+    for (let rank = 1; rank < size; rank++) least = Math.min(least, all[rank * own.length + i]);
+    return least;
+  });
+}

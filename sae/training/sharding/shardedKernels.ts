@@ -16,6 +16,7 @@ import type {
   FusedKernels,
   GradientRequest,
   LossTerm,
+  SharedChoice,
 } from '../../ops/fusedKernels.ts';
 import { kernelParameters } from '../../ops/kernelParameters.ts';
 import { latentShares, placesIn } from '../../ops/latentShares.ts';
@@ -23,7 +24,7 @@ import { likelyReach } from '../../ops/likelyReach.ts';
 import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
-import { type Communicator, sumInPlace, sumOfNumbers } from './communicator.ts';
+import { type Communicator, leastOfAll, sumInPlace, sumOfNumbers } from './communicator.ts';
 import type { EntryList } from '../../ops/candidates.ts';
 import { SummedErrors } from './summedErrors.ts';
 import { barOfBatch, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
@@ -37,6 +38,12 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   /** How many candidates each process sends, where the likely number was too small. */
   const reaches = new Map<string, number>();
   const errors = new SummedErrors(communicator);
+  /** Memory for the candidates of all processes, used again by the next choice: fresh memory costs as much as what is done with it. */
+  let candidatesOfAll = new Float32Array(0);
+  function ofAllProcesses(length: number): Float32Array {
+    if (candidatesOfAll.length < length) candidatesOfAll = new Float32Array(length);
+    return candidatesOfAll.subarray(0, length);
+  }
   const choose = inner.ownOfLargest?.bind(inner) ?? ownOfLargest;
   const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
 
@@ -91,11 +98,16 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
       const ownAmong = among && placesIn(share, among);
       // Chosen among all latents and among dead ones, the largest may be spread differently.
       const choice = `${k} ${among ? 'of some' : 'of all'}`;
+      // Where each process has its part of k latents that reach a bar, the k largest of all reach the lowest of these bars.
+      const shared: SharedChoice = {
+        part: Math.ceil(k / size),
+        agree: (sure) => leastOfAll(communicator, sure),
+      };
       for (;;) {
         const each = reaches.get(choice) ?? likelyReach(k, size);
-        const own = ownCandidates(inner, x, encoder, each, ownAmong);
+        const own = ownCandidates(inner, x, encoder, each, { among: ownAmong, shared });
         const candidates = valuesOfRows(own, each);
-        const all = new Float32Array(size * candidates.length);
+        const all = ofAllProcesses(size * candidates.length);
         communicator.allGather(candidates, all);
         const kept = choose(own, { all, rank, k, each });
         if (kept) return sparseEntries(latents, kept.rowStart, kept.indices, kept.values);
@@ -199,18 +211,27 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   };
 }
 
-/** The k largest of the share, fewer where it has fewer latents. */
+/** The k largest of the share, fewer where it has fewer latents. Those that can't be among the largest of all processes may be left out. */
 function ownCandidates(
   inner: FusedKernels,
   x: Tensor2D,
   encoder: Encoder,
   k: number,
-  among: Int32Array | undefined,
+  { among, shared }: { among: Int32Array | undefined; shared: SharedChoice },
 ): EntryList {
+  const [rows] = x.shape;
   const most = Math.min(k, among?.length ?? encoder.wEnc.shape[0]);
+  if (most > 0 && inner.topKEncodeOfMany) {
+    const entries = inner.topKEncodeOfMany(x, encoder, most, { among, shared });
+    const own = onHost(entries);
+    disposeEntries(entries);
+    return own;
+  }
+  // The others ask.
+  shared.agree(new Float32Array(rows));
   if (most === 0)
     return {
-      rowStart: new Int32Array(x.shape[0] + 1),
+      rowStart: new Int32Array(rows + 1),
       indices: new Int32Array(0),
       values: new Float32Array(0),
     };

@@ -9,6 +9,8 @@ import type { FusedPrograms } from './fusedPrograms.ts';
 
 const file = 'rowStore.cu';
 const threads = 256;
+/** Training a large dictionary takes most of a device. */
+const ampleShare = 4;
 type DType = 'float16' | 'float32';
 const bytesOf: Readonly<Record<DType, number>> = { float16: 2, float32: 4 };
 const kernelNames = ['storedNorms', 'storeRows', 'widenPlaces', 'copyPlaces'] as const;
@@ -31,12 +33,27 @@ class CudaRowStore implements RowStore {
   readonly #d: number;
   readonly #dtype: DType;
   readonly #memory: DeviceBuffer;
+  readonly #letGo: () => void;
+  /** Whether rows are being read, so that the store may not go. */
+  #busy = false;
 
-  constructor(programs: FusedPrograms, rows: number, d: number, dtype: DType) {
+  constructor(
+    programs: FusedPrograms,
+    [rows, d]: readonly [number, number],
+    dtype: DType,
+    lost?: () => void,
+  ) {
     this.#programs = programs;
     this.#d = d;
     this.#dtype = dtype;
+    const { memoryPool } = programs.backend;
     this.#memory = programs.backend.scratch(rows * d * bytesOf[dtype]);
+    this.#letGo = () => {
+      if (this.#busy) return;
+      this.dispose();
+      lost?.();
+    };
+    if (lost) memoryPool.shortage.add(this.#letGo);
   }
 
   async norms(activations: Tensor2D): Promise<Float32Array> {
@@ -56,8 +73,16 @@ class CudaRowStore implements RowStore {
     );
   }
 
+  fill(values: Uint16Array | Float32Array, place: number): void {
+    const bytes = bytesOf[this.#dtype];
+    if (values.BYTES_PER_ELEMENT !== bytes)
+      throw new TypeError(`Rows of ${this.#dtype} are not in numbers of ${values.BYTES_PER_ELEMENT} bytes.`);
+    const at = this.#memory.address + BigInt(place * this.#d * bytes);
+    this.#programs.backend.transfers.upload(values, { address: at, bytes: values.byteLength });
+  }
+
   copy(places: Int32Array): RowStore {
-    const copy = new CudaRowStore(this.#programs, places.length, this.#d, this.#dtype);
+    const copy = new CudaRowStore(this.#programs, [places.length, this.#d], this.#dtype);
     this.#listed(places, (list) =>
       this.#run('copyPlaces', places.length, [this.#memory, list, copy.#memory, this.#d]),
     );
@@ -81,7 +106,19 @@ class CudaRowStore implements RowStore {
   }
 
   dispose(): void {
+    this.#programs.backend.memoryPool.shortage.delete(this.#letGo);
     this.#programs.backend.give(this.#memory);
+  }
+
+  /** The store stays while `run` runs. */
+  whileKept<T>(run: () => T): T {
+    const before = this.#busy;
+    this.#busy = true;
+    try {
+      return run();
+    } finally {
+      this.#busy = before;
+    }
   }
 
   #listed(list: Int32Array, use: (list: DeviceBuffer) => void): void {
@@ -103,19 +140,27 @@ class CudaRowStore implements RowStore {
 
 export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores {
   return {
-    open: (rows, d, dtype) => new CudaRowStore(programs, rows, d, dtype),
+    ampleBytes: programs.backend.device.totalBytes / ampleShare,
+    open: (rows, d, dtype, lost) => new CudaRowStore(programs, [rows, d], dtype, lost),
     batch(parts: readonly StoredRows[], d: number, scale: number): Batch {
       const rows = parts.reduce((sum, { places }) => sum + places.length, 0);
-      return programs.scratch(4 * rows * d, (raw) => {
-        let first = 0;
-        for (const { store, places } of parts) {
+      const stores = new Set(
+        parts.map(({ store }) => {
           if (!(store instanceof CudaRowStore)) throw new TypeError('The rows are not on this device.');
-          store.widen(places, raw, first);
-          first += places.length;
-        }
-        const { tensor, variance } = sums.scaled(raw, [rows, d], scale);
-        return { x: tensor, variance };
-      });
+          return store;
+        }),
+      );
+      const gather = () =>
+        programs.scratch(4 * rows * d, (raw) => {
+          let first = 0;
+          for (const { store, places } of parts) {
+            if (store instanceof CudaRowStore) store.widen(places, raw, first);
+            first += places.length;
+          }
+          const { tensor, variance } = sums.scaled(raw, [rows, d], scale);
+          return { x: tensor, variance };
+        });
+      return [...stores].reduce<() => Batch>((run, store) => () => store.whileKept(run), gather)();
     },
   };
 }

@@ -56,19 +56,28 @@ void choose(const float* x, int64_t rows, const Dictionary& of, int64_t k, int32
   });
 }
 
-void choose_screened(const float* x, int64_t rows, const Dictionary& of, int64_t k, int32_t* indices, float* values) {
-  thread_local Buffer<float> uppers, rows_buffer, values_buffer;
-  thread_local Buffer<int32_t> indices_buffer;
+// The candidates of every row, in memory that lasts until this thread's next call.
+ScreenedTopK candidates_of(const float* x, int64_t rows, const Dictionary& of, int64_t k) {
+  thread_local Buffer<float> uppers;
   const RoundedRows xq = round_rows(rounded_x, x, rows, of.d), wq = round_rows(rounded_w, of.w, of.latents, of.d);
   const int64_t capacity = (std::max<int64_t>(4 * k, k + 128) + NR + 2 * W) / W * W;
   const LatentBounds latent = latent_bounds(bounds, wq, of.b, of.latents, of.d);
   const ScreenedTopK select{latent, xq, top_k(latent.bias, k, rows, capacity), at_least(uppers, rows * capacity)};
   gemm_tiles(rows, of.latents, xq.depth, {xq.pairs, xq.depth, false}, {wq.pairs, wq.depth, true}, select, Split::rows,
              Arithmetic::pairs);
+  return select;
+}
+
+// What is chosen of them. Those below `bars` [rows] need not be (null: all may have to).
+void choose_of(const ScreenedTopK& select, const float* x, int64_t rows, const Dictionary& of, const float* bars,
+               int32_t* indices, float* values) {
+  thread_local Buffer<float> rows_buffer, values_buffer;
+  thread_local Buffer<int32_t> indices_buffer;
+  const int64_t k = select.choice.k;
   std::atomic<int64_t> given_up{0};
   parallel_for(0, rows, 32, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; row++)
-      if (select.settle(row, x + row * of.d, of.w, of.d))
+      if (select.settle(row, x + row * of.d, of.w, of.d, bars ? bars[row] : 0.0f))
         select.choice.finish(row, indices + row * k, values + row * k);
       else
         given_up++;
@@ -92,6 +101,39 @@ void choose_screened(const float* x, int64_t rows, const Dictionary& of, int64_t
     std::memcpy(values + which[i] * k, their_values + i * k, k * sizeof(float));
   }
 }
+
+// The rows of W_enc that are chosen among, in memory that lasts until this thread's next call; W_enc itself for all.
+Dictionary dictionary_of(const LazyscopeEncoder& encoder, const int32_t* among, int64_t among_count) {
+  const float *w = encoder.w, *b = encoder.b;
+  const int64_t d = encoder.d;
+  if (!among) return {w, b, encoder.latents, d};
+  thread_local Buffer<float> w_buffer, b_buffer;
+  float* rows_of = at_least(w_buffer, among_count * d);
+  float* biases = at_least(b_buffer, among_count);
+  parallel_for(0, among_count, 64, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      std::memcpy(rows_of + i * d, w + among[i] * d, d * sizeof(float));
+      biases[i] = b[among[i]];
+    }
+  });
+  return {rows_of, biases, among_count, d};
+}
+
+void name_latents(const int32_t* among, int64_t count, int32_t* indices) {
+  if (!among) return;
+  parallel_for(0, count, 4096, [&](int64_t first, int64_t last) {
+    for (int64_t j = first; j < last; j++) indices[j] = among[indices[j]];
+  });
+}
+
+// What lazyscope_topk_screen leaves for lazyscope_topk_settle.
+struct Screened {
+  ScreenedTopK select;
+  Dictionary of;
+  const float* x;
+  int64_t rows;
+};
+thread_local Screened screened;
 
 // Padded to whole tiles. No thresholds are thresholds of 0; one that is NaN is infinite, so that nothing is above it.
 Window window_of(const float* threshold, float bandwidth, int64_t latents) {
@@ -168,30 +210,32 @@ extern "C" {
 
 void lazyscope_topk_encode(const LazyscopeEncoder* encoder, const int32_t* among, int64_t among_count, int64_t k,
                            int32_t screening, int32_t* indices, float* values) {
-  const float *x = encoder->x, *centre = encoder->centre, *w = encoder->w, *b = encoder->b;
-  const int64_t rows = encoder->rows, d = encoder->d;
-  int64_t latents = encoder->latents;
+  const int64_t rows = encoder->rows;
   if (rows <= 0 || k <= 0) return;
-  thread_local Buffer<float> w_buffer, b_buffer;
-  if (among) {
-    float* rows_of = at_least(w_buffer, among_count * d);
-    float* biases = at_least(b_buffer, among_count);
-    parallel_for(0, among_count, 64, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; i++) {
-        std::memcpy(rows_of + i * d, w + among[i] * d, d * sizeof(float));
-        biases[i] = b[among[i]];
-      }
-    });
-    w = rows_of;
-    b = biases;
-    latents = among_count;
-  }
-  const float* from = centred(x, centre, rows, d);
-  (screens(screening, rows, d, latents, k) ? choose_screened : choose)(from, rows, {w, b, latents, d}, k, indices, values);
-  if (!among) return;
-  parallel_for(0, rows * k, 4096, [&](int64_t first, int64_t last) {
-    for (int64_t j = first; j < last; j++) indices[j] = among[indices[j]];
+  const Dictionary of = dictionary_of(*encoder, among, among_count);
+  const float* from = centred(encoder->x, encoder->centre, rows, of.d);
+  if (screens(screening, rows, of.d, of.latents, k))
+    choose_of(candidates_of(from, rows, of, k), from, rows, of, nullptr, indices, values);
+  else choose(from, rows, of, k, indices, values);
+  name_latents(among, rows * k, indices);
+}
+
+int32_t lazyscope_topk_screen(const LazyscopeEncoder* encoder, const int32_t* among, int64_t among_count, int64_t k,
+                              int64_t part, int32_t screening, float* bars) {
+  const int64_t rows = encoder->rows, latents = among ? among_count : encoder->latents;
+  if (rows <= 0 || k <= 0 || !screens(screening, rows, encoder->d, latents, k)) return 0;
+  const Dictionary of = dictionary_of(*encoder, among, among_count);
+  const float* from = centred(encoder->x, encoder->centre, rows, of.d);
+  screened = {candidates_of(from, rows, of, k), of, from, rows};
+  parallel_for(0, rows, 32, [&, select = screened.select](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++) bars[row] = select.surely(row, part);
   });
+  return 1;
+}
+
+void lazyscope_topk_settle(const int32_t* among, const float* bars, int32_t* indices, float* values) {
+  choose_of(screened.select, screened.x, screened.rows, screened.of, bars, indices, values);
+  name_latents(among, screened.rows * screened.select.choice.k, indices);
 }
 
 int64_t lazyscope_threshold_encode(const LazyscopeEncoder* encoder, const float* threshold, float bandwidth,

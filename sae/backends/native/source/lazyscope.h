@@ -222,6 +222,13 @@ struct LazyscopeEncoder {
 // values [rows, k]. `among` (ascending, `among_count` of them) restricts the choice; null means all latents.
 // `screening` is one of Screening; the result is the same.
 void lazyscope_topk_encode(const LazyscopeEncoder* encoder, const int32_t* NULLABLE among, int64_t among_count, int64_t k, int32_t screening, int32_t* indices, float* values);
+// The same in two halves, for processes that each have a share of the latents. The first finds candidates, and in bars [rows] what at least `part` latents
+// of a row are sure to reach, 0 where fewer are sure to be positive. Returns 1, or 0 where screening isn't worth its cost: bars are then left alone, and
+// there is no second half.
+int32_t lazyscope_topk_screen(const LazyscopeEncoder* encoder, const int32_t* NULLABLE among, int64_t among_count, int64_t k, int64_t part, int32_t screening, float* bars);
+// The k largest of the call before that reach the bars [rows]; those of the others that are largest may be among them, or zeros in their place. The
+// encoder's memory and `among` must be as they were.
+void lazyscope_topk_settle(const int32_t* NULLABLE among, const float* bars, int32_t* indices, float* values);
 // Finds every latent with z > θ − ε/2 (null: θ = 0; ε is the bandwidth); the value of one with z <= θ is θ. Returns how
 // many there are in all, kept until lazyscope_threshold_take fetches them; −1 when there are more than `limit` (the list
 // is then given up). About `expected` of a row are; `screening` is one of Screening.

@@ -69,10 +69,48 @@ struct ScreenedTopK {
     if (choice.counts[row] > choice.capacity - 2 * W && !shrink(row)) choice.counts[row] = given_up;
   }
 
-  // Leaves in `choice` what is positive of the row's candidates, as its own epilogue would have. False when the row
-  // was given up.
-  bool settle(int64_t row, const float* of_row, const float* w, int64_t d) const {
+  // What at least `part` of the row's latents are sure to reach; 0 where fewer are sure to be positive.
+  float surely(int64_t row, int64_t part) const {
     if (choice.counts[row] > choice.k) shrink(row);
+    const int64_t count = choice.counts[row];
+    if (count < part) return 0;
+    int32_t* rank = choice.ranks + row * choice.capacity;
+    int64_t positive = 0;
+    for (int64_t i = 0; i < count; i++) positive += rank[i] > 0;
+    if (positive < part) return 0;
+    const auto [low, high, n, above] = bracket_kth(rank, pad_ranks(rank, count), count, part, 0);
+    int32_t least = high;
+    if (n == part) {
+      least = std::numeric_limits<int32_t>::max();
+      for (int64_t i = 0; i < count; i++)
+        if (rank[i] > low) least = std::min(least, rank[i]);
+    }
+    float bar;
+    std::memcpy(&bar, &least, 4);
+    return bar;
+  }
+
+  // Takes out of the row's candidates those that can't reach the bar.
+  void drop_below(int64_t row, float bar) const {
+    const int64_t count = choice.counts[row];
+    if (count == given_up) return;
+    int32_t* latent = choice.latents + row * choice.capacity;
+    float* upper = uppers + row * choice.capacity;
+    int64_t to = 0;
+    for (int64_t i = 0; i < count; i += W) {
+      const vec u = load(upper + i);
+      const ivec l = *(const ivec_unaligned*)(latent + i);
+      const unsigned bits = mask_bits(~(ivec)(u < broadcast(bar))) & real_lanes(count - i);
+      to += keep_lanes(bits, (ivec)u, l, (int32_t*)upper + to, latent + to);
+    }
+    choice.counts[row] = int32_t(to);
+  }
+
+  // Leaves in `choice` what is positive of the row's candidates that can reach the bar, as its own epilogue would have. False when the
+  // row was given up.
+  bool settle(int64_t row, const float* of_row, const float* w, int64_t d, float bar) const {
+    if (bar > 0) drop_below(row, bar);
+    else if (choice.counts[row] > choice.k) shrink(row);
     if (choice.counts[row] == given_up) return false;
     thread_local Buffer<float> buffer;
     float* dots = at_least(buffer, choice.capacity);
