@@ -29,6 +29,8 @@ export interface TrainBenchmarkOptions {
   steps: number;
   /** Latents that fire on a token (ReLU, JumpReLU): about 64 in a trained dictionary, half of all as training begins. */
   l0: number;
+  /** Latents that count as dead, for AuxK. */
+  dead?: number;
 }
 
 export interface TrainBenchmark {
@@ -60,6 +62,8 @@ export interface TrainBenchmark {
   peakRssMb: number;
   /** Mean over the timed steps. */
   l0: number;
+  /** Latents of the first dictionary that were dead after the last timed step. */
+  dead: number;
 }
 
 /** Steps before any is timed, at least so many and for so long: a GPU raises its clock only after some work. */
@@ -82,6 +86,7 @@ export async function benchTrain(
     k: Math.min(options.k, 8),
     l0: Math.min(options.l0, 16),
     seeds: 1,
+    dead: 0,
   });
   const checked = seconds();
   const { trainer, spent, request } = prepare(options);
@@ -99,7 +104,7 @@ export async function benchTrain(
     update: [],
     other: [],
   };
-  let l0 = 0;
+  let [l0, dead] = [0, 0];
   for (let step = 1; step <= steps; step++) {
     Object.assign(spent, { encode: 0, decode: 0, update: 0 });
     const before = performance.now();
@@ -111,6 +116,7 @@ export async function benchTrain(
     samples.other.push(elapsed - spent.encode - spent.decode - spent.update);
     for (const phase of ['encode', 'decode', 'update'] as const) samples[phase].push(spent[phase]);
     for (const result of results) l0 += result.l0 / results.length / steps;
+    dead = Math.round(results[0].deadFraction * width);
     report({ stage: `bench ${architecture}`, done: step, total: steps, unit: 'steps' });
   }
   const hostParts = partsOf(hostBefore, host(), samples.step, steps);
@@ -143,6 +149,7 @@ export async function benchTrain(
     seconds: { check: checked, prepare: prepared, steps: stepped, rates: seconds() },
     peakRssMb: process.resourceUsage().maxRSS / 1024,
     l0,
+    dead,
   };
 }
 
@@ -197,7 +204,7 @@ function prepare(options: TrainBenchmarkOptions, seen: (request: GradientRequest
     last = request;
     seen(request);
   });
-  const { source, state, bandwidth } = plantedTraining(config, d, options.l0);
+  const { source, state, bandwidth } = plantedTraining(config, d, options.l0, options.dead);
   const fitted = 'bandwidth' in config ? { ...config, bandwidth } : config;
   const trainer = new Trainer(fitted, source, state, timed);
   const request = () => {
@@ -262,6 +269,7 @@ function optimiserTime(kernels: FusedKernels, request: GradientRequest): number 
     x: input,
     main: { entries, error, dots, scale: 1 },
     auxiliary: null,
+    auxiliaryRows: null,
     jump: null,
     ...(request.gate && { gate: { ...request.gate, entries, dots, gain: all[0].bEnc as Tensor1D } }),
   };

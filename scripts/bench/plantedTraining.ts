@@ -27,6 +27,8 @@ const featuresAToken = 32;
 const listedByL0 = 5;
 /** The largest prime below 2²². */
 const drawn = 4_194_301;
+/** How long encoder rows of dead latents are. */
+const deadShare = 1 / 4;
 /** Rows made at once, and rows by which thresholds are chosen. */
 const blockRows = 512;
 const calibrationRows = 16;
@@ -78,26 +80,31 @@ export function plantedConfig(
   });
 }
 
-/** Draws everything on the started backend. `l0` is the number of latents that fire a token where thresholds decide. */
-export function plantedTraining(config: TrainingConfig, d: number, l0: number): PlantedTraining {
+/**
+ * Draws everything on the started backend. `l0` is the number of latents that fire a token where thresholds decide. The last `dead` latents count as dead:
+ * no activation is made of their directions, and their encoder rows are short, so that they don't fire.
+ */
+export function plantedTraining(config: TrainingConfig, d: number, l0: number, dead = 0): PlantedTraining {
   const { width, batchSize } = config;
   const directions = unitRows(width, d);
   const rows = tf.tensor2d(directions, [width, d]);
   try {
-    const batches = plantedBatches(rows, batchSize);
+    const batches = plantedBatches(rows, batchSize, width - dead);
     const architecture = configuredArchitecture(config);
     const scale = architecture.inputScale(d, norms(batches[0], d));
     const thresholds = describedArchitecture(config.architecture).inference.fires !== 'largest';
     const cuts = thresholds ? cutsOf(batches[0], rows, scale, l0) : { fires: 0, listed: 0 };
     const blocks = blocksOf(config, d);
     const parameters = trainedParameters(config, directions, cuts.fires, blocks);
+    // Otherwise chance would bring some of them among the largest of a token.
+    for (let i = (width - dead) * d; i < parameters.wEnc.length; i++) parameters.wEnc[i] *= deadShare;
     const dictionaries = config.seeds.map((_, seed) => {
       const own = seed === 0 ? parameters : copied(parameters);
       return {
         parameters: own,
         first: zerosLike(own),
         second: zerosLike(own),
-        sinceFired: new Float64Array(width),
+        sinceFired: new Float64Array(width).fill(Infinity, width - dead),
         state: describedArchitecture(config.architecture).trainingState,
       };
     });
@@ -141,16 +148,16 @@ function unitRows(rows: number, d: number): Float32Array {
 }
 
 /** Batches whose rows are sums of `featuresAToken` different directions, with strengths between 0.5 and 1.5. */
-function plantedBatches(directions: Tensor2D, batchSize: number): Float32Array[] {
+function plantedBatches(directions: Tensor2D, batchSize: number, alive: number): Float32Array[] {
   const [width, d] = directions.shape;
-  const each = Math.min(featuresAToken, width);
+  const each = Math.min(featuresAToken, alive);
   const random = Random.fromSeed(0, 'bench batches');
   return Array.from({ length: kept }, () => {
     const batch = fusedKernels().batchMemory?.(batchSize * d) ?? new Float32Array(batchSize * d);
     for (let first = 0; first < batchSize; first += blockRows) {
       const rows = Math.min(blockRows, batchSize - first);
       const indices = new Int32Array(rows * each);
-      for (let row = 0; row < rows; row++) indices.set(chosen(random, width, each), row * each);
+      for (let row = 0; row < rows; row++) indices.set(chosen(random, alive, each), row * each);
       const strengths = Float32Array.from(indices, () => 0.5 + random.uniform());
       const starts = Int32Array.from({ length: rows + 1 }, (_, row) => row * each);
       const entries = sparseEntries(width, starts, indices, strengths);

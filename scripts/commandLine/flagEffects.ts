@@ -598,6 +598,7 @@ export const notTried: Readonly<Record<string, { flags: readonly string[]; why: 
       'width',
       'k',
       'l0',
+      'dead',
       'path',
       'batch',
       'seeds',

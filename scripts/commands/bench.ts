@@ -5,6 +5,7 @@ import type { EncoderPath, StorageFormat } from '../../sae/backends/backend.ts';
 import {
   type ArchitectureName,
   architectureNames,
+  describedArchitecture,
   settingOfK,
 } from '../../sae/spec/architectures/architectures.ts';
 import { text } from '../../sae/spec/jobs/sharedOptions.ts';
@@ -15,6 +16,7 @@ import {
   oneOf,
   positiveInteger,
   positiveNumber,
+  wholeNumber,
   withCommonOptions,
   withGraphsOption,
   withScreeningOption,
@@ -74,6 +76,7 @@ interface TrainOptions {
   seeds: number;
   steps: number;
   l0: number;
+  dead: number;
   screening: boolean;
   graphs: boolean;
   storage: StorageFormat;
@@ -91,6 +94,12 @@ function benchTraining(): Command {
     .option('--k <n>', 'active latents a token (topk, batchtopk)', positiveInteger, 32)
     .option('--l0 <n>', 'latents that fire a token (relu, jumprelu)', positiveInteger, 64)
     .option(
+      '--dead <n>',
+      'latents that count as dead, for AuxK (topk, batchtopk, matryoshka …)',
+      wholeNumber,
+      0,
+    )
+    .option(
       '--path <name>',
       'native and webgpu: whether ReLU and JumpReLU keep what fires as a list or all of it as a matrix; auto estimates which is faster',
       oneOf(['auto', 'sparse', 'dense']),
@@ -102,18 +111,25 @@ function benchTraining(): Command {
   return withCommonOptions(withStorageOption(withGraphsOption(withScreeningOption(command)))).action(
     (given: TrainOptions) =>
       runCommand(command, async (session) => {
-        const { arch, d, width, batch, k, l0, seeds, steps } = given;
+        const { arch, d, width, batch, k, l0, dead, seeds, steps } = given;
         const keepsLargest = settingOfK(arch) !== null;
         if (keepsLargest && k > width)
           throw new LazyscopeError('bad_input', `--k ${k} is more than the ${width} latents of --width.`);
         if (l0 > width)
           throw new LazyscopeError('bad_input', `--l0 ${l0} is more than the ${width} latents of --width.`);
+        if (dead > 0 && !('auxCoefficient' in describedArchitecture(arch).settings))
+          throw new LazyscopeError('bad_input', `--dead is for AuxK, which ${arch} has not: leave it out.`);
+        if (dead >= width)
+          throw new LazyscopeError(
+            'bad_input',
+            `--dead ${dead} leaves none of the ${width} latents of --width alive.`,
+          );
         const begun = performance.now();
         const { name, threads, detail } = await session.startBackend();
         const startSeconds = (performance.now() - begun) / 1000;
         const { benchTrain } = await import('../bench/benchTrain.ts');
         const result = await benchTrain(
-          { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0 },
+          { architecture: arch, d, width, k, batchSize: batch, seeds, steps, l0, dead },
           session.report,
         );
         const phases = Object.entries(result.phasesMs).map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`);

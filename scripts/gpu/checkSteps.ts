@@ -88,11 +88,11 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
   ];
 }
 
-/** The same steps without what is meant to make them faster, on the same machine and in the same minute: graphs, screening. */
+/** The same steps without what is meant to make them faster, on the same machine and in the same minute: graphs, screening. And TopK's with AuxK. */
 function withAndWithout(size: TrainingSize, small: boolean): Step[] {
   const without = (architecture: ArchitectureName, flag: string) =>
     lazyscope(
-      `cuda ${architecture} ${size.d} × ${size.width}, ${flag.slice(2)}`,
+      `cuda ${architecture} ${size.d} × ${size.width}, ${flag.replaceAll('--', '')}`,
       words(
         `bench train --arch ${architecture} --backend cuda ${flags(size)} --steps ${small ? 2 : 10} ${flag}`,
       ),
@@ -102,6 +102,9 @@ function withAndWithout(size: TrainingSize, small: boolean): Step[] {
     without('topk', '--no-graphs'),
     without('batchtopk', '--no-graphs'),
     without('relu', '--no-graphs'),
+    without('topk', `--dead ${Math.round(size.width / 12)}`),
+    without('topk', `--dead ${Math.round(size.width / 12)} --no-graphs`),
+    without('topk', `--dead ${Math.round(size.width / 2)}`),
     without('topk', '--no-screening'),
     without('jumprelu', '--no-screening'),
   ];
