@@ -78,8 +78,8 @@ function expectSame({ rows, d, latents, k, x, wEnc, bEnc }: Case, lift = 0): voi
   ];
   expect(all(screened)).toEqual(all(plain));
   const expected = positive(plain.topKEncode(input, encoder, k));
-  for (const shares of [2, 3])
-    expect(largestOfShares(screened, { rows, d, latents, k, x, wEnc, bEnc }, shares)).toEqual(expected);
+  const shares = 2 + (latents % 2);
+  expect(largestOfShares(screened, { rows, d, latents, k, x, wEnc, bEnc }, shares)).toEqual(expected);
 }
 
 type Found = [latent: number, value: number][];
