@@ -3,7 +3,7 @@
  * another machine goes on. Skipped, and said so, where there is no S3 server.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -153,6 +153,10 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
       "'lazyscope publish' takes a folder as --data, because it takes the files of a site from a folder",
     ],
     [
+      ['jobs', 'list'],
+      "'lazyscope jobs list' takes a folder as --data, because it asks the server of a folder, and a server on a bucket has no jobs",
+    ],
+    [
       ['store', 'index'],
       "'lazyscope store index' takes a folder as --data, because a store in a bucket needs no listing",
     ],
@@ -168,11 +172,38 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     expect(err).toContain(`'lazyscope store fetch ${data} --data FOLDER'`);
   });
 
+  test('a file that is there with another content is named in one line, and stays', async () => {
+    const other = join(folder, 'other');
+    await mkdir(join(other, 'captures'), { recursive: true });
+    const size = 100_000;
+    const upload = async (fill: number) => {
+      await writeFile(join(other, 'captures', 'x.arrow'), Buffer.alloc(size, fill));
+      return lazyscope('one', 'store', 'upload', `${data}/other`, `--data=${other}`);
+    };
+    expect(await upload(1)).toMatchObject({ status: 0 });
+    expect(await upload(2)).toMatchObject({
+      status: 2,
+      err: `lazyscope: '${data}/other/captures/x.arrow' is there with another content: choose another prefix.\n`,
+    });
+  });
+
   test('an address with keys in it and a bucket that is not there are one line each', async () => {
     const line = async (at: string) => (await lazyscope('one', 'search', 'whale', `--data=${at}`)).err;
     expect(await line('s3://AKIA:secret@studies/x')).not.toContain('secret');
     expect(await line('s3://no-such-bucket/x')).toMatch(
       /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x\/' on '127[^\n]*\n$/,
     );
+    // A mistyped prefix is not an empty store.
+    const fetched = await lazyscope(
+      'one',
+      'store',
+      'fetch',
+      `${data}-typo`,
+      `--data=${join(folder, 'typo')}`,
+    );
+    expect(fetched).toMatchObject({
+      status: 2,
+      err: `lazyscope: There is no store at '${data}-typo': check the address.\n`,
+    });
   });
 });

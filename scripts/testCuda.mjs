@@ -19,7 +19,7 @@ const compiler = ['c++', 'g++', 'clang++'].find((command) => answers(command, ['
 const folder = 'sae/backends/cuda';
 /** Tests of other things than kernels, to which the modes of the device add nothing. */
 const withoutKernels =
-  /^softwareDevice|^(compiledKernels|deviceMemory|kernelImages|launchArguments|libraries|lostDevice|memoryShortage|nvrtc|programs|severalDevices|signatures)\./;
+  /^softwareDevice|^(compiledKernels|deviceMemory|deviceOfProcess|kernelImages|launchArguments|libraries|lostDevice|memoryShortage|nccl|nvrtc|programs|severalDevices|signatures)\./;
 /** Tests of kernels by known answers, and of whole runs. */
 const kernels = readdirSync(join(root, folder), { recursive: true })
   .filter((file) => file.endsWith('.test.ts') && !withoutKernels.test(file))
@@ -31,6 +31,9 @@ const conformance = [
   '-t',
   'cuda',
 ];
+
+/** One dictionary on the devices of two processes. */
+const processes = ['sae/training/sharding/shardingOnDevices.test.ts', '-t', 'on 2 devices'];
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const parts = { compile, sanitizers, order, races };
@@ -77,12 +80,14 @@ function order(part) {
   if (!compiler) return skip(part, 'there is no C++ compiler');
   run(part, kernels, { LAZYSCOPE_CUDA_ORDER: '1' });
   run(part, conformance, { LAZYSCOPE_CUDA_ORDER: '2' });
+  run(part, processes, { LAZYSCOPE_CUDA_ORDER: '3' });
 }
 
 function races(part) {
   if (!compiler) return skip(part, 'there is no C++ compiler');
   run(part, kernels, { LAZYSCOPE_CUDA_RACES: '1' });
   run(part, conformance, { LAZYSCOPE_CUDA_RACES: '1' });
+  run(part, processes, { LAZYSCOPE_CUDA_RACES: '1' });
 }
 
 function run(part, args, environment) {

@@ -66,6 +66,8 @@ export interface IntegersField extends Described {
 export interface TextsField extends Described {
   readonly type: 'texts';
   readonly maxLength?: number;
+  /** Whether a flag takes several with commas between them, too; not for paths, which may have commas. */
+  readonly commas?: true;
 }
 
 /** One trained dictionary, `RUN/SEED` where it is typed. */

@@ -44,11 +44,13 @@ function placeholderOf({ type, placeholder }: Field): string {
 
 /** Names, dictionaries and free text reach the command unchecked, because its own errors say more about them. */
 function parserOf({ field, open }: JobOption): ((text: string, before: unknown) => unknown) | undefined {
-  if (field.type === 'texts') return repeated;
+  if (field.type === 'texts')
+    return (text, before) =>
+      repeated(field.commas ? text.split(',').map((item) => item.trim()) : [text], before);
   const unread = open || field.type === 'text' || field.type === 'name' || field.type === 'dictionary';
   return unread ? undefined : reading(field);
 }
 
-function repeated(item: string, before: unknown): unknown[] {
-  return Array.isArray(before) ? [...before, item] : [item];
+function repeated(items: readonly string[], before: unknown): unknown[] {
+  return Array.isArray(before) ? [...before, ...items] : [...items];
 }

@@ -1,4 +1,4 @@
-/** Commands that work on a folder of this disk alone, and why; what can't be done on a store that lies elsewhere is refused by name. */
+/** Commands, or groups of them, that work on a folder of this disk alone, and why; what can't be done on a store that lies elsewhere is refused by name. */
 import type { Command } from 'commander';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { isAddress, isBucketAddress } from '../../sae/store/remote/address.ts';
@@ -16,7 +16,8 @@ const foldersOnly: Readonly<Record<string, string>> = {
 /** Throws 'bad_input' where `--data` is an address that this command can do nothing with. */
 export function refuseAddress(command: Command, data: string | undefined): void {
   if (data === undefined || !isAddress(data)) return;
-  const name = wordsOf(command).join(' ');
+  const words = wordsOf(command);
+  const name = words.join(' ');
   if (name === 'serve') return;
   const fetching = `copy the store with 'lazyscope store fetch ${data} --data FOLDER', and give that folder`;
   if (!isBucketAddress(data))
@@ -24,7 +25,7 @@ export function refuseAddress(command: Command, data: string | undefined): void 
       'bad_input',
       `'lazyscope ${name}' takes a folder as --data: ${fetching.replace('the store', 'the published store')}.`,
     );
-  const why = foldersOnly[name];
+  const why = foldersOnly[name] ?? foldersOnly[words[0]];
   if (why !== undefined)
     throw new LazyscopeError(
       'bad_input',

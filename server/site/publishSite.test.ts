@@ -51,13 +51,30 @@ test('a later site takes the place of an earlier one, and of nothing else', asyn
     reports: [report],
   });
   for (const [named, code, message] of [
-    [{ runs: ['none'] }, 'not_found', "no run 'none'"],
+    [{ runs: ['none'] }, 'not_found', "no run 'none' in '"],
     [{ reports: ['none'] }, 'not_found', 'there are fixture-gelu, fixture-relu'],
     [{ runs: [] }, 'bad_input', '--report'],
   ] as const)
     await expect(publish(named)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   // Whatever goes wrong, nothing is left beside it.
   expect((await readdir(folder)).sort()).toEqual(['data', 'site']);
+});
+
+test('what a killed process has left is gone after the next site, and two processes do not publish at one place', async () => {
+  const [out, work] = [join(folder, 'twice'), join(folder, '.twice.publishing')];
+  await mkdir(join(work, 'site', 'answers'), { recursive: true });
+  await writeFile(join(work, 'site', 'answers', 'of-a-killed-process.bin'), '');
+  let second: unknown;
+  await publish({
+    out,
+    putPages: async (place) => {
+      await mkdir(place, { recursive: true });
+      second = await publish({ out }).catch((error: unknown) => error);
+    },
+  });
+  expect(second).toMatchObject({ code: 'conflict', message: expect.stringContaining('in use by process') });
+  expect(await readdir(join(out, 'answers'))).not.toContain('of-a-killed-process.bin');
+  expect((await readdir(folder)).filter((name) => name.includes('twice'))).toEqual(['twice']);
 });
 
 test('sparsity reports go along with runs of their models, more of them, none, or without a run', async () => {

@@ -1,12 +1,13 @@
 /** The explorer of some runs and sparsity reports as a folder of files, for any host of static pages. */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { writeFeaturePages } from '../../sae/features/featurePages.ts';
 import { silent, type Report } from '../../sae/progress.ts';
 import { explainWriteError, writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
+import { withLock } from '../../sae/store/lock.ts';
 import { indexStore } from '../../sae/store/remote/storeFiles.ts';
 import type { Log } from '../log.ts';
 import { openContext } from '../openContext.ts';
@@ -61,10 +62,10 @@ const leftOut = /\/pages\.safetensors$/;
 
 /**
  * Writes the site beside `out` and puts it there when it is whole. Throws `bad_input` when nothing is named, `not_found` for a run or a report that isn't there, `conflict` when `out` holds
- * something else or a server has the labels open, and as writing does.
+ * something else, another process publishes there, or a server has the labels open, and as writing does.
  */
 export async function publishSite(options: PublishOptions): Promise<PublishedSite> {
-  const { store, runs, reports = [], reportsOfRuns = true, report = silent, signal } = options;
+  const { runs, reports = [] } = options;
   if (runs.length === 0 && reports.length === 0)
     throw new LazyscopeError(
       'bad_input',
@@ -74,49 +75,74 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
   await refuseOther(out);
   try {
     await mkdir(dirname(out), { recursive: true });
-    const work = await mkdtemp(join(dirname(out), `.${basename(out)}.`));
+    // One name for all who publish there, so that what a killed process has left is found by the next one.
+    const work = join(dirname(out), `.${basename(out)}.publishing`);
     try {
-      const site = join(work, 'site');
-      const staged = new StoreLayout(join(work, 'store'));
-      await mkdir(staged.root, { recursive: true });
-      const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged);
-      for (const { name, config } of found.runs)
-        for (const seed of config.seeds)
-          if (existsSync(staged.features(name, seed)) && !existsSync(staged.featurePages(name, seed)))
-            await writeFeaturePages({ store: staged, run: name, seed, report, signal });
-      await options.putPages(site);
-      const pageBytes = (await sizeOf(site)).bytes;
-      const answers = new AnswerFiles(site);
-      await answer(options, { staged, found, answers, report });
-      const storeBytes = options.withStore ? await putStore(staged, join(site, tablesAt), options) : 0;
-      await writeJsonAtomic(join(site, marker), {
-        version: 1,
-        lazyscope: options.version,
-        createdAt: new Date().toISOString(),
-        runs: found.runs.map(({ name }) => name),
-        reports: found.reports.map(({ name }) => name),
-      });
-      const { files, bytes } = await sizeOf(site);
-      await rm(out, { recursive: true, force: true });
-      await rename(site, out);
-      return {
-        out,
-        runs: found.runs.map(({ name }) => name),
-        comparisons: found.comparisons.map(({ name }) => name),
-        reports: found.reports.map(({ name }) => name),
-        latents: found.runs.reduce((sum, { config }) => sum + config.width * config.seeds.length, 0),
-        neurons: found.reports.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.neurons, 0),
-        files,
-        bytes,
-        pageBytes,
-        answerBytes: answers.bytes,
-        storeBytes,
-      };
+      return await withLock(work, 'publish', () => publishIn(work, out, options));
     } finally {
-      await rm(work, { recursive: true, force: true });
+      // Who has taken the folder meanwhile keeps it.
+      await rmdir(work).catch(() => {});
     }
   } catch (error) {
     throw explainWriteError(error, out);
+  }
+}
+
+async function publishIn(work: string, out: string, options: PublishOptions): Promise<PublishedSite> {
+  const { store, runs, reports = [], reportsOfRuns = true, report = silent, signal } = options;
+  const [site, stage, before] = ['site', 'store', 'before'].map((name) => join(work, name));
+  const clear = () =>
+    Promise.all([site, stage, before].map((path) => rm(path, { recursive: true, force: true })));
+  await clear();
+  try {
+    const staged = new StoreLayout(stage);
+    await mkdir(staged.root, { recursive: true });
+    const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged);
+    for (const { name, config } of found.runs)
+      for (const seed of config.seeds)
+        if (existsSync(staged.features(name, seed)) && !existsSync(staged.featurePages(name, seed)))
+          await writeFeaturePages({ store: staged, run: name, seed, report, signal });
+    await options.putPages(site);
+    const pageBytes = (await sizeOf(site)).bytes;
+    const answers = new AnswerFiles(site);
+    await answer(options, { staged, found, answers, report });
+    const storeBytes = options.withStore ? await putStore(staged, join(site, tablesAt), options) : 0;
+    await writeJsonAtomic(join(site, marker), {
+      version: 1,
+      lazyscope: options.version,
+      createdAt: new Date().toISOString(),
+      runs: found.runs.map(({ name }) => name),
+      reports: found.reports.map(({ name }) => name),
+    });
+    const { files, bytes } = await sizeOf(site);
+    await replace(out, site, before);
+    return {
+      out,
+      runs: found.runs.map(({ name }) => name),
+      comparisons: found.comparisons.map(({ name }) => name),
+      reports: found.reports.map(({ name }) => name),
+      latents: found.runs.reduce((sum, { config }) => sum + config.width * config.seeds.length, 0),
+      neurons: found.reports.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.neurons, 0),
+      files,
+      bytes,
+      pageBytes,
+      answerBytes: answers.bytes,
+      storeBytes,
+    };
+  } finally {
+    await clear();
+  }
+}
+
+/** Renames twice, since removing thousands of files would leave readers without a site for as long. */
+async function replace(out: string, site: string, before: string): Promise<void> {
+  if (!existsSync(out)) return rename(site, out);
+  await rename(out, before);
+  try {
+    await rename(site, out);
+  } catch (error) {
+    await rename(before, out);
+    throw error;
   }
 }
 

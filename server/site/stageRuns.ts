@@ -48,7 +48,7 @@ export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayo
     if (!existsSync(from.runManifest(name)))
       throw new LazyscopeError(
         'not_found',
-        `There is no run '${name}': 'lazyscope metrics' lists none of it.`,
+        `There is no run '${name}' in '${from.root}': train it first, or name another data folder with --data.`,
       );
     const run = await readManifest(from.runManifest(name), runKind);
     runs.push(run);

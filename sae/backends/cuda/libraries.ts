@@ -73,6 +73,9 @@ export function loadLibrary(name: LibraryName, environment: Environment = proces
   );
 }
 
+/** Where a library lies, for people; empty where the loader's own path had it. */
+export const placeOf = (path: string): string => (isAbsolute(path) ? ` in ${dirname(path)}` : '');
+
 /** Held for good, because koffi unloads a library that nobody refers to. */
 const companions: Library[] = [];
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { isLazyscopeError } from '../../errors.ts';
 import { loadLibrary } from './libraries.ts';
-import { Nccl, uniqueIdBytes } from './nccl.ts';
+import { describeNccl, Nccl, uniqueIdBytes } from './nccl.ts';
 
 function found(): Nccl | null {
   try {
@@ -27,4 +27,10 @@ test.skipIf(!nccl)(`ids are as long as is said, and never the same${skip}`, () =
   const [one, other] = [nccl?.newUniqueId(), nccl?.newUniqueId()];
   expect(one).toHaveLength(uniqueIdBytes);
   expect(one).not.toEqual(other);
+});
+
+test('doctor says which version there is, and where, or that there is none', () => {
+  expect(describeNccl()).toMatch(
+    nccl ? /^NCCL 2\.\d+\.\d+( in \/.+)?$/ : /^no NCCL \(needed for train --mpi alone\)$/,
+  );
 });

@@ -1,8 +1,8 @@
 /** NVIDIA's NCCL through koffi: what devices of several processes send each other, in order on a stream. */
 import koffi from 'koffi';
-import { LazyscopeError } from '../../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { binder, out } from './binding.ts';
-import type { Library } from './libraries.ts';
+import { type Library, loadLibrary, placeOf } from './libraries.ts';
 
 /** ncclUniqueId is a structure that goes by value. */
 export const uniqueIdBytes = 128;
@@ -82,6 +82,17 @@ export class Nccl {
       'unavailable',
       `NCCL refused ${call} (${this.nameOf(result)}: ${detail.trim().replaceAll(/\s+/g, ' ')}): set NCCL_DEBUG=WARN to see why, and resume from the last checkpoint.`,
     );
+  }
+}
+
+/** For people: which NCCL there is, and where. It is looked for last, and the backend works without it. */
+export function describeNccl(environment = process.env): string {
+  try {
+    const { library, path } = loadLibrary('libnccl', environment);
+    return `NCCL ${new Nccl(library).version}${placeOf(path)}`;
+  } catch (error) {
+    if (!isLazyscopeError(error)) throw error;
+    return 'no NCCL (needed for train --mpi alone)';
   }
 }
 

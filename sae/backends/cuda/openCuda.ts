@@ -2,9 +2,8 @@
  * Loads the libraries, opens the device that LAZYSCOPE_CUDA_DEVICE names (a number as nvidia-smi counts them, 0 when unset; or
  * `software` for the one that computes on the processor), and puts the parts of the backend together.
  */
-import { dirname, isAbsolute } from 'node:path';
 import koffi from 'koffi';
-import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
+import { LazyscopeError } from '../../errors.ts';
 import { BlasLt, blasLtVersion } from './blasLt.ts';
 import { CudaBackend } from './cudaBackend.ts';
 import { describeDevice, Device, deviceCount, type DeviceDescription } from './device.ts';
@@ -12,8 +11,8 @@ import { Driver, versionName } from './driver.ts';
 import type { KernelCompiler } from './kernelCompiler.ts';
 import { KernelImages } from './kernelImages.ts';
 import { sourceFolder } from './kernelSource.ts';
-import { type Library, loadLibrary } from './libraries.ts';
-import { Nccl } from './nccl.ts';
+import { type Library, loadLibrary, placeOf } from './libraries.ts';
+import { describeNccl, Nccl } from './nccl.ts';
 import { architectureName, Nvrtc } from './nvrtc.ts';
 import { Products } from './products.ts';
 import { Programs } from './programs.ts';
@@ -91,28 +90,16 @@ function findGpu(index: number): Found {
   const nvrtc = new Nvrtc(compilers.library);
   const blasLt = loadLibrary('libcublasLt');
   const { major, minor } = device.architecture;
-  const place = (path: string) => (isAbsolute(path) ? ` in ${dirname(path)}` : '');
   const detail = [
     `${device.name}, ${Math.round(device.totalBytes / 1e9)} GB, compute capability ${major}.${minor}`,
     `driver for ${versionName(driver.version)}`,
-    `NVRTC ${nvrtc.version}${place(compilers.path)}`,
-    `cuBLASLt ${blasLtVersion(blasLt.library)}${place(blasLt.path)}`,
-    describeNccl(place),
+    `NVRTC ${nvrtc.version}${placeOf(compilers.path)}`,
+    `cuBLASLt ${blasLtVersion(blasLt.library)}${placeOf(blasLt.path)}`,
+    describeNccl(),
   ].join(', ');
   const compiler = nvrtc.compilerFor(architectureName(device.architecture));
   const nccl = () => new Nccl(loadLibrary('libnccl').library);
   return { driver, index, device, compiler, blasLt: blasLt.library, nccl, detail, exactMemory: false };
-}
-
-/** NCCL is looked for last, and the backend works without it. */
-function describeNccl(place: (path: string) => string): string {
-  try {
-    const { library, path } = loadLibrary('libnccl');
-    return `NCCL ${new Nccl(library).version}${place(path)}`;
-  } catch (error) {
-    if (!isLazyscopeError(error)) throw error;
-    return 'no NCCL (needed for train --mpi alone)';
-  }
 }
 
 async function findSoftware(index: number): Promise<Found> {

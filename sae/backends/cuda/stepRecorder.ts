@@ -12,7 +12,7 @@ import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
 import { placesFor, wordsOf } from './fused/auxiliary.ts';
-import { ofStep } from './fused/dictionaryUpdate.ts';
+import { ofStep } from './fused/updateArguments.ts';
 import { Graph } from './graph.ts';
 import { GraphMemory } from './graphMemory.ts';
 import { NotCapturable } from './notCapturable.ts';

@@ -28,12 +28,14 @@ export interface FetchedStore {
 const atOnce = 4;
 
 /**
- * Fetches what isn't there yet; stopped, it goes on where it ended. Throws as the source does, and `conflict` where a file of another
- * content is in the way.
+ * Fetches what isn't there yet; stopped, it goes on where it ended. Throws as the source does, 'not_found' where there is nothing, and
+ * 'conflict' where a file of another content is in the way.
  */
 export async function fetchStore(options: FetchOptions): Promise<FetchedStore> {
   const { source, store, report = silent } = options;
   const files = await source.files();
+  if (files.length === 0)
+    throw new LazyscopeError('not_found', `There is no store at '${source.url}': check the address.`);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const waiting = [...files];
   let done = 0;

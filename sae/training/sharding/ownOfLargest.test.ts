@@ -3,7 +3,8 @@ import { Random } from '../../numerics/random.ts';
 import type { EntryList } from '../../ops/candidates.ts';
 import { nativeLibrary } from '../../backends/native/library.ts';
 import { ownOfLargestBy } from '../../backends/native/ownOfLargest.ts';
-import { barOfBatch, likelyReach, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+import { likelyReach } from '../../ops/likelyReach.ts';
+import { barOfBatch, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
 
 /** Positive values on a coarse grid, so that many are equal; some rows have none at all. */
 function matrixOf(random: Random, rows: number, latents: number): number[][] {

@@ -85,15 +85,6 @@ function middle(a: number, b: number, c: number): number {
   return a > c ? a : b > c ? c : b;
 }
 
-/**
- * How many candidates of each process are worth sending: its part of the k largest if latents were spread at random, and six standard
- * deviations (of a binomial distribution) more, at most k.
- */
-export function likelyReach(k: number, ranks: number): number {
-  const part = k / ranks;
-  return Math.min(k, Math.ceil(part + 6 * Math.sqrt(part * (1 - 1 / ranks))));
-}
-
 /** Typed arrays sort NaN behind all numbers. */
 function kthLargest(values: Float32Array, k: number): number {
   values.sort();

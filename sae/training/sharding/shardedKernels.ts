@@ -20,13 +20,14 @@ import type {
 } from '../../ops/fusedKernels.ts';
 import { kernelParameters } from '../../ops/kernelParameters.ts';
 import { latentShares, placesIn } from '../../ops/latentShares.ts';
+import { likelyReach } from '../../ops/likelyReach.ts';
 import { disposeEntries, type Entries, type SparseEntries, sparseEntries } from '../../ops/sparseEntries.ts';
 import { sumOfSquares } from '../../ops/sumOfSquares.ts';
 import { tf, type Tensor1D, type Tensor2D, type Variable } from '../../tensor/tf.ts';
 import { type Communicator, leastOfAll, sumInPlace, sumOfNumbers } from './communicator.ts';
 import type { EntryList } from '../../ops/candidates.ts';
 import { SummedErrors } from './summedErrors.ts';
-import { barOfBatch, likelyReach, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
+import { barOfBatch, ownAboveBar, ownOfLargest, tiesOfRows } from './ownOfLargest.ts';
 
 /** `inner` are kernels that compute in host memory; `width` is the number of latents of all processes. */
 export function shardedKernels(inner: FusedKernels, communicator: Communicator, width: number): FusedKernels {

@@ -15,6 +15,7 @@ import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
 import type { EncoderCopies, NarrowRows } from './encoderCopies.ts';
 import type { UpdateAcross } from './updateAcross.ts';
+import { idle, noList, noPlaces, settings } from './updateArguments.ts';
 
 export interface Moments {
   readonly first: DictionaryVariables;
@@ -372,40 +373,15 @@ export class DictionaryUpdate {
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#of(parameters.wEnc), [latents, d], slopes)
       : null;
-    const across = this.#across;
-    if (!across) this.#sums.join(error, main.scale, through, out, outputs);
-    else
-      across.sum(out, outputs, (to) =>
-        this.#sums.join(error, across.addsShared ? main.scale : 0, through, to, outputs),
-      );
+    const scale = this.#across?.addsShared === false ? 0 : main.scale;
+    const write = (to: DeviceBuffer) => this.#sums.join(error, scale, through, to, outputs);
+    if (this.#across) this.#across.sum(out, outputs, write);
+    else write(out);
   }
 
   #of(tensor: Tensor | Variable): DeviceBuffer {
     return this.#programs.backend.buffer(tensor);
   }
-}
-
-/** A loss term that there isn't. */
-export const noList: readonly Argument[] = [null, null, null, null];
-/** Gradients of rows that there aren't. */
-export const noPlaces: readonly Argument[] = [null, null, null];
-/** What updateRows doesn't read when it takes no Adam step: clip, unit norm, settings, count and limits, copy. After these come blocks and d. */
-export const idle: readonly Argument[] = [null, 0, 0, 0, 0, 0, 0, 0, 1, null, null, 0, 0, null, null, null];
-
-function settings(adam: AdamSettings): number[] {
-  const { beta1, beta2, epsilon } = adam;
-  const [rate, root] = ofStep(adam);
-  return [rate, beta1, 1 - beta1, beta2, 1 - beta2, root, epsilon];
-}
-
-/** What of the settings changes from step to step: the bias corrections, and the learning rate. */
-export function ofStep({
-  learningRate,
-  beta1,
-  beta2,
-  step,
-}: AdamSettings): readonly [rate: number, root: number] {
-  return [learningRate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)];
 }
 
 function isTrained(

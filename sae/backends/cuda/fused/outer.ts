@@ -1,6 +1,6 @@
 import type { SparseEntries } from '../../../ops/sparseEntries.ts';
 import type { Tensor2D } from '../../../tensor/tf.ts';
-import { idle, noList, noPlaces } from './dictionaryUpdate.ts';
+import { idle, noList, noPlaces } from './updateArguments.ts';
 import type { EntriesByLatent } from './entriesByLatent.ts';
 import { type FusedPrograms, partOf } from './fusedPrograms.ts';
 

@@ -2,7 +2,7 @@
  * Fused kernels for a dictionary whose latents are spread over the devices of several processes (docs/SCALE.md): those of one device for its share, and
  * between them what the devices send each other. No step waits for the host but where those of one device would.
  *
- * A step of TopK sends every other device B · k candidates, two slices of the reconstruction (2 · B · d / ranks numbers each), the share's firing counts
+ * A step of TopK sends every other device up to B · k candidates, two slices of the reconstruction (2 · B · d / ranks numbers each), the share's firing counts
  * and sums, b_dec's gradient, and where gradients are clipped one number.
  */
 import { LazyscopeError } from '../../../errors.ts';
@@ -19,7 +19,7 @@ import type { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import type { Reconstructions } from './reconstruct.ts';
 import { UpdateAcross } from './updateAcross.ts';
-import { spreadTopK } from './spreadTopK.ts';
+import { SpreadTopK } from './spreadTopK.ts';
 
 /** What the kernels of one device are made of. */
 export interface SpreadParts extends BatchTopKParts {
@@ -43,6 +43,7 @@ export function spreadKernels(
   const share = shares[rank];
   const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
   const across = new UpdateAcross(programs, sums, collectives);
+  const topK = new SpreadTopK({ programs, byLatent, collectives, own });
   const update = new DictionaryUpdate(programs, sums, byLatent, copies, across);
   const during: Programs['during'] = (phase, run) => backend.programs.during(phase, run);
   const { backend: name, scaledBatch, varianceAboutMean, sparseDots, sparseOuter } = own;
@@ -105,7 +106,11 @@ export function spreadKernels(
     varianceAboutMean,
     sparseDots,
     sparseOuter,
-    readBack,
+    async readBack(tensors) {
+      const values = await readBack(tensors);
+      topK.hasRead(tensors, values);
+      return values;
+    },
     timed,
 
     ofAllLatents(vector) {
@@ -115,11 +120,13 @@ export function spreadKernels(
     },
 
     topKEncode: (x, encoder, k, among) =>
-      during('encode', () =>
-        spreadTopK({ programs, byLatent, collectives, own }, x, encoder, k, among && placesIn(share, among)),
-      ),
+      during('encode', () => topK.encode(x, encoder, k, among && placesIn(share, among))),
     batchTopKEncode: (x, encoder, selection) =>
-      during('encode', () => batchTopK({ ...parts, across: { collectives, widest } }, x, encoder, selection)),
+      during('encode', () => {
+        const choice = batchTopK({ ...parts, across: { collectives, widest } }, x, encoder, selection);
+        // AuxK chooses afterwards.
+        return { ...choice, entries: { ...choice.entries, listed: topK.begin() } };
+      }),
     thresholdEncode(x, encoder, selection: ThresholdSelection) {
       const entries = own.thresholdEncode(x, encoder, selection);
       return selection.expected === undefined ? entries : agreed(entries);

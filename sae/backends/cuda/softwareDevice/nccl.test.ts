@@ -72,4 +72,25 @@ describe.skipIf(noSoftwareDevice)(`devices of several processes${noSoftwareDevic
     const [{ refused }] = await ranks(['everything'], id.toString('hex'));
     expect(refused).toMatch(/invalid argument: no id of ncclGetUniqueId/);
   });
+
+  test('what one rank alone finds wrong with a step, all do: too few candidates, too short a list', async () => {
+    const found = await ranks(['choose', 'choose']);
+    const values = [0, 1].map((rank) =>
+      Array.from({ length: 96 }, (_, latent) => ((latent * 7) % 96) + 0.5 * rank),
+    );
+    const least = values.flat().sort((a, b) => b - a)[63];
+    const largest = Array.from({ length: 64 }, (_, i) => i + 32);
+    for (const [rank, each] of found.entries()) {
+      const kept = [...values[rank].keys()].filter((latent) => values[rank][latent] >= least);
+      expect(each.even).toEqual({ short: 0, kept });
+      // All of the 64 largest are rank 1's, which first sent 56 of them.
+      expect(each.uneven).toMatchObject({ short: 1 });
+      expect(each.again).toEqual({ short: 0, kept: rank === 1 ? largest : [] });
+      // Which of its own the first choice is to be asked for with k candidates does not matter to the second.
+      expect(each.moreUneven).toMatchObject({ short: 1 });
+      expect(each.moreAgain).toEqual({ ...(each.again as object), more: rank === 1 ? largest : [] });
+      expect(each.expected).toBe(64);
+      expect(each.oneTooMany).toBe(-1);
+    }
+  });
 });

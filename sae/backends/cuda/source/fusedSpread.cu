@@ -21,16 +21,17 @@ extern "C" __global__ void __launch_bounds__(threads) padRows(const float *value
 }
 
 /**
- * A block a row of all [ranks, rows, k], the k largest activations of each rank, with 0 where there are fewer. The k largest of these are kept, of equal
- * ones those of lower ranks and places; what isn't positive is not. bars, ties [rows]: the rank (see `rankOf`) of the least that is kept, and how many of
- * this process's that have it; kept [rows]: how many of this process's are kept.
+ * A block a row of all [ranks, rows, each], the `each` largest activations of each rank, with 0 where there are fewer. The k largest of these are kept, of
+ * equal ones those of lower ranks and places; what isn't positive is not. bars, ties [rows]: the rank (see `rankOf`) of the least that is kept, and how many
+ * of this process's that have it; kept [rows]: how many of this process's are kept. Where `each` is less than k, and some rank may have more of the k
+ * largest of a row than it has sent, `shortOf` [1] gets the `bit`; all ranks find the same.
  */
 extern "C" __global__ void __launch_bounds__(threads)
-    barOfRanks(const float *all, int rank, int ranks, int rows, int k, int *bars, int *ties, int *kept) {
+    barOfRanks(const float *all, int rank, int ranks, int rows, int each, int k, int *bars, int *ties, int *kept, int *shortOf, int bit) {
   __shared__ int counts[digitValues];
   __shared__ int answer[2];
   const int row = blockIdx.x;
-  const auto rankAt = [&](int of, int place) { return rankOf(all[((long long)of * rows + row) * k + place]); };
+  const auto rankAt = [&](int of, int place) { return rankOf(all[((long long)of * rows + row) * each + place]); };
   unsigned bar = 0;
   int wanted = k;
   for (int digit = 0; digit < digits; digit++) {
@@ -38,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(threads)
     for (int value = threadIdx.x; value < values; value += threads) counts[value] = 0;
     __syncthreads();
     for (int of = 0; of < ranks; of++)
-      for (int place = threadIdx.x; place < k; place += threads) {
+      for (int place = threadIdx.x; place < each; place += threads) {
         const unsigned found = rankAt(of, place);
         if (begins(found, bar, digit)) atomicAdd(&counts[found >> digitShift(digit) & (values - 1)], 1);
       }
@@ -50,8 +51,8 @@ extern "C" __global__ void __launch_bounds__(threads)
   }
   int lower = 0, above = 0, equal = 0;
   for (int of = 0; of < rank; of++)
-    for (int place = threadIdx.x; place < k; place += threads) lower += rankAt(of, place) == bar ? 1 : 0;
-  for (int place = threadIdx.x; place < k; place += threads) {
+    for (int place = threadIdx.x; place < each; place += threads) lower += rankAt(of, place) == bar ? 1 : 0;
+  for (int place = threadIdx.x; place < each; place += threads) {
     const unsigned own = rankAt(rank, place);
     above += own > bar ? 1 : 0;
     equal += own == bar ? 1 : 0;
@@ -59,11 +60,19 @@ extern "C" __global__ void __launch_bounds__(threads)
   lower = sumOfBlock(lower);
   above = sumOfBlock(above);
   equal = sumOfBlock(equal);
+  bool isShort = false;
+  for (int of = 0; of < ranks && each < k; of++) {
+    int least = (int)notFinite;
+    for (int place = threadIdx.x; place < each; place += threads) least = min(least, (int)rankAt(of, place));
+    least = combineBlock(least, (int)notFinite, Smallest());
+    isShort |= least > 0 && least >= (int)bar;
+  }
   if (threadIdx.x != 0) return;
   const int left = bar == 0 ? 0 : min(equal, max(0, wanted - lower));
   bars[row] = (int)bar;
   ties[row] = left;
   kept[row] = above + left;
+  if (isShort) atomicOr(shortOf, bit);
 }
 
 /** A block a row. Moves what `barOfRanks` keeps of a row's entries [rows, have] to the lists that `rowStart` [rows + 1] parts. */

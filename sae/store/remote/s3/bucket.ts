@@ -54,6 +54,8 @@ export interface FileToSend {
 const mostParts = 10_000;
 const partsAtOnce = 4;
 
+const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
+
 export class Bucket {
   readonly address: BucketAddress;
   /** The name of the server, for messages. */
@@ -85,6 +87,8 @@ export class Bucket {
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: { connectionTimeout: 10_000, socketTimeout: patience },
+      // Without a logger the client writes lines of its own to the console; what they say is in the errors.
+      logger: silentLogger,
     });
     this.#client.middlewareStack.add(
       (next) => async (args) => {
