@@ -87,7 +87,7 @@ export class Database implements LabelDatabase {
       if (/lock/i.test(said))
         throw new LazyscopeError(
           'conflict',
-          `'${path}' is open in another process: stop the other server, or give this one its own --data folder.`,
+          `'${path}' is open in another process, such as 'lazyscope serve' on this folder: stop that, or give another --data folder.`,
           { cause },
         );
       if (/permission denied|read-only/i.test(said))

@@ -245,7 +245,9 @@ describe('starting', () => {
     );
     await server.close();
     expect(second.status).toBe(2);
-    expect(second.stderr).toMatch(/^lazyscope: .*lazyscope\.duckdb.* is open in another process/m);
+    expect(second.stderr).toMatch(
+      /^lazyscope: .*lazyscope\.duckdb.* is open in another process, such as 'lazyscope serve' on this folder: stop that/m,
+    );
   });
 });
 

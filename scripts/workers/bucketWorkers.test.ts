@@ -211,20 +211,25 @@ describe.skipIf(!hasBoth)('workers on a store in a bucket', () => {
       const { url } = JSON.parse(out) as { url: string };
       const ask = async (path: string, init?: RequestInit) =>
         JSON.stringify(await (await fetch(`${url}/trpc/${path}`, init)).json());
-      const job = { kind: 'evaluate', options: { run: 'killed', seeds: [0] } };
+      const job = { kind: 'evaluate', options: { run: 'fixture-topk', seeds: [1], exclude: 'position:3' } };
       const headers = { 'content-type': 'application/json' };
       expect(await ask('jobs.start', { method: 'POST', headers, body: JSON.stringify(job) })).toContain(
         '"queued"',
       );
       worker('third');
       await vi.waitFor(
-        async () => expect(await ask('jobs.list')).toMatch(/"kind":"evaluate"[^}]*"status":"done"/),
-        {
-          timeout: 120_000,
-          interval: 200,
+        async () => {
+          const { result } = JSON.parse(await ask('jobs.list')) as {
+            result: { data: { kind: string; status: string }[] };
+          };
+          expect(result.data.find(({ kind }) => kind === 'evaluate')?.status).toBe('done');
         },
+        { timeout: 120_000, interval: 200 },
       );
-      expect((await keys()).includes('runs/killed/seed-0/evaluation.json')).toBe(true);
+      const bucket = new Bucket(parseBucketAddress(data), { endpoint: s3.endpoint });
+      const found = await bucket.text('runs/fixture-topk/seed-1/evaluation.json');
+      bucket.close();
+      expect(found?.text).toContain('position:3');
     } finally {
       served.kill('SIGINT');
       await new Promise((resolve) => served.once('close', resolve));

@@ -147,6 +147,11 @@ describe.skipIf(!hasRedis)('a job that a worker runs', () => {
     await until(id, ({ progress }) => (progress?.done ?? 0) > 100);
     await redis.kill();
     await expect(on.client.jobs.start.mutate(training('refused'))).rejects.toThrow(/does not answer/);
+    // Once it is known, nobody waits for it: pages ask for the workers together with what they show.
+    const since = performance.now();
+    for (let times = 0; times < 3; times++)
+      await expect(on.client.jobs.workers.query()).rejects.toThrow(/does not answer/);
+    expect(performance.now() - since).toBeLessThan(4_000);
     await redis.start();
     expect(await ended(id)).toMatchObject({ status: 'done', error: null });
     expect(on.log.filter((line) => /is gone; it is tried again/.test(line))).toHaveLength(1);

@@ -114,9 +114,14 @@ export class Broker {
     return queue;
   }
 
-  /** Throws 'unavailable' where Redis doesn't answer in time. */
-  async answered<T>(work: Promise<T>): Promise<T> {
-    return within(patience, work, `Redis at ${this.shown} does not answer: try again when it is back.`);
+  /**
+   * Throws 'unavailable' where Redis doesn't answer in time, and at once, before anything is asked, where it is known to be gone: what is asked
+   * then would be done when it is back, though its caller had been told to try again.
+   */
+  async answered<T>(work: () => Promise<T>): Promise<T> {
+    const message = `Redis at ${this.shown} does not answer: try again when it is back.`;
+    if (this.#away && this.#client.status !== 'ready') throw new LazyscopeError('unavailable', message);
+    return within(patience, work(), message);
   }
 
   /** Every class in which there ever was a job. */

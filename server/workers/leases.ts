@@ -122,9 +122,9 @@ export class Leases {
   /** Ends the heartbeats. Leases that are still held run out. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#broker.answered(this.#broker.leave(this.#record.name)).catch(() => {});
+    await this.#broker.answered(() => this.#broker.leave(this.#record.name)).catch(() => {});
     const closed = Promise.allSettled([...this.#workers.values()].map((worker) => worker.close(true)));
-    await this.#broker.answered(closed).catch(() => {});
+    await this.#broker.answered(() => closed).catch(() => {});
   }
 
   async #worker(className: string): Promise<Worker> {

@@ -71,7 +71,7 @@ export class RedisQueue implements Queue {
   /** `past` has the jobs of servers without workers, which are listed behind those of this queue. */
   static async open(broker: Broker, log: Log, past?: Queue): Promise<RedisQueue> {
     const queue = new RedisQueue(broker, log, past);
-    await broker.answered(queue.#look());
+    await broker.answered(() => queue.#look());
     queue.#lookLater();
     return queue;
   }
@@ -120,9 +120,9 @@ export class RedisQueue implements Queue {
         },
       },
     ];
-    await this.#broker.answered(this.#broker.announce(className));
+    await this.#broker.answered(() => this.#broker.announce(className));
     // All of them at once: a job must not be there without its parts, nor these without it.
-    await this.#broker.answered(
+    await this.#broker.answered(() =>
       this.#broker.queue(className).addBulk(
         queued.map((one) => ({
           name: kind,
@@ -152,7 +152,7 @@ export class RedisQueue implements Queue {
     if (!known || (status !== 'queued' && status !== 'running')) throw notCancellable({ id, status });
     const parts = this.#splits.partsOf(id).flatMap((part) => this.#known.get(part.id) ?? []);
     const unfinished = [known, ...parts].filter(({ job }) => job.finishedAt === null);
-    for (const one of unfinished) await this.#broker.answered(this.#broker.askToCancel(one.job.id));
+    for (const one of unfinished) await this.#broker.answered(() => this.#broker.askToCancel(one.job.id));
     for (const one of unfinished) if (one.job.status === 'queued') this.#cancelledWaiting(one);
     return withoutDetail(this.#splits.shown(known.job));
   }
@@ -171,7 +171,7 @@ export class RedisQueue implements Queue {
   }
 
   async workers(): Promise<JobWorker[]> {
-    const records = await this.#broker.answered(this.#broker.workers());
+    const records = await this.#broker.answered(() => this.#broker.workers());
     return records
       .map((record) => ({
         name: record.name,
@@ -200,7 +200,7 @@ export class RedisQueue implements Queue {
     this.#closing = true;
     clearTimeout(this.#timer);
     const closed = Promise.allSettled([...this.#listening.values()].map((events) => events.close()));
-    await this.#broker.answered(closed).catch(() => {});
+    await this.#broker.answered(() => closed).catch(() => {});
     await this.#past?.close();
     await this.#broker.close();
   }

@@ -77,11 +77,9 @@ function expectSame({ rows, d, latents, k, x, wEnc, bEnc }: Case, lift = 0): voi
     bits(kernels.thresholdEncode(input, lifted, { threshold, bandwidth: 0.1 })),
   ];
   expect(all(screened)).toEqual(all(plain));
-  for (const shares of [2, 3])
-    for (const kernels of [screened, plain]) {
-      const found = largestOfShares(kernels, { rows, d, latents, k, x, wEnc, bEnc }, shares);
-      expect(found).toEqual(positive(plain.topKEncode(input, encoder, k)));
-    }
+  const expected = positive(plain.topKEncode(input, encoder, k));
+  const shares = 2 + (latents % 2);
+  expect(largestOfShares(screened, { rows, d, latents, k, x, wEnc, bEnc }, shares)).toEqual(expected);
 }
 
 type Found = [latent: number, value: number][];

@@ -137,6 +137,8 @@ describe('a job’s form', () => {
     expect(withOnlyChoices(formOptions('evaluate'), { run: '' }, offered)).toEqual({ run: '' });
     expect(choicesOf(optionOf('sparsity', 'text'), offered)).toEqual(offered.datasets);
     expect(choicesOf(optionOf('evaluate', 'maxTokens'), offered)).toBe(undefined);
+    // What has not been answered yet is not said to be missing.
+    expect(choicesOf(optionOf('sparsity', 'text'), { ...offered, datasets: undefined })).toBe(undefined);
   });
 
   test('several hook points are taken in the order of the capture, or in that in which they are chosen', () => {

@@ -41,10 +41,13 @@ export function isShown({ form: { when } }: FormOption, values: Typed): boolean 
   return !when || when.values.includes(values[when.option] ?? '');
 }
 
-/** What there is to choose from; undefined where anything can be typed. */
+/** What the store offers, by source; undefined of what has not been answered yet. */
+export type Offered = Readonly<Record<ChoiceSource, readonly Choice[] | undefined>>;
+
+/** What there is to choose from; undefined where anything can be typed, and of what the store has not answered yet. */
 export function choicesOf(
   { option: { field }, form: { source } }: FormOption,
-  offered: Readonly<Record<ChoiceSource, readonly Choice[]>>,
+  offered: Offered,
 ): readonly Choice[] | undefined {
   if (field.type === 'choice')
     return field.choices.map((value) => ({ value, name: field.titles?.[value] ?? value }));
@@ -95,7 +98,7 @@ export function whenEmpty({ option }: FormOption, values: Typed): string | undef
 export function withOnlyChoices(
   options: readonly FormOption[],
   typed: Typed,
-  offered: Readonly<Record<ChoiceSource, readonly Choice[]>>,
+  offered: Offered,
 ): Record<string, string> {
   const values = { ...typed };
   for (const one of options) {

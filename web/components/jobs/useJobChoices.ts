@@ -1,13 +1,12 @@
 'use client';
 import { useQuery } from '@tanstack/react-query';
 import { architectureName } from '../../charts/architectureStyle.ts';
-import type { ChoiceSource } from '../../../sae/spec/jobs/job.ts';
 import { useTRPC } from '../../client/trpc.ts';
-import type { Choice } from './jobForms.ts';
+import type { Choice, Offered } from './jobForms.ts';
 import { offeredHooks } from './offeredHooks.ts';
 
 /** What the store offers for each field of the forms; some depend on what was chosen before. */
-export function useJobChoices(values: Readonly<Record<string, string>>): Record<ChoiceSource, Choice[]> {
+export function useJobChoices(values: Readonly<Record<string, string>>): Offered {
   const trpc = useTRPC();
   const models = useQuery(trpc.models.list.queryOptions());
   const datasets = useQuery(trpc.datasets.list.queryOptions());
@@ -21,16 +20,16 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
     values.capture,
   );
   return {
-    models: (models.data ?? []).map((one) => ({
+    models: models.data?.map((one) => ({
       value: one.name,
       name: `${one.name} (${architectureName(one.activation)}, ${one.layers} layers)`,
     })),
-    datasets: (datasets.data ?? []).map(({ name, title, bundled }) => ({
+    datasets: datasets.data?.map(({ name, title, bundled }) => ({
       value: name,
       name: bundled ? title : `${title} (fetched)`,
     })),
-    captures: (captures.data ?? [])
-      .filter((one) => one.status === 'complete')
+    captures: captures.data
+      ?.filter((one) => one.status === 'complete')
       .map((one) => ({
         value: one.name,
         name: `${one.name} (${one.tokens.toLocaleString('en-US')} tokens)`,
@@ -39,13 +38,13 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Record<
       value: hook,
       name: `${hook} (${width} wide)`,
     })),
-    runs: [...new Set((runs.data ?? []).map((run) => run.name))].map(same),
-    dictionaries: (runs.data ?? []).map((run) => ({
+    runs: runs.data && [...new Set(runs.data.map((run) => run.name))].map(same),
+    dictionaries: runs.data?.map((run) => ({
       value: `${run.name}/${run.seed}`,
       name: `${run.name}, seed ${run.seed} (${architectureName(run.architecture)}, ${run.width})`,
     })),
-    comparisons: (comparisons.data ?? []).map((one) => same(one.name)),
-    imports: (imports.data ?? []).map(same),
+    comparisons: comparisons.data?.map((one) => same(one.name)),
+    imports: imports.data?.map(same),
     modelHooks: offeredHooks(model).map(same),
   };
 }
