@@ -74,6 +74,7 @@ function sanitizers(part) {
   };
   run(part, [`${folder}/softwareDevice/sanitizers.test.ts`, ...kernels], environment);
   run(part, conformance, environment);
+  run(part, [`${folder}/softwareDevice/nccl.test.ts`], environment);
 }
 
 function order(part) {

@@ -11,7 +11,7 @@ import { softwareDevice } from './softwareDevice.ts';
 const program = join(import.meta.dirname, '../../../fixtures/ncclRank.ts');
 
 describe.skipIf(noSoftwareDevice)(`devices of several processes${noSoftwareDevice}`, () => {
-  vi.setConfig({ testTimeout: 120_000 });
+  vi.setConfig({ testTimeout: 300_000 });
   let nccl: Nccl;
   beforeAll(async () => {
     nccl = new Nccl(koffi.load((await softwareDevice()).library));
