@@ -244,6 +244,7 @@ export const apartTests: readonly string[] = [
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/workers/bucketWorkers.test.ts',
   'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
   'server/site/publishSite.test.ts',
