@@ -154,7 +154,7 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     ],
     [
       ['jobs', 'list'],
-      "'lazyscope jobs list' takes a folder as --data, because it asks the server of a folder, and a server on a bucket has no jobs",
+      "'lazyscope jobs list' takes a folder as --data, because it asks the server of a folder",
     ],
     [
       ['store', 'index'],
@@ -191,7 +191,18 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
     const line = async (at: string) => (await lazyscope('one', 'search', 'whale', `--data=${at}`)).err;
     expect(await line('s3://AKIA:secret@studies/x')).not.toContain('secret');
     expect(await line('s3://no-such-bucket/x')).toMatch(
-      /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x\/' on '127[^\n]*\n$/,
+      /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x' on '127[^\n]*\n$/,
+    );
+    // What is written to a bucket that is not there is nothing that a user knows of either.
+    const upload = await lazyscope(
+      'one',
+      'store',
+      'upload',
+      's3://no-such-bucket/x',
+      `--data=${join(folder, 'other')}`,
+    );
+    expect(upload.err).toMatch(
+      /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x' on '127[^\n]*\n$/,
     );
     // A mistyped prefix is not an empty store.
     const fetched = await lazyscope(

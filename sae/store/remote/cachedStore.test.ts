@@ -197,7 +197,7 @@ test('a file that was just read stays, and a cache without room for more says so
   await expect(store.bringIn(join(store.root, big(2)))).rejects.toMatchObject({
     code: 'no_space',
     message:
-      "The cache of 6.0 MB has no room for 'runs/a/seed-2/sae.safetensors' (3.0 MB) beside 6.0 MB in use: give a larger --cache-size.",
+      "The cache of 6.0 MB has no room for 'runs/a/seed-2/sae.safetensors' (3.0 MB) beside 6.0 MB in use: give more with LAZYSCOPE_CACHE_SIZE, or with serve's --cache-size.",
   });
   expect(gets(server, big(2))).toEqual([]);
 });

@@ -311,7 +311,7 @@ export class CachedStore implements RemoteFiles {
     this.#waiting -= bytes;
     throw new LazyscopeError(
       'no_space',
-      `The cache of ${megabytes(this.#mostBytes)} MB has no room for '${path}' (${megabytes(bytes)} MB) beside ${megabytes(this.#bytes)} MB in use: give a larger --cache-size.`,
+      `The cache of ${megabytes(this.#mostBytes)} MB has no room for '${path}' (${megabytes(bytes)} MB) beside ${megabytes(this.#bytes)} MB in use: give more with LAZYSCOPE_CACHE_SIZE, or with serve's --cache-size.`,
     );
   }
 

@@ -54,6 +54,9 @@ export interface FileToSend {
 const mostParts = 10_000;
 const partsAtOnce = 4;
 
+/** What keys begin with that are written to see what the server does, and removed. */
+export const triedKeys = '.condition-';
+
 const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class Bucket {
@@ -110,9 +113,9 @@ export class Bucket {
     this.#client.destroy();
   }
 
-  /** The address of an object, for messages. */
+  /** The address of an object, for messages; the store's where the object is nothing that a user knows of. */
   shown(key: string): string {
-    return `${this.address.url}/${key}`;
+    return key === '' || key.startsWith(triedKeys) ? this.address.url : `${this.address.url}/${key}`;
   }
 
   /** Key, size and tag of every object below the prefix whose key begins with `below`. Throws `not_found` where there is no bucket, `unavailable`, `cancelled`. */

@@ -483,7 +483,7 @@ describe.skipIf(!hasS3Server)(
       test('wrong keys, a bucket that is not there and a server that is not there are told apart', async () => {
         await expect(open('one', { url: 's3://no-such-bucket/x' })).rejects.toMatchObject({
           code: 'not_found',
-          message: expect.stringContaining('There is no bucket') as string,
+          message: `There is no bucket for 's3://no-such-bucket/x' on '${proxy.endpoint.slice(7)}': create it first.`,
         });
         process.env['AWS_SECRET_ACCESS_KEY'] = 'another';
         try {
@@ -645,7 +645,7 @@ describe.skipIf(!hasS3Server)(
         const release = await two.hold([place(two, names[1]), place(two, names[2])]);
         await expect(bringIn(place(two, names[0]))).rejects.toMatchObject({
           code: 'no_space',
-          message: expect.stringContaining('give a larger --cache-size') as string,
+          message: expect.stringContaining('give more with LAZYSCOPE_CACHE_SIZE') as string,
         });
         release();
         await bringIn(place(two, names[0]));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LazyscopeError } from '../../../errors.ts';
-import type { Bucket, Condition } from './bucket.ts';
+import { triedKeys, type Bucket, type Condition } from './bucket.ts';
 import { ObjectChanged } from './bucketErrors.ts';
 
 /**
@@ -8,7 +8,7 @@ import { ObjectChanged } from './bucketErrors.ts';
  * writers overwrite one another, and neither would know. Throws 'unavailable' for such a server.
  */
 export async function tryConditions(bucket: Bucket): Promise<void> {
-  const key = `.condition-${randomBytes(8).toString('hex')}`;
+  const key = `${triedKeys}${randomBytes(8).toString('hex')}`;
   const isRefused = async (condition: Condition) => {
     try {
       await bucket.put(key, 'other', condition);
