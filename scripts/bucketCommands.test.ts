@@ -194,12 +194,13 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
       /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x' on '127[^\n]*\n$/,
     );
     // What is written to a bucket that is not there is nothing that a user knows of either.
+    await mkdir(join(folder, 'small', 'captures'), { recursive: true });
     const upload = await lazyscope(
       'one',
       'store',
       'upload',
       's3://no-such-bucket/x',
-      `--data=${join(folder, 'other')}`,
+      `--data=${join(folder, 'small')}`,
     );
     expect(upload.err).toMatch(
       /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x' on '127[^\n]*\n$/,
