@@ -27,7 +27,16 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/comparison/compareParts.test.ts',
     reason: 'makes comparisons in one, two, three and five parts',
   },
-  { path: 'sae/training/sharding', reason: 'trains in processes that mpirun starts' },
+  {
+    path: 'sae/training/sharding/shardingOnDevices.test.ts',
+    reason: 'trains on devices in software, in up to four processes',
+    long: true,
+  },
+  {
+    path: 'sae/training/sharding/sharding.test.ts',
+    reason: 'trains in processes that mpirun starts',
+    long: true,
+  },
   {
     path: 'scripts/stabilityCommand.test.ts',
     reason: 'trains a small sweep twice over, in processes of its own',
@@ -204,7 +213,7 @@ export const slowTests: readonly SlowTests[] = [
   { path: 'server/linksOutside.test.ts', reason: 'a server over a store' },
   { path: 'scripts/commandLine/resumeFlags.test.ts', reason: 'starts the command line for every flag' },
   { path: 'scripts/load/loadSuite.test.ts', reason: 'a server with explorers, and a load run' },
-  { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them' },
+  { path: 'scripts/stopping.test.ts', reason: 'starts long commands and stops them', long: true },
   { path: 'sae/models/gguf/ggufModel.test.ts', reason: 'a model in every GGUF quantisation' },
   { path: 'web/components/served.test.tsx', reason: 'the explorer’s forms and tables on a server' },
   { path: 'server/server.test.ts', reason: 'every procedure of a server over a store, its jobs included' },
