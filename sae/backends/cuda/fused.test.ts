@@ -6,10 +6,11 @@ import { describe, vi } from 'vitest';
 import { describeFusedKernels } from '../../fixtures/fusedCases.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { tf } from '../../tensor/tf.ts';
+import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { cudaFusedKernels } from './fused.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 
 /** The same kernels, choosing from small blocks of rows, and with screening wherever it is possible or nowhere. */
 let tables: readonly FusedKernels[] | undefined;

@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tf } from '../../tensor/tf.ts';
 import type { BackendName } from '../backend.ts';
 import { startBackend } from '../startBackend.ts';
+import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { cudaFusedKernels } from './fused.ts';
 import { architectureNames } from '../../spec/architectures/architectures.ts';
@@ -12,7 +13,7 @@ import { Trainer } from '../../training/trainer.ts';
 import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels, registerFusedKernels } from '../../ops/kernelTable.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 
 /** Crosscoders and, between two widths, skip transcoders. */
 const ofTwoHooks = [

@@ -8,10 +8,11 @@ import { tf } from '../../tensor/tf.ts';
 import { initialState } from '../../training/initialState.ts';
 import { type StepMetrics, Trainer } from '../../training/trainer.ts';
 import { startBackend } from '../startBackend.ts';
+import { chooseCudaDeviceForTests } from './cudaDeviceForTests.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import { cudaFusedKernels } from './fused.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 
 interface Run {
   architecture: SmallRun;

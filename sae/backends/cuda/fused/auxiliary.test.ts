@@ -6,11 +6,12 @@ import { hostNumber } from '../../../ops/computed.ts';
 import type { FusedKernels } from '../../../ops/fusedKernels.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
 import { startBackend } from '../../startBackend.ts';
+import { chooseCudaDeviceForTests } from '../cudaDeviceForTests.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import { cudaFusedKernels } from '../fused.ts';
 import { placesFor, wordsOf } from './auxiliary.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 vi.setConfig({ testTimeout: 120_000 });
 
 let backend: CudaBackend;

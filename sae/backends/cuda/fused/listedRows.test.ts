@@ -6,10 +6,11 @@ import { firingEntries, type SparseEntries } from '../../../ops/sparseEntries.ts
 import { referenceKernels } from '../../../ops/referenceKernels.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
 import { startBackend } from '../../startBackend.ts';
+import { chooseCudaDeviceForTests } from '../cudaDeviceForTests.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import { cudaFusedKernels } from '../fused.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 vi.setConfig({ testTimeout: 120_000 });
 
 let backend: CudaBackend;

@@ -5,11 +5,12 @@ import type { Encoder } from '../../../ops/fusedKernels.ts';
 import type { SparseEntries } from '../../../ops/sparseEntries.ts';
 import { tf, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
 import { startBackend } from '../../startBackend.ts';
+import { chooseCudaDeviceForTests } from '../cudaDeviceForTests.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import { cudaFusedKernels } from '../fused.ts';
 import type { Screening } from '../screening.ts';
 
-process.env.LAZYSCOPE_CUDA_DEVICE ??= 'software';
+chooseCudaDeviceForTests();
 vi.setConfig({ testTimeout: 120_000 });
 
 let backend: CudaBackend;
