@@ -5,6 +5,12 @@ import type { Tf } from '../tensor/tf.ts';
 export type Inputs = Record<string, Tf.TensorInfo>;
 export type Attributes = Tf.NamedAttrMap;
 
+/** The types of elements that have kernels; strings and complex numbers are TF.js's own. */
+export type StoredType = 'float32' | 'int32' | 'bool';
+export function isStored(dtype: string): dtype is StoredType {
+  return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
+}
+
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (const n of shape) size *= n;

@@ -8,6 +8,7 @@ import type * as Cpu from '@tensorflow/tfjs-backend-cpu';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import type { KernelTime } from '../../ops/fusedKernels.ts';
 import type { ProductFormat } from '../backend.ts';
+import type { StoredType } from '../kernelInputs.ts';
 import type { Device } from './device.ts';
 import type { Screening } from './screening.ts';
 import { type DeviceBuffer, DeviceMemory } from './deviceMemory.ts';
@@ -26,7 +27,6 @@ type DataId = Tf.TensorInfo['dataId'];
 type DType = Tf.DataType;
 type TfjsValues = Tf.BackendValues;
 export type HostValues = Float32Array | Int32Array | Uint8Array;
-export type StoredType = 'float32' | 'int32' | 'bool';
 
 /** Where a tensor's numbers are. It has the members that TF.js's CPU kernels use of its own records. */
 class TensorData {

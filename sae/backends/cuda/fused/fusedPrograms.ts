@@ -1,7 +1,8 @@
 /** Launches of the fused kernels, and tensors for their results. */
 import type { Computed } from '../../../ops/computed.ts';
 import { tf, type Tensor, type Tf } from '../../../tensor/tf.ts';
-import type { CudaBackend, StoredType } from '../cudaBackend.ts';
+import type { StoredType } from '../../kernelInputs.ts';
+import type { CudaBackend } from '../cudaBackend.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import { NotCapturable } from '../notCapturable.ts';
 import type { Argument, KernelRequest } from '../programs.ts';

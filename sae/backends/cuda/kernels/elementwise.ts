@@ -2,8 +2,8 @@ import type { Tf } from '../../../tensor/tf.ts';
 import { alignBroadcast } from '../../native/kernels/broadcast.ts';
 import type { KernelRequest } from '../programs.ts';
 import { boxArguments } from './boxArguments.ts';
-import { sizeOf, type Inputs } from '../../kernelInputs.ts';
-import { across, isStored, type CudaKernels, type KernelContext } from './kernelContext.ts';
+import { isStored, sizeOf, type Inputs } from '../../kernelInputs.ts';
+import { across, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
 /** A function's place in a list is its number in source/elementwise.cu. */
 const unaryNames = [

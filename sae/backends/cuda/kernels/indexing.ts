@@ -1,8 +1,8 @@
 import { tf, type Tf } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
-import { numbers, sizeOf } from '../../kernelInputs.ts';
-import { across, isStored, oneEach, wordOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
+import { isStored, numbers, sizeOf } from '../../kernelInputs.ts';
+import { across, oneEach, wordOf, type CudaKernels, type KernelContext } from './kernelContext.ts';
 
 const movement = (name: string): KernelRequest => ({ file: 'movement.cu', name });
 const [gather, flatIndices, oneHot, oneHotBool] = ['gather', 'flatIndices', 'oneHot', 'oneHotBool'].map(

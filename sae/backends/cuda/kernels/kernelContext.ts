@@ -15,11 +15,6 @@ export type HostKernel = (inputs: Inputs, attributes: Attributes) => Tf.TensorIn
 export type CudaKernel = HostKernel;
 export type CudaKernels = Record<string, CudaKernel>;
 
-export type StoredType = 'float32' | 'int32' | 'bool';
-export function isStored(dtype: string): dtype is StoredType {
-  return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
-}
-
 const threads = 256;
 
 /** Threads that share `count` elements among them, each taking every so many. */

@@ -7,7 +7,7 @@ import { indexingKernels } from './indexing.ts';
 import type { Inputs } from '../../kernelInputs.ts';
 import type { CudaKernels, HostKernel, KernelContext } from './kernelContext.ts';
 import { languageModelKernels } from './languageModel.ts';
-import { movementKernels } from './movement.ts';
+import { cudaMovementKernels } from './movement.ts';
 import { productKernels } from './product.ts';
 import { reductionKernels } from './reduction.ts';
 import { sparsityKernels } from './sparsity.ts';
@@ -22,7 +22,7 @@ export function cudaKernels(backend: CudaBackend): CudaKernels {
     ...elementwiseKernels(context),
     ...productKernels(context),
     ...reductionKernels(context),
-    ...movementKernels(context),
+    ...cudaMovementKernels(context),
     ...indexingKernels(context),
     ...attentionKernels(context),
     ...languageModelKernels(context),

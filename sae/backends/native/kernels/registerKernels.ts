@@ -7,7 +7,7 @@ import { indexingKernels } from './indexing.ts';
 import type { Inputs } from '../../kernelInputs.ts';
 import type { KernelContext, NativeKernels } from './kernelContext.ts';
 import { languageModelKernels } from './languageModel.ts';
-import { movementKernels } from './movement.ts';
+import { nativeMovementKernels } from './movement.ts';
 import { productKernels } from './product.ts';
 import { reductionKernels } from './reduction.ts';
 import { sparsityKernels } from './sparsity.ts';
@@ -22,7 +22,7 @@ export function nativeKernels(backend: NativeBackend, library: NativeLibrary): N
     ...elementwiseKernels(context),
     ...productKernels(context),
     ...reductionKernels(context),
-    ...movementKernels(context),
+    ...nativeMovementKernels(context),
     ...indexingKernels(context),
     ...languageModelKernels(context),
     ...activationKernels(context),
