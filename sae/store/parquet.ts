@@ -47,7 +47,8 @@ const duckdbTypes = {
 } satisfies Record<ColumnType, unknown>;
 
 const vectorSize = duckdb.vector_size();
-const noDownloads = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false' };
+/** DuckDB would otherwise fetch what it lacks. */
+export const noDownloads = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false' };
 
 /**
  * Writes one table atomically, compressed with zstd, rows in the order given. `data` may be a sequence of

@@ -1,6 +1,7 @@
 /** Columns of lists of numbers from somebody else's Parquet file, read as they are needed. */
-import { DuckDBInstance, type DuckDBConnection, type DuckDBResult } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api';
 import { LazyscopeError } from '../errors.ts';
+import { damagedParquet, literalPath, openForeignParquet, type OpenParquet } from './foreignParquet.ts';
 import { quoted } from './tableSql.ts';
 
 export interface NumberColumn {
@@ -23,39 +24,16 @@ export class ParquetNumbers {
   #instance: DuckDBInstance;
   #connections: DuckDBConnection[];
 
-  private constructor(
-    path: string,
-    opened: { instance: DuckDBInstance; connection: DuckDBConnection; columns: NumberColumn[] },
-  ) {
+  private constructor(path: string, { instance, connection, columns }: OpenParquet) {
     this.path = path;
-    this.columns = opened.columns;
-    this.#instance = opened.instance;
-    this.#connections = [opened.connection];
+    this.columns = columns.flatMap(({ name, type }) => columnOf(name, type));
+    this.#instance = instance;
+    this.#connections = [connection];
   }
 
   /** Throws `corrupt` when the file isn't a whole Parquet file. */
   static async open(path: string): Promise<ParquetNumbers> {
-    const instance = await DuckDBInstance.create(':memory:', {
-      autoinstall_known_extensions: 'false',
-      autoload_known_extensions: 'false',
-      memory_limit: '1GB',
-      // Each thread has a row group in memory, and rows keep their order.
-      threads: '1',
-    });
-    const connection = await instance.connect();
-    try {
-      const described = await connection.runAndReadAll('DESCRIBE SELECT * FROM read_parquet($path)', {
-        path: literalPath(path),
-      });
-      const columns = described
-        .getRowObjectsJS()
-        .flatMap((row) => columnOf(String(row['column_name']), String(row['column_type'])));
-      return new ParquetNumbers(path, { instance, connection, columns });
-    } catch (cause) {
-      connection.closeSync();
-      instance.closeSync();
-      throw damaged(path, cause);
-    }
+    return new ParquetNumbers(path, await openForeignParquet(path));
   }
 
   /** One pass over the column. Throws `bad_input` for missing values and lists of several lengths, `not_found`. */
@@ -93,7 +71,7 @@ export class ParquetNumbers {
       try {
         return await result.fetchChunk();
       } catch (cause) {
-        throw damaged(this.path, cause);
+        throw damagedParquet(this.path, cause);
       }
     };
     try {
@@ -101,7 +79,7 @@ export class ParquetNumbers {
         path: literalPath(this.path),
       });
     } catch (cause) {
-      throw damaged(this.path, cause);
+      throw damagedParquet(this.path, cause);
     }
     let block = new Float64Array(wanted);
     let filled = 0;
@@ -135,7 +113,7 @@ export class ParquetNumbers {
       const read = await this.#connections[0].runAndReadAll(statement, { path: literalPath(this.path) });
       return read.getRowObjectsJS()[0];
     } catch (cause) {
-      throw damaged(this.path, cause);
+      throw damagedParquet(this.path, cause);
     }
   }
 
@@ -166,15 +144,4 @@ function columnOf(name: string, type: string): NumberColumn[] {
   const item = type.replaceAll(/\[\d*\]/g, '');
   if (floating.test(item) && /^\w+$/.test(item)) return [{ name, numbers: 'float', axes }];
   return whole.test(item) && /^\w+$/.test(item) ? [{ name, numbers: 'integer', axes }] : [];
-}
-
-/** DuckDB takes a path for a pattern; a character in brackets stands for itself. */
-function literalPath(path: string): string {
-  return path.replaceAll(/[*?[]/g, '[$&]');
-}
-
-function damaged(path: string, cause: unknown): LazyscopeError {
-  return new LazyscopeError('corrupt', `'${path}' is not a whole Parquet file: fetch or make it again.`, {
-    cause,
-  });
 }

@@ -1,7 +1,7 @@
 /** The documents of one file, whatever its kind, a piece at a time. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { LazyscopeError } from '../../errors.ts';
-import { ParquetText } from '../../store/parquetColumn.ts';
+import { ParquetText } from '../../store/parquetText.ts';
 import { arrowColumn } from './arrowColumn.ts';
 import { decodeText } from './decodeText.ts';
 import { decompress, type Chunks } from './decompress.ts';

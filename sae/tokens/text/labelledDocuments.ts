@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../../errors.ts';
 import { namePattern } from '../../spec/names.ts';
-import { ParquetText } from '../../store/parquetColumn.ts';
+import { ParquetText } from '../../store/parquetText.ts';
 import { decodeText } from './decodeText.ts';
 import { decompress } from './decompress.ts';
 import { chunksOf, readHead, refuseUnreadable, unpackedText } from './fileDocuments.ts';
