@@ -65,7 +65,7 @@ export function ComparisonsView() {
                 </>
               )}
               {headlines.length > 0 && headlines.length <= sideBySide && (
-                <div className="columns" style={{ '--column': '18rem' } as React.CSSProperties}>
+                <div className="columns level" style={{ '--column': '18rem' } as React.CSSProperties}>
                   {headlines.map((headline) => (
                     <SharedMatrix key={headline.run} headline={headline} />
                   ))}
