@@ -3,6 +3,7 @@
  * another machine goes on. Skipped, and said so, where there is no S3 server.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -188,11 +189,13 @@ describe.skipIf(!hasS3Server)('commands on a store in a bucket', () => {
   });
 
   test('an address with keys in it and a bucket that is not there are one line each', async () => {
-    const line = async (at: string) => (await lazyscope('one', 'search', 'whale', `--data=${at}`)).err;
+    const line = async (at: string) => (await lazyscope('none', 'search', 'whale', `--data=${at}`)).err;
     expect(await line('s3://AKIA:secret@studies/x')).not.toContain('secret');
     expect(await line('s3://no-such-bucket/x')).toMatch(
       /^lazyscope: There is no bucket for 's3:\/\/no-such-bucket\/x' on '127[^\n]*\n$/,
     );
+    // Nothing is left in the cache of a store that is not there.
+    expect(existsSync(join(folder, 'none'))).toBe(false);
     // What is written to a bucket that is not there is nothing that a user knows of either.
     await mkdir(join(folder, 'small', 'captures'), { recursive: true });
     const upload = await lazyscope(

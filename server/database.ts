@@ -5,10 +5,11 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { statSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LazyscopeError, isLazyscopeError } from '../sae/errors.ts';
-import { explainWriteError } from '../sae/store/atomicWrite.ts';
+import { explainWriteError } from '../sae/store/explainWriteError.ts';
+import { makeFolder } from '../sae/store/makeFolder.ts';
 
 const tables = `
   CREATE TABLE IF NOT EXISTS labels (
@@ -75,9 +76,7 @@ export class Database implements LabelDatabase {
         'bad_input',
         `'${path}' has a '?' in it, which DuckDB takes for the beginning of parameters: choose a data folder without one.`,
       );
-    await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-      throw explainWriteError(error, dirname(path));
-    });
+    makeFolder(dirname(path));
     // A full disk leaves an empty file, which DuckDB would refuse ever after.
     if (statSync(path, { throwIfNoEntry: false })?.size === 0) await rm(path);
     try {

@@ -71,10 +71,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     setSecurityHeaders(response, { page: !forApi });
     response.once('finish', () => context.metrics.answered(response.statusCode));
     if (pathOf(request) === '/healthz') return answer(response, 200, 'ok');
-    if (pathOf(request) === '/readyz')
-      return options.explorer && !explorer
-        ? answer(response, 503, 'starting')
-        : answer(response, 200, 'ready');
+    if (pathOf(request) === '/readyz') {
+      if (options.explorer && !explorer) return answer(response, 503, 'starting');
+      // Whoever asks has no token, and learns neither where the queue is nor what is wrong with it.
+      const queueAnswers = await context.jobs.ready().then(
+        () => true,
+        () => false,
+      );
+      return queueAnswers
+        ? answer(response, 200, 'ready')
+        : answer(response, 503, 'the queue of jobs does not answer');
+    }
     if (limits && !(await withinLimits(limits, guard, request, response))) return;
     await (forApi ? api(request, response) : page(request, response, { guard, explorer }));
   };

@@ -3,7 +3,7 @@
  * `shard-<shard>.json` with their checksums. Whoever finishes the capture moves the files to their places and counts them in.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
@@ -20,6 +20,7 @@ import { tf } from '../tensor/tf.ts';
 import { fillShard } from './fillShard.ts';
 import { type CaptureOptions, type PlannedCapture, planCapture, refuseChange } from './planCapture.ts';
 import { shardWriters } from './shardWriter.ts';
+import { makeFolder } from '../store/makeFolder.ts';
 
 const recordSchema = z.strictObject({ shards: z.array(shardSchema) });
 
@@ -138,7 +139,7 @@ export class ShardsLeft {
       const place = join(this.#capture, entry.file);
       const left = join(this.#folder, entry.file);
       if (await hasContent(left, entry)) {
-        await mkdir(dirname(place), { recursive: true });
+        makeFolder(dirname(place));
         await rename(left, place);
         // A finishing that was killed before it wrote the manifest has moved it already.
       } else if (!(await hasContent(place, entry))) return undefined;

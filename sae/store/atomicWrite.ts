@@ -3,9 +3,10 @@
  * half-written file is removed, and a full disk is reported as such.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { LazyscopeError } from '../errors.ts';
+import { explainWriteError } from './explainWriteError.ts';
+import { makeFolder } from './makeFolder.ts';
 import { putOut } from './remote/bringIn.ts';
 
 /** Where a file is written before it takes its name: hidden, in the same folder, so that the rename is atomic. */
@@ -20,7 +21,7 @@ export function pathBeside(path: string): string {
 export async function atomically<T>(path: string, write: (beside: string) => Promise<T>): Promise<T> {
   const beside = pathBeside(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await removeLeftovers(path);
     const result = await write(beside);
     const handle = await open(beside, 'r+');
@@ -80,32 +81,6 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<v
     const { bytesWritten } = await handle.write(bytes, at, Math.min(bytes.length - at, 1 << 30));
     at += bytesWritten;
   }
-}
-
-/** What the operating system or DuckDB said about a failed write, as one of the product's errors. */
-export function explainWriteError(error: unknown, path: string): unknown {
-  if (error instanceof LazyscopeError) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const said = error instanceof Error ? error.message : '';
-  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left on device/i.test(said))
-    return new LazyscopeError(
-      'no_space',
-      `The disk is full while writing '${path}': free some space or choose another data folder, then run it again.`,
-      { cause: error },
-    );
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
-    return new LazyscopeError(
-      'bad_input',
-      `No permission to write '${path}': choose a data folder you own.`,
-      {
-        cause: error,
-      },
-    );
-  if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST')
-    return new LazyscopeError('bad_input', `'${path}' can't be written: a file or folder is in its way.`, {
-      cause: error,
-    });
-  return error;
 }
 
 /** Makes a rename durable. Windows can't open a folder; there the rename is on its own. */

@@ -3,15 +3,16 @@
  * a lock left by a process that died (or whose number was given to another one) is seen to be stale.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
-import { explainWriteError } from './atomicWrite.ts';
+import { explainWriteError } from './explainWriteError.ts';
 import { lockOut } from './remote/bringIn.ts';
+import { makeFolder } from './makeFolder.ts';
 
 const holderSchema = z.object({
   pid: z.int(),
@@ -76,6 +77,19 @@ export async function withLock<T>(folder: string, what: string, fn: () => Promis
   }
 }
 
+/** Another process that gives the folder up may remove it, empty as it is, before the draft is in it. */
+async function draftIn(folder: string, draft: string, content: string): Promise<void> {
+  for (let left = 5; ; left--) {
+    makeFolder(folder);
+    try {
+      return await writeFile(draft, content, { flag: 'wx' });
+    } catch (error) {
+      const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      if (!isGone || left === 0) throw error;
+    }
+  }
+}
+
 async function release(folder: string, mine: Holder): Promise<void> {
   const held = await readLock(join(folder, file));
   if (held?.token === mine.token) await rm(join(folder, file), { force: true });
@@ -95,8 +109,7 @@ async function acquire(folder: string, what: string): Promise<Holder> {
   };
   const draft = join(folder, `${file}.${token}`);
   try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(draft, JSON.stringify(mine), { flag: 'wx' });
+    await draftIn(folder, draft, JSON.stringify(mine));
   } catch (error) {
     // Where a file is in the folder's way, or the disk is full, the clean-up has nothing to find.
     await rm(draft, { force: true }).catch(() => {});

@@ -1,6 +1,6 @@
 /** Faults of a disk that no writer or reader foresaw, wherever in the product they come up. */
 import { LazyscopeError } from '../errors.ts';
-import { explainWriteError } from './atomicWrite.ts';
+import { explainWriteError } from './explainWriteError.ts';
 
 const reading = new Set(['access', 'lstat', 'read', 'readlink', 'realpath', 'scandir', 'stat', 'opendir']);
 

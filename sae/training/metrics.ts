@@ -8,7 +8,8 @@ import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table, ta
 import { LazyscopeError } from '../errors.ts';
 import { openFileHandle } from '../formats/openFileHandle.ts';
 import { readArrowStream, type ArrowSlice, type ColumnTypes } from '../formats/arrowStream.ts';
-import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
+import { writeAll } from '../store/atomicWrite.ts';
+import { explainWriteError } from '../store/explainWriteError.ts';
 import { bringIn } from '../store/remote/bringIn.ts';
 
 export interface MetricsRow {

@@ -6,12 +6,14 @@
  * their tokens a second. So a log that is written while the run goes on, one written anew when it is resumed, and one
  * that is exported later are the same to the byte.
  */
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { eventFileHead, scalarRecord } from '../formats/tensorboardEvents.ts';
 import type { LogKind } from '../spec/logKinds.ts';
-import { explainWriteError, writeAll } from '../store/atomicWrite.ts';
+import { writeAll } from '../store/atomicWrite.ts';
+import { explainWriteError } from '../store/explainWriteError.ts';
 import { metricsColumns, type MetricsRow } from './metrics.ts';
+import { makeFolder } from '../store/makeFolder.ts';
 
 /** What the rows of a log are of. */
 export interface LoggedRun {
@@ -62,7 +64,7 @@ export class MetricsLog {
       await rm(folder, { recursive: true, force: true });
       for (const seed of run.seeds) {
         const path = logFile(folder, kind, run, seed);
-        await mkdir(dirname(path), { recursive: true });
+        makeFolder(dirname(path));
         const handle = await open(path, 'wx');
         files.set(seed, { path, handle });
         if (kind === 'tensorboard') await writeAll(handle, eventFileHead(startOf(run.createdAt)));

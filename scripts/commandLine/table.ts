@@ -1,5 +1,6 @@
-/** A table for a terminal: numbers to the right, words to the left. */
+/** A table for a terminal: numbers to the right, words to the left. Without rows it is nothing, not a head alone. */
 export function table(head: string[], rows: (string | number | null)[][]): string {
+  if (rows.length === 0) return '';
   const cells = [head, ...rows.map((row) => row.map((cell) => (cell === null ? '–' : String(cell))))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   const numeric = head.map((_, column) =>

@@ -1,6 +1,5 @@
 /** `lazyscope export`: a dictionary in the layout of another tool, or its feature index for Neuronpedia. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { exportDictionary as description } from '../../sae/spec/jobs/export.ts';
@@ -9,6 +8,7 @@ import { dictionaryReference, finishedRun, originOf, seedsOf } from '../commandL
 import type { JobWork } from '../commandLine/jobCommand.ts';
 import { oneOf } from '../commandLine/oneOf.ts';
 import { removeStored } from '../../sae/store/remote/bringIn.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 declare global {
   interface JobCommands {
@@ -46,7 +46,7 @@ export const run: JobWork<'export'> = async (session, { dictionary, to, name, fo
   const { architecture, hook, outputHook, k, prefixes, pursuit, normalisation, layers } = metadata;
   const { model = metadata.model, text } = await originOf(store, manifest);
   try {
-    if (to === undefined) await mkdir(dirname(folder), { recursive: true });
+    if (to === undefined) makeFolder(dirname(folder));
     await exportDictionary(to ?? folder, format, {
       ...(layers ? withoutScales(weights, layers) : weights),
       ...(layers && { crosscoder: { widths: layers.map(({ width }) => width) } }),

@@ -1,7 +1,8 @@
 /** Bundles the pages of published sites: the explorer's components with web/site in the place of what needs a server. */
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { themeScript } from '../../web/client/themeScript.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 /** Modules of the explorer, by what stands for them in a site. */
 const replaced: Readonly<Record<string, string>> = {
@@ -41,7 +42,7 @@ export async function buildPages({ root, out }: { root: string; out: string }): 
   const web = join(root, 'web');
   const site = join(web, 'site');
   const places = new Map(Object.entries(replaced).map(([from, to]) => [join(web, from), join(site, to)]));
-  await mkdir(out, { recursive: true });
+  makeFolder(out);
   await build({
     entryPoints: [join(site, 'main.tsx')],
     outdir: out,

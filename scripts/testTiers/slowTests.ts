@@ -17,6 +17,7 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  { path: 'scripts/namedFolders.test.ts', reason: 'starts the command line seven times' },
   { path: 'server/publishedStore.test.ts', reason: 'two servers, one over a published store' },
   { path: 'server/openApi.test.ts', reason: 'a server over a store, and every address it describes' },
   {
@@ -251,6 +252,7 @@ export const apartTests: readonly string[] = [
   'scripts/commandLine/flagEffects.test.ts',
   'scripts/labelNeuronpedia.test.ts',
   'scripts/load/loadSuite.test.ts',
+  'scripts/namedFolders.test.ts',
   'scripts/outOfMemory.test.ts',
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',

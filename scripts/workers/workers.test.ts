@@ -152,7 +152,14 @@ describe.skipIf(!hasRedis)('a job that a worker runs', () => {
     for (let times = 0; times < 3; times++)
       await expect(on.client.jobs.workers.query()).rejects.toThrow(/does not answer/);
     expect(performance.now() - since).toBeLessThan(4_000);
+    const readiness = async () => {
+      const answer = await fetch(`${on.server.url}/readyz`);
+      return [answer.status, await answer.text()];
+    };
+    expect(await readiness()).toEqual([503, 'the queue of jobs does not answer\n']);
+    expect((await fetch(`${on.server.url}/healthz`)).status).toBe(200);
     await redis.start();
+    await vi.waitFor(async () => expect(await readiness()).toEqual([200, 'ready\n']), { timeout: 30_000 });
     expect(await ended(id)).toMatchObject({ status: 'done', error: null });
     expect(on.log.filter((line) => /is gone; it is tried again/.test(line))).toHaveLength(1);
   });

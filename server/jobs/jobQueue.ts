@@ -150,6 +150,8 @@ export class JobQueue implements Queue {
     return Promise.resolve(null);
   }
 
+  async ready(): Promise<void> {}
+
   get watchers(): number {
     return this.#events.watchers;
   }

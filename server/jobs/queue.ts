@@ -18,6 +18,8 @@ export interface Queue {
   readonly where: 'here' | NonNullable<Job['where']>;
   /** The workers, by name, with those that have not been heard for some time; null where jobs don't run on workers. */
   workers(): Promise<JobWorker[] | null>;
+  /** Throws 'unavailable' where the queue can't be reached at the moment. */
+  ready(): Promise<void>;
   /** Subscriptions that are open. */
   readonly watchers: number;
   close(): Promise<void>;

@@ -1,11 +1,12 @@
 /** The explorer of some runs and sparsity reports as a folder of files, for any host of static pages. */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { writeFeaturePages } from '../../sae/features/featurePages.ts';
 import { silent, type Report } from '../../sae/progress.ts';
-import { explainWriteError, writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
+import { writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
+import { explainWriteError } from '../../sae/store/explainWriteError.ts';
 import { StoreLayout } from '../../sae/store/layout.ts';
 import { withLock } from '../../sae/store/lock.ts';
 import { indexStore } from '../../sae/store/remote/storeFiles.ts';
@@ -14,6 +15,7 @@ import { openContext } from '../openContext.ts';
 import { AnswerFiles } from './answerFiles.ts';
 import { stageRuns, type StagedRuns } from './stageRuns.ts';
 import { writeAnswers } from './writeAnswers.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 export interface PublishOptions {
   store: StoreLayout;
@@ -74,7 +76,7 @@ export async function publishSite(options: PublishOptions): Promise<PublishedSit
   const out = resolve(options.out);
   await refuseOther(out);
   try {
-    await mkdir(dirname(out), { recursive: true });
+    makeFolder(dirname(out));
     // One name for all who publish there, so that what a killed process has left is found by the next one.
     const work = join(dirname(out), `.${basename(out)}.publishing`);
     try {
@@ -96,7 +98,7 @@ async function publishIn(work: string, out: string, options: PublishOptions): Pr
   await clear();
   try {
     const staged = new StoreLayout(stage);
-    await mkdir(staged.root, { recursive: true });
+    makeFolder(staged.root);
     const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged);
     for (const { name, config } of found.runs)
       for (const seed of config.seeds)
@@ -184,7 +186,7 @@ async function putStore(staged: StoreLayout, folder: string, options: PublishOpt
     const name = relative(staged.root, path).replaceAll(sep, '/');
     if ((!name.includes('/') && name !== 'labels.json') || leftOut.test(name)) continue;
     const place = join(folder, name);
-    await mkdir(dirname(place), { recursive: true });
+    makeFolder(dirname(place));
     await copyFile(path, place);
   }
   await indexStore({ store: new StoreLayout(folder), report, signal });

@@ -1,6 +1,6 @@
 /** A store of some runs and sparsity reports alone, made of hard links to the files of another, so that whatever is asked of it knows of nothing else. */
 import { existsSync } from 'node:fs';
-import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, link, readdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import { readSafetensors } from '../../sae/formats/safetensors.ts';
@@ -18,6 +18,7 @@ import { writeManifest } from '../../sae/store/writeManifest.ts';
 import { Database } from '../database.ts';
 import { labelsOfDatabase } from '../publishedLabels.ts';
 import type { Place } from '../queries/manifestsIn.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 export interface StagedRuns {
   runs: RunManifest[];
@@ -172,6 +173,6 @@ async function linkFolder(
 /** A copy where the two are on different disks. Nothing is ever written into either. */
 async function linkFile(from: StoreLayout, to: StoreLayout, path: string): Promise<void> {
   const place = join(to.root, relative(from.root, path));
-  await mkdir(dirname(place), { recursive: true });
+  makeFolder(dirname(place));
   await link(path, place).catch(() => copyFile(path, place));
 }

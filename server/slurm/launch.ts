@@ -4,7 +4,7 @@
  * and INDEX.exit (its exit code).
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { mostParts } from '../../sae/spec/part.ts';
@@ -12,6 +12,7 @@ import { writeJsonAtomic } from '../../sae/store/atomicWrite.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { jobStartInput } from '../contract/jobs.ts';
 import type { JobStartInput } from '../contract/jobs.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 const launchSchema = z.object({
   version: z.literal(1),
@@ -67,7 +68,7 @@ export async function readBegan(store: StoreLayout, id: string, index: number): 
 
 export async function writeScript(store: StoreLayout, id: string, script: string): Promise<string> {
   const paths = launchPaths(store, id);
-  await mkdir(paths.folder, { recursive: true });
+  makeFolder(paths.folder);
   await writeFile(paths.script, script, { mode: 0o755 });
   return paths.script;
 }

@@ -196,6 +196,9 @@ export class SlurmQueue implements Queue {
     return Promise.resolve(null);
   }
 
+  /** Slurm is asked when there is something to ask: a job that it refuses says so. */
+  async ready(): Promise<void> {}
+
   get watchers(): number {
     return this.#events.watchers;
   }

@@ -124,6 +124,11 @@ export class Broker {
     return within(patience, work(), message);
   }
 
+  /** Throws 'unavailable' where Redis doesn't answer in time. */
+  async ping(): Promise<void> {
+    await this.answered(() => this.#client.ping());
+  }
+
   /** Every class in which there ever was a job. */
   classes(): Promise<string[]> {
     return this.#client.smembers(this.#key('classes'));

@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { explainWriteError } from '../../sae/store/atomicWrite.ts';
+import { explainWriteError } from '../../sae/store/explainWriteError.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { sharedOf } from '../../sae/store/remote/bringIn.ts';
+import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 /** Hidden, and so no file of the store. */
 const sharedName = '.queue-id';
@@ -24,7 +25,7 @@ export async function makeQueueId(store: StoreLayout): Promise<string> {
     return checked((await shared.read())?.text ?? '', shared.shown);
   }
   try {
-    await mkdir(store.root, { recursive: true });
+    makeFolder(store.root);
     await writeFile(path, `${id}\n`, { flag: 'wx' });
   } catch (error) {
     if (!existsSync(path)) throw explainWriteError(error, path);

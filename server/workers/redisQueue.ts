@@ -195,6 +195,10 @@ export class RedisQueue implements Queue {
     return { id, job: shown ? withoutDetail(shown) : null, part: place ? printPart(place.part) : null };
   }
 
+  ready(): Promise<void> {
+    return this.#broker.ping();
+  }
+
   /** Jobs go on without this process. */
   async close(): Promise<void> {
     this.#closing = true;

@@ -319,7 +319,7 @@ describe('NormsPanel', () => {
 
 test.each([
   ['capture', 'text', '/jobs?start=train&capture=text'],
-  ['run', 'a run', '/runs/a%20run'],
+  ['run', 'fixture-topk', '/runs/fixture-topk'],
   ['comparison', 'a-b', '/compare/a-b'],
   ['sparsityReport', 'gelu', '/lazy?reports=gelu'],
 ] as const)('JobCard of a finished job leads to its %s', async (what, name, href) => {
@@ -339,12 +339,39 @@ test.each([
   };
   const card = (shown: Job) => <JobCard job={shown} lines={[]} open={false} toggle={() => {}} />;
   const place = await served(card(job));
+  await until(() => place.querySelector('a') !== null);
   expect(find(place, 'a').getAttribute('href')).toBe(href);
   expect(find(place, 'a').textContent).toBe(name);
   const running = await served(card({ ...job, status: 'running' }));
   // The page of a run shows its progress; there is nothing to see of the others yet.
   expect(running.querySelector('a')?.textContent).toBe(what === 'run' ? name : undefined);
   expect(running.textContent).toContain(name);
+});
+
+test('JobCard of a failed job leads to its run where there is one', async () => {
+  const failed = (name: string): Job => ({
+    id: 'x',
+    kind: 'evaluate',
+    options: { run: name },
+    subject: { what: 'run', name },
+    command: '',
+    status: 'failed',
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    exitCode: 2,
+    progress: null,
+    error: 'It failed.',
+  });
+  const place = await served(
+    <>
+      <JobCard job={failed('fixture-topk')} lines={[]} open={false} toggle={() => {}} />
+      <JobCard job={failed('nothing')} lines={[]} open={false} toggle={() => {}} />
+    </>,
+  );
+  await until(() => place.querySelector('a') !== null);
+  expect(textsOf(place, 'a')).toEqual(['fixture-topk']);
+  expect(place.textContent).toContain('nothing');
 });
 
 test('LabelEditor saves a label, and removes it when it is emptied', async () => {

@@ -4,12 +4,13 @@
  * damaged is compiled again instead of being loaded.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import type { Definitions, KernelCompiler } from './kernelCompiler.ts';
 import type { KernelSource } from './kernelSource.ts';
+import { makeFolder } from '../../store/makeFolder.ts';
 
 const digestBytes = 32;
 
@@ -51,7 +52,7 @@ export class KernelImages {
   #write(path: string, image: Uint8Array): void {
     const made = `${path}.${process.pid}`;
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       writeFileSync(made, Buffer.concat([digestOf(image), image]));
       renameSync(made, path);
     } catch (cause) {

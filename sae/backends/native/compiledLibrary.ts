@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +13,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { compileFlags, runCompiler, undeclaredIsError, type Compiler } from './compiler.ts';
+import { makeFolder } from '../../store/makeFolder.ts';
 
 /**
  * The path of the library made of every .cc in `sourceFolder`, compiled unless `cacheFolder` has it. Objects
@@ -48,7 +48,7 @@ export async function compiledLibrary(
   if (existsSync(path)) return path;
 
   try {
-    mkdirSync(cacheFolder, { recursive: true });
+    makeFolder(cacheFolder);
   } catch (cause) {
     throw new LazyscopeError(
       'unavailable',

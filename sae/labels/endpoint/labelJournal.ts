@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { explainWriteError } from '../../store/atomicWrite.ts';
+import { explainWriteError } from '../../store/explainWriteError.ts';
 import { bringIn, removeStored } from '../../store/remote/bringIn.ts';
 import type { AutomaticLabel } from '../labelsTable.ts';
 import { replaceLabels } from '../replaceLabels.ts';

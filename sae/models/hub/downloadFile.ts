@@ -4,11 +4,12 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { ask, fileUrl, refusal } from './hub.ts';
 import type { Hub, HubFile, RepositoryKind } from './hub.ts';
+import { makeFolder } from '../../store/makeFolder.ts';
 
 export interface Download {
   hub: Hub;
@@ -36,7 +37,7 @@ export async function downloadFile(download: Download): Promise<void> {
     return;
   }
   const part = `${target}.${file.checksum.value.slice(0, 16)}.part`;
-  await mkdir(dirname(target), { recursive: true });
+  makeFolder(dirname(target));
   let failures = 0;
   for (;;) {
     const before = await sizeOf(part);

@@ -1,6 +1,6 @@
 /** A data set by its name on the hub into a folder: those of its files that `--text` reads, where they lie in the repository. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import type { Report } from '../../progress.ts';
@@ -8,6 +8,7 @@ import { checkName } from '../../store/layout.ts';
 import { downloadAll } from './downloadAll.ts';
 import { listRepository, repositoryPattern } from './hub.ts';
 import type { Hub, HubFile } from './hub.ts';
+import { makeFolder } from '../../store/makeFolder.ts';
 
 export interface GetDatasetOptions {
   hub: Hub;
@@ -57,7 +58,7 @@ export async function getDataset(options: GetDatasetOptions): Promise<GotDataset
   const { commit, files } = await listRepository(hub, repository, revision, { kind, signal });
   const wanted = chooseFiles(files, options);
   const folder = join(datasets, `.${name}.download`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const placed = wanted.map((file) => ({ file, place: file.path }));
   const bytes = await downloadAll({ ...options, kind, commit, folder, files: placed });
   await rename(folder, target);

@@ -1,6 +1,6 @@
 /** A model by its name on the hub into a folder, or one of its GGUF files; refused before its weights come if it can't be run. */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import type { Report } from '../../progress.ts';
@@ -8,6 +8,7 @@ import { parseModelConfig } from '../readModelConfig.ts';
 import { downloadAll } from './downloadAll.ts';
 import { listRepository, repositoryPattern } from './hub.ts';
 import type { Hub, HubFile } from './hub.ts';
+import { makeFolder } from '../../store/makeFolder.ts';
 
 export interface GetModelOptions {
   hub: Hub;
@@ -50,7 +51,7 @@ export async function getModel(options: GetModelOptions): Promise<GotModel> {
   if (existsSync(target))
     throw new LazyscopeError('conflict', `'${target}' is there already: give another name with --name.`);
   const folder = join(models, `.${name}.download`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const total = await downloadAll({
     ...options,
     commit,

@@ -2,12 +2,12 @@
  * A store that lies elsewhere as a folder on this disk that fills as it is read, up to a size. Files are at their places from the beginning, as
  * placeholders. Manifests, which everything begins with, are fetched at once and stay.
  */
-import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
-import { explainWriteError } from '../atomicWrite.ts';
+import { explainWriteError } from '../explainWriteError.ts';
 import type { HoldOptions, Release, RemoteFiles } from './bringIn.ts';
 import type { CachedStoreOptions, SourceOptions } from './cacheOptions.ts';
 import { takeCacheFolder, type CacheFolder } from './cacheFolder.ts';
@@ -22,6 +22,7 @@ import type { RemoteFile, RemoteSource } from './remoteSource.ts';
 import type { SharedObject } from './s3/sharedObject.ts';
 import { Turns } from './turns.ts';
 import { fileStatus } from '../fileStatus.ts';
+import { makeFolder } from '../makeFolder.ts';
 
 /** Files that are fetched at a time. */
 const atOnce = 8;
@@ -94,7 +95,7 @@ export class CachedStore implements RemoteFiles {
       await store.#record.write();
       return store;
     } catch (error) {
-      await folder.unlock();
+      await folder.abandon();
       throw error;
     }
   }
@@ -245,7 +246,7 @@ export class CachedStore implements RemoteFiles {
     for (const file of changed.filter(({ path }) => isManifest(path))) {
       this.#forget(file.path);
       this.#files.set(file.path, file);
-      mkdirSync(dirname(join(this.root, file.path)), { recursive: true });
+      makeFolder(dirname(join(this.root, file.path)));
       await this.#unlessGone(file.path, () => this.#fetch(file));
     }
     return gone.length + changed.length > 0;
@@ -352,7 +353,7 @@ export class CachedStore implements RemoteFiles {
   async #hollow(file: RemoteFile): Promise<void> {
     const place = join(this.root, file.path);
     try {
-      mkdirSync(dirname(place), { recursive: true });
+      makeFolder(dirname(place));
       await replaceByPlaceholder(place, file.bytes);
       this.#placeholders.set(file.path, statSync(place).mtimeMs);
     } catch (error) {
@@ -362,7 +363,7 @@ export class CachedStore implements RemoteFiles {
 
   /** Puts every file of the store in its place, and removes what is no longer in it. */
   async #prepare(files: readonly RemoteFile[], keepsChanges: boolean): Promise<void> {
-    await mkdir(this.root, { recursive: true });
+    makeFolder(this.root);
     for (const file of files) this.#files.set(file.path, file);
     const { here, placeholders } = await placeFiles(this.root, this.#files, {
       record: this.#record.read(),

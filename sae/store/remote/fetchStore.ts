@@ -1,12 +1,13 @@
 /** Copies a store that lies elsewhere into a data folder. */
 import { createHash } from 'node:crypto';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LazyscopeError } from '../../errors.ts';
 import { silent, type Report } from '../../progress.ts';
-import { explainWriteError } from '../atomicWrite.ts';
+import { explainWriteError } from '../explainWriteError.ts';
 import type { StoreLayout } from '../layout.ts';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import { makeFolder } from '../makeFolder.ts';
 
 export interface FetchOptions {
   source: RemoteSource;
@@ -70,7 +71,7 @@ async function fetchFile(source: RemoteSource, file: RemoteFile, place: string):
     );
   }
   try {
-    await mkdir(dirname(place), { recursive: true });
+    makeFolder(dirname(place));
     const version = createHash('sha256').update(file.version).digest('hex').slice(0, 16);
     const partial = join(dirname(place), `.${basename(place)}.${version}.partial`);
     if (!(await source.download(file, partial)))

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RemoteFile, RemoteSource } from './remoteSource.ts';
+import { makeFolder } from '../makeFolder.ts';
 
 /** What is being fetched, by path and version, so that a later process goes on with it. */
 export class PartialFiles {
@@ -23,7 +24,7 @@ export class PartialFiles {
 
   /** Removes what is of none of these files. */
   async keepOnly(files: Iterable<RemoteFile>): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    makeFolder(this.#folder);
     const wanted = new Set([...files].map(nameOf));
     for (const name of await readdir(this.#folder))
       if (!wanted.has(name)) await rm(join(this.#folder, name), { force: true });

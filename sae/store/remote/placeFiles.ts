@@ -1,12 +1,13 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canBeShared } from '../../spec/manifests/storeListing.ts';
-import { explainWriteError } from '../atomicWrite.ts';
+import { explainWriteError } from '../explainWriteError.ts';
 import { removeFiles } from './cacheFolder.ts';
 import type { FetchedFile } from './cacheRecord.ts';
 import { isPlaceholder, isWhole, wasChanged, writePlaceholder } from './placeholder.ts';
 import type { RemoteFile } from './remoteSource.ts';
+import { makeFolder } from '../makeFolder.ts';
 
 const hasContent = (path: string) => !isPlaceholder(path, statSync(path).size);
 
@@ -40,7 +41,7 @@ export async function placeFiles(
     }
     const folder = dirname(place);
     try {
-      if (!folders.has(folder)) mkdirSync(folder, { recursive: true });
+      if (!folders.has(folder)) makeFolder(folder);
       folders.add(folder);
       await rm(place, { force: true });
       writePlaceholder(place, file.bytes);

@@ -97,9 +97,18 @@ const waits = {
   slurm: 'Waits in the queue of Slurm.',
 };
 
-/** What the job is about, and the way to it: once it is done, while a run's page has progress to show, and where a part of it failed after the run was trained. */
+/**
+ * What the job is about, and the way to it once it is done. The page of a run has progress to show before, and is there after a failure where the job had
+ * begun to train it, or it had been trained before.
+ */
 function Subject({ what, name, job }: NonNullable<Job['subject']> & { job: Job }) {
-  return job.status === 'done' || what === 'run' ? (
+  const trpc = useTRPC();
+  const isRun = what === 'run';
+  const runs = useQuery(trpc.runs.list.queryOptions(undefined, { enabled: isRun && !isActive(job) }));
+  const hasPage = isRun
+    ? isActive(job) || runs.data?.some((run) => run.name === name) === true
+    : job.status === 'done';
+  return hasPage ? (
     <Link href={resultPages[what](name)} className={styles.subject}>
       {name}
     </Link>

@@ -1,21 +1,14 @@
 /** Compiles .cu files into shared libraries that the software device loads as modules. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../../../errors.ts';
 import type { Compiler } from '../../native/compiler.ts';
 import type { KernelCompiler } from '../kernelCompiler.ts';
 import type { KernelSource } from '../kernelSource.ts';
 import { moduleSource } from './moduleSource.ts';
+import { makeFolder } from '../../../store/makeFolder.ts';
 
 const flags: readonly string[] = [
   '-std=c++17',
@@ -56,7 +49,7 @@ export function moduleCompiler(compiler: Compiler, options: ModuleCompilerOption
       const key = createHash('sha256').update(JSON.stringify([identity, [...files], definitions.sort()]));
       const name = source.file.replace(/\W/g, '-');
       const path = join(options.cache, `${name}-${key.digest('hex').slice(0, 24)}.so`);
-      mkdirSync(options.cache, { recursive: true });
+      makeFolder(options.cache);
       const work = mkdtempSync(join(options.cache, 'compiling-'));
       try {
         for (const [file, text] of files) writeFileSync(join(work, file), text);

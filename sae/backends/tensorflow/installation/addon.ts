@@ -1,8 +1,9 @@
 /** Compiles tfjs-node's own C++ into the add-on through which Node calls libtensorflow. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runCompiler, type Compiler } from '../../native/compiler.ts';
 import { includesOf, type TensorflowLibrary } from './tensorflowLibrary.ts';
+import { makeFolder } from '../../../store/makeFolder.ts';
 
 /** Of the package's files only what is evaluated or compiled here. */
 const needed = /^(package\.json|binding\/\w+\.(cc|h)|dist\/(kernels\/)?\w+\.js)$/;
@@ -22,7 +23,7 @@ export function writePackage(files: ReadonlyMap<string, Uint8Array>, folder: str
   for (const [name, content] of files) {
     if (!needed.test(name) || name.endsWith('_test.js')) continue;
     const path = join(folder, name);
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeFileSync(path, content);
   }
 }

@@ -22,6 +22,7 @@ import {
   type TensorflowLibrary,
 } from './tensorflowLibrary.ts';
 import { tryAddon, type TriedAddon } from './tryAddon.ts';
+import { makeFolder } from '../../../store/makeFolder.ts';
 
 export interface InstallOptions {
   /** A folder with libtensorflow; the Python on the path when both this and `wheel` are left out. */
@@ -64,7 +65,7 @@ export async function installTensorflow(options: InstallOptions): Promise<Instal
       'No C++ compiler is found (tried $CXX, c++, g++, clang++): install g++ or clang.',
     );
   const folder = installationFolder();
-  mkdirSync(dirname(folder), { recursive: true });
+  makeFolder(dirname(folder));
   const work = mkdtempSync(`${folder}.installing-`);
   const headers = mkdtempSync(`${folder}.headers-`);
   try {

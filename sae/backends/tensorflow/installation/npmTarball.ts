@@ -68,7 +68,7 @@ function read(file: string): Buffer {
 
 /** npm itself fetches, so that the user's registry, proxy and certificates are used. No script of the package runs. */
 async function fetched(wanted: NpmPackage, signal: AbortSignal): Promise<Buffer> {
-  const folder = mkdtempSync(join(tmpdir(), 'lazyscope-npm-'));
+  const folder = temporaryFolder();
   try {
     await npmPack(wanted, folder, signal);
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
@@ -76,6 +76,18 @@ async function fetched(wanted: NpmPackage, signal: AbortSignal): Promise<Buffer>
     return readFileSync(join(folder, tarball));
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function temporaryFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'lazyscope-npm-'));
+  } catch (cause) {
+    throw new LazyscopeError(
+      'bad_input',
+      `No folder can be made in '${tmpdir()}', where temporary files go: set TMPDIR to a folder you may write.`,
+      { cause },
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, posix, resolve } from 'node:path';
 import { LazyscopeError } from '../../../errors.ts';
 import { openZip, type ZipFile } from '../../../formats/zipFile.ts';
+import { makeFolder } from '../../../store/makeFolder.ts';
 
 export interface TensorflowLibrary {
   /** The files that the add-on is linked with. */
@@ -94,7 +95,7 @@ export async function libraryOfWheel(
   const include = join(into, 'include');
   for (const name of reachableHeaders(zip, headers)) {
     const path = join(include, name);
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await zip.extract(`${wheelInclude}/${name}`, path, signal);
   }
   const lib = join(into, 'lib');

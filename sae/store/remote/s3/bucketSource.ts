@@ -2,7 +2,8 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { isLazyscopeError, LazyscopeError } from '../../../errors.ts';
 import { canBeShared } from '../../../spec/manifests/storeListing.ts';
-import { explainWriteError, writeAll } from '../../atomicWrite.ts';
+import { writeAll } from '../../atomicWrite.ts';
+import { explainWriteError } from '../../explainWriteError.ts';
 import { checkPaths } from '../checkPaths.ts';
 import type { RemoteFile, RemoteSource } from '../remoteSource.ts';
 import { fileChecksum } from '../../fileChecksum.ts';
