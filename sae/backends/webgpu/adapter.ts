@@ -1,6 +1,6 @@
 /** Finds a GPU, describes it, and opens it with all the features and limits that it has. */
 import { LazyscopeError } from '../../errors.ts';
-import { type Dawn, loadDawn } from './dawn.ts';
+import { type Dawn, loadDawn, loadedDawn } from './dawn.ts';
 import { hasVulkanDriver } from './vulkanDrivers.ts';
 
 export interface Adapter {
@@ -18,7 +18,8 @@ const none = () => new LazyscopeError('unavailable', `Backend webgpu finds no GP
 
 /** Throws `unavailable` where there is no adapter, because TF.js would silently use its slowest backend instead. */
 export async function findAdapter(): Promise<Adapter> {
-  if (process.platform === 'linux' && !hasVulkanDriver()) throw none();
+  const needsDriver = loadedDawn()?.needsDriver ?? true;
+  if (needsDriver && process.platform === 'linux' && !hasVulkanDriver()) throw none();
   const dawn = await loadDawn();
   const gpu = await dawn.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!gpu) throw none();

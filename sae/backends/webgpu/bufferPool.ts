@@ -8,14 +8,28 @@ import { type DeviceFaults, megabytes } from './deviceFaults.ts';
 /** Submissions, some dozen a training step, whose demand for memory is expected again. */
 const remembered = 64;
 
+interface Made {
+  readonly number: number;
+  readonly size: number;
+  readonly kind: string;
+}
+
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #faults: DeviceFaults;
   readonly #name: string;
-  /** Free buffers by size and usage, the least recently used first, since a Map keeps the order of insertion. */
+  /**
+   * Free buffers by size and usage, the least recently used kind first, since a Map keeps the order of insertion. Of a kind the one made first comes last, and is given out
+   * first, so that steps that need the same get the same.
+   */
   readonly #free = new Map<string, GPUBuffer[]>();
+  /** What was made here. Each read of a buffer's property is a call into Dawn. */
+  readonly #made = new WeakMap<GPUBuffer, Made>();
+  #count = 0;
   #freeBytes = 0;
   numBytesUsed = 0;
+  /** Most bytes that one tensor may take: a kernel accesses it through a single binding, whose size is limited. */
+  readonly largest: number;
   /** The most bytes used since each of the last submissions but one, the latest last. */
   readonly #peaks: number[] = [0];
 
@@ -24,12 +38,19 @@ export class BufferPool {
     this.#device = device;
     this.#faults = faults;
     this.#name = name;
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    this.largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
-  /** Most bytes that one tensor may take: a kernel accesses it through a single binding, whose size is limited. */
-  get largest(): number {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  /** The number of a buffer that was made here; none has that of another. */
+  numberOf(buffer: GPUBuffer): number {
+    return this.#madeAs(buffer).number;
+  }
+
+  #madeAs(buffer: GPUBuffer): Made {
+    const made = this.#made.get(buffer);
+    if (!made) throw new TypeError('A buffer that the pool has not made.');
+    return made;
   }
 
   get numBytesAllocated(): number {
@@ -49,7 +70,9 @@ export class BufferPool {
     this.#peaks[latest] = Math.max(this.#peaks[latest], this.numBytesUsed);
     if (kept) return kept;
     const make = () => this.#device.createBuffer({ size, usage, mappedAtCreation });
-    return this.#faults.allocate(size, this.numBytesAllocated - size, make);
+    const buffer = this.#faults.allocate(size, this.numBytesAllocated - size, make);
+    this.#made.set(buffer, { number: ++this.#count, size, kind: keyOf(size, usage) });
+    return buffer;
   }
 
   #tooLarge(size: number): LazyscopeError {
@@ -63,18 +86,19 @@ export class BufferPool {
   }
 
   releaseBuffer(buffer: GPUBuffer, reuse = true): void {
-    const { size, usage } = buffer;
+    const { number, size, kind } = this.#madeAs(buffer);
     this.numBytesUsed -= size;
     if (!reuse) {
       buffer.destroy();
       return;
     }
-    const key = keyOf(size, usage);
-    const list = this.#free.get(key) ?? [];
-    list.push(buffer);
+    const list = this.#free.get(kind) ?? [];
+    let at = list.length;
+    while (at > 0 && this.#madeAs(list[at - 1]).number < number) at--;
+    list.splice(at, 0, buffer);
     this.#freeBytes += size;
-    this.#free.delete(key);
-    this.#free.set(key, list);
+    this.#free.delete(kind);
+    this.#free.set(kind, list);
   }
 
   /** Destroys the buffers unused for longest. To be called only when no recorded command can refer to a free buffer. */
@@ -86,7 +110,7 @@ export class BufferPool {
     for (const [key, buffers] of this.#free) {
       if (this.#freeBytes <= limit) return;
       for (let drop = buffers.pop(); drop; drop = buffers.pop()) {
-        this.#freeBytes -= drop.size;
+        this.#freeBytes -= this.#madeAs(drop).size;
         drop.destroy();
       }
       this.#free.delete(key);

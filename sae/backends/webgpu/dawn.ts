@@ -14,6 +14,9 @@ const require = createRequire(import.meta.url);
 
 export interface Dawn {
   readonly gpu: GPU;
+  readonly needsDriver: boolean;
+  /** Classes and constants of WebGPU by name. */
+  readonly classes: Readonly<Record<string, unknown>>;
   /** Blocks until `done` returns true; it is called after every poll of the device. */
   waitUntil(done: () => boolean): void;
   /** Milliseconds spent so far on waiting for devices. */
@@ -46,8 +49,14 @@ const waiting = {
 
 let loaded: Dawn | undefined;
 
-/** Throws `unavailable` where the package is missing or its binary does not load. */
-export async function loadDawn(): Promise<Dawn> {
+/** What the process has loaded, if it has. */
+export const loadedDawn = (): Dawn | undefined => loaded;
+
+/**
+ * `device: 'null'`, at the first call in a process, gives Dawn's device that needs no driver and runs nothing: what comes from it is undefined, and the time
+ * that a program takes is the host's. It is for benchmarks. Throws `unavailable` where the package is missing or its binary does not load.
+ */
+export async function loadDawn({ device }: { device?: 'null' } = {}): Promise<Dawn> {
   if (loaded) return loaded;
   let dawn: DawnPackage;
   try {
@@ -70,10 +79,17 @@ export async function loadDawn(): Promise<Dawn> {
   // numbers only where they are asked for, because their results in some of WebGPU's conformance tests differ; those of ours are compared by tests.
   // "Unsafe" are features that are still experiments, of which kernels/matrixProduct.ts uses one.
   const gpu = dawn.create([
+    ...(device ? [`backend=${device}`] : []),
     'enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis',
     'disable-dawn-features=timestamp_quantization',
   ]);
-  loaded = { gpu, waitUntil: (done) => events.waitUntil(done), waited: () => events.waited };
+  loaded = {
+    gpu,
+    needsDriver: device !== 'null',
+    classes: dawn.globals,
+    waitUntil: (done) => events.waitUntil(done),
+    waited: () => events.waited,
+  };
   return loaded;
 }
 

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
+import { BindGroups } from './bindGroups.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Adapter } from './adapter.ts';
 import { DeviceFaults } from './deviceFaults.ts';
@@ -39,9 +40,25 @@ export interface TfjsWebGpuBackend extends Tf.KernelBackend {
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean;
-  recordAndSubmit(program: object, ...rest: unknown[]): void;
+  recordAndSubmit(program: TfjsProgram, ...rest: unknown[]): void;
+  makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms;
   submitQueue(): void;
   uploadToGPU(dataId: DataId): void;
+}
+
+interface TfjsProgram {
+  readonly pipeline: GPUComputePipeline;
+}
+
+interface TfjsUniform {
+  readonly type: string;
+  readonly data: readonly number[];
+}
+
+interface TfjsUniforms {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
 }
 
 type TfjsClass = new (device: GPUDevice, info: GPUAdapterInfo) => TfjsWebGpuBackend;
@@ -62,6 +79,8 @@ function tfjsClass(): TfjsClass {
 }
 
 export interface DeviceBackend extends TfjsWebGpuBackend {
+  /** The groups of bindings of TF.js's kernels and of ours. */
+  readonly bindGroups: BindGroups;
   /** The tensor's memory on the device; uploads what is only on the host. */
   bufferOf(tensor: Tf.TensorInfo): GPUBuffer;
   /** Keeps tensors alive until the commands recorded so far have been submitted. */
@@ -103,6 +122,8 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
 
 /** Dispatches that are submitted together where they take long. */
 const dispatches = { long: 4 };
+/** Most uniforms of TF.js's kernels that are kept. */
+const mostUniforms = 512;
 /** Bytes up to which a tensor is copied by the queue itself. */
 const smallUpload = 2 ** 16;
 
@@ -116,6 +137,11 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
   class Backend extends Base implements DeviceBackend {
     #timer: KernelTimer | null = null;
     #onDevice = false;
+    readonly bindGroups: BindGroups;
+    /** Uniforms of TF.js's kernels, by their types and values. */
+    readonly #uniforms = new Map<string, TfjsUniforms>();
+    /** That of TF.js's kernel that is being recorded. */
+    #pipeline: GPUComputePipeline | null = null;
     readonly #spent = { upload: 0, record: 0, submit: 0 };
     readonly #listeners: ((dataId: DataId) => void)[] = [];
     readonly #staging = new StagingRing(device, {
@@ -128,6 +154,36 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     constructor() {
       super(device, gpu.info);
       this.bufferManager = new BufferPool(device, faults, description);
+      this.bindGroups = new BindGroups(this.bufferManager);
+      this.#keepBindGroups();
+    }
+
+    /** TF.js makes a group of bindings for every dispatch, by a method of the device. */
+    #keepBindGroups(): void {
+      const { createBindGroup } = device;
+      device.createBindGroup = (descriptor) => {
+        const make = () => createBindGroup.call(device, descriptor);
+        if (!this.#pipeline) return make();
+        const buffers = [...descriptor.entries].map(({ resource }) => (resource as GPUBufferBinding).buffer);
+        return buffers.every(Boolean) ? this.bindGroups.of(this.#pipeline, buffers, make) : make();
+      };
+    }
+
+    /** TF.js writes the uniforms of every dispatch to a buffer, which is kept here for the next one with the same. */
+    override makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms {
+      const key = values.map(({ type, data }) => `${type} ${data.map(told).join()}`).join(';');
+      const known = this.#uniforms.get(key);
+      if (known) return known;
+      if (this.#uniforms.size === mostUniforms) {
+        // What is recorded reads them.
+        this.flush();
+        for (const { buffer } of this.#uniforms.values()) this.bufferManager.releaseBuffer(buffer);
+        this.#uniforms.clear();
+      }
+      const made = super.makeUniforms(values);
+      this.uniformPendingDisposal.pop();
+      this.#uniforms.set(key, made);
+      return made;
     }
 
     check(): void {
@@ -170,8 +226,9 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     }
 
     bufferOf(tensor: Tf.TensorInfo): GPUBuffer {
-      this.uploadToGPU(tensor.dataId);
-      const { resource } = this.tensorMap.get(tensor.dataId);
+      const data = this.tensorMap.get(tensor.dataId);
+      if (!data.resource) this.uploadToGPU(tensor.dataId);
+      const { resource } = data;
       if (!resource) throw new Error('A tensor without memory on the device.');
       return resource;
     }
@@ -264,15 +321,20 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     }
 
     /** TF.js's kernels begin a pass of their own where none is open. */
-    override recordAndSubmit(program: object, ...rest: unknown[]): void {
-      if (!this.#timer) {
+    override recordAndSubmit(program: TfjsProgram, ...rest: unknown[]): void {
+      this.#pipeline = program.pipeline;
+      try {
+        if (!this.#timer) {
+          super.recordAndSubmit(program, ...rest);
+          return;
+        }
+        const label = program.constructor.name.replace(/Program$/, '');
+        this.computePassEncoder = this.#encoder().beginComputePass(this.#timer.pass(label));
         super.recordAndSubmit(program, ...rest);
-        return;
+        this.endComputePassEncoder();
+      } finally {
+        this.#pipeline = null;
       }
-      const label = program.constructor.name.replace(/Program$/, '');
-      this.computePassEncoder = this.#encoder().beginComputePass(this.#timer.pass(label));
-      super.recordAndSubmit(program, ...rest);
-      this.endComputePassEncoder();
     }
 
     async timed(run: () => Promise<void>): Promise<KernelTime[] | null> {
@@ -381,6 +443,9 @@ function withNavigator<T>(gpu: GPU, make: () => T): T {
     else Reflect.deleteProperty(globalThis, 'navigator');
   }
 }
+
+/** A number in a key, where the two zeros are not the same. */
+const told = (value: number) => (Object.is(value, -0) ? '-0' : String(value));
 
 /** Four bytes each, as on the device. */
 function numbersOf(dtype: string, values: HostValues): Float32Array | Int32Array {

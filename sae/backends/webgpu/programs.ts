@@ -6,6 +6,7 @@
 import type { Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import { type Collectives, collectiveFunctions } from './kernels/collectives.ts';
+import { Uniforms, uniformSize, type UniformValues } from './uniforms.ts';
 
 /** WGSL's name of the type in which numbers are stored. */
 export type Storage = 'f32' | 'f16';
@@ -17,8 +18,8 @@ export interface Program {
   /** Name of the kernel, for timestamps and messages. */
   readonly label: string;
   readonly bindings: readonly Binding[];
-  /** Fields of `u`, 4 bytes each, and their values. */
-  readonly uniforms: Readonly<Record<string, readonly ['u32' | 'f32' | 'i32', number]>>;
+  /** Fields of `u`. */
+  readonly uniforms: UniformValues;
   /** WGSL directives, besides the extensions that its bindings and collectives need. */
   readonly directives?: readonly string[];
   /** Number of threads in a workgroup. */
@@ -35,6 +36,16 @@ export interface Program {
   readonly functions?: string;
   /** WGSL of the entry point's body. */
   readonly body: string;
+  /** A program that differs only in the values of uniforms: see `withUniforms`. */
+  readonly like?: Program;
+}
+
+/** The program with other values of some uniforms. */
+export function withUniforms(program: Program, uniforms: Program['uniforms']): Program {
+  for (const [name, [type]] of Object.entries(uniforms))
+    if (program.uniforms[name]?.[0] !== type)
+      throw new TypeError(`Program ${program.label} has no uniform ${name} of type ${type}.`);
+  return { ...program, uniforms: { ...program.uniforms, ...uniforms }, like: program.like ?? program };
 }
 
 /** Numbers of workgroups that the device computes: three words for each dispatch; this one uses those at index `place`. */
@@ -48,18 +59,32 @@ export type Groups = number | readonly [number, number] | DecidedGroups;
 
 interface Compiled {
   readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
+  readonly layout: Layout;
+}
+
+/** What programs with bindings of the same kinds share. */
+interface Layout {
+  readonly ofGroup: GPUBindGroupLayout;
+  readonly ofPipeline: GPUPipelineLayout;
 }
 
 export class Programs {
   readonly #backend: DeviceBackend;
   readonly #subgroups: boolean;
+  readonly #uniforms: Uniforms;
+  /** Of workgroups in one dimension. */
+  readonly #mostAcross: number;
+  readonly #layouts = new Map<string, Layout>();
   readonly #pipelines = new Map<string, Compiled>();
+  /** Those of programs that were run before. */
+  readonly #known = new WeakMap<Program, Compiled>();
 
   /** `subgroups` says whether threads of a subgroup may exchange values (subgroups.ts). */
   constructor(backend: DeviceBackend, { subgroups }: { subgroups: boolean }) {
     this.#backend = backend;
     this.#subgroups = subgroups;
+    this.#uniforms = new Uniforms(backend);
+    this.#mostAcross = backend.device.limits.maxComputeWorkgroupsPerDimension;
   }
 
   /**
@@ -75,20 +100,19 @@ export class Programs {
     const dispatch = this.#dispatch(groups);
     if (!dispatch) return;
     backend.check();
-    const { pipeline, layout } = this.#pipeline(program);
+    const { pipeline, layout } = this.#compiled(program);
+    const uniforms = this.#uniforms;
+    const place = uniforms.place(program.uniforms);
     const buffers = operands.map((operand) => backend.bufferOf(operand));
-    const entries = [...buffers, this.#uniforms(program)].map((buffer, binding) => ({
-      binding,
-      resource: { buffer },
-    }));
-    const group = backend.device.createBindGroup({ layout, entries });
-    backend.hold(operands);
+    const group = this.#group(layout, buffers);
+    // Behind all that takes memory, which may submit what was recorded, and forget what it held.
+    backend.hold(typeof groups === 'object' && 'counts' in groups ? [...operands, groups.counts] : operands);
     program.bindings.forEach(([, access], i) => {
       if (access === 'write') backend.changed(operands[i]);
     });
     const encode = (pass: GPUComputePassEncoder) => {
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
+      uniforms.bind(pass, group, place);
       dispatch(pass);
     };
     backend.record(program.label, encode, areMany(groups));
@@ -99,7 +123,6 @@ export class Programs {
     if (typeof groups === 'object' && 'counts' in groups) {
       const { counts, place } = groups;
       const buffer = this.#backend.bufferOf(counts);
-      this.#backend.hold([counts]);
       return (pass) => pass.dispatchWorkgroupsIndirect(buffer, 12 * place);
     }
     const [x, y] = typeof groups === 'number' ? this.folded(groups) : groups;
@@ -108,20 +131,29 @@ export class Programs {
 
   /** At least this many workgroups, in two dimensions. */
   folded(groups: number): [number, number] {
-    const rows = Math.ceil(groups / this.#backend.device.limits.maxComputeWorkgroupsPerDimension);
+    const rows = Math.ceil(groups / this.#mostAcross);
     return [Math.ceil(groups / Math.max(1, rows)), rows];
   }
 
-  #uniforms(program: Program): GPUBuffer {
-    const bytes = uniformBytes(program);
-    const backend = this.#backend;
-    const buffer = backend.bufferManager.acquireBuffer(
-      bytes.byteLength,
-      GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
-    );
-    backend.queue.writeBuffer(buffer, 0, bytes);
-    backend.uniformPendingDisposal.push(buffer);
-    return buffer;
+  #group(layout: Layout, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    const { bindGroups, device } = this.#backend;
+    return bindGroups.of(layout, buffers, () => {
+      const resources = [
+        ...buffers.map((buffer) => ({ buffer })),
+        { buffer: this.#uniforms.buffer, size: uniformSize },
+      ];
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
+      return device.createBindGroup({ layout: layout.ofGroup, entries });
+    });
+  }
+
+  #compiled(program: Program): Compiled {
+    const text = program.like ?? program;
+    const known = this.#known.get(text);
+    if (known) return known;
+    const compiled = this.#pipeline(text);
+    this.#known.set(text, compiled);
+    return compiled;
   }
 
   #pipeline(program: Program): Compiled {
@@ -131,36 +163,36 @@ export class Programs {
     const { device } = this.#backend;
     const { label } = program;
     const shader = device.createShaderModule({ label, code });
-    const buffers: GPUBufferBindingType[] = program.bindings.map(([, access]) =>
-      access === 'read' ? 'read-only-storage' : 'storage',
-    );
-    const entries = [...buffers, 'uniform' as const].map((type, binding) => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type },
-    }));
-    const layout = device.createBindGroupLayout({ entries });
+    const layout = this.#layout(program);
     const pipeline = device.createComputePipeline({
       label,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      layout: layout.ofPipeline,
       compute: { module: shader, entryPoint: 'main' },
     });
     const made = { pipeline, layout };
     this.#pipelines.set(code, made);
     return made;
   }
-}
 
-/** The uniforms of a program as they are in memory. */
-export function uniformBytes({ uniforms }: Program): ArrayBuffer {
-  const values = Object.values(uniforms);
-  const bytes = new DataView(new ArrayBuffer(Math.max(16, Math.ceil(values.length / 4) * 16)));
-  values.forEach(([type, value], i) => {
-    if (type === 'f32') bytes.setFloat32(i * 4, value, true);
-    else if (type === 'i32') bytes.setInt32(i * 4, value, true);
-    else bytes.setUint32(i * 4, value, true);
-  });
-  return bytes.buffer;
+  #layout({ bindings }: Program): Layout {
+    const key = bindings.map(([, access]) => access).join();
+    const known = this.#layouts.get(key);
+    if (known) return known;
+    const { device } = this.#backend;
+    const buffers: GPUBufferBindingLayout[] = [
+      ...bindings.map(([, access]) => ({
+        type: access === 'read' ? ('read-only-storage' as const) : ('storage' as const),
+      })),
+      { type: 'uniform', hasDynamicOffset: true },
+    ];
+    const ofGroup = device.createBindGroupLayout({
+      entries: buffers.map((buffer, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer })),
+    });
+    const ofPipeline = device.createPipelineLayout({ bindGroupLayouts: [ofGroup] });
+    const made = { ofGroup, ofPipeline };
+    this.#layouts.set(key, made);
+    return made;
+  }
 }
 
 /** Whether workgroups keep even a large GPU busy for some time. */

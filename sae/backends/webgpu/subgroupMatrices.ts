@@ -10,7 +10,8 @@ import {
   matrixProductGroups,
 } from './kernels/matrixProduct.ts';
 import type { ProductSize } from './kernels/product.ts';
-import { sourceOf, uniformBytes } from './programs.ts';
+import { sourceOf } from './programs.ts';
+import { uniformBytes } from './uniforms.ts';
 
 interface MatrixConfiguration {
   readonly componentType: string;
@@ -96,7 +97,7 @@ export async function lack(device: GPUDevice, means: 'subgroups' | 'plain'): Pro
     buffer(2 * b.length, STORAGE, halves(b)),
     result,
     buffer(bias.byteLength, STORAGE, bias.buffer),
-    buffer(uniformBytes(program).byteLength, UNIFORM, uniformBytes(program)),
+    buffer(uniformBytes(program.uniforms).byteLength, UNIFORM, uniformBytes(program.uniforms)),
   ];
   const shader = device.createShaderModule({ code: sourceOf(program, false) });
   const pipeline = device.createComputePipeline({

@@ -9,6 +9,7 @@
 import type { Program } from '../programs.ts';
 import type { RowBlock } from '../rowBlocks.ts';
 import { ranks } from './ranks.ts';
+import { remembered } from '../remembered.ts';
 
 const threads = 256;
 /** Neighbouring elements that one thread reads in one round of the ordered output. */
@@ -33,7 +34,7 @@ const uniformsOf = ({ rows, latents, firstRow }: Block): Program['uniforms'] => 
 });
 
 /** Adds the digits of pass `pass` to `counters`, which the pass before left at 0. */
-export function countDigits(block: Block, pass: number): Program {
+export const countDigits = remembered((block: Block, pass: number): Program => {
   const { above, shift } = digits[pass];
   return {
     label: 'countDigits',
@@ -63,10 +64,10 @@ var<workgroup> own: array<atomic<u32>, ${bins}>;`,
     if (count > 0u) { atomicAdd(&counters[i], count); }
   }`,
   };
-}
+});
 
 /** Finds the next digit of the cut and clears the counters; after the last pass writes the cut's value to `least`. Runs as one workgroup. */
-export function chooseDigit(pass: number): Program {
+export const chooseDigit = remembered((pass: number): Program => {
   const { shift } = digits[pass];
   const each = bins / threads;
   return {
@@ -115,10 +116,10 @@ export function chooseDigit(pass: number): Program {
       : ''
   }`,
   };
-}
+});
 
 /** Counts what is above the cut and what equals it, row by row. */
-export function countKept(block: Block): Program {
+export const countKept = remembered((block: Block): Program => {
   return {
     label: 'countKept',
     bindings: [
@@ -144,10 +145,10 @@ export function countKept(block: Block): Program {
   _ = scan(own, thread, lanes);
   if (thread == 0u) { equal[u.firstRow + row] = scanTotal; }`,
   };
-}
+});
 
 /** How many entries each row keeps: `before` [rows + 1] are the prefix sums of `equal`. */
-export function keptByRow(rows: number): Program {
+export const keptByRow = remembered((rows: number): Program => {
   return {
     label: 'keptByRow',
     bindings: [
@@ -165,11 +166,11 @@ export function keptByRow(rows: number): Program {
     kept[row] = above[row] + min(ties, before[row + 1u]) - min(ties, before[row]);
   }`,
   };
-}
+});
 export const keptByRowGroups = (rows: number): number => Math.ceil(rows / threads);
 
 /** Writes what is kept, ascending by row and latent, from rowStart on. */
-export function fillKept(block: Block): Program {
+export const fillKept = remembered((block: Block): Program => {
   return {
     label: 'fillKept',
     bindings: [
@@ -220,4 +221,4 @@ export function fillKept(block: Block): Program {
     found += vec2<u32>(total & 0xffffu, total >> 16u);
   }`,
   };
-}
+});

@@ -5,13 +5,14 @@
  * A second set of entries (AuxK's) may share the bits: its rows follow those of the first, from the next multiple of
  * 32 on. One latent occurs at most once a row, so a bit leads back to its entry.
  */
-import type { Program } from '../programs.ts';
+import { type Program, withUniforms } from '../programs.ts';
 import { fires } from './fires.ts';
+import { remembered } from '../remembered.ts';
 
 const threads = 64;
 
 /** Sets the bit of each entry in `bits` [latents, words]; row r of the entries becomes row 32·firstWord + r. */
-export function markBits(size: { rows: number; words: number; firstWord: number }): Program {
+export const markBits = remembered((size: { rows: number; words: number; firstWord: number }): Program => {
   const { rows, words, firstWord } = size;
   return {
     label: 'markBits',
@@ -28,10 +29,10 @@ export function markBits(size: { rows: number; words: number; firstWord: number 
     atomicOr(&bits[indices[e] * u.words + u.firstWord + row / 32u], 1u << (row % 32u));
   }`,
   };
-}
+});
 
 /** counts [latents]: how many bits of each latent are set. */
-export function countBits(size: { latents: number; words: number }): Program {
+export const countBits = remembered((size: { latents: number; words: number }): Program => {
   return {
     label: 'countBits',
     bindings: [
@@ -48,7 +49,7 @@ export function countBits(size: { latents: number; words: number }): Program {
   _ = scan(own, thread, lanes);
   if (thread == 0u) { counts[latent] = scanTotal; }`,
   };
-}
+});
 
 /** WGSL that finds the entry of a latent in a row by binary search, since latents ascend within a row. */
 const entryOf = `
@@ -63,27 +64,28 @@ fn entryOf(row: u32, latent: u32) -> u32 {
 }`;
 
 /** How many entries of each latent fire, and Σ f over them. */
-export function firingsOf(size: { latents: number; words: number; threshold: boolean }): Program {
-  const { latents, words, threshold } = size;
-  return {
-    label: 'firings',
-    bindings: [
-      ['bits', 'read', 'u32'],
-      ['rowStart', 'read', 'u32'],
-      ['indices', 'read', 'u32'],
-      ['values', 'read', 'u32'],
-      ['counts', 'write', 'i32'],
-      ['sums', 'write', 'f32'],
-      ...(threshold ? [['threshold', 'read', 'f32'] as const] : []),
-    ],
-    uniforms: { latents: ['u32', latents], words: ['u32', words] },
-    threads,
-    each: ['latent', 'u.latents'],
-    collectives: { scan: true, sum: threads },
-    functions: `
+export const firingsOf = remembered(
+  (size: { latents: number; words: number; threshold: boolean }): Program => {
+    const { latents, words, threshold } = size;
+    return {
+      label: 'firings',
+      bindings: [
+        ['bits', 'read', 'u32'],
+        ['rowStart', 'read', 'u32'],
+        ['indices', 'read', 'u32'],
+        ['values', 'read', 'u32'],
+        ['counts', 'write', 'i32'],
+        ['sums', 'write', 'f32'],
+        ...(threshold ? [['threshold', 'read', 'f32'] as const] : []),
+      ],
+      uniforms: { latents: ['u32', latents], words: ['u32', words] },
+      threads,
+      each: ['latent', 'u.latents'],
+      collectives: { scan: true, sum: threads },
+      functions: `
 ${fires}
 ${entryOf}`,
-    body: `
+      body: `
   let theta = ${threshold ? 'threshold[latent]' : '0.0'};
   var count = 0u;
   var total = 0.0;
@@ -104,8 +106,9 @@ ${entryOf}`,
     counts[latent] = i32(scanTotal);
     sums[latent] = all;
   }`,
-  };
-}
+    };
+  },
+);
 
 /** Where the parts of the latents' table begin, in multiples of the number of latents; four scalars follow them. */
 export const tableParts = { threshold: 0, norm: 1, scalars: 2 } as const;
@@ -131,6 +134,11 @@ export interface FillTerm {
  * (row, coefficient of the error row in ∂W_dec, ∂L/∂z, ∂L/∂θ). Floats are stored by their bits.
  */
 export function fillList(term: FillTerm): Program {
+  const { l1 } = term;
+  return withUniforms(fillProgram(l1 === 0 ? term : { ...term, l1: 1 }), { l1: ['f32', l1] });
+}
+
+const fillProgram = remembered((term: FillTerm): Program => {
   const { latents, words, firstWord, endWord, kind, l1, bandwidth } = term;
   const outer = kind === 'outer';
   const scale = `table[${tableParts.scalars}u * u.latents + ${kind === 'auxiliary' ? 1 : 0}u]`;
@@ -206,24 +214,25 @@ fn contribution(row: u32, latent: u32) -> vec4<u32> {
     before += workgroupUniformLoad(&scanTotal);
   }`,
   };
-}
+});
 
 /** sums [3, latents]: Σ ∂L/∂z (∂b_enc), Σ ∂L/∂θ · θ (∂ log θ) and Σ of the decoder's coefficients of the first term. */
-export function latentSums(size: { latents: number; secondRows: number; jump: boolean }): Program {
-  const { latents, secondRows, jump } = size;
-  return {
-    label: 'latentSums',
-    bindings: [
-      ['latentStart', 'read', 'u32'],
-      ['list', 'read', 'vec4<u32>'],
-      ['sums', 'write', 'f32'],
-      ...(jump ? [['table', 'read', 'f32'] as const] : []),
-    ],
-    uniforms: { latents: ['u32', latents], secondRows: ['u32', secondRows] },
-    threads,
-    each: ['latent', 'u.latents'],
-    collectives: { sum: threads },
-    body: `
+export const latentSums = remembered(
+  (size: { latents: number; secondRows: number; jump: boolean }): Program => {
+    const { latents, secondRows, jump } = size;
+    return {
+      label: 'latentSums',
+      bindings: [
+        ['latentStart', 'read', 'u32'],
+        ['list', 'read', 'vec4<u32>'],
+        ['sums', 'write', 'f32'],
+        ...(jump ? [['table', 'read', 'f32'] as const] : []),
+      ],
+      uniforms: { latents: ['u32', latents], secondRows: ['u32', secondRows] },
+      threads,
+      each: ['latent', 'u.latents'],
+      collectives: { sum: threads },
+      body: `
   var own = vec3<f32>(0.0);
   for (var e = latentStart[latent] + thread; e < latentStart[latent + 1u]; e += ${threads}u) {
     let entry = list[e];
@@ -238,5 +247,6 @@ export function latentSums(size: { latents: number; secondRows: number; jump: bo
     sums[u.latents + latent] = y ${jump ? '* table[latent]' : ''};
     sums[2u * u.latents + latent] = z;
   }`,
-  };
-}
+    };
+  },
+);

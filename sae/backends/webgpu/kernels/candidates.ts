@@ -11,6 +11,7 @@ import type { Program } from '../programs.ts';
 import type { RowBlock } from '../rowBlocks.ts';
 import type { Destination } from './product.ts';
 import { ranks } from './ranks.ts';
+import { remembered } from '../remembered.ts';
 
 interface TopKBlock extends RowBlock {
   readonly k: number;
@@ -29,7 +30,7 @@ const uniformsOf = ({ rows, firstRow, k }: TopKBlock): Program['uniforms'] => ({
  * A destination of the product that lists candidates instead of storing a chunk's pre-activations. `counts` [rows] are their numbers and must
  * be 0 before. Operands: bounds, counts, candidates. `firstColumn` is the number of the chunk's first latent.
  */
-export const listCandidates = (chunk: number, firstColumn: number): Destination => ({
+export const listCandidates = remembered((chunk: number, firstColumn: number): Destination => ({
   label: 'candidateProduct',
   bindings: [
     ['bounds', 'read', 'u32'],
@@ -43,10 +44,10 @@ export const listCandidates = (chunk: number, firstColumn: number): Destination 
           if (key > bound) {
             candidates[row * u.chunk + atomicAdd(&counts[row], 1u)] = vec2<u32>(u.firstLatent + column, key);
           }`,
-});
+}));
 
 /** Turns the top-k of the first chunk, ascending by latent, into `best`, and sets the counts of candidates to 0. */
-export function beginTopK(block: TopKBlock): Program {
+export const beginTopK = remembered((block: TopKBlock): Program => {
   const threads = threadsFor(block.k);
   return {
     label: 'beginTopK',
@@ -75,10 +76,10 @@ export function beginTopK(block: TopKBlock): Program {
     if (place + 1u == u.k) { bounds[row] = key; }
   }`,
   };
-}
+});
 
 /** Writes the k best of `best` and the candidates into `better`, and sets the counts of candidates to 0. */
-export function mergeTopK(block: TopKBlock, chunk: number): Program {
+export const mergeTopK = remembered((block: TopKBlock, chunk: number): Program => {
   const threads = threadsFor(block.k);
   return {
     label: 'mergeTopK',
@@ -116,10 +117,10 @@ export function mergeTopK(block: TopKBlock, chunk: number): Program {
     if (place + 1u == u.k) { bounds[row] = entry.y; }
   }`,
   };
-}
+});
 
 /** Writes `best`, ascending by latent, as the chosen entries. With `among`, their latents are indices into a list of latents. */
-export function endTopK(block: TopKBlock, among: boolean): Program {
+export const endTopK = remembered((block: TopKBlock, among: boolean): Program => {
   const threads = threadsFor(block.k);
   return {
     label: 'endTopK',
@@ -142,4 +143,4 @@ export function endTopK(block: TopKBlock, among: boolean): Program {
     values[place] = valueOf(entry.y);
   }`,
   };
-}
+});

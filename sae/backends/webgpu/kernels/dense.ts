@@ -5,28 +5,31 @@
 import type { Program } from '../programs.ts';
 import { fires } from './fires.ts';
 import { blocksOf } from './sums.ts';
+import { remembered } from '../remembered.ts';
 
 const threads = 256;
 
 /** f [rows, latents]: z where a latent fires, 0 elsewhere. With `threshold`, there is an operand θ [latents] after z. */
-export function denseActivations(size: { rows: number; latents: number; threshold: boolean }): Program {
-  const { rows, latents, threshold } = size;
-  return {
-    label: 'denseActivations',
-    bindings: [
-      ['z', 'read', 'u32'],
-      ...(threshold ? [['threshold', 'read', 'f32'] as const] : []),
-      ['f', 'write', 'u32'],
-    ],
-    uniforms: { size: ['u32', rows * latents], latents: ['u32', latents] },
-    threads,
-    functions: fires,
-    body: `
+export const denseActivations = remembered(
+  (size: { rows: number; latents: number; threshold: boolean }): Program => {
+    const { rows, latents, threshold } = size;
+    return {
+      label: 'denseActivations',
+      bindings: [
+        ['z', 'read', 'u32'],
+        ...(threshold ? [['threshold', 'read', 'f32'] as const] : []),
+        ['f', 'write', 'u32'],
+      ],
+      uniforms: { size: ['u32', rows * latents], latents: ['u32', latents] },
+      threads,
+      functions: fires,
+      body: `
   let i = groupIndex * ${threads}u + thread;
   if (i >= u.size) { return; }
   f[i] = select(0u, z[i], fires(z[i], ${threshold ? 'threshold[i % u.latents]' : '0.0'}));`,
-  };
-}
+    };
+  },
+);
 
 export const denseActivationsGroups = (rows: number, latents: number) =>
   Math.ceil((rows * latents) / threads);
@@ -55,18 +58,19 @@ const uniformsOf = ({ rows, latents }: { rows: number; latents: number }): Progr
 });
 
 /** sums [2, blocks, latents]: how often each latent fires in a block of rows, and Σ of its activations. */
-export function denseFirings(size: { rows: number; latents: number; threshold: boolean }): Program {
-  return {
-    label: 'denseFirings',
-    bindings: [
-      ['z', 'read', 'u32'],
-      ...(size.threshold ? [['threshold', 'read', 'f32'] as const] : []),
-      ['sums', 'write', 'f32'],
-    ],
-    uniforms: uniformsOf(size),
-    threads,
-    functions: fires,
-    body: `
+export const denseFirings = remembered(
+  (size: { rows: number; latents: number; threshold: boolean }): Program => {
+    return {
+      label: 'denseFirings',
+      bindings: [
+        ['z', 'read', 'u32'],
+        ...(size.threshold ? [['threshold', 'read', 'f32'] as const] : []),
+        ['sums', 'write', 'f32'],
+      ],
+      uniforms: uniformsOf(size),
+      threads,
+      functions: fires,
+      body: `
   var count = 0.0;
   var total = 0.0;
 ${columnLoop(`    if (fires(bits, ${size.threshold ? 'threshold[column]' : '0.0'})) {
@@ -75,36 +79,33 @@ ${columnLoop(`    if (fires(bits, ${size.threshold ? 'threshold[column]' : '0.0'
     }`)}
   sums[group.y * u.latents + column] = count;
   sums[(u.blocks + group.y) * u.latents + column] = total;`,
-  };
-}
+    };
+  },
+);
 
 /**
  * The activations f and the gradient of z, both [rows, latents], and their sums over blocks of rows, [3, blocks, latents]: of the gradient,
  * of that of log θ, and of f. Operands: z, the dots of W_dec with the error, and a table (`tableParts` in byLatent.ts). Formulas:
  * METHODS.md §1, as in sae/ops/referenceUpdate.ts. `bandwidth` is null where no thresholds are trained.
  */
-export function denseGradients(size: {
-  rows: number;
-  latents: number;
-  l1: number;
-  bandwidth: number | null;
-}): Program {
-  const { l1, bandwidth } = size;
-  const jump = bandwidth !== null;
-  return {
-    label: 'denseGradients',
-    bindings: [
-      ['z', 'read', 'u32'],
-      ['dots', 'read', 'f32'],
-      ['table', 'read', 'f32'],
-      ['f', 'write', 'u32'],
-      ['gradient', 'write', 'f32'],
-      ['sums', 'write', 'f32'],
-    ],
-    uniforms: { ...uniformsOf(size), l1: ['f32', l1], bandwidth: ['f32', bandwidth ?? 1] },
-    threads,
-    functions: fires,
-    body: `
+export const denseGradients = remembered(
+  (size: { rows: number; latents: number; l1: number; bandwidth: number | null }): Program => {
+    const { l1, bandwidth } = size;
+    const jump = bandwidth !== null;
+    return {
+      label: 'denseGradients',
+      bindings: [
+        ['z', 'read', 'u32'],
+        ['dots', 'read', 'f32'],
+        ['table', 'read', 'f32'],
+        ['f', 'write', 'u32'],
+        ['gradient', 'write', 'f32'],
+        ['sums', 'write', 'f32'],
+      ],
+      uniforms: { ...uniformsOf(size), l1: ['f32', l1], bandwidth: ['f32', bandwidth ?? 1] },
+      threads,
+      functions: fires,
+      body: `
   var gradients = 0.0;
   var thresholds = 0.0;
   var activations = 0.0;
@@ -127,11 +128,12 @@ ${columnLoop(`    let threshold = ${jump ? 'table[column]' : '0.0'};
   sums[group.y * u.latents + column] = gradients;
   sums[(u.blocks + group.y) * u.latents + column] = thresholds;
   sums[(2u * u.blocks + group.y) * u.latents + column] = activations;`,
-  };
-}
+    };
+  },
+);
 
 /** out [rows, d] = factor · out + w · (l1 · Σf / ‖w‖): what the penalty l1 · Σ f ‖W_dec‖ adds to the gradient of W_dec. `sums` as joined from denseGradients. */
-export function densePenalty(size: { latents: number; d: number; l1: number }): Program {
+export const densePenalty = remembered((size: { latents: number; d: number; l1: number }): Program => {
   const { latents, d, l1 } = size;
   return {
     label: 'densePenalty',
@@ -150,6 +152,6 @@ export function densePenalty(size: { latents: number; d: number; l1: number }): 
   let along = ${l1 === 0 ? '0.0' : 'u.l1 * sums[2u * u.latents + latent] / max(table[u.latents + latent], 1e-30) * w[i]'};
   out[i] = out[i] * table[2u * u.latents] + along;`,
   };
-}
+});
 
 export const densePenaltyGroups = (latents: number, d: number) => Math.ceil((latents * d) / threads);

@@ -5,6 +5,7 @@
  */
 import type { Program } from '../programs.ts';
 import { power } from './power.ts';
+import { remembered } from '../remembered.ts';
 
 const threads = 256;
 
@@ -65,7 +66,7 @@ export const binaryBodies = {
 } as const;
 
 /** out [size] = f(x), four at a time where they can be; `alpha` is the function's parameter. */
-export function unary(name: keyof typeof unaryBodies, size: number, alpha: number): Program {
+export const unary = remembered((name: keyof typeof unaryBodies, size: number, alpha: number): Program => {
   const wide = size % 4 === 0;
   const element = wide ? 'vec4<u32>' : 'u32';
   const each = wide ? 'vec4<u32>(f(x.x), f(x.y), f(x.z), f(x.w))' : 'f(x)';
@@ -84,13 +85,13 @@ export function unary(name: keyof typeof unaryBodies, size: number, alpha: numbe
   let x = values[i];
   out[i] = ${each};`,
   };
-}
+});
 
 /** Number of workgroups of it. */
 export const unaryGroups = (size: number) => elementwiseGroups(size % 4 === 0 ? size / 4 : size);
 
 /** out [size] = integers as floats. */
-export function toFloats(size: number): Program {
+export const toFloats = remembered((size: number): Program => {
   return {
     label: 'elementwiseToFloats',
     bindings: [
@@ -104,7 +105,7 @@ export function toFloats(size: number): Program {
   if (i >= u.size) { return; }
   out[i] = f32(values[i]);`,
   };
-}
+});
 
 /** One axis of the result, or several that are one for both operands: its length, and by how much its index moves each operand. */
 export interface BroadcastAxis {
@@ -114,26 +115,27 @@ export interface BroadcastAxis {
 }
 
 /** out = f(left, right), broadcast along `axes`, the last of which is contiguous in memory. */
-export function binary(name: keyof typeof binaryBodies, axes: readonly BroadcastAxis[]): Program {
-  const size = axes.reduce((product, { length }) => product * length, 1);
-  const uniforms: Record<string, readonly ['u32', number]> = { size: ['u32', size] };
-  axes.forEach(({ length, left, right }, i) => {
-    uniforms[`length${i}`] = ['u32', length];
-    uniforms[`left${i}`] = ['u32', left];
-    uniforms[`right${i}`] = ['u32', right];
-  });
-  const places = axes.map((_, i) => i).reverse();
-  return {
-    label: `elementwise${name}`,
-    bindings: [
-      ['left', 'read', 'u32'],
-      ['right', 'read', 'u32'],
-      ['out', 'write', 'u32'],
-    ],
-    uniforms,
-    threads,
-    functions: `${bits}\n${name === 'Pow' ? power : ''}\nfn f(x: u32, y: u32) -> u32 {\n  ${binaryBodies[name]}\n}`,
-    body: `
+export const binary = remembered(
+  (name: keyof typeof binaryBodies, axes: readonly BroadcastAxis[]): Program => {
+    const size = axes.reduce((product, { length }) => product * length, 1);
+    const uniforms: Record<string, readonly ['u32', number]> = { size: ['u32', size] };
+    axes.forEach(({ length, left, right }, i) => {
+      uniforms[`length${i}`] = ['u32', length];
+      uniforms[`left${i}`] = ['u32', left];
+      uniforms[`right${i}`] = ['u32', right];
+    });
+    const places = axes.map((_, i) => i).reverse();
+    return {
+      label: `elementwise${name}`,
+      bindings: [
+        ['left', 'read', 'u32'],
+        ['right', 'read', 'u32'],
+        ['out', 'write', 'u32'],
+      ],
+      uniforms,
+      threads,
+      functions: `${bits}\n${name === 'Pow' ? power : ''}\nfn f(x: u32, y: u32) -> u32 {\n  ${binaryBodies[name]}\n}`,
+      body: `
   let i = groupIndex * ${threads}u + thread;
   if (i >= u.size) { return; }
   var rest = i;
@@ -146,8 +148,9 @@ ${places
   })
   .join('\n')}
   out[i] = f(left[p], right[q]);`,
-  };
-}
+    };
+  },
+);
 
 /** Number of workgroups of the others. */
 export const elementwiseGroups = (size: number) => Math.ceil(size / threads);

@@ -4,6 +4,7 @@
  */
 import type { Program } from '../programs.ts';
 import { threadsFor } from './sparse.ts';
+import { remembered } from '../remembered.ts';
 
 const threads = 256;
 
@@ -20,7 +21,7 @@ fn narrow(value: f32) -> f16 {
 }`;
 
 /** out [rows, d]: x − centre in 16 bits. */
-export function toHalf(size: { rows: number; d: number; centred: boolean }): Program {
+export const toHalf = remembered((size: { rows: number; d: number; centred: boolean }): Program => {
   const { rows, d, centred } = size;
   return {
     label: 'toHalf',
@@ -37,7 +38,7 @@ export function toHalf(size: { rows: number; d: number; centred: boolean }): Pro
   if (i >= u.count) { return; }
   out[i] = narrow(x[i] ${centred ? '- centre[i % u.d]' : ''});`,
   };
-}
+});
 
 /** Number of workgroups of `toHalf`. */
 export const toHalfGroups = (rows: number, d: number) => Math.ceil((rows * d) / threads);
@@ -51,26 +52,27 @@ export const toHalfGroups = (rows: number, d: number) => Math.ceil((rows * d) / 
  * row's unit brings its largest element to 2¹⁴ … 2¹⁵ if that is between 1 and 2³⁰; smaller elements are multiplied by
  * 2¹⁴.
  */
-export function errorToHalf(size: { rows: number; d: number; firstRow: number; all: number }): Program {
-  const { rows, d, firstRow, all } = size;
-  const threads = threadsFor(d);
-  return {
-    label: 'errorToHalf',
-    bindings: [
-      ['error', 'read', 'f32'],
-      ['out', 'write', 'f16'],
-    ],
-    uniforms: {
-      rows: ['u32', rows],
-      d: ['u32', d],
-      firstRow: ['u32', firstRow],
-      units: ['u32', errorUnits(all, d)],
-    },
-    threads,
-    each: ['row', 'u.rows'],
-    functions: `${narrow}
+export const errorToHalf = remembered(
+  (size: { rows: number; d: number; firstRow: number; all: number }): Program => {
+    const { rows, d, firstRow, all } = size;
+    const threads = threadsFor(d);
+    return {
+      label: 'errorToHalf',
+      bindings: [
+        ['error', 'read', 'f32'],
+        ['out', 'write', 'f16'],
+      ],
+      uniforms: {
+        rows: ['u32', rows],
+        d: ['u32', d],
+        firstRow: ['u32', firstRow],
+        units: ['u32', errorUnits(all, d)],
+      },
+      threads,
+      each: ['row', 'u.rows'],
+      functions: `${narrow}
 var<workgroup> largest: atomic<u32>;`,
-    body: `
+      body: `
   let to = u.firstRow + row;
   // The bits of positive floats, read as integers, are in the order of the floats.
   var own = 0u;
@@ -86,8 +88,9 @@ var<workgroup> largest: atomic<u32>;`,
     out[to * u.d + column] = narrow(error[row * u.d + column] * factor);
   }
   if (thread == 0u) { out[u.units + to] = bitcast<vec2<f16>>(u32(power + 15) << 10u).x; }`,
-  };
-}
+    };
+  },
+);
 
 /** Where the units of `rows` rows of errors begin. */
 export const errorUnits = (rows: number, d: number) => rows * d;

@@ -11,6 +11,7 @@
  */
 import type { Program } from '../programs.ts';
 import { type Destination, matrix, type ProductSize } from './product.ts';
+import { remembered } from '../remembered.ts';
 
 const tile = 128;
 const threads = 256;
@@ -36,52 +37,49 @@ export const matrixProductGroups = ({ batch, rows, columns }: ProductSize) =>
   batch * Math.ceil(rows / tile) * Math.ceil(columns / tile);
 
 /** c [rows, columns] = a·bᵀ + bias. Operands as those of `product`. `means` says by what matrices are multiplied. */
-export function matrixProduct(
-  size: ProductSize,
-  to: Destination = matrix,
-  means: 'subgroups' | 'plain' = 'subgroups',
-): Program {
-  const { batch, rows, firstRow = 0, columns, columnsBefore = 0, depth, a, b, biased } = size;
-  const form = means === 'subgroups' ? subgroupForm : plainForm;
-  const each = <T>(line: (i: number, j: number) => T) =>
-    Array.from({ length: down * across }, (_, n) => line(Math.floor(n / across), n % across));
-  const load = (name: string, from: string, first: string, end: string) =>
-    [0, 1]
-      .map((n) => {
-        const row = `(${first} + mine + ${n * 64}u)`;
-        return `${name}${n} = select(vec4<u32>(), ${from}[(base_${from} + ${row} * u.depth + k) / 8u + deep], (${row} < ${end}) & (k + deep * 8u < u.depth));`;
-      })
-      .join('\n    ');
-  const loads = `${load('p', 'a', 'firstRow', 'u.rows')}
+export const matrixProduct = remembered(
+  (size: ProductSize, to: Destination = matrix, means: 'subgroups' | 'plain' = 'subgroups'): Program => {
+    const { batch, rows, firstRow = 0, columns, columnsBefore = 0, depth, a, b, biased } = size;
+    const form = means === 'subgroups' ? subgroupForm : plainForm;
+    const each = <T>(line: (i: number, j: number) => T) =>
+      Array.from({ length: down * across }, (_, n) => line(Math.floor(n / across), n % across));
+    const load = (name: string, from: string, first: string, end: string) =>
+      [0, 1]
+        .map((n) => {
+          const row = `(${first} + mine + ${n * 64}u)`;
+          return `${name}${n} = select(vec4<u32>(), ${from}[(base_${from} + ${row} * u.depth + k) / 8u + deep], (${row} < ${end}) & (k + deep * 8u < u.depth));`;
+        })
+        .join('\n    ');
+    const loads = `${load('p', 'a', 'firstRow', 'u.rows')}
     ${load('q', 'b', 'firstColumn', 'u.columns')}`;
-  return {
-    label: `${to.label}OfHalfMatrices`,
-    directives: form.directives,
-    bindings: [
-      ['a', 'read', 'vec4<u32>'],
-      ['b', 'read', 'vec4<u32>'],
-      ...to.bindings,
-      ...(biased ? [['bias', 'read', 'f32'] as const] : []),
-    ],
-    uniforms: {
-      groups: ['u32', batch],
-      rows: ['u32', rows],
-      columns: ['u32', columns],
-      depth: ['u32', depth],
-      startA: ['u32', firstRow * depth],
-      strideA: ['u32', a.shared ? 0 : rows * depth],
-      strideB: ['u32', b.shared ? 0 : columns * depth],
-      columnsBefore: ['u32', columnsBefore],
-      ...to.uniforms,
-    },
-    threads,
-    functions: `
+    return {
+      label: `${to.label}OfHalfMatrices`,
+      directives: form.directives,
+      bindings: [
+        ['a', 'read', 'vec4<u32>'],
+        ['b', 'read', 'vec4<u32>'],
+        ...to.bindings,
+        ...(biased ? [['bias', 'read', 'f32'] as const] : []),
+      ],
+      uniforms: {
+        groups: ['u32', batch],
+        rows: ['u32', rows],
+        columns: ['u32', columns],
+        depth: ['u32', depth],
+        startA: ['u32', firstRow * depth],
+        strideA: ['u32', a.shared ? 0 : rows * depth],
+        strideB: ['u32', b.shared ? 0 : columns * depth],
+        columnsBefore: ['u32', columnsBefore],
+        ...to.uniforms,
+      },
+      threads,
+      functions: `
 var<workgroup> left: array<vec4<u32>, ${tile * stride}>;
 var<workgroup> right: array<vec4<u32>, ${tile * stride}>;
 var<workgroup> results: array<f32, ${(threads / lanes) * unit * unit}>;
 ${form.functions}
 ${to.functions}`,
-    body: `
+      body: `
   let wide = (u.columns + ${tile - 1}u) / ${tile}u;
   let tiles = wide * ((u.rows + ${tile - 1}u) / ${tile}u);
   let which = groupIndex / tiles;
@@ -131,8 +129,9 @@ ${each(
     }
   }`,
 ).join('\n')}`,
-  };
-}
+    };
+  },
+);
 
 type Each = <T>(line: (i: number, j: number) => T) => T[];
 

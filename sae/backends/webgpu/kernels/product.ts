@@ -1,4 +1,5 @@
 import type { Binding, Program, Storage } from '../programs.ts';
+import { remembered } from '../remembered.ts';
 
 /** A workgroup computes a tile of this many rows and columns, each of its threads 8 × 8 elements of it. */
 type Tile = 64 | 128;
@@ -67,7 +68,7 @@ export const matrix: Destination = {
  * none waits for another at a bank of the workgroup's memory. For the same reason vectors are stored at their place exclusive-or
  * an even number that depends on the depth.
  */
-export function product(size: ProductSize, to = matrix): Program {
+export const product = remembered((size: ProductSize, to: Destination = matrix): Program => {
   const {
     batch,
     rows,
@@ -183,7 +184,7 @@ ${accumulators((name, row, half) => `      ${name} += p${row >> 2}.${'xyzw'[row 
     }
   }`,
   };
-}
+});
 
 /** Number of workgroups of a product. */
 export function productGroups(size: ProductSize): number {

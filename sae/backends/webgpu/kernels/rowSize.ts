@@ -3,6 +3,7 @@
  * written out one after another, as they are the same for all rows of a dictionary.
  */
 import type { Program } from '../programs.ts';
+import { remembered } from '../remembered.ts';
 
 /** Ends of the blocks of a row's columns, ascending. */
 export type Blocks = readonly number[] | Int32Array;
@@ -53,7 +54,7 @@ function eachBlock(blocks: Blocks, block: (columns: (body: string) => string) =>
 }
 
 /** out [offset + rows]: the size of each row of w [rows, d]. */
-export function rowSizes(size: { rows: number; blocks: Blocks; offset: number }): Program {
+export const rowSizes = remembered((size: { rows: number; blocks: Blocks; offset: number }): Program => {
   const { rows, blocks, offset } = size;
   return {
     label: 'rowSizes',
@@ -70,26 +71,27 @@ export function rowSizes(size: { rows: number; blocks: Blocks; offset: number })
   ${eachBlock(blocks, () => 'size += norm;')}
   if (thread == 0u) { out[u.offset + row] = size; }`,
   };
-}
+});
 
 /**
  * out [latents, d] = factor · out + l1 · Σf · w_l / ‖w_l‖ in block l, as `densePenalty` of dense.ts has it for rows without blocks, with the same operands.
  */
-export function densePenaltyOfBlocks(size: { latents: number; blocks: Blocks; l1: number }): Program {
-  const { latents, blocks, l1 } = size;
-  return {
-    label: 'densePenalty',
-    bindings: [
-      ['w', 'read', 'f32'],
-      ['table', 'read', 'f32'],
-      ['sums', 'read', 'f32'],
-      ['out', 'write', 'f32'],
-    ],
-    uniforms: { latents: ['u32', latents], d: ['u32', blocks[blocks.length - 1]], l1: ['f32', l1] },
-    threads,
-    each: ['row', 'u.latents'],
-    collectives: { sum: threads },
-    body: `
+export const densePenaltyOfBlocks = remembered(
+  (size: { latents: number; blocks: Blocks; l1: number }): Program => {
+    const { latents, blocks, l1 } = size;
+    return {
+      label: 'densePenalty',
+      bindings: [
+        ['w', 'read', 'f32'],
+        ['table', 'read', 'f32'],
+        ['sums', 'read', 'f32'],
+        ['out', 'write', 'f32'],
+      ],
+      uniforms: { latents: ['u32', latents], d: ['u32', blocks[blocks.length - 1]], l1: ['f32', l1] },
+      threads,
+      each: ['row', 'u.latents'],
+      collectives: { sum: threads },
+      body: `
   let factor = table[2u * u.latents];
   let pull = u.l1 * sums[2u * u.latents + row];
   ${eachBlock(
@@ -97,5 +99,6 @@ export function densePenaltyOfBlocks(size: { latents: number; blocks: Blocks; l1
     (columns) => `let scale = pull / max(norm, 1e-30);
     ${columns('let at = row * u.d + column; out[at] = out[at] * factor + scale * w[at];')}`,
   )}`,
-  };
-}
+    };
+  },
+);

@@ -4,11 +4,12 @@
  * al., 2406.04093, A.1) follow at once, so that the row and its moments are read and written once.
  */
 import type { AdamSettings } from '../../../ops/fusedKernels.ts';
-import type { Binding, Program, Storage } from '../programs.ts';
-import { adamBindings, adamStep, adamUniforms } from './adam.ts';
+import { type Binding, type Program, type Storage, withUniforms } from '../programs.ts';
+import { adamBindings, adamStep, adamUniforms, noStep } from './adam.ts';
 import { errorUnits, narrow } from './half.ts';
 import { type Blocks, sizeOfRow } from './rowSize.ts';
 import { threadsFor } from './sparse.ts';
+import { remembered } from '../remembered.ts';
 
 /** How the gradient row of a latent is computed. */
 export type Source =
@@ -42,11 +43,22 @@ interface Size {
 }
 
 /** Operands in this order: latentStart and list, x or the errors that they multiply, w, and the operands of the purpose. */
-export function rowUpdate(
-  { latents, d, secondRows, errorRows = 0, blocks }: Size,
-  source: Source,
-  purpose: Purpose,
-): Program {
+export function rowUpdate(size: Size, source: Source, purpose: Purpose): Program {
+  const l1 = source.kind === 'decoder' ? source.l1 : 0;
+  // Numbers that change from step to step are not part of the text.
+  const program = rowProgram(
+    size,
+    source.kind === 'decoder' && l1 !== 0 ? { ...source, l1: 1 } : source,
+    purpose.kind === 'adam' ? { ...purpose, adam: { ...purpose.adam, ...noStep } } : purpose,
+  );
+  return withUniforms(program, {
+    l1: ['f32', l1],
+    ...(purpose.kind === 'adam' && adamUniforms(purpose.adam)),
+  });
+}
+
+const rowProgram = remembered((size: Size, source: Source, purpose: Purpose): Program => {
+  const { latents, d, secondRows, errorRows = 0, blocks } = size;
   const threads = threadsFor(d);
   const columns = Math.ceil(d / threads);
   const adam = purpose.kind === 'adam' ? purpose.adam : null;
@@ -102,7 +114,7 @@ export function rowUpdate(
       : ''
   }`,
   };
-}
+});
 
 function sourceBindings(source: Source): Binding[] {
   if (source.kind === 'given') return [['gradient', 'read', 'f32']];
@@ -124,7 +136,10 @@ const optional = (present: boolean, name: string): Binding[] => (present ? [[nam
 function purposeBindings(purpose: Purpose): Binding[] {
   if (purpose.kind === 'gradient') return [['out', 'write', 'f32']];
   if (purpose.kind === 'norm') return [['squares', 'write', 'f32']];
-  return [...adamBindings(purpose.adam), ...(purpose.copied ? [['copy', 'write', 'f16'] as const] : [])];
+  return [
+    ...adamBindings(purpose.adam.clipNorm !== null),
+    ...(purpose.copied ? [['copy', 'write', 'f16'] as const] : []),
+  ];
 }
 
 type Each = (body: string) => string;

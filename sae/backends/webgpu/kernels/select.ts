@@ -3,6 +3,7 @@ import type { Program } from '../programs.ts';
 import type { RowBlock } from '../rowBlocks.ts';
 import { fires } from './fires.ts';
 import { ranks } from './ranks.ts';
+import { remembered } from '../remembered.ts';
 
 /** Number of threads that share a row, or a list, of this length. */
 const threadsFor = (length: number) => (length > 4096 ? 256 : length > 512 ? 128 : 64);
@@ -15,41 +16,36 @@ const run = 8;
  * three passes over a long row, 11 + 11 + 9 bits, or four over a short one, find the k-th largest exactly for any k, and
  * one more writes the choice in order. Zeros are not counted but inferred from the other counts, because half of all threads would wait for the same atomic counter.
  */
-export function topKSelect(size: {
-  rows: number;
-  candidates: number;
-  k: number;
-  firstRow: number;
-  among: boolean;
-}): Program {
-  const { rows, candidates, k, firstRow, among } = size;
-  const threads = threadsFor(candidates);
-  const digits = candidates > 4096 ? [11, 11, 9] : [8, 8, 8, 7];
-  const bins = 2 ** digits[0];
-  const each = bins / threads;
-  const shifts = digits.map((_, i) => 31 - digits.slice(0, i + 1).reduce((sum, bits) => sum + bits, 0));
-  const narrowings = shifts.map(
-    (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread, lanes);`,
-  );
-  return {
-    label: 'topKSelect',
-    bindings: [
-      ['z', 'read', 'u32'],
-      ...(among ? [['latents', 'read', 'i32'] as const] : []),
-      ['rowStart', 'write', 'i32'],
-      ['indices', 'write', 'i32'],
-      ['values', 'write', 'u32'],
-    ],
-    uniforms: {
-      rows: ['u32', rows],
-      candidates: ['u32', candidates],
-      k: ['u32', k],
-      firstRow: ['u32', firstRow],
-    },
-    threads,
-    each: ['row', 'u.rows'],
-    collectives: { scan: true },
-    functions: `${ranks}
+export const topKSelect = remembered(
+  (size: { rows: number; candidates: number; k: number; firstRow: number; among: boolean }): Program => {
+    const { rows, candidates, k, firstRow, among } = size;
+    const threads = threadsFor(candidates);
+    const digits = candidates > 4096 ? [11, 11, 9] : [8, 8, 8, 7];
+    const bins = 2 ** digits[0];
+    const each = bins / threads;
+    const shifts = digits.map((_, i) => 31 - digits.slice(0, i + 1).reduce((sum, bits) => sum + bits, 0));
+    const narrowings = shifts.map(
+      (shift, i) => `  narrow(base, kth, ${i === 0 ? 31 : shifts[i - 1]}u, ${shift}u, thread, lanes);`,
+    );
+    return {
+      label: 'topKSelect',
+      bindings: [
+        ['z', 'read', 'u32'],
+        ...(among ? [['latents', 'read', 'i32'] as const] : []),
+        ['rowStart', 'write', 'i32'],
+        ['indices', 'write', 'i32'],
+        ['values', 'write', 'u32'],
+      ],
+      uniforms: {
+        rows: ['u32', rows],
+        candidates: ['u32', candidates],
+        k: ['u32', k],
+        firstRow: ['u32', firstRow],
+      },
+      threads,
+      each: ['row', 'u.rows'],
+      collectives: { scan: true },
+      functions: `${ranks}
 var<workgroup> counters: array<atomic<u32>, ${bins}>;
 var<workgroup> bin: u32;
 var<workgroup> wanted: u32;
@@ -84,7 +80,7 @@ fn narrow(base: u32, prefix: u32, above: u32, shift: u32, thread: u32, lanes: u3
   }
   workgroupBarrier();
 }`,
-    body: `
+      body: `
   let base = row * u.candidates;
   if (thread == 0u) {
     if (u.firstRow + row == 0u) { rowStart[0] = 0; }
@@ -136,15 +132,16 @@ ${narrowings
     let total = workgroupUniformLoad(&scanTotal);
     before += vec2<u32>(total & 0xffffu, total >> 16u);
   }`,
-  };
-}
+    };
+  },
+);
 
 interface ThresholdBlock extends RowBlock {
   readonly latents: number;
 }
 
 /** Counts how many latents of each row are above their lower bounds. */
-export function thresholdCount(size: ThresholdBlock): Program {
+export const thresholdCount = remembered((size: ThresholdBlock): Program => {
   const threads = threadsFor(size.latents);
   return {
     label: 'thresholdCount',
@@ -166,10 +163,10 @@ export function thresholdCount(size: ThresholdBlock): Program {
   _ = scan(own, thread, lanes);
   if (thread == 0u) { counts[u.firstRow + row] = scanTotal; }`,
   };
-}
+});
 
 /** Writes the latents that thresholdCount counted, ascending, from rowStart on, as many of each row as rowStart leaves room for. */
-export function thresholdFill(size: ThresholdBlock): Program {
+export const thresholdFill = remembered((size: ThresholdBlock): Program => {
   const threads = threadsFor(size.latents);
   return {
     label: 'thresholdFill',
@@ -204,13 +201,13 @@ export function thresholdFill(size: ThresholdBlock): Program {
     before += workgroupUniformLoad(&scanTotal);
   }`,
   };
-}
+});
 
 /**
  * starts [count + 1]: exclusive prefix sums of counts [count], and their total at the end. If `most` is given, sums are limited
  * to it, and the true total is written to `total` []. Runs as one workgroup.
  */
-export function prefixSums(count: number, most: number | null = null): Program {
+export const prefixSums = remembered((count: number, most: number | null = null): Program => {
   const threads = threadsFor(count);
   const start = (value: string) => (most === null ? value : `min(${value}, u.most)`);
   return {
@@ -241,4 +238,4 @@ export function prefixSums(count: number, most: number | null = null): Program {
     ${most === null ? '' : 'total[0] = before;'}
   }`,
   };
-}
+});

@@ -1,6 +1,7 @@
 /** Products of a sparse matrix [rows, latents], given as entries, with dense matrices, by one workgroup for each row. */
 import type { Program, Storage } from '../programs.ts';
 import { fires } from './fires.ts';
+import { remembered } from '../remembered.ts';
 
 /** Number of threads that share the d columns of a row. */
 export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
@@ -9,48 +10,49 @@ export const threadsFor = (d: number) => (d > 128 ? 256 : d > 64 ? 128 : 64);
  * out [rows, d] = S·W or, with a target, f·W_dec + bias − target, together with the sum of its squares in each row. In the second form entries
  * at or below their threshold count as 0.
  */
-export function decode(size: {
-  rows: number;
-  d: number;
-  /** Storage of W. */
-  storage: Storage;
-  /** Where thresholds and bias begin in `vectors`; null where there are none. */
-  reconstruct: { threshold: number | null; bias: number | null } | null;
-}): Program {
-  const { rows, d, storage, reconstruct } = size;
-  const { threshold = null, bias = null } = reconstruct ?? {};
-  const threads = threadsFor(d);
-  const columns = Math.ceil(d / threads);
-  const value = reconstruct
-    ? `select(0.0, bitcast<f32>(bits), fires(bits, ${threshold === null ? '0.0' : 'vectors[u.threshold + indices[e]]'}))`
-    : 'bitcast<f32>(bits)';
-  return {
-    label: reconstruct ? 'reconstruct' : 'sparseDecode',
-    bindings: [
-      ['rowStart', 'read', 'u32'],
-      ['indices', 'read', 'u32'],
-      ['values', 'read', 'u32'],
-      ['w', 'read', storage],
-      ['out', 'write', 'f32'],
-      ...(reconstruct
-        ? ([
-            ['target_', 'read', 'f32'],
-            ['squares', 'write', 'f32'],
-          ] as const)
-        : []),
-      ...(threshold === null && bias === null ? [] : [['vectors', 'read', 'f32'] as const]),
-    ],
-    uniforms: {
-      rows: ['u32', rows],
-      d: ['u32', d],
-      threshold: ['u32', threshold ?? 0],
-      bias: ['u32', bias ?? 0],
-    },
-    threads,
-    each: ['row', 'u.rows'],
-    collectives: reconstruct ? { sum: threads } : {},
-    functions: fires,
-    body: `
+export const decode = remembered(
+  (size: {
+    rows: number;
+    d: number;
+    /** Storage of W. */
+    storage: Storage;
+    /** Where thresholds and bias begin in `vectors`; null where there are none. */
+    reconstruct: { threshold: number | null; bias: number | null } | null;
+  }): Program => {
+    const { rows, d, storage, reconstruct } = size;
+    const { threshold = null, bias = null } = reconstruct ?? {};
+    const threads = threadsFor(d);
+    const columns = Math.ceil(d / threads);
+    const value = reconstruct
+      ? `select(0.0, bitcast<f32>(bits), fires(bits, ${threshold === null ? '0.0' : 'vectors[u.threshold + indices[e]]'}))`
+      : 'bitcast<f32>(bits)';
+    return {
+      label: reconstruct ? 'reconstruct' : 'sparseDecode',
+      bindings: [
+        ['rowStart', 'read', 'u32'],
+        ['indices', 'read', 'u32'],
+        ['values', 'read', 'u32'],
+        ['w', 'read', storage],
+        ['out', 'write', 'f32'],
+        ...(reconstruct
+          ? ([
+              ['target_', 'read', 'f32'],
+              ['squares', 'write', 'f32'],
+            ] as const)
+          : []),
+        ...(threshold === null && bias === null ? [] : [['vectors', 'read', 'f32'] as const]),
+      ],
+      uniforms: {
+        rows: ['u32', rows],
+        d: ['u32', d],
+        threshold: ['u32', threshold ?? 0],
+        bias: ['u32', bias ?? 0],
+      },
+      threads,
+      each: ['row', 'u.rows'],
+      collectives: reconstruct ? { sum: threads } : {},
+      functions: fires,
+      body: `
   var total: array<f32, ${columns}>;
   for (var e = rowStart[row]; e < rowStart[row + 1u]; e++) {
     let bits = values[e];
@@ -71,11 +73,12 @@ export function decode(size: {
     }
   }
   ${reconstruct ? `let rowSquare = sumOf(square, thread, lanes);\n  if (thread == 0u) { squares[row] = rowSquare; }` : ''}`,
-  };
-}
+    };
+  },
+);
 
 /** [entries]: g·Wᵀ at the places of the entries, by 32 threads for each entry. `storage` is that of W. */
-export function dots(size: { rows: number; d: number; storage: Storage }): Program {
+export const dots = remembered((size: { rows: number; d: number; storage: Storage }): Program => {
   const threads = size.d > 128 ? 256 : 64;
   return {
     label: 'sparseDots',
@@ -104,4 +107,4 @@ export function dots(size: { rows: number; d: number; storage: Storage }): Progr
     if (place == 0u && e < end) { out[e] = dot; }
   }`,
   };
-}
+});
