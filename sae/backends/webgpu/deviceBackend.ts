@@ -41,6 +41,7 @@ export interface TfjsWebGpuBackend extends Tf.KernelBackend {
   endComputePassEncoder(): void;
   shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean;
   recordAndSubmit(program: TfjsProgram, ...rest: unknown[]): void;
+  makeTensorInfo(shape: number[], dtype: 'float32' | 'int32'): Tf.TensorInfo;
   makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms;
   submitQueue(): void;
   uploadToGPU(dataId: DataId): void;
@@ -120,8 +121,11 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   readTogether(tensors: readonly Tensor[]): Promise<HostValues[]>;
 }
 
-/** Dispatches that are submitted together where they take long. */
-const dispatches = { long: 4 };
+/**
+ * Dispatches that are submitted together where they take long, once results have been read and the device may have nothing to do. Each later submission holds twice as many,
+ * while the device is busy with the one before, up to as many as TF.js submits together.
+ */
+const firstLong = 4;
 /** Most uniforms of TF.js's kernels that are kept. */
 const mostUniforms = 512;
 /** Bytes up to which a tensor is copied by the queue itself. */
@@ -142,6 +146,8 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     readonly #uniforms = new Map<string, TfjsUniforms>();
     /** That of TF.js's kernel that is being recorded. */
     #pipeline: GPUComputePipeline | null = null;
+    #long = firstLong;
+    readonly #most = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
     readonly #spent = { upload: 0, record: 0, submit: 0 };
     readonly #listeners: ((dataId: DataId) => void)[] = [];
     readonly #staging = new StagingRing(device, {
@@ -291,8 +297,10 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       this.ensureCommandEncoderReady();
       this.computePassEncoder ??= this.commandEncoder?.beginComputePass() ?? null;
       if (this.computePassEncoder) encode(this.computePassEncoder);
-      const enough = long ? dispatches.long : tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
-      if (++this.dispatchCountInPass >= enough) this.flush();
+      const enough = long ? Math.min(this.#long, this.#most) : this.#most;
+      if (++this.dispatchCountInPass < enough) return;
+      this.#long = 2 * enough;
+      this.flush();
     }
 
     flush(): void {
@@ -415,6 +423,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
     #take(staging: GPUBuffer, data: readonly TensorData[]): HostValues[] {
       this.check();
+      this.#long = firstLong;
       if (staging.mapState !== 'mapped') throw faults.lost('a result could not be read');
       const mapped = staging.getMappedRange();
       let at = 0;

@@ -25,6 +25,7 @@ import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import type { PathChoice } from '../entriesForm.ts';
+import { scaledBy } from './scalars.ts';
 import { ThresholdSelect } from './thresholdSelect.ts';
 
 /** Most bytes of pre-activations in memory at once; batches are processed in blocks of rows that fit. */
@@ -73,7 +74,7 @@ export function webgpuFusedKernels(
     scaledBatch(values, d, scale) {
       backend.stayOnDevice();
       const raw = tf.tensor2d(values, [values.length / d, d]);
-      const x = tf.mul<Tensor2D>(raw, scale);
+      const x = scaledBy(device, raw, scale);
       raw.dispose();
       const variance = sums.varianceAboutMean(x);
       backend.flush();

@@ -53,9 +53,7 @@ export class ThresholdSelect {
     const guess = expected === undefined ? null : this.#guess(rows, latents, expected);
     const { blocks, lower, rowStart, total } = tf.tidy(() => {
       const blocks: { z: Tensor2D; block: RowBlock }[] = [];
-      const lower = threshold
-        ? tf.sub<Tensor1D>(threshold, bandwidth / 2)
-        : (tf.zeros([latents]) as Tensor1D);
+      const lower = threshold ? tf.sub<Tensor1D>(threshold, bandwidth / 2) : this.#zeros(latents);
       const counts = this.#backend.scratch([rows], 'int32');
       this.#eachBlock(x, encoder, (z, block) => {
         programs.run(thresholdCount({ ...block, latents }), [z, lower, counts], block.rows);
@@ -86,6 +84,13 @@ export class ThresholdSelect {
     }
     lower.dispose();
     return { kind: 'sparse', rows, latents, rowStart, indices, values, listed };
+  }
+
+  /** Zeros that the device makes: TF.js's are made on the host. */
+  #zeros(length: number): Tensor1D {
+    const zeros = this.#backend.scratch([length], 'float32') as Tensor1D;
+    this.#backend.clear(zeros);
+    return zeros;
   }
 
   #rightForm(rows: number, latents: number, count: number): EntriesForm {

@@ -9,6 +9,7 @@ import { registerElementwise } from './elementwise.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { Products, registerProducts } from './matMul.ts';
 import { Programs } from './programs.ts';
+import { registerQuotient } from './scalars.ts';
 import { subgroupMatricesLack } from './subgroupMatrices.ts';
 import { hasOrderedSubgroups } from './subgroups.ts';
 import { registerSum } from './sumKernel.ts';
@@ -31,6 +32,7 @@ async function register(): Promise<{ adapter: Adapter; products: Products }> {
   registerProducts(products);
   registerElementwise(backend, programs);
   registerSum(backend, new DeviceSums(backend, programs));
+  registerQuotient({ backend, programs });
   registerFusedKernels(webgpuFusedKernels(backend, programs, products, { choice }));
   return { adapter, products };
 }
