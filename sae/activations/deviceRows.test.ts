@@ -73,7 +73,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
         // As the statistics before the first step are read.
         expect([...device.next()].length).toBe(37 * device.d);
       } else {
-        const got = device.batch(0.7, kernels) ?? expect.fail('rows of the device came by the host');
+        const [got] = device.batches(0.7, [kernels]) ?? expect.fail('rows of the device came by the host');
         expect([...got.x.dataSync()]).toEqual([...want.x.dataSync()]);
         expect(hostNumber(got.variance)).toBe(hostNumber(want.variance));
         tf.dispose([got.x]);

@@ -8,30 +8,27 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
-import { float16Table, float16ToFloat32 } from '../formats/float16.ts';
+import { float16Table, float16ToFloat32, float32ToFloat16 } from '../formats/float16.ts';
 import type { Shard } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
+import type { MapFile, MappedFile } from './mappedFile.ts';
+import { bytesOfType, type StoredBlock } from './storedRows.ts';
 
 interface OpenShard {
   path: string;
   /** Byte offset of the values in the file. */
   start: number;
-  /** The values, if they are kept in memory. */
+  /** The values, if they are kept in memory or the file is mapped. */
   values?: Uint16Array | Float32Array;
-  /** The open file, if they are not. */
+  /** The same memory. */
+  bytes?: Uint8Array;
+  mapped?: MappedFile;
+  /** The open file, if there are no values. */
   fd?: number;
 }
 
 /** Files whose checksum this process has verified, keyed by path, size, time of change and checksum. */
 const verified = new Set<string>();
-
-/** Rows as a file holds them: float16 by their bits. */
-export interface StoredBlock {
-  /** The number of the first row. */
-  readonly first: number;
-  /** [rows × width] */
-  readonly values: Uint16Array | Float32Array;
-}
 
 /** Bytes that `storedBlocks` reads at once. */
 const blockBytes = 2 ** 24;
@@ -49,6 +46,7 @@ export class HookRows {
   #width: number;
   #itemBytes: number;
   #keep: Keep;
+  #mapFile: MapFile | undefined;
 
   constructor(options: {
     folder: string;
@@ -57,16 +55,21 @@ export class HookRows {
     dtype: ShardType;
     /** Bytes of memory the values may take. */
     memoryBudget: number;
+    /** Whether float16 stays as it is in memory too. */
+    asStored?: boolean;
+    /** How files are mapped whose values are not kept; they are read when it is left out. */
+    mapFile?: MapFile | undefined;
   }) {
     this.#folder = options.folder;
     this.#shards = options.shards;
     this.#width = options.width;
-    this.#itemBytes = options.dtype === 'float16' ? 2 : 4;
+    this.#itemBytes = bytesOfType[options.dtype];
     const values = options.shards.reduce((sum, { rows }) => sum + rows, 0) * options.width;
-    if (values * 4 <= options.memoryBudget) this.#keep = 'float32';
+    if (values * 4 <= options.memoryBudget && !options.asStored) this.#keep = 'float32';
     else this.#keep = values * this.#itemBytes <= options.memoryBudget ? 'stored' : 'nothing';
     this.residentBytes =
       this.#keep === 'nothing' ? 0 : values * (this.#keep === 'float32' ? 4 : this.#itemBytes);
+    this.#mapFile = options.mapFile;
     this.#open = options.shards.map(() => undefined);
     this.#firstRow = [0];
     for (const shard of options.shards)
@@ -101,26 +104,53 @@ export class HookRows {
 
   /** The first `rows` rows as the files hold them, block by block and shard by shard; a block's array is used anew for the next. */
   *storedBlocks(rows: number): Generator<StoredBlock> {
+    const atOnce = Math.max(1, Math.floor(blockBytes / (this.#width * this.#itemBytes)));
     let buffer = new ArrayBuffer(0);
     for (let index = 0; index < this.#shards.length && this.#firstRow[index] < rows; index++) {
       const first = this.#firstRow[index];
-      const file = this.#openFile(index);
+      // What is in memory is not read again: of a capture that was fetched into memory the file may be gone.
+      const open = this.#open[index];
+      const values = open?.mapped ? undefined : open?.values;
+      const file = values ? null : this.#openFile(index);
       try {
         const count = Math.min(rows, this.#firstRow[index + 1]) - first;
-        const atOnce = Math.max(1, Math.floor(blockBytes / (this.#width * this.#itemBytes)));
         for (let row = 0; row < count; row += atOnce) {
           const length = Math.min(atOnce, count - row) * this.#width;
+          const from = row * this.#width;
           if (buffer.byteLength < length * this.#itemBytes)
             buffer = new ArrayBuffer(length * this.#itemBytes);
           const bytes = new Uint8Array(buffer, 0, length * this.#itemBytes);
-          readFully(file, bytes, file.start + row * this.#width * this.#itemBytes);
-          const values =
+          const block =
             this.#itemBytes === 2 ? new Uint16Array(buffer, 0, length) : new Float32Array(buffer, 0, length);
-          yield { first: first + row, values };
+          if (file) readFully(file, bytes, file.start + from * this.#itemBytes);
+          else if (values) narrow(values.subarray(from, from + length), block);
+          yield { first: first + row, values: block };
         }
       } finally {
-        closeSync(file.fd);
+        if (file) closeSync(file.fd);
       }
+    }
+  }
+
+  /** The type of number that `gatherStored` copies: float32 where numbers are kept in memory as such, and otherwise that of the files. */
+  get gatheredAs(): ShardType {
+    return this.#keep === 'float32' || this.#itemBytes === 4 ? 'float32' : 'float16';
+  }
+
+  /** Copies rows, in any order, to `into` [rows × width], in numbers of `gatheredAs`: nothing is done to each number. */
+  gatherStored(rows: Int32Array, into: Uint8Array): void {
+    const bytes = this.#width * bytesOfType[this.gatheredAs];
+    if (into.length < rows.length * bytes)
+      throw new RangeError(`${rows.length} rows of ${bytes} bytes don't fit ${into.length}`);
+    const all = this.#rows;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (!(row >= 0 && row < all)) throw new RangeError(`row ${row} of ${all}`);
+      const index = this.#shardOf(row);
+      const shard = (this.#open[index] ??= this.#openShard(index));
+      const from = (row - this.#firstRow[index]) * bytes;
+      if (shard.bytes) into.set(shard.bytes.subarray(from, from + bytes), i * bytes);
+      else readFully(shard, into.subarray(i * bytes, (i + 1) * bytes), shard.start + from);
     }
   }
 
@@ -144,7 +174,8 @@ export class HookRows {
 
   /** Whether a shard is in memory. */
   isLoaded(index: number): boolean {
-    return this.#open[index]?.values !== undefined;
+    const shard = this.#open[index];
+    return shard?.values !== undefined && !shard.mapped;
   }
 
   /** Takes a shard into memory, where it is to be kept there. */
@@ -154,15 +185,16 @@ export class HookRows {
 
   /** Closes the file of a shard that isn't in memory. */
   letGo(index: number): void {
-    const fd = this.#open[index]?.fd;
-    if (fd === undefined) return;
-    closeSync(fd);
+    const shard = this.#open[index];
+    if (!shard || this.isLoaded(index)) return;
+    closeShard(shard);
     this.#open[index] = undefined;
   }
 
   close(): void {
-    for (const shard of this.#open) if (shard?.fd !== undefined) closeSync(shard.fd);
+    const open = this.#open;
     this.#open = this.#shards.map(() => undefined);
+    for (const shard of open) if (shard) closeShard(shard);
   }
 
   /** The shard of a row. All shards but the last usually have the same size, so that a division finds it; those of imported captures may not. */
@@ -207,17 +239,40 @@ export class HookRows {
     const shard = this.#openFile(index);
     const { path, start, fd } = shard;
     try {
-      if (this.#keep === 'nothing') return shard;
+      if (this.#keep === 'nothing') return this.#mapped(shard, rows) ?? shard;
       const stored = this.#readValues(shard, 0, rows * this.#width);
       closeSync(fd);
       const values =
         stored instanceof Uint16Array && this.#keep === 'float32' ? float16ToFloat32(stored) : stored;
-      return { path, start, values };
+      return { path, start, values, bytes: bytesOf(values) };
     } catch (error) {
       closeSync(fd);
       throw error;
     }
   }
+
+  /** The shard with its file mapped, and closed; null where that can't be done. */
+  #mapped({ path, start, fd }: OpenShard & { fd: number }, rows: number): OpenShard | null {
+    const length = rows * this.#width;
+    if (start % this.#itemBytes !== 0) return null;
+    const mapped = this.#mapFile?.(fd, start + length * this.#itemBytes);
+    if (!mapped) return null;
+    closeSync(fd);
+    const { buffer, byteOffset } = mapped.bytes;
+    const values =
+      this.#itemBytes === 2
+        ? new Uint16Array(buffer, byteOffset + start, length)
+        : new Float32Array(buffer, byteOffset + start, length);
+    return { path, start, values, bytes: bytesOf(values), mapped };
+  }
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array | Float32Array) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+function closeShard({ fd, mapped }: OpenShard): void {
+  if (fd !== undefined) closeSync(fd);
+  mapped?.unmap();
 }
 
 function widen(
@@ -233,6 +288,15 @@ function widen(
   }
   const table = float16Table();
   for (let i = 0; i < length; i++) out[to + i] = table[source[from + i]];
+}
+
+/** As a file holds them: what was widened comes back to the bits that it was. */
+function narrow(
+  values: Uint16Array | Float32Array,
+  to: Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+): void {
+  if (values instanceof Float32Array && to instanceof Uint16Array) float32ToFloat16(values, to);
+  else to.set(values);
 }
 
 function readFully({ fd, path }: { fd?: number; path: string }, into: Uint8Array, position: number): void {

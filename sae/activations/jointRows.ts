@@ -12,7 +12,7 @@ import { type Capture, openCapture } from './openCapture.ts';
 import type { SelectedRows } from './selectRows.ts';
 import { ShuffledBatches } from './shuffledBatches.ts';
 
-type Reader = Pick<Capture, 'manifest' | 'width' | 'readRows' | 'gatherRows' | 'streaming'>;
+type Reader = Pick<Capture, 'manifest' | 'width' | 'readRows' | 'gatherRows' | 'streaming' | 'storedRows'>;
 
 /** A capture that also has the joint hook point. It is closed with the capture. */
 export function jointCapture(capture: Capture, hook: JointHook, layers: readonly Layer[]): Capture {
@@ -44,6 +44,7 @@ export function rowsOfRun(
 function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): Reader {
   const width = layers.reduce((sum, layer) => sum + layer.width, 0);
   const stream = reader.streaming;
+  const { storedRows } = reader;
   function fill(out: Float32Array, count: number, block: (hook: string) => Float32Array): void {
     let column = 0;
     for (const layer of layers) {
@@ -74,6 +75,12 @@ function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): R
         return block;
       });
     },
+    ...(storedRows && {
+      storedRows: (name: string) =>
+        name === hook
+          ? layers.flatMap(({ hook: own, scale }) => storedRows(own).map((rows) => ({ ...rows, scale })))
+          : storedRows(name),
+    }),
     ...(stream && {
       streaming: {
         // Each hook point's rows are collected apart before they are put side by side.

@@ -6,8 +6,8 @@
 import { LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
-import type { Batch, FusedKernels } from '../ops/fusedKernels.ts';
-import type { RowStores, StoredRows } from '../ops/rowStore.ts';
+import type { Batch } from '../ops/fusedKernels.ts';
+import type { DeviceOfRows, RowStores, StoredRows } from '../ops/rowStore.ts';
 import { silent, type Report } from '../progress.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import type { SeparatorPlace } from '../tokens/packTokens.ts';
@@ -137,16 +137,16 @@ export class ModelBatches {
     return out;
   }
 
-  /** The next rows without a way by the host; null where they are there, or on another device than these kernels. They must be `ready`. */
-  batch(scale: number, { rowStores }: Pick<FusedKernels, 'rowStores'>): Batch | null {
+  /** The next rows without a way by the host; null where they are there, or on another device than the one of these. They must be `ready`. */
+  batches(scale: number, devices: readonly DeviceOfRows[]): Batch[] | null {
     const { stores } = this.#options;
-    if (!stores || stores !== rowStores) return null;
+    if (!stores || devices.length !== 1 || stores !== devices[0].rowStores) return null;
     const parts = this.#take().map(({ memory, places }): StoredRows => {
       if (!(memory instanceof DeviceRows))
         throw new TypeError('Rows of the device are in memory of the host.');
       return { store: memory.store, places };
     });
-    return stores.batch(parts, this.d, scale);
+    return [stores.batch(parts, this.d, scale)];
   }
 
   /** Where the next batchSize rows are; goes on behind them. */

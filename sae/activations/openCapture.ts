@@ -11,28 +11,18 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
 import type { CaptureManifest, Shard } from '../spec/manifests/capture.ts';
 import { readManifest } from '../store/readManifest.ts';
 import { hasRoomFor, holdIn, isFetched } from '../store/remote/bringIn.ts';
 import { type CaptureStream, ShardStream } from './captureStream.ts';
-import { HookRows, type StoredBlock } from './hookRows.ts';
+import { HookRows } from './hookRows.ts';
 import { fileStatus } from '../store/fileStatus.ts';
+import type { MapFile } from './mappedFile.ts';
+import type { StoredTrainingRows } from './storedRows.ts';
 
 const defaultMemoryBudget = 2 * 2 ** 30;
-
-/** Rows that may be taken elsewhere as they are stored. */
-export interface StoredTrainingRows {
-  /** How many places they take. */
-  readonly places: number;
-  readonly dtype: ShardType;
-  /** By their places. */
-  blocks(): Iterable<StoredBlock>;
-  /** The place of each of some rows. */
-  placesOf(rows: Uint32Array): Int32Array;
-}
 
 /** A finished capture, open for reading. It holds files: close it. */
 export interface Capture {
@@ -51,12 +41,22 @@ export interface Capture {
   gatherRows(hook: string, rows: Uint32Array, out: Float32Array): void;
   /** Of a capture that is fetched as it is read: rows are made ready before they are read. Absent where all are there. */
   readonly streaming?: CaptureStream;
-  /** The training rows of a hook point as they are stored. Absent where rows are not those of files that are all here. */
-  storedRows?(hook: string): StoredTrainingRows;
+  /**
+   * The training rows of a hook point as they are stored; of a joint one those of each hook point in it. Absent where rows are not those of files that
+   * are all here.
+   */
+  storedRows?(hook: string): readonly StoredTrainingRows[];
   /** The context of a row, and its position in the context. */
   rowToken(row: number): { context: number; position: number };
   /** Closes files and releases the memory; a later read opens the files again. */
   close(): void;
+}
+
+/** How rows are read; see `HookRows`. */
+interface Reading {
+  readonly memoryBudget: number;
+  readonly asStored: boolean;
+  readonly mapFile: MapFile | undefined;
 }
 
 class ShardedCapture implements Capture {
@@ -66,7 +66,7 @@ class ShardedCapture implements Capture {
   readonly trainRows: number;
   readonly heldOutRows: number;
   #folder: string;
-  #memoryBudget: number;
+  #reading: Reading;
   #hooks = new Map<string, HookRows>();
   #streams = new Map<string, ShardStream>();
   #release: () => void;
@@ -76,10 +76,10 @@ class ShardedCapture implements Capture {
     folder: string,
     manifest: CaptureManifest,
     tokens: Int32Array,
-    { memoryBudget, release }: { memoryBudget: number; release: () => void },
+    { release, ...reading }: Reading & { release: () => void },
   ) {
     this.#folder = folder;
-    this.#memoryBudget = memoryBudget;
+    this.#reading = reading;
     this.#release = release;
     this.manifest = manifest;
     this.tokens = tokens;
@@ -102,14 +102,20 @@ class ShardedCapture implements Capture {
     this.#rows(hook).gather(rows, out);
   }
 
-  get storedRows(): ((hook: string) => StoredTrainingRows) | undefined {
+  get storedRows(): Capture['storedRows'] {
     if (this.streaming) return undefined;
-    return (hook) => ({
-      places: this.trainRows,
-      dtype: this.manifest.dtype,
-      blocks: () => this.#rows(hook).storedBlocks(this.trainRows),
-      placesOf: (rows) => Int32Array.from(rows),
-    });
+    return (hook) => [
+      {
+        width: this.width(hook),
+        scale: 1,
+        places: this.trainRows,
+        dtype: this.manifest.dtype,
+        blocks: () => this.#rows(hook).storedBlocks(this.trainRows),
+        placesOf: (rows) => Int32Array.from(rows),
+        gatheredAs: () => this.#rows(hook).gatheredAs,
+        gather: (places, into) => this.#rows(hook).gatherStored(places, into),
+      },
+    ];
   }
 
   rowToken(row: number): { context: number; position: number } {
@@ -120,7 +126,7 @@ class ShardedCapture implements Capture {
   /** From now on rows are fetched as they are read. */
   stream(): void {
     this.streaming = {
-      memory: this.#memoryBudget,
+      memory: this.#reading.memoryBudget,
       ready: (hook, ...rows) => this.#stream(hook).ready(...rows),
       collect: (hook, ...rows) => this.#stream(hook).collect(...rows),
     };
@@ -176,7 +182,8 @@ class ShardedCapture implements Capture {
       shards,
       width,
       dtype: this.manifest.dtype,
-      memoryBudget: this.#memoryBudget - held,
+      ...this.#reading,
+      memoryBudget: this.#reading.memoryBudget - held,
     });
     this.#hooks.set(hook, rows);
     return rows;
@@ -194,7 +201,16 @@ class ShardedCapture implements Capture {
 export async function openCapture(
   store: StoreLayout,
   name: string,
-  options: { memoryBudget?: number; hooks?: readonly string[]; fetch?: 'all' | 'as read' | 'shuffled' } = {},
+  options: {
+    memoryBudget?: number;
+    /**
+     * Whether rows are read for devices that widen them: they are kept in memory as they are stored, where they would fit as float32 too, and files that
+     * don't fit are mapped, where they are of this disk.
+     */
+    asStored?: boolean;
+    hooks?: readonly string[];
+    fetch?: 'all' | 'as read' | 'shuffled';
+  } = {},
 ): Promise<Capture> {
   const folder = store.capture(name);
   const manifest = await readManifest(store.captureManifest(name), captureKind).catch((error) => {
@@ -224,10 +240,12 @@ export async function openCapture(
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
   const read = manifest.hooks.filter(({ hook }) => options.hooks?.includes(hook) ?? true);
-  const { fetch = 'all', memoryBudget = defaultMemoryBudget } = options;
+  const { fetch = 'all', memoryBudget = defaultMemoryBudget, asStored = false } = options;
   const pathsOf = (shards: readonly Shard[]) => shards.map(({ file }) => join(folder, file));
   const ofTokens = pathsOf(manifest.tokens ? [manifest.tokens] : []);
   const ofHooks = pathsOf(read.flatMap((hook) => hook.shards));
+  // Files that were fetched make room for others.
+  const mapFile = asStored && !isFetched(folder) ? (await import('./mappedFile.ts')).mapFile : undefined;
   const isStreamed = fetch !== 'all' && isFetched(folder);
   const releases = [await holdIn(isStreamed ? ofTokens : [...ofTokens, ...ofHooks])];
   const release = () => releases.forEach((one) => one());
@@ -236,7 +254,7 @@ export async function openCapture(
     const tokens = manifest.tokens
       ? readTokens(folder, manifest.tokens, manifest)
       : new Int32Array(contexts * contextLength).fill(-1);
-    capture = new ShardedCapture(folder, manifest, tokens, { memoryBudget, release });
+    capture = new ShardedCapture(folder, manifest, tokens, { memoryBudget, asStored, mapFile, release });
     if (!isStreamed) return capture;
     if (fetch === 'shuffled') {
       let isLoaded = true;

@@ -20,6 +20,7 @@ import { readMetrics } from '../training/metrics.ts';
 import { train } from '../training/train.ts';
 import { capture } from './capture.ts';
 import { parseExclusionRule } from './exclusionRule.ts';
+import { jointRows } from './jointRows.ts';
 import { openCapture } from './openCapture.ts';
 import { selectRows } from './selectRows.ts';
 import { ShuffledBatches } from './shuffledBatches.ts';
@@ -64,95 +65,180 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
     return { x: x.x, target: y.x, variance: y.variance };
   }
 
-  test.each<[string, 'float16' | 'float32', string, string | undefined, number]>([
-    ['float16', 'float16', 'none', undefined, 2 ** 30],
-    ['float32, from files', 'float32', 'none', undefined, 0],
-    ['without some rows', 'float16', 'position:2,norm:1.1', undefined, 2 ** 30],
-    ['a transcoder’s, without some rows', 'float32', 'position:3', neurons, 0],
-  ])(
-    '%s: two epochs, and a reader that goes on elsewhere',
-    async (_, name, rule, outputHook, memoryBudget) => {
-      const opened = await openCapture(store, name, { memoryBudget });
-      const rows = selectRows(
-        opened,
-        outputHook ? [residual, outputHook] : [residual],
-        parseExclusionRule(rule),
-      );
-      expect(rows.excluded.length > 0).toBe(rule !== 'none');
-      const options = { seed: 3, batchSize: 37, outputHook };
-      const [host, device] = [0, 1].map(() => new ShuffledBatches(rows, residual, options));
+  const joint = `${residual},${neurons}` as const;
+  const layers = [
+    { hook: residual, width: 4, scale: 0.3141592653589793 },
+    { hook: neurons, width: 8, scale: 1.718281828459045 },
+  ];
+  /** Rows of one hook point, of a transcoder's two, or of a crosscoder's two side by side. */
+  type Kind = 'plain' | 'transcoder' | 'crosscoder';
+  async function opened(
+    name: string,
+    kind: Kind,
+    options: { rule?: string; memoryBudget?: number; asStored?: boolean },
+  ) {
+    const { rule = 'none', ...how } = options;
+    const whole = await openCapture(store, name, how);
+    const rows = selectRows(
+      whole,
+      kind === 'plain' ? [residual] : [residual, neurons],
+      parseExclusionRule(rule),
+    );
+    expect(rows.excluded.length > 0).toBe(rule !== 'none');
+    const batches = (batchSize: number) =>
+      kind === 'crosscoder'
+        ? new ShuffledBatches(jointRows(rows, joint, layers), joint, { seed: 3, batchSize })
+        : new ShuffledBatches(rows, residual, {
+            seed: 3,
+            batchSize,
+            ...(kind === 'transcoder' && { outputHook: neurons }),
+          });
+    return { whole, rows, batches };
+  }
+  const state = () => ({ tensors: tf.memory().numTensors, used: backend().memoryPool.bytes.used });
+  const single = (batches: Batch[] | null) => {
+    expect(batches).toHaveLength(1);
+    return values(batches![0]);
+  };
+
+  /** Bytes of rows that the host may keep, and whether it keeps float16 as it is. */
+  const ways = [
+    ['float16, widened in memory', 'float16', 2 ** 30, false],
+    ['float16 in memory', 'float16', 2 ** 30, true],
+    ['float16 in files', 'float16', 0, true],
+    ['float32 in memory', 'float32', 2 ** 30, true],
+    ['float32 in files', 'float32', 0, false],
+  ] as const;
+  const cases = ways.flatMap(([title, name, memoryBudget, asStored], at) =>
+    (['plain', 'transcoder', 'crosscoder'] as const).map(
+      (kind) =>
+        [
+          kind,
+          title,
+          at % 2 === 0 ? 'none' : 'position:2,norm:1.1',
+          { name, memoryBudget, asStored },
+        ] as const,
+    ),
+  );
+  test.each(cases)(
+    '%s, %s, without rows of %s: two epochs as the host sends them, and as the device has them',
+    async (kind, _, rule, { name, ...how }) => {
+      const { whole, rows, batches } = await opened(name, kind, { rule, ...how });
+      const plain = await opened(name, kind, { rule });
+      const [sent, device, host] = [batches(37), batches(37), plain.batches(37)];
       const kernels = fusedKernels();
       const steps = Math.ceil((2 * rows.trainRows) / 37);
-      expect(device.batch(0.7, kernels)).toBeNull();
-      const before = { tensors: tf.memory().numTensors, used: backend().memoryPool.bytes.used };
-      await device.toDevice(kernels, rows.trainRows - 1);
-      expect(backend().memoryPool.bytes.used).toBe(before.used);
-      await device.toDevice(kernels, rows.trainRows);
-      expect(backend().memoryPool.bytes.used).toBeGreaterThan(before.used);
+      const before = state();
+      await device.toDevices([kernels], rows.trainRows - 1);
+      expect(state()).toEqual(before);
+      await device.toDevices([kernels], rows.trainRows);
+      expect(state().used).toBeGreaterThan(before.used);
+      const { hostBatch: _none, ...stores } = kernels.rowStores ?? expect.fail();
+      expect(device.batches(0.7, [{ rowStores: stores }])).toBeNull();
       for (let step = 0; step < steps; step++) {
-        const got = device.batch(0.7, kernels) ?? expect.fail('the rows came by the host');
-        expect(values(got)).toEqual(values(byHost(host)));
-        expect(device.state()).toEqual(host.state());
-        if (step === 5) {
-          // A checkpoint says where another reader goes on.
-          device.restore({ ...device.state(), position: 11 });
-          host.restore(device.state());
-        }
+        const want = values(byHost(host));
+        expect(single(sent.batches(0.7, [kernels]))).toEqual(want);
+        expect(single(device.batches(0.7, [kernels]))).toEqual(want);
+        for (const source of [sent, device]) expect(source.state()).toEqual(host.state());
+        // A checkpoint says where another reader goes on.
+        if (step === 5)
+          for (const source of [sent, device, host]) source.restore({ ...source.state(), position: 11 });
       }
-      await device.close();
-      expect(device.batch(0.7, kernels)).toBeNull();
-      expect({ tensors: tf.memory().numTensors, used: backend().memoryPool.bytes.used }).toEqual(before);
-      opened.close();
+      for (const source of [sent, device, host]) await source.close();
+      expect(state()).toEqual(before);
+      for (const capture of [whole, plain.whole]) capture.close();
     },
   );
 
-  test('where the device has no memory left for others they come by the host', async () => {
-    const opened = await openCapture(store, 'float16');
-    const [host, device] = [0, 1].map(
-      () => new ShuffledBatches(opened, residual, { seed: 1, batchSize: 20, outputHook: neurons }),
-    );
-    const kernels = fusedKernels();
-    await device.toDevice(kernels, 1e6);
-    expect(values(device.batch(0.7, kernels) ?? expect.fail('not there'))).toEqual(values(byHost(host)));
-    const { memoryPool, device: gpu } = backend();
-    const { used } = memoryPool.bytes;
-    expect(() => memoryPool.take(2 * gpu.totalBytes)).toThrow(/has no memory for/);
-    expect(memoryPool.bytes.used).toBeLessThan(used);
-    expect(device.batch(0.7, kernels)).toBeNull();
+  test.each(['transcoder', 'crosscoder'] as const)(
+    'of a %s, where the device has no memory left for others they come by the host',
+    async (kind) => {
+      const { whole, batches } = await opened('float16', kind, {});
+      const [host, device] = [batches(20), batches(20)];
+      const kernels = fusedKernels();
+      const { hostBatch: _none, ...stores } = kernels.rowStores ?? expect.fail();
+      const alone = { rowStores: stores };
+      await device.toDevices([alone], 1e6);
+      expect(single(device.batches(0.7, [alone]))).toEqual(values(byHost(host)));
+      const { memoryPool, device: gpu } = backend();
+      const { used } = memoryPool.bytes;
+      expect(() => memoryPool.take(2 * gpu.totalBytes)).toThrow(/has no memory for/);
+      expect(memoryPool.bytes.used).toBeLessThan(used);
+      expect(device.batches(0.7, [alone])).toBeNull();
+      expect(values(byHost(device))).toEqual(values(byHost(host)));
+      expect(single(device.batches(0.7, [kernels]))).toEqual(values(byHost(host)));
+      whole.close();
+    },
+  );
+
+  test('where the rows go while a transcoder’s batch is made, its place in the order stays and nothing is left over', async () => {
+    const { whole, batches } = await opened('float16', 'transcoder', {});
+    const [host, device] = [batches(20), batches(20)];
+    const { hostBatch: _none, ...stores } = fusedKernels().rowStores ?? expect.fail();
+    let after = () => {};
+    const alone = {
+      rowStores: {
+        ...stores,
+        batch: (...args: Parameters<typeof stores.batch>) => {
+          const batch = stores.batch(...args);
+          after();
+          return batch;
+        },
+      },
+    };
+    const before = state();
+    await device.toDevices([alone], 1e6);
+    after = () => {
+      expect(() => backend().memoryPool.take(2 * backend().device.totalBytes)).toThrow(/has no memory for/);
+    };
+    expect(device.batches(0.7, [alone])).toBeNull();
+    expect(state()).toEqual(before);
+    expect(device.state()).toEqual(host.state());
     expect(values(byHost(device))).toEqual(values(byHost(host)));
-    opened.close();
+    whole.close();
   });
 
   test('a capture that would leave too little memory, and a reading that is stopped', async () => {
-    const opened = await openCapture(store, 'float32');
-    const source = new ShuffledBatches(opened, residual, { seed: 1, batchSize: 20 });
-    const { rowStores = expect.fail('cuda has memory for rows') } = fusedKernels();
-    const bytes = 4 * source.d * opened.trainRows;
-    const small = { rowStores: { ...rowStores, ampleBytes: bytes - 1 } };
-    await source.toDevice(small, 1e6);
-    expect(source.batch(1, small)).toBeNull();
-    const { used } = backend().memoryPool.bytes;
-    await source.toDevice(fusedKernels(), 1e6, AbortSignal.abort());
-    expect(source.batch(1, fusedKernels())).toBeNull();
-    expect(backend().memoryPool.bytes.used).toBe(used);
-    const enough = { rowStores: { ...rowStores, ampleBytes: bytes } };
-    await source.toDevice(enough, 1e6);
-    expect(source.batch(1, enough)).not.toBeNull();
+    const { whole, batches } = await opened('float32', 'crosscoder', {});
+    const source = batches(20);
+    const { hostBatch: _none, ...stores } =
+      fusedKernels().rowStores ?? expect.fail('cuda has memory for rows');
+    const bytes = 4 * source.d * whole.trainRows;
+    const [small, other, enough] = [bytes - 1, 2 ** 30, bytes].map((ampleBytes) => ({
+      rowStores: { ...stores, ampleBytes },
+    }));
+    const before = state();
+    await source.toDevices([small], 1e6);
+    expect(source.batches(1, [small])).toBeNull();
+    await source.toDevices([other], 1e6, AbortSignal.abort());
+    expect(source.batches(1, [other])).toBeNull();
+    expect(state()).toEqual(before);
+    await source.toDevices([small, enough], 1e6);
+    expect(source.batches(1, [small, enough])).toBeNull();
+    const [batch] = source.batches(1, [enough]) ?? expect.fail('it has memory for them');
+    values(batch);
     await source.close();
-    opened.close();
+    expect(state()).toEqual(before);
+    whole.close();
   });
 
-  test.each([undefined, neurons])(
-    'a run has the same metrics and the same dictionary; outputs: %s',
-    async (outputHook) => {
+  test.each(['plain', 'transcoder', 'crosscoder'] as const)(
+    'a run has the same metrics and the same dictionary: %s',
+    async (kind) => {
+      const read = {
+        plain: { hook: residual, d: 8 },
+        transcoder: { hook: residual, outputHook: neurons, skip: true, d: 8 },
+        crosscoder: { hook: joint, d: 12 },
+      };
       const config = defaultTrainingConfig('topk', {
-      capture: 'float16', hook: residual, ...(outputHook && { outputHook, skip: true }), d: 8, width: 24, k: 3, seeds: [5],
-      batchSize: 64, tokens: 64 * 16, deadAfter: 128, auxCoefficient: 0.1,
-    }); // prettier-ignore
-      const { rowStores, batchMemory, giveBatchMemory, ...plain } = fusedKernels();
-      const gathered = vi.fn<NonNullable<typeof rowStores>['batch']>((...args) =>
-        (rowStores ?? expect.fail()).batch(...args),
-      );
+        capture: 'float16', ...read[kind], width: 24, k: 3, seeds: [5], batchSize: 64, tokens: 64 * 16, deadAfter: 128,
+        auxCoefficient: 0.1,
+      }); // prettier-ignore
+      const { rowStores = expect.fail(), batchMemory, giveBatchMemory, ...plain } = fusedKernels();
+      const { hostBatch = expect.fail(), jointBatch = expect.fail(), ...stores } = rowStores;
+      const gathered = vi.fn<typeof rowStores.batch>(rowStores.batch);
+      const side = vi.fn<typeof jointBatch>(jointBatch);
+      const sent = vi.fn<typeof hostBatch>(hostBatch);
       const ways: Record<string, FusedKernels> = {
         fresh: plain,
         kept: {
@@ -160,11 +246,12 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
           batchMemory: batchMemory ?? expect.fail(),
           giveBatchMemory: giveBatchMemory ?? expect.fail(),
         },
-        device: { ...plain, rowStores: { ...(rowStores ?? expect.fail()), batch: gathered } },
+        device: { ...plain, rowStores: { ...stores, batch: gathered, jointBatch: side } },
+        sent: { ...plain, rowStores: { ...stores, ampleBytes: 0, hostBatch: sent } },
       };
       const found: Record<string, unknown> = {};
       for (const [way, kernels] of Object.entries(ways)) {
-        const name = `${way}-${outputHook ? 'transcoder' : 'autoencoder'}`;
+        const name = `${way}-${kind}`;
         await train({ store, name, config, environment, kernels });
         const dictionaries = await Promise.all(
           config.seeds.map((seed) => readDictionary(store.dictionary(name, seed))),
@@ -185,9 +272,13 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
           ]),
         };
       }
-      expect(gathered).toHaveBeenCalledTimes(outputHook ? 32 : 16);
+      const eachStep = kind === 'transcoder' ? 2 : 1;
+      expect(gathered).toHaveBeenCalledTimes(kind === 'crosscoder' ? 0 : 16 * eachStep);
+      expect(side).toHaveBeenCalledTimes(kind === 'crosscoder' ? 16 : 0);
+      expect(sent).toHaveBeenCalledTimes(16 * eachStep);
       expect(found.kept).toEqual(found.fresh);
       expect(found.device).toEqual(found.fresh);
+      expect(found.sent).toEqual(found.fresh);
     },
   );
 });

@@ -1,21 +1,19 @@
 /**
- * The training rows of a capture in memory of the device, as they are stored: they are sent there once, file by file, and a batch is then
- * gathered there by the numbers of its rows. On the host a batch takes milliseconds, as many as a GPU takes for a step, and ten times as many where the
- * rows are read from files.
+ * The training rows of a capture in memory of devices, as they are stored: they are sent there once, file by file, and a batch is then
+ * gathered there by the numbers of its rows. On the host a batch takes a millisecond or two, about as long as a GPU takes for a step.
  */
 import { isLazyscopeError } from '../errors.ts';
-import { disposeComputed } from '../ops/computed.ts';
-import type { RowStore, RowStores } from '../ops/rowStore.ts';
+import type { RowStore, RowStores, StoredColumns } from '../ops/rowStore.ts';
 import type { Batch } from '../ops/trainingStep.ts';
-import type { StoredTrainingRows } from './openCapture.ts';
+import { isJoint, storedBytes, type StoredTrainingRows } from './storedRows.ts';
 
 /** Rows of one hook point. */
 interface Part {
   readonly rows: StoredTrainingRows;
-  readonly width: number;
   readonly store: RowStore;
 }
 
+/** The rows of hook points in memory of one device. */
 export class RowsOnDevice {
   readonly #stores: RowStores;
   #parts: Part[] = [];
@@ -25,36 +23,31 @@ export class RowsOnDevice {
   }
 
   /**
-   * Sends the rows of one hook point, or of a transcoder's two. Null where they take more memory than training can spare, or once `signal` is
-   * aborted. Throws what reading throws.
+   * Sends the rows of these hook points to each of the devices, in one reading. Null in place of a device whose memory they take more of than training can
+   * spare, and of all devices once `signal` is aborted. Throws what reading throws.
    */
   static async load(
-    stores: RowStores,
-    hooks: readonly Pick<Part, 'rows' | 'width'>[],
+    devices: readonly RowStores[],
+    hooks: readonly StoredTrainingRows[],
     signal?: AbortSignal,
-  ): Promise<RowsOnDevice | null> {
-    const bytes = hooks.reduce((sum, { rows, width }) => sum + bytesOf(rows) * rows.places * width, 0);
-    if (bytes > stores.ampleBytes) return null;
-    const made = new RowsOnDevice(stores);
+  ): Promise<(RowsOnDevice | null)[]> {
+    const bytes = hooks.reduce((sum, rows) => sum + storedBytes(rows), 0);
+    const made = devices.map((stores) => new RowsOnDevice(stores));
+    const left = () => made.filter((one) => one.isThere);
     try {
-      for (const { rows, width } of hooks) {
-        const lost = () => made.#lose(rows);
-        made.#parts.push({ rows, width, store: stores.open(rows.places, width, rows.dtype, lost) });
-      }
-      for (const { rows } of hooks)
+      for (const one of made) if (bytes <= one.#stores.ampleBytes) one.#open(hooks);
+      for (const rows of hooks) {
+        if (left().length === 0) break;
         for (const { first, values } of rows.blocks()) {
-          const part = made.#parts.find((one) => one.rows === rows);
-          if (!part || signal?.aborted) {
-            made.dispose();
-            return null;
-          }
-          part.store.fill(values, first);
+          if (signal?.aborted) for (const one of made) one.dispose();
+          for (const one of left()) one.#fill(rows, values, first);
+          if (left().length === 0) break;
           await new Promise((resolve) => setImmediate(resolve));
         }
-      return made.isThere ? made : null;
+      }
+      return made.map((one) => (one.isThere ? one : null));
     } catch (error) {
-      made.dispose();
-      if (isLazyscopeError(error) && error.code === 'unavailable') return null;
+      for (const one of made) one.dispose();
       throw error;
     }
   }
@@ -64,19 +57,51 @@ export class RowsOnDevice {
     return this.#parts.length > 0;
   }
 
-  /** The batch of these rows, as `scaledBatch` makes it of rows that come from the host, to the bit. */
-  batch(rows: Uint32Array, scale: number): Batch {
-    const [x, target] = this.#parts.map((part) => {
-      const places = part.rows.placesOf(rows);
-      return this.#stores.batch([{ store: part.store, places }], part.width, scale);
+  /**
+   * The columns of some hook points side by side, as `scaledBatch` makes them of rows that come from the host, to the bit. Null once the device has let go
+   * of them.
+   */
+  batch(hooks: readonly StoredTrainingRows[], rows: Uint32Array, scale: number): Batch | null {
+    const columns = hooks.flatMap((hook): StoredColumns[] => {
+      const part = this.#parts.find((one) => one.rows === hook);
+      return part
+        ? [{ store: part.store, places: hook.placesOf(rows), d: hook.width, scale: hook.scale }]
+        : [];
     });
-    if (!target) return x;
-    disposeComputed(x.variance);
-    return { x: x.x, target: target.x, variance: target.variance };
+    if (columns.length < hooks.length) return null;
+    const [only] = columns;
+    if (!isJoint(hooks)) return this.#stores.batch([only], only.d, scale);
+    if (!this.#stores.jointBatch) throw new TypeError('The device puts no hook points side by side.');
+    return this.#stores.jointBatch(columns, scale);
   }
 
   dispose(): void {
     for (const { store } of this.#parts.splice(0)) store.dispose();
+  }
+
+  /** Memory for all rows, or none where the device doesn't have it. */
+  #open(hooks: readonly StoredTrainingRows[]): void {
+    this.#orNone(() => {
+      for (const rows of hooks) {
+        const store = this.#stores.open(rows.places, rows.width, rows.dtype, () => this.#lose(rows));
+        this.#parts.push({ rows, store });
+      }
+      // Memory for the last may have been taken from the first.
+      if (this.#parts.length < hooks.length) this.dispose();
+    });
+  }
+
+  #fill(rows: StoredTrainingRows, values: Uint16Array | Float32Array, first: number): void {
+    this.#orNone(() => this.#parts.find((one) => one.rows === rows)?.store.fill(values, first));
+  }
+
+  #orNone(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.dispose();
+      if (!(isLazyscopeError(error) && error.code === 'unavailable')) throw error;
+    }
   }
 
   /** The device has let go of one store; without it the others are of no use. */
@@ -85,5 +110,3 @@ export class RowsOnDevice {
     this.dispose();
   }
 }
-
-const bytesOf = ({ dtype }: StoredTrainingRows) => (dtype === 'float16' ? 2 : 4);

@@ -139,10 +139,11 @@ function renumberedStored(
   storedRows: NonNullable<Capture['storedRows']>,
   kept: Uint32Array,
 ): NonNullable<Capture['storedRows']> {
-  return (hook) => {
-    const rows = storedRows(hook);
-    return { ...rows, placesOf: (some) => rows.placesOf(some.map((row) => kept[row])) };
-  };
+  return (hook) =>
+    storedRows(hook).map((rows) => ({
+      ...rows,
+      placesOf: (some) => rows.placesOf(some.map((row) => kept[row])),
+    }));
 }
 
 function renumberedStream(stream: CaptureStream, kept: Uint32Array): CaptureStream {

@@ -3,13 +3,12 @@
  * the epoch. A reader's state is three numbers, so that a checkpoint can store it and resume exactly there.
  */
 import { LazyscopeError } from '../errors.ts';
-import type { FusedKernels } from '../ops/fusedKernels.ts';
-import type { RowStores } from '../ops/rowStore.ts';
+import type { DeviceOfRows } from '../ops/rowStore.ts';
 import type { Batch } from '../ops/trainingStep.ts';
 import type { Capture } from './openCapture.ts';
 import { Permutation } from './permutation.ts';
-import { RowsOnDevice } from './rowsOnDevice.ts';
 import { ShuffledWindows } from './shuffledWindows.ts';
+import { StoredBatches } from './storedBatches.ts';
 
 export interface ShuffleState {
   seed: number;
@@ -33,7 +32,8 @@ export class ShuffledBatches {
   /** Of a capture that is fetched as it is read: waits until the next `rows` rows are in memory, and begins to fetch those after them. */
   readonly ready?: (rows: number) => Promise<void>;
   #windows: ShuffledWindows | undefined;
-  #onDevice: { readonly rows: RowsOnDevice; readonly stores: RowStores } | null = null;
+  /** Absent where rows come from windows. */
+  #stored: StoredBatches | undefined;
   /** Outputs of the last batch, where rows come from windows, which may be gone when they are asked for. */
   #outputs: Float32Array | undefined;
   #capture: TrainingRows;
@@ -82,7 +82,12 @@ export class ShuffledBatches {
     this.#state = { seed: options.seed, epoch: 0, position: 0 };
     this.#permutation = this.#permute();
     if (options.state) this.restore(options.state);
-    const { streaming } = capture;
+    const { streaming, storedRows } = capture;
+    if (storedRows)
+      this.#stored = new StoredBatches(
+        storedRows(hook),
+        outputHook === undefined ? null : storedRows(outputHook),
+      );
     if (streaming) {
       const hooks = [hook, ...(outputHook !== undefined ? [outputHook] : [])];
       const windows = new ShuffledWindows(capture, streaming, hooks);
@@ -94,32 +99,25 @@ export class ShuffledBatches {
   }
 
   /**
-   * Takes the rows to the device of these kernels, which `batch` then gives, where it has memory for them and `rows` rows are still to be read: no fewer
-   * than there are, since reading all of them costs as much as gathering as many.
+   * Takes the rows to those of these devices that have memory for them, where `rows` rows are still to be read: no fewer than there are, since
+   * reading all of them costs as much as gathering as many.
    */
-  async toDevice(
-    { rowStores }: Pick<FusedKernels, 'rowStores'>,
-    rows: number,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const { storedRows, trainRows } = this.#capture;
-    if (!rowStores || !storedRows || this.blocks || this.#onDevice || rows < trainRows) return;
-    const hooks = [this.#hook, ...(this.#outputHook === undefined ? [] : [this.#outputHook])];
-    const parts = hooks.map((hook) => ({ rows: storedRows(hook), width: this.#capture.width(hook) }));
-    const loaded = await RowsOnDevice.load(rowStores, parts, signal);
-    this.#onDevice = loaded && { rows: loaded, stores: rowStores };
+  async toDevices(devices: readonly DeviceOfRows[], rows: number, signal?: AbortSignal): Promise<void> {
+    if (rows >= this.#capture.trainRows) await this.#stored?.toDevices(devices, signal);
   }
 
-  /** The next rows, times `scale`, where they are on the device of these kernels; null where they come from the host. */
-  batch(scale: number, { rowStores }: Pick<FusedKernels, 'rowStores'>): Batch | null {
-    if (!this.#onDevice?.rows.isThere || this.#onDevice.stores !== rowStores) return null;
-    return this.#onDevice.rows.batch(this.nextRows(), scale);
+  /** The next rows, times `scale`, on each of these devices, which have them or are sent them as they are stored; null where one can't take them so. */
+  batches(scale: number, devices: readonly DeviceOfRows[]): Batch[] | null {
+    if (!this.#stored?.reaches(devices)) return null;
+    const before = this.state();
+    const batches = this.#stored.batches(this.nextRows(), scale, devices);
+    if (!batches) this.restore(before);
+    return batches;
   }
 
   /** Frees what was made ready. */
   async close(): Promise<void> {
-    this.#onDevice?.rows.dispose();
-    this.#onDevice = null;
+    this.#stored?.dispose();
     await this.#windows?.close();
   }
 

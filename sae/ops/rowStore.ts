@@ -1,6 +1,8 @@
-/** Rows of activations that stay on the device between the model that made them and the dictionary that trains on them. */
+/** Rows of activations that a backend's own memory holds, or that the host sends there as they are stored. */
 import type { Tensor2D } from '../tensor/tf.ts';
 import type { Batch } from './trainingStep.ts';
+
+export type RowType = 'float16' | 'float32';
 
 /** Memory for rows of d numbers, rounded as a capture of the same number type rounds them. */
 export interface RowStore {
@@ -23,6 +25,24 @@ export interface StoredRows {
   readonly places: Int32Array;
 }
 
+/** One of the blocks of columns that a batch is put together from, side by side. */
+interface Columns {
+  /** How many columns. */
+  readonly d: number;
+  /** What their numbers are multiplied by, in double precision, before they are rounded to float32. */
+  readonly scale: number;
+}
+
+/** Columns whose rows [rows, d] are at places of a store. */
+export interface StoredColumns extends StoredRows, Columns {}
+
+/** Columns whose rows [rows, d] the host has, in numbers of this type. */
+export interface HostColumns extends Columns {
+  readonly dtype: RowType;
+  /** Writes rows `first` … `first + count − 1` of the batch to `into` [count × d], as the processor has numbers of the type in memory. */
+  write(into: Uint8Array, first: number, count: number): void;
+}
+
 export interface RowStores {
   /** Bytes of rows that leave a device of this size enough memory for training. */
   readonly ampleBytes: number;
@@ -30,7 +50,24 @@ export interface RowStores {
    * Throws `unavailable` when the device has no memory for so many rows. With `lost`, the store is let go of where the device has no memory left for
    * others, and `lost` is told.
    */
-  open(rows: number, d: number, dtype: 'float16' | 'float32', lost?: () => void): RowStore;
+  open(rows: number, d: number, dtype: RowType, lost?: () => void): RowStore;
   /** The rows of all parts, one after the other, as `scaledBatch` gives them, to the same bits. */
   batch(parts: readonly StoredRows[], d: number, scale: number): Batch;
+  /**
+   * The columns of a crosscoder's hook points side by side, as `scaledBatch` gives them of rows that `jointRows` of sae/activations has put side by
+   * side, to the same bits. Backends that leave it out get such rows from the host.
+   */
+  jointBatch?(columns: readonly StoredColumns[], scale: number): Batch;
+  /**
+   * The same of rows that the host has, one block of columns or several. They travel as they are stored, and `write` is called before this returns.
+   * Backends that leave it out get batches that the host has widened and scaled.
+   */
+  hostBatch?(columns: readonly HostColumns[], rows: number, scale: number): Batch;
+}
+
+/** What is asked of a device's kernels by whoever has rows for it. */
+export interface DeviceOfRows {
+  readonly rowStores?: RowStores | undefined;
+  /** Makes the device that of TF.js's operations while `run` runs; absent where there is one device. */
+  on?<T>(run: () => T): T;
 }

@@ -1,6 +1,6 @@
 /** What every training step is given: a batch, and how to take it. */
 import type { Tensor2D } from '../tensor/tf.ts';
-import type { Computed } from './computed.ts';
+import { type Computed, disposeComputed } from './computed.ts';
 
 export interface Batch {
   readonly x: Tensor2D; // [batch, d]
@@ -13,6 +13,13 @@ export interface Batch {
   readonly blocks?: Int32Array | undefined;
   /** Σ_b ‖x − x̄‖², x̄ the mean of the batch; of y where there is one. */
   readonly variance: Computed;
+}
+
+/** Frees the tensors of a batch. */
+export function disposeBatch({ x, target, variance }: Batch): void {
+  x.dispose();
+  target?.dispose();
+  disposeComputed(variance);
 }
 
 export interface AdamSettings {

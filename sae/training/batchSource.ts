@@ -1,6 +1,7 @@
 /** Where the trainer gets activations from: a shuffled capture, or anything else that can say where it stands. */
 import { z } from 'zod';
-import type { Batch, FusedKernels } from '../ops/fusedKernels.ts';
+import type { Batch } from '../ops/fusedKernels.ts';
+import type { DeviceOfRows } from '../ops/rowStore.ts';
 
 export const sourceStateSchema = z.strictObject({
   seed: z.int(),
@@ -23,10 +24,10 @@ export interface BatchSource {
   readonly excluded?: number;
   /** The next batchSize rows, [batchSize × d]; the caller may change them. A source that makes an array for them may take `into` instead. */
   next(into?: Float32Array): Float32Array;
-  /** Takes rows of a capture to the device of these kernels, where that pays when `rows` rows are still to be read. */
-  toDevice?(kernels: Pick<FusedKernels, 'rowStores'>, rows: number, signal?: AbortSignal): Promise<void>;
-  /** The next rows, times `scale`, where they are on the device of these kernels already; null where they come from the host. */
-  batch?(scale: number, kernels: Pick<FusedKernels, 'rowStores'>): Batch | null;
+  /** Takes rows of a capture to each of these devices, where that pays when `rows` rows are still to be read. */
+  toDevices?(devices: readonly DeviceOfRows[], rows: number, signal?: AbortSignal): Promise<void>;
+  /** The next rows, times `scale`, on each of these devices, where they get there other than by `next`; otherwise null. */
+  batches?(scale: number, devices: readonly DeviceOfRows[]): Batch[] | null;
   /** Of a transcoder's training: the outputs [batchSize × outputWidth] of the rows that `next` gave last, as `next` gives those. */
   outputs?(into?: Float32Array): Float32Array;
   /** Width of the outputs; `d` when absent. */

@@ -13,6 +13,7 @@ import { LazyscopeError } from '../errors.ts';
 import { disposeComputed } from '../ops/computed.ts';
 import type { AdamSettings, Batch, DictionaryVariables, FusedKernels } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
+import { disposeBatch } from '../ops/trainingStep.ts';
 import type { StepCounts, StepRecorder } from '../ops/stepRecorder.ts';
 import { settingOf, type TrainingConfig } from '../spec/architectures/architectures.ts';
 import type { BatchSource, SourceState } from './batchSource.ts';
@@ -205,9 +206,11 @@ export class Trainer {
 
   /** The next batch, on every device. */
   #send(): Batch[] {
-    const onDevice =
-      this.#devices.length === 1 ? this.#source.batch?.(this.scale, this.#devices[0].kernels) : null;
-    if (onDevice) return [onDevice];
+    const devices = this.#devices.map(({ kernels }) => kernels);
+    const { blocks } = this.#source;
+    const there = this.#source.batches?.(this.scale, devices);
+    // A crosscoder's encoder doesn't subtract b_dec, as a transcoder's doesn't.
+    if (there) return blocks ? there.map((batch) => ({ ...batch, target: batch.x, blocks })) : there;
     const memory = this.#hostMemory();
     const values = this.#source.next(memory?.x);
     const outputs = this.#source.outputs?.(memory?.outputs);
@@ -232,7 +235,6 @@ export class Trainer {
   #batchOf(kernels: FusedKernels, values: Float32Array, outputs: Float32Array | undefined): Batch {
     const source = this.#source;
     const { x, variance } = kernels.scaledBatch(values, source.d, this.scale);
-    // A crosscoder's encoder doesn't subtract b_dec, as a transcoder's doesn't.
     if (!outputs) return source.blocks ? { x, target: x, blocks: source.blocks, variance } : { x, variance };
     disposeComputed(variance);
     // One scale for both, so that the dictionary that acts on raw activations is the trained one with smaller biases.
@@ -379,10 +381,4 @@ export class Trainer {
   #disposeBatches(batches: readonly Batch[]): void {
     batches.forEach((batch, device) => this.#on(device, () => disposeBatch(batch)));
   }
-}
-
-function disposeBatch({ x, target, variance }: Batch): void {
-  x.dispose();
-  target?.dispose();
-  disposeComputed(variance);
 }

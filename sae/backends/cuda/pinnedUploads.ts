@@ -31,13 +31,28 @@ export class PinnedUploads {
 
   /** Copies bytes to an address on the device. Waits only where both pieces are full of what the device has not read yet. */
   upload(source: Uint8Array, address: number): void {
+    this.uploadInParts(source.length, 1, address, (into, from) =>
+      into.set(source.subarray(from, from + into.length)),
+    );
+  }
+
+  /** The same of bytes that `write` puts into a piece, from byte `from` on: at once or in parts, which are multiples of `unit`. */
+  uploadInParts(
+    bytes: number,
+    unit: number,
+    address: number,
+    write: (into: Uint8Array, from: number) => void,
+  ): void {
+    if (unit > this.#pieceBytes)
+      throw new RangeError(`${unit} bytes don't fit a piece of ${this.#pieceBytes}.`);
     const { driver, host } = this.#device;
     const before = performance.now();
-    for (let at = 0; at < source.length;) {
-      const piece = this.#pieceFor(source.length - at);
+    for (let at = 0; at < bytes;) {
+      const piece = this.#pieceFor(bytes - at);
       const { memory, next } = piece;
-      const count = Math.min(source.length - at, this.#pieceBytes - next);
-      memory.bytes.set(source.subarray(at, at + count), next);
+      const room = Math.floor((this.#pieceBytes - next) / unit) * unit;
+      const count = Math.min(bytes - at, room);
+      write(memory.bytes.subarray(next, next + count), at);
       driver.call('cuMemcpyHtoDAsync', address + at, memory.address + next, count, this.#stream);
       piece.next = Math.ceil((next + count) / alignment) * alignment;
       at += count;

@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openCapture } from '../../activations/openCapture.ts';
+import { ShuffledBatches } from '../../activations/shuffledBatches.ts';
 import { smallConfig, smallSource } from '../../fixtures/smallRuns.ts';
 import { toyHook, writeToyCapture } from '../../fixtures/toyCapture.ts';
+import type { FusedKernels } from '../../ops/fusedKernels.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
 import { readDictionary } from '../../autoencoders/dictionaryFile.ts';
 import { StoreLayout } from '../../store/layout.ts';
@@ -50,6 +53,7 @@ describe.skipIf(noSoftwareDevice)(`two devices${noSoftwareDevice}`, () => {
   vi.setConfig({ testTimeout: 240_000 });
   beforeAll(async () => {
     await startBackend('cuda', { path: 'sparse' });
+    await writeToyCapture(store, 'toy');
   });
 
   test.each(['topk', 'relu', 'gated'] as const)(
@@ -89,7 +93,6 @@ describe.skipIf(noSoftwareDevice)(`two devices${noSoftwareDevice}`, () => {
 
   test('runs train at the same time, each on a device of its own', async () => {
     await startBackend('cuda', { devices: [0, 1] });
-    await writeToyCapture(store, 'toy');
     const options = (name: string, width: number) => ({
       store,
       name,
@@ -106,6 +109,60 @@ describe.skipIf(noSoftwareDevice)(`two devices${noSoftwareDevice}`, () => {
     await train(options('c', 20));
     const [b, c] = await Promise.all(['b', 'c'].map((run) => readDictionary(store.dictionary(run, 3))));
     expect(b.wDec).toEqual(c.wDec);
+  });
+
+  test('rows of a capture are on both devices, on one, or sent to both, as the devices have room', async () => {
+    await startBackend('cuda', { path: 'sparse', devices: [0, 1] });
+    const { devices = [] } = fusedKernels();
+    expect(devices).toHaveLength(2);
+    const capture = await openCapture(store, 'toy', { asStored: true });
+    const config = defaultTrainingConfig('topk', {
+      capture: 'toy', hook: toyHook, d: 8, tokens: 32 * 6, batchSize: 32, width: 24, k: 3, seeds: [3, 1],
+    }); // prettier-ignore
+    const trainedOn = async (kernels: FusedKernels) => {
+      const source = new ShuffledBatches(capture, toyHook, { seed: 2, batchSize: 32 });
+      const state = initialState(config, source);
+      await source.toDevices(kernels.devices ?? [kernels], 1e6);
+      const trainer = new Trainer(config, source, state, kernels);
+      const metrics = [];
+      for (let step = 0; step < 6; step++) metrics.push(await trainer.advance());
+      const result = { metrics, dictionaries: [0, 1].map((index) => trainer.dictionary(index)) };
+      expect(trainer.position).toEqual(source.state());
+      trainer.dispose();
+      await source.close();
+      return result;
+    };
+    const { rowStores: _none, ...plain } = devices[0];
+    const want = await trainedOn(plain);
+    const ample = 2 ** 30;
+    for (const room of [
+      [ample, ample],
+      [ample, 0],
+      [0, 0],
+    ]) {
+      const gathered = [0, 0];
+      const sent = [0, 0];
+      const tables = devices.map((kernels, at): FusedKernels => {
+        const { rowStores = expect.fail() } = kernels;
+        const { batch, hostBatch = expect.fail() } = rowStores;
+        return {
+          ...kernels,
+          rowStores: {
+            ...rowStores,
+            ampleBytes: room[at],
+            batch: (...args) => (gathered[at]++, batch(...args)),
+            hostBatch: (...args) => (sent[at]++, hostBatch(...args)),
+          },
+        };
+      });
+      const used = () => backends().map(({ memoryPool }) => memoryPool.bytes.used);
+      const before = used();
+      expect(await trainedOn({ ...tables[0], devices: tables })).toEqual(want);
+      expect(used()).toEqual(before);
+      expect(gathered).toEqual(room.map((bytes) => (bytes > 0 ? 6 : 0)));
+      expect(sent).toEqual(room.map((bytes) => (bytes > 0 ? 0 : 6)));
+    }
+    capture.close();
   });
 
   test('memory, streams and kernels of one device are of no use on the other', async () => {

@@ -56,18 +56,52 @@ export class Transfers {
       this.upload(values, buffer);
       return buffer;
     }
-    const { driver, stream } = this.#device;
-    const { buffer, lastUse } = this.#memory.takeForCopy(values.byteLength);
-    if (lastUse !== null) driver.call('cuStreamWaitEvent', this.#copyStream, lastUse, 0);
     const pinned = this.#pinned.get(values.buffer);
-    if (pinned === undefined) this.#ahead.upload(bytesOf(values), Number(buffer.address));
-    else {
+    return this.#sentAhead(values.byteLength, (address) => {
+      if (pinned === undefined) return this.#ahead.upload(bytesOf(values), address);
       const from = pinned + values.byteOffset;
-      driver.call('cuMemcpyHtoDAsync', Number(buffer.address), from, values.byteLength, this.#copyStream);
+      this.#device.driver.call('cuMemcpyHtoDAsync', address, from, values.byteLength, this.#copyStream);
+    });
+  }
+
+  /** The same of bytes that `write` puts where they are sent from, from byte `from` on: at once or in parts, which are multiples of `unit`. */
+  uploadedInParts(
+    bytes: number,
+    unit: number,
+    write: (into: Uint8Array, from: number) => void,
+  ): DeviceBuffer {
+    if (bytes >= large)
+      return this.#sentAhead(bytes, (address) => this.#ahead.uploadInParts(bytes, unit, address, write));
+    const buffer = this.#memory.take(bytes);
+    return this.#orGiveBack(buffer, () =>
+      this.#inTurn.uploadInParts(bytes, unit, Number(buffer.address), write),
+    );
+  }
+
+  /** Memory to which `send` copies by the other stream. */
+  #sentAhead(bytes: number, send: (address: number) => void): DeviceBuffer {
+    const { driver, stream } = this.#device;
+    const { buffer, lastUse } = this.#memory.takeForCopy(bytes);
+    return this.#orGiveBack(buffer, () => {
+      if (lastUse !== null) driver.call('cuStreamWaitEvent', this.#copyStream, lastUse, 0);
+      try {
+        send(Number(buffer.address));
+      } finally {
+        // Also of what was sent before an error: the memory has another use once it is given back.
+        driver.call('cuEventRecord', this.#arrived, this.#copyStream);
+        driver.call('cuStreamWaitEvent', stream, this.#arrived, 0);
+      }
+    });
+  }
+
+  #orGiveBack(buffer: DeviceBuffer, run: () => void): DeviceBuffer {
+    try {
+      run();
+      return buffer;
+    } catch (error) {
+      this.#memory.give(buffer);
+      throw error;
     }
-    driver.call('cuEventRecord', this.#arrived, this.#copyStream);
-    driver.call('cuStreamWaitEvent', stream, this.#arrived, 0);
-    return buffer;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Rows of activations in memory of the device; see source/rowStore.cu. */
 import type { Batch } from '../../../ops/fusedKernels.ts';
-import type { RowStore, RowStores, StoredRows } from '../../../ops/rowStore.ts';
+import type { HostColumns, RowStore, RowStores, RowType, StoredColumns, StoredRows } from '../../../ops/rowStore.ts'; // prettier-ignore
 import type { Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
@@ -11,12 +11,11 @@ const file = 'rowStore.cu';
 const threads = 256;
 /** Training a large dictionary takes most of a device. */
 const ampleShare = 4;
-type DType = 'float16' | 'float32';
-const bytesOf: Readonly<Record<DType, number>> = { float16: 2, float32: 4 };
+const bytesOf: Readonly<Record<RowType, number>> = { float16: 2, float32: 4 };
 const kernelNames = ['storedNorms', 'storeRows', 'widenPlaces', 'copyPlaces'] as const;
 type KernelName = (typeof kernelNames)[number];
 
-function requests(dtype: DType): Readonly<Record<KernelName, KernelRequest>> {
+function requests(dtype: RowType): Readonly<Record<KernelName, KernelRequest>> {
   const define = { HALF: dtype === 'float16' ? 1 : 0 };
   const request = (name: KernelName): KernelRequest => ({ file, name, define });
   return {
@@ -28,10 +27,20 @@ function requests(dtype: DType): Readonly<Record<KernelName, KernelRequest>> {
 }
 const kernels = { float16: requests('float16'), float32: requests('float32') };
 
+/** Where rows are widened to: `first` is a row of `to` [.., width], and `column` one of its columns. */
+interface Widened {
+  readonly to: DeviceBuffer;
+  readonly first: number;
+  readonly column: number;
+  readonly width: number;
+  /** What their numbers are multiplied by. */
+  readonly scale: number;
+}
+
 class CudaRowStore implements RowStore {
   readonly #programs: FusedPrograms;
   readonly #d: number;
-  readonly #dtype: DType;
+  readonly #dtype: RowType;
   readonly #memory: DeviceBuffer;
   readonly #letGo: () => void;
   /** Whether rows are being read, so that the store may not go. */
@@ -40,7 +49,7 @@ class CudaRowStore implements RowStore {
   constructor(
     programs: FusedPrograms,
     [rows, d]: readonly [number, number],
-    dtype: DType,
+    dtype: RowType,
     lost?: () => void,
   ) {
     this.#programs = programs;
@@ -92,16 +101,16 @@ class CudaRowStore implements RowStore {
   read(places: Int32Array): Float32Array {
     const values = new Float32Array(places.length * this.#d);
     this.#programs.scratch(values.byteLength, (raw) => {
-      this.widen(places, raw, 0);
+      this.widen(places, { to: raw, first: 0, column: 0, width: this.#d, scale: 1 });
       this.#programs.backend.transfers.download(raw, values);
     });
     return values;
   }
 
-  /** Writes the rows at these places to `to` as float32, from its row `first` on. */
-  widen(places: Int32Array, to: DeviceBuffer, first: number): void {
+  /** Writes the rows at these places to some columns of `to` as float32, from its row `first` on. */
+  widen(places: Int32Array, { to, first, column, width, scale }: Widened): void {
     this.#listed(places, (list) =>
-      this.#run('widenPlaces', places.length, [this.#memory, list, to, first, this.#d]),
+      this.#run('widenPlaces', places.length, [this.#memory, list, to, first, this.#d, scale, column, width]),
     );
   }
 
@@ -138,29 +147,92 @@ class CudaRowStore implements RowStore {
   }
 }
 
+/** These stores stay while `run` runs. Throws `TypeError` for one of another backend. */
+function whileKept<T>(stores: readonly RowStore[], run: (stores: readonly CudaRowStore[]) => T): T {
+  const own = stores.map((store) => {
+    if (!(store instanceof CudaRowStore)) throw new TypeError('The rows are not on this device.');
+    return store;
+  });
+  return [...new Set(own)].reduce<() => T>(
+    (inner, store) => () => store.whileKept(inner),
+    () => run(own),
+  )();
+}
+
 export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores {
+  const { backend } = programs;
+  const scaled = (raw: DeviceBuffer, rows: number, width: number, scale: number): Batch => {
+    const { tensor, variance } = sums.scaled(raw, [rows, width], scale);
+    return { x: tensor, variance };
+  };
   return {
-    ampleBytes: programs.backend.device.totalBytes / ampleShare,
+    ampleBytes: backend.device.totalBytes / ampleShare,
     open: (rows, d, dtype, lost) => new CudaRowStore(programs, [rows, d], dtype, lost),
     batch(parts: readonly StoredRows[], d: number, scale: number): Batch {
       const rows = parts.reduce((sum, { places }) => sum + places.length, 0);
-      const stores = new Set(
-        parts.map(({ store }) => {
-          if (!(store instanceof CudaRowStore)) throw new TypeError('The rows are not on this device.');
-          return store;
-        }),
-      );
-      const gather = () =>
+      const stores = parts.map(({ store }) => store);
+      return whileKept(stores, (kept) =>
         programs.scratch(4 * rows * d, (raw) => {
           let first = 0;
-          for (const { store, places } of parts) {
-            if (store instanceof CudaRowStore) store.widen(places, raw, first);
+          for (const [at, { places }] of parts.entries()) {
+            kept[at].widen(places, { to: raw, first, column: 0, width: d, scale: 1 });
             first += places.length;
           }
-          const { tensor, variance } = sums.scaled(raw, [rows, d], scale);
-          return { x: tensor, variance };
-        });
-      return [...stores].reduce<() => Batch>((run, store) => () => store.whileKept(run), gather)();
+          return scaled(raw, rows, d, scale);
+        }),
+      );
+    },
+    jointBatch(columns: readonly StoredColumns[], scale: number): Batch {
+      const rows = columns[0].places.length;
+      const width = widthOf(columns);
+      const stores = columns.map(({ store }) => store);
+      return whileKept(stores, (kept) =>
+        programs.scratch(4 * rows * width, (raw) => {
+          let column = 0;
+          for (const [at, { places, d, scale: own }] of columns.entries()) {
+            if (places.length !== rows)
+              throw new TypeError(`Columns of ${rows} and of ${places.length} rows don't make a batch.`);
+            kept[at].widen(places, { to: raw, first: 0, column, width, scale: own });
+            column += d;
+          }
+          return scaled(raw, rows, width, scale);
+        }),
+      );
+    },
+    hostBatch(columns: readonly HostColumns[], rows: number, scale: number): Batch {
+      const width = widthOf(columns);
+      const [{ dtype, scale: only }] = columns;
+      // What is in 32 bits already needs no widening.
+      if (columns.length === 1 && dtype === 'float32' && only === 1)
+        return sent(columns[0], rows, (raw) => scaled(raw, rows, width, scale));
+      return programs.scratch(4 * rows * width, (raw) => {
+        let column = 0;
+        for (const own of columns) {
+          const { d, dtype: type, scale: times } = own;
+          const args = [raw, 0, d, times, column, width] as const;
+          const launch = { grid: rows, block: threads };
+          sent(own, rows, (stored) =>
+            backend.programs.run(kernels[type].widenPlaces, launch, [stored, null, ...args]),
+          );
+          column += d;
+        }
+        return scaled(raw, rows, width, scale);
+      });
     },
   };
+
+  /** The columns as they are stored, on the device while `use` runs. */
+  function sent<T>({ d, dtype, write }: HostColumns, rows: number, use: (stored: DeviceBuffer) => T): T {
+    const rowBytes = d * bytesOf[dtype];
+    const stored = backend.transfers.uploadedInParts(rows * rowBytes, rowBytes, (into, from) =>
+      write(into, from / rowBytes, into.length / rowBytes),
+    );
+    try {
+      return use(stored);
+    } finally {
+      backend.give(stored);
+    }
+  }
 }
+
+const widthOf = (columns: readonly { d: number }[]) => columns.reduce((sum, { d }) => sum + d, 0);

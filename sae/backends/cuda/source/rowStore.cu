@@ -57,12 +57,16 @@ extern "C" __global__ void __launch_bounds__(threads)
   for (int column = threadIdx.x; column < d; column += threads) to[column] = toStored(from[column]);
 }
 
-// A block for each of `places` in the store: the rows of `to` [.., d] from `first` on, widened.
+// A block for each of `places` in the store, or for each of its rows in turn where there is no list: row `first` and those after it of `to` [.., width],
+// columns `column` … `column` + d − 1, widened and times `scale`, as the host does it: in double precision, rounded once.
 extern "C" __global__ void __launch_bounds__(threads)
-    widenPlaces(const Stored* store, const int* places, float* to, long long first, int d) {
-  const Stored* from = store + (long long)places[blockIdx.x] * d;
-  float* row = to + (first + blockIdx.x) * d;
-  for (int column = threadIdx.x; column < d; column += threads) row[column] = fromStored(from[column]);
+    widenPlaces(const Stored* store, const int* places, float* to, long long first, int d, double scale, int column, int width) {
+  const Stored* from = store + (long long)(places ? places[blockIdx.x] : (int)blockIdx.x) * d;
+  float* row = to + (first + blockIdx.x) * width + column;
+  for (int at = threadIdx.x; at < d; at += threads) {
+    const float value = fromStored(from[at]);
+    row[at] = scale == 1.0 ? value : (float)(value * scale);
+  }
 }
 
 // A block for each of `places` in the store: the rows of another store, in their order.
