@@ -1,6 +1,6 @@
 /** `lazyscope store`, and `lazyscope serve` on the address of a store, as processes of their own. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -58,6 +58,10 @@ test('a store is listed, served from its address, copied, and refused to command
   expect(listed.status, listed.err).toBe(0);
   const { files: count, bytes, labels } = JSON.parse(listed.out);
   expect([count > 30, bytes > 1e5, labels]).toEqual([true, true, 0]);
+  // The fixture has the absolute folder of its model, as earlier versions wrote it.
+  expect(listed.err).toContain('name the model alone now');
+  const capture = await readFile(join(data, 'captures', 'fixture', 'capture.json'), 'utf8');
+  expect(JSON.parse(capture).model.folder).toBe('models/fixture-relu');
 
   const server = start(
     'serve', '--data', files.url, '--no-explorer', '--port', '0', '--cache', join(folder, 'caches'),

@@ -20,12 +20,13 @@ import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
 import { writeManifest } from '../store/writeManifest.ts';
-import { recordedPlace, removeStored } from '../store/remote/bringIn.ts';
+import { removeStored } from '../store/remote/bringIn.ts';
 import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { checkComputedBy } from './checkComputedBy.ts';
 import { defaultExclusion } from './planCapture.ts';
 import { printExclusionRule, type ExclusionRule } from './exclusionRule.ts';
-import { modelChecksum } from './modelChecksum.ts';
+import { recordModelPlace } from '../models/modelPlace.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import { normReport } from './normReport.ts';
 import { openCapture } from './openCapture.ts';
 import { ShardWriter, encodeShard } from './shardWriter.ts';
@@ -251,9 +252,7 @@ async function describe(
     name,
     createdAt: new Date().toISOString(),
     status: 'complete',
-    model: model
-      ? { name: model.name, folder: recordedPlace(model.folder), sha256: await modelChecksum(model.folder) }
-      : { name: noModel, folder: '', sha256: 'none' },
+    model: model ? await referenceTo(store, model) : { name: noModel, folder: '', sha256: 'none' },
     text: { source: files.source, sha256: content.digest('hex') },
     contextLength,
     contexts: training.contexts + heldOut.contexts,
@@ -310,4 +309,12 @@ function refuseOther(path: string, shape: Shape, found: Shape): void {
     'bad_input',
     `'${path}' has ${said(found)} where there were ${said(shape)} before: give files of one kind.`,
   );
+}
+
+async function referenceTo(
+  store: StoreLayout,
+  { name, folder }: Pick<LanguageModel, 'name' | 'folder'>,
+): Promise<CaptureManifest['model']> {
+  const sha256 = await modelChecksum(folder);
+  return { name, folder: await recordModelPlace(store, folder, sha256), sha256 };
 }

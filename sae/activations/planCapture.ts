@@ -6,11 +6,11 @@ import type { Report } from '../progress.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
 import type { ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { recordedPlace } from '../store/remote/bringIn.ts';
+import { recordModelPlace } from '../models/modelPlace.ts';
 import { packAny, type AnyText } from '../tokens/packAny.ts';
 import { separatorOf, shuffleContexts, type SeparatorPlace } from '../tokens/packTokens.ts';
 import { type ExclusionRule, excludesNothing, printExclusionRule } from './exclusionRule.ts';
-import { modelChecksum } from './modelChecksum.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import { outlierFactor } from './normReport.ts';
 import { encodeShard } from './shardWriter.ts';
 
@@ -142,6 +142,7 @@ async function plan(options: CaptureOptions, contexts: number, sha256: string): 
       'bad_input',
       `'${text.source}' makes ${contexts} context${contexts === 1 ? '' : 's'}, of which ${heldOutContexts} would be held out: use more text or shorter contexts.`,
     );
+  const checksum = await modelChecksum(model.folder);
   return {
     version: 1,
     name: options.name,
@@ -149,8 +150,8 @@ async function plan(options: CaptureOptions, contexts: number, sha256: string): 
     status: 'partial',
     model: {
       name: model.name,
-      folder: recordedPlace(model.folder),
-      sha256: await modelChecksum(model.folder),
+      folder: await recordModelPlace(options.store, model.folder, checksum),
+      sha256: checksum,
     },
     text: { source: text.source, sha256 },
     contextLength: options.contextLength,

@@ -1,7 +1,7 @@
 /** Opens a trained dictionary for evaluation: its run, its capture and its weights, with a check that the given model fits them. */
 import { loadAutoencoder, type Autoencoder } from '../autoencoders/autoencoder.ts';
 import { parseExclusionRule, type ExclusionRule } from '../activations/exclusionRule.ts';
-import { modelChecksum } from '../activations/modelChecksum.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import { openCaptureOf } from '../activations/jointRows.ts';
 import type { Capture } from '../activations/openCapture.ts';
 import { selectFetchedRows, type SelectedRows } from '../activations/selectRows.ts';

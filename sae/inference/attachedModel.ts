@@ -3,7 +3,7 @@
  * the model is loaded once, and dictionaries stay until others need their memory.
  */
 import { stat } from 'node:fs/promises';
-import { modelChecksum } from '../activations/modelChecksum.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import { LazyscopeError } from '../errors.ts';
 import { loadLanguageModel } from '../models/loadLanguageModel.ts';
 import type { LanguageModel } from '../models/languageModel.ts';

@@ -1,6 +1,6 @@
 /** Measures one dictionary by probes (METHODS.md §13). */
 import { existsSync } from 'node:fs';
-import { modelChecksum } from '../activations/modelChecksum.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import { LazyscopeError } from '../errors.ts';
 import { oneHook, openDictionary } from '../evaluation/openDictionary.ts';
 import { attachDictionary } from '../inference/attachedDictionary.ts';

@@ -15,7 +15,10 @@ import { packTokens, packText } from '../tokens/packTokens.ts';
 import type { TextSource } from '../tokens/text/openText.ts';
 import type { Report } from '../progress.ts';
 import type { StoreLayout } from '../store/layout.ts';
-import { recordedPlace } from '../store/remote/bringIn.ts';
+import { isModel } from '../models/isModel.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
+import { recordModelPlace } from '../models/modelPlace.ts';
+import { writeVocabulary } from '../tokens/vocabulary.ts';
 import { withLock } from '../store/lock.ts';
 import { sparsityReportKind } from '../spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../spec/manifests/sparsityReport.ts';
@@ -68,6 +71,17 @@ const measuredPass = 1.5;
 /** Settings of space folding: enough paths for a mean; each is a forward pass over `points` stretches of text. */
 const folding = { paths: 8, points: 33, tokens: 16 };
 
+/** What the report says of the model, by which the texts of its tokens are found too. A model that was made in memory has no files. */
+async function referenceTo(
+  store: StoreLayout,
+  { name, folder, tokenizer }: LanguageModel,
+): Promise<Pick<SparsityReport['model'], 'name' | 'folder' | 'sha256'>> {
+  if (!isModel(folder)) return { name, folder: '' };
+  const sha256 = await modelChecksum(folder);
+  await writeVocabulary(store.vocabulary(sha256), tokenizer);
+  return { name, folder: await recordModelPlace(store, folder, sha256), sha256 };
+}
+
 /** Measures the model and writes the report. Throws 'conflict' when the name belongs to a report of another model or text, 'bad_input' for a text or length that doesn't fit. */
 export async function measureSparsity(options: MeasureOptions): Promise<SparsityReport> {
   const { store, name, model, text } = options;
@@ -96,13 +110,13 @@ export async function measureSparsity(options: MeasureOptions): Promise<Sparsity
     }
     const samples = layers.map(({ sample }) => sample);
     const { interventions, stopped } = await measureMasking(options, samples, contexts, seq, work);
+    const reference = await referenceTo(store, model);
     const report: SparsityReport = {
       version: 1,
       name,
       createdAt: new Date().toISOString(),
       model: {
-        name: model.name,
-        folder: recordedPlace(model.folder),
+        ...reference,
         activation: model.config.activation,
         gated: model.config.gated,
         ...(options.trainedActivation ? { trainedActivation: options.trainedActivation } : {}),

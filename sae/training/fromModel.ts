@@ -6,7 +6,7 @@ import { capture } from '../activations/capture.ts';
 import type { ExclusionRule } from '../activations/exclusionRule.ts';
 import { gatherContexts, heldOutContexts } from '../activations/heldOutContexts.ts';
 import { ModelBatches } from '../activations/modelBatches.ts';
-import { modelChecksum } from '../activations/modelChecksum.ts';
+import { modelChecksum } from '../models/modelChecksum.ts';
 import type { Capture } from '../activations/openCapture.ts';
 import { median, rowNorms } from '../activations/rowNorms.ts';
 import { LazyscopeError } from '../errors.ts';

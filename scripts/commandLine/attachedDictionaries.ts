@@ -19,13 +19,13 @@ export async function modelOfDictionary(
   store: StoreLayout,
   dictionary: DictionaryReference,
 ): Promise<AttachedModel> {
-  const [{ AttachedModel }, { originOf }, { isModel }] = await Promise.all([
+  const [{ AttachedModel }, { originOf }, { modelPlace }] = await Promise.all([
     import('../../sae/inference/attachedModel.ts'),
     import('../../sae/inference/attachedDictionary.ts'),
-    import('../../sae/models/isModel.ts'),
+    import('../../sae/models/modelPlace.ts'),
   ]);
-  const { folder, name } = (await originOf(store, dictionary)).capture.model;
-  return AttachedModel.load(store, modelFolder(store, isModel(folder) ? folder : name));
+  const { model } = (await originOf(store, dictionary)).capture;
+  return AttachedModel.load(store, modelFolder(store, modelPlace(store, model) ?? model.name));
 }
 
 /** Parses `LATENT` or `LATENT=VALUE`, with `RUN/SEED:` before it for another dictionary than the first. */

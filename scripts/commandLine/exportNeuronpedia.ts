@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
-import { isModel } from '../../sae/models/isModel.ts';
+import { modelPlace } from '../../sae/models/modelPlace.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import { bringIn } from '../../sae/store/remote/bringIn.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
@@ -103,7 +103,7 @@ async function vocabularyOfCapture(store: StoreLayout, { model }: CaptureManifes
   const stored = store.vocabulary(model.sha256);
   if (existsSync(stored)) return readVocabulary(stored);
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
-  const folder = modelFolder(store, isModel(model.folder) ? model.folder : model.name);
+  const folder = modelFolder(store, modelPlace(store, model) ?? model.name);
   await bringIn(folder);
   return vocabularyOf(openModelFiles(folder).tokenizer());
 }

@@ -16,12 +16,13 @@ export async function vocabularyOfSubject(
   { capture }: Pick<LabelSubject, 'capture'>,
 ): Promise<(string | null)[]> {
   const { readVocabulary, vocabularyOf } = await import('../../sae/tokens/vocabulary.ts');
-  const { folder, name, sha256 } = capture.manifest.model;
-  const kept = store.vocabulary(sha256);
+  const { model } = capture.manifest;
+  const kept = store.vocabulary(model.sha256);
   if (existsSync(kept)) return readVocabulary(kept);
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
+  const { modelPlace } = await import('../../sae/models/modelPlace.ts');
   const { bringIn } = await import('../../sae/store/remote/bringIn.ts');
-  const place = modelFolder(store, existsSync(folder) ? folder : name);
+  const place = modelFolder(store, modelPlace(store, model) ?? model.name);
   // The tokenizer of a folder is there already; that of a GGUF file comes with it.
   await bringIn(place);
   return vocabularyOf(openModelFiles(place).tokenizer());

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LazyscopeError } from '../../sae/errors.ts';
 import { isModel } from '../../sae/models/isModel.ts';
+import { modelPlace } from '../../sae/models/modelPlace.ts';
 import type { LanguageModel } from '../../sae/models/languageModel.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { hasModel, type CaptureManifest } from '../../sae/spec/manifests/capture.ts';
@@ -57,6 +58,5 @@ export async function loadModelOfCapture(
   capture: CaptureManifest,
 ): Promise<LanguageModel | null> {
   if (!hasModel(capture)) return null;
-  const { folder, name } = capture.model;
-  return loadModel(store, isModel(folder) ? folder : name);
+  return loadModel(store, modelPlace(store, capture.model) ?? capture.model.name);
 }

@@ -105,15 +105,16 @@ async function indexForSearch(
   const { openCapture } = await import('../../sae/activations/openCapture.ts');
   const { writeFeaturePages } = await import('../../sae/features/featurePages.ts');
   const { indexSearch } = await import('../../sae/features/indexSearch.ts');
+  const { modelPlace } = await import('../../sae/models/modelPlace.ts');
   const { openModelFiles } = await import('../../sae/models/openModelFiles.ts');
   const { bringIn } = await import('../../sae/store/remote/bringIn.ts');
   const indexed: { run: string; seed: number }[] = [];
   for (const { run, seeds } of work) {
     const capture = await openCapture(store, run.config.capture, { hooks: [] });
-    const { folder, name, sha256 } = capture.manifest.model;
-    const place = () => modelFolder(store, existsSync(folder) ? folder : name);
+    const { model } = capture.manifest;
+    const place = () => modelFolder(store, modelPlace(store, model) ?? model.name);
     // The tokenizer of a folder is there already; that of a GGUF file comes with it.
-    if (hasModel(capture.manifest) && !existsSync(store.vocabulary(sha256))) await bringIn(place());
+    if (hasModel(capture.manifest) && !existsSync(store.vocabulary(model.sha256))) await bringIn(place());
     const tokenizer = hasModel(capture.manifest) ? () => openModelFiles(place()).tokenizer() : null;
     for (const seed of seeds) {
       await writeFeaturePages({ store, run: run.name, seed, report, signal });

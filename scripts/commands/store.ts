@@ -25,6 +25,7 @@ function indexStoreCommand(): Command {
       const { indexStore } = await import('../../sae/store/remote/storeFiles.ts');
       const { store, report, signal, say } = session;
       const labels = await exportLabels(session);
+      await sayNoFolders(session);
       const { files, leftOut } = await indexStore({ store, report, signal });
       sayLeftOut(leftOut, say);
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -72,6 +73,7 @@ function uploadStoreCommand(): Command {
       const { uploadStore } = await import('../../sae/store/remote/s3/uploadStore.ts');
       const { store, report, signal, say } = session;
       const labels = await exportLabels(session);
+      await sayNoFolders(session);
       const bucket = await bucketOf(url, signal);
       const { leftOut, ...sent } = await uploadStore({ bucket, store, report, signal });
       bucket.close();
@@ -89,6 +91,16 @@ function sayLeftOut(leftOut: readonly string[], say: Session['say']): void {
   if (leftOut.length > 0)
     say(
       `Left out, because of its name: '${leftOut[0]}'${leftOut.length > 1 ? ` and ${leftOut.length - 1} more` : ''}.`,
+    );
+}
+
+/** Others get no folders of this machine to see. */
+async function sayNoFolders({ store, say }: Session): Promise<void> {
+  const { forgetModelFolders } = await import('../../sae/models/forgetModelFolders.ts');
+  const found = await forgetModelFolders(store);
+  if (found > 0)
+    say(
+      `${found} captures or reports named the folder of their model on this machine; they name the model alone now.`,
     );
 }
 

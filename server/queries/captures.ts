@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { LazyscopeError } from '../../sae/errors.ts';
+import { withoutPlace } from '../../sae/models/modelPlace.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import type { CaptureManifest } from '../../sae/spec/manifests/capture.ts';
 import type { ServerContext } from '../context.ts';
@@ -14,7 +15,7 @@ export async function getCapture({ store, manifests }: ServerContext, name: stri
   if (!existsSync(store.captureManifest(name)))
     throw new LazyscopeError('not_found', `There is no capture '${name}': see the list of captures.`);
   const manifest = await manifests.read(store.captureManifest(name), captureKind);
-  return { ...captureRow(manifest), manifest };
+  return { ...captureRow(manifest), manifest: { ...manifest, model: withoutPlace(manifest.model) } };
 }
 
 /** Throws 'not_found' when there is no such capture, or when it has no such hook point. */

@@ -4,7 +4,7 @@ import { comparisonBetween, type ComparisonSide } from '../../sae/comparison/sto
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
 import { counterpartSteering } from '../../sae/inference/counterpartSteering.ts';
 import type { DictionaryFeatures } from '../../sae/inference/textFeatures.ts';
-import { isModel } from '../../sae/models/isModel.ts';
+import { modelPlace } from '../../sae/models/modelPlace.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
 import { bringInFolder } from '../../sae/store/remote/bringIn.ts';
 import type { ServerContext } from '../context.ts';
@@ -30,7 +30,7 @@ export async function featuresOfText(
   const { dictionaries, text, strongest, traced, predictions } = input;
   const runs = await Promise.all(dictionaries.map((one) => trainedDictionary(server, one)));
   const model =
-    runs.length > 0 ? await modelPlace(server, runs[0]) : await listedModel(server, input.model ?? '');
+    runs.length > 0 ? await modelOf(server, runs[0]) : await listedModel(server, input.model ?? '');
   const request = {
     text,
     dictionaries: dictionaries.map(({ run, seed }) => ({ run, seed })),
@@ -78,7 +78,7 @@ async function* steering(
 ): AsyncGenerator<SteeringEvent, void> {
   const { dictionaries, keepsError, counterpart } = input;
   const runs = await Promise.all(dictionaries.map((one) => trainedDictionary(server, one)));
-  const place = await modelPlace(server, runs[0]);
+  const place = await modelOf(server, runs[0]);
   const other = counterpart && (await counterpartOf(server, dictionaries, counterpart));
   const variants: VariantName[] = ['without', 'with', ...(other ? (['counterpart'] as const) : [])];
   const { prompt, maxNewTokens, greedy, samples, seed, temperature, topK, topP } = input;
@@ -148,18 +148,18 @@ async function trainedDictionary(
 }
 
 /** Where the model of a run is: where its capture found it, or else the listed model of that name. */
-async function modelPlace(server: ServerContext, run: RunManifest): Promise<string> {
+async function modelOf(server: ServerContext, run: RunManifest): Promise<string> {
   const model = await modelOfRun(server, run);
   if (!model)
     throw new LazyscopeError(
       'not_found',
       `The capture '${run.config.capture}' of run '${run.name}' is gone, so its model isn't known: capture it again.`,
     );
-  const place = isModel(model.folder) ? model.folder : namedModelFolder(server.modelFolders, model.name);
+  const place = modelPlace(server.store, model) ?? namedModelFolder(server.modelFolders, model.name);
   if (!place)
     throw new LazyscopeError(
       'not_found',
-      `The model '${model.name}' of run '${run.name}' is not at '${model.folder}' any more: put it there, or into '${server.store.models()}'.`,
+      `The model '${model.name}' of run '${run.name}' is not on this machine, or not where it was: put it into '${server.store.models()}'.`,
     );
   await bringInFolder(place);
   return place;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { basename, isAbsolute } from 'node:path';
 import { isLazyscopeError } from '../../sae/errors.ts';
 import { placeOf } from '../../sae/spec/hooksOf.ts';
 import type { RunManifest } from '../../sae/spec/manifests/run.ts';
@@ -28,7 +29,20 @@ export async function getRun(server: ServerContext, name: string): Promise<RunDe
     })),
   );
   const training = await trainingProgress(server, manifest);
-  return { manifest, training, model: (await modelOfRun(server, manifest))?.name ?? null, seeds };
+  return {
+    manifest: withoutTextFolder(manifest),
+    training,
+    model: (await modelOfRun(server, manifest))?.name ?? null,
+    seeds,
+  };
+}
+
+/** A text that a run read from a file is named to others by the name of the file: where that lies is a matter of the machine. */
+export function withoutTextFolder(run: RunManifest): RunManifest {
+  const { fromModel } = run;
+  return fromModel && isAbsolute(fromModel.text)
+    ? { ...run, fromModel: { ...fromModel, text: basename(fromModel.text) } }
+    : run;
 }
 
 /** One that can't be read is not the same as none: evaluating again is the remedy, and nobody should wait for it. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import { withoutPlace } from '../../sae/models/modelPlace.ts';
 import { sparsityReportKind } from '../../sae/spec/manifests/sparsityReport.ts';
 import type { SparsityReport } from '../../sae/spec/manifests/sparsityReport.ts';
 import { meanOverNeurons } from '../../sae/spec/layerMetrics/layerMetrics.ts';
@@ -70,7 +71,11 @@ export async function getSparsity(server: ServerContext, name: string): Promise<
       { path: server.store.sparsityTable(name, 'layers') },
     ),
   ]);
-  return { report, curves: byLayer(curves), positions: byLayer(positions) };
+  return {
+    report: { ...report, model: withoutPlace(report.model) },
+    curves: byLayer(curves),
+    positions: byLayer(positions),
+  };
 }
 
 /** From rows to one object a layer that has the other columns as lists. */

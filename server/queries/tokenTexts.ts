@@ -1,19 +1,12 @@
 /** Token ids as text: by the vocabulary that the capture left in the store, else by the tokenizer of the model. */
 import { existsSync } from 'node:fs';
-import { isModel } from '../../sae/models/isModel.ts';
+import { modelPlace, type ModelReference } from '../../sae/models/modelPlace.ts';
 import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { readVocabulary, vocabularyOf } from '../../sae/tokens/vocabulary.ts';
 import type { Log } from '../log.ts';
 import { namedModelFolder } from './modelFolders.ts';
 import { tokenReader, unknownTokens, type TokenReader } from './tokenReader.ts';
-
-/** What manifests say of a model; reports of sparsity have no checksum. */
-interface ModelReference {
-  name: string;
-  folder: string;
-  sha256?: string;
-}
 
 export class TokenTexts {
   readonly #store: StoreLayout;
@@ -48,11 +41,12 @@ export class TokenTexts {
     return reader;
   }
 
-  #placeOf({ name, folder, sha256 }: ModelReference) {
+  #placeOf(model: ModelReference) {
+    const { sha256 } = model;
     const vocabulary = sha256 === undefined ? undefined : this.#store.vocabulary(sha256);
     if (vocabulary !== undefined && existsSync(vocabulary))
       return { path: vocabulary, read: () => readVocabulary(vocabulary) };
-    const path = isModel(folder) ? folder : namedModelFolder(this.#modelFolders, name);
+    const path = modelPlace(this.#store, model) ?? namedModelFolder(this.#modelFolders, model.name);
     return path === undefined
       ? undefined
       : { path, read: () => vocabularyOf(openModelFiles(path).tokenizer()) };

@@ -2,7 +2,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { siteFiles } from '../../sae/spec/site/answerPlace.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { writeFixtureStore } from '../fixtures/writeFixtureStore.ts';
 import { publishSite, type PublishedSite, type PublishOptions } from './publishSite.ts';
@@ -20,6 +22,12 @@ beforeAll(async () => {
   store = await writeFixtureStore(join(folder, 'data'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Answers are compressed. */
+async function contentOf(path: string): Promise<Buffer> {
+  const bytes = await readFile(path);
+  return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
+}
 
 const publish = (more: Partial<PublishOptions> = {}): Promise<PublishedSite> =>
   publishSite({
@@ -90,4 +98,27 @@ test('sparsity reports go along with runs of their models, more of them, none, o
   const tables = await readdir(join(alone.out, 'data'), { recursive: true });
   expect(tables).toContain(join('sparsity', 'fixture-gelu', 'neurons.parquet'));
   expect(tables.filter((name) => name.includes('fixture-topk') || name.includes(report))).toEqual([]);
+});
+
+test('a site and its tables say nothing of the machine, and count the models that they are about', async () => {
+  const path = store.runManifest(run);
+  const before = await readFile(path, 'utf8');
+  const fromModel = { text: join(folder, 'sea.txt'), textBytes: 1, heldOutOf: 1, bufferTokens: 1 };
+  await writeFile(path, JSON.stringify({ ...JSON.parse(before), fromModel }));
+  // As earlier versions recorded it.
+  expect(JSON.parse(await readFile(store.captureManifest('fixture'), 'utf8')).model.folder).toMatch(/^\//);
+  try {
+    const { out } = await publish({ out: join(folder, 'shared'), withStore: true });
+    const files = await readdir(out, { recursive: true, withFileTypes: true });
+    const found: string[] = [];
+    for (const file of files.filter((one) => one.isFile()))
+      if ((await contentOf(join(file.parentPath, file.name))).includes(folder)) found.push(file.name);
+    expect(found).toEqual([]);
+    expect(
+      JSON.parse(await readFile(join(out, 'data', 'runs', run, 'run.json'), 'utf8')).fromModel.text,
+    ).toBe('sea.txt');
+    expect(String(await contentOf(join(out, siteFiles.general())))).toMatch(/"models":1\b/);
+  } finally {
+    await writeFile(path, before);
+  }
 });

@@ -99,7 +99,7 @@ async function publishIn(work: string, out: string, options: PublishOptions): Pr
   try {
     const staged = new StoreLayout(stage);
     makeFolder(staged.root);
-    const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged);
+    const found = await stageRuns(store, { runs, reports, reportsOfRuns }, staged, options.log);
     for (const { name, config } of found.runs)
       for (const seed of config.seeds)
         if (existsSync(staged.features(name, seed)) && !existsSync(staged.featurePages(name, seed)))

@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import { copyFile, link, readdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { isLazyscopeError, LazyscopeError } from '../../sae/errors.ts';
+import { modelChecksum } from '../../sae/models/modelChecksum.ts';
+import { modelPlace, withoutPlace, type ModelReference } from '../../sae/models/modelPlace.ts';
+import { openModelFiles } from '../../sae/models/openModelFiles.ts';
 import { readSafetensors } from '../../sae/formats/safetensors.ts';
 import { captureKind } from '../../sae/spec/manifests/capture.ts';
 import { comparisonKind, type ComparisonManifest } from '../../sae/spec/manifests/comparison.ts';
@@ -15,9 +18,12 @@ import { namePattern } from '../../sae/spec/names.ts';
 import type { StoreLayout } from '../../sae/store/layout.ts';
 import { readManifest } from '../../sae/store/readManifest.ts';
 import { writeManifest } from '../../sae/store/writeManifest.ts';
+import { writeVocabulary } from '../../sae/tokens/vocabulary.ts';
 import { Database } from '../database.ts';
 import { labelsOfDatabase } from '../publishedLabels.ts';
+import type { Log } from '../log.ts';
 import type { Place } from '../queries/manifestsIn.ts';
+import { withoutTextFolder } from '../queries/runs.ts';
 import { makeFolder } from '../../sae/store/makeFolder.ts';
 
 export interface StagedRuns {
@@ -41,7 +47,12 @@ export interface Chosen {
  * sweeps where all the runs that it is about are among them, the sparsity reports, and what people wrote about the runs.
  * Throws `not_found` for a run or a report that isn't there, and `conflict` while a server has the labels open.
  */
-export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayout): Promise<StagedRuns> {
+export async function stageRuns(
+  from: StoreLayout,
+  chosen: Chosen,
+  to: StoreLayout,
+  log: Log,
+): Promise<StagedRuns> {
   const names = chosen.runs;
   const runs: RunManifest[] = [];
   const texts = new Set<string>();
@@ -53,22 +64,31 @@ export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayo
       );
     const run = await readManifest(from.runManifest(name), runKind);
     runs.push(run);
+    await writeManifest(to.runManifest(name), runKind, withoutTextFolder(run), run);
     for (const seed of run.config.seeds) texts.add(await searchedText(from.searchIndex(name, seed)));
     await linkFolder(
       from,
       to,
       from.run(name),
-      (path) => !/^checkpoints\/|^tensorboard\/|^wandb\/|\/sae\.safetensors$/.test(path),
+      (path) =>
+        path !== 'run.json' && !/^checkpoints\/|^tensorboard\/|^wandb\/|\/sae\.safetensors$/.test(path),
     );
   }
+  await linkFolder(from, to, join(from.root, 'vocabularies'));
+  const copy = { from, to, log };
   const models = new Set<string>();
   for (const capture of new Set(runs.map(({ config }) => config.capture))) {
     const path = from.captureManifest(capture);
     if (!existsSync(path)) continue;
-    models.add((await readManifest(path, captureKind)).model.name);
-    await linkFile(from, to, path);
+    const manifest = await readManifest(path, captureKind);
+    models.add(manifest.model.name);
+    await writeManifest(
+      to.captureManifest(capture),
+      captureKind,
+      await ofNoMachine(manifest, copy),
+      manifest,
+    );
   }
-  await linkFolder(from, to, join(from.root, 'vocabularies'));
   for (const text of texts)
     if (text !== '' && existsSync(from.searchText(text))) await linkFile(from, to, from.searchText(text));
   const compared = { folder: from.comparisons(), pathOf: (name: string) => from.comparisonManifest(name), kind: comparisonKind }; // prettier-ignore
@@ -79,8 +99,31 @@ export async function stageRuns(from: StoreLayout, chosen: Chosen, to: StoreLayo
   await linkReports(from, to, names);
   await stageLabels(from, names, to);
   const reports = await sparsityReports(from, chosen, models);
-  for (const { name } of reports) await linkFolder(from, to, from.sparsity(name));
+  for (const measured of reports) {
+    const { name } = measured;
+    await linkFolder(from, to, from.sparsity(name), (path) => path !== 'report.json');
+    await writeManifest(to.sparsityReport(name), sparsityReportKind, await ofNoMachine(measured, copy), measured); // prettier-ignore
+  }
   return { runs, comparisons, reports };
+}
+
+/**
+ * What a manifest says without what it says of this machine. Where the texts of the model's tokens were not in the store, they are then in the copy, as nobody
+ * finds the model any more.
+ */
+async function ofNoMachine<Manifest extends { model: ModelReference }>(
+  manifest: Manifest,
+  { from, to, log }: { from: StoreLayout; to: StoreLayout; log: Log },
+): Promise<Manifest> {
+  const place = modelPlace(from, manifest.model);
+  const sha256 = manifest.model.sha256 ?? (place === undefined ? undefined : await modelChecksum(place));
+  if (place !== undefined && sha256 !== undefined && !existsSync(to.vocabulary(sha256)))
+    try {
+      await writeVocabulary(to.vocabulary(sha256), openModelFiles(place).tokenizer());
+    } catch (error) {
+      log(`Tokens are shown as numbers: '${place}' can't be read.`, error);
+    }
+  return { ...manifest, model: { ...withoutPlace(manifest.model), ...(sha256 !== undefined && { sha256 }) } };
 }
 
 /** The name of the text that a search index is of; empty without one that can be read, where the server does without too. */

@@ -88,7 +88,7 @@ async function general({ server, runs, reports, files }: AnswerOptions): Promise
   const emergence =
     reports.length === 0 ? [] : (await listEmergence(server)).filter(({ model }) => models.has(model));
   const answers: Record<string, () => Promise<unknown> | unknown> = {
-    'overview.get': () => overview(server),
+    'overview.get': async () => ({ ...(await overview(server)), models: models.size }),
     'runs.list': () => listRuns(server),
     'captures.list': () => listCaptures(server),
     'comparisons.list': () => listComparisons(server),

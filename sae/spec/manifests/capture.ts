@@ -44,6 +44,7 @@ const captureManifestSchema = z.strictObject({
   createdAt: z.string(),
   /** `complete` once every shard is written; a reader refuses anything else. */
   status: z.enum(['partial', 'complete']),
+  /** `folder` is `models/NAME` of the store, or empty for a model elsewhere (sae/models/modelPlace.ts); earlier versions wrote an absolute path. */
   model: z.strictObject({ name: z.string(), folder: z.string(), sha256: z.string() }),
   /** What the text was: a dataset's name or a file's name, and the checksum of its characters. */
   text: z.strictObject({ source: z.string(), sha256: z.string() }),

@@ -68,7 +68,10 @@ const sparsityReportSchema = z.strictObject({
   createdAt: z.string(),
   model: z.strictObject({
     name: z.string(),
+    /** As in a capture. */
     folder: z.string(),
+    /** Absent in reports of earlier versions. */
+    sha256: z.string().optional(),
     activation: z.string(),
     gated: z.boolean(),
     /** Where another activation function was put in its place. */

@@ -4,7 +4,7 @@
  * written, a file that has taken its name on this disk goes there with `putOut`, and one that was removed is removed there with `takeOut`.
  */
 import { rm } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
+import { sep } from 'node:path';
 import type { SharedObject } from './s3/sharedObject.ts';
 
 /** A folder whose files are somewhere else until they are asked for. */
@@ -13,6 +13,8 @@ export interface RemoteFiles {
   readonly root: string;
   /** The address of the store, as it is shown. */
   readonly url: string;
+  /** A folder of this disk for all processes that have this store open; nothing in it belongs to the store. */
+  readonly machineFolder?: string;
   /** Gives the file its content; nothing where it isn't one of theirs. */
   bringIn(path: string): Promise<void>;
   /** The same of every file below a folder. */
@@ -62,13 +64,9 @@ function* storesOf(path: string): Generator<RemoteFiles> {
   for (const files of mounted.values()) if (path.startsWith(files.root + sep)) yield files;
 }
 
-/**
- * How a file or folder, absolute, is written down for other processes: of a store that lies elsewhere by its address, since each process has that store in
- * a folder of its own.
- */
-export function recordedPlace(path: string): string {
-  for (const { root, url } of storesOf(path)) return `${url}/${relative(root, path).replaceAll(sep, '/')}`;
-  return path;
+/** The folder for what this machine alone knows of a store: the store itself, or, where that lies elsewhere, the folder of its caches. */
+export function machineFolder(root: string): string {
+  return mounted.get(root)?.machineFolder ?? root;
 }
 
 /** Waits until a file, absolute, can be read on this disk. At once for files that were always here. Throws what fetching it throws. */

@@ -15,6 +15,8 @@ const mostFolders = 64;
 
 export interface CacheFolder {
   path: string;
+  /** The folder of all caches of this store. */
+  base: string;
   unlock: () => Promise<void>;
   /** As `unlock`, when the store could not be opened: what was made for it and is empty goes. */
   abandon: () => Promise<void>;
@@ -41,7 +43,7 @@ export async function takeCacheFolder(
         await unlock();
         await removeEmpty(path, uppermost ?? base);
       };
-      return { path, unlock, abandon };
+      return { path, base, unlock, abandon };
     } catch (error) {
       const taken = isLazyscopeError(error) && error.code === 'conflict';
       if (!taken || purpose === undefined || number + 1 === mostFolders) throw error;

@@ -35,6 +35,7 @@ export class CachedStore implements RemoteFiles {
   readonly root: string;
   /** The address, as it is shown. */
   readonly url: string;
+  readonly machineFolder: string;
   shared?: (name: string) => SharedObject;
   /** Files that were fetched since it was opened. */
   fetches = 0;
@@ -69,6 +70,7 @@ export class CachedStore implements RemoteFiles {
   private constructor(folder: CacheFolder, { source, mostBytes, staysFor = 60_000, report }: SourceOptions) {
     this.url = source.url;
     this.root = join(folder.path, 'files');
+    this.machineFolder = folder.base;
     this.#folder = folder;
     this.#source = source;
     this.#partial = new PartialFiles(join(folder.path, 'partial'), source);

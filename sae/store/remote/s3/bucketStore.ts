@@ -43,6 +43,7 @@ export interface BucketStoreOptions extends BucketOptions {
 export class BucketStore implements RemoteFiles, RemoteChanges {
   readonly root: string;
   readonly url: string;
+  readonly machineFolder: string;
   /** Files that an earlier process has written and not sent, as this one found them. */
   readonly unsent: number;
   readonly #bucket: Bucket;
@@ -58,6 +59,7 @@ export class BucketStore implements RemoteFiles, RemoteChanges {
   private constructor(bucket: Bucket, cache: CachedStore, lockTimes: LockTimes | undefined) {
     this.root = cache.root;
     this.url = cache.url;
+    this.machineFolder = cache.machineFolder;
     this.#bucket = bucket;
     this.#cache = cache;
     this.#lockTimes = lockTimes;
