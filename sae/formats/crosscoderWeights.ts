@@ -140,19 +140,35 @@ function latentSizes(
   });
 }
 
-/** The class of theirs for a crosscoder, and its state dict. Throws `bad_input` where they have none. */
+/** Why dictionary_learning can't hold the crosscoder; undefined where it can. */
+export function crosscoderRefusal(weights: DictionaryWeights, widths: readonly number[]): string | undefined {
+  const { architecture, threshold } = weights;
+  if (architecture !== 'relu' && architecture !== 'batchtopk')
+    return `dictionary_learning's crosscoders are of ReLU and BatchTopK alone, and this one is of ${architecture}`;
+  if (widths.some((other) => other !== widths[0]))
+    return `dictionary_learning's crosscoders have layers of one width, and this one's are ${widths.join(', ')} wide`;
+  if (architecture === 'batchtopk' && threshold && !oneThreshold(weights, threshold))
+    return "dictionary_learning's crosscoders have one threshold, and this one has one for each latent";
+  return undefined;
+}
+
+/** The one threshold that the crosscoder's are, by what each is multiplied with; undefined where they are several. */
+function oneThreshold(weights: DictionaryWeights, threshold: Float32Array) {
+  return (['NONE', 'CROSSCODER', 'SAE'] as const)
+    .map((normalisation) => {
+      const sizes = latentSizes(weights, normalisation);
+      return { normalisation, thetas: Float64Array.from(threshold, (theta, i) => theta * sizes[i]) };
+    })
+    .find(({ thetas }) => thetas.every((theta) => Math.abs(theta - thetas[0]) <= 1e-6 * Math.abs(thetas[0])));
+}
+
+/** The class of theirs for a crosscoder that `crosscoderRefusal` says nothing against, and its state dict. */
 export function crosscoderTensors(
   weights: DictionaryWeights,
   widths: readonly number[],
 ): { name: CrosscoderClass; normalisation: string; tensors: Parameters<typeof writePytorchFile>[1] } {
   const { architecture, latents, d, wEnc, wDec, bEnc, bDec, threshold, k } = weights;
   const [width] = widths;
-  const refuse = (why: string) =>
-    new LazyscopeError('bad_input', `dictionary_learning's crosscoders ${why}.`);
-  if (architecture !== 'relu' && architecture !== 'batchtopk')
-    throw refuse(`are of ReLU and BatchTopK alone, and this one is of ${architecture}`);
-  if (widths.some((other) => other !== width))
-    throw refuse(`have layers of one width, and this one's are ${widths.join(', ')} wide`);
   const count = widths.length;
   const [encoder, decoder] = [new Float32Array(latents * d), new Float32Array(latents * d)];
   for (let layer = 0; layer < count; layer++)
@@ -179,13 +195,8 @@ export function crosscoderTensors(
     const { normalisation, ...own } = id('CROSSCODER');
     return { name: 'CrossCoder', normalisation, tensors: { ...own, ...common } };
   }
-  const chosen = (['NONE', 'CROSSCODER', 'SAE'] as const)
-    .map((normalisation) => {
-      const sizes = latentSizes(weights, normalisation);
-      return { normalisation, thetas: Float64Array.from(threshold, (theta, i) => theta * sizes[i]) };
-    })
-    .find(({ thetas }) => thetas.every((theta) => Math.abs(theta - thetas[0]) <= 1e-6 * Math.abs(thetas[0])));
-  if (!chosen) throw refuse('have one threshold, and this one has one for each latent');
+  const chosen = oneThreshold(weights, threshold);
+  if (!chosen) throw new Error(crosscoderRefusal(weights, widths));
   const { normalisation, ...own } = id(chosen.normalisation);
   return {
     name: 'BatchTopKCrossCoder',

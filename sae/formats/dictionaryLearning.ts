@@ -10,7 +10,12 @@ import { z } from 'zod';
 import { LazyscopeError } from '../errors.ts';
 import { writeJsonAtomic } from '../store/atomicWrite.ts';
 import { describedArchitecture } from '../spec/architectures/architectures.ts';
-import { crosscoderClasses, crosscoderTensors, readCrosscoder } from './crosscoderWeights.ts';
+import {
+  crosscoderClasses,
+  crosscoderRefusal,
+  crosscoderTensors,
+  readCrosscoder,
+} from './crosscoderWeights.ts';
 import {
   encoderBias,
   fromForeign,
@@ -218,8 +223,8 @@ function sums(sizes: Float32Array): number[] {
 
 const oneThreshold = ['Its one threshold became the threshold of every latent.'];
 
-/** The class of theirs for a dictionary. */
-function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLearningClass {
+/** The class of theirs for a dictionary; undefined where there is none. */
+function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLearningClass | undefined {
   if (architecture === 'gated') return 'GatedAutoEncoder';
   switch (describedArchitecture(architecture).inference.fires) {
     case 'positive':
@@ -233,22 +238,26 @@ function classFor({ architecture, threshold }: DictionaryWeights): DictionaryLea
       return architecture === 'batchtopk' ? 'BatchTopKSAE' : 'JumpReluAutoEncoder';
     case 'largest of its group':
     case 'by matching pursuit':
-      throw new LazyscopeError(
-        'bad_input',
-        `dictionary_learning has no class for ${architecture}: export to ${architecture === 'groupmax' ? 'sparsify' : 'saelens'}.`,
-      );
+      return undefined;
   }
 }
 
+/** Why dictionary_learning can't hold the dictionary; undefined where it can. */
+export function dictionaryLearningRefusal(weights: DictionaryWeights): string | undefined {
+  const { architecture, transcoder, crosscoder, normalisation } = weights;
+  if (normalisation)
+    return `dictionary_learning has no place for the normalisation of each activation (${normalisation})`;
+  if (transcoder) return 'dictionary_learning has no transcoders';
+  if (crosscoder) return crosscoderRefusal(weights, crosscoder.widths);
+  return classFor(weights) === undefined ? `dictionary_learning has no class for ${architecture}` : undefined;
+}
+
+/** Of a dictionary that `dictionaryLearningRefusal` says nothing against. */
 export async function writeDictionaryLearning(folder: string, weights: DictionaryWeights): Promise<void> {
-  if (weights.transcoder)
-    throw new LazyscopeError(
-      'bad_input',
-      'dictionary_learning has no transcoders: export to saelens or sparsify.',
-    );
   const { latents, d, k, crosscoder } = weights;
   if (crosscoder) return writeCrosscoder(folder, weights, crosscoder.widths);
   const name = classFor(weights);
+  if (name === undefined) throw new Error(dictionaryLearningRefusal(weights));
   await writePytorchFile(join(folder, 'ae.pt'), tensorsOf(weights, name));
   await writeJsonAtomic(join(folder, 'config.json'), {
     trainer: {

@@ -109,27 +109,26 @@ async function configOf(
   return { model: model_name ?? null, hook: from ?? null, outputHook: isTranscoder ? to : null };
 }
 
-/** ReLU is JumpReLU with θ = 0 and is written as such; what fires by rank is refused with `bad_input`. */
+/** Why Gemma Scope's files can't hold the dictionary; undefined where they can. */
+export function gemmaScopeRefusal(weights: DictionaryWeights): string | undefined {
+  const { architecture, crosscoder, normalisation, transcoder, d, bDec } = weights;
+  const { fires } = describedArchitecture(architecture).inference;
+  if (crosscoder) return 'Gemma Scope has no crosscoders';
+  if (normalisation)
+    return `Gemma Scope has no place for the normalisation of each activation (${normalisation})`;
+  if (fires !== 'positive' && fires !== 'above threshold')
+    return `Gemma Scope holds no ${architecture} dictionaries`;
+  if (transcoder?.wSkip) return "Gemma Scope's params.npz has no skip connection";
+  if (bDec.length !== d) return `Gemma Scope's transcoders have one width, not from ${d} to ${bDec.length}`;
+  return undefined;
+}
+
+/** Of a dictionary that `gemmaScopeRefusal` says nothing against; ReLU is JumpReLU with θ = 0 and is written as such. */
 export async function writeGemmaScope(path: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d } = weights;
-  const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
-  if (inference.fires !== 'positive' && inference.fires !== 'above threshold')
-    throw new LazyscopeError(
-      'bad_input',
-      `Gemma Scope holds no ${architecture} dictionaries: export to saelens or sparsify.`,
-    );
+  const { subtractsDecoderBias } = describedArchitecture(architecture);
   const { transcoder } = weights;
-  if (transcoder?.wSkip)
-    throw new LazyscopeError(
-      'bad_input',
-      "Gemma Scope's params.npz has no skip connection: export to saelens or sparsify.",
-    );
   const outputs = weights.bDec.length;
-  if (outputs !== d)
-    throw new LazyscopeError(
-      'bad_input',
-      `Gemma Scope's transcoders have one width, not from ${d} to ${outputs}: export to saelens.`,
-    );
   await writeNpz(path, {
     W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) },
     W_dec: { shape: [latents, outputs], data: weights.wDec },

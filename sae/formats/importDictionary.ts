@@ -3,12 +3,16 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
 import { dictionaryFormats, importedFormats } from '../spec/dictionaryFormats.ts';
-import { readDictionaryLearning, writeDictionaryLearning } from './dictionaryLearning.ts';
+import {
+  dictionaryLearningRefusal,
+  readDictionaryLearning,
+  writeDictionaryLearning,
+} from './dictionaryLearning.ts';
 import type { DictionaryWeights, ImportedDictionary, Transposed } from './dictionaryWeights.ts';
-import { readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
+import { gemmaScopeRefusal, readGemmaScope, writeGemmaScope } from './gemmaScope.ts';
 import { isLlamascopium, readLlamascopium } from './llamascopium.ts';
-import { readSaelens, writeSaelens } from './saelens.ts';
-import { readSparsify, sparsifyModules, writeSparsify } from './sparsify.ts';
+import { readSaelens, saelensRefusal, writeSaelens } from './saelens.ts';
+import { readSparsify, sparsifyModules, sparsifyRefusal, writeSparsify } from './sparsify.ts';
 import { fileStatus } from '../store/fileStatus.ts';
 
 /** The tools whose dictionaries can be read and written, and those whose dictionaries can be read. */
@@ -95,19 +99,28 @@ function sparsifyFolder(folder: string): string {
   );
 }
 
-/** Writes the format's usual files into `folder`. Throws `bad_input` where the format has no such architecture, and for a crosscoder where it has none. */
+const refusals: Record<DictionaryFormat, (weights: DictionaryWeights) => string | undefined> = {
+  saelens: saelensRefusal,
+  sparsify: sparsifyRefusal,
+  'gemma-scope': gemmaScopeRefusal,
+  'dictionary-learning': dictionaryLearningRefusal,
+};
+
+/** Writes the format's usual files into `folder`. Throws `bad_input` where the format can't hold such a dictionary, with those that can. */
 export async function exportDictionary(
   folder: string,
   format: DictionaryFormat,
   weights: DictionaryWeights,
 ): Promise<void> {
-  if (weights.crosscoder && format !== 'dictionary-learning')
-    throw new LazyscopeError('bad_input', `${format} has no crosscoders: export to dictionary-learning.`);
-  if (weights.normalisation && format !== 'saelens')
-    throw new LazyscopeError(
-      'bad_input',
-      `The dictionary normalises each activation (${weights.normalisation}), which ${format} has no place for: export to saelens.`,
-    );
+  const refusal = refusals[format](weights);
+  if (refusal !== undefined) {
+    const others = dictionaryFormats.filter((other) => refusals[other](weights) === undefined);
+    const remedy =
+      others.length > 0
+        ? `export to ${others.join(' or ')}`
+        : 'no other format has it either, so give others the run itself (lazyscope store index)';
+    throw new LazyscopeError('bad_input', `${refusal}: ${remedy}.`);
+  }
   switch (format) {
     case 'saelens':
       return writeSaelens(folder, weights);

@@ -54,7 +54,16 @@ test.each(names)('%s comes back bit by bit from every format that can hold it', 
   for (const format of dictionaryFormats) {
     const folder = join(kept ?? (await mkdtemp(join(tmpdir(), 'lazyscope-trip-'))), name, format);
     if (!canHold(format, weights)) {
-      await expect(exportDictionary(folder, format, weights)).rejects.toMatchObject({ code: 'bad_input' });
+      // The remedy names every format that can hold it, and none that would refuse it in turn.
+      const others = dictionaryFormats.filter((other) => canHold(other, weights));
+      await expect(exportDictionary(folder, format, weights)).rejects.toMatchObject({
+        code: 'bad_input',
+        message: expect.stringMatching(
+          others.length > 0
+            ? new RegExp(`: export to ${others.join(' or ')}\\.$`)
+            : /no other format has it either/,
+        ),
+      });
       continue;
     }
     await exportDictionary(folder, format, weights);

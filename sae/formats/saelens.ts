@@ -201,19 +201,28 @@ const namesByRule = {
 /** The first version of SAELens that reads this layout. Without a version, SAELens takes a file for an older one and drops its metadata. */
 const layoutVersion = '6.0.0';
 
+/** Why SAELens can't hold the dictionary; undefined where it can. */
+export function saelensRefusal({
+  architecture,
+  transcoder,
+  crosscoder,
+}: DictionaryWeights): string | undefined {
+  const { fires } = describedArchitecture(architecture).inference;
+  if (crosscoder) return 'SAELens has no crosscoders';
+  if (fires === 'largest of its group') return `SAELens has no ${architecture} dictionaries`;
+  if (transcoder && fires === 'largest') return `SAELens has no transcoders of ${architecture}`;
+  return undefined;
+}
+
+/** Of a dictionary that `saelensRefusal` says nothing against. */
 export async function writeSaelens(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const { transcoder } = weights;
   const outputs = weights.bDec.length;
-  if (inference.fires === 'largest of its group')
-    throw new LazyscopeError('bad_input', `SAELens has no ${architecture} dictionaries: export to sparsify.`);
-  const name = namesByRule[inference.fires];
-  if (transcoder && inference.fires === 'largest')
-    throw new LazyscopeError(
-      'bad_input',
-      `SAELens has no transcoders of ${architecture}: export to sparsify.`,
-    );
+  const { fires } = inference;
+  if (fires === 'largest of its group') throw new Error(saelensRefusal(weights));
+  const name = namesByRule[fires];
   await writeSafetensors(join(folder, 'sae_weights.safetensors'), {
     ...(!weights.pursuit && { W_enc: { shape: [d, latents], data: transpose(weights.wEnc, latents, d) } }),
     W_dec: { shape: [latents, outputs], data: weights.wDec },

@@ -102,23 +102,26 @@ const activations: Partial<Record<InferenceRule['fires'], string>> = {
   'largest of its group': 'groupmax',
 };
 
-/** Throws `bad_input` for architectures that do not choose k latents, which this format cannot hold. */
+/** Why sparsify can't hold the dictionary, whose latents it chooses by their rank; undefined where it can. */
+export function sparsifyRefusal(weights: DictionaryWeights): string | undefined {
+  const { architecture, crosscoder, normalisation, transcoder, d, bDec } = weights;
+  if (crosscoder) return 'sparsify has no crosscoders';
+  if (normalisation)
+    return `sparsify has no place for the normalisation of each activation (${normalisation})`;
+  if (activations[describedArchitecture(architecture).inference.fires] === undefined)
+    return `sparsify holds only topk and groupmax dictionaries, not ${architecture}`;
+  if (transcoder && bDec.length !== d)
+    return `sparsify has transcoders of one width, not from ${d} to ${bDec.length}`;
+  return undefined;
+}
+
+/** Of a dictionary that `sparsifyRefusal` says nothing against. */
 export async function writeSparsify(folder: string, weights: DictionaryWeights): Promise<void> {
   const { architecture, latents, d, k } = weights;
   const { inference, subtractsDecoderBias } = describedArchitecture(architecture);
   const activation = activations[inference.fires];
-  if (activation === undefined)
-    throw new LazyscopeError(
-      'bad_input',
-      `sparsify holds only topk and groupmax dictionaries, not ${architecture}: export to saelens.`,
-    );
   const { transcoder } = weights;
   const predictsInput = transcoder?.outputHook !== null && transcoder?.outputHook === weights.hook;
-  if (transcoder && weights.bDec.length !== d)
-    throw new LazyscopeError(
-      'bad_input',
-      `sparsify has transcoders of one width, not from ${d} to ${weights.bDec.length}.`,
-    );
   await writeSafetensors(join(folder, 'sae.safetensors'), {
     'encoder.weight': { shape: [latents, d], data: weights.wEnc },
     'encoder.bias': {
