@@ -14,10 +14,10 @@ export class DeviceSums {
     this.#programs = programs;
   }
 
-  /** A scalar: Σ of all elements. */
-  total(values: Tensor): Scalar {
+  /** A scalar: Σ of all elements, or of those of a part. */
+  total(values: Tensor, part = { from: 0, count: values.size }): Scalar {
     const out = this.#backend.scratch([], 'float32') as Scalar;
-    this.#programs.run(total(values.size), [values, out], 1);
+    this.#programs.run(total(part), [values, out], 1);
     return out;
   }
 

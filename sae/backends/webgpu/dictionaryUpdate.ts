@@ -43,15 +43,17 @@ interface Regrouped {
   /** Rows in the list from this number on belong to the second term of the loss (AuxK). */
   secondRows: number;
   errors: StoredErrors;
+  /** Where the errors of the second term begin in `errors`, if all are in one tensor. */
+  secondErrors: number;
   /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
   sums: Tensor;
   /** [outputs]: ∂b_dec. */
   bDec: Tensor;
 }
 
-/** Whether gradients are computed by plain operations and written to memory: those of a dense matrix, of a gate, and of nested reconstructions. */
+/** Whether gradients are computed by plain operations and written to memory: those of a dense matrix, and of a gate. */
 const isGiven = ({ main, gate: gated }: GradientRequest) =>
-  main.entries.kind === 'dense' || gated !== undefined || main.prefixes !== undefined;
+  main.entries.kind === 'dense' || gated !== undefined;
 
 export class DictionaryUpdate {
   readonly #backend: DeviceBackend;
@@ -275,16 +277,17 @@ export class DictionaryUpdate {
     purpose: Purpose,
     rest: readonly Tf.TensorInfo[],
   ): void {
-    const { latents, outputs } = sizes(request);
+    const { latents, rows, outputs } = sizes(request);
     const { main, l1, parameters, blocks } = request;
-    const { errors } = by;
+    const { errors, secondRows, secondErrors } = by;
+    const nested = main.prefixes && { rows, prefixes: main.prefixes };
     // The coefficients in the list include the scale of their loss term.
     const source: Source = {
       kind: 'decoder',
       errors: errors.kind,
       l1: l1 === 0 ? 0 : l1 / plain(main.scale),
     };
-    const size = { latents, d: outputs, secondRows: by.secondRows, errorRows: errors.rows, blocks };
+    const size = { latents, d: outputs, secondRows, errorRows: errors.rows, secondErrors, nested, blocks };
     const row = purpose.kind !== 'adam' && l1 !== 0 ? [parameters.wDec] : [];
     this.#programs.run(
       rowUpdate(size, source, purpose),
@@ -327,17 +330,21 @@ export class DictionaryUpdate {
       latents,
     );
     const bDec = this.#decoderBias(request, sums);
+    // Those of nested reconstructions have more rows than the list.
+    const secondErrors = Math.max(secondRows, main.error.shape[0]);
     const errors = this.#copies.errors(
       terms.map((term) => term.error),
-      secondRows,
+      secondErrors,
     );
-    return { groups: latents, start, list, secondRows, errors, sums, bDec };
+    return { groups: latents, start, list, secondRows, errors, secondErrors, sums, bDec };
   }
 
   /** [outputs]: ∂b_dec, from ∂b_enc, which `sums` begins with. */
-  #decoderBias({ parameters, main, subtractsDecoderBias }: GradientRequest, sums: Tensor): Tensor1D {
-    const [, d] = main.error.shape;
-    const error = this.#sums.columns(inFull(main.error), null);
+  #decoderBias(request: GradientRequest, sums: Tensor): Tensor1D {
+    const { parameters, main, subtractsDecoderBias } = request;
+    const { rows, outputs: d } = sizes(request);
+    // Of nested reconstructions the first block is the sum of all.
+    const error = this.#sums.columns({ ...inFull(main.error), shape: [rows, d] }, null);
     const through = subtractsDecoderBias
       ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), sums)
       : null;

@@ -6,7 +6,6 @@
  * Every sum has a fixed order, so that the same device gives the same bits on every run.
  */
 import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
-import { reconstructNested } from '../../ops/referenceKernels.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { batchTopK } from './batchTopK.ts';
@@ -19,6 +18,7 @@ import { topKSelect } from './kernels/select.ts';
 import { decode, dots } from './kernels/sparse.ts';
 import { bitsOf, startsOf } from './latentBits.ts';
 import type { Products } from './matMul.ts';
+import { reconstructNested } from './nested.ts';
 import type { Programs } from './programs.ts';
 import { type RowBlock, rowBlocks } from './rowBlocks.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
@@ -203,7 +203,8 @@ export function webgpuFusedKernels(
       });
     },
 
-    reconstructNested,
+    reconstructNested: (entries, prefixes, decoder, target) =>
+      reconstructNested({ backend, programs, sums, copies }, entries, prefixes, decoder, target),
     gradients: (request) => update.gradients(request),
     update(request, moments, adam) {
       update.apply(request, moments, adam);

@@ -12,7 +12,7 @@ import type { DeviceBackend } from './deviceBackend.ts';
 import { webgpuFusedKernels } from './fused.ts';
 import { HalfCopies } from './halfCopies.ts';
 import { rowUpdate, type Source } from './kernels/rowUpdate.ts';
-import { decode } from './kernels/sparse.ts';
+import { decode, decodeNested } from './kernels/sparse.ts';
 import { Products } from './matMul.ts';
 import { Programs } from './programs.ts';
 
@@ -262,7 +262,14 @@ describe.skipIf(!adapter.found)(`halves on ${adapter.description}`, () => {
       const { error, dots } = kernels.reconstruct(made.main.entries as SparseEntries, null, decoder, input);
       const gradients = kernels.gradients(made);
       const [first, second] = [0, 0].map(() => dictionaryVariables(zerosLike(parameters)));
-      const before = [error, dots, gradients.wEnc, gradients.wDec, gradients.bDec].map((t) => t.dataSync());
+      const prefixes = Int32Array.of(11, 40, 90);
+      const list = made.main.entries as SparseEntries;
+      const nested = kernels.reconstructNested(list, prefixes, decoder, input);
+      const blocks = tf.tensor2d(integers(3 * 20 * 21), [3 * 20, 21]);
+      const ofNested = kernels.gradients({ ...made, main: { ...made.main, error: blocks, prefixes } });
+      const before = [
+        error, dots, gradients.wEnc, gradients.wDec, gradients.bDec, nested.errors, nested.dots, ofNested.wDec, ofNested.bDec,
+      ].map((t) => t.dataSync()); // prettier-ignore
       kernels.update(made, { first, second }, adam);
       const { wEnc } = made.parameters;
       return [rectified(input, encoder), ...before, wEnc.dataSync(), wDec.dataSync(), bDec.dataSync()];
@@ -329,5 +336,8 @@ test('no kernel binds more than the eight tensors that every GPU has', () => {
   });
   const vectors = { threshold: 0, bias: 10 };
   counts.push(decode({ rows: 3, d: 10, storage: 'f16', reconstruct: vectors }).bindings.length);
+  counts.push(
+    decodeNested({ rows: 3, d: 10, storage: 'f16', prefixes: Int32Array.of(4, 10) }).bindings.length,
+  );
   expect(Math.max(...counts)).toBe(8);
 });

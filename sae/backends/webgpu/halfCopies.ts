@@ -84,14 +84,15 @@ export class HalfCopies {
     return { tensor: halves, storage: 'f16', shape: x.shape, centre: null };
   }
 
-  /** The errors of one or two loss terms; `secondRows` is where the list's rows of the second begin. New tensors belong to the surrounding tidy. */
-  errors(errors: readonly Tensor2D[], secondRows: number): StoredErrors {
+  /** The errors of one or two loss terms; in one tensor those of the second begin at row `secondErrors`. New tensors belong to the surrounding tidy. */
+  errors(errors: readonly Tensor2D[], secondErrors: number): StoredErrors {
     if (this.storage === 'f32') return { kind: errors.length > 1 ? 'two' : 'one', tensors: errors };
-    const [rows, d] = errors[0].shape;
-    const all = (errors.length - 1) * secondRows + rows;
+    const [last, d] = errors[errors.length - 1].shape;
+    const all = (errors.length - 1) * secondErrors + last;
     const halves = this.#backend.scratch([Math.ceil((errorUnits(all, d) + all) / 2)], 'int32');
     errors.forEach((error, i) => {
-      const program = errorToHalf({ rows, d, firstRow: i * secondRows, all });
+      const [rows] = error.shape;
+      const program = errorToHalf({ rows, d, firstRow: i * secondErrors, all });
       this.#programs.run(program, [error, halves], rows);
     });
     return { kind: 'halves', tensors: [halves], rows: all };

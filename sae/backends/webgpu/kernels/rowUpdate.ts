@@ -7,6 +7,7 @@ import type { AdamSettings } from '../../../ops/fusedKernels.ts';
 import { type Binding, type Program, type Storage, withUniforms } from '../programs.ts';
 import { adamBindings, adamStep, adamUniforms, noStep } from './adam.ts';
 import { errorUnits, narrow } from './half.ts';
+import { blockOf, type Prefixes } from './prefixes.ts';
 import { type Blocks, sizeOfRow } from './rowSize.ts';
 import { threadsFor } from './sparse.ts';
 import { remembered } from '../remembered.ts';
@@ -17,7 +18,7 @@ export type Source =
   | { kind: 'encoder'; centred: boolean; storage: Storage }
   /**
    * As Σ coefficient · error over one loss term or two, and l1 · Σ coefficient / ‖w‖ · w over the first. With `halves` the errors of
-   * all terms are in one tensor made by `errorToHalf`, whose row numbers are those of the list.
+   * all terms are in one tensor made by `errorToHalf`.
    */
   | { kind: 'decoder'; errors: 'one' | 'two' | 'halves'; l1: number }
   /** It is read from memory. */
@@ -36,8 +37,11 @@ interface Size {
   d: number;
   /** Row numbers in the list from this one on belong to the second loss term. */
   secondRows: number;
-  /** Number of rows of the tensor of errors in 16 bits, if there is one. */
-  errorRows?: number;
+  /** Number of rows of the tensor of errors in 16 bits, if there is one, and where in it those of the second loss term begin. */
+  errorRows?: number | undefined;
+  secondErrors?: number;
+  /** Of nested reconstructions: the errors of the first loss term are blocks of `rows` rows, and a latent has to do with that of the first prefix that has it. */
+  nested?: { rows: number; prefixes: Prefixes } | undefined;
   /** Of the rows of a crosscoder's W_dec, whose size is Σ_l ‖w_l‖ over them. */
   blocks?: Blocks | undefined;
 }
@@ -58,7 +62,7 @@ export function rowUpdate(size: Size, source: Source, purpose: Purpose): Program
 }
 
 const rowProgram = remembered((size: Size, source: Source, purpose: Purpose): Program => {
-  const { latents, d, secondRows, errorRows = 0, blocks } = size;
+  const { latents, d, secondRows, errorRows = 0, secondErrors = secondRows, nested, blocks } = size;
   const threads = threadsFor(d);
   const columns = Math.ceil(d / threads);
   const adam = purpose.kind === 'adam' ? purpose.adam : null;
@@ -88,6 +92,8 @@ const rowProgram = remembered((size: Size, source: Source, purpose: Purpose): Pr
       latents: ['u32', latents],
       d: ['u32', d],
       secondRows: ['u32', secondRows],
+      secondErrors: ['u32', secondErrors],
+      blockRows: ['u32', nested?.rows ?? 0],
       units: ['u32', errorUnits(errorRows, d)],
       l1: ['f32', l1],
       offset: ['u32', purpose.kind === 'norm' ? purpose.offset : 0],
@@ -96,13 +102,13 @@ const rowProgram = remembered((size: Size, source: Source, purpose: Purpose): Pr
     threads,
     each: ['latent', 'u.latents'],
     collectives: { sum: threads },
-    functions: `${adam ? adamStep : ''}${copied ? narrow : ''}`,
+    functions: `${adam ? adamStep : ''}${copied ? narrow : ''}${nested ? blockOf(nested.prefixes) : ''}`,
     body: `
   let base = latent * u.d;
   var g: array<f32, ${columns}>;
   ${reads ? `var row: array<f32, ${columns}>;\n  ${each('row[j] = w[base + column];')}` : ''}
   ${bySize ? `var normal: array<f32, ${columns}>;\n  ${sizeOfRow(bySize, 'size', 'normal')}` : ''}
-  ${gradientRow(source, columns, each, bySize !== null)}
+  ${gradientRow(source, columns, each, { hasNormal: bySize !== null, isNested: nested !== undefined })}
   ${purpose.kind === 'adam' ? adamRow(purpose, each, kept) : ''}
   ${purpose.kind === 'gradient' ? each('out[base + column] = g[j];') : ''}
   ${
@@ -144,32 +150,41 @@ function purposeBindings(purpose: Purpose): Binding[] {
 
 type Each = (body: string) => string;
 
-function gradientRow(source: Source, columns: number, each: Each, hasNormal: boolean): string {
+function gradientRow(
+  source: Source,
+  columns: number,
+  each: Each,
+  { hasNormal, isNested }: { hasNormal: boolean; isNested: boolean },
+): string {
   if (source.kind === 'given') return each('g[j] = gradient[base + column];');
   const entries = (body: string) => `for (var e = latentStart[latent]; e < latentStart[latent + 1u]; e++) {
     let entry = list[e];
     let isSecond = entry.x >= u.secondRows;
-    let origin = select(entry.x, entry.x - u.secondRows, isSecond) * u.d;
     ${body}
   }`;
   if (source.kind === 'encoder') {
     const { centred } = source;
     return `${centred ? `var middle: array<f32, ${columns}>;\n  ${each('middle[j] = centre[column];')}` : ''}
   ${entries(`let slope = bitcast<f32>(entry.z);
+    let origin = select(entry.x, entry.x - u.secondRows, isSecond) * u.d;
     if (slope != 0.0) { ${each(`g[j] += slope * (f32(x[origin + column]) ${centred ? '- middle[j]' : ''});`)} }`)}`;
   }
   const { errors, l1 } = source;
+  const second = errors === 'halves' ? 'entry.x - u.secondRows + u.secondErrors' : 'entry.x - u.secondRows';
   const first = each('g[j] += coefficient * error[origin + column];');
-  const second = each('g[j] += coefficient * secondError[origin + column];');
+  const other = each('g[j] += coefficient * secondError[origin + column];');
   const add = {
     one: first,
-    two: `if (isSecond) { ${second} } else { ${first} }`,
-    halves: `let inUnits = coefficient * f32(error[u.units + entry.x]);
-      ${each('g[j] += inUnits * f32(error[entry.x * u.d + column]);')}`,
+    two: `if (isSecond) { ${other} } else { ${first} }`,
+    halves: `let inUnits = coefficient * f32(error[u.units + errorRow]);
+      ${each('g[j] += inUnits * f32(error[origin + column]);')}`,
   }[errors];
   return `var fired = 0.0;
+  ${isNested ? 'let block = blockOf(latent) * u.blockRows;' : ''}
   ${entries(`let coefficient = bitcast<f32>(entry.y);
     if (coefficient != 0.0) {
+      let errorRow = select(entry.x ${isNested ? '+ block' : ''}, ${second}, isSecond);
+      let origin = errorRow * u.d;
       ${add}
       if (!isSecond) { fired += coefficient; }
     }`)}

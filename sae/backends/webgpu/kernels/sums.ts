@@ -141,20 +141,20 @@ export const rowSquares = remembered(
   },
 );
 
-/** out [1] = Σ values. Runs as one workgroup. */
-export const total = remembered((count: number): Program => {
+/** out [1] = Σ of `count` values from `from` on. Runs as one workgroup. */
+export const total = remembered(({ from, count }: { from: number; count: number }): Program => {
   return {
     label: 'total',
     bindings: [
       ['values', 'read', 'f32'],
       ['out', 'write', 'f32'],
     ],
-    uniforms: { count: ['u32', count] },
+    uniforms: { from_: ['u32', from], count: ['u32', count] },
     threads,
     collectives: { sum: threads },
     body: `
   var own = 0.0;
-  for (var i = thread; i < u.count; i += ${threads}u) { own += values[i]; }
+  for (var i = thread; i < u.count; i += ${threads}u) { own += values[u.from_ + i]; }
   let all = sumOf(own, thread, lanes);
   if (thread == 0u) { out[0] = all; }`,
   };
