@@ -25,7 +25,8 @@ export function batchTopK(
     const blocks: { z: Tensor2D; block: RowBlock & { latents: number } }[] = [];
     eachBlock(x, encoder, (z, block) => blocks.push({ z, block: { ...block, latents } }));
     const state = tf.tensor1d([0, count], 'int32');
-    const counters = tf.zeros([selectionCounters], 'int32');
+    const counters = integers(selectionCounters);
+    backend.clear(counters);
     const least = backend.scratch([], 'float32') as Scalar;
     for (let pass = 0; pass < selectionPasses; pass++) {
       for (const { z, block } of blocks)

@@ -12,48 +12,34 @@ import type {
 } from '../../ops/fusedKernels.ts';
 import { kernelParameters } from '../../ops/kernelParameters.ts';
 import { referenceGradients } from '../../ops/referenceUpdate.ts';
-import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D, type Tf, type Variable } from '../../tensor/tf.ts';
 import { isOneDenseTerm, matrixGradients } from './denseEntries.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import type { DeviceSums } from './deviceSums.ts';
-import { type HalfCopies, inFull, type StoredErrors } from './halfCopies.ts';
+import { type HalfCopies, inFull } from './halfCopies.ts';
 import { vectorUpdate } from './kernels/adam.ts';
-import { fillList, latentSums } from './kernels/byLatent.ts';
 import { gate } from './kernels/gate.ts';
 import { type Purpose, rowUpdate, type Source } from './kernels/rowUpdate.ts';
 import { clipScale, joinColumns, joinGroups, rowSquares } from './kernels/sums.ts';
-import { bitsOf, startsOf } from './latentBits.ts';
 import { latentTable } from './latentTable.ts';
 import type { Groups, Programs } from './programs.ts';
+import { type LatentVector, regroup, type Regrouped } from './regroup.ts';
 
 interface Moments {
   readonly first: DictionaryVariables;
   readonly second: DictionaryVariables;
 }
 
-/** The entries regrouped by latent, with their contributions to the gradients, and the gradients of the vectors. */
-interface Regrouped {
+/** Entries regrouped by latent. */
+interface OfLatents extends Regrouped {
   /** The workgroups of the kernels that update the rows of the matrices, one for each latent. */
-  groups: Groups;
-  /** [latents + 1]: where the entries of each latent begin in `list`. */
-  start: Tensor;
-  /** [entries, 4]: for each entry its row and its contributions to the gradients, see `fillList`. */
-  list: Tensor;
-  /** Rows in the list from this number on belong to the second term of the loss (AuxK). */
-  secondRows: number;
-  errors: StoredErrors;
-  /** Where the errors of the second term begin in `errors`, if all are in one tensor. */
-  secondErrors: number;
-  /** [3, latents]: ∂b_enc, ∂ log θ, and Σ of the first term's coefficients. */
-  sums: Tensor;
+  readonly groups: Groups;
   /** [outputs]: ∂b_dec. */
-  bDec: Tensor;
+  readonly bDec: Tensor;
 }
 
-/** Whether gradients are computed by plain operations and written to memory: those of a dense matrix, and of a gate. */
-const isGiven = ({ main, gate: gated }: GradientRequest) =>
-  main.entries.kind === 'dense' || gated !== undefined;
+/** Whether gradients are written to memory: those of a dense matrix. */
+const isGiven = ({ main }: GradientRequest) => main.entries.kind === 'dense';
 
 export class DictionaryUpdate {
   readonly #backend: DeviceBackend;
@@ -73,7 +59,6 @@ export class DictionaryUpdate {
   gradients(request: GradientRequest): DictionaryTensors {
     if (isGiven(request)) return this.#given(request);
     const { latents, d, outputs } = sizes(request);
-    const { jump } = request;
     const made = tf.tidy(() => {
       const regrouped = this.#regroup(request);
       const wEnc = this.#backend.scratch([latents, d], 'float32') as Tensor2D;
@@ -82,14 +67,8 @@ export class DictionaryUpdate {
       this.#decoderRows(request, regrouped, { kind: 'gradient' }, [wDec]);
       const part = (at: number) =>
         tf.slice(regrouped.sums, [at, 0], [1, latents]).reshape<Tensor1D>([latents]);
-      const logThreshold = jump && part(1);
-      return {
-        wEnc,
-        bEnc: part(0),
-        wDec,
-        bDec: regrouped.bDec as Tensor1D,
-        ...(logThreshold && { logThreshold }),
-      };
+      const vectors = Object.fromEntries(regrouped.vectors.map((name, at) => [name, part(at)]));
+      return { wEnc, bEnc: part(0), wDec, bDec: regrouped.bDec as Tensor1D, ...vectors };
     });
     return { logThreshold: null, ...made };
   }
@@ -120,11 +99,11 @@ export class DictionaryUpdate {
   }
 
   #applyEntries(request: GradientRequest, moments: Moments, adam: AdamSettings): void {
-    const { parameters, jump } = request;
+    const { parameters } = request;
     const { latents, outputs } = sizes(request);
     const regrouped = this.#regroup(request);
-    const { sums, bDec } = regrouped;
-    const clip = this.#clip(adam, request, { ...regrouped, vectors: jump ? 2 : 1 }, (squares) => {
+    const { sums, bDec, vectors } = regrouped;
+    const clip = this.#clip(adam, request, { ...regrouped, vectors: vectors.length }, (squares) => {
       this.#encoderRows(request, regrouped, { kind: 'norm', offset: 0 }, [squares]);
       this.#decoderRows(request, regrouped, { kind: 'norm', offset: latents }, [squares]);
     });
@@ -136,27 +115,21 @@ export class DictionaryUpdate {
     this.#matrix('wDec', request, moments, { adam, clip }, (...step) =>
       this.#decoderRows(request, decided, ...step),
     );
-    const vector = (
-      name: 'bEnc' | 'bDec' | 'logThreshold',
-      gradient: Tensor,
-      offset: number,
-      length: number,
-    ) =>
+    const vector = (name: LatentVector | 'bDec', gradient: Tensor, offset: number, length: number) =>
       this.#programs.run(
         vectorUpdate({ length, offset }, adam),
         [gradient, ...operands(parameters, moments, name, clip)],
         groups(Math.ceil(length / 64)),
       );
-    vector('bEnc', sums, 0, latents);
+    vectors.forEach((name, at) => vector(name, sums, at * latents, latents));
     vector('bDec', bDec, 0, outputs);
-    if (jump) vector('logThreshold', sums, latents, latents);
   }
 
   /** Gradients in memory. */
   #given(request: GradientRequest): DictionaryTensors {
     if (!isOneDenseTerm(request)) return referenceGradients(request);
     const table = tf.tidy(() => latentTable(this.#device, request));
-    const bDec = (sums: Tensor) => this.#decoderBias(request, sums);
+    const bDec = (slopes: Tensor) => this.#decoderBias(request, slopes);
     const gradients = matrixGradients(this.#device, request, table, bDec);
     table.dispose();
     return gradients;
@@ -232,7 +205,7 @@ export class DictionaryUpdate {
   #clip(
     { clipNorm }: AdamSettings,
     request: GradientRequest,
-    { sums, bDec, vectors }: Pick<Regrouped, 'sums' | 'bDec'> & { vectors: number },
+    { sums, bDec, vectors }: Pick<OfLatents, 'sums' | 'bDec'> & { vectors: number },
     fill: (squares: Tensor) => void,
   ): Tensor | null {
     if (clipNorm === null) return null;
@@ -258,7 +231,7 @@ export class DictionaryUpdate {
 
   #encoderRows(
     request: GradientRequest,
-    by: Regrouped,
+    by: OfLatents,
     purpose: Purpose,
     rest: readonly Tf.TensorInfo[],
   ): void {
@@ -273,7 +246,7 @@ export class DictionaryUpdate {
 
   #decoderRows(
     request: GradientRequest,
-    by: Regrouped,
+    by: OfLatents,
     purpose: Purpose,
     rest: readonly Tf.TensorInfo[],
   ): void {
@@ -296,57 +269,20 @@ export class DictionaryUpdate {
     );
   }
 
-  #regroup(request: GradientRequest): Regrouped {
-    const { main, auxiliary, l1, jump } = request;
-    const { latents, rows } = sizes(request);
-    const terms = [main, ...(auxiliary ? [auxiliary] : [])];
-    const each = Math.ceil(rows / 32);
-    const words = each * terms.length;
-    const entries = terms.map((term) => sparse(term.entries));
-    const bits = bitsOf(this.#device, latents, each, entries);
-    const start = startsOf(this.#device, bits, latents, words);
-    const count = entries.reduce((sum, { indices }) => sum + indices.shape[0], 0);
-    const list = this.#backend.scratch([Math.max(1, count), 4], 'int32');
-    const table = latentTable(this.#device, request);
-    terms.forEach((term, i) => {
-      const { rowStart, indices, values } = entries[i];
-      if (indices.shape[0] === 0) return;
-      const program = fillList({
-        latents,
-        words,
-        firstWord: i * each,
-        endWord: (i + 1) * each,
-        kind: i === 0 ? 'main' : 'auxiliary',
-        l1: i === 0 ? l1 : 0,
-        bandwidth: i === 0 && jump ? jump.bandwidth : null,
-      });
-      this.#programs.run(program, [bits, start, rowStart, indices, values, term.dots, table, list], latents);
-    });
-    const secondRows = each * 32;
-    const sums = this.#backend.scratch([3, latents], 'float32');
-    this.#programs.run(
-      latentSums({ latents, secondRows, jump: jump !== null }),
-      [start, list, sums, ...(jump ? [table] : [])],
-      latents,
-    );
-    const bDec = this.#decoderBias(request, sums);
-    // Those of nested reconstructions have more rows than the list.
-    const secondErrors = Math.max(secondRows, main.error.shape[0]);
-    const errors = this.#copies.errors(
-      terms.map((term) => term.error),
-      secondErrors,
-    );
-    return { groups: latents, start, list, secondRows, errors, secondErrors, sums, bDec };
+  #regroup(request: GradientRequest): OfLatents {
+    const regrouped = regroup(this.#device, this.#copies, request);
+    const { latents } = sizes(request);
+    return { ...regrouped, groups: latents, bDec: this.#decoderBias(request, regrouped.slopes) };
   }
 
-  /** [outputs]: ∂b_dec, from ∂b_enc, which `sums` begins with. */
-  #decoderBias(request: GradientRequest, sums: Tensor): Tensor1D {
+  /** [outputs]: ∂b_dec, from the sums [latents, …] of what reaches W_enc. */
+  #decoderBias(request: GradientRequest, slopes: Tensor): Tensor1D {
     const { parameters, main, subtractsDecoderBias } = request;
     const { rows, outputs: d } = sizes(request);
     // Of nested reconstructions the first block is the sum of all.
     const error = this.#sums.columns({ ...inFull(main.error), shape: [rows, d] }, null);
     const through = subtractsDecoderBias
-      ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), sums)
+      ? this.#sums.columns(this.#copies.stored(parameters.wEnc as Tensor2D), slopes)
       : null;
     const scale = plainOrNull(main.scale);
     const bDec = this.#backend.scratch([d], 'float32') as Tensor1D;
@@ -386,11 +322,6 @@ function operands(
     (v): v is Variable => v !== null && v !== undefined,
   );
   return [...all, ...(clip ? [clip] : [])];
-}
-
-function sparse(entries: GradientRequest['main']['entries']): SparseEntries {
-  if (entries.kind === 'dense') throw new Error('An auxiliary term needs both terms as lists.');
-  return entries;
 }
 
 const plainOrNull = (value: Computed): number | null => (typeof value === 'number' ? value : null);

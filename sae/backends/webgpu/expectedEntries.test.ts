@@ -43,7 +43,7 @@ function batches(loudness: readonly Loudness[]): BatchSource {
   };
 }
 
-const configured = (architecture: 'relu' | 'jumprelu', clipNorm: number | null, seeds: number[]) =>
+const configured = (architecture: 'relu' | 'jumprelu' | 'gated', clipNorm: number | null, seeds: number[]) =>
   defaultTrainingConfig(architecture, {
     capture: 'made', hook: 'none', d, width, seeds, batchSize: rows, tokens: rows * mixed.length, clipNorm,
     learningRate: 1e-4, warmupSteps: 0,
@@ -54,9 +54,11 @@ type Config = ReturnType<typeof configured>;
 function state(config: Config, cuts: readonly number[]): TrainerState {
   const made = initialState(config, batches(Array.from<Loudness>({ length: 1000 }).fill('full')));
   made.dictionaries.forEach(({ parameters }, i) => {
+    // ReLU's rows are short at first.
     parameters.wEnc.set(parameters.wDec.map((w) => (config.architecture === 'relu' ? 10 * w : w)));
     parameters.bDec.fill(0);
-    parameters.bEnc.fill(config.architecture === 'relu' ? -cuts[i] : 0);
+    parameters.bEnc.fill(config.architecture === 'jumprelu' ? 0 : -cuts[i]);
+    parameters.bMag?.fill(-cuts[i]);
     parameters.logThreshold?.fill(Math.log(cuts[i]));
   });
   return { ...made, scale: 1 };
@@ -98,15 +100,20 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
   beforeAll(() => startBackend('webgpu'));
 
-  test('steps in which the number of entries jumps end in the same bits as steps that wait', async () => {
-    const config = configured('relu', null, [1]);
-    const from = state(config, [2]);
-    const [want, got] = [await run(config, from, mixed, true), await run(config, from, mixed)];
-    expect(got.end).toEqual(want.end);
-    expect(got.metrics).toEqual(want.metrics);
-    expect(want.waits).toEqual([1, 1, 1, 1, 1, 1, 1]);
-    expect(got.waits).toEqual([1, 0, 0, 1, 1, 0, 1]);
-    expect(got.calls).toEqual([
+  test.each([
+    ['relu', null],
+    ['gated', 0.01],
+  ] as const)(
+    '%s: steps in which the number of entries jumps end in the same bits as steps that wait',
+    async (architecture, clipNorm) => {
+      const config = configured(architecture, clipNorm, [1]);
+      const from = state(config, [2]);
+      const [want, got] = [await run(config, from, mixed, true), await run(config, from, mixed)];
+      expect(got.end).toEqual(want.end);
+      expect(got.metrics).toEqual(want.metrics);
+      expect(want.waits).toEqual([1, 1, 1, 1, 1, 1, 1]);
+      expect(got.waits).toEqual([1, 0, 0, 1, 1, 0, 1]);
+      expect(got.calls).toEqual([
       'sparse known',
       'sparse guessed',
       'sparse guessed',
@@ -115,7 +122,8 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
       'dense guessed',
       'dense guessed', 'sparse known',
     ]); // prettier-ignore
-  });
+    },
+  );
 
   test('of two seeds only the one with too many entries repeats its step, and clipping sees no trace of it', async () => {
     const config = configured('jumprelu', 0.01, [1, 2]);

@@ -30,15 +30,14 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
   vi.setConfig({ testTimeout: 240_000 });
   beforeAll(() => startBackend('webgpu'));
 
-  // What plain operations do in place of fused kernels takes a software driver long.
   test.each([
     ['topk', steps],
     ['relu', steps],
     ['jumprelu', steps],
     ['batchtopk', 60],
-    ['gated', 50],
+    ['gated', 100],
     ['matryoshka', 30],
-    ['matryoshkatopk', 30],
+    ['matryoshkatopk', 60],
     ...(['relu', 'topk', 'jumprelu', 'batchtopk'] as const).map(
       (name) => [`${name} crosscoder`, 20] as const,
     ),
@@ -50,10 +49,13 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
     if (architecture.endsWith('topk')) expect(want.dead).toBeGreaterThan(0);
   });
 
-  test('the same run twice gives the same bits', async () => {
-    const [a, b] = [await run('webgpu', 'topk', 30), await run('webgpu', 'topk', 30)];
-    expect(a).toEqual(b);
-  });
+  test.each(['topk', 'gated', 'matryoshkatopk'] as const)(
+    '%s: the same run twice gives the same bits',
+    async (architecture) => {
+      const [a, b] = [await run('webgpu', architecture, 30), await run('webgpu', architecture, 30)];
+      expect(a).toEqual(b);
+    },
+  );
 
   test('interrupted and resumed gives the same bits; on another backend it goes on as well', async () => {
     const half = await run('webgpu', 'jumprelu', 25);
@@ -91,9 +93,8 @@ describe.skipIf(!adapter.found)(`training on ${adapter.description}`, () => {
   test('nothing is left on the device', async () => {
     await run('webgpu', 'topk', 2);
     const before = tf.memory().numTensors;
-    await run('webgpu', 'topk', 12);
-    await run('webgpu', 'relu', 12);
-    await run('webgpu', 'jumprelu', 12);
+    for (const architecture of ['topk', 'relu', 'jumprelu', 'gated', 'matryoshkatopk'] as const)
+      await run('webgpu', architecture, 12);
     expect(tf.memory().numTensors).toBe(before);
   });
 });

@@ -110,10 +110,10 @@ ${entryOf}`,
   },
 );
 
-/** Where the parts of the latents' table begin, in multiples of the number of latents; four scalars follow them. */
-export const tableParts = { threshold: 0, norm: 1, scalars: 2 } as const;
+/** Where the parts of the latents' table begin, in multiples of the number of latents; four scalars follow them. A gate has two of its own there. */
+export const tableParts = { threshold: 0, norm: 1, gain: 0, bMag: 1, scalars: 2 } as const;
 /** The scalars at the end of the table, in order. */
-export const tableScalars = ['mainScale', 'auxiliaryScale', 'l0Gradient', 'unused'] as const;
+export const tableScalars = ['mainScale', 'auxiliaryScale', 'l0Gradient', 'gateScale'] as const;
 
 export interface FillTerm {
   latents: number;
@@ -121,8 +121,11 @@ export interface FillTerm {
   /** The words of this loss term's rows are [firstWord, endWord). */
   firstWord: number;
   endWord: number;
-  /** What an entry contributes: as part of the main or the auxiliary loss term, or, with `outer`, its value. */
-  kind: 'main' | 'auxiliary' | 'outer';
+  /**
+   * What an entry contributes: as part of the main or the auxiliary loss term, or, with `outer`, its value. With `gate` it is at hand, and the list's
+   * fourth number is that of the entry (gated.ts).
+   */
+  kind: 'main' | 'auxiliary' | 'outer' | 'gate';
   /** Coefficient of Σ f ‖W_dec‖; 0 leaves it out. */
   l1: number;
   /** ε of the rectangle kernel; null where the threshold does not learn. */
@@ -140,8 +143,22 @@ export function fillList(term: FillTerm): Program {
 
 const fillProgram = remembered((term: FillTerm): Program => {
   const { latents, words, firstWord, endWord, kind, l1, bandwidth } = term;
-  const outer = kind === 'outer';
   const scale = `table[${tableParts.scalars}u * u.latents + ${kind === 'auxiliary' ? 1 : 0}u]`;
+  const ofLossTerm = `let bits = values[e];
+  let z = bitcast<f32>(bits);
+  let theta = ${bandwidth === null ? '0.0' : `table[latent]`};
+  let on = fires(bits, theta);
+  let scale = ${scale};
+  let gradF = scale * dots[e] ${l1 === 0 ? '' : `+ u.l1 * table[u.latents + latent]`};
+  var gradTheta = 0.0;
+  ${
+    bandwidth === null
+      ? ''
+      : `if (abs(z - theta) < u.bandwidth / 2.0) {
+    gradTheta = -(gradF * theta + table[${tableParts.scalars}u * u.latents + 2u]) / u.bandwidth;
+  }`
+  }
+  return vec4<u32>(row, bitcast<u32>(select(0.0, scale * z, on)), bitcast<u32>(select(0.0, gradF, on)), bitcast<u32>(gradTheta));`;
   return {
     label: 'fillList',
     bindings: [
@@ -149,8 +166,8 @@ const fillProgram = remembered((term: FillTerm): Program => {
       ['latentStart', 'read', 'u32'],
       ['rowStart', 'read', 'u32'],
       ['indices', 'read', 'u32'],
-      ['values', 'read', 'u32'],
-      ...(outer
+      ...(kind === 'gate' ? [['made', 'read', 'vec4<f32>'] as const] : [['values', 'read', 'u32'] as const]),
+      ...(kind === 'outer' || kind === 'gate'
         ? []
         : ([
             ['dots', 'read', 'f32'],
@@ -174,24 +191,13 @@ ${fires}
 ${entryOf}
 fn contribution(row: u32, latent: u32) -> vec4<u32> {
   let e = entryOf(row - u.firstWord * 32u, latent);
-  let bits = values[e];
   ${
-    outer
-      ? 'return vec4<u32>(row, bits, 0u, 0u);'
-      : `let z = bitcast<f32>(bits);
-  let theta = ${bandwidth === null ? '0.0' : `table[latent]`};
-  let on = fires(bits, theta);
-  let scale = ${scale};
-  let gradF = scale * dots[e] ${l1 === 0 ? '' : `+ u.l1 * table[u.latents + latent]`};
-  var gradTheta = 0.0;
-  ${
-    bandwidth === null
-      ? ''
-      : `if (abs(z - theta) < u.bandwidth / 2.0) {
-    gradTheta = -(gradF * theta + table[${tableParts.scalars}u * u.latents + 2u]) / u.bandwidth;
-  }`
-  }
-  return vec4<u32>(row, bitcast<u32>(select(0.0, scale * z, on)), bitcast<u32>(select(0.0, gradF, on)), bitcast<u32>(gradTheta));`
+    {
+      outer: 'return vec4<u32>(row, values[e], 0u, 0u);',
+      gate: 'return vec4<u32>(row, bitcast<u32>(made[e].x), bitcast<u32>(made[e].y), e);',
+      main: ofLossTerm,
+      auxiliary: ofLossTerm,
+    }[kind]
   }
 }`,
     body: `

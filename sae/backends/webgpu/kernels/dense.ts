@@ -40,7 +40,8 @@ export const denseGroups = (rows: number, latents: number): [columns: number, bl
   blocksOf(rows),
 ];
 
-const columnLoop = (each: string) => `
+/** WGSL that runs over the rows of a block with `at`, the place in a matrix, and `bits`, those of z, and needs `uniformsOf`. */
+export const columnLoop = (each: string) => `
   let column = group.x * ${threads}u + thread;
   if (column >= u.latents) { return; }
   let first = group.y * u.each;
@@ -50,7 +51,7 @@ const columnLoop = (each: string) => `
 ${each}
   }`;
 
-const uniformsOf = ({ rows, latents }: { rows: number; latents: number }): Program['uniforms'] => ({
+export const uniformsOf = ({ rows, latents }: { rows: number; latents: number }): Program['uniforms'] => ({
   rows: ['u32', rows],
   latents: ['u32', latents],
   each: ['u32', Math.ceil(rows / blocksOf(rows))],
