@@ -192,6 +192,16 @@ test('a whole text in the buffer is computed once', async () => {
   expect(model.calls).toBe(calls);
 });
 
+test('a whole text in the buffer is given several times over, at once', async () => {
+  const model = toyLanguageModel();
+  const source = batches(model, { bufferTokens: 100_000, batchSize: 100 });
+  // As the statistics before the first step ask for 16,384 rows of a text that makes 855.
+  await source.ready(4000);
+  expect(await rowsOf(source, 4000)).toEqual(
+    await rowsOf(batches(model, { bufferTokens: 100_000, batchSize: 100 }), 4000),
+  );
+});
+
 test('no more is computed than will be asked for, and resuming computes the same', async () => {
   const model = toyLanguageModel();
   const changes = { bufferTokens: 100_000, rowsWanted: 700, heldOut: new Set<number>() };

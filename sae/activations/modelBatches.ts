@@ -103,19 +103,19 @@ export class ModelBatches {
    */
   async ready(rows: number): Promise<void> {
     this.#drop();
-    /** Rows of fillings since the text began, to notice a text without any. */
+    /** Rows of fillings since the text began, to notice a text without any; −1 where its beginning wasn't read. */
     let ofEpoch = -1;
     while (this.#available() < rows) {
       const last = this.#fills.at(-1);
       const { epoch, fill } = last ? after(last) : this.#state;
-      if (fill === 0) {
-        if (ofEpoch === 0) throw this.#nothing();
-        ofEpoch = 0;
-      }
       if (last?.isWholeEpoch) {
         if (last.rows === 0) throw this.#nothing();
         this.#fills.push(last.again(epoch, this.#state.seed));
         continue;
+      }
+      if (fill === 0) {
+        if (ofEpoch === 0) throw this.#nothing();
+        ofEpoch = 0;
       }
       for (const [i, one] of this.#fills.entries())
         this.#release(one.keepRest(i === 0 ? this.#state.position : 0));
