@@ -87,7 +87,7 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
     // Processes that share a training wait for one another, not for their own fetching.
     fetch: options.processes || options.fromModel ? 'all' : 'shuffled',
     // Devices widen the rows that they are sent.
-    asStored: !options.processes && (options.kernels ?? fusedKernels()).rowStores?.hostBatch !== undefined,
+    asStored: (options.kernels ?? fusedKernels()).rowStores?.hostBatch !== undefined,
     ...(options.memoryBudget !== undefined && { memoryBudget: options.memoryBudget }),
   });
   let source: BatchSource | undefined;
@@ -291,11 +291,8 @@ async function trainLocked(
       for (const each of logs) await each.append(rows);
     });
     const kernels = options.kernels ?? fusedKernels();
-    // Processes that share a dictionary read their rows from the host.
-    if (!processes) {
-      const devices = (kernels.devices ?? [kernels]).slice(0, config.seeds.length);
-      await source.toDevices?.(devices, (steps - trainer.step) * config.batchSize, signal);
-    }
+    const devices = (kernels.devices ?? [kernels]).slice(0, config.seeds.length);
+    await source.toDevices?.(devices, (steps - trainer.step) * config.batchSize, signal);
     let yielded = performance.now();
     const lastL0: number[][] = [];
     let checkpointed = trainer.step;

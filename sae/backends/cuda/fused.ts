@@ -139,7 +139,11 @@ export function cudaFusedKernels(
   const parts = { programs, sums, byLatent, copies, reconstructions, screening, blockBytes };
   return {
     ...table,
-    spread: (processes, width) => spreadKernels(table, parts, openCollectives(programs, processes), width),
+    spread: (processes, width) => ({
+      ...spreadKernels(table, parts, openCollectives(programs, processes), width),
+      // Each process gathers its own batches, which are the same.
+      rowStores: table.rowStores,
+    }),
   };
 }
 

@@ -8,6 +8,7 @@ import { checkConfig } from '../checkConfig.ts';
 import { type DictionaryState, Trainer } from '../trainer.ts';
 import type { TrainingConfig } from '../../spec/architectures/architectures.ts';
 import { hooksOf } from '../../spec/hooksOf.ts';
+import { totalSteps } from '../schedules.ts';
 import type { Communicator } from './communicator.ts';
 import { gatherDictionary, scatterDictionary } from './latentShare.ts';
 import { failsEverywhere } from './leadTraining.ts';
@@ -32,12 +33,17 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
     const part = () => scatterDictionary(communicator, null, shape);
     return { parameters: part(), first: part(), second: part(), sinceFired, state };
   });
-  const capture = await openCapture(store, config.capture, { hooks: hooksOf(config) });
+  const own = fusedKernels();
+  const capture = await openCapture(store, config.capture, {
+    hooks: hooksOf(config),
+    asStored: own.rowStores?.hostBatch !== undefined,
+  });
   const { source } = await captureBatches(capture, config, parseExclusionRule(begin.exclusion));
   source.restore(begin.source);
-  const kernels = spreadOver(fusedKernels(), communicator, config.width);
+  const kernels = spreadOver(own, communicator, config.width);
   const trainer = new Trainer(config, source, { step, scale, dictionaries }, kernels);
   try {
+    await source.toDevices?.([own], (totalSteps(config) - step) * config.batchSize);
     for (;;) {
       const order = receive(communicator);
       if (order.order === 'end') return;
@@ -53,6 +59,7 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
     }
   } finally {
     trainer.dispose();
+    await source.close?.();
     capture.close();
   }
 }
