@@ -231,7 +231,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
         crosscoder: { hook: joint, d: 12 },
       };
       const config = defaultTrainingConfig('topk', {
-        capture: 'float16', ...read[kind], width: 24, k: 3, seeds: [5], batchSize: 64, tokens: 64 * 16, deadAfter: 128,
+        capture: 'float16', ...read[kind], width: 24, k: 3, seeds: [5], batchSize: 128, tokens: 128 * 8, deadAfter: 256,
         auxCoefficient: 0.1,
       }); // prettier-ignore
       const { rowStores = expect.fail(), batchMemory, giveBatchMemory, ...plain } = fusedKernels();
@@ -250,6 +250,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
         sent: { ...plain, rowStores: { ...stores, ampleBytes: 0, hostBatch: sent } },
       };
       const found: Record<string, unknown> = {};
+      if (kind !== 'plain') delete ways.kept;
       for (const [way, kernels] of Object.entries(ways)) {
         const name = `${way}-${kind}`;
         await train({ store, name, config, environment, kernels });
@@ -273,10 +274,10 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
         };
       }
       const eachStep = kind === 'transcoder' ? 2 : 1;
-      expect(gathered).toHaveBeenCalledTimes(kind === 'crosscoder' ? 0 : 16 * eachStep);
-      expect(side).toHaveBeenCalledTimes(kind === 'crosscoder' ? 16 : 0);
-      expect(sent).toHaveBeenCalledTimes(16 * eachStep);
-      expect(found.kept).toEqual(found.fresh);
+      expect(gathered).toHaveBeenCalledTimes(kind === 'crosscoder' ? 0 : 8 * eachStep);
+      expect(side).toHaveBeenCalledTimes(kind === 'crosscoder' ? 8 : 0);
+      expect(sent).toHaveBeenCalledTimes(8 * eachStep);
+      if (kind === 'plain') expect(found.kept).toEqual(found.fresh);
       expect(found.device).toEqual(found.fresh);
       expect(found.sent).toEqual(found.fresh);
     },

@@ -137,7 +137,7 @@ export const slowTests: readonly SlowTests[] = [
   },
   {
     path: 'sae/activations/rowsOnDevice.test.ts',
-    reason: 'trains on the device in software, three times over',
+    reason: 'trains on the device in software, ten times over',
   },
   {
     path: 'sae/activations/deviceRows.test.ts',
