@@ -240,6 +240,7 @@ export const apartTests: readonly string[] = [
   'sae/backends/cuda/severalDevices.test.ts',
   'sae/backends/cuda/stepRecorder.test.ts',
   'sae/backends/webgpu/fused.test.ts',
+  'sae/backends/webgpu/hostTraffic.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
   'sae/comparison/consensus/consensusStart.test.ts',
