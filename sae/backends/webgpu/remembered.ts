@@ -55,6 +55,6 @@ function keyOfObject(value: object): string {
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${String(value)})`;
   let key = '{';
-  for (const [name, item] of Object.entries(value)) key += `${JSON.stringify(name)}:${keyOf(item)},`;
+  for (const [name, item] of Object.entries(value)) key += `${name.length}${name}:${keyOf(item)},`;
   return `${key}}`;
 }
