@@ -144,6 +144,9 @@ describe.skipIf(!folderOf('@tensorflow/tfjs-backend-webgpu'))('tfjs-backend-webg
     'endComputePassEncoder',
     'shouldExecuteOnCPU',
     'submitQueue',
+    'makeUniforms',
+    'makeTensorInfo',
+    'recordAndSubmit',
     'uploadToGPU',
     'disposeData',
     'readSync',
@@ -166,6 +169,14 @@ describe.skipIf(!folderOf('@tensorflow/tfjs-backend-webgpu'))('tfjs-backend-webg
   ])('its field %s is set by the constructor', (field) => {
     // The constructor needs a device; its text doesn't.
     expect(load().WebGPUBackend.toString(), user).toContain(`_this.${field} = `);
+  });
+
+  test('each dispatch asks the device for a group of bindings by its method, and leaves its uniforms last in a list', () => {
+    const { makeUniforms, recordAndSubmit } = load().WebGPUBackend.prototype as Record<string, () => void>;
+    const kept = 'sae/backends/webgpu/tfjsDispatches.ts takes its place';
+    expect(recordAndSubmit.toString(), kept).toContain('this.device.createBindGroup(');
+    expect(recordAndSubmit.toString(), kept).toContain('this.makeUniforms(');
+    expect(makeUniforms.toString().match(/uniformPendingDisposal\.push\(/g), kept).toHaveLength(1);
   });
 
   test('it asks nothing of its buffer manager that our pool does not have', () => {

@@ -12,6 +12,7 @@ import { DeviceFaults } from './deviceFaults.ts';
 import type { HostTimes, KernelTime } from '../../ops/fusedKernels.ts';
 import { KernelTimer } from './kernelTimes.ts';
 import { StagingRing } from './stagingRing.ts';
+import { TfjsDispatches, type TfjsProgram, type TfjsUniform, type TfjsUniforms } from './tfjsDispatches.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -45,21 +46,6 @@ export interface TfjsWebGpuBackend extends Tf.KernelBackend {
   makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms;
   submitQueue(): void;
   uploadToGPU(dataId: DataId): void;
-}
-
-interface TfjsProgram {
-  readonly pipeline: GPUComputePipeline;
-}
-
-interface TfjsUniform {
-  readonly type: string;
-  readonly data: readonly number[];
-}
-
-interface TfjsUniforms {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-  readonly size: number;
 }
 
 type TfjsClass = new (device: GPUDevice, info: GPUAdapterInfo) => TfjsWebGpuBackend;
@@ -126,8 +112,6 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
  * while the device is busy with the one before, up to as many as TF.js submits together.
  */
 const firstLong = 4;
-/** Most uniforms of TF.js's kernels that are kept. */
-const mostUniforms = 512;
 /** Bytes up to which a tensor is copied by the queue itself. */
 const smallUpload = 2 ** 16;
 
@@ -142,10 +126,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     #timer: KernelTimer | null = null;
     #onDevice = false;
     readonly bindGroups: BindGroups;
-    /** Uniforms of TF.js's kernels, by their types and values. */
-    readonly #uniforms = new Map<string, TfjsUniforms>();
-    /** That of TF.js's kernel that is being recorded. */
-    #pipeline: GPUComputePipeline | null = null;
+    readonly #dispatches: TfjsDispatches;
     #long = firstLong;
     readonly #most = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
     readonly #spent = { upload: 0, record: 0, submit: 0 };
@@ -161,35 +142,19 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       super(device, gpu.info);
       this.bufferManager = new BufferPool(device, faults, description);
       this.bindGroups = new BindGroups(this.bufferManager);
-      this.#keepBindGroups();
+      this.#dispatches = new TfjsDispatches(device, this.bindGroups);
     }
 
-    /** TF.js makes a group of bindings for every dispatch, by a method of the device. */
-    #keepBindGroups(): void {
-      const { createBindGroup } = device;
-      device.createBindGroup = (descriptor) => {
-        const make = () => createBindGroup.call(device, descriptor);
-        if (!this.#pipeline) return make();
-        const buffers = [...descriptor.entries].map(({ resource }) => (resource as GPUBufferBinding).buffer);
-        return buffers.every(Boolean) ? this.bindGroups.of(this.#pipeline, buffers, make) : make();
-      };
-    }
-
-    /** TF.js writes the uniforms of every dispatch to a buffer, which is kept here for the next one with the same. */
     override makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms {
-      const key = values.map(({ type, data }) => `${type} ${data.map(told).join()}`).join(';');
-      const known = this.#uniforms.get(key);
-      if (known) return known;
-      if (this.#uniforms.size === mostUniforms) {
-        // What is recorded reads them.
+      const make = () => {
+        const made = super.makeUniforms(values);
+        this.uniformPendingDisposal.pop();
+        return made;
+      };
+      return this.#dispatches.uniforms(values, make, (buffers) => {
         this.flush();
-        for (const { buffer } of this.#uniforms.values()) this.bufferManager.releaseBuffer(buffer);
-        this.#uniforms.clear();
-      }
-      const made = super.makeUniforms(values);
-      this.uniformPendingDisposal.pop();
-      this.#uniforms.set(key, made);
-      return made;
+        for (const buffer of buffers) this.bufferManager.releaseBuffer(buffer);
+      });
     }
 
     check(): void {
@@ -330,8 +295,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
     /** TF.js's kernels begin a pass of their own where none is open. */
     override recordAndSubmit(program: TfjsProgram, ...rest: unknown[]): void {
-      this.#pipeline = program.pipeline;
-      try {
+      this.#dispatches.recording(program, () => {
         if (!this.#timer) {
           super.recordAndSubmit(program, ...rest);
           return;
@@ -340,9 +304,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
         this.computePassEncoder = this.#encoder().beginComputePass(this.#timer.pass(label));
         super.recordAndSubmit(program, ...rest);
         this.endComputePassEncoder();
-      } finally {
-        this.#pipeline = null;
-      }
+      });
     }
 
     async timed(run: () => Promise<void>): Promise<KernelTime[] | null> {
@@ -452,9 +414,6 @@ function withNavigator<T>(gpu: GPU, make: () => T): T {
     else Reflect.deleteProperty(globalThis, 'navigator');
   }
 }
-
-/** A number in a key, where the two zeros are not the same. */
-const told = (value: number) => (Object.is(value, -0) ? '-0' : String(value));
 
 /** Four bytes each, as on the device. */
 function numbersOf(dtype: string, values: HostValues): Float32Array | Int32Array {

@@ -2,6 +2,8 @@
  * Compiles and runs custom WGSL kernels. A program is a WGSL body with a list of its bindings, whose declarations are generated here, so that
  * declarations and operands cannot disagree. Each text is compiled once, and dispatches are recorded into the same pass as TF.js's
  * kernels, so that each sees what earlier ones wrote.
+ *
+ * The functions that make programs are `remembered`, because a host takes longer to put a text together and to find its pipeline than to record a dispatch.
  */
 import type { Tf } from '../../tensor/tf.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
