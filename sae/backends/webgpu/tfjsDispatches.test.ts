@@ -24,7 +24,8 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   });
 
   test('the two zeros are different numbers', () => {
-    const filled = [0, -0, 0].map((value) => tf.tidy(() => tf.fill([40], value).dataSync()[39]));
+    const { fill } = tf;
+    const filled = [0, -0, 0].map((value) => tf.tidy(() => fill([40], value).dataSync()[39]));
     expect(filled.map((value) => Object.is(value, -0))).toEqual([false, true, false]);
   });
 });
