@@ -4,12 +4,15 @@
  */
 import koffi from 'koffi';
 
+/** A file that is mapped. */
 export interface MappedFile {
+  /** Its bytes, which can't be written. */
   readonly bytes: Uint8Array;
   /** After this, whoever reads `bytes` ends the process. */
   unmap(): void;
 }
 
+/** Maps the first `bytes` bytes of an open file; null where that can't be done. */
 export type MapFile = (fd: number, bytes: number) => MappedFile | null;
 
 // Of Linux, the same on all of its processors.

@@ -8,6 +8,7 @@ import { type Batch, disposeBatch } from '../ops/trainingStep.ts';
 import { RowsOnDevice } from './rowsOnDevice.ts';
 import { bytesOfType, isJoint, type StoredTrainingRows } from './storedRows.ts';
 
+/** The batches of a run, of one hook point, of a transcoder's two, or of a crosscoder's several. It holds memory of devices: dispose it. */
 export class StoredBatches {
   readonly #x: readonly StoredTrainingRows[];
   readonly #target: readonly StoredTrainingRows[] | null;

@@ -27,6 +27,7 @@ export interface StoredTrainingRows {
   gather(places: Int32Array, into: Uint8Array): void;
 }
 
+/** Bytes of a number. */
 export const bytesOfType: Readonly<Record<ShardType, number>> = { float16: 2, float32: 4 };
 
 /** Bytes of all rows as they are stored. */

@@ -2,6 +2,7 @@
 import type { Tensor2D } from '../tensor/tf.ts';
 import type { Batch } from './trainingStep.ts';
 
+/** The number types that rows are stored in. */
 export type RowType = 'float16' | 'float32';
 
 /** Memory for rows of d numbers, rounded as a capture of the same number type rounds them. */
