@@ -50,7 +50,10 @@ function typedFor(field: Field, at: number): string {
   }
 }
 
-/** Forms with every shown field filled in, one for each value of an option that others depend on. */
+/**
+ * Forms with every shown field filled in, one for each value of an option that others depend on; a field that can't be filled in beside others is empty in
+ * one, and these are in another.
+ */
 function filledForms(kind: JobKind): Record<string, string>[] {
   const options = formOptions(kind);
   const everything = Object.fromEntries(
@@ -61,7 +64,15 @@ function filledForms(kind: JobKind): Record<string, string>[] {
     const { field } = describedJob(kind).options[name];
     return field.type === 'choice' ? field.choices.map((value) => ({ ...everything, [name]: value })) : [];
   });
-  return forms.length > 0 ? forms : [everything];
+  const all = forms.length > 0 ? forms : [everything];
+  const against = options.find(({ form }) => form.against);
+  if (!against) return all;
+  const others = against.form.against?.filter(({ having }) => having === 'any') ?? [];
+  const emptied = Object.fromEntries(others.map(({ option }) => [option, '']));
+  return all.flatMap((typed) => [
+    { ...typed, [against.name]: '' },
+    { ...typed, ...emptied },
+  ]);
 }
 
 describe.each(jobKinds)('%s', (kind) => {
@@ -71,7 +82,7 @@ describe.each(jobKinds)('%s', (kind) => {
     for (const typed of filledForms(kind)) {
       const draft = draftJob(kind, typed);
       if ('errors' in draft) throw new Error(JSON.stringify(draft.errors));
-      const shown = formOptions(kind).filter((one) => isShown(one, typed));
+      const shown = formOptions(kind).filter((one) => isShown(one, typed) && typed[one.name] !== '');
       expect(Object.keys(draft.input.options)).toEqual(shown.map(({ name }) => name));
       const started = jobStartInput.parse(JSON.parse(JSON.stringify(draft.input)));
       expect(started).toEqual(draft.input);
@@ -133,6 +144,7 @@ describe.each(jobKinds)('%s', (kind) => {
       const others = [
         form?.when?.option,
         form?.differsFrom,
+        ...(form?.against ?? []).map((one) => one.option),
         typeof otherwise === 'object' && otherwise.option,
       ];
       for (const other of others) if (other) expect(names).toContain(other);

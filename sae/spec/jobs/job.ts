@@ -16,6 +16,7 @@ export type ChoiceSource =
   | 'datasets'
   | 'captures'
   | 'captureHooks'
+  | 'outputHooks'
   | 'runs'
   | 'dictionaries'
   | 'comparisons'
@@ -29,12 +30,18 @@ export interface FormField {
   readonly source?: ChoiceSource;
   /** Several of the choices may be taken, with commas between them: in the order of the choices, or in that in which they were taken. */
   readonly several?: 'in order' | 'as taken';
-  /** Shown, and sent, only while another option has one of these values. */
-  readonly when?: { readonly option: string; readonly values: readonly string[] };
+  /** Shown, and sent, only while another option has one of these values, or any. */
+  readonly when?: { readonly option: string; readonly values: readonly string[] | 'any' };
   /** Most people leave it alone: it is folded away. */
   readonly advanced?: true;
   /** Another option whose value this one must not have. */
   readonly differsFrom?: string;
+  /** What other options must not have while this one has a value: several of their choices, or any value. `why` is said below the field. */
+  readonly against?: readonly {
+    readonly option: string;
+    readonly having: 'several' | 'any';
+    readonly why: string;
+  }[];
 }
 
 /** What happens by default, where that depends on the value of another option. */

@@ -88,11 +88,33 @@ export const train = {
         doc: 'train a transcoder: predict the activations of this hook point of the capture',
       },
       otherwise: 'what is read, as an autoencoder does',
+      form: {
+        label: 'Output hook point',
+        source: 'outputHooks',
+        hint: 'what is predicted; another hook point than the one that is read trains a transcoder',
+        differsFrom: 'hook',
+        against: [
+          {
+            option: 'hook',
+            having: 'several',
+            why: 'A crosscoder predicts what it reads: take one hook point, or leave this empty.',
+          },
+          {
+            option: 'biasStart',
+            having: 'any',
+            why: `A transcoder’s biases begin at the median of its inputs and outputs: leave “${startFields.biasStart.label}” at its default, or this empty.`,
+          },
+        ],
+      },
     },
     skip: {
       field: {
         type: 'flag',
         doc: 'of a transcoder: also train a matrix from inputs to outputs, whose product is added (a skip transcoder)',
+      },
+      form: {
+        label: 'With a skip connection, a matrix from inputs to outputs',
+        when: { option: 'outputHook', values: 'any' },
       },
     },
     fromModel: {

@@ -229,6 +229,10 @@ function Field({
               {choice.name}
             </option>
           ))}
+          {/* From an address, or of what was chosen before: what is sent must be what is seen. */}
+          {value !== '' && choices && !choices.some((choice) => choice.value === value) && (
+            <option value={value}>{value} (not there)</option>
+          )}
         </select>
       ) : (
         <>

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ChoiceSource } from '../../../sae/spec/jobs/job.ts';
 import type { JobKind } from '../../../sae/spec/jobs/jobs.ts';
+import { checkConfig } from '../../../sae/training/checkConfig.ts';
+import { defaultTrainingConfig } from '../../../sae/training/defaults.ts';
 import {
   choicesOf,
   draftJob,
@@ -108,6 +110,31 @@ describe('a job’s form', () => {
     expect(empty('evaluate', 'run')).toBe(undefined);
   });
 
+  test('trains a transcoder where an output hook point is chosen, and refuses what the command refuses', () => {
+    const autoencoder = { architecture: 'topk', capture: 'sea', hook: 'blocks.0.hook_resid_mid' };
+    const transcoder = { ...autoencoder, outputHook: 'blocks.0.hook_mlp_out', skip: 'on' };
+    expect(draftJob('train', transcoder)).toEqual({
+      input: { kind: 'train', options: { ...autoencoder, outputHook: 'blocks.0.hook_mlp_out', skip: true } },
+    });
+    // The box for a skip connection isn't there without an output.
+    expect(draftJob('train', { ...autoencoder, skip: 'on' })).toEqual({
+      input: { kind: 'train', options: autoencoder },
+    });
+    const usual = defaultTrainingConfig('topk', { capture: 'sea', hook: 'h', d: 8, tokens: 1_000 });
+    const configured = (change: object) => checkConfig({ ...usual, ...transcoder, skip: true, ...change });
+    expect(configured({})).toMatchObject({ outputHook: 'blocks.0.hook_mlp_out' });
+    for (const [change, why] of [
+      [{ outputHook: autoencoder.hook }, /same twice/],
+      [{ hook: 'blocks.0.hook_resid_mid,blocks.1.hook_resid_mid' }, /crosscoder/],
+      [{ biasStart: 'zero' }, /Decoder bias begins as/],
+    ] as const) {
+      expect(draftJob('train', { ...transcoder, ...change })).toEqual({
+        errors: { outputHook: expect.stringMatching(why) },
+      });
+      expect(() => configured(change)).toThrow('The training configuration is wrong');
+    }
+  });
+
   test('shows the settings of the architecture that was chosen', () => {
     const shown = (architecture: string) =>
       formOptions('train')
@@ -127,6 +154,7 @@ describe('a job’s form', () => {
       modelHooks: [],
       captures: [],
       captureHooks: [],
+      outputHooks: [],
       dictionaries: [],
       comparisons: [],
       imports: [],

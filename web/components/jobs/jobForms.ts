@@ -38,7 +38,8 @@ export function partsOption(kind: JobKind): FormOption | undefined {
 }
 
 export function isShown({ form: { when } }: FormOption, values: Typed): boolean {
-  return !when || when.values.includes(values[when.option] ?? '');
+  const value = when ? (values[when.option] ?? '') : '';
+  return !when || (when.values === 'any' ? value !== '' : when.values.includes(value));
 }
 
 /** What the store offers, by source; undefined of what has not been answered yet. */
@@ -128,7 +129,11 @@ export function draftJob(kind: JobKind, values: Typed): JobDraft {
     if ('error' in read) errors[name] = sentence(form.label, read.error);
     else if (form.differsFrom !== undefined && typed === values[form.differsFrom]?.trim())
       errors[name] = 'Choose another one: it would be the same twice.';
-    else options[name] = read.value;
+    else {
+      const why = objection(form, values);
+      if (why === undefined) options[name] = read.value;
+      else errors[name] = why;
+    }
   }
   if (Object.keys(errors).length > 0) return { errors };
   // The server parses it again with the schema this type comes from, and says so if they disagree.
@@ -136,6 +141,13 @@ export function draftJob(kind: JobKind, values: Typed): JobDraft {
   return {
     input: { kind, options: own, ...(into !== undefined && { parts: into }) } as JobStartInput,
   };
+}
+
+/** Why the field must be empty as the others are. */
+function objection({ against = [] }: FormField, values: Typed): string | undefined {
+  return against.find(
+    ({ option, having }) => takenOf(values[option] ?? '').length > (having === 'several' ? 1 : 0),
+  )?.why;
 }
 
 function sentence(label: string, error: string): string {

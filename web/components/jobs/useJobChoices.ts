@@ -19,6 +19,10 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Offered
     captures.data?.filter((one) => one.status === 'complete'),
     values.capture,
   );
+  const hooks = (capture?.hooks ?? []).map(({ hook, width }) => ({
+    value: hook,
+    name: `${hook} (${width} wide)`,
+  }));
   return {
     models: models.data?.map((one) => ({
       value: one.name,
@@ -34,10 +38,9 @@ export function useJobChoices(values: Readonly<Record<string, string>>): Offered
         value: one.name,
         name: `${one.name} (${one.tokens.toLocaleString('en-US')} tokens)`,
       })),
-    captureHooks: (capture?.hooks ?? []).map(({ hook, width }) => ({
-      value: hook,
-      name: `${hook} (${width} wide)`,
-    })),
+    captureHooks: hooks,
+    // With one hook point there is nothing else to predict.
+    outputHooks: hooks.length < 2 ? [] : hooks.filter(({ value }) => value !== values.hook),
     runs: runs.data && [...new Set(runs.data.map((run) => run.name))].map(same),
     dictionaries: runs.data?.map((run) => ({
       value: `${run.name}/${run.seed}`,
