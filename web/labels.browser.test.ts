@@ -92,7 +92,18 @@ describeInBrowser(
       await eventually(firstCells).toEqual(['Latent 9']);
       // How many labels the whole store has of each source is for the page of all of them.
       expect(await page.getByText('Detection and fuzzing are').textContent()).toMatch(/^Detection/);
+      // Copies and files are of all labels, and have their place there.
+      expect(await page.getByRole('heading', { name: /Copy to counterparts|Import labels/ }).count()).toBe(0);
+      expect(await page.locator('a[aria-current=page]', { hasText: 'for-the-talk' }).count()).toBe(1);
       await looksRight('labels-list');
+      // What filters a list leaves it when it goes.
+      await page.getByRole('searchbox', { name: 'Find in labels and notes' }).fill('no such words');
+      await page.getByRole('button', { name: 'Clear the filters' }).click();
+      await eventually(firstCells).toEqual(['Latent 9']);
+      expect(page.url()).toMatch(/labels\?list=for-the-talk$/);
+      await visit.go('/labels?list=never-made');
+      await page.getByText("There is no list 'never-made'").waitFor();
+      expect(await page.getByRole('button', { name: /^Remove the list/ }).count()).toBe(0);
       await visit.go('/labels?list=starred');
       await eventually(firstCells).toEqual(['Latent 9']);
     });

@@ -28,7 +28,7 @@ export function LabelsView() {
   const input = labelQuery(state);
   const labels = useQuery(trpc.labels.page.queryOptions(input, { placeholderData: keepPreviousData }));
   const filter = (changes: Partial<typeof state>) => change({ ...changes, offset: '0' });
-  const filtered = Object.keys(labelFilter(state)).length > 0;
+  const filtered = Object.keys(labelFilter({ ...state, list: '' })).length > 0;
   return (
     <>
       <PageHeader title={state.list ? `List ${state.list}` : 'Labels'}>
@@ -61,19 +61,11 @@ export function LabelsView() {
             <>
               {page.total === 0 ? (
                 <div className={styles.inside}>
-                  <EmptyState
-                    title={filtered ? 'Nothing passes these filters' : 'No labels yet'}
-                    {...(filtered ? {} : { command: 'npx lazyscope label RUN' })}
-                    action={
-                      filtered && (
-                        <button type="button" className="button" onClick={() => change(labelDefaults)}>
-                          Clear the filters
-                        </button>
-                      )
-                    }
-                  >
-                    {filtered ? null : <NoLabels />}
-                  </EmptyState>
+                  <Nothing
+                    filtered={filtered}
+                    list={state.list}
+                    clear={() => change({ ...labelDefaults, list: state.list })}
+                  />
                 </div>
               ) : (
                 <LabelsTable
@@ -98,9 +90,39 @@ export function LabelsView() {
         </Loaded>
       </Panel>
       <ListsPanel chosen={state.list} choose={(list) => change({ ...labelDefaults, list })} />
-      <CarryLabels />
-      <ImportLabels />
+      {/* What these do concerns labels of the whole store, on lists or not. */}
+      {state.list === '' && (
+        <>
+          <CarryLabels />
+          <ImportLabels />
+        </>
+      )}
     </>
+  );
+}
+
+function Nothing({ filtered, list, clear }: { filtered: boolean; list: string; clear: () => void }) {
+  if (filtered)
+    return (
+      <EmptyState
+        title="Nothing passes these filters"
+        action={
+          <button type="button" className="button" onClick={clear}>
+            Clear the filters
+          </button>
+        }
+      />
+    );
+  if (list !== '')
+    return (
+      <EmptyState title={`Nothing is on the list ${list}`}>
+        A feature joins a list on its own page, and the list is there from the first one on.
+      </EmptyState>
+    );
+  return (
+    <EmptyState title="No labels yet" command="npx lazyscope label RUN">
+      <NoLabels />
+    </EmptyState>
   );
 }
 

@@ -12,6 +12,7 @@ export function ListsPanel({ chosen, choose }: { chosen: string; choose: (list: 
   const trpc = useTRPC();
   const queries = useQueryClient();
   const lists = useQuery(trpc.lists.list.queryOptions());
+  const own = lists.data?.find(({ name }) => name === chosen);
   const remove = useMutation(
     trpc.lists.remove.mutationOptions({
       onSuccess: async () => {
@@ -28,20 +29,25 @@ export function ListsPanel({ chosen, choose }: { chosen: string; choose: (list: 
       <div className="stack">
         {(lists.data ?? []).length === 0 && <p className="small muted">No list yet.</p>}
         <ListLinks lists={lists.data ?? []} chosen={chosen} />
+        {own !== undefined && own.note !== '' && <p className="small">{own.note}</p>}
         {chosen !== '' && (
           <div className="cluster">
             <Link href={paths.labels()} className="button">
               All labels
             </Link>
-            <button
-              type="button"
-              className="button"
-              disabled={remove.isPending}
-              onClick={() => remove.mutate({ name: chosen })}
-            >
-              Remove the list {chosen}
-            </button>
-            <span className="small muted">Its features and their labels stay.</span>
+            {own && (
+              <>
+                <button
+                  type="button"
+                  className="button"
+                  disabled={remove.isPending}
+                  onClick={() => remove.mutate({ name: chosen })}
+                >
+                  Remove the list {chosen}
+                </button>
+                <span className="small muted">Its features and their labels stay.</span>
+              </>
+            )}
           </div>
         )}
         {remove.isError && <ErrorNotice error={remove.error} />}
