@@ -86,13 +86,15 @@ export function parseLanguageModelTraining(options: Partial<LanguageModelTrainin
   if (training.d % training.heads !== 0)
     throw refuse(`${training.heads} heads do not divide the width ${training.d}`);
   if (training.family === 'gpt2' && training.keyValueHeads !== undefined)
-    throw refuse('keyValueHeads belongs to the llama family; leave it out for gpt2');
+    throw refuse('a number of key-value heads (keyValueHeads) is of the llama family: leave it out for gpt2');
   if (training.heads % (training.keyValueHeads ?? training.heads) !== 0)
     throw refuse(`${training.keyValueHeads} key-value heads do not divide ${training.heads} heads`);
   if (training.family === 'llama' && (training.d / training.heads) % 2 !== 0)
     throw refuse('rotary embedding needs heads of even width');
   if (training.thresholdShift > 0 && training.activation !== 'relu')
-    throw refuse(`thresholdShift belongs to relu, but the activation is ${training.activation}`);
+    throw refuse(
+      `a threshold shift (--threshold-shift) is of relu, and the activation is ${training.activation}`,
+    );
   return training;
 }
 

@@ -117,7 +117,7 @@ test('bad input is refused before anything is written', async () => {
   };
   await refused({ activation: 'nonsense' }, /'activation'/);
   await refused({ heads: 3 }, /3 heads do not divide the width 16/);
-  await refused({ keyValueHeads: 1 }, /belongs to the llama family/);
+  await refused({ keyValueHeads: 1 }, /is of the llama family/);
   await refused({ steps: 0 }, /'steps'/);
   await refused({ contextLength: 512 }, /too short/);
   await expect(train('whole')).rejects.toMatchObject({ code: 'conflict' });

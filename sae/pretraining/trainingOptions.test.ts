@@ -98,7 +98,7 @@ describe('ProSparse', () => {
     model.dispose();
     expect((await firing('shifted')).zeros).toBeGreaterThan(without.zeros);
     await expect(train('silu-shifted', { activation: 'silu', thresholdShift: 0.1 })).rejects.toThrow(
-      /thresholdShift belongs to relu/,
+      /--threshold-shift\) is of relu/,
     );
   });
 });

@@ -2,6 +2,7 @@
  * The changes of jobs as numbered events, so that a client that lost its connection can continue after the last event it received.
  */
 import { EventEmitter, once } from 'node:events';
+import { LazyscopeError } from '../../sae/errors.ts';
 import type { Job, JobDetail, JobEvent, JobWatchInput } from '../contract/jobs.ts';
 
 interface NumberedEvent {
@@ -11,6 +12,8 @@ interface NumberedEvent {
 
 /** Number of events kept for clients that reconnect. */
 const keptEvents = 2_000;
+/** Subscriptions at a time: each is a connection that is kept, and hears of everything. */
+export const mostWatchers = 2_000;
 /** Milliseconds between two events of a job's progress, for each watcher. */
 const millisecondsAWatcher = 2;
 
@@ -49,7 +52,8 @@ export class JobEvents {
 
   /**
    * As `Queue.watch`; `jobs` are all jobs, newest first, and `jobOf` throws for one that there isn't. Nothing is kept for a watcher but
-   * its place among the latest events; one that takes none for so long that its place is gone gets a snapshot again.
+   * its place among the latest events; one that takes none for so long that its place is gone gets a snapshot again. Throws 'unavailable' where there
+   * are as many watchers as there may be.
    */
   async *watch(
     { id, lastEventId }: JobWatchInput,
@@ -74,6 +78,11 @@ export class JobEvents {
     const missed = this.#missedSince(lastEventId);
     // This is determined before yielding: a job that ends while the snapshot is read still has its last event to come.
     const over = hasEnded();
+    if (this.#watchers >= mostWatchers)
+      throw new LazyscopeError(
+        'unavailable',
+        `${mostWatchers} pages or programs follow the jobs of this server already: close some, then try again.`,
+      );
     this.#watchers++;
     try {
       yield* missed ? missed.filter(concerns).map(named) : snapshot();

@@ -19,6 +19,7 @@ const point = (run: string, seed: number, l0: number, fvu: number): ParetoPoint 
   run,
   seed,
   architecture: run.startsWith('topk') ? 'topk' : 'relu',
+  place: 'sea blocks.0.hook_resid_post',
   width: 4096,
   l0,
   fvu,
@@ -54,6 +55,15 @@ describe('paretoPlot', () => {
     point('topk-64', 0, 64, 0.15),
     point('relu', 0, 40, 0.35),
   ];
+
+  test('joins runs of one hook point alone, since reconstructions of two are not of one thing', () => {
+    const elsewhere = [16, 64].map((l0) => ({
+      ...point(`topk-late-${l0}`, 0, l0, 0.5),
+      place: 'sea blocks.7.hook_resid_post',
+    }));
+    const joined = (drawn: readonly ParetoPoint[]) => linesOf(paretoPlot(drawn, testSize())).length;
+    expect(joined([...points, ...elsewhere])).toBe(joined(points) + 1);
+  });
 
   test('draws a mark a seed that links to its dictionary, and a line an architecture', () => {
     const picture = paretoPlot(points, testSize());

@@ -107,6 +107,7 @@ const cases: Record<string, Case> = {
         run: `topk-${l0}`,
         seed,
         architecture: 'topk',
+        place: 'sea blocks.0.hook_resid_post',
         width: 1024,
         l0: l0!,
         fvu: fvu!,

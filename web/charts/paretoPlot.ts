@@ -9,6 +9,8 @@ export interface ParetoPoint {
   run: string;
   seed: number;
   architecture: string;
+  /** The model and the hook point that it reads. */
+  place: string;
   /** Latents in the dictionary. */
   width: number;
   l0: number;
@@ -42,7 +44,7 @@ function drawPentagon(
 
 /**
  * Sparsity against reconstruction, with a mark for each seed: L0 (log) on x and FVU on y, so that dictionaries are better
- * towards the lower left. A thin line connects the means of an architecture's runs.
+ * towards the lower left. A thin line connects the means of an architecture's runs at one hook point.
  */
 export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVGSVGElement {
   const architectures = [...new Set(points.map((point) => point.architecture))];
@@ -78,7 +80,7 @@ export function paretoPlot(points: readonly ParetoPoint[], size: ChartSize): SVG
         Plot.line(means, {
           x: 'l0',
           y: within,
-          z: 'architecture',
+          z: (point: RunMean) => `${point.architecture} ${point.place}`,
           stroke: (point: RunMean) => architectureColour(point.architecture),
           strokeOpacity: 0.45,
           strokeWidth: 1.25,
@@ -179,6 +181,7 @@ function ceiling(fvus: readonly number[]): number {
 interface RunMean {
   run: string;
   architecture: string;
+  place: string;
   l0: number;
   fvu: number;
 }
@@ -191,6 +194,7 @@ export function runMeans(points: readonly ParetoPoint[]): RunMean[] {
     .map((seeds) => ({
       run: seeds[0]?.run ?? '',
       architecture: seeds[0]?.architecture ?? '',
+      place: seeds[0]?.place ?? '',
       l0: mean(seeds.map((seed) => seed.l0)),
       fvu: mean(seeds.map((seed) => seed.fvu)),
     }))

@@ -42,6 +42,11 @@ export function alignRows(a: AlignedSide, b: AlignedSide): AlignedRows {
       placesOf(a.rows, (token) => token),
       placesOf(b.rows, (token) => token),
     );
+  if (ofA.text.sha256 !== ofB.text.sha256 && ofA.text.source === ofB.text.source)
+    throw new LazyscopeError(
+      'bad_input',
+      `Captures '${a.name}' and '${b.name}' have read different parts of '${ofA.text.source}' (${figures(ofA)}, and ${figures(ofB)}), or two versions of it: capture both to the end of one text or, with one tokenizer, with the same --max-tokens.`,
+    );
   if (ofA.text.sha256 !== ofB.text.sha256)
     throw new LazyscopeError(
       'bad_input',
@@ -61,6 +66,9 @@ export function alignRows(a: AlignedSide, b: AlignedSide): AlignedRows {
     placesOf(b.rows, (token) => endsB.ends[token]),
   );
 }
+
+const figures = ({ contexts, contextLength }: AlignedSide['rows']['manifest']) =>
+  `${contexts} contexts of ${contextLength} tokens`;
 
 /** By place, the held-out row; a place that several rows have is that of the first, and −1 is none. */
 function placesOf(rows: SelectedRows, placeOf: (token: number) => number): Map<number, number> {

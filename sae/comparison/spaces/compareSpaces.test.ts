@@ -118,7 +118,12 @@ beforeAll(async () => {
   const common = { store, text, contextLength: 16, heldOutFraction: 0.4 };
   await capture({ ...common, name: 'toy', model, hooks: [...hooks] });
   await capture({ ...common, name: 'pairs', model: pairing, hooks: [residual] });
-  const other = { ...text, sha256: 'b'.repeat(64), documents: documents.map((one) => `${one}a`) };
+  const other = {
+    ...text,
+    source: 'other letters',
+    sha256: 'b'.repeat(64),
+    documents: documents.map((one) => `${one}a`),
+  };
   await capture({ ...common, name: 'other', text: other, model, hooks: [residual] });
   const planted = weights('planted', [1, 1, 1, 1]);
   await makeRun('small', 'toy', residual, planted);
@@ -220,6 +225,11 @@ describe('places of the text', () => {
 
   test('of other texts, of unknown tokenizers and of tokens that change the text are refused', async () => {
     await expect(compared('of-another')).rejects.toThrow(/different texts/);
+    const [whole, part] = [await sideOf('toy', model.tokenizer), await sideOf('other', model.tokenizer)];
+    Object.assign(part.rows.manifest.text, { source: 'letters' });
+    expect(() => alignRows(whole, part)).toThrow(
+      /have read different parts of 'letters' \(\d+ contexts of \d+ tokens, and \d+ contexts of \d+ tokens\)/,
+    );
     const [a, b] = [await sideOf('toy', model.tokenizer), await sideOf('pairs', null)];
     expect(() => alignRows(a, b)).toThrow(/tokenizer of capture 'pairs' isn't known/);
     const changing = { ...pairTokenizer(), tokenText: (id: number) => (id === 0 ? '' : 'x') };

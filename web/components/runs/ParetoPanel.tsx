@@ -22,6 +22,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
                 run: run.name,
                 seed: run.seed,
                 architecture: run.architecture,
+                place: placeOf(run),
                 width: run.width,
                 l0: run.l0,
                 fvu: run.fvu,
@@ -33,7 +34,7 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
     [runs],
   );
   const architectures = [...new Set(points.map((point) => point.architecture))];
-  const hooks = new Set(runs.filter((run) => run.l0 !== null).map((run) => `${run.model} ${run.hook}`));
+  const hooks = new Set(runs.filter((run) => run.l0 !== null).map(placeOf));
   return (
     <Panel
       title="Sparsity against reconstruction"
@@ -71,6 +72,8 @@ export function ParetoPanel({ runs }: { runs: readonly RunRow[] }) {
     </Panel>
   );
 }
+
+const placeOf = ({ model, hook }: RunRow) => `${model} ${hook}`;
 
 function paretoCsv(points: readonly ParetoPoint[]): string {
   return csvText(
