@@ -17,6 +17,11 @@ export interface SlowTests {
 export const fastFileSeconds = 5;
 
 export const slowTests: readonly SlowTests[] = [
+  {
+    path: 'scripts/ggufInBucket.test.ts',
+    reason: 'captures, trains and asks models in a bucket, in processes of their own',
+    long: true,
+  },
   { path: 'scripts/namedFolders.test.ts', reason: 'starts the command line seven times' },
   { path: 'server/publishedStore.test.ts', reason: 'two servers, one over a published store' },
   { path: 'server/openApi.test.ts', reason: 'a server over a store, and every address it describes' },
@@ -251,6 +256,7 @@ export const apartTests: readonly string[] = [
   'scripts/bucketCommands.test.ts',
   'scripts/captureFrom.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
+  'scripts/ggufInBucket.test.ts',
   'scripts/labelNeuronpedia.test.ts',
   'scripts/load/loadSuite.test.ts',
   'scripts/namedFolders.test.ts',
