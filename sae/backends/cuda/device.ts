@@ -83,8 +83,8 @@ export class Device {
   readonly stream: number;
   /** Milliseconds that the host has spent waiting for results, filling pinned memory, and launching. */
   readonly host = { waiting: 0, upload: 0, record: 0 };
-  /** Whether the compute stream captures a graph. */
-  capturing = false;
+  /** While the compute stream captures a graph: leaves a call out of it, to be made at every launch in its place. */
+  capturing: ((call: () => void) => void) | null = null;
   /** Called again and again while the host waits for results; throws where they will never come. */
   whileWaiting: (() => void) | null = null;
   /** Whether buffers get exactly the memory that they ask for, so that an access past the end leaves all memory. */
@@ -122,6 +122,12 @@ export class Device {
 
   newEvent({ timing }: { timing: boolean }): number {
     return this.driver.read('cuEventCreate', timing ? 0 : eventWithoutTiming);
+  }
+
+  /** Makes a call that may be part of no graph: at once, or while one is captured at every launch of it. */
+  outsideOfGraphs(call: () => void): void {
+    if (this.capturing) this.capturing(call);
+    else call();
   }
 
   /** Waits until the device has done everything that was asked of it. */

@@ -1,6 +1,7 @@
 /**
  * What the devices of several processes do together, in order on the compute stream. Sums of numbers are made by our own kernel in the order of the
- * ranks, because NCCL promises none; so all get the same bits, and a repetition does too.
+ * ranks, because NCCL promises none; so all get the same bits, and a repetition does too. Calls of NCCL are part of no graph (graph.ts), so that a device
+ * whose step is launched as a whole meets one whose step is not.
  */
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { NcclRank } from '../nccl.ts';
@@ -101,7 +102,9 @@ export class Collectives {
 
   #around(label: string, start: (stream: number) => void): void {
     const { device, programs } = this.#programs.backend;
-    device.driver.enter();
-    programs.around(label, () => start(device.stream));
+    device.outsideOfGraphs(() => {
+      device.driver.enter();
+      programs.around(label, () => start(device.stream));
+    });
   }
 }

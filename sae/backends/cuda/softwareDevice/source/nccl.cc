@@ -88,7 +88,7 @@ ncclResult_t queue(ncclComm_t comm, CUstream stream, std::vector<Range> ranges, 
     comm->failure = ncclRemoteError;
     return failForGood(CUDA_ERROR_LAUNCH_FAILED, "NCCL: " + problem);
   });
-  return queued == CUDA_SUCCESS ? ncclSuccess : refuse(ncclUnhandledCudaError, "the stream takes no work");
+  return queued == CUDA_SUCCESS ? ncclSuccess : refuse(ncclUnhandledCudaError, "the stream takes no work, or captures a graph");
 }
 
 /** All transfers of a group on one communicator: the same number of bytes from each rank to each other one. */

@@ -113,6 +113,9 @@ CUresult enqueue(CUstream given, Work work) {
 
 CUresult enqueueTogether(CUstream stream, Work work) {
   Lock lock(streamMutex());
+  if (isStream(named(stream)) && named(stream)->capture)
+    return invalidate(*named(stream)->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                      "a call of NCCL must be captured by all ranks or by none, and nothing here sees to that");
   together++;
   const CUresult queued = enqueue(stream, [work = std::move(work)] {
     together--;

@@ -20,7 +20,7 @@ using Work = std::function<CUresult()>;
 CUresult enqueue(CUstream stream, Work work);
 /**
  * The same for work that waits for other processes. Where the order is random, nothing runs early while such work is queued: these processes may be
- * waiting for this one elsewhere.
+ * waiting for this one elsewhere. A stream that captures takes none: the other processes would have to capture and launch it with this one.
  */
 CUresult enqueueTogether(CUstream stream, Work work);
 /** Runs what the stream has queued. */
