@@ -136,7 +136,7 @@ export function cudaFusedKernels(
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
   } satisfies FusedKernels;
-  const parts = { programs, sums, byLatent, copies, reconstructions, screening, blockBytes };
+  const parts = { programs, sums, byLatent, copies, reconstructions, screening, blockBytes, placesAnEntry };
   return {
     ...table,
     spread: (processes, width) => ({

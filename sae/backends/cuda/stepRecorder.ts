@@ -11,7 +11,7 @@ import type { RecordableStep, StepCounts, StepRecorder } from '../../ops/stepRec
 import { tf, type Tensor } from '../../tensor/tf.ts';
 import type { CudaBackend } from './cudaBackend.ts';
 import type { DeviceBuffer } from './deviceMemory.ts';
-import { placesFor, wordsOf } from './fused/auxiliary.ts';
+import { placesFor, wordsOf } from './fused/auxiliaryPlaces.ts';
 import { ofStep } from './fused/updateArguments.ts';
 import { Graph } from './graph.ts';
 import { GraphMemory } from './graphMemory.ts';
@@ -57,6 +57,7 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
   readonly #backend: CudaBackend;
   /** What was noted of the last step's tensors is no longer so. */
   readonly #forget: () => void;
+  readonly #own: (choice: AuxiliaryChoice) => AuxiliaryChoice;
   readonly #memory = new GraphMemory();
   readonly #dictionaries = new Map<object, OfDictionary<Pass>>();
   readonly #letGo = () => this.#drop();
@@ -70,8 +71,14 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
   /** Whether a graph is being made or launched, so that none may be destroyed. */
   #busy = false;
 
-  constructor(backend: CudaBackend, forget: () => void) {
+  /** `own`: the dead latents that this device has, where others have some too. */
+  constructor(
+    backend: CudaBackend,
+    forget: () => void,
+    own: (choice: AuxiliaryChoice) => AuxiliaryChoice = (choice) => choice,
+  ) {
     this.#backend = backend;
+    this.#own = own;
     this.#forget = forget;
     backend.memoryPool.shortage.add(this.#letGo);
   }
@@ -290,15 +297,15 @@ export class CudaStepRecorder<Pass extends { dispose(): void }, Result> implemen
   }
 
   /** Memory for what AuxK chooses from, as long as no more latents are dead than there are places for. */
-  #choiceOf({ dead }: AuxiliaryChoice): DeviceBuffer {
-    const places = placesFor(dead.length);
+  #choiceOf(choices: AuxiliaryChoice): DeviceBuffer {
+    const places = placesFor(this.#own(choices).dead.length);
     const choice = this.#choices.get(places) ?? this.#backend.scratch(4 * (2 + places));
     this.#choices.set(places, choice);
     return choice;
   }
 
   #upload(step: Step<Pass, Result>, pass: Pass, { choice }: Recording): void {
-    if (choice && step.auxiliary) this.#backend.transfers.upload(wordsOf(step.auxiliary), choice);
+    if (choice && step.auxiliary) this.#backend.transfers.upload(wordsOf(this.#own(step.auxiliary)), choice);
     if (!this.#numbers) return;
     const values = Float32Array.of(...ofStep(step.adam), step.penalty(pass) ?? 0);
     this.#backend.transfers.upload(values, this.#numbers);

@@ -4,6 +4,7 @@ import type { DictionaryArrays } from '../../autoencoders/dictionary.ts';
 import { configuredArchitecture } from '../../autoencoders/implementations.ts';
 import { LazyscopeError } from '../../errors.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
+import type { StepCounts } from '../../ops/stepRecorder.ts';
 import { architectures, type TrainingConfig } from '../../spec/architectures/architectures.ts';
 import { isJoint } from '../../spec/jointHook.ts';
 import type { BatchSource, SourceState } from '../batchSource.ts';
@@ -51,9 +52,6 @@ export class LeadingTrainer {
   readonly #trainer: Trainer;
   readonly #health: Health;
 
-  /** The backends that it runs on don't record steps. */
-  readonly stepCounts = null;
-
   /** Hands out the dictionaries of `state`. The other processes must be waiting for orders. Throws as `checkSpreadable` does. */
   constructor(
     config: TrainingConfig,
@@ -95,6 +93,11 @@ export class LeadingTrainer {
 
   get step(): number {
     return this.#trainer.step;
+  }
+
+  /** How the steps of process 0 were made. The others decide for themselves which of theirs are launched as a whole. */
+  get stepCounts(): StepCounts | null {
+    return this.#trainer.stepCounts;
   }
 
   get position(): SourceState {

@@ -9,7 +9,7 @@ import { startBackend } from '../../startBackend.ts';
 import { chooseCudaDeviceForTests } from '../cudaDeviceForTests.ts';
 import type { CudaBackend } from '../cudaBackend.ts';
 import { cudaFusedKernels } from '../fused.ts';
-import { placesFor, wordsOf } from './auxiliary.ts';
+import { placesFor, wordsOf } from './auxiliaryPlaces.ts';
 
 chooseCudaDeviceForTests();
 vi.setConfig({ testTimeout: 120_000 });

@@ -6,23 +6,29 @@
  * AuxK keeps half as many latents of a row as the row has numbers, which is a large part of those that are dead. So activations of the dead latents are
  * a matrix, decoded by a product, and gradients are products too. Only where there are so many dead latents that products would take longer
  * are entries listed, as those of the main term are.
+ *
+ * Where the latents are spread over devices, each has its own dead ones. Where more are dead than a row keeps, they send each other what a row's largest
+ * are, and what the products decode to is added up; whether a device lists entries is its own affair.
  */
 import type { AuxiliaryChoice, AuxiliaryTerm, Encoder } from '../../../ops/fusedKernels.ts';
 import { disposeComputed } from '../../../ops/computed.ts';
 import { disposeEntries, type SparseEntries } from '../../../ops/sparseEntries.ts';
 import { tf, type Scalar, type Tensor1D, type Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
+import type { AuxiliaryAcross } from './auxiliaryAcross.ts';
+import { placesFor, wordsOf } from './auxiliaryPlaces.ts';
 import type { DeviceSums } from './deviceSums.ts';
+import type { Product } from '../products.ts';
 import type { FusedPrograms } from './fusedPrograms.ts';
 import { centred, checkEntries, multiply } from './preActivations.ts';
 import type { Reconstructions } from './reconstruct.ts';
+import type { Reach } from './spreadTopK.ts';
 import { selectRows } from './topK.ts';
 
 const file = 'fusedAuxiliary.cu';
 const [threads, selectThreads] = [256, 512];
 /** Rows that a block of `maskDots` goes through. */
 const rowsAtOnce = 64;
-const fewestPlaces = 32;
 
 /**
  * *Estimate* for an H100 or H200: an entry of a list costs 16·d bytes, which come from the L2 cache at some 5.7 TB/s (measured: `reconstruct` on an H200),
@@ -37,20 +43,8 @@ export interface AuxiliaryOptions {
   readonly placesAnEntry?: number | undefined;
 }
 
-/** For how many dead latents there is room where so many are dead, of all `latents`. */
-export function placesFor(dead: number, latents = Infinity): number {
-  const power = 2 ** Math.ceil(Math.log2(Math.max(dead, fewestPlaces)));
-  return Math.min(power, Math.ceil(latents / 8) * 8);
-}
-
-/** What the kernels find in `choice`: how many latents are dead, the numerator's bits, and which they are. */
-export function wordsOf({ dead, numerator }: AuxiliaryChoice): Int32Array {
-  const words = new Int32Array(2 + dead.length);
-  words[0] = dead.length;
-  new Float32Array(words.buffer, 4, 1)[0] = numerator;
-  words.set(dead, 2);
-  return words;
-}
+/** W_dec's rows and the activations that they are decoded with. */
+type Decoded = Omit<Product, 'c' | 'beta'>;
 
 interface Problem {
   readonly x: Tensor2D;
@@ -60,23 +54,28 @@ interface Problem {
   readonly choice: DeviceBuffer;
   readonly most: number;
   readonly width: number;
+  readonly reach: Reach | null;
 }
 
 export class Auxiliary {
   readonly #programs: FusedPrograms;
   readonly #sums: DeviceSums;
-  readonly #reconstructions: Reconstructions;
+  readonly #reconstructions: Pick<Reconstructions, 'reconstruct'>;
   readonly #options: AuxiliaryOptions;
+  readonly #across: AuxiliaryAcross | null;
 
+  /** `across`, where other devices have further latents of the dictionary. */
   constructor(
     programs: FusedPrograms,
     sums: DeviceSums,
     reconstructions: Reconstructions,
     options: AuxiliaryOptions,
+    across: AuxiliaryAcross | null = null,
   ) {
+    this.#across = across;
     this.#programs = programs;
     this.#sums = sums;
-    this.#reconstructions = reconstructions;
+    this.#reconstructions = across?.reconstructions ?? reconstructions;
     this.#options = options;
   }
 
@@ -90,7 +89,7 @@ export class Auxiliary {
     const [rows] = x.shape;
     const [latents] = encoder.wEnc.shape;
     const { most } = given;
-    const width = placesFor(given.dead.length, latents);
+    const width = this.#width(given, latents);
     const { blockBytes, placesAnEntry = mostPlacesAnEntry } = this.#options;
     const byProducts = width <= placesAnEntry * most && 4 * rows * width <= blockBytes;
     return this.#withChoice(given, width, latents, (choice) => {
@@ -98,7 +97,8 @@ export class Auxiliary {
       const scale = this.#programs.output<Scalar>([], 'float32');
       const of = [choice, backend.buffer(variance), scale.buffer];
       this.#programs.run(file, 'scaleOfTerm', [1, 1], of);
-      const problem = { x, encoder, wDec, error, choice, most, width };
+      const reach = this.#across?.reach(given) ?? null;
+      const problem = { x, encoder, wDec, error, choice, most, width, reach };
       const made = byProducts ? this.#products(problem) : this.#list(problem);
       return {
         ...made,
@@ -112,6 +112,10 @@ export class Auxiliary {
     });
   }
 
+  #width(choice: AuxiliaryChoice, latents: number): number {
+    return placesFor(this.#across?.count(choice) ?? choice.dead.length, latents);
+  }
+
   /** Calls `use` with the choice in memory of the device. */
   #withChoice<T>(
     given: AuxiliaryChoice,
@@ -121,25 +125,29 @@ export class Auxiliary {
   ): T {
     const { backend } = this.#programs;
     const { recording } = backend;
+    const across = this.#across;
     if (recording) {
+      const sends = across?.sends(given);
       recording.onlyWhere(
         ({ auxiliary }) =>
           auxiliary !== null &&
           auxiliary.most === given.most &&
-          placesFor(auxiliary.dead.length, latents) === width,
+          this.#width(auxiliary, latents) === width &&
+          across?.sends(auxiliary) === sends,
       );
       if (!recording.choice)
         throw new TypeError('A step that is recorded has to say what AuxK chooses from.');
       return use(recording.choice);
     }
     return this.#programs.scratch(4 * (2 + width), (choice) => {
-      backend.transfers.upload(wordsOf(given), choice);
+      backend.transfers.upload(wordsOf(across?.own(given) ?? given), choice);
       return use(choice);
     });
   }
 
   /** Activations, dots and gradients as matrices of the places. */
-  #products({ x, encoder, wDec, error, choice, most, width }: Problem) {
+  #products(problem: Problem) {
+    const { x, encoder, wDec, error, choice, width } = problem;
     const { backend } = this.#programs;
     const { products } = backend;
     const [[rows, d], [latents, outputs]] = [x.shape, wDec.shape];
@@ -147,9 +155,7 @@ export class Auxiliary {
     const wEnc = this.#programs.output<Tensor2D>([width, d], 'float32');
     const bEnc = this.#programs.output<Tensor1D>([width], 'float32');
     const ofDecoder = this.#programs.output<Tensor2D>([width, outputs], 'float32');
-    // What is left over is −error, so that the auxiliary reconstruction's own error is the sum of both.
     const explained = backend.scratch(4 * rows * outputs);
-    backend.copy(backend.buffer(error), explained, 4 * rows * outputs);
     const [activations, dots] = [backend.scratch(4 * rows * width), backend.scratch(4 * rows * width)];
     const squaredError = centred(this.#programs, x, encoder, (from) => {
       this.#programs.scratch(4 * width * d, (rowsOfEncoder) => {
@@ -161,23 +167,20 @@ export class Auxiliary {
         const across = [Math.ceil(width / threads), threads] as const;
         const to = [bias, places.buffer, width];
         this.#programs.run(file, 'gatherPlaces', across, [choice, backend.buffer(encoder.bEnc), ...to]);
-        const chosen = [choice, bias, activations, most, width];
-        this.#programs.run(file, 'keepLargest', [rows, selectThreads], chosen);
+        this.#keepLargest(problem, bias, activations);
       });
-      this.#programs.scratch(4 * width * outputs, (rowsOfDecoder) => {
+      const squares = this.#programs.scratch(4 * width * outputs, (rowsOfDecoder) => {
         this.#gather(choice, wDec, width, rowsOfDecoder);
-        const decoded = { m: rows, n: outputs, k: width, a: activations, b: rowsOfDecoder, c: explained };
-        products.multiply({ ...decoded, type: 'f32', beta: 1 });
+        const decoded = { m: rows, n: outputs, k: width, a: activations, b: rowsOfDecoder } as const;
+        const sum = this.#explained({ ...decoded, type: 'f32' }, error, explained);
         multiply(this.#programs, explained, rowsOfDecoder, [0, rows, outputs, width], dots);
+        return sum;
       });
       this.#maskDots(activations, dots, bEnc.buffer, [rows, width]);
       const gradient = { m: width, k: rows, transposeA: true, type: 'f32' } as const;
       products.multiply({ ...gradient, n: outputs, a: activations, b: explained, c: ofDecoder.buffer });
       products.multiply({ ...gradient, n: d, a: dots, b: from, c: wEnc.buffer });
-      return this.#programs.scratch(4 * rows, (squares) => {
-        this.#sums.rowSquares(explained, [rows, outputs], null, squares);
-        return this.#sums.total(squares, rows);
-      });
+      return squares;
     });
     for (const buffer of [explained, activations, dots]) backend.give(buffer);
     const tensors = [places.tensor, wEnc.tensor, bEnc.tensor, ofDecoder.tensor];
@@ -186,6 +189,60 @@ export class Auxiliary {
       squaredError,
       dispose: () => tf.dispose(tensors),
     };
+  }
+
+  /** Of the activations [rows, width], which the biases are still to be added to, the largest of each row stay. */
+  #keepLargest(
+    { x, choice, most, width, reach }: Problem,
+    bias: DeviceBuffer,
+    activations: DeviceBuffer,
+  ): void {
+    const [rows] = x.shape;
+    const byRow = [rows, selectThreads] as const;
+    if (!reach || !this.#across) {
+      this.#programs.run(file, 'keepLargest', byRow, [choice, bias, activations, most, width]);
+      return;
+    }
+    const have = Math.min(reach.each, width);
+    const { topK } = this.#across;
+    const room = 4 * rows * have;
+    this.#programs.scratch(room, (values) => {
+      this.#programs.scratch(room, (indices) =>
+        this.#programs.scratch(
+          4 * (rows + 1),
+          (rowStart) =>
+          this.#programs.run('fusedSelect.cu', 'selectTopK', byRow, [
+            activations, bias, null, choice, width, have, 0, rows, rowStart, indices, values,
+          ]), // prettier-ignore
+        ),
+      );
+      topK.bars(values, { have, choice }, reach, [rows, most], ({ bars, ties }) =>
+        this.#programs.run(file, 'keepOfRanks', byRow, [choice, bias, bars, ties, activations, width]),
+      );
+    });
+  }
+
+  /**
+   * explained [rows, outputs] = the error plus what the activations of all devices decode to, and the sum of its squares: what is left over is −error, so
+   * that this is the auxiliary reconstruction's own error.
+   */
+  #explained(decoded: Decoded, error: Tensor2D, explained: DeviceBuffer): Scalar {
+    const { backend } = this.#programs;
+    const { products } = backend;
+    const [rows, outputs] = error.shape;
+    if (this.#across) {
+      const left = tf.neg(error);
+      const decode = (sum: DeviceBuffer) => products.multiply({ ...decoded, c: sum });
+      const total = this.#across.reconstructions.errorOf(decode, null, left, explained);
+      left.dispose();
+      return total;
+    }
+    backend.copy(backend.buffer(error), explained, 4 * rows * outputs);
+    products.multiply({ ...decoded, c: explained, beta: 1 });
+    return this.#programs.scratch(4 * rows, (squares) => {
+      this.#sums.rowSquares(explained, [rows, outputs], null, squares);
+      return this.#sums.total(squares, rows);
+    });
   }
 
   /** dots [rows, width] of what fires, and the sum of each place's over the rows. */
@@ -205,12 +262,12 @@ export class Auxiliary {
   }
 
   /** Entries as those of the main term. */
-  #list({ x, encoder, wDec, error, choice, most, width }: Problem) {
+  #list({ x, encoder, wDec, error, choice, most, width, reach }: Problem) {
     const { backend } = this.#programs;
     const [[rows, d], [latents]] = [x.shape, wDec.shape];
-    const k = Math.min(most, width);
+    const k = Math.min(reach?.each ?? most, width);
     checkEntries(rows * k);
-    const entries = this.#programs.scratch(4 * width * d, (rowsOfEncoder) =>
+    const listed = this.#programs.scratch(4 * width * d, (rowsOfEncoder) =>
       this.#programs.scratch(4 * width, (bias) => {
         this.#gather(choice, encoder.wEnc, width, rowsOfEncoder);
         this.#programs.scratch(4 * latents, (places) => {
@@ -222,6 +279,8 @@ export class Auxiliary {
         return { kind: 'sparse', rows, latents, ...selectRows(this.#programs, x, encoder, k, from, blockBytes) } satisfies SparseEntries; // prettier-ignore
       }),
     );
+    const entries =
+      reach && this.#across ? this.#across.topK.kept(listed, { have: k, choice }, reach, most) : listed;
     const left = tf.neg(error);
     const explained = this.#reconstructions.reconstruct(entries, null, { wDec, bias: null }, left);
     left.dispose();

@@ -6,28 +6,33 @@
  * and sums, b_dec's gradient, and where gradients are clipped one number.
  */
 import { LazyscopeError } from '../../../errors.ts';
-import { latentShares, placesIn } from '../../../ops/latentShares.ts';
+import { latentShares } from '../../../ops/latentShares.ts';
 import type { FusedKernels, ThresholdSelection } from '../../../ops/fusedKernels.ts';
 import type { Entries } from '../../../ops/sparseEntries.ts';
 import { disposeComputed } from '../../../ops/computed.ts';
-import type { Scalar, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
+import type { Scalar, Tensor1D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { Programs } from '../programs.ts';
+import { CudaStepRecorder } from '../stepRecorder.ts';
+import { Auxiliary, type AuxiliaryOptions } from './auxiliary.ts';
+import { AuxiliaryAcross } from './auxiliaryAcross.ts';
 import { batchTopK, type BatchTopKParts } from './batchTopK.ts';
 import { type Collectives, spreadFile, spreadThreads } from './collectives.ts';
 import type { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
 import type { Reconstructions } from './reconstruct.ts';
+import { ReconstructionsAcross } from './reconstructAcross.ts';
 import { UpdateAcross } from './updateAcross.ts';
 import { SpreadTopK } from './spreadTopK.ts';
 
 /** What the kernels of one device are made of. */
-export interface SpreadParts extends BatchTopKParts {
+export interface SpreadParts extends BatchTopKParts, AuxiliaryOptions {
   readonly sums: DeviceSums;
   readonly reconstructions: Reconstructions;
 }
 
-type OfDevice = FusedKernels & Required<Pick<FusedKernels, 'on' | 'batchMemory' | 'readBack' | 'timed'>>;
+type OfDevice = FusedKernels &
+  Required<Pick<FusedKernels, 'on' | 'batchMemory' | 'giveBatchMemory' | 'readBack' | 'timed'>>;
 
 /** `own` are the kernels of this device. */
 export function spreadKernels(
@@ -42,12 +47,15 @@ export function spreadKernels(
   const shares = latentShares(width, size);
   const share = shares[rank];
   const widest = Math.max(...shares.map(({ begin, end }) => end - begin));
-  const across = new UpdateAcross(programs, sums, collectives);
+  const across = new ReconstructionsAcross(programs, sums, reconstructions, collectives);
   const topK = new SpreadTopK({ programs, byLatent, collectives, own });
-  const update = new DictionaryUpdate(programs, sums, byLatent, copies, across);
+  const dead = new AuxiliaryAcross({ shares, rank }, topK, across);
+  const auxiliary = new Auxiliary(programs, sums, reconstructions, parts, dead);
+  const updates = new UpdateAcross(programs, sums, collectives);
+  const update = new DictionaryUpdate(programs, sums, byLatent, copies, updates);
   const during: Programs['during'] = (phase, run) => backend.programs.during(phase, run);
   const { backend: name, scaledBatch, varianceAboutMean, sparseDots, sparseOuter } = own;
-  const { on, batchMemory, readBack, timed } = own;
+  const { on, batchMemory, giveBatchMemory, readBack, timed } = own;
 
   /** Vectors of all latents from each device's part of them. */
   function ofAll(vectors: readonly DeviceBuffer[], outs: readonly DeviceBuffer[]): void {
@@ -65,21 +73,6 @@ export function spreadKernels(
         );
       }),
     );
-  }
-
-  /** Calls `use` with the sum over all devices of what their entries decode to, [rows, d]. */
-  function decodedByAll<T>(
-    entries: Entries,
-    threshold: Tensor1D | null,
-    wDec: Tensor2D,
-    use: (sum: DeviceBuffer) => T,
-  ): T {
-    const count = entries.rows * wDec.shape[1];
-    return programs.scratch(4 * collectives.room(count), (sum) => {
-      reconstructions.decodeTo(sum, entries, threshold, wDec);
-      collectives.sum(sum, count);
-      return use(sum);
-    });
   }
 
   /** The entries with a count that says for all devices whether theirs have the right form: those of one must not be updated alone. */
@@ -103,6 +96,7 @@ export function spreadKernels(
     on,
     scaledBatch,
     batchMemory,
+    giveBatchMemory,
     varianceAboutMean,
     sparseDots,
     sparseOuter,
@@ -112,6 +106,12 @@ export function spreadKernels(
       return values;
     },
     timed,
+    stepRecorder: () =>
+      new CudaStepRecorder(
+        backend,
+        () => byLatent.forget(),
+        (choice) => dead.own(choice),
+      ),
 
     ofAllLatents(vector) {
       const out = programs.output<Tensor1D>([width], 'float32');
@@ -119,8 +119,10 @@ export function spreadKernels(
       return out.tensor;
     },
 
-    topKEncode: (x, encoder, k, among) =>
-      during('encode', () => topK.encode(x, encoder, k, among && placesIn(share, among))),
+    topKEncode(x, encoder, k, among) {
+      if (among) throw new TypeError('Dead latents of several devices are chosen by `auxiliary`.');
+      return during('encode', () => topK.encode(x, encoder, k));
+    },
     batchTopKEncode: (x, encoder, selection) =>
       during('encode', () => {
         const choice = batchTopK({ ...parts, across: { collectives, widest } }, x, encoder, selection);
@@ -132,12 +134,7 @@ export function spreadKernels(
       return selection.expected === undefined ? entries : agreed(entries);
     },
 
-    sparseDecode: (entries, w) =>
-      decodedByAll(entries, null, w, (sum) => {
-        const out = programs.output<Tensor2D>([entries.rows, w.shape[1]], 'float32');
-        backend.copy(sum, out.buffer, 4 * out.tensor.size);
-        return out.tensor;
-      }),
+    sparseDecode: (entries, w) => across.decode(entries, w),
 
     firings(entries, threshold) {
       const { counts, sums: activations } = own.firings(entries, threshold);
@@ -154,23 +151,8 @@ export function spreadKernels(
       return { counts: all.counts.tensor, sums: all.sums.tensor };
     },
 
-    reconstruct: (entries, threshold, { wDec, bias }, target) =>
-      during('decode', () =>
-        decodedByAll(entries, threshold, wDec, (sum) => {
-          const [rows, d] = target.shape;
-          const error = programs.output<Tensor2D>([rows, d], 'float32');
-          const squaredError = programs.scratch(4 * rows, (squares) => {
-            const args = [sum, programs.maybe(bias), backend.buffer(target), error.buffer, squares, d];
-            programs.runRows({ file: 'fusedRows.cu', name: 'errorOfSum' }, d, { blocks: rows }, args);
-            return sums.total(squares, rows);
-          });
-          return {
-            error: error.tensor,
-            dots: reconstructions.dotsWith(entries, error.tensor, wDec),
-            squaredError,
-          };
-        }),
-      ),
+    reconstruct: (entries, threshold, decoder, target) =>
+      during('decode', () => across.reconstruct(entries, threshold, decoder, target)),
     reconstructNested() {
       throw new LazyscopeError(
         'bad_input',
@@ -178,6 +160,8 @@ export function spreadKernels(
       );
     },
 
+    auxiliary: (x, dictionary, error, choice) =>
+      during('decode', () => auxiliary.term(x, dictionary, error, choice)),
     gradients: (request) => during('gradients', () => update.gradients(request)),
     update: (request, moments, adam) => during('optimiser', () => update.apply(request, moments, adam)),
     updateSkip() {

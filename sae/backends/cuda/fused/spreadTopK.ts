@@ -5,12 +5,7 @@
  */
 import type { Encoder, FusedKernels } from '../../../ops/fusedKernels.ts';
 import { likelyReach } from '../../../ops/likelyReach.ts';
-import {
-  disposeEntries,
-  type Listed,
-  type SparseEntries,
-  sparseEntries,
-} from '../../../ops/sparseEntries.ts';
+import { disposeEntries, type Listed, type SparseEntries } from '../../../ops/sparseEntries.ts';
 import type { Scalar, Tensor, Tensor1D, Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import { blocksFor, type Collectives, spreadFile, spreadThreads } from './collectives.ts';
@@ -23,6 +18,19 @@ export interface SpreadTopKParts {
   readonly collectives: Collectives;
   /** The kernels that choose among the latents of one device. */
   readonly own: Pick<FusedKernels, 'topKEncode'>;
+}
+
+/** How many candidates of a row a device sends, and the place and bit that say whether they were too few; null where they can't be. */
+export interface Reach {
+  readonly each: number;
+  readonly shortage: DeviceBuffer | null;
+  readonly bit: number;
+}
+
+/** Rows of a list have `have` entries each, or as many as `choice` (source/fusedAuxiliary.cu) has latents, where there is one and those are fewer. */
+export interface ListOfRows {
+  readonly have: number;
+  readonly choice: DeviceBuffer | null;
 }
 
 /** Which of a step's choices had too few candidates: bit i is that of the i-th. */
@@ -64,39 +72,69 @@ export class SpreadTopK {
         if (values[i][0] & (1 << bit)) this.#uneven.add(choice);
   }
 
-  /** `among`, ascending, are places in the share; without it the choice is a step's first. */
-  encode(x: Tensor2D, encoder: Encoder, k: number, among?: Int32Array): SparseEntries {
-    if (among) return this.#chosen(x, encoder, k, among);
+  encode(x: Tensor2D, encoder: Encoder, k: number): SparseEntries {
     const listed = this.begin();
-    return { ...this.#chosen(x, encoder, k, undefined), listed };
+    const [latents] = encoder.wEnc.shape;
+    const reach = this.reach(k, 'of all', k);
+    const have = Math.min(reach.each, latents);
+    const candidates = this.#parts.own.topKEncode(x, encoder, have);
+    return { ...this.kept(candidates, { have, choice: null }, reach, k), listed };
   }
 
-  /** How many candidates a device sends, and the place and bit that say whether they were too few. */
-  #reach(k: number, choice: string): { each: number; shortage: DeviceBuffer | null; bit: number } {
+  /** How many candidates of k a device sends of each row, `most` where the likely number was too small before. */
+  reach(k: number, of: 'of all' | 'of some', most: number): Reach {
     const { programs, collectives } = this.#parts;
     const step = this.#current;
+    const choice = `${k} ${of}`;
+    const isUneven = this.#uneven.has(choice);
+    programs.backend.recording?.onlyWhere(() => this.#uneven.has(choice) === isUneven);
+    const each = Math.min(most, likelyReach(k, collectives.size));
     // In the last case nobody could be told of too few.
-    if (this.#uneven.has(choice) || !step || step.bits.isDisposed || step.choices.length >= mostChoices)
-      return { each: k, shortage: null, bit: 0 };
+    if (each === most || isUneven || !step || step.bits.isDisposed || step.choices.length >= mostChoices)
+      return { each: most, shortage: null, bit: 0 };
     step.choices.push(choice);
     return {
-      each: likelyReach(k, collectives.size),
+      each,
       shortage: programs.backend.buffer(step.bits),
       bit: 1 << (step.choices.length - 1),
     };
   }
 
-  #chosen(x: Tensor2D, encoder: Encoder, k: number, among: Int32Array | undefined): SparseEntries {
-    const { programs, byLatent, collectives, own } = this.#parts;
+  /** Of this device's candidates, which it disposes, those that are among the k largest of a row on all devices. */
+  kept(candidates: SparseEntries, list: ListOfRows, reach: Reach, k: number): SparseEntries {
+    const { programs, byLatent } = this.#parts;
+    const { backend } = programs;
+    const { rows, latents } = candidates;
+    const { have, choice } = list;
+    const values = backend.buffer(candidates.values);
+    try {
+      return this.bars(values, list, reach, [rows, k], ({ bars, ties, kept }) => {
+        const rowStart = programs.output<Tensor1D>([rows + 1], 'int32');
+        const indices = programs.output<Tensor1D>([rows * have], 'int32');
+        const chosen = programs.output<Tensor1D>([rows * have], 'float32');
+        byLatent.prefixSums(kept, rowStart.buffer, null, rows, rows * have);
+        programs.run(spreadFile, 'listOwn', [rows, spreadThreads], [
+          backend.buffer(candidates.indices), values, choice, have, bars, ties, rowStart.buffer, indices.buffer, chosen.buffer,
+        ]); // prettier-ignore
+        const lists = { rowStart: rowStart.tensor, indices: indices.tensor, values: chosen.tensor };
+        return { kind: 'sparse', rows, latents, ...lists };
+      });
+    } finally {
+      disposeEntries(candidates);
+    }
+  }
+
+  /** Calls `use` with what `barOfRanks` says of the k largest of each row on all devices; values are those that this device lists. */
+  bars<T>(
+    values: DeviceBuffer,
+    { have, choice }: ListOfRows,
+    { each, shortage, bit }: Reach,
+    [rows, k]: readonly [number, number],
+    use: (of: Record<'bars' | 'ties' | 'kept', DeviceBuffer>) => T,
+  ): T {
+    const { programs, collectives } = this.#parts;
     const { backend } = programs;
     const { rank, size } = collectives;
-    const [rows] = x.shape;
-    const [latents] = encoder.wEnc.shape;
-    // Chosen among all latents and among dead ones, the largest may be spread differently.
-    const { each, shortage, bit } = this.#reach(k, `${k} ${among ? 'of some' : 'of all'}`);
-    const have = Math.min(each, among?.length ?? latents);
-    const candidates = have > 0 ? own.topKEncode(x, encoder, have, among) : noEntries(rows, latents);
-    const values = backend.buffer(candidates.values);
     const taken: DeviceBuffer[] = [];
     const take = (count: number) => {
       const buffer = backend.scratch(4 * count);
@@ -106,33 +144,18 @@ export class SpreadTopK {
     try {
       const [all, bars, ties, kept] = [take(size * rows * each), take(rows), take(rows), take(rows)];
       let sent = values;
-      if (have < each) {
+      if (have < each || choice) {
         sent = take(rows * each);
-        const blocks = blocksFor(rows * each);
-        programs.run(spreadFile, 'padRows', [blocks, spreadThreads], [values, sent, rows * each, have, each]);
+        const args = [values, choice, sent, rows * each, have, each];
+        programs.run(spreadFile, 'padRows', [blocksFor(rows * each), spreadThreads], args);
       }
       collectives.allGather(sent, all, rows * each);
-      const byRow = [rows, spreadThreads] as const;
-      programs.run(spreadFile, 'barOfRanks', byRow, [
+      programs.run(spreadFile, 'barOfRanks', [rows, spreadThreads], [
         all, rank, size, rows, each, k, bars, ties, kept, shortage ?? take(1), bit,
       ]); // prettier-ignore
-      const rowStart = programs.output<Tensor1D>([rows + 1], 'int32');
-      const indices = programs.output<Tensor1D>([Math.max(1, rows * have)], 'int32');
-      const chosen = programs.output<Tensor1D>(indices.tensor.shape, 'float32');
-      byLatent.prefixSums(kept, rowStart.buffer, null, rows, rows * have);
-      programs.run(spreadFile, 'listOwn', byRow, [
-        backend.buffer(candidates.indices), values, have, bars, ties, rowStart.buffer, indices.buffer, chosen.buffer,
-      ]); // prettier-ignore
-      const list = { rowStart: rowStart.tensor, indices: indices.tensor, values: chosen.tensor };
-      return { kind: 'sparse', rows, latents, ...list };
+      return use({ bars, ties, kept });
     } finally {
       for (const buffer of taken) backend.give(buffer);
-      disposeEntries(candidates);
     }
   }
-}
-
-/** Of a share without any of the latents that are chosen among; the lists have a place that nothing reads. */
-function noEntries(rows: number, latents: number): SparseEntries {
-  return sparseEntries(latents, new Int32Array(rows + 1), new Int32Array(1), new Float32Array(1));
 }

@@ -66,12 +66,28 @@ describe.skipIf(noSoftwareDevice)(`devices of several processes${noSoftwareDevic
       expect(refused).toMatch(/invalid usage: rank \d doesn't send to rank \d, or receives nothing from it/);
   });
 
+  test('a call is part of no graph', async () => {
+    const [{ refused }] = await ranks(['capture']);
+    expect(refused).toMatch(/unhandled cuda error: the stream takes no work, or captures a graph/);
+  });
+
   test('an id of which a byte has been lost on the way is refused', async () => {
     const id = Buffer.from(nccl.newUniqueId());
     id[127] ^= 1;
     const [{ refused }] = await ranks(['everything'], id.toString('hex'));
     expect(refused).toMatch(/invalid argument: no id of ncclGetUniqueId/);
   });
+
+  /** To five digits. */
+  const near = (value: number) => expect.closeTo(value, 5 - Math.ceil(Math.log10(value))) as number;
+
+  /** Over 64 equal rows of errors of 1, to which activations of latents add their rows of W_dec; see `choose` of fixtures/ncclRank.ts. */
+  const squaresOf = (kept: readonly number[][]) => {
+    const sum = [1, 1, 1, 1];
+    for (const [latent, f] of kept)
+      [latent % 5, -1, latent % 3, 0.5].forEach((w, column) => (sum[column] += f * w));
+    return 64 * sum.reduce((total, value) => total + value * value, 0);
+  };
 
   test('what one rank alone finds wrong with a step, all do: too few candidates, too short a list', async () => {
     const found = await ranks(['choose', 'choose']);
@@ -82,13 +98,35 @@ describe.skipIf(noSoftwareDevice)(`devices of several processes${noSoftwareDevic
     const largest = Array.from({ length: 64 }, (_, i) => i + 32);
     for (const [rank, each] of found.entries()) {
       const kept = [...values[rank].keys()].filter((latent) => values[rank][latent] >= least);
+      expect(each.memoryKept).toBe(true);
       expect(each.even).toEqual({ short: 0, kept });
       // All of the 64 largest are rank 1's, which first sent 56 of them.
       expect(each.uneven).toMatchObject({ short: 1 });
       expect(each.again).toEqual({ short: 0, kept: rank === 1 ? largest : [] });
       // Which of its own the first choice is to be asked for with k candidates does not matter to the second.
       expect(each.moreUneven).toMatchObject({ short: 1 });
-      expect(each.moreAgain).toEqual({ ...(each.again as object), more: rank === 1 ? largest : [] });
+      const ones = largest.map((latent) => [latent, latent + 1001]);
+      expect(each.moreAgain).toEqual({
+        ...(each.again as object),
+        more: rank === 1 ? largest : [],
+        squares: near(squaresOf(ones)),
+      });
+      expect(each.productsUneven).toMatchObject({ short: 3 });
+      expect(each.productsAgain).toEqual({ ...(each.again as object), squares: near(squaresOf(ones)) });
+      const few = Array.from({ length: 30 }, (_, i) => i + 10);
+      const ofRank0 = (latent: number) => [latent, latent + 2];
+      const squares = near(squaresOf(few.map(ofRank0)));
+      expect(each.few).toMatchObject({ short: 0, more: rank === 0 ? few : [], squares });
+      expect(each.productsFew).toMatchObject({ short: 0, squares });
+      // 61 of rank 0's 76, and all three of rank 1's.
+      const some = Array.from({ length: 61 }, (_, i) => i + 35);
+      const squaresOfSome = near(squaresOf([...some.map(ofRank0), [0, 1001], [1, 1002], [2, 1003]]));
+      expect(each.some).toMatchObject({
+        short: 0,
+        more: rank === 0 ? some : [0, 1, 2],
+        squares: squaresOfSome,
+      });
+      expect(each.productsSome).toMatchObject({ short: 0, squares: squaresOfSome });
       expect(each.expected).toBe(64);
       expect(each.oneTooMany).toBe(-1);
     }

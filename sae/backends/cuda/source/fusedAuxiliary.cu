@@ -19,18 +19,8 @@ extern "C" __global__ void __launch_bounds__(threads) gatherPlaces(const int *ch
   if (there) places[latent] = place;
 }
 
-/**
- * A block a row of z [rows, width], which the biases are still to be added to. Of the n places the `most` largest ReLU(z + bias) stay, of equal ones
- * those of lower places, and all others become 0. What is not finite counts as the largest and becomes NaN.
- */
-extern "C" __global__ void __launch_bounds__(selectThreads) keepLargest(const int *choice, const float *bias, float *z, int most,
-                                                                       int width) {
-  __shared__ int counts[digitValues];
-  __shared__ int answer[2];
-  float *row = z + (long long)blockIdx.x * width;
-  const int n = choice[0];
-  int ties;
-  const unsigned bar = barOfRow<selectThreads>(row, bias, n, min(most, n), counts, answer, ties);
+/** Of the first n places of row [width], to which the biases are still to be added, those above the bar stay, and the first `ties` that have it. All others become 0. */
+__device__ inline void keepPlaces(float *row, const float *bias, int n, unsigned bar, int ties, int width) {
   int equal = 0;
   for (int first = 0; first < width; first += selectThreads) {
     const int place = first + threadIdx.x;
@@ -42,6 +32,28 @@ extern "C" __global__ void __launch_bounds__(selectThreads) keepLargest(const in
     const bool stays = place < n && (rank > bar || (isEqual && before < ties));
     if (place < width) row[place] = stays ? ofRank(rank) : 0.0f;
   }
+}
+
+/**
+ * A block a row of z [rows, width], which the biases are still to be added to. Of the n places the `most` largest ReLU(z + bias) stay, of equal ones
+ * those of lower places, and all others become 0. What is not finite counts as the largest and becomes NaN.
+ */
+extern "C" __global__ void __launch_bounds__(selectThreads) keepLargest(const int *choice, const float *bias, float *z, int most,
+                                                                       int width) {
+  __shared__ int counts[digitValues];
+  __shared__ int answer[2];
+  float *row = z + (long long)blockIdx.x * width;
+  const int n = choice[0];
+  int ties = 0;
+  const unsigned bar = n > 0 ? barOfRow<selectThreads>(row, bias, n, min(most, n), counts, answer, ties) : 0u;
+  keepPlaces(row, bias, n, bar, ties, width);
+}
+
+/** The same where other devices have dead latents too: a row's bar, and how many of those stay here that have it, are those of `barOfRanks` (fusedSpread.cu). */
+extern "C" __global__ void __launch_bounds__(selectThreads) keepOfRanks(const int *choice, const float *bias, const int *bars, const int *ties,
+                                                                       float *z, int width) {
+  const long long row = blockIdx.x;
+  keepPlaces(z + row * width, bias, choice[0], (unsigned)bars[row], ties[row], width);
 }
 
 /**

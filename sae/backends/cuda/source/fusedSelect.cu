@@ -21,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(threads)
     rowStart[row] = (int)row * kept;
     if (row == allRows - 1) rowStart[allRows] = allRows * kept;
   }
+  if (kept == 0) return;
   topOfRow<threads>(z + (long long)blockIdx.x * candidates, bias, choice ? choice + 2 : names, n, kept,
                     {indices + row * kept, values + row * kept, kept}, counts, answer);
 }

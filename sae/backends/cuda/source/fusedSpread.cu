@@ -12,8 +12,13 @@ extern "C" __global__ void __launch_bounds__(threads) sumOfRanks(float *own, con
   }
 }
 
-/** out [rows, each] = values [rows, have], with 0 behind. */
-extern "C" __global__ void __launch_bounds__(threads) padRows(const float *values, float *out, long long count, int have, int each) {
+/** How many entries a row's list has that has room for `have`: where a `choice` (fusedAuxiliary.cu) has fewer latents, those are all. */
+__device__ inline int listed(const int *choice, int have) { return choice ? min(choice[0], have) : have; }
+
+/** out [rows, each] = values [rows, `listed`], with 0 behind. */
+extern "C" __global__ void __launch_bounds__(threads)
+    padRows(const float *values, const int *choice, float *out, long long count, int most, int each) {
+  const int have = listed(choice, most);
   for (long long i = globalThread(); i < count; i += globalThreads()) {
     const int place = (int)(i % each);
     out[i] = place < have ? values[i / each * have + place] : 0.0f;
@@ -75,14 +80,15 @@ extern "C" __global__ void __launch_bounds__(threads)
   if (isShort) atomicOr(shortOf, bit);
 }
 
-/** A block a row. Moves what `barOfRanks` keeps of a row's entries [rows, have] to the lists that `rowStart` [rows + 1] parts. */
+/** A block a row. Moves what `barOfRanks` keeps of a row's entries [rows, `listed`] to the lists that `rowStart` [rows + 1] parts. */
 extern "C" __global__ void __launch_bounds__(threads)
-    listOwn(const int *indices, const float *values, int have, const int *bars, const int *ties, const int *rowStart,
+    listOwn(const int *indices, const float *values, const int *choice, int most, const int *bars, const int *ties, const int *rowStart,
             int *keptIndices, float *keptValues) {
   const long long row = blockIdx.x;
   const int begin = rowStart[row];
   const int count = rowStart[row + 1] - begin;
   if (count == 0) return;
+  const int have = listed(choice, most);
   keepRow<threads>(values + row * have, nullptr, indices + row * have, have, (unsigned)bars[row], ties[row],
                    {keptIndices + begin, keptValues + begin, count});
 }
