@@ -3,7 +3,7 @@
  * Their rows fill a buffer, which is given in a random order and then filled anew. Where reading stands is a few numbers: with
  * them the buffer is computed again, to the same bits, so a checkpoint need not hold it.
  */
-import { LazyscopeError } from '../errors.ts';
+import { isLazyscopeError, LazyscopeError } from '../errors.ts';
 import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { Batch } from '../ops/fusedKernels.ts';
@@ -37,7 +37,10 @@ export interface ModelBatchesOptions {
   before: SeparatorPlace;
   /** As a capture of this type rounds them. */
   dtype: ShardType;
-  /** Where rows stay on the device that computes them; they are kept in memory of the host when it is left out. */
+  /**
+   * Where rows stay on the device that computes them; they are kept in memory of the host when it is left out, and where the device has no memory for
+   * the first buffer of them.
+   */
   stores?: RowStores | undefined;
   /** Most rows in the buffer; at least those of one context. */
   bufferTokens: number;
@@ -70,6 +73,7 @@ export class ModelBatches {
   readonly d: number;
   readonly batchSize: number;
   #options: ModelBatchesOptions;
+  #stores: RowStores | undefined;
   #contextsPerFill: number;
   #state: ModelBatchesState;
   /** Fillings in memory, the current one first. */
@@ -83,6 +87,7 @@ export class ModelBatches {
     this.d = model.width(hook);
     this.batchSize = batchSize;
     this.#options = options;
+    this.#stores = options.stores;
     this.#contextsPerFill = Math.max(1, Math.floor(bufferTokens / (contextLength - firstPosition)));
     this.#state = { seed, epoch: 0, position: 0, fill: 0, excluded: 0, given: 0 };
   }
@@ -139,7 +144,7 @@ export class ModelBatches {
 
   /** The next rows without a way by the host; null where they are there, or on another device than the one of these. They must be `ready`. */
   batches(scale: number, devices: readonly DeviceOfRows[]): Batch[] | null {
-    const { stores } = this.#options;
+    const stores = this.#stores;
     if (!stores || devices.length !== 1 || stores !== devices[0].rowStores) return null;
     const parts = this.#take().map(({ memory, places }): StoredRows => {
       if (!(memory instanceof DeviceRows))
@@ -224,11 +229,16 @@ export class ModelBatches {
   }
 
   #newMemory(): RowMemory {
-    const { stores, dtype } = this.#options;
+    const { dtype } = this.#options;
     const rows = this.#capacity;
-    return stores
-      ? new DeviceRows(rows, stores.open(rows, this.d, dtype))
-      : new HostRows(rows, this.d, dtype);
+    try {
+      if (this.#stores) return new DeviceRows(rows, this.#stores.open(rows, this.d, dtype));
+    } catch (error) {
+      // Fillings that are there already are on the device.
+      if (!isLazyscopeError(error) || error.code !== 'unavailable' || this.#fills.length > 0) throw error;
+      this.#stores = undefined;
+    }
+    return new HostRows(rows, this.d, dtype);
   }
 
   /** Undefined when the signal fires. */

@@ -144,10 +144,6 @@ export const slowTests: readonly SlowTests[] = [
     path: 'sae/activations/rowsOnDevice.test.ts',
     reason: 'trains on the device in software, ten times over',
   },
-  {
-    path: 'sae/activations/deviceRows.test.ts',
-    reason: 'runs a model on the cuda backend’s device in software, and compiles kernels for it',
-  },
   { path: 'scripts/gpu/check.test.ts', reason: 'trains on two backends, each in a process of its own' },
   {
     path: 'sae/backends/tensorflow/fused.test.ts',
@@ -244,8 +240,10 @@ export const apartTests: readonly string[] = [
   'sae/backends/cuda/memoryShortage.test.ts',
   'sae/backends/cuda/severalDevices.test.ts',
   'sae/backends/cuda/stepRecorder.test.ts',
+  'sae/backends/webgpu/deviceRows.test.ts',
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/hostTraffic.test.ts',
+  'sae/backends/webgpu/rowsOnDevice.test.ts',
   'sae/backends/webgpu/streamedTopK.test.ts',
   'sae/backends/webgpu/training.test.ts',
   'sae/comparison/consensus/consensusStart.test.ts',

@@ -30,16 +30,23 @@ export class BufferPool {
   numBytesUsed = 0;
   /** Most bytes that one tensor may take: a kernel accesses it through a single binding, whose size is limited. */
   readonly largest: number;
-  /** The most bytes used since each of the last submissions but one, the latest last. */
+  /** The most bytes used since each of the last submissions but one, the latest last. What is set aside doesn't count. */
   readonly #peaks: number[] = [0];
+  /** Made by `setAside`, and their bytes. */
+  readonly #aside = new Set<GPUBuffer>();
+  numBytesAside = 0;
+  readonly #settle: () => void;
+  /** Asked to let go of memory before an allocation fails. */
+  readonly shortage = new Set<() => void>();
 
-  /** `name` is that of the adapter, for messages. */
-  constructor(device: GPUDevice, faults: DeviceFaults, name: string) {
+  /** `name` is that of the adapter, for messages; `settle` submits what is recorded and waits until the device has done it. */
+  constructor(device: GPUDevice, faults: DeviceFaults, name: string, settle: () => void) {
     this.#device = device;
     this.#faults = faults;
     this.#name = name;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     this.largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    this.#settle = settle;
   }
 
   /** The number of a buffer that was made here; none has that of another. */
@@ -65,12 +72,54 @@ export class BufferPool {
     if (size > this.largest) throw this.#tooLarge(size);
     const kept = reuse ? this.#free.get(keyOf(size, usage))?.pop() : undefined;
     if (kept) this.#freeBytes -= size;
+    const buffer = kept ?? this.#make({ size, usage, mappedAtCreation });
+    if ('shortage' in buffer)
+      throw this.#faults.outOfMemory(buffer.shortage, { bytes: size, inUse: this.numBytesAllocated });
     this.numBytesUsed += size;
     const latest = this.#peaks.length - 1;
-    this.#peaks[latest] = Math.max(this.#peaks[latest], this.numBytesUsed);
-    if (kept) return kept;
-    const make = () => this.#device.createBuffer({ size, usage, mappedAtCreation });
-    const buffer = this.#faults.allocate(size, this.numBytesAllocated - size, make);
+    this.#peaks[latest] = Math.max(this.#peaks[latest], this.#usedByTensors);
+    return buffer;
+  }
+
+  /**
+   * A buffer for what the device can do without, which is destroyed when it is released. Throws `unavailable` where there is no memory for it; the device
+   * is then as it was.
+   */
+  setAside(size: number, usage: number): GPUBuffer {
+    this.#faults.check();
+    if (size > this.largest) throw this.#tooLarge(size);
+    const buffer = this.#make({ size, usage });
+    if ('shortage' in buffer)
+      throw new LazyscopeError(
+        'unavailable',
+        `The GPU (${this.#name}) has no memory for ${megabytes(size)} MB of rows: keep fewer of them there.`,
+        { cause: buffer.shortage },
+      );
+    this.#aside.add(buffer);
+    this.numBytesAside += size;
+    this.numBytesUsed += size;
+    return buffer;
+  }
+
+  get #usedByTensors(): number {
+    return this.numBytesUsed - this.numBytesAside;
+  }
+
+  /** Where there is no memory for it, everything that can be let go of is, and the device is asked once more. */
+  #make(descriptor: GPUBufferDescriptor): GPUBuffer | { shortage: unknown } {
+    const make = () => this.#device.createBuffer(descriptor);
+    const made = this.#faults.attempt(make);
+    if ('buffer' in made) return this.#counted(made.buffer, descriptor);
+    // Recorded commands may refer to free buffers, and memory is free only when the device has done its work.
+    this.#settle();
+    for (const letGo of this.shortage) letGo();
+    this.dispose();
+    this.#settle();
+    const again = this.#faults.attempt(make);
+    return 'buffer' in again ? this.#counted(again.buffer, descriptor) : again;
+  }
+
+  #counted(buffer: GPUBuffer, { size, usage }: GPUBufferDescriptor): GPUBuffer {
     this.#made.set(buffer, { number: ++this.#count, size, kind: keyOf(size, usage) });
     return buffer;
   }
@@ -88,7 +137,9 @@ export class BufferPool {
   releaseBuffer(buffer: GPUBuffer, reuse = true): void {
     const { number, size, kind } = this.#madeAs(buffer);
     this.numBytesUsed -= size;
-    if (!reuse) {
+    const isAside = this.#aside.delete(buffer);
+    if (isAside) this.numBytesAside -= size;
+    if (!reuse || isAside) {
       buffer.destroy();
       return;
     }
@@ -104,8 +155,8 @@ export class BufferPool {
   /** Destroys the buffers unused for longest. To be called only when no recorded command can refer to a free buffer. */
   trim(): void {
     // What a step needed at its height it needs again in the next one, although little is in use between the two.
-    const limit = Math.max(256 * 2 ** 20, 2 * Math.max(...this.#peaks) - this.numBytesUsed);
-    this.#peaks.push(this.numBytesUsed);
+    const limit = Math.max(256 * 2 ** 20, 2 * Math.max(...this.#peaks) - this.#usedByTensors);
+    this.#peaks.push(this.#usedByTensors);
     if (this.#peaks.length > remembered) this.#peaks.shift();
     for (const [key, buffers] of this.#free) {
       if (this.#freeBytes <= limit) return;

@@ -75,7 +75,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
 
   test('buffers are used again, and those of sizes that do not come back are given back', async () => {
     const device = await openDevice(await findAdapter());
-    const pool = new BufferPool(device, new DeviceFaults(device, 'GPU'), 'GPU');
+    const pool = new BufferPool(device, new DeviceFaults(device, 'GPU'), 'GPU', () => {});
     const usage = GPUBufferUsage.STORAGE;
     const buffer = pool.acquireBuffer(1000, usage);
     pool.releaseBuffer(buffer);

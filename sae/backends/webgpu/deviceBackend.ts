@@ -2,8 +2,7 @@
  * The TF.js backend for `webgpu`: TF.js's own WebGPU backend, extended by `dataSync`, by clear errors, and by a way
  * to run custom kernels in order with those of TF.js, on the same buffers.
  */
-import { createRequire } from 'node:module';
-import { isLazyscopeError, LazyscopeError } from '../../errors.ts';
+import { isLazyscopeError } from '../../errors.ts';
 import { tf, type Tensor, type Tf } from '../../tensor/tf.ts';
 import { BindGroups } from './bindGroups.ts';
 import { BufferPool } from './bufferPool.ts';
@@ -12,58 +11,14 @@ import { DeviceFaults } from './deviceFaults.ts';
 import type { HostTimes, KernelTime } from '../../ops/fusedKernels.ts';
 import { KernelTimer } from './kernelTimes.ts';
 import { StagingRing } from './stagingRing.ts';
+import {
+  type DataId,
+  type HostValues,
+  type TensorData,
+  tfjsClass,
+  type TfjsWebGpuBackend,
+} from './tfjsBackend.ts';
 import { TfjsDispatches, type TfjsProgram, type TfjsUniform, type TfjsUniforms } from './tfjsDispatches.ts';
-
-const require = createRequire(import.meta.url);
-
-type DataId = Tf.TensorInfo['dataId'];
-type HostValues = Float32Array | Int32Array | Uint8Array;
-
-interface TensorData {
-  dtype: string;
-  shape: number[];
-  /** Values on the host, until a kernel needs them on the device. */
-  values: HostValues | null;
-  resource?: GPUBuffer | null;
-}
-
-/** The members of TF.js's class that are used here: those of version 4.22, which the lock file pins. */
-export interface TfjsWebGpuBackend extends Tf.KernelBackend {
-  device: GPUDevice;
-  queue: GPUQueue;
-  bufferManager: BufferPool;
-  tensorMap: { get(dataId: DataId): TensorData };
-  commandEncoder: GPUCommandEncoder | null;
-  computePassEncoder: GPUComputePassEncoder | null;
-  commandQueueOwnedIds: WeakSet<DataId>;
-  uniformPendingDisposal: GPUBuffer[];
-  dispatchCountInPass: number;
-  ensureCommandEncoderReady(): void;
-  endComputePassEncoder(): void;
-  shouldExecuteOnCPU(inputs: readonly Tf.TensorInfo[], sizeThreshold?: number): boolean;
-  recordAndSubmit(program: TfjsProgram, ...rest: unknown[]): void;
-  makeTensorInfo(shape: number[], dtype: 'float32' | 'int32'): Tf.TensorInfo;
-  makeUniforms(values: readonly TfjsUniform[]): TfjsUniforms;
-  submitQueue(): void;
-  uploadToGPU(dataId: DataId): void;
-}
-
-type TfjsClass = new (device: GPUDevice, info: GPUAdapterInfo) => TfjsWebGpuBackend;
-
-/** Loads TF.js's package, which registers its kernels, and returns its class. */
-function tfjsClass(): TfjsClass {
-  const name = '@tensorflow/tfjs-backend-webgpu';
-  try {
-    const { WebGPUBackend } = require(name) as { WebGPUBackend: TfjsClass };
-    return WebGPUBackend;
-  } catch (cause) {
-    throw new LazyscopeError(
-      'unavailable',
-      `Backend webgpu needs the npm package ${name}, which is optional and not installed: run npm install ${name}.`,
-      { cause },
-    );
-  }
-}
 
 export interface DeviceBackend extends TfjsWebGpuBackend {
   /** The groups of bindings of TF.js's kernels and of ours. */
@@ -74,6 +29,13 @@ export interface DeviceBackend extends TfjsWebGpuBackend {
   hold(tensors: readonly Tf.TensorInfo[]): void;
   /** A tensor with undefined contents, disposed with the surrounding tidy. */
   scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor;
+  /**
+   * Memory of `words` numbers of 4 bytes for what the device can do without, outside of every tidy; `disposeData` releases it. Throws `unavailable` where there is no
+   * memory for it, and the device is then as it was.
+   */
+  setAside(words: number): Tf.TensorInfo;
+  /** Copies an array's bytes to byte `at` of a tensor's memory, in the order of commands. Both are multiples of 4. */
+  upload(values: ArrayBufferView, to: Tf.TensorInfo, at: number): void;
   /** Room for the workgroups of some dispatches, int32 [dispatches, 3], with undefined contents: see `DecidedGroups`. */
   groupCounts(dispatches: number): Tensor;
   /** Fills a tensor with zeros, in the order of commands. */
@@ -131,6 +93,11 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     readonly #most = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
     readonly #spent = { upload: 0, record: 0, submit: 0 };
     readonly #listeners: ((dataId: DataId) => void)[] = [];
+    /** The last of some commands writes to it, so that it can be mapped when they are done. */
+    readonly #fence = device.createBuffer({
+      size: 4,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    });
     readonly #staging = new StagingRing(device, {
       copy: (from, to, at, bytes) => this.#encoder().copyBufferToBuffer(from, 0, to, at, bytes),
       submit: () => this.flush(),
@@ -140,7 +107,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
     constructor() {
       super(device, gpu.info);
-      this.bufferManager = new BufferPool(device, faults, description);
+      this.bufferManager = new BufferPool(device, faults, description, () => this.#settle());
       this.bindGroups = new BindGroups(this.bufferManager);
       this.#dispatches = new TfjsDispatches(device, this.bindGroups);
     }
@@ -183,12 +150,20 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
       return super.shouldExecuteOnCPU(inputs, sizeThreshold);
     }
 
+    /** Submits what is recorded, and waits until the device has done it. */
+    #settle(): void {
+      this.#encoder().clearBuffer(this.#fence);
+      this.submitQueue();
+      this.#fence.mapAsync(GPUMapMode.READ).catch(() => {});
+      dawn.waitUntil(() => this.#fence.mapState !== 'pending');
+      this.check();
+      this.#fence.unmap();
+    }
+
     close(): void {
       faults.close();
       try {
-        const staging = this.#copyOut([]);
-        staging.mapAsync(GPUMapMode.READ).catch(() => {});
-        dawn.waitUntil(() => staging.mapState !== 'pending');
+        this.#settle();
       } catch (error) {
         // A lost device has no work left, and its error has been thrown where it was used.
         if (!isLazyscopeError(error)) throw error;
@@ -211,6 +186,20 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
     scratch(shape: readonly number[], dtype: 'float32' | 'int32'): Tensor {
       const dataId = this.write(null as never, [...shape], dtype);
       return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [...shape], dtype });
+    }
+
+    setAside(words: number): Tf.TensorInfo {
+      const buffer = this.bufferManager.setAside(4 * words, tensorUsage());
+      const dataId = this.write(null as never, [words], 'int32');
+      this.tensorMap.get(dataId).resource = buffer;
+      return { dataId, shape: [words], dtype: 'int32' };
+    }
+
+    upload(values: ArrayBufferView, to: Tf.TensorInfo, at: number): void {
+      const buffer = this.bufferOf(to);
+      this.spending('upload', () => this.#staging.upload(values, buffer, at));
+      this.hold([to]);
+      this.changed(to);
     }
 
     groupCounts(dispatches: number): Tensor {
@@ -282,8 +271,7 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
         return;
       }
       const numbers = numbersOf(data.dtype, data.values);
-      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-      const buffer = this.bufferManager.acquireBuffer(numbers.byteLength, usage);
+      const buffer = this.bufferManager.acquireBuffer(numbers.byteLength, tensorUsage());
       // The queue's own copy is done before what is recorded here, none of which can refer to memory that the pool has just given.
       this.spending('upload', () => {
         if (numbers.byteLength <= smallUpload) this.queue.writeBuffer(buffer, 0, numbers.slice());
@@ -402,6 +390,9 @@ export function createDeviceBackend({ dawn, gpu, description }: Adapter, device:
 
   return withNavigator(dawn.gpu, () => new Backend());
 }
+
+/** As TF.js makes the memory of tensors. */
+const tensorUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
 /** Sets the global `navigator` while TF.js's constructor, which checks it for WebGPU, runs. */
 function withNavigator<T>(gpu: GPU, make: () => T): T {

@@ -9,8 +9,8 @@ export class DeviceFaults {
   readonly #name: string;
   #memory: LazyscopeError | null = null;
   #other: LazyscopeError | null = null;
-  /** The buffer that is being created. Dawn reports synchronously when there is no memory for it. */
-  #making: { bytes: number; inUse: number } | null = null;
+  /** Where a buffer is being created: what Dawn says, synchronously, if there is no memory for it. */
+  #making: { shortage: unknown } | null = null;
   #closing = false;
 
   /** `name` is that of the adapter, for messages. */
@@ -21,7 +21,8 @@ export class DeviceFaults {
       // Otherwise Dawn would write the error to standard output.
       event.preventDefault();
       const { error } = event as GPUUncapturedErrorEvent;
-      if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(error);
+      if (isOutOfMemory(error) && this.#making) this.#making.shortage = error;
+      else if (isOutOfMemory(error)) this.#memory ??= this.#outOfMemory(error);
       else this.#other ??= this.#refused(error);
     });
     void this.#untilLost();
@@ -52,24 +53,31 @@ export class DeviceFaults {
     );
   }
 
-  /** Makes a buffer of `bytes`; throws `unavailable` if there is no memory for it. `inUse` is the number of bytes in use, for the message. */
-  allocate(bytes: number, inUse: number, make: () => GPUBuffer): GPUBuffer {
-    this.#making = { bytes, inUse };
+  /** Makes a buffer, or says what the device said if it has no memory for it, and is as before. Throws `unavailable` if it is lost. */
+  attempt(make: () => GPUBuffer): { buffer: GPUBuffer } | { shortage: unknown } {
+    const making = { shortage: null as unknown };
+    this.#making = making;
     try {
       const buffer = make();
       this.check();
-      return buffer;
+      return making.shortage === null ? { buffer } : making;
     } catch (cause) {
       // A buffer that is mapped at creation throws an error instead of reporting one.
-      throw isLazyscopeError(cause) ? cause : (this.#memory ??= this.#outOfMemory(cause));
+      if (isLazyscopeError(cause)) throw cause;
+      return { shortage: cause };
     } finally {
       this.#making = null;
     }
   }
 
-  #outOfMemory(cause: unknown): LazyscopeError {
-    const what = this.#making
-      ? ` for ${megabytes(this.#making.bytes)} MB more than the ${megabytes(this.#making.inUse)} MB in use`
+  /** The error of a buffer for which there was no memory; every later use of the device throws it. */
+  outOfMemory(shortage: unknown, sizes: { bytes: number; inUse: number }): LazyscopeError {
+    return (this.#memory ??= this.#outOfMemory(shortage, sizes));
+  }
+
+  #outOfMemory(cause: unknown, sizes?: { bytes: number; inUse: number }): LazyscopeError {
+    const what = sizes
+      ? ` for ${megabytes(sizes.bytes)} MB more than the ${megabytes(sizes.inUse)} MB in use`
       : '';
     return new LazyscopeError(
       'unavailable',

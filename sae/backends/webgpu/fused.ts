@@ -5,7 +5,7 @@
  *
  * Every sum has a fixed order, so that the same device gives the same bits on every run.
  */
-import type { Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
+import type { Batch, Encoder, FusedKernels } from '../../ops/fusedKernels.ts';
 import type { SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
 import { batchTopK } from './batchTopK.ts';
@@ -21,6 +21,7 @@ import type { Products } from './matMul.ts';
 import { reconstructNested } from './nested.ts';
 import type { Programs } from './programs.ts';
 import { type RowBlock, rowBlocks } from './rowBlocks.ts';
+import { rowStores } from './rowStores.ts';
 import { streamTopK, topKChunk } from './streamedTopK.ts';
 import { DeviceSums } from './deviceSums.ts';
 import { DictionaryUpdate } from './dictionaryUpdate.ts';
@@ -71,15 +72,8 @@ export function webgpuFusedKernels(
   return {
     backend: 'webgpu',
 
-    scaledBatch(values, d, scale) {
-      backend.stayOnDevice();
-      const raw = tf.tensor2d(values, [values.length / d, d]);
-      const x = scaledBy(device, raw, scale);
-      raw.dispose();
-      const variance = sums.varianceAboutMean(x);
-      backend.flush();
-      return { x, variance };
-    },
+    scaledBatch: (values, d, scale) => scaled(tf.tensor2d(values, [values.length / d, d]), scale),
+    rowStores: rowStores(device, scaled),
 
     // The values are copied before `scaledBatch` returns.
     batchMemory: (length) => new Float32Array(length),
@@ -219,6 +213,16 @@ export function webgpuFusedKernels(
     timed: (run) => backend.timed(run),
     hostTimes: () => backend.hostTimes(),
   } satisfies FusedKernels;
+
+  /** The batch of raw rows, which are disposed. */
+  function scaled(raw: Tensor2D, scale: number): Batch {
+    backend.stayOnDevice();
+    const x = scaledBy(device, raw, scale);
+    raw.dispose();
+    const variance = sums.varianceAboutMean(x);
+    backend.flush();
+    return { x, variance };
+  }
 
   function sparseDots({ rows, rowStart, indices }: SparseEntries, g: Tensor2D, w: Stored): Tensor1D {
     const out = floats<Tensor1D>(indices.shape[0]);

@@ -36,16 +36,15 @@ export class StagingRing {
     this.#queue = queue;
   }
 
-  /** Records the copy of numbers of 4 bytes to the start of `to`. The numbers can be changed when this returns. */
-  upload(values: Float32Array | Int32Array, to: GPUBuffer): void {
-    const each = largestPiece / 4;
-    for (let first = 0; first < values.length; first += each) {
-      const part = values.subarray(first, first + each);
-      const piece = this.#take(part.byteLength);
-      const View = values instanceof Float32Array ? Float32Array : Int32Array;
-      new View(piece.getMappedRange(), 0, part.length).set(part);
+  /** Records the copy of numbers to byte `at` of `to`; bytes and `at` are multiples of 4. The numbers can be changed when this returns. */
+  upload(values: ArrayBufferView, to: GPUBuffer, at = 0): void {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    for (let first = 0; first < bytes.length; first += largestPiece) {
+      const part = bytes.subarray(first, first + largestPiece);
+      const piece = this.#take(part.length);
+      new Uint8Array(piece.getMappedRange(), 0, part.length).set(part);
       piece.unmap();
-      this.#queue.copy(piece, to, first * 4, part.byteLength);
+      this.#queue.copy(piece, to, at + first, part.length);
       this.#recorded.push(piece);
     }
   }
