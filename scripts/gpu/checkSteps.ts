@@ -67,6 +67,7 @@ export function checkSteps({ backends, size, python }: CheckOptions): Step[] {
     ...on(['cuda'], () => withAndWithout(first, small)),
     ...(python ? [peers(python, first, small)] : []),
     ...on(['cuda'], (backend) => timings(backend, first, rest, small, false)),
+    ...on(['cuda', 'webgpu'], (backend) => [rows(backend, small)]),
     ...wider.flatMap((size) => [
       ...on(['cuda'], (backend) => timings(backend, size, ['topk'], small)),
       ...(python ? [peers(python, size, small)] : []),
@@ -113,6 +114,11 @@ function withAndWithout(size: TrainingSize, small: boolean): Step[] {
 function languageModel(backend: BackendName, small: boolean): Step {
   const args = [backend, ...(small ? ['small'] : [])];
   return script(`${backend} language model`, 'languageModel.ts', args, 90);
+}
+
+/** Rows that stay on the device, beside those that go by the host. */
+function rows(backend: BackendName, small: boolean): Step {
+  return script(`${backend} rows`, 'rows.ts', [backend, ...(small ? ['small'] : [])], 60);
 }
 
 /** Trainings beside the reference, TopK with 16-bit copies too where the backend has them. */

@@ -39,6 +39,13 @@ test('a line a step, with what was wrong in bold', () => {
       tf32: { reading: { tokensPerSecond: 4e5 }, learning: { tokensPerSecond: 1e5 } },
       kernels: [{ kernel: 'attention', milliseconds: 1.5 }],
     }),
+    done('rows', {
+      different: 2,
+      float16: {
+        store: { byHost: 9, onDevice: 3 },
+        batch: { byHost: { host: 7.1, all: 8 }, onDevice: { host: 0.25, all: 2 } },
+      },
+    }),
     done('PyTorch', { peers: { 'autograd, bf16': { stepMs: 20.5 } } }),
     { ...done('lost', null), outcome: 'failed', said: 'The device was lost\nwhile | computing.' },
   ]);
@@ -54,6 +61,7 @@ test('a line a step, with what was wrong in bold', () => {
     '| trains relu | **wrong**: losses off by at most 2.0e-3 in 200 steps, 1.0e-4 at the end, 3.0 s |',
     '| topk | 12.00 ms a step, 1.50 × the floor, product 7.13, mergeTopK 2.00 |',
     '| language model | ops off by at most 2.0e-6, reads 90000 tokens/s, learns 30000 tokens/s, in tf32 reads 400000 tokens/s, learns 100000 tokens/s, attention 1.50 |',
+    '| rows | **wrong**: 2 not the same; float16: a batch 8.00 → 2.00 ms (host 7.10 → 0.25 ms), storing a pass 9.00 → 3.00 ms; float32 ? |',
     '| PyTorch | autograd, bf16 20.50 ms |',
     '| lost | **failed**: The device was lost while \\| computing. |',
     '',

@@ -39,12 +39,33 @@ function summary({ outcome, document, said }: StepResult): string {
     return `${isRight(document) ? '' : '**wrong**: '}losses off by at most ${small(number(document, 'early'))} in 200 steps, ${small(number(document, 'late'))} at the end, ${number(document, 'seconds').toFixed(1)} s${document['repeats'] === false ? ', **not the same when repeated**' : ''}${document['withoutGraphs'] === false ? ', **not the same without graphs**' : ''}`;
   if ('stepMs' in document) return timing(document);
   if (isDocument(document['reading'])) return languageModel(document, document['reading']);
+  if ('different' in document) return rows(document);
   if ('gemmGflops' in document) return products(document);
   if ('peers' in document && isDocument(document['peers']))
     return Object.entries(document['peers'])
       .map(([name, peer]) => `${name} ${isDocument(peer) ? number(peer, 'stepMs').toFixed(2) : '?'} ms`)
       .join(', ');
   return oneCell(JSON.stringify(document));
+}
+
+/** Of scripts/gpu/rows.ts: milliseconds by the host and on the device. */
+function rows(document: Document): string {
+  const two = (value: unknown, name?: string) => {
+    const ways = isDocument(value) ? value : {};
+    const of = (way: string) => {
+      const one = ways[way];
+      return name && isDocument(one) ? number(one, name) : number(ways, way);
+    };
+    return `${of('byHost').toFixed(2)} → ${of('onDevice').toFixed(2)} ms`;
+  };
+  const types = ['float16', 'float32'].map((dtype) => {
+    const found = document[dtype];
+    if (!isDocument(found)) return `${dtype} ?`;
+    return `${dtype}: a batch ${two(found['batch'], 'all')} (host ${two(found['batch'], 'host')}), storing a pass ${two(found['store'])}`;
+  });
+  const wrong =
+    document['different'] === 0 ? '' : `**wrong**: ${String(document['different'])} not the same; `;
+  return `${wrong}${types.join('; ')}`;
 }
 
 function products(document: Document): string {
