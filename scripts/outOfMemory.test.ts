@@ -47,11 +47,14 @@ const large = { width: 32_768, batchSize: 2048 };
 /** A batch small enough to fit that runs the same programs (products have others for less), because SwiftShader crashes when there is no memory to compile one. */
 const small = { width: 4096, batchSize: 1024 };
 
-/** The command line in a process that may grow by so many MB from when the device has made its first steps. */
-function lazyscopeWithin(megabytes: number, ...args: string[]) {
-  const url = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, path)).href);
-  const { store: _, ...warmUp } = training('warm-up', small);
-  const program = `
+const url = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, path)).href);
+
+let processes = 0;
+
+/** A process that may grow by so many MB from when the device has made its first steps, and `before` has run. */
+function within(megabytes: number, program: { before?: string; limited: string }) {
+  const { store: _, ...warmUp } = training(`warm-up-${++processes}`, small);
+  const whole = `
     import { execFileSync } from 'node:child_process';
     import { readFileSync } from 'node:fs';
     import { register } from 'tsx/esm/api';
@@ -59,18 +62,25 @@ function lazyscopeWithin(megabytes: number, ...args: string[]) {
     const { startBackend } = await import(${url('../sae/backends/startBackend.ts')});
     const { StoreLayout } = await import(${url('../sae/store/layout.ts')});
     const { train } = await import(${url('../sae/training/train.ts')});
-    const { main } = await import(${url('cli.ts')});
     await startBackend('webgpu');
     await train({ ...${JSON.stringify(warmUp)}, store: new StoreLayout(${JSON.stringify(store.root)}) });
+    ${program.before ?? ''}
     const kilobytes = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
     execFileSync('prlimit', ['--pid', process.pid, '--as=' + (kilobytes + ${megabytes} * 1024) * 1024]);
-    await main(${JSON.stringify(args)});`;
-  return spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    ${program.limited}`;
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', whole], {
     encoding: 'utf8',
     timeout: 170_000,
     cwd: join(import.meta.dirname, '..'),
   });
 }
+
+/** The command line in such a process. */
+const lazyscopeWithin = (megabytes: number, ...args: string[]) =>
+  within(megabytes, {
+    before: `const { main } = await import(${url('cli.ts')});`,
+    limited: `await main(${JSON.stringify(args)});`,
+  });
 
 test.skipIf(unfit)(
   `memory that runs out while training: one line, exit status 2, the checkpoint intact, and another backend goes on (${unfit || adapter.description})`,
@@ -96,6 +106,61 @@ test.skipIf(unfit)(
 
     const goneOn = await train({ ...training('run', large), resume: true });
     expect(goneOn).toMatchObject({ status: 'complete', step: 2 });
+  },
+  180_000,
+);
+
+test.skipIf(unfit)(
+  `rows that the device has no memory for are refused, and those it has are let go of for others (${unfit || adapter.description})`,
+  async () => {
+    await startBackend('native', { threads: 1 });
+    await writeToyCapture(store, 'toy');
+    const { status, stdout, stderr } = within(190, {
+      before: `
+        const { fusedKernels } = await import(${url('../sae/ops/kernelTable.ts')});
+        const { tf } = await import(${url('../sae/tensor/tf.ts')});
+        const stores = fusedKernels().rowStores;
+        const lost = [];
+        const open = (megabytes, name) => stores.open(megabytes * 256, 1024, 'float32', () => lost.push(name));
+        // The first of each kind compiles.
+        const rowOf = (store) => {
+          store.fill(Float32Array.from({ length: 1024 }, (_, i) => i), 5);
+          return store.read(Int32Array.of(5)).at(-1);
+        };
+        const sumOf = (megabytes) => tf.tidy(() => tf.fill([megabytes * 256, 1024], 1).max().dataSync()[0]);
+        const first = open(1, 'first');
+        rowOf(first);
+        first.dispose();
+        sumOf(1);`,
+      limited: `
+        const found = {};
+        const small = open(10, 'small');
+        try {
+          open(500, 'huge');
+        } catch ({ code, message }) {
+          found.refused = { code, message };
+        }
+        found.afterwards = { lost: [...lost], row: rowOf(open(10, 'another')) };
+        const large = open(120, 'large');
+        found.row = rowOf(large);
+        found.tensor = sumOf(120);
+        found.lost = lost;
+        process.stdout.write(JSON.stringify(found));
+        process.exit(0);`,
+    });
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      refused: {
+        code: 'unavailable',
+        message: expect.stringMatching(
+          /^The GPU \(.+\) has no memory for 500 MB of rows: keep fewer of them there\.$/,
+        ),
+      },
+      afterwards: { lost: ['small'], row: 1023 },
+      row: 1023,
+      tensor: 1,
+      lost: ['small', 'another', 'large'],
+    });
   },
   180_000,
 );
