@@ -35,7 +35,7 @@ export class StoredBatches {
   /** Whether `batches` can make batches for all of these devices. */
   reaches(devices: readonly DeviceOfRows[]): boolean {
     return devices.every(
-      ({ rowStores }) => rowStores && (rowStores.hostBatch || this.#onDevices.get(rowStores)?.isThere),
+      ({ rowStores, hostBatch }) => hostBatch ?? (rowStores && this.#onDevices.get(rowStores)?.isThere),
     );
   }
 
@@ -44,8 +44,9 @@ export class StoredBatches {
     const columns = this.#columns(rows, devices.length > 1);
     const made: Batch[] = [];
     try {
-      for (const { rowStores, on = here } of devices) {
-        const batch = rowStores && on(() => this.#batch(rowStores, rows, scale, columns));
+      for (const device of devices) {
+        const { on = here } = device;
+        const batch = on(() => this.#batch(device, rows, scale, columns));
         if (!batch) break;
         made.push(batch);
       }
@@ -64,14 +65,14 @@ export class StoredBatches {
   }
 
   #batch(
-    stores: RowStores,
+    { rowStores, hostBatch }: DeviceOfRows,
     rows: Uint32Array,
     scale: number,
     columns: (hook: StoredTrainingRows) => HostColumns,
   ): Batch | null {
     const of = (hooks: readonly StoredTrainingRows[]) =>
-      this.#onDevices.get(stores)?.batch(hooks, rows, scale) ??
-      stores.hostBatch?.(hooks.map(columns), rows.length, scale) ??
+      (rowStores && this.#onDevices.get(rowStores)?.batch(hooks, rows, scale)) ??
+      hostBatch?.(hooks.map(columns), rows.length, scale) ??
       null;
     const x = of(this.#x);
     if (!x || !this.#target) return x;

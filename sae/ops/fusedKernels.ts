@@ -12,7 +12,7 @@ import type { Computed, ComputedVector, ReadsBack } from './computed.ts';
 import type { Candidates, EntryList } from './candidates.ts';
 import type { Entries, SparseEntries } from './sparseEntries.ts';
 import type { ProcessGroup } from './processGroup.ts';
-import type { RowStores } from './rowStore.ts';
+import type { HostBatch, RowStores } from './rowStore.ts';
 import type { StepRecorder } from './stepRecorder.ts';
 import type { AdamSettings, AuxiliaryChoice, Batch } from './trainingStep.ts';
 
@@ -331,6 +331,8 @@ export interface FusedKernels extends ReadsBack {
 
   /** Memory of the device for rows of activations. Backends that compute in host memory leave it out. */
   readonly rowStores?: RowStores;
+  /** Batches of rows as the host has stored them. Backends that leave it out get batches that the host has widened and scaled (`scaledBatch`). */
+  readonly hostBatch?: HostBatch;
 
   /** A recorder for the steps of one trainer, whose kernels are these. Backends that have nothing to gain leave it out. */
   stepRecorder?<Pass extends { dispose(): void }, Result>(): StepRecorder<Pass, Result>;

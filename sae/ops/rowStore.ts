@@ -59,16 +59,19 @@ export interface RowStores {
    * side, to the same bits. Backends that leave it out get such rows from the host.
    */
   jointBatch?(columns: readonly StoredColumns[], scale: number): Batch;
-  /**
-   * The same of rows that the host has, one block of columns or several. They travel as they are stored, and `write` is called before this returns.
-   * Backends that leave it out get batches that the host has widened and scaled.
-   */
-  hostBatch?(columns: readonly HostColumns[], rows: number, scale: number): Batch;
 }
+
+/**
+ * What `jointBatch` gives, of rows that the host has, one block of columns or several. They are handed over as they are stored, and `write` is called before this
+ * returns.
+ */
+export type HostBatch = (columns: readonly HostColumns[], rows: number, scale: number) => Batch;
 
 /** What is asked of a device's kernels by whoever has rows for it. */
 export interface DeviceOfRows {
   readonly rowStores?: RowStores | undefined;
+  /** Absent where rows that the host has are widened and scaled there. */
+  readonly hostBatch?: HostBatch | undefined;
   /** Makes the device that of TF.js's operations while `run` runs; absent where there is one device. */
   on?<T>(run: () => T): T;
 }

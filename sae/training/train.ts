@@ -86,8 +86,8 @@ export async function train(options: TrainOptions): Promise<RunManifest> {
     hooks: hooksOf(config),
     // Processes that share a training wait for one another, not for their own fetching.
     fetch: options.processes || options.fromModel ? 'all' : 'shuffled',
-    // Devices widen the rows that they are sent.
-    asStored: (options.kernels ?? fusedKernels()).rowStores?.hostBatch !== undefined,
+    // Kernels widen the rows that they are given.
+    asStored: (options.kernels ?? fusedKernels()).hostBatch !== undefined,
     ...(options.memoryBudget !== undefined && { memoryBudget: options.memoryBudget }),
   });
   let source: BatchSource | undefined;

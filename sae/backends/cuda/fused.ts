@@ -21,7 +21,7 @@ import { Reconstructions } from './fused/reconstruct.ts';
 import { openCollectives } from './fused/openCollectives.ts';
 import { outer } from './fused/outer.ts';
 import type { Screening } from './screening.ts';
-import { rowStores } from './fused/rowStores.ts';
+import { hostBatches, rowStores } from './fused/rowStores.ts';
 import { isScreened, screenedTopK } from './fused/screenedTopK.ts';
 import { spreadKernels } from './fused/spreadKernels.ts';
 import { topK } from './fused/topK.ts';
@@ -132,6 +132,7 @@ export function cudaFusedKernels(
       during('optimiser', () => update.applySkip(request, gradient, moments, adam)),
     readBack: (tensors) => backend.readTogether(tensors),
     rowStores: rowStores(programs, sums),
+    hostBatch: hostBatches(programs, sums),
     stepRecorder: () => new CudaStepRecorder(backend, () => byLatent.forget()),
     timed: (run) => backend.timed(run),
     rates: (shape) => deviceRates(backend, shape),
@@ -143,6 +144,7 @@ export function cudaFusedKernels(
       ...spreadKernels(table, parts, openCollectives(programs, processes), width),
       // Each process gathers its own batches, which are the same.
       rowStores: table.rowStores,
+      hostBatch: table.hostBatch,
     }),
   };
 }

@@ -6,6 +6,7 @@ import { hostNumber } from '../../ops/computed.ts';
 import type { DictionaryVariables, Encoder, FusedKernels, GradientRequest } from '../../ops/fusedKernels.ts';
 import type { DenseEntries, SparseEntries } from '../../ops/sparseEntries.ts';
 import { tf, type Tensor, type Tensor1D, type Tensor2D } from '../../tensor/tf.ts';
+import { hostBatches } from './hostBatches.ts';
 import { measuredDenseAbove } from './measuredDenseAbove.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
@@ -167,6 +168,8 @@ export function nativeFusedKernels(
       const variance = call.scaledBatch(writable(values), rows, d, scale);
       return { x: tf.tensor2d(values, [rows, d]), variance };
     },
+
+    hostBatch: hostBatches(backend, library),
 
     // Multiplying by 1 leaves the tensor as it is.
     varianceAboutMean: (x) => call.scaledBatch(writable(floats(x)), x.shape[0], x.shape[1], 1),

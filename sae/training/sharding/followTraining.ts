@@ -36,7 +36,7 @@ async function followRun(store: StoreLayout, communicator: Communicator, begin: 
   const own = fusedKernels();
   const capture = await openCapture(store, config.capture, {
     hooks: hooksOf(config),
-    asStored: own.rowStores?.hostBatch !== undefined,
+    asStored: own.hostBatch !== undefined,
   });
   const { source } = await captureBatches(capture, config, parseExclusionRule(begin.exclusion));
   source.restore(begin.source);

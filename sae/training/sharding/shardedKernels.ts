@@ -90,6 +90,7 @@ export function shardedKernels(inner: FusedKernels, communicator: Communicator, 
   return {
     backend: inner.backend,
     scaledBatch: (values, d, scale) => inner.scaledBatch(values, d, scale),
+    ...(inner.hostBatch && { hostBatch: inner.hostBatch }),
     varianceAboutMean: (x) => inner.varianceAboutMean(x),
     ofAllLatents: (vector) =>
       tf.tensor1d(ofAll(Float32Array.from(vector.dataSync()), (length) => new Float32Array(length))),

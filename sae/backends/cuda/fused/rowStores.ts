@@ -1,6 +1,6 @@
 /** Rows of activations in memory of the device; see source/rowStore.cu. */
 import type { Batch } from '../../../ops/fusedKernels.ts';
-import type { HostColumns, RowStore, RowStores, RowType, StoredColumns, StoredRows } from '../../../ops/rowStore.ts'; // prettier-ignore
+import type { HostBatch, HostColumns, RowStore, RowStores, RowType, StoredColumns, StoredRows } from '../../../ops/rowStore.ts'; // prettier-ignore
 import type { Tensor2D } from '../../../tensor/tf.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
@@ -160,13 +160,9 @@ function whileKept<T>(stores: readonly RowStore[], run: (stores: readonly CudaRo
 }
 
 export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores {
-  const { backend } = programs;
-  const scaled = (raw: DeviceBuffer, rows: number, width: number, scale: number): Batch => {
-    const { tensor, variance } = sums.scaled(raw, [rows, width], scale);
-    return { x: tensor, variance };
-  };
+  const scaled = scaledBy(sums);
   return {
-    ampleBytes: backend.device.totalBytes / ampleShare,
+    ampleBytes: programs.backend.device.totalBytes / ampleShare,
     open: (rows, d, dtype, lost) => new CudaRowStore(programs, [rows, d], dtype, lost),
     batch(parts: readonly StoredRows[], d: number, scale: number): Batch {
       const rows = parts.reduce((sum, { places }) => sum + places.length, 0);
@@ -178,7 +174,7 @@ export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores 
             kept[at].widen(places, { to: raw, first, column: 0, width: d, scale: 1 });
             first += places.length;
           }
-          return scaled(raw, rows, d, scale);
+          return scaled(raw, [rows, d], scale);
         }),
       );
     },
@@ -195,32 +191,17 @@ export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores 
             kept[at].widen(places, { to: raw, first: 0, column, width, scale: own });
             column += d;
           }
-          return scaled(raw, rows, width, scale);
+          return scaled(raw, [rows, width], scale);
         }),
       );
     },
-    hostBatch(columns: readonly HostColumns[], rows: number, scale: number): Batch {
-      const width = widthOf(columns);
-      const [{ dtype, scale: only }] = columns;
-      // What is in 32 bits already needs no widening.
-      if (columns.length === 1 && dtype === 'float32' && only === 1)
-        return sent(columns[0], rows, (raw) => scaled(raw, rows, width, scale));
-      return programs.scratch(4 * rows * width, (raw) => {
-        let column = 0;
-        for (const own of columns) {
-          const { d, dtype: type, scale: times } = own;
-          const args = [raw, 0, d, times, column, width] as const;
-          const launch = { grid: rows, block: threads };
-          sent(own, rows, (stored) =>
-            backend.programs.run(kernels[type].widenPlaces, launch, [stored, null, ...args]),
-          );
-          column += d;
-        }
-        return scaled(raw, rows, width, scale);
-      });
-    },
   };
+}
 
+/** Batches of rows that the host sends as they are stored, through pinned memory. */
+export function hostBatches(programs: FusedPrograms, sums: DeviceSums): HostBatch {
+  const { backend } = programs;
+  const scaled = scaledBy(sums);
   /** The columns as they are stored, on the device while `use` runs. */
   function sent<T>({ d, dtype, write }: HostColumns, rows: number, use: (stored: DeviceBuffer) => T): T {
     const rowBytes = d * bytesOf[dtype];
@@ -233,6 +214,33 @@ export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores 
       backend.give(stored);
     }
   }
+  return (columns, rows, scale) => {
+    const width = widthOf(columns);
+    const [{ dtype, scale: only }] = columns;
+    // What is in 32 bits already needs no widening.
+    if (columns.length === 1 && dtype === 'float32' && only === 1)
+      return sent(columns[0], rows, (raw) => scaled(raw, [rows, width], scale));
+    return programs.scratch(4 * rows * width, (raw) => {
+      let column = 0;
+      for (const own of columns) {
+        const { d, dtype: type, scale: times } = own;
+        const args = [raw, 0, d, times, column, width] as const;
+        const launch = { grid: rows, block: threads };
+        sent(own, rows, (stored) =>
+          backend.programs.run(kernels[type].widenPlaces, launch, [stored, null, ...args]),
+        );
+        column += d;
+      }
+      return scaled(raw, [rows, width], scale);
+    });
+  };
 }
+
+const scaledBy =
+  (sums: DeviceSums) =>
+  (raw: DeviceBuffer, shape: [number, number], scale: number): Batch => {
+    const { tensor, variance } = sums.scaled(raw, shape, scale);
+    return { x: tensor, variance };
+  };
 
 const widthOf = (columns: readonly { d: number }[]) => columns.reduce((sum, { d }) => sum + d, 0);
