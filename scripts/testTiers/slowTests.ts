@@ -235,12 +235,16 @@ export const slowTests: readonly SlowTests[] = [
 
 /** Slow tests with a script of their own, `npm run test:apart`, which CI runs beside `npm test`, so that the latter stays below ten minutes. */
 export const apartTests: readonly string[] = [
+  'sae/activations/rowsOnDevice.test.ts',
+  'sae/backends/cuda/deviceRows.test.ts',
   'sae/backends/cuda/fused.test.ts',
   'sae/backends/cuda/fusedTraining.test.ts',
   'sae/backends/cuda/memoryShortage.test.ts',
   'sae/backends/cuda/severalDevices.test.ts',
+  'sae/backends/cuda/softwareDevice/nccl.test.ts',
   'sae/backends/cuda/stepRecorder.test.ts',
   'sae/backends/webgpu/deviceRows.test.ts',
+  'sae/backends/webgpu/expectedEntries.test.ts',
   'sae/backends/webgpu/fused.test.ts',
   'sae/backends/webgpu/hostTraffic.test.ts',
   'sae/backends/webgpu/rowsOnDevice.test.ts',
@@ -251,6 +255,7 @@ export const apartTests: readonly string[] = [
   'sae/training/sharding/sharding.test.ts',
   'sae/training/sharding/shardingOnDevices.test.ts',
   'sae/training/transcoder.test.ts',
+  'scripts/bench/benchChance.test.ts',
   'scripts/bucketCommands.test.ts',
   'scripts/captureFrom.test.ts',
   'scripts/commandLine/flagEffects.test.ts',
@@ -262,6 +267,7 @@ export const apartTests: readonly string[] = [
   'scripts/readme.test.ts',
   'scripts/slurm/slurm.test.ts',
   'scripts/stopping.test.ts',
+  'scripts/studies/measureReproducibilityStudy.test.ts',
   'scripts/workers/bucketWorkers.test.ts',
   'scripts/workers/splitJobs.test.ts',
   'scripts/workers/workers.test.ts',
