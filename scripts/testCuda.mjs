@@ -95,7 +95,8 @@ function run(part, args, environment) {
   const start = performance.now();
   const { status } = spawnSync(
     process.execPath,
-    [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args],
+    // Several files wait for the device and their kernels to be compiled, which takes minutes with sanitizers.
+    [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--hookTimeout=900000', ...args],
     {
       cwd: root,
       stdio: 'inherit',
