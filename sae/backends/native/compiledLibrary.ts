@@ -74,10 +74,17 @@ export async function compiledLibrary(
     // Processes that compile at once begin at different ends, and take over each other's objects.
     const queue = process.pid % 2 === 0 ? [...objects] : [...objects].reverse();
     const worker = async () => {
-      for (let next = queue.pop(); next; next = queue.pop())
-        await make(next[1], ['-c', undeclaredIsError(compiler), join(work, next[0])]);
+      try {
+        for (let next = queue.pop(); next; next = queue.pop())
+          await make(next[1], ['-c', undeclaredIsError(compiler), join(work, next[0])]);
+      } catch (error) {
+        queue.length = 0;
+        throw error;
+      }
     };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    // All of them end before the folder goes, which one that still compiles writes to.
+    const ended = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
     await make(path, ['-shared', ...objects.values()]);
   } finally {
     rmSync(work, { recursive: true, force: true });
