@@ -15,7 +15,7 @@ import { parseHookPoint, type HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import { silent, type Report } from '../progress.ts';
 import { captureKind, type CaptureManifest, type Shard } from '../spec/manifests/capture.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
+import { bytesOfType, type ShardType } from '../spec/shardTypes.ts';
 import { writeFileAtomic } from '../store/atomicWrite.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { withLock } from '../store/lock.ts';
@@ -177,7 +177,7 @@ async function copy(options: CaptureFromOptions): Promise<{ manifest: CaptureMan
             await checkComputedBy({ model, hooks, piece, columns: columns.activations, source: reader.path });
           const rows = shape.contextLength - firstPosition;
           const widest = Math.max(...shape.widths);
-          const bytes = rows * widest * (dtype === 'float16' ? 2 : 4);
+          const bytes = rows * widest * bytesOfType[dtype];
           rowsPerShard = Math.max(1, Math.floor((options.shardBytes ?? 32 << 20) / bytes)) * rows;
           const part = (): Part => ({
             contexts: 0,

@@ -10,9 +10,9 @@ import { LazyscopeError } from '../errors.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import { float16Table, float16ToFloat32, float32ToFloat16 } from '../formats/float16.ts';
 import type { Shard } from '../spec/manifests/capture.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
+import { bytesOfType, type ShardType } from '../spec/shardTypes.ts';
 import type { MapFile, MappedFile } from './mappedFile.ts';
-import { bytesOfType, type StoredBlock } from './storedRows.ts';
+import type { StoredBlock } from './storedRows.ts';
 
 interface OpenShard {
   path: string;

@@ -8,6 +8,7 @@ import { hooksIn, isJoint, type JointHook } from '../spec/jointHook.ts';
 import type { Layer } from '../spec/layers.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
 import type { StoreLayout } from '../store/layout.ts';
+import { placeColumns } from '../ops/placeColumns.ts';
 import { type Capture, openCapture } from './openCapture.ts';
 import type { SelectedRows } from './selectRows.ts';
 import { ShuffledBatches } from './shuffledBatches.ts';
@@ -48,11 +49,9 @@ function withJoint(reader: Reader, hook: JointHook, layers: readonly Layer[]): R
   function fill(out: Float32Array, count: number, block: (hook: string) => Float32Array): void {
     let column = 0;
     for (const layer of layers) {
-      const x = block(layer.hook);
-      for (let row = 0, at = 0; row < count; row++)
-        for (let to = row * width + column, end = to + layer.width; to < end; to++, at++)
-          out[to] = x[at] * layer.scale;
-      column += layer.width;
+      const { width: d, scale } = layer;
+      placeColumns(block(layer.hook), { d, scale }, out, { rows: count, column, width });
+      column += d;
     }
   }
   return {

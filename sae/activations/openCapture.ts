@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { LazyscopeError } from '../errors.ts';
+import { bytesOfType } from '../spec/shardTypes.ts';
 import { locateVectors } from '../formats/arrowVectors.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { captureKind } from '../spec/manifests/capture.ts';
@@ -236,7 +237,7 @@ export async function openCapture(
   const { contexts, contextLength } = manifest;
   if (manifest.tokens)
     checkShards(folder, [manifest.tokens], { rows: contexts, rowBytes: 4 * contextLength });
-  const itemBytes = manifest.dtype === 'float16' ? 2 : 4;
+  const itemBytes = bytesOfType[manifest.dtype];
   for (const { shards, width } of manifest.hooks)
     checkShards(folder, shards, { rows, rowBytes: width * itemBytes });
   const read = manifest.hooks.filter(({ hook }) => options.hooks?.includes(hook) ?? true);

@@ -4,7 +4,7 @@ import type { HookPoint } from '../models/hookPoints.ts';
 import type { LanguageModel } from '../models/languageModel.ts';
 import type { Report } from '../progress.ts';
 import type { CaptureManifest } from '../spec/manifests/capture.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
+import { bytesOfType, type ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { recordModelPlace } from '../models/modelPlace.ts';
 import { packAny, type AnyText } from '../tokens/packAny.ts';
@@ -85,7 +85,7 @@ export async function planCapture(options: CaptureOptions): Promise<PlannedCaptu
 function contextsPerShard(manifest: CaptureManifest, shardBytes = 32 << 20): number {
   const widest = Math.max(...manifest.hooks.map(({ width }) => width));
   const rows = manifest.contextLength - manifest.firstPosition;
-  return Math.max(1, Math.floor(shardBytes / (rows * widest * (manifest.dtype === 'float16' ? 2 : 4))));
+  return Math.max(1, Math.floor(shardBytes / (rows * widest * bytesOfType[manifest.dtype])));
 }
 
 function check({ model, hooks, contextLength, ...options }: CaptureOptions): void {

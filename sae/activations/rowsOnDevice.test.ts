@@ -8,8 +8,8 @@ import type { CudaBackend } from '../backends/cuda/cudaBackend.ts';
 import { chooseCudaDeviceForTests } from '../backends/cuda/cudaDeviceForTests.ts';
 import { noSoftwareDevice } from '../backends/cuda/cudaForTests.ts';
 import { startBackend } from '../backends/startBackend.ts';
+import { batchByHost, batchValues } from '../fixtures/batchValues.ts';
 import { letterCapture } from '../fixtures/letterCapture.ts';
-import { hostNumber } from '../ops/computed.ts';
 import type { FusedKernels } from '../ops/fusedKernels.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import type { Batch } from '../ops/trainingStep.ts';
@@ -45,25 +45,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const backend = () => tf.backend() as CudaBackend;
-  const values = ({ x, target, variance }: Batch) => {
-    const all = {
-      x: [...x.dataSync()],
-      target: target && [...target.dataSync()],
-      variance: hostNumber(variance),
-    };
-    tf.dispose([x, ...(target ? [target] : []), ...(typeof variance === 'number' ? [] : [variance])]);
-    return all;
-  };
-  /** A batch that goes by the host. */
-  function byHost(source: ShuffledBatches): Batch {
-    const kernels = fusedKernels();
-    const x = kernels.scaledBatch(source.next(), source.d, 0.7);
-    const outputs = source.outputs?.();
-    if (!outputs) return x;
-    if (typeof x.variance !== 'number') x.variance.dispose();
-    const y = kernels.scaledBatch(outputs, source.outputWidth ?? source.d, 0.7);
-    return { x: x.x, target: y.x, variance: y.variance };
-  }
+  const byHost = (source: ShuffledBatches) => batchByHost(source, 0.7);
 
   const joint = `${residual},${neurons}` as const;
   const layers = [
@@ -98,7 +80,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
   const state = () => ({ tensors: tf.memory().numTensors, used: backend().memoryPool.bytes.used });
   const single = (batches: Batch[] | null) => {
     expect(batches).toHaveLength(1);
-    return values(batches![0]);
+    return batchValues(batches![0]);
   };
 
   /** Bytes of rows that the host may keep, and whether it keeps float16 as it is. */
@@ -137,7 +119,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
       const elsewhere = { ...(kernels.rowStores ?? expect.fail()) };
       expect(device.batches(0.7, [{ rowStores: elsewhere }])).toBeNull();
       for (let step = 0; step < steps; step++) {
-        const want = values(byHost(host));
+        const want = batchValues(byHost(host));
         expect(single(sent.batches(0.7, [kernels]))).toEqual(want);
         expect(single(device.batches(0.7, [kernels]))).toEqual(want);
         for (const source of [sent, device]) expect(source.state()).toEqual(host.state());
@@ -160,14 +142,14 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
       const stores = kernels.rowStores ?? expect.fail();
       const alone = { rowStores: stores };
       await device.toDevices([alone], 1e6);
-      expect(single(device.batches(0.7, [alone]))).toEqual(values(byHost(host)));
+      expect(single(device.batches(0.7, [alone]))).toEqual(batchValues(byHost(host)));
       const { memoryPool, device: gpu } = backend();
       const { used } = memoryPool.bytes;
       expect(() => memoryPool.take(2 * gpu.totalBytes)).toThrow(/has no memory for/);
       expect(memoryPool.bytes.used).toBeLessThan(used);
       expect(device.batches(0.7, [alone])).toBeNull();
-      expect(values(byHost(device))).toEqual(values(byHost(host)));
-      expect(single(device.batches(0.7, [kernels]))).toEqual(values(byHost(host)));
+      expect(batchValues(byHost(device))).toEqual(batchValues(byHost(host)));
+      expect(single(device.batches(0.7, [kernels]))).toEqual(batchValues(byHost(host)));
       whole.close();
     },
   );
@@ -195,7 +177,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
     expect(device.batches(0.7, [alone])).toBeNull();
     expect(state()).toEqual(before);
     expect(device.state()).toEqual(host.state());
-    expect(values(byHost(device))).toEqual(values(byHost(host)));
+    expect(batchValues(byHost(device))).toEqual(batchValues(byHost(host)));
     whole.close();
   });
 
@@ -216,7 +198,7 @@ describe.skipIf(noSoftwareDevice)(`on the cuda backend${noSoftwareDevice}`, () =
     await source.toDevices([small, enough], 1e6);
     expect(source.batches(1, [small, enough])).toBeNull();
     const [batch] = source.batches(1, [enough]) ?? expect.fail('it has memory for them');
-    values(batch);
+    batchValues(batch);
     await source.close();
     expect(state()).toEqual(before);
     whole.close();

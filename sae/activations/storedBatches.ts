@@ -6,7 +6,8 @@ import { disposeComputed } from '../ops/computed.ts';
 import type { DeviceOfRows, HostColumns, RowStores } from '../ops/rowStore.ts';
 import { type Batch, disposeBatch } from '../ops/trainingStep.ts';
 import { RowsOnDevice } from './rowsOnDevice.ts';
-import { bytesOfType, isJoint, type StoredTrainingRows } from './storedRows.ts';
+import { bytesOfType } from '../spec/shardTypes.ts';
+import { isJoint, type StoredTrainingRows } from './storedRows.ts';
 
 /** The batches of a run, of one hook point, of a transcoder's two, or of a crosscoder's several. It holds memory of devices: dispose it. */
 export class StoredBatches {

@@ -1,5 +1,5 @@
 /** Training rows of a capture as they are stored, for backends that widen and scale them where they compute. */
-import type { ShardType } from '../spec/shardTypes.ts';
+import { bytesOfType, type ShardType } from '../spec/shardTypes.ts';
 
 /** Rows as a file holds them: float16 by their bits. */
 export interface StoredBlock {
@@ -26,9 +26,6 @@ export interface StoredTrainingRows {
   /** Copies the rows at these places, in any order, to `into` [places × width]. */
   gather(places: Int32Array, into: Uint8Array): void;
 }
-
-/** Bytes of a number. */
-export const bytesOfType: Readonly<Record<ShardType, number>> = { float16: 2, float32: 4 };
 
 /** Bytes of all rows as they are stored. */
 export const storedBytes = ({ dtype, places, width }: StoredTrainingRows): number =>

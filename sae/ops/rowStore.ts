@@ -1,9 +1,10 @@
 /** Rows of activations that a backend's own memory holds, or that the host sends there as they are stored. */
 import type { Tensor2D } from '../tensor/tf.ts';
+import type { ShardType } from '../spec/shardTypes.ts';
 import type { Batch } from './trainingStep.ts';
 
 /** The number types that rows are stored in. */
-export type RowType = 'float16' | 'float32';
+export type RowType = ShardType;
 
 /** Memory for rows of d numbers, rounded as a capture of the same number type rounds them. */
 export interface RowStore {

@@ -9,7 +9,7 @@ export function age(
 ): number {
   const { sinceFired } = dictionary;
   const fired = noteFirings(sinceFired, firings, rows);
-  dictionary.dead = countDead(sinceFired, deadAfter) === 0 ? none : deadLatents(sinceFired, deadAfter);
+  dictionary.dead = deadLatents(sinceFired, deadAfter);
   return fired;
 }
 
@@ -36,7 +36,9 @@ const none = new Int32Array(0);
 
 /** Latents that have not fired for so many tokens, ascending. */
 export function deadLatents(sinceFired: Float64Array, deadAfter: number): Int32Array {
-  const dead = new Int32Array(countDead(sinceFired, deadAfter));
+  const count = countDead(sinceFired, deadAfter);
+  if (count === 0) return none;
+  const dead = new Int32Array(count);
   for (let i = 0, at = 0; at < dead.length; i++) if (sinceFired[i] >= deadAfter) dead[at++] = i;
   return dead;
 }

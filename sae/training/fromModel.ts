@@ -15,7 +15,7 @@ import type { LanguageModel } from '../models/languageModel.ts';
 import { fusedKernels } from '../ops/kernelTable.ts';
 import type { Report } from '../progress.ts';
 import type { RunManifest } from '../spec/manifests/run.ts';
-import type { ShardType } from '../spec/shardTypes.ts';
+import { bytesOfType, type ShardType } from '../spec/shardTypes.ts';
 import type { StoreLayout } from '../store/layout.ts';
 import { packAny } from '../tokens/packAny.ts';
 import type { SeparatorPlace } from '../tokens/packTokens.ts';
@@ -59,7 +59,7 @@ const usualBuffer = { rows: 1 << 18, bytes: 1 << 30 };
 
 /** Rows that the buffer holds unless it is said: 262,144, or as many as fit 1 GiB. */
 export function usualBufferTokens(d: number, dtype: ShardType): number {
-  return Math.min(usualBuffer.rows, Math.floor(usualBuffer.bytes / (d * (dtype === 'float16' ? 2 : 4))));
+  return Math.min(usualBuffer.rows, Math.floor(usualBuffer.bytes / (d * bytesOfType[dtype])));
 }
 
 /** Captures the held-out contexts. Throws as `capture` does, and `bad_input` for a text or a buffer that is too small. */

@@ -1,4 +1,5 @@
 /** The facts of a job, from what it names: the manifest of its capture or run, the files of its model. No weights are read. */
+import { bytesOfType } from '../../sae/spec/shardTypes.ts';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hookPointsOf } from '../../sae/models/hookPoints.ts';
@@ -102,7 +103,7 @@ async function captureFacts(server: ServerContext, options: InputOf<'capture'>):
     ...(known.length === hooks.length && {
       hookWidths: known.reduce((sum, hook) => sum + hookWidth(config, hook), 0),
     }),
-    bytesPerValue: dtype === 'float16' ? 2 : 4,
+    bytesPerValue: bytesOfType[dtype],
   };
 }
 

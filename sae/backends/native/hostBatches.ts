@@ -1,13 +1,14 @@
 /** Batches of rows as a capture has them, widened by the library's kernel into memory of the pool: no number is touched in JavaScript but those of joint hook points. */
+import { placeColumns } from '../../ops/placeColumns.ts';
 import type { HostBatch, HostColumns } from '../../ops/rowStore.ts';
 import { storedFormats } from '../../ops/storedTensor.ts';
+import { bytesOfType } from '../../spec/shardTypes.ts';
 import { tf, type Tensor2D } from '../../tensor/tf.ts';
 import type { NativeLibrary } from './library.ts';
 import type { NativeBackend } from './nativeBackend.ts';
 import { writable, type Writable } from './pointers.ts';
 
-const formats = { float16: storedFormats.indexOf('F16'), float32: storedFormats.indexOf('F32') };
-const bytesOf = { float16: 2, float32: 4 };
+const half = storedFormats.indexOf('F16');
 
 export function hostBatches(backend: NativeBackend, library: NativeLibrary): HostBatch {
   const { scaledBatch, widen } = library.functions;
@@ -18,13 +19,13 @@ export function hostBatches(backend: NativeBackend, library: NativeLibrary): Hos
   /** Rows [rows, d] as float32. */
   function widened({ d, dtype, write }: HostColumns, rows: number, to: Writable<Float32Array>): void {
     if (dtype === 'float32') {
-      write(new Uint8Array(to.buffer, to.byteOffset, 4 * rows * d), 0, rows);
+      write(new Uint8Array(to.buffer, to.byteOffset, bytesOfType.float32 * rows * d), 0, rows);
       return;
     }
-    const bytes = bytesOf[dtype] * rows * d;
+    const bytes = bytesOfType.float16 * rows * d;
     if (stored.length < bytes) stored = new Uint8Array(bytes);
     write(stored.subarray(0, bytes), 0, rows);
-    widen(formats[dtype], stored, rows, d, to);
+    widen(half, stored, rows, d, to);
   }
 
   return (columns, rows, scale) => {
@@ -36,21 +37,11 @@ export function hostBatches(backend: NativeBackend, library: NativeLibrary): Hos
       for (const own of columns) {
         if (block.length < rows * own.d) block = writable(new Float32Array(rows * own.d));
         widened(own, rows, block);
-        place(block, own, { to: values, rows, column, width });
+        placeColumns(block, own, values, { rows, column, width });
         column += own.d;
       }
     }
     const variance = scaledBatch(values, rows, width, scale);
     return { x: tf.engine().makeTensorFromTensorInfo(info) as Tensor2D, variance };
   };
-}
-
-/** Rows of d numbers, times their scale in double precision, to columns of wider rows. */
-function place(
-  from: Float32Array,
-  { d, scale }: HostColumns,
-  { to, rows, column, width }: { to: Float32Array; rows: number; column: number; width: number },
-): void {
-  for (let row = 0, at = 0, first = column; row < rows; row++, first += width)
-    for (let i = 0; i < d; i++, at++) to[first + i] = from[at] * scale;
 }

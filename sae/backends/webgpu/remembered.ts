@@ -2,6 +2,7 @@
  * Programs are made of their sizes by functions that put a text together. A training step calls them with the same sizes again and again, and putting the text together,
  * and finding the pipeline of a text, would take a host longer than everything else about a dispatch.
  */
+import { numberKey } from './numberKey.ts';
 
 /** Most results that one function keeps: sizes that change at every step must not fill the memory. */
 const most = 256;
@@ -32,7 +33,7 @@ export function remembered<Given extends unknown[], Made extends object>(
 function keyOf(value: unknown): string {
   switch (typeof value) {
     case 'number':
-      return Object.is(value, -0) ? '-0' : String(value);
+      return numberKey(value);
     case 'string':
       return JSON.stringify(value);
     case 'boolean':

@@ -2,7 +2,9 @@
 import { totalmem } from 'node:os';
 import type { RowStore, RowStores, RowType, StoredRows } from '../../ops/rowStore.ts';
 import type { Batch } from '../../ops/trainingStep.ts';
+import { bytesOfType } from '../../spec/shardTypes.ts';
 import { tf, type Tensor, type Tensor2D, type Tf } from '../../tensor/tf.ts';
+import { KeptStore, whileAllKept } from '../keptStore.ts';
 import type { DeviceBackend } from './deviceBackend.ts';
 import {
   copyPlaces,
@@ -33,7 +35,7 @@ interface Piece {
   readonly memory: Tf.TensorInfo;
 }
 
-class WebgpuRowStore implements RowStore {
+class WebgpuRowStore extends KeptStore implements RowStore {
   readonly #device: Device;
   readonly #d: number;
   readonly #dtype: RowType;
@@ -42,8 +44,6 @@ class WebgpuRowStore implements RowStore {
   readonly #each: number;
   readonly #pieces: Piece[] = [];
   readonly #letGo: () => void;
-  /** Whether rows are being written or read, so that the store may not go. */
-  #busy = false;
 
   constructor(
     device: Device,
@@ -52,17 +52,14 @@ class WebgpuRowStore implements RowStore {
     pieceBytes: number,
     lost?: () => void,
   ) {
+    super();
     this.#device = device;
     this.#d = d;
     this.#dtype = dtype;
     this.#pieceBytes = pieceBytes;
     const words = wordsOf(dtype, d);
     this.#each = Math.max(1, Math.floor(pieceBytes / (4 * words)));
-    this.#letGo = () => {
-      if (this.#busy) return;
-      this.dispose();
-      lost?.();
-    };
+    this.#letGo = () => this.letGo(lost);
     try {
       for (let first = 0; first < rows; first += this.#each) {
         const memory = device.backend.setAside(Math.min(this.#each, rows - first) * words);
@@ -87,7 +84,7 @@ class WebgpuRowStore implements RowStore {
   }
 
   put(activations: Tensor2D, rows: Int32Array, place: number): void {
-    const { dtype, d } = { dtype: this.#dtype, d: this.#d };
+    const [dtype, d] = [this.#dtype, this.#d];
     this.#listed(rows, (list) => {
       for (const { memory, first, from, count } of this.#spans(place, rows.length)) {
         const program = storeRows({ dtype, d, count, first: from, place: place + from - first });
@@ -97,7 +94,7 @@ class WebgpuRowStore implements RowStore {
   }
 
   fill(values: Uint16Array | Float32Array, place: number): void {
-    const bytes = this.#dtype === 'float16' ? 2 : 4;
+    const bytes = bytesOfType[this.#dtype];
     if (values.BYTES_PER_ELEMENT !== bytes)
       throw new TypeError(`Rows of ${this.#dtype} are not in numbers of ${values.BYTES_PER_ELEMENT} bytes.`);
     const words = wordsOf(this.#dtype, this.#d);
@@ -150,17 +147,6 @@ class WebgpuRowStore implements RowStore {
     const { backend } = this.#device;
     backend.bufferManager.shortage.delete(this.#letGo);
     for (const { memory } of this.#pieces.splice(0)) backend.disposeData(memory.dataId);
-  }
-
-  /** The store stays while `run` runs. */
-  whileKept<T>(run: () => T): T {
-    const before = this.#busy;
-    this.#busy = true;
-    try {
-      return run();
-    } finally {
-      this.#busy = before;
-    }
   }
 
   /** Calls `use` with the memory of each piece that some of the places are in, and pairs of a place there and a row from `first` on. */
@@ -236,7 +222,7 @@ export function rowStores(
         }
         return scaled(raw, scale);
       };
-      return stores.reduce<() => Batch>((run, store) => () => store.whileKept(run), gather)();
+      return whileAllKept(stores, gather);
     },
   };
 }

@@ -9,11 +9,11 @@ import { openCapture } from '../../activations/openCapture.ts';
 import { selectRows } from '../../activations/selectRows.ts';
 import { ShuffledBatches } from '../../activations/shuffledBatches.ts';
 import { readDictionary } from '../../autoencoders/dictionaryFile.ts';
+import { batchByHost, batchValues } from '../../fixtures/batchValues.ts';
 import { letterCapture } from '../../fixtures/letterCapture.ts';
 import { webgpuRows } from '../../fixtures/rowDevices.ts';
-import { disposeComputed, hostNumber } from '../../ops/computed.ts';
 import { fusedKernels } from '../../ops/kernelTable.ts';
-import { type Batch, disposeBatch } from '../../ops/trainingStep.ts';
+import type { Batch } from '../../ops/trainingStep.ts';
 import { StoreLayout } from '../../store/layout.ts';
 import { tf } from '../../tensor/tf.ts';
 import { defaultTrainingConfig } from '../../training/defaults.ts';
@@ -39,26 +39,7 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
   });
   afterAll(() => rm(store.root, { recursive: true, force: true }));
 
-  const values = (batch: Batch) => {
-    const { x, target, variance } = batch;
-    const all = {
-      x: [...x.dataSync()],
-      target: target && [...target.dataSync()],
-      variance: hostNumber(variance),
-    };
-    disposeBatch(batch);
-    return all;
-  };
-  /** A batch that goes by the host. */
-  function byHost(source: ShuffledBatches): Batch {
-    const kernels = fusedKernels();
-    const x = kernels.scaledBatch(source.next(), source.d, 0.7);
-    const outputs = source.outputs?.();
-    if (!outputs) return x;
-    disposeComputed(x.variance);
-    const y = kernels.scaledBatch(outputs, source.outputWidth ?? source.d, 0.7);
-    return { x: x.x, target: y.x, variance: y.variance };
-  }
+  const byHost = (source: ShuffledBatches) => batchByHost(source, 0.7);
 
   test.each<[string, 'float16' | 'float32', string, string | undefined]>([
     ['float16', 'float16', 'none', undefined],
@@ -86,7 +67,9 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
           async () => void got.push(...(device.batches(0.7, [kernels]) ?? [])),
         );
         expect(read).toBe(0);
-        expect(values(got[0] ?? expect.fail('the rows came by the host'))).toEqual(values(byHost(host)));
+        expect(batchValues(got[0] ?? expect.fail('the rows came by the host'))).toEqual(
+          batchValues(byHost(host)),
+        );
         expect(device.state()).toEqual(host.state());
         if (step !== 5) continue;
         // A checkpoint says where another reader goes on.
@@ -113,12 +96,12 @@ describe.skipIf(!adapter.found)(`on ${adapter.description}`, () => {
     expect(device.batches(0.7, [small])).toBeNull();
     await device.toDevices([kernels], 1e6);
     const [batch] = device.batches(0.7, [kernels]) ?? expect.fail('not there');
-    expect(values(batch)).toEqual(values(byHost(host)));
+    expect(batchValues(batch)).toEqual(batchValues(byHost(host)));
     expect(gpu.used()).toBe(used + bytes);
     await gpu.exhaust();
     expect(gpu.used()).toBe(used);
     expect(device.batches(0.7, [kernels])).toBeNull();
-    expect(values(byHost(device))).toEqual(values(byHost(host)));
+    expect(batchValues(byHost(device))).toEqual(batchValues(byHost(host)));
     opened.close();
   });
 

@@ -1,5 +1,6 @@
 /** Spares TF.js's kernels the work that it does for every dispatch: a buffer for its uniforms, and a group of bindings. */
 import type { BindGroups } from './bindGroups.ts';
+import { numberKey } from './numberKey.ts';
 
 /** The members that are used here. */
 export interface TfjsProgram {
@@ -57,7 +58,7 @@ export class TfjsDispatches {
     make: () => TfjsUniforms,
     giveBack: (buffers: readonly GPUBuffer[]) => void,
   ): TfjsUniforms {
-    const key = values.map(({ type, data }) => `${type} ${data.map(told).join()}`).join(';');
+    const key = values.map(({ type, data }) => `${type} ${data.map(numberKey).join()}`).join(';');
     const known = this.#uniforms.get(key);
     if (known) return known;
     if (this.#uniforms.size === most) {
@@ -69,6 +70,3 @@ export class TfjsDispatches {
     return made;
   }
 }
-
-/** A number in a key, where the two zeros are not the same. */
-const told = (value: number) => (Object.is(value, -0) ? '-0' : String(value));

@@ -3,6 +3,7 @@
  * not written again, and of a training step only those of Adam change from step to step.
  */
 import type { DeviceBackend } from './deviceBackend.ts';
+import { numberKey } from './numberKey.ts';
 
 /** Fields of 4 bytes each, with their types and values. */
 export type UniformValues = Readonly<Record<string, readonly [type: 'u32' | 'f32' | 'i32', value: number]>>;
@@ -56,9 +57,7 @@ export class Uniforms {
 
 function keyOf(values: UniformValues): string {
   let key = '';
-  for (const [type, value] of Object.values(values)) {
-    key += Object.is(value, -0) ? `${type}-0 ` : `${type}${value} `;
-  }
+  for (const [type, value] of Object.values(values)) key += `${type}${numberKey(value)} `;
   return key;
 }
 

@@ -1,7 +1,9 @@
 /** Rows of activations in memory of the device; see source/rowStore.cu. */
 import type { Batch } from '../../../ops/fusedKernels.ts';
 import type { HostBatch, HostColumns, RowStore, RowStores, RowType, StoredColumns, StoredRows } from '../../../ops/rowStore.ts'; // prettier-ignore
+import { bytesOfType } from '../../../spec/shardTypes.ts';
 import type { Tensor2D } from '../../../tensor/tf.ts';
+import { KeptStore, whileAllKept } from '../../keptStore.ts';
 import type { DeviceBuffer } from '../deviceMemory.ts';
 import type { KernelRequest } from '../programs.ts';
 import type { DeviceSums } from './deviceSums.ts';
@@ -11,7 +13,6 @@ const file = 'rowStore.cu';
 const threads = 256;
 /** Training a large dictionary takes most of a device. */
 const ampleShare = 4;
-const bytesOf: Readonly<Record<RowType, number>> = { float16: 2, float32: 4 };
 const kernelNames = ['storedNorms', 'storeRows', 'widenPlaces', 'copyPlaces'] as const;
 type KernelName = (typeof kernelNames)[number];
 
@@ -37,14 +38,12 @@ interface Widened {
   readonly scale: number;
 }
 
-class CudaRowStore implements RowStore {
+class CudaRowStore extends KeptStore implements RowStore {
   readonly #programs: FusedPrograms;
   readonly #d: number;
   readonly #dtype: RowType;
   readonly #memory: DeviceBuffer;
   readonly #letGo: () => void;
-  /** Whether rows are being read, so that the store may not go. */
-  #busy = false;
 
   constructor(
     programs: FusedPrograms,
@@ -52,16 +51,13 @@ class CudaRowStore implements RowStore {
     dtype: RowType,
     lost?: () => void,
   ) {
+    super();
     this.#programs = programs;
     this.#d = d;
     this.#dtype = dtype;
     const { memoryPool } = programs.backend;
-    this.#memory = programs.backend.scratch(rows * d * bytesOf[dtype]);
-    this.#letGo = () => {
-      if (this.#busy) return;
-      this.dispose();
-      lost?.();
-    };
+    this.#memory = programs.backend.scratch(rows * d * bytesOfType[dtype]);
+    this.#letGo = () => this.letGo(lost);
     if (lost) memoryPool.shortage.add(this.#letGo);
   }
 
@@ -83,7 +79,7 @@ class CudaRowStore implements RowStore {
   }
 
   fill(values: Uint16Array | Float32Array, place: number): void {
-    const bytes = bytesOf[this.#dtype];
+    const bytes = bytesOfType[this.#dtype];
     if (values.BYTES_PER_ELEMENT !== bytes)
       throw new TypeError(`Rows of ${this.#dtype} are not in numbers of ${values.BYTES_PER_ELEMENT} bytes.`);
     const at = this.#memory.address + BigInt(place * this.#d * bytes);
@@ -119,17 +115,6 @@ class CudaRowStore implements RowStore {
     this.#programs.backend.give(this.#memory);
   }
 
-  /** The store stays while `run` runs. */
-  whileKept<T>(run: () => T): T {
-    const before = this.#busy;
-    this.#busy = true;
-    try {
-      return run();
-    } finally {
-      this.#busy = before;
-    }
-  }
-
   #listed(list: Int32Array, use: (list: DeviceBuffer) => void): void {
     const { backend } = this.#programs;
     const buffer = backend.transfers.uploaded(list);
@@ -153,10 +138,7 @@ function whileKept<T>(stores: readonly RowStore[], run: (stores: readonly CudaRo
     if (!(store instanceof CudaRowStore)) throw new TypeError('The rows are not on this device.');
     return store;
   });
-  return [...new Set(own)].reduce<() => T>(
-    (inner, store) => () => store.whileKept(inner),
-    () => run(own),
-  )();
+  return whileAllKept(own, () => run(own));
 }
 
 export function rowStores(programs: FusedPrograms, sums: DeviceSums): RowStores {
@@ -204,7 +186,7 @@ export function hostBatches(programs: FusedPrograms, sums: DeviceSums): HostBatc
   const scaled = scaledBy(sums);
   /** The columns as they are stored, on the device while `use` runs. */
   function sent<T>({ d, dtype, write }: HostColumns, rows: number, use: (stored: DeviceBuffer) => T): T {
-    const rowBytes = d * bytesOf[dtype];
+    const rowBytes = d * bytesOfType[dtype];
     const stored = backend.transfers.uploadedInParts(rows * rowBytes, rowBytes, (into, from) =>
       write(into, from / rowBytes, into.length / rowBytes),
     );
